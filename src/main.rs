@@ -1,0 +1,3 @@
+//! The `kvsweep` command.
+
+fn main() {}

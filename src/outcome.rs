@@ -1,0 +1,225 @@
+//! What became of a record, and of the job: the words that the pipeline, the report and the summary share.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
+
+use crate::record::RecordNumber;
+
+/// The final state of a record, as the report's `status` column names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The server said that the key is gone.
+    Deleted,
+    /// The server said that it was not there (code 10009); counts as success.
+    Absent,
+    /// The server said no.
+    Failed,
+    /// The last attempt got no readable answer: the delete may or may not have happened.
+    Unknown,
+    /// Never sent: not a key that can be deleted.
+    Invalid,
+    /// Never sent: an earlier record named the same key.
+    Duplicate,
+    /// Never sent: a dry run.
+    Planned,
+}
+
+impl Status {
+    /// Every status, in the order of the summary.
+    pub const ALL: [Self; 7] = [
+        Self::Deleted,
+        Self::Absent,
+        Self::Failed,
+        Self::Unknown,
+        Self::Invalid,
+        Self::Duplicate,
+        Self::Planned,
+    ];
+
+    /// The word in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Absent => "absent",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::Duplicate => "duplicate",
+            Self::Planned => "planned",
+        }
+    }
+
+    /// Whether a resumed run has nothing left to do for a record in this state.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Deleted | Self::Absent | Self::Invalid | Self::Duplicate => true,
+            Self::Failed | Self::Unknown | Self::Planned => false,
+        }
+    }
+
+    /// Whether the user has to look at it: the key was not, or not surely, deleted.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Failed | Self::Unknown | Self::Invalid)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Status {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(())
+    }
+}
+
+/// What is known about a record that did not simply succeed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The API's own code in the last answer's `errors`.
+    pub error_code: Option<u64>,
+    /// What went wrong, for a person; may hold text of the server or of the input.
+    pub error: String,
+}
+
+/// A record's final state with all that its row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Which record.
+    pub number: RecordNumber,
+    /// The exact key, or what can be shown of an invalid one.
+    pub key: Box<str>,
+    /// What became of it.
+    pub status: Status,
+    /// The HTTP status of the answer that settled it, if one did.
+    pub http_status: Option<u16>,
+    /// The API's code and the error text; absent where nothing went wrong.
+    pub detail: Option<Box<Detail>>,
+    /// How many requests were sent for it.
+    pub attempts: u32,
+    /// From the first request for it to the last answer; zero where none was sent.
+    pub elapsed: Duration,
+    /// When its state was known.
+    pub finished_at: SystemTime,
+}
+
+/// How many records are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: [u64; Status::ALL.len()],
+}
+
+impl Tally {
+    /// Counts one more record.
+    pub fn add(&mut self, status: Status) {
+        self.counts[status as usize] += 1;
+    }
+
+    /// How many are in this state.
+    pub fn get(&self, status: Status) -> u64 {
+        self.counts[status as usize]
+    }
+
+    /// How many are in any state.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// How many a user has to look at.
+    pub fn trouble(&self) -> u64 {
+        Status::ALL
+            .into_iter()
+            .filter(|status| status.is_trouble())
+            .map(|status| self.get(status))
+            .sum()
+    }
+}
+
+/// Why a job ended before its input did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// The credentials were refused.
+    Unauthorized,
+    /// The namespace does not exist in that account.
+    NamespaceNotFound,
+    /// The account does not exist, or an id cannot be one.
+    AccountNotFound,
+    /// The free plan's deletes of this day are used up (code 10048).
+    DailyLimit,
+    /// `--max-failures` was reached.
+    MaxFailures,
+    /// `--max-keys` was reached.
+    MaxKeys,
+    /// The server could not be reached for too long, or asked for a pause beyond `--max-pause`.
+    Outage,
+    /// `--deadline` came.
+    Deadline,
+    /// A signal asked for it.
+    Interrupted,
+    /// An input or the report could not be read or written.
+    IoError,
+}
+
+impl StopReason {
+    /// The word in the summary's `stopped`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::NamespaceNotFound => "namespace_not_found",
+            Self::AccountNotFound => "account_not_found",
+            Self::DailyLimit => "daily_limit",
+            Self::MaxFailures => "max_failures",
+            Self::MaxKeys => "max_keys",
+            Self::Outage => "outage",
+            Self::Deadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::IoError => "io_error",
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for StopReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_read_back_from_its_word() {
+        for status in Status::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+        }
+        assert_eq!("Deleted".parse::<Status>(), Err(()));
+    }
+
+    #[test]
+    fn a_tally_adds_up() {
+        let mut tally = Tally::default();
+        for (index, status) in Status::ALL.into_iter().enumerate() {
+            for _ in 0..=index {
+                tally.add(status);
+            }
+        }
+        assert_eq!(tally.get(Status::Deleted), 1);
+        assert_eq!(tally.get(Status::Planned), 7);
+        assert_eq!(tally.total(), 28);
+        assert_eq!(tally.trouble(), 3 + 4 + 5);
+    }
+}

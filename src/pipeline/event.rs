@@ -1,0 +1,41 @@
+//! What a listener (the progress display, the log) may hear of a running job.
+
+use tokio::time::Instant;
+
+use crate::outcome::{Status, StopReason};
+
+/// Something that happened. Told synchronously from the loop that decides, so a listener has to be quick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A record has its final state, and its row is on its way.
+    Settled(Status),
+    /// A record was settled by an earlier run of this job.
+    Resumed,
+    /// An attempt failed and will be repeated.
+    Retrying,
+    /// Nothing is sent before `until`.
+    Paused {
+        /// When sending may go on; a later `Paused` replaces it.
+        until: Instant,
+        /// Why.
+        cause: PauseCause,
+    },
+    /// Sending goes on after a pause.
+    Running,
+    /// No new request is started; `in_flight` are still waited for.
+    Draining {
+        /// Why the job ends early.
+        reason: StopReason,
+        /// Requests whose answers are outstanding.
+        in_flight: usize,
+    },
+}
+
+/// Why nothing is sent for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseCause {
+    /// The server answered 429.
+    Throttled,
+    /// Most recent attempts failed for reasons that pass; one probe at a time is sent.
+    Outage,
+}

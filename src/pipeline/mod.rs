@@ -1,0 +1,5 @@
+//! Records in, outcomes out.
+
+mod event;
+
+pub use event::{Event, PauseCause};

@@ -1,0 +1,5 @@
+//! The budget of requests.
+
+mod rate;
+
+pub use rate::{Rate, RateError};

@@ -1,0 +1,69 @@
+//! What the input holds: numbered records, each a key or the reason why it cannot be one.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use crate::key::KeyName;
+
+/// The position of a record over all inputs, from 1.
+///
+/// The report and a resumed run know a record by this number, so it must not depend on anything but the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordNumber(NonZeroU64);
+
+impl RecordNumber {
+    /// The first record of an input.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// `number` as a position; `None` for 0.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The position as a plain number, from 1.
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The position after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for RecordNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One record of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where it stands over all inputs.
+    pub number: RecordNumber,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A key to delete.
+    Key(KeyName),
+    /// A key that an earlier record named.
+    Duplicate(KeyName),
+    /// Nothing that can be sent.
+    Invalid(Box<Invalid>),
+}
+
+/// A record that is never sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// What stood in the key's place: exact where it is UTF-8, its other bytes written `\xff`; empty where
+    /// there was too much of it to keep.
+    pub key: String,
+    /// Why it cannot be sent, with the input's name and line.
+    pub reason: String,
+}

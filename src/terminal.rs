@@ -1,0 +1,103 @@
+//! Text for people: foreign text made safe for a terminal, and numbers in human units.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
+/// could move the cursor, change colours, reorder or hide text is written as an escape.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if is_unsafe(c) {
+                fmt::Display::fmt(&c.escape_default(), f)?;
+            } else {
+                fmt::Write::write_char(f, c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// C0 and C1 controls, bidirectional overrides and isolates, zero-width and other invisible characters.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A count with thousands separated: `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 key`, `1,234 keys`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// A duration in its two largest units: `4m 12s`, `2h 5m`, `29d 3h`; below ten seconds with a decimal: `3.2s`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 10 {
+        return format!("{:.1}s", duration.as_secs_f64());
+    }
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let pair = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large}{large_unit}"),
+        _ => format!("{large}{large_unit} {small}{small_unit}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => pair(minutes, "m", seconds % 60, "s"),
+        (0, _, _) => pair(hours, "h", minutes, "m"),
+        _ => pair(days, "d", hours, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_move_a_cursor_is_escaped() {
+        assert_eq!(
+            Shown("a\u{1b}[31mb\r\nc\u{9b}d\u{202e}e\u{200b}").to_string(),
+            "a\\u{1b}[31mb\\r\\nc\\u{9b}d\\u{202e}e\\u{200b}"
+        );
+        assert_eq!(Shown("naïve key/ключ 🔑").to_string(), "naïve key/ключ 🔑");
+    }
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(
+            ["0", "999", "1,000", "12,345,678"],
+            [0, 999, 1_000, 12_345_678].map(count).each_ref().map(String::as_str)
+        );
+        assert_eq!(
+            (counted(1, "key"), counted(2, "key")),
+            ("1 key".into(), "2 keys".into())
+        );
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        let shown =
+            [3_240, 12_000, 252_000, 300_000, 7_500_000, 2_516_400_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(shown, ["3.2s", "12s", "4m 12s", "5m", "2h 5m", "29d 3h"]);
+    }
+}
