@@ -11,7 +11,7 @@ use thiserror::Error;
 /// (<https://developers.cloudflare.com/kv/platform/limits>).
 pub const MAX_KEY_BYTES: usize = 512;
 
-/// The longest account or namespace id, in characters (Cloudflare's OpenAPI document: `maxLength: 32`).
+/// The longest account or namespace id, in characters (`maxLength: 32` in the API's published schema).
 pub const MAX_ID_CHARS: usize = 32;
 
 /// The name of one key: non-empty UTF-8 of at most [`MAX_KEY_BYTES`] bytes that is neither `.` nor `..`.
@@ -121,10 +121,7 @@ fn check_id(id: &str) -> Result<(), IdError> {
     if id.is_empty() {
         return Err(IdError::Empty);
     }
-    if let Some(other) = id
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
-    {
+    if let Some(other) = id.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
         return Err(IdError::Character(other));
     }
     match id.len() {
@@ -197,19 +194,13 @@ mod tests {
 
     fn assert_survives_the_url_parser(name: &str) {
         let Ok(key) = KeyName::new(name) else {
-            assert!(
-                name.is_empty() || name == "." || name == ".." || name.len() > MAX_KEY_BYTES,
-                "{name:?} refused"
-            );
+            assert!(name.is_empty() || name == "." || name == ".." || name.len() > MAX_KEY_BYTES, "{name:?} refused");
             return;
         };
         let mut text = format!("https://api.example{PREFIX}");
         key.push_segment(&mut text);
         let url = Url::parse(&text).unwrap();
-        let segment = url
-            .path()
-            .strip_prefix(PREFIX)
-            .unwrap_or_else(|| panic!("{name:?} left its place: {url}"));
+        let segment = url.path().strip_prefix(PREFIX).unwrap_or_else(|| panic!("{name:?} left its place: {url}"));
         assert!(!segment.contains('/'), "{name:?} became several segments");
         assert_eq!(decode(segment), name.as_bytes());
         assert_eq!((url.query(), url.fragment()), (None, None));
@@ -284,10 +275,7 @@ mod tests {
         assert_eq!(KeyName::new("."), Err(KeyNameError::DotSegment(".")));
         assert_eq!(KeyName::new(".."), Err(KeyNameError::DotSegment("..")));
         assert!(KeyName::new("...").is_ok());
-        assert!(
-            KeyName::new("%2e%2e").is_ok(),
-            "a name that only looks encoded is sent encoded once more"
-        );
+        assert!(KeyName::new("%2e%2e").is_ok(), "a name that only looks encoded is sent encoded once more");
         assert_eq!(KeyName::from_bytes(b"ab\xff"), Err(KeyNameError::NotUtf8(2)));
     }
 

@@ -29,15 +29,8 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the summary.
-    pub const ALL: [Self; 7] = [
-        Self::Deleted,
-        Self::Absent,
-        Self::Failed,
-        Self::Unknown,
-        Self::Invalid,
-        Self::Duplicate,
-        Self::Planned,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Deleted, Self::Absent, Self::Failed, Self::Unknown, Self::Invalid, Self::Duplicate, Self::Planned];
 
     /// The word in the report.
     pub fn as_str(self) -> &'static str {
@@ -132,13 +125,19 @@ impl Tally {
         self.counts.iter().sum()
     }
 
+    /// How many were sent and not, or not surely, deleted.
+    pub fn failures(&self) -> u64 {
+        self.get(Status::Failed) + self.get(Status::Unknown)
+    }
+
+    /// How many were sent.
+    pub fn sent(&self) -> u64 {
+        self.get(Status::Deleted) + self.get(Status::Absent) + self.failures()
+    }
+
     /// How many a user has to look at.
     pub fn trouble(&self) -> u64 {
-        Status::ALL
-            .into_iter()
-            .filter(|status| status.is_trouble())
-            .map(|status| self.get(status))
-            .sum()
+        Status::ALL.into_iter().filter(|status| status.is_trouble()).map(|status| self.get(status)).sum()
     }
 }
 

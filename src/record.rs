@@ -56,6 +56,8 @@ pub enum Content {
     Duplicate(KeyName),
     /// Nothing that can be sent.
     Invalid(Box<Invalid>),
+    /// Settled by an earlier run of the same job: the journal has its row.
+    Settled,
 }
 
 /// A record that is never sent.

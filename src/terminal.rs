@@ -88,10 +88,7 @@ mod tests {
             ["0", "999", "1,000", "12,345,678"],
             [0, 999, 1_000, 12_345_678].map(count).each_ref().map(String::as_str)
         );
-        assert_eq!(
-            (counted(1, "key"), counted(2, "key")),
-            ("1 key".into(), "2 keys".into())
-        );
+        assert_eq!((counted(1, "key"), counted(2, "key")), ("1 key".into(), "2 keys".into()));
     }
 
     #[test]

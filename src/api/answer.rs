@@ -3,6 +3,7 @@
 //! The table from (status, code) to answer is here and nowhere else. What to do about an answer is the pipeline's
 //! business.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::api::advice::QuotaNews;
@@ -63,12 +64,22 @@ pub enum Fatal {
 /// What the server said when it did not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
-    pub http_status: u16,
+    /// The HTTP status; `None` where the request was not sent or its connection not trusted.
+    pub http_status: Option<u16>,
     /// The first of the envelope's `errors`, where there was one.
     pub code: Option<u64>,
     /// The server's words, or ours where it had none; may hold any character.
     pub message: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.http_status, self.code) {
+            (Some(status), Some(code)) => write!(f, "HTTP {status}, code {code}: {}", self.message),
+            (Some(status), None) => write!(f, "HTTP {status}: {}", self.message),
+            (None, _) => f.write_str(&self.message),
+        }
+    }
 }
 
 /// A failure that may pass.

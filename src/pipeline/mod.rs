@@ -1,5 +1,34 @@
-//! Records in, outcomes out.
+//! Records in, outcomes out: bounded concurrency, retries, pauses, outages, and how a job ends.
+//!
+//! ```text
+//!  records ──► State ──► send (one request) ──► State ──► rows
+//!                ▲   retry later ◄──────────────┘
+//!                └── budget, outage, stop: whether anything may be sent now
+//! ```
+//!
+//! - [`dispatcher::run`] is the loop: it waits for what happens next and carries out what [`state::State`] decides.
+//! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
+//! - [`retry`] turns one answer into one decision; [`outage`] sees when the server is down; [`stop`] names the ways
+//!   in which a job ends early.
+//! - [`Event`] is all that a listener hears.
+//!
+//! No file format and no terminal is known here, and rows leave through a bounded channel: when the report's disk is
+//! slow, nothing more is sent.
 
+pub mod call;
+pub mod dispatcher;
 mod event;
+pub mod outage;
+pub mod retry;
+pub mod state;
+pub mod stop;
+mod work;
 
+pub use dispatcher::{End, Request, Response, run};
 pub use event::{Event, PauseCause};
+pub use retry::RetryPolicy;
+pub use state::Options;
+pub use stop::{FailureLimit, Signal, Stop};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,157 @@
-//! The budget of requests.
+//! The budget of requests: who may send now, and when to ask again.
+//!
+//! Nothing here sleeps or reads a clock; `now` is passed in, and a refusal names the moment to ask again. The
+//! types, from the inside out:
+//!
+//! - [`Rate`]: `N/DURATION`, as the user and the API's documentation say it.
+//! - [`window::Window`]: keeps one rate. Exact, in any window, as the server measures it.
+//! - [`pace::Pace`]: spreads requests by GCRA (`governor`).
+//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the careful start behind it.
+//! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or says when to ask again.
+//!
+//! # How the windows and the pace are combined, and why
+//!
+//! The promise is "never more than N requests in *any* window of length W, as the server sees it". GCRA alone
+//! cannot keep it at full speed: a bucket of burst b that refills at N/W lets b + N through in some window, so
+//! b + N ≤ N leaves b = 0; and with the rate lowered to (N − b)/W a burst that lets a small job run at once halves
+//! the speed of a large one. So the promise is kept by counting. A [`window::Window`] has N slots; a request
+//! takes one when it is sent and gives it back W after *its answer came*. The server saw the request at some
+//! moment between sending and answer. Let A be a request and B one that takes the slot A gave back: B is sent at
+//! least W after A's answer, so it arrives at least W after A did, whatever the latency of either was. At every
+//! moment at most N slots are taken, so no window of length W at the server holds more than N arrivals. It does
+//! not matter whether the server's windows are fixed or sliding, nor where they begin. A guard of W/1000 covers
+//! clocks that run at slightly different speeds.
+//!
+//! This costs one latency a window: 0.02 % of five minutes at 60 ms. A job smaller than N never waits for it, and a
+//! long one sends N requests every W + guard + latency.
+//!
+//! A window of five minutes may be spent in its first seconds, and that is right: it is what "runs at once" means.
+//! A window of a second must not be spent in its first millisecond by 200 connections at once, so the shortest
+//! window, where it is [`SHORT`] or less, is also paced: `governor` spreads its N requests over W with a burst of a
+//! tenth. The pace only ever delays; the promise never rests on it.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub mod pace;
+pub mod pause;
 mod rate;
+pub mod window;
 
+use pace::Pace;
+use pause::Pause;
 pub use rate::{Rate, RateError};
+use window::{Opening, Window};
+
+/// Windows up to this length are spread evenly.
+pub const SHORT: Duration = Duration::from_secs(2);
+
+/// The right to send one request. Given back with [`Budget::give_back`] when its answer came, or when it is
+/// certain that none will.
+#[derive(Debug)]
+#[must_use = "a permit that is not given back counts as in flight for ever"]
+pub struct Permit {
+    taken_at: Instant,
+}
+
+/// Why there is no permit now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotYet {
+    /// There is none before this moment.
+    Until(Instant),
+    /// There is none before one of those in flight was given back.
+    AnAnswer,
+}
+
+/// What all requests of a job draw on.
+#[derive(Debug)]
+pub struct Budget {
+    windows: Vec<Window>,
+    in_flight: usize,
+    pace: Option<Pace>,
+    pause: Pause,
+}
+
+impl Budget {
+    /// A budget that keeps every one of `rates`; without any, requests are unlimited.
+    pub fn new(rates: &[Rate], now: Instant) -> Self {
+        let shortest = rates.iter().filter(|rate| rate.window() <= SHORT).min_by_key(|rate| rate.window());
+        Self {
+            windows: rates.iter().copied().map(Window::new).collect(),
+            in_flight: 0,
+            pace: shortest.map(|rate| Pace::spread(*rate, now)),
+            pause: Pause::new(rates),
+        }
+    }
+
+    /// The right to send one request now.
+    ///
+    /// # Errors
+    /// [`NotYet`] says when to ask again.
+    pub fn try_take(&mut self, now: Instant) -> Result<Permit, NotYet> {
+        if let Some(until) = self.pause.not_before(now) {
+            return Err(NotYet::Until(until));
+        }
+        let mut wait = None;
+        for window in &mut self.windows {
+            match window.opening(self.in_flight, now) {
+                Opening::Now => {}
+                Opening::At(moment) => wait = wait.max(Some(moment)),
+                Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
+            }
+        }
+        if let Some(moment) = wait {
+            return Err(NotYet::Until(moment));
+        }
+        // A pace counts what it lets through, so it is asked last.
+        let pace = match self.pause.careful_pace(now) {
+            Some(pace) => Some(pace),
+            None => self.pace.as_mut(),
+        };
+        if let Some(Err(moment)) = pace.map(|pace| pace.check(now)) {
+            return Err(NotYet::Until(moment));
+        }
+        self.in_flight += 1;
+        Ok(Permit { taken_at: now })
+    }
+
+    /// Takes a permit back at the moment its answer came or was given up.
+    pub fn give_back(&mut self, _permit: Permit, now: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        for window in &mut self.windows {
+            window.answered(now);
+        }
+    }
+
+    /// A 429 came for the request of `permit`: nobody sends for as long as the server `asked`, or, where it did
+    /// not say, for 5 s doubling to 5 min with every 429 that comes soon after a pause.
+    ///
+    /// Returns the pause; does not give the permit back.
+    pub fn throttled(&mut self, permit: &Permit, asked: Option<Duration>, now: Instant) -> Duration {
+        self.pause.throttled(permit.taken_at, asked, now)
+    }
+
+    /// The moment before which nothing may be sent because of a 429; `None` where no pause is on.
+    pub fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pause.not_before(now)
+    }
+}
+
+/// The shortest time in which `requests` can be sent under `rates` by a job that starts with a full budget;
+/// latency not counted.
+pub fn least_time(rates: &[Rate], requests: u64) -> Duration {
+    let last = requests.saturating_sub(1);
+    rates.iter().fold(Duration::ZERO, |longest, rate| {
+        let count = u64::from(rate.count().get());
+        let full_windows = u32::try_from(last / count).unwrap_or(u32::MAX);
+        let mut time = rate.window().saturating_mul(full_windows);
+        if rate.window() <= SHORT {
+            time += rate.window().mul_f64((last % count) as f64 / count as f64);
+        }
+        longest.max(time)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The longest window that a rate may have: a day.
-const MAX_WINDOW: Duration = Duration::from_secs(86_400);
+const MAX_WINDOW: Duration = Duration::from_hours(24);
 
 /// The most requests that a window may hold; each costs 16 bytes while it counts.
 const MAX_COUNT: u32 = 10_000_000;
@@ -37,23 +37,15 @@ pub enum RateError {
 impl Rate {
     /// Cloudflare's limit for a user over all tokens: 1,200 requests in 5 minutes
     /// (<https://developers.cloudflare.com/fundamentals/api/reference/limits>).
-    pub const PER_USER: Self = Self {
-        count: NonZeroU32::new(1_200).unwrap(),
-        window: Duration::from_secs(300),
-    };
+    pub const PER_USER: Self = Self { count: NonZeroU32::new(1_200).unwrap(), window: Duration::from_mins(5) };
 
     /// Cloudflare's limit for an address: 200 requests a second (same source).
-    pub const PER_ADDRESS: Self = Self {
-        count: NonZeroU32::new(200).unwrap(),
-        window: Duration::from_secs(1),
-    };
+    pub const PER_ADDRESS: Self = Self { count: NonZeroU32::new(200).unwrap(), window: Duration::from_secs(1) };
 
     /// `count` requests in any `window`; `None` where one of them is out of range.
     pub fn new(count: u32, window: Duration) -> Option<Self> {
         let count = NonZeroU32::new(count).filter(|count| count.get() <= MAX_COUNT)?;
-        (Duration::from_millis(1)..=MAX_WINDOW)
-            .contains(&window)
-            .then_some(Self { count, window })
+        (Duration::from_millis(1)..=MAX_WINDOW).contains(&window).then_some(Self { count, window })
     }
 
     /// How many requests a window may hold.
@@ -79,24 +71,16 @@ impl FromStr for Rate {
             .filter(|number| (1..=MAX_COUNT).contains(number))
             .ok_or_else(|| RateError::Count(count.to_owned()))?;
         // `200/s` is how people say `200/1s`.
-        let spelled = if window.starts_with(|c: char| c.is_ascii_digit()) {
-            window.to_owned()
-        } else {
-            format!("1{window}")
-        };
+        let spelled =
+            if window.starts_with(|c: char| c.is_ascii_digit()) { window.to_owned() } else { format!("1{window}") };
         let window = humantime::parse_duration(&spelled).map_err(|_| RateError::Window(window.to_owned()))?;
-        Self::new(number, window).ok_or_else(|| RateError::Window(spelled))
+        Self::new(number, window).ok_or(RateError::Window(spelled))
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}",
-            self.count,
-            humantime::format_duration(self.window).to_string().replace(' ', "")
-        )
+        write!(f, "{}/{}", self.count, humantime::format_duration(self.window).to_string().replace(' ', ""))
     }
 }
 
@@ -109,7 +93,7 @@ mod tests {
         assert_eq!("1200/5m".parse(), Ok(Rate::PER_USER));
         assert_eq!("200/s".parse(), Ok(Rate::PER_ADDRESS));
         assert_eq!(Rate::PER_USER.to_string(), "1200/5m");
-        assert_eq!("1/1h30m".parse::<Rate>().unwrap().window(), Duration::from_secs(5_400));
+        assert_eq!("1/1h30m".parse::<Rate>().unwrap().window(), Duration::from_mins(90));
     }
 
     #[test]

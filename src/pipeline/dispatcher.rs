@@ -1,0 +1,154 @@
+//! The loop: waits for whatever comes first and carries out what [`State`] decides. Nothing is decided here.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::answer::Reply;
+use crate::key::KeyName;
+use crate::outcome::{Settled, StopReason};
+use crate::pipeline::event::Event;
+use crate::pipeline::state::{State, Step, Totals};
+use crate::pipeline::stop::{Signal, Stop};
+use crate::record::Record;
+
+/// Records taken from the reader at once.
+const BATCH: usize = 256;
+
+/// A request that the loop wants sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Delete this key.
+    Delete(KeyName),
+    /// Ask for the namespace, to see whether the server is up.
+    Namespace,
+}
+
+/// What came of a [`Request`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    /// The reply to [`Request::Delete`].
+    Delete(Reply),
+    /// The reply to [`Request::Namespace`], unless it was there.
+    Namespace(Result<(), Reply>),
+}
+
+/// What a job came to.
+#[derive(Debug)]
+pub struct End<E> {
+    /// Its totals.
+    pub totals: Totals,
+    /// Why it ended early, if it did.
+    pub stop: Option<Stop>,
+    /// What broke the input, if something did.
+    pub broken: Option<E>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Runs a job until its input is done and every key has its final state, or until it has to stop.
+///
+/// `records` is the input; an `Err` ends it. `rows` takes every outcome; when its other end is gone (the report
+/// cannot be written), nothing more is sent. `send` makes one request. `signals` may ask the job to end.
+pub async fn run<E, Fut>(
+    mut state: State,
+    mut records: mpsc::Receiver<Result<Record, E>>,
+    rows: mpsc::Sender<Settled>,
+    send: impl Fn(Request) -> Fut,
+    mut signals: mpsc::Receiver<Signal>,
+    mut listener: impl FnMut(Event),
+) -> End<E>
+where
+    E: Display,
+    Fut: Future<Output = Response>,
+{
+    let start = Instant::now();
+    let mut in_flight = FuturesUnordered::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut broken = None;
+    let timer = sleep_until(start);
+    tokio::pin!(timer);
+    loop {
+        let wake = loop {
+            match state.next(Instant::now()) {
+                Step::Send { slot, key } => {
+                    in_flight.push(in_slot(slot, send(Request::Delete(key))));
+                }
+                Step::Probe => in_flight.push(in_slot(usize::MAX, send(Request::Namespace))),
+                Step::Wait(wake) => break Some(wake),
+                Step::Finished => break None,
+            }
+        };
+        hand_over_rows(&mut state, &rows);
+        state.take_events().for_each(&mut listener);
+        let Some(wake) = wake else { break };
+        if let Some(moment) = wake.filter(|moment| *moment != timer.deadline()) {
+            timer.as_mut().reset(moment);
+        }
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => state.on_signal(signal, Instant::now()),
+            Some((slot, response)) = in_flight.next(), if state.has_room_for_rows() => match response {
+                Response::Delete(reply) => state.on_reply(slot, reply, Instant::now()),
+                Response::Namespace(answer) => state.on_probe(answer, Instant::now()),
+            },
+            place = rows.reserve(), if !state.rows().is_empty() => {
+                // A closed channel is seen when the next row is handed over.
+                if let (Ok(place), Some(row)) = (place, state.rows().pop_front()) {
+                    place.send(row);
+                }
+            }
+            taken = records.recv_many(&mut batch, BATCH), if state.wants_records() => {
+                if taken == 0 {
+                    state.on_input_end();
+                }
+                let now = Instant::now();
+                for record in batch.drain(..) {
+                    match record {
+                        Ok(record) => state.on_record(record, now),
+                        Err(error) => {
+                            state.on_input_end();
+                            state.stop(Stop::reading(StopReason::IoError, error.to_string()), now);
+                            broken = Some(error);
+                        }
+                    }
+                }
+            }
+            () = &mut timer, if wake.is_some() => {}
+        }
+    }
+    // A second signal does not wait for a slow disk.
+    while let Some(row) = state.rows().pop_front() {
+        tokio::select! {
+            biased;
+            handed = rows.send(row) => if handed.is_err() { break },
+            Some(_) = signals.recv() => break,
+        }
+    }
+    End { totals: state.totals(), stop: state.stopped().cloned(), broken, elapsed: start.elapsed() }
+}
+
+async fn in_slot(slot: usize, response: impl Future<Output = Response>) -> (usize, Response) {
+    (slot, response.await)
+}
+
+/// Gives the writer as many rows as it takes without waiting.
+fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) {
+    while let Some(row) = state.rows().pop_front() {
+        match rows.try_send(row) {
+            Ok(()) => {}
+            Err(TrySendError::Full(row)) => {
+                state.rows().push_front(row);
+                return;
+            }
+            Err(TrySendError::Closed(_)) => {
+                state.rows().clear();
+                state.stop(Stop::new(StopReason::IoError, "the report cannot be written"), Instant::now());
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Whether the server is down: closed (all is well), open (wait), probing (one request is out), ramping up.
+//!
+//! The breaker opens when the *first* attempts of several keys in a row failed for reasons that pass and nothing
+//! succeeded in between. Retries are not counted against the server: at the end of a job only the few keys that
+//! the server cannot delete are left, and they must not look like an outage. For the same reason a server that
+//! answers for the namespace while deletes fail, when no untried key is left to probe with, is taken to be up: those
+//! keys are then tried on their own account. Any answer that shows the server at work closes the breaker.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer keys.
+const OPENS_AFTER: u32 = 8;
+
+/// The fewest failures that are more than one key's own trouble.
+const AT_LEAST: u32 = 2;
+
+/// The first wait before a probe, and the longest.
+const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// What the breaker allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// So many requests in flight.
+    InFlight(usize),
+    /// One, as a probe.
+    Probe,
+    /// None before this moment.
+    NotBefore(Instant),
+    /// None before the probe was answered.
+    AwaitProbe,
+}
+
+/// What an attempt says about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It works.
+    Alive,
+    /// It failed for a reason that passes; at the first attempt of this key or later.
+    Down {
+        /// Whether it was the key's first attempt.
+        first_attempt: bool,
+    },
+}
+
+/// The breaker.
+#[derive(Debug, Clone)]
+pub struct Outage {
+    state: State,
+    concurrency: usize,
+    /// First attempts that failed since the last sign of life.
+    failed_in_a_row: u32,
+    /// The server answers but for the keys at hand: stays closed until one of them is deleted.
+    held_closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open { since: Instant, probe_at: Instant, wait: Duration },
+    Probing { since: Instant, wait: Duration },
+    Ramping { allowed: usize },
+}
+
+impl Outage {
+    /// A closed breaker over at most `concurrency` requests in flight.
+    pub fn new(concurrency: usize) -> Self {
+        Self { state: State::Closed, concurrency, failed_in_a_row: 0, held_closed: false }
+    }
+
+    /// What may be sent now.
+    pub fn allowance(&self, now: Instant) -> Allowance {
+        match self.state {
+            State::Closed => Allowance::InFlight(self.concurrency),
+            State::Ramping { allowed } => Allowance::InFlight(allowed),
+            State::Open { probe_at, .. } if probe_at <= now => Allowance::Probe,
+            State::Open { probe_at, .. } => Allowance::NotBefore(probe_at),
+            State::Probing { .. } => Allowance::AwaitProbe,
+        }
+    }
+
+    /// The probe that was allowed is on its way.
+    pub fn probe_sent(&mut self) {
+        if let State::Open { since, wait, .. } = self.state {
+            self.state = State::Probing { since, wait };
+        }
+    }
+
+    /// Since when the server has been down.
+    pub fn since(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { since, .. } | State::Probing { since, .. } => Some(since),
+            State::Closed | State::Ramping { .. } => None,
+        }
+    }
+
+    /// The server answered for the namespace.
+    pub fn namespace_answered(&mut self) {
+        self.failed_in_a_row = 0;
+        self.held_closed = true;
+        self.state = State::Ramping { allowed: 1 };
+    }
+
+    /// The probe came to nothing that says anything of the server (a 429, a closed connection): probe again at once.
+    pub fn probe_said_nothing(&mut self, now: Instant) {
+        if let State::Probing { since, wait } = self.state {
+            self.state = State::Open { since, probe_at: now, wait };
+        }
+    }
+
+    /// An attempt was answered, or was not. `keys` is how many keys the job has seen so far. Returns whether the
+    /// breaker has just opened.
+    pub fn observe(&mut self, sign: Sign, probe: bool, keys: u64, now: Instant) -> bool {
+        match (sign, self.state) {
+            (Sign::Alive, state) => {
+                self.failed_in_a_row = 0;
+                self.held_closed = false;
+                self.state = match state {
+                    State::Closed => State::Closed,
+                    State::Ramping { allowed } if allowed + 1 >= self.concurrency => State::Closed,
+                    State::Ramping { allowed } => State::Ramping { allowed: allowed + 1 },
+                    State::Open { .. } | State::Probing { .. } => State::Ramping { allowed: 1 },
+                };
+                false
+            }
+            (Sign::Down { .. }, State::Probing { since, wait }) if probe => {
+                let wait = (wait * 2).min(PROBE.1);
+                self.state = State::Open { since, probe_at: now + wait, wait };
+                false
+            }
+            (Sign::Down { .. }, State::Open { .. } | State::Probing { .. })
+            | (Sign::Down { first_attempt: false }, State::Closed | State::Ramping { .. }) => false,
+            (Sign::Down { first_attempt: true }, _) if self.held_closed => false,
+            (Sign::Down { first_attempt: true }, State::Closed | State::Ramping { .. }) => {
+                self.failed_in_a_row += 1;
+                let few = u32::try_from(keys).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER);
+                let opens = self.failed_in_a_row >= few;
+                if opens {
+                    self.state = State::Open { since: now, probe_at: now + PROBE.0, wait: PROBE.0 };
+                }
+                opens
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Sign = Sign::Down { first_attempt: true };
+    const AGAIN: Sign = Sign::Down { first_attempt: false };
+
+    fn opened(now: Instant) -> Outage {
+        let mut outage = Outage::new(32);
+        assert!(!(1..8).any(|_| outage.observe(FIRST, false, 1_000, now)));
+        assert!(outage.observe(FIRST, false, 1_000, now));
+        outage
+    }
+
+    #[test]
+    fn keys_that_fail_among_good_ones_never_open_it() {
+        let now = Instant::now();
+        let mut outage = Outage::new(32);
+        for _ in 0..1_000 {
+            assert!(!(0..7).any(|_| outage.observe(FIRST, false, 1_000, now)));
+            outage.observe(Sign::Alive, false, 1_000, now);
+        }
+    }
+
+    #[test]
+    fn retries_of_the_last_bad_keys_never_open_it() {
+        let mut outage = Outage::new(32);
+        assert!(!(0..1_000).any(|_| outage.observe(AGAIN, false, 1_000, Instant::now())));
+    }
+
+    #[test]
+    fn one_key_alone_is_not_an_outage_and_two_of_two_are() {
+        let now = Instant::now();
+        assert!(!Outage::new(32).observe(FIRST, false, 1, now));
+        let mut outage = Outage::new(32);
+        assert!(!outage.observe(FIRST, false, 2, now));
+        assert!(outage.observe(FIRST, false, 2, now));
+    }
+
+    #[test]
+    fn probes_grow_apart_up_to_the_cap_and_go_one_at_a_time() {
+        let mut now = Instant::now();
+        let mut outage = opened(now);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let Allowance::NotBefore(at) = outage.allowance(now) else { panic!("not waiting") };
+            waits.push((at - now).as_secs());
+            now = at;
+            assert_eq!(outage.allowance(now), Allowance::Probe);
+            outage.probe_sent();
+            assert_eq!(outage.allowance(now), Allowance::AwaitProbe);
+            assert!(!outage.observe(FIRST, false, 1_000, now), "what was under way before says nothing new");
+            assert_eq!(outage.allowance(now), Allowance::AwaitProbe);
+            outage.observe(AGAIN, true, 1_000, now);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn a_sign_of_life_ramps_up() {
+        let now = Instant::now();
+        let mut outage = opened(now);
+        outage.observe(Sign::Alive, false, 1_000, now);
+        assert_eq!(outage.allowance(now), Allowance::InFlight(1));
+        for _ in 0..30 {
+            outage.observe(Sign::Alive, false, 1_000, now);
+        }
+        assert_eq!(outage.allowance(now), Allowance::InFlight(31));
+        outage.observe(Sign::Alive, false, 1_000, now);
+        assert_eq!((outage.state, outage.allowance(now)), (State::Closed, Allowance::InFlight(32)));
+    }
+}

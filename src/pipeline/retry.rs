@@ -1,0 +1,239 @@
+//! What to do after an attempt: one answer, the key's history and chance in, one decision out.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+use crate::api::answer::{Answer, Refusal, Trouble};
+use crate::outcome::{Detail, Status, StopReason};
+use crate::pipeline::stop::Stop;
+
+/// How often and how soon a key is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How many failed attempts are repeated; 0 for none. Pauses after a 429 and outages do not count.
+    pub retries: u32,
+    /// The upper bound of the first wait; it doubles with each one.
+    pub base: Duration,
+    /// No wait is longer, but for what the server asks.
+    pub cap: Duration,
+    /// What the server asks in `Retry-After` is believed up to here.
+    pub longest_asked: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            retries: 8,
+            base: Duration::from_millis(250),
+            cap: Duration::from_secs(30),
+            longest_asked: Duration::from_mins(15),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Exponential backoff with full jitter: anything from zero to `base * 2^failures`, at most `cap`.
+    ///
+    /// Full jitter spreads keys that failed together over the whole span
+    /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
+    pub fn backoff(&self, failures: u32, rng: &mut impl Rng) -> Duration {
+        let most = self.base.saturating_mul(2u32.saturating_pow(failures)).min(self.cap);
+        rng.random_range(Duration::ZERO..=most)
+    }
+}
+
+/// The state of a key that is not, or not surely, deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// `failed`, `unknown` or `absent`.
+    pub status: Status,
+    /// The answer's HTTP status.
+    pub http_status: Option<u16>,
+    /// Its code and message.
+    pub detail: Detail,
+    /// Whether the cause may pass: it may be the server's trouble and not the key's.
+    pub passes: bool,
+}
+
+impl Verdict {
+    fn refused(status: Status, refusal: Refusal) -> Self {
+        Self {
+            status,
+            http_status: refusal.http_status,
+            detail: Detail { error_code: refusal.code, error: refusal.message },
+            passes: false,
+        }
+    }
+
+    /// Nothing readable came back.
+    pub fn unanswered(what: String) -> Self {
+        let detail = Detail { error_code: None, error: what };
+        Self { status: Status::Unknown, http_status: None, detail, passes: true }
+    }
+}
+
+impl From<Trouble> for Verdict {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(refusal) => Self { passes: true, ..Self::refused(Status::Failed, refusal) },
+            Trouble::NoAnswer(what) => Self::unanswered(what),
+        }
+    }
+}
+
+/// What is to be done about a key after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The key is gone.
+    Deleted,
+    /// It has another final state.
+    Settle(Verdict),
+    /// Try it again after this wait; costs one retry. The verdict stands should it not come to that.
+    Retry(Duration, Verdict),
+    /// Try it again at once; costs no retry.
+    Resend(Verdict),
+    /// Everybody pauses, for as long as the server asked; then it is tried again. Costs no retry.
+    Pause(Option<Duration>, Verdict),
+    /// The job ends; the key has this state.
+    Stop(Stop, Verdict),
+}
+
+/// What a key has been through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct History {
+    /// Attempts that failed for a reason that passes, and count.
+    pub failures: u32,
+    /// Whether it was already sent again because a kept-alive connection was closed.
+    pub resent: bool,
+}
+
+/// Decides about one answer.
+pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
+    let retry = |trouble: Trouble, asked: Option<Duration>, rng: &mut _| {
+        let verdict = Verdict::from(trouble);
+        if history.failures >= policy.retries {
+            return Decision::Settle(verdict);
+        }
+        let asked = asked.unwrap_or_default().min(policy.longest_asked);
+        Decision::Retry(policy.backoff(history.failures, rng).max(asked), verdict)
+    };
+    match answer {
+        Answer::Deleted => Decision::Deleted,
+        Answer::Absent(refusal) => Decision::Settle(Verdict::refused(Status::Absent, refusal)),
+        Answer::Refused(refusal) => Decision::Settle(Verdict::refused(Status::Failed, refusal)),
+        Answer::Throttled { refusal, pause } => Decision::Pause(pause, Verdict::refused(Status::Failed, refusal)),
+        Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
+        Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
+        Answer::Passing { trouble, retry_after } => retry(trouble, retry_after, rng),
+        // A second time in a row it is no accident of keep-alive.
+        Answer::Stale(what) if history.resent => retry(Trouble::NoAnswer(what), None, rng),
+        Answer::Stale(what) => Decision::Resend(Verdict::unanswered(what)),
+    }
+}
+
+fn stop(reason: StopReason, refusal: Refusal) -> Decision {
+    Decision::Stop(Stop::new(reason, refusal.to_string()), Verdict::refused(Status::Failed, refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::api::answer::Fatal;
+
+    fn refusal(http_status: u16) -> Refusal {
+        Refusal { http_status: Some(http_status), code: Some(10_001), message: "no".into() }
+    }
+
+    fn after(answer: Answer, history: History) -> Decision {
+        decide(answer, history, &RetryPolicy::default(), &mut StdRng::seed_from_u64(7))
+    }
+
+    fn passing(trouble: Trouble, retry_after: Option<Duration>) -> Answer {
+        Answer::Passing { trouble, retry_after }
+    }
+
+    fn worn_out() -> History {
+        History { failures: 8, resent: true }
+    }
+
+    #[test]
+    fn what_the_server_settled_is_settled() {
+        assert_eq!(after(Answer::Deleted, History::default()), Decision::Deleted);
+        for (answer, status) in
+            [(Answer::Absent(refusal(404)), Status::Absent), (Answer::Refused(refusal(400)), Status::Failed)]
+        {
+            let Decision::Settle(verdict) = after(answer, History::default()) else { panic!("not settled") };
+            assert_eq!((verdict.status, verdict.detail.error_code), (status, Some(10_001)));
+        }
+    }
+
+    #[test]
+    fn when_retries_are_used_up_the_last_answer_decides() {
+        let Decision::Settle(heard) = after(passing(Trouble::Refused(refusal(503)), None), worn_out()) else {
+            panic!("retried")
+        };
+        assert_eq!((heard.status, heard.http_status), (Status::Failed, Some(503)));
+        let Decision::Settle(unheard) = after(passing(Trouble::NoAnswer("timed out".into()), None), worn_out()) else {
+            panic!("retried")
+        };
+        assert_eq!((unheard.status, unheard.http_status), (Status::Unknown, None));
+    }
+
+    #[test]
+    fn a_429_costs_no_retry_even_when_none_is_left() {
+        let throttled = Answer::Throttled { refusal: refusal(429), pause: Some(Duration::from_secs(9)) };
+        assert!(matches!(after(throttled, worn_out()), Decision::Pause(Some(pause), _) if pause.as_secs() == 9));
+    }
+
+    #[test]
+    fn a_stale_connection_is_believed_once() {
+        assert!(matches!(after(Answer::Stale("closed".into()), History::default()), Decision::Resend(_)));
+        let again = History { failures: 0, resent: true };
+        assert!(matches!(after(Answer::Stale("closed".into()), again), Decision::Retry(..)));
+    }
+
+    #[test]
+    fn fatal_answers_and_the_daily_limit_stop_the_job() {
+        for (answer, reason) in [
+            (Answer::Fatal(Fatal::Unauthorized, refusal(403)), StopReason::Unauthorized),
+            (Answer::Fatal(Fatal::NamespaceNotFound, refusal(404)), StopReason::NamespaceNotFound),
+            (Answer::Fatal(Fatal::AccountNotFound, refusal(404)), StopReason::AccountNotFound),
+            (Answer::DailyLimit(refusal(429)), StopReason::DailyLimit),
+        ] {
+            assert!(matches!(after(answer, History::default()), Decision::Stop(stop, _) if stop.reason == reason));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_honoured_up_to_its_bound() {
+        for (asked, expected) in [(20, 20), (3_600, 900)] {
+            let answer = passing(Trouble::Refused(refusal(503)), Some(Duration::from_secs(asked)));
+            let Decision::Retry(wait, _) = after(answer, History::default()) else { panic!("not retried") };
+            assert_eq!(wait.as_secs(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_the_cap_nor_than_its_doubling(seed: u64, failures in 0u32..80) {
+            let policy = RetryPolicy::default();
+            let wait = policy.backoff(failures, &mut StdRng::seed_from_u64(seed));
+            prop_assert!(wait <= policy.cap);
+            prop_assert!(wait <= policy.base * 2u32.pow(failures.min(20)));
+        }
+    }
+
+    #[test]
+    fn jitter_uses_the_whole_span() {
+        let policy = RetryPolicy::default();
+        let mut rng = StdRng::seed_from_u64(1);
+        let waits: Vec<_> = (0..1_000).map(|_| policy.backoff(3, &mut rng)).collect();
+        assert!(waits.iter().min().unwrap() < &Duration::from_millis(50));
+        assert!(waits.iter().max().unwrap() > &Duration::from_millis(1_950));
+    }
+}

@@ -1,0 +1,85 @@
+//! How records get their final state and their row.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::State;
+use crate::clock::wall_now;
+use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::pipeline::event::Event;
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::stop::Stop;
+use crate::pipeline::work::{InFlight, Work};
+use crate::record::RecordNumber;
+use crate::terminal::counted;
+
+impl State {
+    pub(super) fn settle_unsent(&mut self, number: RecordNumber, key: Box<str>, status: Status, detail: Detail) {
+        self.totals.tally.add(status);
+        self.events.push(Event::Settled(status));
+        self.rows.push_back(Settled {
+            number,
+            key,
+            status,
+            http_status: None,
+            detail: Some(Box::new(detail)),
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            finished_at: wall_now(),
+        });
+    }
+
+    pub(super) fn settle_as(&mut self, work: Work, verdict: Verdict, now: Instant) {
+        let detail = Box::new(verdict.detail);
+        self.settle(work, verdict.status, verdict.http_status, Some(detail), now);
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        work: Work,
+        status: Status,
+        http_status: Option<u16>,
+        detail: Option<Box<Detail>>,
+        now: Instant,
+    ) {
+        self.totals.tally.add(status);
+        self.events.push(Event::Settled(status));
+        self.rows.push_back(Settled {
+            number: work.number,
+            key: work.key.into_boxed_str(),
+            status,
+            http_status,
+            detail,
+            attempts: work.attempts,
+            elapsed: work.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
+            finished_at: wall_now(),
+        });
+        if let Some(limit) = self.options.max_failures
+            && status.is_trouble()
+            && limit.is_exceeded(&self.totals.tally)
+        {
+            let failures = counted(self.totals.tally.failures(), "key");
+            self.stop(Stop::new(StopReason::MaxFailures, format!("{failures} failed, more than allowed")), now);
+        }
+    }
+
+    /// Those in flight are given up: nobody knows what became of them.
+    pub(super) fn abandon(&mut self, why: &str, now: Instant) {
+        for InFlight { work, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
+            self.budget.give_back(permit, now);
+            self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+        }
+    }
+
+    /// Keys that were sent at least once and wait to be sent again: the job ends before it comes to that, and their
+    /// last answer stands.
+    pub(super) fn give_up_waiting(&mut self, now: Instant) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.work);
+        for mut work in std::mem::take(&mut self.ready).into_iter().chain(waiting) {
+            if let Some(verdict) = work.last.take() {
+                self.settle_as(work, *verdict, now);
+            }
+        }
+    }
+}

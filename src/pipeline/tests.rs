@@ -1,0 +1,431 @@
+//! The pipeline over a simulated server under tokio's paused clock: no socket, no real second.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::state::State;
+use super::*;
+use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use crate::key::KeyName;
+use crate::outcome::{Settled, Status, StopReason};
+use crate::quota::Budget;
+use crate::record::{Content, Invalid, Record, RecordNumber};
+
+const SECOND: Duration = Duration::from_secs(1);
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// What the server remembers of the requests that reached it.
+#[derive(Default)]
+struct Seen {
+    requests: RefCell<Vec<(Instant, String)>>,
+    in_flight: Cell<usize>,
+    most_in_flight: Cell<usize>,
+}
+
+impl Seen {
+    fn count(&self, key: &str) -> usize {
+        self.requests.borrow().iter().filter(|(_, name)| name == key).count()
+    }
+
+    fn between(&self, from: Instant, to: Instant) -> usize {
+        self.requests.borrow().iter().filter(|(at, _)| (from..to).contains(at)).count()
+    }
+}
+
+struct Lab {
+    options: Options,
+    budget: Budget,
+    keys: usize,
+    /// Rows that the report takes before its reader goes away.
+    rows_until_closed: usize,
+    signals: Vec<(Duration, Signal)>,
+}
+
+struct Outcome {
+    end: End<Infallible>,
+    rows: Vec<Settled>,
+    events: Vec<Event>,
+    seen: Rc<Seen>,
+    start: Instant,
+}
+
+impl Outcome {
+    fn status(&self) -> HashMap<u64, Status> {
+        let states: HashMap<_, _> = self.rows.iter().map(|row| (row.number.get(), row.status)).collect();
+        assert_eq!(states.len(), self.rows.len(), "a record has two rows");
+        assert_eq!(self.rows.len() as u64, self.end.totals.tally.total());
+        states
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.status().values().filter(|state| **state == status).count()
+    }
+
+    fn stopped(&self) -> Option<StopReason> {
+        self.end.stop.as_ref().map(|stop| stop.reason)
+    }
+}
+
+fn options() -> Options {
+    Options {
+        concurrency: 8,
+        retry: RetryPolicy::default(),
+        max_pause: Duration::from_mins(15),
+        max_outage: Duration::from_mins(15),
+        max_failures: None,
+        max_keys: None,
+        deadline: None,
+        grace: 10 * SECOND,
+    }
+}
+
+fn lab(keys: usize) -> Lab {
+    let budget = Budget::new(&[], Instant::now());
+    Lab { options: options(), budget, keys, rows_until_closed: usize::MAX, signals: Vec::new() }
+}
+
+fn number(index: usize) -> RecordNumber {
+    RecordNumber::new(index as u64 + 1).unwrap()
+}
+
+fn keys(count: usize) -> impl Iterator<Item = Record> {
+    (0..count).map(|index| Record {
+        number: number(index),
+        content: Content::Key(KeyName::new(format!("key-{index}")).unwrap()),
+    })
+}
+
+fn refusal(status: u16) -> Refusal {
+    Refusal { http_status: Some(status), code: None, message: format!("answer {status}") }
+}
+
+fn passing(status: u16) -> Answer {
+    Answer::Passing { trouble: Trouble::Refused(refusal(status)), retry_after: None }
+}
+
+fn lost() -> Answer {
+    Answer::Passing { trouble: Trouble::NoAnswer("connection reset".into()), retry_after: None }
+}
+
+/// What the server does with the `nth` attempt (from 1) of a key.
+type Script = dyn Fn(&str, usize) -> (Duration, Answer);
+
+impl Lab {
+    async fn run(self, script: impl Fn(&str, usize) -> (Duration, Answer) + 'static) -> Outcome {
+        let records = keys(self.keys).collect();
+        self.run_records(records, Rc::new(script)).await
+    }
+
+    async fn run_records(self, input: Vec<Record>, script: Rc<Script>) -> Outcome {
+        let start = Instant::now();
+        let seen = Rc::new(Seen::default());
+        let (record_sender, records) = mpsc::channel(16);
+        let (row_sender, mut row_receiver) = mpsc::channel(16);
+        let (signal_sender, signals) = mpsc::channel(4);
+        let mut events = Vec::new();
+        let send = |request: Request| {
+            let (seen, script) = (Rc::clone(&seen), Rc::clone(&script));
+            let key = match request {
+                Request::Delete(key) => key,
+                Request::Namespace => KeyName::new("the namespace").unwrap(),
+            };
+            async move {
+                let nth = seen.count(key.as_str()) + 1;
+                seen.requests.borrow_mut().push((Instant::now(), key.as_str().to_owned()));
+                seen.in_flight.set(seen.in_flight.get() + 1);
+                seen.most_in_flight.set(seen.most_in_flight.get().max(seen.in_flight.get()));
+                let (latency, answer) = script(key.as_str(), nth);
+                sleep(latency).await;
+                seen.in_flight.set(seen.in_flight.get() - 1);
+                let is_up = matches!(answer, Answer::Deleted);
+                let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+                match key.as_str() {
+                    "the namespace" if is_up => Response::Namespace(Ok(())),
+                    "the namespace" => Response::Namespace(Err(reply)),
+                    _ => Response::Delete(reply),
+                }
+            }
+        };
+        let state = State::new(self.options, self.budget, StdRng::seed_from_u64(11));
+        let job = run(state, records, row_sender, send, signals, |event| events.push(event));
+        let reader = async {
+            for record in input {
+                if record_sender.send(Ok(record)).await.is_err() {
+                    break;
+                }
+            }
+            drop(record_sender);
+        };
+        let writer = async {
+            let mut rows = Vec::new();
+            while rows.len() < self.rows_until_closed {
+                match row_receiver.recv().await {
+                    Some(row) => rows.push(row),
+                    None => break,
+                }
+            }
+            drop(row_receiver);
+            rows
+        };
+        let signaller = async {
+            for (at, signal) in self.signals {
+                tokio::time::sleep_until(start + at).await;
+                let _ = signal_sender.send(signal).await;
+            }
+        };
+        let (end, (), rows, ()) = tokio::join!(job, reader, writer, signaller);
+        Outcome { end, rows, events, seen, start }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_key_is_settled_once_within_the_concurrency() {
+    let outcome = lab(1_000).run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!(outcome.count(Status::Deleted), 1_000);
+    assert_eq!(outcome.seen.most_in_flight.get(), 8);
+    assert_eq!(outcome.end.totals.requests, 1_000);
+    assert_eq!(outcome.end.elapsed, LATENCY * 125, "always eight in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_wait_for_a_retry_hold_no_place() {
+    let outcome = lab(400)
+        .run(|key, nth| {
+            let slow = key.ends_with('0') && nth == 1;
+            let retry_after = Some(10 * SECOND);
+            let trouble = Trouble::Refused(refusal(503));
+            (100 * LATENCY / 50, if slow { Answer::Passing { trouble, retry_after } } else { Answer::Deleted })
+        })
+        .await;
+    assert_eq!(outcome.count(Status::Deleted), 400);
+    assert_eq!(outcome.end.totals.retries, 40);
+    assert!(outcome.end.elapsed < 16 * SECOND, "took {:?}", outcome.end.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mixed_faults_fail_no_key() {
+    for seed in 0..20 {
+        let rng = RefCell::new(StdRng::seed_from_u64(seed));
+        let outcome = lab(2_000)
+            .run(move |_, _| {
+                let mut rng = rng.borrow_mut();
+                let latency = rng.random_range(Duration::ZERO..LATENCY);
+                let answer = match rng.random_range(0..25) {
+                    0 => passing(500),
+                    1 => passing(503),
+                    2 | 3 => lost(),
+                    4 => Answer::Stale("closed".into()),
+                    _ => Answer::Deleted,
+                };
+                (latency, answer)
+            })
+            .await;
+        assert_eq!(outcome.count(Status::Deleted), 2_000, "seed {seed}");
+        assert_eq!(outcome.end.totals.requests, 2_000 + outcome.end.totals.retries);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_the_server_cannot_delete_fails_alone_and_is_no_outage() {
+    let outcome = lab(300)
+        .run(|key, _| {
+            (
+                LATENCY,
+                // The last ten keys among them: nothing else is left to show that the server is up.
+                if key.starts_with("key-29") { passing(500) } else { Answer::Deleted },
+            )
+        })
+        .await;
+    assert_eq!((outcome.count(Status::Failed), outcome.count(Status::Deleted)), (11, 289));
+    assert_eq!(outcome.seen.count("key-29"), 9, "one attempt and eight retries");
+    assert_eq!(outcome.stopped(), None);
+    let row = outcome.rows.iter().find(|row| &*row.key == "key-29").unwrap();
+    assert_eq!((row.attempts, row.http_status), (9, Some(500)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_the_state_is_unknown() {
+    let outcome = lab(50).run(|key, _| (LATENCY, if key == "key-7" { lost() } else { Answer::Deleted })).await;
+    assert_eq!(outcome.status()[&8], Status::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_connection_costs_no_retry() {
+    let mut lab = lab(20);
+    lab.options.retry.retries = 0;
+    let outcome =
+        lab.run(|_, nth| (LATENCY, if nth == 1 { Answer::Stale("closed".into()) } else { Answer::Deleted })).await;
+    assert_eq!(outcome.count(Status::Deleted), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_pauses_every_worker_and_costs_no_retry() {
+    let mut lab = lab(400);
+    lab.options.retry.retries = 0;
+    let start = Instant::now();
+    let from = start + SECOND;
+    let outcome = lab
+        .run(move |_, _| {
+            let blocked = Instant::now() > from && Instant::now() < from + 60 * SECOND;
+            let pause = Some(60 * SECOND);
+            (LATENCY, if blocked { Answer::Throttled { refusal: refusal(429), pause } } else { Answer::Deleted })
+        })
+        .await;
+    assert_eq!(outcome.count(Status::Deleted), 400);
+    assert!((1..=8).contains(&outcome.end.totals.throttled), "{} refusals", outcome.end.totals.throttled);
+    assert_eq!(outcome.seen.between(from + 2 * LATENCY, from + 60 * SECOND), 0, "sent while it was told to pause");
+    assert!(outcome.events.iter().any(|event| matches!(event, Event::Paused { cause: PauseCause::Throttled, .. })));
+    assert!(outcome.events.contains(&Event::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_beyond_the_limit_ends_the_job() {
+    let outcome = lab(50)
+        .run(|_, _| (LATENCY, Answer::Throttled { refusal: refusal(429), pause: Some(Duration::from_hours(1)) }))
+        .await;
+    assert_eq!(outcome.stopped(), Some(StopReason::Outage));
+    assert!(outcome.seen.requests.borrow().len() <= 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_out_with_probes() {
+    let mut lab = lab(3_000);
+    lab.options.retry.retries = 1;
+    let (from, to) = (Instant::now() + 3 * SECOND, Instant::now() + 63 * SECOND);
+    let outcome = lab
+        .run(move |_, _| (LATENCY, if (from..to).contains(&Instant::now()) { lost() } else { Answer::Deleted }))
+        .await;
+    assert_eq!(outcome.count(Status::Deleted), 3_000);
+    let during = outcome.seen.between(from, to);
+    assert!(during < 40, "{during} requests into a dead server");
+    assert!(outcome.end.elapsed < 120 * SECOND, "took {:?}", outcome.end.elapsed);
+    assert!(outcome.events.iter().any(|event| matches!(event, Event::Paused { cause: PauseCause::Outage, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_lasts_too_long_ends_the_job() {
+    let outcome = lab(500).run(|_, _| (LATENCY, passing(503))).await;
+    assert_eq!(outcome.stopped(), Some(StopReason::Outage));
+    let mut sent: HashSet<_> = outcome.seen.requests.borrow().iter().map(|(_, key)| key.clone()).collect();
+    sent.remove("the namespace");
+    assert_eq!(outcome.count(Status::Failed), sent.len(), "a key that was sent has a row, others have none");
+    assert!(sent.len() < 80, "{} keys burnt", sent.len());
+    assert!(outcome.end.elapsed < Duration::from_mins(16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fatal_answer_ends_the_job_and_those_in_flight_are_finished() {
+    let outcome = lab(500)
+        .run(|key, _| {
+            let fatal = key == "key-100";
+            (LATENCY, if fatal { Answer::Fatal(Fatal::Unauthorized, refusal(403)) } else { Answer::Deleted })
+        })
+        .await;
+    assert_eq!(outcome.stopped(), Some(StopReason::Unauthorized));
+    assert_eq!(outcome.rows.len(), outcome.seen.requests.borrow().len());
+    assert_eq!(outcome.count(Status::Failed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_drains_and_the_second_ends_at_once() {
+    let mut first = lab(500);
+    first.signals = vec![(SECOND + LATENCY / 2, Signal::Terminate)];
+    let outcome = first.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Interrupted), SECOND + LATENCY));
+    assert_eq!(outcome.count(Status::Deleted), outcome.seen.requests.borrow().len());
+
+    let mut second = lab(500);
+    second.signals = vec![(SECOND, Signal::Interrupt), (2 * SECOND, Signal::Interrupt)];
+    let outcome = second.run(|_, _| (100 * SECOND, Answer::Deleted)).await;
+    assert_eq!((outcome.count(Status::Unknown), outcome.end.elapsed), (8, 2 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_when_the_grace_ends_is_unknown() {
+    let mut lab = lab(500);
+    lab.signals = vec![(SECOND, Signal::Interrupt)];
+    let outcome = lab.run(|_, _| (100 * SECOND, Answer::Deleted)).await;
+    assert_eq!((outcome.count(Status::Unknown), outcome.end.elapsed), (8, 11 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guards_end_the_job() {
+    let mut deadline = lab(5_000);
+    deadline.options.deadline = Some(Instant::now() + 2 * SECOND);
+    let outcome = deadline.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Deadline), 2 * SECOND));
+
+    let mut keys = lab(500);
+    keys.options.max_keys = Some(100);
+    let outcome = keys.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 100));
+
+    let mut failures = lab(500);
+    failures.options.max_failures = Some(FailureLimit::Count(3));
+    let outcome = failures
+        .run(|key, _| (LATENCY, if key.ends_with('1') { Answer::Refused(refusal(400)) } else { Answer::Deleted }))
+        .await;
+    assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
+    assert!((4..=6).contains(&outcome.count(Status::Failed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_report_is_gone_nothing_more_is_sent() {
+    let mut lab = lab(5_000);
+    lab.rows_until_closed = 100;
+    let outcome = lab.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!(outcome.stopped(), Some(StopReason::IoError));
+    assert!(outcome.seen.requests.borrow().len() <= 100 + 16 + 2 * 8, "{}", outcome.seen.requests.borrow().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_report_stops_the_sending() {
+    let (record_sender, records) = mpsc::channel(8);
+    let (row_sender, row_receiver) = mpsc::channel(16);
+    let (_signal_sender, signals) = mpsc::channel(1);
+    let requests = Rc::new(Cell::new(0));
+    let send = |_| {
+        requests.set(requests.get() + 1);
+        async {
+            sleep(LATENCY).await;
+            Response::Delete(Reply { answer: Answer::Deleted, http_status: Some(200), quota: Vec::new() })
+        }
+    };
+    let state = State::new(options(), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
+    let feed = async {
+        for record in keys(100_000) {
+            record_sender.send(Ok(record)).await.unwrap();
+        }
+    };
+    let stalled = tokio::time::timeout(Duration::from_hours(1), async { tokio::join!(job, feed) }).await;
+    assert!(stalled.is_err(), "nobody takes rows, so it cannot end");
+    assert!(requests.get() < 1_100, "{} sent while no row was taken", requests.get());
+    drop(row_receiver);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_not_sent_have_their_rows_too() {
+    let invalid = Invalid { key: "..".into(), reason: "keys.csv line 2: no".into() };
+    let input = [
+        Content::Key(KeyName::new("a").unwrap()),
+        Content::Invalid(Box::new(invalid)),
+        Content::Duplicate(KeyName::new("a").unwrap()),
+        Content::Settled,
+    ];
+    let records = input.into_iter().enumerate().map(|(index, content)| Record { number: number(index), content });
+    let outcome = lab(0).run_records(records.collect(), Rc::new(|_: &str, _| (LATENCY, Answer::Deleted))).await;
+    let status = outcome.status();
+    assert_eq!((status[&1], status[&2], status[&3]), (Status::Deleted, Status::Invalid, Status::Duplicate));
+    let totals = outcome.end.totals;
+    assert_eq!((totals.resumed, totals.records, totals.requests), (1, 4, 1));
+    assert!(outcome.start.elapsed() < SECOND);
+}

@@ -1,0 +1,109 @@
+//! The pause after a 429, kept as a moment ("not before"), and the careful start behind it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Rate;
+use super::pace::Pace;
+
+/// The first pause where the server does not say how long, and the longest (the API blocks for five minutes).
+const UNASKED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+
+/// Added to what the server asks, so that a clock that is a little fast does not make the first request early.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// Without a rate to go by, the first speed after a pause (a request every 250 ms, the API's documented average) and
+/// how often it doubles.
+const RAMP: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// The ramp ends when its period is below this; tokio's timers cannot tell shorter ones apart.
+const RAMP_END: Duration = Duration::from_millis(1);
+
+/// Whether, until when, and with what care afterwards.
+#[derive(Debug)]
+pub struct Pause {
+    /// The slowest rate's even spacing, and its window: the spacing of the careful start, and its length.
+    careful: Option<(Duration, Duration)>,
+    state: State,
+    /// How many pauses in a row the server gave no length for.
+    unasked: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    Free,
+    Paused { since: Instant, until: Instant },
+    Careful { since: Instant, ramp: u32, pace: Box<Pace> },
+}
+
+impl Pause {
+    /// No pause. `rates` say how slowly to start after one.
+    pub fn new(rates: &[Rate]) -> Self {
+        let even = |rate: &Rate| rate.window() / rate.count().get();
+        let slowest = rates.iter().max_by_key(|rate| even(rate));
+        Self { careful: slowest.map(|rate| (even(rate), rate.window())), state: State::Free, unasked: 0 }
+    }
+
+    /// The moment before which nothing is sent; `None` where sending is allowed.
+    pub fn not_before(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Paused { until, .. } if now < until => Some(until),
+            _ => None,
+        }
+    }
+
+    /// The pace of the careful start, while it lasts.
+    pub fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
+        if let State::Paused { until, .. } = self.state {
+            if now < until {
+                return None;
+            }
+            let period = self.careful.map_or(RAMP.0, |(even, _)| even);
+            self.state = State::Careful { since: now, ramp: 0, pace: Box::new(Pace::steady(period, now)) };
+        }
+        let State::Careful { since, ramp, pace } = &mut self.state else {
+            return None;
+        };
+        let elapsed = now.saturating_duration_since(*since);
+        let over = if let Some((_, window)) = self.careful {
+            elapsed >= window
+        } else {
+            let step = u32::try_from(elapsed.as_nanos() / RAMP.1.as_nanos()).unwrap_or(u32::MAX);
+            let period = RAMP.0.checked_div(1u32.checked_shl(step).unwrap_or(0)).unwrap_or_default();
+            if step > *ramp {
+                *ramp = step;
+                **pace = Pace::steady(period, now);
+            }
+            period < RAMP_END
+        };
+        if over {
+            self.state = State::Free;
+            self.unasked = 0;
+        }
+        match &mut self.state {
+            State::Careful { pace, .. } => Some(pace),
+            _ => None,
+        }
+    }
+
+    /// A 429 answered a request that was sent at `sent`. Returns how long nothing is sent from now on.
+    pub fn throttled(&mut self, sent: Instant, asked: Option<Duration>, now: Instant) -> Duration {
+        // Requests that were under way when the pause began are part of the same refusal.
+        let (since, pending) = match self.state {
+            State::Paused { since, until } if sent <= since => (since, Some(until)),
+            _ => (now, None),
+        };
+        let until = match asked {
+            Some(asked) => now + asked + MARGIN,
+            None => pending.unwrap_or_else(|| {
+                let pause = UNASKED.0.saturating_mul(1 << self.unasked.min(16)).min(UNASKED.1);
+                self.unasked += 1;
+                now + pause
+            }),
+        };
+        let until = pending.map_or(until, |pending| pending.max(until));
+        self.state = State::Paused { since, until };
+        until.saturating_duration_since(now)
+    }
+}

@@ -1,0 +1,58 @@
+//! One rate, kept exactly: N slots, each free again a window's length after its request was answered.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Rate;
+
+/// Bounds of the guard for clocks that run at different speeds.
+const GUARD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+
+/// Counts the answered requests that still weigh on one rate. Those in flight are counted by the budget, which has
+/// one number for all windows.
+#[derive(Debug)]
+pub struct Window {
+    count: usize,
+    hold: Duration,
+    answered: VecDeque<Instant>,
+}
+
+/// Whether a window has a free slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Yes.
+    Now,
+    /// One becomes free at this moment.
+    At(Instant),
+    /// One becomes free a while after the next answer.
+    AfterAnAnswer,
+}
+
+impl Window {
+    /// A window with all slots free.
+    pub fn new(rate: Rate) -> Self {
+        let guard = (rate.window() / 1_000).clamp(GUARD.0, GUARD.1);
+        Self { count: rate.count().get() as usize, hold: rate.window() + guard, answered: VecDeque::new() }
+    }
+
+    /// Whether one more request may be sent beside `in_flight` others.
+    pub fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
+        while self.answered.front().is_some_and(|answered| *answered + self.hold <= now) {
+            self.answered.pop_front();
+        }
+        let Some(excess) = (in_flight + self.answered.len()).checked_sub(self.count) else {
+            return Opening::Now;
+        };
+        match self.answered.get(excess) {
+            Some(answered) => Opening::At(*answered + self.hold),
+            None => Opening::AfterAnAnswer,
+        }
+    }
+
+    /// A request that was in flight has its answer.
+    pub fn answered(&mut self, now: Instant) {
+        self.answered.push_back(now);
+    }
+}
