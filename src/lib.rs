@@ -5,6 +5,7 @@ pub mod clock;
 pub mod key;
 pub mod outcome;
 pub mod pipeline;
+pub mod plan;
 pub mod quota;
 pub mod record;
 pub mod terminal;

@@ -16,6 +16,7 @@ use super::*;
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status, StopReason};
+use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
@@ -42,6 +43,7 @@ impl Seen {
 
 struct Lab {
     options: Options,
+    max_keys: Option<u64>,
     budget: Budget,
     keys: usize,
     /// Rows that the report takes before its reader goes away.
@@ -81,15 +83,18 @@ fn options() -> Options {
         max_pause: Duration::from_mins(15),
         max_outage: Duration::from_mins(15),
         max_failures: None,
-        max_keys: None,
         deadline: None,
         grace: 10 * SECOND,
     }
 }
 
+fn approved(max_keys: Option<u64>) -> Approved {
+    Approved::streaming(Guards { max_keys, expect: None }, Consent::Rehearsal)
+}
+
 fn lab(keys: usize) -> Lab {
     let budget = Budget::new(&[], Instant::now());
-    Lab { options: options(), budget, keys, rows_until_closed: usize::MAX, signals: Vec::new() }
+    Lab { options: options(), max_keys: None, budget, keys, rows_until_closed: usize::MAX, signals: Vec::new() }
 }
 
 fn number(index: usize) -> RecordNumber {
@@ -154,7 +159,7 @@ impl Lab {
                 }
             }
         };
-        let state = State::new(self.options, self.budget, StdRng::seed_from_u64(11));
+        let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11));
         let job = run(state, records, row_sender, send, signals, |event| events.push(event));
         let reader = async {
             for record in input {
@@ -364,7 +369,7 @@ async fn guards_end_the_job() {
     assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Deadline), 2 * SECOND));
 
     let mut keys = lab(500);
-    keys.options.max_keys = Some(100);
+    keys.max_keys = Some(100);
     let outcome = keys.run(|_, _| (LATENCY, Answer::Deleted)).await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 100));
 
@@ -399,7 +404,7 @@ async fn a_slow_report_stops_the_sending() {
             Response::Delete(Reply { answer: Answer::Deleted, http_status: Some(200), quota: Vec::new() })
         }
     };
-    let state = State::new(options(), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let state = State::new(options(), &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
     let feed = async {
         for record in keys(100_000) {

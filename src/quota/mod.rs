@@ -7,6 +7,7 @@
 //! - [`window::Window`]: keeps one rate. Exact, in any window, as the server measures it.
 //! - [`pace::Pace`]: spreads requests by GCRA (`governor`).
 //! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the careful start behind it.
+//! - [`News`]: what the server says is left; keeps processes that share a token from running into each other.
 //! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or says when to ask again.
 //!
 //! # How the windows and the pace are combined, and why
@@ -37,11 +38,14 @@ use tokio::time::Instant;
 pub mod pace;
 pub mod pause;
 mod rate;
+mod server;
 pub mod window;
 
 use pace::Pace;
 use pause::Pause;
 pub use rate::{Rate, RateError};
+pub use server::News;
+use server::Server;
 use window::{Opening, Window};
 
 /// Windows up to this length are spread evenly.
@@ -67,6 +71,8 @@ pub enum NotYet {
 /// What all requests of a job draw on.
 #[derive(Debug)]
 pub struct Budget {
+    rates: Vec<Rate>,
+    server: Server,
     windows: Vec<Window>,
     in_flight: usize,
     pace: Option<Pace>,
@@ -78,6 +84,8 @@ impl Budget {
     pub fn new(rates: &[Rate], now: Instant) -> Self {
         let shortest = rates.iter().filter(|rate| rate.window() <= SHORT).min_by_key(|rate| rate.window());
         Self {
+            rates: rates.to_vec(),
+            server: Server::default(),
             windows: rates.iter().copied().map(Window::new).collect(),
             in_flight: 0,
             pace: shortest.map(|rate| Pace::spread(*rate, now)),
@@ -94,8 +102,10 @@ impl Budget {
             return Err(NotYet::Until(until));
         }
         let mut wait = None;
-        for window in &mut self.windows {
-            match window.opening(self.in_flight, now) {
+        let in_flight = self.in_flight;
+        let ours = self.windows.iter_mut().map(|window| window.opening(in_flight, now));
+        for opening in ours.chain(std::iter::once(self.server.opening(in_flight, now))) {
+            match opening {
                 Opening::Now => {}
                 Opening::At(moment) => wait = wait.max(Some(moment)),
                 Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
@@ -122,6 +132,13 @@ impl Budget {
         for window in &mut self.windows {
             window.answered(now);
         }
+        self.server.answered(now);
+    }
+
+    /// The answer to the request of `permit` said what is left of the server's quota. Call it before the permit is
+    /// given back.
+    pub fn observe(&mut self, news: News<'_>, permit: &Permit, now: Instant) {
+        self.server.observe(news, &self.rates, permit.taken_at, self.in_flight.saturating_sub(1), now);
     }
 
     /// A 429 came for the request of `permit`: nobody sends for as long as the server `asked`, or, where it did

@@ -37,11 +37,21 @@ impl Window {
         Self { count: rate.count().get() as usize, hold: rate.window() + guard, answered: VecDeque::new() }
     }
 
-    /// Whether one more request may be sent beside `in_flight` others.
-    pub fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
+    /// How many requests weigh on the rate now.
+    pub fn used(&mut self, in_flight: usize, now: Instant) -> usize {
+        self.forget(now);
+        in_flight + self.answered.len()
+    }
+
+    fn forget(&mut self, now: Instant) {
         while self.answered.front().is_some_and(|answered| *answered + self.hold <= now) {
             self.answered.pop_front();
         }
+    }
+
+    /// Whether one more request may be sent beside `in_flight` others.
+    pub fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
+        self.forget(now);
         let Some(excess) = (in_flight + self.answered.len()).checked_sub(self.count) else {
             return Opening::Now;
         };

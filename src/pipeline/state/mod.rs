@@ -16,9 +16,10 @@ use crate::pipeline::outage::{Allowance, Outage};
 use crate::pipeline::retry::RetryPolicy;
 use crate::pipeline::stop::{Accepted, FailureLimit, Signal, Stop};
 use crate::pipeline::work::{Due, InFlight, Work};
+use crate::plan::Approved;
 use crate::quota::{Budget, NotYet, Permit};
 use crate::record::{Content, Record};
-use crate::terminal::duration;
+use crate::terminal::{count, duration};
 
 mod reply;
 mod settle;
@@ -42,8 +43,6 @@ pub struct Options {
     pub max_outage: Duration,
     /// More failures end the job.
     pub max_failures: Option<FailureLimit>,
-    /// More keys end the job.
-    pub max_keys: Option<u64>,
     /// The job ends at this moment.
     pub deadline: Option<Instant>,
     /// How long those in flight are waited for once the job ends early.
@@ -91,6 +90,8 @@ pub struct Totals {
 #[derive(Debug)]
 pub struct State {
     options: Options,
+    /// More keys end the job.
+    max_keys: Option<u64>,
     budget: Budget,
     outage: Outage,
     rng: StdRng,
@@ -111,9 +112,10 @@ pub struct State {
 }
 
 impl State {
-    /// A job that has not begun.
-    pub fn new(options: Options, budget: Budget, rng: StdRng) -> Self {
+    /// A job that was approved and has not begun.
+    pub fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
         Self {
+            max_keys: approved.max_keys(),
             outage: Outage::new(options.concurrency),
             options,
             budget,
@@ -183,8 +185,8 @@ impl State {
         let number = record.number;
         match record.content {
             Content::Key(key) => {
-                if let Some(most) = self.options.max_keys.filter(|most| self.totals.keys >= *most) {
-                    let why = format!("the input holds more than {most} keys");
+                if let Some(most) = self.max_keys.filter(|most| self.totals.keys >= *most) {
+                    let why = format!("the input holds more than {} keys", count(most));
                     self.stop(Stop::reading(StopReason::MaxKeys, why), now);
                     return;
                 }

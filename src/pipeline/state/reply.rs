@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::State;
+use crate::api::advice::QuotaNews;
 use crate::api::answer::Reply;
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::event::{Event, PauseCause};
@@ -12,6 +13,7 @@ use crate::pipeline::outage::{Allowance, Sign};
 use crate::pipeline::retry::{Decision, History, decide};
 use crate::pipeline::stop::Stop;
 use crate::pipeline::work::{Due, InFlight};
+use crate::quota::{News, Permit, Rate};
 use crate::terminal::duration;
 
 impl State {
@@ -20,6 +22,7 @@ impl State {
         let Some(InFlight { mut work, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
+        self.hear(&reply, &permit, now);
         let decision = decide(reply.answer, work.history, &self.options.retry, &mut self.rng);
         if let Some(sign) = sign_of(&decision, work.attempts) {
             self.observe(sign, probe, now);
@@ -58,6 +61,16 @@ impl State {
             }
         }
         self.budget.give_back(permit, now);
+    }
+
+    /// What the answer says of the server's quota.
+    fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
+        for news in &reply.quota {
+            let policy = news.policy.and_then(|(count, window)| Rate::new(u32::try_from(count).ok()?, window));
+            let QuotaNews { name, remaining, reset_after, .. } = news;
+            let news = News { name, remaining: *remaining, reset_after: *reset_after, policy };
+            self.budget.observe(news, permit, now);
+        }
     }
 
     /// The answer to a [`Step::Probe`](super::Step::Probe) came.

@@ -1,0 +1,121 @@
+//! From a plan to the permission to carry it out.
+
+use thiserror::Error;
+
+use super::Plan;
+use crate::terminal::count;
+
+/// Limits that are checked before anything is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// `--max-keys`: the input may hold at most so many keys.
+    pub max_keys: Option<u64>,
+    /// `--expect`: the input has to hold exactly so many keys.
+    pub expect: Option<u64>,
+}
+
+/// Why a plan is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// More keys than `--max-keys`.
+    #[error("the input holds {} keys, more than --max-keys {}: nothing was sent", count(*.keys), count(*.most))]
+    TooManyKeys {
+        /// What the input holds.
+        keys: u64,
+        /// What is allowed.
+        most: u64,
+    },
+    /// Not as many keys as `--expect` says.
+    #[error("the input holds {} keys, and --expect says {}: nothing was sent", count(*.keys), count(*.expected))]
+    NotAsExpected {
+        /// What the input holds.
+        keys: u64,
+        /// What it should hold.
+        expected: u64,
+    },
+}
+
+/// That somebody agreed to the deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// `--yes` was given.
+    Flag,
+    /// A person typed it at the prompt.
+    Typed,
+    /// Nothing real is deleted: a rehearsal against a sandbox.
+    Rehearsal,
+}
+
+/// A plan that passed its guards and was agreed to. The pipeline runs nothing else.
+#[derive(Debug)]
+pub struct Approved {
+    max_keys: Option<u64>,
+}
+
+impl Approved {
+    /// For an input that cannot be read twice (a pipe): its guards are kept while it runs.
+    pub fn streaming(guards: Guards, _consent: Consent) -> Self {
+        Self { max_keys: guards.max_keys }
+    }
+
+    /// The most keys that may be sent.
+    pub fn max_keys(&self) -> Option<u64> {
+        self.max_keys
+    }
+}
+
+impl<E> Plan<E> {
+    /// Checks the guards. A survey that was ended early must not be approved.
+    ///
+    /// # Errors
+    /// [`Refused`] says which guard stands against it.
+    pub fn check(&self, guards: Guards) -> Result<(), Refused> {
+        // Settled keys of an earlier run belong to the same input.
+        let keys = self.keys + self.resumed;
+        if let Some(most) = guards.max_keys.filter(|most| self.keys > *most) {
+            return Err(Refused::TooManyKeys { keys: self.keys, most });
+        }
+        match guards.expect.filter(|expected| *expected != keys) {
+            Some(expected) => Err(Refused::NotAsExpected { keys, expected }),
+            None => Ok(()),
+        }
+    }
+
+    /// Permission to carry it out.
+    ///
+    /// # Errors
+    /// As [`Plan::check`].
+    pub fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, Refused> {
+        self.check(guards)?;
+        // The file may have grown since it was counted: no more keys are sent than were agreed to.
+        Ok(Approved { max_keys: Some(self.keys) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(keys: u64) -> Plan<()> {
+        Plan { keys, ..Plan::default() }
+    }
+
+    #[test]
+    fn guards_stand_before_the_first_delete() {
+        let guards = Guards { max_keys: Some(10), expect: None };
+        assert!(plan(10).approve(guards, Consent::Flag).is_ok());
+        let refused = plan(1_234).approve(guards, Consent::Flag).unwrap_err();
+        assert_eq!(refused.to_string(), "the input holds 1,234 keys, more than --max-keys 10: nothing was sent");
+        let guards = Guards { max_keys: None, expect: Some(9) };
+        assert!(plan(9).approve(guards, Consent::Typed).is_ok());
+        assert_eq!(
+            plan(10).approve(guards, Consent::Typed).unwrap_err(),
+            Refused::NotAsExpected { keys: 10, expected: 9 }
+        );
+    }
+
+    #[test]
+    fn no_more_keys_are_sent_than_were_agreed_to() {
+        assert_eq!(plan(3).approve(Guards::default(), Consent::Flag).unwrap().max_keys(), Some(3));
+    }
+}

@@ -1,0 +1,152 @@
+//! What a job is going to do, known before it does it: the first pass over the input, the guards, the consent.
+//!
+//! [`Plan::survey`] counts and checks; [`Plan::approve`] is the only maker of an [`Approved`], and the pipeline
+//! takes nothing else. A dry run never has one, so it cannot send.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::key::KeyName;
+use crate::outcome::{Status, Tally};
+use crate::record::{Content, Invalid, Record, RecordNumber};
+
+mod approve;
+pub mod filter;
+
+pub use approve::{Approved, Consent, Guards, Refused};
+
+/// How many keys and bad records are kept as examples.
+const SAMPLES: usize = 5;
+
+/// What the first pass found.
+#[derive(Debug)]
+pub struct Plan<E> {
+    /// Records of any kind, up to where the input broke.
+    pub records: u64,
+    /// Keys to be deleted; those that an earlier run settled are not among them.
+    pub keys: u64,
+    /// Records in each state that is known before anything is sent: `invalid`, `duplicate`, and `planned` for keys.
+    pub tally: Tally,
+    /// Records that an earlier run settled.
+    pub resumed: u64,
+    /// The first keys, as examples.
+    pub first_keys: Vec<KeyName>,
+    /// The first bad records, as examples.
+    pub first_invalid: Vec<(RecordNumber, Invalid)>,
+    /// What broke the input, if something did; nothing after it was read.
+    pub broken: Option<E>,
+}
+
+/// How far a survey came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survey {
+    /// Over the whole input, or up to where it broke.
+    Whole,
+    /// It was asked to end.
+    Cancelled,
+}
+
+impl<E> Default for Plan<E> {
+    fn default() -> Self {
+        Self {
+            records: 0,
+            keys: 0,
+            tally: Tally::default(),
+            resumed: 0,
+            first_keys: Vec::new(),
+            first_invalid: Vec::new(),
+            broken: None,
+        }
+    }
+}
+
+impl<E> Plan<E> {
+    /// Reads all records without sending anything. `each` sees every record, `cancel` ends it early.
+    pub fn survey(
+        &mut self,
+        records: impl Iterator<Item = Result<Record, E>>,
+        cancel: &AtomicBool,
+        mut each: impl FnMut(Record) -> bool,
+    ) -> Survey {
+        for record in records {
+            match record {
+                Ok(record) => {
+                    self.count(&record);
+                    if !each(record) || cancel.load(Ordering::Relaxed) {
+                        return Survey::Cancelled;
+                    }
+                }
+                Err(error) => {
+                    self.broken = Some(error);
+                    break;
+                }
+            }
+        }
+        Survey::Whole
+    }
+
+    fn count(&mut self, record: &Record) {
+        self.records += 1;
+        match &record.content {
+            Content::Key(key) => {
+                self.keys += 1;
+                self.tally.add(Status::Planned);
+                if self.first_keys.len() < SAMPLES {
+                    self.first_keys.push(key.clone());
+                }
+            }
+            Content::Duplicate(_) => self.tally.add(Status::Duplicate),
+            Content::Invalid(invalid) => {
+                self.tally.add(Status::Invalid);
+                if self.first_invalid.len() < SAMPLES {
+                    self.first_invalid.push((record.number, Invalid::clone(invalid)));
+                }
+            }
+            Content::Settled => self.resumed += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64, content: Content) -> Record {
+        Record { number: RecordNumber::new(number).unwrap(), content }
+    }
+
+    fn key(name: &str) -> Content {
+        Content::Key(KeyName::new(name).unwrap())
+    }
+
+    #[test]
+    fn a_survey_counts_every_kind() {
+        let invalid = Invalid { key: String::new(), reason: "the key is empty".into() };
+        let records = [
+            record(1, key("a")),
+            record(2, Content::Duplicate(KeyName::new("a").unwrap())),
+            record(3, Content::Invalid(Box::new(invalid.clone()))),
+            record(4, Content::Settled),
+            record(5, key("b")),
+        ];
+        let mut plan = Plan::<()>::default();
+        assert_eq!(plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |_| true), Survey::Whole);
+        assert_eq!((plan.records, plan.keys, plan.resumed), (5, 2, 1));
+        assert_eq!((plan.tally.get(Status::Invalid), plan.tally.get(Status::Duplicate)), (1, 1));
+        assert_eq!(plan.first_invalid, [(RecordNumber::new(3).unwrap(), invalid)]);
+    }
+
+    #[test]
+    fn a_broken_input_keeps_what_came_before() {
+        let records = [Ok(record(1, key("a"))), Err("cut off"), Err("never reached")];
+        let mut plan = Plan::default();
+        plan.survey(records.into_iter(), &AtomicBool::new(false), |_| true);
+        assert_eq!((plan.records, plan.broken), (1, Some("cut off")));
+    }
+
+    #[test]
+    fn a_survey_can_be_ended() {
+        let mut plan = Plan::<()>::default();
+        let records = (1..).map(|number| Ok(record(number, key("a"))));
+        assert_eq!(plan.survey(records, &AtomicBool::new(true), |_| true), Survey::Cancelled);
+    }
+}

@@ -1,0 +1,163 @@
+//! What the server says is left (`Ratelimit`, `Ratelimit-Policy`), when others spend the same quota.
+//!
+//! Our own windows keep our own requests within the rate; they cannot see another process with the same token.
+//! The server can: of a quota q it says that r are left. What we sent in that window is known, so our share of the
+//! q − r that are spent is too, and of the r that are left we take the same share, a part of it at a time. All
+//! processes that do so run out together, and each stops before the server has to refuse. When the window is over,
+//! one request asks how much there is now.
+//!
+//! Answers overtake each other. One is newer than another when it leaves less, or when its request was sent after the
+//! other had been answered; what is neither tells nothing. So the r that counts knows of every request of ours that
+//! was answered, and those on their way are all that it may not know of.
+//!
+//! Where the share is all of it, nobody else is there, and our own exact windows do better than a number of whole
+//! seconds.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Rate;
+use super::window::{Opening, Window};
+
+/// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
+const ALONE: f64 = 0.97;
+
+/// Below this part of the quota in use, our share of it says nothing yet.
+const TELLING: f64 = 0.05;
+
+/// While others spend too, what we heard is old by what all of us had on the way: of our share of the rest a third is
+/// sent at a time, and nothing once it is below two. That leaves a handful of requests of a window unspent, which
+/// is cheaper than the block that one too many brings.
+const CAUTION: (usize, usize) = (2, 3);
+
+/// More policies than this are not kept: a server has two or three.
+const MOST_POLICIES: usize = 8;
+
+/// One line of what the server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct News<'a> {
+    /// The policy's name.
+    pub name: &'a str,
+    /// How many requests are left.
+    pub remaining: u64,
+    /// Until when.
+    pub reset_after: Duration,
+    /// How many the policy allows in which window, where the server says so.
+    pub policy: Option<Rate>,
+}
+
+/// What is known of every policy that the server named.
+#[derive(Debug, Default)]
+pub(crate) struct Server {
+    policies: Vec<Policy>,
+}
+
+#[derive(Debug)]
+struct Policy {
+    name: String,
+    own: Option<(Rate, Window)>,
+    /// What we spent of what all spent, from 0 to 1.
+    share: f64,
+    /// Whether one of our own windows keeps this policy where we are alone.
+    kept_by_us: bool,
+    /// What is left, until when, and when that was heard.
+    remaining: u64,
+    until: Instant,
+    heard: Instant,
+}
+
+impl Server {
+    /// The server spoke in its answer to a request of the moment `sent`. `in_flight` others are on their way, `ours`
+    /// are the rates that we keep anyway.
+    pub(crate) fn observe(&mut self, news: News<'_>, ours: &[Rate], sent: Instant, in_flight: usize, now: Instant) {
+        let policy = match self.policies.iter_mut().position(|policy| policy.name == news.name) {
+            Some(known) => &mut self.policies[known],
+            None if self.policies.len() < MOST_POLICIES => {
+                self.policies.push(Policy::new(news, ours, now));
+                let last = self.policies.len() - 1;
+                &mut self.policies[last]
+            }
+            None => return,
+        };
+        policy.observe(news, sent, in_flight, now);
+    }
+
+    /// Whether the server's word allows one more request.
+    pub(crate) fn opening(&self, in_flight: usize, now: Instant) -> Opening {
+        let mut latest = Opening::Now;
+        for policy in &self.policies {
+            match (policy.opening(in_flight, now), latest) {
+                (Opening::AfterAnAnswer, _) => return Opening::AfterAnAnswer,
+                (Opening::At(moment), Opening::At(later)) => latest = Opening::At(moment.max(later)),
+                (Opening::At(moment), _) => latest = Opening::At(moment),
+                (Opening::Now, _) => {}
+            }
+        }
+        latest
+    }
+
+    /// One of ours was answered.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        for (_, window) in self.policies.iter_mut().filter_map(|policy| policy.own.as_mut()) {
+            window.answered(now);
+        }
+    }
+}
+
+impl Policy {
+    fn new(news: News<'_>, ours: &[Rate], now: Instant) -> Self {
+        let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
+        Self {
+            name: news.name.to_owned(),
+            own: news.policy.map(|rate| (rate, Window::new(rate))),
+            share: 1.0,
+            kept_by_us: news.policy.is_some_and(keeps),
+            remaining: news.remaining,
+            until: now,
+            heard: now,
+        }
+    }
+
+    fn observe(&mut self, news: News<'_>, sent: Instant, in_flight: usize, now: Instant) {
+        if news.remaining > self.remaining && sent < self.heard {
+            return;
+        }
+        if let Some((rate, window)) = &mut self.own {
+            let quota = f64::from(rate.count().get());
+            let used = quota - news.remaining as f64;
+            if used >= quota * TELLING {
+                self.share = (window.used(in_flight, now) as f64 / used).clamp(0.0, 1.0);
+            }
+        }
+        self.remaining = news.remaining;
+        self.until = now + news.reset_after;
+        self.heard = now;
+    }
+
+    /// How many of our requests may be on their way.
+    fn most_in_flight(&self, alone: bool) -> usize {
+        let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        if alone {
+            return remaining;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a whole number")]
+        let ours = (remaining as f64 * self.share) as usize;
+        if ours < CAUTION.0 { 0 } else { (ours / CAUTION.1).max(1) }
+    }
+
+    fn opening(&self, in_flight: usize, now: Instant) -> Opening {
+        let alone = self.share >= ALONE;
+        if (alone && self.kept_by_us) || in_flight < self.most_in_flight(alone) {
+            return Opening::Now;
+        }
+        match (now >= self.until, in_flight) {
+            (true, 0) => Opening::Now,
+            (_, 1..) => Opening::AfterAnAnswer,
+            (false, 0) => Opening::At(self.until),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

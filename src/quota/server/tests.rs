@@ -1,0 +1,182 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::super::{Budget, NotYet, Permit};
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Fixed,
+    Sliding,
+}
+
+/// A quota as a server keeps it, with the penalty for going over.
+struct Simulated {
+    kind: Kind,
+    rate: Rate,
+    start: Instant,
+    seen: VecDeque<Instant>,
+    blocked_until: Option<Instant>,
+    refusals: usize,
+}
+
+struct Said {
+    refused: bool,
+    remaining: u64,
+    reset_after: Duration,
+}
+
+impl Simulated {
+    fn on_request(&mut self, now: Instant) -> Said {
+        let window = self.rate.window();
+        let since_start = now - self.start;
+        let edge = self.start + (window * u32::try_from(since_start.as_nanos() / window.as_nanos()).unwrap());
+        while self.seen.front().is_some_and(|at| match self.kind {
+            Kind::Fixed => *at < edge,
+            Kind::Sliding => *at + window <= now,
+        }) {
+            self.seen.pop_front();
+        }
+        let quota = u64::from(self.rate.count().get());
+        let refused = self.blocked_until.is_some_and(|until| now < until) || self.seen.len() as u64 >= quota;
+        if refused {
+            self.refusals += 1;
+            self.blocked_until.get_or_insert(now + window);
+        } else {
+            self.blocked_until = None;
+            self.seen.push_back(now);
+        }
+        let reset = match (self.kind, self.seen.front()) {
+            (Kind::Sliding, Some(oldest)) => *oldest + window - now,
+            _ => edge + window - now,
+        };
+        // Whole seconds, rounded up, as the header has it.
+        let reset_after = Duration::from_secs(u64::try_from(reset.as_millis().div_ceil(1_000)).unwrap());
+        Said { refused, remaining: quota.saturating_sub(self.seen.len() as u64), reset_after }
+    }
+}
+
+struct Client {
+    budget: Budget,
+    left: usize,
+    in_flight: usize,
+    wake: Option<Instant>,
+}
+
+struct Flight {
+    at: Instant,
+    client: usize,
+    permit: Permit,
+    said: Option<Said>,
+}
+
+/// Runs clients that share one quota and tells when the last was done and how often the server refused.
+fn share(kind: Kind, rate: Rate, jobs: &[usize], ours: &[Rate], seed: u64) -> (Duration, usize) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let start = Instant::now();
+    let mut now = start;
+    let mut server = Simulated { kind, rate, start, seen: VecDeque::new(), blocked_until: None, refusals: 0 };
+    let mut clients: Vec<Client> = jobs
+        .iter()
+        .map(|jobs| Client { budget: Budget::new(ours, start), left: *jobs, in_flight: 0, wake: None })
+        .collect();
+    let mut order = BinaryHeap::new();
+    let mut flights: Vec<Option<Flight>> = Vec::new();
+    loop {
+        for (index, client) in clients.iter_mut().enumerate() {
+            client.wake = None;
+            while client.left > 0 && client.in_flight < 32 {
+                match client.budget.try_take(now) {
+                    Ok(permit) => {
+                        client.left -= 1;
+                        client.in_flight += 1;
+                        let at = now + MS * rng.random_range(10..40);
+                        order.push(Reverse((at, flights.len())));
+                        flights.push(Some(Flight { at, client: index, permit, said: None }));
+                    }
+                    Err(NotYet::Until(moment)) => {
+                        assert!(moment > now);
+                        client.wake = Some(moment);
+                        break;
+                    }
+                    Err(NotYet::AnAnswer) => {
+                        assert!(client.in_flight > 0, "waits for an answer that cannot come");
+                        break;
+                    }
+                }
+            }
+        }
+        let next = order.peek().map(|Reverse((at, _))| *at);
+        let Some(soonest) = clients.iter().filter_map(|client| client.wake).chain(next).min() else { break };
+        now = soonest;
+        while order.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, id))) = order.pop() else { break };
+            let mut flight = flights[id].take().unwrap();
+            let Some(said) = flight.said else {
+                // It has reached the server; the answer is on its way back.
+                flight.said = Some(server.on_request(flight.at));
+                flight.at += MS * rng.random_range(10..40);
+                order.push(Reverse((flight.at, id)));
+                flights[id] = Some(flight);
+                continue;
+            };
+            let client = &mut clients[flight.client];
+            client.in_flight -= 1;
+            let Said { refused, remaining, reset_after } = said;
+            client.budget.observe(
+                News { name: "default", remaining, reset_after, policy: Some(rate) },
+                &flight.permit,
+                now,
+            );
+            if refused {
+                client.left += 1;
+                client.budget.throttled(&flight.permit, Some(reset_after.max(rate.window())), now);
+            }
+            client.budget.give_back(flight.permit, now);
+        }
+    }
+    (now - start, server.refusals)
+}
+
+#[test]
+fn processes_that_share_a_token_finish_within_a_tenth_of_the_best_with_next_to_no_refusal() {
+    let rate = Rate::new(1_200, Duration::from_mins(5)).unwrap();
+    let ours = [Rate::PER_USER, Rate::PER_ADDRESS];
+    for kind in [Kind::Fixed, Kind::Sliding] {
+        for seed in 0..20 {
+            // A few requests of a window are left to whoever comes next, so the last window must not be full.
+            let (took, refusals) = share(kind, rate, &[3_950, 3_950, 3_950], &ours, seed);
+            let best = super::super::least_time(&[rate], 11_850).as_secs_f64();
+            let ratio = took.as_secs_f64() / best;
+            eprintln!("{ratio} {refusals}");
+            assert!(ratio < 1.3, "{ratio} of the best at seed {seed}");
+            assert!(refusals <= 2, "{refusals} refusals at seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_process_that_is_alone_is_not_slowed_down() {
+    let rate = Rate::new(500, Duration::from_secs(10)).unwrap();
+    for kind in [Kind::Fixed, Kind::Sliding] {
+        for seed in 0..10 {
+            let (took, refusals) = share(kind, rate, &[10_000], &[rate], seed);
+            let ratio = took.as_secs_f64() / super::super::least_time(&[rate], 10_000).as_secs_f64();
+            assert!(ratio < 1.02 && refusals == 0, "{ratio} of the best, {refusals} refusals at seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_allows_less_than_we_were_told_is_believed() {
+    let (told, real) = (Rate::new(1_000, MS * 10_000).unwrap(), Rate::new(300, MS * 10_000).unwrap());
+    for seed in 0..10 {
+        let (_, refusals) = share(Kind::Fixed, real, &[3_000], &[told], seed);
+        assert!(refusals <= 2, "{refusals} refusals at seed {seed}");
+    }
+}
