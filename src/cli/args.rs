@@ -1,0 +1,63 @@
+//! The command itself and its subcommands.
+
+use clap::{Parser, Subcommand};
+
+use super::{DeleteArgs, SandboxArgs};
+
+const AFTER_HELP: &str = "\
+Examples:
+  kvsweep delete keys.csv --dry-run      see what would be deleted
+  kvsweep delete keys.csv --sandbox      rehearse it against a server in memory
+  kvsweep delete keys.csv                do it, after a question
+
+`kvsweep delete --help` explains every flag.";
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  kvsweep delete keys.csv --dry-run      see what would be deleted
+  kvsweep delete keys.csv --sandbox      rehearse it against a server in memory
+  kvsweep delete keys.csv                do it, after a question
+
+Exit codes:
+  0    every key is gone, or the dry run found nothing wrong
+  1    an input or the report cannot be read or written, or a bug
+  2    wrong usage or not confirmed: nothing was sent
+  3    finished, but some keys are failed, unknown or invalid: go on with --resume
+  5    stopped by something that passes (outage, daily limit, deadline): --resume later
+  7    stopped by a fatal answer: wrong credentials, account or namespace
+  8    stopped by --max-keys or --max-failures
+  11   another run holds the report
+  130  interrupted (SIGINT): go on with --resume
+  143  terminated (SIGTERM): go on with --resume
+
+`kvsweep delete --help` explains every flag.";
+
+/// Deletes keys from a Cloudflare Workers KV namespace in bulk.
+///
+/// Reads keys from files or stdin, deletes each of them within the API's rate limits, and writes a report with
+/// one row for every record. A job that was stopped goes on where it was with --resume.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "kvsweep", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum Command {
+    /// Delete the keys that the inputs name, and report what became of each
+    ///
+    /// Every record of the inputs gets one row in the report: deleted, absent, failed, unknown, invalid or
+    /// duplicate. Requests stay within --rate, failures that may pass are retried, and a job that ends early goes
+    /// on with --resume. Before anything is sent, files are read once to count and check the keys, and you are
+    /// asked.
+    Delete(Box<DeleteArgs>),
+    /// Serve the KV API from memory on this machine, to rehearse and test
+    ///
+    /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
+    /// requests. What it holds is gone when it ends.
+    Sandbox(SandboxArgs),
+}

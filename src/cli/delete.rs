@@ -1,0 +1,153 @@
+//! `kvsweep delete`: its groups of flags, and what cannot be said together.
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, ValueHint};
+
+use super::connection::ConnectionArgs;
+use super::input::InputArgs;
+use super::output::OutputArgs;
+use super::pace::PaceArgs;
+use super::report::ReportArgs;
+use super::safety::SafetyArgs;
+use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
+
+const AFTER_HELP: &str = "\
+The API token comes from CLOUDFLARE_API_TOKEN or --api-token-file. See --help for all flags.";
+
+const AFTER_LONG_HELP: &str = "\
+Credentials:
+  CLOUDFLARE_API_TOKEN                     an API token that may edit Workers KV Storage
+  CLOUDFLARE_EMAIL, CLOUDFLARE_API_KEY     a global API key, where there is no token
+  No flag takes a secret: others can read a command line, and the shell keeps it.
+
+Durations read 30s, 5m, 1h30m. A flag wins over its environment variable, and an empty variable
+counts as unset. What the exit codes mean is said by kvsweep --help.";
+
+/// What `kvsweep delete` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(disable_help_flag = true, next_display_order = 1)]
+pub struct DeleteArgs {
+    /// Files of keys, or - for stdin, read in order
+    ///
+    /// Gzip and zstd are recognised by content. A dry run's report is an input too: its planned rows. Without an
+    /// INPUT keys are read from stdin, unless that is a terminal.
+    #[arg(value_name = "INPUT", help_heading = "Input", display_order = 0, value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = InputArg::parser())]
+    pub inputs: Vec<InputArg>,
+
+    /// How the inputs are read.
+    #[command(flatten, next_help_heading = "Input")]
+    pub input: InputArgs,
+
+    /// What keeps a mistake small.
+    #[command(flatten, next_help_heading = "Safety")]
+    pub safety: SafetyArgs,
+
+    /// Where outcomes go.
+    #[command(flatten, next_help_heading = "Report")]
+    pub report: ReportArgs,
+
+    /// How fast, how often, how long.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub pace: PaceArgs,
+
+    /// Which namespace, and who asks.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub connection: ConnectionArgs,
+
+    /// What is shown meanwhile.
+    #[command(flatten, next_help_heading = "Output")]
+    pub output: OutputArgs,
+
+    /// Show the most used flags; --help explains all
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+/// What was said that makes no sense together.
+pub(super) struct Contradiction(pub(super) ErrorKind, pub(super) String);
+
+impl Contradiction {
+    fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
+        Err(Self(ErrorKind::ArgumentConflict, text.into()))
+    }
+}
+
+impl DeleteArgs {
+    /// Finds the contradictions that clap alone cannot see, because they depend on values.
+    pub(super) fn check(&self) -> Result<(), Contradiction> {
+        self.check_input()?;
+        self.check_report()?;
+        self.check_outputs()?;
+        let rates = &self.pace.rates;
+        if rates.len() > 1 && rates.contains(&RateArg::Unlimited) {
+            return Contradiction::conflict("--rate none cannot be used with another --rate");
+        }
+        Ok(())
+    }
+
+    fn check_input(&self) -> Result<(), Contradiction> {
+        let input = &self.input;
+        if self.inputs.iter().filter(|&input| *input == InputArg::Stdin).count() > 1 {
+            return Contradiction::conflict("stdin (-) can be read only once");
+        }
+        if !matches!(input.format, FormatArg::Auto | FormatArg::Csv) {
+            for (flag, given) in [
+                ("--column", input.column.is_some()),
+                ("--no-header", input.no_header),
+                ("--delimiter", input.delimiter.is_some()),
+            ] {
+                if given {
+                    let text = format!("{flag} is about CSV and cannot be used with another --format");
+                    return Contradiction::conflict(text);
+                }
+            }
+        }
+        if input.no_header && matches!(input.column, Some(ColumnArg::Name(_))) {
+            return Contradiction::conflict(
+                "--column by name needs a header; with --no-header give the column's number, from 1",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_report(&self) -> Result<(), Contradiction> {
+        let ReportArgs { report, resume, json, .. } = &self.report;
+        match report {
+            None if *resume => Err(Contradiction(
+                ErrorKind::MissingRequiredArgument,
+                "--resume needs --report PATH: the report of the run to go on with".to_owned(),
+            )),
+            Some(ReportArg::Stdout) if *resume => {
+                Contradiction::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
+            }
+            Some(ReportArg::None) if *resume => {
+                Contradiction::conflict("--resume goes on with a report; it cannot be used with --report none")
+            }
+            Some(ReportArg::Stdout) if *json => {
+                Contradiction::conflict("--json and --report - both write to stdout; give the report a file")
+            }
+            None | Some(ReportArg::Stdout | ReportArg::None | ReportArg::Path(_)) => Ok(()),
+        }
+    }
+
+    /// Outputs that would replace an input or each other. Only equal names are seen here, not equal files.
+    fn check_outputs(&self) -> Result<(), Contradiction> {
+        let report = match &self.report.report {
+            Some(ReportArg::Path(path)) => Some(path),
+            None | Some(ReportArg::Stdout | ReportArg::None) => None,
+        };
+        let failures = self.report.failures.as_ref();
+        if report.is_some() && report == failures {
+            return Contradiction::conflict("--report and --failures cannot be the same file");
+        }
+        for (flag, output) in [("--report", report), ("--failures", failures)] {
+            let is_output = |input: &InputArg| matches!(input, InputArg::Path(input) if Some(input) == output);
+            if self.inputs.iter().any(is_output) {
+                return Contradiction::conflict(format!("{flag} names one of the inputs, which it would replace"));
+            }
+        }
+        Ok(())
+    }
+}

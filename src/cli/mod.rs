@@ -1,0 +1,32 @@
+//! What may be said to `kvsweep`: clap definitions, their help, and the checks that need no file and no network.
+//!
+//! What is said becomes plain, validated values, one struct a help heading. What they mean together with the
+//! terminal and the files is decided elsewhere, and nothing here is passed further down than that.
+//!
+//! - [`args`]: the command itself and its subcommands
+//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
+//!   [`connection`] and [`output`]
+//! - [`sandbox`]: `kvsweep sandbox`
+//! - [`value`]: how single values are read
+//! - [`parse`]: a command line and the environment, read and checked
+
+pub mod args;
+pub mod connection;
+pub mod delete;
+pub mod input;
+pub mod output;
+pub mod pace;
+pub mod parse;
+pub mod report;
+pub mod safety;
+pub mod sandbox;
+mod secret;
+pub mod value;
+
+pub use args::{Cli, Command};
+pub use delete::DeleteArgs;
+pub use parse::parse_from;
+pub use sandbox::SandboxArgs;
+
+#[cfg(test)]
+mod tests;

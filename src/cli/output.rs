@@ -1,0 +1,75 @@
+//! What is shown meanwhile.
+
+use clap::{ArgAction, Args};
+
+use crate::logging::{LogFormat, LogOptions, Verbosity};
+use crate::progress::ProgressMode;
+
+/// What is shown meanwhile.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct OutputArgs {
+    /// Whether progress is shown: auto, always, never
+    ///
+    /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet; always shows the bar
+    /// even where stderr is no terminal.
+    #[arg(long, value_enum, value_name = "WHEN", env = "KVSWEEP_PROGRESS", default_value_t)]
+    #[arg(hide_possible_values = true)]
+    pub progress: ProgressMode,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl OutputArgs {
+    /// Whether progress is shown: `--quiet` silences it unless it is asked for.
+    pub fn progress_mode(&self) -> ProgressMode {
+        match self.progress {
+            ProgressMode::Auto if self.log.quiet => ProgressMode::Never,
+            mode => mode,
+        }
+    }
+}
+
+/// The log on stderr.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct LogArgs {
+    /// Say only errors
+    ///
+    /// Warnings are left out, and progress too unless --progress always is given.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more; -vv and -vvv even more
+    ///
+    /// -v says what the job does, -vv every decision, -vvv everything. Secrets are never shown.
+    #[arg(long, short, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// The form of the log on stderr
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        env = "KVSWEEP_LOG_FORMAT",
+        default_value_t,
+        hide_short_help = true
+    )]
+    pub log_format: LogFormat,
+}
+
+impl LogArgs {
+    /// What the log is to be like.
+    pub fn options(&self) -> LogOptions {
+        LogOptions {
+            verbosity: match self.verbose {
+                _ if self.quiet => Verbosity::Quiet,
+                0 => Verbosity::Normal,
+                1 => Verbosity::Verbose,
+                2 => Verbosity::Debug,
+                _ => Verbosity::Trace,
+            },
+            format: self.log_format,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How fast, how often, how long.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::value::{RateArg, duration, some_duration};
+
+/// How fast, how often, how long.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct PaceArgs {
+    /// At most N requests in any DURATION, or none
+    ///
+    /// Repeatable, and retries count too. All rates hold at once, and giving one replaces the defaults, which are Cloudflare's limits
+    /// for a user and for an address. The first is shared by everything that user does: leave room for it. none
+    /// stands for no limit and stands alone. In the environment and after one flag several are separated by
+    /// commas.
+    #[arg(long = "rate", value_name = "N/DURATION", env = "KVSWEEP_RATE", value_delimiter = ',')]
+    #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
+    pub rates: Vec<RateArg>,
+
+    /// How many requests may be in flight at once, 1 to 1024
+    #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+
+    /// How often a key is retried after a failure that may pass
+    ///
+    /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
+    /// costs no key a retry.
+    #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
+    pub retries: u32,
+
+    /// How long one attempt may take
+    ///
+    /// From the connection to the end of the answer. An attempt that takes longer is retried.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_TIMEOUT", default_value = "30s")]
+    #[arg(value_parser = some_duration, hide_short_help = true)]
+    pub timeout: Duration,
+
+    /// The longest pause that is waited out
+    ///
+    /// Where the server asks for a longer one, or cannot be reached for so long, the job stops (exit code 5).
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_PAUSE", default_value = "15m")]
+    #[arg(value_parser = duration, hide_short_help = true)]
+    pub max_pause: Duration,
+
+    /// Stop after DURATION, with what is in flight finished
+    ///
+    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
+    pub deadline: Option<Duration>,
+
+    /// How long a stopping job waits for requests in flight
+    ///
+    /// Those without an answer by then are reported as unknown. A second signal ends the wait.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_GRACE", default_value = "10s")]
+    #[arg(value_parser = duration, hide_short_help = true)]
+    pub grace: Duration,
+}

@@ -1,0 +1,93 @@
+//! A command line and the environment, read and checked.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, CommandFactory, FromArgMatches};
+
+use super::delete::Contradiction;
+use super::{Cli, Command};
+
+/// The SDKs' variable, taken where wrangler's is not set.
+const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
+
+/// Reads a command line (the program's name first) and the environment.
+///
+/// # Errors
+/// What clap has to say: a mistake, or help or version, which were asked for. Print it with
+/// [`clap::Error::print`], whose result may be ignored, and end with
+/// [`ExitCode::for_usage`](crate::exit::ExitCode::for_usage).
+pub fn parse_from<I>(args: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    parse_with(command(), &args)
+}
+
+/// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
+/// counts as unset when it is empty.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(with_environment))
+}
+
+fn with_environment(arg: Arg) -> Arg {
+    let Some(variable) = arg.get_env().map(OsStr::to_owned) else {
+        return arg;
+    };
+    let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
+    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}]", variable.display()));
+    if is_set(&variable) {
+        return arg;
+    }
+    match BASE_URL_FALLBACK {
+        (first, second) if variable == first && is_set(second.as_ref()) => arg.env(second),
+        _ => arg.env(Resettable::Reset),
+    }
+}
+
+fn is_set(variable: &OsStr) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    if let Command::Delete(delete) = &cli.command
+        && let Err(Contradiction(kind, message)) = delete.check()
+    {
+        return Err(match command.find_subcommand_mut("delete") {
+            Some(subcommand) => subcommand.error(kind, message),
+            None => command.error(kind, message),
+        });
+    }
+    Ok(cli)
+}
+
+/// Adds to an error about a value where it came from, when that was the environment: at 3 a.m. nobody finds a flag
+/// that was never given.
+fn naming_the_variable(mut error: clap::Error, command: &clap::Command, args: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = flag.split(' ').next().unwrap_or_default();
+    let Some(long) = flag.strip_prefix("--") else {
+        return error;
+    };
+    let given = args.iter().any(|arg| {
+        let arg = arg.to_string_lossy();
+        arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    let variable = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter(|arg| arg.get_long() == Some(long))
+        .find_map(Arg::get_env);
+    if let (false, Some(variable)) = (given, variable) {
+        let tip = format!("the value came from the environment variable {}", variable.display());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}

@@ -1,0 +1,54 @@
+//! Where outcomes go.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::value::{ReportArg, SyncArg};
+
+/// Where outcomes go.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ReportArgs {
+    /// Write a row for every record to PATH (- is stdout, none writes none)
+    ///
+    /// The format goes by the extension: .csv, .ndjson or .jsonl; stdout gets CSV. Without it a job that deletes
+    /// writes one to the current folder, and a dry run writes none.
+    ///
+    /// [default: kvsweep-report-YYYYMMDDTHHMMSSZ.csv]
+    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = ReportArg::parser())]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub report: Option<ReportArg>,
+
+    /// Go on with the job whose report is at --report PATH
+    ///
+    /// Only records without a deleted, absent, invalid or duplicate row are sent; new rows are appended. The
+    /// inputs have to be the same. Without a file at PATH the job begins anew.
+    #[arg(long, conflicts_with = "overwrite")]
+    pub resume: bool,
+
+    /// Replace existing --report and --failures files
+    ///
+    /// Without it an existing file is never touched: nothing is sent and the exit code is 2.
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Write the keys that failed to PATH, ready to be an INPUT
+    ///
+    /// Failed and unknown keys. The format goes by the extension: .csv, .ndjson or .jsonl.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub failures: Option<PathBuf>,
+
+    /// Print the summary as one JSON object on stdout
+    ///
+    /// Its members: `records, deleted, absent, failed, unknown, invalid, duplicate, planned, resumed, requests,
+    /// retries, throttled, elapsed_s, rate_per_s, stopped, exit_code`.
+    #[arg(long)]
+    pub json: bool,
+
+    /// When the report is forced out to the disk
+    ///
+    /// What was not forced out may be lost in a power cut, and its keys are sent again by --resume. Rows leave
+    /// this process every second in any case.
+    #[arg(long, value_enum, default_value_t, env = "KVSWEEP_SYNC", value_name = "WHEN", hide_short_help = true)]
+    pub sync: SyncArg,
+}

@@ -1,0 +1,79 @@
+//! `kvsweep sandbox`.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
+
+use super::output::LogArgs;
+use super::value::{LatencyArg, QuotaArg, count};
+
+const AFTER_HELP: &str = "\
+Example:
+  kvsweep sandbox --keys keys.csv --quota 1200/5m &
+  export CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8787/client/v4 CLOUDFLARE_API_TOKEN=any
+  kvsweep delete keys.csv --account-id any --namespace-id any";
+
+/// What `kvsweep sandbox` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct SandboxArgs {
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    pub port: u16,
+
+    /// Fill the namespace with the keys of a file; repeatable
+    ///
+    /// Read as kvsweep delete reads its inputs.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keys: Vec<PathBuf>,
+
+    /// The API token to expect
+    ///
+    /// It opens nothing but this server. Without it any credentials are accepted, but not none.
+    #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
+    pub token: Option<String>,
+
+    /// Allow N requests in DURATION, then answer 429; repeatable
+    ///
+    /// Going over blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
+    /// makes it one that starts anew every DURATION. Without it there is no limit.
+    #[arg(long = "quota", value_name = "N/DURATION", value_parser = clap::value_parser!(QuotaArg))]
+    pub quotas: Vec<QuotaArg>,
+
+    /// How long an answer takes: DURATION, or LOW..HIGH drawn by chance
+    ///
+    /// For example 20ms or 20ms..80ms. Without it answers come at once.
+    #[arg(long, value_name = "DURATION", value_parser = clap::value_parser!(LatencyArg))]
+    pub latency: Option<LatencyArg>,
+
+    /// Fail on purpose; repeatable
+    ///
+    /// KIND=PROBABILITY, KIND@key:NAME or KIND@prefix:PREFIX, for example 503=0.05, reset=0.01 or
+    /// 503@prefix:user:. KIND is a status, or what goes wrong with the connection.
+    #[arg(long = "fault", value_name = "SPEC", value_parser = NonEmptyStringValueParser::new())]
+    pub faults: Vec<String>,
+
+    /// The namespace's title
+    #[arg(long, value_name = "TEXT", default_value = "sandbox")]
+    pub title: String,
+
+    /// Where chance begins, so that faults and latencies repeat
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Allow N deletes a day, as the free plan allows 1000
+    ///
+    /// Without it there is no limit.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub daily_deletes: Option<NonZeroU64>,
+
+    /// Serve the older way to delete many too (DELETE on bulk)
+    #[arg(long)]
+    pub legacy_bulk: bool,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}

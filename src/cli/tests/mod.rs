@@ -1,0 +1,32 @@
+//! The command line as a whole: help, what must exist, what contradicts itself, what the environment adds.
+
+mod environment;
+mod help;
+mod usage;
+
+use std::ffi::OsString;
+
+use clap::builder::Resettable;
+
+use super::parse::{command, parse_with};
+use super::{Cli, Command, DeleteArgs};
+
+/// The definition, deaf to the environment that the tests run in.
+fn deaf() -> clap::Command {
+    command().mut_subcommands(|subcommand| subcommand.mut_args(|arg| arg.env(Resettable::Reset)))
+}
+
+/// Reads words after the program's name.
+fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
+    let args = std::iter::once("kvsweep").chain(words.iter().copied());
+    parse_with(deaf(), &args.map(OsString::from).collect::<Vec<_>>())
+}
+
+/// Reads words after `kvsweep delete`.
+fn delete(words: &[&str]) -> Result<DeleteArgs, clap::Error> {
+    let words: Vec<_> = std::iter::once("delete").chain(words.iter().copied()).collect();
+    parse(&words).map(|cli| match cli.command {
+        Command::Delete(delete) => *delete,
+        other @ Command::Sandbox(_) => panic!("not a delete: {other:?}"),
+    })
+}

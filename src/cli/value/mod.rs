@@ -1,0 +1,9 @@
+//! How single values are read: what a flag's text means, and what is wrong with it.
+
+mod guard;
+mod place;
+mod time;
+
+pub use guard::{CountError, MaxFailures, MaxFailuresError, count};
+pub use place::{ColumnArg, ColumnError, DelimiterError, FormatArg, InputArg, ReportArg, SyncArg, delimiter};
+pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};

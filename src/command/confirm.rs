@@ -1,0 +1,244 @@
+//! The question before a job that deletes: who is asked, what they are shown, what counts as a yes.
+//!
+//! It is asked on the controlling terminal, because stdin may hold the keys and stdout may be a file. Whether to
+//! ask at all (`--yes`, a dry run) is decided elsewhere.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+
+use crate::key::{AccountId, NamespaceId};
+use crate::terminal::{Shown, count, counted};
+
+/// How many keys are shown at most.
+const SHOWN_KEYS: usize = 5;
+
+/// How much of a key is shown, in characters: five keys of 512 bytes would push the count off the screen.
+const SHOWN_CHARS: usize = 100;
+
+/// The longest answer that is read, in bytes; no answer that counts is longer.
+const MAX_ANSWER: u64 = 4_096;
+
+/// What is about to be deleted, for the one who has to agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// How many keys; `None` where they come from stdin and nobody knows yet.
+    pub keys: Option<u64>,
+    /// The namespace's title, where it could be had; may hold any character.
+    pub title: Option<String>,
+    /// The namespace that loses the keys.
+    pub namespace: NamespaceId,
+    /// The account that owns it.
+    pub account: AccountId,
+    /// The first keys of the input, exact; at most five of them are shown.
+    pub first_keys: Vec<String>,
+    /// Whether the number of keys itself has to be typed. Without a number `yes` is asked for.
+    pub must_type_count: bool,
+}
+
+/// What came of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The job may begin.
+    Granted,
+    /// Somebody was asked and did not agree.
+    Declined,
+    /// There is no terminal to ask on.
+    NobodyToAsk,
+}
+
+/// Asks on the controlling terminal, and waits for the answer without a time limit.
+///
+/// Nobody is asked where stderr is no terminal: the job then runs unattended, or its messages would not be seen.
+/// Blocks the thread; until a signal handler is set up, Ctrl-C here ends the process.
+///
+/// # Errors
+/// The terminal broke while it was asked.
+pub fn ask(question: &Question, stderr_is_terminal: bool) -> io::Result<Confirmation> {
+    if !stderr_is_terminal {
+        return Ok(Confirmation::NobodyToAsk);
+    }
+    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
+        return Ok(Confirmation::NobodyToAsk);
+    };
+    ask_on(question, BufReader::new(&terminal), &terminal)
+}
+
+fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) -> io::Result<Confirmation> {
+    screen.write_all(question.render().as_bytes())?;
+    screen.flush()?;
+    let mut answer = Vec::new();
+    answers.take(MAX_ANSWER).read_until(b'\n', &mut answer)?;
+    if !answer.ends_with(b"\n") {
+        // Ctrl-D leaves the cursor behind the prompt.
+        screen.write_all(b"\n")?;
+    }
+    Ok(if question.is_granted_by(&answer) { Confirmation::Granted } else { Confirmation::Declined })
+}
+
+impl Question {
+    /// The number that has to be typed, where one has to.
+    fn wanted_count(&self) -> Option<u64> {
+        self.keys.filter(|_| self.must_type_count)
+    }
+
+    /// The whole question, up to the place where the answer is typed.
+    fn render(&self) -> String {
+        let what = match self.keys {
+            Some(keys) => counted(keys, "key"),
+            None => "as many keys as stdin holds".to_owned(),
+        };
+        let mut lines = vec![format!("About to delete {what}")];
+        lines.push(match &self.title {
+            Some(title) => format!("  from namespace  {} ({})", Shown(title), self.namespace),
+            None => format!("  from namespace  {}", self.namespace),
+        });
+        lines.push(format!("  of account      {}", self.account));
+        for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
+            let label = if index == 0 { "first keys" } else { "" };
+            lines.push(format!("  {label:<14}  {}", shortened(key)));
+        }
+        lines.push("This cannot be undone.".to_owned());
+        let pronoun = if self.keys == Some(1) { "it" } else { "them" };
+        lines.push(match self.wanted_count() {
+            Some(keys) => format!("Type the number of keys ({}) to delete {pronoun}: ", count(keys)),
+            None => format!("Type yes to delete {pronoun}: "),
+        });
+        lines.join("\n")
+    }
+
+    fn is_granted_by(&self, answer: &[u8]) -> bool {
+        let Ok(answer) = std::str::from_utf8(answer) else {
+            return false;
+        };
+        let answer = answer.trim();
+        match self.wanted_count() {
+            Some(keys) => answer.replace(',', "") == keys.to_string(),
+            None => answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"),
+        }
+    }
+}
+
+/// A key that fits on a line, safe to show.
+fn shortened(key: &str) -> String {
+    match key.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", Shown(&key[..end]), key.len()),
+        None => Shown(key).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question() -> Question {
+        Question {
+            keys: Some(12_345),
+            title: Some("sessions \u{1b}[2Jproduction".to_owned()),
+            namespace: "0f2ac74b498b48028cb68387c421e279".parse().unwrap(),
+            account: "023e105f4ecef8ad9ca31a8372d0c353".parse().unwrap(),
+            first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
+            must_type_count: false,
+        }
+    }
+
+    fn answered(question: &Question, answer: &[u8]) -> (Confirmation, String) {
+        let mut screen = Vec::new();
+        let confirmation = ask_on(question, answer, &mut screen).unwrap();
+        (confirmation, String::from_utf8(screen).unwrap())
+    }
+
+    #[test]
+    fn the_question_shows_what_is_lost_and_hides_nothing() {
+        insta::assert_snapshot!(question().render(), @r"
+        About to delete 12,345 keys
+          from namespace  sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          of account      023e105f4ecef8ad9ca31a8372d0c353
+          first keys      user:1
+                          user:\r2
+                          k3
+                          k4
+                          k5
+        This cannot be undone.
+        Type yes to delete them:
+        ");
+    }
+
+    #[test]
+    fn a_question_about_stdin_has_no_number() {
+        let question =
+            Question { keys: None, title: None, first_keys: Vec::new(), must_type_count: true, ..question() };
+        insta::assert_snapshot!(question.render(), @r"
+        About to delete as many keys as stdin holds
+          from namespace  0f2ac74b498b48028cb68387c421e279
+          of account      023e105f4ecef8ad9ca31a8372d0c353
+        This cannot be undone.
+        Type yes to delete them:
+        ");
+        assert_eq!(answered(&question, b"yes\n").0, Confirmation::Granted);
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for yes in ["y\n", "yes\n", "YES\r\n", "  Yes \n", "y"] {
+            assert_eq!(answered(&question(), yes.as_bytes()).0, Confirmation::Granted, "{yes:?}");
+        }
+        for no in ["\n", "", "n\n", "no\n", "yess\n", "y e s\n", "12345\n", "\u{435}\n", "yes; no\n"] {
+            assert_eq!(answered(&question(), no.as_bytes()).0, Confirmation::Declined, "{no:?}");
+        }
+        assert_eq!(answered(&question(), b"\xffyes\n").0, Confirmation::Declined);
+    }
+
+    #[test]
+    fn only_the_first_line_counts() {
+        assert_eq!(answered(&question(), b"no\nyes\n").0, Confirmation::Declined);
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut_off() {
+        let endless = BufReader::new(io::repeat(b'y'));
+        let confirmation = ask_on(&question(), endless, Vec::new()).unwrap();
+        assert_eq!(confirmation, Confirmation::Declined);
+    }
+
+    #[test]
+    fn the_end_of_the_terminal_ends_the_line() {
+        assert!(answered(&question(), b"").1.ends_with("Type yes to delete them: \n"));
+        assert!(answered(&question(), b"no\n").1.ends_with("Type yes to delete them: "));
+    }
+
+    #[test]
+    fn where_the_number_is_asked_for_a_yes_is_not_enough() {
+        let question = Question { must_type_count: true, ..question() };
+        assert!(question.render().ends_with("\nType the number of keys (12,345) to delete them: "));
+        assert_eq!(answered(&question, b"yes\n").0, Confirmation::Declined);
+        assert_eq!(answered(&question, b"1234\n").0, Confirmation::Declined);
+        assert_eq!(answered(&question, b"12345\n").0, Confirmation::Granted);
+        assert_eq!(answered(&question, b"12,345\n").0, Confirmation::Granted);
+    }
+
+    #[test]
+    fn a_long_key_is_cut_between_characters() {
+        let key = "é".repeat(256);
+        assert_eq!(shortened(&key), format!("{}… (512 bytes)", "é".repeat(100)));
+        assert_eq!(shortened(&"k".repeat(100)), "k".repeat(100));
+    }
+
+    #[test]
+    fn nobody_is_asked_off_a_terminal() {
+        assert_eq!(ask(&question(), false).unwrap(), Confirmation::NobodyToAsk);
+    }
+
+    #[test]
+    fn a_broken_terminal_is_an_error_and_no_consent() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(ask_on(&question(), &b"yes\n"[..], Broken).is_err());
+    }
+}

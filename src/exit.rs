@@ -1,0 +1,158 @@
+//! What the process says at its end: every exit code with its meaning, and the one table from what became of a
+//! job to its code.
+//!
+//! A script asks two things: did all of it work, and is running it again worth it?
+
+use crate::outcome::{Status, StopReason, Tally};
+
+/// An exit code of `kvsweep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Every key is gone, or the dry run found nothing wrong.
+    Success = 0,
+    /// An input or the report cannot be read or written, or a bug. Run again after mending.
+    Error = 1,
+    /// Wrong usage or configuration, or not confirmed: nothing was sent.
+    Usage = 2,
+    /// Finished, but some keys are failed, unknown or invalid; the report says which. Run again with `--resume`.
+    Incomplete = 3,
+    /// Stopped early by something that passes. Run again later with `--resume`.
+    Stopped = 5,
+    /// Stopped by a fatal answer: the credentials, the account or the namespace. Run again after mending.
+    Fatal = 7,
+    /// Stopped by `--max-keys` or `--max-failures`. Run again after looking.
+    Guard = 8,
+    /// Another run holds the report. Run again later.
+    Locked = 11,
+    /// SIGINT (128 + 2). Run again with `--resume`.
+    Interrupted = 130,
+    /// SIGTERM (128 + 15). Run again with `--resume`.
+    Terminated = 143,
+}
+
+/// A signal that asks a job to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: `kill`, a service manager.
+    Terminate,
+}
+
+impl ExitCode {
+    /// The number that the shell sees.
+    pub fn as_u8(self) -> u8 {
+        self as u8
+    }
+
+    /// The code of a job: that of its stop, or of its tally where it came to its end.
+    pub fn for_job(stopped: Option<StopReason>, signal: Option<Signal>, tally: &Tally) -> Self {
+        match stopped {
+            Some(reason) => Self::for_stop(reason, signal),
+            None => Self::for_tally(tally),
+        }
+    }
+
+    /// The code of a job that ended early; `signal` is the one that interrupted it, if one did.
+    pub fn for_stop(reason: StopReason, signal: Option<Signal>) -> Self {
+        match reason {
+            StopReason::IoError => Self::Error,
+            StopReason::DailyLimit | StopReason::Outage | StopReason::Deadline => Self::Stopped,
+            StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Self::Fatal,
+            StopReason::MaxFailures | StopReason::MaxKeys => Self::Guard,
+            StopReason::Interrupted => match signal {
+                Some(Signal::Terminate) => Self::Terminated,
+                Some(Signal::Interrupt) | None => Self::Interrupted,
+            },
+        }
+    }
+
+    /// The code of a job that came to the end of its input.
+    pub fn for_tally(tally: &Tally) -> Self {
+        let all_well = Status::ALL
+            .into_iter()
+            .filter(|&status| tally.get(status) > 0)
+            .all(|status| Self::for_status(status) == Self::Success);
+        if all_well { Self::Success } else { Self::Incomplete }
+    }
+
+    fn for_status(status: Status) -> Self {
+        match status {
+            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned => Self::Success,
+            Status::Failed | Status::Unknown | Status::Invalid => Self::Incomplete,
+        }
+    }
+
+    /// The code of a command line that ended in the parser: help and version are no mistakes.
+    pub fn for_usage(error: &clap::Error) -> Self {
+        if error.use_stderr() { Self::Usage } else { Self::Success }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.as_u8())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stop_has_the_code_of_the_contract() {
+        for (reason, code) in [
+            (StopReason::Unauthorized, 7),
+            (StopReason::NamespaceNotFound, 7),
+            (StopReason::AccountNotFound, 7),
+            (StopReason::DailyLimit, 5),
+            (StopReason::MaxFailures, 8),
+            (StopReason::MaxKeys, 8),
+            (StopReason::Outage, 5),
+            (StopReason::Deadline, 5),
+            (StopReason::Interrupted, 130),
+            (StopReason::IoError, 1),
+        ] {
+            assert_eq!(ExitCode::for_stop(reason, None).as_u8(), code, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_signal_colours_only_its_own_stop() {
+        let code = |reason, signal| ExitCode::for_stop(reason, Some(signal)).as_u8();
+        assert_eq!(code(StopReason::Interrupted, Signal::Interrupt), 130);
+        assert_eq!(code(StopReason::Interrupted, Signal::Terminate), 143);
+        assert_eq!(code(StopReason::Deadline, Signal::Terminate), 5);
+        assert_eq!(code(StopReason::IoError, Signal::Interrupt), 1);
+    }
+
+    #[test]
+    fn one_record_of_a_state_decides_the_code_of_a_finished_job() {
+        let expected = [
+            (Status::Deleted, 0),
+            (Status::Absent, 0),
+            (Status::Failed, 3),
+            (Status::Unknown, 3),
+            (Status::Invalid, 3),
+            (Status::Duplicate, 0),
+            (Status::Planned, 0),
+        ];
+        assert_eq!(expected.map(|(status, _)| status), Status::ALL);
+        for (status, code) in expected {
+            let mut tally = Tally::default();
+            tally.add(Status::Deleted);
+            tally.add(status);
+            assert_eq!(ExitCode::for_tally(&tally).as_u8(), code, "{status}");
+        }
+        assert_eq!(ExitCode::for_tally(&Tally::default()), ExitCode::Success);
+    }
+
+    #[test]
+    fn a_stop_outranks_the_tally() {
+        let mut tally = Tally::default();
+        tally.add(Status::Failed);
+        assert_eq!(ExitCode::for_job(None, None, &tally), ExitCode::Incomplete);
+        assert_eq!(ExitCode::for_job(Some(StopReason::MaxFailures), None, &tally), ExitCode::Guard);
+    }
+}

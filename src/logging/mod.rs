@@ -1,0 +1,152 @@
+//! The log on stderr: how much of it, in which form, and the gate that every line passes.
+//!
+//! A line of the log takes the progress bar off the screen while it is written, and no character of it can move
+//! the cursor or hide text. Other crates are never heard below warnings: what `hyper` and `h2` say in detail
+//! includes headers, and with them secrets.
+
+mod gate;
+
+use std::fmt;
+
+use clap::ValueEnum;
+use indicatif::MultiProgress;
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::clock::wall_now;
+use gate::{Escapes, Gate};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Verbosity {
+    /// `-q`: errors.
+    Quiet,
+    /// Warnings too.
+    #[default]
+    Normal,
+    /// `-v`: what the job does, with times.
+    Verbose,
+    /// `-vv`: every decision, with the module that took it.
+    Debug,
+    /// `-vvv`: everything.
+    Trace,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, with timestamp, level, target, message and fields.
+    Json,
+}
+
+/// What the log is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogOptions {
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// The log could not be started.
+#[derive(Debug, Error)]
+#[error("the log was started twice; start it once, at the beginning of the process")]
+pub struct LoggingError(#[source] tracing::subscriber::SetGlobalDefaultError);
+
+/// Sends the log of the whole process to stderr, around whatever `screen` shows.
+///
+/// # Errors
+/// [`LoggingError`] when a log was started before.
+pub fn start(options: LogOptions, screen: &MultiProgress) -> Result<(), LoggingError> {
+    let subscriber = subscriber(options, screen.clone(), std::io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(LoggingError)
+}
+
+fn subscriber<M>(options: LogOptions, screen: MultiProgress, writers: M) -> impl Subscriber + Send + Sync
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_writer(Gate::new(screen, Escapes::Text, writers))
+            .with_ansi(false)
+            // It would report a broken stderr on stderr, and panic.
+            .log_internal_errors(false)
+            .event_format(Line(options.verbosity))
+            .boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .with_writer(Gate::new(screen, Escapes::Json, writers))
+            .with_ansi(false)
+            .log_internal_errors(false)
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_timer(WallTime)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter(options.verbosity)))
+}
+
+fn filter(verbosity: Verbosity) -> Targets {
+    let (ours, others) = match verbosity {
+        Verbosity::Quiet => (LevelFilter::ERROR, LevelFilter::ERROR),
+        Verbosity::Normal => (LevelFilter::WARN, LevelFilter::ERROR),
+        Verbosity::Verbose => (LevelFilter::INFO, LevelFilter::ERROR),
+        Verbosity::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
+        Verbosity::Trace => (LevelFilter::TRACE, LevelFilter::WARN),
+    };
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), ours).with_default(others)
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+struct WallTime;
+
+impl FormatTime for WallTime {
+    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+        write!(out, "{}", humantime::format_rfc3339_millis(wall_now()))
+    }
+}
+
+/// A line for people: `warning: message field=value`, with the time from `-v` on and the module from `-vv` on.
+struct Line(Verbosity);
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if self.0 >= Verbosity::Verbose {
+            WallTime.format_time(&mut out)?;
+            out.write_char(' ')?;
+        }
+        let meta = event.metadata();
+        out.write_str(match *meta.level() {
+            Level::ERROR => "error: ",
+            Level::WARN => "warning: ",
+            Level::INFO => "info: ",
+            Level::DEBUG => "debug: ",
+            Level::TRACE => "trace: ",
+        })?;
+        if self.0 >= Verbosity::Debug {
+            write!(out, "{}: ", meta.target())?;
+        }
+        context.field_format().format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! What a person sees of a running job: a bar on a terminal, a line every half minute elsewhere, or nothing.
+//!
+//! It listens to the pipeline's events and is never asked. What is counted is in `state`, how it reads in `text`,
+//! how it reaches the terminal in `screen`.
+
+mod screen;
+mod speed;
+mod state;
+mod text;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::clock::wall_now;
+use crate::pipeline::Event;
+use state::State;
+
+pub use screen::stderr_is_terminal;
+
+/// How long what is shown may be out of date: the bar is drawn ten times a second.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// How far apart the lines are that stand in for a bar.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Whether a bar is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ProgressMode {
+    /// A bar on a terminal, a line every 30 s elsewhere.
+    #[default]
+    Auto,
+    /// The bar, even where stderr is no terminal.
+    Always,
+    /// Nothing.
+    Never,
+}
+
+/// The form of the lines that stand in for a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object a line, shaped like an entry of a JSON log.
+    Json,
+}
+
+/// How long so many more keys will take at least, as the rates allow.
+pub type Estimate = Box<dyn Fn(u64) -> Duration + Send>;
+
+/// What the display has to know before the job begins.
+#[derive(Default)]
+pub struct ProgressOptions {
+    /// Whether a bar is wanted.
+    pub mode: ProgressMode,
+    /// Whether one can be drawn: [`stderr_is_terminal`].
+    pub stderr_is_terminal: bool,
+    /// The form of the lines where there is no bar.
+    pub lines: LineFormat,
+    /// How many records the input holds, where that is known.
+    pub total: Option<u64>,
+    /// A floor for the time left: a burst is faster than the rate that follows it.
+    pub expected: Option<Estimate>,
+}
+
+/// The display of one job.
+///
+/// [`Progress::on`] costs a few additions, and ten times a second a drawing. [`Progress::tick`] is to be called
+/// about as often, so that a pause counts down while nothing happens.
+pub struct Progress {
+    state: State,
+    display: Display,
+    next_refresh: Instant,
+}
+
+enum Display {
+    Nothing,
+    Bar { bar: ProgressBar, screen: MultiProgress },
+    Lines { out: Box<dyn Write + Send>, format: LineFormat, next: Instant },
+}
+
+/// The handle that the log and the bar share, so that they do not tear each other. It shows nothing until a
+/// [`Progress`] with a bar is made on it.
+pub fn screen() -> MultiProgress {
+    MultiProgress::with_draw_target(ProgressDrawTarget::hidden())
+}
+
+impl Progress {
+    /// Begins to show a job that starts now.
+    pub fn new(options: ProgressOptions, screen: &MultiProgress) -> Self {
+        let draws = match options.mode {
+            ProgressMode::Never => return Self::with_display(options, Display::Nothing),
+            ProgressMode::Always => true,
+            ProgressMode::Auto => options.stderr_is_terminal,
+        };
+        if draws {
+            Self::with_bar(options, screen, screen::stderr_target())
+        } else {
+            Self::with_lines(options, Box::new(io::stderr()))
+        }
+    }
+
+    fn with_bar(options: ProgressOptions, screen: &MultiProgress, target: ProgressDrawTarget) -> Self {
+        screen.set_draw_target(target);
+        let bar = screen.add(match options.total {
+            Some(total) => ProgressBar::new(total).with_style(bar_style()),
+            None => ProgressBar::new_spinner().with_style(spinner_style()),
+        });
+        let screen = screen.clone();
+        Self::with_display(options, Display::Bar { bar, screen })
+    }
+
+    fn with_lines(options: ProgressOptions, out: Box<dyn Write + Send>) -> Self {
+        let display = Display::Lines { out, format: options.lines, next: Instant::now() + LINE_INTERVAL };
+        Self::with_display(options, display)
+    }
+
+    fn with_display(options: ProgressOptions, display: Display) -> Self {
+        let now = Instant::now();
+        Self { state: State::new(options.total, options.expected, now), display, next_refresh: now }
+    }
+
+    /// Takes note of what happened.
+    pub fn on(&mut self, event: &Event) {
+        if matches!(self.display, Display::Nothing) {
+            return;
+        }
+        let now = Instant::now();
+        self.state.on(event, now);
+        self.refresh(now);
+    }
+
+    /// Brings what is shown up to date.
+    pub fn tick(&mut self) {
+        self.refresh(Instant::now());
+    }
+
+    /// Takes the bar off the screen: the summary says the rest. Events after this are not shown.
+    pub fn finish(&mut self) {
+        if let Display::Bar { bar, screen } = std::mem::replace(&mut self.display, Display::Nothing) {
+            bar.finish_and_clear();
+            screen.remove(&bar);
+        }
+    }
+
+    fn refresh(&mut self, now: Instant) {
+        if now < self.next_refresh {
+            return;
+        }
+        self.next_refresh = now + REFRESH;
+        match &mut self.display {
+            Display::Nothing => {}
+            Display::Bar { bar, .. } => {
+                let view = self.state.view(now);
+                // The builders set without drawing, so that a refresh draws once.
+                let bar = bar.clone().with_position(view.done).with_message(view.to_string());
+                bar.tick();
+            }
+            Display::Lines { out, format, next } => {
+                // Taking the view also samples the speed.
+                let view = self.state.view(now);
+                if now < *next {
+                    return;
+                }
+                *next = now + LINE_INTERVAL;
+                let line = match format {
+                    LineFormat::Text => view.to_string(),
+                    LineFormat::Json => view.to_json(wall_now()),
+                };
+                // A stderr that is gone does not end the job.
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+}
+
+fn bar_style() -> ProgressStyle {
+    style("[{wide_bar}]\n{wide_msg}").progress_chars("=> ")
+}
+
+fn spinner_style() -> ProgressStyle {
+    style("{spinner} {wide_msg}").tick_chars("-\\|/ ")
+}
+
+#[expect(clippy::expect_used, reason = "the templates are constants of this file, drawn in its tests")]
+fn style(template: &'static str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a constant template")
+}
+
+#[cfg(test)]
+mod tests;
