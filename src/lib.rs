@@ -13,4 +13,5 @@ pub mod plan;
 pub mod progress;
 pub mod quota;
 pub mod record;
+pub mod sandbox;
 pub mod terminal;

@@ -1,0 +1,92 @@
+//! What each call does to the store and what it answers.
+
+mod bulk;
+mod listing;
+mod payload;
+mod values;
+
+use std::time::UNIX_EPOCH;
+
+use axum::extract::Query;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+pub(super) use payload::Payload;
+
+use super::answer::{Problem, success};
+use super::route::{Route, Target};
+use super::service::Service;
+
+/// What a call came to.
+pub(super) struct Done {
+    pub(super) response: Response,
+    /// Whether something changed in the store.
+    pub(super) changed: bool,
+}
+
+impl Done {
+    fn unchanged(response: Response) -> Self {
+        Self {
+            response,
+            changed: false,
+        }
+    }
+}
+
+/// What is asked for, whole.
+pub(super) struct Call<'a> {
+    pub(super) head: &'a Parts,
+    pub(super) target: &'a Target<'a>,
+    pub(super) payload: Payload,
+    /// Names that a bulk delete is to leave in place.
+    pub(super) held_back: &'a [String],
+}
+
+impl Call<'_> {
+    fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let query = Query::try_from_uri(&self.head.uri);
+        query.map_or_else(
+            |error| Err(Problem::malformed(error.body_text())),
+            |Query(query)| Ok(query),
+        )
+    }
+}
+
+/// Does what the call asks for.
+pub(super) async fn perform(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
+    let method = &call.head.method;
+    match (&call.target.route, method) {
+        (Route::Value(key), &Method::DELETE) => values::delete(service, key),
+        (Route::Value(key), &Method::GET) => values::get(service, key),
+        (Route::Value(key), &Method::PUT) => values::put(service, key, call).await,
+        (Route::Metadata(key), &Method::GET) => values::metadata(service, key),
+        (Route::Keys, &Method::GET) => listing::keys(service, &call),
+        (Route::BulkDelete, &Method::POST) => bulk::delete(service, &call),
+        (Route::Bulk, &Method::DELETE) if service.options().legacy_bulk => bulk::delete(service, &call),
+        (Route::Bulk, &Method::PUT) => bulk::put(service, call),
+        (Route::BulkGet, &Method::POST) => bulk::get(service, &call),
+        (Route::Namespace, &Method::GET) => Ok(listing::namespace(service, &call)),
+        (Route::Namespace, &Method::DELETE) => Ok(service.delete_namespace()),
+        (Route::Namespaces, &Method::GET) => listing::namespaces(service, &call),
+        (Route::VerifyToken, &Method::GET) => Ok(verified()),
+        _ => Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            7001,
+            format!("Method {method} not available for that URI."),
+        )),
+    }
+}
+
+fn verified() -> Done {
+    let result = json!({"id": "5a4db0787a0d4f0e8e0c8a5ca9d4c3f2", "status": "active"});
+    Done::unchanged(success(&result))
+}
+
+/// The wall time in seconds since the Unix epoch, by which keys expire.
+pub(super) fn unix_now() -> u64 {
+    let since = crate::clock::wall_now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}

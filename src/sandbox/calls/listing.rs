@@ -1,0 +1,103 @@
+//! Listing keys and namespaces, page by page.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Call, Done, unix_now};
+use crate::sandbox::answer::{Problem, page, success};
+use crate::sandbox::lock::locked;
+use crate::sandbox::service::Service;
+use crate::sandbox::store::{Listed, Page};
+
+/// Names the namespace where any id does.
+const SOME_NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
+
+#[derive(Deserialize)]
+struct KeysQuery {
+    #[serde(default)]
+    prefix: String,
+    limit: Option<usize>,
+    #[serde(default)]
+    cursor: String,
+}
+
+#[derive(Deserialize)]
+struct NamespacesQuery {
+    page: Option<usize>,
+    per_page: Option<usize>,
+}
+
+/// A page of keys. The cursor holds the page's last name, so deleting while listing skips nothing.
+pub(super) fn keys(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+    let query: KeysQuery = call.query()?;
+    let limit = within(query.limit, 1_000, 10..=1_000, "limit")?;
+    let after = match query.cursor.as_str() {
+        "" => None,
+        cursor => Some(after(cursor).ok_or_else(|| Problem::malformed("invalid cursor"))?),
+    };
+    let Page { keys, more } = locked(service.store()).list(&query.prefix, after.as_deref(), limit, unix_now());
+    let cursor = match keys.last() {
+        Some(last) if more => URL_SAFE_NO_PAD.encode(&last.name),
+        _ => String::new(),
+    };
+    let info = json!({"count": keys.len(), "cursor": cursor});
+    let keys = keys.into_iter().map(shown).collect();
+    Ok(Done::unchanged(page(&Value::Array(keys), &info)))
+}
+
+fn after(cursor: &str) -> Option<String> {
+    URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|name| String::from_utf8(name).ok())
+}
+
+fn shown(listed: Listed) -> Value {
+    let mut entry = json!({"name": listed.name});
+    if let Some(expiration) = listed.expiration {
+        entry["expiration"] = expiration.into();
+    }
+    if let Some(metadata) = listed.metadata {
+        entry["metadata"] = metadata;
+    }
+    entry
+}
+
+pub(super) fn namespace(service: &Service, call: &Call<'_>) -> Done {
+    let id = call.target.namespace.unwrap_or(SOME_NAMESPACE);
+    Done::unchanged(success(&described(service, id)))
+}
+
+pub(super) fn namespaces(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+    let query: NamespacesQuery = call.query()?;
+    let per_page = within(query.per_page, 20, 5..=100, "per_page")?;
+    let number = within(query.page, 1, 1..=usize::MAX, "page")?;
+    let only = described(
+        service,
+        service.options().namespace.as_deref().unwrap_or(SOME_NAMESPACE),
+    );
+    let found = if number == 1 { vec![only] } else { Vec::new() };
+    let info = json!({"page": number, "per_page": per_page, "count": found.len(), "total_count": 1, "total_pages": 1});
+    Ok(Done::unchanged(page(&Value::Array(found), &info)))
+}
+
+fn described(service: &Service, id: &str) -> Value {
+    let options = service.options();
+    json!({"id": id, "title": options.title, "supports_url_encoding": options.supports_url_encoding})
+}
+
+fn within(
+    given: Option<usize>,
+    usual: usize,
+    allowed: std::ops::RangeInclusive<usize>,
+    name: &str,
+) -> Result<usize, Problem> {
+    let number = given.unwrap_or(usual);
+    if allowed.contains(&number) {
+        return Ok(number);
+    }
+    let (least, most) = allowed.into_inner();
+    Err(Problem::malformed(format!("{name} must be from {least} to {most}")))
+}

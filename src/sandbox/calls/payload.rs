@@ -1,0 +1,139 @@
+//! Bodies: read up to a limit, then into what the call expects.
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode};
+use futures::StreamExt;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::sandbox::answer::{MALFORMED, Problem};
+use crate::sandbox::route::{Route, check_key};
+
+/// The largest value: 25 MiB (developers.cloudflare.com/kv/platform/limits).
+pub(super) const MAX_VALUE_BYTES: usize = 25 << 20;
+
+/// What a form may add around a value: boundaries, part headers, metadata.
+const FORM_BYTES: usize = 64 << 10;
+
+/// The largest body of a bulk call (the service: 100 MB).
+const MAX_BULK_BYTES: usize = 100_000_000;
+
+/// The most names of a bulk write or delete.
+const MAX_BULK_NAMES: usize = 10_000;
+
+/// The most names of a bulk read.
+const MAX_BULK_GET_NAMES: usize = 100;
+
+/// A body, read.
+pub(in crate::sandbox) enum Payload {
+    /// The call has none, or it does not matter.
+    Nothing,
+    /// A value, or a form that holds one.
+    Value(Bytes),
+    /// The names of a bulk delete.
+    Names(Vec<String>),
+    /// A bulk write.
+    Pairs(Vec<Pair>),
+    /// A bulk read.
+    Wanted(Wanted),
+}
+
+/// One key of a bulk write.
+#[derive(Deserialize)]
+pub(in crate::sandbox) struct Pair {
+    pub(super) key: String,
+    pub(super) value: String,
+    #[serde(default)]
+    pub(super) base64: bool,
+    #[serde(flatten)]
+    pub(super) lifetime: Lifetime,
+    pub(super) metadata: Option<Value>,
+}
+
+/// How long a key lives: a moment in seconds since the Unix epoch, or a time to live in seconds.
+#[derive(Deserialize, Clone, Copy)]
+pub(in crate::sandbox) struct Lifetime {
+    pub(super) expiration: Option<u64>,
+    pub(super) expiration_ttl: Option<u64>,
+}
+
+/// A bulk read.
+#[derive(Deserialize)]
+pub(in crate::sandbox) struct Wanted {
+    pub(super) keys: Vec<String>,
+    #[serde(default, rename = "type")]
+    pub(super) form: Form,
+    #[serde(default, rename = "withMetadata")]
+    pub(super) with_metadata: bool,
+}
+
+/// As what a bulk read shows values.
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::sandbox) enum Form {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Payload {
+    /// Reads what the call expects; one bad name refuses a bulk call as a whole.
+    pub(in crate::sandbox) async fn read(route: &Route, method: &Method, body: Body) -> Result<Self, Problem> {
+        let payload = match (route, method) {
+            (Route::Value(_), &Method::PUT) => {
+                return Ok(Self::Value(collect(body, MAX_VALUE_BYTES + FORM_BYTES).await?));
+            }
+            (Route::BulkDelete, &Method::POST) | (Route::Bulk, &Method::DELETE) => Self::Names(json(body).await?),
+            (Route::Bulk, &Method::PUT) => Self::Pairs(json(body).await?),
+            (Route::BulkGet, &Method::POST) => Self::Wanted(json(body).await?),
+            _ => return Ok(Self::Nothing),
+        };
+        let names = payload.names();
+        let most = match payload {
+            Self::Wanted(_) => MAX_BULK_GET_NAMES,
+            _ => MAX_BULK_NAMES,
+        };
+        if names.len() > most {
+            let message = format!("{} keys are more than {most} in one request", names.len());
+            return Err(Problem::malformed(message));
+        }
+        for name in names {
+            check_key(name).map_err(|problem| Problem::malformed(problem.message))?;
+        }
+        Ok(payload)
+    }
+
+    /// The names that the body carries.
+    pub(in crate::sandbox) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Nothing | Self::Value(_) => Vec::new(),
+            Self::Names(names) | Self::Wanted(Wanted { keys: names, .. }) => names.iter().map(String::as_str).collect(),
+            Self::Pairs(pairs) => pairs.iter().map(|pair| pair.key.as_str()).collect(),
+        }
+    }
+}
+
+async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    let bytes = collect(body, MAX_BULK_BYTES).await?;
+    serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(format!("could not parse the body: {error}")))
+}
+
+/// 413 beyond `limit` bytes; 400 where the body breaks off.
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut all = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| Problem::malformed(format!("could not read the body: {error}")))?;
+        if all.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.into())
+}
+
+pub(super) fn too_large(limit: usize) -> Problem {
+    let message = format!("request body is larger than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message)
+}

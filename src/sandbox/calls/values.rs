@@ -1,0 +1,127 @@
+//! One key: its value and its metadata.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use futures::stream;
+use serde_json::Value;
+
+use super::payload::{Lifetime, MAX_VALUE_BYTES, too_large};
+use super::{Call, Done, Payload, unix_now};
+use crate::sandbox::answer::{Problem, done, success};
+use crate::sandbox::lock::locked;
+use crate::sandbox::options::MissingKey;
+use crate::sandbox::service::Service;
+use crate::sandbox::store::Stored;
+
+/// The largest metadata as JSON (developers.cloudflare.com/kv/platform/limits).
+const MAX_METADATA_BYTES: usize = 1_024;
+
+/// The shortest life of a key in seconds.
+const MIN_LIFE: u64 = 60;
+
+pub(super) fn delete(service: &Service, key: &str) -> Result<Done, Problem> {
+    service.spend_deletes(1)?;
+    let changed = locked(service.store()).delete(key, unix_now());
+    if !changed && service.options().missing_key == MissingKey::NotFound {
+        return Err(Problem::key_not_found());
+    }
+    let response = done();
+    Ok(Done { response, changed })
+}
+
+pub(super) fn get(service: &Service, key: &str) -> Result<Done, Problem> {
+    let stored = find(service, key)?;
+    let mut response = Response::new(Body::from(stored.value));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if let Some(expiration) = stored.expiration {
+        headers.insert(HeaderName::from_static("expiration"), expiration.into());
+    }
+    Ok(Done::unchanged(response))
+}
+
+pub(super) fn metadata(service: &Service, key: &str) -> Result<Done, Problem> {
+    let stored = find(service, key)?;
+    Ok(Done::unchanged(success(&stored.metadata.unwrap_or_default())))
+}
+
+pub(super) async fn put(service: &Service, key: &str, call: Call<'_>) -> Result<Done, Problem> {
+    let lifetime: Lifetime = call.query()?;
+    let content_type = call
+        .head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+    let Payload::Value(body) = call.payload else {
+        return Err(Problem::malformed("a value is missing"));
+    };
+    let (value, metadata) = match boundary {
+        Some(boundary) => form(body, boundary).await?,
+        None => (body, None),
+    };
+    let stored = stored(value, metadata, lifetime)?;
+    locked(service.store()).put(key, stored);
+    let (response, changed) = (done(), true);
+    Ok(Done { response, changed })
+}
+
+/// What is to be stored, if it may be.
+pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) -> Result<Stored, Problem> {
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(too_large(MAX_VALUE_BYTES));
+    }
+    let length = metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
+    if length > MAX_METADATA_BYTES {
+        let message = format!("Metadata length of {length} exceeds limit of {MAX_METADATA_BYTES}.");
+        return Err(Problem::malformed(message));
+    }
+    let now = unix_now();
+    let expiration = match (lifetime.expiration_ttl, lifetime.expiration) {
+        (Some(ttl), _) if ttl < MIN_LIFE => {
+            let message = format!("Invalid expiration_ttl of {ttl}. Expiration TTL must be at least {MIN_LIFE}.");
+            return Err(Problem::malformed(message));
+        }
+        (Some(ttl), _) => Some(now.saturating_add(ttl)),
+        (None, Some(at)) if at < now.saturating_add(MIN_LIFE) => {
+            let message = format!("Invalid expiration of {at}. It must be at least {MIN_LIFE} seconds in the future.");
+            return Err(Problem::malformed(message));
+        }
+        (None, at) => at,
+    };
+    Ok(Stored {
+        value,
+        expiration,
+        metadata,
+    })
+}
+
+/// The parts `value` and `metadata` of a form.
+async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), Problem> {
+    let unreadable = |error: multer::Error| Problem::malformed(format!("could not parse the form: {error}"));
+    let source = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(source, boundary);
+    let (mut value, mut metadata) = (None, None);
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        let name = field.name().map(ToOwned::to_owned);
+        let bytes = field.bytes().await.map_err(unreadable)?;
+        match name.as_deref() {
+            Some("value") => value = Some(bytes),
+            Some("metadata") => {
+                let parsed = serde_json::from_slice(&bytes);
+                metadata = Some(parsed.map_err(|_| Problem::malformed("metadata must be valid json"))?);
+            }
+            _ => {}
+        }
+    }
+    let value = value.ok_or_else(|| Problem::malformed("the form has no part named value"))?;
+    Ok((value, metadata))
+}
+
+fn find(service: &Service, key: &str) -> Result<Stored, Problem> {
+    locked(service.store())
+        .get(key, unix_now())
+        .ok_or_else(Problem::key_not_found)
+}

@@ -1,0 +1,98 @@
+//! The answers of requests that met a misfortune.
+
+use std::io;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use futures::{StreamExt, stream};
+use serde_json::json;
+
+use super::{Canned, CannedBody};
+
+/// The size of a giant answer's filling.
+const GIANT_BYTES: usize = 100 << 20;
+
+/// What a giant answer is filled with.
+static FILLER: [u8; 64 << 10] = [b'a'; 64 << 10];
+
+/// A prepared answer. A header that is none is left out, a status that is none becomes 500.
+pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
+    let (content_type, body) = match &canned.body {
+        CannedBody::Error { code, message } => {
+            let mut error = json!({"message": message});
+            if let Some(code) = code {
+                error["code"] = (*code).into();
+            }
+            let envelope = json!({"success": false, "errors": [error], "messages": [], "result": null});
+            ("application/json", envelope.to_string().into_bytes())
+        }
+        CannedBody::Html => {
+            let status = canned.status;
+            let page = format!("<!DOCTYPE html><html><head><title>{status}</title></head><body>Sorry.</body></html>\n");
+            ("text/html; charset=UTF-8", page.into_bytes())
+        }
+        CannedBody::Raw(bytes) => ("application/json", bytes.clone()),
+    };
+    let mut response = Response::new(Body::from(body));
+    let status = StatusCode::from_u16(canned.status).ok();
+    let status = status.filter(|status| !status.is_informational());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    for (name, value) in &canned.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+/// 307, which clients that follow it repeat with the same method.
+pub(in crate::sandbox) fn redirect(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// The same answer, but that its body breaks off in the middle.
+pub(in crate::sandbox) async fn truncated(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    head.headers.insert(CONTENT_LENGTH, whole.len().into());
+    let half = whole.slice(..whole.len() / 2);
+    let end = async {
+        // Lets the connection send what it has before it hears of the end.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+    };
+    let parts = stream::once(async { Ok(half) }).chain(stream::once(end));
+    Response::from_parts(head, Body::from_stream(parts))
+}
+
+/// 200 with something that says it is JSON and is not.
+pub(in crate::sandbox) fn garbage() -> Response {
+    json_of(Body::from(Bytes::from_static(
+        b"\x1b[31m<<< \xff\xfe not json {\"success\":true",
+    )))
+}
+
+/// 200 with an envelope whose result is a very long string.
+pub(in crate::sandbox) fn giant() -> Response {
+    let opening = Bytes::from_static(br#"{"success":true,"errors":[],"messages":[],"result":""#);
+    let filling = stream::repeat(Bytes::from_static(&FILLER)).take(GIANT_BYTES / FILLER.len());
+    let closing = Bytes::from_static(b"\"}");
+    let parts = stream::iter([opening]).chain(filling).chain(stream::iter([closing]));
+    json_of(Body::from_stream(parts.map(Ok::<_, io::Error>)))
+}
+
+fn json_of(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,182 @@
+//! How a fault is spelled on a command line.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::{Canned, Fault, What, When};
+
+/// Why a text is not a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FaultError {
+    /// Neither `=` nor `@`.
+    #[error(
+        "expected KIND=PROBABILITY, KIND@key:NAME, KIND@prefix:PREFIX or KIND@nth:FIRST-LAST, for example 503=0.05; \
+         KINDxTIMES is no more than so often"
+    )]
+    Shape,
+    /// An unknown kind.
+    #[error(
+        "`{0}` is no kind of fault: a status from 300 to 599, html with such a status (html403), reset, reset-after, \
+         hang, hang-after, truncate, garbage, giant, redirect, close, unsuccessful"
+    )]
+    Kind(String),
+    /// Not a probability.
+    #[error("`{0}` is not a probability from 0 to 1")]
+    Probability(String),
+    /// Not a number of times.
+    #[error("`{0}` is not a number of times from 1")]
+    Times(String),
+    /// An unknown target.
+    #[error("`{0}` is none of key:NAME, prefix:PREFIX and nth:FIRST-LAST (numbers from 1)")]
+    Target(String),
+}
+
+/// `KIND[xTIMES]=PROBABILITY` or `KIND[xTIMES]@key:NAME`, `@prefix:PREFIX`, `@nth:NUMBER`, `@nth:FIRST-LAST`. A name
+/// or prefix is all that follows its colon.
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let at = text.find(['=', '@']).ok_or(FaultError::Shape)?;
+        let (kind, rest) = text.split_at(at);
+        let (kind, times) = with_times(kind)?;
+        let what = what(kind).ok_or_else(|| FaultError::Kind(kind.to_owned()))?;
+        let when = match rest.strip_prefix('=') {
+            Some(probability) => chance(probability)?,
+            None => target(&rest[1..])?,
+        };
+        Ok(Self {
+            times,
+            ..Self::new(when, what)
+        })
+    }
+}
+
+fn with_times(kind: &str) -> Result<(&str, Option<u32>), FaultError> {
+    match kind.rsplit_once('x') {
+        Some((kind, times)) if times.starts_with(|c: char| c.is_ascii_digit()) => match times.parse() {
+            Ok(number) if number > 0 => Ok((kind, Some(number))),
+            _ => Err(FaultError::Times(times.to_owned())),
+        },
+        _ => Ok((kind, None)),
+    }
+}
+
+fn chance(text: &str) -> Result<When, FaultError> {
+    let probability = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    probability
+        .map(When::Probability)
+        .ok_or_else(|| FaultError::Probability(text.to_owned()))
+}
+
+fn target(text: &str) -> Result<When, FaultError> {
+    let unknown = || FaultError::Target(text.to_owned());
+    match text.split_once(':').ok_or_else(unknown)? {
+        ("key", name) if !name.is_empty() => Ok(When::Key(name.to_owned())),
+        ("prefix", prefix) => Ok(When::Prefix(prefix.to_owned())),
+        ("nth", numbers) => {
+            let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+            let range = first.parse().ok().zip(last.parse().ok());
+            let range = range.filter(|(first, last)| (1..=*last).contains(first));
+            range.map(|(first, last)| When::Nth(first..=last)).ok_or_else(unknown)
+        }
+        _ => Err(unknown()),
+    }
+}
+
+fn what(kind: &str) -> Option<What> {
+    let status = |text: &str| text.parse().ok().filter(|status| (300..=599).contains(status));
+    Some(match kind {
+        "reset" => What::ResetBefore,
+        "reset-after" => What::ResetAfter,
+        "hang" => What::Hang,
+        "hang-after" => What::HangAfter,
+        "truncate" => What::Truncate,
+        "garbage" => What::Garbage,
+        "giant" => What::Giant,
+        // RFC 2606 reserves `.invalid`: following it leads nowhere.
+        "redirect" => What::Redirect("https://redirected.invalid/".to_owned()),
+        "close" => What::CloseIdle,
+        "unsuccessful" => What::Unsuccessful,
+        _ => match kind.strip_prefix("html") {
+            Some(digits) => Canned::html(status(digits)?).into(),
+            None => usual(status(kind)?).into(),
+        },
+    })
+}
+
+/// What the service usually says with a status.
+fn usual(status: u16) -> Canned {
+    match status {
+        401 | 403 => Canned::error(status, 10000, "Authentication error"),
+        404 => Canned::error(status, 10009, "key not found"),
+        429 => Canned::error(status, 971, "Please wait and consider throttling your request speed")
+            .with_header("retry-after", "1"),
+        500.. => Canned::error(status, 10001, "service temporarily unavailable"),
+        _ => Canned::error(status, 10012, "malformed request"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read() {
+        let unavailable = || What::from(Canned::error(503, 10001, "service temporarily unavailable"));
+        for (text, expected) in [
+            ("503=0.05", Fault::new(When::Probability(0.05), unavailable())),
+            (
+                "503x2@key:box3",
+                Fault::new(When::Key("box3".into()), unavailable()).times(2),
+            ),
+            (
+                "reset@key:a=b@c:d",
+                Fault::new(When::Key("a=b@c:d".into()), What::ResetBefore),
+            ),
+            ("reset-after=1", Fault::new(When::Probability(1.0), What::ResetAfter)),
+            ("hang@nth:3", Fault::new(When::Nth(3..=3), What::Hang)),
+            ("hang-after@nth:3-7", Fault::new(When::Nth(3..=7), What::HangAfter)),
+            (
+                "html403@prefix:secret.",
+                Fault::new(When::Prefix("secret.".into()), Canned::html(403).into()),
+            ),
+            (
+                "unsuccessfulx1@prefix:",
+                Fault::new(When::Prefix(String::new()), What::Unsuccessful).times(1),
+            ),
+            ("close=0", Fault::new(When::Probability(0.0), What::CloseIdle)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for kind in [
+            "truncate", "garbage", "giant", "redirect", "401", "404", "400", "429", "599",
+        ] {
+            assert!(format!("{kind}=0.5").parse::<Fault>().is_ok(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_fault_says_why() {
+        for (text, error) in [
+            ("503", FaultError::Shape),
+            ("", FaultError::Shape),
+            ("200=0.1", FaultError::Kind("200".into())),
+            ("html=0.1", FaultError::Kind("html".into())),
+            ("explode=0.1", FaultError::Kind("explode".into())),
+            ("503x=0.1", FaultError::Kind("503x".into())),
+            ("503x2x=0.1", FaultError::Kind("503x2x".into())),
+            ("melt=0.1", FaultError::Kind("melt".into())),
+            ("503=1.1", FaultError::Probability("1.1".into())),
+            ("503=NaN", FaultError::Probability("NaN".into())),
+            ("503x0=1", FaultError::Times("0".into())),
+            ("503@key:", FaultError::Target("key:".into())),
+            ("503@name", FaultError::Target("name".into())),
+            ("503@nth:0", FaultError::Target("nth:0".into())),
+            ("503@nth:4-3", FaultError::Target("nth:4-3".into())),
+        ] {
+            assert_eq!(text.parse::<Fault>(), Err(error), "{text}");
+        }
+    }
+}

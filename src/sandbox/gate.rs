@@ -1,0 +1,116 @@
+//! Credentials: who may come in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::answer::Problem;
+
+/// Checks credentials, and forgets them after a while where it is told to.
+pub(super) struct Gate {
+    token: Option<String>,
+    expires_after: Option<u64>,
+    accepted: AtomicU64,
+}
+
+impl Gate {
+    /// A gate that accepts `token`, or any where there is none, `expires_after` times, or always where there is none.
+    pub(super) fn new(token: Option<String>, expires_after: Option<u64>) -> Self {
+        Self {
+            token,
+            expires_after,
+            accepted: AtomicU64::new(0),
+        }
+    }
+
+    /// 401 where credentials are absent, 400 (code 6003) where they are malformed, 403 where they are wrong or have
+    /// expired.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let secret = secret(headers)?;
+        if self.token.as_ref().is_some_and(|token| token != secret) {
+            return Err(authentication_error(StatusCode::FORBIDDEN));
+        }
+        let before = self.accepted.fetch_add(1, Ordering::Relaxed);
+        match self.expires_after {
+            Some(limit) if before >= limit => Err(authentication_error(StatusCode::FORBIDDEN)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn secret(headers: &HeaderMap) -> Result<&str, Problem> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(authorization) = text(AUTHORIZATION.as_str()) {
+        let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
+        let well_formed =
+            scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(char::is_whitespace);
+        return if well_formed { Ok(token) } else { Err(malformed()) };
+    }
+    match (text("x-auth-email"), text("x-auth-key")) {
+        (None, None) => Err(authentication_error(StatusCode::UNAUTHORIZED)),
+        (Some(email), Some(key)) if email.contains('@') && !key.is_empty() => Ok(key),
+        _ => Err(malformed()),
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, 6003, "Invalid request headers")
+}
+
+fn authentication_error(status: StatusCode) -> Problem {
+    Problem::new(status, 10000, "Authentication error")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(gate: &Gate, headers: &[(&'static str, &'static str)]) -> Result<(), (u16, u64)> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        gate.check(&headers)
+            .map_err(|problem| (problem.status.as_u16(), problem.code))
+    }
+
+    #[test]
+    fn credentials_are_judged() {
+        let gate = Gate::new(Some("right".into()), None);
+        let email = ("x-auth-email", "a@b.example");
+        for (headers, expected) in [
+            (&[("authorization", "Bearer right")][..], Ok(())),
+            (&[("authorization", "bearer right")], Ok(())),
+            (&[email, ("x-auth-key", "right")], Ok(())),
+            (&[], Err((401, 10000))),
+            (&[("authorization", "Bearer wrong")], Err((403, 10000))),
+            (&[("authorization", "Bearer ")], Err((400, 6003))),
+            (&[("authorization", "Bearer right right")], Err((400, 6003))),
+            (&[("authorization", "Basic right")], Err((400, 6003))),
+            (&[("authorization", "right")], Err((400, 6003))),
+            (&[email, ("x-auth-key", "wrong")], Err((403, 10000))),
+            (&[email], Err((400, 6003))),
+            (&[("x-auth-key", "right")], Err((400, 6003))),
+        ] {
+            assert_eq!(checked(&gate, headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_token_any_will_do_but_none_will_not() {
+        let gate = Gate::new(None, None);
+        assert_eq!(checked(&gate, &[("authorization", "Bearer any")]), Ok(()));
+        assert_eq!(checked(&gate, &[]), Err((401, 10000)));
+    }
+
+    #[test]
+    fn credentials_expire_after_so_many_accepted_requests() {
+        let gate = Gate::new(Some("right".into()), Some(2));
+        let right = [("authorization", "Bearer right")];
+        assert_eq!(checked(&gate, &right), Ok(()));
+        assert_eq!(checked(&gate, &[("authorization", "Bearer wrong")]), Err((403, 10000)));
+        assert_eq!(checked(&gate, &right), Ok(()));
+        assert_eq!(checked(&gate, &right), Err((403, 10000)));
+    }
+}

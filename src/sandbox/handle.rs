@@ -1,0 +1,197 @@
+//! A running sandbox, as those who started it hold it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use axum::body::Bytes;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::calls::unix_now;
+use super::fault::{Fault, What};
+use super::ledger::Entry;
+use super::lock::locked;
+use super::options::SandboxOptions;
+use super::route::PREFIX;
+use super::server;
+use super::service::Service;
+use super::store::Stored;
+
+/// A running server on 127.0.0.1. Dropping it stops it and closes its connections; one on a thread of its own is
+/// waited for.
+pub struct Sandbox {
+    addr: SocketAddr,
+    service: Arc<Service>,
+    stop: CancellationToken,
+    runner: Runner,
+}
+
+/// What serves.
+enum Runner {
+    Task(JoinHandle<()>),
+    Thread(Option<thread::JoinHandle<()>>),
+}
+
+impl Sandbox {
+    /// Starts a server on the current runtime. It fails where the port cannot be had.
+    pub async fn start(options: SandboxOptions) -> io::Result<Self> {
+        let listener = listen(options.port).await?;
+        let addr = listener.local_addr()?;
+        let (service, stop) = (Arc::new(Service::new(options)), CancellationToken::new());
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&service), stop.clone()));
+        Ok(Self {
+            addr,
+            service,
+            stop,
+            runner: Runner::Task(task),
+        })
+    }
+
+    /// Starts a server on a thread of its own, for callers that have no runtime or whose runtime is not to serve, too.
+    /// It fails where the port, the thread or its runtime cannot be had.
+    pub fn start_on_thread(options: SandboxOptions) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let port = options.port;
+        let (service, stop) = (Arc::new(Service::new(options)), CancellationToken::new());
+        let (told, listening) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn({
+            let (service, stop) = (Arc::clone(&service), stop.clone());
+            move || {
+                runtime.block_on(async move {
+                    let listening = match listen(port).await {
+                        Ok(listener) => listener.local_addr().map(|addr| (listener, addr)),
+                        Err(error) => Err(error),
+                    };
+                    // The one who waits for it cannot be gone.
+                    match listening {
+                        Ok((listener, addr)) => {
+                            let _ = told.send(Ok(addr));
+                            server::serve(listener, service, stop).await;
+                        }
+                        Err(error) => {
+                            let _ = told.send(Err(error));
+                        }
+                    }
+                });
+            }
+        })?;
+        let addr = listening.recv().map_err(io::Error::other)??;
+        Ok(Self {
+            addr,
+            service,
+            stop,
+            runner: Runner::Thread(Some(thread)),
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The API's base URL, without a slash at its end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}{PREFIX}", self.addr)
+    }
+
+    /// Stops it and waits until its port and its connections are closed.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Runner::Task(task) = &mut self.runner {
+            // An error would be a panic, which has already been shown.
+            let _ = task.await;
+        }
+    }
+
+    /// Stores a value, unchecked, that does not expire.
+    pub fn put(&self, key: impl Into<Box<str>>, value: impl Into<Bytes>) {
+        self.put_stored(key, Stored::new(value));
+    }
+
+    /// Stores a value with its metadata and expiration, unchecked.
+    pub fn put_stored(&self, key: impl Into<Box<str>>, stored: Stored) {
+        locked(self.service.store()).put(key, stored);
+    }
+
+    /// Stores many keys, unchecked, with a small value that they share.
+    pub fn preload<K: Into<Box<str>>>(&self, keys: impl IntoIterator<Item = K>) {
+        locked(self.service.store()).preload(keys);
+    }
+
+    /// Whether the key is there.
+    pub fn contains(&self, key: &str) -> bool {
+        locked(self.service.store()).contains(key, unix_now())
+    }
+
+    /// What the key holds.
+    pub fn get(&self, key: &str) -> Option<Stored> {
+        locked(self.service.store()).get(key, unix_now())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        locked(self.service.store()).names(unix_now()).count()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        locked(self.service.store()).names(unix_now()).next().is_none()
+    }
+
+    /// All keys, sorted by their bytes.
+    pub fn keys(&self) -> Vec<String> {
+        let store = locked(self.service.store());
+        store.names(unix_now()).map(ToOwned::to_owned).collect()
+    }
+
+    /// What was asked so far, in order of arrival; empty where no ledger is kept.
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.service.ledger().entries()
+    }
+
+    /// How many requests arrived.
+    pub fn requests(&self) -> u64 {
+        self.service.requests()
+    }
+
+    /// How many of them were over a quota or came during a block.
+    pub fn refused_by_quota(&self) -> u64 {
+        self.service.refused_by_quota()
+    }
+
+    /// How often the namespace itself was deleted: what must never happen.
+    pub fn namespaces_deleted(&self) -> u64 {
+        self.service.namespaces_deleted()
+    }
+
+    /// Replaces the faults from the next request on.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.service.faults().set(faults.into_iter().collect());
+    }
+
+    /// Replaces what happens to the next requests about keys, one after the other, whatever the faults are; `None`
+    /// serves one as ever.
+    pub fn set_script(&self, steps: impl IntoIterator<Item = Option<What>>) {
+        self.service.faults().set_script(steps);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Runner::Thread(thread) = &mut self.runner
+            && let Some(thread) = thread.take()
+        {
+            // An error would be a panic, which has already been shown.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}

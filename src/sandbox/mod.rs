@@ -1,0 +1,37 @@
+//! The API from the other side: an HTTP server on loopback that behaves like Cloudflare's Workers KV REST API, from
+//! memory, for rehearsals and tests.
+//!
+//! It decodes paths, checks keys and counts windows with code of its own and names nothing of the rest of the crate
+//! (but the wall clock): were it built from the client's parts, a fault in them would agree with itself.
+//!
+//! - [`Sandbox`]: a running server; dropping it stops it. Its store can be filled and looked at.
+//! - [`SandboxOptions`]: what it accepts and how it misbehaves.
+//! - [`Quota`]: how many requests which window may hold, judged at arrival.
+//! - [`Fault`]: which requests meet which misfortune.
+//! - [`Entry`]: what the server saw of a request: the witness of a test.
+//!
+//! Below them: `server` (connections), `service` (the way of one request), `route` (paths), `gate` (credentials),
+//! `calls` (what each call does), `store` (the keys), `answer` (the envelope).
+
+mod answer;
+mod calls;
+mod fault;
+mod gate;
+mod handle;
+mod ledger;
+mod lock;
+mod options;
+mod quota;
+mod route;
+mod server;
+mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Canned, CannedBody, Fault, FaultError, Scope, What, When};
+pub use handle::Sandbox;
+pub use ledger::Entry;
+pub use options::{MissingKey, RetryAfter, SandboxOptions};
+pub use quota::{Quota, QuotaError, WindowKind};
+pub use store::Stored;

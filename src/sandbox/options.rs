@@ -1,0 +1,93 @@
+//! What a sandbox accepts and how it misbehaves, as plain data.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::quota::Quota;
+
+/// What a sandbox accepts and how it misbehaves. The default accepts any credentials and ids, knows no quota, delays
+/// nothing and keeps a ledger.
+#[derive(Clone)]
+pub struct SandboxOptions {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The secret that is accepted, as a bearer token or as `X-Auth-Key`; `None` accepts any that is not empty.
+    pub token: Option<String>,
+    /// After so many accepted requests the credentials have expired: 403, code 10000.
+    pub token_expires_after: Option<u64>,
+    /// The only account there is; `None` accepts any valid id.
+    pub account: Option<String>,
+    /// The only namespace there is; `None` lets every valid id name the one store.
+    pub namespace: Option<String>,
+    /// The namespace's title.
+    pub title: String,
+    /// The namespace's `supports_url_encoding`.
+    pub supports_url_encoding: bool,
+    /// What deleting an absent key is answered.
+    pub missing_key: MissingKey,
+    /// Whether the old `DELETE …/bulk` is served, too.
+    pub legacy_bulk: bool,
+    /// Every request counts against each of them, refused ones included.
+    pub quotas: Vec<Quota>,
+    /// How a refusal by a quota says when to come back.
+    pub retry_after: RetryAfter,
+    /// The least and the longest delay between a request's arrival and its effect, uniformly drawn.
+    pub latency: Option<(Duration, Duration)>,
+    /// How long after its last answer a connection is closed (workerd: 5 s).
+    pub idle_close: Option<Duration>,
+    /// The first one that strikes a request decides its fate.
+    pub faults: Vec<Fault>,
+    /// How many names may be deleted in a day that begins at 00:00 UTC (the free plan: 1,000); beyond it 429, code
+    /// 10048.
+    pub daily_deletes: Option<u64>,
+    /// Decides what chance decides: latencies and probable faults.
+    pub seed: u64,
+    /// Whether requests are written down. It costs memory for each.
+    pub ledger: bool,
+}
+
+/// What deleting an absent key is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingKey {
+    /// 200, as the real service does.
+    Success,
+    /// 404, code 10009.
+    NotFound,
+}
+
+/// How a refusal by a quota says when to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// `Retry-After` in seconds, rounded up.
+    Seconds,
+    /// `Retry-After` as a date, rounded up to a whole second.
+    HttpDate,
+    /// `Retry-After: 0`, which is not true.
+    Zero,
+    /// No `Retry-After`; `Ratelimit` still says it.
+    Absent,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            token: None,
+            token_expires_after: None,
+            account: None,
+            namespace: None,
+            title: "sandbox".to_owned(),
+            supports_url_encoding: true,
+            missing_key: MissingKey::Success,
+            legacy_bulk: false,
+            quotas: Vec::new(),
+            retry_after: RetryAfter::Seconds,
+            latency: None,
+            idle_close: None,
+            faults: Vec::new(),
+            daily_deletes: None,
+            seed: 0,
+            ledger: true,
+        }
+    }
+}

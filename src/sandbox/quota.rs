@@ -1,0 +1,283 @@
+//! How many requests which window may hold, judged where and when they arrive.
+
+use std::collections::VecDeque;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::lock::locked;
+
+/// At most `count` requests in a `window`; going over blocks every call for `block`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// What `Ratelimit` and `Ratelimit-Policy` call it.
+    pub name: String,
+    /// How many requests a window holds.
+    pub count: u32,
+    /// How long a window is; not zero.
+    pub window: Duration,
+    /// Where windows begin.
+    pub kind: WindowKind,
+    /// How long every call is refused after one that was over the quota; zero for no longer than the window is full.
+    pub block: Duration,
+}
+
+/// Where windows begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Every request begins one: any span of that length counts. A request exactly one window later is outside.
+    Sliding,
+    /// One follows the other, from the server's start on.
+    Fixed,
+}
+
+/// Why a text is not a quota.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QuotaError {
+    /// No `/`.
+    #[error("expected COUNT/WINDOW, for example 1200/5m, 1200/5m/fixed or 200/1s/block=10s/name=burst")]
+    Shape,
+    /// Not a number from 1.
+    #[error("`{0}` is not a number of requests from 1 to 4294967295")]
+    Count(String),
+    /// Not a duration, or a window of none.
+    #[error("`{0}` is not a duration, for example 1s, 5m or 1h30m")]
+    Duration(String),
+    /// An unknown part after the window.
+    #[error("`{0}` is none of sliding, fixed, block=DURATION and name=NAME (letters, digits, - and _)")]
+    Part(String),
+}
+
+impl Quota {
+    /// A sliding window whose block lasts as long as the window, as Cloudflare's limit for a user does; named
+    /// `default`.
+    pub fn sliding(count: u32, window: Duration) -> Self {
+        Self {
+            name: "default".to_owned(),
+            count,
+            window,
+            kind: WindowKind::Sliding,
+            block: window,
+        }
+    }
+
+    /// The same with fixed windows.
+    pub fn fixed(count: u32, window: Duration) -> Self {
+        Self {
+            kind: WindowKind::Fixed,
+            ..Self::sliding(count, window)
+        }
+    }
+}
+
+/// `1200/5m`, followed by any of `/fixed`, `/sliding`, `/block=DURATION`, `/name=NAME`.
+impl FromStr for Quota {
+    type Err = QuotaError;
+
+    fn from_str(text: &str) -> Result<Self, QuotaError> {
+        let duration = |text: &str| humantime::parse_duration(text).map_err(|_| QuotaError::Duration(text.to_owned()));
+        let mut parts = text.split('/');
+        let (count, window) = parts.next().zip(parts.next()).ok_or(QuotaError::Shape)?;
+        let number = count.parse().ok().filter(|number| *number > 0);
+        let number = number.ok_or_else(|| QuotaError::Count(count.to_owned()))?;
+        let length = duration(window)?;
+        if length.is_zero() {
+            return Err(QuotaError::Duration(window.to_owned()));
+        }
+        let mut quota = Self::sliding(number, length);
+        for part in parts {
+            match part.split_once('=') {
+                None if part == "sliding" => quota.kind = WindowKind::Sliding,
+                None if part == "fixed" => quota.kind = WindowKind::Fixed,
+                Some(("block", block)) => quota.block = duration(block)?,
+                Some(("name", name)) if is_name(name) => name.clone_into(&mut quota.name),
+                _ => return Err(QuotaError::Part(part.to_owned())),
+            }
+        }
+        Ok(quota)
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// The quotas of a server with what they have seen.
+pub(super) struct Meters {
+    meters: Mutex<Vec<Meter>>,
+    refused: AtomicU64,
+}
+
+/// What the quotas say of one request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// `Some` refuses it: how long to stay away, if no other request comes meanwhile.
+    pub(super) wait: Option<Duration>,
+    states: Vec<State>,
+}
+
+/// How one quota stands after a request.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    name: String,
+    count: u32,
+    window: Duration,
+    remaining: u32,
+    reset: Duration,
+}
+
+impl Meters {
+    /// Meters whose fixed windows begin at `start`.
+    pub(super) fn new(quotas: &[Quota], start: Instant) -> Self {
+        let meters = quotas.iter().cloned().map(|quota| Meter::new(quota, start)).collect();
+        Self {
+            meters: Mutex::new(meters),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a request that arrives at `now` against every quota and says what they make of it.
+    pub(super) fn judge(&self, now: Instant) -> Verdict {
+        let mut verdict = Verdict::default();
+        for meter in locked(&self.meters).iter_mut() {
+            let (state, wait) = meter.judge(now);
+            verdict.wait = verdict.wait.max(wait);
+            verdict.states.push(state);
+        }
+        if verdict.wait.is_some() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        verdict
+    }
+
+    /// How many requests were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Verdict {
+    /// Adds `Ratelimit` and `Ratelimit-Policy` where there are quotas.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+        let list = |entry: &dyn Fn(&State) -> String| self.states.iter().map(entry).collect::<Vec<_>>().join(", ");
+        let news = list(&|state| {
+            format!(
+                "\"{}\";r={};t={}",
+                state.name,
+                state.remaining,
+                ceil_seconds(state.reset)
+            )
+        });
+        let policy = list(&|state| format!("\"{}\";q={};w={}", state.name, state.count, ceil_seconds(state.window)));
+        for (name, value) in [("ratelimit", news), ("ratelimit-policy", policy)] {
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
+
+/// Whole seconds, rounded up.
+pub(super) fn ceil_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// One quota with what it has seen.
+struct Meter {
+    quota: Quota,
+    tally: Tally,
+    blocked_until: Option<Instant>,
+}
+
+enum Tally {
+    /// The latest arrivals, no more than the quota's count: older ones cannot decide anything.
+    Sliding(VecDeque<Instant>),
+    Fixed {
+        start: Instant,
+        index: u128,
+        used: u32,
+    },
+}
+
+impl Meter {
+    fn new(quota: Quota, start: Instant) -> Self {
+        let tally = match quota.kind {
+            WindowKind::Sliding => Tally::Sliding(VecDeque::new()),
+            WindowKind::Fixed => Tally::Fixed {
+                start,
+                index: 0,
+                used: 0,
+            },
+        };
+        Self {
+            quota,
+            tally,
+            blocked_until: None,
+        }
+    }
+
+    fn judge(&mut self, now: Instant) -> (State, Option<Duration>) {
+        let (within, remaining, mut reset) = self.tally.count(&self.quota, now);
+        let blocked = self.blocked_until.is_some_and(|until| until > now);
+        if !within && !blocked {
+            self.blocked_until = Some(now + self.quota.block);
+        }
+        let wait = (blocked || !within).then(|| {
+            let block = self.blocked_until.map_or(Duration::ZERO, |until| until - now);
+            if within { block } else { block.max(reset) }
+        });
+        reset = wait.unwrap_or(reset);
+        let state = State {
+            name: self.quota.name.clone(),
+            count: self.quota.count,
+            window: self.quota.window,
+            remaining: if wait.is_some() { 0 } else { remaining },
+            reset,
+        };
+        (state, wait)
+    }
+}
+
+impl Tally {
+    /// Counts an arrival: whether it is within the quota, how many more would be, and when there is more room.
+    fn count(&mut self, quota: &Quota, now: Instant) -> (bool, u32, Duration) {
+        match self {
+            Self::Sliding(latest) => {
+                while latest.front().is_some_and(|at| now - *at >= quota.window) {
+                    latest.pop_front();
+                }
+                let before = u32::try_from(latest.len()).unwrap_or(u32::MAX);
+                let within = before < quota.count;
+                latest.push_back(now);
+                if !within {
+                    latest.pop_front();
+                }
+                let reset = latest
+                    .front()
+                    .map_or(quota.window, |oldest| *oldest + quota.window - now);
+                (within, quota.count.saturating_sub(before + 1), reset)
+            }
+            Self::Fixed { start, index, used } => {
+                let window = quota.window.as_nanos().max(1);
+                let elapsed = (now - *start).as_nanos();
+                if elapsed / window != *index {
+                    (*index, *used) = (elapsed / window, 0);
+                }
+                *used = used.saturating_add(1);
+                let reset = Duration::from_nanos(u64::try_from(window - elapsed % window).unwrap_or(u64::MAX));
+                (*used <= quota.count, quota.count.saturating_sub(*used), reset)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! From a path on the wire to the call that it names.
+
+use super::answer::{MALFORMED, Problem};
+use axum::http::StatusCode;
+
+/// The longest key in bytes (developers.cloudflare.com/kv/platform/limits).
+const MAX_KEY_BYTES: usize = 512;
+
+/// Under which the API lives.
+pub(super) const PREFIX: &str = "/client/v4";
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// `values/{key}`
+    Value(String),
+    /// `metadata/{key}`
+    Metadata(String),
+    /// `keys`
+    Keys,
+    /// `bulk`: writing many, and the old way of deleting many.
+    Bulk,
+    /// `bulk/delete`
+    BulkDelete,
+    /// `bulk/get`
+    BulkGet,
+    /// The namespace itself.
+    Namespace,
+    /// The account's namespaces.
+    Namespaces,
+    /// `/user/tokens/verify`
+    VerifyToken,
+}
+
+/// A path that names something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    /// The account, but for what belongs to a user.
+    pub(super) account: Option<&'a str>,
+    /// The namespace, where one is named.
+    pub(super) namespace: Option<&'a str>,
+    /// The call.
+    pub(super) route: Route,
+}
+
+impl<'a> Target<'a> {
+    /// Reads a raw path the way the real edge does: dot segments are folded away first, encoded ones included, so
+    /// that `…/namespaces/ID/values/..` is the namespace itself. A slash at the end means nothing.
+    pub(super) fn parse(path: &'a str) -> Result<Self, Problem> {
+        let below = path.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
+        let mut segments = folded(below.ok_or_else(Problem::no_route)?);
+        let ends_open = segments.last().is_some_and(|last| last.is_empty());
+        // `values/` names the empty key; elsewhere the slash is only a habit.
+        if ends_open && !matches!(segments[..], [.., "values" | "metadata", _]) {
+            segments.pop();
+        }
+        let (account, namespace, route) = match segments[..] {
+            ["user", "tokens", "verify"] => (None, None, Route::VerifyToken),
+            ["accounts", account, "storage", "kv", "namespaces"] => (Some(account), None, Route::Namespaces),
+            [
+                "accounts",
+                account,
+                "storage",
+                "kv",
+                "namespaces",
+                namespace,
+                ref rest @ ..,
+            ] => {
+                let route = match *rest {
+                    [] => Route::Namespace,
+                    ["keys"] => Route::Keys,
+                    ["bulk"] => Route::Bulk,
+                    ["bulk", "delete"] => Route::BulkDelete,
+                    ["bulk", "get"] => Route::BulkGet,
+                    ["values", key] => Route::Value(key_name(key)?),
+                    ["metadata", key] => Route::Metadata(key_name(key)?),
+                    _ => return Err(Problem::no_route()),
+                };
+                (Some(account), Some(namespace), route)
+            }
+            _ => return Err(Problem::no_route()),
+        };
+        if [account, namespace].into_iter().flatten().all(is_id) {
+            Ok(Self {
+                account,
+                namespace,
+                route,
+            })
+        } else {
+            Err(Problem::could_not_route(path.strip_prefix(PREFIX).unwrap_or(path)))
+        }
+    }
+
+    /// The one key that the path names.
+    pub(super) fn key(&self) -> Option<&str> {
+        match &self.route {
+            Route::Value(key) | Route::Metadata(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether it touches keys rather than what holds them.
+    pub(super) fn is_data(&self) -> bool {
+        !matches!(self.route, Route::Namespace | Route::Namespaces | Route::VerifyToken)
+    }
+}
+
+/// Splits at slashes, then lets dot segments do what RFC 3986 5.2.4 says. As in the URL standard `%2e` is a dot, and
+/// a path that ends in a dot segment ends in a slash.
+fn folded(path: &str) -> Vec<&str> {
+    let mut segments = Vec::with_capacity(8);
+    let mut ends_open = false;
+    for segment in path.split('/') {
+        let dots = dots(segment);
+        match dots {
+            Some(1) => {}
+            Some(_) => drop(segments.pop()),
+            None => segments.push(segment),
+        }
+        ends_open = dots.is_some();
+    }
+    if ends_open {
+        segments.push("");
+    }
+    segments
+}
+
+/// 1 or 2 for a segment of so many dots.
+fn dots(segment: &str) -> Option<usize> {
+    if segment.len() > 6 || !segment.starts_with(['.', '%']) {
+        return None;
+    }
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    matches!(plain.as_str(), "." | "..").then_some(plain.len())
+}
+
+/// At most 32 characters of `[0-9A-Za-z_-]`.
+fn is_id(id: &str) -> bool {
+    (1..=32).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+/// Decodes the segment and refuses what cannot be a key.
+fn key_name(segment: &str) -> Result<String, Problem> {
+    let name = String::from_utf8(decoded(segment)).map_err(|_| Problem::malformed("key name is not UTF-8"))?;
+    check_key(&name)?;
+    Ok(name)
+}
+
+/// `%XX` becomes its byte; a `%` that begins no such pair stays, as does everything else.
+fn decoded(segment: &str) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = segment.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let pair = (byte == b'%')
+            .then(|| digit(bytes.get(at + 1)).zip(digit(bytes.get(at + 2))))
+            .flatten()
+            .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        out.push(pair.unwrap_or(byte));
+        at += if pair.is_some() { 3 } else { 1 };
+    }
+    out
+}
+
+/// Refuses the names that the service refuses: empty, `.`, `..` (400) and those over 512 bytes (414).
+pub(super) fn check_key(name: &str) -> Result<(), Problem> {
+    match name {
+        "" => Err(Problem::malformed("Key name cannot be empty.")),
+        "." | ".." => Err(Problem::malformed(format!("\"{name}\" is not allowed as a key name."))),
+        _ if name.len() > MAX_KEY_BYTES => Err(Problem::new(
+            StatusCode::URI_TOO_LONG,
+            MALFORMED,
+            format!(
+                "UTF-8 encoded length of {} exceeds key length limit of {MAX_KEY_BYTES}.",
+                name.len()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMESPACE: &str = "/client/v4/accounts/acc/storage/kv/namespaces/ns";
+
+    fn route(rest: &str) -> Result<Route, (u16, u64)> {
+        Target::parse(&format!("{NAMESPACE}{rest}"))
+            .map(|target| target.route)
+            .map_err(|problem| (problem.status.as_u16(), problem.code))
+    }
+
+    #[test]
+    fn paths_name_calls() {
+        let value = |key: &str| Ok(Route::Value(key.to_owned()));
+        let nowhere = Err((404, 7000));
+        for (rest, expected) in [
+            ("", Ok(Route::Namespace)),
+            ("/", Ok(Route::Namespace)),
+            ("/keys", Ok(Route::Keys)),
+            ("/bulk", Ok(Route::Bulk)),
+            ("/bulk/delete", Ok(Route::BulkDelete)),
+            ("/bulk/get", Ok(Route::BulkGet)),
+            ("/values/a", value("a")),
+            ("/values/a%2Fb%2fc", value("a/b/c")),
+            ("/values/%252e%252e", value("%2e%2e")),
+            ("/values/a+b%20c%00%0A%09", value("a+b c\0\n\t")),
+            ("/values/%F0%9F%94%91", value("🔑")),
+            ("/values/100%", value("100%")),
+            ("/values/%zz", value("%zz")),
+            ("/values/...", value("...")),
+            ("/values/.a", value(".a")),
+            ("/metadata/a", Ok(Route::Metadata("a".into()))),
+            ("/values/%ff", Err((400, MALFORMED))),
+            ("/values/", Err((400, MALFORMED))),
+            ("/values/a/b", nowhere.clone()),
+            ("/values", nowhere.clone()),
+            ("/bulk/other", nowhere),
+        ] {
+            assert_eq!(route(rest), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_dot_segment_is_the_namespace_itself() {
+        for dots in ["..", "%2e%2e", "%2E.", ".%2e"] {
+            assert_eq!(route(&format!("/values/{dots}")), Ok(Route::Namespace), "{dots}");
+        }
+        assert_eq!(route("/values/./a"), Ok(Route::Value("a".into())));
+        // A single dot leaves `values/`, whose key is empty.
+        assert_eq!(route("/values/%2e"), Err((400, MALFORMED)));
+        assert_eq!(route("/values/../../.."), Err((404, 7000)));
+    }
+
+    #[test]
+    fn ids_that_cannot_be_are_not_routed() {
+        for id in ["", "a.b", "a%20b", &"x".repeat(33)] {
+            for path in [
+                format!("/client/v4/accounts/{id}/storage/kv/namespaces/ns/values/k"),
+                format!("/client/v4/accounts/acc/storage/kv/namespaces/{id}/values/k"),
+            ] {
+                assert_eq!(Target::parse(&path).unwrap_err().code, 7003, "{path}");
+            }
+        }
+        for path in [
+            "/",
+            "/client/v4",
+            "/client/v4x/user/tokens/verify",
+            "/client/v4/accounts",
+        ] {
+            assert_eq!(Target::parse(path).unwrap_err().code, 7000, "{path}");
+        }
+    }
+
+    #[test]
+    fn keys_may_have_512_bytes() {
+        assert_eq!(check_key(&"é".repeat(256)), Ok(()));
+        assert_eq!(
+            check_key(&"x".repeat(513)).unwrap_err().status,
+            StatusCode::URI_TOO_LONG
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_byte_by_byte_is_decoded(name in "\\PC{1,60}|[\\x00-\\x7f]{1,60}") {
+            prop_assume!(name != "." && name != "..");
+            let encoded = crate::sandbox::tests::encoded(&name);
+            prop_assert_eq!(route(&format!("/values/{encoded}")), Ok(Route::Value(name)));
+        }
+
+        #[test]
+        fn no_path_upsets_the_parser(path in "(/client/v4/accounts/a/storage/kv/namespaces/n)?[/.%2eE0-9a\u{e9}]{0,20}") {
+            if let Ok(target) = Target::parse(&path) {
+                prop_assert!(target.key().is_none_or(|key| check_key(key).is_ok()));
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The way of one request: arrival, quota, credentials, path, body, fault, effect, answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::answer::{Problem, done};
+use super::calls::{Call, Done, Payload, perform, unix_now};
+use super::fault::{Faults, Scope, Struck, What, broken};
+use super::gate::Gate;
+use super::ledger::{Entry, Ledger, Line};
+use super::lock::locked;
+use super::options::{RetryAfter, SandboxOptions};
+use super::quota::{Meters, Verdict, ceil_seconds};
+use super::route::Target;
+use super::server::Connection;
+use super::store::Store;
+
+/// All that a server knows and remembers.
+pub(super) struct Service {
+    options: SandboxOptions,
+    start: Instant,
+    store: Mutex<Store>,
+    gate: Gate,
+    meters: Meters,
+    faults: Faults,
+    ledger: Ledger,
+    rng: Mutex<StdRng>,
+    requests: AtomicU64,
+    namespaces_deleted: AtomicU64,
+    deletes: Mutex<DayOfDeletes>,
+}
+
+/// How many names were deleted on which day since the Unix epoch.
+#[derive(Default)]
+struct DayOfDeletes {
+    day: u64,
+    names: u64,
+}
+
+/// Tells the connection to go away without an answer.
+#[derive(Debug, Error)]
+#[error("the connection is dropped on purpose")]
+pub(super) struct Dropped;
+
+/// How a request ends.
+enum Ending {
+    Answer(Response),
+    Drop,
+    Hang,
+}
+
+/// How a request ends and whether it changed something.
+struct Treatment {
+    ending: Ending,
+    changed: bool,
+}
+
+impl Service {
+    /// A service that begins now.
+    pub(super) fn new(options: SandboxOptions) -> Self {
+        let start = Instant::now();
+        Self {
+            start,
+            store: Mutex::default(),
+            gate: Gate::new(options.token.clone(), options.token_expires_after),
+            meters: Meters::new(&options.quotas, start),
+            faults: Faults::new(options.faults.clone(), options.seed),
+            ledger: if options.ledger {
+                Ledger::kept()
+            } else {
+                Ledger::not_kept()
+            },
+            rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
+            requests: AtomicU64::new(0),
+            namespaces_deleted: AtomicU64::new(0),
+            deletes: Mutex::default(),
+            options,
+        }
+    }
+
+    pub(super) fn options(&self) -> &SandboxOptions {
+        &self.options
+    }
+
+    pub(super) fn store(&self) -> &Mutex<Store> {
+        &self.store
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refused_by_quota(&self) -> u64 {
+        self.meters.refused()
+    }
+
+    pub(super) fn namespaces_deleted(&self) -> u64 {
+        self.namespaces_deleted.load(Ordering::Relaxed)
+    }
+
+    /// The catastrophe: everything is gone, and that it was asked for is remembered.
+    pub(super) fn delete_namespace(&self) -> Done {
+        self.namespaces_deleted.fetch_add(1, Ordering::Relaxed);
+        locked(&self.store).clear();
+        Done {
+            response: done(),
+            changed: true,
+        }
+    }
+
+    /// Takes `names` from what may be deleted today; all or nothing.
+    pub(super) fn spend_deletes(&self, names: u64) -> Result<(), Problem> {
+        let Some(limit) = self.options.daily_deletes else {
+            return Ok(());
+        };
+        let today = unix_now() / 86_400;
+        let mut spent: MutexGuard<'_, DayOfDeletes> = locked(&self.deletes);
+        if spent.day != today {
+            *spent = DayOfDeletes { day: today, names: 0 };
+        }
+        if spent.names + names > limit {
+            let message = "you have reached the free usage limit for this operation for today";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, 10048, message));
+        }
+        spent.names += names;
+        Ok(())
+    }
+
+    /// Serves one request; an error drops the connection.
+    pub(super) async fn serve(&self, request: Request<Incoming>, connection: &Connection) -> Result<Response, Dropped> {
+        let arrived = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let _busy = connection.busy();
+        let verdict = self.meters.judge(arrived);
+        let (head, body) = request.into_parts();
+        let access = self.gate.check(&head.headers);
+        let target = Target::parse(head.uri.path());
+        let line = self.ledger.open(|| Entry {
+            at: arrived - self.start,
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            key: target.as_ref().ok().and_then(Target::key).map(ToOwned::to_owned),
+            status: 0,
+            applied: false,
+            authorized: access.is_ok(),
+            body_keys: 0,
+        });
+        let Treatment { ending, changed } = match self.refusal(&verdict, access) {
+            None => self.treat(&head, target, Body::new(body), line, connection).await,
+            Some(refusal) => {
+                self.delay().await;
+                let ending = Ending::Answer(refusal);
+                Treatment { ending, changed: false }
+            }
+        };
+        let status = if let Ending::Answer(response) = &ending {
+            response.status().as_u16()
+        } else {
+            0
+        };
+        self.ledger
+            .amend(line, |entry| (entry.status, entry.applied) = (status, changed));
+        match ending {
+            Ending::Answer(mut response) => {
+                verdict.add_headers(response.headers_mut());
+                Ok(response)
+            }
+            Ending::Drop => {
+                connection.reset(head.version);
+                Err(Dropped)
+            }
+            Ending::Hang => std::future::pending().await,
+        }
+    }
+
+    /// The answer to what the quotas or the gate refuse.
+    fn refusal(&self, verdict: &Verdict, access: Result<(), Problem>) -> Option<Response> {
+        let Some(wait) = verdict.wait else {
+            return access.err().map(Response::from);
+        };
+        let message = "Please wait and consider throttling your request speed";
+        let mut response = Response::from(Problem::new(StatusCode::TOO_MANY_REQUESTS, 971, message));
+        if let Some(value) = retry_after(self.options.retry_after, wait) {
+            response.headers_mut().insert(RETRY_AFTER, value);
+        }
+        Some(response)
+    }
+
+    /// Reads the body, lets chance decide, waits, does what is asked for and answers.
+    async fn treat(
+        &self,
+        head: &Parts,
+        target: Result<Target<'_>, Problem>,
+        body: Body,
+        line: Option<Line>,
+        connection: &Connection,
+    ) -> Treatment {
+        let target = target.and_then(|target| self.known(target, head.uri.path()));
+        let payload = match &target {
+            Ok(target) => Payload::read(&target.route, &head.method, body).await,
+            Err(problem) => Err(problem.clone()),
+        };
+        let names = payload.as_ref().map_or_else(|_| Vec::new(), Payload::names);
+        if !names.is_empty() {
+            self.ledger.amend(line, |entry| entry.body_keys = names.len());
+        }
+        let struck = self.draw(target.as_ref().ok(), names);
+        self.delay().await;
+        let (what, met) = struck.map_or((None, Vec::new()), |struck| (Some(struck.what), struck.names));
+        if let Some(ending) = what.as_ref().and_then(instead) {
+            return Treatment { ending, changed: false };
+        }
+        let done = async {
+            let call = Call {
+                head,
+                target: &target?,
+                payload: payload?,
+                held_back: if what == Some(What::Unsuccessful) { &met } else { &[] },
+            };
+            perform(self, call).await
+        };
+        let (response, changed) = match done.await {
+            Ok(Done { response, changed }) => (response, changed),
+            Err(problem) => (problem.into(), false),
+        };
+        let ending = match what {
+            Some(What::ResetAfter) => Ending::Drop,
+            Some(What::HangAfter) => Ending::Hang,
+            Some(What::Truncate) => Ending::Answer(broken::truncated(response).await),
+            Some(What::Garbage) => Ending::Answer(broken::garbage()),
+            Some(What::Giant) => Ending::Answer(broken::giant()),
+            Some(What::CloseIdle) => Ending::Answer(connection.close_after(response)),
+            _ => Ending::Answer(response),
+        };
+        Treatment { ending, changed }
+    }
+
+    /// Refuses accounts and namespaces that are not the only one.
+    fn known<'a>(&self, target: Target<'a>, path: &str) -> Result<Target<'a>, Problem> {
+        let differs = |only: &Option<String>, given: Option<&str>| {
+            only.as_deref().zip(given).is_some_and(|(only, given)| only != given)
+        };
+        if differs(&self.options.account, target.account) {
+            return Err(Problem::could_not_route(path));
+        }
+        if differs(&self.options.namespace, target.namespace) {
+            return Err(Problem::new(StatusCode::NOT_FOUND, 10013, "namespace not found"));
+        }
+        Ok(target)
+    }
+
+    fn draw<'a>(&self, target: Option<&'a Target<'_>>, mut names: Vec<&'a str>) -> Option<Struck> {
+        let scope = if target.is_some_and(Target::is_data) {
+            Scope::Data
+        } else {
+            Scope::All
+        };
+        names.extend(target.and_then(Target::key));
+        self.faults.draw(scope, &names)
+    }
+
+    async fn delay(&self) {
+        if let Some((least, most)) = self.options.latency {
+            let latency: Duration = locked(&self.rng).random_range(least..=most.max(least));
+            tokio::time::sleep(latency).await;
+        }
+    }
+}
+
+/// How a request ends whose effect a misfortune prevents.
+fn instead(what: &What) -> Option<Ending> {
+    match what {
+        What::Answer(canned) => Some(Ending::Answer(broken::canned(canned))),
+        What::Redirect(location) => Some(Ending::Answer(broken::redirect(location))),
+        What::ResetBefore => Some(Ending::Drop),
+        What::Hang => Some(Ending::Hang),
+        _ => None,
+    }
+}
+
+fn retry_after(style: RetryAfter, wait: Duration) -> Option<HeaderValue> {
+    match style {
+        RetryAfter::Seconds => Some(ceil_seconds(wait).into()),
+        RetryAfter::HttpDate => {
+            let since = crate::clock::wall_now().duration_since(UNIX_EPOCH).unwrap_or_default() + wait;
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(ceil_seconds(since)));
+            HeaderValue::from_str(&date).ok()
+        }
+        RetryAfter::Zero => Some(HeaderValue::from_static("0")),
+        RetryAfter::Absent => None,
+    }
+}
