@@ -4,6 +4,7 @@
 //! A script asks two things: did all of it work, and is running it again worth it?
 
 use crate::outcome::{Status, StopReason, Tally};
+use crate::pipeline::Signal;
 
 /// An exit code of `kvsweep`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,19 +26,12 @@ pub enum ExitCode {
     Guard = 8,
     /// Another run holds the report. Run again later.
     Locked = 11,
+    /// SIGHUP (128 + 1): the terminal is gone. Run again with `--resume`.
+    HungUp = 129,
     /// SIGINT (128 + 2). Run again with `--resume`.
     Interrupted = 130,
     /// SIGTERM (128 + 15). Run again with `--resume`.
     Terminated = 143,
-}
-
-/// A signal that asks a job to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// SIGINT: Ctrl-C.
-    Interrupt,
-    /// SIGTERM: `kill`, a service manager.
-    Terminate,
 }
 
 impl ExitCode {
@@ -63,6 +57,7 @@ impl ExitCode {
             StopReason::MaxFailures | StopReason::MaxKeys => Self::Guard,
             StopReason::Interrupted => match signal {
                 Some(Signal::Terminate) => Self::Terminated,
+                Some(Signal::Hangup) => Self::HungUp,
                 Some(Signal::Interrupt) | None => Self::Interrupted,
             },
         }

@@ -1,5 +1,7 @@
 //! Why a job ends before its input does, and how what is under way is treated.
 
+use std::num::NonZeroU64;
+
 use crate::api::answer::Fatal;
 use crate::outcome::{StopReason, Tally};
 
@@ -71,9 +73,9 @@ impl From<Fatal> for StopReason {
 /// `--max-failures`: how many keys may be failed or unknown before the job stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FailureLimit {
-    /// So many; the job stops with the one after.
-    Count(u64),
-    /// A share of the keys that were sent, in percent; counts only after [`FailureLimit::SHARE_COUNTS_AFTER`] keys.
+    /// So many: the job stops when they are reached.
+    Count(NonZeroU64),
+    /// More than this share of the keys that were sent, in percent; counts only after [`FailureLimit::SHARE_COUNTS_AFTER`] keys.
     Percent(f64),
 }
 
@@ -81,11 +83,11 @@ impl FailureLimit {
     /// How many keys must have been sent before a share says anything.
     pub const SHARE_COUNTS_AFTER: u64 = 100;
 
-    /// Whether `tally` is beyond the limit.
-    pub fn is_exceeded(self, tally: &Tally) -> bool {
+    /// Whether `tally` has reached the limit.
+    pub fn is_reached(self, tally: &Tally) -> bool {
         let (failures, sent) = (tally.failures(), tally.sent());
         match self {
-            Self::Count(most) => failures > most,
+            Self::Count(limit) => failures >= limit.get(),
             Self::Percent(most) => sent >= Self::SHARE_COUNTS_AFTER && failures as f64 * 100.0 > most * sent as f64,
         }
     }
@@ -105,17 +107,18 @@ mod tests {
     }
 
     #[test]
-    fn a_count_allows_as_many_as_it_says() {
-        assert!(!FailureLimit::Count(0).is_exceeded(&tally(5, 0, 0)));
-        assert!(FailureLimit::Count(0).is_exceeded(&tally(5, 0, 1)));
-        assert!(!FailureLimit::Count(2).is_exceeded(&tally(0, 1, 1)));
-        assert!(FailureLimit::Count(2).is_exceeded(&tally(0, 2, 1)));
+    fn a_count_is_reached() {
+        let limit = |count| FailureLimit::Count(NonZeroU64::new(count).unwrap());
+        assert!(!limit(1).is_reached(&tally(5, 0, 0)));
+        assert!(limit(1).is_reached(&tally(5, 0, 1)));
+        assert!(!limit(3).is_reached(&tally(0, 1, 1)));
+        assert!(limit(3).is_reached(&tally(0, 2, 1)));
     }
 
     #[test]
     fn a_share_counts_only_after_a_hundred_keys() {
-        assert!(!FailureLimit::Percent(10.0).is_exceeded(&tally(0, 99, 0)));
-        assert!(FailureLimit::Percent(10.0).is_exceeded(&tally(89, 11, 0)));
-        assert!(!FailureLimit::Percent(10.0).is_exceeded(&tally(90, 10, 0)));
+        assert!(!FailureLimit::Percent(10.0).is_reached(&tally(0, 99, 0)));
+        assert!(FailureLimit::Percent(10.0).is_reached(&tally(89, 11, 0)));
+        assert!(!FailureLimit::Percent(10.0).is_reached(&tally(90, 10, 0)));
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -374,7 +375,7 @@ async fn guards_end_the_job() {
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 100));
 
     let mut failures = lab(500);
-    failures.options.max_failures = Some(FailureLimit::Count(3));
+    failures.options.max_failures = Some(FailureLimit::Count(NonZeroU64::new(4).unwrap()));
     let outcome = failures
         .run(|key, _| (LATENCY, if key.ends_with('1') { Answer::Refused(refusal(400)) } else { Answer::Deleted }))
         .await;

@@ -19,11 +19,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: u64, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     /// 400 for what cannot be read.
@@ -50,19 +46,13 @@ impl Problem {
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         let error = json!({"code": problem.code, "message": problem.message});
-        envelope(
-            problem.status,
-            &json!({"success": false, "errors": [error], "messages": [], "result": null}),
-        )
+        envelope(problem.status, &json!({"success": false, "errors": [error], "messages": [], "result": null}))
     }
 }
 
 /// 200 with a result.
 pub(super) fn success(result: &Value) -> Response {
-    envelope(
-        StatusCode::OK,
-        &json!({"success": true, "errors": [], "messages": [], "result": result}),
-    )
+    envelope(StatusCode::OK, &json!({"success": true, "errors": [], "messages": [], "result": result}))
 }
 
 /// 200 with a page of results.

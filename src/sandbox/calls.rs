@@ -29,10 +29,7 @@ pub(super) struct Done {
 
 impl Done {
     fn unchanged(response: Response) -> Self {
-        Self {
-            response,
-            changed: false,
-        }
+        Self { response, changed: false }
     }
 }
 
@@ -48,10 +45,7 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let query = Query::try_from_uri(&self.head.uri);
-        query.map_or_else(
-            |error| Err(Problem::malformed(error.body_text())),
-            |Query(query)| Ok(query),
-        )
+        query.map_or_else(|error| Err(Problem::malformed(error.body_text())), |Query(query)| Ok(query))
     }
 }
 

@@ -103,68 +103,38 @@ pub enum CannedBody {
 impl Fault {
     /// A fault that meets calls about keys, always.
     pub fn new(when: When, what: What) -> Self {
-        Self {
-            when,
-            times: None,
-            scope: Scope::Data,
-            what,
-        }
+        Self { when, times: None, scope: Scope::Data, what }
     }
 
     /// The same, no more than so often: see [`Fault::times`].
     #[must_use]
     pub fn times(self, times: u32) -> Self {
-        Self {
-            times: Some(times),
-            ..self
-        }
+        Self { times: Some(times), ..self }
     }
 
     /// The same for every call.
     #[must_use]
     pub fn everywhere(self) -> Self {
-        Self {
-            scope: Scope::All,
-            ..self
-        }
+        Self { scope: Scope::All, ..self }
     }
 }
 
 impl Canned {
     /// An envelope with one error.
     pub fn error(status: u16, code: impl Into<Option<u64>>, message: impl Into<String>) -> Self {
-        let body = CannedBody::Error {
-            code: code.into(),
-            message: message.into(),
-        };
-        Self {
-            status,
-            body,
-            headers: Vec::new(),
-        }
+        let body = CannedBody::Error { code: code.into(), message: message.into() };
+        Self { status, body, headers: Vec::new() }
     }
 
     /// An HTML page; with status 403 it is marked as a firewall's challenge.
     pub fn html(status: u16) -> Self {
-        let page = Self {
-            status,
-            body: CannedBody::Html,
-            headers: Vec::new(),
-        };
-        if status == 403 {
-            page.with_header("cf-mitigated", "challenge")
-        } else {
-            page
-        }
+        let page = Self { status, body: CannedBody::Html, headers: Vec::new() };
+        if status == 403 { page.with_header("cf-mitigated", "challenge") } else { page }
     }
 
     /// These bytes, as JSON unless a header says otherwise.
     pub fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            body: CannedBody::Raw(body.into()),
-            headers: Vec::new(),
-        }
+        Self { status, body: CannedBody::Raw(body.into()), headers: Vec::new() }
     }
 
     /// The same with one more header, `Retry-After` for example.

@@ -17,11 +17,7 @@ pub(super) struct Gate {
 impl Gate {
     /// A gate that accepts `token`, or any where there is none, `expires_after` times, or always where there is none.
     pub(super) fn new(token: Option<String>, expires_after: Option<u64>) -> Self {
-        Self {
-            token,
-            expires_after,
-            accepted: AtomicU64::new(0),
-        }
+        Self { token, expires_after, accepted: AtomicU64::new(0) }
     }
 
     /// 401 where credentials are absent, 400 (code 6003) where they are malformed, 403 where they are wrong or have
@@ -67,12 +63,8 @@ mod tests {
     use super::*;
 
     fn checked(gate: &Gate, headers: &[(&'static str, &'static str)]) -> Result<(), (u16, u64)> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect();
-        gate.check(&headers)
-            .map_err(|problem| (problem.status.as_u16(), problem.code))
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        gate.check(&headers).map_err(|problem| (problem.status.as_u16(), problem.code))
     }
 
     #[test]

@@ -43,12 +43,7 @@ impl Sandbox {
         let addr = listener.local_addr()?;
         let (service, stop) = (Arc::new(Service::new(options)), CancellationToken::new());
         let task = tokio::spawn(server::serve(listener, Arc::clone(&service), stop.clone()));
-        Ok(Self {
-            addr,
-            service,
-            stop,
-            runner: Runner::Task(task),
-        })
+        Ok(Self { addr, service, stop, runner: Runner::Task(task) })
     }
 
     /// Starts a server on a thread of its own, for callers that have no runtime or whose runtime is not to serve, too.
@@ -80,12 +75,7 @@ impl Sandbox {
             }
         })?;
         let addr = listening.recv().map_err(io::Error::other)??;
-        Ok(Self {
-            addr,
-            service,
-            stop,
-            runner: Runner::Thread(Some(thread)),
-        })
+        Ok(Self { addr, service, stop, runner: Runner::Thread(Some(thread)) })
     }
 
     /// Where it listens.

@@ -37,9 +37,7 @@ pub(super) struct Line(usize);
 
 impl Ledger {
     pub(super) fn kept() -> Self {
-        Self {
-            entries: Some(Mutex::default()),
-        }
+        Self { entries: Some(Mutex::default()) }
     }
 
     pub(super) fn not_kept() -> Self {
@@ -63,8 +61,6 @@ impl Ledger {
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
-        self.entries
-            .as_ref()
-            .map_or_else(Vec::new, |entries| locked(entries).clone())
+        self.entries.as_ref().map_or_else(Vec::new, |entries| locked(entries).clone())
     }
 }

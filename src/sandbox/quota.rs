@@ -57,21 +57,12 @@ impl Quota {
     /// A sliding window whose block lasts as long as the window, as Cloudflare's limit for a user does; named
     /// `default`.
     pub fn sliding(count: u32, window: Duration) -> Self {
-        Self {
-            name: "default".to_owned(),
-            count,
-            window,
-            kind: WindowKind::Sliding,
-            block: window,
-        }
+        Self { name: "default".to_owned(), count, window, kind: WindowKind::Sliding, block: window }
     }
 
     /// The same with fixed windows.
     pub fn fixed(count: u32, window: Duration) -> Self {
-        Self {
-            kind: WindowKind::Fixed,
-            ..Self::sliding(count, window)
-        }
+        Self { kind: WindowKind::Fixed, ..Self::sliding(count, window) }
     }
 }
 
@@ -104,10 +95,7 @@ impl FromStr for Quota {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// The quotas of a server with what they have seen.
@@ -138,10 +126,7 @@ impl Meters {
     /// Meters whose fixed windows begin at `start`.
     pub(super) fn new(quotas: &[Quota], start: Instant) -> Self {
         let meters = quotas.iter().cloned().map(|quota| Meter::new(quota, start)).collect();
-        Self {
-            meters: Mutex::new(meters),
-            refused: AtomicU64::new(0),
-        }
+        Self { meters: Mutex::new(meters), refused: AtomicU64::new(0) }
     }
 
     /// Counts a request that arrives at `now` against every quota and says what they make of it.
@@ -168,14 +153,7 @@ impl Verdict {
     /// Adds `Ratelimit` and `Ratelimit-Policy` where there are quotas.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
         let list = |entry: &dyn Fn(&State) -> String| self.states.iter().map(entry).collect::<Vec<_>>().join(", ");
-        let news = list(&|state| {
-            format!(
-                "\"{}\";r={};t={}",
-                state.name,
-                state.remaining,
-                ceil_seconds(state.reset)
-            )
-        });
+        let news = list(&|state| format!("\"{}\";r={};t={}", state.name, state.remaining, ceil_seconds(state.reset)));
         let policy = list(&|state| format!("\"{}\";q={};w={}", state.name, state.count, ceil_seconds(state.window)));
         for (name, value) in [("ratelimit", news), ("ratelimit-policy", policy)] {
             if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
@@ -211,17 +189,9 @@ impl Meter {
     fn new(quota: Quota, start: Instant) -> Self {
         let tally = match quota.kind {
             WindowKind::Sliding => Tally::Sliding(VecDeque::new()),
-            WindowKind::Fixed => Tally::Fixed {
-                start,
-                index: 0,
-                used: 0,
-            },
+            WindowKind::Fixed => Tally::Fixed { start, index: 0, used: 0 },
         };
-        Self {
-            quota,
-            tally,
-            blocked_until: None,
-        }
+        Self { quota, tally, blocked_until: None }
     }
 
     fn judge(&mut self, now: Instant) -> (State, Option<Duration>) {
@@ -260,9 +230,7 @@ impl Tally {
                 if !within {
                     latest.pop_front();
                 }
-                let reset = latest
-                    .front()
-                    .map_or(quota.window, |oldest| *oldest + quota.window - now);
+                let reset = latest.front().map_or(quota.window, |oldest| *oldest + quota.window - now);
                 (within, quota.count.saturating_sub(before + 1), reset)
             }
             Self::Fixed { start, index, used } => {

@@ -57,15 +57,7 @@ impl<'a> Target<'a> {
         let (account, namespace, route) = match segments[..] {
             ["user", "tokens", "verify"] => (None, None, Route::VerifyToken),
             ["accounts", account, "storage", "kv", "namespaces"] => (Some(account), None, Route::Namespaces),
-            [
-                "accounts",
-                account,
-                "storage",
-                "kv",
-                "namespaces",
-                namespace,
-                ref rest @ ..,
-            ] => {
+            ["accounts", account, "storage", "kv", "namespaces", namespace, ref rest @ ..] => {
                 let route = match *rest {
                     [] => Route::Namespace,
                     ["keys"] => Route::Keys,
@@ -81,11 +73,7 @@ impl<'a> Target<'a> {
             _ => return Err(Problem::no_route()),
         };
         if [account, namespace].into_iter().flatten().all(is_id) {
-            Ok(Self {
-                account,
-                namespace,
-                route,
-            })
+            Ok(Self { account, namespace, route })
         } else {
             Err(Problem::could_not_route(path.strip_prefix(PREFIX).unwrap_or(path)))
         }
@@ -136,10 +124,7 @@ fn dots(segment: &str) -> Option<usize> {
 
 /// At most 32 characters of `[0-9A-Za-z_-]`.
 fn is_id(id: &str) -> bool {
-    (1..=32).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 /// Decodes the segment and refuses what cannot be a key.
@@ -174,10 +159,7 @@ pub(super) fn check_key(name: &str) -> Result<(), Problem> {
         _ if name.len() > MAX_KEY_BYTES => Err(Problem::new(
             StatusCode::URI_TOO_LONG,
             MALFORMED,
-            format!(
-                "UTF-8 encoded length of {} exceeds key length limit of {MAX_KEY_BYTES}.",
-                name.len()
-            ),
+            format!("UTF-8 encoded length of {} exceeds key length limit of {MAX_KEY_BYTES}.", name.len()),
         )),
         _ => Ok(()),
     }
@@ -249,12 +231,7 @@ mod tests {
                 assert_eq!(Target::parse(&path).unwrap_err().code, 7003, "{path}");
             }
         }
-        for path in [
-            "/",
-            "/client/v4",
-            "/client/v4x/user/tokens/verify",
-            "/client/v4/accounts",
-        ] {
+        for path in ["/", "/client/v4", "/client/v4x/user/tokens/verify", "/client/v4/accounts"] {
             assert_eq!(Target::parse(path).unwrap_err().code, 7000, "{path}");
         }
     }
@@ -262,10 +239,7 @@ mod tests {
     #[test]
     fn keys_may_have_512_bytes() {
         assert_eq!(check_key(&"é".repeat(256)), Ok(()));
-        assert_eq!(
-            check_key(&"x".repeat(513)).unwrap_err().status,
-            StatusCode::URI_TOO_LONG
-        );
+        assert_eq!(check_key(&"x".repeat(513)).unwrap_err().status, StatusCode::URI_TOO_LONG);
     }
 
     proptest! {

@@ -54,10 +54,7 @@ async fn converse(stream: TcpStream, service: Arc<Service>) {
     let _ = stream.set_nodelay(true);
     let idle_close = service.options().idle_close;
     let connection = Arc::new(Connection::new(idle_close));
-    let socket = Socket {
-        stream,
-        connection: Arc::clone(&connection),
-    };
+    let socket = Socket { stream, connection: Arc::clone(&connection) };
     let serving = {
         let connection = Arc::clone(&connection);
         service_fn(move |request| {
@@ -128,12 +125,7 @@ impl Connection {
     /// The same answer; when its last byte has been handed to the socket the connection is closed.
     pub(super) fn close_after(&self, response: Response) -> Response {
         let closing = self.closing.clone().drop_guard();
-        response.map(|body| {
-            Body::new(LastBody {
-                body,
-                _closing: closing,
-            })
-        })
+        response.map(|body| Body::new(LastBody { body, _closing: closing }))
     }
 
     /// Waits until the connection is to be closed: because of its last answer or because it was idle for too long.
@@ -153,10 +145,7 @@ impl Connection {
             let traffic = *news.borrow_and_update();
             let idle = async {
                 match traffic {
-                    Traffic {
-                        requests: 0,
-                        last: Some(last),
-                    } => tokio::time::sleep_until(last + *limit).await,
+                    Traffic { requests: 0, last: Some(last) } => tokio::time::sleep_until(last + *limit).await,
                     _ => std::future::pending().await,
                 }
             };

@@ -78,11 +78,7 @@ impl Service {
             gate: Gate::new(options.token.clone(), options.token_expires_after),
             meters: Meters::new(&options.quotas, start),
             faults: Faults::new(options.faults.clone(), options.seed),
-            ledger: if options.ledger {
-                Ledger::kept()
-            } else {
-                Ledger::not_kept()
-            },
+            ledger: if options.ledger { Ledger::kept() } else { Ledger::not_kept() },
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             requests: AtomicU64::new(0),
             namespaces_deleted: AtomicU64::new(0),
@@ -123,10 +119,7 @@ impl Service {
     pub(super) fn delete_namespace(&self) -> Done {
         self.namespaces_deleted.fetch_add(1, Ordering::Relaxed);
         locked(&self.store).clear();
-        Done {
-            response: done(),
-            changed: true,
-        }
+        Done { response: done(), changed: true }
     }
 
     /// Takes `names` from what may be deleted today; all or nothing.
@@ -174,13 +167,8 @@ impl Service {
                 Treatment { ending, changed: false }
             }
         };
-        let status = if let Ending::Answer(response) = &ending {
-            response.status().as_u16()
-        } else {
-            0
-        };
-        self.ledger
-            .amend(line, |entry| (entry.status, entry.applied) = (status, changed));
+        let status = if let Ending::Answer(response) = &ending { response.status().as_u16() } else { 0 };
+        self.ledger.amend(line, |entry| (entry.status, entry.applied) = (status, changed));
         match ending {
             Ending::Answer(mut response) => {
                 verdict.add_headers(response.headers_mut());
@@ -271,11 +259,7 @@ impl Service {
     }
 
     fn draw<'a>(&self, target: Option<&'a Target<'_>>, mut names: Vec<&'a str>) -> Option<Struck> {
-        let scope = if target.is_some_and(Target::is_data) {
-            Scope::Data
-        } else {
-            Scope::All
-        };
+        let scope = if target.is_some_and(Target::is_data) { Scope::Data } else { Scope::All };
         names.extend(target.and_then(Target::key));
         self.faults.draw(scope, &names)
     }

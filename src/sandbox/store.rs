@@ -23,11 +23,7 @@ pub struct Stored {
 impl Stored {
     /// A value that stays, without metadata.
     pub fn new(value: impl Into<Bytes>) -> Self {
-        Self {
-            value: value.into(),
-            expiration: None,
-            metadata: None,
-        }
+        Self { value: value.into(), expiration: None, metadata: None }
     }
 }
 
@@ -84,10 +80,7 @@ impl Store {
 
     /// All names, in order.
     pub(super) fn names(&self, now: u64) -> impl Iterator<Item = &str> {
-        self.keys
-            .iter()
-            .filter(move |(_, held)| is_live(held.as_deref(), now))
-            .map(|(name, _)| &**name)
+        self.keys.iter().filter(move |(_, held)| is_live(held.as_deref(), now)).map(|(name, _)| &**name)
     }
 
     /// At most `limit` keys that begin with `prefix` and come after `after`, which need not be there any more.
@@ -116,8 +109,7 @@ impl Store {
 }
 
 fn is_live(held: Option<&Stored>, now: u64) -> bool {
-    held.and_then(|held| held.expiration)
-        .is_none_or(|expiration| expiration > now)
+    held.and_then(|held| held.expiration).is_none_or(|expiration| expiration > now)
 }
 
 #[cfg(test)]
@@ -146,13 +138,7 @@ mod tests {
     fn a_key_is_gone_from_its_expiration_on() {
         let mut store = Store::default();
         store.preload(["stays"]);
-        store.put(
-            "goes",
-            Stored {
-                expiration: Some(100),
-                ..Stored::new("v")
-            },
-        );
+        store.put("goes", Stored { expiration: Some(100), ..Stored::new("v") });
         assert!(store.contains("goes", 99) && !store.contains("goes", 100));
         assert!(store.get("goes", 99).is_some() && store.get("goes", 100).is_none());
         assert_eq!(store.names(100).collect::<Vec<_>>(), ["stays"]);

@@ -45,10 +45,7 @@ impl Room {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
-        Self {
-            sandbox: Sandbox::start(options).await.unwrap(),
-            client: change(builder).build().unwrap(),
-        }
+        Self { sandbox: Sandbox::start(options).await.unwrap(), client: change(builder).build().unwrap() }
     }
 
     async fn send(&self, method: Method, rest: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<Reply> {
@@ -109,10 +106,7 @@ impl Reply {
 
     fn result(&self) -> Value {
         let mut json = self.json();
-        assert_eq!(
-            (self.status, &json["success"], &json["errors"]),
-            (200, &true.into(), &serde_json::json!([]))
-        );
+        assert_eq!((self.status, &json["success"], &json["errors"]), (200, &true.into(), &serde_json::json!([])));
         json["result"].take()
     }
 }

@@ -57,10 +57,13 @@ impl State {
         });
         if let Some(limit) = self.options.max_failures
             && status.is_trouble()
-            && limit.is_exceeded(&self.totals.tally)
+            && limit.is_reached(&self.totals.tally)
         {
             let failures = counted(self.totals.tally.failures(), "key");
-            self.stop(Stop::new(StopReason::MaxFailures, format!("{failures} failed, more than allowed")), now);
+            self.stop(
+                Stop::new(StopReason::MaxFailures, format!("{failures} failed, and --max-failures allows no more")),
+                now,
+            );
         }
     }
 

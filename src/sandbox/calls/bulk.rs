@@ -52,10 +52,7 @@ pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
 
 fn written(count: usize, unsuccessful: &[&str], changed: bool) -> Done {
     let result = json!({"successful_key_count": count, "unsuccessful_keys": unsuccessful});
-    Done {
-        response: success(&result),
-        changed,
-    }
+    Done { response: success(&result), changed }
 }
 
 pub(super) fn get(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
@@ -65,10 +62,7 @@ pub(super) fn get(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let (now, store) = (unix_now(), locked(service.store()));
     let mut values = Map::new();
     for key in &wanted.keys {
-        let shown = store
-            .get(key, now)
-            .map(|stored| shown(key, &stored, wanted))
-            .transpose()?;
+        let shown = store.get(key, now).map(|stored| shown(key, &stored, wanted)).transpose()?;
         values.insert(key.clone(), shown.unwrap_or_default());
     }
     Ok(Done::unchanged(success(&json!({"values": values}))))

@@ -48,10 +48,7 @@ pub(super) fn keys(service: &Service, call: &Call<'_>) -> Result<Done, Problem> 
 }
 
 fn after(cursor: &str) -> Option<String> {
-    URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|name| String::from_utf8(name).ok())
+    URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|name| String::from_utf8(name).ok())
 }
 
 fn shown(listed: Listed) -> Value {
@@ -74,10 +71,7 @@ pub(super) fn namespaces(service: &Service, call: &Call<'_>) -> Result<Done, Pro
     let query: NamespacesQuery = call.query()?;
     let per_page = within(query.per_page, 20, 5..=100, "per_page")?;
     let number = within(query.page, 1, 1..=usize::MAX, "page")?;
-    let only = described(
-        service,
-        service.options().namespace.as_deref().unwrap_or(SOME_NAMESPACE),
-    );
+    let only = described(service, service.options().namespace.as_deref().unwrap_or(SOME_NAMESPACE));
     let found = if number == 1 { vec![only] } else { Vec::new() };
     let info = json!({"page": number, "per_page": per_page, "count": found.len(), "total_count": 1, "total_pages": 1});
     Ok(Done::unchanged(page(&Value::Array(found), &info)))

@@ -49,11 +49,7 @@ pub(super) fn metadata(service: &Service, key: &str) -> Result<Done, Problem> {
 
 pub(super) async fn put(service: &Service, key: &str, call: Call<'_>) -> Result<Done, Problem> {
     let lifetime: Lifetime = call.query()?;
-    let content_type = call
-        .head
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let content_type = call.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
     let Payload::Value(body) = call.payload else {
         return Err(Problem::malformed("a value is missing"));
@@ -91,11 +87,7 @@ pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) 
         }
         (None, at) => at,
     };
-    Ok(Stored {
-        value,
-        expiration,
-        metadata,
-    })
+    Ok(Stored { value, expiration, metadata })
 }
 
 /// The parts `value` and `metadata` of a form.
@@ -121,7 +113,5 @@ async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), P
 }
 
 fn find(service: &Service, key: &str) -> Result<Stored, Problem> {
-    locked(service.store())
-        .get(key, unix_now())
-        .ok_or_else(Problem::key_not_found)
+    locked(service.store()).get(key, unix_now()).ok_or_else(Problem::key_not_found)
 }

@@ -76,9 +76,7 @@ pub(in crate::sandbox) async fn truncated(response: Response) -> Response {
 
 /// 200 with something that says it is JSON and is not.
 pub(in crate::sandbox) fn garbage() -> Response {
-    json_of(Body::from(Bytes::from_static(
-        b"\x1b[31m<<< \xff\xfe not json {\"success\":true",
-    )))
+    json_of(Body::from(Bytes::from_static(b"\x1b[31m<<< \xff\xfe not json {\"success\":true")))
 }
 
 /// 200 with an envelope whose result is a very long string.

@@ -40,14 +40,8 @@ pub(in crate::sandbox) struct Struck {
 
 impl Faults {
     pub(in crate::sandbox) fn new(faults: Vec<Fault>, seed: u64) -> Self {
-        let state = State {
-            rng: StdRng::seed_from_u64(seed),
-            armed: arm(faults),
-            script: VecDeque::new(),
-        };
-        Self {
-            state: Mutex::new(state),
-        }
+        let state = State { rng: StdRng::seed_from_u64(seed), armed: arm(faults), script: VecDeque::new() };
+        Self { state: Mutex::new(state) }
     }
 
     /// Replaces the faults; the new ones remember nothing.
@@ -67,14 +61,9 @@ impl Faults {
         if scope == Scope::Data
             && let Some(step) = script.pop_front()
         {
-            return step.map(|what| Struck {
-                what,
-                names: owned(names),
-            });
+            return step.map(|what| Struck { what, names: owned(names) });
         }
-        let mut met = armed
-            .iter_mut()
-            .filter(|armed| armed.fault.scope == Scope::All || scope == Scope::Data);
+        let mut met = armed.iter_mut().filter(|armed| armed.fault.scope == Scope::All || scope == Scope::Data);
         let struck = met.by_ref().find_map(|armed| {
             let names = armed.strike(names, rng)?;
             let what = armed.fault.what.clone();
@@ -87,12 +76,7 @@ impl Faults {
 }
 
 fn arm(faults: Vec<Fault>) -> Vec<Armed> {
-    let armed = |fault| Armed {
-        fault,
-        seen: 0,
-        struck: 0,
-        attempts: HashMap::new(),
-    };
+    let armed = |fault| Armed { fault, seen: 0, struck: 0, attempts: HashMap::new() };
     faults.into_iter().map(armed).collect()
 }
 
@@ -159,10 +143,7 @@ mod tests {
         let nth = Fault::new(When::Nth(2..=3), What::Hang);
         let faults = Faults::new(vec![Fault::new(When::Key("x".into()), What::Giant), nth.clone()], 0);
         assert_eq!(struck(&faults, Scope::All, &["", ""]), [false, false], "not its scope");
-        assert_eq!(
-            struck(&faults, Scope::Data, &["x", "b", "x", "d"]),
-            [true, true, true, false]
-        );
+        assert_eq!(struck(&faults, Scope::Data, &["x", "b", "x", "d"]), [true, true, true, false]);
         faults.set(vec![nth.everywhere().times(1)]);
         assert_eq!(struck(&faults, Scope::All, &["", "", ""]), [false, true, false]);
     }

@@ -46,10 +46,7 @@ impl FromStr for Fault {
             Some(probability) => chance(probability)?,
             None => target(&rest[1..])?,
         };
-        Ok(Self {
-            times,
-            ..Self::new(when, what)
-        })
+        Ok(Self { times, ..Self::new(when, what) })
     }
 }
 
@@ -65,9 +62,7 @@ fn with_times(kind: &str) -> Result<(&str, Option<u32>), FaultError> {
 
 fn chance(text: &str) -> Result<When, FaultError> {
     let probability = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
-    probability
-        .map(When::Probability)
-        .ok_or_else(|| FaultError::Probability(text.to_owned()))
+    probability.map(When::Probability).ok_or_else(|| FaultError::Probability(text.to_owned()))
 }
 
 fn target(text: &str) -> Result<When, FaultError> {
@@ -127,32 +122,18 @@ mod tests {
         let unavailable = || What::from(Canned::error(503, 10001, "service temporarily unavailable"));
         for (text, expected) in [
             ("503=0.05", Fault::new(When::Probability(0.05), unavailable())),
-            (
-                "503x2@key:box3",
-                Fault::new(When::Key("box3".into()), unavailable()).times(2),
-            ),
-            (
-                "reset@key:a=b@c:d",
-                Fault::new(When::Key("a=b@c:d".into()), What::ResetBefore),
-            ),
+            ("503x2@key:box3", Fault::new(When::Key("box3".into()), unavailable()).times(2)),
+            ("reset@key:a=b@c:d", Fault::new(When::Key("a=b@c:d".into()), What::ResetBefore)),
             ("reset-after=1", Fault::new(When::Probability(1.0), What::ResetAfter)),
             ("hang@nth:3", Fault::new(When::Nth(3..=3), What::Hang)),
             ("hang-after@nth:3-7", Fault::new(When::Nth(3..=7), What::HangAfter)),
-            (
-                "html403@prefix:secret.",
-                Fault::new(When::Prefix("secret.".into()), Canned::html(403).into()),
-            ),
-            (
-                "unsuccessfulx1@prefix:",
-                Fault::new(When::Prefix(String::new()), What::Unsuccessful).times(1),
-            ),
+            ("html403@prefix:secret.", Fault::new(When::Prefix("secret.".into()), Canned::html(403).into())),
+            ("unsuccessfulx1@prefix:", Fault::new(When::Prefix(String::new()), What::Unsuccessful).times(1)),
             ("close=0", Fault::new(When::Probability(0.0), What::CloseIdle)),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
-        for kind in [
-            "truncate", "garbage", "giant", "redirect", "401", "404", "400", "429", "599",
-        ] {
+        for kind in ["truncate", "garbage", "giant", "redirect", "401", "404", "400", "429", "599"] {
             assert!(format!("{kind}=0.5").parse::<Fault>().is_ok(), "{kind}");
         }
     }

@@ -14,10 +14,7 @@ fn waits(quota: Quota, arrivals: &[u64]) -> Vec<u128> {
 }
 
 fn unblocked(quota: Quota) -> Quota {
-    Quota {
-        block: Duration::ZERO,
-        ..quota
-    }
+    Quota { block: Duration::ZERO, ..quota }
 }
 
 #[test]
@@ -34,28 +31,19 @@ fn a_sliding_window_begins_with_every_request() {
 fn fixed_windows_follow_one_another() {
     let quota = unblocked(Quota::fixed(2, SECOND));
     assert_eq!(waits(quota.clone(), &[900, 950, 1_100, 1_200]), [0, 0, 0, 0]);
-    assert_eq!(
-        waits(quota, &[0, 0, 400, 999, 1_000, 1_000, 1_000]),
-        [0, 0, 600, 1, 0, 0, 1_000]
-    );
+    assert_eq!(waits(quota, &[0, 0, 400, 999, 1_000, 1_000, 1_000]), [0, 0, 600, 1, 0, 0, 1_000]);
 }
 
 #[test]
 fn going_over_blocks_every_call() {
-    let quota = Quota {
-        block: 5 * SECOND,
-        ..Quota::fixed(1, SECOND)
-    };
+    let quota = Quota { block: 5 * SECOND, ..Quota::fixed(1, SECOND) };
     // The block is not made longer by calls during it.
     assert_eq!(waits(quota, &[0, 100, 2_000, 4_999, 5_100]), [0, 5_000, 3_100, 101, 0]);
     let quota = Quota::sliding(2, SECOND);
     // Staying away for the whole block leaves an empty window.
     assert_eq!(waits(quota.clone(), &[0, 0, 10, 1_010, 1_010]), [0, 0, 1_000, 0, 0]);
     // Coming back too soon leads from one block into the next.
-    assert_eq!(
-        waits(quota, &[0, 0, 10, 500, 900, 1_010]),
-        [0, 0, 1_000, 510, 600, 1_000]
-    );
+    assert_eq!(waits(quota, &[0, 0, 10, 500, 900, 1_010]), [0, 0, 1_000, 510, 600, 1_000]);
 }
 
 #[test]
@@ -67,10 +55,7 @@ fn headers_tell_how_each_quota_stands() {
         let verdict = meters.judge(start + Duration::from_millis(at));
         let mut headers = HeaderMap::new();
         verdict.add_headers(&mut headers);
-        assert_eq!(
-            headers["ratelimit-policy"],
-            "\"default\";q=1200;w=300, \"burst\";q=2;w=1"
-        );
+        assert_eq!(headers["ratelimit-policy"], "\"default\";q=1200;w=300, \"burst\";q=2;w=1");
         headers["ratelimit"].to_str().unwrap().to_owned()
     };
     assert_eq!(shown(0), "\"default\";r=1199;t=300, \"burst\";r=1;t=1");
@@ -86,11 +71,7 @@ fn headers_tell_how_each_quota_stands() {
 fn quotas_are_read() {
     assert_eq!("1200/5m".parse(), Ok(Quota::sliding(1_200, 300 * SECOND)));
     assert_eq!("1200/5m/fixed".parse(), Ok(Quota::fixed(1_200, 300 * SECOND)));
-    let burst = Quota {
-        name: "burst".into(),
-        block: 10 * SECOND,
-        ..Quota::sliding(200, SECOND)
-    };
+    let burst = Quota { name: "burst".into(), block: 10 * SECOND, ..Quota::sliding(200, SECOND) };
     assert_eq!("200/1s/sliding/block=10s/name=burst".parse(), Ok(burst));
     for (text, error) in [
         ("1200", QuotaError::Shape),
@@ -120,13 +101,8 @@ fn a_random_crowd_is_judged_as_a_recount_does() {
         now += rng.random_range(0..400);
         arrivals.push(now);
         let recent = |from: u64| arrivals.iter().rev().take_while(|at| **at >= from).count();
-        let expected = [
-            recent((now + 1).saturating_sub(1_000)) <= 5,
-            recent(now / 1_000 * 1_000) <= 5,
-        ];
-        let judged = meters
-            .each_ref()
-            .map(|meter| meter.judge(start + Duration::from_millis(now)).wait.is_none());
+        let expected = [recent((now + 1).saturating_sub(1_000)) <= 5, recent(now / 1_000 * 1_000) <= 5];
+        let judged = meters.each_ref().map(|meter| meter.judge(start + Duration::from_millis(now)).wait.is_none());
         assert_eq!(judged, expected, "at {now} ms");
     }
     assert!(meters.iter().all(|meter| (1..5_000).contains(&meter.refused())));

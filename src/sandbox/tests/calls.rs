@@ -27,11 +27,7 @@ async fn awkward_names_go_through_exactly() {
     ];
     for name in names {
         let path = format!("/values/{}", encoded(name));
-        assert_eq!(
-            room.put(&path, format!("value of {name}")).await.status,
-            200,
-            "{name:?}"
-        );
+        assert_eq!(room.put(&path, format!("value of {name}")).await.status, 200, "{name:?}");
         assert_eq!(room.get(&path).await.body, format!("value of {name}").as_bytes());
     }
     let mut sorted = names.map(ToOwned::to_owned);
@@ -44,18 +40,8 @@ async fn awkward_names_go_through_exactly() {
     assert_eq!(room.sandbox.keys(), ["bystander"]);
     let ledger = room.sandbox.ledger();
     let deletes: Vec<_> = ledger.iter().filter(|entry| entry.method == "DELETE").collect();
-    assert!(
-        deletes
-            .iter()
-            .all(|entry| entry.applied && entry.authorized && entry.status == 200)
-    );
-    assert_eq!(
-        deletes
-            .iter()
-            .map(|entry| entry.key.as_deref().unwrap())
-            .collect::<Vec<_>>(),
-        names
-    );
+    assert!(deletes.iter().all(|entry| entry.applied && entry.authorized && entry.status == 200));
+    assert_eq!(deletes.iter().map(|entry| entry.key.as_deref().unwrap()).collect::<Vec<_>>(), names);
     assert_eq!(deletes[1].path, format!("/client/v4{NAMESPACE}/values/%61%2F%62"));
 }
 
@@ -68,11 +54,7 @@ async fn names_that_cannot_be_are_refused_everywhere() {
     assert_eq!(room.delete("%FF").await.unwrap().refusal(), (400, Some(10012)));
     room.sandbox.preload(["kept"]);
     for bad in ["", ".", "..", &long] {
-        assert_eq!(
-            room.post("/bulk/delete", &json!(["kept", bad])).await.refusal().0,
-            400,
-            "{bad:?}"
-        );
+        assert_eq!(room.post("/bulk/delete", &json!(["kept", bad])).await.refusal().0, 400, "{bad:?}");
         let pairs = json!([{"key": "new", "value": ""}, {"key": bad, "value": ""}]);
         assert_eq!(room.put("/bulk", pairs.to_string()).await.refusal().0, 400, "{bad:?}");
         assert_eq!(room.post("/bulk/get", &json!({"keys": [bad]})).await.refusal().0, 400);
@@ -97,10 +79,7 @@ async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
 #[tokio::test]
 async fn absent_keys_are_answered_as_told() {
     for (missing_key, expected) in [(MissingKey::Success, 200), (MissingKey::NotFound, 404)] {
-        let options = SandboxOptions {
-            missing_key,
-            ..SandboxOptions::default()
-        };
+        let options = SandboxOptions { missing_key, ..SandboxOptions::default() };
         let room = Room::new(options).await;
         room.sandbox.preload(["there"]);
         assert_eq!(room.delete("there").await.unwrap().status, 200);
@@ -109,14 +88,7 @@ async fn absent_keys_are_answered_as_told() {
         if expected == 404 {
             assert_eq!(again.refusal(), (404, Some(10009)));
         }
-        assert_eq!(
-            room.sandbox
-                .ledger()
-                .iter()
-                .map(|entry| entry.applied)
-                .collect::<Vec<_>>(),
-            [true, false]
-        );
+        assert_eq!(room.sandbox.ledger().iter().map(|entry| entry.applied).collect::<Vec<_>>(), [true, false]);
     }
 }
 
@@ -125,26 +97,15 @@ async fn deleting_while_listing_skips_nothing() {
     let room = Room::new(SandboxOptions::default()).await;
     let mut expected: Vec<String> = (0..2_500).map(|n| format!("k/{n}")).collect();
     expected.sort();
-    room.sandbox
-        .preload(expected.iter().map(String::as_str).chain(["a", "z"]));
+    room.sandbox.preload(expected.iter().map(String::as_str).chain(["a", "z"]));
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = room
-            .get(&format!("/keys?prefix=k/&limit=1000&cursor={cursor}"))
-            .await
-            .json();
-        let names: Vec<String> = page["result"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|key| key["name"].as_str().unwrap().to_owned())
-            .collect();
+        let page = room.get(&format!("/keys?prefix=k/&limit=1000&cursor={cursor}")).await.json();
+        let names: Vec<String> =
+            page["result"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
         assert_eq!(page["result_info"]["count"], names.len());
         let result = room.post("/bulk/delete", &json!(names)).await.result();
-        assert_eq!(
-            result,
-            json!({"successful_key_count": names.len(), "unsuccessful_keys": []})
-        );
+        assert_eq!(result, json!({"successful_key_count": names.len(), "unsuccessful_keys": []}));
         seen.extend(names);
         page["result_info"]["cursor"].as_str().unwrap().clone_into(&mut cursor);
         if cursor.is_empty() {
@@ -156,11 +117,7 @@ async fn deleting_while_listing_skips_nothing() {
     let bodies: Vec<_> = room.sandbox.ledger().iter().map(|entry| entry.body_keys).collect();
     assert_eq!(bodies, [0, 1_000, 0, 1_000, 0, 500]);
     for bad in ["limit=9", "limit=1001", "limit=x", "cursor=!"] {
-        assert_eq!(
-            room.get(&format!("/keys?{bad}")).await.refusal(),
-            (400, Some(10012)),
-            "{bad}"
-        );
+        assert_eq!(room.get(&format!("/keys?{bad}")).await.refusal(), (400, Some(10012)), "{bad}");
     }
 }
 
@@ -169,21 +126,11 @@ async fn values_come_with_metadata_and_expiration() {
     let room = Room::new(SandboxOptions::default()).await;
     let form = "--B\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\na\r\nb\r\n--B\r\nContent-Disposition: \
                 form-data; name=\"metadata\"\r\n\r\n{\"n\":1}\r\n--B--\r\n";
-    let url = format!(
-        "{}{NAMESPACE}/values/form?expiration=4102444800",
-        room.sandbox.base_url()
-    );
-    let request = room
-        .client
-        .put(url)
-        .bearer_auth("t")
-        .header("content-type", "multipart/form-data; boundary=B");
+    let url = format!("{}{NAMESPACE}/values/form?expiration=4102444800", room.sandbox.base_url());
+    let request = room.client.put(url).bearer_auth("t").header("content-type", "multipart/form-data; boundary=B");
     assert_eq!(request.body(form).send().await.unwrap().status(), 200);
     let value = room.get("/values/form").await;
-    assert_eq!(
-        (&value.body[..], &value.headers["expiration"]),
-        (&b"a\r\nb"[..], &"4102444800".parse().unwrap())
-    );
+    assert_eq!((&value.body[..], &value.headers["expiration"]), (&b"a\r\nb"[..], &"4102444800".parse().unwrap()));
     assert_eq!(room.get("/metadata/form").await.result(), json!({"n": 1}));
     assert_eq!(room.put("/values/raw?expiration_ttl=60", "x").await.status, 200);
     assert_eq!(room.get("/metadata/raw").await.result(), json!(null));
@@ -191,16 +138,9 @@ async fn values_come_with_metadata_and_expiration() {
     assert_eq!(room.get("/values/none").await.refusal(), (404, Some(10009)));
     assert_eq!(room.get("/metadata/none").await.refusal(), (404, Some(10009)));
     for bad in ["expiration_ttl=59", "expiration=1000000000", "expiration=x"] {
-        assert_eq!(
-            room.put(&format!("/values/k?{bad}"), "x").await.refusal(),
-            (400, Some(10012)),
-            "{bad}"
-        );
+        assert_eq!(room.put(&format!("/values/k?{bad}"), "x").await.refusal(), (400, Some(10012)), "{bad}");
     }
-    let gone = Stored {
-        expiration: Some(1_000_000_000),
-        ..Stored::new("old")
-    };
+    let gone = Stored { expiration: Some(1_000_000_000), ..Stored::new("old") };
     room.sandbox.put_stored("gone", gone);
     assert_eq!(room.get("/values/gone").await.status, 404);
     let listed = room.get("/keys").await.result();
@@ -219,47 +159,19 @@ async fn bulk_writes_and_reads() {
     let written = room.put("/bulk", pairs.to_string()).await.result();
     assert_eq!(written, json!({"successful_key_count": 3, "unsuccessful_keys": []}));
     assert_eq!(room.sandbox.get("bytes").unwrap().value, &b"\x00\xff"[..]);
-    let read = room
-        .post("/bulk/get", &json!({"keys": ["text", "none"]}))
-        .await
-        .result();
+    let read = room.post("/bulk/get", &json!({"keys": ["text", "none"]})).await.result();
     assert_eq!(read, json!({"values": {"text": "t", "none": null}}));
-    let read = room
-        .post("/bulk/get", &json!({"keys": ["json"], "type": "json"}))
-        .await
-        .result();
+    let read = room.post("/bulk/get", &json!({"keys": ["json"], "type": "json"})).await.result();
     assert_eq!(read, json!({"values": {"json": {"a": [1]}}}));
-    let read = room
-        .post("/bulk/get", &json!({"keys": ["text"], "withMetadata": true}))
-        .await
-        .result();
-    assert_eq!(
-        read,
-        json!({"values": {"text": {"value": "t", "metadata": {"m": true}}}})
-    );
-    assert_eq!(
-        room.post("/bulk/get", &json!({"keys": ["text"], "type": "json"}))
-            .await
-            .refusal()
-            .0,
-        400
-    );
-    assert_eq!(
-        room.post("/bulk/get", &json!({"keys": vec!["k"; 101]}))
-            .await
-            .refusal()
-            .0,
-        400
-    );
-    assert_eq!(
-        room.post("/bulk/delete", &json!(vec!["k"; 10_001])).await.refusal().0,
-        400
-    );
+    let read = room.post("/bulk/get", &json!({"keys": ["text"], "withMetadata": true})).await.result();
+    assert_eq!(read, json!({"values": {"text": {"value": "t", "metadata": {"m": true}}}}));
+    assert_eq!(room.post("/bulk/get", &json!({"keys": ["text"], "type": "json"})).await.refusal().0, 400);
+    assert_eq!(room.post("/bulk/get", &json!({"keys": vec!["k"; 101]})).await.refusal().0, 400);
+    assert_eq!(room.post("/bulk/delete", &json!(vec!["k"; 10_001])).await.refusal().0, 400);
     assert_eq!(room.post("/bulk/delete", &json!({"keys": []})).await.refusal().0, 400);
-    for bad in [
-        json!({"key": "a", "value": "!", "base64": true}),
-        json!({"key": "a", "value": "", "expiration_ttl": 1}),
-    ] {
+    for bad in
+        [json!({"key": "a", "value": "!", "base64": true}), json!({"key": "a", "value": "", "expiration_ttl": 1})]
+    {
         let pairs = json!([{"key": "ok", "value": ""}, bad]);
         assert_eq!(room.put("/bulk", pairs.to_string()).await.refusal().0, 400);
     }
@@ -281,20 +193,11 @@ async fn the_namespace_and_the_rest() {
     let url = |rest: &str| format!("{}{rest}", room.sandbox.base_url());
     let get = async |rest: &str| {
         let response = room.client.get(url(rest)).bearer_auth("t").send().await.unwrap();
-        (
-            response.status().as_u16(),
-            serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap(),
-        )
+        (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
     };
     let (status, list) = get("/accounts/acc/storage/kv/namespaces?per_page=50").await;
-    assert_eq!(
-        (status, &list["result"][0], &list["result_info"]["total_count"]),
-        (200, &mine, &json!(1))
-    );
-    assert_eq!(
-        get("/accounts/acc/storage/kv/namespaces?page=2").await.1["result"],
-        json!([])
-    );
+    assert_eq!((status, &list["result"][0], &list["result_info"]["total_count"]), (200, &mine, &json!(1)));
+    assert_eq!(get("/accounts/acc/storage/kv/namespaces?page=2").await.1["result"], json!([]));
     assert_eq!(get("/user/tokens/verify").await.1["result"]["status"], "active");
     for (path, status, code) in [
         ("/accounts/acc/storage/kv/namespaces/other/values/k", 404, 10013),
@@ -306,19 +209,13 @@ async fn the_namespace_and_the_rest() {
         let (found, json) = get(path).await;
         assert_eq!((found, &json["errors"][0]["code"]), (status, &json!(code)), "{path}");
     }
-    assert_eq!(
-        room.send(Method::POST, "/values/k", "").await.unwrap().refusal(),
-        (405, Some(7001))
-    );
+    assert_eq!(room.send(Method::POST, "/values/k", "").await.unwrap().refusal(), (405, Some(7001)));
 }
 
 #[tokio::test]
 async fn the_old_bulk_delete_is_served_where_wanted() {
     for (legacy_bulk, expected) in [(false, 405), (true, 200)] {
-        let options = SandboxOptions {
-            legacy_bulk,
-            ..SandboxOptions::default()
-        };
+        let options = SandboxOptions { legacy_bulk, ..SandboxOptions::default() };
         let room = Room::new(options).await;
         room.sandbox.preload(["a", "b"]);
         let reply = room.send(Method::DELETE, "/bulk", "[\"a\"]").await.unwrap();
@@ -330,10 +227,7 @@ async fn the_old_bulk_delete_is_served_where_wanted() {
 async fn what_is_too_large_is_refused() {
     let room = Room::new(SandboxOptions::default()).await;
     assert_eq!(room.put("/values/largest", vec![b'x'; 25 << 20]).await.status, 200);
-    assert_eq!(
-        room.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0,
-        413
-    );
+    assert_eq!(room.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0, 413);
     let metadata = |length: usize| json!([{"key": "m", "value": "", "metadata": "x".repeat(length)}]).to_string();
     assert_eq!(room.put("/bulk", metadata(1_022)).await.status, 200);
     assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 400);

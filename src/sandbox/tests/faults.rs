@@ -6,10 +6,7 @@ use serde_json::json;
 use super::*;
 
 fn always(what: What) -> SandboxOptions {
-    SandboxOptions {
-        faults: vec![Fault::new(When::Probability(1.0), what)],
-        ..SandboxOptions::default()
-    }
+    SandboxOptions { faults: vec![Fault::new(When::Probability(1.0), what)], ..SandboxOptions::default() }
 }
 
 async fn room_with(what: What) -> Room {
@@ -55,11 +52,7 @@ async fn hanging_answers_nothing() {
         let mut stream = TcpStream::connect(room.sandbox.addr()).await.unwrap();
         stream.write_all(raw_delete("k", "").as_bytes()).await.unwrap();
         let mut byte = [0];
-        assert!(
-            timeout(Duration::from_millis(100), stream.read(&mut byte))
-                .await
-                .is_err()
-        );
+        assert!(timeout(Duration::from_millis(100), stream.read(&mut byte)).await.is_err());
         assert_eq!((seen(&room), room.sandbox.contains("k")), ((0, applied), !applied));
     }
 }
@@ -69,10 +62,7 @@ async fn broken_answers_are_broken_after_the_effect() {
     let room = room_with(What::Truncate).await;
     let answer = room.raw_delete("k").await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.starts_with("HTTP/1.1 200") && head.contains("content-length: 54"),
-        "{head}"
-    );
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-length: 54"), "{head}");
     assert_eq!(body, r#"{"success":true,"errors":[]"#);
     assert_eq!(seen(&room), (200, true));
     assert!(room.delete("open").await.unwrap_err().is_decode());
@@ -96,46 +86,22 @@ async fn prepared_answers_have_no_effect() {
     let unauthorized = Canned::error(403, 10000, "Authentication error");
     for (what, status, mark) in [
         (unauthorized.into(), 403, "\"code\":10000"),
-        (
-            Canned::error(503, None, "later").with_header("Retry-After", "7").into(),
-            503,
-            "retry-after: 7",
-        ),
+        (Canned::error(503, None, "later").with_header("Retry-After", "7").into(), 503, "retry-after: 7"),
         (Canned::html(403).into(), 403, "cf-mitigated: challenge"),
-        (
-            Canned::raw(502, "bad gateway")
-                .with_header("Content-Type", "text/plain")
-                .into(),
-            502,
-            "text/plain",
-        ),
-        (
-            Canned::error(200, 10001, "in an envelope").into(),
-            200,
-            "\"success\":false",
-        ),
-        (
-            What::Redirect("https://elsewhere.invalid/".into()),
-            307,
-            "location: https://elsewhere.invalid/",
-        ),
+        (Canned::raw(502, "bad gateway").with_header("Content-Type", "text/plain").into(), 502, "text/plain"),
+        (Canned::error(200, 10001, "in an envelope").into(), 200, "\"success\":false"),
+        (What::Redirect("https://elsewhere.invalid/".into()), 307, "location: https://elsewhere.invalid/"),
     ] {
         let room = room_with(what).await;
         let answer = room.raw_delete("k").await.unwrap();
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(mark),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(mark), "{answer}");
         assert_eq!((seen(&room), room.sandbox.contains("k")), ((status, false), true));
     }
 }
 
 #[tokio::test]
 async fn a_connection_closes_without_a_word() {
-    let idle = SandboxOptions {
-        idle_close: Some(Duration::from_millis(20)),
-        ..SandboxOptions::default()
-    };
+    let idle = SandboxOptions { idle_close: Some(Duration::from_millis(20)), ..SandboxOptions::default() };
     for options in [always(What::CloseIdle), idle] {
         let room = Room::new(options).await;
         room.sandbox.preload(["open"]);
@@ -173,11 +139,7 @@ async fn over_http2_only_the_stream_ends() {
 #[tokio::test]
 async fn a_key_fails_as_often_as_told_and_only_there() {
     let once = Fault::new(When::Key("a/b".into()), Canned::error(500, 10001, "no").into()).times(1);
-    let room = Room::new(SandboxOptions {
-        faults: vec![once],
-        ..SandboxOptions::default()
-    })
-    .await;
+    let room = Room::new(SandboxOptions { faults: vec![once], ..SandboxOptions::default() }).await;
     room.sandbox.preload(["a/b", "c"]);
     assert_eq!(room.delete("c").await.unwrap().status, 200);
     assert_eq!(room.get("").await.status, 200);
@@ -201,17 +163,10 @@ async fn the_namespace_fails_only_where_the_scope_is_all() {
 #[tokio::test]
 async fn a_bulk_delete_can_leave_some_behind() {
     let fault = "unsuccessfulx1@prefix:b".parse().unwrap();
-    let room = Room::new(SandboxOptions {
-        faults: vec![fault],
-        ..SandboxOptions::default()
-    })
-    .await;
+    let room = Room::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() }).await;
     room.sandbox.preload(["a", "b1", "b2"]);
     let result = room.post("/bulk/delete", &json!(["a", "b1", "b2"])).await.result();
-    assert_eq!(
-        result,
-        json!({"successful_key_count": 1, "unsuccessful_keys": ["b1", "b2"]})
-    );
+    assert_eq!(result, json!({"successful_key_count": 1, "unsuccessful_keys": ["b1", "b2"]}));
     assert_eq!(room.sandbox.keys(), ["b1", "b2"]);
     let result = room.post("/bulk/delete", &json!(["b1", "b2"])).await.result();
     assert_eq!(result, json!({"successful_key_count": 2, "unsuccessful_keys": []}));

@@ -5,11 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn quota(text: &str, retry_after: RetryAfter) -> SandboxOptions {
-    SandboxOptions {
-        quotas: vec![text.parse().unwrap()],
-        retry_after,
-        ..SandboxOptions::default()
-    }
+    SandboxOptions { quotas: vec![text.parse().unwrap()], retry_after, ..SandboxOptions::default() }
 }
 
 #[tokio::test]
@@ -54,11 +50,8 @@ async fn retry_after_has_several_styles() {
 
 #[tokio::test]
 async fn credentials_are_asked_for_and_expire() {
-    let options = SandboxOptions {
-        token: Some("token".into()),
-        token_expires_after: Some(1),
-        ..SandboxOptions::default()
-    };
+    let options =
+        SandboxOptions { token: Some("token".into()), token_expires_after: Some(1), ..SandboxOptions::default() };
     let room = Room::new(options).await;
     room.sandbox.preload(["a", "b"]);
     let url = format!("{}{NAMESPACE}/values/a", room.sandbox.base_url());
@@ -69,14 +62,7 @@ async fn credentials_are_asked_for_and_expire() {
         }
         request.send().await.unwrap().status().as_u16()
     };
-    assert_eq!(
-        [
-            send(None).await,
-            send(Some("token")).await,
-            send(Some("Bearer other")).await
-        ],
-        [401, 400, 403]
-    );
+    assert_eq!([send(None).await, send(Some("token")).await, send(Some("Bearer other")).await], [401, 400, 403]);
     assert_eq!(room.delete("a").await.unwrap().status, 200);
     assert_eq!(room.delete("b").await.unwrap().refusal(), (403, Some(10000)));
     assert_eq!(room.sandbox.keys(), ["b"]);
@@ -86,17 +72,11 @@ async fn credentials_are_asked_for_and_expire() {
 
 #[tokio::test]
 async fn a_free_plan_deletes_so_many_names_a_day() {
-    let options = SandboxOptions {
-        daily_deletes: Some(3),
-        ..SandboxOptions::default()
-    };
+    let options = SandboxOptions { daily_deletes: Some(3), ..SandboxOptions::default() };
     let room = Room::new(options).await;
     room.sandbox.preload(["a", "b", "c", "d"]);
     assert_eq!(room.delete("a").await.unwrap().status, 200);
-    assert_eq!(
-        room.post("/bulk/delete", &json!(["b", "c", "d"])).await.refusal(),
-        (429, Some(10048))
-    );
+    assert_eq!(room.post("/bulk/delete", &json!(["b", "c", "d"])).await.refusal(), (429, Some(10048)));
     assert_eq!(room.post("/bulk/delete", &json!(["b", "c"])).await.status, 200);
     assert_eq!(room.delete("d").await.unwrap().refusal(), (429, Some(10048)));
     assert_eq!(room.sandbox.keys(), ["d"]);
@@ -123,10 +103,7 @@ async fn a_server_stops_and_another_takes_its_port() {
     assert_eq!(room.get("").await.status, 200);
     room.sandbox.shutdown().await;
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
-    let options = SandboxOptions {
-        port,
-        ..SandboxOptions::default()
-    };
+    let options = SandboxOptions { port, ..SandboxOptions::default() };
     let taken = Sandbox::start(options.clone()).await.unwrap();
     assert_eq!(taken.addr().port(), port);
     assert!(Sandbox::start(options.clone()).await.is_err());
@@ -136,10 +113,7 @@ async fn a_server_stops_and_another_takes_its_port() {
 #[test]
 fn a_server_on_a_thread_serves_who_has_no_runtime() {
     use std::io::{Read, Write};
-    let options = SandboxOptions {
-        ledger: false,
-        ..SandboxOptions::default()
-    };
+    let options = SandboxOptions { ledger: false, ..SandboxOptions::default() };
     let sandbox = Sandbox::start_on_thread(options).unwrap();
     sandbox.preload(["a"]);
     let addr = sandbox.addr();
