@@ -1,7 +1,7 @@
 //! What one request came to: status, headers and body of an answer, or its absence, as one typed [`Answer`].
 //!
-//! The table from (status, code) to answer is here and nowhere else. What to do about an answer is the pipeline's
-//! business.
+//! The table from (status, code) to answer is `api::classify` and nowhere else. What to do about an answer is the
+//! pipeline's business.
 
 use std::fmt;
 use std::time::Duration;

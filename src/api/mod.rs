@@ -1,4 +1,25 @@
-//! The Cloudflare KV REST API and nothing else: no file, no terminal, no retry.
+//! The Cloudflare KV REST API and nothing else: one attempt in, one [`answer::Reply`] out. No retry, no rate, no
+//! terminal, and no file but those of the token and the certificates.
+//!
+//! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
+//! - `auth`: secrets, from text or file to header.
+//! - `tls`: whom the connection trusts.
+//! - `client`: one request, its time and size limited.
+//! - `transport`: a request that got no answer, as an answer.
+//! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
+//! - `classify`: the table from status and code to [`answer::Answer`].
 
 pub mod advice;
 pub mod answer;
+mod auth;
+mod classify;
+mod client;
+mod envelope;
+mod tls;
+mod transport;
+mod url;
+
+pub use auth::{Credentials, CredentialsError};
+pub use client::{Client, ClientError, ClientOptions, Namespace};
+pub use tls::TrustError;
+pub use url::{BaseUrl, BaseUrlError, NotItself};

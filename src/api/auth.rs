@@ -1,0 +1,272 @@
+//! Secrets: from text or file to request headers. None is ever shown, not by `Debug` and not in an error.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+/// The longest token file that is read, in bytes; a token has about 40.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Shorter secrets are not searched for in the server's words: they would be found everywhere.
+const MIN_REDACTED: usize = 8;
+
+/// How a request says who asks.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// `Authorization: Bearer …`.
+    Token(SecretString),
+    /// `X-Auth-Email` and `X-Auth-Key`: Cloudflare's old global key.
+    GlobalKey {
+        /// The user's address.
+        email: String,
+        /// The key of all that the user may do.
+        key: SecretString,
+    },
+}
+
+/// Why credentials cannot be used. Never holds any part of them.
+#[derive(Debug, Error)]
+pub enum CredentialsError {
+    /// Nothing but white space.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// A character that cannot be part of it.
+    #[error(
+        "the {what} holds a character at byte {position} that cannot be part of one; give the {what} alone, without \
+         quotes, spaces or a `Bearer` before it"
+    )]
+    Character {
+        /// Which secret.
+        what: &'static str,
+        /// 0-based, after white space around it was cut off.
+        position: usize,
+    },
+    /// The token file could not be read.
+    #[error("cannot read the API token from `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What was read is no token.
+    #[error("the file `{}` holds no usable API token: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: Box<CredentialsError>,
+    },
+    /// Too long for a token.
+    #[error("more than {} KiB, so it is no token file", MAX_FILE / 1024)]
+    TooLong,
+}
+
+impl Credentials {
+    /// An API token; white space around it is cut off.
+    ///
+    /// # Errors
+    /// Where nothing is left, or a character could not stand in the header.
+    pub fn token(text: &str) -> Result<Self, CredentialsError> {
+        Ok(Self::Token(checked("API token", text)?.into()))
+    }
+
+    /// A global key and the address that it belongs to; white space around both is cut off.
+    ///
+    /// # Errors
+    /// Where nothing is left of one, or a character could not stand in the header.
+    pub fn global_key(email: &str, key: &str) -> Result<Self, CredentialsError> {
+        Ok(Self::GlobalKey {
+            email: checked("email address", email)?.to_owned(),
+            key: checked("API key", key)?.into(),
+        })
+    }
+
+    /// An API token from a file that holds nothing else; at most 64 KiB. `-` is a file of that name, not stdin.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or holds no token; names the path, never what is in it.
+    pub fn token_from_file(path: &Path) -> Result<Self, CredentialsError> {
+        let mut content = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
+            .map_err(|source| CredentialsError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        token_from_bytes(&content).map_err(|reason| CredentialsError::File {
+            path: path.to_owned(),
+            reason: Box::new(reason),
+        })
+    }
+
+    /// The headers of every request, marked as sensitive.
+    pub(crate) fn headers(&self) -> Result<HeaderMap, CredentialsError> {
+        let mut headers = HeaderMap::with_capacity(2);
+        match self {
+            Self::Token(token) => {
+                let token = checked("API token", token.expose_secret())?;
+                headers.insert(AUTHORIZATION, sensitive("API token", &format!("Bearer {token}"))?);
+            }
+            Self::GlobalKey { email, key } => {
+                let (name, value) = (
+                    HeaderName::from_static("x-auth-email"),
+                    checked("email address", email)?,
+                );
+                headers.insert(name, sensitive("email address", value)?);
+                let (name, value) = (
+                    HeaderName::from_static("x-auth-key"),
+                    checked("API key", key.expose_secret())?,
+                );
+                headers.insert(name, sensitive("API key", value)?);
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Takes the secret out of a text that came from outside: a server may repeat what it was sent.
+    pub(crate) fn redact(&self, text: &mut String) {
+        let (Self::Token(secret) | Self::GlobalKey { key: secret, .. }) = self;
+        let secret = secret.expose_secret().trim();
+        if secret.len() >= MIN_REDACTED && text.contains(secret) {
+            *text = text.replace(secret, "[redacted]");
+        }
+    }
+}
+
+fn token_from_bytes(content: &[u8]) -> Result<Credentials, CredentialsError> {
+    if content.len() as u64 > MAX_FILE {
+        return Err(CredentialsError::TooLong);
+    }
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let text = std::str::from_utf8(content).map_err(|error| CredentialsError::Character {
+        what: "API token",
+        position: error.valid_up_to(),
+    })?;
+    Credentials::token(text)
+}
+
+/// Visible ASCII only: none of these secrets has anything else, and it is what a header may hold.
+fn checked<'a>(what: &'static str, text: &'a str) -> Result<&'a str, CredentialsError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(CredentialsError::Empty(what));
+    }
+    match text.bytes().position(|byte| !byte.is_ascii_graphic()) {
+        Some(position) => Err(CredentialsError::Character { what, position }),
+        None => Ok(text),
+    }
+}
+
+fn sensitive(what: &'static str, text: &str) -> Result<HeaderValue, CredentialsError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| CredentialsError::Character { what, position: 0 })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "v1.0-hunter2-hunter2-hunter2";
+
+    fn header(credentials: &Credentials, name: &str) -> String {
+        let headers = credentials.headers().unwrap();
+        assert!(headers[name].is_sensitive());
+        headers[name].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn secrets_become_headers_and_white_space_around_them_does_not_matter() {
+        let token = Credentials::token(&format!(" \t{SECRET}\r\n")).unwrap();
+        assert_eq!(header(&token, "authorization"), format!("Bearer {SECRET}"));
+        let key = Credentials::global_key("me@example.com\n", SECRET).unwrap();
+        assert_eq!(header(&key, "x-auth-email"), "me@example.com");
+        assert_eq!(header(&key, "x-auth-key"), SECRET);
+        // Made without the constructor, and checked all the same.
+        assert_eq!(
+            header(&Credentials::Token(format!("{SECRET}\n").into()), "authorization"),
+            format!("Bearer {SECRET}")
+        );
+        assert!(Credentials::Token("a\nb: c".into()).headers().is_err());
+    }
+
+    #[test]
+    fn neither_debug_nor_an_error_shows_a_secret() {
+        let token = Credentials::token(SECRET).unwrap();
+        let key = Credentials::global_key("me@example.com", SECRET).unwrap();
+        let shown = format!("{token:?} {key:?} {:?} {:?}", token.headers(), key.headers());
+        assert!(!shown.contains("hunter2"), "{shown}");
+        for bad in [
+            format!("Bearer {SECRET}"),
+            format!("{SECRET}\n{SECRET}"),
+            format!("{SECRET}\u{7f}"),
+            format!("ü{SECRET}"),
+        ] {
+            let error = Credentials::token(&bad).unwrap_err();
+            assert!(matches!(error, CredentialsError::Character { .. }), "{error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert!(matches!(
+            Credentials::token(" \n"),
+            Err(CredentialsError::Empty("API token"))
+        ));
+        assert!(matches!(
+            Credentials::global_key("", SECRET),
+            Err(CredentialsError::Empty("email address"))
+        ));
+    }
+
+    #[test]
+    fn a_token_file_holds_a_token_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            Credentials::token_from_file(&path)
+        };
+        for content in [
+            SECRET.as_bytes().to_vec(),
+            format!("{SECRET}\r\n").into_bytes(),
+            format!("\u{feff}{SECRET}\n").into_bytes(),
+            [SECRET.as_bytes(), &vec![b'\n'; 64 * 1024 - SECRET.len()]].concat(),
+        ] {
+            assert_eq!(
+                header(&read(&content).unwrap(), "authorization"),
+                format!("Bearer {SECRET}")
+            );
+        }
+        for (content, reason) in [
+            (b"".to_vec(), "the API token is empty"),
+            (b"\n\n".to_vec(), "the API token is empty"),
+            (vec![b'\n'; 64 * 1024 + 1], "more than 64 KiB"),
+            (b"hunter2\xff".to_vec(), "at byte 7"),
+            (b"CLOUDFLARE_API_TOKEN = hunter2".to_vec(), "at byte 20"),
+        ] {
+            let error = read(&content).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(reason) && text.contains("/token"), "{text}");
+            assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
+        }
+        let missing = Credentials::token_from_file(&folder.path().join("none")).unwrap_err();
+        assert!(matches!(missing, CredentialsError::Read { .. }), "{missing}");
+        assert!(
+            Credentials::token_from_file(folder.path()).is_err(),
+            "a folder is not a file"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_the_server_repeats_is_taken_out() {
+        let mut text = format!("invalid token {SECRET}, really {SECRET}");
+        Credentials::token(SECRET).unwrap().redact(&mut text);
+        assert_eq!(text, "invalid token [redacted], really [redacted]");
+        let mut text = "a short one says nothing".to_owned();
+        Credentials::token("short").unwrap().redact(&mut text);
+        assert_eq!(text, "a short one says nothing");
+    }
+}

@@ -1,0 +1,256 @@
+//! The table from status and code to [`Answer`], in one pure function.
+//!
+//! Codes are those of Cloudflare's client API (<https://developers.cloudflare.com/api>) and of Workers KV, as its
+//! users met them: the service publishes no list.
+
+use std::time::SystemTime;
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+
+use crate::api::advice::Advice;
+use crate::api::answer::{Answer, Fatal, Refusal, Trouble};
+use crate::api::envelope::{Envelope, Fault};
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    DeleteKey,
+    GetNamespace,
+}
+
+/// What is known of an answer before its body.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) advice: Advice,
+    is_html: bool,
+    /// `cf-mitigated: challenge`: a firewall answered in the place of the API
+    /// (<https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response>).
+    is_challenge: bool,
+    location: Option<String>,
+}
+
+/// What came behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    Whole(Vec<u8>),
+    /// Only the start, and why.
+    Cut(Vec<u8>, String),
+}
+
+impl Head {
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Self {
+        let text = |name: &str| {
+            let value = headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let says = |name: &str, start: &str| {
+            text(name).is_some_and(|text| text.trim().to_ascii_lowercase().starts_with(start))
+        };
+        Self {
+            status: status.as_u16(),
+            advice: Advice::read(headers, now),
+            is_html: says(CONTENT_TYPE.as_str(), "text/html"),
+            is_challenge: says("cf-mitigated", "challenge"),
+            location: text(LOCATION.as_str()),
+        }
+    }
+}
+
+impl Body {
+    fn start(&self) -> &[u8] {
+        let (Self::Whole(bytes) | Self::Cut(bytes, _)) = self;
+        bytes
+    }
+}
+
+/// What a code means, whatever it comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    DailyLimit,
+    KeyAbsent,
+    NamespaceAbsent,
+    NoRoute,
+    Credentials,
+    Mistake,
+}
+
+fn meaning(code: u64) -> Option<Meaning> {
+    Some(match code {
+        10_048 => Meaning::DailyLimit,
+        10_009 => Meaning::KeyAbsent,
+        10_013 => Meaning::NamespaceAbsent,
+        // "Could not route to …, perhaps your object identifier is invalid?"
+        7_000 | 7_003 => Meaning::NoRoute,
+        // "Invalid request headers" with the header's format, "Unknown X-Auth-Key or X-Auth-Email", "Missing …",
+        // "Invalid access token", "Authentication error"; the last two are KV's own for a plan or a permission.
+        6_003 | 6_102 | 6_103 | 6_111 | 9_103 | 9_106 | 9_107 | 9_109 | 10_000 | 10_026 | 10_037 => {
+            Meaning::Credentials
+        }
+        // "Method … not available for that URI"; a namespace with this title already exists.
+        7_001 | 10_014 => Meaning::Mistake,
+        _ => return None,
+    })
+}
+
+/// 520–527 and 530 are Cloudflare's own for an origin in trouble, 529 "site is overloaded".
+fn passes(status: u16) -> bool {
+    matches!(status, 408 | 425 | 500 | 502..=504 | 520..=527 | 529 | 530)
+}
+
+/// What an answer came to. Of several errors in the body, the first with a known code speaks, else the first.
+pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
+    let envelope = match body {
+        Body::Whole(bytes) => {
+            Envelope::parse(bytes).map_err(|error| format!("the body is not the API's JSON: {error}"))
+        }
+        Body::Cut(_, why) => Err(why.clone()),
+    };
+    let faults = envelope.as_ref().map_or(&[][..], |envelope| &envelope.faults);
+    let meaning_of = |fault: &Fault| fault.code.and_then(meaning);
+    let limit = faults
+        .iter()
+        .find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
+    let known = || faults.iter().find(|fault| meaning_of(fault).is_some());
+    let fault = limit.or_else(known).or(faults.first());
+    let is_success = matches!(
+        envelope,
+        Ok(Envelope {
+            success: Some(true),
+            ..
+        })
+    );
+    if matches!(head.status, 200..=299) && is_success && limit.is_none() {
+        return Answer::Deleted;
+    }
+    let refusal = Refusal {
+        http_status: Some(head.status),
+        code: fault.and_then(|fault| fault.code),
+        message: describe(head, body, fault),
+    };
+    if limit.is_some() {
+        return Answer::DailyLimit(refusal);
+    }
+    let meaning = fault.and_then(meaning_of);
+    match head.status {
+        200..=299 => not_accepted(head, envelope, meaning, refusal),
+        401 => Answer::Fatal(Fatal::Unauthorized, refusal),
+        403 if is_firewall(head, body, faults) => Answer::Refused(Refusal {
+            message: from_firewall(call, &refusal.message),
+            ..refusal
+        }),
+        429 => Answer::Throttled {
+            pause: head
+                .advice
+                .pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
+            refusal,
+        },
+        status if passes(status) => passing(head, Trouble::Refused(refusal)),
+        // What such a status means is in the body, and the body did not come whole.
+        400 | 403..=405
+            if let Body::Cut(_, why) = body
+                && !head.is_html =>
+        {
+            unreadable(head, why)
+        }
+        status => match (status, meaning) {
+            (404, Some(Meaning::KeyAbsent)) if call == Call::DeleteKey => Answer::Absent(refusal),
+            (404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
+            (400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
+            (400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
+            (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
+                Answer::Fatal(Fatal::Unauthorized, refusal)
+            }
+            _ => Answer::Refused(refusal),
+        },
+    }
+}
+
+/// A 2xx without a readable `success: true`.
+fn not_accepted(head: &Head, envelope: Result<Envelope, String>, meaning: Option<Meaning>, refusal: Refusal) -> Answer {
+    match envelope {
+        Ok(Envelope { success: Some(_), .. }) => match meaning {
+            Some(Meaning::Credentials) => Answer::Fatal(Fatal::Unauthorized, refusal),
+            Some(Meaning::NamespaceAbsent) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
+            Some(Meaning::NoRoute) => Answer::Fatal(Fatal::AccountNotFound, refusal),
+            Some(Meaning::Mistake) => Answer::Refused(refusal),
+            // That a key was absent is believed only with a 404.
+            Some(Meaning::KeyAbsent | Meaning::DailyLimit) | None => passing(head, Trouble::Refused(refusal)),
+        },
+        Ok(Envelope { success: None, .. }) => unreadable(head, "the body does not say whether it succeeded"),
+        Err(why) => unreadable(head, &why),
+    }
+}
+
+fn unreadable(head: &Head, why: &str) -> Answer {
+    passing(head, Trouble::NoAnswer(format!("HTTP {}, but {why}", head.status)))
+}
+
+fn passing(head: &Head, trouble: Trouble) -> Answer {
+    Answer::Passing {
+        trouble,
+        retry_after: head.advice.retry_after,
+    }
+}
+
+/// Not the API but something in front of it: a page for people, a challenge, or the bare text of an edge error.
+fn is_firewall(head: &Head, body: &Body, faults: &[Fault]) -> bool {
+    let start = body.start().trim_ascii_start();
+    head.is_challenge
+        || (faults.is_empty() && (head.is_html || start.starts_with(b"<") || start.starts_with(b"error code: 1")))
+}
+
+/// How such an answer is explained; `page` is what it said itself.
+fn from_firewall(call: Call, page: &str) -> String {
+    match call {
+        Call::DeleteKey => format!(
+            "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
+             --bulk carries names in the body ({page})"
+        ),
+        Call::GetNamespace => format!("a firewall refused the request before the API saw it ({page})"),
+    }
+}
+
+/// The server's words, or ours where it had none.
+fn describe(head: &Head, body: &Body, fault: Option<&Fault>) -> String {
+    if (300..400).contains(&head.status) {
+        return match &head.location {
+            Some(target) => format!("redirect to {target}, never followed"),
+            None => "redirect without a target, never followed".to_owned(),
+        };
+    }
+    if let Some(fault) = fault.filter(|fault| !fault.message.trim().is_empty()) {
+        return fault.message.clone();
+    }
+    let text = String::from_utf8_lossy(body.start().trim_ascii());
+    let what = if head.is_html || text.starts_with('<') {
+        title(&text).map_or("an HTML page".to_owned(), |title| format!("an HTML page, \"{title}\""))
+    } else {
+        match text.lines().next() {
+            None => "no body".to_owned(),
+            Some(line) if text.starts_with(['{', '[']) => format!("no error in the body: {line}"),
+            Some(line) => line.to_owned(),
+        }
+    };
+    match StatusCode::from_u16(head.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+    {
+        Some(reason) => format!("{reason}: {what}"),
+        None => what,
+    }
+}
+
+/// What stands in `<title>`, its white space folded.
+fn title(html: &str) -> Option<String> {
+    let lower = html.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let start = tag + lower[tag..].find('>')? + 1;
+    let length = lower[start..].find("</title")?;
+    let words: Vec<_> = html[start..start + length].split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+mod over_tls;
+
+const SECRET: &str = "hunter2-hunter2-hunter2";
+const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"success\":true}";
+
+fn options(address: SocketAddr) -> ClientOptions {
+    ClientOptions {
+        base_url: format!("http://{address}/client/v4").parse().unwrap(),
+        credentials: Credentials::token(SECRET).unwrap(),
+        account: "acc".parse().unwrap(),
+        namespace: "ns".parse().unwrap(),
+        timeout: Duration::from_secs(30),
+        concurrency: 4,
+        ca_file: None,
+    }
+}
+
+fn key(name: &str) -> KeyName {
+    KeyName::new(name).unwrap()
+}
+
+/// Reads one request's head; empty where the client closed the connection instead.
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Answers each connection's requests with the texts of one list, then closes it; gives back the heads it read.
+async fn serve(connections: Vec<Vec<String>>) -> (Client, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(options(listener.local_addr().unwrap())).unwrap();
+    let server = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for answers in connections {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                heads.push(read_head(&mut stream).await);
+                // A client that has read enough hangs up, which is its right.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+        heads
+    });
+    (client, server)
+}
+
+async fn delete_once(answer: &str) -> (Reply, String) {
+    let (client, server) = serve(vec![vec![answer.to_owned()]]).await;
+    let reply = client.delete(&key("k")).await;
+    drop(client);
+    (reply, server.await.unwrap().concat())
+}
+
+fn no_answer_text(reply: &Reply) -> &str {
+    match &reply.answer {
+        Answer::Passing {
+            trouble: Trouble::NoAnswer(text),
+            ..
+        } => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused_text(reply: &Reply) -> &str {
+    match &reply.answer {
+        Answer::Refused(refusal) => &refusal.message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_delete_is_exactly_one_request() {
+    let (client, server) = serve(vec![vec![DONE.to_owned()]]).await;
+    let reply = client.delete(&key("../a/%2e?ü\t")).await;
+    assert_eq!(reply.answer, Answer::Deleted);
+    assert_eq!((reply.http_status, reply.quota.len()), (Some(200), 0));
+    let heads = server.await.unwrap();
+    assert_eq!(heads.len(), 1);
+    let mut lines: Vec<_> = heads[0].trim_end().split("\r\n").collect();
+    assert_eq!(
+        lines.remove(0),
+        "DELETE /client/v4/accounts/acc/storage/kv/namespaces/ns/values/..%2Fa%2F%252e%3F%C3%BC%09 HTTP/1.1"
+    );
+    lines.retain(|line| !line.starts_with("host: 127.0.0.1:"));
+    lines.sort_unstable();
+    let agent = format!("user-agent: kvsweep/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        lines,
+        ["accept: */*", &format!("authorization: Bearer {SECRET}"), &agent]
+    );
+}
+
+/// Proxies come from the environment, so this is asked in a process of its own.
+#[test]
+fn no_proxy_is_used_for_this_machine() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "api::client::tests::a_delete_is_exactly_one_request"])
+        .envs(["http_proxy", "HTTP_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_global_key_is_sent_in_its_own_headers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = options(listener.local_addr().unwrap());
+    options.credentials = Credentials::global_key("me@example.com", SECRET).unwrap();
+    let client = Client::new(options).unwrap();
+    let name = key("k");
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await;
+        stream.write_all(DONE.as_bytes()).await.unwrap();
+        head
+    };
+    let (reply, head) = tokio::join!(client.delete(&name), server);
+    assert_eq!(reply.answer, Answer::Deleted);
+    assert!(head.contains("x-auth-email: me@example.com\r\n") && head.contains(&format!("x-auth-key: {SECRET}\r\n")));
+    assert!(!head.contains("authorization"));
+}
+
+#[tokio::test]
+async fn headers_reach_the_reply() {
+    let (reply, _) = delete_once(
+        "HTTP/1.1 429 Too Many\r\nratelimit: \"default\";r=0;t=30\r\nratelimit-policy: \"default\";q=9;w=60\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
+    assert!(
+        matches!(reply.answer, Answer::Throttled { pause: Some(pause), .. } if pause.as_secs() == 30),
+        "{reply:?}"
+    );
+    assert_eq!(reply.quota[0].policy, Some((9, Duration::from_mins(1))));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = format!("http://{}/", other.local_addr().unwrap());
+    for status in [301, 302, 303, 307, 308] {
+        let (reply, _) = delete_once(&format!(
+            "HTTP/1.1 {status} X\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
+        assert_eq!(refused_text(&reply), format!("redirect to {target}, never followed"));
+        assert_eq!(reply.http_status, Some(status));
+    }
+    // Who is asked is connected to before the reply comes, so an empty queue proves that nobody was.
+    let nobody = other.into_std().unwrap().accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn a_body_is_read_to_a_limit_and_no_further() {
+    let fitting = format!("{{\"success\":true,\"x\":\"{}\"}}", "x".repeat(MAX_BODY - 23));
+    assert_eq!(fitting.len(), MAX_BODY);
+    let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(delete_once(&answer(&fitting)).await.0.answer, Answer::Deleted);
+    let (reply, _) = delete_once(&answer(&format!("{fitting} "))).await;
+    assert_eq!(no_answer_text(&reply), "HTTP 200, but the body is longer than 64 KiB");
+    let endless = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{}",
+        " ".repeat(8 * MAX_BODY)
+    );
+    assert!(no_answer_text(&delete_once(&endless).await.0).contains("longer than 64 KiB"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_is_no_answer() {
+    for head in ["content-length: 17", "transfer-encoding: chunked"] {
+        let (reply, _) = delete_once(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n10\r\n{{\"success\":true}}")).await;
+        // With a length, the body here is nonsense; what matters is that neither counts.
+        let text = no_answer_text(&reply);
+        assert!(text.starts_with("HTTP 200, but the body"), "{text}");
+        assert_eq!(reply.http_status, Some(200));
+    }
+    let (reply, _) = delete_once("HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"success\":true}").await;
+    assert!(no_answer_text(&reply).contains("cut off"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_idle_is_stale() {
+    let (client, server) = serve(vec![vec![DONE.to_owned(), String::new()], vec![DONE.to_owned()]]).await;
+    assert_eq!(client.delete(&key("a")).await.answer, Answer::Deleted);
+    let second = client.delete(&key("b")).await;
+    assert!(matches!(second.answer, Answer::Stale(_)), "{second:?}");
+    assert_eq!(second.http_status, None);
+    assert_eq!(client.delete(&key("b")).await.answer, Answer::Deleted);
+    let names: Vec<_> = server
+        .await
+        .unwrap()
+        .iter()
+        .map(|head| head.contains("/values/a "))
+        .collect();
+    assert_eq!(names, [true, false, false], "nothing is sent unseen");
+}
+
+#[tokio::test]
+async fn a_refused_connection_may_pass() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(options(listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let reply = client.delete(&key("k")).await;
+    let text = no_answer_text(&reply);
+    assert!(text.contains("refused") && !text.contains("http://"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(options(listener.local_addr().unwrap())).unwrap();
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"succ"] {
+        let name = key("k");
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            // From here on only the clock can move things.
+            tokio::time::pause();
+            stream
+        };
+        let start = tokio::time::Instant::now();
+        let (reply, _stream) = tokio::join!(client.delete(&name), server);
+        assert_eq!(start.elapsed().as_secs(), 30);
+        tokio::time::resume();
+        assert_eq!(no_answer_text(&reply), "no complete answer within 30s");
+    }
+}
+
+#[tokio::test]
+async fn the_namespace_is_described() {
+    let described = |result: &str| {
+        let body = format!("{{\"success\":true,\"result\":{result}}}");
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let (client, server) = serve(vec![vec![
+        described(r#"{"id":"ns","title":"my keys","supports_url_encoding":true}"#),
+        described(r#"{"id":"ns","title":"old"}"#),
+        described("{}"),
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(),
+    ]])
+    .await;
+    let wanted = |title: &str, supports_url_encoding| Namespace {
+        id: "ns".into(),
+        title: title.into(),
+        supports_url_encoding,
+    };
+    assert_eq!(client.namespace().await, Ok(wanted("my keys", Some(true))));
+    assert_eq!(client.namespace().await, Ok(wanted("old", None)));
+    let reply = client.namespace().await.unwrap_err();
+    assert!(no_answer_text(&reply).contains("missing field `id`"), "{reply:?}");
+    let reply = client.namespace().await.unwrap_err();
+    assert!(
+        matches!(reply.answer, Answer::Fatal(Fatal::Unauthorized, _)),
+        "{reply:?}"
+    );
+    let heads = server.await.unwrap();
+    assert!(
+        heads[0].starts_with("GET /client/v4/accounts/acc/storage/kv/namespaces/ns HTTP/1.1\r\n"),
+        "{heads:?}"
+    );
+}
+
+#[tokio::test]
+async fn foreign_words_are_short_and_hold_no_secret() {
+    let body = format!(
+        r#"{{"success":false,"errors":[{{"code":1,"message":"{}{SECRET}"}}]}}"#,
+        "é".repeat(490)
+    );
+    let answer = format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (reply, _) = delete_once(&answer).await;
+    assert_eq!(refused_text(&reply), format!("{}[redacted]", "é".repeat(490)));
+    let (reply, _) = delete_once(&answer.replace(SECRET, "some twenty-three bytes")).await;
+    assert_eq!(refused_text(&reply), format!("{}some twent…", "é".repeat(490)));
+}
+
+#[tokio::test]
+async fn a_namespace_that_makes_no_sense_is_quoted_as_carefully() {
+    let body = format!(r#"{{"success":true,"result":"{SECRET}{}"}}"#, "x".repeat(9_000));
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (client, _server) = serve(vec![vec![answer]]).await;
+    let reply = client.namespace().await.unwrap_err();
+    let text = no_answer_text(&reply);
+    assert!(
+        text.contains("[redacted]xxx") && text.chars().count() == MAX_MESSAGE + 1,
+        "{text}"
+    );
+}
+
+#[test]
+fn neither_options_nor_client_show_a_secret() {
+    let options = options("127.0.0.1:1".parse().unwrap());
+    let shown = format!("{options:?} {:?}", Client::new(options.clone()).unwrap());
+    assert!(shown.contains("namespaces/ns") && !shown.contains("hunter2"), "{shown}");
+    let bad = ClientOptions {
+        credentials: Credentials::Token("hunter2\nx: y".into()),
+        ..options
+    };
+    let error = Client::new(bad).unwrap_err();
+    assert!(matches!(error, ClientError::Credentials(_)));
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}

@@ -1,0 +1,217 @@
+//! A request that got no answer, as an [`Answer`]. Only what the chain of causes proves is told apart; all else may
+//! pass, and may or may not have been done.
+
+use std::error::Error as StdError;
+use std::io;
+use std::iter;
+
+use crate::api::answer::{Answer, Refusal, Trouble};
+
+/// What a request came to whose answer did not begin.
+pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
+    let stage = if error.is_builder() {
+        Stage::Building
+    } else if error.is_connect() {
+        Stage::Connecting
+    } else {
+        Stage::Connected
+    };
+    // The URL is long, known, and may be foreign text.
+    classify(stage, &error.without_url())
+}
+
+/// How far the request had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Building,
+    Connecting,
+    Connected,
+}
+
+fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
+    let text = story(error);
+    if stage == Stage::Building {
+        return refused(format!("not sent: {text}"));
+    }
+    if causes(error).any(is_distrust) {
+        return refused(format!(
+            "the server's certificate is not trusted: {text}; check the clock and the host, or name the CA with --cacert"
+        ));
+    }
+    if stage == Stage::Connected && causes(error).any(is_closed_unanswered) {
+        return Answer::Stale(text);
+    }
+    Answer::Passing {
+        trouble: Trouble::NoAnswer(text),
+        retry_after: None,
+    }
+}
+
+fn refused(message: String) -> Answer {
+    Answer::Refused(Refusal {
+        http_status: None,
+        code: None,
+        message,
+    })
+}
+
+fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// The connection ended before the answer began, or the server said that it did not touch the request. hyper cannot
+/// tell a head that was cut in the middle from one that never came; to this crate they are the same.
+fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return error.is_incomplete_message() || error.is_canceled();
+    }
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        // RFC 9113, 8.7: such a request was not processed.
+        return error.is_remote()
+            && match error.reason() {
+                Some(h2::Reason::REFUSED_STREAM) => true,
+                Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+                _ => false,
+            };
+    }
+    cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            // The last is a TLS connection that was closed without saying so.
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+        )
+    })
+}
+
+/// An error and all that is behind it, those included that `source()` skips.
+pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| {
+        // An io::Error passes on the source of what it wraps, not what it wraps.
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            return Some(inner);
+        }
+        if let Some(inner) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
+            return Some(inner);
+        }
+        error.source()
+    })
+}
+
+/// All causes in one line, each said once.
+pub(crate) fn story(error: &(dyn StdError + 'static)) -> String {
+    let mut story = String::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
+        if story.contains(&text) {
+            continue;
+        }
+        if !story.is_empty() {
+            story.push_str(": ");
+        }
+        story.push_str(&text);
+    }
+    story
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("{text}")]
+    struct Outer {
+        text: &'static str,
+        source: Box<dyn StdError + Send + Sync>,
+    }
+
+    fn within(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Outer {
+        Outer {
+            text: "error sending request",
+            source: Box::new(Outer {
+                text: "client error",
+                source: source.into(),
+            }),
+        }
+    }
+
+    fn distrust() -> Outer {
+        within(io::Error::new(
+            io::ErrorKind::InvalidData,
+            rustls::Error::InvalidCertificate(CertificateError::Expired),
+        ))
+    }
+
+    fn kind(answer: &Answer) -> &'static str {
+        match answer {
+            Answer::Stale(_) => "stale",
+            Answer::Refused(_) => "refused",
+            Answer::Passing {
+                trouble: Trouble::NoAnswer(_),
+                retry_after: None,
+            } => "no answer",
+            _ => "other",
+        }
+    }
+
+    #[test]
+    fn a_connection_that_ended_is_stale_only_once_it_stood() {
+        use io::ErrorKind as K;
+        for (cause, connected) in [
+            (K::ConnectionReset, "stale"),
+            (K::ConnectionAborted, "stale"),
+            (K::BrokenPipe, "stale"),
+            (K::UnexpectedEof, "stale"),
+            (K::ConnectionRefused, "no answer"),
+            (K::TimedOut, "no answer"),
+            (K::InvalidData, "no answer"),
+        ] {
+            assert_eq!(
+                kind(&classify(Stage::Connected, &within(io::Error::from(cause)))),
+                connected,
+                "{cause}"
+            );
+            let connecting = classify(Stage::Connecting, &within(io::Error::from(cause)));
+            assert_eq!(kind(&connecting), "no answer", "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_reason_alone_is_not_the_servers_word() {
+        for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::NO_ERROR, h2::Reason::CANCEL] {
+            assert_eq!(
+                kind(&classify(Stage::Connected, &within(h2::Error::from(reason)))),
+                "no answer"
+            );
+        }
+    }
+
+    #[test]
+    fn distrust_is_final_however_deep_it_lies() {
+        for stage in [Stage::Connecting, Stage::Connected] {
+            let answer = classify(stage, &distrust());
+            assert_eq!(kind(&answer), "refused", "{answer:?}");
+        }
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::InternalError);
+        let alert = within(io::Error::new(io::ErrorKind::InvalidData, alert));
+        assert_eq!(kind(&classify(Stage::Connecting, &alert)), "no answer");
+        assert_eq!(kind(&classify(Stage::Building, &within("a bad header"))), "refused");
+    }
+
+    #[test]
+    fn a_story_says_each_cause_once() {
+        assert_eq!(
+            story(&distrust()),
+            "error sending request: client error: invalid peer certificate: Expired"
+        );
+        assert_eq!(
+            story(&within(io::Error::from(io::ErrorKind::BrokenPipe))),
+            "error sending request: client error: broken pipe"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The URLs of the calls that there are. Each is checked after parsing to be what was written; one that is not is
+//! never sent. Nothing here sends.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use reqwest::Url;
+use thiserror::Error;
+
+use crate::key::{AccountId, KeyName, NamespaceId};
+
+/// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    origin: String,
+    path: String,
+    is_plain: bool,
+    is_loopback: bool,
+}
+
+/// Why a text cannot be the base URL. Never holds the text itself: it may carry a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BaseUrlError {
+    /// Not an absolute URL with a host.
+    #[error("the base URL cannot be read: {0}; expected something like {example}", example = BaseUrl::CLOUDFLARE)]
+    Unreadable(String),
+    /// Another scheme than `http` or `https`.
+    #[error("the base URL has the scheme `{0}`; only https is allowed, and http to this machine")]
+    Scheme(String),
+    /// Plain `http` to another machine would show the token to everybody on the way.
+    #[error(
+        "the base URL is plain http to `{0}`; without TLS only a loopback host is allowed (127.0.0.1, [::1], \
+         localhost)"
+    )]
+    PlainHttp(String),
+    /// `user:password@`.
+    #[error("the base URL holds a user or a password; credentials belong into the environment or a token file")]
+    UserInfo,
+    /// `?…` or `#…`.
+    #[error("the base URL holds a `?` or `#`; it has to end with its path")]
+    QueryOrFragment,
+    /// URL parsers change the path (dot segments, spaces, backslashes, non-ASCII), so it could not be checked.
+    #[error("the base URL's path does not survive URL parsing: it would become `{0}`; write it that way")]
+    Path(String),
+}
+
+/// A URL would not name what it was made from, so it is not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("not sent: URL parsers would turn the path `{wanted}` into `{parsed}`, which names something else")]
+pub struct NotItself {
+    wanted: String,
+    parsed: String,
+}
+
+impl BaseUrl {
+    /// Cloudflare's own (<https://developers.cloudflare.com/api>).
+    pub const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
+
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.is_loopback
+    }
+
+    /// Whether it is `http`.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, BaseUrlError> {
+        let url = Url::parse(text).map_err(|error| BaseUrlError::Unreadable(error.to_string()))?;
+        let host = url.host_str().unwrap_or_default();
+        let is_plain = match url.scheme() {
+            "https" => false,
+            "http" => true,
+            other => return Err(BaseUrlError::Scheme(other.to_owned())),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BaseUrlError::UserInfo);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(BaseUrlError::QueryOrFragment);
+        }
+        let is_loopback = is_loopback(host);
+        if is_plain && !is_loopback {
+            return Err(BaseUrlError::PlainHttp(host.to_owned()));
+        }
+        let written = text
+            .split_once("://")
+            .ok_or_else(|| BaseUrlError::Unreadable("no `://` after the scheme".to_owned()))?
+            .1;
+        let written = written.find('/').map_or("", |slash| &written[slash..]);
+        // A URL without a path is parsed as one with the path `/`.
+        if url.path() != written && !(written.is_empty() && url.path() == "/") {
+            return Err(BaseUrlError::Path(url.path().to_owned()));
+        }
+        Ok(Self {
+            origin: url.origin().ascii_serialization(),
+            path: written.trim_end_matches('/').to_owned(),
+            is_plain,
+            is_loopback,
+        })
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
+    }
+}
+
+/// `host` as a parsed URL has it: lower case, IPv4 in its usual form, IPv6 in brackets.
+fn is_loopback(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    host == "localhost"
+        || address
+            .unwrap_or(host)
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The URLs of one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    origin: String,
+    /// `…/namespaces/{namespace_id}`.
+    path: String,
+}
+
+impl Endpoint {
+    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Self {
+        Self {
+            origin: base.origin.clone(),
+            path: format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path),
+        }
+    }
+
+    /// Of the namespace itself.
+    pub(crate) fn namespace(&self) -> Result<Url, NotItself> {
+        self.exactly(&[])
+    }
+
+    /// Of the value of `key`.
+    pub(crate) fn value(&self, key: &KeyName) -> Result<Url, NotItself> {
+        let mut segment = String::new();
+        key.push_segment(&mut segment);
+        self.exactly(&["/values/", &segment])
+    }
+
+    /// Parses once and compares: the only way from text to a URL that is sent.
+    fn exactly(&self, tail: &[&str]) -> Result<Url, NotItself> {
+        let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut text = String::with_capacity(self.origin.len() + self.path.len() + length);
+        text.push_str(&self.origin);
+        text.push_str(&self.path);
+        text.extend(tail.iter().copied());
+        let wanted = &text[self.origin.len()..];
+        match Url::parse(&text) {
+            Ok(url) if url.as_str() == text && url.path() == wanted => Ok(url),
+            Ok(url) => Err(NotItself {
+                wanted: wanted.to_owned(),
+                parsed: url
+                    .as_str()
+                    .strip_prefix(&self.origin)
+                    .unwrap_or(url.as_str())
+                    .to_owned(),
+            }),
+            Err(error) => Err(NotItself {
+                wanted: wanted.to_owned(),
+                parsed: error.to_string(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
