@@ -13,5 +13,6 @@ pub mod plan;
 pub mod progress;
 pub mod quota;
 pub mod record;
+pub mod report;
 pub mod sandbox;
 pub mod terminal;

@@ -1,0 +1,124 @@
+//! The failures file: the keys that were not, or not surely, deleted, ready to be an input again.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::error::ReportError;
+use super::output::OutputFile;
+use super::target::{Existing, Format};
+
+/// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped
+/// before that, a file that was made for it is removed.
+#[derive(Debug)]
+pub struct FailuresFile {
+    output: OutputFile,
+    format: Format,
+}
+
+impl FailuresFile {
+    /// Opens `path`, or makes it with mode 0600. The extension tells the format: `.csv` (one column, headed `key`), or
+    /// `.ndjson` or `.jsonl` (a JSON string a line); plain lines cannot carry a key with a line end in it.
+    ///
+    /// A resumed run replaces an earlier failures file: it holds what failed in the last run.
+    ///
+    /// # Errors
+    /// As [`ReportFile::open`](super::ReportFile::open); [`ReportError::Extension`]; [`ReportError::Damaged`] where
+    /// a resumed run would replace a file that does not look like a failures file.
+    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
+        let format = Format::of(&path)?;
+        let output = OutputFile::open(path, existing)?;
+        if existing == Existing::Resume {
+            check(&output, format)?;
+        }
+        Ok(Self { output, format })
+    }
+
+    /// The path that it was opened by.
+    pub fn path(&self) -> &Path {
+        self.output.path()
+    }
+
+    /// Whether `path` names this very file, by whatever name (an input that is also the failures file, say).
+    pub fn is_same_file(&self, path: &Path) -> bool {
+        self.output.is_same_file(path)
+    }
+
+    /// Empties the file.
+    pub(super) fn begin(mut self) -> Result<(OutputFile, Format), ReportError> {
+        self.output.begin(0)?;
+        Ok((self.output, self.format))
+    }
+}
+
+/// `--resume` is not leave to replace just any file.
+fn check(output: &OutputFile, format: Format) -> Result<(), ReportError> {
+    let beginning: &[u8] = match format {
+        Format::Csv => b"key\n",
+        Format::Ndjson => b"\"",
+    };
+    let mut found = Vec::new();
+    output
+        .file()
+        .take(beginning.len() as u64)
+        .read_to_end(&mut found)
+        .map_err(ReportError::io(output.path(), "read"))?;
+    if beginning.starts_with(&found) {
+        return Ok(());
+    }
+    Err(ReportError::Damaged {
+        path: output.path().to_owned(),
+        line: 1,
+        why: "this is not a failures file of an earlier run".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_formats_that_carry_every_key_are_taken() {
+        for name in ["f.txt", "f", "f.lines"] {
+            assert!(matches!(FailuresFile::open(name.into(), Existing::Refuse), Err(ReportError::Extension { .. })));
+        }
+    }
+
+    #[test]
+    fn a_resumed_run_replaces_failures_but_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, held, taken) in [
+            ("a.csv", "key\nold\n", true),
+            ("b.csv", "", true),
+            ("c.csv", "ke", true),
+            ("d.csv", "id,key\n1,a\n", false),
+            ("e.jsonl", "\"old\"\n", true),
+            ("f.jsonl", "{\"key\":\"a\"}\n", false),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, held).unwrap();
+            let opened = FailuresFile::open(path.clone(), Existing::Resume);
+            assert_eq!(opened.is_ok(), taken, "{name}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), held, "{name}: untouched before the start");
+            if let Ok(failures) = opened {
+                assert!(failures.is_same_file(&path));
+                failures.begin().unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), "");
+            }
+            let refused = FailuresFile::open(path, Existing::Refuse).unwrap_err();
+            assert!(matches!(refused, ReportError::Exists { .. }));
+        }
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_goes_when_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.csv");
+        let failures = FailuresFile::open(path.clone(), Existing::Resume).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(failures);
+        assert!(!path.exists());
+    }
+}

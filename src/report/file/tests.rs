@@ -1,0 +1,210 @@
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use tempfile::TempDir;
+
+use super::super::encode::tests::{encode, settled};
+use super::super::journal::Verdict;
+use super::super::scan::tests::{awkward_rows, ends};
+use super::super::target::Sync;
+use super::super::writer::{Outputs, start};
+use super::*;
+use crate::outcome::{Settled, Status};
+use crate::record::RecordNumber;
+
+const FORMATS: [(Format, &str); 2] = [(Format::Csv, "r.csv"), (Format::Ndjson, "r.ndjson")];
+
+fn open(path: &Path, existing: Existing) -> Result<ReportFile, ReportError> {
+    ReportFile::open(path.to_owned(), Format::of(path).unwrap(), existing)
+}
+
+/// Writes `rows` as a run that resumes the report, and gives back what it found there.
+async fn resume_and_append(path: &Path, rows: &[Settled]) -> Journal {
+    let mut report = open(path, Existing::Resume).unwrap();
+    let journal = report.read_journal().unwrap();
+    let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
+    let (sender, writer) = start(outputs, 8).unwrap();
+    for row in rows {
+        sender.send(row.clone()).await.unwrap();
+    }
+    drop(sender);
+    writer.finish().await.unwrap();
+    journal
+}
+
+#[tokio::test]
+async fn a_report_cut_at_any_byte_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = awkward_rows();
+    let next = settled(77, "next", Status::Absent);
+    for (format, name) in FORMATS {
+        let path = folder.path().join(name);
+        let (whole, ends) = (encode(format, &rows), ends(format, &rows));
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let journal = resume_and_append(&path, std::slice::from_ref(&next)).await;
+
+            let kept = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1);
+            assert_eq!(journal.rows(), kept as u64, "{name} cut at {cut}");
+            for (index, row) in rows.iter().enumerate() {
+                let verdict = if index < kept { Verdict::Settled } else { Verdict::Todo };
+                assert_eq!(journal.verdict(row.number, &row.key), verdict, "{name} cut at {cut}, row {index}");
+            }
+            let mut expected = rows[..kept].to_vec();
+            expected.push(next.clone());
+            assert_eq!(fs::read(&path).unwrap(), encode(format, &expected), "{name} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn damage_before_the_end_is_named_with_its_line_and_nothing_is_changed() {
+    let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
+    let good = "1,\"a\nb\",deleted,200,,,1,12,2026-10-29T12:00:00.042Z\n";
+    let json = "{\"record\":1,\"key\":\"a\",\"status\":\"deleted\",\"finished_at\":\"2026-10-29T12:00:00.042Z\"}\n";
+    let cases: &[(&str, String, u64, &str)] = &[
+        ("r.csv", "precious notes".to_owned(), 1, "not the header"),
+        ("r.csv", "key\na\nb\n".to_owned(), 1, "not the header"),
+        ("r.csv", format!("{good}{good}"), 1, "not the header"),
+        ("r.csv", format!("{header}{good}rubbish\n{good}"), 4, "9 columns"),
+        ("r.csv", format!("{header}{good}{}", good.replace('1', "0")), 4, "begin at 1"),
+        ("r.csv", format!("{header}{}", good.replace("1,\"", "x,\"")), 2, "`x` is not a record number"),
+        ("r.csv", format!("{header}{good}{}{good}", good.replace("deleted", "gone")), 4, "`gone` is not a status"),
+        ("r.csv", format!("{header}{}{good}", good.replace("2026-", "2O26-")), 2, "is not a time"),
+        ("r.csv", format!("{header}{}", good.replace('\n', ",\n")), 2, "9 columns"),
+        ("r.csv", json.to_owned(), 1, "not the header"),
+        ("r.jsonl", "precious notes".to_owned(), 1, "not a row of a kvsweep report"),
+        ("r.jsonl", format!("{json}{{\"record\":2}}\n"), 2, "missing field `key`"),
+        ("r.jsonl", format!("{json}{json}\0\0\n{json}"), 3, "not a row"),
+        ("r.jsonl", json.replace("deleted", "gone"), 1, "`gone` is not a status"),
+        ("r.jsonl", "\"a key\"\n".to_owned(), 1, "not a row"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, held, at, expected) in cases {
+        let path = folder.path().join(name);
+        fs::write(&path, held).unwrap();
+        let error = open(&path, Existing::Resume).unwrap().read_journal().unwrap_err();
+        let ReportError::Damaged { line, why, .. } = &error else { panic!("{held:?}: {error:?}") };
+        assert_eq!(line, at, "{held:?}: {why}");
+        assert!(why.contains(expected), "{held:?}: {why}");
+        assert!(error.is_usage());
+        assert_eq!(&fs::read_to_string(&path).unwrap(), held);
+        // Whoever forgets to ask for the journal does not get around it either.
+        assert!(open(&path, Existing::Resume).unwrap().begin().is_err());
+        assert_eq!(&fs::read_to_string(&path).unwrap(), held);
+    }
+}
+
+fn folder_with(name: &str, held: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, held).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
+    let (_folder, path) = folder_with("r.csv", "old");
+    let refused = open(&path, Existing::Refuse).unwrap_err();
+    assert!(matches!(refused, ReportError::Exists { .. }) && refused.is_usage());
+    assert!(refused.to_string().ends_with("use --resume to go on with it, or --overwrite to replace it"));
+
+    let replaced = open(&path, Existing::Overwrite).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    drop(replaced);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old", "a job that was not confirmed");
+
+    let (output, _, keep) = open(&path, Existing::Overwrite).unwrap().begin().unwrap();
+    assert_eq!((keep, fs::read_to_string(output.path()).unwrap()), (0, String::new()));
+}
+
+#[test]
+fn a_new_report_is_private_and_goes_when_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for existing in [Existing::Refuse, Existing::Overwrite, Existing::Resume] {
+        let path = folder.path().join("r.csv");
+        let mut report = open(&path, existing).unwrap();
+        let note = folder.path().join("r.csv.lock");
+        for file in [&path, &note] {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+        assert_eq!(report.read_journal().unwrap().rows(), 0);
+        drop(report);
+        assert!(!path.exists() && !note.exists());
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused_whatever_was_asked() {
+    let (folder, victim) = folder_with("victim.csv", "precious");
+    let link = folder.path().join("link.csv");
+    symlink(&victim, &link).unwrap();
+    let dangling = folder.path().join("dangling.csv");
+    symlink(folder.path().join("nothing"), &dangling).unwrap();
+    let directory = folder.path().join("d.csv");
+    fs::create_dir(&directory).unwrap();
+    let pipe = folder.path().join("p.csv");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+
+    for existing in [Existing::Refuse, Existing::Overwrite, Existing::Resume] {
+        for path in [&link, &dangling] {
+            let error = open(path, existing).unwrap_err();
+            assert!(matches!(error, ReportError::Symlink { .. }) && error.is_usage(), "{error:?}");
+        }
+        for (path, kind) in [(directory.as_path(), "a directory"), (&pipe, "a pipe")] {
+            let error = open(path, existing).unwrap_err();
+            assert!(matches!(error, ReportError::NotRegular { what, .. } if what == kind), "{error:?}");
+        }
+        let device = ReportFile::open("/dev/null".into(), Format::Csv, existing).unwrap_err();
+        assert!(matches!(device, ReportError::NotRegular { what: "a device", .. }), "{device:?}");
+        let nowhere = open(&folder.path().join("no/r.csv"), existing).unwrap_err();
+        assert!(matches!(nowhere, ReportError::Io { .. }) && !nowhere.is_usage(), "{nowhere:?}");
+    }
+    assert!(!folder.path().join("nothing").exists());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
+fn a_report_has_one_holder_and_says_who() {
+    let (_folder, path) = folder_with("r.csv", "");
+    let first = open(&path, Existing::Resume).unwrap();
+    for existing in [Existing::Overwrite, Existing::Resume] {
+        let error = open(&path, existing).unwrap_err();
+        let ReportError::Locked { holder: Some(holder), .. } = &error else { panic!("{error:?}") };
+        assert_eq!(holder.pid, std::process::id());
+        assert!(!error.is_usage());
+    }
+    drop(first);
+    assert!(open(&path, Existing::Overwrite).is_ok(), "nothing is left of the lock");
+}
+
+#[test]
+fn a_report_held_by_a_process_without_a_note_is_held_by_another_process() {
+    let (_folder, path) = folder_with("r.csv", "");
+    let other = File::open(&path).unwrap();
+    other.try_lock().unwrap();
+    let error = open(&path, Existing::Resume).unwrap_err();
+    assert!(matches!(error, ReportError::Locked { holder: None, .. }), "{error:?}");
+}
+
+#[test]
+fn one_file_is_known_by_every_name() {
+    let (folder, path) = folder_with("r.csv", "");
+    let report = open(&path, Existing::Resume).unwrap();
+    let (hard, soft) = (folder.path().join("hard"), folder.path().join("soft"));
+    fs::hard_link(&path, &hard).unwrap();
+    symlink(&path, &soft).unwrap();
+    assert!(report.is_same_file(&path) && report.is_same_file(&hard) && report.is_same_file(&soft));
+    assert!(!report.is_same_file(folder.path()) && !report.is_same_file(&folder.path().join("none")));
+}
+
+#[test]
+fn a_dry_runs_report_leaves_everything_to_do() {
+    for (format, name) in FORMATS {
+        let rows = [settled(1, "a", Status::Planned), settled(2, "b", Status::Planned)];
+        let (_folder, path) = folder_with(name, &String::from_utf8(encode(format, &rows)).unwrap());
+        let journal = open(&path, Existing::Resume).unwrap().read_journal().unwrap();
+        assert!(journal.planned_only());
+        assert_eq!(journal.verdict(RecordNumber::FIRST, "other"), Verdict::Todo);
+    }
+}

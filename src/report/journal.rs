@@ -1,0 +1,233 @@
+//! What an earlier run of the same job settled, by record number: little more than 8 bytes a row.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::SystemTime;
+
+use super::scan::Entry;
+use crate::outcome::Status;
+use crate::record::RecordNumber;
+
+/// Records a chunk. Small, so that a report with far-flung record numbers costs a few times its own size and no more.
+const CHUNK: usize = 64;
+
+/// What a chunk costs besides its records: its place in the map (a node is at least half full) and the allocator's
+/// own words.
+const CHUNK_OVERHEAD: usize = 64;
+
+/// The low bits of a record's word hold its state; the rest is a hash of its key.
+const STATE: u64 = 0b11;
+
+/// What the last row of a record says of it. Zero is for records without a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+enum State {
+    /// A dry run saw it.
+    Planned = 1,
+    /// It was sent, and has to be sent again.
+    Unsettled = 2,
+    /// Nothing is left to do.
+    Settled = 3,
+}
+
+impl From<Status> for State {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Planned => Self::Planned,
+            settled if settled.is_settled() => Self::Settled,
+            _ => Self::Unsettled,
+        }
+    }
+}
+
+/// What a journal says of a record of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has to be sent: it has no row, or one that does not settle it.
+    Todo,
+    /// Nothing is left to do.
+    Settled,
+    /// The job that wrote the journal had another key at this position, so it was about another input.
+    Mismatch,
+}
+
+/// What an earlier run settled. Read by [`ReportFile::read_journal`](super::ReportFile::read_journal).
+///
+/// Keys are kept as 62-bit hashes under a key that is random per journal: a different key passes for the same with a
+/// chance of 2⁻⁶² a record, whoever chose it.
+#[derive(Debug, Default)]
+pub struct Journal {
+    chunks: BTreeMap<u64, Box<[u64; CHUNK]>>,
+    hasher: RandomState,
+    rows: u64,
+    settled: u64,
+    planned: u64,
+    first_finished_at: Option<SystemTime>,
+    last_finished_at: Option<SystemTime>,
+}
+
+impl Journal {
+    /// What is to be done about record `number`, which now holds `key` (for an invalid record, what its row's `key`
+    /// would be). The record's last row decides; rows of a dry run bind to nothing.
+    pub fn verdict(&self, number: RecordNumber, key: &str) -> Verdict {
+        let (chunk, index) = place(number);
+        let word = self.chunks.get(&chunk).map_or(0, |records| records[index]);
+        match word & STATE {
+            0 => Verdict::Todo,
+            state if state == State::Planned as u64 => Verdict::Todo,
+            _ if word & !STATE != self.hash(key) => Verdict::Mismatch,
+            state if state == State::Settled as u64 => Verdict::Settled,
+            _ => Verdict::Todo,
+        }
+    }
+
+    /// How many complete rows there are.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many records are settled.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Whether there are rows, and all are those of a dry run.
+    pub fn planned_only(&self) -> bool {
+        self.rows > 0 && self.planned == self.rows
+    }
+
+    /// The earliest `finished_at` of any row.
+    pub fn first_finished_at(&self) -> Option<SystemTime> {
+        self.first_finished_at
+    }
+
+    /// The latest `finished_at` of any row.
+    pub fn last_finished_at(&self) -> Option<SystemTime> {
+        self.last_finished_at
+    }
+
+    /// The memory that the records take, in bytes.
+    pub fn memory(&self) -> usize {
+        self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
+    }
+
+    pub(super) fn add(&mut self, entry: &Entry<'_>) {
+        let state = State::from(entry.status);
+        let word = self.hash(entry.key) | state as u64;
+        let (chunk, index) = place(entry.number);
+        let records = self.chunks.entry(chunk).or_insert_with(|| Box::new([0; CHUNK]));
+        let before = std::mem::replace(&mut records[index], word);
+
+        self.rows += 1;
+        self.settled += u64::from(state == State::Settled);
+        self.settled -= u64::from(before & STATE == State::Settled as u64);
+        self.planned += u64::from(state == State::Planned);
+        let at = entry.finished_at;
+        self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
+        self.last_finished_at = Some(self.last_finished_at.map_or(at, |last| last.max(at)));
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key) & !STATE
+    }
+}
+
+fn place(number: RecordNumber) -> (u64, usize) {
+    let index = number.get() - 1;
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder below CHUNK")]
+    let within = (index % CHUNK as u64) as usize;
+    (index / CHUNK as u64, within)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::encode::tests::noon;
+    use super::*;
+
+    fn number(number: u64) -> RecordNumber {
+        RecordNumber::new(number).unwrap()
+    }
+
+    fn journal(rows: &[(u64, &str, Status)]) -> Journal {
+        let mut journal = Journal::default();
+        for &(record, key, status) in rows {
+            journal.add(&Entry { number: number(record), key, status, finished_at: noon() });
+        }
+        journal
+    }
+
+    #[test]
+    fn only_settled_states_settle() {
+        for status in Status::ALL {
+            let journal = journal(&[(1, "a", status)]);
+            let verdict = if status.is_settled() { Verdict::Settled } else { Verdict::Todo };
+            assert_eq!(journal.verdict(number(1), "a"), verdict, "{status}");
+            assert_eq!(journal.settled(), u64::from(status.is_settled()), "{status}");
+            assert_eq!(journal.verdict(number(2), "a"), Verdict::Todo, "{status}");
+        }
+    }
+
+    #[test]
+    fn another_key_is_noticed_unless_only_a_dry_run_saw_it() {
+        for status in Status::ALL {
+            let journal = journal(&[(5, "a", status)]);
+            let verdict = if status == Status::Planned { Verdict::Todo } else { Verdict::Mismatch };
+            for other in ["b", "", "a ", "A", "a\0"] {
+                assert_eq!(journal.verdict(number(5), other), verdict, "{status} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_row_of_a_record_wins() {
+        let again = journal(&[(1, "a", Status::Failed), (2, "b", Status::Deleted), (1, "a", Status::Deleted)]);
+        assert_eq!((again.rows(), again.settled()), (3, 2));
+        assert_eq!(again.verdict(number(1), "a"), Verdict::Settled);
+
+        let undone = journal(&[(1, "a", Status::Deleted), (1, "a", Status::Unknown)]);
+        assert_eq!((undone.rows(), undone.settled()), (2, 0));
+        assert_eq!(undone.verdict(number(1), "a"), Verdict::Todo);
+    }
+
+    #[test]
+    fn a_dry_run_is_told_from_a_run() {
+        assert!(!journal(&[]).planned_only());
+        assert!(journal(&[(1, "a", Status::Planned), (2, "b", Status::Planned)]).planned_only());
+        assert!(!journal(&[(1, "a", Status::Planned), (2, "b", Status::Duplicate)]).planned_only());
+    }
+
+    #[test]
+    fn ages_are_kept() {
+        let mut journal = Journal::default();
+        assert_eq!((journal.first_finished_at(), journal.last_finished_at()), (None, None));
+        let at = |second| UNIX_EPOCH + Duration::from_secs(second);
+        for second in [20, 10, 30, 25] {
+            let entry = Entry { number: number(second), key: "k", status: Status::Absent, finished_at: at(second) };
+            journal.add(&entry);
+        }
+        assert_eq!((journal.first_finished_at(), journal.last_finished_at()), (Some(at(10)), Some(at(30))));
+    }
+
+    #[test]
+    fn a_row_costs_at_most_sixteen_bytes() {
+        let mut journal = Journal::default();
+        for record in 1..=100_000 {
+            journal.add(&Entry { number: number(record), key: "k", status: Status::Deleted, finished_at: noon() });
+        }
+        assert!(journal.memory() <= 16 * 100_000, "{} bytes", journal.memory());
+        assert_eq!(journal.settled(), 100_000);
+    }
+
+    #[test]
+    fn hostile_record_numbers_cost_little() {
+        let far = [1, u64::MAX, u64::MAX - 1, 1 << 40, (1 << 40) + 64];
+        let journal = journal(&far.map(|record| (record, "k", Status::Deleted)));
+        assert!(journal.memory() < 4096, "{} bytes", journal.memory());
+        for record in far {
+            assert_eq!(journal.verdict(number(record), "k"), Verdict::Settled);
+        }
+        assert_eq!(journal.verdict(number(u64::MAX - 2), "k"), Verdict::Todo);
+    }
+}

@@ -1,0 +1,158 @@
+//! One process at a time writes a file: an advisory lock on the file itself, which the system drops with the process
+//! however that ends, and beside it a note that says who has it. The note is for people; nothing depends on it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::OFlags;
+
+use super::error::{Holder, ReportError};
+use super::row::representable;
+use crate::clock::wall_now;
+
+/// Longer than any note of ours.
+const MAX_NOTE_BYTES: u64 = 256;
+
+/// Neither a symbolic link nor a pipe that nobody reads may catch us.
+pub(super) fn safe_flags() -> i32 {
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
+}
+
+/// Takes the lock on `file`, or says who has it.
+pub(super) fn lock(file: &File, path: &Path) -> Result<(), ReportError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(ReportError::Locked {
+            path: path.to_owned(),
+            holder: open_note(&note_path(path), OpenOptions::new().read(true))
+                .ok()
+                .and_then(|mut note| read(&mut note).ok()?),
+        }),
+        Err(TryLockError::Error(source)) => Err(ReportError::io(path, "lock")(source)),
+    }
+}
+
+/// `<report>.lock`, removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Note {
+    path: PathBuf,
+}
+
+impl Note {
+    /// Leaves a note beside `report` that names this process. `None` where that cannot be, or where a file of that
+    /// name is somebody's: the lock holds without it.
+    pub(super) fn leave(report: &Path) -> Option<Self> {
+        let path = note_path(report);
+        let left = write(&path, Holder { pid: std::process::id(), since: wall_now() });
+        match left {
+            Ok(()) => Some(Self { path }),
+            Err(error) => {
+                tracing::debug!(?path, %error, "no note beside the report");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let ours = open_note(&self.path, OpenOptions::new().read(true)).and_then(|mut note| read(&mut note));
+        if ours.is_ok_and(|holder| holder.is_some_and(|holder| holder.pid == std::process::id())) {
+            let removed = fs::remove_file(&self.path);
+            tracing::debug!(path = ?self.path, ?removed, "the note beside the report is done with");
+        }
+    }
+}
+
+fn note_path(report: &Path) -> PathBuf {
+    let mut path = report.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+fn open_note(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    let note = how.mode(0o600).custom_flags(safe_flags()).open(path)?;
+    if note.metadata()?.is_file() { Ok(note) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+fn write(path: &Path, holder: Holder) -> io::Result<()> {
+    let mut note = open_note(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
+    if note.metadata()?.len() > 0 && read(&mut note)?.is_none() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours"));
+    }
+    note.set_len(0)?;
+    note.rewind()?;
+    let since = humantime::format_rfc3339_seconds(representable(holder.since));
+    note.write_all(format!("pid {}\nsince {since}\n", holder.pid).as_bytes())
+}
+
+fn read(note: &mut File) -> io::Result<Option<Holder>> {
+    let mut text = String::new();
+    note.take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
+    Ok(parse(&text))
+}
+
+fn parse(note: &str) -> Option<Holder> {
+    let (pid, since) = note.strip_prefix("pid ")?.strip_suffix('\n')?.split_once("\nsince ")?;
+    let since: SystemTime = humantime::parse_rfc3339(since).ok()?;
+    Some(Holder { pid: pid.parse().ok()?, since })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_read_back_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("r.csv");
+        let path = folder.path().join("r.csv.lock");
+        let note = Note::leave(&report).unwrap();
+        let holder = read(&mut File::open(&path).unwrap()).unwrap().unwrap();
+        assert_eq!(holder.pid, std::process::id());
+        drop(note);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_note_left_by_a_killed_process_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.csv.lock");
+        fs::write(&path, format!("pid {}\nsince 2026-01-01T00:00:00Z\n", u32::MAX)).unwrap();
+        let note = Note::leave(&folder.path().join("r.csv"));
+        assert!(note.is_some());
+        assert!(fs::read_to_string(&path).unwrap().starts_with(&format!("pid {}\n", std::process::id())));
+    }
+
+    #[test]
+    fn somebody_elses_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.csv.lock");
+        fs::write(&path, "yarn lockfile v1\n").unwrap();
+        assert!(Note::leave(&folder.path().join("r.csv")).is_none());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "yarn lockfile v1\n");
+
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
+        assert!(Note::leave(&folder.path().join("s.csv")).is_none());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "");
+    }
+
+    #[test]
+    fn only_notes_are_notes() {
+        for text in [
+            "",
+            "pid 1",
+            "pid 1\nsince now\n",
+            "pid x\nsince 2026-01-01T00:00:00Z\n",
+            "pid 1\nsince 2026-01-01T00:00:00Z",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+        assert_eq!(parse("pid 7\nsince 2026-01-01T00:00:00Z\n").map(|holder| holder.pid), Some(7));
+    }
+}

@@ -1,0 +1,33 @@
+//! Where outcomes go: rows in CSV or NDJSON, the journal that `--resume` reads, the failures file, the summary.
+//!
+//! - [`Format`], [`Target`], [`Existing`], [`Sync`]: what may be asked for.
+//! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
+//! - [`Journal`]: what an earlier run settled.
+//! - [`start`], [`Writer`]: one thread writes every row; a row that cannot be written closes its channel.
+//! - [`Summary`]: the counts, for a script and for a person.
+//!
+//! Nothing here knows an input or a request, or prints.
+
+mod csv;
+mod encode;
+mod error;
+mod failures;
+mod file;
+mod journal;
+mod lock;
+mod ndjson;
+mod output;
+mod row;
+mod scan;
+mod sink;
+mod summary;
+mod target;
+mod writer;
+
+pub use error::{Holder, ReportError};
+pub use failures::FailuresFile;
+pub use file::{Destination, ReportFile};
+pub use journal::{Journal, Verdict};
+pub use summary::Summary;
+pub use target::{Existing, Format, Sync, SyncError, Target, default_path};
+pub use writer::{Outputs, Writer, Written, start};

@@ -1,0 +1,157 @@
+//! A file that is opened, checked and locked, but not touched before its first write.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::error::ReportError;
+use super::lock::{self, Note};
+use super::target::Existing;
+
+/// How often a file may be moved away under our hands before we give up.
+const ATTEMPTS: u32 = 8;
+
+/// Who made the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was there before.
+    Found,
+    /// This run made it; as long as nothing is written, it goes when this goes.
+    Made,
+}
+
+/// A regular file, held by this process alone.
+#[derive(Debug)]
+pub(super) struct OutputFile {
+    /// Dropped, and so removed, before the lock goes with the file.
+    note: Option<Note>,
+    file: File,
+    path: PathBuf,
+    origin: Origin,
+}
+
+impl OutputFile {
+    /// Opens and locks `path`; a new file gets mode 0600.
+    pub(super) fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
+        for _ in 0..ATTEMPTS {
+            let opened = match existing {
+                Existing::Refuse => Some((create(&path)?, Origin::Made)),
+                Existing::Overwrite | Existing::Resume => match find(&path)? {
+                    Some(file) => Some((file, Origin::Found)),
+                    None => match create(&path) {
+                        Ok(file) => Some((file, Origin::Made)),
+                        Err(ReportError::Exists { .. }) => None,
+                        Err(error) => return Err(error),
+                    },
+                },
+            };
+            let Some((file, origin)) = opened else { continue };
+            lock::lock(&file, &path)?;
+            // It may have been moved or removed before the lock was ours; then we would write into nowhere.
+            if names(&path, &file).map_err(ReportError::io(&path, "look at"))? {
+                return Ok(Self { note: None, file, path, origin });
+            }
+        }
+        let replaced = io::Error::other("it is removed or replaced whenever it is opened");
+        Err(ReportError::io(&path, "open")(replaced))
+    }
+
+    /// Leaves a note that says who writes it.
+    pub(super) fn leave_note(&mut self) {
+        self.note = Note::leave(&self.path);
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Cuts off what follows the first `keep` bytes; writing goes on there.
+    pub(super) fn begin(&mut self, keep: u64) -> Result<(), ReportError> {
+        self.origin = Origin::Found;
+        let mut file = &self.file;
+        file.set_len(keep)
+            .and_then(|()| file.seek(SeekFrom::Start(keep)))
+            .map_err(ReportError::io(&self.path, "write"))?;
+        Ok(())
+    }
+
+    /// Whether `path` names this file, by whatever name.
+    pub(super) fn is_same_file(&self, path: &Path) -> bool {
+        let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        fs::metadata(path).and_then(|other| Ok(same(other, self.file.metadata()?))).unwrap_or(false)
+    }
+
+    /// A stand-in for what no test can have on the disk, such as a full one.
+    #[cfg(test)]
+    pub(super) fn for_test(file: File) -> Self {
+        Self { note: None, file, path: "test".into(), origin: Origin::Found }
+    }
+}
+
+impl Drop for OutputFile {
+    /// A job that ended before its first row (nobody confirmed it, say) leaves no empty file in the way of the next.
+    fn drop(&mut self) {
+        let empty = || self.file.metadata().is_ok_and(|file| file.len() == 0);
+        if self.origin == Origin::Made && empty() && names(&self.path, &self.file).unwrap_or(false) {
+            let removed = fs::remove_file(&self.path);
+            tracing::debug!(path = ?self.path, ?removed, "nothing was written");
+        }
+    }
+}
+
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    let here = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (here.dev(), here.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn create(path: &Path) -> Result<File, ReportError> {
+    let created = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    created.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => unfit(path).unwrap_or_else(|| ReportError::Exists { path: path.to_owned() }),
+        _ => ReportError::io(path, "make")(error),
+    })
+}
+
+/// The file that is there, if one is.
+fn find(path: &Path) -> Result<Option<File>, ReportError> {
+    match OpenOptions::new().read(true).write(true).custom_flags(lock::safe_flags()).open(path) {
+        Ok(file) => {
+            let found = file.metadata().map_err(ReportError::io(path, "look at"))?;
+            match kind(found.file_type()) {
+                None => Ok(Some(file)),
+                Some(what) => Err(ReportError::NotRegular { path: path.to_owned(), what }),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unfit(path).unwrap_or_else(|| ReportError::io(path, "open")(error))),
+    }
+}
+
+/// Why what is at `path` cannot be a report, where that is because of its kind.
+fn unfit(path: &Path) -> Option<ReportError> {
+    let found = fs::symlink_metadata(path).ok()?;
+    if found.is_symlink() {
+        return Some(ReportError::Symlink { path: path.to_owned() });
+    }
+    kind(found.file_type()).map(|what| ReportError::NotRegular { path: path.to_owned(), what })
+}
+
+/// What it is, unless it is a regular file.
+fn kind(found: fs::FileType) -> Option<&'static str> {
+    match () {
+        () if found.is_file() => None,
+        () if found.is_dir() => Some("a directory"),
+        () if found.is_fifo() => Some("a pipe"),
+        () if found.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
+}

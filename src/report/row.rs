@@ -1,0 +1,68 @@
+//! One row of the report: its columns, their order, and how a settled record fills them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use crate::outcome::{Settled, Status};
+
+/// The columns, in order; the members of an NDJSON row have the same names.
+pub(super) const COLUMNS: [&str; 9] =
+    ["record", "key", "status", "http_status", "error_code", "error", "attempts", "elapsed_ms", "finished_at"];
+
+/// A settled record as its row says it. The fields' order is the order of the columns.
+#[derive(Debug, Serialize)]
+pub(super) struct Row<'a> {
+    pub(super) record: u64,
+    pub(super) key: &'a str,
+    #[serde(serialize_with = "displayed")]
+    pub(super) status: Status,
+    pub(super) http_status: Option<u16>,
+    pub(super) error_code: Option<u64>,
+    pub(super) error: Option<&'a str>,
+    pub(super) attempts: u32,
+    pub(super) elapsed_ms: u64,
+    #[serde(serialize_with = "displayed")]
+    pub(super) finished_at: humantime::Rfc3339Timestamp,
+}
+
+impl<'a> From<&'a Settled> for Row<'a> {
+    fn from(settled: &'a Settled) -> Self {
+        let detail = settled.detail.as_deref();
+        Self {
+            record: settled.number.get(),
+            key: &settled.key,
+            status: settled.status,
+            http_status: settled.http_status,
+            error_code: detail.and_then(|detail| detail.error_code),
+            error: detail.map(|detail| detail.error.as_str()).filter(|error| !error.is_empty()),
+            attempts: settled.attempts,
+            elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap_or(u64::MAX),
+            finished_at: humantime::format_rfc3339_millis(representable(settled.finished_at)),
+        }
+    }
+}
+
+fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// `moment`, held within what RFC 3339 can say (years 1970 to 9999): a machine whose clock is off still gets its rows.
+pub(super) fn representable(moment: SystemTime) -> SystemTime {
+    const LAST: Duration = Duration::new(253_402_300_799, 999_000_000);
+    moment.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_out_of_range_are_held_within_it() {
+        let shown = |moment| humantime::format_rfc3339_millis(representable(moment)).to_string();
+        assert_eq!(shown(UNIX_EPOCH - Duration::from_millis(1)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(shown(UNIX_EPOCH + Duration::from_secs(1 << 40)), "9999-12-31T23:59:59.999Z");
+        assert_eq!(shown(UNIX_EPOCH + Duration::from_micros(1_001_999)), "1970-01-01T00:00:01.001Z");
+    }
+}

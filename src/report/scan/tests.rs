@@ -1,0 +1,114 @@
+use std::io::BufReader;
+
+use proptest::prelude::*;
+
+use super::super::encode::tests::{any_settled, encode, settled};
+use super::super::target::Format;
+use super::super::{csv, ndjson};
+use super::*;
+use crate::outcome::{Detail, Settled};
+
+pub(crate) fn awkward_rows() -> Vec<Settled> {
+    let keys = ["plain", "a,b \"q\"\nand\r\n", "é🔑\u{feff}", "\"\0\r"];
+    let mut rows: Vec<Settled> = (1..).zip(keys).map(|(number, key)| settled(number, key, Status::Deleted)).collect();
+    rows[2].status = Status::Invalid;
+    rows[3].detail = Some(Box::new(Detail { error_code: Some(10_009), error: "not\n\"found\"".to_owned() }));
+    rows
+}
+
+/// Where each row ends, and where the first begins.
+pub(crate) fn ends(format: Format, rows: &[Settled]) -> Vec<usize> {
+    (0..=rows.len()).map(|count| encode(format, &rows[..count]).len()).collect()
+}
+
+/// What is left of a row: number, key, status.
+type Seen = (u64, String, Status);
+
+fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ScanError> {
+    let mut rows = Vec::new();
+    let each = |entry: Entry<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
+    // A small buffer, so that rows span its borders.
+    let input = BufReader::with_capacity(7, bytes);
+    let end = match format {
+        Format::Csv => csv::scan(input, each),
+        Format::Ndjson => ndjson::scan(input, each),
+    }?;
+    Ok((rows, end))
+}
+
+/// A power cut can leave zeros behind what was written.
+#[test]
+fn zeros_after_any_cut_are_as_torn_as_what_they_follow() {
+    for format in [Format::Csv, Format::Ndjson] {
+        let rows = awkward_rows();
+        let (whole, ends) = (encode(format, &rows), ends(format, &rows));
+        for cut in 0..=whole.len() {
+            let mut left = whole[..cut].to_vec();
+            left.resize(cut + 3, 0);
+            let (read, end) = scan(format, &left).unwrap();
+            let complete = ends.iter().copied().filter(|&end| end <= cut).max().unwrap_or(0);
+            assert_eq!(end, complete as u64, "{format:?} cut at {cut}");
+            assert_eq!(read, scan(format, &whole[..complete]).unwrap().0, "{format:?} cut at {cut}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_report_cut_anywhere_gives_its_complete_rows(
+        rows in prop::collection::vec(any_settled(), 0..5), cut in any::<prop::sample::Index>(),
+    ) {
+        for format in [Format::Csv, Format::Ndjson] {
+            let (whole, ends) = (encode(format, &rows), ends(format, &rows));
+            let cut = cut.index(whole.len() + 1);
+            let (read, end) = scan(format, &whole[..cut]).unwrap();
+            let complete = ends.iter().copied().filter(|&end| end <= cut).max().unwrap_or(0);
+            prop_assert_eq!(end, complete as u64);
+            let kept = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1);
+            let expected: Vec<_> =
+                rows[..kept].iter().map(|row| (row.number.get(), row.key.to_string(), row.status)).collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), from in 0..200_usize) {
+        for format in [Format::Csv, Format::Ndjson] {
+            let mut report = encode(format, &awkward_rows());
+            report.truncate(from);
+            report.extend_from_slice(&bytes);
+            if let Ok((_, end)) = scan(format, &report) {
+                let (_, again) = scan(format, &report[..usize::try_from(end).unwrap()]).unwrap();
+                prop_assert_eq!(again, end, "what is kept is complete");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_report_that_went_through_an_editor_is_read() {
+    let text = String::from_utf8(encode(Format::Csv, &[settled(1, "a", Status::Deleted)])).unwrap();
+    let edited = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let mut keys = Vec::new();
+    let end = csv::scan(edited.as_bytes(), |entry| keys.push(entry.key.to_owned())).unwrap();
+    assert_eq!((end, keys), (edited.len() as u64, vec!["a".to_owned()]));
+}
+
+#[test]
+fn a_file_of_one_endless_row_is_neither_kept_in_memory_nor_taken() {
+    let endless = |beginning: &str, end: &str| {
+        let mut bytes = encode(Format::Csv, &[]);
+        bytes.extend_from_slice(beginning.as_bytes());
+        bytes.resize(bytes.len() + (17 << 20), b'x');
+        bytes.extend_from_slice(end.as_bytes());
+        bytes
+    };
+    let damaged = |result| matches!(result, Err(ScanError::Damaged { line: 2, .. }));
+    let header = encode(Format::Csv, &[]).len() as u64;
+    assert!(damaged(csv::scan(endless("1,", ",deleted\n").as_slice(), |_| ())));
+    assert!(matches!(csv::scan(endless("1,\"", "").as_slice(), |_| ()), Ok(end) if end == header));
+    assert!(csv::scan(vec![0; 17 << 20].as_slice(), |_| ()).is_err(), "no header");
+    assert!(matches!(ndjson::scan(vec![b'x'; 17 << 20].as_slice(), |_| ()), Err(ScanError::Damaged { line: 1, .. })));
+}

@@ -1,0 +1,105 @@
+//! Bytes on their way out: a buffer of ours in front of a file or of stdout.
+//!
+//! Not a `BufWriter`: that tries again to write when it is dropped, and after a failed write the same bytes would be
+//! there twice, with a torn row between them.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use super::error::ReportError;
+use super::output::OutputFile;
+
+/// The buffer is handed on when it holds this many bytes.
+const ENOUGH: usize = 64 << 10;
+
+#[derive(Debug)]
+enum Medium {
+    File(OutputFile),
+    /// A duplicate of stdout, without the line buffer that std has in front of it.
+    Stdout(File),
+    /// A stdout that nobody reads any more.
+    Closed,
+}
+
+/// Where bytes go. After an error it must not be used again.
+#[derive(Debug)]
+pub(super) struct Sink {
+    medium: Medium,
+    buffer: Vec<u8>,
+}
+
+impl Sink {
+    pub(super) fn file(output: OutputFile) -> Self {
+        Self { medium: Medium::File(output), buffer: Vec::with_capacity(2 * ENOUGH) }
+    }
+
+    pub(super) fn stdout() -> Self {
+        // It fails where the process was started without a stdout.
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        Self::stream(stdout.ok().map(File::from))
+    }
+
+    /// A stream whose reader may leave at any time; `None` where there is none.
+    pub(super) fn stream(stream: Option<File>) -> Self {
+        let medium = stream.map_or(Medium::Closed, Medium::Stdout);
+        Self { medium, buffer: Vec::with_capacity(2 * ENOUGH) }
+    }
+
+    /// The buffer, to append to.
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Hands the buffer on where it has grown large.
+    pub(super) fn relieve(&mut self) -> Result<(), ReportError> {
+        if self.buffer.len() >= ENOUGH { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands everything on to the system.
+    pub(super) fn flush(&mut self) -> Result<(), ReportError> {
+        let written = match &self.medium {
+            Medium::File(output) => {
+                let mut file = output.file();
+                file.write_all(&self.buffer).map_err(ReportError::io(output.path(), "write"))
+            }
+            Medium::Stdout(stream) => {
+                let mut stream = stream;
+                match stream.write_all(&self.buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        self.medium = Medium::Closed;
+                        Ok(())
+                    }
+                    written => written.map_err(ReportError::io(Path::new("stdout"), "write")),
+                }
+            }
+            Medium::Closed => Ok(()),
+        };
+        self.buffer.clear();
+        written
+    }
+
+    /// Waits until what was flushed is on the disk.
+    pub(super) fn sync(&mut self) -> Result<(), ReportError> {
+        match &self.medium {
+            Medium::File(output) => output.file().sync_data().map_err(ReportError::io(output.path(), "sync")),
+            Medium::Stdout(_) | Medium::Closed => Ok(()),
+        }
+    }
+
+    /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
+    pub(super) fn sync_name(&self) {
+        let Medium::File(output) = &self.medium else { return };
+        let folder = output.path().parent().filter(|folder| !folder.as_os_str().is_empty());
+        let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+        if let Err(error) = synced {
+            tracing::debug!(path = ?output.path(), %error, "the folder cannot be synced");
+        }
+    }
+
+    /// Whether the reader of a stream has left.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.medium, Medium::Closed)
+    }
+}

@@ -1,0 +1,242 @@
+//! The job in numbers: one JSON object for a script, a few lines for a person.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::outcome::{Status, StopReason, Tally};
+use crate::terminal::{count, counted, duration};
+
+/// What a run came to. Serialized, it has exactly the members of the contract, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Records of the input, as far as it was read.
+    pub records: u64,
+    /// Records that this run gave a state.
+    pub tally: Tally,
+    /// Records that an earlier run had settled.
+    pub resumed: u64,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests that repeated an earlier one.
+    pub retries: u64,
+    /// Answers that asked for a pause (429).
+    pub throttled: u64,
+    /// From start to end.
+    pub elapsed: Duration,
+    /// Why the job ended before its input did.
+    pub stopped: Option<StopReason>,
+    /// The exit code.
+    pub exit_code: u8,
+}
+
+impl Summary {
+    /// Keys a second that were settled by being sent; 0 where no time passed.
+    pub fn rate(&self) -> f64 {
+        if self.elapsed.is_zero() { 0.0 } else { self.tally.sent() as f64 / self.elapsed.as_secs_f64() }
+    }
+
+    /// Records that are in no state, because the job stopped early.
+    pub fn not_attempted(&self) -> u64 {
+        self.records.saturating_sub(self.tally.total()).saturating_sub(self.resumed)
+    }
+
+    /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
+    /// stopped. What to do next is for the caller to add.
+    pub fn lines(&self) -> Vec<String> {
+        let dry_run = self.tally.get(Status::Planned) > 0 && self.requests == 0;
+        let main = if dry_run { Status::Planned } else { Status::Deleted };
+        let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
+        let others = [("settled before", self.resumed, false), ("not attempted", self.not_attempted(), false)];
+        let shown: Vec<(&str, String)> = states
+            .into_iter()
+            .chain(others)
+            .filter(|&(_, number, always)| always || number > 0)
+            .map(|(name, number, _)| (name, count(number)))
+            .collect();
+        let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let number_width = shown.iter().map(|(_, number)| number.len()).max().unwrap_or_default();
+        let mut lines: Vec<String> =
+            shown.iter().map(|(name, number)| format!("{name:name_width$}  {number:>number_width$}")).collect();
+
+        lines.push(self.work());
+        if let Some(reason) = self.stopped {
+            lines.push(format!("stopped early: {}", in_words(reason)));
+        }
+        lines
+    }
+
+    /// `1,234 records in 4.0s, 308.5 keys/s; 1,240 requests, 6 retries, throttled 1 time`.
+    fn work(&self) -> String {
+        let time = format!("{} in {}", counted(self.records, "record"), duration(self.elapsed));
+        if self.requests == 0 {
+            return time;
+        }
+        let retries = match self.retries {
+            0 => String::new(),
+            1 => ", 1 retry".to_owned(),
+            many => format!(", {} retries", count(many)),
+        };
+        let throttled = match self.throttled {
+            0 => String::new(),
+            times => format!(", throttled {}", counted(times, "time")),
+        };
+        let requests = counted(self.requests, "request");
+        format!("{time}, {:.1} keys/s; {requests}{retries}{throttled}", self.rate())
+    }
+}
+
+/// [`Summary::lines`], one below the other, without a last line end.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+fn in_words(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Unauthorized => "the credentials were refused",
+        StopReason::NamespaceNotFound => "there is no such namespace in this account",
+        StopReason::AccountNotFound => "there is no such account",
+        StopReason::DailyLimit => "the deletes of this day are used up (they are reset at 00:00 UTC)",
+        StopReason::MaxFailures => "--max-failures was reached",
+        StopReason::MaxKeys => "--max-keys was reached",
+        StopReason::Outage => "the server was out of reach, or asked for a pause, for too long",
+        StopReason::Deadline => "--deadline came",
+        StopReason::Interrupted => "a signal asked for it",
+        StopReason::IoError => "an input or the report could not be read or written",
+    }
+}
+
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Members {
+            records: u64,
+            deleted: u64,
+            absent: u64,
+            failed: u64,
+            unknown: u64,
+            invalid: u64,
+            duplicate: u64,
+            planned: u64,
+            resumed: u64,
+            requests: u64,
+            retries: u64,
+            throttled: u64,
+            elapsed_s: f64,
+            rate_per_s: f64,
+            stopped: Option<StopReason>,
+            exit_code: u8,
+        }
+        let thousandths = |number: f64| (number * 1000.0).round() / 1000.0;
+        Members {
+            records: self.records,
+            deleted: self.tally.get(Status::Deleted),
+            absent: self.tally.get(Status::Absent),
+            failed: self.tally.get(Status::Failed),
+            unknown: self.tally.get(Status::Unknown),
+            invalid: self.tally.get(Status::Invalid),
+            duplicate: self.tally.get(Status::Duplicate),
+            planned: self.tally.get(Status::Planned),
+            resumed: self.resumed,
+            requests: self.requests,
+            retries: self.retries,
+            throttled: self.throttled,
+            elapsed_s: thousandths(self.elapsed.as_secs_f64()),
+            rate_per_s: thousandths(self.rate()),
+            stopped: self.stopped,
+            exit_code: self.exit_code,
+        }
+        .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(counts: &[(Status, u64)]) -> Summary {
+        let mut tally = Tally::default();
+        for &(status, number) in counts {
+            (0..number).for_each(|_| tally.add(status));
+        }
+        Summary {
+            records: tally.total(),
+            tally,
+            resumed: 0,
+            requests: 0,
+            retries: 0,
+            throttled: 0,
+            elapsed: Duration::ZERO,
+            stopped: None,
+            exit_code: 0,
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_members_of_the_contract_in_order() {
+        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().zip(1..).collect();
+        let summary = Summary {
+            records: 40,
+            resumed: 8,
+            requests: 20,
+            retries: 9,
+            throttled: 10,
+            elapsed: Duration::from_micros(3_000_400),
+            stopped: Some(StopReason::DailyLimit),
+            exit_code: 5,
+            ..summary(&counts)
+        };
+        assert_eq!(
+            serde_json::to_string(&summary).unwrap(),
+            "{\"records\":40,\"deleted\":1,\"absent\":2,\"failed\":3,\"unknown\":4,\"invalid\":5,\"duplicate\":6,\
+             \"planned\":7,\"resumed\":8,\"requests\":20,\"retries\":9,\"throttled\":10,\"elapsed_s\":3.0,\
+             \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5}"
+        );
+        assert_eq!(summary.not_attempted(), 40 - 28 - 8);
+    }
+
+    #[test]
+    fn no_time_is_no_rate() {
+        let json = serde_json::to_value(summary(&[(Status::Deleted, 3)])).unwrap();
+        assert_eq!((&json["rate_per_s"], &json["stopped"]), (&0.0.into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn a_person_reads_only_what_occurred() {
+        let all_well =
+            Summary { requests: 1234, elapsed: Duration::from_secs(4), ..summary(&[(Status::Deleted, 1234)]) };
+        assert_eq!(all_well.to_string(), "deleted  1,234\n1,234 records in 4.0s, 308.5 keys/s; 1,234 requests");
+
+        let mixed = Summary {
+            records: 2000,
+            resumed: 700,
+            requests: 1240,
+            retries: 1,
+            throttled: 2,
+            elapsed: Duration::from_secs(100),
+            stopped: Some(StopReason::Deadline),
+            ..summary(&[(Status::Absent, 3), (Status::Failed, 1200)])
+        };
+        assert_eq!(
+            mixed.lines(),
+            [
+                "deleted             0",
+                "absent              3",
+                "failed          1,200",
+                "settled before    700",
+                "not attempted      97",
+                "2,000 records in 1m 40s, 12.0 keys/s; 1,240 requests, 1 retry, throttled 2 times",
+                "stopped early: --deadline came",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_dry_run_is_about_what_is_planned() {
+        let dry = summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]);
+        assert_eq!(dry.lines(), ["duplicate  1", "planned    5", "6 records in 0.0s"]);
+    }
+}

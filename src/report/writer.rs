@@ -1,0 +1,213 @@
+//! The one writer of rows: a thread that takes settled records from a channel and writes them out.
+//!
+//! Rows are handed to the system at least once a second and at the end. When that fails, the channel closes, so that
+//! whoever sends rows knows at once, and [`Writer::finish`] says why; nothing is written after an error.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::encode::Encoder;
+use super::error::ReportError;
+use super::failures::FailuresFile;
+use super::file::Destination;
+use super::row::Row;
+use super::sink::Sink;
+use super::target::{Format, Sync};
+use crate::outcome::{Settled, Status};
+
+/// The longest that a row waits in our memory.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+
+/// Rows taken at once.
+const BATCH: usize = 256;
+
+/// How long rows may gather before they are taken, so that a fast job does not wake this thread for every row. Used
+/// only where the channel holds enough of them not to fill up meanwhile.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Everything that a run writes besides its summary.
+#[derive(Debug)]
+pub struct Outputs {
+    /// A row for every record.
+    pub report: Option<Destination>,
+    /// The keys that were not, or not surely, deleted.
+    pub failures: Option<FailuresFile>,
+    /// How surely rows are on the disk.
+    pub sync: Sync,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// How many settled records were taken, and, unless stdout closed, written.
+    pub rows: u64,
+    /// Whether the report went to a stdout that was closed before the end; what came later is nowhere.
+    pub stdout_closed: bool,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct Writer {
+    done: oneshot::Receiver<Result<Written, ReportError>>,
+}
+
+/// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
+/// sent. At most `capacity` rows wait in the channel; from 512 on, the thread takes them in batches.
+///
+/// # Errors
+/// [`ReportError`], where a file cannot be written at all or no thread can be had.
+pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>, Writer), ReportError> {
+    let rows = Rows::begin(outputs)?;
+    let thread_failed = || ReportError::io(Path::new("the report"), "start a thread for");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(thread_failed())?;
+    let (sender, received) = mpsc::channel(capacity.max(1));
+    let (tell, done) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("report".to_owned())
+        .spawn(move || {
+            // The files are closed, and so unlocked, when `run` returns. Nobody has to be there to be told.
+            let _ = tell.send(runtime.block_on(rows.run(received)));
+        })
+        .map_err(thread_failed())?;
+    Ok((sender, Writer { done }))
+}
+
+impl Writer {
+    /// Waits until all rows are written. Ends only after every sender is gone, or on an error; then the files are
+    /// unlocked.
+    ///
+    /// # Errors
+    /// The first [`ReportError`].
+    pub async fn finish(self) -> Result<Written, ReportError> {
+        self.done.await.unwrap_or(Err(ReportError::WriterDied))
+    }
+}
+
+/// A sink and how its rows look.
+type Output = (Sink, Encoder);
+
+/// What the thread owns.
+#[derive(Debug)]
+struct Rows {
+    report: Option<Output>,
+    failures: Option<Output>,
+    sync: Sync,
+    taken: u64,
+}
+
+impl Rows {
+    fn begin(outputs: Outputs) -> Result<Self, ReportError> {
+        let report = match outputs.report {
+            None => None,
+            Some(Destination::Stdout) => Some(report(Sink::stdout(), Format::Csv, 0)),
+            Some(Destination::File(file)) => {
+                let (output, format, keep) = file.begin()?;
+                Some(report(Sink::file(output), format, keep))
+            }
+        };
+        let failures = match outputs.failures {
+            None => None,
+            Some(file) => {
+                let (output, format) = file.begin()?;
+                let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));
+                encoder.keys_header(sink.buffer());
+                Some((sink, encoder))
+            }
+        };
+        let mut rows = Self { report, failures, sync: outputs.sync, taken: 0 };
+        rows.flush()?;
+        if rows.sync != Sync::Never {
+            rows.sinks().for_each(|sink| sink.sync_name());
+        }
+        Ok(rows)
+    }
+
+    /// Writes what is received until every sender is gone.
+    async fn run(mut self, mut received: mpsc::Receiver<Settled>) -> Result<Written, ReportError> {
+        let gathers = received.max_capacity() >= 2 * BATCH;
+        let mut batch = Vec::with_capacity(BATCH);
+        // When what is written has to be handed on; `None` where everything was.
+        let mut due = None;
+        loop {
+            let arriving = received.recv_many(&mut batch, BATCH);
+            let taken = match due {
+                None => arriving.await,
+                Some(moment) => {
+                    let Ok(taken) = timeout_at(moment, arriving).await else {
+                        self.flush()?;
+                        due = None;
+                        continue;
+                    };
+                    taken
+                }
+            };
+            if taken == 0 {
+                break;
+            }
+            for settled in batch.drain(..) {
+                self.write(&settled)?;
+            }
+            let now = Instant::now();
+            if self.sync == Sync::Always || due.is_some_and(|due| due <= now) {
+                self.flush()?;
+                due = None;
+            } else {
+                due = due.or(Some(now + FLUSH_AFTER));
+            }
+            if gathers && taken < BATCH && !received.is_closed() {
+                sleep(GATHER).await;
+            }
+        }
+        self.flush()?;
+        let stdout_closed = self.report.as_ref().is_some_and(|(sink, _)| sink.is_closed());
+        Ok(Written { rows: self.taken, stdout_closed })
+    }
+
+    fn write(&mut self, settled: &Settled) -> Result<(), ReportError> {
+        self.taken += 1;
+        if let Some((sink, encoder)) = &mut self.report {
+            encoder.row(&Row::from(settled), sink.buffer());
+            sink.relieve()?;
+        }
+        if let Some((sink, encoder)) = &mut self.failures
+            && matches!(settled.status, Status::Failed | Status::Unknown)
+        {
+            encoder.key(&settled.key, sink.buffer());
+            sink.relieve()?;
+        }
+        Ok(())
+    }
+
+    /// Hands everything on, and onto the disk as the policy says. Tries all of it, and tells the first error.
+    fn flush(&mut self) -> Result<(), ReportError> {
+        let policy = self.sync;
+        let mut result = Ok(());
+        for sink in self.sinks() {
+            let flushed = sink.flush().and_then(|()| match policy {
+                Sync::Never => Ok(()),
+                Sync::EverySecond | Sync::Always => sink.sync(),
+            });
+            result = result.and(flushed);
+        }
+        result
+    }
+
+    fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+        self.report.iter_mut().chain(&mut self.failures).map(|(sink, _)| sink)
+    }
+}
+
+/// A report whose first `keep` bytes are there already.
+fn report(mut sink: Sink, format: Format, keep: u64) -> Output {
+    let mut encoder = Encoder::new(format);
+    if keep == 0 {
+        encoder.report_header(sink.buffer());
+    }
+    (sink, encoder)
+}
+
+#[cfg(test)]
+mod tests;

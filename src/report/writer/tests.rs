@@ -1,0 +1,212 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use super::super::encode::tests::{encode, settled};
+use super::super::file::ReportFile;
+use super::super::output::OutputFile;
+use super::super::target::Existing;
+use super::*;
+
+fn rows(count: u64) -> Vec<Settled> {
+    let status = |number: u64| Status::ALL[usize::try_from(number).unwrap() % Status::ALL.len()];
+    (1..=count).map(|number| settled(number, &format!("key\n{number}"), status(number))).collect()
+}
+
+fn report_file(path: PathBuf) -> Destination {
+    let format = Format::of(&path).unwrap();
+    Destination::File(ReportFile::open(path, format, Existing::Refuse).unwrap())
+}
+
+fn full_disk() -> File {
+    OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+/// Rows into the end of a pipe, as stdout can be one.
+fn piped(pipe: std::io::PipeWriter) -> Rows {
+    let sink = Sink::stream(Some(OwnedFd::from(pipe).into()));
+    Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Always, taken: 0 }
+}
+
+#[tokio::test]
+async fn every_row_is_written_and_the_file_unlocked() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rows(2000);
+    for (name, failures) in [("r.csv", "f.csv"), ("r.ndjson", "f.jsonl")] {
+        for (sync, capacity) in [(Sync::Never, 0), (Sync::EverySecond, 1024), (Sync::Always, 512)] {
+            let (path, failed) = (folder.path().join(name), folder.path().join(failures));
+            let failures = FailuresFile::open(failed.clone(), Existing::Refuse).unwrap();
+            let outputs = Outputs { report: Some(report_file(path.clone())), failures: Some(failures), sync };
+            let (sender, writer) = start(outputs, capacity).unwrap();
+            for row in &rows {
+                sender.send(row.clone()).await.unwrap();
+            }
+            drop(sender);
+            assert_eq!(writer.finish().await.unwrap(), Written { rows: 2000, stdout_closed: false });
+
+            let format = Format::of(&path).unwrap();
+            assert!(fs::read(&path).unwrap() == encode(format, &rows), "{name} {sync:?}");
+            let (mut expected, mut encoder) = (Vec::new(), Encoder::new(format));
+            encoder.keys_header(&mut expected);
+            for row in rows.iter().filter(|row| matches!(row.status, Status::Failed | Status::Unknown)) {
+                encoder.key(&row.key, &mut expected);
+            }
+            assert!(fs::read(&failed).unwrap() == expected, "{name} {sync:?}");
+            assert!(!folder.path().join(format!("{name}.lock")).exists());
+            File::open(&path).unwrap().try_lock().unwrap();
+            fs::remove_file(path).unwrap();
+            fs::remove_file(failed).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_job_without_a_report_still_counts() {
+    let outputs = Outputs { report: None, failures: None, sync: Sync::EverySecond };
+    let (sender, writer) = start(outputs, 4).unwrap();
+    sender.send(settled(1, "a", Status::Deleted)).await.unwrap();
+    drop(sender);
+    assert_eq!(writer.finish().await.unwrap().rows, 1);
+}
+
+#[test]
+fn a_sink_on_a_full_disk_fails_when_flushed_and_when_it_has_grown() {
+    let mut sink = Sink::file(OutputFile::for_test(full_disk()));
+    sink.buffer().push(b'x');
+    sink.relieve().unwrap();
+    assert!(matches!(sink.flush(), Err(ReportError::Io { doing: "write", .. })));
+    sink.buffer().resize(100_000, b'x');
+    assert!(matches!(sink.relieve(), Err(ReportError::Io { doing: "write", .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_closes_the_channel_and_claims_nothing() {
+    for failing_report in [Failing::Report, Failing::Failures] {
+        let output = || Some((Sink::file(OutputFile::for_test(full_disk())), Encoder::new(Format::Csv)));
+        let (report, failures) = match failing_report {
+            Failing::Report => (output(), None),
+            Failing::Failures => (None, output()),
+        };
+        let rows = Rows { report, failures, sync: Sync::Never, taken: 0 };
+        let (sender, received) = mpsc::channel(4);
+        let writer = tokio::spawn(rows.run(received));
+        sender.send(settled(1, "a", Status::Failed)).await.unwrap();
+        // Nobody has to send a second row for the first one's loss to show.
+        sender.closed().await;
+        let error = writer.await.unwrap().unwrap_err();
+        let ReportError::Io { doing: "write", source, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
+        assert!(!error.is_usage());
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Failing {
+    Report,
+    Failures,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_waits_a_second_at_most_however_busy_the_writer_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.csv");
+    let outputs = Outputs { report: Some(report_file(path.clone())), failures: None, sync: Sync::EverySecond };
+    let rows = Rows::begin(outputs).unwrap();
+    let header = encode(Format::Csv, &[]);
+    assert_eq!(fs::read(&path).unwrap(), header, "the header is there from the start");
+
+    let (sender, received) = mpsc::channel(1024);
+    let writer = tokio::spawn(rows.run(received));
+    let written = || fs::read(&path).unwrap().len();
+    let first = settled(1, "a", Status::Deleted);
+    sender.send(first.clone()).await.unwrap();
+    sleep(FLUSH_AFTER * 9 / 10).await;
+    assert_eq!(written(), header.len(), "small writes are gathered");
+    sleep(FLUSH_AFTER / 5).await;
+    assert_eq!(fs::read(&path).unwrap(), encode(Format::Csv, &[first]), "an idle writer hands its rows on");
+
+    let before = written();
+    for number in 2..200 {
+        sender.send(settled(number, "a", Status::Deleted)).await.unwrap();
+        sleep(FLUSH_AFTER / 150).await;
+    }
+    assert!(written() > before, "so does one that never rests");
+    drop(sender);
+    assert_eq!(writer.await.unwrap().unwrap().rows, 199);
+}
+
+/// A pipe cannot be synced, so an error shows that it was tried.
+#[tokio::test(start_paused = true)]
+async fn rows_are_synced_as_the_policy_says() {
+    for (sync, tried_after) in
+        [(Sync::Never, None), (Sync::EverySecond, Some(FLUSH_AFTER)), (Sync::Always, Some(Duration::ZERO))]
+    {
+        let (_reader, pipe) = std::io::pipe().unwrap();
+        let output = OutputFile::for_test(OwnedFd::from(pipe).into());
+        let rows =
+            Rows { report: Some((Sink::file(output), Encoder::new(Format::Csv))), failures: None, sync, taken: 0 };
+        let (sender, received) = mpsc::channel(4);
+        let writer = tokio::spawn(rows.run(received));
+        let begun = Instant::now();
+        sender.send(settled(1, "a", Status::Deleted)).await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_mins(1), sender.closed()).await.map(|()| begun.elapsed());
+        assert_eq!(closed.ok(), tried_after, "{sync:?}");
+        drop(sender);
+        let result = writer.await.unwrap();
+        match tried_after {
+            None => assert_eq!(result.unwrap().rows, 1),
+            Some(_) => assert!(matches!(result, Err(ReportError::Io { doing: "sync", .. })), "{sync:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stdout_that_closes_does_not_end_the_job() {
+    let (reader, pipe) = std::io::pipe().unwrap();
+    drop(reader);
+    let (sender, received) = mpsc::channel(4);
+    let writer = tokio::spawn(piped(pipe).run(received));
+    for row in rows(1000) {
+        sender.send(row).await.unwrap();
+    }
+    drop(sender);
+    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: true });
+}
+
+#[tokio::test]
+async fn a_stdout_that_is_read_gets_every_row() {
+    let (mut reader, pipe) = std::io::pipe().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let rows = rows(1000);
+    let (sender, received) = mpsc::channel(4);
+    let writer = tokio::spawn(piped(pipe).run(received));
+    for row in &rows {
+        sender.send(row.clone()).await.unwrap();
+    }
+    drop(sender);
+    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: false });
+    assert!(reading.join().unwrap().unwrap() == encode(Format::Csv, &rows));
+}
+
+#[tokio::test]
+async fn a_stdout_on_a_full_disk_is_an_error() {
+    let sink = Sink::stream(Some(full_disk()));
+    let rows = Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Never, taken: 0 };
+    let (sender, received) = mpsc::channel(4);
+    drop(sender);
+    let error = rows.run(received).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot write stdout");
+}
+
+#[tokio::test]
+async fn a_process_without_stdout_has_a_closed_one() {
+    let sink = Sink::stream(None);
+    let rows = Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Always, taken: 0 };
+    let (sender, received) = mpsc::channel(4);
+    drop(sender);
+    assert_eq!(rows.run(received).await.unwrap(), Written { rows: 0, stdout_closed: true });
+}
