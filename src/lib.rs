@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod exit;
+pub mod input;
 pub mod key;
 pub mod logging;
 pub mod outcome;

@@ -1,0 +1,125 @@
+//! CSV: rows to keys. A row that could be read in two ways is a bad record, never a guess: half a key is another key.
+
+mod header;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use header::{FirstRow, Layout};
+use row::{Keep, Row, RowReader};
+
+use super::entry::{Entry, legible};
+use super::error::{Break, Position, Problem};
+use super::open::Bytes;
+use super::options::{Column, Header};
+use super::records::Notes;
+use super::reviewed::ReportRow;
+
+pub(super) struct Csv {
+    rows: RowReader,
+    row: Row,
+    column: Option<Column>,
+    header: Header,
+    /// Known after the first row.
+    layout: Option<Layout>,
+    notes: Notes,
+}
+
+/// What is asked of a CSV.
+pub(super) struct CsvOptions {
+    pub(super) column: Option<Column>,
+    pub(super) header: Header,
+    pub(super) delimiter: u8,
+    pub(super) notes: Notes,
+}
+
+impl Csv {
+    pub(super) fn new(reader: Bytes, options: CsvOptions) -> Result<Self, Break> {
+        if matches!(options.delimiter, b'"' | b'\r' | b'\n') {
+            return Err(Problem::Delimiter(char::from(options.delimiter)).into());
+        }
+        if let (Some(Column::Name(name)), Header::None) = (&options.column, options.header) {
+            return Err(Problem::NameWithoutHeader(name.clone()).into());
+        }
+        Ok(Self {
+            rows: RowReader::new(reader, options.delimiter),
+            row: Row::default(),
+            column: options.column,
+            header: options.header,
+            layout: None,
+            notes: options.notes,
+        })
+    }
+
+    pub(super) fn next(&mut self, input: &str) -> Result<Option<Entry>, Break> {
+        loop {
+            let layout = match self.layout {
+                Some(layout) => {
+                    if !self.rows.read(&mut self.row, Keep::of(layout))? {
+                        return Ok(None);
+                    }
+                    layout
+                }
+                None => match self.begin(input)? {
+                    Some((layout, FirstRow::Data)) => layout,
+                    Some((_, FirstRow::Header)) => continue,
+                    None => return Ok(None),
+                },
+            };
+            if let Some(entry) = self.entry(layout)? {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    fn begin(&mut self, input: &str) -> Result<Option<(Layout, FirstRow)>, Break> {
+        if !self.rows.read(&mut self.row, Keep::Every)? {
+            return Ok(None);
+        }
+        let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header)
+            .map_err(|problem| Break::at_line(self.row.line, problem))?;
+        self.layout = Some(layout);
+        if let (FirstRow::Data, Header::Auto, Notes::Told) = (first, self.header, self.notes) {
+            let row = self.row.cell(layout.key).map(legible);
+            tracing::warn!(
+                ?input,
+                ?row,
+                "no header is recognised, so the first row is taken as a key; --column NAME makes it a header, \
+                 --no-header says that there is none"
+            );
+        }
+        Ok(Some((layout, first)))
+    }
+
+    /// The entry that the row is; `None` where a report's row is to be passed over.
+    fn entry(&self, layout: Layout) -> Result<Option<Entry>, Break> {
+        let row = &self.row;
+        let position = Position::line(row.line);
+        let key = row.cell(layout.key);
+        let shown = || key.map(legible).unwrap_or_default();
+        if let Some(flaw) = &row.flaw {
+            let mut why = flaw.to_string();
+            if row.last_line > row.line {
+                why = format!("{why} (the record runs to line {})", row.last_line);
+            }
+            return Ok(Some(Entry::flawed(position, shown(), why)));
+        }
+        let (Some(key), true) = (key, row.fields == layout.fields) else {
+            let fields = if row.fields == 1 { "field" } else { "fields" };
+            let why = format!(
+                "has {} {fields} where the first row has {}; a key that holds the delimiter has to be quoted",
+                row.fields, layout.fields
+            );
+            return Ok(Some(Entry::flawed(position, shown(), why)));
+        };
+        if let Some(status) = layout.status {
+            let status = row.cell(status).map(legible).unwrap_or_default();
+            match ReportRow::of_status(&status) {
+                ReportRow::Planned => {}
+                ReportRow::PassedOver => return Ok(None),
+                ReportRow::Settled => return Err(Break::at(position, Problem::SettledReport(status))),
+            }
+        }
+        Ok(Some(Entry::of_bytes(position, key)))
+    }
+}

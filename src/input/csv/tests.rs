@@ -1,0 +1,330 @@
+//! Headers, columns, quotes and lines of CSV.
+
+use std::io::{BufReader, Cursor};
+
+use super::super::InputError;
+use super::super::options::InputOptions;
+use super::super::tests::{read, read_broken, read_whole};
+use super::row::{Flaw, Keep, Row, RowReader};
+
+fn column(column: &str) -> InputOptions {
+    InputOptions {
+        column: Some(column.parse().unwrap()),
+        ..InputOptions::default()
+    }
+}
+
+fn no_header() -> InputOptions {
+    InputOptions {
+        header: super::Header::None,
+        ..InputOptions::default()
+    }
+}
+
+fn usage(input: &str, options: &InputOptions) -> InputError {
+    let (records, error) = read("k.csv", input, options);
+    let error = error.expect("an error");
+    assert!(records.is_empty() && error.is_usage(), "{error}");
+    error
+}
+
+#[test]
+fn the_first_row_is_a_header_only_if_it_says_so() {
+    let table: [(&str, InputOptions, &[&str]); 14] = [
+        ("key\na\n", InputOptions::default(), &["a"]),
+        ("KEY\na\n", InputOptions::default(), &["a"]),
+        ("a\nb\n", InputOptions::default(), &["a", "b"]),
+        ("keys\na\n", InputOptions::default(), &["keys", "a"]),
+        ("id,name\n1,a\n", InputOptions::default(), &["a"]),
+        ("name,key\nn,a\n", InputOptions::default(), &["a"]),
+        ("name,Key_Name\nn,a\n", InputOptions::default(), &["a"]),
+        ("key\na\n", no_header(), &["key", "a"]),
+        ("id,key\n1,a\n", no_header(), &["id", "1"]),
+        ("id,tag\n1,a\n", column("tag"), &["a"]),
+        ("id,key\n1,a\n", column("id"), &["1"]),
+        ("id,tag\n1,a\n", column("2"), &["tag", "a"]),
+        ("id,key\n1,a\n", column("1"), &["1"]),
+        ("\u{feff}\"tag\"\na\n", column("tag"), &["a"]),
+    ];
+    for (input, options, expected) in table {
+        let (records, error) = read("k.csv", input, &options);
+        assert!(error.is_none(), "{input:?}");
+        assert_eq!(records, expected, "{input:?}");
+    }
+}
+
+#[test]
+fn a_column_that_is_not_there_is_named_with_those_that_are() {
+    let error = usage("id,\"a\nb\"\n1,2\n", &column("tag"));
+    assert_eq!(
+        error.to_string(),
+        r#"k.csv line 1: no column is headed "tag"; there are: "id", "a\nb""#
+    );
+    assert!(
+        usage("Tag\n1\n", &column("tag"))
+            .to_string()
+            .contains("there are: \"Tag\"")
+    );
+    let error = usage("\n\nid,tag\n1,2\n", &column("3"));
+    assert_eq!(
+        error.to_string(),
+        "k.csv line 3: there is no column 3: the first row has 2"
+    );
+    let both = InputOptions {
+        header: super::Header::None,
+        ..column("tag")
+    };
+    assert!(usage("tag\n", &both).to_string().contains("--no-header"));
+    assert!(
+        usage("tag,tag\n1,2\n", &column("tag"))
+            .to_string()
+            .contains("several columns")
+    );
+    assert!(
+        usage("key,KEY\n1,2\n", &InputOptions::default())
+            .to_string()
+            .contains("several columns")
+    );
+    let error = usage("tag,\"x\"y\n1,2\n", &column("tag"));
+    assert!(error.to_string().contains("cannot be the header"), "{error}");
+    let many = (0..100)
+        .map(|number| format!("c{number}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    assert!(
+        usage(&many, &column("tag"))
+            .to_string()
+            .ends_with("\"c19\", and 80 more")
+    );
+    for delimiter in *b"\"\r\n" {
+        let options = InputOptions {
+            delimiter: Some(delimiter),
+            ..InputOptions::default()
+        };
+        assert!(usage("a", &options).to_string().contains("cannot be the delimiter"));
+    }
+}
+
+#[test]
+fn quotes_are_read_by_the_rules_or_not_at_all() {
+    let broken = "the quotes of field 1 are broken; a quote inside a quoted field has to be doubled";
+    let table = [
+        ("\"a\"", Ok("a")),
+        ("\"a\"\"b\"", Ok("a\"b")),
+        ("\"\"\"\"", Ok("\"")),
+        ("\"\"\"a\"\"\"", Ok("\"a\"")),
+        ("\"a,b\"", Ok("a,b")),
+        ("\"a\nb\"", Ok("a\nb")),
+        ("\"a\r\nb\r\"", Ok("a\r\nb\r")),
+        (" \"a\"", Ok(" \"a\"")),
+        ("a\"b", Ok("a\"b")),
+        ("a\"\"b\"", Ok("a\"\"b\"")),
+        ("  a ", Ok("  a ")),
+        ("\"\"", Err(("the key is empty", ""))),
+        ("\"foo\"bar", Err((broken, "foobar"))),
+        ("\"foo\"bar\"", Err((broken, "foobar\""))),
+        ("\"foo\"bar\"\"", Err((broken, "foobar\"\""))),
+        ("\"foo\" ", Err((broken, "foo "))),
+        ("\"\"a", Err((broken, "a"))),
+        ("\"\"a\"", Err((broken, "a\""))),
+        ("\"a\"\rb", Err((broken, "a\rb"))),
+        (
+            "a\rb",
+            Err((
+                "field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF",
+                "a\rb",
+            )),
+        ),
+        (
+            "a\r",
+            Err((
+                "field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF",
+                "a\r",
+            )),
+        ),
+        (
+            "a,b",
+            Err((
+                "has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted",
+                "a",
+            )),
+        ),
+        (
+            ",",
+            Err((
+                "has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted",
+                "",
+            )),
+        ),
+    ];
+    for (field, expected) in table {
+        for (end, at_end) in [("\r\n", "\r\n"), ("\n", "\n"), ("\n", "")] {
+            // A bare `\r` before CRLF or `\n` at the end is tried below with the line end it has.
+            if field == "a\r" && end == "\n" {
+                continue;
+            }
+            let last = if at_end.is_empty() {
+                String::new()
+            } else {
+                format!("z{at_end}")
+            };
+            let input = format!("x{end}{field}{at_end}{last}");
+            let second = match expected {
+                Ok(key) => key.to_owned(),
+                Err((why, key)) => format!("! k.csv line 2: {why} [{key}]"),
+            };
+            let mut all = vec!["x".to_owned(), second];
+            all.extend((!at_end.is_empty()).then(|| "z".to_owned()));
+            assert_eq!(read_whole("k.csv", &input), all, "{input:?}");
+        }
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_a_break_where_it_opens() {
+    let long = format!("key\nx\n\"{}", "y\n".repeat(50_000));
+    let table = [
+        ("key\nx\n\"a", 3),
+        ("key\nx\n\"", 3),
+        ("key\nx\n\"a\nb\nc\n", 3),
+        ("key\nx\n\"a\"\"\n", 3),
+        ("\n\nkey\r\nx\r\n\r\n\"a\"\"\"\"\n", 6),
+        (&long, 3),
+    ];
+    for (input, line) in table {
+        let (records, error) = read_broken("k.csv", input);
+        assert_eq!(records, ["x"], "{:?}", &input[..input.len().min(40)]);
+        let start = format!("k.csv line {line} (after record 1): the quote that opens here is never closed");
+        assert!(error.to_string().starts_with(&start) && !error.is_usage(), "{error}");
+    }
+    let (_, error) = read_broken("k.csv", "id,key\n1,x\n\"1\n2\",\"a\n");
+    assert!(
+        error
+            .to_string()
+            .starts_with("k.csv line 4 (after record 1): the quote"),
+        "{error}"
+    );
+}
+
+#[test]
+fn one_missing_quote_costs_the_records_it_swallows_and_says_which() {
+    let records = read_whole("k.csv", "\"a\"\n\"b\n\"c\"\n\"d\"\n");
+    assert_eq!(records.len(), 3);
+    assert!(
+        records[1].contains("line 2: the quotes of field 1 are broken")
+            && records[1].contains("(the record runs to line 3)")
+    );
+    assert_eq!(records[2], "d");
+}
+
+#[test]
+fn lines_are_counted_through_blank_lines_and_quotes() {
+    let input = "\n\r\nid,key\r\n\r\n1,a\n\n\n2,\"b\n\nc\"\r\n3,\n\"\n\",d\n4,..";
+    let records = read_whole("k.csv", input);
+    assert_eq!(records[..2], ["a", "b\n\nc"]);
+    assert_eq!(records[2], "! k.csv line 11: the key is empty []");
+    assert_eq!(records[3], "d");
+    assert!(records[4].starts_with("! k.csv line 14: `..`"), "{}", records[4]);
+}
+
+#[test]
+fn old_line_ends_are_no_header_that_eats_the_keys() {
+    for input in ["key\ra\rb\r", "key,x\ra,1\rb,2\r"] {
+        let records = read_whole("k.csv", input);
+        assert_eq!(records.len(), 1);
+        assert!(records[0].contains("carriage return"), "{records:?}");
+    }
+}
+
+#[test]
+fn a_doubtful_field_beside_the_key_spoils_the_row() {
+    let long = "v".repeat(70_000);
+    for (value, flaw) in [
+        ("\"v\"v", "the quotes of field 2"),
+        (&long, "field 2 is longer"),
+        ("v\rv", "carriage return"),
+    ] {
+        let records = read_whole("k.csv", format!("key,value\na,1\nb,{value}\nc,3\n"));
+        assert_eq!((&*records[0], &*records[2]), ("a", "c"));
+        assert!(records[1].starts_with("! k.csv line 3: ") && records[1].contains(flaw) && records[1].ends_with("[b]"));
+    }
+}
+
+const REPORT: &str = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
+
+fn report(rows: &[(u32, &str, &str)]) -> String {
+    let rows = rows
+        .iter()
+        .map(|(record, key, status)| format!("{record},{key},{status},,,,0,0,2026-11-02T03:00:00.000Z\n"));
+    REPORT.to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn a_dry_run_report_gives_its_planned_rows() {
+    let rows = report(&[
+        (1, "a", "planned"),
+        (2, "\"x,\ny\"", "duplicate"),
+        (3, "", "invalid"),
+        (4, "\"b,\"", "planned"),
+    ]);
+    for name in ["plan.csv", "plan"] {
+        assert_eq!(read_whole(name, &rows), ["a", "b,"]);
+        assert_eq!(read_whole(name, rows.replace('\n', "\r\n")), ["a", "b,"]);
+    }
+    let torn = report(&[(1, "a", "planned")]) + "2,b,pla";
+    let records = read_whole("plan.csv", torn);
+    assert!(
+        records[1].contains("has 3 fields where the first row has 9"),
+        "{records:?}"
+    );
+    for status in ["deleted", "absent", "failed", "unknown", "", "Planned"] {
+        let (records, error) = read_broken("plan.csv", report(&[(1, "a", "planned"), (2, "b", status)]));
+        assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
+        assert!(
+            error
+                .to_string()
+                .starts_with("plan.csv line 3 (after record 1): this is the report of a job"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_column_turns_the_report_into_a_plain_csv() {
+    let rows = report(&[(1, "a", "failed"), (2, "b", "deleted")]);
+    assert_eq!(read("plan.csv", &rows, &column("key")).0, ["a", "b"]);
+    assert_eq!(read("plan.csv", &rows, &column("2")).0, ["a", "b"]);
+    let like = rows.replace("finished_at", "finished");
+    assert_eq!(read_whole("plan.csv", like), ["a", "b"]);
+}
+
+#[test]
+fn a_first_row_without_end_is_given_up() {
+    for cell in [",".repeat(200_000), format!("{},", "x".repeat(60_000)).repeat(30)] {
+        let (records, error) = read_broken("k.csv", format!("{cell}\na\n"));
+        assert!(
+            records.is_empty() && error.to_string().contains("the first row is longer than 1 MiB"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_row_is_read_in_constant_memory() {
+    let input = format!(
+        "a,b\n\"{}\",x{}\nc,d\n",
+        "\"\",".repeat(3_000_000),
+        ",".repeat(1_000_000)
+    );
+    let mut reader = RowReader::new(Box::new(BufReader::new(Cursor::new(input))), b',');
+    let mut row = Row::default();
+    assert!(reader.read(&mut row, Keep::Every).unwrap());
+    assert_eq!(row.cells(), [b"a", b"b"]);
+    assert!(reader.read(&mut row, Keep::Two(0, 1)).unwrap());
+    assert_eq!((row.fields, row.flaw), (1_000_002, Some(Flaw::TooLong { column: 1 })));
+    assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
+    assert!(row.memory() < 300_000, "{}", row.memory());
+    assert!(reader.read(&mut row, Keep::Two(0, 0)).unwrap());
+    assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
+    assert!(!reader.read(&mut row, Keep::Two(0, 0)).unwrap());
+}

@@ -1,0 +1,71 @@
+//! What a format finds: a key, or the reason why something cannot be one.
+
+use std::borrow::Cow;
+
+use super::error::Position;
+use crate::key::KeyName;
+
+/// The longest line or field that is kept, in bytes. Anything longer is passed over in constant memory; a key has
+/// at most 512.
+pub(super) const MAX_TEXT: usize = 64 * 1024;
+
+/// One record, not yet numbered.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) position: Position,
+    pub(super) found: Result<KeyName, Box<Flawed>>,
+}
+
+/// Something that is not a key.
+#[derive(Debug)]
+pub(super) struct Flawed {
+    /// What stood there, as [`Invalid::key`](crate::record::Invalid::key).
+    pub(super) key: String,
+    pub(super) why: Cow<'static, str>,
+}
+
+impl Entry {
+    /// Checks the bytes that stand in the key's place.
+    pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
+        let found = KeyName::from_bytes(bytes).map_err(|why| {
+            Box::new(Flawed {
+                key: legible(bytes),
+                why: why.to_string().into(),
+            })
+        });
+        Self { position, found }
+    }
+
+    pub(super) fn flawed(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
+        let flawed = Flawed { key, why: why.into() };
+        Self {
+            position,
+            found: Err(Box::new(flawed)),
+        }
+    }
+}
+
+/// `bytes` exactly where they are UTF-8, the others written `\xff`.
+pub(super) fn legible(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_escaped_and_the_rest_is_exact() {
+        assert_eq!(legible(b"a\xff\x80b\\\n"), "a\\xff\\x80b\\\n");
+        assert_eq!(legible("ключ\0".as_bytes()), "ключ\0");
+    }
+}

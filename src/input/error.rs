@@ -1,0 +1,236 @@
+//! Why reading stopped, and where.
+
+use std::fmt;
+use std::io;
+
+use thiserror::Error;
+
+use super::open::Compression;
+use super::options::Format;
+
+/// A place in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: u64,
+    /// In characters from 1, where a line holds more than one record.
+    pub column: Option<u64>,
+}
+
+impl Position {
+    pub(super) fn line(line: u64) -> Self {
+        Self { line, column: None }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        match self.column {
+            Some(column) => write!(f, " column {column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reading stopped here. Everything before was handed out, nothing after it is read, and no record number is used
+/// up: once the input is mended, the records that follow have the numbers that they would have had.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", self.place())]
+pub struct InputError {
+    input: String,
+    position: Option<Position>,
+    records: u64,
+    problem: Problem,
+}
+
+impl InputError {
+    pub(super) fn new(input: String, records: u64, at: Break) -> Self {
+        Self {
+            input,
+            position: at.position,
+            records,
+            problem: at.problem,
+        }
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Where it is wrong, if it is about a place.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// How many records were read before it, over all inputs.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Whether the command was wrong rather than the input broken: another option or another file is needed.
+    pub fn is_usage(&self) -> bool {
+        match self.problem {
+            Problem::MissingColumn { .. }
+            | Problem::AmbiguousColumn(_)
+            | Problem::NoSuchColumn { .. }
+            | Problem::NameWithoutHeader(_)
+            | Problem::UnfitHeader { .. }
+            | Problem::Delimiter(_)
+            | Problem::CsvOption(_)
+            | Problem::NotAnArray(_)
+            | Problem::SettledReport(_) => true,
+            Problem::Open(_)
+            | Problem::Read(_)
+            | Problem::Decompress { .. }
+            | Problem::Utf16
+            | Problem::UnclosedQuote
+            | Problem::FirstRowTooLong
+            | Problem::Json(_)
+            | Problem::Thread(_)
+            | Problem::Panicked(_) => false,
+        }
+    }
+
+    fn place(&self) -> String {
+        let mut place = self.input.clone();
+        if let Some(position) = self.position {
+            place = format!("{place} {position}");
+        }
+        if self.records > 0 {
+            place = format!("{place} (after record {})", self.records);
+        }
+        place
+    }
+}
+
+/// What stopped the reading. The text names what to do about it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The file could not be opened.
+    #[error("cannot be opened: {0}")]
+    Open(io::Error),
+    /// The system refused to read on.
+    #[error("cannot be read: {0}; once it can be, go on with --resume")]
+    Read(io::Error),
+    /// The compressed data is broken or ends early.
+    #[error("the {compression} data is broken or cut off: {error}; get it again whole and go on with --resume")]
+    Decompress {
+        /// What it was recognised as.
+        compression: Compression,
+        /// What the decoder says.
+        error: io::Error,
+    },
+    /// It begins with a UTF-16 byte order mark.
+    #[error("the text is UTF-16: convert it to UTF-8 first, for example with `iconv -f UTF-16 -t UTF-8`")]
+    Utf16,
+    /// A CSV quote is still open at the end of the file, so where records end is anybody's guess.
+    #[error("the quote that opens here is never closed; close it and go on with --resume")]
+    UnclosedQuote,
+    /// The first row of a CSV is too long to look for a header in it.
+    #[error("the first row is longer than 1 MiB: this is no CSV of keys (another --format or --delimiter?)")]
+    FirstRowTooLong,
+    /// The JSON document is broken.
+    #[error("{0}; mend it and go on with --resume")]
+    Json(String),
+    /// The JSON document is something else than an array.
+    #[error("the document is not a JSON array but {0}; for one JSON value a line use --format ndjson")]
+    NotAnArray(&'static str),
+    /// No column is headed with that name.
+    #[error("no column is headed {wanted:?}; there are: {}", quoted(.headed))]
+    MissingColumn {
+        /// What was asked for.
+        wanted: String,
+        /// What the first row holds.
+        headed: Vec<String>,
+    },
+    /// Two columns have the name.
+    #[error("several columns are headed {0:?}; choose one with --column NUMBER")]
+    AmbiguousColumn(String),
+    /// The row is shorter than that.
+    #[error("there is no column {wanted}: the first row has {columns}")]
+    NoSuchColumn {
+        /// What was asked for, from 1.
+        wanted: usize,
+        /// How many there are.
+        columns: usize,
+    },
+    /// A column by name, but no header to look in.
+    #[error("--column {0:?} needs a header row, and --no-header says that there is none; use --column NUMBER")]
+    NameWithoutHeader(String),
+    /// A column by name, but the first row is broken.
+    #[error("the first row cannot be the header that --column {wanted:?} needs: {flaw}")]
+    UnfitHeader {
+        /// What was asked for.
+        wanted: String,
+        /// What is wrong with the row.
+        flaw: String,
+    },
+    /// A delimiter that CSV needs for something else.
+    #[error("{0:?} cannot be the delimiter")]
+    Delimiter(char),
+    /// An option that only CSV has, for something that is not CSV.
+    #[error(
+        "--column, --no-header and --delimiter are for CSV, and this is read as {0}; leave them out or say --format csv"
+    )]
+    CsvOption(Format),
+    /// The report of a job that was run.
+    #[error(
+        "this is the report of a job that ran (a row is {0:?}), not of a dry run; to go on with that job use --resume, \
+         to try what failed once more give its --failures file"
+    )]
+    SettledReport(String),
+    /// No thread to read on.
+    #[error("no thread could be started: {0}")]
+    Thread(io::Error),
+    /// A bug of this program, met while reading.
+    #[error("reading stopped by a bug of this program: {0}; please report it")]
+    Panicked(String),
+}
+
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| match name.char_indices().nth(60) {
+            Some((cut, _)) => format!("{:?}…", &name[..cut]),
+            None => format!("{name:?}"),
+        })
+        .collect();
+    if names.len() > SHOWN {
+        shown.push(format!("and {} more", names.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+/// A problem at a place of the source that is being read.
+#[derive(Debug)]
+pub(super) struct Break {
+    pub(super) position: Option<Position>,
+    pub(super) problem: Problem,
+}
+
+impl Break {
+    pub(super) fn at(position: Position, problem: Problem) -> Self {
+        Self {
+            position: Some(position),
+            problem,
+        }
+    }
+
+    pub(super) fn at_line(line: u64, problem: Problem) -> Self {
+        Self::at(Position::line(line), problem)
+    }
+}
+
+impl From<Problem> for Break {
+    fn from(problem: Problem) -> Self {
+        Self {
+            position: None,
+            problem,
+        }
+    }
+}

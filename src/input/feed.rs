@@ -1,0 +1,150 @@
+//! Blocking reads on a thread of their own, behind a bounded channel.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use super::error::{Break, InputError, Problem};
+use crate::record::Record;
+
+/// Reads `records` ahead on a thread, at most `capacity` (at least one) of them.
+///
+/// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
+/// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
+/// hand over; it is never joined, because a silent pipe may hold it for ever.
+pub fn feed(
+    records: impl Iterator<Item = Result<Record, InputError>> + Send + 'static,
+    capacity: usize,
+) -> mpsc::Receiver<Result<Record, InputError>> {
+    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    let feeder = sender.clone();
+    let thread = thread::Builder::new().name("input".to_owned()).spawn(move || {
+        let mut handed = 0;
+        let run = AssertUnwindSafe(|| {
+            for record in records {
+                let is_last = record.is_err();
+                if feeder.blocking_send(record).is_err() || is_last {
+                    return;
+                }
+                handed += 1;
+            }
+        });
+        if let Err(panic) = catch_unwind(run) {
+            let problem = Problem::Panicked(message(panic.as_ref()).to_owned());
+            // Nobody is left to tell where the receiver is gone.
+            let _ = feeder.blocking_send(Err(whole_input(handed, problem)));
+        }
+    });
+    if let Err(error) = thread {
+        // The channel is new and has room.
+        let _ = sender.try_send(Err(whole_input(0, Problem::Thread(error))));
+    }
+    receiver
+}
+
+fn whole_input(records: u64, problem: Problem) -> InputError {
+    InputError::new("the input".to_owned(), records, Break::from(problem))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::key::KeyName;
+    use crate::record::{Content, RecordNumber};
+
+    fn record(number: u64) -> Record {
+        Record {
+            number: RecordNumber::new(number).unwrap(),
+            content: Content::Key(KeyName::new(format!("key {number}")).unwrap()),
+        }
+    }
+
+    fn drain(mut receiver: mpsc::Receiver<Result<Record, InputError>>) -> (u64, Option<InputError>) {
+        let (mut records, mut error) = (0, None);
+        while let Some(item) = receiver.blocking_recv() {
+            assert!(error.is_none(), "an item after the error");
+            match item {
+                Ok(record) => {
+                    records += 1;
+                    assert_eq!(record.number.get(), records);
+                }
+                Err(broken) => error = Some(broken),
+            }
+        }
+        (records, error)
+    }
+
+    #[test]
+    fn every_record_arrives_in_order() {
+        for capacity in [0, 1, 64] {
+            let (records, error) = drain(feed((1..=1000).map(|number| Ok(record(number))), capacity));
+            assert_eq!((records, error.is_none()), (1000, true));
+        }
+    }
+
+    #[test]
+    fn an_error_is_the_last_item() {
+        let broken = || Err(whole_input(2, Problem::Utf16));
+        let items = vec![Ok(record(1)), Ok(record(2)), broken(), Ok(record(3))];
+        let (records, error) = drain(feed(items.into_iter(), 4));
+        assert_eq!((records, error.unwrap().records()), (2, 2));
+    }
+
+    #[test]
+    fn a_panic_is_no_clean_end() {
+        let items = (1..=5).map(|number| {
+            if number == 4 {
+                panic!("broken at {number}")
+            } else {
+                Ok(record(number))
+            }
+        });
+        let (records, error) = drain(feed(items, 2));
+        let error = error.unwrap();
+        assert_eq!((records, error.records()), (3, 3));
+        assert!(
+            matches!(error.problem(), Problem::Panicked(text) if text == "broken at 4"),
+            "{error}"
+        );
+        assert!(!error.is_usage());
+    }
+
+    #[test]
+    fn the_thread_reads_no_further_than_the_channel_and_ends_with_its_receiver() {
+        struct Ended(std::sync::mpsc::Sender<()>);
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let (ended, wait) = std::sync::mpsc::channel();
+        let ended = Ended(ended);
+        let taken = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&taken);
+        let mut receiver = feed(
+            (1..).map(move |number| {
+                let _held = &ended;
+                counter.fetch_add(1, Ordering::SeqCst);
+                Ok(record(number))
+            }),
+            3,
+        );
+        assert!(receiver.blocking_recv().is_some());
+        drop(receiver);
+        wait.recv().unwrap();
+        assert!(taken.load(Ordering::SeqCst) <= 1 + 3 + 1, "{taken:?}");
+    }
+}

@@ -1,0 +1,264 @@
+//! One JSON array, streamed: neither the document nor a string of it is ever held whole.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use struson::reader::{
+    JsonReader, JsonReaderPosition, JsonStreamReader, JsonSyntaxError, ReaderError, ReaderSettings, SyntaxErrorKind,
+    ValueType,
+};
+
+use super::element::{Member, Members, Text, Value, judge};
+use super::entry::{Entry, MAX_TEXT};
+use super::error::{Break, Position, Problem};
+use super::open::Bytes;
+
+/// Arrays and objects inside each other. Only what is skipped can be deep, at a byte a level.
+const MAX_DEPTH: u32 = 4096;
+
+pub(super) struct Json {
+    reader: JsonStreamReader<Source>,
+    stage: Stage,
+}
+
+enum Stage {
+    Before,
+    Inside,
+    After,
+}
+
+impl Json {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        let settings = ReaderSettings {
+            track_path: false,
+            max_nesting_depth: Some(MAX_DEPTH),
+            // So that what follows the array can be looked for without giving the reader away.
+            allow_multiple_top_level: true,
+            ..ReaderSettings::default()
+        };
+        let source = Source {
+            bytes,
+            failure: None,
+            allowance: None,
+        };
+        Self {
+            reader: JsonStreamReader::new_custom(source, settings),
+            stage: Stage::Before,
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
+        if let Stage::Before = self.stage {
+            self.stage = Stage::After;
+            if !self.begin()? {
+                return Ok(None);
+            }
+            self.stage = Stage::Inside;
+        }
+        while let Stage::Inside = self.stage {
+            if !self.told(JsonReader::has_next)? {
+                self.stage = Stage::After;
+                self.end()?;
+                break;
+            }
+            let position = self.position();
+            let value = self.value()?;
+            if let Some(entry) = judge(position, value, String::new)? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Into the array; `false` where the document is empty.
+    fn begin(&mut self) -> Result<bool, Break> {
+        let kind = match self.reader.peek() {
+            Err(ReaderError::SyntaxError(error)) if error.kind == SyntaxErrorKind::IncompleteDocument => {
+                return Ok(false);
+            }
+            other => other.map_err(|error| self.explain(error))?,
+        };
+        let found = match kind {
+            ValueType::Array => {
+                self.told(JsonReader::begin_array)?;
+                return Ok(true);
+            }
+            ValueType::Object => "an object",
+            ValueType::String => "a string",
+            ValueType::Number => "a number",
+            ValueType::Boolean | ValueType::Null => "a literal",
+        };
+        Err(Break::at(self.position(), Problem::NotAnArray(found)))
+    }
+
+    fn end(&mut self) -> Result<(), Break> {
+        self.told(JsonReader::end_array)?;
+        let position = self.position();
+        match self.reader.has_next() {
+            Ok(false) => Ok(()),
+            Err(ReaderError::SyntaxError(_)) | Ok(true) => {
+                let what = "something follows the end of the JSON array".to_owned();
+                Err(Break::at(position, Problem::Json(what)))
+            }
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    fn value(&mut self) -> Result<Value<'static>, Break> {
+        if self.told(JsonReader::peek)? != ValueType::Object {
+            return Ok(Value::Plain(self.text()?));
+        }
+        self.told(JsonReader::begin_object)?;
+        let mut members = Members::default();
+        while self.told(JsonReader::has_next)? {
+            self.reader.reader_mut().allowance = Some(MAX_TEXT);
+            let member = self.told(|reader| reader.next_name().map(Member::of))?;
+            self.reader.reader_mut().allowance = None;
+            let text = if member.is_read() {
+                self.text()?
+            } else {
+                self.told(JsonReader::skip_value)?;
+                Text::Other
+            };
+            members.put(member, text);
+        }
+        self.told(JsonReader::end_object)?;
+        Ok(Value::Object(members))
+    }
+
+    fn text(&mut self) -> Result<Text<'static>, Break> {
+        if self.told(JsonReader::peek)? != ValueType::String {
+            self.told(JsonReader::skip_value)?;
+            return Ok(Text::Other);
+        }
+        let mut text = Vec::new();
+        let mut length = 0;
+        let mut chunk = [0; 1024];
+        let read = self.reader.next_string_reader().map(|mut string| {
+            loop {
+                match string.read(&mut chunk) {
+                    Ok(0) => return Ok(()),
+                    Ok(some) => {
+                        length += some;
+                        if length <= MAX_TEXT {
+                            text.extend_from_slice(&chunk[..some]);
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        });
+        match read {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.explain_string(&error)),
+            Err(error) => return Err(self.explain(error)),
+        }
+        Ok(match String::from_utf8(text) {
+            _ if length > MAX_TEXT => Text::TooLong,
+            Ok(text) => Text::Exact(Cow::Owned(text)),
+            // Cannot be: the string reader gives UTF-8 or an error.
+            Err(_) => Text::Other,
+        })
+    }
+
+    /// What the reader answers, its error told in our words.
+    fn told<T>(
+        &mut self,
+        ask: impl FnOnce(&mut JsonStreamReader<Source>) -> Result<T, ReaderError>,
+    ) -> Result<T, Break> {
+        ask(&mut self.reader).map_err(|error| self.explain(error))
+    }
+
+    fn position(&self) -> Position {
+        place(&self.reader.current_position(false)).unwrap_or(Position::line(1))
+    }
+
+    fn explain(&mut self, error: ReaderError) -> Break {
+        if let Some(failure) = self.reader.reader_mut().failure.take() {
+            return Break::at(self.position(), Problem::Read(failure));
+        }
+        match error {
+            ReaderError::SyntaxError(error) => self.explain_syntax(&error),
+            // The reader's own finding (not UTF-8), or the allowance that is used up.
+            ReaderError::IoError { error, .. } => self.broken(format!("the JSON cannot be read: {error}")),
+            ReaderError::MaxNestingDepthExceeded { .. } => {
+                self.broken(format!("the JSON is more than {MAX_DEPTH} levels deep"))
+            }
+            other => self.broken(format!("the JSON is broken: {other}")),
+        }
+    }
+
+    /// As [`Self::explain`], for what the reader of a string says.
+    fn explain_string(&mut self, error: &io::Error) -> Break {
+        if let Some(failure) = self.reader.reader_mut().failure.take() {
+            return Break::at(self.position(), Problem::Read(failure));
+        }
+        match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<JsonSyntaxError>())
+        {
+            Some(error) => self.explain_syntax(error),
+            None => self.broken("the JSON cannot be read: a string is not UTF-8".to_owned()),
+        }
+    }
+
+    fn explain_syntax(&self, error: &JsonSyntaxError) -> Break {
+        let what = match error.kind {
+            SyntaxErrorKind::IncompleteDocument => "the JSON ends before the array does".to_owned(),
+            kind => format!("the JSON is broken: {}", in_words(&kind.to_string())),
+        };
+        let position = place(&error.location).unwrap_or_else(|| self.position());
+        Break::at(position, Problem::Json(what))
+    }
+
+    fn broken(&self, what: String) -> Break {
+        Break::at(self.position(), Problem::Json(what))
+    }
+}
+
+fn place(position: &JsonReaderPosition) -> Option<Position> {
+    position.line_pos.map(|place| Position {
+        line: place.line + 1,
+        column: Some(place.column + 1),
+    })
+}
+
+/// `MissingComma` as `missing comma`.
+fn in_words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 8);
+    for (index, c) in name.char_indices() {
+        if index > 0 && c.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+/// Keeps the system's error, which the JSON reader turns into text, and bounds what it holds whole: the name of a
+/// member.
+struct Source {
+    bytes: Bytes,
+    failure: Option<io::Error>,
+    /// Bytes that may still be read, if they are counted.
+    allowance: Option<usize>,
+}
+
+impl Read for Source {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.allowance == Some(0) {
+            return Err(io::Error::other("the name of a member is longer than 64 KiB"));
+        }
+        match self.bytes.read(buf) {
+            Ok(read) => {
+                self.allowance = self.allowance.map(|left| left.saturating_sub(read));
+                Ok(read)
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.failure = Some(error);
+                Err(kind.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Lines out of bytes, none of them kept beyond the limit.
+
+use std::io;
+
+use memchr::memchr;
+
+use super::entry::MAX_TEXT;
+use super::open::Bytes;
+
+/// Cuts at `\n` and `\r\n`. A last line without an end counts; its `\r`, if any, is part of it.
+pub(super) struct LineReader {
+    reader: Bytes,
+    /// Bytes of the last line that are still in the reader's buffer.
+    lent: usize,
+    /// A line that lies across buffers.
+    joined: Vec<u8>,
+    number: u64,
+}
+
+/// What a line holds, without its end.
+pub(super) enum Line<'a> {
+    Text(&'a [u8]),
+    TooLong,
+}
+
+impl LineReader {
+    pub(super) fn new(reader: Bytes) -> Self {
+        Self {
+            reader,
+            lent: 0,
+            joined: Vec::new(),
+            number: 0,
+        }
+    }
+
+    /// The line that was read last, or is being read, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next line; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        // Room for a `\r` that turns out to be part of the line's end.
+        const KEPT: usize = MAX_TEXT + 1;
+        self.reader.consume(std::mem::take(&mut self.lent));
+        self.joined.clear();
+        self.number += 1;
+        let mut length = 0;
+        loop {
+            let chunk = self.reader.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok((length > 0).then(|| text(&self.joined, length)));
+            }
+            let end = memchr(b'\n', chunk);
+            if let (Some(end), 0) = (end, length) {
+                self.lent = end + 1;
+                let line = without_return(&self.reader.fill_buf()?[..end]);
+                return Ok(Some(text(line, line.len())));
+            }
+            let taken = end.unwrap_or(chunk.len());
+            length += taken;
+            if length <= KEPT {
+                self.joined.extend_from_slice(&chunk[..taken]);
+            }
+            self.reader.consume(taken + usize::from(end.is_some()));
+            if end.is_some() {
+                let line = without_return(&self.joined);
+                let stripped = self.joined.len() - line.len();
+                return Ok(Some(text(line, length - stripped)));
+            }
+        }
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn text(kept: &[u8], length: usize) -> Line<'_> {
+    if length > MAX_TEXT {
+        Line::TooLong
+    } else {
+        Line::Text(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read};
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_any_length_is_passed_over_in_constant_memory() {
+        let long = io::repeat(b'x').take(40_000_000).chain(b"\nnext\r\n".as_slice());
+        let mut lines = LineReader::new(Box::new(BufReader::with_capacity(8192, long)));
+        assert!(matches!(lines.next().unwrap(), Some(Line::TooLong)));
+        assert!(lines.joined.capacity() <= 4 * MAX_TEXT, "{}", lines.joined.capacity());
+        assert!(matches!(lines.next().unwrap(), Some(Line::Text(b"next"))));
+        assert_eq!(lines.number(), 2);
+        assert!(lines.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_limit_does_not_count_the_line_end() {
+        for capacity in [1000, 1 << 20] {
+            for end in ["\n", "\r\n"] {
+                for (length, fits) in [(MAX_TEXT, true), (MAX_TEXT + 1, false)] {
+                    let input = format!("{}{end}", "x".repeat(length));
+                    let reader = BufReader::with_capacity(capacity, io::Cursor::new(input));
+                    let mut lines = LineReader::new(Box::new(reader));
+                    let line = lines.next().unwrap().unwrap();
+                    assert_eq!(matches!(line, Line::Text(_)), fits, "{capacity} {end:?} {length}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Where records come from: files or stdin, several in order, plain or compressed, in four formats.
+//!
+//! [`Records`] reads the sources one after the other and numbers what they hold; [`dedupe()`] marks the keys that
+//! were there before; [`feed()`] runs that on a thread of its own, behind a bounded channel. What cannot be a key is an
+//! invalid [`Record`](crate::record::Record) and reading goes on; an [`InputError`] is the end of it, because the
+//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`].
+//!
+//! Nothing here sends, writes or asks.
+
+mod csv;
+mod dedupe;
+mod detect;
+mod element;
+mod entry;
+mod error;
+mod feed;
+mod json;
+mod key_set;
+mod line;
+mod lines;
+mod ndjson;
+mod open;
+mod options;
+mod records;
+mod reviewed;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use dedupe::dedupe;
+pub use error::{InputError, Position, Problem};
+pub use feed::feed;
+pub use key_set::KeySet;
+pub use open::Compression;
+pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
+pub use records::Records;
+pub use source::{Fingerprint, Source};

@@ -1,0 +1,172 @@
+//! From a source's bytes to text: compression by its magic bytes, byte order marks.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::error::{Break, Problem};
+
+/// What a format reads from.
+pub(super) type Bytes = Box<dyn BufRead + Send>;
+
+/// Decompressed bytes kept ready.
+const DECODED_BYTES: usize = 128 * 1024;
+
+/// What a source is packed with, recognised by its first bytes whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+impl Compression {
+    /// `None` while more bytes are needed to tell.
+    fn of(start: &[u8]) -> Option<Self> {
+        const GZIP: [u8; 2] = [0x1f, 0x8b];
+        const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+        if start.starts_with(&GZIP) {
+            return Some(Self::Gzip);
+        }
+        if start.starts_with(&ZSTD) || is_skippable_frame(start) {
+            return Some(Self::Zstd);
+        }
+        let undecided = GZIP.starts_with(start)
+            || ZSTD.starts_with(start)
+            || matches!(start, [0x50..=0x5f] | [0x50..=0x5f, 0x2a] | [0x50..=0x5f, 0x2a, 0x4d]);
+        if undecided { None } else { Some(Self::None) }
+    }
+
+    /// What an error of the reader means.
+    pub(super) fn problem(self, error: io::Error) -> Problem {
+        match self {
+            Self::None => Problem::Read(error),
+            Self::Gzip | Self::Zstd => Problem::Decompress {
+                compression: self,
+                error,
+            },
+        }
+    }
+}
+
+/// A zstd stream may begin with one of these (pzstd writes it).
+fn is_skippable_frame(start: &[u8]) -> bool {
+    matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// The text of a source, looked into but not taken.
+pub(super) struct Opened {
+    pub(super) text: Peeker,
+    pub(super) compression: Compression,
+}
+
+/// Unpacks `reader` if it is packed and takes the byte order mark off.
+pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
+    let mut packed = Peeker::new(reader);
+    let start = packed.peek_until(4, |start| Compression::of(start).is_some());
+    let compression = Compression::of(start.map_err(Problem::Read)?).unwrap_or(Compression::None);
+    let reader = packed.into_reader();
+    let text: Bytes = match compression {
+        Compression::None => reader,
+        Compression::Gzip => buffered(MultiGzDecoder::new(reader)),
+        Compression::Zstd => {
+            buffered(zstd::stream::read::Decoder::with_buffer(reader).map_err(|error| compression.problem(error))?)
+        }
+    };
+    let mut text = Peeker::new(text);
+    let start = text
+        .peek_until(3, |start| {
+            !UTF8_MARK.starts_with(start) && start != [0xff] && start != [0xfe]
+        })
+        .map_err(|error| compression.problem(error))?;
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(Problem::Utf16.into());
+    }
+    if start.starts_with(UTF8_MARK) {
+        text.skip(UTF8_MARK.len());
+    }
+    Ok(Opened { text, compression })
+}
+
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn buffered(decoder: impl Read + Send + 'static) -> Bytes {
+    Box::new(BufReader::with_capacity(DECODED_BYTES, decoder))
+}
+
+/// A reader whose first bytes can be seen before they are taken. Waits for no more of them than are asked for, so
+/// that a slow pipe is not held up.
+pub(super) struct Peeker {
+    seen: Vec<u8>,
+    rest: Bytes,
+}
+
+impl Peeker {
+    fn new(rest: Bytes) -> Self {
+        Self { seen: Vec::new(), rest }
+    }
+
+    /// The first bytes: as many as `enough` wants, at most about `most`, fewer where the source ends.
+    pub(super) fn peek_until(&mut self, most: usize, enough: impl Fn(&[u8]) -> bool) -> io::Result<&[u8]> {
+        while self.seen.len() < most && !enough(&self.seen) {
+            let chunk = self.rest.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let taken = chunk.len().min(most - self.seen.len());
+            self.seen.extend_from_slice(&chunk[..taken]);
+            self.rest.consume(taken);
+        }
+        Ok(&self.seen)
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.seen.drain(..bytes);
+    }
+
+    /// Everything from the start.
+    pub(super) fn into_reader(self) -> Bytes {
+        if self.seen.is_empty() {
+            self.rest
+        } else {
+            Box::new(Cursor::new(self.seen).chain(self.rest))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn magic_bytes_are_told_as_early_as_they_can_be() {
+        let table: [(&[u8], Option<Compression>); 9] = [
+            (b"k", Some(Compression::None)),
+            (b"\x1f", None),
+            (b"\x1f\x8b", Some(Compression::Gzip)),
+            (b"\x1fk", Some(Compression::None)),
+            (b"\x28\xb5\x2f", None),
+            (b"\x28\xb5\x2f\xfd", Some(Compression::Zstd)),
+            (b"P", None),
+            (b"Pa", Some(Compression::None)),
+            (b"\x50\x2a\x4d\x18", Some(Compression::Zstd)),
+        ];
+        for (start, expected) in table {
+            assert_eq!(Compression::of(start), expected, "{start:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What may be said about an input.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// How to read the sources. The default recognises everything by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputOptions {
+    /// `None` goes by the name's extension, then by the content.
+    pub format: Option<Format>,
+    /// The CSV column that holds the keys. `None`: the one headed `key`, `key_name` or `name`, else the first.
+    pub column: Option<Column>,
+    /// Whether a CSV may begin with a header.
+    pub header: Header,
+    /// The byte between CSV fields. `None`: a comma, or a TAB in a `.tsv` or where the header is split by it.
+    pub delimiter: Option<u8>,
+}
+
+impl InputOptions {
+    /// Whether something is said that has a meaning for CSV alone.
+    pub(super) fn are_for_csv(&self) -> bool {
+        self.column.is_some() || self.delimiter.is_some() || self.header == Header::None
+    }
+}
+
+/// The shape of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Fields between delimiters, quotes doubled (RFC 4180).
+    Csv,
+    /// One key a line, taken exactly.
+    Lines,
+    /// One JSON value a line.
+    Ndjson,
+    /// One JSON array.
+    Json,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Lines, Self::Ndjson, Self::Json];
+
+    /// The word after `--format`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Lines => "lines",
+            Self::Ndjson => "ndjson",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Not the word for a [`Format`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a format; there are csv, lines, ndjson and json")]
+pub struct FormatError(String);
+
+impl FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(word: &str) -> Result<Self, FormatError> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.as_str() == word)
+            .ok_or_else(|| FormatError(word.to_owned()))
+    }
+}
+
+/// A CSV column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Column {
+    /// By the exact name in the header.
+    Name(String),
+    /// By position, from 1.
+    Number(NonZeroUsize),
+}
+
+/// Not a [`Column`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no column: give the name in the header, or a number from 1")]
+pub struct ColumnError(String);
+
+impl FromStr for Column {
+    type Err = ColumnError;
+
+    /// Digits are a position, anything else is a name.
+    fn from_str(column: &str) -> Result<Self, ColumnError> {
+        if column.is_empty() {
+            return Err(ColumnError(column.to_owned()));
+        }
+        if !column.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self::Name(column.to_owned()));
+        }
+        column
+            .parse()
+            .map(Self::Number)
+            .map_err(|_| ColumnError(column.to_owned()))
+    }
+}
+
+/// Whether a CSV may begin with a header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Header {
+    /// The first row is a header if a column is asked for by name, or if a cell of it is `key`, `key_name` or
+    /// `name`; else it is data: a header must never eat a key.
+    #[default]
+    Auto,
+    /// The first row is data.
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_read_back_from_its_word() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        assert!("CSV".parse::<Format>().is_err() && "auto".parse::<Format>().is_err());
+    }
+
+    #[test]
+    fn digits_are_a_position_and_the_rest_a_name() {
+        assert_eq!("2".parse(), Ok(Column::Number(NonZeroUsize::new(2).unwrap())));
+        assert_eq!("2nd".parse(), Ok(Column::Name("2nd".into())));
+        assert_eq!("-1".parse(), Ok(Column::Name("-1".into())));
+        for wrong in ["", "0", "99999999999999999999999"] {
+            assert!(wrong.parse::<Column>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A file or stdin, before anything is known about what it holds.
+
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes asked of the system at a time.
+const READ_BYTES: usize = 128 * 1024;
+
+/// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through
+/// [`Shown`](crate::terminal::Shown).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Standard input; can be read once only.
+    Stdin,
+    /// A file, or whatever else has a path.
+    File(PathBuf),
+}
+
+impl From<PathBuf> for Source {
+    /// `-` is stdin.
+    fn from(argument: PathBuf) -> Self {
+        if argument.as_os_str() == "-" {
+            Self::Stdin
+        } else {
+            Self::File(argument)
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("stdin"),
+            Self::File(path) => fmt::Display::fmt(&path.display(), f),
+        }
+    }
+}
+
+impl Source {
+    /// Whether it can be read twice with the same result: not stdin under any name, not a pipe, not a device.
+    pub fn is_regular(&self) -> io::Result<bool> {
+        match self {
+            Self::Stdin => Ok(false),
+            // `/dev/stdin` and `/proc/self/fd/0` follow a redirection to a regular file, whose position they share
+            // on some systems.
+            Self::File(path) if path.starts_with("/dev") || path.starts_with("/proc") => Ok(false),
+            Self::File(path) => Ok(fs::metadata(path)?.is_file()),
+        }
+    }
+
+    /// What the system says about it now.
+    pub fn fingerprint(&self) -> io::Result<Fingerprint> {
+        let metadata = match self {
+            Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()?,
+            Self::File(path) => fs::metadata(path)?,
+        };
+        Ok(Fingerprint::of(&metadata))
+    }
+
+    /// The path, to see its extension.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
+    pub(super) fn open(&self) -> io::Result<Box<dyn BufRead + Send>> {
+        let reader: Box<dyn Read + Send> = match self {
+            Self::Stdin => Box::new(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
+            Self::File(path) => Box::new(File::open(path)?),
+        };
+        Ok(Box::new(BufReader::with_capacity(READ_BYTES, Patient(reader))))
+    }
+}
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    /// Bytes.
+    pub len: u64,
+    /// Seconds and nanoseconds since 1970 of the last change of its content.
+    pub modified: (i64, i64),
+    /// The file system that it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Reads again when a signal came between, so that nothing above has to.
+struct Patient<R>(R);
+
+impl<R: Read> Read for Patient<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                answer => return answer,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_is_stdin_and_a_path_with_a_dash_is_not() {
+        assert_eq!(Source::from(PathBuf::from("-")), Source::Stdin);
+        let file = Source::from(PathBuf::from("./-"));
+        assert_eq!(file, Source::File("./-".into()));
+        assert_eq!(
+            (Source::Stdin.to_string(), file.to_string()),
+            ("stdin".into(), "./-".into())
+        );
+    }
+
+    #[test]
+    fn only_a_regular_file_can_be_read_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.txt");
+        fs::write(&file, "a\n").unwrap();
+        assert!(Source::File(file).is_regular().unwrap());
+        for other in ["/dev/null", "/dev/stdin", "/proc/self/stat"] {
+            assert!(!Source::File(other.into()).is_regular().unwrap(), "{other}");
+        }
+        assert!(!Source::File(folder.path().into()).is_regular().unwrap());
+        assert!(!Source::Stdin.is_regular().unwrap());
+        assert!(Source::File(folder.path().join("none")).is_regular().is_err());
+    }
+
+    #[test]
+    fn a_fingerprint_tells_a_changed_or_replaced_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("keys.txt"), folder.path().join("other.txt"));
+        fs::write(&path, "a\n").unwrap();
+        fs::write(&other, "b\n").unwrap();
+        let source = Source::File(path.clone());
+        let first = source.fingerprint().unwrap();
+        assert_eq!(source.fingerprint().unwrap(), first);
+        fs::rename(&other, &path).unwrap();
+        let second = source.fingerprint().unwrap();
+        assert_ne!(second, first);
+        fs::write(&path, "b\nc\n").unwrap();
+        assert_ne!(source.fingerprint().unwrap(), second);
+    }
+
+    #[test]
+    fn an_interrupted_read_is_repeated() {
+        struct Interrupted(u8);
+        impl Read for Interrupted {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0 % 2 == 1 {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                b"ab".as_slice().read(buf)
+            }
+        }
+        assert_eq!(Patient(Interrupted(0)).read(&mut [0; 4]).unwrap(), 2);
+    }
+}

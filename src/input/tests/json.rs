@@ -1,0 +1,243 @@
+//! JSON arrays and lines.
+
+use std::io::{self, BufReader, Read};
+use std::path::PathBuf;
+
+use super::*;
+
+#[test]
+fn strings_and_objects_name_keys() {
+    let elements = [
+        r#""a""#,
+        r#"{"key": "b", "name": "x"}"#,
+        r#"{"name": "x", "key_name": "c", "expiration": 1}"#,
+        r#"{"expiration": 1e3, "metadata": {"key": "x", "n": [[{}], null, true]}, "name": "d"}"#,
+        r#""é\u00e9\ud83d\udd11\n\u0000""#,
+        r#"  {"k\u0065y":"f"}  "#,
+    ];
+    let expected = ["a", "b", "c", "d", "éé🔑\n\0", "f"];
+    assert_eq!(read_whole("k.ndjson", elements.join("\n\n \r\n")), expected);
+    assert_eq!(
+        read_whole("k.json", format!(" [{} ] \n", elements.join(",\n"))),
+        expected
+    );
+}
+
+#[test]
+fn one_bad_element_is_one_bad_record() {
+    let table = [
+        ("1", "neither a string nor an object"),
+        ("-1e5", "neither a string nor an object"),
+        ("null", "neither a string nor an object"),
+        ("[\"x\", {}]", "neither a string nor an object"),
+        ("{}", "the object has no member `key`, `key_name` or `name`"),
+        (
+            r#"{"Key": "x"}"#,
+            "the object has no member `key`, `key_name` or `name`",
+        ),
+        (r#"{"key": 1, "name": "x"}"#, "the member `key` is not a string"),
+        (r#"{"key": {"key": "x"}}"#, "the member `key` is not a string"),
+        (r#"{"name": null}"#, "the member `name` is not a string"),
+        (r#"{"key": "x", "key": "y"}"#, "the member `key` is there twice"),
+        (r#"{"key": ""}"#, "the key is empty"),
+        (r#""""#, "the key is empty"),
+    ];
+    for (element, why) in table {
+        let lines = read_whole("k.ndjson", format!("\"a\"\n{element}\n\"b\"\n"));
+        let shown = if why.contains("empty") { "" } else { element };
+        assert_eq!(
+            lines,
+            ["a", &format!("! k.ndjson line 2: {why} [{shown}]"), "b"],
+            "{element}"
+        );
+        let array = read_whole("k.json", format!("[\"a\",\n {element},\"b\"]"));
+        assert_eq!(
+            array,
+            ["a", &format!("! k.json line 2 column 2: {why} []"), "b"],
+            "{element}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_line_is_one_bad_record() {
+    let table: [(&[u8], &str); 8] = [
+        (b"a", "expected value (column 1)"),
+        (b"\"a\" \"b\"", "trailing characters (column 5)"),
+        (b"{\"key\": \"a\"", "EOF while parsing an object (column 11)"),
+        (b"\"a", "EOF while parsing a string (column 2)"),
+        (b"\"\\ud800\"", "unexpected end of hex escape (column 8)"),
+        (b"\"\\udc00x\"", "lone leading surrogate in hex escape (column 7)"),
+        (b"\"\xff\"", "invalid unicode code point (column 2)"),
+        (b"[[[", "EOF while parsing a list (column 3)"),
+    ];
+    for (line, why) in table {
+        let input = [b"\"a\"\n", line, b"\n\"b\""].concat();
+        let records = read_whole("k.ndjson", input);
+        assert_eq!(records.len(), 3, "{records:?}");
+        let start = format!("! k.ndjson line 2: not a JSON value: {why} [");
+        assert!(records[1].starts_with(&start), "{} but not {start}", records[1]);
+    }
+}
+
+#[test]
+fn a_broken_array_is_a_break_with_its_place() {
+    let table: [(&[u8], &str); 12] = [
+        (
+            b"[\"a\",\n \"b\"",
+            "line 2 column 5 (after record 2): the JSON ends before the array does",
+        ),
+        (
+            b"[\"a\",\n \"b\"] x",
+            "line 2 column 6 (after record 2): something follows the end of the JSON array",
+        ),
+        (
+            b"[\"a\",\n \"b\"] [\"c\"]",
+            "line 2 column 6 (after record 2): something follows the end of the JSON array",
+        ),
+        (
+            b"[\"a\",\n \"b\" \"c\"]",
+            "line 2 column 6 (after record 2): the JSON is broken: missing comma",
+        ),
+        (
+            b"[\"a\",\n \"b\",]",
+            "line 2 column 5 (after record 2): the JSON is broken: trailing comma not enabled",
+        ),
+        (
+            b"[\"a\",\n \"b\", \"c",
+            "line 2 column 9 (after record 2): the JSON ends before the array does",
+        ),
+        (
+            b"[\"a\",\n \"b\", nul]",
+            "line 2 column 7 (after record 2): the JSON is broken: invalid literal",
+        ),
+        (
+            b"[\"a\",\n \"b\", \"\\ud800\"]",
+            "line 2 column 8 (after record 2): the JSON is broken: unpaired surrogate",
+        ),
+        (
+            b"[\"a\",\n \"b\", \"\xff\"]",
+            "line 2 column 8 (after record 2): the JSON cannot be read: a string is not UTF-8",
+        ),
+        (
+            b"[\"a\",\n \"b\", {\"\xff\": 1}]",
+            "line 2 column 9 (after record 2): the JSON cannot be read: invalid UTF-8",
+        ),
+        (
+            b"[\"a\",\n \"b\", {\"x\" 1}]",
+            "line 2 column 12 (after record 2): the JSON is broken: missing colon",
+        ),
+        (
+            b"[\"a\",\n \"b\", {\"x\": \"\\x\"}]",
+            "line 2 column 14 (after record 2): the JSON is broken: unknown escape",
+        ),
+    ];
+    for (input, what) in table {
+        let (records, error) = read_broken("k.json", input);
+        assert_eq!(records, ["a", "b"], "{input:?}");
+        let start = format!("k.json {what}");
+        assert!(error.to_string().starts_with(&start), "{error} but not {start}");
+        assert!(!error.is_usage());
+    }
+}
+
+#[test]
+fn another_document_than_an_array_is_a_wrong_format() {
+    for (input, found) in [
+        ("{\"result\": []}", "an object"),
+        ("\"a\"", "a string"),
+        ("1", "a number"),
+        ("null", "a literal"),
+    ] {
+        let (records, error) = read_broken("k.json", input);
+        assert!(records.is_empty() && error.is_usage());
+        let text = format!("k.json line 1 column 1: the document is not a JSON array but {found}; for one JSON value");
+        assert!(error.to_string().starts_with(&text), "{error}");
+    }
+}
+
+#[test]
+fn a_dry_run_report_gives_its_planned_rows() {
+    let row =
+        |record: u32, key: &str, status: &str| format!(r#"{{"record":{record},"key":"{key}","status":"{status}"}}"#);
+    let rows = [
+        row(3, "a", "planned"),
+        row(1, "x", "duplicate"),
+        row(2, "", "invalid"),
+        row(4, "b", "planned"),
+    ];
+    assert_eq!(read_whole("plan.ndjson", rows.join("\n")), ["a", "b"]);
+    assert_eq!(read_whole("plan.json", format!("[{}]", rows.join(","))), ["a", "b"]);
+    for status in ["deleted", "absent", "failed", "unknown", "Planned"] {
+        let rows = [row(1, "a", "planned"), row(2, "b", status)];
+        let (records, error) = read_broken("plan.ndjson", rows.join("\n"));
+        assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
+        assert!(
+            error
+                .to_string()
+                .starts_with("plan.ndjson line 2 (after record 1): this is the report of a job"),
+            "{error}"
+        );
+    }
+    // Not rows of a report: a member is missing, or the status is no word.
+    let others = [
+        r#"{"key":"a","status":"failed"}"#,
+        r#"{"record":1,"key":"b","status":1}"#,
+    ];
+    assert_eq!(read_whole("k.ndjson", others.join("\n")), ["a", "b"]);
+}
+
+/// Reads a JSON document of `head`, millions of bytes, and `tail`.
+fn read_large(head: &'static [u8], tail: &'static [u8]) -> Vec<Result<Record, InputError>> {
+    let reader = head.chain(io::repeat(b'1').take(5_000_000)).chain(tail);
+    let mut records = Records::new(Vec::new(), InputOptions::default());
+    let source = Source::File(PathBuf::from("k.json"));
+    records
+        .begin(&source, Box::new(BufReader::with_capacity(1 << 16, reader)))
+        .unwrap();
+    records.collect()
+}
+
+#[test]
+fn what_is_large_is_passed_over() {
+    for (head, tail, bad) in [
+        (
+            b"[\"".as_slice(),
+            b"\",\"a\"]".as_slice(),
+            "the string is longer than 64 KiB",
+        ),
+        (b"[{\"key\":\"", b"\"},\"a\"]", "the string is longer than 64 KiB"),
+        (b"[", b",\"a\"]", "neither a string nor an object"),
+    ] {
+        let records: Vec<_> = read_large(head, tail).into_iter().map(Result::unwrap).collect();
+        assert!(matches!(&records[0].content, Content::Invalid(it) if it.reason.ends_with(bad) && it.key.is_empty()));
+        assert!(matches!(&records[1].content, Content::Key(key) if key.as_str() == "a"));
+        assert_eq!(records.len(), 2);
+    }
+    let mut ignored = read_large(b"[{\"value\":\"", b"\",\"key\":\"a\"}]");
+    assert!(matches!(ignored.remove(0).unwrap().content, Content::Key(_)) && ignored.is_empty());
+    let mut named = read_large(b"[{\"", b"\":1,\"key\":\"a\"}]");
+    let error = named.remove(0).unwrap_err();
+    assert!(
+        error.to_string().contains("the name of a member is longer than 64 KiB"),
+        "{error}"
+    );
+    assert!(named.is_empty());
+}
+
+#[test]
+fn depth_is_bounded() {
+    let deep = |depth| {
+        format!(
+            "[\"a\",{{\"x\":{}{},\"key\":\"b\"}}]",
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    assert_eq!(read_whole("k.json", deep(4000)), ["a", "b"]);
+    let (records, error) = read_broken("k.json", deep(5000));
+    assert_eq!(records, ["a"]);
+    assert!(error.to_string().contains("levels deep"), "{error}");
+    let line = format!("{}\n\"a\"", "[".repeat(60_000));
+    assert_eq!(read_whole("k.ndjson", line)[1], "a");
+}
