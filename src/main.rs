@@ -1,3 +1,28 @@
-//! The `kvsweep` command.
+//! The `kvsweep` command: parse, start the log, run, end with a code that a script can act on.
 
-fn main() {}
+use std::process::ExitCode;
+
+use kvsweep::{cli, command, exit, logging, progress};
+
+fn main() -> ExitCode {
+    let cli = match cli::parse_from(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return exit::ExitCode::for_usage(&error).into();
+        }
+    };
+    let screen = progress::screen();
+    if let Err(error) = logging::start(cli.log_options(), &screen) {
+        tracing::error!("{error}");
+        return exit::ExitCode::Error.into();
+    }
+    match command::run(cli, &screen) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            tracing::error!("{}", error.story());
+            error.exit_code().into()
+        }
+    }
+}

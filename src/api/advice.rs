@@ -50,9 +50,7 @@ impl Advice {
             values.filter_map(|value| value.to_str().ok()).collect()
         };
         Self {
-            retry_after: texts(RETRY_AFTER.as_str())
-                .iter()
-                .find_map(|value| parse_retry_after(value, now)),
+            retry_after: texts(RETRY_AFTER.as_str()).iter().find_map(|value| parse_retry_after(value, now)),
             quota: parse_quota(&texts("ratelimit").join(","), &texts("ratelimit-policy").join(",")),
         }
     }
@@ -63,9 +61,7 @@ impl Advice {
         let used_up = self.quota.iter().filter(|entry| entry.remaining == 0);
         let longest = used_up.map(|entry| entry.reset_after).max();
         let longest = longest.or_else(|| self.quota.iter().map(|entry| entry.reset_after).max());
-        self.retry_after
-            .or_else(|| longest.and_then(believable))
-            .or_else(|| in_body.and_then(believable))
+        self.retry_after.or_else(|| longest.and_then(believable)).or_else(|| in_body.and_then(believable))
     }
 }
 
@@ -150,12 +146,7 @@ fn name(text: &str) -> Option<String> {
                 })
                 .collect()
         }
-        None if text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&b)) =>
-        {
-            text.to_owned()
-        }
+        None if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&b)) => text.to_owned(),
         None => return None,
     };
     (1..=MAX_NAME).contains(&name.len()).then_some(name)
@@ -163,9 +154,7 @@ fn name(text: &str) -> Option<String> {
 
 /// Digits alone: `parse` would take a sign.
 fn whole_number(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

@@ -80,10 +80,7 @@ impl Credentials {
     /// # Errors
     /// Where nothing is left of one, or a character could not stand in the header.
     pub fn global_key(email: &str, key: &str) -> Result<Self, CredentialsError> {
-        Ok(Self::GlobalKey {
-            email: checked("email address", email)?.to_owned(),
-            key: checked("API key", key)?.into(),
-        })
+        Ok(Self::GlobalKey { email: checked("email address", email)?.to_owned(), key: checked("API key", key)?.into() })
     }
 
     /// An API token from a file that holds nothing else; at most 64 KiB. `-` is a file of that name, not stdin.
@@ -94,14 +91,9 @@ impl Credentials {
         let mut content = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
-            .map_err(|source| CredentialsError::Read {
-                path: path.to_owned(),
-                source,
-            })?;
-        token_from_bytes(&content).map_err(|reason| CredentialsError::File {
-            path: path.to_owned(),
-            reason: Box::new(reason),
-        })
+            .map_err(|source| CredentialsError::Read { path: path.to_owned(), source })?;
+        token_from_bytes(&content)
+            .map_err(|reason| CredentialsError::File { path: path.to_owned(), reason: Box::new(reason) })
     }
 
     /// The headers of every request, marked as sensitive.
@@ -113,15 +105,9 @@ impl Credentials {
                 headers.insert(AUTHORIZATION, sensitive("API token", &format!("Bearer {token}"))?);
             }
             Self::GlobalKey { email, key } => {
-                let (name, value) = (
-                    HeaderName::from_static("x-auth-email"),
-                    checked("email address", email)?,
-                );
+                let (name, value) = (HeaderName::from_static("x-auth-email"), checked("email address", email)?);
                 headers.insert(name, sensitive("email address", value)?);
-                let (name, value) = (
-                    HeaderName::from_static("x-auth-key"),
-                    checked("API key", key.expose_secret())?,
-                );
+                let (name, value) = (HeaderName::from_static("x-auth-key"), checked("API key", key.expose_secret())?);
                 headers.insert(name, sensitive("API key", value)?);
             }
         }
@@ -143,10 +129,8 @@ fn token_from_bytes(content: &[u8]) -> Result<Credentials, CredentialsError> {
         return Err(CredentialsError::TooLong);
     }
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let text = std::str::from_utf8(content).map_err(|error| CredentialsError::Character {
-        what: "API token",
-        position: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(content)
+        .map_err(|error| CredentialsError::Character { what: "API token", position: error.valid_up_to() })?;
     Credentials::token(text)
 }
 
@@ -201,24 +185,15 @@ mod tests {
         let key = Credentials::global_key("me@example.com", SECRET).unwrap();
         let shown = format!("{token:?} {key:?} {:?} {:?}", token.headers(), key.headers());
         assert!(!shown.contains("hunter2"), "{shown}");
-        for bad in [
-            format!("Bearer {SECRET}"),
-            format!("{SECRET}\n{SECRET}"),
-            format!("{SECRET}\u{7f}"),
-            format!("ü{SECRET}"),
-        ] {
+        for bad in
+            [format!("Bearer {SECRET}"), format!("{SECRET}\n{SECRET}"), format!("{SECRET}\u{7f}"), format!("ü{SECRET}")]
+        {
             let error = Credentials::token(&bad).unwrap_err();
             assert!(matches!(error, CredentialsError::Character { .. }), "{error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
-        assert!(matches!(
-            Credentials::token(" \n"),
-            Err(CredentialsError::Empty("API token"))
-        ));
-        assert!(matches!(
-            Credentials::global_key("", SECRET),
-            Err(CredentialsError::Empty("email address"))
-        ));
+        assert!(matches!(Credentials::token(" \n"), Err(CredentialsError::Empty("API token"))));
+        assert!(matches!(Credentials::global_key("", SECRET), Err(CredentialsError::Empty("email address"))));
     }
 
     #[test]
@@ -235,10 +210,7 @@ mod tests {
             format!("\u{feff}{SECRET}\n").into_bytes(),
             [SECRET.as_bytes(), &vec![b'\n'; 64 * 1024 - SECRET.len()]].concat(),
         ] {
-            assert_eq!(
-                header(&read(&content).unwrap(), "authorization"),
-                format!("Bearer {SECRET}")
-            );
+            assert_eq!(header(&read(&content).unwrap(), "authorization"), format!("Bearer {SECRET}"));
         }
         for (content, reason) in [
             (b"".to_vec(), "the API token is empty"),
@@ -254,10 +226,7 @@ mod tests {
         }
         let missing = Credentials::token_from_file(&folder.path().join("none")).unwrap_err();
         assert!(matches!(missing, CredentialsError::Read { .. }), "{missing}");
-        assert!(
-            Credentials::token_from_file(folder.path()).is_err(),
-            "a folder is not a file"
-        );
+        assert!(Credentials::token_from_file(folder.path()).is_err(), "a folder is not a file");
     }
 
     #[test]

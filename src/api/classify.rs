@@ -109,18 +109,10 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
     };
     let faults = envelope.as_ref().map_or(&[][..], |envelope| &envelope.faults);
     let meaning_of = |fault: &Fault| fault.code.and_then(meaning);
-    let limit = faults
-        .iter()
-        .find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
+    let limit = faults.iter().find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
     let known = || faults.iter().find(|fault| meaning_of(fault).is_some());
     let fault = limit.or_else(known).or(faults.first());
-    let is_success = matches!(
-        envelope,
-        Ok(Envelope {
-            success: Some(true),
-            ..
-        })
-    );
+    let is_success = matches!(envelope, Ok(Envelope { success: Some(true), .. }));
     if matches!(head.status, 200..=299) && is_success && limit.is_none() {
         return Answer::Deleted;
     }
@@ -136,14 +128,11 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
     match head.status {
         200..=299 => not_accepted(head, envelope, meaning, refusal),
         401 => Answer::Fatal(Fatal::Unauthorized, refusal),
-        403 if is_firewall(head, body, faults) => Answer::Refused(Refusal {
-            message: from_firewall(call, &refusal.message),
-            ..refusal
-        }),
+        403 if is_firewall(head, body, faults) => {
+            Answer::Refused(Refusal { message: from_firewall(call, &refusal.message), ..refusal })
+        }
         429 => Answer::Throttled {
-            pause: head
-                .advice
-                .pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
+            pause: head.advice.pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
             refusal,
         },
         status if passes(status) => passing(head, Trouble::Refused(refusal)),
@@ -188,10 +177,7 @@ fn unreadable(head: &Head, why: &str) -> Answer {
 }
 
 fn passing(head: &Head, trouble: Trouble) -> Answer {
-    Answer::Passing {
-        trouble,
-        retry_after: head.advice.retry_after,
-    }
+    Answer::Passing { trouble, retry_after: head.advice.retry_after }
 }
 
 /// Not the API but something in front of it: a page for people, a challenge, or the bare text of an edge error.
@@ -233,10 +219,7 @@ fn describe(head: &Head, body: &Body, fault: Option<&Fault>) -> String {
             Some(line) => line.to_owned(),
         }
     };
-    match StatusCode::from_u16(head.status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-    {
+    match StatusCode::from_u16(head.status).ok().and_then(|status| status.canonical_reason()) {
         Some(reason) => format!("{reason}: {what}"),
         None => what,
     }

@@ -122,11 +122,7 @@ impl Client {
             .http2_keep_alive_while_idle(true)
             .tcp_nodelay(true);
         // A proxy from the environment is not meant for this machine, and could not reach it.
-        let builder = if options.base_url.is_loopback() {
-            builder.no_proxy()
-        } else {
-            builder
-        };
+        let builder = if options.base_url.is_loopback() { builder.no_proxy() } else { builder };
         let builder = tls::trust(builder, &options.base_url, options.ca_file.as_deref())?;
         let http = builder.build().map_err(|error| {
             if tls::is_without_roots(&error) {
@@ -164,15 +160,10 @@ impl Client {
         if reply.answer != Answer::Deleted {
             return Err(reply);
         }
-        Envelope::parse(&body)
-            .and_then(|envelope| Namespace::deserialize(envelope.result))
-            .map_err(|error| {
-                let what = format!("the answer does not describe a namespace: {error}");
-                Reply {
-                    answer: self.presentable(no_answer(what)),
-                    ..reply
-                }
-            })
+        Envelope::parse(&body).and_then(|envelope| Namespace::deserialize(envelope.result)).map_err(|error| {
+            let what = format!("the answer does not describe a namespace: {error}");
+            Reply { answer: self.presentable(no_answer(what)), ..reply }
+        })
     }
 
     /// One request; with the body of its answer, empty where it did not come whole.
@@ -237,46 +228,28 @@ impl fmt::Debug for Client {
 }
 
 fn without_status(answer: Answer) -> Reply {
-    Reply {
-        answer,
-        http_status: None,
-        quota: Vec::new(),
-    }
+    Reply { answer, http_status: None, quota: Vec::new() }
 }
 
 fn unsent(message: String) -> Reply {
-    without_status(Answer::Refused(Refusal {
-        http_status: None,
-        code: None,
-        message,
-    }))
+    without_status(Answer::Refused(Refusal { http_status: None, code: None, message }))
 }
 
 fn no_answer(what: String) -> Answer {
-    Answer::Passing {
-        trouble: Trouble::NoAnswer(what),
-        retry_after: None,
-    }
+    Answer::Passing { trouble: Trouble::NoAnswer(what), retry_after: None }
 }
 
 /// The one text of an answer that may hold a server's words.
 fn text_mut(answer: &mut Answer) -> Option<&mut String> {
     match answer {
         Answer::Deleted => None,
-        Answer::Stale(text)
-        | Answer::Passing {
-            trouble: Trouble::NoAnswer(text),
-            ..
-        } => Some(text),
+        Answer::Stale(text) | Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => Some(text),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
         | Answer::Throttled { refusal, .. }
         | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal)
-        | Answer::Passing {
-            trouble: Trouble::Refused(refusal),
-            ..
-        } => Some(&mut refusal.message),
+        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => Some(&mut refusal.message),
     }
 }
 

@@ -60,9 +60,7 @@ impl Envelope {
 impl Fault {
     fn read(error: &Value) -> Self {
         let code = &error["code"];
-        let code = code
-            .as_u64()
-            .or_else(|| code.as_str().and_then(|digits| digits.parse().ok()));
+        let code = code.as_u64().or_else(|| code.as_str().and_then(|digits| digits.parse().ok()));
         let mut message = error["message"].as_str().unwrap_or_default().to_owned();
         // An older shape: the reason proper stands behind a general one ("Invalid request headers").
         for behind in error["error_chain"].as_array().into_iter().flatten().take(MAX_FAULTS) {
@@ -88,10 +86,7 @@ mod tests {
     use super::*;
 
     fn fault(code: u64, message: &str) -> Fault {
-        Fault {
-            code: Some(code),
-            message: message.to_owned(),
-        }
+        Fault { code: Some(code), message: message.to_owned() }
     }
 
     fn parse(text: &str) -> Envelope {
@@ -131,10 +126,7 @@ mod tests {
         ] {
             assert_eq!((parse(odd).success, parse(odd).faults.len()), (Some(false), 0), "{odd}");
         }
-        assert_eq!(
-            parse(r#"{"errors":[{"code":10000,"message":"m"}]}"#).faults,
-            [fault(10000, "m")]
-        );
+        assert_eq!(parse(r#"{"errors":[{"code":10000,"message":"m"}]}"#).faults, [fault(10000, "m")]);
     }
 
     #[test]

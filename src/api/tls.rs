@@ -55,11 +55,7 @@ pub(crate) fn trust(
     // Fails where somebody in the process did it before, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let own = ca_file.map(certificates).transpose()?.unwrap_or_default();
-    Ok(if base.is_plain() {
-        builder.tls_certs_only(own)
-    } else {
-        builder.tls_certs_merge(own).https_only(true)
-    })
+    Ok(if base.is_plain() { builder.tls_certs_only(own) } else { builder.tls_certs_merge(own).https_only(true) })
 }
 
 /// Whether a client could not be built for want of certificates.
@@ -74,14 +70,8 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
     let mut pem = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut pem))
-        .map_err(|source| TrustError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    let unusable = |reason: String| TrustError::Content {
-        path: path.to_owned(),
-        reason,
-    };
+        .map_err(|source| TrustError::Read { path: path.to_owned(), source })?;
+    let unusable = |reason: String| TrustError::Content { path: path.to_owned(), reason };
     if pem.len() as u64 > MAX_FILE {
         return Err(unusable(format!("more than {} MiB", MAX_FILE / 1024 / 1024)));
     }
@@ -117,10 +107,7 @@ mod tests {
         let outcome = |base: &str, content: &str| {
             std::fs::write(&path, content).unwrap();
             match attempt(base, Some(&path)) {
-                Ok(builder) => builder
-                    .build()
-                    .map(|_| "built".to_owned())
-                    .map_err(|error| error.to_string()),
+                Ok(builder) => builder.build().map(|_| "built".to_owned()).map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             }
         };
@@ -135,10 +122,7 @@ mod tests {
                 pem.trim_end().trim_end_matches('-'),
             ] {
                 let error = outcome(base, bad).unwrap_err();
-                assert!(
-                    error.contains("ca.pem") && error.contains("no usable certificate"),
-                    "{error}"
-                );
+                assert!(error.contains("ca.pem") && error.contains("no usable certificate"), "{error}");
             }
         }
         let missing = attempt("https://api.example", Some(&folder.path().join("none.pem"))).unwrap_err();

@@ -41,18 +41,11 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
     if stage == Stage::Connected && causes(error).any(is_closed_unanswered) {
         return Answer::Stale(text);
     }
-    Answer::Passing {
-        trouble: Trouble::NoAnswer(text),
-        retry_after: None,
-    }
+    Answer::Passing { trouble: Trouble::NoAnswer(text), retry_after: None }
 }
 
 fn refused(message: String) -> Answer {
-    Answer::Refused(Refusal {
-        http_status: None,
-        code: None,
-        message,
-    })
+    Answer::Refused(Refusal { http_status: None, code: None, message })
 }
 
 fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
@@ -131,30 +124,18 @@ mod tests {
     }
 
     fn within(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Outer {
-        Outer {
-            text: "error sending request",
-            source: Box::new(Outer {
-                text: "client error",
-                source: source.into(),
-            }),
-        }
+        Outer { text: "error sending request", source: Box::new(Outer { text: "client error", source: source.into() }) }
     }
 
     fn distrust() -> Outer {
-        within(io::Error::new(
-            io::ErrorKind::InvalidData,
-            rustls::Error::InvalidCertificate(CertificateError::Expired),
-        ))
+        within(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(CertificateError::Expired)))
     }
 
     fn kind(answer: &Answer) -> &'static str {
         match answer {
             Answer::Stale(_) => "stale",
             Answer::Refused(_) => "refused",
-            Answer::Passing {
-                trouble: Trouble::NoAnswer(_),
-                retry_after: None,
-            } => "no answer",
+            Answer::Passing { trouble: Trouble::NoAnswer(_), retry_after: None } => "no answer",
             _ => "other",
         }
     }
@@ -171,11 +152,7 @@ mod tests {
             (K::TimedOut, "no answer"),
             (K::InvalidData, "no answer"),
         ] {
-            assert_eq!(
-                kind(&classify(Stage::Connected, &within(io::Error::from(cause)))),
-                connected,
-                "{cause}"
-            );
+            assert_eq!(kind(&classify(Stage::Connected, &within(io::Error::from(cause)))), connected, "{cause}");
             let connecting = classify(Stage::Connecting, &within(io::Error::from(cause)));
             assert_eq!(kind(&connecting), "no answer", "{cause}");
         }
@@ -184,10 +161,7 @@ mod tests {
     #[test]
     fn a_reason_alone_is_not_the_servers_word() {
         for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::NO_ERROR, h2::Reason::CANCEL] {
-            assert_eq!(
-                kind(&classify(Stage::Connected, &within(h2::Error::from(reason)))),
-                "no answer"
-            );
+            assert_eq!(kind(&classify(Stage::Connected, &within(h2::Error::from(reason)))), "no answer");
         }
     }
 
@@ -205,10 +179,7 @@ mod tests {
 
     #[test]
     fn a_story_says_each_cause_once() {
-        assert_eq!(
-            story(&distrust()),
-            "error sending request: client error: invalid peer certificate: Expired"
-        );
+        assert_eq!(story(&distrust()), "error sending request: client error: invalid peer certificate: Expired");
         assert_eq!(
             story(&within(io::Error::from(io::ErrorKind::BrokenPipe))),
             "error sending request: client error: broken pipe"

@@ -89,10 +89,8 @@ impl FromStr for BaseUrl {
         if is_plain && !is_loopback {
             return Err(BaseUrlError::PlainHttp(host.to_owned()));
         }
-        let written = text
-            .split_once("://")
-            .ok_or_else(|| BaseUrlError::Unreadable("no `://` after the scheme".to_owned()))?
-            .1;
+        let written =
+            text.split_once("://").ok_or_else(|| BaseUrlError::Unreadable("no `://` after the scheme".to_owned()))?.1;
         let written = written.find('/').map_or("", |slash| &written[slash..]);
         // A URL without a path is parsed as one with the path `/`.
         if url.path() != written && !(written.is_empty() && url.path() == "/") {
@@ -116,11 +114,7 @@ impl fmt::Display for BaseUrl {
 /// `host` as a parsed URL has it: lower case, IPv4 in its usual form, IPv6 in brackets.
 fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    host == "localhost"
-        || address
-            .unwrap_or(host)
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
+    host == "localhost" || address.unwrap_or(host).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The URLs of one namespace.
@@ -163,16 +157,9 @@ impl Endpoint {
             Ok(url) if url.as_str() == text && url.path() == wanted => Ok(url),
             Ok(url) => Err(NotItself {
                 wanted: wanted.to_owned(),
-                parsed: url
-                    .as_str()
-                    .strip_prefix(&self.origin)
-                    .unwrap_or(url.as_str())
-                    .to_owned(),
+                parsed: url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned(),
             }),
-            Err(error) => Err(NotItself {
-                wanted: wanted.to_owned(),
-                parsed: error.to_string(),
-            }),
+            Err(error) => Err(NotItself { wanted: wanted.to_owned(), parsed: error.to_string() }),
         }
     }
 }

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{DeleteArgs, SandboxArgs};
+use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -60,4 +61,14 @@ pub enum Command {
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
     /// requests. What it holds is gone when it ends.
     Sandbox(SandboxArgs),
+}
+
+impl Cli {
+    /// What the log is to be like.
+    pub fn log_options(&self) -> LogOptions {
+        match &self.command {
+            Command::Delete(args) => args.output.log.options(),
+            Command::Sandbox(args) => args.log.options(),
+        }
+    }
 }

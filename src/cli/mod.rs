@@ -18,6 +18,7 @@ pub mod output;
 pub mod pace;
 pub mod parse;
 pub mod report;
+pub mod resolve;
 pub mod safety;
 pub mod sandbox;
 mod secret;

@@ -1,3 +1,47 @@
-//! One file a subcommand: builds the parts, joins them, prints the summary. The only place where parts meet.
+//! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
+//!
+//! - [`Job`]: what is to be done, decided once; made by the command line, read here.
+//! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
+//! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
+//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - [`confirm`]: the question before a job that deletes.
 
+use indicatif::MultiProgress;
+
+use crate::cli::{Cli, Command};
+use crate::exit::ExitCode;
+
+mod closing;
 pub mod confirm;
+mod delete;
+mod dry_run;
+mod error;
+mod job;
+mod outputs;
+mod preflight;
+mod reading;
+mod rehearsal;
+mod sandbox;
+mod signals;
+mod telling;
+
+pub use error::Error;
+pub use job::{Connection, Job, Mode, Question, ReportTo};
+pub use reading::Broken;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`Error`], which knows its exit code. A job that ran, whatever came of it, is no error.
+pub fn run(cli: Cli, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    match cli.command {
+        Command::Delete(args) => {
+            let job = crate::cli::resolve::job(*args)?;
+            match job.mode {
+                Mode::DryRun => dry_run::run(&job),
+                Mode::Rehearsal | Mode::Real(_) => delete::run(job, screen),
+            }
+        }
+        Command::Sandbox(args) => sandbox::run(args),
+    }
+}

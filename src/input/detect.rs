@@ -14,9 +14,7 @@ pub(super) const LOOKED_AT: usize = 16 * 1024;
 
 /// The key name that `cell` is, whatever its case.
 pub(super) fn key_name(cell: &[u8]) -> Option<&'static str> {
-    KEY_NAMES
-        .into_iter()
-        .find(|name| cell.eq_ignore_ascii_case(name.as_bytes()))
+    KEY_NAMES.into_iter().find(|name| cell.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// What a name tells.
@@ -28,15 +26,8 @@ pub(super) struct Named {
 
 /// By the extension, before which that of a compression is taken off.
 pub(super) fn by_name(path: &Path) -> Named {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    let bare = [".gz", ".zst", ".zstd"]
-        .into_iter()
-        .find_map(|packed| name.strip_suffix(packed))
-        .unwrap_or(&name);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let bare = [".gz", ".zst", ".zstd"].into_iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
     let extension = bare.rsplit_once('.').map_or("", |(_, extension)| extension);
     let format = match extension {
         "csv" | "tsv" => Some(Format::Csv),
@@ -45,10 +36,7 @@ pub(super) fn by_name(path: &Path) -> Named {
         "json" => Some(Format::Json),
         _ => None,
     };
-    Named {
-        format,
-        is_tsv: extension == "tsv",
-    }
+    Named { format, is_tsv: extension == "tsv" }
 }
 
 /// Whether `start` is enough for [`by_content`]: up to the end of the first line that is not blank.
@@ -73,21 +61,14 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
     let line = &text[..memchr(b'\n', text).unwrap_or(text.len())];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.starts_with(b"\"") && serde_json::from_slice::<String>(line).is_ok() {
-        return if key_name(unquoted(line)).is_some() {
-            (Format::Csv, None)
-        } else {
-            (Format::Ndjson, None)
-        };
+        return if key_name(unquoted(line)).is_some() { (Format::Csv, None) } else { (Format::Ndjson, None) };
     }
     let candidates = match delimiter {
         Some(delimiter) => vec![delimiter],
         None => vec![b',', b'\t'],
     };
     for delimiter in candidates {
-        if line
-            .split(|&byte| byte == delimiter)
-            .any(|cell| key_name(unquoted(cell)).is_some())
-        {
+        if line.split(|&byte| byte == delimiter).any(|cell| key_name(unquoted(cell)).is_some()) {
             return (Format::Csv, Some(delimiter));
         }
     }
@@ -95,9 +76,7 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
 }
 
 fn unquoted(cell: &[u8]) -> &[u8] {
-    cell.strip_prefix(b"\"")
-        .and_then(|cell| cell.strip_suffix(b"\""))
-        .unwrap_or(cell)
+    cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\"")).unwrap_or(cell)
 }
 
 #[cfg(test)]
@@ -145,10 +124,7 @@ mod tests {
             ("id;name\n", (Format::Lines, None)),
             ("keys\nkey\n", (Format::Lines, None)),
             ("my key\n", (Format::Lines, None)),
-            (
-                "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n",
-                (Format::Csv, comma),
-            ),
+            ("record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n", (Format::Csv, comma)),
         ];
         for (start, expected) in table {
             assert_eq!(by_content(start.as_bytes(), None), expected, "{start:?}");
@@ -158,14 +134,7 @@ mod tests {
 
     #[test]
     fn no_more_is_waited_for_than_the_first_line() {
-        for (start, enough) in [
-            ("", false),
-            (" \n", false),
-            ("a", false),
-            ("a\n", true),
-            ("\n{", true),
-            ("[", true),
-        ] {
+        for (start, enough) in [("", false), (" \n", false), ("a", false), ("a\n", true), ("\n{", true), ("[", true)] {
             assert_eq!(is_enough(start.as_bytes()), enough, "{start:?}");
         }
     }

@@ -110,11 +110,7 @@ pub(super) fn judge(
                     ReportRow::Settled => return Err(Break::at(position, Problem::SettledReport(status.to_owned()))),
                 }
             }
-            let named = [
-                ("key", members.key),
-                ("key_name", members.key_name),
-                ("name", members.name),
-            ];
+            let named = [("key", members.key), ("key_name", members.key_name), ("name", members.name)];
             let mut named = named.into_iter().filter_map(|(name, text)| Some((text?, Some(name))));
             let Some(found) = named.next() else {
                 let why = "the object has no member `key`, `key_name` or `name`";

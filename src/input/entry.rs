@@ -27,21 +27,14 @@ pub(super) struct Flawed {
 impl Entry {
     /// Checks the bytes that stand in the key's place.
     pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
-        let found = KeyName::from_bytes(bytes).map_err(|why| {
-            Box::new(Flawed {
-                key: legible(bytes),
-                why: why.to_string().into(),
-            })
-        });
+        let found = KeyName::from_bytes(bytes)
+            .map_err(|why| Box::new(Flawed { key: legible(bytes), why: why.to_string().into() }));
         Self { position, found }
     }
 
     pub(super) fn flawed(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
         let flawed = Flawed { key, why: why.into() };
-        Self {
-            position,
-            found: Err(Box::new(flawed)),
-        }
+        Self { position, found: Err(Box::new(flawed)) }
     }
 }
 

@@ -46,12 +46,7 @@ pub struct InputError {
 
 impl InputError {
     pub(super) fn new(input: String, records: u64, at: Break) -> Self {
-        Self {
-            input,
-            position: at.position,
-            records,
-            problem: at.problem,
-        }
+        Self { input, position: at.position, records, problem: at.problem }
     }
 
     /// What is wrong.
@@ -215,10 +210,7 @@ pub(super) struct Break {
 
 impl Break {
     pub(super) fn at(position: Position, problem: Problem) -> Self {
-        Self {
-            position: Some(position),
-            problem,
-        }
+        Self { position: Some(position), problem }
     }
 
     pub(super) fn at_line(line: u64, problem: Problem) -> Self {
@@ -228,9 +220,6 @@ impl Break {
 
 impl From<Problem> for Break {
     fn from(problem: Problem) -> Self {
-        Self {
-            position: None,
-            problem,
-        }
+        Self { position: None, problem }
     }
 }

@@ -14,10 +14,13 @@ use crate::record::Record;
 /// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
 /// hand over; it is never joined, because a silent pipe may hold it for ever.
-pub fn feed(
-    records: impl Iterator<Item = Result<Record, InputError>> + Send + 'static,
+pub fn feed<E>(
+    records: impl Iterator<Item = Result<Record, E>> + Send + 'static,
     capacity: usize,
-) -> mpsc::Receiver<Result<Record, InputError>> {
+) -> mpsc::Receiver<Result<Record, E>>
+where
+    E: From<InputError> + Send + 'static,
+{
     let (sender, receiver) = mpsc::channel(capacity.max(1));
     let feeder = sender.clone();
     let thread = thread::Builder::new().name("input".to_owned()).spawn(move || {
@@ -34,12 +37,12 @@ pub fn feed(
         if let Err(panic) = catch_unwind(run) {
             let problem = Problem::Panicked(message(panic.as_ref()).to_owned());
             // Nobody is left to tell where the receiver is gone.
-            let _ = feeder.blocking_send(Err(whole_input(handed, problem)));
+            let _ = feeder.blocking_send(Err(whole_input(handed, problem).into()));
         }
     });
     if let Err(error) = thread {
         // The channel is new and has room.
-        let _ = sender.try_send(Err(whole_input(0, Problem::Thread(error))));
+        let _ = sender.try_send(Err(whole_input(0, Problem::Thread(error)).into()));
     }
     receiver
 }
@@ -105,20 +108,11 @@ mod tests {
 
     #[test]
     fn a_panic_is_no_clean_end() {
-        let items = (1..=5).map(|number| {
-            if number == 4 {
-                panic!("broken at {number}")
-            } else {
-                Ok(record(number))
-            }
-        });
+        let items = (1..=5).map(|number| if number == 4 { panic!("broken at {number}") } else { Ok(record(number)) });
         let (records, error) = drain(feed(items, 2));
         let error = error.unwrap();
         assert_eq!((records, error.records()), (3, 3));
-        assert!(
-            matches!(error.problem(), Problem::Panicked(text) if text == "broken at 4"),
-            "{error}"
-        );
+        assert!(matches!(error.problem(), Problem::Panicked(text) if text == "broken at 4"), "{error}");
         assert!(!error.is_usage());
     }
 
@@ -134,7 +128,7 @@ mod tests {
         let ended = Ended(ended);
         let taken = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&taken);
-        let mut receiver = feed(
+        let mut receiver = feed::<InputError>(
             (1..).map(move |number| {
                 let _held = &ended;
                 counter.fetch_add(1, Ordering::SeqCst);

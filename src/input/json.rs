@@ -36,15 +36,8 @@ impl Json {
             allow_multiple_top_level: true,
             ..ReaderSettings::default()
         };
-        let source = Source {
-            bytes,
-            failure: None,
-            allowance: None,
-        };
-        Self {
-            reader: JsonStreamReader::new_custom(source, settings),
-            stage: Stage::Before,
-        }
+        let source = Source { bytes, failure: None, allowance: None };
+        Self { reader: JsonStreamReader::new_custom(source, settings), stage: Stage::Before }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
@@ -193,10 +186,7 @@ impl Json {
         if let Some(failure) = self.reader.reader_mut().failure.take() {
             return Break::at(self.position(), Problem::Read(failure));
         }
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<JsonSyntaxError>())
-        {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<JsonSyntaxError>()) {
             Some(error) => self.explain_syntax(error),
             None => self.broken("the JSON cannot be read: a string is not UTF-8".to_owned()),
         }
@@ -217,10 +207,7 @@ impl Json {
 }
 
 fn place(position: &JsonReaderPosition) -> Option<Position> {
-    position.line_pos.map(|place| Position {
-        line: place.line + 1,
-        column: Some(place.column + 1),
-    })
+    position.line_pos.map(|place| Position { line: place.line + 1, column: Some(place.column + 1) })
 }
 
 /// `MissingComma` as `missing comma`.

@@ -184,11 +184,7 @@ mod tests {
                 assert!(memory <= len * 32, "{memory} bytes for {len} keys");
             }
         }
-        assert!(
-            (0..1_200_000)
-                .step_by(77)
-                .all(|number: usize| !set.insert(&number.to_string()))
-        );
+        assert!((0..1_200_000).step_by(77).all(|number: usize| !set.insert(&number.to_string())));
         assert_eq!(set.len(), 1_200_000);
     }
 

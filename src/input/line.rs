@@ -25,12 +25,7 @@ pub(super) enum Line<'a> {
 
 impl LineReader {
     pub(super) fn new(reader: Bytes) -> Self {
-        Self {
-            reader,
-            lent: 0,
-            joined: Vec::new(),
-            number: 0,
-        }
+        Self { reader, lent: 0, joined: Vec::new(), number: 0 }
     }
 
     /// The line that was read last, or is being read, from 1.
@@ -77,11 +72,7 @@ fn without_return(line: &[u8]) -> &[u8] {
 }
 
 fn text(kept: &[u8], length: usize) -> Line<'_> {
-    if length > MAX_TEXT {
-        Line::TooLong
-    } else {
-        Line::Text(kept)
-    }
+    if length > MAX_TEXT { Line::TooLong } else { Line::Text(kept) }
 }
 
 #[cfg(test)]

@@ -12,26 +12,17 @@ pub(super) struct Ndjson {
 
 impl Ndjson {
     pub(super) fn new(reader: Bytes) -> Self {
-        Self {
-            lines: LineReader::new(reader),
-        }
+        Self { lines: LineReader::new(reader) }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
         loop {
             let position = Position::line(self.lines.number() + 1);
-            let line = self
-                .lines
-                .next()
-                .map_err(|error| Break::at(position, Problem::Read(error)))?;
+            let line = self.lines.next().map_err(|error| Break::at(position, Problem::Read(error)))?;
             let text = match line {
                 None => return Ok(None),
                 Some(Line::TooLong) => {
-                    return Ok(Some(Entry::flawed(
-                        position,
-                        String::new(),
-                        "the line is longer than 64 KiB",
-                    )));
+                    return Ok(Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")));
                 }
                 Some(Line::Text(text)) if text.trim_ascii().is_empty() => continue,
                 Some(Line::Text(text)) => text,

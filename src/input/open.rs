@@ -55,10 +55,7 @@ impl Compression {
     pub(super) fn problem(self, error: io::Error) -> Problem {
         match self {
             Self::None => Problem::Read(error),
-            Self::Gzip | Self::Zstd => Problem::Decompress {
-                compression: self,
-                error,
-            },
+            Self::Gzip | Self::Zstd => Problem::Decompress { compression: self, error },
         }
     }
 }
@@ -89,9 +86,7 @@ pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
     };
     let mut text = Peeker::new(text);
     let start = text
-        .peek_until(3, |start| {
-            !UTF8_MARK.starts_with(start) && start != [0xff] && start != [0xfe]
-        })
+        .peek_until(3, |start| !UTF8_MARK.starts_with(start) && start != [0xff] && start != [0xfe])
         .map_err(|error| compression.problem(error))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::Utf16.into());
@@ -140,11 +135,7 @@ impl Peeker {
 
     /// Everything from the start.
     pub(super) fn into_reader(self) -> Bytes {
-        if self.seen.is_empty() {
-            self.rest
-        } else {
-            Box::new(Cursor::new(self.seen).chain(self.rest))
-        }
+        if self.seen.is_empty() { self.rest } else { Box::new(Cursor::new(self.seen).chain(self.rest)) }
     }
 }
 

@@ -69,10 +69,7 @@ impl FromStr for Format {
     type Err = FormatError;
 
     fn from_str(word: &str) -> Result<Self, FormatError> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.as_str() == word)
-            .ok_or_else(|| FormatError(word.to_owned()))
+        Self::ALL.into_iter().find(|format| format.as_str() == word).ok_or_else(|| FormatError(word.to_owned()))
     }
 }
 
@@ -101,10 +98,7 @@ impl FromStr for Column {
         if !column.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Self::Name(column.to_owned()));
         }
-        column
-            .parse()
-            .map(Self::Number)
-            .map_err(|_| ColumnError(column.to_owned()))
+        column.parse().map(Self::Number).map_err(|_| ColumnError(column.to_owned()))
     }
 }
 

@@ -50,13 +50,7 @@ enum Reader {
 impl Records {
     /// Reads `sources` as `options` say.
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
-        Self {
-            sources: sources.into_iter(),
-            options,
-            notes: Notes::Told,
-            reading: None,
-            next: RecordNumber::FIRST,
-        }
+        Self { sources: sources.into_iter(), options, notes: Notes::Told, reading: None, next: RecordNumber::FIRST }
     }
 
     /// For a second pass: logs no warning that the first one has given already.
@@ -79,10 +73,7 @@ impl Records {
             let Some(reading) = &mut self.reading else { continue };
             match reading.next() {
                 Ok(Some(entry)) => {
-                    let record = Record {
-                        number: self.next,
-                        content: content(entry, &reading.name),
-                    };
+                    let record = Record { number: self.next, content: content(entry, &reading.name) };
                     self.next = self.next.next();
                     return Ok(Some(record));
                 }
@@ -136,13 +127,7 @@ impl Reading {
         notes: Notes,
     ) -> Result<Self, Break> {
         let mut opened = open::open(reader)?;
-        let named = source.path().map_or(
-            Named {
-                format: None,
-                is_tsv: false,
-            },
-            detect::by_name,
-        );
+        let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
         let said = options.format.or(match named.format {
             // What is said about a CSV outweighs a vague extension.
@@ -177,11 +162,7 @@ impl Reading {
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }
         };
-        Ok(Self {
-            name,
-            compression: opened.compression,
-            reader,
-        })
+        Ok(Self { name, compression: opened.compression, reader })
     }
 
     fn next(&mut self) -> Result<Option<Entry>, Break> {
@@ -192,10 +173,7 @@ impl Reading {
             Reader::Json(json) => json.next(),
         };
         entry.map_err(|at| match at.problem {
-            Problem::Read(error) => Break {
-                problem: self.compression.problem(error),
-                ..at
-            },
+            Problem::Read(error) => Break { problem: self.compression.problem(error), ..at },
             _ => at,
         })
     }

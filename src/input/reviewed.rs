@@ -3,17 +3,8 @@
 use crate::outcome::Status;
 
 /// The header of a report.
-pub(super) const REPORT_HEADER: [&str; 9] = [
-    "record",
-    "key",
-    "status",
-    "http_status",
-    "error_code",
-    "error",
-    "attempts",
-    "elapsed_ms",
-    "finished_at",
-];
+pub(super) const REPORT_HEADER: [&str; 9] =
+    ["record", "key", "status", "http_status", "error_code", "error", "attempts", "elapsed_ms", "finished_at"];
 
 /// What a row of a report is as an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,11 +23,7 @@ pub enum Source {
 impl From<PathBuf> for Source {
     /// `-` is stdin.
     fn from(argument: PathBuf) -> Self {
-        if argument.as_os_str() == "-" {
-            Self::Stdin
-        } else {
-            Self::File(argument)
-        }
+        if argument.as_os_str() == "-" { Self::Stdin } else { Self::File(argument) }
     }
 }
 
@@ -125,10 +121,7 @@ mod tests {
         assert_eq!(Source::from(PathBuf::from("-")), Source::Stdin);
         let file = Source::from(PathBuf::from("./-"));
         assert_eq!(file, Source::File("./-".into()));
-        assert_eq!(
-            (Source::Stdin.to_string(), file.to_string()),
-            ("stdin".into(), "./-".into())
-        );
+        assert_eq!((Source::Stdin.to_string(), file.to_string()), ("stdin".into(), "./-".into()));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(super) fn read(name: &str, input: impl AsRef<[u8]>, options: &InputOptions) 
                         Content::Key(key) => key.as_str().to_owned(),
                         Content::Duplicate(key) => panic!("{key:?} is a duplicate before anything looked for it"),
                         Content::Invalid(invalid) => format!("! {} [{}]", invalid.reason, invalid.key),
+                        Content::Settled => panic!("no journal"),
                     });
                 }
                 Err(error) => {
@@ -66,18 +67,11 @@ pub(super) fn read(name: &str, input: impl AsRef<[u8]>, options: &InputOptions) 
         (texts, end)
     };
     let (texts, end) = told(1 << 17);
-    let sizes: &[usize] = if input.len() < 10_000 {
-        &[1, 2, 3, 7, 64]
-    } else {
-        &[64, 1000, 8192]
-    };
+    let sizes: &[usize] = if input.len() < 10_000 { &[1, 2, 3, 7, 64] } else { &[64, 1000, 8192] };
     for &at_once in sizes {
         let (again, end_again) = told(at_once);
         assert_eq!(again, texts, "{at_once} bytes at a time");
-        assert_eq!(
-            end_again.map(|error| error.to_string()),
-            end.as_ref().map(ToString::to_string)
-        );
+        assert_eq!(end_again.map(|error| error.to_string()), end.as_ref().map(ToString::to_string));
     }
     (texts, end)
 }
@@ -124,21 +118,9 @@ fn a_line_or_field_beyond_the_limit_is_one_bad_record() {
     let long = "x".repeat(64 * 1024 + 1);
     let quoted = format!("\"{}\"", "\"\"\n,".repeat(30_000));
     let table = [
-        (
-            "k.txt",
-            format!("a\n{long}\nb\n"),
-            "! k.txt line 2: the line is longer than 64 KiB []",
-        ),
-        (
-            "k.csv",
-            format!("a\n{long}\nb\n"),
-            "! k.csv line 2: field 1 is longer than 64 KiB []",
-        ),
-        (
-            "k.ndjson",
-            format!("\"a\"\n\"{long}\"\n\"b\"\n"),
-            "! k.ndjson line 2: the line is longer than 64 KiB []",
-        ),
+        ("k.txt", format!("a\n{long}\nb\n"), "! k.txt line 2: the line is longer than 64 KiB []"),
+        ("k.csv", format!("a\n{long}\nb\n"), "! k.csv line 2: field 1 is longer than 64 KiB []"),
+        ("k.ndjson", format!("\"a\"\n\"{long}\"\n\"b\"\n"), "! k.ndjson line 2: the line is longer than 64 KiB []"),
         (
             "k.json",
             format!("[\"a\",\n\"{long}\",\n\"b\"]"),
@@ -161,11 +143,7 @@ fn a_line_or_field_beyond_the_limit_is_one_bad_record() {
         ("k.json", format!("[\"{just}\"]")),
     ] {
         let read = read_whole(name, input);
-        assert!(
-            read[0].contains("65536 bytes long") && read[0].contains(&just),
-            "{name}: {}",
-            &read[0][..80]
-        );
+        assert!(read[0].contains("65536 bytes long") && read[0].contains(&just), "{name}: {}", &read[0][..80]);
     }
 }
 
@@ -205,10 +183,7 @@ fn an_empty_input_has_no_records() {
             assert!(read_whole(name, input).is_empty(), "{name} {input:?}");
         }
     }
-    let named = InputOptions {
-        column: Some(Column::Name("id".into())),
-        ..InputOptions::default()
-    };
+    let named = InputOptions { column: Some(Column::Name("id".into())), ..InputOptions::default() };
     assert!(read("k.csv", "\n", &named).1.is_none());
 }
 
@@ -227,14 +202,8 @@ fn options_of_csv_are_never_ignored() {
         let error = read(name, "[\"a\"]", &options).1.unwrap();
         assert!(error.is_usage() && error.to_string().contains("are for CSV"), "{error}");
     }
-    let lines = InputOptions {
-        format: Some(Format::Lines),
-        ..options.clone()
-    };
+    let lines = InputOptions { format: Some(Format::Lines), ..options.clone() };
     assert!(read("k.csv", "a\n", &lines).1.unwrap().is_usage());
-    let tab = InputOptions {
-        column: Some("2".parse().unwrap()),
-        ..InputOptions::default()
-    };
+    let tab = InputOptions { column: Some("2".parse().unwrap()), ..InputOptions::default() };
     assert_eq!(read("k.TSV", "1\ta,b\n2\tc\n", &tab).0, ["a,b", "c"]);
 }

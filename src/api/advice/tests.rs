@@ -21,10 +21,7 @@ fn entry(name: &str, remaining: u64, reset: u64, policy: Option<(u64, u64)>) -> 
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
-        (
-            HeaderName::from_bytes(name.as_bytes()).unwrap(),
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        )
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
     lines.iter().map(pair).collect()
 }
@@ -83,10 +80,7 @@ fn lists_are_read_in_all_their_spellings() {
         (
             " default ; t = 30 ;r= 50,burst;r=1;t=2;pk=:cHsdsRa894==:",
             "burst;w=60;q=100;qu=\"requests\", default;q=1200;w=300",
-            vec![
-                entry("default", 50, 30, Some((1200, 300))),
-                entry("burst", 1, 2, Some((100, 60))),
-            ],
+            vec![entry("default", 50, 30, Some((1200, 300))), entry("burst", 1, 2, Some((100, 60)))],
         ),
         (r#""a,b;c\"d\\";r=1;t=2"#, "", vec![entry("a,b;c\"d\\", 1, 2, None)]),
         (r#""d";r=1;t=2;r=3"#, "", vec![entry("d", 3, 2, None)]),
@@ -94,11 +88,7 @@ fn lists_are_read_in_all_their_spellings() {
         (r#""d";r=1;t=2"#, r#""d";q=5"#, vec![entry("d", 1, 2, None)]),
         // Junk is left out, its neighbours stay.
         (r#", ,"";r=1;t=2,"d";r=1;t=2,,"#, "", vec![entry("d", 1, 2, None)]),
-        (
-            r#""a";r=x;t=2, "b";r=1, "c";t=1, "d";r=-1;t=1, "e";r=1.0;t=1"#,
-            "",
-            vec![],
-        ),
+        (r#""a";r=x;t=2, "b";r=1, "c";t=1, "d";r=-1;t=1, "e";r=1.0;t=1"#, "", vec![]),
         (r#""a";r=1;t=99999999999999"#, "", vec![]),
         ("limit=100, remaining=50, reset=30", "", vec![]),
         (r#""never closed;r=1;t=2"#, "", vec![]),
@@ -118,13 +108,7 @@ fn headers_may_come_in_several_lines() {
         ("retry-after", "7"),
     ]);
     let quota = vec![entry("default", 50, 30, None), entry("burst", 0, 3, Some((100, 60)))];
-    assert_eq!(
-        read,
-        Advice {
-            retry_after: Some(Duration::from_secs(7)),
-            quota
-        }
-    );
+    assert_eq!(read, Advice { retry_after: Some(Duration::from_secs(7)), quota });
 }
 
 #[test]

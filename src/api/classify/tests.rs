@@ -32,14 +32,8 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Fatal(Fatal::Unauthorized, _) => "UNAUTHORIZED",
         Answer::Fatal(Fatal::NamespaceNotFound, _) => "NO NAMESPACE",
         Answer::Fatal(Fatal::AccountNotFound, _) => "NO ACCOUNT",
-        Answer::Passing {
-            trouble: Trouble::Refused(_),
-            ..
-        } => "retry, else failed",
-        Answer::Passing {
-            trouble: Trouble::NoAnswer(_),
-            ..
-        } => "retry, else unknown",
+        Answer::Passing { trouble: Trouble::Refused(_), .. } => "retry, else failed",
+        Answer::Passing { trouble: Trouble::NoAnswer(_), .. } => "retry, else unknown",
         Answer::Stale(_) => "stale",
     }
 }
@@ -51,10 +45,7 @@ fn refusal(answer: &Answer) -> &Refusal {
         | Answer::DailyLimit(refusal)
         | Answer::Fatal(_, refusal)
         | Answer::Throttled { refusal, .. }
-        | Answer::Passing {
-            trouble: Trouble::Refused(refusal),
-            ..
-        } => refusal,
+        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => refusal,
         other => panic!("no refusal: {other:?}"),
     }
 }
@@ -71,11 +62,7 @@ fn write_policy(out: &mut String, title: &str, policy: &[(u16, &'static str)]) {
     let mut lines: Vec<(&str, String)> = Vec::new();
     for run in policy.chunk_by(|one, next| one.0 + 1 == next.0 && one.1 == next.1) {
         let (first, last) = (run[0].0, run[run.len() - 1].0);
-        let statuses = if first == last {
-            format!(" {first}")
-        } else {
-            format!(" {first}-{last}")
-        };
+        let statuses = if first == last { format!(" {first}") } else { format!(" {first}-{last}") };
         match lines.iter_mut().find(|(word, _)| *word == run[0].1) {
             Some((_, line)) => line.push_str(&statuses),
             None => lines.push((run[0].1, statuses)),
@@ -143,30 +130,16 @@ fn every_status_with_every_kind_of_body() {
 
 #[test]
 fn all_codes_of_a_kind_mean_the_same() {
-    for code in [
-        6_003, 6_102, 6_103, 6_111, 9_103, 9_106, 9_107, 9_109, 10_000, 10_026, 10_037,
-    ] {
+    for code in [6_003, 6_102, 6_103, 6_111, 9_103, 9_106, 9_107, 9_109, 10_000, 10_026, 10_037] {
         for status in [200, 400, 401, 403] {
-            assert_eq!(
-                word(&answer(status, &[], &with_code(code))),
-                "UNAUTHORIZED",
-                "{status} {code}"
-            );
+            assert_eq!(word(&answer(status, &[], &with_code(code))), "UNAUTHORIZED", "{status} {code}");
         }
         let others = word(&answer(405, &[], &with_code(code)));
-        assert_eq!(
-            others,
-            if code == 10_000 { "UNAUTHORIZED" } else { "refused" },
-            "{code}"
-        );
+        assert_eq!(others, if code == 10_000 { "UNAUTHORIZED" } else { "refused" }, "{code}");
     }
     for code in [7_000, 7_003] {
         for status in [200, 400, 404, 405] {
-            assert_eq!(
-                word(&answer(status, &[], &with_code(code))),
-                "NO ACCOUNT",
-                "{status} {code}"
-            );
+            assert_eq!(word(&answer(status, &[], &with_code(code))), "NO ACCOUNT", "{status} {code}");
         }
     }
     for code in [971, 10_100, 10_022, 10_000, 10_009] {
@@ -216,10 +189,7 @@ fn a_firewall_is_told_from_the_api() {
     ] {
         let answer = answer(403, &lines, body);
         let message = &refusal(&answer).message;
-        assert!(
-            word(&answer) == "refused" && message.contains("--bulk") && message.contains("firewall"),
-            "{answer:?}"
-        );
+        assert!(word(&answer) == "refused" && message.contains("--bulk") && message.contains("firewall"), "{answer:?}");
         let namespace = classify(Call::GetNamespace, &head(403, &lines), &Body::Whole(body.into()));
         assert!(!refusal(&namespace).message.contains("--bulk"), "{namespace:?}");
     }
@@ -233,11 +203,7 @@ fn a_firewall_is_told_from_the_api() {
     let other = answer(403, &[], &with_code(1));
     assert_eq!((word(&other), &refusal(&other).message[..]), ("refused", "m1"));
     let cut = Body::Cut(page.into(), "longer".into());
-    assert!(
-        refusal(&classify(Call::DeleteKey, &head(403, &[html]), &cut))
-            .message
-            .contains("firewall")
-    );
+    assert!(refusal(&classify(Call::DeleteKey, &head(403, &[html]), &cut)).message.contains("firewall"));
 }
 
 #[test]
@@ -266,57 +232,25 @@ fn waits_are_passed_on() {
 #[test]
 fn messages_say_what_is_known() {
     for (status, lines, body, wanted) in [
-        (
-            302,
-            vec![("location", "https://else.example/x")],
-            "",
-            "redirect to https://else.example/x, never followed",
-        ),
+        (302, vec![("location", "https://else.example/x")], "", "redirect to https://else.example/x, never followed"),
         (301, vec![], "<html>", "redirect without a target, never followed"),
         (404, vec![], "", "Not Found: no body"),
         (404, vec![], " \n", "Not Found: no body"),
         (404, vec![], "nothing here\nat all", "Not Found: nothing here"),
         (404, vec![], "<html></html>", "Not Found: an HTML page"),
         (404, vec![], "<title> </title>", "Not Found: an HTML page"),
-        (
-            522,
-            vec![("content-type", "text/html")],
-            "<title>x | 522</title>",
-            "an HTML page, \"x | 522\"",
-        ),
-        (
-            400,
-            vec![],
-            r#"{"success":false}"#,
-            r#"Bad Request: no error in the body: {"success":false}"#,
-        ),
-        (
-            400,
-            vec![],
-            r#"{"errors":[{"code":5}]}"#,
-            r#"Bad Request: no error in the body: {"errors":[{"code":5}]}"#,
-        ),
-        (
-            400,
-            vec![],
-            r#"{"errors":[{"code":5,"message":"bad","source":{"pointer":"/a"}}]}"#,
-            "bad (at /a)",
-        ),
+        (522, vec![("content-type", "text/html")], "<title>x | 522</title>", "an HTML page, \"x | 522\""),
+        (400, vec![], r#"{"success":false}"#, r#"Bad Request: no error in the body: {"success":false}"#),
+        (400, vec![], r#"{"errors":[{"code":5}]}"#, r#"Bad Request: no error in the body: {"errors":[{"code":5}]}"#),
+        (400, vec![], r#"{"errors":[{"code":5,"message":"bad","source":{"pointer":"/a"}}]}"#, "bad (at /a)"),
     ] {
         let answer = answer(status, &lines, body);
-        assert_eq!(
-            (refusal(&answer).http_status, &refusal(&answer).message[..]),
-            (Some(status), wanted)
-        );
+        assert_eq!((refusal(&answer).http_status, &refusal(&answer).message[..]), (Some(status), wanted));
     }
     match answer(200, &[], "") {
-        Answer::Passing {
-            trouble: Trouble::NoAnswer(text),
-            ..
-        } => assert!(
-            text.starts_with("HTTP 200, but the body is not the API's JSON: EOF"),
-            "{text}"
-        ),
+        Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => {
+            assert!(text.starts_with("HTTP 200, but the body is not the API's JSON: EOF"), "{text}");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -24,29 +24,13 @@ pub(super) enum FirstRow {
 }
 
 pub(super) fn arrange(row: &Row, column: Option<&Column>, header: Header) -> Result<(Layout, FirstRow), Problem> {
-    let layout = |key| Layout {
-        key,
-        status: None,
-        fields: row.fields,
-    };
+    let layout = |key| Layout { key, status: None, fields: row.fields };
     // A row that could be read in two ways is nothing to find a name in.
-    let names = if row.flaw.is_none() && header == Header::Auto {
-        row.cells()
-    } else {
-        Vec::new()
-    };
-    let first = if names.iter().any(|name| key_name(name).is_some()) {
-        FirstRow::Header
-    } else {
-        FirstRow::Data
-    };
+    let names = if row.flaw.is_none() && header == Header::Auto { row.cells() } else { Vec::new() };
+    let first = if names.iter().any(|name| key_name(name).is_some()) { FirstRow::Header } else { FirstRow::Data };
     match column {
         None if names.iter().copied().eq(REPORT_HEADER.map(str::as_bytes)) => {
-            let report = Layout {
-                key: 1,
-                status: Some(2),
-                fields: row.fields,
-            };
+            let report = Layout { key: 1, status: Some(2), fields: row.fields };
             Ok((report, FirstRow::Header))
         }
         None => {
@@ -59,27 +43,20 @@ pub(super) fn arrange(row: &Row, column: Option<&Column>, header: Header) -> Res
             }
             Ok((layout(0), FirstRow::Data))
         }
-        Some(Column::Number(number)) if number.get() > row.fields => Err(Problem::NoSuchColumn {
-            wanted: number.get(),
-            columns: row.fields,
-        }),
+        Some(Column::Number(number)) if number.get() > row.fields => {
+            Err(Problem::NoSuchColumn { wanted: number.get(), columns: row.fields })
+        }
         Some(Column::Number(number)) => Ok((layout(number.get() - 1), first)),
         Some(Column::Name(wanted)) => {
             if let Some(flaw) = &row.flaw {
-                return Err(Problem::UnfitHeader {
-                    wanted: wanted.clone(),
-                    flaw: flaw.to_string(),
-                });
+                return Err(Problem::UnfitHeader { wanted: wanted.clone(), flaw: flaw.to_string() });
             }
             let found = only(names.iter().copied(), &wanted.as_bytes());
             match found.map_err(|()| Problem::AmbiguousColumn(wanted.clone()))? {
                 Some(index) => Ok((layout(index), FirstRow::Header)),
                 None => Err(Problem::MissingColumn {
                     wanted: wanted.clone(),
-                    headed: names
-                        .iter()
-                        .map(|name| String::from_utf8_lossy(name).into_owned())
-                        .collect(),
+                    headed: names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
                 }),
             }
         }
@@ -91,9 +68,5 @@ fn only<T: PartialEq>(mut all: impl Iterator<Item = T>, wanted: &T) -> Result<Op
     let Some(index) = all.position(|one| one == *wanted) else {
         return Ok(None);
     };
-    if all.any(|one| one == *wanted) {
-        Err(())
-    } else {
-        Ok(Some(index))
-    }
+    if all.any(|one| one == *wanted) { Err(()) } else { Ok(Some(index)) }
 }

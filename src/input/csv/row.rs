@@ -54,14 +54,12 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { column } => write!(f, "field {column} is longer than 64 KiB"),
-            Self::Quote { column } => write!(
-                f,
-                "the quotes of field {column} are broken; a quote inside a quoted field has to be doubled"
-            ),
-            Self::Return { column } => write!(
-                f,
-                "field {column} holds a carriage return outside quotes; lines have to end in LF or CRLF"
-            ),
+            Self::Quote { column } => {
+                write!(f, "the quotes of field {column} are broken; a quote inside a quoted field has to be doubled")
+            }
+            Self::Return { column } => {
+                write!(f, "field {column} holds a carriage return outside quotes; lines have to end in LF or CRLF")
+            }
         }
     }
 }
@@ -95,10 +93,7 @@ impl Row {
 
     /// Every cell that was kept.
     pub(super) fn cells(&self) -> Vec<&[u8]> {
-        self.cells
-            .iter()
-            .filter_map(|cell| self.text.get(cell.text.clone()))
-            .collect()
+        self.cells.iter().filter_map(|cell| self.text.get(cell.text.clone())).collect()
     }
 
     /// Bytes that it holds on to.
@@ -173,18 +168,11 @@ enum End {
 
 impl RowReader {
     pub(super) fn new(bytes: Bytes, delimiter: u8) -> Self {
-        let mut core = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .terminator(Terminator::Any(b'\n'))
-            .build();
+        let mut core = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
         // A byte order mark is taken off elsewhere: from its second byte on, the reader leaves them alone.
         core.read_field(b"\n", &mut [0]);
         core.set_line(1);
-        Self {
-            bytes,
-            core: Box::new(core),
-            out: vec![0; 4096].into_boxed_slice(),
-        }
+        Self { bytes, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
     }
 
     /// Reads the next row that is not blank; `false` at the end.
@@ -218,10 +206,7 @@ impl RowReader {
     fn skip_blank_lines(&mut self) -> Result<bool, Break> {
         loop {
             let line = self.core.line();
-            let chunk = self
-                .bytes
-                .fill_buf()
-                .map_err(|error| Break::at_line(line, Problem::Read(error)))?;
+            let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(line, Problem::Read(error)))?;
             match chunk.first() {
                 None => return Ok(false),
                 Some(b'\n') => {
@@ -240,10 +225,7 @@ impl RowReader {
         let mut seen = Seen::default();
         let ends_row = loop {
             let line = self.core.line();
-            let chunk = self
-                .bytes
-                .fill_buf()
-                .map_err(|error| Break::at_line(line, Problem::Read(error)))?;
+            let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(line, Problem::Read(error)))?;
             // A last row without a line end gets one, which also shows whether a quote is still open.
             let at_end = chunk.is_empty();
             let chunk = if at_end { b"\n" } else { chunk };
@@ -285,10 +267,7 @@ impl RowReader {
             row.text.truncate(start);
             row.note(Flaw::TooLong { column });
         } else if kept {
-            row.cells.push(Cell {
-                column: column - 1,
-                text: start..row.text.len(),
-            });
+            row.cells.push(Cell { column: column - 1, text: start..row.text.len() });
         }
         if seen.is_broken() {
             row.note(Flaw::Quote { column });

@@ -8,17 +8,11 @@ use super::super::tests::{read, read_broken, read_whole};
 use super::row::{Flaw, Keep, Row, RowReader};
 
 fn column(column: &str) -> InputOptions {
-    InputOptions {
-        column: Some(column.parse().unwrap()),
-        ..InputOptions::default()
-    }
+    InputOptions { column: Some(column.parse().unwrap()), ..InputOptions::default() }
 }
 
 fn no_header() -> InputOptions {
-    InputOptions {
-        header: super::Header::None,
-        ..InputOptions::default()
-    }
+    InputOptions { header: super::Header::None, ..InputOptions::default() }
 }
 
 fn usage(input: &str, options: &InputOptions) -> InputError {
@@ -56,51 +50,20 @@ fn the_first_row_is_a_header_only_if_it_says_so() {
 #[test]
 fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let error = usage("id,\"a\nb\"\n1,2\n", &column("tag"));
-    assert_eq!(
-        error.to_string(),
-        r#"k.csv line 1: no column is headed "tag"; there are: "id", "a\nb""#
-    );
-    assert!(
-        usage("Tag\n1\n", &column("tag"))
-            .to_string()
-            .contains("there are: \"Tag\"")
-    );
+    assert_eq!(error.to_string(), r#"k.csv line 1: no column is headed "tag"; there are: "id", "a\nb""#);
+    assert!(usage("Tag\n1\n", &column("tag")).to_string().contains("there are: \"Tag\""));
     let error = usage("\n\nid,tag\n1,2\n", &column("3"));
-    assert_eq!(
-        error.to_string(),
-        "k.csv line 3: there is no column 3: the first row has 2"
-    );
-    let both = InputOptions {
-        header: super::Header::None,
-        ..column("tag")
-    };
+    assert_eq!(error.to_string(), "k.csv line 3: there is no column 3: the first row has 2");
+    let both = InputOptions { header: super::Header::None, ..column("tag") };
     assert!(usage("tag\n", &both).to_string().contains("--no-header"));
-    assert!(
-        usage("tag,tag\n1,2\n", &column("tag"))
-            .to_string()
-            .contains("several columns")
-    );
-    assert!(
-        usage("key,KEY\n1,2\n", &InputOptions::default())
-            .to_string()
-            .contains("several columns")
-    );
+    assert!(usage("tag,tag\n1,2\n", &column("tag")).to_string().contains("several columns"));
+    assert!(usage("key,KEY\n1,2\n", &InputOptions::default()).to_string().contains("several columns"));
     let error = usage("tag,\"x\"y\n1,2\n", &column("tag"));
     assert!(error.to_string().contains("cannot be the header"), "{error}");
-    let many = (0..100)
-        .map(|number| format!("c{number}"))
-        .collect::<Vec<_>>()
-        .join(",");
-    assert!(
-        usage(&many, &column("tag"))
-            .to_string()
-            .ends_with("\"c19\", and 80 more")
-    );
+    let many = (0..100).map(|number| format!("c{number}")).collect::<Vec<_>>().join(",");
+    assert!(usage(&many, &column("tag")).to_string().ends_with("\"c19\", and 80 more"));
     for delimiter in *b"\"\r\n" {
-        let options = InputOptions {
-            delimiter: Some(delimiter),
-            ..InputOptions::default()
-        };
+        let options = InputOptions { delimiter: Some(delimiter), ..InputOptions::default() };
         assert!(usage("a", &options).to_string().contains("cannot be the delimiter"));
     }
 }
@@ -128,34 +91,10 @@ fn quotes_are_read_by_the_rules_or_not_at_all() {
         ("\"\"a", Err((broken, "a"))),
         ("\"\"a\"", Err((broken, "a\""))),
         ("\"a\"\rb", Err((broken, "a\rb"))),
-        (
-            "a\rb",
-            Err((
-                "field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF",
-                "a\rb",
-            )),
-        ),
-        (
-            "a\r",
-            Err((
-                "field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF",
-                "a\r",
-            )),
-        ),
-        (
-            "a,b",
-            Err((
-                "has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted",
-                "a",
-            )),
-        ),
-        (
-            ",",
-            Err((
-                "has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted",
-                "",
-            )),
-        ),
+        ("a\rb", Err(("field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF", "a\rb"))),
+        ("a\r", Err(("field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF", "a\r"))),
+        ("a,b", Err(("has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted", "a"))),
+        (",", Err(("has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted", ""))),
     ];
     for (field, expected) in table {
         for (end, at_end) in [("\r\n", "\r\n"), ("\n", "\n"), ("\n", "")] {
@@ -163,11 +102,7 @@ fn quotes_are_read_by_the_rules_or_not_at_all() {
             if field == "a\r" && end == "\n" {
                 continue;
             }
-            let last = if at_end.is_empty() {
-                String::new()
-            } else {
-                format!("z{at_end}")
-            };
+            let last = if at_end.is_empty() { String::new() } else { format!("z{at_end}") };
             let input = format!("x{end}{field}{at_end}{last}");
             let second = match expected {
                 Ok(key) => key.to_owned(),
@@ -198,12 +133,7 @@ fn a_quote_that_is_never_closed_is_a_break_where_it_opens() {
         assert!(error.to_string().starts_with(&start) && !error.is_usage(), "{error}");
     }
     let (_, error) = read_broken("k.csv", "id,key\n1,x\n\"1\n2\",\"a\n");
-    assert!(
-        error
-            .to_string()
-            .starts_with("k.csv line 4 (after record 1): the quote"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("k.csv line 4 (after record 1): the quote"), "{error}");
 }
 
 #[test]
@@ -239,11 +169,9 @@ fn old_line_ends_are_no_header_that_eats_the_keys() {
 #[test]
 fn a_doubtful_field_beside_the_key_spoils_the_row() {
     let long = "v".repeat(70_000);
-    for (value, flaw) in [
-        ("\"v\"v", "the quotes of field 2"),
-        (&long, "field 2 is longer"),
-        ("v\rv", "carriage return"),
-    ] {
+    for (value, flaw) in
+        [("\"v\"v", "the quotes of field 2"), (&long, "field 2 is longer"), ("v\rv", "carriage return")]
+    {
         let records = read_whole("k.csv", format!("key,value\na,1\nb,{value}\nc,3\n"));
         assert_eq!((&*records[0], &*records[2]), ("a", "c"));
         assert!(records[1].starts_with("! k.csv line 3: ") && records[1].contains(flaw) && records[1].ends_with("[b]"));
@@ -253,37 +181,27 @@ fn a_doubtful_field_beside_the_key_spoils_the_row() {
 const REPORT: &str = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
 
 fn report(rows: &[(u32, &str, &str)]) -> String {
-    let rows = rows
-        .iter()
-        .map(|(record, key, status)| format!("{record},{key},{status},,,,0,0,2026-11-02T03:00:00.000Z\n"));
+    let rows =
+        rows.iter().map(|(record, key, status)| format!("{record},{key},{status},,,,0,0,2026-11-02T03:00:00.000Z\n"));
     REPORT.to_owned() + &rows.collect::<String>()
 }
 
 #[test]
 fn a_dry_run_report_gives_its_planned_rows() {
-    let rows = report(&[
-        (1, "a", "planned"),
-        (2, "\"x,\ny\"", "duplicate"),
-        (3, "", "invalid"),
-        (4, "\"b,\"", "planned"),
-    ]);
+    let rows =
+        report(&[(1, "a", "planned"), (2, "\"x,\ny\"", "duplicate"), (3, "", "invalid"), (4, "\"b,\"", "planned")]);
     for name in ["plan.csv", "plan"] {
         assert_eq!(read_whole(name, &rows), ["a", "b,"]);
         assert_eq!(read_whole(name, rows.replace('\n', "\r\n")), ["a", "b,"]);
     }
     let torn = report(&[(1, "a", "planned")]) + "2,b,pla";
     let records = read_whole("plan.csv", torn);
-    assert!(
-        records[1].contains("has 3 fields where the first row has 9"),
-        "{records:?}"
-    );
+    assert!(records[1].contains("has 3 fields where the first row has 9"), "{records:?}");
     for status in ["deleted", "absent", "failed", "unknown", "", "Planned"] {
         let (records, error) = read_broken("plan.csv", report(&[(1, "a", "planned"), (2, "b", status)]));
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
         assert!(
-            error
-                .to_string()
-                .starts_with("plan.csv line 3 (after record 1): this is the report of a job"),
+            error.to_string().starts_with("plan.csv line 3 (after record 1): this is the report of a job"),
             "{error}"
         );
     }
@@ -302,20 +220,13 @@ fn a_column_turns_the_report_into_a_plain_csv() {
 fn a_first_row_without_end_is_given_up() {
     for cell in [",".repeat(200_000), format!("{},", "x".repeat(60_000)).repeat(30)] {
         let (records, error) = read_broken("k.csv", format!("{cell}\na\n"));
-        assert!(
-            records.is_empty() && error.to_string().contains("the first row is longer than 1 MiB"),
-            "{error}"
-        );
+        assert!(records.is_empty() && error.to_string().contains("the first row is longer than 1 MiB"), "{error}");
     }
 }
 
 #[test]
 fn a_row_is_read_in_constant_memory() {
-    let input = format!(
-        "a,b\n\"{}\",x{}\nc,d\n",
-        "\"\",".repeat(3_000_000),
-        ",".repeat(1_000_000)
-    );
+    let input = format!("a,b\n\"{}\",x{}\nc,d\n", "\"\",".repeat(3_000_000), ",".repeat(1_000_000));
     let mut reader = RowReader::new(Box::new(BufReader::new(Cursor::new(input))), b',');
     let mut row = Row::default();
     assert!(reader.read(&mut row, Keep::Every).unwrap());

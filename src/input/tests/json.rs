@@ -17,10 +17,7 @@ fn strings_and_objects_name_keys() {
     ];
     let expected = ["a", "b", "c", "d", "éé🔑\n\0", "f"];
     assert_eq!(read_whole("k.ndjson", elements.join("\n\n \r\n")), expected);
-    assert_eq!(
-        read_whole("k.json", format!(" [{} ] \n", elements.join(",\n"))),
-        expected
-    );
+    assert_eq!(read_whole("k.json", format!(" [{} ] \n", elements.join(",\n"))), expected);
 }
 
 #[test]
@@ -31,10 +28,7 @@ fn one_bad_element_is_one_bad_record() {
         ("null", "neither a string nor an object"),
         ("[\"x\", {}]", "neither a string nor an object"),
         ("{}", "the object has no member `key`, `key_name` or `name`"),
-        (
-            r#"{"Key": "x"}"#,
-            "the object has no member `key`, `key_name` or `name`",
-        ),
+        (r#"{"Key": "x"}"#, "the object has no member `key`, `key_name` or `name`"),
         (r#"{"key": 1, "name": "x"}"#, "the member `key` is not a string"),
         (r#"{"key": {"key": "x"}}"#, "the member `key` is not a string"),
         (r#"{"name": null}"#, "the member `name` is not a string"),
@@ -45,17 +39,9 @@ fn one_bad_element_is_one_bad_record() {
     for (element, why) in table {
         let lines = read_whole("k.ndjson", format!("\"a\"\n{element}\n\"b\"\n"));
         let shown = if why.contains("empty") { "" } else { element };
-        assert_eq!(
-            lines,
-            ["a", &format!("! k.ndjson line 2: {why} [{shown}]"), "b"],
-            "{element}"
-        );
+        assert_eq!(lines, ["a", &format!("! k.ndjson line 2: {why} [{shown}]"), "b"], "{element}");
         let array = read_whole("k.json", format!("[\"a\",\n {element},\"b\"]"));
-        assert_eq!(
-            array,
-            ["a", &format!("! k.json line 2 column 2: {why} []"), "b"],
-            "{element}"
-        );
+        assert_eq!(array, ["a", &format!("! k.json line 2 column 2: {why} []"), "b"], "{element}");
     }
 }
 
@@ -83,38 +69,14 @@ fn a_broken_line_is_one_bad_record() {
 #[test]
 fn a_broken_array_is_a_break_with_its_place() {
     let table: [(&[u8], &str); 12] = [
-        (
-            b"[\"a\",\n \"b\"",
-            "line 2 column 5 (after record 2): the JSON ends before the array does",
-        ),
-        (
-            b"[\"a\",\n \"b\"] x",
-            "line 2 column 6 (after record 2): something follows the end of the JSON array",
-        ),
-        (
-            b"[\"a\",\n \"b\"] [\"c\"]",
-            "line 2 column 6 (after record 2): something follows the end of the JSON array",
-        ),
-        (
-            b"[\"a\",\n \"b\" \"c\"]",
-            "line 2 column 6 (after record 2): the JSON is broken: missing comma",
-        ),
-        (
-            b"[\"a\",\n \"b\",]",
-            "line 2 column 5 (after record 2): the JSON is broken: trailing comma not enabled",
-        ),
-        (
-            b"[\"a\",\n \"b\", \"c",
-            "line 2 column 9 (after record 2): the JSON ends before the array does",
-        ),
-        (
-            b"[\"a\",\n \"b\", nul]",
-            "line 2 column 7 (after record 2): the JSON is broken: invalid literal",
-        ),
-        (
-            b"[\"a\",\n \"b\", \"\\ud800\"]",
-            "line 2 column 8 (after record 2): the JSON is broken: unpaired surrogate",
-        ),
+        (b"[\"a\",\n \"b\"", "line 2 column 5 (after record 2): the JSON ends before the array does"),
+        (b"[\"a\",\n \"b\"] x", "line 2 column 6 (after record 2): something follows the end of the JSON array"),
+        (b"[\"a\",\n \"b\"] [\"c\"]", "line 2 column 6 (after record 2): something follows the end of the JSON array"),
+        (b"[\"a\",\n \"b\" \"c\"]", "line 2 column 6 (after record 2): the JSON is broken: missing comma"),
+        (b"[\"a\",\n \"b\",]", "line 2 column 5 (after record 2): the JSON is broken: trailing comma not enabled"),
+        (b"[\"a\",\n \"b\", \"c", "line 2 column 9 (after record 2): the JSON ends before the array does"),
+        (b"[\"a\",\n \"b\", nul]", "line 2 column 7 (after record 2): the JSON is broken: invalid literal"),
+        (b"[\"a\",\n \"b\", \"\\ud800\"]", "line 2 column 8 (after record 2): the JSON is broken: unpaired surrogate"),
         (
             b"[\"a\",\n \"b\", \"\xff\"]",
             "line 2 column 8 (after record 2): the JSON cannot be read: a string is not UTF-8",
@@ -123,10 +85,7 @@ fn a_broken_array_is_a_break_with_its_place() {
             b"[\"a\",\n \"b\", {\"\xff\": 1}]",
             "line 2 column 9 (after record 2): the JSON cannot be read: invalid UTF-8",
         ),
-        (
-            b"[\"a\",\n \"b\", {\"x\" 1}]",
-            "line 2 column 12 (after record 2): the JSON is broken: missing colon",
-        ),
+        (b"[\"a\",\n \"b\", {\"x\" 1}]", "line 2 column 12 (after record 2): the JSON is broken: missing colon"),
         (
             b"[\"a\",\n \"b\", {\"x\": \"\\x\"}]",
             "line 2 column 14 (after record 2): the JSON is broken: unknown escape",
@@ -143,12 +102,9 @@ fn a_broken_array_is_a_break_with_its_place() {
 
 #[test]
 fn another_document_than_an_array_is_a_wrong_format() {
-    for (input, found) in [
-        ("{\"result\": []}", "an object"),
-        ("\"a\"", "a string"),
-        ("1", "a number"),
-        ("null", "a literal"),
-    ] {
+    for (input, found) in
+        [("{\"result\": []}", "an object"), ("\"a\"", "a string"), ("1", "a number"), ("null", "a literal")]
+    {
         let (records, error) = read_broken("k.json", input);
         assert!(records.is_empty() && error.is_usage());
         let text = format!("k.json line 1 column 1: the document is not a JSON array but {found}; for one JSON value");
@@ -160,12 +116,7 @@ fn another_document_than_an_array_is_a_wrong_format() {
 fn a_dry_run_report_gives_its_planned_rows() {
     let row =
         |record: u32, key: &str, status: &str| format!(r#"{{"record":{record},"key":"{key}","status":"{status}"}}"#);
-    let rows = [
-        row(3, "a", "planned"),
-        row(1, "x", "duplicate"),
-        row(2, "", "invalid"),
-        row(4, "b", "planned"),
-    ];
+    let rows = [row(3, "a", "planned"), row(1, "x", "duplicate"), row(2, "", "invalid"), row(4, "b", "planned")];
     assert_eq!(read_whole("plan.ndjson", rows.join("\n")), ["a", "b"]);
     assert_eq!(read_whole("plan.json", format!("[{}]", rows.join(","))), ["a", "b"]);
     for status in ["deleted", "absent", "failed", "unknown", "Planned"] {
@@ -173,17 +124,12 @@ fn a_dry_run_report_gives_its_planned_rows() {
         let (records, error) = read_broken("plan.ndjson", rows.join("\n"));
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
         assert!(
-            error
-                .to_string()
-                .starts_with("plan.ndjson line 2 (after record 1): this is the report of a job"),
+            error.to_string().starts_with("plan.ndjson line 2 (after record 1): this is the report of a job"),
             "{error}"
         );
     }
     // Not rows of a report: a member is missing, or the status is no word.
-    let others = [
-        r#"{"key":"a","status":"failed"}"#,
-        r#"{"record":1,"key":"b","status":1}"#,
-    ];
+    let others = [r#"{"key":"a","status":"failed"}"#, r#"{"record":1,"key":"b","status":1}"#];
     assert_eq!(read_whole("k.ndjson", others.join("\n")), ["a", "b"]);
 }
 
@@ -192,20 +138,14 @@ fn read_large(head: &'static [u8], tail: &'static [u8]) -> Vec<Result<Record, In
     let reader = head.chain(io::repeat(b'1').take(5_000_000)).chain(tail);
     let mut records = Records::new(Vec::new(), InputOptions::default());
     let source = Source::File(PathBuf::from("k.json"));
-    records
-        .begin(&source, Box::new(BufReader::with_capacity(1 << 16, reader)))
-        .unwrap();
+    records.begin(&source, Box::new(BufReader::with_capacity(1 << 16, reader))).unwrap();
     records.collect()
 }
 
 #[test]
 fn what_is_large_is_passed_over() {
     for (head, tail, bad) in [
-        (
-            b"[\"".as_slice(),
-            b"\",\"a\"]".as_slice(),
-            "the string is longer than 64 KiB",
-        ),
+        (b"[\"".as_slice(), b"\",\"a\"]".as_slice(), "the string is longer than 64 KiB"),
         (b"[{\"key\":\"", b"\"},\"a\"]", "the string is longer than 64 KiB"),
         (b"[", b",\"a\"]", "neither a string nor an object"),
     ] {
@@ -218,22 +158,13 @@ fn what_is_large_is_passed_over() {
     assert!(matches!(ignored.remove(0).unwrap().content, Content::Key(_)) && ignored.is_empty());
     let mut named = read_large(b"[{\"", b"\":1,\"key\":\"a\"}]");
     let error = named.remove(0).unwrap_err();
-    assert!(
-        error.to_string().contains("the name of a member is longer than 64 KiB"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the name of a member is longer than 64 KiB"), "{error}");
     assert!(named.is_empty());
 }
 
 #[test]
 fn depth_is_bounded() {
-    let deep = |depth| {
-        format!(
-            "[\"a\",{{\"x\":{}{},\"key\":\"b\"}}]",
-            "[".repeat(depth),
-            "]".repeat(depth)
-        )
-    };
+    let deep = |depth| format!("[\"a\",{{\"x\":{}{},\"key\":\"b\"}}]", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(read_whole("k.json", deep(4000)), ["a", "b"]);
     let (records, error) = read_broken("k.json", deep(5000));
     assert_eq!(records, ["a"]);

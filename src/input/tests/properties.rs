@@ -38,10 +38,7 @@ fn assert_reads(
     let mut read = Vec::new();
     for item in records(name, input, options, at_once) {
         match item {
-            Ok(Record {
-                content: Content::Key(key),
-                ..
-            }) => read.push(key.as_str().to_owned()),
+            Ok(Record { content: Content::Key(key), .. }) => read.push(key.as_str().to_owned()),
             other => return Err(TestCaseError::fail(format!("{other:?}"))),
         }
     }

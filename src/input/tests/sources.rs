@@ -21,9 +21,7 @@ fn zst(text: &[u8]) -> Vec<u8> {
 
 /// Keys that do not compress to nothing.
 fn keys(count: u64) -> Vec<String> {
-    (0..count)
-        .map(|number| format!("key {:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .collect()
+    (0..count).map(|number| format!("key {:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
 }
 
 fn text(keys: &[String]) -> Vec<u8> {
@@ -43,14 +41,8 @@ fn compression_is_seen_whatever_the_name() {
 
 #[test]
 fn every_member_and_frame_is_read() {
-    assert_eq!(
-        read_whole("k.txt", [gzip(b"a\nb"), gzip(b"c\nd\n")].concat()),
-        ["a", "bc", "d"]
-    );
-    assert_eq!(
-        read_whole("k.txt", [zst(b"a\nb"), zst(b"c\nd\n")].concat()),
-        ["a", "bc", "d"]
-    );
+    assert_eq!(read_whole("k.txt", [gzip(b"a\nb"), gzip(b"c\nd\n")].concat()), ["a", "bc", "d"]);
+    assert_eq!(read_whole("k.txt", [zst(b"a\nb"), zst(b"c\nd\n")].concat()), ["a", "bc", "d"]);
     let skippable = [b"\x50\x2a\x4d\x18\x02\0\0\0xx".to_vec(), zst(b"a\n")].concat();
     assert_eq!(read_whole("k.txt", skippable), ["a"]);
 }
@@ -71,30 +63,13 @@ fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
     }
     let (records, error) = read_broken("k.txt", [gzip(b"a\nb\n"), b"rubbish".to_vec()].concat());
     assert_eq!(records, ["a", "b"]);
-    assert!(
-        error
-            .to_string()
-            .starts_with("k.txt line 3 (after record 2): the gzip data is broken"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("k.txt line 3 (after record 2): the gzip data is broken"), "{error}");
     let csv = gzip(b"\"a\"\n\"b\"\n");
     let (_, error) = read_broken("k.csv", &csv[..csv.len() - 4]);
-    assert!(
-        matches!(
-            error.problem(),
-            Problem::Decompress {
-                compression: Compression::Gzip,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error.problem(), Problem::Decompress { compression: Compression::Gzip, .. }), "{error}");
     let json = zst(&[b"[\"a\", \"".as_slice(), &text(&keys(9000)), b"\"]"].concat());
     let (_, error) = read_broken("k.json", &json[..json.len() / 2]);
-    assert!(
-        !matches!(error.problem(), Problem::Json(what) if what.contains("ends before")),
-        "{error}"
-    );
+    assert!(!matches!(error.problem(), Problem::Json(what) if what.contains("ends before")), "{error}");
 }
 
 fn write(folder: &Path, name: &str, content: &[u8]) -> Source {
@@ -112,9 +87,7 @@ fn several_sources_are_numbered_as_one() {
         write(folder.path(), "two.json", b"[\"c\", 1]"),
         write(folder.path(), "three.txt.gz", &gzip(b"d")),
     ];
-    let records: Vec<_> = Records::new(sources, InputOptions::default())
-        .map(Result::unwrap)
-        .collect();
+    let records: Vec<_> = Records::new(sources, InputOptions::default()).map(Result::unwrap).collect();
     let numbers: Vec<_> = records.iter().map(|record| record.number.get()).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     assert!(matches!(&records[4].content, Content::Key(key) if key.as_str() == "d"));
@@ -128,10 +101,7 @@ fn several_sources_are_numbered_as_one() {
 fn nothing_is_read_after_a_break() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Source::from(folder.path().join("missing.txt"));
-    let (one, two) = (
-        write(folder.path(), "one.txt", b"a\n"),
-        write(folder.path(), "two.txt", b"b\n"),
-    );
+    let (one, two) = (write(folder.path(), "one.txt", b"a\n"), write(folder.path(), "two.txt", b"b\n"));
     let broken = write(folder.path(), "broken.csv", b"\"a");
     for (bad, text) in [
         (missing, "cannot be opened"),
@@ -141,10 +111,7 @@ fn nothing_is_read_after_a_break() {
         let mut records = Records::new(vec![one.clone(), bad, two.clone()], InputOptions::default());
         assert!(matches!(records.next(), Some(Ok(_))));
         let error = records.next().unwrap().unwrap_err();
-        assert!(
-            error.to_string().contains("(after record 1): ") && error.to_string().contains(text),
-            "{error}"
-        );
+        assert!(error.to_string().contains("(after record 1): ") && error.to_string().contains(text), "{error}");
         assert!(!error.is_usage());
         assert!(records.next().is_none() && records.next().is_none());
     }
@@ -193,16 +160,14 @@ fn an_error_of_the_system_is_a_break() {
 #[test]
 fn duplicates_are_marked_over_all_sources() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = vec![
-        write(folder.path(), "1.txt", b"a\nb\na\n..\n..\n"),
-        write(folder.path(), "2.txt", b"b\nA\n"),
-    ];
+    let sources = vec![write(folder.path(), "1.txt", b"a\nb\na\n..\n..\n"), write(folder.path(), "2.txt", b"b\nA\n")];
     let records = dedupe(Records::new(sources, InputOptions::default()), KeySet::new());
     let kinds: String = records
         .map(|record| match record.unwrap().content {
             Content::Key(_) => 'k',
             Content::Duplicate(_) => 'd',
             Content::Invalid(_) => 'i',
+            Content::Settled => unreachable!("no journal"),
         })
         .collect();
     assert_eq!(kinds, "kkdiidk");

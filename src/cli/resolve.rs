@@ -1,0 +1,150 @@
+//! From what was said, and the environment, to a [`Job`]: everything that can be refused without opening an input is
+//! refused here.
+
+use std::io::IsTerminal;
+
+use crate::api::{BaseUrl, Credentials};
+use crate::command::{Connection, Error, Job, Mode, Question, ReportTo};
+use crate::input::{Column, Format, Header, InputOptions, Source};
+use crate::logging::LogFormat;
+use crate::pipeline::{FailureLimit, RetryPolicy};
+use crate::plan::Guards;
+use crate::plan::filter::Filter;
+use crate::progress::LineFormat;
+use crate::report::{Existing, Sync};
+
+use super::DeleteArgs;
+use super::connection::ConnectionArgs;
+use super::input::InputArgs;
+use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, RateArg, ReportArg, SyncArg};
+
+/// The job that `kvsweep delete` was told to do.
+///
+/// # Errors
+/// [`Error`] where something is missing or cannot be.
+pub fn job(args: DeleteArgs) -> Result<Job, Error> {
+    let progress = args.output.progress_mode();
+    let mode = match (args.safety.dry_run, args.safety.sandbox) {
+        (true, _) => Mode::DryRun,
+        (false, true) => Mode::Rehearsal,
+        (false, false) => Mode::Real(connection(args.connection)?),
+    };
+    let existing = match (args.report.overwrite, args.report.resume) {
+        (true, _) => Existing::Overwrite,
+        (false, true) => Existing::Resume,
+        (false, false) => Existing::Refuse,
+    };
+    Ok(Job {
+        sources: sources(args.inputs)?,
+        dedupe: !args.input.no_dedupe,
+        input: input_options(args.input),
+        filter: Filter::new(Vec::new(), Vec::new()).map_err(|error| Error::Usage(error.to_string()))?,
+        guards: Guards { max_keys: args.safety.max_keys.map(std::num::NonZeroU64::get), expect: None },
+        question: if args.safety.yes { Question::Answered } else { Question::Ask },
+        report: match (args.report.report, &mode) {
+            (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
+            (Some(ReportArg::Stdout), _) => ReportTo::Stdout,
+            (Some(ReportArg::None), _) | (None, Mode::DryRun) => ReportTo::Nowhere,
+            (None, Mode::Rehearsal | Mode::Real(_)) => ReportTo::Default,
+        },
+        mode,
+        failures: args.report.failures,
+        existing,
+        sync: match args.report.sync {
+            SyncArg::Never => Sync::Never,
+            SyncArg::EverySecond => Sync::EverySecond,
+            SyncArg::Always => Sync::Always,
+        },
+        json: args.report.json,
+        quiet: args.output.log.quiet,
+        rates: args
+            .pace
+            .rates
+            .into_iter()
+            .filter_map(|rate| match rate {
+                RateArg::Limit(rate) => Some(rate),
+                RateArg::Unlimited => None,
+            })
+            .collect(),
+        concurrency: args.pace.concurrency.into(),
+        retry: RetryPolicy { retries: args.pace.retries, ..RetryPolicy::default() },
+        timeout: args.pace.timeout,
+        max_pause: args.pace.max_pause,
+        max_outage: args.pace.max_pause,
+        max_failures: args.safety.max_failures.map(|limit| match limit {
+            MaxFailures::Count(count) => FailureLimit::Count(count),
+            MaxFailures::Share(percent) => FailureLimit::Percent(percent),
+        }),
+        canary: None,
+        deadline: args.pace.deadline,
+        grace: args.pace.grace,
+        progress,
+        lines: match args.output.log.log_format {
+            LogFormat::Text => LineFormat::Text,
+            LogFormat::Json => LineFormat::Json,
+        },
+    })
+}
+
+fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {
+    if inputs.is_empty() {
+        if std::io::stdin().is_terminal() {
+            return Err(Error::Usage(
+                "no INPUT: name a file of keys, or send keys to stdin (- reads them from this terminal)".to_owned(),
+            ));
+        }
+        return Ok(vec![Source::Stdin]);
+    }
+    Ok(inputs
+        .into_iter()
+        .map(|input| match input {
+            InputArg::Stdin => Source::Stdin,
+            InputArg::Path(path) => Source::File(path),
+        })
+        .collect())
+}
+
+fn input_options(args: InputArgs) -> InputOptions {
+    InputOptions {
+        format: match args.format {
+            FormatArg::Auto => None,
+            FormatArg::Csv => Some(Format::Csv),
+            FormatArg::Lines => Some(Format::Lines),
+            FormatArg::Ndjson => Some(Format::Ndjson),
+            FormatArg::Json => Some(Format::Json),
+        },
+        column: args.column.map(|column| match column {
+            ColumnArg::Name(name) => Column::Name(name),
+            ColumnArg::Number(number) => Column::Number(number),
+        }),
+        header: if args.no_header { Header::None } else { Header::Auto },
+        delimiter: args.delimiter,
+    }
+}
+
+fn connection(args: ConnectionArgs) -> Result<Connection, Error> {
+    let missing =
+        |what: &str| Error::Usage(format!("{what}; --dry-run and --sandbox need neither ids nor credentials"));
+    let account =
+        args.account_id.ok_or_else(|| missing("which account? give --account-id or CLOUDFLARE_ACCOUNT_ID"))?;
+    let namespace = args
+        .namespace_id
+        .ok_or_else(|| missing("which namespace? give --namespace-id or CLOUDFLARE_KV_NAMESPACE_ID"))?;
+    let base_url: BaseUrl =
+        args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN")) {
+        (Some(path), _) => Credentials::token_from_file(&path)?,
+        (None, Some(token)) => Credentials::token(&token)?,
+        (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
+            (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
+            _ => {
+                return Err(missing(
+                    "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
+                     --api-token-file",
+                ));
+            }
+        },
+    };
+    Ok(Connection { base_url, credentials, account, namespace, ca_file: args.cacert })
+}

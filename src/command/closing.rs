@@ -1,0 +1,154 @@
+//! The end of a job: its summary, what to do next, its exit code.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::exit::ExitCode;
+use crate::outcome::{Status, StopReason};
+use crate::pipeline::Stop;
+use crate::pipeline::state::Totals;
+use crate::report::Summary;
+use crate::terminal::{Shown, counted};
+
+use super::error::Error;
+use super::job::{Job, Mode, ReportTo};
+
+/// What is said at the end of a job.
+#[derive(Debug)]
+pub(super) struct Closing<'a> {
+    pub(super) job: &'a Job,
+    pub(super) totals: Totals,
+    /// Records of the input, where they were counted; those that were seen otherwise.
+    pub(super) records: Option<u64>,
+    pub(super) elapsed: std::time::Duration,
+    pub(super) stop: Option<&'a Stop>,
+    pub(super) report: Option<&'a Path>,
+    pub(super) failures: Option<&'a Path>,
+    /// What else there is to say, a line each.
+    pub(super) notes: Vec<String>,
+}
+
+impl Closing<'_> {
+    /// Prints the summary and returns the exit code.
+    pub(super) fn say(self) -> Result<ExitCode, Error> {
+        let code = ExitCode::for_job(
+            self.stop.map(|stop| stop.reason),
+            self.stop.and_then(|stop| stop.signal),
+            &self.totals.tally,
+        );
+        let summary = Summary {
+            records: self.records.unwrap_or(self.totals.records),
+            tally: self.totals.tally,
+            resumed: self.totals.resumed,
+            requests: self.totals.requests,
+            retries: self.totals.retries,
+            throttled: self.totals.throttled,
+            elapsed: self.elapsed,
+            stopped: self.stop.map(|stop| stop.reason),
+            exit_code: code.as_u8(),
+        };
+        if let Some(stop) = self.stop {
+            tracing::error!("the job stopped early: {}", Shown(&stop.why));
+        }
+        if self.job.json {
+            let json = serde_json::to_string(&summary).map_err(io::Error::from);
+            print(io::stdout(), &[json.map_err(Error::system("write the summary"))?])?;
+        }
+        // Where stdout holds the report or the JSON, or nothing went wrong and nobody wants to know, people are told
+        // on stderr or not at all.
+        let lines = self.lines(&summary, code);
+        match (self.job.json || self.job.report == ReportTo::Stdout, self.job.quiet && code == ExitCode::Success) {
+            (_, true) => {}
+            (true, false) if self.job.json => {}
+            (true, false) => print(io::stderr(), &lines)?,
+            (false, false) => print(io::stdout(), &lines)?,
+        }
+        Ok(code)
+    }
+
+    fn lines(&self, summary: &Summary, code: ExitCode) -> Vec<String> {
+        let mut lines = summary.lines();
+        if let Some(report) = self.report {
+            lines.push(format!("report: {}", Shown(&report.to_string_lossy())));
+        }
+        if let Some(failures) = self.failures
+            && self.totals.tally.failures() > 0
+        {
+            let keys = counted(self.totals.tally.failures(), "key");
+            lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Shown(&failures.to_string_lossy())));
+        }
+        lines.extend(self.notes.iter().cloned());
+        lines.extend(self.next_step(code));
+        lines
+    }
+
+    /// What to do now, where something is left to do.
+    fn next_step(&self, code: ExitCode) -> Vec<String> {
+        let mut steps = Vec::new();
+        match self.stop.map(|stop| stop.reason) {
+            Some(StopReason::Unauthorized) => steps.push(
+                "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
+                 Edit\" on this account, and must not have expired."
+                    .to_owned(),
+            ),
+            Some(StopReason::NamespaceNotFound) => steps.push(
+                "next: check --namespace-id: it is the id, not the title, and `wrangler kv namespace list` shows it."
+                    .to_owned(),
+            ),
+            Some(StopReason::AccountNotFound) => steps.push(
+                "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id.".to_owned(),
+            ),
+            Some(StopReason::DailyLimit) => steps.push(
+                "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
+            ),
+            Some(StopReason::MaxKeys) => {
+                steps.push("next: look at the input, or raise --max-keys.".to_owned());
+            }
+            Some(StopReason::MaxFailures) => {
+                steps.push("next: see in the report why keys failed before going on.".to_owned());
+            }
+            Some(StopReason::Outage | StopReason::Deadline | StopReason::Interrupted | StopReason::IoError) | None => {}
+        }
+        let begun = self.totals.tally.total() > 0 || self.totals.resumed > 0;
+        let unfinished = self.stop.is_some() || self.totals.tally.failures() > 0;
+        if matches!(self.job.mode, Mode::Real(_)) && unfinished && begun && code != ExitCode::Success {
+            steps.extend(self.report.map(|report| {
+                let report = shell_word(&report.to_string_lossy());
+                format!("go on: the same command with --resume --report {report}")
+            }));
+        }
+        if self.totals.tally.get(Status::Invalid) > 0 && self.report.is_none() {
+            steps.push("--report PATH lists the invalid records and why they are.".to_owned());
+        }
+        steps
+    }
+}
+
+/// A word that a shell reads as it is.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    let shown = Shown(word).to_string();
+    if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
+}
+
+/// Prints lines; a reader that went away does not matter any more.
+pub(super) fn print(mut out: impl Write, lines: &[String]) -> Result<(), Error> {
+    let mut text = lines.join("\n");
+    text.push('\n');
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::system("write the summary")(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_can_be_pasted() {
+        assert_eq!(shell_word("reports/today.csv"), "reports/today.csv");
+        assert_eq!(shell_word("to day's.csv"), r"'to day'\''s.csv'");
+        assert_eq!(shell_word("a\u{1b}b"), r"'a\u{1b}b'");
+    }
+}

@@ -1,0 +1,308 @@
+//! The job itself, for real or as a rehearsal: look, ask, send, say what came of it.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval};
+
+use crate::api::{Client, ClientOptions, Namespace};
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::input::{Fingerprint, feed};
+use crate::outcome::{Settled, StopReason};
+use crate::pipeline::state::{State, Totals};
+use crate::pipeline::{End, Options, Request, Response, RetryPolicy, Stop, run as run_pipeline};
+use crate::plan::{Approved, Consent, Plan};
+use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
+use crate::quota::{Budget, least_time};
+use crate::report::{self, Journal, ReportError, Writer, Written};
+use crate::terminal::{Shown, counted, duration};
+
+use super::closing::Closing;
+use super::confirm::{self, Confirmation};
+use super::error::Error;
+use super::job::{Connection, Job, Mode, Question};
+use super::outputs::{Opened, Ready};
+use super::preflight;
+use super::reading::{BoxedRecords, Broken, Notes, Reading};
+use super::rehearsal::Rehearsal;
+use super::signals;
+use super::telling::Teller;
+
+/// Records read ahead, and rows on their way to the writer.
+const AHEAD: usize = 1_024;
+
+/// How often the display is brought up to date while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// An earlier run's report that is older than this is warned about.
+const OLD_JOURNAL: Duration = Duration::from_hours(24);
+
+/// From so many keys on the count itself has to be typed.
+const MUST_TYPE_COUNT: u64 = 10_000;
+
+/// Looks at the input, asks, deletes, and says what came of it.
+pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let opened = Opened::new(&job)?;
+    if let Some((journal, report)) = &opened.journal {
+        warn_of_age(journal, report);
+    }
+    let reading = Reading {
+        sources: job.sources.clone(),
+        options: job.input.clone(),
+        dedupe: job.dedupe,
+        filter: job.filter.clone(),
+        journal: opened.journal.clone(),
+    };
+    let prints = reading.fingerprints()?;
+    let plan = match &prints {
+        Some(_) => Some(survey(&reading)?),
+        None if job.guards.expect.is_some() => {
+            return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
+        }
+        None => None,
+    };
+    if let Some(refused) = plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
+        let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
+        return stopped_before(&job, plan.as_ref(), Totals::default(), &stop);
+    }
+
+    let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
+    let mode = match &rehearsal {
+        Some(rehearsal) => Mode::Real(rehearsal.connection()?),
+        None => std::mem::replace(&mut job.mode, Mode::Rehearsal),
+    };
+    let Mode::Real(connection) = mode else { return Err(Error::Usage("a dry run has no connection".to_owned())) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let mut sending = Sending {
+        budget: Budget::new(&job.rates, Instant::now()),
+        totals: Totals::default(),
+        rng: StdRng::from_rng(&mut rand::rng()),
+    };
+    let nothing_to_send = plan.as_ref().is_some_and(|plan| plan.keys == 0);
+    let client = if nothing_to_send { None } else { Some(client(&job, &connection)?) };
+    let namespace = match &client {
+        Some(client) => match runtime.block_on(sending.preflight(&job, client)) {
+            Ok(namespace) => Some(namespace),
+            Err(stop) => return stopped_before(&job, plan.as_ref(), sending.totals, &stop),
+        },
+        None => None,
+    };
+    let consent = match (&rehearsal, job.question) {
+        (Some(_), _) => Consent::Rehearsal,
+        (None, Question::Answered) => Consent::Flag,
+        (None, Question::Ask) if nothing_to_send => Consent::Flag,
+        (None, Question::Ask) => ask(&connection, plan.as_ref(), namespace)?,
+    };
+    let approved = match &plan {
+        Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
+        None => Approved::streaming(job.guards, consent),
+    };
+
+    let Ready { outputs, report, failures } = opened.make(&job)?;
+    let (rows, writer) = report::start(outputs, AHEAD)?;
+    let parts = Parts { approved, client, records: open_records(reading, prints, rehearsal.as_ref()), rows, writer };
+    let (end, written) = sending.run(&job, plan.as_ref(), parts, &runtime, screen)?;
+    let stop = match (written, end.stop) {
+        (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        (Ok(_), stop) => stop,
+    };
+    let closing = Closing {
+        totals: end.totals,
+        records: plan.as_ref().map(|plan| plan.records),
+        elapsed: end.elapsed,
+        stop: stop.as_ref(),
+        report: report.as_deref(),
+        failures: failures.as_deref(),
+        notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
+        job: &job,
+    };
+    closing.say()
+}
+
+/// The parts of a job that are ready to run.
+struct Parts {
+    approved: Approved,
+    /// None where nothing has to be sent.
+    client: Option<Client>,
+    records: BoxedRecords,
+    rows: mpsc::Sender<Settled>,
+    writer: Writer,
+}
+
+/// What all requests of a job draw on, the first one included.
+struct Sending {
+    budget: Budget,
+    totals: Totals,
+    rng: StdRng,
+}
+
+impl Sending {
+    async fn preflight(&mut self, job: &Job, client: &Client) -> Result<Namespace, Stop> {
+        preflight::namespace(job, client, &mut self.budget, &mut self.totals, &mut self.rng).await
+    }
+
+    fn run(
+        self,
+        job: &Job,
+        plan: Option<&Plan<Broken>>,
+        parts: Parts,
+        runtime: &Runtime,
+        screen: &MultiProgress,
+    ) -> Result<(End<Broken>, Result<Written, ReportError>), Error> {
+        let rates = job.rates.clone();
+        let progress = ProgressOptions {
+            mode: job.progress,
+            stderr_is_terminal: stderr_is_terminal(),
+            lines: job.lines,
+            total: plan.map(|plan| plan.records),
+            expected: Some(Box::new(move |requests| least_time(&rates, requests))),
+        };
+        let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
+        let client = parts.client;
+        let send = |request| {
+            let client = client.clone();
+            async move { answer(client.as_ref(), request).await }
+        };
+        runtime.block_on(async {
+            let signals = signals::listen().map_err(Error::system("listen to signals"))?;
+            let records = feed(parts.records, AHEAD);
+            let progress = RefCell::new(Progress::new(progress, screen));
+            let mut teller = Teller::default();
+            let listener = |event| {
+                teller.on(&event);
+                progress.borrow_mut().on(&event);
+            };
+            let ticking = async {
+                let mut ticks = interval(TICK);
+                loop {
+                    ticks.tick().await;
+                    progress.borrow_mut().tick();
+                }
+            };
+            let mut end = tokio::select! {
+                end = run_pipeline(state, records, parts.rows, send, signals, listener) => end,
+                never = ticking => match never {},
+            };
+            progress.borrow_mut().finish();
+            end.totals.requests += self.totals.requests;
+            end.totals.retries += self.totals.retries;
+            end.totals.throttled += self.totals.throttled;
+            Ok((end, parts.writer.finish().await))
+        })
+    }
+}
+
+/// Sends one request of the pipeline.
+async fn answer(client: Option<&Client>, request: Request) -> Response {
+    let Some(client) = client else { return Response::Namespace(Ok(())) };
+    match request {
+        Request::Delete(key) => Response::Delete(client.delete(&key).await),
+        Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+    }
+}
+
+fn options(job: &Job, now: Instant) -> Options {
+    Options {
+        concurrency: job.concurrency,
+        retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
+        max_pause: job.max_pause,
+        max_outage: job.max_outage,
+        max_failures: job.max_failures,
+        deadline: job.deadline.map(|deadline| now + deadline),
+        grace: job.grace,
+    }
+}
+
+fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
+    Ok(Client::new(ClientOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        account: connection.account.clone(),
+        namespace: connection.namespace.clone(),
+        timeout: job.timeout,
+        concurrency: job.concurrency,
+        ca_file: connection.ca_file.clone(),
+    })?)
+}
+
+/// The first pass. What is broken in the middle of an input is warned about, and what came before is still done; a
+/// command that was wrong is not carried out at all.
+fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
+    let mut plan = Plan::default();
+    plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), |_| true);
+    if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
+        return Err(broken.into());
+    }
+    if let Some(broken) = &plan.broken {
+        let records = counted(plan.records, "record");
+        tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
+    }
+    Ok(plan)
+}
+
+fn open_records(reading: Reading, prints: Option<Vec<Fingerprint>>, rehearsal: Option<&Rehearsal>) -> BoxedRecords {
+    let records = match prints {
+        Some(prints) => reading.records_unchanged(prints),
+        None => reading.records(Notes::Given),
+    };
+    match rehearsal {
+        Some(rehearsal) => rehearsal.fill(records),
+        None => records,
+    }
+}
+
+fn ask(connection: &Connection, plan: Option<&Plan<Broken>>, namespace: Option<Namespace>) -> Result<Consent, Error> {
+    let keys = plan.map(|plan| plan.keys);
+    let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
+    let question = confirm::Question {
+        keys,
+        title: namespace.map(|namespace| namespace.title),
+        namespace: connection.namespace.clone(),
+        account: connection.account.clone(),
+        first_keys: first.unwrap_or_default(),
+        must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
+    };
+    let answer = confirm::ask(&question, stderr_is_terminal());
+    match answer.map_err(Error::system("ask on the terminal"))? {
+        Confirmation::Granted => Ok(Consent::Typed),
+        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned())),
+        Confirmation::NobodyToAsk => Err(Error::Usage(
+            "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
+        )),
+    }
+}
+
+fn warn_of_age(journal: &Journal, report: &Path) {
+    let age = journal.first_finished_at().and_then(|first| wall_now().duration_since(first).ok());
+    if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
+        tracing::warn!(
+            "{} was begun {} ago: keys that it says are deleted are not sent again, even if they were made again since",
+            Shown(&report.to_string_lossy()),
+            duration(age)
+        );
+    }
+}
+
+/// A job that ended before its first delete.
+fn stopped_before(job: &Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &Stop) -> Result<ExitCode, Error> {
+    Closing {
+        job,
+        totals,
+        records: plan.map(|plan| plan.records),
+        elapsed: Duration::ZERO,
+        stop: Some(stop),
+        report: None,
+        failures: None,
+        notes: Vec::new(),
+    }
+    .say()
+}

@@ -1,0 +1,131 @@
+//! `--dry-run`: the same way up to the client, and no further. There is no client here.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::pipeline::Stop;
+use crate::pipeline::state::Totals;
+use crate::plan::Plan;
+use crate::quota::least_time;
+use crate::record::{Content, Record};
+use crate::report::{self, ReportError};
+use crate::terminal::{Shown, counted, duration};
+
+use super::closing::Closing;
+use super::error::Error;
+use super::job::Job;
+use super::outputs::Opened;
+use super::reading::{Broken, Notes, Reading};
+
+/// Rows on their way to the writer.
+const ROWS: usize = 1_024;
+
+/// Reads everything, sends nothing, says what would be done.
+pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
+    let start = Instant::now();
+    let ready = Opened::new(job)?.make(job)?;
+    let reading = Reading {
+        sources: job.sources.clone(),
+        options: job.input.clone(),
+        dedupe: job.dedupe,
+        filter: job.filter.clone(),
+        journal: None,
+    };
+    let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
+    let mut plan = Plan::<Broken>::default();
+    let each = |record: Record| match &rows {
+        Some((sender, _)) => hand_over(sender, record),
+        None => true,
+    };
+    plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), each);
+    let written = match rows {
+        Some((sender, writer)) => {
+            drop(sender);
+            Some(block_on(writer.finish())?)
+        }
+        None => None,
+    };
+    if plan.broken.as_ref().is_some_and(Broken::is_usage) {
+        return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
+    }
+    let stop = stop_of(job, &plan, written.and_then(Result::err));
+    let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
+    Closing {
+        job,
+        totals,
+        records: Some(plan.records),
+        elapsed: start.elapsed(),
+        stop: stop.as_ref(),
+        report: ready.report.as_deref(),
+        failures: None,
+        notes: notes(job, &plan),
+    }
+    .say()
+}
+
+fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Option<Stop> {
+    let stop = |reason, why: String| Some(Stop::new(reason, why));
+    match (unwritten, &plan.broken, plan.check(job.guards)) {
+        (Some(error), ..) => stop(StopReason::IoError, Error::from(error).story()),
+        (None, Some(broken), _) => stop(StopReason::IoError, broken.to_string()),
+        (None, None, Err(refused)) => stop(StopReason::MaxKeys, refused.to_string()),
+        (None, None, Ok(())) => None,
+    }
+}
+
+/// Whether the survey goes on.
+fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
+    let (key, status, why) = match record.content {
+        Content::Key(key) => (key.into_boxed_str(), Status::Planned, None),
+        Content::Duplicate(key) => {
+            (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
+        }
+        Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
+        Content::Settled => return true,
+    };
+    let row = Settled {
+        number: record.number,
+        key,
+        status,
+        http_status: None,
+        detail: why.map(|error| Box::new(Detail { error_code: None, error })),
+        attempts: 0,
+        elapsed: Duration::ZERO,
+        finished_at: wall_now(),
+    };
+    sender.blocking_send(row).is_ok()
+}
+
+/// What a careful person wants to know before the real run.
+fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if plan.keys > 0 {
+        // One request proves the namespace, the others delete.
+        let requests = plan.keys + 1;
+        let time = match least_time(&job.rates, requests) {
+            Duration::ZERO => String::new(),
+            time => format!(", at least {} at this rate", duration(time)),
+        };
+        notes.push(format!("deleting them takes {}{time}", counted(requests, "request")));
+    }
+    for (number, invalid) in &plan.first_invalid {
+        notes.push(format!("invalid record {number}: {}", Shown(&invalid.reason)));
+    }
+    let more = plan.tally.get(Status::Invalid).saturating_sub(plan.first_invalid.len() as u64);
+    if more > 0 {
+        notes.push(format!("… and {more} more"));
+    }
+    notes.push("This was a dry run: nothing was sent.".to_owned());
+    notes
+}
+
+fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    Ok(runtime.map_err(Error::system("start the runtime"))?.block_on(future))
+}

@@ -1,0 +1,74 @@
+//! What keeps a job from running, with its exit code.
+
+use std::error::Error as _;
+use std::io;
+
+use thiserror::Error;
+
+use crate::api::{ClientError, CredentialsError};
+use crate::exit::ExitCode;
+use crate::report::ReportError;
+
+use super::reading::Broken;
+
+/// Why a job did not run. What came of a job that did is in its summary.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Something that was said makes no sense, or something that has to be said was not.
+    #[error("{0}")]
+    Usage(String),
+    /// The credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The client cannot be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An input cannot be read.
+    #[error(transparent)]
+    Input(#[from] Broken),
+    /// The report or the failures file cannot be opened, read or written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The sandbox could not be started.
+    #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
+    Sandbox(io::Error),
+    /// The operating system refused something else.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(super) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { doing, source }
+    }
+
+    /// What the process ends with.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) => ExitCode::Usage,
+            Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
+            Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
+            Self::Report(error) if error.is_usage() => ExitCode::Usage,
+            Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::System { .. } => ExitCode::Error,
+        }
+    }
+
+    /// The whole story on one line, causes included.
+    pub fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut cause = match self {
+            Self::Report(error) => error.source(),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            story = format!("{story}: {error}");
+            cause = error.source();
+        }
+        story
+    }
+}

@@ -1,0 +1,117 @@
+//! What is to be done, decided once from the command line and the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::api::{BaseUrl, Credentials};
+use crate::input::{InputOptions, Source};
+use crate::key::{AccountId, NamespaceId};
+use crate::pipeline::{FailureLimit, RetryPolicy};
+use crate::plan::Guards;
+use crate::plan::filter::Filter;
+use crate::progress::{LineFormat, ProgressMode};
+use crate::quota::Rate;
+use crate::report::{Existing, Sync};
+
+/// A job, with everything that can be refused before a file is opened already refused.
+#[derive(Debug)]
+pub struct Job {
+    /// Where keys come from, in order.
+    pub sources: Vec<Source>,
+    /// How they are read.
+    pub input: InputOptions,
+    /// Whether a key that was named before is sent again.
+    pub dedupe: bool,
+    /// Keys that are kept whatever the input says.
+    pub filter: Filter,
+    /// Limits that are checked before anything is sent.
+    pub guards: Guards,
+    /// For real, as a rehearsal, or only looked at.
+    pub mode: Mode,
+    /// Whether somebody is asked before anything is deleted.
+    pub question: Question,
+    /// Where rows go.
+    pub report: ReportTo,
+    /// Where the keys that failed go.
+    pub failures: Option<PathBuf>,
+    /// What to do about files that exist.
+    pub existing: Existing,
+    /// When the report is forced out to the disk.
+    pub sync: Sync,
+    /// Whether the summary is one JSON object.
+    pub json: bool,
+    /// How much is shown of a job that goes well.
+    pub quiet: bool,
+    /// The rates to keep; none for no limit.
+    pub rates: Vec<Rate>,
+    /// The most requests in flight.
+    pub concurrency: usize,
+    /// How often and how soon a key is tried again.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The longest pause that is waited out.
+    pub max_pause: Duration,
+    /// The longest outage that is waited out.
+    pub max_outage: Duration,
+    /// How many failures end the job.
+    pub max_failures: Option<FailureLimit>,
+    /// So many keys go alone before the rest.
+    pub canary: Option<u64>,
+    /// How long the job may take.
+    pub deadline: Option<Duration>,
+    /// How long those in flight are waited for once the job ends early.
+    pub grace: Duration,
+    /// Whether progress is shown.
+    pub progress: ProgressMode,
+    /// In which form, where it is lines.
+    pub lines: LineFormat,
+}
+
+/// What is done with the keys.
+#[derive(Debug)]
+pub enum Mode {
+    /// They are looked at.
+    DryRun,
+    /// They are deleted from a server inside this process.
+    Rehearsal,
+    /// They are deleted.
+    Real(Connection),
+}
+
+/// Which namespace, and who asks.
+#[derive(Debug)]
+pub struct Connection {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Whose namespace it is.
+    pub account: AccountId,
+    /// The namespace.
+    pub namespace: NamespaceId,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Whether somebody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// On the terminal.
+    Ask,
+    /// `--yes` answered it.
+    Answered,
+}
+
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportTo {
+    /// To a file that was named.
+    File(PathBuf),
+    /// To stdout.
+    Stdout,
+    /// To a file that this tool names, in the current folder.
+    Default,
+    /// Nowhere.
+    Nowhere,
+}

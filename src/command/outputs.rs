@@ -1,0 +1,133 @@
+//! The report and the failures file: which of them are opened when.
+//!
+//! What exists is opened (and locked) before the input is read, because a resumed job needs its journal. What does not
+//! is made only when the job begins, so that a job that is not confirmed leaves nothing behind; but that it could not
+//! be made under that name is said at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::wall_now;
+use crate::input::Source;
+use crate::report::{Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, default_path};
+
+use super::error::Error;
+use super::job::{Job, Mode, ReportTo};
+
+/// The outputs of a job before it begins.
+#[derive(Debug)]
+pub(super) struct Opened {
+    report: Option<Pending<Destination>>,
+    failures: Option<Pending<FailuresFile>>,
+    /// What an earlier run settled, with the path of its report.
+    pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+}
+
+#[derive(Debug)]
+enum Pending<T> {
+    Open(T),
+    ToBeMade(PathBuf),
+}
+
+/// What a job writes, and where it is afterwards.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) outputs: Outputs,
+    pub(super) report: Option<PathBuf>,
+    pub(super) failures: Option<PathBuf>,
+}
+
+impl Opened {
+    pub(super) fn new(job: &Job) -> Result<Self, Error> {
+        let mut journal = None;
+        let report = match &job.report {
+            ReportTo::Nowhere => None,
+            ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
+            ReportTo::Default => Some(Pending::ToBeMade(match job.mode {
+                Mode::DryRun | Mode::Real(_) => default_path(wall_now()),
+                Mode::Rehearsal => rehearsal_path(&default_path(wall_now())),
+            })),
+            ReportTo::File(path) => Some(match look(path, job.existing)? {
+                None => Pending::ToBeMade(path.clone()),
+                Some(existing) => {
+                    let mut destination = Target::File(path.clone()).open(existing)?;
+                    if let Destination::File(file) = &mut destination {
+                        not_an_input(job, "--report", path, |input| file.is_same_file(input))?;
+                        if existing == Existing::Resume {
+                            journal = Some((Arc::new(file.read_journal()?), path.clone()));
+                        }
+                    }
+                    Pending::Open(destination)
+                }
+            }),
+        };
+        let failures = match &job.failures {
+            None => None,
+            Some(path) => Some(match look(path, job.existing)? {
+                None => Pending::ToBeMade(path.clone()),
+                Some(existing) => {
+                    let file = FailuresFile::open(path.clone(), existing)?;
+                    not_an_input(job, "--failures", path, |input| file.is_same_file(input))?;
+                    Pending::Open(file)
+                }
+            }),
+        };
+        Ok(Self { report, failures, journal })
+    }
+
+    /// Makes what is not there yet.
+    pub(super) fn make(self, job: &Job) -> Result<Ready, Error> {
+        let (report, report_path) = match self.report {
+            None => (None, None),
+            Some(Pending::Open(Destination::File(file))) => {
+                let path = file.path().to_owned();
+                (Some(Destination::File(file)), Some(path))
+            }
+            Some(Pending::Open(Destination::Stdout)) => (Some(Destination::Stdout), None),
+            Some(Pending::ToBeMade(path)) => (Some(Target::File(path.clone()).open(Existing::Refuse)?), Some(path)),
+        };
+        let failures = match self.failures {
+            None => None,
+            Some(Pending::Open(file)) => Some(file),
+            Some(Pending::ToBeMade(path)) => Some(FailuresFile::open(path, Existing::Refuse)?),
+        };
+        let failures_path = failures.as_ref().map(|file| file.path().to_owned());
+        let outputs = Outputs { report, failures, sync: job.sync };
+        Ok(Ready { outputs, report: report_path, failures: failures_path })
+    }
+}
+
+/// Whether something is there that may be opened; an error where it may not be, or could not be made.
+fn look(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
+    Format::of(path)?;
+    // Without following a link: one that leads nowhere is there all the same.
+    if path.symlink_metadata().is_ok() {
+        return match existing {
+            Existing::Refuse => Err(ReportError::Exists { path: path.to_owned() }.into()),
+            Existing::Overwrite | Existing::Resume => Ok(Some(existing)),
+        };
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        Ok(None)
+    } else {
+        Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
+    }
+}
+
+fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {
+    for source in &job.sources {
+        if let Source::File(input) = source
+            && is_same(input)
+        {
+            let (path, input) = (path.display(), input.display());
+            return Err(Error::Usage(format!("{flag} {path} is the same file as the input {input}")));
+        }
+    }
+    Ok(())
+}
+
+/// A rehearsal's report must not pass for the record of a job that deleted something.
+fn rehearsal_path(path: &Path) -> PathBuf {
+    path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into()
+}

@@ -1,0 +1,145 @@
+//! Inputs, filters, deduplication and the journal of an earlier run, as one iterator of records.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::input::{Fingerprint, InputError, InputOptions, KeySet, Records, Source, dedupe};
+use crate::plan::filter::Filter;
+use crate::record::{Content, Record, RecordNumber};
+use crate::report::{Journal, Verdict};
+
+/// Why reading stopped before the end.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The input itself.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A settled record of the journal has another key here.
+    #[error(
+        "record {record} is {key:?}, but {} settled another key under that number: it is the report of another \
+         input; give --resume the inputs of that run, in the same order", report.display()
+    )]
+    OtherInput {
+        /// Which record.
+        record: RecordNumber,
+        /// What the input holds there.
+        key: String,
+        /// The journal.
+        report: PathBuf,
+    },
+    /// A file is not what it was when it was checked.
+    #[error(
+        "{input} was changed since it was checked: nothing more is taken from it; go on with --resume once it is still"
+    )]
+    Changed {
+        /// Which file.
+        input: String,
+    },
+    /// What the system says about a file before it is opened.
+    #[error("{input}: cannot be opened: {source}")]
+    Open {
+        /// Which file.
+        input: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Broken {
+    /// Whether the command was wrong rather than the input broken.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Input(error) => error.is_usage(),
+            Self::OtherInput { .. } => true,
+            Self::Changed { .. } | Self::Open { .. } => false,
+        }
+    }
+}
+
+/// How a job's records are had, once for a look and once for the job.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub(super) sources: Vec<Source>,
+    pub(super) options: InputOptions,
+    pub(super) dedupe: bool,
+    pub(super) filter: Filter,
+    /// What an earlier run settled, and where that is written.
+    pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+}
+
+/// Whether warnings about the input are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notes {
+    /// Yes: it is read for the first time.
+    Given,
+    /// No: they were given.
+    Dropped,
+}
+
+pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Broken>> + Send>;
+
+impl Reading {
+    /// The state of every input, where all of them are files that can be read twice; `None` where one is not.
+    pub(super) fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, Broken> {
+        let mut prints = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            let open = |error| Broken::Open { input: source.to_string(), source: error };
+            if !source.is_regular().map_err(open)? {
+                return Ok(None);
+            }
+            prints.push(source.fingerprint().map_err(open)?);
+        }
+        Ok(Some(prints))
+    }
+
+    /// Every record: read, filtered, marked as duplicate or as settled before.
+    pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
+        let records = Records::new(self.sources.clone(), self.options.clone());
+        let records = if notes == Notes::Given { records } else { records.without_notes() };
+        let filter = self.filter.clone();
+        let filtered = records.map(move |record| Ok(filter.apply(record?)));
+        let deduped: BoxedRecords =
+            if self.dedupe { Box::new(dedupe(filtered, KeySet::new())) } else { Box::new(filtered) };
+        match self.journal.clone() {
+            Some((journal, report)) => {
+                Box::new(deduped.map(move |record| record.and_then(|record| settled_before(record, &journal, &report))))
+            }
+            None => deduped,
+        }
+    }
+
+    /// As [`Reading::records`], but a file that changed since `prints` were taken is an error, before the first record
+    /// and after the last.
+    pub(super) fn records_unchanged(self, prints: Vec<Fingerprint>) -> BoxedRecords {
+        let records = self.records(Notes::Dropped);
+        let (first, last) = ((self.clone(), prints.clone()), (self, prints));
+        let check = |(reading, prints): (Self, Vec<Fingerprint>)| {
+            std::iter::once_with(move || reading.changed(&prints).map(Err)).flatten()
+        };
+        Box::new(check(first).chain(records).chain(check(last)))
+    }
+
+    fn changed(&self, prints: &[Fingerprint]) -> Option<Broken> {
+        let changed =
+            self.sources.iter().zip(prints).find(|(source, print)| source.fingerprint().ok() != Some(**print));
+        changed.map(|(source, _)| Broken::Changed { input: source.to_string() })
+    }
+}
+
+fn settled_before(record: Record, journal: &Journal, report: &Path) -> Result<Record, Broken> {
+    let key = match &record.content {
+        Content::Key(key) | Content::Duplicate(key) => key.as_str(),
+        Content::Invalid(invalid) => &invalid.key,
+        Content::Settled => return Ok(record),
+    };
+    match journal.verdict(record.number, key) {
+        Verdict::Todo => Ok(record),
+        Verdict::Settled => Ok(Record { content: Content::Settled, ..record }),
+        Verdict::Mismatch => {
+            Err(Broken::OtherInput { record: record.number, key: key.to_owned(), report: report.to_owned() })
+        }
+    }
+}

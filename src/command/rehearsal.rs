@@ -1,0 +1,65 @@
+//! A server inside this process, and the connection to it: the whole job, and nothing real is deleted.
+
+use std::sync::Arc;
+
+use crate::api::Credentials;
+use crate::record::{Content, Record};
+use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::terminal::counted;
+
+use super::error::Error;
+use super::job::Connection;
+use super::reading::{BoxedRecords, Broken};
+
+/// How many keys stand by that the input does not name.
+const BYSTANDERS: usize = 12;
+
+/// The server of a rehearsal.
+pub(super) struct Rehearsal {
+    sandbox: Arc<Sandbox>,
+    bystanders: Vec<String>,
+}
+
+impl Rehearsal {
+    pub(super) fn start() -> Result<Self, Error> {
+        let options = SandboxOptions { title: "rehearsal".to_owned(), ledger: false, ..SandboxOptions::default() };
+        let sandbox = Sandbox::start_on_thread(options).map_err(Error::system("start the rehearsal's server"))?;
+        // Names that no input holds by accident.
+        let bystanders: Vec<_> =
+            (0..BYSTANDERS).map(|_| format!("bystander:{:032x}", rand::random::<u128>())).collect();
+        sandbox.preload(bystanders.iter().map(String::as_str));
+        Ok(Self { sandbox: Arc::new(sandbox), bystanders })
+    }
+
+    pub(super) fn connection(&self) -> Result<Connection, Error> {
+        let base_url = self.sandbox.base_url();
+        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the rehearsal's own address: {error}"));
+        Ok(Connection {
+            base_url: base_url.parse().map_err(|error| usage(&error))?,
+            credentials: Credentials::token("rehearsal")?,
+            account: "rehearsal".parse().map_err(|error| usage(&error))?,
+            namespace: "rehearsal".parse().map_err(|error| usage(&error))?,
+            ca_file: None,
+        })
+    }
+
+    /// The same records; each key is put into the server before it is handed on.
+    pub(super) fn fill(&self, records: BoxedRecords) -> BoxedRecords {
+        let sandbox = Arc::clone(&self.sandbox);
+        Box::new(records.inspect(move |record: &Result<Record, Broken>| {
+            if let Ok(Record { content: Content::Key(key), .. }) = record {
+                sandbox.preload([key.as_str()]);
+            }
+        }))
+    }
+
+    /// What is left, a line each.
+    pub(super) fn ending(&self) -> Vec<String> {
+        let untouched = self.bystanders.iter().filter(|name| self.sandbox.contains(name)).count();
+        let left = counted((self.sandbox.len() - untouched) as u64, "key");
+        vec![
+            "This was a rehearsal against a server in memory: nothing real was deleted.".to_owned(),
+            format!("There, {left} of the input are left, and {untouched} of {BYSTANDERS} others are untouched."),
+        ]
+    }
+}

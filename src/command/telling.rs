@@ -1,0 +1,51 @@
+//! What the log says while a job runs, where the bar may not be seen.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::pipeline::{Event, PauseCause};
+use crate::terminal::{counted, duration};
+
+/// A pause that ends later by less than this is the same one.
+const SAME: Duration = Duration::from_secs(2);
+
+/// Tells of pauses, outages and endings, once each.
+#[derive(Debug, Default)]
+pub(super) struct Teller {
+    told: Option<(PauseCause, Instant)>,
+}
+
+impl Teller {
+    pub(super) fn on(&mut self, event: &Event) {
+        match *event {
+            Event::Paused { until, cause } => self.paused(until, cause),
+            Event::Running => {
+                if self.told.take().is_some() {
+                    tracing::info!("sending goes on");
+                }
+            }
+            Event::Draining { reason, in_flight } => {
+                tracing::info!("stopping ({reason}): {} in flight", counted(in_flight as u64, "request"));
+            }
+            Event::Settled(_) | Event::Resumed | Event::Retrying => {}
+        }
+    }
+
+    fn paused(&mut self, until: Instant, cause: PauseCause) {
+        let known = self.told.is_some_and(|(told, before)| told == cause && until <= before + SAME);
+        let first = self.told.is_none_or(|(told, _)| told != cause);
+        self.told = Some((cause, until));
+        if known {
+            return;
+        }
+        let wait = duration(until.saturating_duration_since(Instant::now()));
+        match (cause, first) {
+            (PauseCause::Throttled, _) => tracing::warn!("the server answered 429: nothing is sent for {wait}"),
+            (PauseCause::Outage, true) => {
+                tracing::warn!("the server is down or cannot be reached: nothing is sent but a probe now and then");
+            }
+            (PauseCause::Outage, false) => tracing::info!("still no good answer: the next probe is in {wait}"),
+        }
+    }
+}
