@@ -1,0 +1,9 @@
+//! The real binary against a real HTTP server on loopback: input, server log and report are compared.
+//!
+//! One binary for all, because each would link the HTTP stack again. A module a promise; `lab` starts the server, runs
+//! the binary and reads the report back.
+
+#![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
+
+mod delete;
+mod lab;
