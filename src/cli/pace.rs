@@ -40,10 +40,18 @@ pub struct PaceArgs {
 
     /// The longest pause that is waited out
     ///
-    /// Where the server asks for a longer one, or cannot be reached for so long, the job stops (exit code 5).
+    /// Where the server asks for a longer one (429), the job stops (exit code 5).
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_PAUSE", default_value = "15m")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub max_pause: Duration,
+
+    /// The longest outage that is waited out
+    ///
+    /// While the server cannot be reached or answers nothing but errors, only a probe is sent now and then, and no key
+    /// loses a retry. After so long the job stops (exit code 5).
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_OUTAGE", default_value = "15m")]
+    #[arg(value_parser = duration, hide_short_help = true)]
+    pub max_outage: Duration,
 
     /// Stop after DURATION, with what is in flight finished
     ///

@@ -2,6 +2,8 @@
 //! refused here.
 
 use std::io::IsTerminal;
+use std::num::NonZeroU64;
+use std::path::Path;
 
 use crate::api::{BaseUrl, Credentials};
 use crate::command::{Connection, Error, Job, Mode, Question, ReportTo};
@@ -38,8 +40,11 @@ pub fn job(args: DeleteArgs) -> Result<Job, Error> {
         sources: sources(args.inputs)?,
         dedupe: !args.input.no_dedupe,
         input: input_options(args.input),
-        filter: Filter::new(Vec::new(), Vec::new()).map_err(|error| Error::Usage(error.to_string()))?,
-        guards: Guards { max_keys: args.safety.max_keys.map(std::num::NonZeroU64::get), expect: None },
+        filter: filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?,
+        guards: Guards {
+            max_keys: args.safety.max_keys.map(NonZeroU64::get),
+            expect: args.safety.expect.map(NonZeroU64::get),
+        },
         question: if args.safety.yes { Question::Answered } else { Question::Ask },
         report: match (args.report.report, &mode) {
             (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
@@ -70,12 +75,12 @@ pub fn job(args: DeleteArgs) -> Result<Job, Error> {
         retry: RetryPolicy { retries: args.pace.retries, ..RetryPolicy::default() },
         timeout: args.pace.timeout,
         max_pause: args.pace.max_pause,
-        max_outage: args.pace.max_pause,
+        max_outage: args.pace.max_outage,
         max_failures: args.safety.max_failures.map(|limit| match limit {
             MaxFailures::Count(count) => FailureLimit::Count(count),
             MaxFailures::Share(percent) => FailureLimit::Percent(percent),
         }),
-        canary: None,
+        canary: args.safety.canary.map(NonZeroU64::get),
         deadline: args.pace.deadline,
         grace: args.pace.grace,
         progress,
@@ -84,6 +89,17 @@ pub fn job(args: DeleteArgs) -> Result<Job, Error> {
             LogFormat::Json => LineFormat::Json,
         },
     })
+}
+
+fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
+    if let Some(path) = from {
+        // A file of protected keys that cannot be read must not pass for an empty one.
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| Error::Usage(format!("--protect-from {}: {error}", path.display())))?;
+        let patterns = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        protect.extend(patterns.map(str::to_owned));
+    }
+    Filter::new(protect, only).map_err(|error| Error::Usage(error.to_string()))
 }
 
 fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {

@@ -1,8 +1,9 @@
 //! What keeps a mistake small.
 
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::value::{MaxFailures, count};
 
@@ -42,4 +43,37 @@ pub struct SafetyArgs {
     /// Keys whose fate is unknown count as failed. 1 stops at the first failure. Without it there is no limit.
     #[arg(long, value_name = "N|P%", env = "KVSWEEP_MAX_FAILURES", value_parser = clap::value_parser!(MaxFailures))]
     pub max_failures: Option<MaxFailures>,
+
+    /// Delete nothing unless the inputs name exactly N keys
+    ///
+    /// Distinct keys, those that an earlier run settled among them. Needs files, which can be counted first. Without
+    /// it any number is taken.
+    #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count, hide_short_help = true)]
+    pub expect: Option<NonZeroU64>,
+
+    /// Delete the first N keys alone, and go on only if all of them succeeded
+    ///
+    /// Otherwise the job stops (exit code 8). Without it there is no such trial.
+    #[arg(long, value_name = "N", env = "KVSWEEP_CANARY", value_parser = count, hide_short_help = true)]
+    pub canary: Option<NonZeroU64>,
+
+    /// Never delete a key that matches; repeatable
+    ///
+    /// Its row is invalid and says why, and the exit code is 3. * stands for any characters, / among them; ? for one;
+    /// [ab], {a,b} and \ work as in a shell. Without it every key may be deleted.
+    #[arg(long, value_name = "GLOB", hide_short_help = true)]
+    pub protect: Vec<String>,
+
+    /// As --protect, with a pattern on every line of a file
+    ///
+    /// Empty lines and lines that begin with # are skipped. Without it no file is read.
+    #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
+    #[arg(hide_short_help = true)]
+    pub protect_from: Option<PathBuf>,
+
+    /// Delete only keys that match; repeatable
+    ///
+    /// Others are kept as by --protect, which wins over it. Without it every key may be deleted.
+    #[arg(long, value_name = "GLOB", hide_short_help = true)]
+    pub only: Vec<String>,
 }

@@ -102,7 +102,7 @@ impl Closing<'_> {
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
             Some(StopReason::MaxKeys) => {
-                steps.push("next: look at the input, or raise --max-keys.".to_owned());
+                steps.push("next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned());
             }
             Some(StopReason::MaxFailures) => {
                 steps.push("next: see in the report why keys failed before going on.".to_owned());

@@ -45,7 +45,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
-/// From so many keys on the count itself has to be typed.
+/// Above so many keys the count itself has to be typed.
 const MUST_TYPE_COUNT: u64 = 10_000;
 
 /// Looks at the input, asks, deletes, and says what came of it.
@@ -217,6 +217,7 @@ fn options(job: &Job, now: Instant) -> Options {
         max_pause: job.max_pause,
         max_outage: job.max_outage,
         max_failures: job.max_failures,
+        canary: job.canary.unwrap_or(0),
         deadline: job.deadline.map(|deadline| now + deadline),
         grace: job.grace,
     }

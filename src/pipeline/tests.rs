@@ -84,6 +84,7 @@ fn options() -> Options {
         max_pause: Duration::from_mins(15),
         max_outage: Duration::from_mins(15),
         max_failures: None,
+        canary: 0,
         deadline: None,
         grace: 10 * SECOND,
     }
@@ -381,6 +382,22 @@ async fn guards_end_the_job() {
         .await;
     assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
     assert!((4..=6).contains(&outcome.count(Status::Failed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn canaries_go_alone() {
+    let mut good = lab(500);
+    good.options.canary = 5;
+    let outcome = good.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    assert_eq!(outcome.count(Status::Deleted), 500);
+    assert_eq!(outcome.seen.between(outcome.start, outcome.start + LATENCY), 5, "sent before they were all answered");
+
+    let mut bad = lab(500);
+    bad.options.canary = 5;
+    let outcome =
+        bad.run(|key, _| (LATENCY, if key == "key-3" { Answer::Refused(refusal(400)) } else { Answer::Deleted })).await;
+    assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
+    assert_eq!((outcome.count(Status::Deleted), outcome.count(Status::Failed)), (4, 1));
 }
 
 #[tokio::test(start_paused = true)]

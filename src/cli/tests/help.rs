@@ -54,8 +54,8 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
     &help[start..start + head.len() + length]
 }
 
-/// Flags of `delete` with their defaults and environment variables, as section 2 of the contract has them.
-const FLAGS: [(&str, &str, &str); 37] = [
+/// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
+const FLAGS: [(&str, &str, &str); 43] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -67,6 +67,11 @@ const FLAGS: [(&str, &str, &str); 37] = [
     ("-y", "", ""),
     ("--max-keys", "", "KVSWEEP_MAX_KEYS"),
     ("--max-failures", "", "KVSWEEP_MAX_FAILURES"),
+    ("--expect", "", "KVSWEEP_EXPECT"),
+    ("--canary", "", "KVSWEEP_CANARY"),
+    ("--protect", "", ""),
+    ("--protect-from", "", "KVSWEEP_PROTECT_FROM"),
+    ("--only", "", ""),
     ("--report", "kvsweep-report-YYYYMMDDTHHMMSSZ.csv", "KVSWEEP_REPORT"),
     ("--resume", "", ""),
     ("--overwrite", "", ""),
@@ -78,6 +83,7 @@ const FLAGS: [(&str, &str, &str); 37] = [
     ("--retries", "8", "KVSWEEP_RETRIES"),
     ("--timeout", "30s", "KVSWEEP_TIMEOUT"),
     ("--max-pause", "15m", "KVSWEEP_MAX_PAUSE"),
+    ("--max-outage", "15m", "KVSWEEP_MAX_OUTAGE"),
     ("--deadline", "", "KVSWEEP_DEADLINE"),
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--account-id", "", "CLOUDFLARE_ACCOUNT_ID"),

@@ -43,6 +43,8 @@ pub struct Options {
     pub max_outage: Duration,
     /// More failures end the job.
     pub max_failures: Option<FailureLimit>,
+    /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
+    pub canary: u64,
     /// The job ends at this moment.
     pub deadline: Option<Instant>,
     /// How long those in flight are waited for once the job ends early.
@@ -265,6 +267,14 @@ impl State {
         Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
     }
 
+    /// Whether the next key is none of the canaries, and not all of those are settled yet.
+    fn waits_for_canaries(&self) -> bool {
+        let settled = self.totals.tally.sent();
+        settled < self.options.canary
+            && self.ready.front().is_some_and(|work| work.attempts == 0)
+            && settled + (self.slots.len() + self.waiting.len()) as u64 >= self.options.canary
+    }
+
     fn look_at_the_clock(&mut self, now: Instant) {
         if self.options.deadline.is_some_and(|deadline| now >= deadline) {
             self.stop(Stop::new(StopReason::Deadline, "the deadline came"), now);
@@ -281,7 +291,7 @@ impl State {
 
     /// One more request, or the moment to ask again (`None`: when something happens).
     fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        if self.ready.is_empty() || !self.has_room_for_rows() {
+        if self.ready.is_empty() || !self.has_room_for_rows() || self.waits_for_canaries() {
             return Err(None);
         }
         let probe = match self.outage.allowance(now) {

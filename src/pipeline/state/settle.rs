@@ -55,6 +55,11 @@ impl State {
             elapsed: work.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
             finished_at: wall_now(),
         });
+        if status.is_trouble() && self.totals.tally.sent() <= self.options.canary {
+            let canaries = counted(self.options.canary, "key");
+            let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
+            self.stop(Stop::new(StopReason::MaxFailures, why), now);
+        }
         if let Some(limit) = self.options.max_failures
             && status.is_trouble()
             && limit.is_reached(&self.totals.tally)

@@ -88,7 +88,10 @@ impl Lab {
     /// The rows of a report in the folder.
     pub fn rows(&self, name: &str) -> Vec<Row> {
         let text = self.read(name);
-        if name.ends_with(".csv") { parse_csv(&text) } else { parse_ndjson(&text) }
+        match Path::new(name).extension().and_then(OsStr::to_str) {
+            Some("csv") => parse_csv(&text),
+            _ => parse_ndjson(&text),
+        }
     }
 
     /// Compares input, server log and report of a job over distinct keys that all end as `deleted`: every key was
