@@ -36,6 +36,8 @@ pub enum Event {
 pub enum PauseCause {
     /// The server answered 429.
     Throttled,
+    /// The rates that are kept allow nothing more for now.
+    Rate,
     /// Most recent attempts failed for reasons that pass; one probe at a time is sent.
     Outage,
 }

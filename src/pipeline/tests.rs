@@ -294,6 +294,15 @@ async fn a_429_pauses_every_worker_and_costs_no_retry() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_wait_for_the_rate_is_told() {
+    let mut lab = lab(25);
+    lab.budget = Budget::new(&["10/60s".parse().unwrap()], Instant::now());
+    let outcome = lab.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let told = outcome.events.iter().filter(|event| matches!(event, Event::Paused { cause: PauseCause::Rate, .. }));
+    assert_eq!((told.count(), outcome.count(Status::Deleted)), (2, 25));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_beyond_the_limit_ends_the_job() {
     let outcome = lab(50)
         .run(|_, _| (LATENCY, Answer::Throttled { refusal: refusal(429), pause: Some(Duration::from_hours(1)) }))

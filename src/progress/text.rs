@@ -62,10 +62,12 @@ impl fmt::Display for Doing {
             Self::Running { left: None, .. } => Ok(()),
             Self::Paused { cause, left } if left.is_zero() => match cause {
                 PauseCause::Throttled => f.write_str(", pause is over, going on"),
+                PauseCause::Rate => f.write_str(", the rate allows more now"),
                 PauseCause::Outage => f.write_str(", the server does not answer, trying now"),
             },
             Self::Paused { cause, left } => match cause {
                 PauseCause::Throttled => write!(f, ", paused by the server, {} left", whole(left)),
+                PauseCause::Rate => write!(f, ", waiting for the rate, {} left", whole(left)),
                 PauseCause::Outage => write!(f, ", the server does not answer, next try in {}", whole(left)),
             },
             Self::Draining { reason, in_flight: 0 } => write!(f, ", stopping ({})", because(reason)),
@@ -166,6 +168,8 @@ mod tests {
             paused(PauseCause::Throttled, 252 * SECOND),
             paused(PauseCause::Throttled, Duration::from_millis(3_200)),
             paused(PauseCause::Throttled, Duration::ZERO),
+            paused(PauseCause::Rate, 294 * SECOND),
+            paused(PauseCause::Rate, Duration::ZERO),
             paused(PauseCause::Outage, 12 * SECOND),
             paused(PauseCause::Outage, Duration::ZERO),
             view(Doing::Draining { reason: StopReason::Interrupted, in_flight: 1 }),
@@ -178,6 +182,8 @@ mod tests {
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4m 12s left
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4s left
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, pause is over, going on
+        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, waiting for the rate, 4m 54s left
+        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the rate allows more now
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the server does not answer, next try in 12s
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the server does not answer, trying now
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, stopping (interrupted), waiting for 1 request

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::key::KeyName;
 use crate::outcome::{Detail, Settled, Status, StopReason, Tally};
-use crate::pipeline::event::Event;
+use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::outage::{Allowance, Outage};
 use crate::pipeline::retry::RetryPolicy;
 use crate::pipeline::stop::{Accepted, FailureLimit, Signal, Stop};
@@ -20,6 +20,9 @@ use crate::plan::Approved;
 use crate::quota::{Budget, NotYet, Permit};
 use crate::record::{Content, Record};
 use crate::terminal::{count, duration};
+
+/// A wait for the rate that is worth a word.
+const LONG_WAIT: Duration = Duration::from_secs(1);
 
 mod reply;
 mod settle;
@@ -267,6 +270,14 @@ impl State {
         Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
     }
 
+    /// A listener wants to know why nothing happens for a while.
+    fn tell_of_rate(&mut self, moment: Instant, now: Instant) {
+        if !self.paused && moment >= now + LONG_WAIT && self.budget.paused_until(now).is_none() {
+            self.paused = true;
+            self.events.push(Event::Paused { until: moment, cause: PauseCause::Rate });
+        }
+    }
+
     /// Whether the next key is none of the canaries, and not all of those are settled yet.
     fn waits_for_canaries(&self) -> bool {
         let settled = self.totals.tally.sent();
@@ -300,10 +311,14 @@ impl State {
             Allowance::NotBefore(moment) => return Err(Some(moment)),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
         };
-        let permit = self.budget.try_take(now).map_err(|not_yet| match not_yet {
-            NotYet::Until(moment) => Some(moment),
-            NotYet::AnAnswer => None,
-        })?;
+        let permit = match self.budget.try_take(now) {
+            Ok(permit) => permit,
+            Err(NotYet::Until(moment)) => {
+                self.tell_of_rate(moment, now);
+                return Err(Some(moment));
+            }
+            Err(NotYet::AnAnswer) => return Err(None),
+        };
         // A key that has not failed yet tells most about the server. Where none is left, the server is asked without
         // one: the keys that remain may be just those that it cannot delete.
         let fresh = if probe { self.ready.iter().position(|work| work.attempts == 0) } else { Some(0) };
