@@ -49,8 +49,8 @@ const OLD_JOURNAL: Duration = Duration::from_hours(24);
 const MUST_TYPE_COUNT: u64 = 10_000;
 
 /// Looks at the input, asks, deletes, and says what came of it.
-pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let opened = Opened::new(&job)?;
+pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let opened = Opened::new(job)?;
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
@@ -71,15 +71,15 @@ pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Erro
     };
     if let Some(refused) = plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
-        return stopped_before(&job, plan.as_ref(), Totals::default(), &stop);
+        return stopped_before(job, plan.as_ref(), Totals::default(), &stop);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
-    let mode = match &rehearsal {
-        Some(rehearsal) => Mode::Real(rehearsal.connection()?),
-        None => std::mem::replace(&mut job.mode, Mode::Rehearsal),
+    let connection = match (&rehearsal, &job.mode) {
+        (Some(rehearsal), _) => rehearsal.connection()?,
+        (None, Mode::Real(connection)) => connection.clone(),
+        (None, Mode::DryRun | Mode::Rehearsal) => return Err(Error::Usage("a dry run has no connection".to_owned())),
     };
-    let Mode::Real(connection) = mode else { return Err(Error::Usage("a dry run has no connection".to_owned())) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let mut sending = Sending {
@@ -88,11 +88,11 @@ pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Erro
         rng: StdRng::from_rng(&mut rand::rng()),
     };
     let nothing_to_send = plan.as_ref().is_some_and(|plan| plan.keys == 0);
-    let client = if nothing_to_send { None } else { Some(client(&job, &connection)?) };
+    let client = if nothing_to_send { None } else { Some(client(job, &connection)?) };
     let namespace = match &client {
-        Some(client) => match runtime.block_on(sending.preflight(&job, client)) {
+        Some(client) => match runtime.block_on(sending.preflight(job, client)) {
             Ok(namespace) => Some(namespace),
-            Err(stop) => return stopped_before(&job, plan.as_ref(), sending.totals, &stop),
+            Err(stop) => return stopped_before(job, plan.as_ref(), sending.totals, &stop),
         },
         None => None,
     };
@@ -107,10 +107,10 @@ pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Erro
         None => Approved::streaming(job.guards, consent),
     };
 
-    let Ready { outputs, report, failures } = opened.make(&job)?;
+    let Ready { outputs, report, failures } = opened.make(job)?;
     let (rows, writer) = report::start(outputs, AHEAD)?;
     let parts = Parts { approved, client, records: open_records(reading, prints, rehearsal.as_ref()), rows, writer };
-    let (end, written) = sending.run(&job, plan.as_ref(), parts, &runtime, screen)?;
+    let (end, written) = sending.run(job, plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -123,7 +123,7 @@ pub(super) fn run(mut job: Job, screen: &MultiProgress) -> Result<ExitCode, Erro
         report: report.as_deref(),
         failures: failures.as_deref(),
         notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
-        job: &job,
+        job,
     };
     closing.say()
 }

@@ -80,7 +80,7 @@ pub enum Mode {
 }
 
 /// Which namespace, and who asks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// Where the API is.
     pub base_url: BaseUrl,

@@ -39,7 +39,7 @@ pub fn run(cli: Cli, screen: &MultiProgress) -> Result<ExitCode, Error> {
             let job = crate::cli::resolve::job(*args)?;
             match job.mode {
                 Mode::DryRun => dry_run::run(&job),
-                Mode::Rehearsal | Mode::Real(_) => delete::run(job, screen),
+                Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
             }
         }
         Command::Sandbox(args) => sandbox::run(args),
