@@ -117,7 +117,7 @@ impl Closing<'_> {
                 format!("go on: the same command with --resume --report {report}")
             }));
         }
-        if self.totals.tally.get(Status::Invalid) > 0 && self.report.is_none() {
+        if self.totals.tally.get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
             steps.push("--report PATH lists the invalid records and why they are.".to_owned());
         }
         steps

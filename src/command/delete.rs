@@ -1,7 +1,8 @@
 //! The job itself, for real or as a rehearsal: look, ask, send, say what came of it.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::{Instant, interval};
 use crate::api::{Client, ClientOptions, Namespace};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::input::{Fingerprint, feed};
+use crate::input::feed;
 use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::{State, Totals};
 use crate::pipeline::{End, Options, Request, Response, RetryPolicy, Stop, run as run_pipeline};
@@ -54,24 +55,10 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
-    let reading = Reading {
-        sources: job.sources.clone(),
-        options: job.input.clone(),
-        dedupe: job.dedupe,
-        filter: job.filter.clone(),
-        journal: opened.journal.clone(),
-    };
-    let prints = reading.fingerprints()?;
-    let plan = match &prints {
-        Some(_) => Some(survey(&reading)?),
-        None if job.guards.expect.is_some() => {
-            return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
-        }
-        None => None,
-    };
-    if let Some(refused) = plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
+    let look = look(job, opened.journal.clone())?;
+    if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
-        return stopped_before(job, plan.as_ref(), Totals::default(), &stop);
+        return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
@@ -87,45 +74,81 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         totals: Totals::default(),
         rng: StdRng::from_rng(&mut rand::rng()),
     };
-    let nothing_to_send = plan.as_ref().is_some_and(|plan| plan.keys == 0);
-    let client = if nothing_to_send { None } else { Some(client(job, &connection)?) };
+    let client = if look.nothing_to_send { None } else { Some(client(job, &connection)?) };
     let namespace = match &client {
         Some(client) => match runtime.block_on(sending.preflight(job, client)) {
             Ok(namespace) => Some(namespace),
-            Err(stop) => return stopped_before(job, plan.as_ref(), sending.totals, &stop),
+            Err(stop) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
         },
         None => None,
     };
     let consent = match (&rehearsal, job.question) {
         (Some(_), _) => Consent::Rehearsal,
         (None, Question::Answered) => Consent::Flag,
-        (None, Question::Ask) if nothing_to_send => Consent::Flag,
-        (None, Question::Ask) => ask(&connection, plan.as_ref(), namespace)?,
+        (None, Question::Ask) if look.nothing_to_send => Consent::Flag,
+        (None, Question::Ask) => ask(&connection, look.plan.as_ref(), namespace)?,
     };
-    let approved = match &plan {
+    let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
 
     let Ready { outputs, report, failures } = opened.make(job)?;
     let (rows, writer) = report::start(outputs, AHEAD)?;
-    let parts = Parts { approved, client, records: open_records(reading, prints, rehearsal.as_ref()), rows, writer };
-    let (end, written) = sending.run(job, plan.as_ref(), parts, &runtime, screen)?;
+    let records = match &rehearsal {
+        Some(rehearsal) => rehearsal.fill(look.records),
+        None => look.records,
+    };
+    let parts = Parts { approved, client, records, rows, writer };
+    let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
     };
     let closing = Closing {
+        job,
         totals: end.totals,
-        records: plan.as_ref().map(|plan| plan.records),
+        records: look.plan.as_ref().map(|plan| plan.records),
         elapsed: end.elapsed,
         stop: stop.as_ref(),
         report: report.as_deref(),
         failures: failures.as_deref(),
         notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
-        job,
     };
     closing.say()
+}
+
+/// What the first look at the input showed.
+struct Look {
+    /// What the first pass found, where the input can be read twice.
+    plan: Option<Plan<Broken>>,
+    /// The records, for the job.
+    records: BoxedRecords,
+    nothing_to_send: bool,
+}
+
+/// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
+/// input before anything is sent.
+fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Error> {
+    let reading = Reading {
+        sources: job.sources.clone(),
+        options: job.input.clone(),
+        dedupe: job.dedupe,
+        filter: job.filter.clone(),
+        journal,
+    };
+    if let Some(prints) = reading.fingerprints()? {
+        let plan = survey(&reading)?;
+        let nothing_to_send = plan.keys == 0;
+        return Ok(Look { plan: Some(plan), records: reading.records_unchanged(prints), nothing_to_send });
+    }
+    if job.guards.expect.is_some() {
+        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
+    }
+    let mut records = reading.records(Notes::Given);
+    let first = records.next().transpose()?;
+    let nothing_to_send = first.is_none();
+    Ok(Look { plan: None, records: Box::new(first.into_iter().map(Ok).chain(records)), nothing_to_send })
 }
 
 /// The parts of a job that are ready to run.
@@ -248,17 +271,6 @@ fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
         tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
     }
     Ok(plan)
-}
-
-fn open_records(reading: Reading, prints: Option<Vec<Fingerprint>>, rehearsal: Option<&Rehearsal>) -> BoxedRecords {
-    let records = match prints {
-        Some(prints) => reading.records_unchanged(prints),
-        None => reading.records(Notes::Given),
-    };
-    match rehearsal {
-        Some(rehearsal) => rehearsal.fill(records),
-        None => records,
-    }
 }
 
 fn ask(connection: &Connection, plan: Option<&Plan<Broken>>, namespace: Option<Namespace>) -> Result<Consent, Error> {
