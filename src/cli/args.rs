@@ -28,6 +28,7 @@ Exit codes:
   7    stopped by a fatal answer: wrong credentials, account or namespace
   8    stopped by --max-keys or --max-failures
   11   another run holds the report
+  129  the terminal is gone (SIGHUP): go on with --resume
   130  interrupted (SIGINT): go on with --resume
   143  terminated (SIGTERM): go on with --resume
 

@@ -60,7 +60,7 @@ pub struct SafetyArgs {
     /// Never delete a key that matches; repeatable
     ///
     /// Its row is invalid and says why, and the exit code is 3. * stands for any characters, / among them; ? for one;
-    /// [ab], {a,b} and \ work as in a shell. Without it every key may be deleted.
+    /// `[ab]`, `{a,b}` and `\` work as in a shell. Without it every key may be deleted.
     #[arg(long, value_name = "GLOB", hide_short_help = true)]
     pub protect: Vec<String>,
 

@@ -26,7 +26,7 @@ pub enum RateError {
     /// No `/`.
     #[error("expected N/DURATION, for example 1200/5m or 200/1s")]
     Shape,
-    /// Not a number from 1 to [`MAX_COUNT`].
+    /// Not a number from 1 to `MAX_COUNT`.
     #[error("`{0}` is not a number of requests from 1 to {MAX_COUNT}")]
     Count(String),
     /// Not a duration from a millisecond to a day.
