@@ -7,3 +7,4 @@
 
 mod delete;
 mod lab;
+mod readme;

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Deletes, once a day, the keys that a list names, and leaves a dated report. For cron, or a systemd timer.
+#
+#   cron.sh LIST FOLDER [FLAG...]
+#
+# LIST is a file that something else writes; FOLDER keeps a copy of it and the report of every day; the flags are
+# handed on to `kvsweep delete`. Token and ids come from the environment. KVSWEEP names the program, where it is not
+# in PATH.
+#
+# Run it as often as you like: a day that was finished costs nothing, one that was stopped goes on where it was, and
+# two at once do no harm, because the second finds the report locked.
+set -eu
+
+if [ "$#" -lt 2 ]; then
+    echo "usage: cron.sh LIST FOLDER [FLAG...]" >&2
+    exit 2
+fi
+list=$1
+folder=$2
+shift 2
+
+# A service manager signals this script and kvsweep; kvsweep finishes what is in flight, and its code is needed here.
+trap : HUP INT TERM
+
+say() {
+    echo "cron.sh: $*" >&2
+}
+
+umask 077
+mkdir -p "$folder"
+today=$(date -u +%Y%m%d)
+
+# A copy, because LIST may be replaced while its keys are deleted, and --resume wants the same list again. The
+# extension says the format.
+keys=$folder/keys-$today.${list##*.}
+if [ ! -e "$keys" ]; then
+    cp -- "$list" "$folder/.copy.$$"
+    # Only one of two can make the name.
+    ln -- "$folder/.copy.$$" "$keys" 2>/dev/null || [ -e "$keys" ]
+    rm -f -- "$folder/.copy.$$"
+fi
+
+# The oldest first: a day that the quota or an outage cut short is finished before the next one begins.
+worst=0
+for keys in "$folder"/keys-*; do
+    day=${keys##*/keys-}
+    day=${day%%.*}
+    if [ -e "$folder/done-$day" ]; then
+        continue
+    fi
+    code=0
+    "${KVSWEEP:-kvsweep}" delete "$keys" --yes --resume --report "$folder/report-$day.csv" \
+        --failures "$folder/failures-$day.csv" --max-failures 5% "$@" </dev/null || code=$?
+    case $code in
+    0)
+        : >"$folder/done-$day"
+        ;;
+    3)
+        # Everything was tried. What is left wants a look, not another try tomorrow.
+        : >"$folder/done-$day"
+        say "$day: some keys are not deleted; see $folder/report-$day.csv and failures-$day.csv"
+        worst=3
+        ;;
+    5 | 129 | 130 | 143)
+        say "$day: stopped early; the next run goes on"
+        exit "$code"
+        ;;
+    11)
+        say "$day: another run is at it"
+        exit 0
+        ;;
+    *)
+        say "$day: kvsweep ended with code $code; somebody has to look"
+        exit "$code"
+        ;;
+    esac
+done
+exit "$worst"
