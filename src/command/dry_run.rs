@@ -29,7 +29,7 @@ const ROWS: usize = 1_024;
 /// Reads everything, sends nothing, says what would be done.
 pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
     let start = Instant::now();
-    let ready = Opened::new(job)?.make(job)?;
+    let opened = Opened::new(job)?;
     let reading = Reading {
         sources: job.sources.clone(),
         options: job.input.clone(),
@@ -37,13 +37,20 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
         filter: job.filter.clone(),
         journal: None,
     };
+    // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
+    // that would be in the way of the next try.
+    let mut records = reading.records(Notes::Given).peekable();
+    if let Some(Err(broken)) = records.next_if(Result::is_err) {
+        return Err(broken.into());
+    }
+    let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let mut plan = Plan::<Broken>::default();
     let each = |record: Record| match &rows {
         Some((sender, _)) => hand_over(sender, record),
         None => true,
     };
-    plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), each);
+    plan.survey(records, &AtomicBool::new(false), each);
     let written = match rows {
         Some((sender, writer)) => {
             drop(sender);
