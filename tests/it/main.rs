@@ -6,5 +6,9 @@
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
 mod delete;
+mod dry_run;
+mod formats;
 mod lab;
+mod names;
 mod readme;
+mod refusals;

@@ -14,7 +14,7 @@ use kvsweep::sandbox::{Entry, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
 pub use report::{Row, parse_csv, parse_ndjson};
-pub use run::Kvsweep;
+pub use run::{Done, Kvsweep};
 
 /// The secret that the server expects; long enough that it cannot appear by accident.
 pub const TOKEN: &str = "test-token-0123456789-abcdefghij";
