@@ -5,10 +5,14 @@
 
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
+mod answers;
 mod delete;
 mod dry_run;
 mod formats;
 mod lab;
 mod names;
+mod quota;
 mod readme;
 mod refusals;
+mod secrets;
+mod throttled;

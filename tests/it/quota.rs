@@ -1,0 +1,116 @@
+//! Never more requests than a rate allows in any window, measured at the server, and no needless waiting.
+
+use std::time::Duration;
+
+use kvsweep::sandbox::{Entry, Fault, Quota, SandboxOptions};
+
+use crate::lab::Lab;
+
+/// The rate of the long jobs here.
+const COUNT: u32 = 60;
+const WINDOW: Duration = Duration::from_secs(1);
+const RATE: &str = "60/1s";
+
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("key:{index}")).collect()
+}
+
+fn lab_with(options: SandboxOptions, count: usize) -> Lab {
+    let lab = Lab::with(options);
+    let keys = keys(count);
+    lab.server.preload(keys.iter().map(String::as_str));
+    lab.write("keys.txt", keys.join("\n"));
+    lab
+}
+
+/// The most arrivals that any window of this length holds; one that comes exactly a window later is outside.
+fn fullest(ledger: &[Entry], window: Duration) -> usize {
+    let mut arrivals: Vec<Duration> = ledger.iter().map(|entry| entry.at).collect();
+    arrivals.sort_unstable();
+    let held =
+        |first: usize| arrivals[first..].iter().take_while(|at| at.saturating_sub(arrivals[first]) < window).count();
+    (0..arrivals.len()).map(held).max().unwrap_or_default()
+}
+
+/// 200 keys against these quotas and faults.
+fn quota_is_kept(quotas: Vec<Quota>, faults: &[&str]) {
+    let is_faulty = !faults.is_empty();
+    let latency = Some((Duration::from_millis(5), Duration::from_millis(25)));
+    let parsed: Vec<Fault> = faults.iter().map(|fault| fault.parse().expect("a fault")).collect();
+    let lab = lab_with(SandboxOptions { quotas, faults: parsed, latency, ..SandboxOptions::default() }, 200);
+    let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--json", "--rate", RATE];
+    let summary = lab.kvsweep(args).run().code(0).summary();
+    lab.assert_all_deleted(keys(200).iter().map(String::as_str), &lab.rows("report.csv"));
+    let ledger = lab.server.ledger();
+    assert_eq!((lab.server.refused_by_quota(), &summary["throttled"]), (0, &0.into()));
+    let fullest = fullest(&ledger, WINDOW);
+    assert!(fullest <= COUNT as usize, "{fullest} requests in {WINDOW:?}");
+    // What met a closed connection was counted and never seen; nothing was seen that was not counted.
+    let counted = summary["requests"].as_u64().expect("a number");
+    let lost = faults.iter().any(|fault| fault.starts_with("reset") || fault.starts_with("close"));
+    assert!(counted == ledger.len() as u64 || (lost && counted > ledger.len() as u64), "{counted}, {}", ledger.len());
+    assert_eq!(summary["retries"].as_u64().is_some_and(|retries| retries > 0), is_faulty);
+    assert_eq!(ledger.len() > 201, is_faulty, "retries are requests, too");
+}
+
+#[test]
+fn a_sliding_window_is_kept() {
+    quota_is_kept(vec![Quota::sliding(COUNT, WINDOW)], &[]);
+}
+
+#[test]
+fn a_fixed_window_is_kept() {
+    quota_is_kept(vec![Quota::fixed(COUNT, WINDOW)], &[]);
+}
+
+#[test]
+fn retries_keep_a_sliding_window_too() {
+    quota_is_kept(vec![Quota::sliding(COUNT, WINDOW)], &["503=0.1"]);
+}
+
+#[test]
+fn retries_keep_a_fixed_window_too() {
+    quota_is_kept(vec![Quota::fixed(COUNT, WINDOW)], &["503=0.1"]);
+}
+
+#[test]
+fn a_rate_is_kept_without_a_word_from_the_server() {
+    quota_is_kept(Vec::new(), &["503=0.1"]);
+}
+
+#[test]
+fn connections_that_break_keep_the_rate_too() {
+    quota_is_kept(vec![Quota::sliding(COUNT, WINDOW)], &["reset=0.05", "truncate=0.05", "close=0.1"]);
+}
+
+#[test]
+fn a_job_that_fits_the_budget_does_not_wait() {
+    // With the first request these are 50: the 51st would wait for an hour.
+    let lab = lab_with(SandboxOptions::default(), 49);
+    let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--rate", "50/1h"];
+    lab.kvsweep(args).args(["--deadline", "10m"]).run().code(0);
+    assert_eq!(lab.server.requests(), 50);
+}
+
+#[test]
+fn the_first_request_counts() {
+    let lab = lab_with(SandboxOptions::default(), 50);
+    let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--json", "--rate", "50/1h"];
+    let done = lab.kvsweep(args).args(["--deadline", "3s"]).run().code(5);
+    assert_eq!(done.summary()["stopped"], "deadline");
+    let requests = lab.server.requests();
+    assert!(requests <= 50, "{requests} requests");
+    assert_eq!(lab.rows("report.csv").len() as u64, requests - 1);
+}
+
+#[test]
+fn all_rates_hold_at_once() {
+    let lab = lab_with(SandboxOptions::default(), 100);
+    let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--rate", "90/2s", "--rate", "10/100ms"];
+    lab.kvsweep(args).run().code(0);
+    let ledger = lab.server.ledger();
+    for (count, window) in [(90, Duration::from_secs(2)), (10, Duration::from_millis(100))] {
+        let fullest = fullest(&ledger, window);
+        assert!(fullest <= count, "{fullest} requests in {window:?}");
+    }
+}
