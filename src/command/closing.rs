@@ -54,14 +54,13 @@ impl Closing<'_> {
             let json = serde_json::to_string(&summary).map_err(io::Error::from);
             print(io::stdout(), &[json.map_err(Error::system("write the summary"))?])?;
         }
-        // Where stdout holds the report or the JSON, or nothing went wrong and nobody wants to know, people are told
-        // on stderr or not at all.
-        let lines = self.lines(&summary, code);
-        match (self.job.json || self.job.report == ReportTo::Stdout, self.job.quiet && code == ExitCode::Success) {
-            (_, true) => {}
-            (true, false) if self.job.json => {}
-            (true, false) => print(io::stderr(), &lines)?,
-            (false, false) => print(io::stdout(), &lines)?,
+        let wanted = !(self.job.quiet && code == ExitCode::Success);
+        // Where stdout holds the report or the JSON, people are told on stderr; a script has the numbers already.
+        match (self.job.json, self.job.report == ReportTo::Stdout) {
+            _ if !wanted => {}
+            (true, _) => print(io::stderr(), &self.next_step(code))?,
+            (false, true) => print(io::stderr(), &self.lines(&summary, code))?,
+            (false, false) => print(io::stdout(), &self.lines(&summary, code))?,
         }
         Ok(code)
     }
@@ -133,6 +132,9 @@ fn shell_word(word: &str) -> String {
 
 /// Prints lines; a reader that went away does not matter any more.
 pub(super) fn print(mut out: impl Write, lines: &[String]) -> Result<(), Error> {
+    if lines.is_empty() {
+        return Ok(());
+    }
     let mut text = lines.join("\n");
     text.push('\n');
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -116,7 +116,7 @@ fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
         // One request proves the namespace, the others delete.
         let requests = plan.keys + 1;
         let time = match least_time(&job.rates, requests) {
-            Duration::ZERO => String::new(),
+            time if time < Duration::from_secs(1) => String::new(),
             time => format!(", at least {} at this rate", duration(time)),
         };
         notes.push(format!("deleting them takes {}{time}", counted(requests, "request")));

@@ -35,10 +35,11 @@ pub(super) async fn namespace(
         Failed::Refused(verdict) => {
             let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
             let reason = match verdict.http_status {
-                Some(404) => StopReason::NamespaceNotFound,
-                _ => StopReason::Unauthorized,
+                Some(401 | 403) => StopReason::Unauthorized,
+                _ => StopReason::NamespaceNotFound,
             };
-            Stop::new(reason, format!("the namespace cannot be read: {status}{}", verdict.detail.error))
+            let why = format!("{status}{}; is --base-url right?", verdict.detail.error);
+            Stop::new(reason, format!("the namespace cannot be read: {why}"))
         }
     })?;
     if namespace.supports_url_encoding == Some(false) {
