@@ -53,6 +53,8 @@ pub struct Outage {
     failed_in_a_row: u32,
     /// The server answers but for the keys at hand: stays closed until one of them is deleted.
     held_closed: bool,
+    /// The last probe met a connection that was closed, which may have been an idle one.
+    cut_off: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ enum State {
 impl Outage {
     /// A closed breaker over at most `concurrency` requests in flight.
     pub fn new(concurrency: usize) -> Self {
-        Self { state: State::Closed, concurrency, failed_in_a_row: 0, held_closed: false }
+        Self { state: State::Closed, concurrency, failed_in_a_row: 0, held_closed: false, cut_off: false }
     }
 
     /// What may be sent now.
@@ -102,7 +104,17 @@ impl Outage {
         self.state = State::Ramping { allowed: 1 };
     }
 
-    /// The probe came to nothing that says anything of the server (a 429, a closed connection): probe again at once.
+    /// The probe's connection was closed without an answer: perhaps it had only been idle for too long, so probe again
+    /// at once. A second time in a row it is the server.
+    pub fn probe_was_cut_off(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.cut_off, true) {
+            self.observe(Sign::Down { first_attempt: false }, true, 0, now);
+        } else {
+            self.probe_said_nothing(now);
+        }
+    }
+
+    /// The probe came to nothing that says anything of the server (a 429): probe again at once.
     pub fn probe_said_nothing(&mut self, now: Instant) {
         if let State::Probing { since, wait } = self.state {
             self.state = State::Open { since, probe_at: now, wait };
@@ -112,6 +124,7 @@ impl Outage {
     /// An attempt was answered, or was not. `keys` is how many keys the job has seen so far. Returns whether the
     /// breaker has just opened.
     pub fn observe(&mut self, sign: Sign, probe: bool, keys: u64, now: Instant) -> bool {
+        self.cut_off &= !probe && sign != Sign::Alive;
         match (sign, self.state) {
             (Sign::Alive, state) => {
                 self.failed_in_a_row = 0;
@@ -201,6 +214,22 @@ mod tests {
             outage.observe(AGAIN, true, 1_000, now);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn a_probe_that_is_cut_off_is_repeated_once_and_then_waited_for() {
+        let mut now = Instant::now();
+        let mut outage = opened(now);
+        for wait in [1, 2, 4] {
+            let Allowance::NotBefore(at) = outage.allowance(now) else { panic!("not waiting") };
+            assert_eq!((at - now).as_secs(), wait);
+            now = at;
+            for _ in 0..2 {
+                assert_eq!(outage.allowance(now), Allowance::Probe);
+                outage.probe_sent();
+                outage.probe_was_cut_off(now);
+            }
+        }
     }
 
     #[test]

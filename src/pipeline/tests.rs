@@ -313,11 +313,17 @@ async fn a_pause_beyond_the_limit_ends_the_job() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_waited_out_with_probes() {
+    for answer in [lost(), Answer::Stale("closed".into()), passing(503)] {
+        wait_out_an_outage(answer).await;
+    }
+}
+
+async fn wait_out_an_outage(answer: Answer) {
     let mut lab = lab(3_000);
     lab.options.retry.retries = 1;
     let (from, to) = (Instant::now() + 3 * SECOND, Instant::now() + 63 * SECOND);
     let outcome = lab
-        .run(move |_, _| (LATENCY, if (from..to).contains(&Instant::now()) { lost() } else { Answer::Deleted }))
+        .run(move |_, _| (LATENCY, if (from..to).contains(&Instant::now()) { answer.clone() } else { Answer::Deleted }))
         .await;
     assert_eq!(outcome.count(Status::Deleted), 3_000);
     let during = outcome.seen.between(from, to);

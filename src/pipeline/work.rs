@@ -20,13 +20,25 @@ pub(crate) struct Work {
     pub(crate) history: History,
     /// What the last attempt came to, once one was made.
     pub(crate) last: Option<Box<Verdict>>,
+    /// Whether an attempt has failed that says something about the server; one that only met a closed connection or a
+    /// 429 does not.
+    pub(crate) judged: bool,
     /// How many of its failures fell into which epoch, so that an outage can give them back.
     recent: (u64, u32),
 }
 
 impl Work {
     pub(crate) fn new(number: RecordNumber, key: KeyName) -> Self {
-        Self { number, key, attempts: 0, first_sent: None, history: History::default(), last: None, recent: (0, 0) }
+        Self {
+            number,
+            key,
+            attempts: 0,
+            first_sent: None,
+            history: History::default(),
+            last: None,
+            judged: false,
+            recent: (0, 0),
+        }
     }
 
     /// Counts a failure in this epoch (the time between two signs of life of the server).

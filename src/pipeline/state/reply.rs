@@ -24,8 +24,12 @@ impl State {
         };
         self.hear(&reply, &permit, now);
         let decision = decide(reply.answer, work.history, &self.options.retry, &mut self.rng);
-        if let Some(sign) = sign_of(&decision, work.attempts) {
+        if let Some(sign) = sign_of(&decision, !work.judged) {
+            work.judged |= matches!(sign, Sign::Down { .. });
             self.observe(sign, probe, now);
+        } else if probe && matches!(decision, Decision::Resend(_)) {
+            self.outage.probe_was_cut_off(now);
+            self.tell_of_outage(true, now);
         } else if probe {
             self.outage.probe_said_nothing(now);
         }
@@ -86,7 +90,10 @@ impl State {
             Err(Decision::Settle(_) | Decision::Retry(..)) => {
                 self.observe(Sign::Down { first_attempt: false }, true, now);
             }
-            Err(Decision::Resend(_)) => self.outage.probe_said_nothing(now),
+            Err(Decision::Resend(_)) => {
+                self.outage.probe_was_cut_off(now);
+                self.tell_of_outage(true, now);
+            }
             Err(Decision::Pause(asked, _)) => {
                 self.totals.throttled += 1;
                 let pause = self.budget.throttled(&permit, asked, now);
@@ -144,11 +151,11 @@ impl State {
 }
 
 /// What a decision says about the server; nothing where the connection or the quota was the matter.
-fn sign_of(decision: &Decision, attempts: u32) -> Option<Sign> {
+fn sign_of(decision: &Decision, first_attempt: bool) -> Option<Sign> {
     match decision {
         Decision::Deleted | Decision::Stop(..) => Some(Sign::Alive),
         Decision::Settle(verdict) if !verdict.passes => Some(Sign::Alive),
-        Decision::Settle(_) | Decision::Retry(..) => Some(Sign::Down { first_attempt: attempts == 1 }),
+        Decision::Settle(_) | Decision::Retry(..) => Some(Sign::Down { first_attempt }),
         Decision::Resend(_) | Decision::Pause(..) => None,
     }
 }
