@@ -31,6 +31,11 @@ const TELLING: f64 = 0.05;
 /// is cheaper than the block that one too many brings.
 const CAUTION: (usize, usize) = (2, 3);
 
+/// No share is taken to be smaller. One that lost a window to others knows of no more than a request or two of its own,
+/// and would ask for one a window for ever, even after the others are done. Several of them at once still ask for less
+/// than is left, because each sends only a part at a time.
+const LEAST: f64 = 0.125;
+
 /// More policies than this are not kept: a server has two or three.
 const MOST_POLICIES: usize = 8;
 
@@ -142,7 +147,7 @@ impl Policy {
             return remaining;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a whole number")]
-        let ours = (remaining as f64 * self.share) as usize;
+        let ours = (remaining as f64 * self.share.max(LEAST)) as usize;
         if ours < CAUTION.0 { 0 } else { (ours / CAUTION.1).max(1) }
     }
 

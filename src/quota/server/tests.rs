@@ -180,3 +180,14 @@ fn a_server_that_allows_less_than_we_were_told_is_believed() {
         assert!(refusals <= 2, "{refusals} refusals at seed {seed}");
     }
 }
+
+#[test]
+fn a_process_that_lost_a_window_to_the_others_gets_its_share_of_the_next() {
+    let rate = Rate::new(300, MS * 6_000).unwrap();
+    for kind in [Kind::Fixed, Kind::Sliding] {
+        for seed in 0..20 {
+            let (took, _) = share(kind, rate, &[401, 401, 401], &[rate], seed);
+            assert!(took < MS * 36_000, "{took:?} for what can be done in 24 s, at seed {seed}");
+        }
+    }
+}
