@@ -7,12 +7,17 @@
 
 mod answers;
 mod delete;
+mod disk;
 mod dry_run;
 mod formats;
 mod lab;
 mod names;
+mod outage;
 mod quota;
 mod readme;
 mod refusals;
+mod resume;
 mod secrets;
+mod sharing;
+mod stop;
 mod throttled;

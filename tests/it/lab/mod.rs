@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every part is used by every test")]
 
+mod live;
 mod report;
 mod run;
 
@@ -13,7 +14,8 @@ use assert_cmd::cargo::cargo_bin;
 use kvsweep::sandbox::{Entry, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
-pub use report::{Row, parse_csv, parse_ndjson};
+pub use live::{Running, pause, wait_until};
+pub use report::{Row, complete, final_rows, is_csv, parse_csv, parse_ndjson};
 pub use run::{Done, Kvsweep};
 
 /// The secret that the server expects; long enough that it cannot appear by accident.
@@ -72,12 +74,16 @@ impl Lab {
 
     /// `kvsweep` with credentials, ids and address of this server in the environment, in this folder.
     pub fn kvsweep<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Kvsweep {
-        Kvsweep::new(cargo_bin("kvsweep"), self.folder())
+        self.like(Kvsweep::new(cargo_bin("kvsweep"), self.folder())).args(args)
+    }
+
+    /// Gives another command (a shell that runs the binary, say) the same environment.
+    pub fn like(&self, command: Kvsweep) -> Kvsweep {
+        command
             .env("CLOUDFLARE_API_TOKEN", TOKEN)
             .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
             .env("CLOUDFLARE_KV_NAMESPACE_ID", NAMESPACE)
             .env("CLOUDFLARE_API_BASE_URL", self.server.base_url())
-            .args(args)
     }
 
     /// The deletes that the server saw, in order.
@@ -85,13 +91,18 @@ impl Lab {
         self.server.ledger().into_iter().filter(|entry| entry.method == "DELETE").collect()
     }
 
+    /// Distinct keys, written into `keys.txt` and stored on the server.
+    pub fn keys(&self, count: usize) -> Vec<String> {
+        let keys: Vec<String> = (0..count).map(|index| format!("key:{index}")).collect();
+        self.server.preload(keys.iter().map(String::as_str));
+        self.write("keys.txt", keys.join("\n"));
+        keys
+    }
+
     /// The rows of a report in the folder.
     pub fn rows(&self, name: &str) -> Vec<Row> {
         let text = self.read(name);
-        match Path::new(name).extension().and_then(OsStr::to_str) {
-            Some("csv") => parse_csv(&text),
-            _ => parse_ndjson(&text),
-        }
+        if is_csv(name) { parse_csv(&text) } else { parse_ndjson(&text) }
     }
 
     /// Compares input, server log and report of a job over distinct keys that all end as `deleted`: every key was

@@ -1,5 +1,8 @@
 //! Reports read back with nothing of the crate's own readers.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use serde::Deserialize;
 
 /// A row as anybody would read it.
@@ -21,6 +24,11 @@ fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Whether a report of this name is CSV.
+pub fn is_csv(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "csv")
+}
+
 pub fn parse_csv(text: &str) -> Vec<Row> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at";
@@ -30,4 +38,22 @@ pub fn parse_csv(text: &str) -> Vec<Row> {
 
 pub fn parse_ndjson(text: &str) -> Vec<Row> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect()
+}
+
+/// What a report holds up to its last complete row: a killed process or a full disk can leave a part of one.
+pub fn complete(report: &[u8], csv: bool) -> String {
+    let (mut quoted, mut end) = (false, 0);
+    for (index, byte) in report.iter().enumerate() {
+        match byte {
+            b'"' if csv => quoted = !quoted,
+            b'\n' if !quoted => end = index + 1,
+            _ => {}
+        }
+    }
+    String::from_utf8(report[..end].to_vec()).expect("rows in UTF-8")
+}
+
+/// The last row of every record, which is the one that counts.
+pub fn final_rows(rows: &[Row]) -> BTreeMap<u64, &Row> {
+    rows.iter().map(|row| (row.record, row)).collect()
 }
