@@ -131,6 +131,10 @@ impl Policy {
         if let Some((rate, window)) = &mut self.own {
             let quota = f64::from(rate.count().get());
             let used = quota - news.remaining as f64;
+            // The server counts all of ours that were answered before, and this one. Where it knows of fewer, a fixed
+            // window has ended; counting those of the last one would make our share too large.
+            let counted = u64::from(rate.count().get()).saturating_sub(news.remaining);
+            window.keep_latest(usize::try_from(counted.saturating_sub(1)).unwrap_or(usize::MAX));
             if used >= quota * TELLING {
                 self.share = (window.used(in_flight, now) as f64 / used).clamp(0.0, 1.0);
             }

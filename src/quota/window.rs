@@ -49,6 +49,12 @@ impl Window {
         }
     }
 
+    /// Forgets all of those answered but the latest `most`: the server's windows are fixed, and it has forgotten them.
+    pub fn keep_latest(&mut self, most: usize) {
+        let excess = self.answered.len().saturating_sub(most);
+        self.answered.drain(..excess);
+    }
+
     /// Whether one more request may be sent beside `in_flight` others.
     pub fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
         self.forget(now);
