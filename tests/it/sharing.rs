@@ -64,7 +64,7 @@ fn three_processes_share(quota: Quota) {
     let refused = lab.server.refused_by_quota();
     println!("{kind}: {took:.1?}, the best is {best:.1?}; {refused} refused, told {throttled:?}");
     // Next to none: one request too many also meets what all have on their way.
-    assert!(refused <= u64::from(needed) / 50, "{refused} were refused");
+    assert!(refused <= u64::from(needed) / 100, "{refused} were refused");
     let most = best.mul_f64(1.1) + WINDOW;
     assert!(took <= most, "{took:.1?} for what can be done in {best:.1?}");
 }
