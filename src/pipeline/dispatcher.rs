@@ -121,12 +121,16 @@ where
             () = &mut timer, if wake.is_some() => {}
         }
     }
-    // A second signal does not wait for a slow disk.
-    while let Some(row) = state.rows().pop_front() {
+    // A second signal does not wait for a slow disk. The first one changes nothing any more: nothing is being sent.
+    let mut asked = state.stopped().is_some_and(|stop| stop.signal.is_some());
+    while !state.rows().is_empty() {
         tokio::select! {
             biased;
-            handed = rows.send(row) => if handed.is_err() { break },
-            Some(_) = signals.recv() => break,
+            place = rows.reserve() => match (place, state.rows().pop_front()) {
+                (Ok(place), Some(row)) => place.send(row),
+                _ => break,
+            },
+            Some(_) = signals.recv() => if std::mem::replace(&mut asked, true) { break },
         }
     }
     End { totals: state.totals(), stop: state.stopped().cloned(), broken, elapsed: start.elapsed() }
@@ -152,3 +156,6 @@ fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

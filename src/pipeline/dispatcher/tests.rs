@@ -1,0 +1,78 @@
+//! The end of a job whose report is slower than its requests.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::time::sleep;
+
+use super::*;
+use crate::api::answer::Answer;
+use crate::pipeline::{Options, RetryPolicy};
+use crate::plan::{Approved, Consent, Guards};
+use crate::quota::Budget;
+use crate::record::{Content, RecordNumber};
+
+const KEYS: u64 = 100;
+
+/// How many rows arrive when the report takes one a second and signals come at these seconds; all keys are deleted in
+/// the first.
+async fn rows_written(signals_at: &[u64]) -> u64 {
+    let (record_sender, records) = mpsc::channel(128);
+    for number in 1..=KEYS {
+        let key = KeyName::new(format!("key-{number}")).unwrap();
+        let record = Record { number: RecordNumber::new(number).unwrap(), content: Content::Key(key) };
+        record_sender.send(Ok(record)).await.unwrap();
+    }
+    drop(record_sender);
+    let (row_sender, mut rows) = mpsc::channel(1);
+    let (signal_sender, signals) = mpsc::channel(4);
+    let options = Options {
+        concurrency: 8,
+        retry: RetryPolicy::default(),
+        max_pause: Duration::from_mins(15),
+        max_outage: Duration::from_mins(15),
+        max_failures: None,
+        canary: 0,
+        deadline: None,
+        grace: Duration::from_secs(10),
+    };
+    let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
+    let state = State::new(options, &approved, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let send = |_| async {
+        sleep(Duration::from_millis(10)).await;
+        Response::Delete(Reply { answer: Answer::Deleted, http_status: Some(200), quota: Vec::new() })
+    };
+    let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
+    let signaller = async {
+        let start = Instant::now();
+        for second in signals_at {
+            sleep_until(start + Duration::from_secs(*second)).await;
+            let _ = signal_sender.send(Signal::Terminate).await;
+        }
+    };
+    let writer = async {
+        let mut written = 0;
+        while rows.recv().await.is_some() {
+            sleep(Duration::from_secs(1)).await;
+            written += 1;
+        }
+        written
+    };
+    let (end, (), written) = tokio::join!(job, signaller, writer);
+    assert_eq!(end.totals.tally.total(), KEYS);
+    written
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_signal_keeps_no_row_from_a_slow_report() {
+    assert_eq!(rows_written(&[]).await, KEYS);
+    assert_eq!(rows_written(&[50]).await, KEYS, "everything was answered, the rows alone are on their way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_does_not_wait_for_a_slow_report() {
+    let written = rows_written(&[50, 60]).await;
+    assert!((60..65).contains(&written), "{written} rows");
+}
