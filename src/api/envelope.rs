@@ -174,6 +174,16 @@ mod tests {
         }
 
         #[test]
+        fn no_changed_byte_turns_a_refusal_into_a_success(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut body = br#"{"result":null,"success":false,"errors":[{"code":10009,"message":"no"}],"messages":[]}"#.to_vec();
+            let at = at.index(body.len());
+            body[at] = byte;
+            if let Ok(envelope) = Envelope::parse(&body) {
+                prop_assert_ne!(envelope.success, Some(true), "{}", String::from_utf8_lossy(&body));
+            }
+        }
+
+        #[test]
         fn no_cut_makes_a_success(cut in 0usize..48) {
             let whole = br#"{"result":{},"errors":[],"messages":[],"success":true}"#;
             prop_assert!(Envelope::parse(&whole[..cut]).is_err());

@@ -214,3 +214,46 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// A cut file gives its first records and an error; one with other bytes in it gives whatever it says, but an end.
+    #[test]
+    fn damaged_packed_input_comes_to_an_end(
+        keys in keys(),
+        gz in any::<bool>(),
+        at in any::<proptest::sample::Index>(),
+        damage in prop_oneof![(1_u8..).prop_map(Some), Just(None)],
+    ) {
+        let plain = serde_json::to_vec(&keys).unwrap();
+        let mut packed = if gz {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, &plain).unwrap();
+            encoder.finish().unwrap()
+        } else {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.include_checksum(true).unwrap();
+            std::io::Write::write_all(&mut encoder, &plain).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_reads("k.json", &packed, &InputOptions::default(), 4096, &keys)?;
+        // Behind the magic number, so that it is still taken for what it was.
+        let at = 4 + at.index(packed.len() - 4);
+        match damage {
+            Some(bits) => packed[at] ^= bits,
+            None => packed.truncate(at),
+        }
+        let read = records("k.json", &packed, &InputOptions::default(), 4096);
+        if damage.is_none() {
+            prop_assert!(read.last().is_some_and(Result::is_err), "a cut file ends in an error");
+            for (item, key) in read.iter().zip(&keys) {
+                match item {
+                    Ok(Record { content: Content::Key(read), .. }) => prop_assert_eq!(read.as_str(), key),
+                    Ok(other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+}

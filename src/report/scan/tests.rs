@@ -74,6 +74,21 @@ proptest! {
     }
 
     #[test]
+    fn a_changed_byte_makes_no_more_of_a_report(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        for format in [Format::Csv, Format::Ndjson] {
+            let mut report = encode(format, &awkward_rows());
+            let at = at.index(report.len());
+            report[at] = byte;
+            if let Ok((rows, end)) = scan(format, &report) {
+                prop_assert!(rows.len() <= awkward_rows().len() + 1, "{rows:?}");
+                prop_assert!(end <= report.len() as u64);
+                let (again, _) = scan(format, &report[..usize::try_from(end).unwrap()]).unwrap();
+                prop_assert_eq!(again, rows, "what is kept is complete");
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), from in 0..200_usize) {
         for format in [Format::Csv, Format::Ndjson] {
             let mut report = encode(format, &awkward_rows());
