@@ -1,0 +1,310 @@
+//! The simulated server: which keys it holds, what arrived when, and what it said.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use kvsweep::api::advice::QuotaNews;
+use kvsweep::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use kvsweep::pipeline::{Request, Response};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::time::{Instant, sleep};
+
+use crate::world::{OutageKind, SECOND, Weather, World};
+
+/// The client's limit for one attempt.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the client was told about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    Deleted,
+    Absent,
+    /// For good.
+    Refused,
+    /// It may pass.
+    Failing,
+    Throttled(Option<Duration>),
+    Fatal,
+    /// Nothing readable.
+    Nothing,
+    Stale,
+}
+
+/// One request: which key (none for the namespace), when it was sent, and what was told when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) key: Option<String>,
+    pub(crate) at: Instant,
+    pub(crate) told: Option<(Instant, Said)>,
+}
+
+/// The log of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) arrivals: Vec<Instant>,
+    pub(crate) most_in_flight: usize,
+    /// Keys that are on their way, by the request's number.
+    under_way: BTreeMap<usize, Option<String>>,
+    in_flight: usize,
+}
+
+pub(crate) struct Server {
+    pub(crate) keys: BTreeSet<String>,
+    pub(crate) log: Log,
+    /// What it deleted, as often as it did.
+    pub(crate) deleted: Vec<String>,
+    world: World,
+    weather: Weather,
+    run_began: Instant,
+    epoch: Instant,
+    window: VecDeque<Instant>,
+    blocked_until: Instant,
+    rng: StdRng,
+}
+
+pub(crate) type Shared = Rc<RefCell<Server>>;
+
+fn refusal(status: u16, code: Option<u64>) -> Refusal {
+    Refusal { http_status: Some(status), code, message: format!("answer \"{status}\", of a simulation") }
+}
+
+fn failing(status: u16, retry_after: Option<Duration>) -> Answer {
+    Answer::Passing { trouble: Trouble::Refused(refusal(status, None)), retry_after }
+}
+
+fn nothing(what: &str) -> Answer {
+    Answer::Passing { trouble: Trouble::NoAnswer(what.to_owned()), retry_after: None }
+}
+
+fn said(answer: &Answer) -> Said {
+    match answer {
+        Answer::Deleted => Said::Deleted,
+        Answer::Absent(_) => Said::Absent,
+        Answer::Refused(_) => Said::Refused,
+        Answer::Throttled { pause, .. } => Said::Throttled(*pause),
+        Answer::DailyLimit(_) | Answer::Fatal(..) => Said::Fatal,
+        Answer::Passing { trouble: Trouble::Refused(_), .. } => Said::Failing,
+        Answer::Passing { trouble: Trouble::NoAnswer(_), .. } => Said::Nothing,
+        Answer::Stale(_) => Said::Stale,
+    }
+}
+
+impl Server {
+    pub(crate) fn new(world: World, keys: BTreeSet<String>, rng: StdRng, now: Instant) -> Self {
+        let weather = Weather::calm();
+        Self {
+            keys,
+            log: Log::default(),
+            deleted: Vec::new(),
+            world,
+            weather,
+            run_began: now,
+            epoch: now,
+            window: VecDeque::new(),
+            blocked_until: now,
+            rng,
+        }
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(&mut self, weather: Weather, now: Instant) {
+        self.weather = weather;
+        self.run_began = now;
+        self.log = Log::default();
+    }
+
+    /// A run is over: what was still on its way arrives, or does not.
+    pub(crate) fn end(&mut self) -> Log {
+        for key in std::mem::take(&mut self.log.under_way).into_values().flatten() {
+            if self.rng.random_bool(0.5) {
+                self.delete(&key);
+            }
+        }
+        std::mem::take(&mut self.log)
+    }
+
+    fn delete(&mut self, key: &str) -> bool {
+        let there = self.keys.remove(key);
+        if there {
+            self.deleted.push(key.to_owned());
+        }
+        there
+    }
+
+    fn one_in_a_thousand(&mut self, share: u32) -> bool {
+        share > 0 && self.rng.random_range(0..1_000) < share
+    }
+
+    fn latency(&mut self) -> Duration {
+        let (least, most) = self.weather.latency;
+        self.rng.random_range(least..=most) / 2
+    }
+
+    fn outage(&self, now: Instant) -> Option<OutageKind> {
+        let since = now.saturating_duration_since(self.run_began);
+        self.weather.outage.filter(|(from, to, _)| (*from..*to).contains(&since)).map(|(_, _, kind)| kind)
+    }
+
+    /// Counts an arrival against the quota: the refusal, if it is one too many.
+    fn over_quota(&mut self, now: Instant) -> Option<Answer> {
+        let quota = self.world.quota?;
+        let told = |until: Instant| {
+            // Whole seconds, as the header has them, rounded up.
+            let seconds = until.saturating_duration_since(now).as_millis().div_ceil(1_000);
+            let pause = quota.retry_after.then(|| Duration::from_secs(u64::try_from(seconds).unwrap().max(1)));
+            Answer::Throttled { refusal: refusal(429, Some(971)), pause }
+        };
+        if now < self.blocked_until {
+            return Some(told(self.blocked_until));
+        }
+        let length = quota.rate.window();
+        let begins = |at: Instant| (at - self.epoch).as_nanos() / length.as_nanos();
+        let this = begins(now);
+        if quota.fixed {
+            self.window.retain(|at| begins(*at) == this);
+        } else {
+            self.window.retain(|at| *at + length > now);
+        }
+        if self.window.len() >= quota.rate.count().get() as usize {
+            self.blocked_until = now + quota.penalty;
+            return Some(told(self.blocked_until));
+        }
+        self.window.push_back(now);
+        None
+    }
+
+    fn news(&self) -> Vec<QuotaNews> {
+        let Some(quota) = self.world.quota.filter(|_| self.world.tells_quota) else { return Vec::new() };
+        let count = u64::from(quota.rate.count().get());
+        vec![QuotaNews {
+            name: "default".to_owned(),
+            remaining: count.saturating_sub(self.window.len() as u64),
+            reset_after: quota.rate.window(),
+            policy: Some((count, quota.rate.window())),
+        }]
+    }
+
+    /// What happens to a request that arrives: the answer, or none.
+    fn arrive(&mut self, key: Option<&str>, now: Instant) -> Answer {
+        self.log.arrivals.push(now);
+        if let Some(throttled) = self.over_quota(now) {
+            return throttled;
+        }
+        if self.weather.token_expires.is_some_and(|after| now >= self.run_began + after) {
+            return Answer::Fatal(Fatal::Unauthorized, refusal(401, Some(10_000)));
+        }
+        if self.one_in_a_thousand(self.weather.refused) {
+            return failing(500, None);
+        }
+        if self.one_in_a_thousand(self.weather.busy) {
+            return failing(503, Some(SECOND * self.rng.random_range(1..20)));
+        }
+        let Some(key) = key else { return Answer::Deleted };
+        match bad(&self.world, key) {
+            Some(Bad::Refused) => return Answer::Refused(refusal(400, Some(10_014))),
+            Some(Bad::Broken) => return failing(500, None),
+            None => {}
+        }
+        let was_there = self.delete(key);
+        if self.one_in_a_thousand(self.weather.refused_after) {
+            return failing(502, None);
+        }
+        if was_there || !self.world.says_absent { Answer::Deleted } else { Answer::Absent(refusal(404, Some(10_009))) }
+    }
+}
+
+/// How a key is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bad {
+    Refused,
+    Broken,
+}
+
+/// Whether the server can never delete this key. A matter of its name.
+pub(crate) fn bad(world: &World, key: &str) -> Option<Bad> {
+    let number: u32 = key.strip_prefix("key-")?.parse().ok()?;
+    let hash = number.wrapping_mul(2_654_435_761) >> 8;
+    (hash % 100 < world.bad).then_some(if hash & 0x1000 == 0 { Bad::Refused } else { Bad::Broken })
+}
+
+/// Sends one request to it.
+pub(crate) async fn send(server: Shared, request: Request) -> Response {
+    let key = match &request {
+        Request::Delete(key) => Some(key.as_str().to_owned()),
+        Request::Namespace => None,
+    };
+    let number = {
+        let mut server = server.borrow_mut();
+        let log = &mut server.log;
+        let number = log.sent.len();
+        log.sent.push(Sent { key: key.clone(), at: Instant::now(), told: None });
+        log.in_flight += 1;
+        log.most_in_flight = log.most_in_flight.max(log.in_flight);
+        log.under_way.insert(number, key.clone());
+        number
+    };
+    let answer = attempt(&server, number, key.as_deref()).await;
+    let mut server = server.borrow_mut();
+    let quota = server.news();
+    server.log.in_flight -= 1;
+    server.log.sent[number].told = Some((Instant::now(), said(&answer)));
+    let http_status = match &answer {
+        Answer::Deleted => Some(200),
+        Answer::Absent(refusal)
+        | Answer::Refused(refusal)
+        | Answer::Throttled { refusal, .. }
+        | Answer::DailyLimit(refusal)
+        | Answer::Fatal(_, refusal)
+        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => refusal.http_status,
+        Answer::Passing { .. } | Answer::Stale(_) => None,
+    };
+    let reply = Reply { answer, http_status, quota };
+    match request {
+        Request::Delete(_) => Response::Delete(reply),
+        Request::Namespace if reply.answer == Answer::Deleted => Response::Namespace(Ok(())),
+        Request::Namespace => Response::Namespace(Err(reply)),
+    }
+}
+
+async fn attempt(server: &Shared, number: usize, key: Option<&str>) -> Answer {
+    let there = server.borrow_mut().latency();
+    sleep(there).await;
+    let outage = server.borrow().outage(Instant::now());
+    let lost = {
+        let mut server = server.borrow_mut();
+        server.log.under_way.remove(&number);
+        let (lost, stale) = (server.weather.lost_before, server.weather.stale);
+        if server.one_in_a_thousand(stale) {
+            return Answer::Stale("the connection was closed".to_owned());
+        }
+        server.one_in_a_thousand(lost)
+    };
+    match outage {
+        Some(OutageKind::Refused) => return nothing("connection refused"),
+        Some(OutageKind::Unavailable) => return failing(503, None),
+        Some(OutageKind::Silent) => {
+            {
+                let mut server = server.borrow_mut();
+                if server.rng.random_bool(0.3) {
+                    server.arrive(key, Instant::now());
+                }
+            }
+            sleep(TIMEOUT.saturating_sub(there)).await;
+            return nothing("timed out");
+        }
+        None if lost => return nothing("connection reset"),
+        None => {}
+    }
+    let (answer, back, lost) = {
+        let mut server = server.borrow_mut();
+        let answer = server.arrive(key, Instant::now());
+        let (back, share) = (server.latency(), server.weather.lost_after);
+        (answer, back, server.one_in_a_thousand(share))
+    };
+    sleep(back).await;
+    if lost { nothing("connection reset") } else { answer }
+}
