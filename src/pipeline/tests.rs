@@ -371,6 +371,15 @@ async fn a_signal_drains_and_the_second_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_signal_after_a_deadline_still_waits_for_those_in_flight() {
+    let mut lab = lab(500);
+    lab.options.deadline = Some(Instant::now() + SECOND);
+    lab.signals = vec![(2 * SECOND, Signal::Terminate)];
+    let outcome = lab.run(|_, _| (5 * SECOND, Answer::Deleted)).await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::Deadline), 8));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_in_flight_when_the_grace_ends_is_unknown() {
     let mut lab = lab(500);
     lab.signals = vec![(SECOND, Signal::Interrupt)];

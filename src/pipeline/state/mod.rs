@@ -111,6 +111,8 @@ pub struct State {
     totals: Totals,
     input_ended: bool,
     stop: Option<(Stop, Instant)>,
+    /// Whether a signal has come.
+    signalled: bool,
     paused: bool,
     /// Counts signs of life, so that failures since the last one can be told.
     epoch: u64,
@@ -134,6 +136,7 @@ impl State {
             totals: Totals::default(),
             input_ended: false,
             stop: None,
+            signalled: false,
             paused: false,
             epoch: 0,
         }
@@ -218,9 +221,9 @@ impl State {
         self.input_ended = true;
     }
 
-    /// A signal came. While the job is ending already it ends at once.
+    /// A signal came: nothing new is sent. The second one ends the job at once.
     pub fn on_signal(&mut self, signal: Signal, now: Instant) {
-        if self.leaves_accepted().is_some() {
+        if std::mem::replace(&mut self.signalled, true) {
             self.abandon("a second signal ended the job at once", now);
         } else {
             self.stop(Stop::signalled(signal), now);
