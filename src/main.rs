@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         tracing::error!("{error}");
         return exit::ExitCode::Error.into();
     }
-    match command::run(cli, &screen) {
+    match cli::resolve::task(cli).and_then(|task| command::run(task, &screen)) {
         Ok(code) => code.into(),
         Err(error) => {
             tracing::error!("{}", error.story());

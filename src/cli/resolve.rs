@@ -1,4 +1,4 @@
-//! From what was said, and the environment, to a [`Job`]: everything that can be refused without opening an input is
+//! From what was said, and the environment, to a [`Task`]: everything that can be refused without opening an input is
 //! refused here.
 
 use std::io::IsTerminal;
@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use crate::api::{BaseUrl, Credentials};
-use crate::command::{Connection, Error, Job, Mode, Question, ReportTo};
+use crate::command::{Connection, Error, Job, Mode, Question, ReportTo, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::logging::LogFormat;
 use crate::pipeline::{FailureLimit, RetryPolicy};
@@ -14,17 +14,55 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
 use crate::report::{Existing, Sync};
+use crate::sandbox::{Fault, Quota, SandboxOptions};
+use crate::terminal::Shown;
 
-use super::DeleteArgs;
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
-use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, RateArg, ReportArg, SyncArg};
+use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
+use super::{Cli, Command, DeleteArgs, SandboxArgs};
 
-/// The job that `kvsweep delete` was told to do.
+/// What the command line asks for.
 ///
 /// # Errors
 /// [`Error`] where something is missing or cannot be.
-pub fn job(args: DeleteArgs) -> Result<Job, Error> {
+pub fn task(cli: Cli) -> Result<Task, Error> {
+    match cli.command {
+        Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
+        Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+    }
+}
+
+fn serving(args: SandboxArgs) -> Result<Serving, Error> {
+    let faults = args.faults.iter().map(|spec| {
+        let error = |error| Error::Usage(format!("--fault {}: {error}", Shown(spec)));
+        spec.parse::<Fault>().map_err(error)
+    });
+    let quota = |quota: QuotaArg| {
+        let (count, window) = (quota.rate.count().get(), quota.rate.window());
+        match quota.window {
+            QuotaWindow::Sliding => Quota::sliding(count, window),
+            QuotaWindow::Fixed => Quota::fixed(count, window),
+        }
+    };
+    let options = SandboxOptions {
+        port: args.port,
+        faults: faults.collect::<Result<_, _>>()?,
+        quotas: args.quotas.into_iter().map(quota).collect(),
+        token: args.token,
+        latency: args.latency.map(|latency| (latency.low, latency.high)),
+        title: args.title,
+        seed: args.seed,
+        daily_deletes: args.daily_deletes.map(NonZeroU64::get),
+        legacy_bulk: args.legacy_bulk,
+        // Nobody could look at it, and it grows with every request.
+        ledger: false,
+        ..SandboxOptions::default()
+    };
+    Ok(Serving { options, keys: args.keys })
+}
+
+fn job(args: DeleteArgs) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let mode = match (args.safety.dry_run, args.safety.sandbox) {
         (true, _) => Mode::DryRun,

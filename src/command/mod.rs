@@ -8,7 +8,6 @@
 
 use indicatif::MultiProgress;
 
-use crate::cli::{Cli, Command};
 use crate::exit::ExitCode;
 
 mod closing;
@@ -28,20 +27,27 @@ mod telling;
 pub use error::Error;
 pub use job::{Connection, Job, Mode, Question, ReportTo};
 pub use reading::Broken;
+pub use sandbox::Serving;
 
-/// Does what the command line says.
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Task {
+    /// A job over keys.
+    Delete(Box<Job>),
+    /// A server in memory.
+    Sandbox(Box<Serving>),
+}
+
+/// Does it.
 ///
 /// # Errors
 /// [`Error`], which knows its exit code. A job that ran, whatever came of it, is no error.
-pub fn run(cli: Cli, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    match cli.command {
-        Command::Delete(args) => {
-            let job = crate::cli::resolve::job(*args)?;
-            match job.mode {
-                Mode::DryRun => dry_run::run(&job),
-                Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
-            }
-        }
-        Command::Sandbox(args) => sandbox::run(args),
+pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    match task {
+        Task::Delete(job) => match job.mode {
+            Mode::DryRun => dry_run::run(&job),
+            Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
+        },
+        Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

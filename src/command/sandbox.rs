@@ -1,13 +1,12 @@
 //! `kvsweep sandbox`: the API from memory, until a signal comes.
 
-use std::time::Duration;
+use std::fmt;
+use std::path::PathBuf;
 
-use crate::cli::SandboxArgs;
-use crate::cli::value::QuotaWindow;
 use crate::exit::ExitCode;
 use crate::input::{InputOptions, Records, Source};
 use crate::record::Content;
-use crate::sandbox::{Fault, Quota, Sandbox, SandboxOptions};
+use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::{Shown, counted};
 
 use super::closing::print;
@@ -15,11 +14,25 @@ use super::error::Error;
 use super::reading::Broken;
 use super::signals;
 
+/// What is served.
+pub struct Serving {
+    /// How the server behaves.
+    pub options: SandboxOptions,
+    /// Files whose keys it holds from the start.
+    pub keys: Vec<PathBuf>,
+}
+
+// The options may hold a token.
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("port", &self.options.port).field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
 /// Serves until SIGINT, SIGTERM or SIGHUP.
-pub(super) fn run(args: SandboxArgs) -> Result<ExitCode, Error> {
-    let keys = args.keys.clone();
-    let sandbox = Sandbox::start_on_thread(options(args)?).map_err(Error::Sandbox)?;
-    let filled = fill(&sandbox, keys)?;
+pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
+    let sandbox = Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?;
+    let filled = fill(&sandbox, serving.keys)?;
     let lines = [
         format!("serving {} at {}", counted(filled, "key"), sandbox.base_url()),
         format!("export CLOUDFLARE_API_BASE_URL={} CLOUDFLARE_API_TOKEN=any", sandbox.base_url()),
@@ -37,35 +50,7 @@ pub(super) fn run(args: SandboxArgs) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-fn options(args: SandboxArgs) -> Result<SandboxOptions, Error> {
-    let faults = args.faults.iter().map(|spec| {
-        let error = |error| Error::Usage(format!("--fault {}: {error}", Shown(spec)));
-        spec.parse::<Fault>().map_err(error)
-    });
-    let quota = |quota: crate::cli::value::QuotaArg| {
-        let (count, window): (u32, Duration) = (quota.rate.count().get(), quota.rate.window());
-        match quota.window {
-            QuotaWindow::Sliding => Quota::sliding(count, window),
-            QuotaWindow::Fixed => Quota::fixed(count, window),
-        }
-    };
-    Ok(SandboxOptions {
-        port: args.port,
-        faults: faults.collect::<Result<_, _>>()?,
-        quotas: args.quotas.into_iter().map(quota).collect(),
-        token: args.token,
-        latency: args.latency.map(|latency| (latency.low, latency.high)),
-        title: args.title,
-        seed: args.seed,
-        daily_deletes: args.daily_deletes.map(std::num::NonZeroU64::get),
-        legacy_bulk: args.legacy_bulk,
-        // Nobody could look at it, and it grows with every request.
-        ledger: false,
-        ..SandboxOptions::default()
-    })
-}
-
-fn fill(sandbox: &Sandbox, files: Vec<std::path::PathBuf>) -> Result<u64, Error> {
+fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
     let sources = files.into_iter().map(Source::File).collect();
     for record in Records::new(sources, InputOptions::default()) {
         match record.map_err(Broken::from)?.content {

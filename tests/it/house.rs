@@ -1,0 +1,74 @@
+//! Each room of the source names only rooms below it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms that it may name.
+const ROOMS: [(&str, &str); 19] = [
+    ("api", "clock key"),
+    ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal"),
+    ("clock", ""),
+    ("command", "api clock exit input key outcome pipeline plan progress quota record report sandbox terminal"),
+    ("exit", "outcome pipeline"),
+    ("input", "clock key outcome record terminal"),
+    ("key", ""),
+    ("lib", ""),
+    ("logging", "clock terminal"),
+    ("main", ""),
+    ("outcome", "record"),
+    ("pipeline", "api clock key outcome plan quota record terminal"),
+    ("plan", "key outcome record terminal"),
+    ("progress", "clock outcome pipeline terminal"),
+    ("quota", ""),
+    ("record", "key"),
+    ("report", "clock outcome record terminal"),
+    ("sandbox", "clock"),
+    ("terminal", ""),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("src can be read") {
+        let path = entry.expect("src can be read").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The rooms that a text names, but for its tests at the end.
+fn named(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let names = code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| {
+        line.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+    });
+    names.flatten().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_room_names_one_above_or_beside_it() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&source, &mut files);
+    assert!(files.len() > 80, "only {} sources were found", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let inner = file.strip_prefix(&source).expect("below src");
+        // Tests may look wherever they have to.
+        if inner.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests")) {
+            continue;
+        }
+        let first = inner.iter().next().expect("a name").to_string_lossy();
+        let room = first.trim_end_matches(".rs");
+        let row = ROOMS.iter().find(|(name, _)| *name == room);
+        let (_, allowed) = row.unwrap_or_else(|| panic!("{room} is not in the list of rooms"));
+        let text = std::fs::read_to_string(&file).expect("a source can be read");
+        for name in named(&text) {
+            if name != room && !allowed.split(' ').any(|known| known == name) {
+                wrong.push(format!("{} names {name}", inner.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
