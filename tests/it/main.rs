@@ -10,6 +10,7 @@ mod delete;
 mod disk;
 mod dry_run;
 mod formats;
+mod guards;
 mod house;
 mod lab;
 mod names;
