@@ -416,6 +416,16 @@ async fn canaries_go_alone() {
     assert_eq!(outcome.count(Status::Deleted), 500);
     assert_eq!(outcome.seen.between(outcome.start, outcome.start + LATENCY), 5, "sent before they were all answered");
 
+    let mut stormy = lab(500);
+    stormy.options.canary = 5;
+    let up = Instant::now() + 20 * SECOND;
+    let outcome =
+        stormy.run(move |_, _| (LATENCY, if Instant::now() < up { passing(503) } else { Answer::Deleted })).await;
+    let tried: HashSet<_> =
+        outcome.seen.requests.borrow().iter().filter(|(at, _)| *at < up).map(|(_, key)| key.clone()).collect();
+    assert!(tried.iter().all(|key| key == "the namespace" || key.as_str() < "key-5"), "{tried:?} in the outage");
+    assert_eq!(outcome.count(Status::Deleted), 500);
+
     let mut bad = lab(500);
     bad.options.canary = 5;
     let outcome =

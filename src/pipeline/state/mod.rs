@@ -103,6 +103,8 @@ pub struct State {
     /// Keys that may be sent as soon as there is room: new ones at the back, repeated ones in front.
     ready: VecDeque<Work>,
     waiting: BinaryHeap<Due>,
+    /// Keys that were sent at least once.
+    begun: u64,
     slots: Slab<InFlight>,
     /// The permit of a [`Step::Probe`] that is under way.
     probe: Option<Permit>,
@@ -129,6 +131,7 @@ impl State {
             rng,
             ready: VecDeque::new(),
             waiting: BinaryHeap::new(),
+            begun: 0,
             slots: Slab::with_capacity(options.concurrency),
             probe: None,
             rows: VecDeque::new(),
@@ -269,7 +272,7 @@ impl State {
             Err(moment) => moment,
         };
         let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
-        let due = self.waiting.peek().map(|due| due.at).filter(|_| self.ready.is_empty());
+        let due = self.waiting.peek().map(|due| due.at);
         Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
     }
 
@@ -281,12 +284,22 @@ impl State {
         }
     }
 
-    /// Whether the next key is none of the canaries, and not all of those are settled yet.
+    /// Whether all canaries are on their way and not all of them are settled: no other key is begun.
     fn waits_for_canaries(&self) -> bool {
-        let settled = self.totals.tally.sent();
-        settled < self.options.canary
-            && self.ready.front().is_some_and(|work| work.attempts == 0)
-            && settled + (self.slots.len() + self.waiting.len()) as u64 >= self.options.canary
+        self.begun >= self.options.canary && self.totals.tally.sent() < self.options.canary
+    }
+
+    /// The place of the key to send next, if there is one.
+    fn choose(&self, probe: bool) -> Option<usize> {
+        let find = |fresh: bool| self.ready.iter().position(|work| (work.attempts == 0) == fresh);
+        match (probe, self.waits_for_canaries()) {
+            // A key that has not failed yet tells most about the server. Where none is left, the server is asked
+            // without one: the keys that remain may be just those that it cannot delete.
+            (true, false) => find(true),
+            (true, true) => None,
+            (false, false) => Some(0).filter(|_| !self.ready.is_empty()),
+            (false, true) => find(false),
+        }
     }
 
     fn look_at_the_clock(&mut self, now: Instant) {
@@ -305,7 +318,7 @@ impl State {
 
     /// One more request, or the moment to ask again (`None`: when something happens).
     fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        if self.ready.is_empty() || !self.has_room_for_rows() || self.waits_for_canaries() {
+        if self.ready.is_empty() || !self.has_room_for_rows() {
             return Err(None);
         }
         let probe = match self.outage.allowance(now) {
@@ -314,6 +327,10 @@ impl State {
             Allowance::NotBefore(moment) => return Err(Some(moment)),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
         };
+        let chosen = self.choose(probe);
+        if chosen.is_none() && !probe {
+            return Err(None);
+        }
         let permit = match self.budget.try_take(now) {
             Ok(permit) => permit,
             Err(NotYet::Until(moment)) => {
@@ -322,13 +339,10 @@ impl State {
             }
             Err(NotYet::AnAnswer) => return Err(None),
         };
-        // A key that has not failed yet tells most about the server. Where none is left, the server is asked without
-        // one: the keys that remain may be just those that it cannot delete.
-        let fresh = if probe { self.ready.iter().position(|work| work.attempts == 0) } else { Some(0) };
         if probe {
             self.outage.probe_sent();
         }
-        let Some(mut work) = fresh.and_then(|index| self.ready.remove(index)) else {
+        let Some(mut work) = chosen.and_then(|index| self.ready.remove(index)) else {
             self.totals.requests += 1;
             self.probe = Some(permit);
             return Ok(Step::Probe);
@@ -338,6 +352,7 @@ impl State {
         }
         self.totals.requests += 1;
         self.totals.retries += u64::from(work.attempts > 0);
+        self.begun += u64::from(work.attempts == 0);
         work.attempts += 1;
         work.first_sent.get_or_insert(now);
         let key = work.key.clone();
