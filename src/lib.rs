@@ -47,7 +47,7 @@
 //! })?;
 //! for name in ["session:1", "a/b?c"] {
 //!     let reply = client.delete(&KeyName::new(name)?).await;
-//!     assert_eq!(reply.answer, Answer::Deleted);
+//!     assert_eq!(reply.answer, Answer::Success);
 //! }
 //! assert_eq!(server.keys(), ["keep"]);
 //!

@@ -22,8 +22,8 @@ pub struct Reply {
 /// What one request came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// 2xx and `success: true`: the key is gone.
-    Deleted,
+    /// 2xx and `success: true`: it is done.
+    Success,
     /// 404 with code 10009: it was not there.
     Absent(Refusal),
     /// Refused for good: sending it again would not help this key, others may fare better.

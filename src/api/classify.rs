@@ -19,6 +19,15 @@ pub(crate) enum Call {
     GetNamespace,
 }
 
+impl Call {
+    /// How much of an answer is read, in bytes; the API's own to a call for one thing have some hundred.
+    pub(crate) fn max_answer(self) -> usize {
+        match self {
+            Self::DeleteKey | Self::GetNamespace => 64 * 1024,
+        }
+    }
+}
+
 /// What is known of an answer before its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
@@ -114,7 +123,7 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
     let fault = limit.or_else(known).or(faults.first());
     let is_success = matches!(envelope, Ok(Envelope { success: Some(true), .. }));
     if matches!(head.status, 200..=299) && is_success && limit.is_none() {
-        return Answer::Deleted;
+        return Answer::Success;
     }
     let refusal = Refusal {
         http_status: Some(head.status),

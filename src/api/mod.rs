@@ -4,7 +4,7 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `client`: one request, its time and size limited.
+//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -15,6 +15,7 @@ mod auth;
 mod classify;
 mod client;
 mod envelope;
+mod http;
 mod tls;
 mod transport;
 mod url;

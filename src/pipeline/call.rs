@@ -96,7 +96,7 @@ where
                 Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
             }
             Decision::Settle(verdict) => Err(Failed::Refused(verdict)),
-            Decision::Deleted => Err(Failed::Refused(Verdict::unanswered("an answer of another kind".to_owned()))),
+            Decision::Success => Err(Failed::Refused(Verdict::unanswered("an answer of another kind".to_owned()))),
         };
         budget.give_back(permit, now);
         let (wait, verdict) = failed?;

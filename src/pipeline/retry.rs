@@ -85,8 +85,8 @@ impl From<Trouble> for Verdict {
 /// What is to be done about a key after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// The key is gone.
-    Deleted,
+    /// It is done.
+    Success,
     /// It has another final state.
     Settle(Verdict),
     /// Try it again after this wait; costs one retry. The verdict stands should it not come to that.
@@ -119,7 +119,7 @@ pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut 
         Decision::Retry(policy.backoff(history.failures, rng).max(asked), verdict)
     };
     match answer {
-        Answer::Deleted => Decision::Deleted,
+        Answer::Success => Decision::Success,
         Answer::Absent(refusal) => Decision::Settle(Verdict::refused(Status::Absent, refusal)),
         Answer::Refused(refusal) => Decision::Settle(Verdict::refused(Status::Failed, refusal)),
         Answer::Throttled { refusal, pause } => Decision::Pause(pause, Verdict::refused(Status::Failed, refusal)),
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_the_server_settled_is_settled() {
-        assert_eq!(after(Answer::Deleted, History::default()), Decision::Deleted);
+        assert_eq!(after(Answer::Success, History::default()), Decision::Success);
         for (answer, status) in
             [(Answer::Absent(refusal(404)), Status::Absent), (Answer::Refused(refusal(400)), Status::Failed)]
         {

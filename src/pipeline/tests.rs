@@ -152,7 +152,7 @@ impl Lab {
                 let (latency, answer) = script(key.as_str(), nth);
                 sleep(latency).await;
                 seen.in_flight.set(seen.in_flight.get() - 1);
-                let is_up = matches!(answer, Answer::Deleted);
+                let is_up = matches!(answer, Answer::Success);
                 let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
                 match key.as_str() {
                     "the namespace" if is_up => Response::Namespace(Ok(())),
@@ -195,7 +195,7 @@ impl Lab {
 
 #[tokio::test(start_paused = true)]
 async fn every_key_is_settled_once_within_the_concurrency() {
-    let outcome = lab(1_000).run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = lab(1_000).run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!(outcome.count(Status::Deleted), 1_000);
     assert_eq!(outcome.seen.most_in_flight.get(), 8);
     assert_eq!(outcome.end.totals.requests, 1_000);
@@ -209,7 +209,7 @@ async fn keys_that_wait_for_a_retry_hold_no_place() {
             let slow = key.ends_with('0') && nth == 1;
             let retry_after = Some(10 * SECOND);
             let trouble = Trouble::Refused(refusal(503));
-            (100 * LATENCY / 50, if slow { Answer::Passing { trouble, retry_after } } else { Answer::Deleted })
+            (100 * LATENCY / 50, if slow { Answer::Passing { trouble, retry_after } } else { Answer::Success })
         })
         .await;
     assert_eq!(outcome.count(Status::Deleted), 400);
@@ -230,7 +230,7 @@ async fn mixed_faults_fail_no_key() {
                     1 => passing(503),
                     2 | 3 => lost(),
                     4 => Answer::Stale("closed".into()),
-                    _ => Answer::Deleted,
+                    _ => Answer::Success,
                 };
                 (latency, answer)
             })
@@ -247,7 +247,7 @@ async fn a_key_the_server_cannot_delete_fails_alone_and_is_no_outage() {
             (
                 LATENCY,
                 // The last ten keys among them: nothing else is left to show that the server is up.
-                if key.starts_with("key-29") { passing(500) } else { Answer::Deleted },
+                if key.starts_with("key-29") { passing(500) } else { Answer::Success },
             )
         })
         .await;
@@ -260,7 +260,7 @@ async fn a_key_the_server_cannot_delete_fails_alone_and_is_no_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn without_an_answer_the_state_is_unknown() {
-    let outcome = lab(50).run(|key, _| (LATENCY, if key == "key-7" { lost() } else { Answer::Deleted })).await;
+    let outcome = lab(50).run(|key, _| (LATENCY, if key == "key-7" { lost() } else { Answer::Success })).await;
     assert_eq!(outcome.status()[&8], Status::Unknown);
 }
 
@@ -269,7 +269,7 @@ async fn a_stale_connection_costs_no_retry() {
     let mut lab = lab(20);
     lab.options.retry.retries = 0;
     let outcome =
-        lab.run(|_, nth| (LATENCY, if nth == 1 { Answer::Stale("closed".into()) } else { Answer::Deleted })).await;
+        lab.run(|_, nth| (LATENCY, if nth == 1 { Answer::Stale("closed".into()) } else { Answer::Success })).await;
     assert_eq!(outcome.count(Status::Deleted), 20);
 }
 
@@ -283,7 +283,7 @@ async fn a_429_pauses_every_worker_and_costs_no_retry() {
         .run(move |_, _| {
             let blocked = Instant::now() > from && Instant::now() < from + 60 * SECOND;
             let pause = Some(60 * SECOND);
-            (LATENCY, if blocked { Answer::Throttled { refusal: refusal(429), pause } } else { Answer::Deleted })
+            (LATENCY, if blocked { Answer::Throttled { refusal: refusal(429), pause } } else { Answer::Success })
         })
         .await;
     assert_eq!(outcome.count(Status::Deleted), 400);
@@ -297,7 +297,7 @@ async fn a_429_pauses_every_worker_and_costs_no_retry() {
 async fn a_long_wait_for_the_rate_is_told() {
     let mut lab = lab(25);
     lab.budget = Budget::new(&["10/60s".parse().unwrap()], Instant::now());
-    let outcome = lab.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = lab.run(|_, _| (LATENCY, Answer::Success)).await;
     let told = outcome.events.iter().filter(|event| matches!(event, Event::Paused { cause: PauseCause::Rate, .. }));
     assert_eq!((told.count(), outcome.count(Status::Deleted)), (2, 25));
 }
@@ -323,7 +323,7 @@ async fn wait_out_an_outage(answer: Answer) {
     lab.options.retry.retries = 1;
     let (from, to) = (Instant::now() + 3 * SECOND, Instant::now() + 63 * SECOND);
     let outcome = lab
-        .run(move |_, _| (LATENCY, if (from..to).contains(&Instant::now()) { answer.clone() } else { Answer::Deleted }))
+        .run(move |_, _| (LATENCY, if (from..to).contains(&Instant::now()) { answer.clone() } else { Answer::Success }))
         .await;
     assert_eq!(outcome.count(Status::Deleted), 3_000);
     let during = outcome.seen.between(from, to);
@@ -348,7 +348,7 @@ async fn a_fatal_answer_ends_the_job_and_those_in_flight_are_finished() {
     let outcome = lab(500)
         .run(|key, _| {
             let fatal = key == "key-100";
-            (LATENCY, if fatal { Answer::Fatal(Fatal::Unauthorized, refusal(403)) } else { Answer::Deleted })
+            (LATENCY, if fatal { Answer::Fatal(Fatal::Unauthorized, refusal(403)) } else { Answer::Success })
         })
         .await;
     assert_eq!(outcome.stopped(), Some(StopReason::Unauthorized));
@@ -360,13 +360,13 @@ async fn a_fatal_answer_ends_the_job_and_those_in_flight_are_finished() {
 async fn a_signal_drains_and_the_second_ends_at_once() {
     let mut first = lab(500);
     first.signals = vec![(SECOND + LATENCY / 2, Signal::Terminate)];
-    let outcome = first.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = first.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Interrupted), SECOND + LATENCY));
     assert_eq!(outcome.count(Status::Deleted), outcome.seen.requests.borrow().len());
 
     let mut second = lab(500);
     second.signals = vec![(SECOND, Signal::Interrupt), (2 * SECOND, Signal::Interrupt)];
-    let outcome = second.run(|_, _| (100 * SECOND, Answer::Deleted)).await;
+    let outcome = second.run(|_, _| (100 * SECOND, Answer::Success)).await;
     assert_eq!((outcome.count(Status::Unknown), outcome.end.elapsed), (8, 2 * SECOND));
 }
 
@@ -375,7 +375,7 @@ async fn the_first_signal_after_a_deadline_still_waits_for_those_in_flight() {
     let mut lab = lab(500);
     lab.options.deadline = Some(Instant::now() + SECOND);
     lab.signals = vec![(2 * SECOND, Signal::Terminate)];
-    let outcome = lab.run(|_, _| (5 * SECOND, Answer::Deleted)).await;
+    let outcome = lab.run(|_, _| (5 * SECOND, Answer::Success)).await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::Deadline), 8));
 }
 
@@ -383,7 +383,7 @@ async fn the_first_signal_after_a_deadline_still_waits_for_those_in_flight() {
 async fn what_is_in_flight_when_the_grace_ends_is_unknown() {
     let mut lab = lab(500);
     lab.signals = vec![(SECOND, Signal::Interrupt)];
-    let outcome = lab.run(|_, _| (100 * SECOND, Answer::Deleted)).await;
+    let outcome = lab.run(|_, _| (100 * SECOND, Answer::Success)).await;
     assert_eq!((outcome.count(Status::Unknown), outcome.end.elapsed), (8, 11 * SECOND));
 }
 
@@ -391,18 +391,18 @@ async fn what_is_in_flight_when_the_grace_ends_is_unknown() {
 async fn guards_end_the_job() {
     let mut deadline = lab(5_000);
     deadline.options.deadline = Some(Instant::now() + 2 * SECOND);
-    let outcome = deadline.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = deadline.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Deadline), 2 * SECOND));
 
     let mut keys = lab(500);
     keys.max_keys = Some(100);
-    let outcome = keys.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = keys.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (Some(StopReason::MaxKeys), 100));
 
     let mut failures = lab(500);
     failures.options.max_failures = Some(FailureLimit::Count(NonZeroU64::new(4).unwrap()));
     let outcome = failures
-        .run(|key, _| (LATENCY, if key.ends_with('1') { Answer::Refused(refusal(400)) } else { Answer::Deleted }))
+        .run(|key, _| (LATENCY, if key.ends_with('1') { Answer::Refused(refusal(400)) } else { Answer::Success }))
         .await;
     assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
     assert!((4..=6).contains(&outcome.count(Status::Failed)));
@@ -412,7 +412,7 @@ async fn guards_end_the_job() {
 async fn canaries_go_alone() {
     let mut good = lab(500);
     good.options.canary = 5;
-    let outcome = good.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = good.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!(outcome.count(Status::Deleted), 500);
     assert_eq!(outcome.seen.between(outcome.start, outcome.start + LATENCY), 5, "sent before they were all answered");
 
@@ -420,7 +420,7 @@ async fn canaries_go_alone() {
     stormy.options.canary = 5;
     let up = Instant::now() + 20 * SECOND;
     let outcome =
-        stormy.run(move |_, _| (LATENCY, if Instant::now() < up { passing(503) } else { Answer::Deleted })).await;
+        stormy.run(move |_, _| (LATENCY, if Instant::now() < up { passing(503) } else { Answer::Success })).await;
     let tried: HashSet<_> =
         outcome.seen.requests.borrow().iter().filter(|(at, _)| *at < up).map(|(_, key)| key.clone()).collect();
     assert!(tried.iter().all(|key| key == "the namespace" || key.as_str() < "key-5"), "{tried:?} in the outage");
@@ -429,7 +429,7 @@ async fn canaries_go_alone() {
     let mut bad = lab(500);
     bad.options.canary = 5;
     let outcome =
-        bad.run(|key, _| (LATENCY, if key == "key-3" { Answer::Refused(refusal(400)) } else { Answer::Deleted })).await;
+        bad.run(|key, _| (LATENCY, if key == "key-3" { Answer::Refused(refusal(400)) } else { Answer::Success })).await;
     assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
     assert_eq!((outcome.count(Status::Deleted), outcome.count(Status::Failed)), (4, 1));
 }
@@ -438,7 +438,7 @@ async fn canaries_go_alone() {
 async fn when_the_report_is_gone_nothing_more_is_sent() {
     let mut lab = lab(5_000);
     lab.rows_until_closed = 100;
-    let outcome = lab.run(|_, _| (LATENCY, Answer::Deleted)).await;
+    let outcome = lab.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!(outcome.stopped(), Some(StopReason::IoError));
     assert!(outcome.seen.requests.borrow().len() <= 100 + 16 + 2 * 8, "{}", outcome.seen.requests.borrow().len());
 }
@@ -453,7 +453,7 @@ async fn a_slow_report_stops_the_sending() {
         requests.set(requests.get() + 1);
         async {
             sleep(LATENCY).await;
-            Response::Delete(Reply { answer: Answer::Deleted, http_status: Some(200), quota: Vec::new() })
+            Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
         }
     };
     let state = State::new(options(), &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
@@ -479,7 +479,7 @@ async fn records_that_are_not_sent_have_their_rows_too() {
         Content::Settled,
     ];
     let records = input.into_iter().enumerate().map(|(index, content)| Record { number: number(index), content });
-    let outcome = lab(0).run_records(records.collect(), Rc::new(|_: &str, _| (LATENCY, Answer::Deleted))).await;
+    let outcome = lab(0).run_records(records.collect(), Rc::new(|_: &str, _| (LATENCY, Answer::Success))).await;
     let status = outcome.status();
     assert_eq!((status[&1], status[&2], status[&3]), (Status::Deleted, Status::Invalid, Status::Duplicate));
     let totals = outcome.end.totals;

@@ -82,7 +82,7 @@ fn nothing(what: &str) -> Answer {
 
 fn said(answer: &Answer) -> Said {
     match answer {
-        Answer::Deleted => Said::Deleted,
+        Answer::Success => Said::Deleted,
         Answer::Absent(_) => Said::Absent,
         Answer::Refused(_) => Said::Refused,
         Answer::Throttled { pause, .. } => Said::Throttled(*pause),
@@ -203,7 +203,7 @@ impl Server {
         if self.one_in_a_thousand(self.weather.busy) {
             return failing(503, Some(SECOND * self.rng.random_range(1..20)));
         }
-        let Some(key) = key else { return Answer::Deleted };
+        let Some(key) = key else { return Answer::Success };
         match bad(&self.world, key) {
             Some(Bad::Refused) => return Answer::Refused(refusal(400, Some(10_014))),
             Some(Bad::Broken) => return failing(500, None),
@@ -213,7 +213,7 @@ impl Server {
         if self.one_in_a_thousand(self.weather.refused_after) {
             return failing(502, None);
         }
-        if was_there || !self.world.says_absent { Answer::Deleted } else { Answer::Absent(refusal(404, Some(10_009))) }
+        if was_there || !self.world.says_absent { Answer::Success } else { Answer::Absent(refusal(404, Some(10_009))) }
     }
 }
 
@@ -253,7 +253,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     server.log.in_flight -= 1;
     server.log.sent[number].told = Some((Instant::now(), said(&answer)));
     let http_status = match &answer {
-        Answer::Deleted => Some(200),
+        Answer::Success => Some(200),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::Throttled { refusal, .. }
@@ -265,7 +265,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let reply = Reply { answer, http_status, quota };
     match request {
         Request::Delete(_) => Response::Delete(reply),
-        Request::Namespace if reply.answer == Answer::Deleted => Response::Namespace(Ok(())),
+        Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
     }
 }

@@ -24,7 +24,7 @@ fn with_code(code: u64) -> String {
 
 fn word(answer: &Answer) -> &'static str {
     match answer {
-        Answer::Deleted => "DELETED",
+        Answer::Success => "DELETED",
         Answer::Absent(_) => "ABSENT",
         Answer::Refused(_) => "refused",
         Answer::Throttled { .. } => "throttled",
@@ -270,7 +270,7 @@ proptest! {
         let body = if cut { Body::Cut(bytes, "cut".into()) } else { Body::Whole(bytes) };
         for call in [Call::DeleteKey, Call::GetNamespace] {
             let answer = classify(call, &head(status, &[]), &body);
-            prop_assert_ne!(&answer, &Answer::Deleted);
+            prop_assert_ne!(&answer, &Answer::Success);
             if let Answer::Absent(refusal) = answer {
                 prop_assert_eq!((refusal.http_status, refusal.code, call), (Some(404), Some(10_009), Call::DeleteKey));
             }

@@ -5,6 +5,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::api::answer::{Fatal, Trouble};
+use crate::api::http::MAX_MESSAGE;
 
 mod over_tls;
 
@@ -83,7 +85,7 @@ fn refused_text(reply: &Reply) -> &str {
 async fn a_delete_is_exactly_one_request() {
     let (client, server) = serve(vec![vec![DONE.to_owned()]]).await;
     let reply = client.delete(&key("../a/%2e?ü\t")).await;
-    assert_eq!(reply.answer, Answer::Deleted);
+    assert_eq!(reply.answer, Answer::Success);
     assert_eq!((reply.http_status, reply.quota.len()), (Some(200), 0));
     let heads = server.await.unwrap();
     assert_eq!(heads.len(), 1);
@@ -126,7 +128,7 @@ async fn a_global_key_is_sent_in_its_own_headers() {
         head
     };
     let (reply, head) = tokio::join!(client.delete(&name), server);
-    assert_eq!(reply.answer, Answer::Deleted);
+    assert_eq!(reply.answer, Answer::Success);
     assert!(head.contains("x-auth-email: me@example.com\r\n") && head.contains(&format!("x-auth-key: {SECRET}\r\n")));
     assert!(!head.contains("authorization"));
 }
@@ -158,13 +160,16 @@ async fn redirects_are_not_followed() {
 
 #[tokio::test]
 async fn a_body_is_read_to_a_limit_and_no_further() {
-    let fitting = format!("{{\"success\":true,\"x\":\"{}\"}}", "x".repeat(MAX_BODY - 23));
-    assert_eq!(fitting.len(), MAX_BODY);
+    let fitting = format!("{{\"success\":true,\"x\":\"{}\"}}", "x".repeat(Call::DeleteKey.max_answer() - 23));
+    assert_eq!(fitting.len(), Call::DeleteKey.max_answer());
     let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    assert_eq!(delete_once(&answer(&fitting)).await.0.answer, Answer::Deleted);
+    assert_eq!(delete_once(&answer(&fitting)).await.0.answer, Answer::Success);
     let (reply, _) = delete_once(&answer(&format!("{fitting} "))).await;
     assert_eq!(no_answer_text(&reply), "HTTP 200, but the body is longer than 64 KiB");
-    let endless = format!("HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{}", " ".repeat(8 * MAX_BODY));
+    let endless = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{}",
+        " ".repeat(8 * Call::DeleteKey.max_answer())
+    );
     assert!(no_answer_text(&delete_once(&endless).await.0).contains("longer than 64 KiB"));
 }
 
@@ -184,11 +189,11 @@ async fn a_body_that_is_cut_off_is_no_answer() {
 #[tokio::test]
 async fn a_connection_closed_while_idle_is_stale() {
     let (client, server) = serve(vec![vec![DONE.to_owned(), String::new()], vec![DONE.to_owned()]]).await;
-    assert_eq!(client.delete(&key("a")).await.answer, Answer::Deleted);
+    assert_eq!(client.delete(&key("a")).await.answer, Answer::Success);
     let second = client.delete(&key("b")).await;
     assert!(matches!(second.answer, Answer::Stale(_)), "{second:?}");
     assert_eq!(second.http_status, None);
-    assert_eq!(client.delete(&key("b")).await.answer, Answer::Deleted);
+    assert_eq!(client.delete(&key("b")).await.answer, Answer::Success);
     let names: Vec<_> = server.await.unwrap().iter().map(|head| head.contains("/values/a ")).collect();
     assert_eq!(names, [true, false, false], "nothing is sent unseen");
 }

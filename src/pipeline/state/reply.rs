@@ -35,7 +35,7 @@ impl State {
         }
         let caught = self.outage.since().is_some();
         match decision {
-            Decision::Deleted => self.settle(work, Status::Deleted, reply.http_status, None, now),
+            Decision::Success => self.settle(work, Status::Deleted, reply.http_status, None, now),
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
                 // No retry is lost to an outage, and another key is the next probe.
                 work.last = Some(Box::new(verdict));
@@ -83,7 +83,7 @@ impl State {
         let decision =
             answer.map_err(|reply| decide(reply.answer, History::default(), &self.options.retry, &mut self.rng));
         match decision {
-            Ok(()) | Err(Decision::Deleted) => {
+            Ok(()) | Err(Decision::Success) => {
                 self.outage.namespace_answered();
                 self.tell_of_outage(true, now);
             }
@@ -153,7 +153,7 @@ impl State {
 /// What a decision says about the server; nothing where the connection or the quota was the matter.
 fn sign_of(decision: &Decision, first_attempt: bool) -> Option<Sign> {
     match decision {
-        Decision::Deleted | Decision::Stop(..) => Some(Sign::Alive),
+        Decision::Success | Decision::Stop(..) => Some(Sign::Alive),
         Decision::Settle(verdict) if !verdict.passes => Some(Sign::Alive),
         Decision::Settle(_) | Decision::Retry(..) => Some(Sign::Down { first_attempt }),
         Decision::Resend(_) | Decision::Pause(..) => None,

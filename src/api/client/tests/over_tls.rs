@@ -64,7 +64,7 @@ async fn only_trusted_servers_are_spoken_to() {
         let reply = delete_over_tls(address, ca).await;
         assert_eq!(server.await.unwrap().is_ok(), is_trusted, "a stranger gets no request");
         if is_trusted {
-            assert_eq!(reply.answer, Answer::Deleted);
+            assert_eq!(reply.answer, Answer::Success);
         } else {
             assert!(refused_text(&reply).contains("not trusted"), "{reply:?}");
             assert_eq!(reply.http_status, None);

@@ -1,0 +1,193 @@
+//! One request, one [`Reply`]: whatever the call. Its time and the size of its answer are limited; nothing is sent
+//! twice, followed, decompressed or remembered.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, Url};
+use tokio::time::timeout;
+
+use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use crate::api::auth::Credentials;
+use crate::api::classify::{Body, Call, Head, classify};
+use crate::api::client::ClientError;
+use crate::api::tls::{self, TrustError};
+use crate::api::transport;
+use crate::api::url::BaseUrl;
+use crate::clock::wall_now;
+
+/// How long a server's words may be in a message, in characters.
+pub(crate) const MAX_MESSAGE: usize = 500;
+
+/// A connection is given up sooner than a whole attempt.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+
+/// workerd closes a connection that was idle for 5 s: be quicker, so that no request meets the closing.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so. Without this a
+/// dead one is kept for ever.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// What all connections of a client have in common.
+pub(crate) struct HttpOptions<'a> {
+    pub(crate) base_url: &'a BaseUrl,
+    pub(crate) credentials: Credentials,
+    /// How long one attempt may take, from connecting to the last byte of the answer.
+    pub(crate) timeout: Duration,
+    /// As many idle connections are kept.
+    pub(crate) concurrency: usize,
+    pub(crate) ca_file: Option<&'a Path>,
+}
+
+/// One request.
+pub(crate) struct Ask {
+    pub(crate) call: Call,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// JSON.
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Ask {
+    pub(crate) fn new(call: Call, method: Method, url: Url) -> Self {
+        Self { call, method, url, body: None }
+    }
+}
+
+/// Connections to one server, and the secrets that open it.
+pub(crate) struct Http {
+    client: reqwest::Client,
+    credentials: Credentials,
+    timeout: Duration,
+}
+
+impl Http {
+    /// Reads the certificates and sets up the connections; sends nothing.
+    pub(crate) fn new(options: HttpOptions<'_>) -> Result<Self, ClientError> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
+            .default_headers(options.credentials.headers()?)
+            // By default a DELETE is sent again to wherever a redirect points, secrets included.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // By default some failures are repeated unseen, outside of our count and budget.
+            .retry(reqwest::retry::never())
+            .connect_timeout(options.timeout.min(MAX_CONNECT))
+            .pool_idle_timeout(POOL_IDLE)
+            // Fewer, and connections are thrown away between two requests.
+            .pool_max_idle_per_host(options.concurrency.max(1))
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE)
+            .http2_keep_alive_while_idle(true)
+            .tcp_nodelay(true);
+        // A proxy from the environment is not meant for this machine, and could not reach it.
+        let builder = if options.base_url.is_loopback() { builder.no_proxy() } else { builder };
+        let builder = tls::trust(builder, options.base_url, options.ca_file)?;
+        let client = builder.build().map_err(|error| {
+            if tls::is_without_roots(&error) {
+                ClientError::Trust(TrustError::NoRoots)
+            } else {
+                ClientError::Build(transport::story(&error))
+            }
+        })?;
+        Ok(Self { client, credentials: options.credentials, timeout: options.timeout })
+    }
+
+    /// One request; with the body of its answer, empty where it did not come whole.
+    pub(crate) async fn attempt(&self, ask: Ask) -> (Reply, Vec<u8>) {
+        let (call, limit) = (ask.call, self.timeout);
+        let received = timeout(limit, self.receive(ask)).await.unwrap_or_else(|_| {
+            let limit = humantime::format_duration(limit);
+            Err(no_answer(format!("no complete answer within {limit}")))
+        });
+        let (head, body) = match received {
+            Ok(received) => received,
+            Err(answer) => return (without_status(self.presentable(answer)), Vec::new()),
+        };
+        let reply = Reply {
+            answer: self.presentable(classify(call, &head, &body)),
+            http_status: Some(head.status),
+            quota: head.advice.quota,
+        };
+        match body {
+            Body::Whole(bytes) => (reply, bytes),
+            Body::Cut(..) => (reply, Vec::new()),
+        }
+    }
+
+    /// Takes the secret out of what came from outside, and cuts it to a length that fits a row.
+    pub(crate) fn presentable(&self, mut answer: Answer) -> Answer {
+        if let Some(text) = text_mut(&mut answer) {
+            self.credentials.redact(text);
+            shorten(text);
+        }
+        answer
+    }
+
+    /// The answer's head and at most as many bytes as the call allows of its body; `Err` where no head came.
+    async fn receive(&self, ask: Ask) -> Result<(Head, Body), Answer> {
+        let most = ask.call.max_answer();
+        let mut request = self.client.request(ask.method, ask.url);
+        if let Some(body) = ask.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(transport::unanswered)?;
+        let head = Head::read(response.status(), response.headers(), wall_now());
+        let mut bytes = Vec::new();
+        let body = loop {
+            match response.chunk().await {
+                Ok(None) => break Body::Whole(bytes),
+                Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),
+                Ok(Some(_)) => break Body::Cut(bytes, format!("the body is longer than {} KiB", most / 1024)),
+                Err(error) => {
+                    let why = transport::story(&error.without_url());
+                    break Body::Cut(bytes, format!("the body was cut off: {why}"));
+                }
+            }
+        };
+        Ok((head, body))
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+fn without_status(answer: Answer) -> Reply {
+    Reply { answer, http_status: None, quota: Vec::new() }
+}
+
+pub(crate) fn unsent(message: String) -> Reply {
+    without_status(Answer::Refused(Refusal { http_status: None, code: None, message }))
+}
+
+pub(crate) fn no_answer(what: String) -> Answer {
+    Answer::Passing { trouble: Trouble::NoAnswer(what), retry_after: None }
+}
+
+/// The one text of an answer that may hold a server's words.
+fn text_mut(answer: &mut Answer) -> Option<&mut String> {
+    match answer {
+        Answer::Success => None,
+        Answer::Stale(text) | Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => Some(text),
+        Answer::Absent(refusal)
+        | Answer::Refused(refusal)
+        | Answer::DailyLimit(refusal)
+        | Answer::Throttled { refusal, .. }
+        | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal)
+        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => Some(&mut refusal.message),
+    }
+}
+
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
