@@ -4,7 +4,7 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such.
+//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one that deletes many keys.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -12,6 +12,7 @@
 pub mod advice;
 pub mod answer;
 mod auth;
+mod bulk;
 mod classify;
 mod client;
 mod envelope;
@@ -21,6 +22,7 @@ mod transport;
 mod url;
 
 pub use auth::{Credentials, CredentialsError};
+pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub use tls::TrustError;
 pub use url::{BaseUrl, BaseUrlError, NotItself};

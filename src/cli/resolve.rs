@@ -5,11 +5,11 @@ use std::io::IsTerminal;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use crate::api::{BaseUrl, Credentials};
+use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::command::{Connection, Error, Job, Mode, Question, ReportTo, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::logging::LogFormat;
-use crate::pipeline::{FailureLimit, RetryPolicy};
+use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
@@ -19,6 +19,7 @@ use crate::terminal::Shown;
 
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
+use super::pace::BulkEndpointArg;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
 use super::{Cli, Command, DeleteArgs, SandboxArgs};
 
@@ -110,6 +111,14 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
             })
             .collect(),
         concurrency: args.pace.concurrency.into(),
+        batching: match args.pace.bulk {
+            true => Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES }),
+            false => Batching::Single,
+        },
+        bulk_endpoint: match args.pace.bulk_endpoint {
+            BulkEndpointArg::Current => BulkEndpoint::Current,
+            BulkEndpointArg::Legacy => BulkEndpoint::Legacy,
+        },
         retry: RetryPolicy { retries: args.pace.retries, ..RetryPolicy::default() },
         timeout: args.pace.timeout,
         max_pause: args.pace.max_pause,

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
-use crate::api::{Client, ClientOptions, Namespace};
+use crate::api::{BulkEndpoint, Client, ClientOptions, Namespace};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
@@ -29,6 +29,7 @@ use crate::terminal::{Shown, counted, duration};
 use super::closing::Closing;
 use super::confirm::{self, Confirmation};
 use super::error::Error;
+use super::expected;
 use super::job::{Connection, Job, Mode, Question};
 use super::outputs::{Opened, Ready};
 use super::preflight;
@@ -86,7 +87,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         (Some(_), _) => Consent::Rehearsal,
         (None, Question::Answered) => Consent::Flag,
         (None, Question::Ask) if look.nothing_to_send => Consent::Flag,
-        (None, Question::Ask) => ask(&connection, look.plan.as_ref(), namespace)?,
+        (None, Question::Ask) => ask(job, &connection, look.plan.as_ref(), namespace)?,
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
@@ -181,19 +182,23 @@ impl Sending {
         runtime: &Runtime,
         screen: &MultiProgress,
     ) -> Result<(End<Broken>, Result<Written, ReportError>), Error> {
-        let rates = job.rates.clone();
+        let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
             mode: job.progress,
             stderr_is_terminal: stderr_is_terminal(),
             lines: job.lines,
             total: plan.map(|plan| plan.records),
-            expected: Some(Box::new(move |requests| least_time(&rates, requests))),
+            expected: Some(Box::new({
+                let rates = rates.clone();
+                move |keys| least_time(&rates, batching.requests(keys))
+            })),
+            in_bulk: Some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
-        let client = parts.client;
+        let (client, bulk_endpoint) = (parts.client, job.bulk_endpoint);
         let send = |request| {
             let client = client.clone();
-            async move { answer(client.as_ref(), request).await }
+            async move { answer(client.as_ref(), bulk_endpoint, request).await }
         };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
@@ -225,10 +230,11 @@ impl Sending {
 }
 
 /// Sends one request of the pipeline.
-async fn answer(client: Option<&Client>, request: Request) -> Response {
+async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: Request) -> Response {
     let Some(client) = client else { return Response::Namespace(Ok(())) };
     match request {
         Request::Delete(key) => Response::Delete(client.delete(&key).await),
+        Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, bulk_endpoint).await),
         Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
     }
 }
@@ -236,6 +242,7 @@ async fn answer(client: Option<&Client>, request: Request) -> Response {
 fn options(job: &Job, now: Instant) -> Options {
     Options {
         concurrency: job.concurrency,
+        batching: job.batching,
         retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
         max_pause: job.max_pause,
         max_outage: job.max_outage,
@@ -273,7 +280,12 @@ fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
     Ok(plan)
 }
 
-fn ask(connection: &Connection, plan: Option<&Plan<Broken>>, namespace: Option<Namespace>) -> Result<Consent, Error> {
+fn ask(
+    job: &Job,
+    connection: &Connection,
+    plan: Option<&Plan<Broken>>,
+    namespace: Option<Namespace>,
+) -> Result<Consent, Error> {
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
@@ -282,6 +294,7 @@ fn ask(connection: &Connection, plan: Option<&Plan<Broken>>, namespace: Option<N
         namespace: connection.namespace.clone(),
         account: connection.account.clone(),
         first_keys: first.unwrap_or_default(),
+        note: keys.and_then(|keys| expected::bulk_note(job, keys)),
         must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
     };
     let answer = confirm::ask(&question, stderr_is_terminal());

@@ -1,7 +1,6 @@
 //! `--dry-run`: the same way up to the client, and no further. There is no client here.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -12,13 +11,13 @@ use crate::outcome::{Settled, Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
-use crate::quota::least_time;
 use crate::record::Record;
 use crate::report::{self, ReportError};
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::error::Error;
+use super::expected;
 use super::job::Job;
 use super::outputs::Opened;
 use super::reading::{Broken, Notes, Reading};
@@ -98,13 +97,8 @@ fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
 fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
     let mut notes = Vec::new();
     if plan.keys > 0 {
-        // One request proves the namespace, the others delete.
-        let requests = plan.keys + 1;
-        let time = match least_time(&job.rates, requests) {
-            time if time < Duration::from_secs(1) => String::new(),
-            time => format!(", at least {} at this rate", duration(time)),
-        };
-        notes.push(format!("deleting them takes {}{time}", counted(requests, "request")));
+        notes.push(expected::note(job, plan.keys));
+        notes.extend(expected::bulk_note(job, plan.keys));
     }
     for (number, invalid) in &plan.first_invalid {
         notes.push(format!("invalid record {number}: {}", Shown(&invalid.reason)));

@@ -15,6 +15,7 @@ pub mod confirm;
 mod delete;
 mod dry_run;
 mod error;
+mod expected;
 mod job;
 mod outputs;
 mod preflight;

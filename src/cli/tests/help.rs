@@ -55,7 +55,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 43] = [
+const FLAGS: [(&str, &str, &str); 46] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -79,6 +79,9 @@ const FLAGS: [(&str, &str, &str); 43] = [
     ("--json", "", ""),
     ("--sync", "1s", "KVSWEEP_SYNC"),
     ("--rate", "1200/5m 200/1s", "KVSWEEP_RATE"),
+    ("--bulk", "", "KVSWEEP_BULK"),
+    ("--batch-size", "10000", ""),
+    ("--bulk-endpoint", "current", ""),
     ("--concurrency", "32", "KVSWEEP_CONCURRENCY"),
     ("--retries", "8", "KVSWEEP_RETRIES"),
     ("--timeout", "30s", "KVSWEEP_TIMEOUT"),

@@ -4,6 +4,6 @@ mod guard;
 mod place;
 mod time;
 
-pub use guard::{CountError, MaxFailures, MaxFailuresError, count};
+pub use guard::{BatchSizeError, CountError, MaxFailures, MaxFailuresError, batch_size, count};
 pub use place::{ColumnArg, ColumnError, DelimiterError, FormatArg, InputArg, ReportArg, SyncArg, delimiter};
 pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
