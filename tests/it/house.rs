@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms that it may name.
 const ROOMS: [(&str, &str); 20] = [
     ("api", "clock key"),
-    ("cli", "api command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
+    ("cli", "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
     ("command", "api clock exit input key listing outcome pipeline plan progress quota record report sandbox terminal"),
     ("exit", "outcome pipeline"),
