@@ -30,6 +30,7 @@ pub enum ListFormat {
 
 /// What `kvsweep list` was told.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub struct ListArgs {
     /// Only keys that begin with PREFIX; repeatable
@@ -40,7 +41,7 @@ pub struct ListArgs {
 
     /// Only keys that match; repeatable
     ///
-    /// * stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` work as in a shell. The whole
+    /// `*` stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` work as in a shell. The whole
     /// namespace is read to find them: --prefix is quicker.
     #[arg(long, value_name = "GLOB", help_heading = "Keys")]
     pub only: Vec<String>,

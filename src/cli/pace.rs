@@ -19,7 +19,7 @@ pub struct RequestArgs {
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
     pub rates: Vec<RateArg>,
 
-    /// How often a request is repeated after a failure that may pass
+    /// How often a call is retried after a failure that may pass
     ///
     /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
     /// costs no retry.

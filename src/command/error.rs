@@ -54,11 +54,12 @@ impl Error {
     /// What the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) => ExitCode::Usage,
+            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) | Self::Bookmark(BookmarkError::Damaged { .. }) => {
+                ExitCode::Usage
+            }
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
             Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
-            Self::Bookmark(BookmarkError::Damaged { .. }) => ExitCode::Usage,
             Self::Bookmark(_) | Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::System { .. } => {
                 ExitCode::Error
             }

@@ -342,7 +342,7 @@ impl Run<'_> {
             }
         }
         let written = self.encoder.keys(&keys, rows).map_err(|error| {
-            let unfit = error.get_ref().is_some_and(|error| error.is::<Unfit>());
+            let unfit = error.get_ref().and_then(|error| error.downcast_ref::<Unfit>()).is_some();
             let why = if unfit { error.to_string() } else { format!("cannot write the list: {error}") };
             Stop::new(StopReason::IoError, why)
         })?;

@@ -51,11 +51,10 @@ impl MetadataTest {
             _ => value.get(name),
         });
         match (found, &self.value) {
-            (None, _) => false,
             (Some(_), None) => true,
             (Some(Value::String(text)), Some(wanted)) => text == wanted,
-            (Some(Value::Object(_) | Value::Array(_)), Some(_)) => false,
-            (Some(scalar), Some(wanted)) => scalar.to_string() == *wanted,
+            (None, _) | (Some(Value::Object(_) | Value::Array(_)), Some(_)) => false,
+            (Some(scalar), Some(wanted)) => serde_json::to_string(scalar).is_ok_and(|text| text == *wanted),
         }
     }
 }
