@@ -18,6 +18,7 @@ pub(crate) enum Call {
     DeleteKey,
     DeleteMany,
     GetNamespace,
+    ListKeys,
 }
 
 impl Call {
@@ -27,6 +28,8 @@ impl Call {
             Self::DeleteKey | Self::GetNamespace => 64 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
             Self::DeleteMany => 32 << 20,
+            // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
+            Self::ListKeys => 16 * 1024 * 1024,
         }
     }
 }
@@ -221,7 +224,7 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::DeleteMany | Call::GetNamespace => {
+        Call::DeleteMany | Call::GetNamespace | Call::ListKeys => {
             format!("a firewall refused the request before the API saw it ({page})")
         }
     }

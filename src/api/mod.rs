@@ -4,7 +4,8 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one that deletes many keys.
+//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one
+//!   that deletes many keys; `listing`: a page of keys, asked for and read.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -17,6 +18,7 @@ mod classify;
 mod client;
 mod envelope;
 mod http;
+mod listing;
 mod tls;
 mod transport;
 mod url;
@@ -24,5 +26,6 @@ mod url;
 pub use auth::{Credentials, CredentialsError};
 pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
+pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use tls::TrustError;
 pub use url::{BaseUrl, BaseUrlError, NotItself};

@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, ValueHint};
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::output::OutputArgs;
-use super::pace::PaceArgs;
+use super::pace::{PaceArgs, RequestArgs};
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
@@ -69,9 +69,16 @@ pub struct DeleteArgs {
 pub(super) struct Contradiction(pub(super) ErrorKind, pub(super) String);
 
 impl Contradiction {
-    fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
+    pub(super) fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
         Err(Self(ErrorKind::ArgumentConflict, text.into()))
     }
+}
+
+pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), Contradiction> {
+    if requests.rates.len() > 1 && requests.rates.contains(&RateArg::Unlimited) {
+        return Contradiction::conflict("--rate none cannot be used with another --rate");
+    }
+    Ok(())
 }
 
 impl DeleteArgs {
@@ -80,10 +87,7 @@ impl DeleteArgs {
         self.check_input()?;
         self.check_report()?;
         self.check_outputs()?;
-        let rates = &self.pace.rates;
-        if rates.len() > 1 && rates.contains(&RateArg::Unlimited) {
-            return Contradiction::conflict("--rate none cannot be used with another --rate");
-        }
+        check_rates(&self.pace.requests)?;
         Ok(())
     }
 

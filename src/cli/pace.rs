@@ -17,9 +17,9 @@ pub enum BulkEndpointArg {
     Legacy,
 }
 
-/// How fast, how often, how long.
+/// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
-pub struct PaceArgs {
+pub struct RequestArgs {
     /// At most N requests in any DURATION, or none
     ///
     /// Repeatable, and retries count too. All rates hold at once, and giving one replaces the defaults, which are Cloudflare's limits
@@ -29,6 +29,41 @@ pub struct PaceArgs {
     #[arg(long = "rate", value_name = "N/DURATION", env = "KVSWEEP_RATE", value_delimiter = ',')]
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
     pub rates: Vec<RateArg>,
+
+    /// How often a call is retried after a failure that may pass
+    ///
+    /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
+    /// costs no retry.
+    #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
+    pub retries: u32,
+
+    /// How long one attempt may take
+    ///
+    /// From the connection to the end of the answer. An attempt that takes longer is retried.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_TIMEOUT", default_value = "30s")]
+    #[arg(value_parser = some_duration, hide_short_help = true)]
+    pub timeout: Duration,
+
+    /// The longest pause that is waited out
+    ///
+    /// Where the server asks for a longer one (429), the job stops (exit code 5).
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_PAUSE", default_value = "15m")]
+    #[arg(value_parser = duration, hide_short_help = true)]
+    pub max_pause: Duration,
+
+    /// Stop after DURATION, with what is in flight finished
+    ///
+    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
+    pub deadline: Option<Duration>,
+}
+
+/// How fast, how often, how long.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct PaceArgs {
+    /// How single requests are paced and repeated.
+    #[command(flatten)]
+    pub requests: RequestArgs,
 
     /// Delete up to 10,000 keys with one request
     ///
@@ -54,27 +89,6 @@ pub struct PaceArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// How often a key is retried after a failure that may pass
-    ///
-    /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
-    /// costs no key a retry.
-    #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
-    pub retries: u32,
-
-    /// How long one attempt may take
-    ///
-    /// From the connection to the end of the answer. An attempt that takes longer is retried.
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_TIMEOUT", default_value = "30s")]
-    #[arg(value_parser = some_duration, hide_short_help = true)]
-    pub timeout: Duration,
-
-    /// The longest pause that is waited out
-    ///
-    /// Where the server asks for a longer one (429), the job stops (exit code 5).
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_PAUSE", default_value = "15m")]
-    #[arg(value_parser = duration, hide_short_help = true)]
-    pub max_pause: Duration,
-
     /// The longest outage that is waited out
     ///
     /// While the server cannot be reached or answers nothing but errors, only a probe is sent now and then, and no key
@@ -82,12 +96,6 @@ pub struct PaceArgs {
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_OUTAGE", default_value = "15m")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub max_outage: Duration,
-
-    /// Stop after DURATION, with what is in flight finished
-    ///
-    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
-    pub deadline: Option<Duration>,
 
     /// How long a stopping job waits for requests in flight
     ///

@@ -55,10 +55,13 @@ fn is_set(variable: &OsStr) -> bool {
 pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    if let Command::Delete(delete) = &cli.command
-        && let Err(Contradiction(kind, message)) = delete.check()
-    {
-        return Err(match command.find_subcommand_mut("delete") {
+    let (name, checked) = match &cli.command {
+        Command::Delete(delete) => ("delete", delete.check()),
+        Command::List(list) => ("list", list.check()),
+        Command::Sandbox(_) => return Ok(cli),
+    };
+    if let Err(Contradiction(kind, message)) = checked {
+        return Err(match command.find_subcommand_mut(name) {
             Some(subcommand) => subcommand.error(kind, message),
             None => command.error(kind, message),
         });

@@ -4,6 +4,7 @@
 //! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `list`: a namespace's keys, page by page.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -17,6 +18,7 @@ mod dry_run;
 mod error;
 mod expected;
 mod job;
+mod list;
 mod outputs;
 mod preflight;
 mod reading;
@@ -27,6 +29,7 @@ mod telling;
 
 pub use error::Error;
 pub use job::{Connection, Job, Mode, Question, ReportTo};
+pub use list::ListJob;
 pub use reading::Broken;
 pub use sandbox::Serving;
 
@@ -35,6 +38,8 @@ pub use sandbox::Serving;
 pub enum Task {
     /// A job over keys.
     Delete(Box<Job>),
+    /// A listing of a namespace.
+    List(Box<ListJob>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -49,6 +54,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::DryRun => dry_run::run(&job),
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
+        Task::List(job) => list::run(&job, screen),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }
