@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::outcome::{Settled, Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
 use crate::quota::least_time;
-use crate::record::{Content, Record};
+use crate::record::Record;
 use crate::report::{self, ReportError};
 use crate::terminal::{Shown, counted, duration};
 
@@ -88,25 +88,10 @@ fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Op
 
 /// Whether the survey goes on.
 fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
-    let (key, status, why) = match record.content {
-        Content::Key(key) => (key.into_boxed_str(), Status::Planned, None),
-        Content::Duplicate(key) => {
-            (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
-        }
-        Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
-        Content::Settled => return true,
-    };
-    let row = Settled {
-        number: record.number,
-        key,
-        status,
-        http_status: None,
-        detail: why.map(|error| Box::new(Detail { error_code: None, error })),
-        attempts: 0,
-        elapsed: Duration::ZERO,
-        finished_at: wall_now(),
-    };
-    sender.blocking_send(row).is_ok()
+    match Settled::unsent(record.number, record.content, wall_now()) {
+        Some(row) => sender.blocking_send(row).is_ok(),
+        None => true,
+    }
 }
 
 /// What a careful person wants to know before the real run.
