@@ -1,5 +1,7 @@
 //! `--dry-run`: the same way up to the client, and no further. There is no client here.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::mpsc;
@@ -58,6 +60,7 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
         None => None,
     };
     if plan.broken.as_ref().is_some_and(Broken::is_usage) {
+        ready.report.as_deref().into_iter().for_each(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
     let stop = stop_of(job, &plan, written.and_then(Result::err));
@@ -82,6 +85,14 @@ fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Op
         (None, Some(broken), _) => stop(StopReason::IoError, broken.to_string()),
         (None, None, Err(refused)) => stop(StopReason::MaxKeys, refused.to_string()),
         (None, None, Ok(())) => None,
+    }
+}
+
+/// Half a plan would be in the way of the next try, or worse, pass for a whole one.
+fn remove(report: &Path) {
+    if let Err(error) = fs::remove_file(report) {
+        let report = report.to_string_lossy();
+        tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));
     }
 }
 

@@ -14,6 +14,7 @@ mod element;
 mod entry;
 mod error;
 mod feed;
+mod gzip;
 mod json;
 mod key_set;
 mod line;
