@@ -15,6 +15,8 @@ mod auth;
 mod classify;
 mod client;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http;
 mod tls;
 mod transport;

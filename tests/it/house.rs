@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 19] = [
+const ROOMS: [(&str, &str); 20] = [
     ("api", "clock key"),
     ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
     ("command", "api clock exit input key outcome pipeline plan progress quota record report sandbox terminal"),
     ("exit", "outcome pipeline"),
+    ("fuzzing", "api cli input key plan quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),
