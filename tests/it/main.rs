@@ -23,3 +23,4 @@ mod secrets;
 mod sharing;
 mod stop;
 mod throttled;
+mod tls;
