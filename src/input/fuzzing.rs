@@ -54,8 +54,15 @@ pub fn ndjson(data: &[u8]) {
     if is_packed(data) {
         return;
     }
-    let values = without_mark(data).split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let said: BTreeSet<String> = values.flat_map(|value: serde_json::Value| candidates(&value)).collect();
+    let mut said = BTreeSet::new();
+    for line in without_mark(data).split(|&byte| byte == b'\n') {
+        match serde_json::from_slice::<serde_json::Value>(line) {
+            Ok(value) => said.extend(candidates(&value)),
+            // What stands in members that nobody asked for is not read: there, bytes may be broken and numbers too large.
+            Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() => return,
+            Err(_) => {}
+        }
+    }
     for key in keys(&records) {
         assert!(said.contains(key), "no line says {key:?}");
     }
