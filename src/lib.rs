@@ -66,6 +66,9 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod input;
 pub mod key;
 pub mod listing;

@@ -17,6 +17,8 @@ mod bulk;
 mod classify;
 mod client;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http;
 mod listing;
 mod tls;

@@ -13,6 +13,8 @@ mod encode;
 mod error;
 mod failures;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod journal;
 mod lock;
 mod ndjson;

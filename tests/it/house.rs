@@ -10,6 +10,7 @@ const ROOMS: [(&str, &str); 20] = [
     ("clock", ""),
     ("command", "api clock exit input key listing outcome pipeline plan progress quota record report sandbox terminal"),
     ("exit", "outcome pipeline"),
+    ("fuzzing", "api cli input key plan quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),

@@ -25,3 +25,4 @@ mod secrets;
 mod sharing;
 mod stop;
 mod throttled;
+mod tls;
