@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, SandboxArgs};
+use super::{DeleteArgs, ReviewArgs, SandboxArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -57,6 +57,11 @@ pub enum Command {
     /// on with --resume. Before anything is sent, files are read once to count and check the keys, and you are
     /// asked.
     Delete(Box<DeleteArgs>),
+    /// Tell what finished reports say, as text, JSON or a page
+    ///
+    /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
+    /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
+    Report(Box<ReviewArgs>),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -69,6 +74,7 @@ impl Cli {
     pub fn log_options(&self) -> LogOptions {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
+            Command::Report(args) => args.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

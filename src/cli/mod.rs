@@ -6,6 +6,7 @@
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
+//! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -19,6 +20,7 @@ pub mod pace;
 pub mod parse;
 pub mod report;
 pub mod resolve;
+pub mod review;
 pub mod safety;
 pub mod sandbox;
 mod secret;
@@ -27,6 +29,7 @@ pub mod value;
 pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
 pub use parse::parse_from;
+pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 
 #[cfg(test)]

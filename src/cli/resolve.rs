@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use crate::api::{BaseUrl, Credentials};
-use crate::command::{Connection, Error, Job, Mode, Question, ReportTo, Serving, Task};
+use crate::command::{Connection, Error, Job, Mode, Question, ReportTo, Reviewing, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::logging::LogFormat;
 use crate::pipeline::{FailureLimit, RetryPolicy};
@@ -20,7 +20,7 @@ use crate::terminal::Shown;
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, SandboxArgs};
+use super::{Cli, Command, DeleteArgs, ReviewArgs, SandboxArgs};
 
 /// What the command line asks for.
 ///
@@ -29,7 +29,19 @@ use super::{Cli, Command, DeleteArgs, SandboxArgs};
 pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
+        Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+    }
+}
+
+fn reviewing(args: ReviewArgs) -> Reviewing {
+    Reviewing {
+        reports: args.reports,
+        plan: args.diff,
+        html: args.html,
+        failures: args.failures,
+        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        json: args.json,
     }
 }
 

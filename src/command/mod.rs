@@ -4,6 +4,7 @@
 //! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -20,6 +21,7 @@ mod outputs;
 mod preflight;
 mod reading;
 mod rehearsal;
+mod report;
 mod sandbox;
 mod signals;
 mod telling;
@@ -27,6 +29,7 @@ mod telling;
 pub use error::Error;
 pub use job::{Connection, Job, Mode, Question, ReportTo};
 pub use reading::Broken;
+pub use report::Reviewing;
 pub use sandbox::Serving;
 
 /// What the command line asks for.
@@ -34,6 +37,8 @@ pub use sandbox::Serving;
 pub enum Task {
     /// A job over keys.
     Delete(Box<Job>),
+    /// What finished reports say.
+    Report(Box<Reviewing>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -48,6 +53,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::DryRun => dry_run::run(&job),
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
+        Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

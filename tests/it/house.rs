@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 19] = [
+const ROOMS: [(&str, &str); 20] = [
     ("api", "clock key"),
     ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
-    ("command", "api clock exit input key outcome pipeline plan progress quota record report sandbox terminal"),
+    ("command", "api clock exit input key outcome pipeline plan progress quota record report review sandbox terminal"),
     ("exit", "outcome pipeline"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &str); 19] = [
     ("quota", ""),
     ("record", "key"),
     ("report", "clock outcome record terminal"),
+    ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("terminal", ""),
 ];
