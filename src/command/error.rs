@@ -63,7 +63,9 @@ impl Error {
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
             Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
-            Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::Page { .. } | Self::System { .. } => ExitCode::Error,
+            Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::Page { .. } | Self::System { .. } => {
+                ExitCode::Error
+            }
         }
     }
 

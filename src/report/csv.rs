@@ -5,8 +5,8 @@ use std::io::BufRead;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
 
-use super::row::{COLUMNS, Row};
 use super::reader::StoredRow;
+use super::row::{COLUMNS, Row};
 use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
 
 /// Writes fields and rows, each row ended by `\n`.

@@ -81,10 +81,7 @@ pub(super) fn scan_whole(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_
     })
 }
 
-fn scan_lines(
-    mut input: impl BufRead,
-    mut each: impl FnMut(&[u8]) -> Result<(), String>,
-) -> Result<u64, ScanError> {
+fn scan_lines(mut input: impl BufRead, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> Result<u64, ScanError> {
     let mut line = Vec::new();
     let (mut number, mut complete) = (0, 0);
     loop {

@@ -4,8 +4,8 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
-use super::reports::{Reports, ReviewError};
 use super::cut;
+use super::reports::{Reports, ReviewError};
 use crate::outcome::{Status, Tally};
 
 /// The low bits of a planned key's word say what became of it; the rest is a hash of the key.
@@ -143,11 +143,9 @@ mod tests {
     #[test]
     fn gone_is_gone() {
         let mut fates = Fates { words: vec![8] };
-        for (status, then) in [
-            (Status::Failed, Status::Failed),
-            (Status::Deleted, Status::Deleted),
-            (Status::Invalid, Status::Deleted),
-        ] {
+        for (status, then) in
+            [(Status::Failed, Status::Failed), (Status::Deleted, Status::Deleted), (Status::Invalid, Status::Deleted)]
+        {
             fates.settle(8, status);
             assert_eq!(fates.of(8), Some(then));
         }

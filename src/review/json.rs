@@ -33,7 +33,8 @@ impl Serialize for Review {
         map.serialize_entry("causes", &told.collect::<Vec<_>>())?;
         let other: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + self.causes.others();
         map.serialize_entry("other_causes", &other)?;
-        let attempts = self.attempt_counts().map(|(attempts, records)| json!({"attempts": attempts, "records": records}));
+        let attempts =
+            self.attempt_counts().map(|(attempts, records)| json!({"attempts": attempts, "records": records}));
         map.serialize_entry("attempts", &attempts.collect::<Vec<_>>())?;
         let quantile = |quantile| (!self.elapsed.is_empty()).then(|| self.elapsed_ms(quantile));
         let elapsed = json!({
@@ -47,9 +48,9 @@ impl Serialize for Review {
         map.serialize_entry("rate_per_s", &self.rate().map(|rate| (rate * 1000.0).round() / 1000.0))?;
         map.serialize_entry("timeline", &self.timeline_value())?;
         let (count, together, pauses) = self.timeline.pauses();
-        let longest = pauses.iter().map(|pause| {
-            json!({"from": moment(pause.from_ms).to_string(), "s": pause.length_ms as f64 / 1000.0})
-        });
+        let longest = pauses
+            .iter()
+            .map(|pause| json!({"from": moment(pause.from_ms).to_string(), "s": pause.length_ms as f64 / 1000.0}));
         let longest: Vec<Value> = longest.collect();
         map.serialize_entry("pauses", &json!({"count": count, "s": together.as_secs_f64(), "longest": longest}))?;
         map.end()

@@ -204,7 +204,7 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
     }
     let attempts = review.attempt_counts().map(|(n, records)| {
         let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
-        format!("{n}{more}: {}", count(records))
+        format!("{n}{more}:\u{a0}{}", count(records))
     });
     let quantile = |quantile| duration_ms(review.elapsed_ms(quantile));
     let (pauses, together, _) = review.timeline.pauses();

@@ -163,7 +163,11 @@ pub(super) fn share(number: u64, total: u64) -> String {
 
 /// Milliseconds below a second, else two units.
 pub(super) fn duration_ms(ms: u64) -> String {
-    if ms < 1_000 { format!("{ms}ms") } else { duration(Duration::from_millis(ms)) }
+    match ms {
+        0..1_000 => format!("{ms}ms"),
+        _ if ms < 10_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        _ => duration(Duration::from_millis(ms)),
+    }
 }
 
 fn samples(keys: &[String]) -> String {

@@ -11,8 +11,32 @@ const WIDTHS: [u64; 26] = {
     const M: u64 = 60 * S;
     const H: u64 = 60 * M;
     [
-        1, 2, 5, 10, 20, 50, 100, 200, 500, S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S, M, 2 * M, 5 * M, 10 * M, 15 * M,
-        30 * M, H, 2 * H, 4 * H, 8 * H, 24 * H,
+        1,
+        2,
+        5,
+        10,
+        20,
+        50,
+        100,
+        200,
+        500,
+        S,
+        2 * S,
+        5 * S,
+        10 * S,
+        15 * S,
+        30 * S,
+        M,
+        2 * M,
+        5 * M,
+        10 * M,
+        15 * M,
+        30 * M,
+        H,
+        2 * H,
+        4 * H,
+        8 * H,
+        24 * H,
     ]
 };
 const DAY: u64 = 86_400_000;
@@ -175,9 +199,14 @@ mod tests {
 
     #[test]
     fn columns_are_few_and_of_readable_width() {
-        for (span, width, columns) in
-            [(0, 1, 1), (119, 1, 120), (120, 2, 61), (10_000, 100, 101), (3_600_000, 30_000, 121), (40 * DAY, 28_800_000, 121)]
-        {
+        for (span, width, columns) in [
+            (0, 1, 1),
+            (119, 1, 120),
+            (120, 2, 61),
+            (10_000, 100, 101),
+            (3_600_000, 30_000, 121),
+            (40 * DAY, 28_800_000, 121),
+        ] {
             let timeline = Timeline::new(Some((1_000, 1_000 + span)));
             assert!(timeline.bins().len() <= 120, "{span}: {}", timeline.bins().len());
             if columns <= 120 {
