@@ -104,18 +104,10 @@ impl Review {
 impl Cause {
     /// `failed, HTTP 403, code 10000: Authentication error`.
     pub(super) fn headline(&self) -> String {
-        let mut line = self.status.to_string();
-        if let Some(status) = self.http_status {
-            line.push_str(&format!(", HTTP {status}"));
-        }
-        if let Some(code) = self.error_code {
-            line.push_str(&format!(", code {code}"));
-        }
-        if !self.error.is_empty() {
-            line.push_str(": ");
-            line.push_str(&shortened(&self.error));
-        }
-        line
+        let http_status = self.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
+        let code = self.error_code.map(|code| format!(", code {code}")).unwrap_or_default();
+        let error = if self.error.is_empty() { String::new() } else { format!(": {}", shortened(&self.error)) };
+        format!("{}{http_status}{code}{error}", self.status)
     }
 }
 

@@ -146,15 +146,15 @@ impl Timeline {
     pub fn pauses(&self) -> (u64, Duration, Vec<Pause>) {
         let least = LEAST_PAUSE.max(2 * self.mark_ms);
         let (mut pauses, mut count, mut all_ms) = (Vec::new(), 0, 0);
-        let mut last = None;
+        let mut before = None;
         for mark in self.occupied() {
-            if let Some(last) = last.replace(mark) {
+            if let Some(begun) = before.replace(mark) {
                 // Between two marks lies one width less than between their beginnings, more or less.
-                let length_ms = (mark - last) * self.mark_ms;
+                let length_ms = (mark - begun) * self.mark_ms;
                 if length_ms >= least {
                     count += 1;
                     all_ms += length_ms;
-                    pauses.push(Pause { from_ms: self.from_ms + last * self.mark_ms, length_ms });
+                    pauses.push(Pause { from_ms: self.from_ms + begun * self.mark_ms, length_ms });
                 }
             }
         }
