@@ -17,6 +17,7 @@
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
+//! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
 //! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
@@ -80,5 +81,6 @@ pub mod progress;
 pub mod quota;
 pub mod record;
 pub mod report;
+pub mod review;
 pub mod sandbox;
 pub mod terminal;

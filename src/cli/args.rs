@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, SandboxArgs};
+use super::{DeleteArgs, ListArgs, ReviewArgs, SandboxArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -62,6 +62,11 @@ pub enum Command {
     /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
     /// into a file that was interrupted goes on with --resume.
     List(Box<ListArgs>),
+    /// Tell what finished reports say, as text, JSON or a page
+    ///
+    /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
+    /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
+    Report(Box<ReviewArgs>),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -75,6 +80,7 @@ impl Cli {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
             Command::List(args) => args.output.log.options(),
+            Command::Report(args) => args.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

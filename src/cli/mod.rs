@@ -7,6 +7,7 @@
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`
+//! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -21,6 +22,7 @@ pub mod pace;
 pub mod parse;
 pub mod report;
 pub mod resolve;
+pub mod review;
 pub mod safety;
 pub mod sandbox;
 mod secret;
@@ -30,6 +32,7 @@ pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use parse::parse_from;
+pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
-use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, Serving, Task};
+use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, Reviewing, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
@@ -24,7 +24,7 @@ use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::pace::BulkEndpointArg;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, ListArgs, SandboxArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, ReviewArgs, SandboxArgs};
 
 /// What the command line asks for.
 ///
@@ -34,7 +34,19 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
+        Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+    }
+}
+
+fn reviewing(args: ReviewArgs) -> Reviewing {
+    Reviewing {
+        reports: args.reports,
+        plan: args.diff,
+        html: args.html,
+        failures: args.failures,
+        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        json: args.json,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page.
+//! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -23,6 +24,7 @@ mod outputs;
 mod preflight;
 mod reading;
 mod rehearsal;
+mod report;
 mod sandbox;
 mod signals;
 mod telling;
@@ -31,6 +33,7 @@ pub use error::Error;
 pub use job::{Connection, Job, Mode, Question, ReportTo};
 pub use list::ListJob;
 pub use reading::Broken;
+pub use report::Reviewing;
 pub use sandbox::Serving;
 
 /// What the command line asks for.
@@ -40,6 +43,8 @@ pub enum Task {
     Delete(Box<Job>),
     /// A listing of a namespace.
     List(Box<ListJob>),
+    /// What finished reports say.
+    Report(Box<Reviewing>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -55,6 +60,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
+        Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

@@ -8,7 +8,10 @@ const ROOMS: [(&str, &str); 20] = [
     ("api", "clock key"),
     ("cli", "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
-    ("command", "api clock exit input key listing outcome pipeline plan progress quota record report sandbox terminal"),
+    (
+        "command",
+        "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+    ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
@@ -24,6 +27,7 @@ const ROOMS: [(&str, &str); 20] = [
     ("quota", ""),
     ("record", "key"),
     ("report", "clock outcome record terminal"),
+    ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("terminal", ""),
 ];

@@ -21,6 +21,7 @@ mod quota;
 mod readme;
 mod refusals;
 mod resume;
+mod review;
 mod secrets;
 mod sharing;
 mod stop;
