@@ -14,6 +14,7 @@ mod guards;
 mod house;
 mod lab;
 mod names;
+mod openapi;
 mod outage;
 mod quota;
 mod readme;
