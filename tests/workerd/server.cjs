@@ -4,9 +4,16 @@
 // `api`: the Worker beside this file. `explorer`: Cloudflare's own local API of the same namespaces, behind a server
 // that takes the account out of the path and answers what the explorer has no route for.
 
+const fs = require('node:fs');
 const http = require('node:http');
+const os = require('node:os');
 const path = require('node:path');
 const { createRequire } = require('node:module');
+
+// The namespaces live in a folder of our own, so that none is left behind.
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'kvsweep-workerd-'));
+process.env.TMPDIR = folder;
+process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
 
 const [modules, account, token, ...namespaces] = process.argv.slice(2);
 const { Miniflare } = createRequire(path.join(modules, 'any.js'))('miniflare');

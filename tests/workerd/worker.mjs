@@ -25,12 +25,14 @@ function refusal({ status, code, message }) {
   return Response.json({ success: false, errors, messages: [], result: null }, { status });
 }
 
-/** What the binding itself refuses is the caller's fault. */
+/** What the binding itself refuses is the caller's fault, under the status that the binding names. */
 async function ask(operation) {
   try {
     return await operation();
   } catch (error) {
-    throw error instanceof Problem ? error : new Problem(400, 10_012, String(error?.message ?? error));
+    if (error instanceof Problem) throw error;
+    const [, status = '400', message] = /^(?:KV \w+ failed: (\d{3}) )?(.*)$/s.exec(String(error?.message ?? error));
+    throw new Problem(Number(status), 10_012, message);
   }
 }
 
