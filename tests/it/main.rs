@@ -16,6 +16,7 @@ mod house;
 mod lab;
 mod list;
 mod names;
+mod openapi;
 mod outage;
 mod quota;
 mod readme;
