@@ -58,7 +58,7 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
     let (name, checked) = match &cli.command {
         Command::Delete(delete) => ("delete", delete.check()),
         Command::List(list) => ("list", list.check()),
-        Command::Sandbox(_) => return Ok(cli),
+        Command::Report(_) | Command::Sandbox(_) => return Ok(cli),
     };
     if let Err(Contradiction(kind, message)) = checked {
         return Err(match command.find_subcommand_mut(name) {
