@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 20] = [
+const ROOMS: [(&str, &str); 22] = [
     ("api", "clock key"),
     ("cli", "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
