@@ -11,6 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use crate::api::advice::Advice;
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
+use crate::api::values::MAX_VALUE_BYTES;
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +20,28 @@ pub(crate) enum Call {
     DeleteMany,
     GetNamespace,
     ListKeys,
+    ReadValue,
+    ReadMetadata,
 }
 
 impl Call {
+    /// Whether its path names a key.
+    fn is_about_a_key(self) -> bool {
+        match self {
+            Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
+            Self::DeleteMany | Self::GetNamespace | Self::ListKeys => false,
+        }
+    }
+
     /// How much of an answer is read, in bytes; the API's own to a call for one thing have some hundred.
     pub(crate) fn max_answer(self) -> usize {
         match self {
-            Self::DeleteKey | Self::GetNamespace => 64 * 1024,
+            Self::DeleteKey | Self::GetNamespace | Self::ReadMetadata => 64 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
             Self::DeleteMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
+            Self::ReadValue => MAX_VALUE_BYTES,
         }
     }
 }
@@ -118,6 +130,9 @@ fn passes(status: u16) -> bool {
 
 /// What an answer came to. Of several errors in the body, the first with a known code speaks, else the first.
 pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
+    if call == Call::ReadValue && head.status == 200 {
+        return value(head, body);
+    }
     let envelope = match body {
         Body::Whole(bytes) => {
             Envelope::parse(bytes).map_err(|error| format!("the body is not the API's JSON: {error}"))
@@ -165,23 +180,34 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
             unreadable(head, why)
         }
         status => match (status, meaning) {
-            (404, Some(Meaning::KeyAbsent)) if call == Call::DeleteKey => Answer::Absent(refusal),
+            (404, Some(Meaning::KeyAbsent)) if call.is_about_a_key() => Answer::Absent(refusal),
             (404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
             (400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
             (400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
             (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
                 Answer::Fatal(Fatal::Unauthorized, refusal)
             }
-            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
+            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(&refusal)),
             _ => Answer::Refused(refusal),
         },
     }
 }
 
+/// A value has no envelope: whatever came whole is it, but for a page that something else put in its place.
+fn value(head: &Head, body: &Body) -> Answer {
+    match body {
+        Body::Whole(_) if head.is_html || head.is_challenge => {
+            unreadable(head, "the body is a page for people, and values are application/octet-stream")
+        }
+        Body::Whole(_) => Answer::Success,
+        Body::Cut(_, why) => unreadable(head, why),
+    }
+}
+
 /// The server knows no such call.
-fn no_bulk(refusal: Refusal) -> Refusal {
+fn no_bulk(refusal: &Refusal) -> Refusal {
     let advice = "this server has no bulk deletes of this form: leave --bulk out, or try --bulk-endpoint legacy";
-    Refusal { message: format!("{}; {advice}", refusal.message), ..refusal }
+    Refusal { message: format!("{}; {advice}", refusal.message), ..*refusal }
 }
 
 /// A 2xx without a readable `success: true`.
@@ -220,6 +246,9 @@ fn is_firewall(head: &Head, body: &Body, faults: &[Fault]) -> bool {
 /// How such an answer is explained; `page` is what it said itself.
 fn from_firewall(call: Call, page: &str) -> String {
     match call {
+        Call::ReadValue | Call::ReadMetadata => format!(
+            "a firewall in front of the API took offence at the request, most likely at the key's name in its path ({page})"
+        ),
         Call::DeleteKey => format!(
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"

@@ -5,7 +5,7 @@
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
 //! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one
-//!   that deletes many keys; `listing`: a page of keys, asked for and read.
+//!   that deletes many keys; `listing`: a page of keys, asked for and read; `values`: what a key holds.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -24,6 +24,7 @@ mod listing;
 mod tls;
 mod transport;
 mod url;
+mod values;
 
 pub use auth::{Credentials, CredentialsError};
 pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
@@ -31,3 +32,4 @@ pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use tls::TrustError;
 pub use url::{BaseUrl, BaseUrlError, NotItself};
+pub use values::{MAX_VALUE_BYTES, Metadata, Room, Value};

@@ -13,19 +13,21 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
-use crate::api::{BulkEndpoint, Client, ClientOptions, Namespace};
+use crate::api::{Client, ClientOptions, Namespace};
+use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
 use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::{State, Totals};
-use crate::pipeline::{End, Options, Request, Response, RetryPolicy, Stop, run as run_pipeline};
+use crate::pipeline::{End, Options, RetryPolicy, Stop, run as run_pipeline};
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, least_time};
 use crate::report::{self, Journal, ReportError, Writer, Written};
 use crate::terminal::{Shown, counted, duration};
 
+use super::answering::{Answering, Keeping};
 use super::closing::Closing;
 use super::confirm::{self, Confirmation};
 use super::error::Error;
@@ -94,14 +96,19 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         None => Approved::streaming(job.guards, consent),
     };
 
-    let Ready { outputs, report, failures } = opened.make(job)?;
+    let Ready { outputs, report, failures, backup } = opened.make(job)?;
+    let (keeping, backup) = match backup.map(backup::start).transpose()? {
+        Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
+        None => (None, None),
+    };
     let (rows, writer) = report::start(outputs, AHEAD)?;
     let records = match &rehearsal {
         Some(rehearsal) => rehearsal.fill(look.records),
         None => look.records,
     };
-    let parts = Parts { approved, client, records, rows, writer };
-    let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
+    let answering = Answering { client, bulk_endpoint: job.bulk_endpoint, keeping };
+    let parts = Parts { approved, answering, records, rows, writer, backup };
+    let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -114,6 +121,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         stop: stop.as_ref(),
         report: report.as_deref(),
         failures: failures.as_deref(),
+        backup: job.backup.as_deref().zip(kept),
         notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
     };
     closing.say()
@@ -155,12 +163,15 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Err
 /// The parts of a job that are ready to run.
 struct Parts {
     approved: Approved,
-    /// None where nothing has to be sent.
-    client: Option<Client>,
+    answering: Answering,
     records: BoxedRecords,
     rows: mpsc::Sender<Settled>,
     writer: Writer,
+    backup: Option<backup::Writer>,
 }
+
+/// How it ended, what came of the report, and how many records the backup got.
+type Ended = (End<Broken>, Result<Written, ReportError>, Option<u64>);
 
 /// What all requests of a job draw on, the first one included.
 struct Sending {
@@ -181,7 +192,7 @@ impl Sending {
         parts: Parts,
         runtime: &Runtime,
         screen: &MultiProgress,
-    ) -> Result<(End<Broken>, Result<Written, ReportError>), Error> {
+    ) -> Result<Ended, Error> {
         let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
             mode: job.progress,
@@ -189,17 +200,14 @@ impl Sending {
             lines: job.lines,
             total: plan.map(|plan| plan.records),
             expected: Some(Box::new({
-                let rates = rates.clone();
-                move |keys| least_time(&rates, batching.requests(keys))
+                let (rates, reads) = (rates.clone(), expected::reads(job));
+                move |keys| least_time(&rates, reads * keys + batching.requests(keys))
             })),
-            in_bulk: Some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
+            in_bulk: job.backup.is_none().then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
-        let (client, bulk_endpoint) = (parts.client, job.bulk_endpoint);
-        let send = |request| {
-            let client = client.clone();
-            async move { answer(client.as_ref(), bulk_endpoint, request).await }
-        };
+        let answering = parts.answering;
+        let send = move |request| answering.clone().answer(request);
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
             let records = feed(parts.records, AHEAD);
@@ -224,18 +232,12 @@ impl Sending {
             end.totals.requests += self.totals.requests;
             end.totals.retries += self.totals.retries;
             end.totals.throttled += self.totals.throttled;
-            Ok((end, parts.writer.finish().await))
+            let kept = match parts.backup {
+                Some(writer) => Some(writer.finish().await?),
+                None => None,
+            };
+            Ok((end, parts.writer.finish().await, kept))
         })
-    }
-}
-
-/// Sends one request of the pipeline.
-async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: Request) -> Response {
-    let Some(client) = client else { return Response::Namespace(Ok(())) };
-    match request {
-        Request::Delete(key) => Response::Delete(client.delete(&key).await),
-        Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, bulk_endpoint).await),
-        Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
     }
 }
 
@@ -243,6 +245,7 @@ fn options(job: &Job, now: Instant) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,
+        backup: job.backup.is_some(),
         retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
         max_pause: job.max_pause,
         max_outage: job.max_outage,
@@ -328,6 +331,7 @@ fn stopped_before(job: &Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: 
         stop: Some(stop),
         report: None,
         failures: None,
+        backup: None,
         notes: Vec::new(),
     }
     .say()

@@ -73,6 +73,7 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
         stop: stop.as_ref(),
         report: ready.report.as_deref(),
         failures: None,
+        backup: None,
         notes: notes(job, &plan),
     }
     .say()

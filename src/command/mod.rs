@@ -3,6 +3,7 @@
 //! - [`Job`]: what is to be done, decided once; made by the command line, read here.
 //! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
+//! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page.
 //! - `report`: finished reports as text, JSON or a page.
@@ -12,6 +13,7 @@ use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 
+mod answering;
 mod closing;
 pub mod confirm;
 mod delete;

@@ -21,6 +21,7 @@ use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
+mod backup;
 mod bulk;
 mod ends;
 
@@ -137,7 +138,7 @@ impl Lab {
             let key = match request {
                 Request::Delete(key) => key,
                 Request::Namespace => KeyName::new("the namespace").unwrap(),
-                Request::DeleteMany(_) => unreachable!("one by one"),
+                request => unreachable!("{request:?} in a job without bulk and backup"),
             };
             async move {
                 let nth = seen.count(key.as_str()) + 1;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 22] = [
+const ROOMS: [(&str, &str); 23] = [
     ("api", "clock key"),
+    ("backup", "api key report"),
     ("cli", "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
     ("clock", ""),
     (
         "command",
-        "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+        "api backup clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan quota record report sandbox"),

@@ -1,4 +1,4 @@
-//! The requests that kvsweep makes, against Cloudflare's published OpenAPI for Workers KV.
+//! The requests that kvsweep makes, against Cloudflare's published `OpenAPI` for Workers KV.
 //!
 //! The facts come from the npm package `cloudflare` 7.3.0, which is generated from that document (the file of each row
 //! is below `src/resources/`), and, where it says `miniflare:`, from the excerpt of the document that the npm package
@@ -43,12 +43,12 @@ const N: &str = "kv/namespaces/namespaces.ts";
 const PUBLISHED: [Published; 10] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
-    row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
+    row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
     row("", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
     row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
+    row("ListKeys", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
+    row("ReadValue", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
+    row("ReadMetadata", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
     row("", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
     row("", "GET", "/user/tokens/verify", 0, "user/tokens/tokens.ts"),
 ];
@@ -76,7 +76,9 @@ fn every_request_that_is_made_is_published() {
     let lab = Lab::new();
     lab.server.preload(["a", "b/c?d", "e%2Ff"]);
     lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
-    lab.delete(["keys.txt", "--report", "none"]).run().code(0);
+    lab.kvsweep(["list", "--rate", "none"]).run().code(0);
+    lab.delete(["keys.txt", "--backup", "b.ndjson", "--report", "none"]).run().code(0);
+    lab.delete(["keys.txt", "--bulk", "--report", "none"]).run().code(0);
     let ledger = lab.server.ledger();
     let mut made = BTreeSet::new();
     for entry in &ledger {

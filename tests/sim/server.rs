@@ -279,6 +279,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Delete(key) => vec![key.as_str().to_owned()],
         Request::DeleteMany(keys) => names(keys),
         Request::Namespace => Vec::new(),
+        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     };
     let number = {
         let mut server = server.borrow_mut();
@@ -315,6 +316,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         }
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
+        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     }
 }
 

@@ -63,7 +63,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 46] = [
+const FLAGS: [(&str, &str, &str); 47] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -71,6 +71,7 @@ const FLAGS: [(&str, &str, &str); 46] = [
     ("--no-dedupe", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
+    ("--backup", "", "KVSWEEP_BACKUP"),
     ("--yes", "", ""),
     ("-y", "", ""),
     ("--max-keys", "", "KVSWEEP_MAX_KEYS"),

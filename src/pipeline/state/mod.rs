@@ -30,8 +30,13 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// waiting costs no speed.
 const LINGER: Duration = Duration::from_millis(250);
 
+mod reading;
 mod reply;
 mod settle;
+
+/// The same where keys are backed up, of which far fewer come in a second. What is written to a key in this time, after
+/// it was backed up, is lost.
+const LINGER_BACKED_UP: Duration = Duration::from_secs(10);
 
 /// Keys that wait for a retry; with more, no new ones are taken from the input.
 const MOST_WAITING: usize = 4_096;
@@ -46,6 +51,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How many keys a request names.
     pub batching: Batching,
+    /// Whether every key is read and backed up before it is deleted.
+    pub backup: bool,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// A longer pause after a 429 ends the job.
@@ -67,6 +74,7 @@ impl Default for Options {
         Self {
             concurrency: 32,
             batching: Batching::Single,
+            backup: false,
             retry: RetryPolicy::default(),
             max_pause: Duration::from_mins(15),
             max_outage: Duration::from_mins(15),
@@ -131,7 +139,10 @@ pub struct State {
     budget: Budget,
     outage: Outage,
     rng: StdRng,
+    /// Keys that may be deleted.
     ready: Ready,
+    /// Keys that are to be backed up before.
+    reads: Ready,
     /// Since when keys have waited for a bulk call to be full.
     filling: Option<Instant>,
     /// The most requests in flight; fewer than asked for once the server found them too many.
@@ -165,6 +176,7 @@ impl State {
             budget,
             rng,
             ready: Ready::default(),
+            reads: Ready::default(),
             filling: None,
             waiting: BinaryHeap::new(),
             begun: 0,
@@ -185,14 +197,18 @@ impl State {
     pub fn wants_records(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
-            && (self.ready.len() < self.most_ready() || self.wants_a_fresh_key())
+            && (self.has_room_for_keys() || self.wants_a_fresh_key())
             && self.waiting.len() < self.most_waiting()
             && self.has_room_for_rows()
     }
 
+    fn has_room_for_keys(&self) -> bool {
+        self.reads.len() < 2 * self.options.concurrency && self.ready.len() < self.most_ready()
+    }
+
     /// During an outage an untried key is the best probe.
     fn wants_a_fresh_key(&self) -> bool {
-        self.outage.since().is_some() && self.ready.len() < self.most_waiting() && !self.ready.has_fresh()
+        self.outage.since().is_some() && self.entrance().len() < self.most_waiting() && !self.entrance().has_fresh()
     }
 
     /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
@@ -248,15 +264,16 @@ impl State {
                     return;
                 }
                 self.totals.keys += 1;
-                self.ready.push(Work::new(number, key));
+                self.accept(Work::new(number, key));
             }
-            unsent => match Settled::unsent(number, unsent, wall_now()) {
-                Some(row) => self.settle_unsent(row),
-                None => {
+            unsent => {
+                if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
+                    self.settle_unsent(row);
+                } else {
                     self.totals.resumed += 1;
                     self.events.push(Event::Resumed);
                 }
-            },
+            }
         }
     }
 
@@ -305,7 +322,7 @@ impl State {
             return Step::Wait(Some(end));
         }
         let reading = !self.input_ended && self.stop.is_none();
-        if self.slots.is_empty() && self.ready.is_empty() && self.waiting.is_empty() && !reading {
+        if self.slots.is_empty() && !self.has_keys() && self.waiting.is_empty() && !reading {
             return Step::Finished;
         }
         let wake = match self.try_send(now) {
@@ -315,6 +332,10 @@ impl State {
         let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
         let due = self.waiting.peek().map(|due| due.at);
         Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
+    }
+
+    fn has_keys(&self) -> bool {
+        !self.ready.is_empty() || !self.reads.is_empty()
     }
 
     /// A listener wants to know why nothing happens for a while.
@@ -343,7 +364,7 @@ impl State {
     /// Whether more keys may come that a bulk call could take along.
     fn may_fill(&self) -> bool {
         let reading = !self.input_ended && self.stop.is_none();
-        reading || !self.waiting.is_empty() || !self.slots.is_empty()
+        reading || !self.reads.is_empty() || !self.waiting.is_empty() || !self.slots.is_empty()
     }
 
     /// Until when a bulk call waits for more keys, if it does.
@@ -351,7 +372,8 @@ impl State {
         if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
             return None;
         }
-        let until = *self.filling.get_or_insert(now) + LINGER;
+        let linger = if self.options.backup { LINGER_BACKED_UP } else { LINGER };
+        let until = *self.filling.get_or_insert(now) + linger;
         (now < until).then_some(until)
     }
 
@@ -365,13 +387,13 @@ impl State {
         }
         while self.waiting.peek().is_some_and(|due| due.at <= now) {
             let Some(due) = self.waiting.pop() else { break };
-            self.ready.push_again(due.work);
+            self.queue(&due.work).push_again(due.work);
         }
     }
 
     /// One more request, or the moment to ask again (`None`: when something happens).
     fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        if self.ready.is_empty() || !self.has_room_for_rows() {
+        if !self.has_keys() || !self.has_room_for_rows() {
             return Err(None);
         }
         let probe = match self.outage.allowance(now) {
@@ -381,12 +403,7 @@ impl State {
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
         };
         let choice = self.choice(probe);
-        if !probe && let Some(until) = self.lingers(choice, now) {
-            return Err(Some(until));
-        }
-        if !probe && choice == Choice::Fresh(0) && !self.ready.has_again() {
-            return Err(None);
-        }
+        let turn = self.turn(probe, choice, now)?;
         let permit = match self.budget.try_take(now) {
             Ok(permit) => permit,
             Err(NotYet::Until(moment)) => {
@@ -395,8 +412,7 @@ impl State {
             }
             Err(NotYet::AnAnswer) => return Err(None),
         };
-        let parcel =
-            if probe && choice != Choice::Probe { Vec::new() } else { self.ready.take(self.options.batching, choice) };
+        let parcel = self.take_turn(turn, probe, choice);
         self.totals.requests += 1;
         if probe {
             self.outage.probe_sent();
@@ -411,14 +427,19 @@ impl State {
     }
 
     fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.filling = None;
-        self.totals.retries += u64::from(parcel.iter().any(|work| work.attempts > 0));
+        self.totals.retries += u64::from(parcel.iter().any(|work| work.tried));
         for work in &mut parcel {
             self.begun += u64::from(work.attempts == 0);
             work.attempts += 1;
+            work.tried = true;
             work.first_sent.get_or_insert(now);
         }
+        let read = parcel.first().and_then(|work| work.stage.read(work));
+        if read.is_none() {
+            self.filling = None;
+        }
         let request = match (self.options.batching, &parcel[..]) {
+            _ if let Some(read) = read => read,
             (Batching::Single, [work]) => Request::Delete(work.key.clone()),
             (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
         };

@@ -16,7 +16,7 @@ use crate::pipeline::outage::{Allowance, Sign};
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, History, Verdict, decide};
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{Due, InFlight, Work};
+use crate::pipeline::work::{Due, InFlight, Stage, Work};
 use crate::quota::{News, Permit, Rate};
 use crate::terminal::duration;
 
@@ -24,22 +24,28 @@ impl State {
     /// The response for a slot came.
     pub fn on_response(&mut self, slot: Slot, response: Response, now: Instant) {
         match (slot, response) {
-            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, reply, &HashSet::new(), now),
+            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, &reply, &HashSet::new(), now),
             (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
-                self.on_reply(slot, reply, &left.iter().map(|name| &**name).collect(), now);
+                self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
             }
+            (Slot::Keys(slot), Response::Metadata(reply, metadata)) => {
+                self.on_read(slot, &reply, &Stage::Value(metadata), now);
+            }
+            (Slot::Keys(slot), Response::BackedUp(Ok(reply))) => self.on_read(slot, &reply, &Stage::Delete, now),
+            (Slot::Keys(slot), Response::BackedUp(Err(why))) => self.on_lost_backup(slot, &why, now),
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
         }
     }
 
     /// `left` are the keys that a call which succeeded left undeleted.
-    fn on_reply(&mut self, slot: usize, reply: Reply, left: &HashSet<&str>, now: Instant) {
+    pub(super) fn on_reply(&mut self, slot: usize, reply: &Reply, left: &HashSet<&str>, now: Instant) {
         let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
-        self.hear(&reply, &permit, now);
-        self.see_sign(&reply.answer, &mut parcel, probe, now);
+        self.hear(reply, &permit, now);
+        let read = parcel.first().is_some_and(|work| work.stage.is_read());
+        self.see_sign(&reply.answer, &mut parcel, read, probe, now);
         if let Answer::Throttled { pause, refusal } = &reply.answer {
             self.totals.throttled += 1;
             if refusal.code == Some(TOO_MANY_BULK_CALLS) {
@@ -49,7 +55,7 @@ impl State {
             self.on_pause(*pause, lasts, now);
         }
         let caught = self.outage.since().is_some();
-        let halves = self.halves(&reply.answer, &parcel, caught);
+        let halves = halves(&reply.answer, &parcel, caught);
         // The last comes first, because each goes in front of those that wait.
         for mut work in parcel.into_iter().rev() {
             if let Some(together) = halves {
@@ -73,16 +79,18 @@ impl State {
     }
 
     /// What the answer says of the server.
-    fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], probe: bool, now: Instant) {
+    pub(super) fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], read: bool, probe: bool, now: Instant) {
         let resent = parcel.iter().any(|work| work.history.resent);
         // Many keys that fail together are no key's own trouble.
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
         match sign_of(answer, resent, first_attempt) {
             Some(sign) => {
                 if matches!(sign, Sign::Down { .. }) {
-                    parcel.iter_mut().for_each(|work| work.judged = true);
+                    for work in parcel.iter_mut() {
+                        work.judged = true;
+                    }
                 }
-                self.observe(sign, probe, now);
+                self.observe_stage(sign, read, probe, now);
             }
             None if probe && matches!(answer, Answer::Stale(_)) => {
                 self.outage.probe_was_cut_off(now);
@@ -93,19 +101,6 @@ impl State {
         }
     }
 
-    /// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
-    /// for one of its keys, and one that keeps failing may be too large.
-    fn halves(&self, answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
-        let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
-        let again = parcel.iter().any(|work| work.history.failures > 0);
-        match answer {
-            _ if parcel.len() < 2 => None,
-            Answer::Refused(_) => half,
-            Answer::Passing { .. } if again && !caught => half,
-            _ => None,
-        }
-    }
-
     /// What becomes of one key.
     fn on_answer(&mut self, mut work: Work, answer: Answer, http_status: Option<u16>, caught: bool, now: Instant) {
         match decide(answer, work.history, &self.options.retry, &mut self.rng) {
@@ -113,7 +108,7 @@ impl State {
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
                 // No retry is lost to an outage, and another key is the next probe.
                 work.last = Some(Box::new(verdict));
-                self.ready.push_last(work);
+                self.queue(&work).push_last(work);
             }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
@@ -124,11 +119,11 @@ impl State {
             Decision::Resend(verdict) => {
                 work.history.resent = true;
                 work.last = Some(Box::new(verdict));
-                self.ready.push_again(work);
+                self.queue(&work).push_again(work);
             }
             Decision::Pause(_, verdict) => {
                 work.last = Some(Box::new(verdict));
-                self.ready.push_again(work);
+                self.queue(&work).push_again(work);
             }
             Decision::Stop(stop, verdict) => {
                 self.stop(stop, now);
@@ -138,7 +133,7 @@ impl State {
     }
 
     /// What the answer says of the server's quota.
-    fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
+    pub(super) fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
         for news in &reply.quota {
             let policy = news.policy.and_then(|(count, window)| Rate::new(u32::try_from(count).ok()?, window));
             let QuotaNews { name, remaining, reset_after, .. } = news;
@@ -176,18 +171,26 @@ impl State {
     }
 
     pub(super) fn observe(&mut self, sign: Sign, probe: bool, now: Instant) {
-        if sign == Sign::Alive {
+        self.observe_stage(sign, false, probe, now);
+    }
+
+    fn observe_stage(&mut self, sign: Sign, read: bool, probe: bool, now: Instant) {
+        if sign == Sign::Alive && !read {
             self.epoch += 1;
         }
         let was_down = self.outage.since().is_some();
         let requests = self.options.batching.requests(self.totals.keys);
-        let opened = self.outage.observe(sign, probe, requests, now);
+        let opened = if read {
+            self.outage.observe_read(sign, probe, requests, now)
+        } else {
+            self.outage.observe(sign, probe, requests, now)
+        };
         if opened {
             // What the keys lost while the server went down is given back.
             let epoch = self.epoch;
             let waiting = std::mem::take(&mut self.waiting);
             self.waiting = waiting.into_iter().map(|due| Due { work: due.work.refunded(epoch), ..due }).collect();
-            self.ready.iter_mut().for_each(|work| work.refund(epoch));
+            self.ready.iter_mut().chain(self.reads.iter_mut()).for_each(|work| work.refund(epoch));
             let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
             in_flight.for_each(|work| work.refund(epoch));
         }
@@ -232,6 +235,19 @@ fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
         // A second time in a row it is no accident of keep-alive.
         Answer::Stale(_) if resent => Some(Sign::Down { first_attempt }),
         Answer::Stale(_) | Answer::Throttled { .. } => None,
+    }
+}
+
+/// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
+/// for one of its keys, and one that keeps failing may be too large.
+fn halves(answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
+    let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
+    let again = parcel.iter().any(|work| work.history.failures > 0);
+    match answer {
+        _ if parcel.len() < 2 => None,
+        Answer::Refused(_) => half,
+        Answer::Passing { .. } if again && !caught => half,
+        _ => None,
     }
 }
 
