@@ -22,6 +22,8 @@ pub(crate) enum Call {
     ListKeys,
     ReadValue,
     ReadMetadata,
+    ReadMany,
+    PutMany,
 }
 
 impl Call {
@@ -29,7 +31,7 @@ impl Call {
     fn is_about_a_key(self) -> bool {
         match self {
             Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
-            Self::DeleteMany | Self::GetNamespace | Self::ListKeys => false,
+            Self::DeleteMany | Self::GetNamespace | Self::ListKeys | Self::ReadMany | Self::PutMany => false,
         }
     }
 
@@ -38,10 +40,12 @@ impl Call {
         match self {
             Self::DeleteKey | Self::GetNamespace | Self::ReadMetadata => 64 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
-            Self::DeleteMany => 32 << 20,
+            Self::DeleteMany | Self::PutMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
             Self::ReadValue => MAX_VALUE_BYTES,
+            // Only whether there are values is looked at: fewer keys are asked for where they are larger.
+            Self::ReadMany => 4 << 20,
         }
     }
 }
@@ -132,6 +136,10 @@ fn passes(status: u16) -> bool {
 pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
     if call == Call::ReadValue && head.status == 200 {
         return value(head, body);
+    }
+    if let (Call::ReadMany, 200, Body::Cut(_, why)) = (call, head.status, body) {
+        // Sending it again would not make it shorter; asking for fewer keys does.
+        return Answer::Refused(Refusal { http_status: Some(200), code: None, message: why.clone() });
     }
     let envelope = match body {
         Body::Whole(bytes) => {
@@ -253,7 +261,7 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::DeleteMany | Call::GetNamespace | Call::ListKeys => {
+        Call::DeleteMany | Call::GetNamespace | Call::ListKeys | Call::ReadMany | Call::PutMany => {
             format!("a firewall refused the request before the API saw it ({page})")
         }
     }

@@ -154,6 +154,16 @@ impl Endpoint {
         self.exactly(&["/values/", &segment], None)
     }
 
+    /// Of writes by the thousand.
+    pub(crate) fn bulk_put(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/bulk"], None)
+    }
+
+    /// Of reads by the hundred.
+    pub(crate) fn bulk_get(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/bulk/get"], None)
+    }
+
     /// Of the metadata of `key`.
     pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, NotItself> {
         let mut segment = String::new();

@@ -12,6 +12,9 @@ use serde_json::value::RawValue;
 use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
 use crate::key::KeyName;
 
+/// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
+const MOST_ESCAPED: usize = 90_000_000;
+
 /// One key with all that it holds.
 #[derive(Debug)]
 pub struct Entry {
@@ -39,14 +42,26 @@ struct Record<'a> {
 }
 
 impl Entry {
-    /// Writes it as a line. A value that is UTF-8 is written as text, any other as Base64.
+    /// It as a record of `wrangler kv bulk put` and of the call behind that.
+    ///
+    /// # Errors
+    /// Only where there is no memory for it.
+    pub fn to_json(&self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::with_capacity(self.value.bytes.len() + 256);
+        self.write(&mut line)?;
+        line.pop();
+        Ok(line)
+    }
+
+    /// Writes it as a line. A value that is UTF-8 is written as text, any other as Base64; so is a text that is so long
+    /// once it is escaped that no call could carry it.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(b"{\"key\":")?;
         serde_json::to_writer(&mut *out, self.key.as_str())?;
         out.write_all(b",\"value\":")?;
-        match std::str::from_utf8(&self.value.bytes) {
-            Ok(text) => serde_json::to_writer(&mut *out, text)?,
-            Err(_) => write!(out, "\"{}\",\"base64\":true", Base64Display::new(&self.value.bytes, &STANDARD))?,
+        match std::str::from_utf8(&self.value.bytes).ok().filter(|text| escaped_len(text) <= MOST_ESCAPED) {
+            Some(text) => serde_json::to_writer(&mut *out, text)?,
+            None => write!(out, "\"{}\",\"base64\":true", Base64Display::new(&self.value.bytes, &STANDARD))?,
         }
         if let Some(expiration) = self.value.expiration {
             write!(out, ",\"expiration\":{expiration}")?;
@@ -81,6 +96,16 @@ impl Entry {
     }
 }
 
+/// How many bytes a text takes as a JSON string, at most.
+fn escaped_len(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,6 +131,13 @@ mod tests {
             "{\"key\":\"k\\\"\\n\",\"value\":\"/wA=\",\"base64\":true,\"expiration\":1800000000,\"metadata\":{\"a\": [1]}}\n"
         );
         assert_eq!(line(&entry("\u{feff}é\u{fffd}".as_bytes(), None, None)).matches("base64").count(), 0);
+    }
+
+    #[test]
+    fn a_text_that_no_call_could_carry_is_written_as_base64() {
+        let line = line(&entry(&vec![1; MAX_VALUE_BYTES], None, None));
+        assert!(line.len() < 36_000_000 && line.ends_with("\"base64\":true}\n"));
+        assert_eq!(Entry::read(line.trim_end().as_bytes()).unwrap().value.bytes, vec![1; MAX_VALUE_BYTES]);
     }
 
     #[test]

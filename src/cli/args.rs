@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, ReviewArgs, SandboxArgs};
+use super::{DeleteArgs, ListArgs, RestoreArgs, ReviewArgs, SandboxArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -62,6 +62,12 @@ pub enum Command {
     /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
     /// into a file that was interrupted goes on with --resume.
     List(Box<ListArgs>),
+    /// Put back what a backup of delete holds, and report what became of each key
+    ///
+    /// Values, metadata and expirations are written exactly as they were, never over a key that is there now unless
+    /// --overwrite-values is given. What has expired meanwhile is left out and said. A restoration that ends early goes on
+    /// with --resume.
+    Restore(Box<RestoreArgs>),
     /// Tell what finished reports say, as text, JSON or a page
     ///
     /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
@@ -80,6 +86,7 @@ impl Cli {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
             Command::List(args) => args.output.log.options(),
+            Command::Restore(args) => args.output.log.options(),
             Command::Report(args) => args.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }

@@ -7,6 +7,7 @@
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`
+//! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
@@ -22,6 +23,7 @@ pub mod pace;
 pub mod parse;
 pub mod report;
 pub mod resolve;
+pub mod restore;
 pub mod review;
 pub mod safety;
 pub mod sandbox;
@@ -32,6 +34,7 @@ pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use parse::parse_from;
+pub use restore::RestoreArgs;
 pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 

@@ -58,6 +58,7 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
     let (name, checked) = match &cli.command {
         Command::Delete(delete) => ("delete", delete.check()),
         Command::List(list) => ("list", list.check()),
+        Command::Restore(restore) => ("restore", restore.check()),
         Command::Report(_) | Command::Sandbox(_) => return Ok(cli),
     };
     if let Err(Contradiction(kind, message)) = checked {

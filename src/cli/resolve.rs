@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
-use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, Reviewing, Serving, Task};
+use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, RestoreJob, Reviewing, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
@@ -24,7 +24,7 @@ use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::pace::BulkEndpointArg;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, ListArgs, ReviewArgs, SandboxArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, RestoreArgs, ReviewArgs, SandboxArgs};
 
 /// What the command line asks for.
 ///
@@ -34,6 +34,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
+        Command::Restore(args) => restoring(*args).map(|job| Task::Restore(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
     }
@@ -88,11 +89,6 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
             Mode::Real(connection(args.connection, "; --dry-run and --sandbox need neither ids nor credentials")?)
         }
     };
-    let existing = match (args.report.overwrite, args.report.resume) {
-        (true, _) => Existing::Overwrite,
-        (false, true) => Existing::Resume,
-        (false, false) => Existing::Refuse,
-    };
     Ok(Job {
         sources: sources(args.inputs)?,
         dedupe: !args.input.no_dedupe,
@@ -112,7 +108,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         mode,
         failures: args.report.failures,
         backup: args.safety.backup,
-        existing,
+        existing: existing(args.report.overwrite, args.report.resume),
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,
             SyncArg::EverySecond => Sync::EverySecond,
@@ -182,11 +178,7 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
             None | Some(InputArg::Stdin) => None,
             Some(InputArg::Path(path)) => Some(path),
         },
-        existing: match (args.overwrite, args.resume) {
-            (true, _) => Existing::Overwrite,
-            (false, true) => Existing::Resume,
-            (false, false) => Existing::Refuse,
-        },
+        existing: existing(args.overwrite, args.resume),
         json: args.json,
         quiet: args.output.log.quiet,
         rates: rates(args.requests.rates),
@@ -201,6 +193,45 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
         progress,
         lines: line_format(args.output.log.log_format),
     })
+}
+
+fn restoring(args: RestoreArgs) -> Result<RestoreJob, Error> {
+    let progress = args.output.progress_mode();
+    Ok(RestoreJob {
+        files: args.files,
+        connection: if args.dry_run {
+            None
+        } else {
+            Some(connection(args.connection, "; --dry-run needs neither ids nor credentials")?)
+        },
+        overwrite_values: args.overwrite_values,
+        question: if args.yes { Question::Answered } else { Question::Ask },
+        report: match args.report {
+            Some(ReportArg::Path(path)) => ReportTo::File(path),
+            Some(ReportArg::Stdout) => ReportTo::Stdout,
+            Some(ReportArg::None) => ReportTo::Nowhere,
+            None if args.dry_run => ReportTo::Nowhere,
+            None => ReportTo::Default,
+        },
+        existing: existing(args.overwrite, args.resume),
+        json: args.json,
+        quiet: args.output.log.quiet,
+        rates: rates(args.requests.rates),
+        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
+        timeout: args.requests.timeout,
+        max_pause: args.requests.max_pause,
+        deadline: args.requests.deadline,
+        progress,
+        lines: line_format(args.output.log.log_format),
+    })
+}
+
+fn existing(overwrite: bool, resume: bool) -> Existing {
+    match (overwrite, resume) {
+        (true, _) => Existing::Overwrite,
+        (false, true) => Existing::Resume,
+        (false, false) => Existing::Refuse,
+    }
 }
 
 fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {

@@ -182,7 +182,8 @@ struct Sending {
 
 impl Sending {
     async fn preflight(&mut self, job: &Job, client: &Client) -> Result<Namespace, Stop> {
-        preflight::namespace(job, client, &mut self.budget, &mut self.totals, &mut self.rng).await
+        let patience = preflight::Patience { retry: job.retry, max_pause: job.max_pause };
+        preflight::namespace(patience, client, &mut self.budget, &mut self.totals, &mut self.rng).await
     }
 
     fn run(
@@ -292,6 +293,7 @@ fn ask(
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
+        action: confirm::Action::Delete,
         keys,
         title: namespace.map(|namespace| namespace.title),
         namespace: connection.namespace.clone(),

@@ -6,6 +6,7 @@
 //! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page.
+//! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
 
@@ -27,6 +28,7 @@ mod preflight;
 mod reading;
 mod rehearsal;
 mod report;
+mod restore;
 mod sandbox;
 mod signals;
 mod telling;
@@ -36,6 +38,7 @@ pub use job::{Connection, Job, Mode, Question, ReportTo};
 pub use list::ListJob;
 pub use reading::Broken;
 pub use report::Reviewing;
+pub use restore::RestoreJob;
 pub use sandbox::Serving;
 
 /// What the command line asks for.
@@ -45,6 +48,8 @@ pub enum Task {
     Delete(Box<Job>),
     /// A listing of a namespace.
     List(Box<ListJob>),
+    /// What a backup holds, put back.
+    Restore(Box<RestoreJob>),
     /// What finished reports say.
     Report(Box<Reviewing>),
     /// A server in memory.
@@ -62,6 +67,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
+        Task::Restore(job) => restore::run(&job, screen),
         Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }

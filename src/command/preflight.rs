@@ -1,5 +1,7 @@
 //! The one request before the first delete: it proves the token and the ids, and learns the namespace's title.
 
+use std::time::Duration;
+
 use rand::Rng;
 
 use crate::api::{Client, Namespace};
@@ -10,25 +12,31 @@ use crate::pipeline::{RetryPolicy, Stop};
 use crate::quota::Budget;
 use crate::terminal::{Shown, duration};
 
-use super::job::Job;
+/// How long and how often it is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) retry: RetryPolicy,
+    pub(super) max_pause: Duration,
+}
 
 /// Asks for the namespace.
 ///
 /// # Errors
 /// The [`Stop`] that ends the job before it begins.
 pub(super) async fn namespace(
-    job: &Job,
+    patience: Patience,
     client: &Client,
     budget: &mut Budget,
     totals: &mut Totals,
     rng: &mut impl Rng,
 ) -> Result<Namespace, Stop> {
-    let policy = RetryPolicy { longest_asked: job.max_pause, ..job.retry };
+    let Patience { retry, max_pause } = patience;
+    let policy = RetryPolicy { longest_asked: max_pause, ..retry };
     let tell = |waiting: Waiting<'_>| {
         let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
         tracing::warn!("the namespace cannot be read yet: {}; trying again in {wait}", Shown(error));
     };
-    let found = patiently(budget, &policy, job.max_pause, rng, totals, tell, || client.namespace()).await;
+    let found = patiently(budget, &policy, max_pause, rng, totals, tell, || client.namespace()).await;
     let namespace = found.map_err(|failed| match failed {
         Failed::Stop(stop) => stop,
         // The server is there and will not show the namespace: no delete could fare better.

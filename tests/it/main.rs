@@ -22,6 +22,7 @@ mod outage;
 mod quota;
 mod readme;
 mod refusals;
+mod restore;
 mod resume;
 mod review;
 mod secrets;

@@ -44,8 +44,8 @@ const PUBLISHED: [Published; 10] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
     row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
-    row("", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
-    row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
+    row("PutMany", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
+    row("ReadMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
     row("ListKeys", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
     row("ReadValue", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("ReadMetadata", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
@@ -79,6 +79,7 @@ fn every_request_that_is_made_is_published() {
     lab.kvsweep(["list", "--rate", "none"]).run().code(0);
     lab.delete(["keys.txt", "--backup", "b.ndjson", "--report", "none"]).run().code(0);
     lab.delete(["keys.txt", "--bulk", "--report", "none"]).run().code(0);
+    lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "none"]).run().code(0);
     let ledger = lab.server.ledger();
     let mut made = BTreeSet::new();
     for entry in &ledger {

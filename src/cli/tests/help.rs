@@ -33,6 +33,9 @@ fn short_help_fits_one_screen() {
     let list = help(&["list", "-h"], 100);
     assert_fits(&list, 40, 100);
     insta::assert_snapshot!("list_short", list);
+    let restore = help(&["restore", "-h"], 100);
+    assert_fits(&restore, 40, 100);
+    insta::assert_snapshot!("restore_short", restore);
     let report = help(&["report", "-h"], 100);
     assert_fits(&report, 40, 100);
     insta::assert_snapshot!("report_short", report);
@@ -46,6 +49,7 @@ fn long_help_explains() {
     insta::assert_snapshot!("long", help(&["--help"], 100));
     insta::assert_snapshot!("delete_long", help(&["delete", "--help"], 100));
     insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
+    insta::assert_snapshot!("restore_long", help(&["restore", "--help"], 100));
     insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
@@ -139,7 +143,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "report", "sandbox"] {
+    for subcommand in ["delete", "list", "restore", "report", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {
