@@ -17,6 +17,7 @@
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
@@ -77,3 +78,4 @@ pub mod record;
 pub mod report;
 pub mod sandbox;
 pub mod terminal;
+pub mod wrangler;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueHint};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueHint};
 
+use super::delete::Contradiction;
 use super::secret::RefusedSecret;
 use crate::key::{AccountId, NamespaceId};
 
@@ -24,6 +26,19 @@ pub struct ConnectionArgs {
     /// Its id, not its title: `wrangler kv namespace list` shows it. Not needed with --dry-run and --sandbox.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_KV_NAMESPACE_ID")]
     pub namespace_id: Option<NamespaceId>,
+
+    /// The namespace behind a binding of the nearest wrangler file
+    ///
+    /// `wrangler.json`, `wrangler.jsonc` or `wrangler.toml` of this folder, else of those above it. Its `account_id`
+    /// is taken where none is given. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
+    pub binding: Option<String>,
+
+    /// The environment of the wrangler file that --binding is looked up in
+    ///
+    /// Without it its top level. As in wrangler an environment inherits no binding from there.
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", hide_short_help = true)]
+    pub environment: Option<String>,
 
     /// Read the API token from a file
     ///
@@ -50,4 +65,22 @@ pub struct ConnectionArgs {
 
     #[command(flatten)]
     refused: RefusedSecret,
+}
+
+impl ConnectionArgs {
+    /// Lets `--binding` win over the environment's namespace; finds what clap alone cannot tell from that.
+    pub(super) fn settle(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if self.binding.is_none() {
+            if typed("environment") {
+                return Contradiction::conflict("--env says where --binding is looked up, and there is no --binding");
+            }
+            return Ok(());
+        }
+        if typed("namespace_id") {
+            return Contradiction::conflict("--binding and --namespace-id both name the namespace; give one of them");
+        }
+        self.namespace_id = None;
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! `kvsweep delete`: its groups of flags, and what cannot be said together.
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ValueHint};
+use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
@@ -69,14 +69,15 @@ pub struct DeleteArgs {
 pub(super) struct Contradiction(pub(super) ErrorKind, pub(super) String);
 
 impl Contradiction {
-    fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
+    pub(super) fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
         Err(Self(ErrorKind::ArgumentConflict, text.into()))
     }
 }
 
 impl DeleteArgs {
     /// Finds the contradictions that clap alone cannot see, because they depend on values.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
         self.check_input()?;
         self.check_report()?;
         self.check_outputs()?;

@@ -54,9 +54,10 @@ fn is_set(variable: &OsStr) -> bool {
 
 pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    if let Command::Delete(delete) = &cli.command
-        && let Err(Contradiction(kind, message)) = delete.check()
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    if let Command::Delete(delete) = &mut cli.command
+        && let Some((_, matches)) = matches.subcommand()
+        && let Err(Contradiction(kind, message)) = delete.check(matches)
     {
         return Err(match command.find_subcommand_mut("delete") {
             Some(subcommand) => subcommand.error(kind, message),

@@ -16,6 +16,7 @@ use crate::progress::LineFormat;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
+use crate::wrangler::{self, Bound, nearest};
 
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
@@ -179,11 +180,15 @@ fn input_options(args: InputArgs) -> InputOptions {
 fn connection(args: ConnectionArgs) -> Result<Connection, Error> {
     let missing =
         |what: &str| Error::Usage(format!("{what}; --dry-run and --sandbox need neither ids nor credentials"));
-    let account =
-        args.account_id.ok_or_else(|| missing("which account? give --account-id or CLOUDFLARE_ACCOUNT_ID"))?;
-    let namespace = args
-        .namespace_id
-        .ok_or_else(|| missing("which namespace? give --namespace-id or CLOUDFLARE_KV_NAMESPACE_ID"))?;
+    let bound = args.binding.as_deref().map(|binding| bound(binding, args.environment.as_deref())).transpose()?;
+    let (named, namespace) = match bound {
+        Some(bound) => (bound.account, Some(bound.namespace)),
+        None => (None, args.namespace_id),
+    };
+    let account = args.account_id.or(named);
+    let account = account.ok_or_else(|| missing("which account? give --account-id or CLOUDFLARE_ACCOUNT_ID"))?;
+    let namespace = namespace
+        .ok_or_else(|| missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID or --binding"))?;
     let base_url: BaseUrl =
         args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -201,4 +206,16 @@ fn connection(args: ConnectionArgs) -> Result<Connection, Error> {
         },
     };
     Ok(Connection { base_url, credentials, account, namespace, ca_file: args.cacert })
+}
+
+/// What the nearest wrangler file says of a binding.
+fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
+    let here = std::env::current_dir();
+    let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
+    let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
+    let bound = wrangler::bound(&file, binding, environment);
+    let bound =
+        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Shown(&file.to_string_lossy()))))?;
+    tracing::info!("{} binds {binding:?} to namespace {}", Shown(&file.to_string_lossy()), bound.namespace);
+    Ok(bound)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 19] = [
+const ROOMS: [(&str, &str); 20] = [
     ("api", "clock key"),
-    ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal"),
+    ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal wrangler"),
     ("clock", ""),
     ("command", "api clock exit input key outcome pipeline plan progress quota record report sandbox terminal"),
     ("exit", "outcome pipeline"),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &str); 19] = [
     ("report", "clock outcome record terminal"),
     ("sandbox", "clock"),
     ("terminal", ""),
+    ("wrangler", "key"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

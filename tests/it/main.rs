@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
 mod answers;
+mod binding;
 mod delete;
 mod disk;
 mod dry_run;

@@ -55,7 +55,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 43] = [
+const FLAGS: [(&str, &str, &str); 45] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -88,6 +88,8 @@ const FLAGS: [(&str, &str, &str); 43] = [
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--account-id", "", "CLOUDFLARE_ACCOUNT_ID"),
     ("--namespace-id", "", "CLOUDFLARE_KV_NAMESPACE_ID"),
+    ("--binding", "", ""),
+    ("--env", "", "CLOUDFLARE_ENV"),
     ("--api-token-file", "", "KVSWEEP_API_TOKEN_FILE"),
     ("--base-url", "https://api.cloudflare.com/client/v4", "CLOUDFLARE_API_BASE_URL"),
     ("--cacert", "", "KVSWEEP_CACERT"),
