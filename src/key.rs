@@ -1,7 +1,7 @@
 //! The names that end up in a request path: keys, accounts, namespaces.
 //!
-//! A value of one of these types is valid by construction, and [`KeyName::push_segment`] is the one function of
-//! the crate that turns a key into a path segment. Nothing here reads, sends or prints.
+//! A value of one of these types is valid by construction, and [`push_encoded`] is the one function of the crate that
+//! turns text into a part of a URL. Nothing here reads, sends or prints.
 
 use std::fmt;
 
@@ -73,16 +73,22 @@ impl KeyName {
     /// Done by hand, on bytes: the `url` crate's own segment writer drops tabs and line ends, which would delete
     /// another key.
     pub fn push_segment(&self, out: &mut String) {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
-        out.reserve(self.0.len());
-        for &byte in self.0.as_bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-                out.push(char::from(byte));
-            } else {
-                out.push('%');
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 15)]));
-            }
+        push_encoded(&self.0, out);
+    }
+}
+
+/// Appends `text` with every byte outside RFC 3986's unreserved set percent-encoded: one path segment, or one value of
+/// a query.
+pub fn push_encoded(text: &str, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(text.len());
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
 }

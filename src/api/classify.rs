@@ -17,6 +17,7 @@ use crate::api::envelope::{Envelope, Fault};
 pub(crate) enum Call {
     DeleteKey,
     GetNamespace,
+    ListKeys,
 }
 
 impl Call {
@@ -24,6 +25,8 @@ impl Call {
     pub(crate) fn max_answer(self) -> usize {
         match self {
             Self::DeleteKey | Self::GetNamespace => 64 * 1024,
+            // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
+            Self::ListKeys => 16 * 1024 * 1024,
         }
     }
 }
@@ -203,7 +206,7 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::GetNamespace => format!("a firewall refused the request before the API saw it ({page})"),
+        Call::GetNamespace | Call::ListKeys => format!("a firewall refused the request before the API saw it ({page})"),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::api::auth::{Credentials, CredentialsError};
 use crate::api::classify::Call;
 use crate::api::envelope::Envelope;
 use crate::api::http::{Ask, Http, HttpOptions, no_answer, unsent};
+use crate::api::listing::{Page, PageRequest};
 use crate::api::tls::TrustError;
 use crate::api::url::{BaseUrl, Endpoint, NotItself};
 use crate::key::{AccountId, KeyName, NamespaceId};
@@ -114,6 +115,24 @@ impl Client {
         }
         Envelope::parse(&body).and_then(|envelope| Namespace::deserialize(envelope.result)).map_err(|error| {
             let what = format!("the answer does not describe a namespace: {error}");
+            Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply }
+        })
+    }
+
+    /// Sends one `GET` for a page of keys.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`]. A page that cannot be what was asked for is
+    /// no readable answer.
+    pub async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
+        let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
+        let url = url.map_err(|error| unsent(error.to_string()))?;
+        let (reply, body) = self.inner.http.attempt(Ask::new(Call::ListKeys, Method::GET, url)).await;
+        if reply.answer != Answer::Success {
+            return Err(reply);
+        }
+        Page::read(request, &body).map_err(|why| {
+            let what = format!("the answer is not the page that was asked for: {why}");
             Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply }
         })
     }

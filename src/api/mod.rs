@@ -5,6 +5,7 @@
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
 //! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such.
+//! - `listing`: a page of keys, asked for and read.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -16,11 +17,13 @@ mod classify;
 mod client;
 mod envelope;
 mod http;
+mod listing;
 mod tls;
 mod transport;
 mod url;
 
 pub use auth::{Credentials, CredentialsError};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
+pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use tls::TrustError;
 pub use url::{BaseUrl, BaseUrlError, NotItself};

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::key::{AccountId, KeyName, NamespaceId};
+use crate::key::{AccountId, KeyName, NamespaceId, push_encoded};
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum BaseUrlError {
 
 /// A URL would not name what it was made from, so it is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("not sent: URL parsers would turn the path `{wanted}` into `{parsed}`, which names something else")]
+#[error("not sent: URL parsers would turn `{wanted}` into `{parsed}`, which names something else")]
 pub struct NotItself {
     wanted: String,
     parsed: String,
@@ -135,26 +135,43 @@ impl Endpoint {
 
     /// Of the namespace itself.
     pub(crate) fn namespace(&self) -> Result<Url, NotItself> {
-        self.exactly(&[])
+        self.exactly(&[], None)
     }
 
     /// Of the value of `key`.
     pub(crate) fn value(&self, key: &KeyName) -> Result<Url, NotItself> {
         let mut segment = String::new();
         key.push_segment(&mut segment);
-        self.exactly(&["/values/", &segment])
+        self.exactly(&["/values/", &segment], None)
+    }
+
+    /// Of a page of the keys that begin with `prefix`.
+    pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, NotItself> {
+        let mut query = format!("limit={limit}");
+        for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                query.push_str(name);
+                push_encoded(value, &mut query);
+            }
+        }
+        self.exactly(&["/keys"], Some(&query))
     }
 
     /// Parses once and compares: the only way from text to a URL that is sent.
-    fn exactly(&self, tail: &[&str]) -> Result<Url, NotItself> {
+    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
         let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
         let mut text = String::with_capacity(self.origin.len() + self.path.len() + length);
         text.push_str(&self.origin);
         text.push_str(&self.path);
         text.extend(tail.iter().copied());
-        let wanted = &text[self.origin.len()..];
+        let path = self.origin.len()..text.len();
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        let (path, wanted) = (&text[path], &text[self.origin.len()..]);
         match Url::parse(&text) {
-            Ok(url) if url.as_str() == text && url.path() == wanted => Ok(url),
+            Ok(url) if url.as_str() == text && url.path() == path && url.query() == query => Ok(url),
             Ok(url) => Err(NotItself {
                 wanted: wanted.to_owned(),
                 parsed: url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned(),

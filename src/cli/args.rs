@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, SandboxArgs};
+use super::{DeleteArgs, ListArgs, SandboxArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -57,6 +57,11 @@ pub enum Command {
     /// on with --resume. Before anything is sent, files are read once to count and check the keys, and you are
     /// asked.
     Delete(Box<DeleteArgs>),
+    /// List the keys of a namespace, ready to be an input of delete
+    ///
+    /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
+    /// into a file that was interrupted goes on with --resume.
+    List(Box<ListArgs>),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -69,6 +74,7 @@ impl Cli {
     pub fn log_options(&self) -> LogOptions {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
+            Command::List(args) => args.output.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

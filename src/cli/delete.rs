@@ -6,7 +6,7 @@ use clap::{ArgAction, ArgMatches, Args, ValueHint};
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::output::OutputArgs;
-use super::pace::PaceArgs;
+use super::pace::{PaceArgs, RequestArgs};
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
@@ -74,6 +74,13 @@ impl Contradiction {
     }
 }
 
+pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), Contradiction> {
+    if requests.rates.len() > 1 && requests.rates.contains(&RateArg::Unlimited) {
+        return Contradiction::conflict("--rate none cannot be used with another --rate");
+    }
+    Ok(())
+}
+
 impl DeleteArgs {
     /// Finds the contradictions that clap alone cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
@@ -81,10 +88,7 @@ impl DeleteArgs {
         self.check_input()?;
         self.check_report()?;
         self.check_outputs()?;
-        let rates = &self.pace.rates;
-        if rates.len() > 1 && rates.contains(&RateArg::Unlimited) {
-            return Contradiction::conflict("--rate none cannot be used with another --rate");
-        }
+        check_rates(&self.pace.requests)?;
         Ok(())
     }
 

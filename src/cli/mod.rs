@@ -6,6 +6,7 @@
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
+//! - [`list`]: `kvsweep list`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -14,6 +15,7 @@ pub mod args;
 pub mod connection;
 pub mod delete;
 pub mod input;
+pub mod list;
 pub mod output;
 pub mod pace;
 pub mod parse;
@@ -26,6 +28,7 @@ pub mod value;
 
 pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
+pub use list::ListArgs;
 pub use parse::parse_from;
 pub use sandbox::SandboxArgs;
 

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::value::{RateArg, duration, some_duration};
 
-/// How fast, how often, how long.
+/// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
-pub struct PaceArgs {
+pub struct RequestArgs {
     /// At most N requests in any DURATION, or none
     ///
     /// Repeatable, and retries count too. All rates hold at once, and giving one replaces the defaults, which are Cloudflare's limits
@@ -19,15 +19,10 @@ pub struct PaceArgs {
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
     pub rates: Vec<RateArg>,
 
-    /// How many requests may be in flight at once, 1 to 1024
-    #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub concurrency: u16,
-
-    /// How often a key is retried after a failure that may pass
+    /// How often a call is retried after a failure that may pass
     ///
     /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
-    /// costs no key a retry.
+    /// costs no retry.
     #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
     pub retries: u32,
 
@@ -45,6 +40,25 @@ pub struct PaceArgs {
     #[arg(value_parser = duration, hide_short_help = true)]
     pub max_pause: Duration,
 
+    /// Stop after DURATION, with what is in flight finished
+    ///
+    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
+    pub deadline: Option<Duration>,
+}
+
+/// How fast, how often, how long.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct PaceArgs {
+    /// How single requests are paced and repeated.
+    #[command(flatten)]
+    pub requests: RequestArgs,
+
+    /// How many requests may be in flight at once, 1 to 1024
+    #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+
     /// The longest outage that is waited out
     ///
     /// While the server cannot be reached or answers nothing but errors, only a probe is sent now and then, and no key
@@ -52,12 +66,6 @@ pub struct PaceArgs {
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_OUTAGE", default_value = "15m")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub max_outage: Duration,
-
-    /// Stop after DURATION, with what is in flight finished
-    ///
-    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
-    pub deadline: Option<Duration>,
 
     /// How long a stopping job waits for requests in flight
     ///

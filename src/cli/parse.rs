@@ -55,11 +55,14 @@ fn is_set(variable: &OsStr) -> bool {
 pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    if let Command::Delete(delete) = &mut cli.command
-        && let Some((_, matches)) = matches.subcommand()
-        && let Err(Contradiction(kind, message)) = delete.check(matches)
-    {
-        return Err(match command.find_subcommand_mut("delete") {
+    let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
+    let checked = match &mut cli.command {
+        Command::Delete(delete) => delete.check(matches),
+        Command::List(list) => list.check(matches),
+        Command::Sandbox(_) => Ok(()),
+    };
+    if let Err(Contradiction(kind, message)) = checked {
+        return Err(match command.find_subcommand_mut(name) {
             Some(subcommand) => subcommand.error(kind, message),
             None => command.error(kind, message),
         });

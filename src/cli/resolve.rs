@@ -6,13 +6,16 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use crate::api::{BaseUrl, Credentials};
-use crate::command::{Connection, Error, Job, Mode, Question, ReportTo, Serving, Task};
+use crate::clock::wall_now;
+use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, Serving, Task};
 use crate::input::{Column, Format, Header, InputOptions, Source};
+use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
 use crate::pipeline::{FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
+use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
@@ -21,7 +24,7 @@ use crate::wrangler::{self, Bound, nearest};
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, SandboxArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, SandboxArgs};
 
 /// What the command line asks for.
 ///
@@ -30,6 +33,7 @@ use super::{Cli, Command, DeleteArgs, SandboxArgs};
 pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
+        Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
     }
 }
@@ -68,7 +72,9 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
     let mode = match (args.safety.dry_run, args.safety.sandbox) {
         (true, _) => Mode::DryRun,
         (false, true) => Mode::Rehearsal,
-        (false, false) => Mode::Real(connection(args.connection)?),
+        (false, false) => {
+            Mode::Real(connection(args.connection, "; --dry-run and --sandbox need neither ids nor credentials")?)
+        }
     };
     let existing = match (args.report.overwrite, args.report.resume) {
         (true, _) => Existing::Overwrite,
@@ -101,32 +107,77 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         },
         json: args.report.json,
         quiet: args.output.log.quiet,
-        rates: args
-            .pace
-            .rates
-            .into_iter()
-            .filter_map(|rate| match rate {
-                RateArg::Limit(rate) => Some(rate),
-                RateArg::Unlimited => None,
-            })
-            .collect(),
+        rates: rates(args.pace.requests.rates),
         concurrency: args.pace.concurrency.into(),
-        retry: RetryPolicy { retries: args.pace.retries, ..RetryPolicy::default() },
-        timeout: args.pace.timeout,
-        max_pause: args.pace.max_pause,
+        retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
+        timeout: args.pace.requests.timeout,
+        max_pause: args.pace.requests.max_pause,
         max_outage: args.pace.max_outage,
         max_failures: args.safety.max_failures.map(|limit| match limit {
             MaxFailures::Count(count) => FailureLimit::Count(count),
             MaxFailures::Share(percent) => FailureLimit::Percent(percent),
         }),
         canary: args.safety.canary.map(NonZeroU64::get),
-        deadline: args.pace.deadline,
+        deadline: args.pace.requests.deadline,
         grace: args.pace.grace,
         progress,
-        lines: match args.output.log.log_format {
-            LogFormat::Text => LineFormat::Text,
-            LogFormat::Json => LineFormat::Json,
+        lines: line_format(args.output.log.log_format),
+    })
+}
+
+fn rates(args: Vec<RateArg>) -> Vec<Rate> {
+    let limit = |rate| match rate {
+        RateArg::Limit(rate) => Some(rate),
+        RateArg::Unlimited => None,
+    };
+    args.into_iter().filter_map(limit).collect()
+}
+
+fn line_format(format: LogFormat) -> LineFormat {
+    match format {
+        LogFormat::Text => LineFormat::Text,
+        LogFormat::Json => LineFormat::Json,
+    }
+}
+
+fn listing(args: ListArgs) -> Result<ListJob, Error> {
+    let format = args.format();
+    let moment = args.expiring_before.map(|when| Moment { at: when.at(wall_now()), said: when.said });
+    let progress = args.output.progress_mode();
+    Ok(ListJob {
+        connection: connection(args.connection, "")?,
+        prefixes: Prefixes::new(args.prefixes),
+        selection: Selection {
+            names: filter(args.protect.clone(), None, args.only.clone())?,
+            expiring_before: moment,
+            without_expiration: args.without_expiration,
+            metadata: args.metadata,
         },
+        only: args.only,
+        protect: args.protect,
+        format,
+        output: match args.output_path {
+            None | Some(InputArg::Stdin) => None,
+            Some(InputArg::Path(path)) => Some(path),
+        },
+        existing: match (args.overwrite, args.resume) {
+            (true, _) => Existing::Overwrite,
+            (false, true) => Existing::Resume,
+            (false, false) => Existing::Refuse,
+        },
+        json: args.json,
+        quiet: args.output.log.quiet,
+        rates: rates(args.requests.rates),
+        retry: RetryPolicy {
+            retries: args.requests.retries,
+            longest_asked: args.requests.max_pause,
+            ..RetryPolicy::default()
+        },
+        timeout: args.requests.timeout,
+        max_pause: args.requests.max_pause,
+        deadline: args.requests.deadline,
+        progress,
+        lines: line_format(args.output.log.log_format),
     })
 }
 
@@ -177,9 +228,8 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn connection(args: ConnectionArgs) -> Result<Connection, Error> {
-    let missing =
-        |what: &str| Error::Usage(format!("{what}; --dry-run and --sandbox need neither ids nor credentials"));
+fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection, Error> {
+    let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
     let bound = args.binding.as_deref().map(|binding| bound(binding, args.environment.as_deref())).transpose()?;
     let (named, namespace) = match bound {
         Some(bound) => (bound.account, Some(bound.namespace)),

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::api::{ClientError, CredentialsError};
 use crate::exit::ExitCode;
+use crate::listing::BookmarkError;
 use crate::report::ReportError;
 
 use super::reading::Broken;
@@ -29,6 +30,9 @@ pub enum Error {
     /// The report or the failures file cannot be opened, read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Where a listing stands cannot be read or written.
+    #[error(transparent)]
+    Bookmark(#[from] BookmarkError),
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
     Sandbox(io::Error),
@@ -50,11 +54,15 @@ impl Error {
     /// What the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) => ExitCode::Usage,
+            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) | Self::Bookmark(BookmarkError::Damaged { .. }) => {
+                ExitCode::Usage
+            }
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
             Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
-            Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::System { .. } => ExitCode::Error,
+            Self::Bookmark(_) | Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::System { .. } => {
+                ExitCode::Error
+            }
         }
     }
 

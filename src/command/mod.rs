@@ -4,6 +4,7 @@
 //! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `list`: a namespace's keys, page by page.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -16,6 +17,7 @@ mod delete;
 mod dry_run;
 mod error;
 mod job;
+mod list;
 mod outputs;
 mod preflight;
 mod reading;
@@ -26,6 +28,7 @@ mod telling;
 
 pub use error::Error;
 pub use job::{Connection, Job, Mode, Question, ReportTo};
+pub use list::ListJob;
 pub use reading::Broken;
 pub use sandbox::Serving;
 
@@ -34,6 +37,8 @@ pub use sandbox::Serving;
 pub enum Task {
     /// A job over keys.
     Delete(Box<Job>),
+    /// A listing of a namespace.
+    List(Box<ListJob>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -48,6 +53,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::DryRun => dry_run::run(&job),
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
+        Task::List(job) => list::run(&job, screen),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

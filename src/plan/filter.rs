@@ -57,6 +57,11 @@ impl Filter {
         Ok(Self { protect: Patterns::new(protect)?, only })
     }
 
+    /// Whether a key of this name is not kept.
+    pub fn allows(&self, name: &str) -> bool {
+        self.protect.matching(name).is_none() && self.only.as_ref().is_none_or(|only| only.matching(name).is_some())
+    }
+
     /// The record as it may be treated: a key that has to be kept becomes invalid.
     pub fn apply(&self, record: Record) -> Record {
         let Content::Key(key) = &record.content else { return record };

@@ -134,6 +134,12 @@ impl Progress {
         self.refresh(now);
     }
 
+    /// A page of a listing came, with so many keys that were wanted.
+    pub fn listed(&mut self, keys: u64) {
+        self.state.listed(keys);
+        self.refresh(Instant::now());
+    }
+
     /// Brings what is shown up to date.
     pub fn tick(&mut self) {
         self.refresh(Instant::now());

@@ -22,6 +22,8 @@ pub(super) struct State {
     failed: u64,
     invalid: u64,
     retries: u64,
+    /// Pages of a listing.
+    pages: u64,
     phase: Phase,
     speed: Speed,
 }
@@ -43,6 +45,7 @@ impl State {
             failed: 0,
             invalid: 0,
             retries: 0,
+            pages: 0,
             phase: Phase::Running,
             speed: Speed::new(now),
         }
@@ -65,6 +68,12 @@ impl State {
                 self.phase = Phase::Draining { reason, in_flight: in_flight as u64 };
             }
         }
+    }
+
+    pub(super) fn listed(&mut self, keys: u64) {
+        self.pages += 1;
+        self.done += keys;
+        self.worked += keys;
     }
 
     /// A job that drains never runs again, whatever else happens.
@@ -98,6 +107,7 @@ impl State {
             failed: self.failed,
             invalid: self.invalid,
             retries: self.retries,
+            pages: self.pages,
             doing: match self.phase {
                 Phase::Running => Doing::Running { per_second, left: self.left(per_second) },
                 Phase::Paused { until, cause } => Doing::Paused { cause, left: until.saturating_duration_since(now) },

@@ -19,6 +19,8 @@ pub(super) struct View {
     pub(super) failed: u64,
     pub(super) invalid: u64,
     pub(super) retries: u64,
+    /// Pages of a listing; 0 for other jobs.
+    pub(super) pages: u64,
     pub(super) doing: Doing,
 }
 
@@ -37,6 +39,9 @@ impl fmt::Display for View {
                 write!(f, "{} of {} ({percent})", count(self.done), counted(total, "key"))?;
             }
             None => f.write_str(&counted(self.done, "key"))?,
+        }
+        if self.pages > 0 {
+            write!(f, " in {}", counted(self.pages, "page"))?;
         }
         if let Doing::Running { per_second: Some(speed), .. } = self.doing {
             write!(f, ", {}", rate(speed))?;
@@ -151,7 +156,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn view(doing: Doing) -> View {
-        View { done: 12_345, total: Some(50_000), failed: 3, invalid: 0, retries: 12, doing }
+        View { done: 12_345, total: Some(50_000), failed: 3, invalid: 0, retries: 12, pages: 0, doing }
     }
 
     fn running() -> Doing {
@@ -164,7 +169,7 @@ mod tests {
         let views = [
             view(running()),
             View { total: None, retries: 1, invalid: 1_000, ..view(running()) },
-            View { done: 0, failed: 0, retries: 0, ..view(Doing::Running { per_second: None, left: None }) },
+            View { done: 0, failed: 0, retries: 0, pages: 0, ..view(Doing::Running { per_second: None, left: None }) },
             paused(PauseCause::Throttled, 252 * SECOND),
             paused(PauseCause::Throttled, Duration::from_millis(3_200)),
             paused(PauseCause::Throttled, Duration::ZERO),

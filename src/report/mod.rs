@@ -28,6 +28,7 @@ pub use error::{Holder, ReportError};
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
 pub use journal::{Journal, Verdict};
+pub use output::OutputFile;
 pub use summary::Summary;
 pub use target::{Existing, Format, Sync, SyncError, Target, default_path};
 pub use writer::{Outputs, Writer, Written, start};

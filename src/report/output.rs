@@ -23,7 +23,7 @@ enum Origin {
 
 /// A regular file, held by this process alone.
 #[derive(Debug)]
-pub(super) struct OutputFile {
+pub struct OutputFile {
     /// Dropped, and so removed, before the lock goes with the file.
     note: Option<Note>,
     file: File,
@@ -33,7 +33,10 @@ pub(super) struct OutputFile {
 
 impl OutputFile {
     /// Opens and locks `path`; a new file gets mode 0600.
-    pub(super) fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
+    ///
+    /// # Errors
+    /// As [`ReportFile::open`](super::ReportFile::open).
+    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
         for _ in 0..ATTEMPTS {
             let opened = match existing {
                 Existing::Refuse => Some((create(&path)?, Origin::Made)),
@@ -58,20 +61,25 @@ impl OutputFile {
     }
 
     /// Leaves a note that says who writes it.
-    pub(super) fn leave_note(&mut self) {
+    pub fn leave_note(&mut self) {
         self.note = Note::leave(&self.path);
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// The path that it was opened by.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
+    /// The file, to be written through.
+    pub fn file(&self) -> &File {
         &self.file
     }
 
     /// Cuts off what follows the first `keep` bytes; writing goes on there.
-    pub(super) fn begin(&mut self, keep: u64) -> Result<(), ReportError> {
+    ///
+    /// # Errors
+    /// [`ReportError::Io`].
+    pub fn begin(&mut self, keep: u64) -> Result<(), ReportError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
         file.set_len(keep)
@@ -81,7 +89,7 @@ impl OutputFile {
     }
 
     /// Whether `path` names this file, by whatever name.
-    pub(super) fn is_same_file(&self, path: &Path) -> bool {
+    pub fn is_same_file(&self, path: &Path) -> bool {
         let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
         fs::metadata(path).and_then(|other| Ok(same(other, self.file.metadata()?))).unwrap_or(false)
     }

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 20] = [
+const ROOMS: [(&str, &str); 21] = [
     ("api", "clock key"),
-    ("cli", "api command exit input key logging pipeline plan progress quota report sandbox terminal wrangler"),
+    (
+        "cli",
+        "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
+    ),
     ("clock", ""),
-    ("command", "api clock exit input key outcome pipeline plan progress quota record report sandbox terminal"),
+    ("command", "api clock exit input key listing outcome pipeline plan progress quota record report sandbox terminal"),
     ("exit", "outcome pipeline"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),
+    ("listing", "api plan terminal"),
     ("logging", "clock terminal"),
     ("main", ""),
     ("outcome", "record"),

@@ -14,6 +14,7 @@ mod formats;
 mod guards;
 mod house;
 mod lab;
+mod list;
 mod names;
 mod outage;
 mod quota;

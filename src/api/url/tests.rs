@@ -87,9 +87,9 @@ fn urls_are_those_of_the_contract() {
 #[test]
 fn a_url_that_is_not_itself_is_refused() {
     for tail in ["..", ".", "%2e%2e", ".%2E", "a/../b", "a?b", "a#b", "a\tb", "a b", "a\\..\\b", "ü"] {
-        assert!(endpoint().exactly(&["/values/", tail]).is_err(), "{tail}");
+        assert!(endpoint().exactly(&["/values/", tail], None).is_err(), "{tail}");
     }
-    let refused = endpoint().exactly(&["/values/", ".."]).unwrap_err().to_string();
+    let refused = endpoint().exactly(&["/values/", ".."], None).unwrap_err().to_string();
     assert!(refused.contains("into `/client/v4/accounts/acc/storage/kv/namespaces/ns/`"), "{refused}");
 }
 
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn whatever_is_sent_stays_below_the_namespace(tail in hostile()) {
-        if let Ok(url) = endpoint().exactly(&["/values/", &tail]) {
+        if let Ok(url) = endpoint().exactly(&["/values/", &tail], None) {
             prop_assert_eq!(url.as_str(), format!("{NAMESPACE}/values/{tail}"));
             prop_assert_eq!((url.query(), url.fragment()), (None, None));
         }
@@ -134,5 +134,31 @@ proptest! {
         if let Ok(url) = base(&text) {
             prop_assert_eq!(base(&url.to_string()), Ok(url));
         }
+    }
+}
+
+#[test]
+fn a_page_is_asked_for_with_every_awkward_byte_encoded() {
+    let keys = |prefix, cursor| endpoint().keys(prefix, 1_000, cursor).unwrap().to_string();
+    assert_eq!(keys("", None), format!("{NAMESPACE}/keys?limit=1000"));
+    assert_eq!(keys("a b&c=#/+é", Some("x+/=")), {
+        format!("{NAMESPACE}/keys?limit=1000&prefix=a%20b%26c%3D%23%2F%2B%C3%A9&cursor=x%2B%2F%3D")
+    });
+    assert_eq!(keys("..", Some("'\"<>\t\n")), {
+        format!("{NAMESPACE}/keys?limit=1000&prefix=..&cursor=%27%22%3C%3E%09%0A")
+    });
+}
+
+proptest! {
+    #[test]
+    fn no_prefix_and_no_cursor_changes_anything_else(prefix: String, cursor: String) {
+        let url = endpoint().keys(&prefix, 1_000, Some(&cursor)).unwrap();
+        prop_assert_eq!(url.path(), format!("{}/keys", &NAMESPACE["https://api.cloudflare.com".len()..]));
+        let pairs: Vec<(String, String)> =
+            url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let mut wanted = vec![("limit".to_owned(), "1000".to_owned())];
+        wanted.extend([("prefix", prefix), ("cursor", cursor)].into_iter()
+            .filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)));
+        prop_assert_eq!(pairs, wanted);
     }
 }

@@ -30,6 +30,9 @@ fn short_help_fits_one_screen() {
     let delete = help(&["delete", "-h"], 100);
     assert_fits(&delete, 40, 100);
     insta::assert_snapshot!("delete_short", delete);
+    let list = help(&["list", "-h"], 100);
+    assert_fits(&list, 40, 100);
+    insta::assert_snapshot!("list_short", list);
     let sandbox = help(&["sandbox", "-h"], 100);
     assert_fits(&sandbox, 40, 100);
     insta::assert_snapshot!("sandbox_short", sandbox);
@@ -39,6 +42,7 @@ fn short_help_fits_one_screen() {
 fn long_help_explains() {
     insta::assert_snapshot!("long", help(&["--help"], 100));
     insta::assert_snapshot!("delete_long", help(&["delete", "--help"], 100));
+    insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
 
@@ -129,7 +133,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "sandbox"] {
+    for subcommand in ["delete", "list", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {

@@ -31,9 +31,13 @@ fn nothing_said_means_the_defaults() {
     assert_eq!(args.input.format, FormatArg::Auto);
     assert_eq!((&args.report.report, args.report.sync), (&None, SyncArg::EverySecond));
     let limits = [Rate::PER_USER, Rate::PER_ADDRESS].map(RateArg::Limit);
-    assert_eq!((args.pace.rates.as_slice(), args.pace.concurrency, args.pace.retries), (&limits[..], 32, 8));
-    let seconds = [args.pace.timeout, args.pace.max_pause, args.pace.grace].map(|duration| duration.as_secs());
-    assert_eq!((seconds, args.pace.deadline), ([30, 900, 10], None));
+    assert_eq!(
+        (args.pace.requests.rates.as_slice(), args.pace.concurrency, args.pace.requests.retries),
+        (&limits[..], 32, 8)
+    );
+    let seconds =
+        [args.pace.requests.timeout, args.pace.requests.max_pause, args.pace.grace].map(|duration| duration.as_secs());
+    assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
     assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, None));
     assert_eq!(args.connection.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
@@ -57,9 +61,9 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!(args.report.report, Some(ReportArg::Path("out.ndjson".into())));
     assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), SyncArg::Always));
     let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| RateArg::Limit(rate.parse().unwrap()));
-    assert_eq!(args.pace.rates, rates);
-    assert_eq!((args.pace.concurrency, args.pace.retries), (1_024, 0));
-    assert_eq!(args.pace.deadline, Some(Duration::from_mins(90)));
+    assert_eq!(args.pace.requests.rates, rates);
+    assert_eq!((args.pace.concurrency, args.pace.requests.retries), (1_024, 0));
+    assert_eq!(args.pace.requests.deadline, Some(Duration::from_mins(90)));
     assert_eq!(args.pace.grace, Duration::ZERO);
     assert_eq!(args.connection.account_id.unwrap().as_str(), "acc");
     assert_eq!(args.connection.api_token_file, Some("token".into()));

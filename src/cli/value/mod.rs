@@ -3,7 +3,9 @@
 mod guard;
 mod place;
 mod time;
+mod when;
 
 pub use guard::{CountError, MaxFailures, MaxFailuresError, count};
 pub use place::{ColumnArg, ColumnError, DelimiterError, FormatArg, InputArg, ReportArg, SyncArg, delimiter};
 pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
+pub use when::{WhenArg, WhenError};

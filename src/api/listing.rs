@@ -1,0 +1,187 @@
+//! A page of the keys of a namespace (<https://developers.cloudflare.com/api/resources/kv>, "List a Namespace's Keys"):
+//! what is asked for, and what of an answer can be believed.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+/// Where the next page begins, in the server's own words; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(Box<str>);
+
+impl Cursor {
+    /// The cursor that `text` is; an empty one says that there is no further page.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.into()))
+    }
+
+    /// As the server wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// How the names begin, exactly; empty for all of them.
+    pub prefix: String,
+    /// Where the last page ended; `None` for the first one.
+    pub cursor: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// How many keys a page may hold: the most that the service gives.
+    pub const LIMIT: u16 = 1_000;
+
+    pub(crate) fn cursor_text(&self) -> Option<&str> {
+        self.cursor.as_ref().map(Cursor::as_str)
+    }
+}
+
+/// One key as the server lists it. Its name may be one that no request can carry.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ListedKey {
+    /// The exact name.
+    pub name: String,
+    /// When it is gone, in seconds since the Unix epoch.
+    #[serde(default, deserialize_with = "seconds", skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<u64>,
+    /// Its metadata: JSON text without line ends, otherwise as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Box<RawValue>>,
+}
+
+impl ListedKey {
+    /// A key that stays, without metadata.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), expiration: None, metadata: None }
+    }
+}
+
+impl PartialEq for ListedKey {
+    fn eq(&self, other: &Self) -> bool {
+        let texts = [self, other].map(|key| key.metadata.as_deref().map(RawValue::get));
+        (&self.name, self.expiration, texts[0]) == (&other.name, other.expiration, texts[1])
+    }
+}
+
+impl fmt::Debug for ListedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metadata = self.metadata.as_deref().map(RawValue::get);
+        write!(f, "{:?} (expiration {:?}, metadata {metadata:?})", self.name, self.expiration)
+    }
+}
+
+/// A part of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The keys, in the server's order. There may be none, and yet more pages.
+    pub keys: Vec<ListedKey>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    result: Vec<ListedKey>,
+    result_info: Option<Info>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    cursor: Option<String>,
+}
+
+impl Page {
+    /// The page in the body of an answer; the error says why it cannot be the one that was asked for. A server (or
+    /// something in front of it) that overlooks the prefix would have keys listed, and perhaps deleted, that nobody
+    /// named; one whose cursor stands still would be listed for ever.
+    pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
+        let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let foreign = wire.result.iter().find(|key| !key.name.starts_with(&request.prefix));
+        if let Some(foreign) = foreign {
+            return Err(format!("it holds {:?}, which does not begin with {:?}", foreign.name, request.prefix));
+        }
+        let next = wire.result_info.and_then(|info| info.cursor).and_then(|cursor| Cursor::new(&cursor));
+        if next.is_some() && next == request.cursor {
+            return Err("its cursor is the one that was sent".to_owned());
+        }
+        let mut keys = wire.result;
+        for metadata in keys.iter_mut().filter_map(|key| key.metadata.as_mut()) {
+            // A raw line end can stand only between values, never in a string.
+            if metadata.get().contains(['\n', '\r']) {
+                let line = metadata.get().replace(['\n', '\r'], " ");
+                *metadata = RawValue::from_string(line).map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(Self { keys, next })
+    }
+}
+
+/// The API's schema calls it a number.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<Number>::deserialize(deserializer)?;
+    let whole = |number: &Number| number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok());
+    match number {
+        None => Ok(None),
+        Some(number) => match whole(&number) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(serde::de::Error::custom(format!("{number} is not a moment"))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(prefix: &str, cursor: &str, body: &str) -> Result<Page, String> {
+        let request = PageRequest { prefix: prefix.to_owned(), cursor: Cursor::new(cursor) };
+        Page::read(&request, body.as_bytes())
+    }
+
+    #[test]
+    fn a_page_is_read_exactly() {
+        let page = read(
+            "",
+            "",
+            r#"{"success":true,"result":[{"name":"a\nb","expiration":4102444800,"metadata":{"n":12345678901234567890123,
+               "b":1, "a":"x\n"}},{"name":".."},{"name":"c","expiration":1.0,"metadata":null}],
+               "result_info":{"count":3,"cursor":"next+/="}}"#,
+        )
+        .unwrap();
+        assert_eq!(page.keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a\nb", "..", "c"]);
+        assert_eq!(page.keys[0].expiration, Some(4_102_444_800));
+        let metadata = page.keys[0].metadata.as_ref().unwrap().get();
+        assert!(metadata.starts_with(r#"{"n":12345678901234567890123, "#), "{metadata}");
+        assert!(metadata.ends_with(r#""b":1, "a":"x\n"}"#) && !metadata.contains('\n'), "{metadata}");
+        assert_eq!((page.keys[2].expiration, page.keys[2].metadata.is_none()), (Some(1), true));
+        assert_eq!(page.next, Cursor::new("next+/="));
+    }
+
+    #[test]
+    fn the_end_is_an_empty_cursor_or_none() {
+        for info in [r#","result_info":{"cursor":""}"#, r#","result_info":{"cursor":null}"#, r#","result_info":{}"#, ""]
+        {
+            assert_eq!(read("", "x", &format!(r#"{{"result":[]{info}}}"#)).unwrap().next, None, "{info}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_not_asked_for_is_refused() {
+        for (prefix, cursor, body, why) in [
+            ("tmp:", "", r#"{"result":[{"name":"tmp:a"},{"name":"user"}]}"#, "does not begin with"),
+            ("", "c", r#"{"result":[],"result_info":{"cursor":"c"}}"#, "the one that was sent"),
+            ("", "", r#"{"result":null}"#, "null"),
+            ("", "", r#"{"success":true}"#, "missing field"),
+            ("", "", r#"{"result":[{"name":"a","name":"b"}]}"#, "duplicate field"),
+            ("", "", r#"{"result":[{"name":"a","expiration":-1}]}"#, "not a moment"),
+        ] {
+            let error = read(prefix, cursor, body).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

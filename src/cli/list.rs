@@ -1,0 +1,174 @@
+//! `kvsweep list`.
+
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, ArgMatches, Args, ValueEnum, ValueHint};
+
+use super::connection::ConnectionArgs;
+use super::delete::{Contradiction, check_rates};
+use super::output::OutputArgs;
+use super::pace::RequestArgs;
+use super::value::{InputArg, WhenArg};
+use crate::listing::{Format, MetadataTest};
+
+const AFTER_HELP: &str = "\
+Examples:
+  kvsweep list --prefix tmp: | kvsweep delete - --yes
+  kvsweep list --format ndjson --output keys.ndjson --resume";
+
+/// How keys are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// One name a line.
+    Lines,
+    /// `key,expiration,metadata`.
+    Csv,
+    /// One object a line.
+    Ndjson,
+}
+
+/// What `kvsweep list` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+pub struct ListArgs {
+    /// Only keys that begin with PREFIX; repeatable
+    ///
+    /// Taken exactly. Of several the union is listed, each key once. Without it all keys are.
+    #[arg(long = "prefix", value_name = "PREFIX", help_heading = "Keys")]
+    pub prefixes: Vec<String>,
+
+    /// Only keys that match; repeatable
+    ///
+    /// `*` stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` work as in a shell. The whole
+    /// namespace is read to find them: --prefix is quicker.
+    #[arg(long, value_name = "GLOB", help_heading = "Keys")]
+    pub only: Vec<String>,
+
+    /// No key that matches; repeatable
+    ///
+    /// Wins over --only.
+    #[arg(long, value_name = "GLOB", help_heading = "Keys")]
+    pub protect: Vec<String>,
+
+    /// Only keys that expire before WHEN: a moment, or a duration from now
+    ///
+    /// For example 2026-12-31T00:00:00Z or 7d. Keys that never expire are left out.
+    #[arg(long, value_name = "WHEN", help_heading = "Keys", conflicts_with = "without_expiration")]
+    pub expiring_before: Option<WhenArg>,
+
+    /// Only keys that never expire
+    #[arg(long, help_heading = "Keys")]
+    pub without_expiration: bool,
+
+    /// Only keys whose metadata holds PATH, or PATH=VALUE; repeatable
+    ///
+    /// PATH leads into the metadata's JSON, its names and positions (from 0) separated by dots. Strings are compared
+    /// as they are; numbers, true, false and null as JSON writes them. All have to hold.
+    #[arg(long, value_name = "PATH[=VALUE]", help_heading = "Keys")]
+    pub metadata: Vec<MetadataTest>,
+
+    /// How keys are written: lines, csv, ndjson
+    ///
+    /// Without it as the extension of --output says, else lines. A name that no line can hold (it contains a line end)
+    /// is left out of lines, warned about, and the exit code is 3: csv and ndjson hold every name, with expiration and
+    /// metadata. On a terminal what could move the cursor is escaped.
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", hide_possible_values = true)]
+    pub format: Option<ListFormat>,
+
+    /// Write the list to PATH instead of stdout (-)
+    ///
+    /// Where it stands is kept beside it, in PATH.cursor, until it is whole.
+    #[arg(long = "output", value_name = "PATH", help_heading = "Output", value_hint = ValueHint::FilePath)]
+    #[arg(value_parser = InputArg::parser())]
+    pub output_path: Option<InputArg>,
+
+    /// Go on with the interrupted listing at --output PATH
+    ///
+    /// The other flags have to be the same. Without a file at PATH the listing begins anew.
+    #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
+    pub resume: bool,
+
+    /// Replace an existing --output file
+    ///
+    /// Without it an existing file is never touched, and the exit code is 2.
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+
+    /// Print a summary as one JSON object on stdout
+    ///
+    /// Needs --output PATH, because stdout holds the list otherwise. Its members: `listed, withheld, pages, requests,
+    /// retries, throttled, elapsed_s, stopped, exit_code`.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// What is shown meanwhile.
+    #[command(flatten, next_help_heading = "Output")]
+    pub output: OutputArgs,
+
+    /// How single requests are paced and repeated.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub requests: RequestArgs,
+
+    /// Which namespace, and who asks.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub connection: ConnectionArgs,
+
+    /// Show the most used flags; --help explains all
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+impl ListArgs {
+    fn file(&self) -> Option<&Path> {
+        match &self.output_path {
+            Some(InputArg::Path(path)) => Some(path),
+            Some(InputArg::Stdin) | None => None,
+        }
+    }
+
+    /// How keys are written: as was said, else by the extension.
+    pub(super) fn format(&self) -> Format {
+        match self.format {
+            Some(ListFormat::Lines) => Format::Lines,
+            Some(ListFormat::Csv) => Format::Csv,
+            Some(ListFormat::Ndjson) => Format::Ndjson,
+            None => self.file().and_then(by_extension).unwrap_or(Format::Lines),
+        }
+    }
+
+    /// Finds the contradictions that clap alone cannot see.
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
+        check_rates(&self.requests)?;
+        let file = self.file();
+        for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {
+            if given && file.is_none() {
+                let text = format!("{flag} needs --output PATH: stdout is the list");
+                return Err(Contradiction(ErrorKind::MissingRequiredArgument, text));
+            }
+        }
+        if let Some(named) = file.and_then(by_extension)
+            && named != self.format()
+        {
+            return Contradiction::conflict("--format is another than the extension of --output says");
+        }
+        if file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "json" || extension == "tsv"))
+        {
+            return Contradiction::conflict(
+                "--output: a listing is lines, csv or ndjson; name it .txt, .csv or .ndjson",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn by_extension(file: &Path) -> Option<Format> {
+    match file.extension()?.to_str()? {
+        "txt" | "lines" | "keys" | "list" => Some(Format::Lines),
+        "csv" => Some(Format::Csv),
+        "ndjson" | "jsonl" => Some(Format::Ndjson),
+        _ => None,
+    }
+}

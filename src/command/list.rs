@@ -1,0 +1,420 @@
+//! The keys of a namespace, page by page: to stdout, or to a file that an interrupted listing goes on with.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, interval, sleep_until};
+
+use crate::api::{Client, ClientOptions, Page, PageRequest};
+use crate::exit::ExitCode;
+use crate::key::KeyName;
+use crate::listing::{Bookmark, Encoder, Format, Lister, Listing, Position, Prefixes, Selection, Unfit};
+use crate::outcome::StopReason;
+use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::state::Totals;
+use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
+use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
+use crate::quota::{Budget, Rate};
+use crate::report::{Existing, OutputFile};
+use crate::terminal::{Shown, counted, duration};
+
+use super::closing::print;
+use super::error::Error;
+use super::job::Connection;
+use super::signals;
+
+/// How often the display is brought up to date while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A listing, with everything that can be refused before anything is opened already refused.
+#[derive(Debug)]
+pub struct ListJob {
+    /// Which namespace.
+    pub connection: Connection,
+    /// How the names begin.
+    pub prefixes: Prefixes,
+    /// Which keys are wanted.
+    pub selection: Selection,
+    /// The patterns of the selection, as they were given.
+    pub only: Vec<String>,
+    /// The same.
+    pub protect: Vec<String>,
+    /// How keys are written.
+    pub format: Format,
+    /// Where to; `None` for stdout.
+    pub output: Option<PathBuf>,
+    /// What to do about a file that exists.
+    pub existing: Existing,
+    /// Whether the summary is one JSON object.
+    pub json: bool,
+    /// Whether a listing that goes well says nothing.
+    pub quiet: bool,
+    /// The rates to keep; none for no limit.
+    pub rates: Vec<Rate>,
+    /// How often and how soon a request is repeated.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The longest pause that is waited out.
+    pub max_pause: Duration,
+    /// How long the listing may take.
+    pub deadline: Option<Duration>,
+    /// Whether progress is shown.
+    pub progress: ProgressMode,
+    /// In which form, where it is lines.
+    pub lines: LineFormat,
+}
+
+/// Where the list goes.
+enum Output {
+    File(OutputFile),
+    /// A duplicate of stdout, without the line buffer that std has in front of it.
+    Stdout(File),
+}
+
+/// How it ended, where that is no error.
+enum Ended {
+    Whole,
+    Stopped(Stop),
+    /// Nobody reads the list any more, which is how `head` ends one.
+    Unread,
+}
+
+/// Lists, and says what came of it.
+pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let client = Client::new(ClientOptions {
+        base_url: job.connection.base_url.clone(),
+        credentials: job.connection.credentials.clone(),
+        account: job.connection.account.clone(),
+        namespace: job.connection.namespace.clone(),
+        timeout: job.timeout,
+        concurrency: 1,
+        ca_file: job.connection.ca_file.clone(),
+    })?;
+    let (output, mark) = open(job)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let terminal = matches!(output, Output::Stdout(_)) && io::stdout().is_terminal();
+    let encoder = Encoder::new(job.format, terminal, mark.bytes > 0);
+    let mut selection = job.selection.clone();
+    // A moment that moves is the one that the listing began with.
+    selection.expiring_before.clone_from(&mark.listing.expiring_before);
+    let started = Instant::now();
+    let mut run = Run {
+        job,
+        client,
+        selection,
+        lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
+        budget: Budget::new(&job.rates, started),
+        rng: StdRng::from_rng(&mut rand::rng()),
+        totals: Totals::default(),
+        encoder,
+        withheld_before: mark.withheld,
+        unsendable: None,
+        mark,
+        pages: 0,
+    };
+    let ended = runtime.block_on(async {
+        let signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        run.pages(output, signals, screen).await
+    });
+    // A reader that does not read keeps the thread that writes; it must not keep the process.
+    runtime.shutdown_background();
+    let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.story())));
+    run.close(&ended, started.elapsed())
+}
+
+/// Opens the output and finds out where the listing stands.
+fn open(job: &ListJob) -> Result<(Output, Bookmark), Error> {
+    let listing = Listing {
+        base_url: job.connection.base_url.to_string(),
+        account: job.connection.account.to_string(),
+        namespace: job.connection.namespace.to_string(),
+        format: format!("{:?}", job.format).to_lowercase(),
+        prefixes: job.prefixes.clone(),
+        only: job.only.clone(),
+        protect: job.protect.clone(),
+        expiring_before: job.selection.expiring_before.clone(),
+        without_expiration: job.selection.without_expiration,
+        metadata: job.selection.metadata.clone(),
+    };
+    let fresh = Bookmark { listing, position: Position::default(), bytes: 0, keys: 0, withheld: 0 };
+    let Some(path) = &job.output else {
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::system("use stdout"))?;
+        return Ok((Output::Stdout(File::from(stdout)), fresh));
+    };
+    let mut file = OutputFile::open(path.clone(), job.existing)?;
+    let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();
+    let mark = match job.existing {
+        Existing::Refuse | Existing::Overwrite => fresh,
+        Existing::Resume => match Bookmark::read(path)? {
+            Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
+            None if length == 0 => fresh,
+            None => {
+                return Err(Error::Usage(format!(
+                    "{} is whole, or no listing of ours: there is no {} to go on from; --overwrite lists anew",
+                    path.display(),
+                    Bookmark::path(path).display()
+                )));
+            }
+        },
+    };
+    // First that nothing is there yet, then that it is so: killed in between, it begins anew.
+    mark.write(path)?;
+    file.begin(mark.bytes)?;
+    file.leave_note();
+    Ok((Output::File(file), mark))
+}
+
+fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Result<Bookmark, Error> {
+    let shown = Bookmark::path(path);
+    if !mark.listing.is_the_same(listing) {
+        return Err(Error::Usage(format!(
+            "{} belongs to another listing: give --resume the same namespace, format and selection, or --overwrite",
+            shown.display()
+        )));
+    }
+    if length < mark.bytes {
+        return Err(Error::Usage(format!(
+            "{} is shorter than {} says, so it was changed since; --overwrite lists anew",
+            path.display(),
+            shown.display()
+        )));
+    }
+    Ok(mark)
+}
+
+struct Run<'a> {
+    job: &'a ListJob,
+    client: Client,
+    selection: Selection,
+    lister: Lister,
+    budget: Budget,
+    rng: StdRng,
+    totals: Totals,
+    encoder: Encoder,
+    withheld_before: u64,
+    /// How many listed names no request can carry, with the first.
+    unsendable: Option<(u64, String)>,
+    mark: Bookmark,
+    pages: u64,
+}
+
+impl Run<'_> {
+    async fn pages(
+        &mut self,
+        mut output: Output,
+        mut signals: mpsc::Receiver<Signal>,
+        screen: &MultiProgress,
+    ) -> Result<Ended, Error> {
+        let shown = ProgressOptions {
+            mode: self.job.progress,
+            stderr_is_terminal: stderr_is_terminal(),
+            lines: self.job.lines,
+            ..ProgressOptions::default()
+        };
+        let progress = RefCell::new(Progress::new(shown, screen));
+        let ticking = async {
+            let mut ticks = interval(TICK);
+            loop {
+                ticks.tick().await;
+                progress.borrow_mut().tick();
+            }
+        };
+        let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
+        let listing = async {
+            let mut rows = Vec::new();
+            self.encoder.header(&mut rows).map_err(Error::system("write the list"))?;
+            while let Some(request) = self.lister.request() {
+                let page = tokio::select! {
+                    page = self.fetch(&request, &progress) => page,
+                    Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+                    () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                        Err(Stop::new(StopReason::Deadline, "the deadline came"))
+                    }
+                };
+                match page {
+                    Err(stop) => return Ok(Ended::Stopped(stop)),
+                    Ok(None) => continue,
+                    Ok(Some(page)) => {
+                        if let Err(stop) = self.take(page, &mut rows, &progress) {
+                            return Ok(Ended::Stopped(stop));
+                        }
+                    }
+                }
+                let mut writing = spawn_blocking({
+                    let (rows, mark) = (std::mem::take(&mut rows), self.mark.clone());
+                    move || write(output, &rows, &mark)
+                });
+                // A page is written whole; only a second signal leaves a reader that does not read.
+                let mut signalled = None;
+                let written = loop {
+                    tokio::select! {
+                        written = &mut writing => break written,
+                        Some(signal) = signals.recv() => match signalled.replace(signal) {
+                            None => {}
+                            Some(_) => return Ok(Ended::Stopped(Stop::signalled(signal))),
+                        },
+                    }
+                };
+                output = match written.map_err(|error| Error::system("write the list")(io::Error::other(error)))?? {
+                    Some(output) => output,
+                    None => return Ok(Ended::Unread),
+                };
+                if let Some(signal) = signalled {
+                    return Ok(Ended::Stopped(Stop::signalled(signal)));
+                }
+            }
+            if let Some(path) = &self.job.output {
+                Bookmark::remove(path)?;
+            }
+            Ok(Ended::Whole)
+        };
+        let ended = tokio::select! {
+            ended = listing => ended,
+            never = ticking => match never {},
+        };
+        progress.borrow_mut().finish();
+        ended
+    }
+
+    /// The next page; `None` where its cursor was lost and the prefix starts over.
+    async fn fetch(&mut self, request: &PageRequest, progress: &RefCell<Progress>) -> Result<Option<Page>, Stop> {
+        let waiting = Cell::new(false);
+        let tell = |wait: Waiting<'_>| {
+            waiting.set(true);
+            let throttled = wait.verdict.http_status == Some(429);
+            let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
+            let (error, time) = (&wait.verdict.detail.error, duration(wait.wait));
+            tracing::warn!("no page yet: {}; trying again in {time}", Shown(error));
+            progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
+        };
+        let (policy, most) = (&self.job.retry, self.job.max_pause);
+        let call = || self.client.page(request);
+        let page = patiently(&mut self.budget, policy, most, &mut self.rng, &mut self.totals, tell, call).await;
+        if waiting.get() {
+            progress.borrow_mut().on(&Event::Running);
+        }
+        let verdict = match page {
+            Ok(page) => return Ok(Some(page)),
+            Err(Failed::Stop(stop)) => return Err(stop),
+            Err(Failed::Refused(verdict)) => verdict,
+        };
+        let said = &verdict.detail.error;
+        if verdict.http_status == Some(400) && request.cursor.is_some() {
+            let lost = self.lister.cursor_lost();
+            lost.map_err(|error| Stop::new(StopReason::Outage, format!("{error} ({said}); --overwrite lists anew")))?;
+            tracing::warn!(
+                "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is \
+                 listed already",
+                Shown(said),
+                request.prefix
+            );
+            return Ok(None);
+        }
+        let reason = match verdict.http_status {
+            Some(401 | 403) => StopReason::Unauthorized,
+            _ => StopReason::NamespaceNotFound,
+        };
+        let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+        Err(Stop::new(reason, format!("the keys cannot be listed: {status}{said}")))
+    }
+
+    /// Encodes what is wanted of a page and moves the bookmark behind it.
+    fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
+        let keys = self.lister.accept(page);
+        let mut keys =
+            keys.map_err(|error| Stop::new(StopReason::Outage, format!("{error}; --overwrite lists anew")))?;
+        keys.retain(|key| self.selection.wants(key));
+        for key in &keys {
+            if KeyName::new(key.name.as_str()).is_err() {
+                self.unsendable.get_or_insert_with(|| (0, key.name.clone())).0 += 1;
+            }
+        }
+        let written = self.encoder.keys(&keys, rows).map_err(|error| {
+            let unfit = error.get_ref().and_then(|error| error.downcast_ref::<Unfit>()).is_some();
+            let why = if unfit { error.to_string() } else { format!("cannot write the list: {error}") };
+            Stop::new(StopReason::IoError, why)
+        })?;
+        self.pages += 1;
+        self.mark.keys += written;
+        self.mark.bytes += rows.len() as u64;
+        self.mark.withheld = self.withheld_before + self.encoder.withheld().map_or(0, |(count, _)| count);
+        self.mark.position = self.lister.position();
+        progress.borrow_mut().listed(written);
+        Ok(())
+    }
+
+    fn close(&self, ended: &Ended, elapsed: Duration) -> Result<ExitCode, Error> {
+        let stop = match ended {
+            Ended::Unread => return Ok(ExitCode::Success),
+            Ended::Whole => None,
+            Ended::Stopped(stop) => Some(stop),
+        };
+        let withheld = self.mark.withheld;
+        let code = match stop {
+            Some(stop) => ExitCode::for_stop(stop.reason, stop.signal),
+            None if withheld > 0 => ExitCode::Incomplete,
+            None => ExitCode::Success,
+        };
+        if withheld > 0 {
+            let first =
+                self.encoder.withheld().map(|(_, first)| format!(", {first:?} for example,")).unwrap_or_default();
+            let names = counted(withheld, "name");
+            tracing::error!(
+                "{names}{first} cannot be a line and were left out: list them with --format csv or --format ndjson"
+            );
+        }
+        if let Some((count, first)) = &self.unsendable {
+            tracing::warn!("{} ({first:?} first) cannot be sent in a request", counted(*count, "listed name"));
+        }
+        if let Some(stop) = stop {
+            tracing::error!("the listing stopped early: {}", Shown(&stop.why));
+        }
+        if self.job.json {
+            let summary = json!({
+                "listed": self.mark.keys, "withheld": withheld, "pages": self.pages, "requests": self.totals.requests,
+                "retries": self.totals.retries, "throttled": self.totals.throttled,
+                "elapsed_s": (elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
+                "stopped": stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
+            });
+            print(io::stdout(), &[summary.to_string()])?;
+        }
+        if !(self.job.quiet && code == ExitCode::Success) {
+            let (keys, requests) = (counted(self.mark.keys, "key"), counted(self.totals.requests, "request"));
+            let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(elapsed))];
+            if let (Some(_), Some(path)) = (stop, &self.job.output) {
+                let path = Shown(&path.to_string_lossy()).to_string();
+                lines.push(format!("go on: the same command with --resume; {path} is not whole"));
+            }
+            print(io::stderr(), &lines)?;
+        }
+        Ok(code)
+    }
+}
+
+/// Writes rows, and then the bookmark; `None` where nobody reads them.
+fn write(output: Output, rows: &[u8], mark: &Bookmark) -> Result<Option<Output>, Error> {
+    match output {
+        Output::Stdout(mut stdout) => match stdout.write_all(rows) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            written => written.map(|()| Some(Output::Stdout(stdout))).map_err(Error::system("write the list")),
+        },
+        Output::File(file) => {
+            let mut out = file.file();
+            out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
+            mark.write(file.path())?;
+            Ok(Some(Output::File(file)))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Where a listing stands, in a small file beside its output: replaced as a whole after every page, and only after the
+//! page's rows are on the disk, so that it never promises more than is there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{MetadataTest, Moment, Position, Prefixes};
+
+/// What is listed: a listing goes on only as the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the flags")]
+pub struct Listing {
+    pub base_url: String,
+    pub account: String,
+    pub namespace: String,
+    pub format: String,
+    pub prefixes: Prefixes,
+    pub only: Vec<String>,
+    pub protect: Vec<String>,
+    pub expiring_before: Option<Moment>,
+    pub without_expiration: bool,
+    pub metadata: Vec<MetadataTest>,
+}
+
+/// Where a listing stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// What is listed.
+    pub listing: Listing,
+    /// Behind which page.
+    pub position: Position,
+    /// How many bytes of the output belong to the pages before.
+    pub bytes: u64,
+    /// How many keys they are.
+    pub keys: u64,
+    /// How many names no line could hold.
+    pub withheld: u64,
+}
+
+/// Why a bookmark cannot be used.
+#[derive(Debug, Error)]
+pub enum BookmarkError {
+    /// The system refused an operation.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What was being done, as a verb.
+        doing: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// What is in it cannot be read.
+    #[error("{} is no bookmark of a listing ({why}): use --overwrite to begin anew", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Listing {
+    /// Whether `other` is the same one: moments are compared as they were said, because `7d` moves.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        let said = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.said.clone());
+        said(self) == said(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
+    }
+}
+
+impl Bookmark {
+    /// Beside the output: its name with `.cursor`.
+    pub fn path(output: &Path) -> PathBuf {
+        with_ending(output, ".cursor")
+    }
+
+    /// The bookmark beside `output`, where there is one.
+    ///
+    /// # Errors
+    /// [`BookmarkError`].
+    pub fn read(output: &Path) -> Result<Option<Self>, BookmarkError> {
+        let path = Self::path(output);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|source| BookmarkError::Io { path: path.clone(), doing: "read", source })?,
+        };
+        let parsed = serde_json::from_str(&text);
+        parsed.map(Some).map_err(|error| BookmarkError::Damaged { path, why: error.to_string() })
+    }
+
+    /// Replaces it, and waits until that is on the disk.
+    ///
+    /// # Errors
+    /// [`BookmarkError::Io`]; then the one before is still there.
+    pub fn write(&self, output: &Path) -> Result<(), BookmarkError> {
+        let (path, draft) = (Self::path(output), with_ending(output, ".cursor.new"));
+        let written = serde_json::to_vec(self).map_err(io::Error::from).and_then(|text| replace(&path, &draft, &text));
+        written.map_err(|source| BookmarkError::Io { path, doing: "write", source })
+    }
+
+    /// Removes it: the listing is whole.
+    ///
+    /// # Errors
+    /// [`BookmarkError::Io`].
+    pub fn remove(output: &Path) -> Result<(), BookmarkError> {
+        let path = Self::path(output);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(BookmarkError::Io { path, doing: "remove", source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn with_ending(output: &Path, ending: &str) -> PathBuf {
+    let mut path = output.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+fn replace(path: &Path, draft: &Path, text: &[u8]) -> io::Result<()> {
+    // One that a killed process left; never followed, were it a link.
+    let _ = fs::remove_file(draft);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(draft, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bookmark(said: &str, at: u64) -> Bookmark {
+        let listing = Listing {
+            base_url: "https://h".to_owned(),
+            account: "a".to_owned(),
+            namespace: "n".to_owned(),
+            format: "csv".to_owned(),
+            prefixes: Prefixes::new(vec!["p".to_owned()]),
+            only: Vec::new(),
+            protect: Vec::new(),
+            expiring_before: Some(Moment { said: said.to_owned(), at }),
+            without_expiration: false,
+            metadata: vec!["a=b".parse().unwrap()],
+        };
+        Bookmark { listing, position: Position::default(), bytes: 7, keys: 1, withheld: 0 }
+    }
+
+    #[test]
+    fn a_bookmark_is_replaced_read_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("keys.csv");
+        assert_eq!(Bookmark::read(&output).unwrap(), None);
+        for at in [1, 2] {
+            bookmark("7d", at).write(&output).unwrap();
+            assert_eq!(Bookmark::read(&output).unwrap(), Some(bookmark("7d", at)));
+        }
+        Bookmark::remove(&output).unwrap();
+        Bookmark::remove(&output).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(Bookmark::path(&output), "{").unwrap();
+        assert!(matches!(Bookmark::read(&output), Err(BookmarkError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_moving_moment_is_the_same_and_another_flag_is_not() {
+        let first = bookmark("7d", 1).listing;
+        assert!(first.is_the_same(&bookmark("7d", 2).listing));
+        assert!(!first.is_the_same(&bookmark("8d", 1).listing));
+        assert!(!first.is_the_same(&Listing { without_expiration: true, ..first.clone() }));
+    }
+}

@@ -1,0 +1,167 @@
+//! Which page comes next. Nothing here sends; a page is accepted in the order in which it was asked for.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Prefixes;
+use crate::api::{Cursor, ListedKey, Page, PageRequest};
+
+/// Where a listing stands: behind the last page that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Which prefix, from 0.
+    prefix: usize,
+    /// Where its next page begins.
+    cursor: Option<Cursor>,
+    /// The last name seen under this prefix.
+    last: Option<String>,
+    /// Whether the names under it came sorted by their bytes so far.
+    sorted: bool,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self { prefix: 0, cursor: None, last: None, sorted: true }
+    }
+}
+
+/// Names do not come sorted by their bytes, so a listing whose cursor is gone cannot tell which were seen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the server no longer takes the cursor, and its names do not come sorted: what was listed cannot be skipped")]
+pub struct Unordered;
+
+/// Walks through the pages of all prefixes.
+#[derive(Debug, Clone)]
+pub struct Lister {
+    prefixes: Prefixes,
+    position: Position,
+    /// Names up to this one were seen before the cursor was lost.
+    seen: Option<String>,
+}
+
+impl Lister {
+    /// Goes on from `position`; one without a cursor but with a last name had lost its cursor.
+    pub fn new(prefixes: Prefixes, mut position: Position) -> Self {
+        let seen = if position.cursor.is_none() { position.last.take() } else { None };
+        Self { prefixes, position, seen }
+    }
+
+    /// The next page; `None` when all were accepted.
+    pub fn request(&self) -> Option<PageRequest> {
+        let prefix = self.prefixes.get(self.position.prefix)?.to_owned();
+        Some(PageRequest { prefix, cursor: self.position.cursor.clone() })
+    }
+
+    /// Where the listing stands; while names are skipped after a lost cursor, as when it was lost.
+    pub fn position(&self) -> Position {
+        match &self.seen {
+            Some(seen) => Position { last: Some(seen.clone()), cursor: None, ..self.position.clone() },
+            None => self.position.clone(),
+        }
+    }
+
+    /// Takes the page that [`Lister::request`] asked for and gives back its keys, but for those seen before.
+    ///
+    /// # Errors
+    /// [`Unordered`], where names are being skipped and do not come sorted.
+    pub fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, Unordered> {
+        let mut keys = Vec::with_capacity(page.keys.len());
+        for key in page.keys {
+            self.position.sorted &= self.position.last.as_ref().is_none_or(|last| *last < key.name);
+            if self.seen.is_some() && !self.position.sorted {
+                return Err(Unordered);
+            }
+            self.position.last = Some(key.name.clone());
+            if self.seen.as_ref().is_none_or(|seen| *seen < key.name) {
+                self.seen = None;
+                keys.push(key);
+            }
+        }
+        self.position.cursor = page.next;
+        if self.position.cursor.is_none() {
+            self.seen = None;
+            self.position = Position { prefix: self.position.prefix + 1, ..Position::default() };
+        }
+        Ok(keys)
+    }
+
+    /// The server refused the cursor: the prefix starts over, and names up to the last one are skipped. Cursors say
+    /// nothing of where they stand, so there is no other way on.
+    ///
+    /// # Errors
+    /// [`Unordered`], where it cannot be told which names those are, or where the cursor was lost again before one new
+    /// name came.
+    pub fn cursor_lost(&mut self) -> Result<(), Unordered> {
+        if self.seen.is_some() || !self.position.sorted {
+            return Err(Unordered);
+        }
+        self.position.cursor = None;
+        self.seen = self.position.last.take();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A server of sorted names, three a page; the cursor is the last name.
+    fn page(names: &[String], request: &PageRequest) -> Page {
+        let after = request.cursor.as_ref().map(Cursor::as_str);
+        let under = names.iter().filter(|name| name.starts_with(&request.prefix));
+        let mut rest = under.filter(|name| after.is_none_or(|after| name.as_str() > after));
+        let keys: Vec<_> = rest.by_ref().take(3).map(ListedKey::new).collect();
+        let more = rest.next().is_some();
+        Page { next: keys.last().filter(|_| more).and_then(|last| Cursor::new(&last.name)), keys }
+    }
+
+    proptest! {
+        #[test]
+        fn from_any_cut_and_with_any_lost_cursor_every_name_comes_once(
+            names in prop::collection::btree_set("[abc]{1,4}", 0..40),
+            prefixes in prop::collection::vec("[abc]{0,2}", 0..4),
+            misfortunes in prop::collection::vec(0..6_u8, 0..40),
+        ) {
+            let names: Vec<String> = names.into_iter().collect();
+            let prefixes = Prefixes::new(prefixes);
+            let mut lister = Lister::new(prefixes.clone(), Position::default());
+            let (mut listed, mut misfortunes) = (Vec::new(), misfortunes.into_iter());
+            while let Some(request) = lister.request() {
+                match misfortunes.next() {
+                    // Killed: what is kept goes through JSON.
+                    Some(0) => {
+                        let kept = serde_json::to_string(&lister.position()).unwrap();
+                        lister = Lister::new(prefixes.clone(), serde_json::from_str(&kept).unwrap());
+                    }
+                    Some(1) if request.cursor.is_some() && lister.seen.is_none() => lister.cursor_lost().unwrap(),
+                    _ => listed.extend(lister.accept(page(&names, &request)).unwrap()),
+                }
+            }
+            let mut listed: Vec<String> = listed.into_iter().map(|key| key.name).collect();
+            listed.sort();
+            let wanted: Vec<String> = names.into_iter()
+                .filter(|name| (0..).map_while(|index| prefixes.get(index)).any(|prefix| name.starts_with(prefix)))
+                .collect();
+            prop_assert_eq!(listed, wanted);
+        }
+    }
+
+    #[test]
+    fn names_that_do_not_come_sorted_cannot_be_skipped() {
+        let page = |names: &[&str]| Page {
+            keys: names.iter().map(|&name| ListedKey::new(name)).collect(),
+            next: Cursor::new("more"),
+        };
+        let start = || Lister::new(Prefixes::new(Vec::new()), Position::default());
+        let mut lister = start();
+        lister.accept(page(&["b", "a"])).unwrap();
+        assert_eq!(lister.cursor_lost(), Err(Unordered));
+        let mut lister = start();
+        lister.accept(page(&["a", "c"])).unwrap();
+        lister.cursor_lost().unwrap();
+        assert_eq!(lister.cursor_lost(), Err(Unordered), "lost again before anything new came");
+        assert_eq!(lister.accept(page(&["b", "a"])), Err(Unordered));
+    }
+}

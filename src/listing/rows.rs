@@ -1,0 +1,211 @@
+//! Keys as lines, CSV or NDJSON, each ready to be an input of `kvsweep delete`.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::api::ListedKey;
+use crate::terminal::Shown;
+
+/// How keys are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The name alone, one a line.
+    Lines,
+    /// `key,expiration,metadata`, with a header.
+    Csv,
+    /// One JSON object a line, as the API lists it.
+    Ndjson,
+}
+
+/// No name of the first page can be the first line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "no name of the first page, {0:?} for example, can begin a list of lines: it would be read as another format; \
+     write the listing with --format csv or --format ndjson"
+)]
+pub struct Unfit(String);
+
+/// Whether a line can hold the name, so that a reader of lines gets it back.
+pub fn is_fit_for_a_line(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\n') && !name.ends_with('\r')
+}
+
+/// Whether a list can begin with the name and still be taken for lines: the start of a text tells its format where
+/// nothing else does (JSON, a CSV header, a byte order mark, a zstd frame).
+fn is_fit_for_the_first(name: &str) -> bool {
+    let starts_plain = name.starts_with(|c: char| !c.is_whitespace() && !"{[\"\u{feff}".contains(c));
+    let heads_a_column = |cell: &str| {
+        let cell = cell.trim().trim_matches('"');
+        ["key", "key_name", "name"].iter().any(|word| cell.eq_ignore_ascii_case(word))
+    };
+    starts_plain
+        && !name.get(1..).is_some_and(|rest| rest.starts_with("*M\u{18}"))
+        && !name.split([',', '\t']).any(heads_a_column)
+}
+
+/// Writes pages of keys.
+#[derive(Debug)]
+pub struct Encoder {
+    format: Format,
+    /// Whether a person reads it: then what could move a cursor is escaped.
+    terminal: bool,
+    /// Whether anything was written before.
+    begun: bool,
+    /// Names that no line can hold.
+    withheld: u64,
+    first_withheld: Option<String>,
+}
+
+impl Encoder {
+    /// `begun` says whether the output holds something already.
+    pub fn new(format: Format, terminal: bool, begun: bool) -> Self {
+        Self { format, terminal, begun, withheld: 0, first_withheld: None }
+    }
+
+    /// How many names no line could hold, with the first of them.
+    pub fn withheld(&self) -> Option<(u64, &str)> {
+        self.first_withheld.as_deref().map(|first| (self.withheld, first))
+    }
+
+    /// What stands before the first key.
+    ///
+    /// # Errors
+    /// None in practice: memory takes what is written.
+    pub fn header(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.format == Format::Csv && !self.begun {
+            self.begun = true;
+            row(&["key", "expiration", "metadata"], out)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a page of keys and returns how many.
+    ///
+    /// # Errors
+    /// [`Unfit`] in an [`io::Error`], where the output would begin with a line that is read as another format.
+    pub fn keys(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
+        if self.terminal {
+            return self.shown(keys, out);
+        }
+        match self.format {
+            Format::Lines => self.lines(keys, out),
+            Format::Csv | Format::Ndjson => keys.iter().try_fold(0, |written, key| {
+                self.encode(key, out)?;
+                Ok(written + 1)
+            }),
+        }
+    }
+
+    fn encode(&self, key: &ListedKey, out: &mut Vec<u8>) -> io::Result<()> {
+        match self.format {
+            Format::Lines => {
+                out.extend_from_slice(key.name.as_bytes());
+                out.push(b'\n');
+                Ok(())
+            }
+            Format::Csv => {
+                let expiration = key.expiration.map(|seconds| seconds.to_string()).unwrap_or_default();
+                row(&[&key.name, &expiration, key.metadata.as_deref().map_or("", |raw| raw.get())], out)
+            }
+            Format::Ndjson => {
+                serde_json::to_writer(&mut *out, key)?;
+                out.push(b'\n');
+                Ok(())
+            }
+        }
+    }
+
+    fn lines(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
+        let (fit, unfit): (Vec<_>, Vec<_>) = keys.iter().partition(|key| is_fit_for_a_line(&key.name));
+        self.withheld += unfit.len() as u64;
+        if let (None, Some(first)) = (&self.first_withheld, unfit.first()) {
+            self.first_withheld = Some(first.name.clone());
+        }
+        let mut lead = 0;
+        if let (false, Some(first)) = (self.begun, fit.first()) {
+            let found = fit.iter().position(|key| is_fit_for_the_first(&key.name));
+            lead = found.ok_or_else(|| io::Error::other(Unfit(first.name.clone())))?;
+            self.begun = true;
+        }
+        // Where the first name cannot begin the list, one that can goes ahead of those before it.
+        let ahead = fit.get(lead).into_iter();
+        let others = fit.iter().enumerate().filter(|(index, _)| *index != lead).map(|(_, key)| key);
+        for key in ahead.chain(others) {
+            self.encode(key, out)?;
+        }
+        Ok(fit.len() as u64)
+    }
+
+    fn shown(&self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
+        for key in keys {
+            let mut text = Vec::new();
+            self.encode(key, &mut text)?;
+            text.pop();
+            out.extend_from_slice(Shown(&String::from_utf8_lossy(&text)).to_string().as_bytes());
+            out.push(b'\n');
+        }
+        Ok(keys.len() as u64)
+    }
+}
+
+fn row(fields: &[&str], out: &mut Vec<u8>) -> io::Result<()> {
+    let mut csv =
+        csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).buffer_capacity(512).from_writer(out);
+    csv.write_record(fields)?;
+    csv.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[&str]) -> Vec<ListedKey> {
+        names.iter().map(|&name| ListedKey::new(name)).collect()
+    }
+
+    fn lines(names: &[&str]) -> (io::Result<u64>, String, Encoder) {
+        let (mut encoder, mut out) = (Encoder::new(Format::Lines, false, false), Vec::new());
+        let written = encoder.keys(&keys(names), &mut out);
+        (written, String::from_utf8(out).unwrap(), encoder)
+    }
+
+    #[test]
+    fn a_name_that_no_line_can_hold_is_withheld_and_said() {
+        let (written, text, encoder) = lines(&["a", "b\nc", "d\r", "e\rf"]);
+        assert_eq!((written.unwrap(), text.as_str()), (2, "a\ne\rf\n"));
+        assert_eq!(encoder.withheld(), Some((2, "b\nc")));
+    }
+
+    #[test]
+    fn no_list_begins_like_another_format() {
+        for odd in ["{\"a\":1}", "[1]", "\"q\"", " {", "\t", "\u{feff}a", "P*M\u{18}", "key", "x,Name", "a\tkey_name"] {
+            let (written, text, _) = lines(&[odd, "plain", "z"]);
+            assert_eq!((written.unwrap(), text), (3, format!("plain\n{odd}\nz\n")), "{odd:?}");
+            assert!(lines(&[odd]).0.unwrap_err().to_string().contains("--format csv"), "{odd:?}");
+        }
+        assert_eq!(lines(&["keys", "a,b"]).1, "keys\na,b\n");
+    }
+
+    #[test]
+    fn csv_and_ndjson_hold_everything() {
+        let metadata = serde_json::from_str(r#"{"a": "x,\"y"}"#).unwrap();
+        let keys = [ListedKey { expiration: Some(7), metadata: Some(metadata), ..ListedKey::new("a\nb") }];
+        for (format, wanted) in [
+            (Format::Csv, "key,expiration,metadata\n\"a\nb\",7,\"{\"\"a\"\": \"\"x,\\\"\"y\"\"}\"\n"),
+            (Format::Ndjson, "{\"name\":\"a\\nb\",\"expiration\":7,\"metadata\":{\"a\": \"x,\\\"y\"}}\n"),
+        ] {
+            let (mut encoder, mut out) = (Encoder::new(format, false, false), Vec::new());
+            encoder.header(&mut out).unwrap();
+            assert_eq!(encoder.keys(&keys, &mut out).unwrap(), 1);
+            assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_not_moved_by_a_name() {
+        let (mut encoder, mut out) = (Encoder::new(Format::Lines, true, false), Vec::new());
+        encoder.keys(&keys(&["\u{1b}[2J", "a\nb"]), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\\u{1b}[2J\na\\nb\n");
+    }
+}
