@@ -18,6 +18,8 @@ pub(crate) enum Call {
     DeleteKey,
     GetNamespace,
     ListKeys,
+    /// About an account, a token or a user.
+    Describe,
 }
 
 impl Call {
@@ -25,6 +27,8 @@ impl Call {
     pub(crate) fn max_answer(self) -> usize {
         match self {
             Self::DeleteKey | Self::GetNamespace => 64 * 1024,
+            // 100 titles of 512 bytes, or all policies of a token.
+            Self::Describe => 1024 * 1024,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
         }
@@ -206,7 +210,9 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::GetNamespace | Call::ListKeys => format!("a firewall refused the request before the API saw it ({page})"),
+        Call::GetNamespace | Call::ListKeys | Call::Describe => {
+            format!("a firewall refused the request before the API saw it ({page})")
+        }
     }
 }
 

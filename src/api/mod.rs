@@ -5,11 +5,13 @@
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
 //! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such.
+//! - `account`: the calls that belong to an account or a user.
 //! - `listing`: a page of keys, asked for and read.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
 
+mod account;
 pub mod advice;
 pub mod answer;
 mod auth;
@@ -22,8 +24,9 @@ mod tls;
 mod transport;
 mod url;
 
+pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use tls::TrustError;
-pub use url::{BaseUrl, BaseUrlError, NotItself};
+pub use url::{BaseUrl, BaseUrlError, NotItself, Owner};

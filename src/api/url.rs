@@ -8,7 +8,7 @@ use std::str::FromStr;
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::key::{AccountId, KeyName, NamespaceId, push_encoded};
+use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     origin: String,
-    /// `…/namespaces/{namespace_id}`.
+    /// `…/namespaces/{namespace_id}`; of a [`Site`] only the base URL's.
     path: String,
 }
 
@@ -178,6 +178,52 @@ impl Endpoint {
             }),
             Err(error) => Err(NotItself { wanted: wanted.to_owned(), parsed: error.to_string() }),
         }
+    }
+}
+
+/// Whose an API token is; the two kinds are asked for in different places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A user's, for all accounts of that user.
+    User,
+    /// An account's own.
+    Account(AccountId),
+}
+
+/// The URLs of what belongs to an account or a user, not to one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Site(Endpoint);
+
+impl Site {
+    pub(crate) fn new(base: &BaseUrl) -> Self {
+        Self(Endpoint { origin: base.origin.clone(), path: base.path.clone() })
+    }
+
+    /// Of a page of the namespaces of an account.
+    pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, NotItself> {
+        let query = format!("page={page}&per_page={per_page}");
+        self.0.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
+    }
+
+    /// Of what a token is asked about itself.
+    pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, NotItself> {
+        match owner {
+            Owner::User => self.0.exactly(&["/user/tokens/verify"], None),
+            Owner::Account(account) => self.0.exactly(&["/accounts/", account.as_str(), "/tokens/verify"], None),
+        }
+    }
+
+    /// Of the description of a token.
+    pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, NotItself> {
+        match owner {
+            Owner::User => self.0.exactly(&["/user/tokens/", id.as_str()], None),
+            Owner::Account(account) => self.0.exactly(&["/accounts/", account.as_str(), "/tokens/", id.as_str()], None),
+        }
+    }
+
+    /// Of the user who asks.
+    pub(crate) fn user(&self) -> Result<Url, NotItself> {
+        self.0.exactly(&["/user"], None)
     }
 }
 
