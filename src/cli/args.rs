@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, SandboxArgs};
+use super::{DeleteArgs, ListArgs, NamespacesArgs, SandboxArgs, WhoamiArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -62,6 +62,16 @@ pub enum Command {
     /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
     /// into a file that was interrupted goes on with --resume.
     List(Box<ListArgs>),
+    /// List the namespaces of an account, with id and title
+    ///
+    /// A line each, the id first, sorted by title.
+    Namespaces(Box<NamespacesArgs>),
+    /// Say what the credentials are, and what they lead to
+    ///
+    /// Verifies the token and says what can be seen without changing anything: its status and expiry, its policies
+    /// where it may read them, and whether it may list the namespaces of the account and read the namespace, where those
+    /// are named. Whether it may delete cannot be known without trying. The exit code is 7 where something is refused.
+    Whoami(Box<WhoamiArgs>),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -75,6 +85,8 @@ impl Cli {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
             Command::List(args) => args.output.log.options(),
+            Command::Namespaces(args) => args.log.options(),
+            Command::Whoami(args) => args.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

@@ -6,7 +6,7 @@
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
-//! - [`list`]: `kvsweep list`
+//! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -16,6 +16,7 @@ pub mod connection;
 pub mod delete;
 pub mod input;
 pub mod list;
+pub mod namespaces;
 pub mod output;
 pub mod pace;
 pub mod parse;
@@ -25,12 +26,15 @@ pub mod safety;
 pub mod sandbox;
 mod secret;
 pub mod value;
+pub mod whoami;
 
 pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
+pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
 pub use sandbox::SandboxArgs;
+pub use whoami::WhoamiArgs;
 
 #[cfg(test)]
 mod tests;

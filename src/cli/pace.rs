@@ -42,7 +42,7 @@ pub struct RequestArgs {
 
     /// Stop after DURATION, with what is in flight finished
     ///
-    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
+    /// Counted from the first request. The exit code is 5, and --resume goes on where there is one. Without it there is no limit.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
     pub deadline: Option<Duration>,
 }

@@ -7,8 +7,12 @@ use std::path::Path;
 
 use crate::api::{BaseUrl, Credentials};
 use crate::clock::wall_now;
-use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, Serving, Task};
+use crate::command::{
+    Access, Connection, Error, Job, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question, ReportTo, Serving,
+    Task, WhoamiJob,
+};
 use crate::input::{Column, Format, Header, InputOptions, Source};
+use crate::key::AccountId;
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
 use crate::pipeline::{FailureLimit, RetryPolicy};
@@ -21,10 +25,13 @@ use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
 use crate::wrangler::{self, Bound, nearest};
 
-use super::connection::ConnectionArgs;
+use super::connection::{AccountArgs, ConnectionArgs};
 use super::input::InputArgs;
+use super::pace::RequestArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, ListArgs, SandboxArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, SandboxArgs, WhoamiArgs};
+
+const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
 
 /// What the command line asks for.
 ///
@@ -34,6 +41,8 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
+        Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
+        Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
     }
 }
@@ -228,17 +237,29 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection, Error> {
+fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection<NamespaceRef>, Error> {
     let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
-    let bound = args.binding.as_deref().map(|binding| bound(binding, args.environment.as_deref())).transpose()?;
-    let (named, namespace) = match bound {
-        Some(bound) => (bound.account, Some(bound.namespace)),
-        None => (None, args.namespace_id),
-    };
-    let account = args.account_id.or(named);
-    let account = account.ok_or_else(|| missing("which account? give --account-id or CLOUDFLARE_ACCOUNT_ID"))?;
-    let namespace = namespace
-        .ok_or_else(|| missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID or --binding"))?;
+    let (named, namespace) = namespace(&args)?;
+    let account = args.account.account_id.clone().or(named);
+    let account = account.ok_or_else(|| missing(NO_ACCOUNT))?;
+    let namespace = namespace.ok_or_else(|| {
+        missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID, --namespace or --binding")
+    })?;
+    let Access { base_url, credentials, ca_file } = access(args.account, hint)?;
+    Ok(Connection { base_url, credentials, account, namespace, ca_file })
+}
+
+/// The namespace as it was named, and the account that a wrangler file names with it.
+fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
+    if let Some(binding) = &args.binding {
+        let bound = bound(binding, args.environment.as_deref())?;
+        return Ok((bound.account, Some(NamespaceRef::Id(bound.namespace))));
+    }
+    let title = args.namespace.clone().map(NamespaceRef::Title);
+    Ok((None, title.or_else(|| args.namespace_id.clone().map(NamespaceRef::Id))))
+}
+
+fn access(args: AccountArgs, hint: &str) -> Result<Access, Error> {
     let base_url: BaseUrl =
         args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -248,14 +269,44 @@ fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection, Error> {
         (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
             (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
             _ => {
-                return Err(missing(
+                return Err(Error::Usage(format!(
                     "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
-                     --api-token-file",
-                ));
+                     --api-token-file{hint}"
+                )));
             }
         },
     };
-    Ok(Connection { base_url, credentials, account, namespace, ca_file: args.cacert })
+    Ok(Access { base_url, credentials, ca_file: args.cacert })
+}
+
+fn patience(args: RequestArgs) -> Patience {
+    Patience {
+        rates: rates(args.rates),
+        retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
+        timeout: args.timeout,
+        max_pause: args.max_pause,
+        deadline: args.deadline,
+    }
+}
+
+fn namespaces(args: NamespacesArgs) -> Result<NamespacesJob, Error> {
+    let account = args.account.account_id.clone().ok_or_else(|| Error::Usage(NO_ACCOUNT.to_owned()))?;
+    Ok(NamespacesJob { access: access(args.account, "")?, account, json: args.json, patience: patience(args.requests) })
+}
+
+fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
+    let (named, namespace) = namespace(&args.connection)?;
+    let account = args.connection.account.account_id.clone().or(named);
+    if namespace.is_some() && account.is_none() {
+        return Err(Error::Usage(NO_ACCOUNT.to_owned()));
+    }
+    Ok(WhoamiJob {
+        access: access(args.connection.account, "")?,
+        account,
+        namespace,
+        json: args.json,
+        patience: patience(args.requests),
+    })
 }
 
 /// What the nearest wrangler file says of a binding.

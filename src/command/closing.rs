@@ -85,23 +85,16 @@ impl Closing<'_> {
     fn next_step(&self, code: ExitCode) -> Vec<String> {
         let mut steps = Vec::new();
         match self.stop.map(|stop| stop.reason) {
-            Some(StopReason::Unauthorized) => steps.push(
-                "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
-                 Edit\" on this account, and must not have expired."
-                    .to_owned(),
-            ),
-            Some(StopReason::NamespaceNotFound) => steps.push(
-                "next: check --namespace-id: it is the id, not the title, and `wrangler kv namespace list` shows it."
-                    .to_owned(),
-            ),
-            Some(StopReason::AccountNotFound) => steps.push(
-                "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id.".to_owned(),
-            ),
+            Some(reason @ (StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound)) => {
+                steps.extend(advice(reason).map(str::to_owned))
+            }
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
             Some(StopReason::MaxKeys) => {
-                steps.push("next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned());
+                steps.push(
+                    "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
+                );
             }
             Some(StopReason::MaxFailures) => {
                 steps.push("next: see in the report why keys failed before going on.".to_owned());
@@ -121,6 +114,23 @@ impl Closing<'_> {
         }
         steps
     }
+}
+
+/// What to do about credentials, an account or a namespace that the server does not take.
+pub(super) fn advice(reason: StopReason) -> Option<&'static str> {
+    Some(match reason {
+        StopReason::Unauthorized => {
+            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
+             Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
+        }
+        StopReason::NamespaceNotFound => {
+            "next: check --namespace-id (it is the id, not the title): `kvsweep namespaces` lists those of this account."
+        }
+        StopReason::AccountNotFound => {
+            "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
+        }
+        _ => return None,
+    })
 }
 
 /// A word that a shell reads as it is.

@@ -26,10 +26,12 @@ use crate::quota::{Budget, least_time};
 use crate::report::{self, Journal, ReportError, Writer, Written};
 use crate::terminal::{Shown, counted, duration};
 
+use super::asking::Calls;
 use super::closing::Closing;
 use super::confirm::{self, Confirmation};
 use super::error::Error;
 use super::job::{Connection, Job, Mode, Question};
+use super::locate::{Missed, locate};
 use super::outputs::{Opened, Ready};
 use super::preflight;
 use super::reading::{BoxedRecords, Broken, Notes, Reading};
@@ -62,11 +64,6 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
-    let connection = match (&rehearsal, &job.mode) {
-        (Some(rehearsal), _) => rehearsal.connection()?,
-        (None, Mode::Real(connection)) => connection.clone(),
-        (None, Mode::DryRun | Mode::Rehearsal) => return Err(Error::Usage("a dry run has no connection".to_owned())),
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let mut sending = Sending {
@@ -74,19 +71,19 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         totals: Totals::default(),
         rng: StdRng::from_rng(&mut rand::rng()),
     };
-    let client = if look.nothing_to_send { None } else { Some(client(job, &connection)?) };
-    let namespace = match &client {
-        Some(client) => match runtime.block_on(sending.preflight(job, client)) {
-            Ok(namespace) => Some(namespace),
-            Err(stop) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
-        },
-        None => None,
+    let met = if look.nothing_to_send {
+        None
+    } else {
+        match runtime.block_on(sending.meet(job, rehearsal.as_ref())) {
+            Ok(met) => Some(met),
+            Err(Missed::Stop(stop)) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
+            Err(Missed::Error(error)) => return Err(error),
+        }
     };
-    let consent = match (&rehearsal, job.question) {
-        (Some(_), _) => Consent::Rehearsal,
-        (None, Question::Answered) => Consent::Flag,
-        (None, Question::Ask) if look.nothing_to_send => Consent::Flag,
-        (None, Question::Ask) => ask(&connection, look.plan.as_ref(), namespace)?,
+    let consent = match (&rehearsal, job.question, &met) {
+        (Some(_), ..) => Consent::Rehearsal,
+        (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
+        (None, Question::Ask, Some(met)) => ask(met, look.plan.as_ref())?,
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
@@ -99,7 +96,8 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         Some(rehearsal) => rehearsal.fill(look.records),
         None => look.records,
     };
-    let parts = Parts { approved, client, records, rows, writer };
+    let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
+    let parts = Parts { approved, client: met.map(|met| met.client), records, rows, writer };
     let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
@@ -113,7 +111,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         stop: stop.as_ref(),
         report: report.as_deref(),
         failures: failures.as_deref(),
-        notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
+        notes: which.into_iter().chain(rehearsal.iter().flat_map(Rehearsal::ending)).collect(),
     };
     closing.say()
 }
@@ -168,9 +166,38 @@ struct Sending {
     rng: StdRng,
 }
 
+/// The namespace, found and seen, and the way to it.
+struct Met {
+    connection: Connection,
+    client: Client,
+    namespace: Namespace,
+}
+
+impl Met {
+    fn note(&self) -> String {
+        format!("namespace: {} ({})", Shown(&self.namespace.title), self.connection.namespace)
+    }
+}
+
 impl Sending {
-    async fn preflight(&mut self, job: &Job, client: &Client) -> Result<Namespace, Stop> {
-        preflight::namespace(job, client, &mut self.budget, &mut self.totals, &mut self.rng).await
+    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>) -> Result<Met, Missed> {
+        let mut calls = Calls {
+            budget: &mut self.budget,
+            totals: &mut self.totals,
+            rng: &mut self.rng,
+            retry: job.retry,
+            max_pause: job.max_pause,
+        };
+        let connection = match (rehearsal, &job.mode) {
+            (Some(rehearsal), _) => rehearsal.connection()?,
+            (None, Mode::Real(connection)) => locate(connection, job.timeout, &mut calls).await?,
+            (None, Mode::DryRun | Mode::Rehearsal) => {
+                return Err(Error::Usage("a dry run has no connection".to_owned()).into());
+            }
+        };
+        let client = client(job, &connection)?;
+        let namespace = preflight::namespace(&mut calls, &client).await.map_err(Missed::Stop)?;
+        Ok(Met { connection, client, namespace })
     }
 
     fn run(
@@ -273,14 +300,14 @@ fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
     Ok(plan)
 }
 
-fn ask(connection: &Connection, plan: Option<&Plan<Broken>>, namespace: Option<Namespace>) -> Result<Consent, Error> {
+fn ask(met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Error> {
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
         keys,
-        title: namespace.map(|namespace| namespace.title),
-        namespace: connection.namespace.clone(),
-        account: connection.account.clone(),
+        title: Some(met.namespace.title.clone()),
+        namespace: met.connection.namespace.clone(),
+        account: met.connection.account.clone(),
         first_keys: first.unwrap_or_default(),
         must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
     };

@@ -76,12 +76,32 @@ pub enum Mode {
     /// They are deleted from a server inside this process.
     Rehearsal,
     /// They are deleted.
-    Real(Connection),
+    Real(Connection<NamespaceRef>),
 }
 
-/// Which namespace, and who asks.
+/// Who asks, and where.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct Access {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How a namespace was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceRef {
+    /// By its id.
+    Id(NamespaceId),
+    /// By its title, exactly; its id has to be looked up.
+    Title(String),
+}
+
+/// Which namespace, and who asks. Only one whose namespace is an id leads to a client.
+#[derive(Debug, Clone)]
+pub struct Connection<N = NamespaceId> {
     /// Where the API is.
     pub base_url: BaseUrl,
     /// Who asks.
@@ -89,9 +109,22 @@ pub struct Connection {
     /// Whose namespace it is.
     pub account: AccountId,
     /// The namespace.
-    pub namespace: NamespaceId,
+    pub namespace: N,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+impl<N> Connection<N> {
+    /// The same with another namespace, or the same one named in another way.
+    pub(super) fn with<M>(&self, namespace: M) -> Connection<M> {
+        Connection {
+            base_url: self.base_url.clone(),
+            credentials: self.credentials.clone(),
+            account: self.account.clone(),
+            namespace,
+            ca_file: self.ca_file.clone(),
+        }
+    }
 }
 
 /// Whether somebody is asked.

@@ -1,16 +1,18 @@
 //! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
 //!
 //! - [`Job`]: what is to be done, decided once; made by the command line, read here.
-//! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
+//! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete;
+//!   `locate`: which namespace a title means. `asking`: how such single calls are made.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
-//! - `list`: a namespace's keys, page by page.
+//! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 
+mod asking;
 mod closing;
 pub mod confirm;
 mod delete;
@@ -18,6 +20,8 @@ mod dry_run;
 mod error;
 mod job;
 mod list;
+mod locate;
+mod namespaces;
 mod outputs;
 mod preflight;
 mod reading;
@@ -25,12 +29,16 @@ mod rehearsal;
 mod sandbox;
 mod signals;
 mod telling;
+mod whoami;
 
+pub use asking::Patience;
 pub use error::Error;
-pub use job::{Connection, Job, Mode, Question, ReportTo};
+pub use job::{Access, Connection, Job, Mode, NamespaceRef, Question, ReportTo};
 pub use list::ListJob;
+pub use namespaces::NamespacesJob;
 pub use reading::Broken;
 pub use sandbox::Serving;
+pub use whoami::WhoamiJob;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -39,6 +47,10 @@ pub enum Task {
     Delete(Box<Job>),
     /// A listing of a namespace.
     List(Box<ListJob>),
+    /// The namespaces of an account.
+    Namespaces(Box<NamespacesJob>),
+    /// What the credentials are.
+    Whoami(Box<WhoamiJob>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -54,6 +66,8 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
+        Task::Namespaces(job) => namespaces::run(&job),
+        Task::Whoami(job) => whoami::run(&job),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

@@ -68,7 +68,9 @@ fn the_readme_is_short() {
 
 #[test]
 fn help_fits_one_screen() {
-    for args in [&["-h"][..], &["delete", "-h"], &["list", "-h"], &["sandbox", "-h"]] {
+    for args in
+        [&["-h"][..], &["delete", "-h"], &["list", "-h"], &["namespaces", "-h"], &["whoami", "-h"], &["sandbox", "-h"]]
+    {
         let help = help(args);
         assert!(help.lines().count() <= 40, "{args:?}:\n{help}");
         for line in help.lines() {
@@ -79,8 +81,8 @@ fn help_fits_one_screen() {
 
 #[test]
 fn every_flag_of_the_documents_exists() {
-    let help =
-        [&["--help"][..], &["delete", "--help"], &["list", "--help"], &["sandbox", "--help"]].map(help).join("\n");
+    let commands = ["delete", "list", "namespaces", "whoami", "sandbox"].map(|command| help(&[command, "--help"]));
+    let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh"] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));

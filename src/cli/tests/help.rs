@@ -33,6 +33,11 @@ fn short_help_fits_one_screen() {
     let list = help(&["list", "-h"], 100);
     assert_fits(&list, 40, 100);
     insta::assert_snapshot!("list_short", list);
+    for (name, words) in [("namespaces_short", ["namespaces", "-h"]), ("whoami_short", ["whoami", "-h"])] {
+        let help = help(&words, 100);
+        assert_fits(&help, 40, 100);
+        insta::assert_snapshot!(name, help);
+    }
     let sandbox = help(&["sandbox", "-h"], 100);
     assert_fits(&sandbox, 40, 100);
     insta::assert_snapshot!("sandbox_short", sandbox);
@@ -43,6 +48,8 @@ fn long_help_explains() {
     insta::assert_snapshot!("long", help(&["--help"], 100));
     insta::assert_snapshot!("delete_long", help(&["delete", "--help"], 100));
     insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
+    insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
+    insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
 
@@ -59,7 +66,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 45] = [
+const FLAGS: [(&str, &str, &str); 46] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -92,6 +99,7 @@ const FLAGS: [(&str, &str, &str); 45] = [
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--account-id", "", "CLOUDFLARE_ACCOUNT_ID"),
     ("--namespace-id", "", "CLOUDFLARE_KV_NAMESPACE_ID"),
+    ("--namespace", "", ""),
     ("--binding", "", ""),
     ("--env", "", "CLOUDFLARE_ENV"),
     ("--api-token-file", "", "KVSWEEP_API_TOKEN_FILE"),
@@ -133,7 +141,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "sandbox"] {
+    for subcommand in ["delete", "list", "namespaces", "whoami", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {
