@@ -9,8 +9,8 @@ use super::pace::RequestArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
-  kvsweep whoami                             is the token valid?
-  kvsweep whoami --account-id … --namespace sessions     does it lead to this namespace?";
+  kvsweep whoami                         is the token valid?
+  kvsweep whoami --namespace sessions    does it lead to this namespace?";
 
 /// What `kvsweep whoami` was told.
 #[derive(Debug, Clone, PartialEq, Args)]

@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
+mod account;
 mod answers;
 mod binding;
 mod delete;

@@ -94,6 +94,8 @@ fn contradictions_are_refused() {
         "--resume --report none",
         "- -",
         "--binding B --namespace-id ns",
+        "--namespace T --namespace-id ns",
+        "--namespace T --binding B",
         "--env staging",
         "--env staging --namespace-id ns",
         "--format lines --column 2",
