@@ -86,7 +86,7 @@ impl Closing<'_> {
         let mut steps = Vec::new();
         match self.stop.map(|stop| stop.reason) {
             Some(reason @ (StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound)) => {
-                steps.extend(advice(reason).map(str::to_owned))
+                steps.extend(advice(reason).map(str::to_owned));
             }
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),

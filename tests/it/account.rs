@@ -103,6 +103,39 @@ fn looking_a_title_up_waits_out_what_passes() {
 }
 
 #[test]
+fn a_list_of_namespaces_is_whole_or_no_list() {
+    let page = |ids: std::ops::Range<u32>, info: &Value| {
+        let result: Vec<_> = ids.map(|id| json!({"id": format!("id{id}"), "title": format!("title {id}")})).collect();
+        let body = json!({"success": true, "errors": [], "messages": [], "result": result, "result_info": info});
+        Canned::raw(200, body.to_string())
+    };
+    let (five, four, none) = (json!({"total_count": 5}), json!({"total_count": 4}), Value::Null);
+    for (pages, code, lines) in [
+        // One that was made meanwhile moves another to the next page, where it is seen again.
+        (vec![page(0..3, &five), page(2..5, &five)], 0, 5),
+        (vec![page(0..3, &five), page(3..4, &four)], 0, 4),
+        (vec![page(0..3, &five), page(0..3, &five)], 5, 0),
+        (vec![page(0..3, &five), page(0..0, &five)], 5, 0),
+        (vec![page(0..3, &none), page(3..4, &none), page(0..0, &none)], 0, 4),
+        (vec![page(0..2, &none), page(0..2, &none)], 0, 2),
+    ] {
+        let lab = Lab::new();
+        let asked = pages.len() as u64;
+        let fault = |(index, page): (u64, Canned)| Fault::new(When::Nth(index..=index), page.into()).everywhere();
+        lab.server.set_faults((1..).zip(pages).map(fault));
+        let done = lab.kvsweep(["namespaces"]).run().code(code);
+        assert_eq!((done.stdout.lines().count(), lab.server.requests()), (lines, asked), "{}", done.stderr);
+        assert_eq!(code == 5, done.stderr.contains("3 of 5 namespaces"), "{}", done.stderr);
+    }
+    // An id that would change a path is none.
+    let lab = Lab::new();
+    let evil = json!({"success": true, "result": [{"id": "../..", "title": "sessions"}]}).to_string();
+    lab.server.set_faults([Fault::new(When::Probability(1.0), Canned::raw(200, evil).into()).everywhere()]);
+    let done = lab.kvsweep(["list", "--namespace", "sessions", "--retries", "0"]).run().code(5);
+    assert!(done.stderr.contains("the id holds"), "{}", done.stderr);
+}
+
+#[test]
 fn the_namespaces_of_an_account_are_listed() {
     let options = SandboxOptions { other_namespaces: vec![("odd".into(), "a\n\u{1b}[2J".into())], ..among(0) };
     let lab = Lab::with(options);
