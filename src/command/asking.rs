@@ -66,7 +66,8 @@ pub(super) fn refused(what: &str, verdict: &Verdict, otherwise: StopReason) -> S
         Some(401 | 403) => StopReason::Unauthorized,
         _ => otherwise,
     };
-    Stop::new(reason, format!("{what} cannot be read: {status}{}; is --base-url right?", verdict.detail.error))
+    let why = format!("{what} cannot be read: {status}{}; is --base-url right?", verdict.detail.error);
+    Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) }
 }
 
 /// Runs a command that makes nothing but single calls, to its end, a signal or the deadline.
@@ -98,7 +99,7 @@ pub(super) fn ask<T>(
 
 /// Says why such a command did not come to its end.
 pub(super) fn stopped(stop: &Stop) -> ExitCode {
-    let next = advice(stop.reason).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
     tracing::error!("{}{next}", Shown(&stop.why));
     ExitCode::for_stop(stop.reason, stop.signal)
 }

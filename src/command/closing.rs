@@ -84,10 +84,8 @@ impl Closing<'_> {
     /// What to do now, where something is left to do.
     fn next_step(&self, code: ExitCode) -> Vec<String> {
         let mut steps = Vec::new();
+        steps.extend(self.stop.and_then(advice).map(str::to_owned));
         match self.stop.map(|stop| stop.reason) {
-            Some(reason @ (StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound)) => {
-                steps.extend(advice(reason).map(str::to_owned));
-            }
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
@@ -99,7 +97,7 @@ impl Closing<'_> {
             Some(StopReason::MaxFailures) => {
                 steps.push("next: see in the report why keys failed before going on.".to_owned());
             }
-            Some(StopReason::Outage | StopReason::Deadline | StopReason::Interrupted | StopReason::IoError) | None => {}
+            _ => {}
         }
         let begun = self.totals.tally.total() > 0 || self.totals.resumed > 0;
         let unfinished = self.stop.is_some() || self.totals.tally.failures() > 0;
@@ -117,8 +115,9 @@ impl Closing<'_> {
 }
 
 /// What to do about credentials, an account or a namespace that the server does not take.
-pub(super) fn advice(reason: StopReason) -> Option<&'static str> {
-    Some(match reason {
+pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
+    Some(match stop.reason {
+        _ if !stop.told => return None,
         StopReason::Unauthorized => {
             "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
              Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."

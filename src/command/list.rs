@@ -26,7 +26,7 @@ use crate::quota::{Budget, Rate};
 use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::asking::Calls;
+use super::asking::{Calls, refused};
 use super::closing::{advice, print};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
@@ -279,12 +279,7 @@ impl Run<'_> {
             );
             return Ok(None);
         }
-        let reason = match verdict.http_status {
-            Some(401 | 403) => StopReason::Unauthorized,
-            _ => StopReason::NamespaceNotFound,
-        };
-        let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
-        Err(Stop::new(reason, format!("the keys cannot be listed: {status}{said}")))
+        Err(refused("the list of keys", &verdict, StopReason::NamespaceNotFound))
     }
 
     /// Encodes what is wanted of a page and moves the bookmark behind it.
@@ -377,7 +372,7 @@ impl Summary<'_> {
         if !(job.quiet && code == ExitCode::Success) {
             let (keys, requests) = (counted(self.listed, "key"), counted(self.totals.requests, "request"));
             let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
-            lines.extend(self.stop.and_then(|stop| advice(stop.reason)).map(str::to_owned));
+            lines.extend(self.stop.and_then(advice).map(str::to_owned));
             if let Some(path) = self.unfinished {
                 let path = Shown(&path.to_string_lossy()).to_string();
                 lines.push(format!("go on: the same command with --resume; {path} is not whole"));

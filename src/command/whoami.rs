@@ -191,12 +191,6 @@ async fn verified(
     calls: &mut Calls<'_>,
 ) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
     let status = calls.make("the token's status", || api.verify(&owner)).await;
-    // Nobody answered: a certificate is not trusted, say. That is no word about the token.
-    if let Err(Failed::Refused(verdict)) = &status
-        && verdict.http_status.is_none()
-    {
-        return Err(refused("the token's status", verdict, StopReason::Unauthorized));
-    }
     Ok(heard(status.map_err(|failed| stop(failed, "the token's status")))?.map(|status| (owner, status)))
 }
 
@@ -236,6 +230,7 @@ fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
 
 fn refusal(stop: Stop) -> Result<String, Stop> {
     match stop.reason {
+        _ if !stop.told => Err(stop),
         StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Ok(stop.why),
         _ => Err(stop),
     }

@@ -26,3 +26,4 @@ mod secrets;
 mod sharing;
 mod stop;
 mod throttled;
+mod trust;
