@@ -14,6 +14,8 @@ pub mod answer;
 mod auth;
 mod classify;
 mod client;
+#[doc(hidden)]
+pub mod doors;
 mod envelope;
 mod http;
 mod tls;
