@@ -17,7 +17,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let files = [
         ("lines.txt", names(KEYS).collect::<Vec<_>>().join("\n")),
         ("plain.csv", format!("key\n{}\n", names(KEYS).collect::<Vec<_>>().join("\n"))),
-        ("quoted.csv", format!("id,key\n{}\n", quoted.iter().map(|name| format!("1,{name}\n")).collect::<String>())),
+        ("quoted.csv", format!("id,key\n1,{}\n", quoted.join("\n1,"))),
         ("strings.ndjson", quoted.join("\n")),
         ("objects.json", format!("[{}]", objects.join(","))),
     ];
