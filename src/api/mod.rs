@@ -16,6 +16,8 @@ mod auth;
 mod bulk;
 mod classify;
 mod client;
+#[doc(hidden)]
+pub mod doors;
 mod envelope;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
