@@ -17,6 +17,7 @@
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
+//! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
@@ -67,6 +68,9 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod input;
 pub mod key;
 pub mod listing;
@@ -78,6 +82,7 @@ pub mod progress;
 pub mod quota;
 pub mod record;
 pub mod report;
+pub mod review;
 pub mod sandbox;
 pub mod terminal;
 pub mod wrangler;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use crate::record::RecordNumber;
+use crate::record::{Content, RecordNumber};
 
 /// The final state of a record, as the report's `status` column names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +101,23 @@ pub struct Settled {
     pub elapsed: Duration,
     /// When its state was known.
     pub finished_at: SystemTime,
+}
+
+impl Settled {
+    /// The row of a record that is never sent, known at `finished_at`: a key is only planned. `None` for a record that
+    /// an earlier run settled, because it has its row.
+    pub fn unsent(number: RecordNumber, content: Content, finished_at: SystemTime) -> Option<Self> {
+        let (key, status, error) = match content {
+            Content::Key(key) => (key.into_boxed_str(), Status::Planned, None),
+            Content::Duplicate(key) => {
+                (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
+            }
+            Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
+            Content::Settled => return None,
+        };
+        let detail = error.map(|error| Box::new(Detail { error_code: None, error }));
+        Some(Self { number, key, status, http_status: None, detail, attempts: 0, elapsed: Duration::ZERO, finished_at })
+    }
 }
 
 /// How many records are in each state.
@@ -199,6 +216,25 @@ impl Serialize for StopReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyName;
+    use crate::record::Invalid;
+
+    #[test]
+    fn a_record_that_is_never_sent_says_why() {
+        let key = || KeyName::new("a").unwrap();
+        let invalid = Invalid { key: "b".to_owned(), reason: "too odd".to_owned() };
+        let rows = [
+            (Content::Key(key()), "a", Status::Planned, None),
+            (Content::Duplicate(key()), "a", Status::Duplicate, Some("an earlier record names the same key")),
+            (Content::Invalid(Box::new(invalid)), "b", Status::Invalid, Some("too odd")),
+        ];
+        for (content, key, status, why) in rows {
+            let row = Settled::unsent(RecordNumber::FIRST, content, SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!((&*row.key, row.status, row.attempts, row.http_status), (key, status, 0, None));
+            assert_eq!(row.detail.map(|detail| detail.error).as_deref(), why);
+        }
+        assert_eq!(Settled::unsent(RecordNumber::FIRST, Content::Settled, SystemTime::UNIX_EPOCH), None);
+    }
 
     #[test]
     fn every_status_is_read_back_from_its_word() {

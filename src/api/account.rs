@@ -133,7 +133,7 @@ impl AccountClient {
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
-        self.get(url, "a page of namespaces", |body| {
+        self.get(Call::ListNamespaces, url, "a page of namespaces", |body| {
             let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
             for namespace in &wire.result {
                 let id: Result<NamespaceId, _> = namespace.id.parse();
@@ -149,7 +149,7 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
-        self.get(self.site.verify(owner), "a token's status", result).await
+        self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", result).await
     }
 
     /// What a token may do; few tokens may read it.
@@ -157,7 +157,7 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
-        self.get(self.site.token(owner, id), "a token's policies", result).await
+        self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", result).await
     }
 
     /// Whose global key it is.
@@ -165,17 +165,18 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn user(&self) -> Result<User, Reply> {
-        self.get(self.site.user(), "a user", result).await
+        self.get(Call::GetUser, self.site.user(), "a user", result).await
     }
 
     async fn get<T>(
         &self,
+        call: Call,
         url: Result<Url, NotItself>,
         what: &str,
         read: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Reply> {
         let url = url.map_err(|error| unsent(error.to_string()))?;
-        let (reply, body) = self.http.attempt(Ask::new(Call::Describe, Method::GET, url)).await;
+        let (reply, body) = self.http.attempt(Ask::new(call, Method::GET, url)).await;
         if reply.answer != Answer::Success {
             return Err(reply);
         }

@@ -19,6 +19,9 @@ pub struct Reply {
     pub quota: Vec<QuotaNews>,
 }
 
+/// "Too many bulk requests at once": Workers KV's own, to be treated as a 429 whatever its status.
+pub const TOO_MANY_BULK_CALLS: u64 = 10_046;
+
 /// What one request came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {

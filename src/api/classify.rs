@@ -9,17 +9,20 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 
 use crate::api::advice::Advice;
-use crate::api::answer::{Answer, Fatal, Refusal, Trouble};
+use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     DeleteKey,
+    DeleteMany,
     GetNamespace,
     ListKeys,
-    /// About an account, a token or a user.
-    Describe,
+    ListNamespaces,
+    VerifyToken,
+    GetToken,
+    GetUser,
 }
 
 impl Call {
@@ -28,7 +31,9 @@ impl Call {
         match self {
             Self::DeleteKey | Self::GetNamespace => 64 * 1024,
             // 100 titles of 512 bytes, or all policies of a token.
-            Self::Describe => 1024 * 1024,
+            Self::ListNamespaces | Self::VerifyToken | Self::GetToken | Self::GetUser => 1024 * 1024,
+            // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
+            Self::DeleteMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
         }
@@ -85,6 +90,7 @@ impl Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     DailyLimit,
+    TooManyBulkCalls,
     KeyAbsent,
     NamespaceAbsent,
     NoRoute,
@@ -95,6 +101,7 @@ enum Meaning {
 fn meaning(code: u64) -> Option<Meaning> {
     Some(match code {
         10_048 => Meaning::DailyLimit,
+        TOO_MANY_BULK_CALLS => Meaning::TooManyBulkCalls,
         10_009 => Meaning::KeyAbsent,
         10_013 => Meaning::NamespaceAbsent,
         // "Could not route to …, perhaps your object identifier is invalid?"
@@ -141,16 +148,20 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
         return Answer::DailyLimit(refusal);
     }
     let meaning = fault.and_then(meaning_of);
+    let throttled = |envelope: Result<Envelope, String>, refusal| Answer::Throttled {
+        pause: head.advice.pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
+        refusal,
+    };
+    if meaning == Some(Meaning::TooManyBulkCalls) {
+        return throttled(envelope, refusal);
+    }
     match head.status {
         200..=299 => not_accepted(head, envelope, meaning, refusal),
         401 => Answer::Fatal(Fatal::Unauthorized, refusal),
         403 if is_firewall(head, body, faults) => {
             Answer::Refused(Refusal { message: from_firewall(call, &refusal.message), ..refusal })
         }
-        429 => Answer::Throttled {
-            pause: head.advice.pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
-            refusal,
-        },
+        429 => throttled(envelope, refusal),
         status if passes(status) => passing(head, Trouble::Refused(refusal)),
         // What such a status means is in the body, and the body did not come whole.
         400 | 403..=405
@@ -167,9 +178,16 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
             (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
                 Answer::Fatal(Fatal::Unauthorized, refusal)
             }
+            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
             _ => Answer::Refused(refusal),
         },
     }
+}
+
+/// The server knows no such call.
+fn no_bulk(refusal: Refusal) -> Refusal {
+    let advice = "this server has no bulk deletes of this form: leave --bulk out, or try --bulk-endpoint legacy";
+    Refusal { message: format!("{}; {advice}", refusal.message), ..refusal }
 }
 
 /// A 2xx without a readable `success: true`.
@@ -181,7 +199,9 @@ fn not_accepted(head: &Head, envelope: Result<Envelope, String>, meaning: Option
             Some(Meaning::NoRoute) => Answer::Fatal(Fatal::AccountNotFound, refusal),
             Some(Meaning::Mistake) => Answer::Refused(refusal),
             // That a key was absent is believed only with a 404.
-            Some(Meaning::KeyAbsent | Meaning::DailyLimit) | None => passing(head, Trouble::Refused(refusal)),
+            Some(Meaning::KeyAbsent | Meaning::DailyLimit | Meaning::TooManyBulkCalls) | None => {
+                passing(head, Trouble::Refused(refusal))
+            }
         },
         Ok(Envelope { success: None, .. }) => unreadable(head, "the body does not say whether it succeeded"),
         Err(why) => unreadable(head, &why),
@@ -210,7 +230,13 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::GetNamespace | Call::ListKeys | Call::Describe => {
+        Call::DeleteMany
+        | Call::GetNamespace
+        | Call::ListKeys
+        | Call::ListNamespaces
+        | Call::VerifyToken
+        | Call::GetToken
+        | Call::GetUser => {
             format!("a firewall refused the request before the API saw it ({page})")
         }
     }

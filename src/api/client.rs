@@ -95,6 +95,14 @@ impl Client {
         Ok(Self { inner: Arc::new(Inner { http, namespace_url: endpoint.namespace()?, endpoint }) })
     }
 
+    pub(crate) fn http(&self) -> &Http {
+        &self.inner.http
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
     /// Sends one `DELETE` for `key`.
     pub async fn delete(&self, key: &KeyName) -> Reply {
         match self.inner.endpoint.value(key) {

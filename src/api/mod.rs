@@ -4,9 +4,9 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such.
+//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one
+//!   that deletes many keys; `listing`: a page of keys, asked for and read.
 //! - `account`: the calls that belong to an account or a user.
-//! - `listing`: a page of keys, asked for and read.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
@@ -15,9 +15,14 @@ mod account;
 pub mod advice;
 pub mod answer;
 mod auth;
+mod bulk;
 mod classify;
 mod client;
+#[doc(hidden)]
+pub mod doors;
 mod envelope;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http;
 mod listing;
 mod tls;
@@ -26,6 +31,7 @@ mod url;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
+pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use tls::TrustError;

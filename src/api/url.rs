@@ -8,6 +8,7 @@ use std::str::FromStr;
 use reqwest::Url;
 use thiserror::Error;
 
+use crate::api::bulk::BulkEndpoint;
 use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
@@ -136,6 +137,14 @@ impl Endpoint {
     /// Of the namespace itself.
     pub(crate) fn namespace(&self) -> Result<Url, NotItself> {
         self.exactly(&[], None)
+    }
+
+    /// Of deletes by the thousand.
+    pub(crate) fn bulk_delete(&self, endpoint: BulkEndpoint) -> Result<Url, NotItself> {
+        match endpoint {
+            BulkEndpoint::Current => self.exactly(&["/bulk/delete"], None),
+            BulkEndpoint::Legacy => self.exactly(&["/bulk"], None),
+        }
     }
 
     /// Of the value of `key`.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, NamespacesArgs, SandboxArgs, WhoamiArgs};
+use super::{DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -72,6 +72,11 @@ pub enum Command {
     /// where it may read them, and whether it may list the namespaces of the account and read the namespace, where those
     /// are named. Whether it may delete cannot be known without trying. The exit code is 7 where something is refused.
     Whoami(Box<WhoamiArgs>),
+    /// Tell what finished reports say, as text, JSON or a page
+    ///
+    /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
+    /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
+    Report(Box<ReviewArgs>),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -87,6 +92,7 @@ impl Cli {
             Command::List(args) => args.output.log.options(),
             Command::Namespaces(args) => args.log.options(),
             Command::Whoami(args) => args.log.options(),
+            Command::Report(args) => args.log.options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

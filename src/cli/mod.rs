@@ -7,6 +7,7 @@
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
+//! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -22,6 +23,7 @@ pub mod pace;
 pub mod parse;
 pub mod report;
 pub mod resolve;
+pub mod review;
 pub mod safety;
 pub mod sandbox;
 mod secret;
@@ -33,6 +35,7 @@ pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
+pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 pub use whoami::WhoamiArgs;
 

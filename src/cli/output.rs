@@ -13,7 +13,7 @@ pub struct OutputArgs {
     /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet; always shows the bar
     /// even where stderr is no terminal.
     #[arg(long, value_enum, value_name = "WHEN", env = "KVSWEEP_PROGRESS", default_value_t)]
-    #[arg(hide_possible_values = true)]
+    #[arg(hide_possible_values = true, hide_short_help = true)]
     pub progress: ProgressMode,
 
     /// The log.

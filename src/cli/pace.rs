@@ -1,10 +1,21 @@
 //! How fast, how often, how long.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 
-use super::value::{RateArg, duration, some_duration};
+use super::value::{RateArg, batch_size, duration, some_duration};
+
+/// Which of the API's two calls deletes many keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BulkEndpointArg {
+    /// `POST …/bulk/delete`
+    Current,
+    /// `DELETE …/bulk`, which Cloudflare has deprecated
+    Legacy,
+}
 
 /// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -53,6 +64,25 @@ pub struct PaceArgs {
     /// How single requests are paced and repeated.
     #[command(flatten)]
     pub requests: RequestArgs,
+
+    /// Delete up to 10,000 keys with one request
+    ///
+    /// Within the API's limits that is up to 40,000 keys a second instead of 4. Every key still has its own row and its own
+    /// retries; what the server leaves undeleted is sent again. One by one stays the default, because then each key has
+    /// an answer of its own.
+    #[arg(long, env = "KVSWEEP_BULK", value_parser = FalseyValueParser::new())]
+    pub bulk: bool,
+
+    /// With --bulk: the most keys in one request, 1 to 10000
+    #[arg(long, value_name = "N", default_value = "10000", requires = "bulk", hide_short_help = true)]
+    #[arg(value_parser = batch_size)]
+    pub batch_size: NonZeroU32,
+
+    /// With --bulk: which call to make
+    ///
+    /// legacy is for servers that do not know the current one (they answer 404 or 405).
+    #[arg(long, value_name = "CALL", default_value = "current", requires = "bulk", hide_short_help = true)]
+    pub bulk_endpoint: BulkEndpointArg,
 
     /// How many requests may be in flight at once, 1 to 1024
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32")]

@@ -61,7 +61,7 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
         Command::List(list) => list.check(matches),
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
-        Command::Sandbox(_) => Ok(()),
+        Command::Report(_) | Command::Sandbox(_) => Ok(()),
     };
     if let Err(Contradiction(kind, message)) = checked {
         return Err(match command.find_subcommand_mut(name) {

@@ -5,17 +5,17 @@ use std::io::IsTerminal;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use crate::api::{BaseUrl, Credentials};
+use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
-    Access, Connection, Error, Job, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question, ReportTo, Serving,
-    Task, WhoamiJob,
+    Access, Connection, Error, Job, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question, ReportTo,
+    Reviewing, Serving, Task, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::key::AccountId;
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
-use crate::pipeline::{FailureLimit, RetryPolicy};
+use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
@@ -27,9 +27,9 @@ use crate::wrangler::{self, Bound, nearest};
 
 use super::connection::{AccountArgs, ConnectionArgs};
 use super::input::InputArgs;
-use super::pace::RequestArgs;
+use super::pace::{BulkEndpointArg, RequestArgs};
 use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, SandboxArgs, WhoamiArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 
 const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
 
@@ -43,7 +43,19 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
+        Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+    }
+}
+
+fn reviewing(args: ReviewArgs) -> Reviewing {
+    Reviewing {
+        reports: args.reports,
+        plan: args.diff,
+        html: args.html,
+        failures: args.failures,
+        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        json: args.json,
     }
 }
 
@@ -118,6 +130,14 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         quiet: args.output.log.quiet,
         rates: rates(args.pace.requests.rates),
         concurrency: args.pace.concurrency.into(),
+        batching: match args.pace.bulk {
+            true => Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES }),
+            false => Batching::Single,
+        },
+        bulk_endpoint: match args.pace.bulk_endpoint {
+            BulkEndpointArg::Current => BulkEndpoint::Current,
+            BulkEndpointArg::Legacy => BulkEndpoint::Legacy,
+        },
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
         timeout: args.pace.requests.timeout,
         max_pause: args.pace.requests.max_pause,

@@ -45,6 +45,7 @@ impl Closing<'_> {
             throttled: self.totals.throttled,
             elapsed: self.elapsed,
             stopped: self.stop.map(|stop| stop.reason),
+            dry_run: matches!(self.job.mode, Mode::DryRun),
             exit_code: code.as_u8(),
         };
         if let Some(stop) = self.stop {
@@ -133,7 +134,7 @@ pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
 }
 
 /// A word that a shell reads as it is.
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     let shown = Shown(word).to_string();
     if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }

@@ -31,6 +31,8 @@ pub struct Question {
     pub account: AccountId,
     /// The first keys of the input, exact; at most five of them are shown.
     pub first_keys: Vec<String>,
+    /// What else is worth knowing before the answer.
+    pub note: Option<String>,
     /// Whether the number of keys itself has to be typed. Without a number `yes` is asked for.
     pub must_type_count: bool,
 }
@@ -97,6 +99,7 @@ impl Question {
             let label = if index == 0 { "first keys" } else { "" };
             lines.push(format!("  {label:<14}  {}", shortened(key)));
         }
+        lines.extend(self.note.iter().map(|note| format!("({note})")));
         lines.push("This cannot be undone.".to_owned());
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
         lines.push(match self.wanted_count() {
@@ -137,6 +140,7 @@ mod tests {
             namespace: "0f2ac74b498b48028cb68387c421e279".parse().unwrap(),
             account: "023e105f4ecef8ad9ca31a8372d0c353".parse().unwrap(),
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
+            note: None,
             must_type_count: false,
         }
     }

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
-use crate::api::{Client, ClientOptions, Namespace};
+use crate::api::{BulkEndpoint, Client, ClientOptions, Namespace};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
@@ -30,6 +30,7 @@ use super::asking::Calls;
 use super::closing::Closing;
 use super::confirm::{self, Confirmation};
 use super::error::Error;
+use super::expected;
 use super::job::{Connection, Job, Mode, Question};
 use super::locate::{Missed, locate};
 use super::outputs::{Opened, Ready};
@@ -83,7 +84,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     let consent = match (&rehearsal, job.question, &met) {
         (Some(_), ..) => Consent::Rehearsal,
         (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
-        (None, Question::Ask, Some(met)) => ask(met, look.plan.as_ref())?,
+        (None, Question::Ask, Some(met)) => ask(job, met, look.plan.as_ref())?,
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
@@ -208,19 +209,23 @@ impl Sending {
         runtime: &Runtime,
         screen: &MultiProgress,
     ) -> Result<(End<Broken>, Result<Written, ReportError>), Error> {
-        let rates = job.rates.clone();
+        let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
             mode: job.progress,
             stderr_is_terminal: stderr_is_terminal(),
             lines: job.lines,
             total: plan.map(|plan| plan.records),
-            expected: Some(Box::new(move |requests| least_time(&rates, requests))),
+            expected: Some(Box::new({
+                let rates = rates.clone();
+                move |keys| least_time(&rates, batching.requests(keys))
+            })),
+            in_bulk: Some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
-        let client = parts.client;
+        let (client, bulk_endpoint) = (parts.client, job.bulk_endpoint);
         let send = |request| {
             let client = client.clone();
-            async move { answer(client.as_ref(), request).await }
+            async move { answer(client.as_ref(), bulk_endpoint, request).await }
         };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
@@ -252,10 +257,11 @@ impl Sending {
 }
 
 /// Sends one request of the pipeline.
-async fn answer(client: Option<&Client>, request: Request) -> Response {
+async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: Request) -> Response {
     let Some(client) = client else { return Response::Namespace(Ok(())) };
     match request {
         Request::Delete(key) => Response::Delete(client.delete(&key).await),
+        Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, bulk_endpoint).await),
         Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
     }
 }
@@ -263,6 +269,7 @@ async fn answer(client: Option<&Client>, request: Request) -> Response {
 fn options(job: &Job, now: Instant) -> Options {
     Options {
         concurrency: job.concurrency,
+        batching: job.batching,
         retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
         max_pause: job.max_pause,
         max_outage: job.max_outage,
@@ -300,7 +307,7 @@ fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
     Ok(plan)
 }
 
-fn ask(met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Error> {
+fn ask(job: &Job, met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Error> {
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
@@ -309,6 +316,7 @@ fn ask(met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Error> {
         namespace: met.connection.namespace.clone(),
         account: met.connection.account.clone(),
         first_keys: first.unwrap_or_default(),
+        note: keys.and_then(|keys| expected::bulk_note(job, keys)),
         must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
     };
     let answer = confirm::ask(&question, stderr_is_terminal());

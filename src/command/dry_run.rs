@@ -1,24 +1,25 @@
 //! `--dry-run`: the same way up to the client, and no further. There is no client here.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::outcome::{Settled, Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
-use crate::quota::least_time;
-use crate::record::{Content, Record};
+use crate::record::Record;
 use crate::report::{self, ReportError};
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::error::Error;
+use super::expected;
 use super::job::Job;
 use super::outputs::Opened;
 use super::reading::{Broken, Notes, Reading};
@@ -59,6 +60,7 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
         None => None,
     };
     if plan.broken.as_ref().is_some_and(Broken::is_usage) {
+        ready.report.as_deref().into_iter().for_each(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
     let stop = stop_of(job, &plan, written.and_then(Result::err));
@@ -86,40 +88,28 @@ fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Op
     }
 }
 
+/// Half a plan would be in the way of the next try, or worse, pass for a whole one.
+fn remove(report: &Path) {
+    if let Err(error) = fs::remove_file(report) {
+        let report = report.to_string_lossy();
+        tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));
+    }
+}
+
 /// Whether the survey goes on.
 fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
-    let (key, status, why) = match record.content {
-        Content::Key(key) => (key.into_boxed_str(), Status::Planned, None),
-        Content::Duplicate(key) => {
-            (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
-        }
-        Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
-        Content::Settled => return true,
-    };
-    let row = Settled {
-        number: record.number,
-        key,
-        status,
-        http_status: None,
-        detail: why.map(|error| Box::new(Detail { error_code: None, error })),
-        attempts: 0,
-        elapsed: Duration::ZERO,
-        finished_at: wall_now(),
-    };
-    sender.blocking_send(row).is_ok()
+    match Settled::unsent(record.number, record.content, wall_now()) {
+        Some(row) => sender.blocking_send(row).is_ok(),
+        None => true,
+    }
 }
 
 /// What a careful person wants to know before the real run.
 fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
     let mut notes = Vec::new();
     if plan.keys > 0 {
-        // One request proves the namespace, the others delete.
-        let requests = plan.keys + 1;
-        let time = match least_time(&job.rates, requests) {
-            time if time < Duration::from_secs(1) => String::new(),
-            time => format!(", at least {} at this rate", duration(time)),
-        };
-        notes.push(format!("deleting them takes {}{time}", counted(requests, "request")));
+        notes.push(expected::note(job, plan.keys));
+        notes.extend(expected::bulk_note(job, plan.keys));
     }
     for (number, invalid) in &plan.first_invalid {
         notes.push(format!("invalid record {number}: {}", Shown(&invalid.reason)));

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -36,6 +37,14 @@ pub enum Error {
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
     Sandbox(io::Error),
+    /// The page of a report cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Page {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -60,9 +69,12 @@ impl Error {
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
             Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
-            Self::Bookmark(_) | Self::Input(_) | Self::Report(_) | Self::Sandbox(_) | Self::System { .. } => {
-                ExitCode::Error
-            }
+            Self::Bookmark(_)
+            | Self::Input(_)
+            | Self::Report(_)
+            | Self::Sandbox(_)
+            | Self::Page { .. }
+            | Self::System { .. } => ExitCode::Error,
         }
     }
 

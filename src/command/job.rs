@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::{BaseUrl, Credentials};
+use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
-use crate::pipeline::{FailureLimit, RetryPolicy};
+use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
@@ -46,6 +46,10 @@ pub struct Job {
     pub rates: Vec<Rate>,
     /// The most requests in flight.
     pub concurrency: usize,
+    /// How many keys a request names.
+    pub batching: Batching,
+    /// Which call deletes several.
+    pub bulk_endpoint: BulkEndpoint,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// How long one attempt may take.

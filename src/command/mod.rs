@@ -6,6 +6,7 @@
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
+//! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -18,6 +19,7 @@ pub mod confirm;
 mod delete;
 mod dry_run;
 mod error;
+mod expected;
 mod job;
 mod list;
 mod locate;
@@ -26,6 +28,7 @@ mod outputs;
 mod preflight;
 mod reading;
 mod rehearsal;
+mod report;
 mod sandbox;
 mod signals;
 mod telling;
@@ -37,6 +40,7 @@ pub use job::{Access, Connection, Job, Mode, NamespaceRef, Question, ReportTo};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use reading::Broken;
+pub use report::Reviewing;
 pub use sandbox::Serving;
 pub use whoami::WhoamiJob;
 
@@ -51,6 +55,8 @@ pub enum Task {
     Namespaces(Box<NamespacesJob>),
     /// What the credentials are.
     Whoami(Box<WhoamiJob>),
+    /// What finished reports say.
+    Report(Box<Reviewing>),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -68,6 +74,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::List(job) => list::run(&job, screen),
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
+        Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

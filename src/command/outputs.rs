@@ -29,6 +29,20 @@ enum Pending<T> {
     ToBeMade(PathBuf),
 }
 
+impl Pending<Destination> {
+    /// Whether `path` names it, by whatever spelling.
+    fn is_at(&self, path: &Path) -> bool {
+        match self {
+            Self::Open(Destination::File(file)) => file.is_same_file(path),
+            Self::Open(Destination::Stdout) => false,
+            Self::ToBeMade(own) => {
+                let folder = |path: &Path| folder_of(path).canonicalize().ok();
+                own.file_name() == path.file_name() && folder(own) == folder(path)
+            }
+        }
+    }
+}
+
 /// What a job writes, and where it is afterwards.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -63,6 +77,11 @@ impl Opened {
         };
         let failures = match &job.failures {
             None => None,
+            // Before it is opened: our own lock would look like that of another process.
+            Some(path) if report.as_ref().is_some_and(|report| report.is_at(path)) => {
+                let path = path.display();
+                return Err(Error::Usage(format!("--failures {path} is the same file as the report; give it another")));
+            }
             Some(path) => Some(match look(path, job.existing)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
@@ -107,12 +126,16 @@ fn look(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
             Existing::Overwrite | Existing::Resume => Ok(Some(existing)),
         };
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if folder.is_dir() {
         Ok(None)
     } else {
         Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {

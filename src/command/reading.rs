@@ -31,9 +31,7 @@ pub enum Broken {
         report: PathBuf,
     },
     /// A file is not what it was when it was checked.
-    #[error(
-        "{input} was changed since it was checked: nothing more is taken from it; go on with --resume once it is still"
-    )]
+    #[error("{input} was changed since it was checked: nothing more is taken from it until it is still")]
     Changed {
         /// Which file.
         input: String,

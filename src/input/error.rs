@@ -108,10 +108,10 @@ pub enum Problem {
     #[error("cannot be opened: {0}")]
     Open(io::Error),
     /// The system refused to read on.
-    #[error("cannot be read: {0}; once it can be, go on with --resume")]
+    #[error("cannot be read: {0}")]
     Read(io::Error),
     /// The compressed data is broken or ends early.
-    #[error("the {compression} data is broken or cut off: {error}; get it again whole and go on with --resume")]
+    #[error("the {compression} data is broken or cut off: {error}; get it again whole")]
     Decompress {
         /// What it was recognised as.
         compression: Compression,
@@ -122,13 +122,13 @@ pub enum Problem {
     #[error("the text is UTF-16: convert it to UTF-8 first, for example with `iconv -f UTF-16 -t UTF-8`")]
     Utf16,
     /// A CSV quote is still open at the end of the file, so where records end is anybody's guess.
-    #[error("the quote that opens here is never closed; close it and go on with --resume")]
+    #[error("the quote that opens here is never closed; close it")]
     UnclosedQuote,
     /// The first row of a CSV is too long to look for a header in it.
     #[error("the first row is longer than 1 MiB: this is no CSV of keys (another --format or --delimiter?)")]
     FirstRowTooLong,
     /// The JSON document is broken.
-    #[error("{0}; mend it and go on with --resume")]
+    #[error("{0}; mend it")]
     Json(String),
     /// The JSON document is something else than an array.
     #[error("the document is not a JSON array but {0}; for one JSON value a line use --format ndjson")]

@@ -4,7 +4,8 @@ use std::io;
 
 use memchr::memchr;
 
-use super::entry::MAX_TEXT;
+use super::entry::{Entry, MAX_TEXT};
+use super::error::{Break, Position, Problem};
 use super::open::Bytes;
 
 /// Cuts at `\n` and `\r\n`. A last line without an end counts; its `\r`, if any, is part of it.
@@ -18,7 +19,7 @@ pub(super) struct LineReader {
 }
 
 /// What a line holds, without its end.
-pub(super) enum Line<'a> {
+enum Line<'a> {
     Text(&'a [u8]),
     TooLong,
 }
@@ -28,13 +29,27 @@ impl LineReader {
         Self { reader, lent: 0, joined: Vec::new(), number: 0 }
     }
 
-    /// The line that was read last, or is being read, from 1.
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    /// The first entry that `judge` finds in the lines to come; one that is too long to be kept is a bad record.
+    pub(super) fn find_entry(
+        &mut self,
+        mut judge: impl FnMut(Position, &[u8]) -> Result<Option<Entry>, Break>,
+    ) -> Result<Option<Entry>, Break> {
+        loop {
+            let position = Position::line(self.number + 1);
+            let line = self.next().map_err(|error| Break::at(position, Problem::Read(error)))?;
+            let entry = match line {
+                None => return Ok(None),
+                Some(Line::TooLong) => Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")),
+                Some(Line::Text(text)) => judge(position, text)?,
+            };
+            if entry.is_some() {
+                return Ok(entry);
+            }
+        }
     }
 
     /// The next line; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         // Room for a `\r` that turns out to be part of the line's end.
         const KEPT: usize = MAX_TEXT + 1;
         self.reader.consume(std::mem::take(&mut self.lent));
@@ -88,7 +103,7 @@ mod tests {
         assert!(matches!(lines.next().unwrap(), Some(Line::TooLong)));
         assert!(lines.joined.capacity() <= 4 * MAX_TEXT, "{}", lines.joined.capacity());
         assert!(matches!(lines.next().unwrap(), Some(Line::Text(b"next"))));
-        assert_eq!(lines.number(), 2);
+        assert_eq!(lines.number, 2);
         assert!(lines.next().unwrap().is_none());
     }
 

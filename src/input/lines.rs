@@ -1,8 +1,8 @@
 //! One key a line, taken exactly; empty lines are nothing.
 
 use super::entry::Entry;
-use super::error::{Break, Position, Problem};
-use super::line::{Line, LineReader};
+use super::error::Break;
+use super::line::LineReader;
 use super::open::Bytes;
 
 pub(super) struct Lines {
@@ -15,17 +15,6 @@ impl Lines {
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
-        loop {
-            let position = Position::line(self.lines.number() + 1);
-            let line = self.lines.next().map_err(|error| Break::at(position, Problem::Read(error)))?;
-            match line {
-                None => return Ok(None),
-                Some(Line::Text(b"")) => {}
-                Some(Line::Text(text)) => return Ok(Some(Entry::of_bytes(position, text))),
-                Some(Line::TooLong) => {
-                    return Ok(Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")));
-                }
-            }
-        }
+        self.lines.find_entry(|position, text| Ok((!text.is_empty()).then(|| Entry::of_bytes(position, text))))
     }
 }

@@ -14,6 +14,9 @@ mod element;
 mod entry;
 mod error;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+mod gzip;
 mod json;
 mod key_set;
 mod line;

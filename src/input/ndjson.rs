@@ -2,8 +2,8 @@
 
 use super::element::{Value, judge};
 use super::entry::{Entry, legible};
-use super::error::{Break, Position, Problem};
-use super::line::{Line, LineReader};
+use super::error::Break;
+use super::line::LineReader;
 use super::open::Bytes;
 
 pub(super) struct Ndjson {
@@ -16,26 +16,16 @@ impl Ndjson {
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
-        loop {
-            let position = Position::line(self.lines.number() + 1);
-            let line = self.lines.next().map_err(|error| Break::at(position, Problem::Read(error)))?;
-            let text = match line {
-                None => return Ok(None),
-                Some(Line::TooLong) => {
-                    return Ok(Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")));
-                }
-                Some(Line::Text(text)) if text.trim_ascii().is_empty() => continue,
-                Some(Line::Text(text)) => text,
-            };
-            let whole = || legible(text);
-            let entry = match serde_json::from_slice::<Value<'_>>(text) {
-                Ok(value) => judge(position, value, whole)?,
-                Err(error) => Some(Entry::flawed(position, whole(), explain(&error))),
-            };
-            if entry.is_some() {
-                return Ok(entry);
+        self.lines.find_entry(|position, text| {
+            if text.trim_ascii().is_empty() {
+                return Ok(None);
             }
-        }
+            let whole = || legible(text);
+            match serde_json::from_slice::<Value<'_>>(text) {
+                Ok(value) => judge(position, value, whole),
+                Err(error) => Ok(Some(Entry::flawed(position, whole(), explain(&error)))),
+            }
+        })
     }
 }
 

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::error::{Break, Problem};
+use super::gzip::Gzip;
 
 /// What a format reads from.
 pub(super) type Bytes = Box<dyn BufRead + Send>;
@@ -18,7 +17,7 @@ const DECODED_BYTES: usize = 128 * 1024;
 pub enum Compression {
     /// Not at all.
     None,
-    /// RFC 1952, any number of members.
+    /// RFC 1952, any number of members, padded with zeros or not.
     Gzip,
     /// RFC 8878, any number of frames.
     Zstd,
@@ -79,7 +78,7 @@ pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
     let reader = packed.into_reader();
     let text: Bytes = match compression {
         Compression::None => reader,
-        Compression::Gzip => buffered(MultiGzDecoder::new(reader)),
+        Compression::Gzip => buffered(Gzip::new(reader)),
         Compression::Zstd => {
             buffered(zstd::stream::read::Decoder::with_buffer(reader).map_err(|error| compression.problem(error))?)
         }

@@ -8,34 +8,15 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::answer::Reply;
-use crate::key::KeyName;
 use crate::outcome::{Settled, StopReason};
 use crate::pipeline::event::Event;
-use crate::pipeline::state::{State, Step, Totals};
+use crate::pipeline::request::{Request, Response};
+use crate::pipeline::state::{Slot, State, Step, Totals};
 use crate::pipeline::stop::{Signal, Stop};
 use crate::record::Record;
 
 /// Records taken from the reader at once.
 const BATCH: usize = 256;
-
-/// A request that the loop wants sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Delete this key.
-    Delete(KeyName),
-    /// Ask for the namespace, to see whether the server is up.
-    Namespace,
-}
-
-/// What came of a [`Request`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum Response {
-    /// The reply to [`Request::Delete`].
-    Delete(Reply),
-    /// The reply to [`Request::Namespace`], unless it was there.
-    Namespace(Result<(), Reply>),
-}
 
 /// What a job came to.
 #[derive(Debug)]
@@ -75,10 +56,7 @@ where
     loop {
         let wake = loop {
             match state.next(Instant::now()) {
-                Step::Send { slot, key } => {
-                    in_flight.push(in_slot(slot, send(Request::Delete(key))));
-                }
-                Step::Probe => in_flight.push(in_slot(usize::MAX, send(Request::Namespace))),
+                Step::Send { slot, request } => in_flight.push(in_slot(slot, send(request))),
                 Step::Wait(wake) => break Some(wake),
                 Step::Finished => break None,
             }
@@ -92,10 +70,9 @@ where
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => state.on_signal(signal, Instant::now()),
-            Some((slot, response)) = in_flight.next(), if state.has_room_for_rows() => match response {
-                Response::Delete(reply) => state.on_reply(slot, reply, Instant::now()),
-                Response::Namespace(answer) => state.on_probe(answer, Instant::now()),
-            },
+            Some((slot, response)) = in_flight.next(), if state.has_room_for_rows() => {
+                state.on_response(slot, response, Instant::now());
+            }
             place = rows.reserve(), if !state.rows().is_empty() => {
                 // A closed channel is seen when the next row is handed over.
                 if let (Ok(place), Some(row)) = (place, state.rows().pop_front()) {
@@ -136,7 +113,7 @@ where
     End { totals: state.totals(), stop: state.stopped().cloned(), broken, elapsed: start.elapsed() }
 }
 
-async fn in_slot(slot: usize, response: impl Future<Output = Response>) -> (usize, Response) {
+async fn in_slot(slot: Slot, response: impl Future<Output = Response>) -> (Slot, Response) {
     (slot, response.await)
 }
 

@@ -10,6 +10,7 @@
 //! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
 //! - [`retry`] turns one answer into one decision; [`outage`] sees when the server is down; [`stop`] names the ways
 //!   in which a job ends early.
+//! - [`parcel`] puts keys into requests: one by one, or as many as a bulk call takes.
 //! - [`Event`] is all that a listener hears.
 //!
 //! No file format and no terminal is known here, and rows leave through a bounded channel: when the report's disk is
@@ -19,13 +20,17 @@ pub mod call;
 pub mod dispatcher;
 mod event;
 pub mod outage;
+pub mod parcel;
+mod request;
 pub mod retry;
 pub mod state;
 pub mod stop;
 mod work;
 
-pub use dispatcher::{End, Request, Response, run};
+pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use parcel::{Batch, Batching};
+pub use request::{Request, Response};
 pub use retry::RetryPolicy;
 pub use state::Options;
 pub use stop::{FailureLimit, Signal, Stop};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer keys.
+/// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer requests to make.
 const OPENS_AFTER: u32 = 8;
 
 /// The fewest failures that are more than one key's own trouble.
@@ -121,9 +121,10 @@ impl Outage {
         }
     }
 
-    /// An attempt was answered, or was not. `keys` is how many keys the job has seen so far. Returns whether the
+    /// An attempt was answered, or was not. `requests` is how many the keys that the job has seen
+    /// so far take at least. Returns whether the
     /// breaker has just opened.
-    pub fn observe(&mut self, sign: Sign, probe: bool, keys: u64, now: Instant) -> bool {
+    pub fn observe(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
         self.cut_off &= !probe && sign != Sign::Alive;
         match (sign, self.state) {
             (Sign::Alive, state) => {
@@ -147,7 +148,7 @@ impl Outage {
             (Sign::Down { first_attempt: true }, _) if self.held_closed => false,
             (Sign::Down { first_attempt: true }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
-                let few = u32::try_from(keys).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER);
+                let few = u32::try_from(requests).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER);
                 let opens = self.failed_in_a_row >= few;
                 if opens {
                     self.state = State::Open { since: now, probe_at: now + PROBE.0, wait: PROBE.0 };

@@ -1,6 +1,7 @@
 //! A key on its way: what it has been through, where it waits.
 
 use std::cmp::Ordering;
+use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ pub(crate) struct Work {
     /// Whether an attempt has failed that says something about the server; one that only met a closed connection or a
     /// 429 does not.
     pub(crate) judged: bool,
+    /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
+    pub(crate) together: NonZeroU32,
     /// How many of its failures fell into which epoch, so that an outage can give them back.
     recent: (u64, u32),
 }
@@ -37,6 +40,7 @@ impl Work {
             history: History::default(),
             last: None,
             judged: false,
+            together: NonZeroU32::MAX,
             recent: (0, 0),
         }
     }
@@ -67,7 +71,8 @@ impl Work {
 /// A request whose reply is outstanding.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    pub(crate) work: Work,
+    /// The keys that it names, at least one.
+    pub(crate) parcel: Vec<Work>,
     pub(crate) permit: Permit,
     /// Whether it was sent to see if an outage is over.
     pub(crate) probe: bool,

@@ -52,6 +52,9 @@ pub enum LineFormat {
 /// How long so many more keys will take at least, as the rates allow.
 pub type Estimate = Box<dyn Fn(u64) -> Duration + Send>;
 
+/// How long so many more keys would take in bulk, where that is worth saying.
+pub type Alternative = Box<dyn Fn(u64) -> Option<Duration> + Send>;
+
 /// What the display has to know before the job begins.
 #[derive(Default)]
 pub struct ProgressOptions {
@@ -65,6 +68,8 @@ pub struct ProgressOptions {
     pub total: Option<u64>,
     /// A floor for the time left: a burst is faster than the rate that follows it.
     pub expected: Option<Estimate>,
+    /// What `--bulk` would make of it.
+    pub in_bulk: Option<Alternative>,
 }
 
 /// The display of one job.
@@ -121,7 +126,8 @@ impl Progress {
 
     fn with_display(options: ProgressOptions, display: Display) -> Self {
         let now = Instant::now();
-        Self { state: State::new(options.total, options.expected, now), display, next_refresh: now }
+        let state = State::new(options.total, options.expected, now).compared(options.in_bulk);
+        Self { state, display, next_refresh: now }
     }
 
     /// Takes note of what happened.

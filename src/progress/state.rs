@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Estimate;
 use super::speed::Speed;
 use super::text::{Doing, View};
+use super::{Alternative, Estimate};
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::{Event, PauseCause};
 
@@ -16,6 +16,7 @@ const MAX_LEFT_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
 pub(super) struct State {
     total: Option<u64>,
     expected: Option<Estimate>,
+    in_bulk: Option<Alternative>,
     done: u64,
     /// Those of `done` that took a request (or would, in a dry run): only they say how fast the rest will be.
     worked: u64,
@@ -40,6 +41,7 @@ impl State {
         Self {
             total,
             expected,
+            in_bulk: None,
             done: 0,
             worked: 0,
             failed: 0,
@@ -49,6 +51,10 @@ impl State {
             phase: Phase::Running,
             speed: Speed::new(now),
         }
+    }
+
+    pub(super) fn compared(self, in_bulk: Option<Alternative>) -> Self {
+        Self { in_bulk, ..self }
     }
 
     pub(super) fn on(&mut self, event: &Event, now: Instant) {
@@ -109,11 +115,19 @@ impl State {
             retries: self.retries,
             pages: self.pages,
             doing: match self.phase {
-                Phase::Running => Doing::Running { per_second, left: self.left(per_second) },
+                Phase::Running => {
+                    let left = self.left(per_second);
+                    Doing::Running { per_second, left, in_bulk: left.and_then(|_| self.in_bulk()) }
+                }
                 Phase::Paused { until, cause } => Doing::Paused { cause, left: until.saturating_duration_since(now) },
                 Phase::Draining { reason, in_flight } => Doing::Draining { reason, in_flight },
             },
         }
+    }
+
+    fn in_bulk(&self) -> Option<Duration> {
+        let remaining = self.total?.saturating_sub(self.done);
+        self.in_bulk.as_ref().and_then(|in_bulk| in_bulk(remaining))
     }
 
     /// The time left: as the speed has it, but no less than the rates allow.

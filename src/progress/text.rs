@@ -26,7 +26,7 @@ pub(super) struct View {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Doing {
-    Running { per_second: Option<f64>, left: Option<Duration> },
+    Running { per_second: Option<f64>, left: Option<Duration>, in_bulk: Option<Duration> },
     Paused { cause: PauseCause, left: Duration },
     Draining { reason: StopReason, in_flight: u64 },
 }
@@ -63,6 +63,9 @@ impl fmt::Display for View {
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Running { left: Some(left), in_bulk: Some(in_bulk), .. } => {
+                write!(f, ", about {} left (with --bulk {})", whole(left), whole(in_bulk))
+            }
             Self::Running { left: Some(left), .. } => write!(f, ", about {} left", whole(left)),
             Self::Running { left: None, .. } => Ok(()),
             Self::Paused { cause, left } if left.is_zero() => match cause {
@@ -160,7 +163,7 @@ mod tests {
     }
 
     fn running() -> Doing {
-        Doing::Running { per_second: Some(4.02), left: Some(9_360 * SECOND) }
+        Doing::Running { per_second: Some(4.02), left: Some(9_360 * SECOND), in_bulk: None }
     }
 
     #[test]
@@ -169,7 +172,14 @@ mod tests {
         let views = [
             view(running()),
             View { total: None, retries: 1, invalid: 1_000, ..view(running()) },
-            View { done: 0, failed: 0, retries: 0, pages: 0, ..view(Doing::Running { per_second: None, left: None }) },
+            view(Doing::Running { per_second: Some(4.02), left: Some(9_360 * SECOND), in_bulk: Some(SECOND) }),
+            View {
+                done: 0,
+                failed: 0,
+                retries: 0,
+                pages: 0,
+                ..view(Doing::Running { per_second: None, left: None, in_bulk: None })
+            },
             paused(PauseCause::Throttled, 252 * SECOND),
             paused(PauseCause::Throttled, Duration::from_millis(3_200)),
             paused(PauseCause::Throttled, Duration::ZERO),
@@ -183,6 +193,7 @@ mod tests {
         insta::assert_snapshot!(views.map(|view| view.to_string()).join("\n"), @r"
         12,345 of 50,000 keys (24.6%), 4.0/s, 3 failed, 12 retries, about 2h 36m left
         12,345 keys, 4.0/s, 3 failed, 1,000 invalid, 1 retry, about 2h 36m left
+        12,345 of 50,000 keys (24.6%), 4.0/s, 3 failed, 12 retries, about 2h 36m left (with --bulk 1s)
         0 of 50,000 keys (0.0%)
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4m 12s left
         12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4s left

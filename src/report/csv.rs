@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
 
+use super::reader::StoredRow;
 use super::row::{COLUMNS, Row};
 use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
 
@@ -95,7 +96,19 @@ fn with_room(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut [u8]) -> us
 ///
 /// # Errors
 /// A row that is complete but cannot be one of ours, and a header that is not ours.
-pub(super) fn scan(mut input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
+pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
+    scan_fields(input, |fields| entry(fields).map(&mut each))
+}
+
+/// The same with every column of a row.
+pub(super) fn scan_whole(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ScanError> {
+    scan_fields(input, |fields| whole(fields).map(|row| each(&row)))
+}
+
+fn scan_fields(
+    mut input: impl BufRead,
+    mut each: impl FnMut(&Fields<'_>) -> Result<(), String>,
+) -> Result<u64, ScanError> {
     let mut rows = RowReader::new();
     let mut complete = 0;
     let mut in_header = true;
@@ -112,19 +125,43 @@ pub(super) fn scan(mut input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> 
             }
             in_header = false;
         } else {
-            each(entry(&fields).map_err(damaged)?);
+            each(&fields).map_err(damaged)?;
         }
         complete = rows.consumed;
     }
+}
+
+fn whole<'a>(fields: &Fields<'a>) -> Result<StoredRow<'a>, String> {
+    fn number<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<N, String> {
+        let text = text(fields, index)?;
+        text.parse().map_err(|_| format!("the column `{}` holds `{text}`", COLUMNS[index]))
+    }
+    fn optional<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<Option<N>, String> {
+        if fields.get(index).is_empty() { Ok(None) } else { number(fields, index).map(Some) }
+    }
+    let entry = entry(fields)?;
+    Ok(StoredRow {
+        number: entry.number,
+        key: entry.key.into(),
+        status: entry.status,
+        http_status: optional(fields, 3)?,
+        error_code: optional(fields, 4)?,
+        error: text(fields, 5)?.into(),
+        attempts: number(fields, 6)?,
+        elapsed_ms: number(fields, 7)?,
+        finished_at: entry.finished_at,
+    })
+}
+
+fn text<'a>(fields: &Fields<'a>, index: usize) -> Result<&'a str, String> {
+    std::str::from_utf8(fields.get(index)).map_err(|_| format!("the column `{}` is not UTF-8", COLUMNS[index]))
 }
 
 fn entry<'a>(fields: &Fields<'a>) -> Result<Entry<'a>, String> {
     if fields.count != COLUMNS.len() {
         return Err(format!("not a row of {} columns", COLUMNS.len()));
     }
-    let text = |index: usize| {
-        std::str::from_utf8(fields.get(index)).map_err(|_| format!("the column `{}` is not UTF-8", COLUMNS[index]))
-    };
+    let text = |index: usize| text(fields, index);
     let record = text(0)?;
     let number = record.parse().map_err(|_| format!("`{record}` is not a record number"))?;
     Entry::new(number, text(1)?, text(2)?, text(COLUMNS.len() - 1)?)

@@ -59,6 +59,16 @@ pub enum ReportError {
         /// What is wrong with it.
         why: String,
     },
+    /// What was named as a report cannot be read as one.
+    #[error("{path}, line {line}: {why}; a report is what kvsweep delete wrote, as CSV or NDJSON, not compressed")]
+    NoReport {
+        /// The file.
+        path: PathBuf,
+        /// Where the unreadable row begins, from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The name does not say which format is meant.
     #[error("{path}: the format is told by the extension, which has to be .csv, .ndjson or .jsonl")]
     Extension {
@@ -81,6 +91,7 @@ impl ReportError {
             | Self::NotRegular { .. }
             | Self::Symlink { .. }
             | Self::Damaged { .. }
+            | Self::NoReport { .. }
             | Self::Extension { .. }
             | Self::StdoutResume => true,
             Self::Locked { .. } | Self::Io { .. } | Self::WriterDied => false,

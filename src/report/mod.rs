@@ -3,20 +3,26 @@
 //! - [`Format`], [`Target`], [`Existing`], [`Sync`]: what may be asked for.
 //! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
 //! - [`Journal`]: what an earlier run settled.
+//! - [`ReportReader`], [`StoredRow`]: what a finished report says, row by row.
 //! - [`start`], [`Writer`]: one thread writes every row; a row that cannot be written closes its channel.
 //! - [`Summary`]: the counts, for a script and for a person.
 //!
 //! Nothing here knows an input or a request, or prints.
 
 mod csv;
+#[doc(hidden)]
+pub mod doors;
 mod encode;
 mod error;
 mod failures;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod journal;
 mod lock;
 mod ndjson;
 mod output;
+mod reader;
 mod row;
 mod scan;
 mod sink;
@@ -29,6 +35,7 @@ pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
 pub use journal::{Journal, Verdict};
 pub use output::OutputFile;
+pub use reader::{Extent, ReportReader, StoredRow};
 pub use summary::Summary;
 pub use target::{Existing, Format, Sync, SyncError, Target, default_path};
 pub use writer::{Outputs, Writer, Written, start};

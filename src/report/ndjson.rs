@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::reader::StoredRow;
 use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
 
 /// How every row of ours begins.
@@ -30,12 +31,57 @@ struct Members<'a> {
     finished_at: Cow<'a, str>,
 }
 
+/// All members of a row.
+#[derive(Deserialize)]
+struct AllMembers<'a> {
+    record: u64,
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    http_status: Option<u16>,
+    error_code: Option<u64>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+    attempts: u32,
+    elapsed_ms: u64,
+    #[serde(borrow)]
+    finished_at: Cow<'a, str>,
+}
+
 /// Hands every complete row to `each`, in order. Returns where the last one ends, in bytes: what follows, if
 /// anything, is torn (a row's end is its `\n`).
 ///
 /// # Errors
 /// A line that is complete but cannot be a row of ours, and a file that holds a line's beginning that is not ours.
-pub(super) fn scan(mut input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
+pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
+    scan_lines(input, |line| {
+        let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
+        Entry::new(row.record, &row.key, &row.status, &row.finished_at).map(&mut each)
+    })
+}
+
+/// The same with every member of a row.
+pub(super) fn scan_whole(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ScanError> {
+    scan_lines(input, |line| {
+        let row: AllMembers<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
+        let entry = Entry::new(row.record, &row.key, &row.status, &row.finished_at)?;
+        each(&StoredRow {
+            number: entry.number,
+            key: entry.key.into(),
+            status: entry.status,
+            http_status: row.http_status,
+            error_code: row.error_code,
+            error: row.error.unwrap_or_default(),
+            attempts: row.attempts,
+            elapsed_ms: row.elapsed_ms,
+            finished_at: entry.finished_at,
+        });
+        Ok(())
+    })
+}
+
+fn scan_lines(mut input: impl BufRead, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> Result<u64, ScanError> {
     let mut line = Vec::new();
     let (mut number, mut complete) = (0, 0);
     loop {
@@ -55,9 +101,7 @@ pub(super) fn scan(mut input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> 
             return Ok(complete);
         }
         if !line.trim_ascii().is_empty() {
-            let row: Members<'_> =
-                serde_json::from_slice(&line).map_err(|error| damaged(format!("not a row: {error}")))?;
-            each(Entry::new(row.record, &row.key, &row.status, &row.finished_at).map_err(damaged)?);
+            each(&line).map_err(damaged)?;
         }
         complete += read as u64;
     }

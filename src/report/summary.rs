@@ -27,6 +27,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Why the job ended before its input did.
     pub stopped: Option<StopReason>,
+    /// Whether nothing was to be sent: it says so even of an input without a key.
+    pub dry_run: bool,
     /// The exit code.
     pub exit_code: u8,
 }
@@ -45,8 +47,7 @@ impl Summary {
     /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
     /// stopped. What to do next is for the caller to add.
     pub fn lines(&self) -> Vec<String> {
-        let dry_run = self.tally.get(Status::Planned) > 0 && self.requests == 0;
-        let main = if dry_run { Status::Planned } else { Status::Deleted };
+        let main = if self.dry_run { Status::Planned } else { Status::Deleted };
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
         let others = [("settled before", self.resumed, false), ("not attempted", self.not_attempted(), false)];
         let shown: Vec<(&str, String)> = states
@@ -171,6 +172,7 @@ mod tests {
             throttled: 0,
             elapsed: Duration::ZERO,
             stopped: None,
+            dry_run: false,
             exit_code: 0,
         }
     }
@@ -186,6 +188,7 @@ mod tests {
             throttled: 10,
             elapsed: Duration::from_micros(3_000_400),
             stopped: Some(StopReason::DailyLimit),
+            dry_run: false,
             exit_code: 5,
             ..summary(&counts)
         };
@@ -236,7 +239,9 @@ mod tests {
 
     #[test]
     fn a_dry_run_is_about_what_is_planned() {
-        let dry = summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]);
+        let dry = Summary { dry_run: true, ..summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]) };
         assert_eq!(dry.lines(), ["duplicate  1", "planned    5", "6 records in 0.0s"]);
+        let empty = Summary { dry_run: true, ..summary(&[]) };
+        assert_eq!(empty.lines(), ["planned  0", "0 records in 0.0s"]);
     }
 }

@@ -22,8 +22,8 @@ pub struct Entry {
     pub applied: bool,
     /// Whether the credentials were accepted.
     pub authorized: bool,
-    /// How many names the body carried.
-    pub body_keys: usize,
+    /// The names that the body carried.
+    pub body_keys: Vec<String>,
 }
 
 /// The entries, where they are kept.

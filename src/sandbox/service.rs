@@ -157,7 +157,7 @@ impl Service {
             status: 0,
             applied: false,
             authorized: access.is_ok(),
-            body_keys: 0,
+            body_keys: Vec::new(),
         });
         let Treatment { ending, changed } = match self.refusal(&verdict, access) {
             None => self.treat(&head, target, Body::new(body), line, connection).await,
@@ -211,7 +211,7 @@ impl Service {
         };
         let names = payload.as_ref().map_or_else(|_| Vec::new(), Payload::names);
         if !names.is_empty() {
-            self.ledger.amend(line, |entry| entry.body_keys = names.len());
+            self.ledger.amend(line, |entry| entry.body_keys = names.iter().map(ToString::to_string).collect());
         }
         let struck = self.draw(target.as_ref().ok(), names);
         self.delay().await;

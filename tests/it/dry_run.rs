@@ -173,3 +173,20 @@ fn a_job_over_stdin_stops_at_the_number_of_keys_that_is_allowed() {
     assert_eq!(done.summary()["stopped"], "max_keys");
     assert_eq!(lab.server.keys(), ["c", "d"]);
 }
+
+#[test]
+fn a_usage_error_late_in_a_dry_run_leaves_no_part_of_a_plan() {
+    let lab = mixed();
+    lab.write("other.csv", "name\nx\n");
+    let args = ["other.csv", "--column", "key", "--report", "plan.csv"];
+    dry_run(&lab, "keys.csv").args(args).run().code(2);
+    assert_eq!((names(&lab), lab.server.requests()), (vec!["keys.csv".to_owned(), "other.csv".to_owned()], 0));
+}
+
+#[test]
+fn a_dry_run_over_nothing_plans_nothing() {
+    let lab = Lab::new();
+    lab.write("keys.txt", "");
+    let done = dry_run(&lab, "keys.txt").run().code(0);
+    assert!(done.stdout.contains("planned  0") && !done.stdout.contains("deleted"), "{}", done.stdout);
+}

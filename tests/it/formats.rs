@@ -374,3 +374,22 @@ fn a_key_that_is_named_twice_is_sent_once_unless_that_is_not_wanted() {
         assert_eq!(done.summary()["duplicate"], duplicates);
     }
 }
+
+/// What `wrangler kv bulk delete` 4.86.0 takes (`kvBulkDeleteCommand`): JSON, an array of names or of objects whose
+/// `name` is one, mixed as they like. Unlike there, an item that is neither costs only itself.
+#[test]
+fn what_wrangler_deletes_from_is_an_input() {
+    let inputs = [
+        ("[\"a\", \"b\\/c\"]", 0),
+        ("[{\"name\": \"a\"}, {\"name\": \"b/c\", \"expiration\": 1, \"metadata\": {\"name\": \"keep\"}}]", 0),
+        ("[\"a\", {\"name\": \"b/c\"}]", 0),
+        ("[\"a\", {\"name\": 1}, null, {\"name\": \"b/c\"}]", 3),
+    ];
+    for (input, code) in inputs {
+        let lab = Lab::new();
+        lab.server.preload(["a", "b/c", "keep"]);
+        lab.write("keys.json", input);
+        lab.delete(["keys.json", "--report", "report.csv"]).run().code(code);
+        assert_eq!(lab.server.keys(), ["keep"], "{input}");
+    }
+}

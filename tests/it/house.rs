@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 21] = [
+const ROOMS: [(&str, &str); 23] = [
     ("api", "clock key"),
     (
         "cli",
         "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
     ),
     ("clock", ""),
-    ("command", "api clock exit input key listing outcome pipeline plan progress quota record report sandbox terminal"),
+    (
+        "command",
+        "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+    ),
     ("exit", "outcome pipeline"),
+    ("fuzzing", "api cli input key plan quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),
@@ -26,6 +30,7 @@ const ROOMS: [(&str, &str); 21] = [
     ("quota", ""),
     ("record", "key"),
     ("report", "clock outcome record terminal"),
+    ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("terminal", ""),
     ("wrangler", "key"),

@@ -94,6 +94,28 @@ fn a_report_over_its_own_input_is_refused() {
 }
 
 #[test]
+fn a_report_and_failures_in_one_file_are_refused_however_they_are_spelled() {
+    let lab = lab();
+    std::fs::create_dir(lab.path("sub")).expect("a folder");
+    let absolute = lab.path("r.csv");
+    for exists in [false, true] {
+        if exists {
+            lab.write("r.csv", "");
+            std::fs::hard_link(lab.path("r.csv"), lab.path("hard.csv")).expect("a link");
+        }
+        let spellings = ["r.csv", "./r.csv", "sub/../r.csv", absolute.to_str().expect("UTF-8")];
+        for spelling in spellings.into_iter().chain(exists.then_some("hard.csv")) {
+            let run = lab.delete(["keys.txt", "--report", "r.csv", "--failures", spelling, "--overwrite"]);
+            let done = run.run().code(2);
+            assert!(done.stderr.contains("same file"), "{spelling}: {}", done.stderr);
+            assert_eq!(lab.path("r.csv").exists(), exists);
+        }
+    }
+    assert_nothing_sent(&lab);
+    lab.delete(["keys.txt", "--report", "r.csv", "--failures", "sub/r.csv", "--overwrite"]).run().code(0);
+}
+
+#[test]
 fn a_symbolic_link_in_the_reports_place_is_not_followed() {
     for (target, exists) in [("theirs.csv", true), ("nowhere.csv", false)] {
         let lab = lab();

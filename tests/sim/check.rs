@@ -26,9 +26,11 @@ type ByKey<'a> = BTreeMap<&'a str, Vec<&'a Sent>>;
 pub(crate) fn run(world: &World, weather: &Weather, ran: &Ran, records: &[Record]) {
     let mut sends = ByKey::new();
     for sent in &ran.log.sent {
-        if let Some(key) = &sent.key {
+        for key in &sent.keys {
             sends.entry(key).or_default().push(sent);
         }
+        let most = world.batch.map_or(1, |batch| batch.get() as usize);
+        assert!(sent.keys.len() <= most, "{} keys in one request", sent.keys.len());
     }
     let todo: BTreeSet<_> = records.iter().filter_map(key).collect();
     for (key, sends) in &sends {
@@ -104,7 +106,7 @@ fn rows(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
         assert_eq!(key, &*row.key, "record {number}");
         let sends = sends.get(key).unwrap_or_else(|| panic!("{key} was never sent, and its row says {status}"));
         assert_eq!(row.attempts as usize, sends.len(), "attempts of {key}");
-        let last = sends[sends.len() - 1].told.map(|(_, said)| said);
+        let last = sends[sends.len() - 1].told_of(key).map(|(_, said)| said);
         let expected = match last {
             Some(Said::Deleted) => Status::Deleted,
             Some(Said::Absent) => Status::Absent,
@@ -117,12 +119,12 @@ fn rows(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
 
 /// How many requests for the namespace the job began with.
 fn preflight(log: &Log) -> u64 {
-    log.sent.iter().take_while(|sent| sent.key.is_none()).count() as u64
+    log.sent.iter().take_while(|sent| sent.keys.is_empty()).count() as u64
 }
 
 /// How many requests for the namespace were probes of an outage.
 pub(crate) fn probes(log: &Log) -> u64 {
-    log.sent.iter().filter(|sent| sent.key.is_none()).count() as u64 - preflight(log)
+    log.sent.iter().filter(|sent| sent.keys.is_empty()).count() as u64 - preflight(log)
 }
 
 /// The totals add up, and nothing that was sent is left without a row.
@@ -137,7 +139,10 @@ fn totals(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
         assert_eq!(totals.tally, tally, "the counts are those of the rows");
     }
     assert_eq!(totals.requests, ran.log.sent.len() as u64, "requests");
-    let again: usize = sends.values().map(|sends| sends.len() - 1).sum();
+    let mut begun = BTreeSet::new();
+    // Every key has to be looked at, so no short cut is taken.
+    let is_again = |sent: &&Sent| sent.keys.iter().fold(false, |again, key| again | !begun.insert(key.clone()));
+    let again = ran.log.sent.iter().filter(is_again).count();
     assert_eq!(totals.retries, again as u64 + preflight(&ran.log) - 1, "retries");
     let throttled = |sent: &&Sent| matches!(sent.told, Some((_, Said::Throttled(_))));
     assert_eq!(totals.throttled, ran.log.sent.iter().filter(throttled).count() as u64, "throttled");
@@ -162,7 +167,7 @@ fn retries(world: &World, ran: &Ran, sends: &ByKey<'_>) {
     for row in &ran.rows {
         let Some(sends) = sends.get(&*row.key).filter(|_| row.status.is_trouble()) else { continue };
         let count = |wanted: &[Said]| {
-            sends.iter().filter(|sent| sent.told.is_some_and(|(_, said)| wanted.contains(&said))).count()
+            sends.iter().filter(|sent| sent.told_of(&row.key).is_some_and(|(_, said)| wanted.contains(&said))).count()
         };
         if count(&[Said::Refused]) > 0 {
             continue;
@@ -175,7 +180,9 @@ fn retries(world: &World, ran: &Ran, sends: &ByKey<'_>) {
 /// Promise 6: an outage is not burnt through.
 fn outage(world: &World, weather: &Weather, ran: &Ran, todo: &BTreeSet<&str>, sends: &ByKey<'_>) {
     let done = ran.end.as_ref().is_some_and(|end| end.stop.is_none());
-    let Some((from, _, _)) = weather.outage.filter(|_| done && weather.only_an_outage() && world.bad == 0) else {
+    let single = world.batch.is_none();
+    let Some((from, _, _)) = weather.outage.filter(|_| done && weather.only_an_outage() && world.bad == 0 && single)
+    else {
         return;
     };
     let burnt = ran.rows.iter().filter(|row| matches!(row.status, Status::Failed | Status::Unknown)).count();

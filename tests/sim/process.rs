@@ -48,13 +48,13 @@ pub(crate) fn policy(world: &World) -> RetryPolicy {
 fn options(world: &World, weather: &Weather, now: Instant) -> Options {
     Options {
         concurrency: world.concurrency,
+        batching: world.batching(),
         retry: policy(world),
         max_pause: MAX_PAUSE,
-        max_outage: Duration::from_mins(15),
         max_failures: weather.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
-        canary: 0,
         deadline: weather.deadline.map(|deadline| now + deadline),
         grace: GRACE,
+        ..Options::default()
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn process(
         let call = || async {
             match send(Rc::clone(server), Request::Namespace).await {
                 Response::Namespace(answer) => answer,
-                Response::Delete(_) => unreachable!("the namespace was asked for"),
+                Response::Delete(_) | Response::DeleteMany(_) => unreachable!("the namespace was asked for"),
             }
         };
         let found = patiently(&mut budget, &policy(world), MAX_PAUSE, &mut rng, &mut totals, |_| {}, call).await;

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use kvsweep::api::BulkReply;
 use kvsweep::api::advice::QuotaNews;
 use kvsweep::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use kvsweep::key::KeyName;
 use kvsweep::pipeline::{Request, Response};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -33,12 +35,26 @@ pub(crate) enum Said {
     Stale,
 }
 
-/// One request: which key (none for the namespace), when it was sent, and what was told when.
+/// One request: which keys (none for the namespace), when it was sent, and what was told when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
-    pub(crate) key: Option<String>,
+    pub(crate) keys: Vec<String>,
     pub(crate) at: Instant,
     pub(crate) told: Option<(Instant, Said)>,
+    /// Keys that a bulk call left undeleted.
+    pub(crate) left: Vec<String>,
+}
+
+impl Sent {
+    /// What was told of one of its keys.
+    pub(crate) fn told_of(&self, key: &str) -> Option<(Instant, Said)> {
+        let left = self.left.iter().any(|left| left == key);
+        self.told.map(|(at, said)| (at, if left { Said::Failing } else { said }))
+    }
+
+    pub(crate) fn what(&self) -> String {
+        if self.keys.is_empty() { "the namespace".to_owned() } else { self.keys.join(" ") }
+    }
 }
 
 /// The log of one run.
@@ -48,7 +64,7 @@ pub(crate) struct Log {
     pub(crate) arrivals: Vec<Instant>,
     pub(crate) most_in_flight: usize,
     /// Keys that are on their way, by the request's number.
-    under_way: BTreeMap<usize, Option<String>>,
+    under_way: BTreeMap<usize, Vec<String>>,
     in_flight: usize,
 }
 
@@ -188,32 +204,57 @@ impl Server {
         }]
     }
 
-    /// What happens to a request that arrives: the answer, or none.
-    fn arrive(&mut self, key: Option<&str>, now: Instant) -> Answer {
+    /// What happens to a request that arrives: the answer, and the keys that it leaves undeleted.
+    fn arrive(&mut self, keys: &[String], now: Instant) -> (Answer, Vec<String>) {
         self.log.arrivals.push(now);
+        match self.refuses(now) {
+            Some(answer) => (answer, Vec::new()),
+            None => self.carry_out(keys),
+        }
+    }
+
+    fn refuses(&mut self, now: Instant) -> Option<Answer> {
         if let Some(throttled) = self.over_quota(now) {
-            return throttled;
+            return Some(throttled);
         }
         if self.weather.token_expires.is_some_and(|after| now >= self.run_began + after) {
-            return Answer::Fatal(Fatal::Unauthorized, refusal(401, Some(10_000)));
+            return Some(Answer::Fatal(Fatal::Unauthorized, refusal(401, Some(10_000))));
         }
         if self.one_in_a_thousand(self.weather.refused) {
-            return failing(500, None);
+            return Some(failing(500, None));
         }
-        if self.one_in_a_thousand(self.weather.busy) {
-            return failing(503, Some(SECOND * self.rng.random_range(1..20)));
+        let busy = self.one_in_a_thousand(self.weather.busy);
+        busy.then(|| failing(503, Some(SECOND * self.rng.random_range(1..20))))
+    }
+
+    fn carry_out(&mut self, keys: &[String]) -> (Answer, Vec<String>) {
+        let is_bulk = self.world.batch.is_some();
+        let mut left = Vec::new();
+        // A bulk call with one name that is refused is refused whole.
+        if keys.iter().any(|key| bad(&self.world, key) == Some(Bad::Refused)) {
+            return (Answer::Refused(refusal(400, Some(10_014))), left);
         }
-        let Some(key) = key else { return Answer::Success };
-        match bad(&self.world, key) {
-            Some(Bad::Refused) => return Answer::Refused(refusal(400, Some(10_014))),
-            Some(Bad::Broken) => return failing(500, None),
-            None => {}
+        let mut was_there = false;
+        for key in keys {
+            if bad(&self.world, key) == Some(Bad::Broken) {
+                if !is_bulk {
+                    return (failing(500, None), left);
+                }
+                left.push(key.clone());
+            } else if is_bulk && self.one_in_a_thousand(self.weather.left) {
+                left.push(key.clone());
+            } else {
+                was_there = self.delete(key);
+            }
         }
-        let was_there = self.delete(key);
+        if keys.is_empty() {
+            return (Answer::Success, left);
+        }
         if self.one_in_a_thousand(self.weather.refused_after) {
-            return failing(502, None);
+            return (failing(502, None), Vec::new());
         }
-        if was_there || !self.world.says_absent { Answer::Success } else { Answer::Absent(refusal(404, Some(10_009))) }
+        let absent = !is_bulk && self.world.says_absent && !was_there;
+        (if absent { Answer::Absent(refusal(404, Some(10_009))) } else { Answer::Success }, left)
     }
 }
 
@@ -233,25 +274,29 @@ pub(crate) fn bad(world: &World, key: &str) -> Option<Bad> {
 
 /// Sends one request to it.
 pub(crate) async fn send(server: Shared, request: Request) -> Response {
-    let key = match &request {
-        Request::Delete(key) => Some(key.as_str().to_owned()),
-        Request::Namespace => None,
+    let names = |keys: &[KeyName]| keys.iter().map(|key| key.as_str().to_owned()).collect();
+    let keys: Vec<String> = match &request {
+        Request::Delete(key) => vec![key.as_str().to_owned()],
+        Request::DeleteMany(keys) => names(keys),
+        Request::Namespace => Vec::new(),
     };
     let number = {
         let mut server = server.borrow_mut();
         let log = &mut server.log;
         let number = log.sent.len();
-        log.sent.push(Sent { key: key.clone(), at: Instant::now(), told: None });
+        log.sent.push(Sent { keys: keys.clone(), at: Instant::now(), told: None, left: Vec::new() });
         log.in_flight += 1;
         log.most_in_flight = log.most_in_flight.max(log.in_flight);
-        log.under_way.insert(number, key.clone());
+        log.under_way.insert(number, keys.clone());
         number
     };
-    let answer = attempt(&server, number, key.as_deref()).await;
+    let (answer, left) = attempt(&server, number, &keys).await;
     let mut server = server.borrow_mut();
     let quota = server.news();
     server.log.in_flight -= 1;
-    server.log.sent[number].told = Some((Instant::now(), said(&answer)));
+    let sent = &mut server.log.sent[number];
+    sent.told = Some((Instant::now(), said(&answer)));
+    sent.left.clone_from(&left);
     let http_status = match &answer {
         Answer::Success => Some(200),
         Answer::Absent(refusal)
@@ -265,12 +310,16 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let reply = Reply { answer, http_status, quota };
     match request {
         Request::Delete(_) => Response::Delete(reply),
+        Request::DeleteMany(_) => {
+            Response::DeleteMany(BulkReply { reply, left: left.into_iter().map(String::into_boxed_str).collect() })
+        }
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
     }
 }
 
-async fn attempt(server: &Shared, number: usize, key: Option<&str>) -> Answer {
+async fn attempt(server: &Shared, number: usize, keys: &[String]) -> (Answer, Vec<String>) {
+    let told = |answer| (answer, Vec::new());
     let there = server.borrow_mut().latency();
     sleep(there).await;
     let outage = server.borrow().outage(Instant::now());
@@ -279,32 +328,32 @@ async fn attempt(server: &Shared, number: usize, key: Option<&str>) -> Answer {
         server.log.under_way.remove(&number);
         let (lost, stale) = (server.weather.lost_before, server.weather.stale);
         if server.one_in_a_thousand(stale) {
-            return Answer::Stale("the connection was closed".to_owned());
+            return told(Answer::Stale("the connection was closed".to_owned()));
         }
         server.one_in_a_thousand(lost)
     };
     match outage {
-        Some(OutageKind::Refused) => return nothing("connection refused"),
-        Some(OutageKind::Unavailable) => return failing(503, None),
+        Some(OutageKind::Refused) => return told(nothing("connection refused")),
+        Some(OutageKind::Unavailable) => return told(failing(503, None)),
         Some(OutageKind::Silent) => {
             {
                 let mut server = server.borrow_mut();
                 if server.rng.random_bool(0.3) {
-                    server.arrive(key, Instant::now());
+                    server.arrive(keys, Instant::now());
                 }
             }
             sleep(TIMEOUT.saturating_sub(there)).await;
-            return nothing("timed out");
+            return told(nothing("timed out"));
         }
-        None if lost => return nothing("connection reset"),
+        None if lost => return told(nothing("connection reset")),
         None => {}
     }
-    let (answer, back, lost) = {
+    let (arrived, back, lost) = {
         let mut server = server.borrow_mut();
-        let answer = server.arrive(key, Instant::now());
+        let arrived = server.arrive(keys, Instant::now());
         let (back, share) = (server.latency(), server.weather.lost_after);
-        (answer, back, server.one_in_a_thousand(share))
+        (arrived, back, server.one_in_a_thousand(share))
     };
     sleep(back).await;
-    if lost { nothing("connection reset") } else { answer }
+    if lost { told(nothing("connection reset")) } else { arrived }
 }

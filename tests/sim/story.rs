@@ -29,14 +29,16 @@ pub(crate) enum Told {
 }
 
 /// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 19] = [
+const NEEDED: [&str; 21] = [
     "absent",
+    "bulk calls",
     "crash",
     "deadline",
     "deleted",
     "failed",
     "interrupted",
     "killed by a second signal",
+    "left undeleted",
     "lost",
     "max_failures",
     "outage",
@@ -73,6 +75,8 @@ impl Sum {
         let log = &ran.log;
         let told = |wanted: fn(Said) -> bool| log.sent.iter().filter_map(|sent| sent.told).filter(move |t| wanted(t.1));
         self.add("requests", log.sent.len() as u64);
+        self.add("bulk calls", log.sent.iter().filter(|sent| sent.keys.len() > 1).count() as u64);
+        self.add("left undeleted", log.sent.iter().map(|sent| sent.left.len() as u64).sum());
         self.add("lost", told(|said| said == Said::Nothing).count() as u64);
         self.add("stale", told(|said| said == Said::Stale).count() as u64);
         self.add("throttled", told(|said| matches!(said, Said::Throttled(_))).count() as u64);
@@ -94,7 +98,7 @@ impl Sum {
         self.trace.hash(&mut hasher);
         for sent in &log.sent {
             let told = sent.told.map(|(at, said)| (at - ran.began, format!("{said:?}")));
-            (&sent.key, sent.at - ran.began, told).hash(&mut hasher);
+            (&sent.keys, &sent.left, sent.at - ran.began, told).hash(&mut hasher);
         }
         self.trace = hasher.finish();
     }
@@ -167,7 +171,7 @@ fn tell(nth: usize, weather: &Weather, ran: &Ran) {
     println!("run {nth}: {weather:?}");
     for sent in &ran.log.sent {
         let answer = sent.told.map(|(at, said)| (at - ran.began, said));
-        println!("  {:?} {} {answer:?}", sent.at - ran.began, sent.key.as_deref().unwrap_or("the namespace"));
+        println!("  {:?} {} {answer:?}", sent.at - ran.began, sent.what());
     }
     for row in &ran.rows {
         println!("  row {} {:?} {} after {} attempts", row.number, row.key, row.status, row.attempts);

@@ -1,7 +1,9 @@
 //! What a seed draws: the job, the server's quotas, and what goes wrong in each run.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use kvsweep::pipeline::{Batch, Batching};
 use kvsweep::quota::Rate;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -16,6 +18,8 @@ pub(crate) const STORMY_RUNS: usize = 8;
 pub(crate) struct World {
     pub(crate) keys: usize,
     pub(crate) concurrency: usize,
+    /// The most keys of a bulk call; one by one where there is none.
+    pub(crate) batch: Option<NonZeroU32>,
     pub(crate) retries: u32,
     pub(crate) rates: Vec<Rate>,
     pub(crate) quota: Option<ServerQuota>,
@@ -54,6 +58,8 @@ pub(crate) struct Weather {
     pub(crate) lost_after: u32,
     pub(crate) stale: u32,
     pub(crate) busy: u32,
+    /// Of a thousand keys of bulk calls: left undeleted by a call that succeeds.
+    pub(crate) left: u32,
     /// From when to when, after the run's start, and how it looks.
     pub(crate) outage: Option<(Duration, Duration, OutageKind)>,
     pub(crate) token_expires: Option<Duration>,
@@ -92,6 +98,10 @@ pub(crate) fn seeded(seed: u64, part: u64) -> StdRng {
 }
 
 impl World {
+    pub(crate) fn batching(&self) -> Batching {
+        self.batch.map_or(Batching::Single, |keys| Batching::Bulk(Batch { keys, bytes: 400 }))
+    }
+
     pub(crate) fn draw(rng: &mut StdRng) -> Self {
         let keys = rng.random_range(1..=220);
         let mut rates = Vec::new();
@@ -114,6 +124,7 @@ impl World {
         Self {
             keys,
             concurrency: rng.random_range(1..=24),
+            batch: NonZeroU32::new(rng.random_range(1..=60)).filter(|_| chance(rng, 40)),
             retries: [0, 1, 3, 8][rng.random_range(0..4)],
             rates,
             quota,
@@ -136,7 +147,7 @@ impl Weather {
         let slow = [SECOND / 50, SECOND / 5, 3 * SECOND][rng.random_range(0..3)];
         let mut fault = |percent| if chance(rng, percent) { rng.random_range(1..120) } else { 0 };
         let (refused, refused_after, lost_before) = (fault(30), fault(20), fault(30));
-        let (lost_after, stale, busy) = (fault(30), fault(20), fault(20));
+        let (lost_after, stale, busy, left) = (fault(30), fault(20), fault(20), fault(50));
         let moment = |rng: &mut StdRng| between(rng, Duration::ZERO, 40 * SECOND).mul_f64(rng.random_range(0.0..=1.0));
         let outage = chance(rng, 35).then(|| {
             let from = moment(rng);
@@ -161,6 +172,7 @@ impl Weather {
             lost_after,
             stale,
             busy,
+            left,
             outage,
             token_expires: chance(rng, 8).then(|| moment(rng)),
             signals,
@@ -175,6 +187,7 @@ impl Weather {
 
     /// Whether only an outage can keep a key from being deleted.
     pub(crate) fn only_an_outage(&self) -> bool {
-        [self.refused, self.refused_after, self.lost_before, self.lost_after, self.stale, self.busy] == [0; 6]
+        [self.refused, self.refused_after, self.lost_before, self.lost_after, self.stale, self.busy, self.left]
+            == [0; 7]
     }
 }

@@ -38,6 +38,9 @@ fn short_help_fits_one_screen() {
         assert_fits(&help, 40, 100);
         insta::assert_snapshot!(name, help);
     }
+    let report = help(&["report", "-h"], 100);
+    assert_fits(&report, 40, 100);
+    insta::assert_snapshot!("report_short", report);
     let sandbox = help(&["sandbox", "-h"], 100);
     assert_fits(&sandbox, 40, 100);
     insta::assert_snapshot!("sandbox_short", sandbox);
@@ -50,6 +53,7 @@ fn long_help_explains() {
     insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
     insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
     insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
+    insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
 
@@ -66,7 +70,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 46] = [
+const FLAGS: [(&str, &str, &str); 49] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -90,6 +94,9 @@ const FLAGS: [(&str, &str, &str); 46] = [
     ("--json", "", ""),
     ("--sync", "1s", "KVSWEEP_SYNC"),
     ("--rate", "1200/5m 200/1s", "KVSWEEP_RATE"),
+    ("--bulk", "", "KVSWEEP_BULK"),
+    ("--batch-size", "10000", ""),
+    ("--bulk-endpoint", "current", ""),
     ("--concurrency", "32", "KVSWEEP_CONCURRENCY"),
     ("--retries", "8", "KVSWEEP_RETRIES"),
     ("--timeout", "30s", "KVSWEEP_TIMEOUT"),
@@ -141,7 +148,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "namespaces", "whoami", "sandbox"] {
+    for subcommand in ["delete", "list", "report", "namespaces", "whoami", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {

@@ -1,9 +1,11 @@
 //! Numbers that stop a job.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
 use thiserror::Error;
+
+use crate::api::MAX_BULK_KEYS;
 
 /// A text that is no count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -16,6 +18,17 @@ pub fn count(text: &str) -> Result<NonZeroU64, CountError> {
         return Err(CountError);
     }
     text.replace('_', "").parse().map_err(|_| CountError)
+}
+
+/// A text that is no batch size.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected a whole number from 1 to {MAX_BULK_KEYS}")]
+pub struct BatchSizeError;
+
+/// How many keys a bulk call names: 1 to [`MAX_BULK_KEYS`].
+pub fn batch_size(text: &str) -> Result<NonZeroU32, BatchSizeError> {
+    let size = count(text).ok().and_then(|count| NonZeroU32::try_from(count).ok());
+    size.filter(|size| size.get() <= MAX_BULK_KEYS).ok_or(BatchSizeError)
 }
 
 /// `--max-failures`: how much may go wrong.

@@ -5,7 +5,7 @@ mod place;
 mod time;
 mod when;
 
-pub use guard::{CountError, MaxFailures, MaxFailuresError, count};
+pub use guard::{BatchSizeError, CountError, MaxFailures, MaxFailuresError, batch_size, count};
 pub use place::{ColumnArg, ColumnError, DelimiterError, FormatArg, InputArg, ReportArg, SyncArg, delimiter};
 pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
 pub use when::{WhenArg, WhenError};

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::super::entry::MAX_TEXT;
 use super::super::error::{Break, Problem};
@@ -16,8 +16,13 @@ use super::header::Layout;
 /// What is kept of the first row, where every cell matters, in bytes.
 const MAX_FIRST_ROW: usize = 1024 * 1024;
 
+/// The longest row that is taken without the automaton, in bytes: even all of its cells are fewer than a first row may
+/// have.
+const MAX_PLAIN_ROW: usize = 16 * 1024;
+
 pub(super) struct RowReader {
     bytes: Bytes,
+    delimiter: u8,
     /// Ends a record at `\n` alone: it would take a bare `\r` for an end as well, and cut a key there.
     core: Box<csv_core::Reader>,
     out: Box<[u8]>,
@@ -172,7 +177,7 @@ impl RowReader {
         // A byte order mark is taken off elsewhere: from its second byte on, the reader leaves them alone.
         core.read_field(b"\n", &mut [0]);
         core.set_line(1);
-        Self { bytes, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
+        Self { bytes, delimiter, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
     }
 
     /// Reads the next row that is not blank; `false` at the end.
@@ -186,6 +191,10 @@ impl RowReader {
             row.flaw = None;
             row.text.clear();
             row.cells.clear();
+            if self.plain_row(row, keep)? {
+                row.last_line = row.line;
+                return Ok(true);
+            }
             let end = loop {
                 let end = self.field(row, keep)?;
                 if end != End::Delimiter {
@@ -216,6 +225,30 @@ impl RowReader {
                 Some(_) => return Ok(true),
             }
         }
+    }
+
+    /// Takes a row that needs no automaton, as nearly all do: one in the buffer whole, in which nothing but delimiters has
+    /// a meaning. `false` for any other, which is left where it is.
+    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, Break> {
+        let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(row.line, Problem::Read(error)))?;
+        let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
+        let line = chunk[..end].strip_suffix(b"\r").unwrap_or(&chunk[..end]);
+        if line.is_empty() || line.len() > MAX_PLAIN_ROW || memchr2(b'"', b'\r', line).is_some() {
+            return Ok(false);
+        }
+        let mut start = 0;
+        for end in memchr_iter(self.delimiter, line).chain([line.len()]) {
+            if keep.wants(row.fields) {
+                let text = row.text.len();
+                row.text.extend_from_slice(&line[start..end]);
+                row.cells.push(Cell { column: row.fields, text: text..row.text.len() });
+            }
+            row.fields += 1;
+            start = end + 1;
+        }
+        self.bytes.consume(end + 1);
+        self.core.set_line(row.line + 1);
+        Ok(true)
     }
 
     fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, Break> {

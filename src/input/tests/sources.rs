@@ -48,6 +48,21 @@ fn every_member_and_frame_is_read() {
 }
 
 #[test]
+fn zeros_behind_a_gzip_member_are_padding() {
+    let keys = keys(500);
+    let (first, second) = (gzip(&text(&keys[..200])), gzip(&text(&keys[200..])));
+    for padding in [1, 511, 300_000] {
+        let zeros = vec![0; padding];
+        assert_eq!(read_whole("keys.gz", [first.clone(), second.clone(), zeros.clone()].concat()), keys);
+        assert_eq!(read_whole("keys.gz", [first.clone(), zeros.clone(), second.clone(), zeros.clone()].concat()), keys);
+        let (found, end) =
+            read("keys.gz", [first.clone(), zeros, b"rubbish".to_vec()].concat(), &InputOptions::default());
+        assert_eq!(found, keys[..200]);
+        assert!(matches!(end.unwrap().problem(), Problem::Decompress { .. }), "rubbish behind it is still seen");
+    }
+}
+
+#[test]
 fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
     let all = keys(20_000);
     for (what, packed) in [("gzip", gzip(&text(&all))), ("zstd", zst(&text(&all)))] {

@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use tokio::time::sleep;
 
 use super::*;
-use crate::api::answer::Answer;
-use crate::pipeline::{Options, RetryPolicy};
+use crate::api::answer::{Answer, Reply};
+use crate::key::KeyName;
+use crate::pipeline::Options;
 use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, RecordNumber};
@@ -28,16 +29,7 @@ async fn rows_written(signals_at: &[u64]) -> u64 {
     drop(record_sender);
     let (row_sender, mut rows) = mpsc::channel(1);
     let (signal_sender, signals) = mpsc::channel(4);
-    let options = Options {
-        concurrency: 8,
-        retry: RetryPolicy::default(),
-        max_pause: Duration::from_mins(15),
-        max_outage: Duration::from_mins(15),
-        max_failures: None,
-        canary: 0,
-        deadline: None,
-        grace: Duration::from_secs(10),
-    };
+    let options = Options { concurrency: 8, ..Options::default() };
     let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
     let state = State::new(options, &approved, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let send = |_| async {

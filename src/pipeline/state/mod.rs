@@ -9,10 +9,12 @@ use rand::rngs::StdRng;
 use slab::Slab;
 use tokio::time::Instant;
 
-use crate::key::KeyName;
-use crate::outcome::{Detail, Settled, Status, StopReason, Tally};
+use crate::clock::wall_now;
+use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::outage::{Allowance, Outage};
+use crate::pipeline::parcel::{Batching, Choice, Ready};
+use crate::pipeline::request::Request;
 use crate::pipeline::retry::RetryPolicy;
 use crate::pipeline::stop::{Accepted, FailureLimit, Signal, Stop};
 use crate::pipeline::work::{Due, InFlight, Work};
@@ -23,6 +25,10 @@ use crate::terminal::{count, duration};
 
 /// A wait for the rate that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
+/// waiting costs no speed.
+const LINGER: Duration = Duration::from_millis(250);
 
 mod reply;
 mod settle;
@@ -38,6 +44,8 @@ const MOST_ROWS: usize = 1_024;
 pub struct Options {
     /// The most requests in flight, at least 1.
     pub concurrency: usize,
+    /// How many keys a request names.
+    pub batching: Batching,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// A longer pause after a 429 ends the job.
@@ -54,22 +62,45 @@ pub struct Options {
     pub grace: Duration,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            batching: Batching::Single,
+            retry: RetryPolicy::default(),
+            max_pause: Duration::from_mins(15),
+            max_outage: Duration::from_mins(15),
+            max_failures: None,
+            canary: 0,
+            deadline: None,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Ask for the namespace, to see whether the server is up.
-    Probe,
-    /// Send a request for this key; its reply belongs to the slot.
+    /// Send this request.
     Send {
-        /// Where the reply belongs.
-        slot: usize,
-        /// The key.
-        key: KeyName,
+        /// Where its response belongs.
+        slot: Slot,
+        /// The request.
+        request: Request,
     },
     /// Wait for something to happen, at most until this moment.
     Wait(Option<Instant>),
     /// Nothing is left to send or to wait for.
     Finished,
+}
+
+/// Where a response belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// To the keys of that request.
+    Keys(usize),
+    /// To the outage that it asked about.
+    Probe,
 }
 
 /// Totals of a job.
@@ -85,7 +116,7 @@ pub struct Totals {
     pub keys: u64,
     /// Requests sent.
     pub requests: u64,
-    /// Requests for a key that had one before.
+    /// Requests for a key that had one before, or for several of which one had.
     pub retries: u64,
     /// Answers with status 429.
     pub throttled: u64,
@@ -100,8 +131,11 @@ pub struct State {
     budget: Budget,
     outage: Outage,
     rng: StdRng,
-    /// Keys that may be sent as soon as there is room: new ones at the back, repeated ones in front.
-    ready: VecDeque<Work>,
+    ready: Ready,
+    /// Since when keys have waited for a bulk call to be full.
+    filling: Option<Instant>,
+    /// The most requests in flight; fewer than asked for once the server found them too many.
+    most_in_flight: usize,
     waiting: BinaryHeap<Due>,
     /// Keys that were sent at least once.
     begun: u64,
@@ -126,10 +160,12 @@ impl State {
         Self {
             max_keys: approved.max_keys(),
             outage: Outage::new(options.concurrency),
+            most_in_flight: options.concurrency,
             options,
             budget,
             rng,
-            ready: VecDeque::new(),
+            ready: Ready::default(),
+            filling: None,
             waiting: BinaryHeap::new(),
             begun: 0,
             slots: Slab::with_capacity(options.concurrency),
@@ -149,16 +185,26 @@ impl State {
     pub fn wants_records(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
-            && (self.ready.len() < 2 * self.options.concurrency || self.wants_a_fresh_key())
-            && self.waiting.len() < MOST_WAITING
+            && (self.ready.len() < self.most_ready() || self.wants_a_fresh_key())
+            && self.waiting.len() < self.most_waiting()
             && self.has_room_for_rows()
     }
 
     /// During an outage an untried key is the best probe.
     fn wants_a_fresh_key(&self) -> bool {
-        self.outage.since().is_some()
-            && self.ready.len() < MOST_WAITING
-            && self.ready.iter().all(|work| work.attempts > 0)
+        self.outage.since().is_some() && self.ready.len() < self.most_waiting() && !self.ready.has_fresh()
+    }
+
+    /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
+    fn most_ready(&self) -> usize {
+        match self.options.batching {
+            Batching::Single => 2 * self.options.concurrency,
+            Batching::Bulk(_) => 2 * self.options.batching.most(),
+        }
+    }
+
+    fn most_waiting(&self) -> usize {
+        MOST_WAITING.max(4 * self.options.batching.most())
     }
 
     /// Whether an answer's row has a place to go.
@@ -202,20 +248,15 @@ impl State {
                     return;
                 }
                 self.totals.keys += 1;
-                self.ready.push_back(Work::new(number, key));
+                self.ready.push(Work::new(number, key));
             }
-            Content::Duplicate(key) => {
-                let detail = Detail { error_code: None, error: "an earlier record names the same key".to_owned() };
-                self.settle_unsent(number, key.into_boxed_str(), Status::Duplicate, detail);
-            }
-            Content::Invalid(invalid) => {
-                let detail = Detail { error_code: None, error: invalid.reason };
-                self.settle_unsent(number, invalid.key.into_boxed_str(), Status::Invalid, detail);
-            }
-            Content::Settled => {
-                self.totals.resumed += 1;
-                self.events.push(Event::Resumed);
-            }
+            unsent => match Settled::unsent(number, unsent, wall_now()) {
+                Some(row) => self.settle_unsent(row),
+                None => {
+                    self.totals.resumed += 1;
+                    self.events.push(Event::Resumed);
+                }
+            },
         }
     }
 
@@ -284,22 +325,34 @@ impl State {
         }
     }
 
-    /// Whether all canaries are on their way and not all of them are settled: no other key is begun.
-    fn waits_for_canaries(&self) -> bool {
-        self.begun >= self.options.canary && self.totals.tally.sent() < self.options.canary
-    }
-
-    /// The place of the key to send next, if there is one.
-    fn choose(&self, probe: bool) -> Option<usize> {
-        let find = |fresh: bool| self.ready.iter().position(|work| (work.attempts == 0) == fresh);
-        match (probe, self.waits_for_canaries()) {
+    /// The keys that the next request may hold.
+    fn choice(&self, probe: bool) -> Choice {
+        // Once all canaries are on their way, no other key is begun before all of them are settled.
+        let canaries_left = self.options.canary.saturating_sub(self.begun);
+        let waits = canaries_left == 0 && self.totals.tally.sent() < self.options.canary;
+        match (probe, waits) {
             // A key that has not failed yet tells most about the server. Where none is left, the server is asked
             // without one: the keys that remain may be just those that it cannot delete.
-            (true, false) => find(true),
-            (true, true) => None,
-            (false, false) => Some(0).filter(|_| !self.ready.is_empty()),
-            (false, true) => find(false),
+            (true, false) => Choice::Probe,
+            (_, true) => Choice::Fresh(0),
+            (false, false) if canaries_left > 0 => Choice::Fresh(canaries_left),
+            (false, false) => Choice::Fresh(u64::MAX),
         }
+    }
+
+    /// Whether more keys may come that a bulk call could take along.
+    fn may_fill(&self) -> bool {
+        let reading = !self.input_ended && self.stop.is_none();
+        reading || !self.waiting.is_empty() || !self.slots.is_empty()
+    }
+
+    /// Until when a bulk call waits for more keys, if it does.
+    fn lingers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
+        if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
+            return None;
+        }
+        let until = *self.filling.get_or_insert(now) + LINGER;
+        (now < until).then_some(until)
     }
 
     fn look_at_the_clock(&mut self, now: Instant) {
@@ -312,7 +365,7 @@ impl State {
         }
         while self.waiting.peek().is_some_and(|due| due.at <= now) {
             let Some(due) = self.waiting.pop() else { break };
-            self.ready.push_front(due.work);
+            self.ready.push_again(due.work);
         }
     }
 
@@ -322,13 +375,16 @@ impl State {
             return Err(None);
         }
         let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.slots.len() < most => false,
-            Allowance::Probe if self.slots.len() < self.options.concurrency => true,
+            Allowance::InFlight(most) if self.slots.len() < most.min(self.most_in_flight) => false,
+            Allowance::Probe if self.slots.len() < self.most_in_flight => true,
             Allowance::NotBefore(moment) => return Err(Some(moment)),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
         };
-        let chosen = self.choose(probe);
-        if chosen.is_none() && !probe {
+        let choice = self.choice(probe);
+        if !probe && let Some(until) = self.lingers(choice, now) {
+            return Err(Some(until));
+        }
+        if !probe && choice == Choice::Fresh(0) && !self.ready.has_again() {
             return Err(None);
         }
         let permit = match self.budget.try_take(now) {
@@ -339,24 +395,34 @@ impl State {
             }
             Err(NotYet::AnAnswer) => return Err(None),
         };
+        let parcel =
+            if probe && choice != Choice::Probe { Vec::new() } else { self.ready.take(self.options.batching, choice) };
+        self.totals.requests += 1;
         if probe {
             self.outage.probe_sent();
-        }
-        let Some(mut work) = chosen.and_then(|index| self.ready.remove(index)) else {
-            self.totals.requests += 1;
-            self.probe = Some(permit);
-            return Ok(Step::Probe);
-        };
-        if !probe && std::mem::take(&mut self.paused) {
+        } else if std::mem::take(&mut self.paused) {
             self.events.push(Event::Running);
         }
-        self.totals.requests += 1;
-        self.totals.retries += u64::from(work.attempts > 0);
-        self.begun += u64::from(work.attempts == 0);
-        work.attempts += 1;
-        work.first_sent.get_or_insert(now);
-        let key = work.key.clone();
-        let slot = self.slots.insert(InFlight { work, permit, probe });
-        Ok(Step::Send { slot, key })
+        if parcel.is_empty() {
+            self.probe = Some(permit);
+            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
+        }
+        Ok(self.begin(parcel, permit, probe, now))
+    }
+
+    fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
+        self.filling = None;
+        self.totals.retries += u64::from(parcel.iter().any(|work| work.attempts > 0));
+        for work in &mut parcel {
+            self.begun += u64::from(work.attempts == 0);
+            work.attempts += 1;
+            work.first_sent.get_or_insert(now);
+        }
+        let request = match (self.options.batching, &parcel[..]) {
+            (Batching::Single, [work]) => Request::Delete(work.key.clone()),
+            (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
+        };
+        let slot = Slot::Keys(self.slots.insert(InFlight { parcel, permit, probe }));
+        Step::Send { slot, request }
     }
 }

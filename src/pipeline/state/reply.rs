@@ -1,45 +1,119 @@
 //! What an answer leads to: a final state, a retry, a pause, the end of the job.
 
+use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::State;
+use super::{Slot, State};
+use crate::api::BulkReply;
 use crate::api::advice::QuotaNews;
-use crate::api::answer::Reply;
+use crate::api::answer::{Answer, Refusal, Reply, TOO_MANY_BULK_CALLS, Trouble};
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::outage::{Allowance, Sign};
-use crate::pipeline::retry::{Decision, History, decide};
+use crate::pipeline::request::Response;
+use crate::pipeline::retry::{Decision, History, Verdict, decide};
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{Due, InFlight};
+use crate::pipeline::work::{Due, InFlight, Work};
 use crate::quota::{News, Permit, Rate};
 use crate::terminal::duration;
 
 impl State {
-    /// The reply for a slot came.
-    pub fn on_reply(&mut self, slot: usize, reply: Reply, now: Instant) {
-        let Some(InFlight { mut work, permit, probe }) = self.slots.try_remove(slot) else {
+    /// The response for a slot came.
+    pub fn on_response(&mut self, slot: Slot, response: Response, now: Instant) {
+        match (slot, response) {
+            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, reply, &HashSet::new(), now),
+            (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
+                self.on_reply(slot, reply, &left.iter().map(|name| &**name).collect(), now);
+            }
+            (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
+            (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
+        }
+    }
+
+    /// `left` are the keys that a call which succeeded left undeleted.
+    fn on_reply(&mut self, slot: usize, reply: Reply, left: &HashSet<&str>, now: Instant) {
+        let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
         self.hear(&reply, &permit, now);
-        let decision = decide(reply.answer, work.history, &self.options.retry, &mut self.rng);
-        if let Some(sign) = sign_of(&decision, !work.judged) {
-            work.judged |= matches!(sign, Sign::Down { .. });
-            self.observe(sign, probe, now);
-        } else if probe && matches!(decision, Decision::Resend(_)) {
-            self.outage.probe_was_cut_off(now);
-            self.tell_of_outage(true, now);
-        } else if probe {
-            self.outage.probe_said_nothing(now);
+        self.see_sign(&reply.answer, &mut parcel, probe, now);
+        if let Answer::Throttled { pause, refusal } = &reply.answer {
+            self.totals.throttled += 1;
+            if refusal.code == Some(TOO_MANY_BULK_CALLS) {
+                self.most_in_flight = (self.most_in_flight / 2).max(1);
+            }
+            let lasts = self.budget.throttled(&permit, *pause, now);
+            self.on_pause(*pause, lasts, now);
         }
         let caught = self.outage.since().is_some();
-        match decision {
-            Decision::Success => self.settle(work, Status::Deleted, reply.http_status, None, now),
+        let halves = self.halves(&reply.answer, &parcel, caught);
+        // The last comes first, because each goes in front of those that wait.
+        for mut work in parcel.into_iter().rev() {
+            if let Some(together) = halves {
+                work.together = together;
+                if let Answer::Refused(refusal) = &reply.answer {
+                    // One of them is bad, and it will be alone in the end: no other loses a retry.
+                    work.last = Some(Box::new(Verdict::from(Trouble::Refused(refusal.clone()))));
+                    self.ready.push_again(work);
+                    continue;
+                }
+            }
+            let answer = if left.contains(work.key.as_str()) {
+                let trouble = Trouble::Refused(left_undeleted(reply.http_status));
+                Answer::Passing { trouble, retry_after: None }
+            } else {
+                reply.answer.clone()
+            };
+            self.on_answer(work, answer, reply.http_status, caught, now);
+        }
+        self.budget.give_back(permit, now);
+    }
+
+    /// What the answer says of the server.
+    fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], probe: bool, now: Instant) {
+        let resent = parcel.iter().any(|work| work.history.resent);
+        // Many keys that fail together are no key's own trouble.
+        let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
+        match sign_of(answer, resent, first_attempt) {
+            Some(sign) => {
+                if matches!(sign, Sign::Down { .. }) {
+                    parcel.iter_mut().for_each(|work| work.judged = true);
+                }
+                self.observe(sign, probe, now);
+            }
+            None if probe && matches!(answer, Answer::Stale(_)) => {
+                self.outage.probe_was_cut_off(now);
+                self.tell_of_outage(true, now);
+            }
+            None if probe => self.outage.probe_said_nothing(now),
+            None => {}
+        }
+    }
+
+    /// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
+    /// for one of its keys, and one that keeps failing may be too large.
+    fn halves(&self, answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
+        let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
+        let again = parcel.iter().any(|work| work.history.failures > 0);
+        match answer {
+            _ if parcel.len() < 2 => None,
+            Answer::Refused(_) => half,
+            Answer::Passing { .. } if again && !caught => half,
+            _ => None,
+        }
+    }
+
+    /// What becomes of one key.
+    fn on_answer(&mut self, mut work: Work, answer: Answer, http_status: Option<u16>, caught: bool, now: Instant) {
+        match decide(answer, work.history, &self.options.retry, &mut self.rng) {
+            Decision::Success => self.settle(work, Status::Deleted, http_status, None, now),
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
                 // No retry is lost to an outage, and another key is the next probe.
                 work.last = Some(Box::new(verdict));
-                self.ready.push_back(work);
+                self.ready.push_last(work);
             }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
@@ -50,21 +124,17 @@ impl State {
             Decision::Resend(verdict) => {
                 work.history.resent = true;
                 work.last = Some(Box::new(verdict));
-                self.ready.push_front(work);
+                self.ready.push_again(work);
             }
-            Decision::Pause(asked, verdict) => {
-                self.totals.throttled += 1;
-                let pause = self.budget.throttled(&permit, asked, now);
-                self.on_pause(asked, pause, now);
+            Decision::Pause(_, verdict) => {
                 work.last = Some(Box::new(verdict));
-                self.ready.push_front(work);
+                self.ready.push_again(work);
             }
             Decision::Stop(stop, verdict) => {
                 self.stop(stop, now);
                 self.settle_as(work, verdict, now);
             }
         }
-        self.budget.give_back(permit, now);
     }
 
     /// What the answer says of the server's quota.
@@ -110,14 +180,16 @@ impl State {
             self.epoch += 1;
         }
         let was_down = self.outage.since().is_some();
-        let opened = self.outage.observe(sign, probe, self.totals.keys, now);
+        let requests = self.options.batching.requests(self.totals.keys);
+        let opened = self.outage.observe(sign, probe, requests, now);
         if opened {
             // What the keys lost while the server went down is given back.
             let epoch = self.epoch;
             let waiting = std::mem::take(&mut self.waiting);
             self.waiting = waiting.into_iter().map(|due| Due { work: due.work.refunded(epoch), ..due }).collect();
             self.ready.iter_mut().for_each(|work| work.refund(epoch));
-            self.slots.iter_mut().for_each(|(_, in_flight)| in_flight.work.refund(epoch));
+            let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
+            in_flight.for_each(|work| work.refund(epoch));
         }
         self.tell_of_outage(was_down, now);
     }
@@ -150,12 +222,21 @@ impl State {
     }
 }
 
-/// What a decision says about the server; nothing where the connection or the quota was the matter.
-fn sign_of(decision: &Decision, first_attempt: bool) -> Option<Sign> {
-    match decision {
-        Decision::Success | Decision::Stop(..) => Some(Sign::Alive),
-        Decision::Settle(verdict) if !verdict.passes => Some(Sign::Alive),
-        Decision::Settle(_) | Decision::Retry(..) => Some(Sign::Down { first_attempt }),
-        Decision::Resend(_) | Decision::Pause(..) => None,
+/// What an answer says about the server; nothing where the connection or the quota was the matter.
+fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
+    match answer {
+        Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
+            Some(Sign::Alive)
+        }
+        Answer::Passing { .. } => Some(Sign::Down { first_attempt }),
+        // A second time in a row it is no accident of keep-alive.
+        Answer::Stale(_) if resent => Some(Sign::Down { first_attempt }),
+        Answer::Stale(_) | Answer::Throttled { .. } => None,
     }
+}
+
+/// Why a key has to be sent again whose bulk call succeeded.
+fn left_undeleted(http_status: Option<u16>) -> Refusal {
+    let message = "the bulk call did not delete this key (unsuccessful_keys)".to_owned();
+    Refusal { http_status, code: None, message }
 }

@@ -11,23 +11,13 @@ use crate::pipeline::event::Event;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::work::{InFlight, Work};
-use crate::record::RecordNumber;
 use crate::terminal::counted;
 
 impl State {
-    pub(super) fn settle_unsent(&mut self, number: RecordNumber, key: Box<str>, status: Status, detail: Detail) {
-        self.totals.tally.add(status);
-        self.events.push(Event::Settled(status));
-        self.rows.push_back(Settled {
-            number,
-            key,
-            status,
-            http_status: None,
-            detail: Some(Box::new(detail)),
-            attempts: 0,
-            elapsed: Duration::ZERO,
-            finished_at: wall_now(),
-        });
+    pub(super) fn settle_unsent(&mut self, row: Settled) {
+        self.totals.tally.add(row.status);
+        self.events.push(Event::Settled(row.status));
+        self.rows.push_back(row);
     }
 
     pub(super) fn settle_as(&mut self, work: Work, verdict: Verdict, now: Instant) {
@@ -74,9 +64,11 @@ impl State {
 
     /// Those in flight are given up: nobody knows what became of them.
     pub(super) fn abandon(&mut self, why: &str, now: Instant) {
-        for InFlight { work, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
+        for InFlight { parcel, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
             self.budget.give_back(permit, now);
-            self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+            for work in parcel {
+                self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+            }
         }
     }
 
@@ -84,7 +76,7 @@ impl State {
     /// last answer stands.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.work);
-        for mut work in std::mem::take(&mut self.ready).into_iter().chain(waiting) {
+        for mut work in self.ready.drain().chain(waiting).collect::<Vec<_>>() {
             if let Some(verdict) = work.last.take() {
                 self.settle_as(work, *verdict, now);
             }

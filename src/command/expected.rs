@@ -1,0 +1,52 @@
+//! How long a job takes at least, and what `--bulk` would make of it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
+use crate::pipeline::{Batch, Batching};
+use crate::quota::{Rate, least_time};
+use crate::terminal::{counted, duration};
+
+use super::job::Job;
+
+/// A job that takes longer one by one is told what `--bulk` would take.
+const LONG: Duration = Duration::from_mins(10);
+
+/// The largest bulk calls.
+pub(super) const BULK: Batching =
+    Batching::Bulk(Batch { keys: NonZeroU32::new(MAX_BULK_KEYS).unwrap(), bytes: MAX_BULK_BYTES });
+
+/// How many requests `keys` take, the one that proves the namespace included, and how long at least.
+pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
+    let requests = batching.requests(keys) + 1;
+    (requests, least_time(&job.rates, requests))
+}
+
+/// `deleting them takes …`.
+pub(super) fn note(job: &Job, keys: u64) -> String {
+    let (requests, time) = requests(job, job.batching, keys);
+    format!("deleting them takes {}{}", counted(requests, "request"), at_least(time))
+}
+
+/// What `--bulk` would take, for a job that takes long without it.
+pub(super) fn bulk_note(job: &Job, keys: u64) -> Option<String> {
+    if job.batching != Batching::Single || requests(job, Batching::Single, keys).1 <= LONG {
+        return None;
+    }
+    let (requests, time) = requests(job, BULK, keys);
+    Some(format!("with --bulk it would take {}{}", counted(requests, "request"), at_least(time)))
+}
+
+/// How long `keys` would take with `--bulk`, for a job that takes long without it.
+pub(super) fn in_bulk(rates: &[Rate], batching: Batching, keys: u64) -> Option<Duration> {
+    let one_by_one = least_time(rates, keys);
+    (batching == Batching::Single && one_by_one > LONG).then(|| least_time(rates, BULK.requests(keys)))
+}
+
+fn at_least(time: Duration) -> String {
+    match time {
+        time if time < Duration::from_secs(1) => String::new(),
+        time => format!(", at least {} at this rate", duration(time)),
+    }
+}

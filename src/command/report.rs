@@ -1,0 +1,193 @@
+//! `kvsweep report`: what finished reports say, as text, JSON or a page.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::exit::ExitCode;
+use crate::outcome::{Settled, Tally};
+use crate::report::{self, Existing, FailuresFile, ReportError, StoredRow, Sync};
+use crate::review::{Diff, Reports, Review, page};
+use crate::terminal::{Shown, count, counted};
+
+use super::closing::{print, shell_word};
+use super::error::Error;
+
+/// Keys on their way to the failures file.
+const ROWS: usize = 1_024;
+
+/// Reports that the page says how to resume.
+const RESUMED: usize = 5;
+
+/// What is to be told, of what.
+#[derive(Debug)]
+pub struct Reviewing {
+    /// The reports.
+    pub reports: Vec<PathBuf>,
+    /// The plan to compare them with.
+    pub plan: Option<PathBuf>,
+    /// Where the page goes.
+    pub html: Option<PathBuf>,
+    /// Where the failed keys go.
+    pub failures: Option<PathBuf>,
+    /// Whether files that exist are replaced.
+    pub existing: Existing,
+    /// One JSON object instead of text.
+    pub json: bool,
+}
+
+pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
+    let Reviewing { html, failures, existing, json, .. } = reviewing;
+    not_a_report(reviewing)?;
+    // What cannot be written is told before the long reading.
+    if let Some(path) = html
+        && *existing == Existing::Refuse
+        && path.symlink_metadata().is_ok()
+    {
+        return Err(Error::Usage(format!("--html {} exists: use --overwrite to replace it", path.display())));
+    }
+    let failures = failures.clone().map(|path| FailuresFile::open(path, *existing)).transpose()?;
+    let failures_path = failures.as_ref().map(|file| file.path().to_owned());
+
+    let reports = Reports::open(reviewing.reports.clone())?;
+    for file in reports.files().iter().filter(|file| file.extent.torn > 0) {
+        let path = file.path.to_string_lossy();
+        let bytes = counted(file.extent.torn, "byte");
+        tracing::warn!("{}: the last row is incomplete ({bytes}) and left out", Shown(&path));
+    }
+    if let Some(plan) = &reviewing.plan {
+        let diff = Diff::of(plan, &reports)?;
+        say(*json, &diff, || diff.lines())?;
+        return Ok(if diff.differs() { ExitCode::Incomplete } else { ExitCode::Success });
+    }
+    if reports.inputs() > 1 {
+        let inputs = count(reports.inputs() as u64);
+        tracing::warn!("the reports are about {inputs} different inputs: their records are counted side by side");
+    }
+    let review = match failures {
+        None => Review::of(&reports, |_| ())?,
+        Some(failures) => with_failures(&reports, failures)?,
+    };
+    if let Some(path) = html {
+        let text = page::html(&review, &next_steps(&review));
+        let text = text.map_err(io::Error::other).map_err(Error::system("make the page"))?;
+        write_page(path, &text, *existing).map_err(|source| Error::Page { path: path.clone(), source })?;
+    }
+    say(*json, &review, || {
+        let mut lines = review.lines();
+        let written = [("failures", &failures_path), ("page", html)];
+        let written: Vec<_> = written.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect();
+        if !written.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(written.iter().map(|(what, path)| format!("{what}: {}", Shown(&path.to_string_lossy()))));
+        lines
+    })?;
+    Ok(ExitCode::Success)
+}
+
+/// An output must not replace what is being read.
+fn not_a_report(reviewing: &Reviewing) -> Result<(), Error> {
+    let real = |path: &Path| path.canonicalize().ok();
+    for (flag, output) in [("--html", &reviewing.html), ("--failures", &reviewing.failures)] {
+        let Some(output) = output else { continue };
+        let same = |report: &&PathBuf| *report == output || real(report).is_some_and(|r| Some(r) == real(output));
+        if reviewing.reports.iter().any(|report| same(&report)) {
+            return Err(Error::Usage(format!("{flag} {} is one of the reports", output.display())));
+        }
+    }
+    if reviewing.html.is_some() && reviewing.html == reviewing.failures {
+        return Err(Error::Usage("--html and --failures cannot be the same file".to_owned()));
+    }
+    Ok(())
+}
+
+fn say(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<(), Error> {
+    let lines = if json {
+        let text = serde_json::to_string(value).map_err(io::Error::from);
+        vec![text.map_err(Error::system("write the summary"))?]
+    } else {
+        lines()
+    };
+    print(io::stdout(), &lines)
+}
+
+/// The same writer as a job's, on its own thread.
+fn with_failures(reports: &Reports, failures: FailuresFile) -> Result<Review, Error> {
+    let outputs = report::Outputs { report: None, failures: Some(failures), sync: Sync::EverySecond };
+    let (sender, writer) = report::start(outputs, ROWS)?;
+    let review = Review::of(reports, |row| {
+        // A writer that ended says why below.
+        let _ = sender.blocking_send(settled(row));
+    });
+    drop(sender);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let written = runtime.map_err(Error::system("start the runtime"))?.block_on(writer.finish());
+    let review = review?;
+    written?;
+    Ok(review)
+}
+
+fn settled(row: &StoredRow<'_>) -> Settled {
+    Settled {
+        number: row.number,
+        key: (*row.key).into(),
+        status: row.status,
+        http_status: row.http_status,
+        detail: None,
+        attempts: row.attempts,
+        elapsed: Duration::from_millis(row.elapsed_ms),
+        finished_at: row.finished_at,
+    }
+}
+
+/// How to go on, for the page: what it does, and the command.
+fn next_steps(review: &Review) -> Vec<(String, String)> {
+    let open = review.tally.failures();
+    let word = |path: &Path| shell_word(&path.to_string_lossy());
+    let mut steps: Vec<_> = review
+        .resumable
+        .iter()
+        .take(RESUMED)
+        .map(|path| {
+            let what = "Go on with the job: what failed or was not reached is sent again.".to_owned();
+            (what, format!("kvsweep delete INPUT --resume --report {}", word(path)))
+        })
+        .collect();
+    if open > 0 {
+        let reports: Vec<_> = review.files.iter().map(|file| word(&file.path)).collect();
+        steps.push((
+            format!("Or send only the {} of these reports, as a job of its own.", not_deleted(&review.tally)),
+            format!("kvsweep report {} --failures failed.csv && kvsweep delete failed.csv", reports.join(" ")),
+        ));
+    }
+    steps
+}
+
+fn not_deleted(tally: &Tally) -> String {
+    format!("{} not deleted", counted(tally.failures(), "key"))
+}
+
+/// Private, as the report is: it holds keys.
+fn write_page(path: &Path, text: &str, existing: Existing) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    match existing {
+        Existing::Overwrite => options.create(true).truncate(true),
+        Existing::Refuse | Existing::Resume => options.create_new(true),
+    };
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.flush()
+}
+
+impl From<crate::review::ReviewError> for Error {
+    fn from(error: crate::review::ReviewError) -> Self {
+        match error {
+            crate::review::ReviewError::Report(error) => ReportError::into(error),
+            usage => Self::Usage(Shown(&usage.to_string()).to_string()),
+        }
+    }
+}

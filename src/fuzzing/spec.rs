@@ -1,0 +1,52 @@
+//! What stands on the command line: rates, durations, counts, faults, patterns.
+
+use std::time::Duration;
+
+use crate::cli::value::{LatencyArg, MaxFailures, QuotaArg, RateArg, count, delimiter, duration, some_duration};
+use crate::key::KeyName;
+use crate::plan::filter::Filter;
+use crate::quota::Rate;
+use crate::record::{Content, Record, RecordNumber};
+use crate::sandbox::Fault;
+
+/// The text of a flag; where there is a line end, a pattern and behind it the key that it is held against.
+pub fn spec(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(rate) = text.parse::<Rate>() {
+        assert!((Duration::from_millis(1)..=Duration::from_hours(24)).contains(&rate.window()), "{rate}");
+        assert_eq!(rate.to_string().parse(), Ok(rate), "what is shown can be said");
+        assert_eq!(text.parse(), Ok(RateArg::Limit(rate)));
+    }
+    if let Ok(time) = duration(text) {
+        assert!(time <= Duration::from_hours(366 * 24), "{time:?}");
+        assert_eq!(some_duration(text).is_ok(), !time.is_zero());
+    }
+    if let Ok(number) = count(text) {
+        assert_eq!(text.parse(), Ok(MaxFailures::Count(number)));
+    }
+    if let Ok(MaxFailures::Share(percent)) = text.parse() {
+        assert!(percent > 0.0 && percent <= 100.0, "{percent}");
+    }
+    if let Ok(byte) = delimiter(text) {
+        assert!(byte.is_ascii() && !b"\"\r\n".contains(&byte), "{byte}");
+    }
+    let _ = (text.parse::<LatencyArg>(), text.parse::<QuotaArg>(), text.parse::<Fault>());
+    let (pattern, key) = text.split_once('\n').unwrap_or((text, text));
+    let (Ok(protect), Ok(only)) = (filter(pattern, true), filter(pattern, false)) else { return };
+    let Ok(key) = KeyName::new(key) else { return };
+    let matches = !is_kept(&only, &key);
+    assert_eq!(is_kept(&protect, &key), matches, "{pattern:?} protects what it does not select");
+    if !pattern.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        assert_eq!(matches, pattern == key.as_str(), "{pattern:?} is no pattern");
+    }
+}
+
+fn filter(pattern: &str, protects: bool) -> Result<Filter, crate::plan::filter::PatternError> {
+    let pattern = vec![pattern.to_owned()];
+    if protects { Filter::new(pattern, Vec::new()) } else { Filter::new(Vec::new(), pattern) }
+}
+
+fn is_kept(filter: &Filter, key: &KeyName) -> bool {
+    let record = Record { number: RecordNumber::FIRST, content: Content::Key(key.clone()) };
+    matches!(filter.apply(record).content, Content::Invalid(_))
+}

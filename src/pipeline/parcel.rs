@@ -1,0 +1,216 @@
+//! Which keys go into one request: one by one, or as many as a bulk call takes.
+//!
+//! Two queues, because they are asked for apart: keys that were sent before go first, but only a key that was never
+//! sent tells whether an outage is over. Nothing here decides when anything is sent.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+use crate::pipeline::work::Work;
+
+/// How many keys a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// One.
+    Single,
+    /// As many as there are, within a limit.
+    Bulk(Batch),
+}
+
+/// The limits of one bulk call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// The most keys.
+    pub keys: NonZeroU32,
+    /// The most bytes that their names take in a JSON array; a single name is always sent.
+    pub bytes: usize,
+}
+
+impl Batching {
+    /// The most keys in a request.
+    pub fn most(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Bulk(batch) => batch.keys.get() as usize,
+        }
+    }
+
+    /// How many requests it takes at least to send `keys`.
+    pub fn requests(self, keys: u64) -> u64 {
+        keys.div_ceil(self.most() as u64)
+    }
+}
+
+/// Keys that may be sent as soon as there is room.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    fresh: VecDeque<Work>,
+    again: VecDeque<Work>,
+}
+
+/// Which keys a request may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Those that were sent before, then at most so many others.
+    Fresh(u64),
+    /// One that was never sent.
+    Probe,
+}
+
+impl Ready {
+    pub(crate) fn len(&self) -> usize {
+        self.fresh.len() + self.again.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    pub(crate) fn has_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, work: Work) {
+        self.fresh.push_back(work);
+    }
+
+    /// A key that is due again, before all others.
+    pub(crate) fn push_again(&mut self, work: Work) {
+        self.again.push_front(work);
+    }
+
+    /// A key whose turn comes after all others that were sent before.
+    pub(crate) fn push_last(&mut self, work: Work) {
+        self.again.push_back(work);
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Work> {
+        self.again.iter_mut().chain(&mut self.fresh)
+    }
+
+    /// Whether [`Ready::take`] would find as many keys as fit.
+    pub(crate) fn is_full(&self, batching: Batching, choice: Choice) -> bool {
+        let most = self.again.front().map_or(usize::MAX, |work| work.together.get() as usize).min(batching.most());
+        match choice {
+            Choice::Probe => self.has_fresh(),
+            // A limit on the keys that may begin is no reason to wait for more of them.
+            Choice::Fresh(fresh) => self.len() >= most || self.fresh.len() as u64 >= fresh,
+        }
+    }
+
+    /// The keys of the next request, in their order; none where there is nothing of that choice.
+    pub(crate) fn take(&mut self, batching: Batching, choice: Choice) -> Vec<Work> {
+        let (mut most, mut bytes) = match batching {
+            Batching::Single => (1, usize::MAX),
+            Batching::Bulk(batch) => (batch.keys.get() as usize, batch.bytes),
+        };
+        let mut fresh = match choice {
+            Choice::Probe => return self.fresh.pop_front().into_iter().collect(),
+            Choice::Fresh(fresh) => fresh,
+        };
+        let mut parcel = Vec::with_capacity(self.len().min(most));
+        loop {
+            let queue = if !self.again.is_empty() {
+                &mut self.again
+            } else if fresh > 0 {
+                &mut self.fresh
+            } else {
+                return parcel;
+            };
+            let Some(next) = queue.front() else { return parcel };
+            most = most.min(next.together.get() as usize);
+            let length = next.key.json_len() + 1;
+            if !parcel.is_empty() && (parcel.len() >= most || length > bytes) {
+                return parcel;
+            }
+            bytes = bytes.saturating_sub(length);
+            if next.attempts == 0 {
+                fresh -= 1;
+            }
+            parcel.extend(queue.pop_front());
+        }
+    }
+
+    /// All of them, those that were sent before first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Work> {
+        std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.fresh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyName;
+    use crate::record::RecordNumber;
+
+    fn work(number: u64) -> Work {
+        Work::new(RecordNumber::new(number).unwrap(), KeyName::new(format!("key {number}")).unwrap())
+    }
+
+    fn again(number: u64, together: u32) -> Work {
+        let mut work = work(number);
+        (work.attempts, work.together) = (1, NonZeroU32::new(together).unwrap());
+        work
+    }
+
+    fn bulk(keys: u32, bytes: usize) -> Batching {
+        Batching::Bulk(Batch { keys: NonZeroU32::new(keys).unwrap(), bytes })
+    }
+
+    fn numbers(parcel: &[Work]) -> Vec<u64> {
+        parcel.iter().map(|work| work.number.get()).collect()
+    }
+
+    fn ready(fresh: impl IntoIterator<Item = u64>, repeated: Vec<Work>) -> Ready {
+        let mut ready = Ready::default();
+        fresh.into_iter().for_each(|number| ready.push(work(number)));
+        repeated.into_iter().rev().for_each(|work| ready.push_again(work));
+        ready
+    }
+
+    const ANY: Choice = Choice::Fresh(u64::MAX);
+
+    #[test]
+    fn one_by_one_it_is_one_and_those_that_were_sent_before_go_first() {
+        let mut ready = ready([2, 3], vec![again(1, 9)]);
+        for number in [1, 2, 3] {
+            assert!(ready.is_full(Batching::Single, ANY));
+            assert_eq!(numbers(&ready.take(Batching::Single, ANY)), [number]);
+        }
+        assert!(ready.is_empty() && !ready.is_full(Batching::Single, ANY));
+        assert!(ready.take(Batching::Single, ANY).is_empty());
+    }
+
+    #[test]
+    fn a_bulk_call_takes_what_fits() {
+        let mut ready = ready(1..=7, Vec::new());
+        assert_eq!(numbers(&ready.take(bulk(3, 1_000), ANY)), [1, 2, 3]);
+        // `"key 4",` has eight bytes.
+        assert_eq!(numbers(&ready.take(bulk(3, 16), ANY)), [4, 5]);
+        assert_eq!(numbers(&ready.take(bulk(3, 1), ANY)), [6], "a single name is always sent");
+        assert!(!ready.is_full(bulk(3, 1_000), ANY));
+        assert_eq!(numbers(&ready.take(bulk(3, 1_000), ANY)), [7]);
+    }
+
+    #[test]
+    fn keys_that_are_suspected_go_in_smaller_company() {
+        let mut ready = ready(3..=6, vec![again(1, 2), again(2, 2)]);
+        assert!(ready.is_full(bulk(10, 1_000), ANY));
+        assert_eq!(numbers(&ready.take(bulk(10, 1_000), ANY)), [1, 2]);
+        ready.push_again(again(9, 3));
+        assert_eq!(numbers(&ready.take(bulk(10, 1_000), ANY)), [9, 3, 4]);
+    }
+
+    #[test]
+    fn canaries_and_probes_are_counted_out() {
+        let mut ready = ready(2..=9, vec![again(1, 9)]);
+        assert_eq!(numbers(&ready.take(bulk(10, 1_000), Choice::Probe)), [2]);
+        assert!(ready.is_full(bulk(10, 1_000), Choice::Fresh(2)));
+        assert_eq!(numbers(&ready.take(bulk(10, 1_000), Choice::Fresh(2))), [1, 3, 4]);
+        assert!(ready.take(bulk(10, 1_000), Choice::Fresh(0)).is_empty());
+    }
+}

@@ -1,0 +1,27 @@
+//! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
+
+use crate::api::BulkReply;
+use crate::api::answer::Reply;
+use crate::key::KeyName;
+
+/// A request that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Delete this key.
+    Delete(KeyName),
+    /// Delete these keys with one call.
+    DeleteMany(Vec<KeyName>),
+    /// Ask for the namespace, to see whether the server is up.
+    Namespace,
+}
+
+/// What came of a [`Request`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    /// The reply to [`Request::Delete`].
+    Delete(Reply),
+    /// The reply to [`Request::DeleteMany`].
+    DeleteMany(BulkReply),
+    /// The reply to [`Request::Namespace`], unless it was there.
+    Namespace(Result<(), Reply>),
+}

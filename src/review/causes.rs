@@ -1,0 +1,161 @@
+//! Why records failed: rows that say the same, put together.
+
+use std::collections::HashMap;
+
+use super::cut;
+use crate::outcome::Status;
+use crate::report::StoredRow;
+
+/// Different causes that are kept apart; what comes later is only counted.
+const MOST_CAUSES: usize = 10_000;
+
+/// Keys of a cause that are kept.
+const SAMPLES: usize = 3;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Like {
+    status: Status,
+    http_status: Option<u16>,
+    error_code: Option<u64>,
+    /// The text with every number in it as `#`: positions and counts do not make another cause.
+    pattern: String,
+}
+
+/// Rows that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Failed, unknown or invalid.
+    pub status: Status,
+    /// The HTTP status of the last answer.
+    pub http_status: Option<u16>,
+    /// The API's own code.
+    pub error_code: Option<u64>,
+    /// The text, with `#` in the place of numbers where they differ.
+    pub error: String,
+    /// How many records.
+    pub count: u64,
+    /// The first few keys.
+    pub keys: Vec<String>,
+}
+
+/// All causes.
+#[derive(Debug, Default)]
+pub struct Causes {
+    found: HashMap<Like, Cause>,
+    others: u64,
+}
+
+impl Causes {
+    /// From the most frequent to the rarest.
+    pub fn by_count(&self) -> Vec<&Cause> {
+        let mut causes: Vec<&Cause> = self.found.values().collect();
+        causes.sort_by(|a, b| {
+            let rest = |cause: &Cause| (cause.status as u8, cause.http_status, cause.error_code);
+            b.count.cmp(&a.count).then_with(|| rest(a).cmp(&rest(b))).then_with(|| a.error.cmp(&b.error))
+        });
+        causes
+    }
+
+    /// Records whose cause was not kept, because there were too many different ones.
+    pub fn others(&self) -> u64 {
+        self.others
+    }
+
+    pub(super) fn add(&mut self, row: &StoredRow<'_>) {
+        let error = cut(&row.error);
+        let (status, http_status, error_code) = (row.status, row.http_status, row.error_code);
+        let like = Like { status, http_status, error_code, pattern: pattern(error) };
+        if let Some(cause) = self.found.get_mut(&like) {
+            cause.count += 1;
+            if cause.error != error && cause.error != like.pattern {
+                cause.error.clone_from(&like.pattern);
+            }
+            if cause.keys.len() < SAMPLES {
+                cause.keys.push(cut(&row.key).to_owned());
+            }
+        } else if self.found.len() < MOST_CAUSES {
+            let keys = vec![cut(&row.key).to_owned()];
+            let cause = Cause { status, http_status, error_code, error: error.to_owned(), count: 1, keys };
+            self.found.insert(like, cause);
+        } else {
+            self.others += 1;
+        }
+    }
+}
+
+/// `text` with every run of digits as `#`.
+fn pattern(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_number = false;
+    for c in text.chars() {
+        let digit = c.is_ascii_digit();
+        match (digit, in_number) {
+            (true, false) => out.push('#'),
+            (true, true) => {}
+            (false, _) => out.push(c),
+        }
+        in_number = digit;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::record::RecordNumber;
+
+    fn add(causes: &mut Causes, key: &str, status: Status, http_status: Option<u16>, error: &str) {
+        causes.add(&StoredRow {
+            number: RecordNumber::FIRST,
+            key: key.into(),
+            status,
+            http_status,
+            error_code: None,
+            error: error.into(),
+            attempts: 1,
+            elapsed_ms: 1,
+            finished_at: UNIX_EPOCH,
+        });
+    }
+
+    #[test]
+    fn numbers_do_not_make_another_cause_but_all_else_does() {
+        let mut causes = Causes::default();
+        for line in 1..=5 {
+            add(&mut causes, &format!("k{line}"), Status::Invalid, None, &format!("line {line}: empty"));
+        }
+        add(&mut causes, "a", Status::Failed, Some(400), "code 12: no");
+        add(&mut causes, "b", Status::Failed, Some(400), "code 12: no");
+        add(&mut causes, "c", Status::Failed, Some(403), "code 12: no");
+        let found: Vec<_> =
+            causes.by_count().into_iter().map(|c| (c.count, c.http_status, c.error.clone(), c.keys.len())).collect();
+        assert_eq!(
+            found,
+            [
+                (5, None, "line #: empty".to_owned(), 3),
+                (2, Some(400), "code 12: no".to_owned(), 2),
+                (1, Some(403), "code 12: no".to_owned(), 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn too_many_causes_are_only_counted() {
+        let mut causes = Causes::default();
+        let word = |mut n: usize| {
+            let mut word = String::new();
+            while n > 0 {
+                word.push(char::from(b'a' + u8::try_from(n % 26).unwrap()));
+                n /= 26;
+            }
+            word
+        };
+        for n in 1..=MOST_CAUSES + 7 {
+            add(&mut causes, "k", Status::Failed, None, &format!("{}!", word(n)));
+        }
+        add(&mut causes, "k", Status::Failed, None, "b!");
+        assert_eq!((causes.by_count().len(), causes.others()), (MOST_CAUSES, 7));
+    }
+}

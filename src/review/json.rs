@@ -1,0 +1,111 @@
+//! A review and a comparison as one JSON object each, for scripts.
+
+use std::time::SystemTime;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::timeline::moment;
+use super::{Diff, Review};
+use crate::outcome::{Status, Tally};
+
+/// Causes that are told one by one.
+const CAUSES: usize = 100;
+
+impl Serialize for Review {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("reports", &self.file_values())?;
+        map.serialize_entry("inputs", &self.inputs)?;
+        map.serialize_entry("rows", &self.rows)?;
+        map.serialize_entry("records", &self.tally.total())?;
+        for status in Status::ALL {
+            map.serialize_entry(status.as_str(), &self.tally.get(status))?;
+        }
+        let causes = self.causes.by_count();
+        let told = causes.iter().take(CAUSES).map(|cause| {
+            json!({
+                "status": cause.status.as_str(), "http_status": cause.http_status, "error_code": cause.error_code,
+                "error": cause.error, "count": cause.count, "keys": cause.keys,
+            })
+        });
+        map.serialize_entry("causes", &told.collect::<Vec<_>>())?;
+        let other: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + self.causes.others();
+        map.serialize_entry("other_causes", &other)?;
+        let attempts =
+            self.attempt_counts().map(|(attempts, records)| json!({"attempts": attempts, "records": records}));
+        map.serialize_entry("attempts", &attempts.collect::<Vec<_>>())?;
+        let quantile = |quantile| (!self.elapsed.is_empty()).then(|| self.elapsed_ms(quantile));
+        let elapsed = json!({
+            "p50": quantile(0.5), "p90": quantile(0.9), "p99": quantile(0.99), "max": quantile(1.0),
+        });
+        map.serialize_entry("elapsed_ms", &elapsed)?;
+        let finished = self.files.iter().filter_map(|file| file.finished);
+        let (first, last) = (finished.clone().map(|range| range.0).min(), finished.map(|range| range.1).max());
+        map.serialize_entry("first_finished_at", &time(first))?;
+        map.serialize_entry("last_finished_at", &time(last))?;
+        map.serialize_entry("rate_per_s", &self.rate().map(|rate| (rate * 1000.0).round() / 1000.0))?;
+        map.serialize_entry("timeline", &self.timeline_value())?;
+        let (count, together, pauses) = self.timeline.pauses();
+        let longest = pauses
+            .iter()
+            .map(|pause| json!({"from": moment(pause.from_ms).to_string(), "s": pause.length_ms as f64 / 1000.0}));
+        let longest: Vec<Value> = longest.collect();
+        map.serialize_entry("pauses", &json!({"count": count, "s": together.as_secs_f64(), "longest": longest}))?;
+        map.end()
+    }
+}
+
+impl Review {
+    fn file_values(&self) -> Vec<Value> {
+        let value = |file: &super::ReportedFile| {
+            json!({
+                "path": file.path.to_string_lossy(), "rows": file.rows, "records": file.records,
+                "torn_bytes": file.extent.torn, "first_finished_at": time(file.finished.map(|range| range.0)),
+                "last_finished_at": time(file.finished.map(|range| range.1)),
+            })
+        };
+        self.files.iter().map(value).collect()
+    }
+
+    fn timeline_value(&self) -> Value {
+        let timeline = &self.timeline;
+        if timeline.bins().is_empty() {
+            return Value::Null;
+        }
+        let bins = timeline.bins().iter();
+        let bins = bins.map(|bin| json!({"done": bin.done, "failed": bin.failed, "retried": bin.retried}));
+        json!({
+            "from": moment(timeline.from_ms()).to_string(),
+            "column_s": timeline.width().as_secs_f64(),
+            "columns": bins.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Serialize for Diff {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("planned", &self.planned)?;
+        map.serialize_entry("planned_and_gone", &(self.planned - self.planned_not_gone()))?;
+        map.serialize_entry("planned_and_not_gone", &self.planned_not_gone())?;
+        map.serialize_entry("planned_without_row", &self.not_done)?;
+        map.serialize_entry("planned_by_status", &by_status(&self.done))?;
+        map.serialize_entry("not_gone_keys", &self.not_gone_keys)?;
+        map.serialize_entry("unplanned", &self.unplanned.total())?;
+        map.serialize_entry("unplanned_by_status", &by_status(&self.unplanned))?;
+        map.serialize_entry("unplanned_keys", &self.unplanned_keys)?;
+        map.serialize_entry("differs", &self.differs())?;
+        map.end()
+    }
+}
+
+fn by_status(tally: &Tally) -> Value {
+    let counts = Status::ALL.into_iter().filter(|&status| tally.get(status) > 0);
+    counts.map(|status| (status.as_str().to_owned(), Value::from(tally.get(status)))).collect()
+}
+
+fn time(moment: Option<SystemTime>) -> Option<String> {
+    moment.map(|moment| humantime::format_rfc3339_millis(moment).to_string())
+}

@@ -1,0 +1,181 @@
+//! What finished reports say: counts, causes of failure, times, pauses; and whether a plan was carried out.
+//!
+//! - [`Reports`]: one or more files, read once to learn which row of a record counts, then as often as it takes.
+//! - [`Review`]: what they come to, for a person ([`Review::lines`]) and a script (serialized).
+//! - [`Diff`]: a dry run's report compared with what was done.
+//! - [`page`]: the same as one page of HTML.
+//!
+//! Knows no command line and prints nothing.
+
+mod causes;
+mod diff;
+mod json;
+pub mod page;
+mod reports;
+mod text;
+mod timeline;
+mod winners;
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use hdrhistogram::Histogram;
+
+pub use causes::{Cause, Causes};
+pub use diff::Diff;
+pub use reports::{ReportedFile, Reports, ReviewError};
+pub use timeline::{Bin, Pause, Timeline};
+
+use crate::outcome::{Status, Tally};
+use crate::report::{ReportError, StoredRow};
+use timeline::millis;
+
+/// Rows of failures that are kept whole, for the table of the page.
+pub const FAILURE_ROWS: usize = 1_000;
+
+/// The characters of a foreign text that are kept.
+const TEXT_CHARS: usize = 1_024;
+
+/// Attempts are counted one by one up to here; the last count holds this many and more.
+const MOST_ATTEMPTS: usize = 32;
+
+/// A row of a failed, unknown or invalid record, as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The position of the record in the input.
+    pub record: u64,
+    /// The key; a very long one is cut.
+    pub key: String,
+    /// Failed, unknown or invalid.
+    pub status: Status,
+    /// The HTTP status of the last answer.
+    pub http_status: Option<u16>,
+    /// The API's own code.
+    pub error_code: Option<u64>,
+    /// What went wrong.
+    pub error: String,
+    /// Requests sent.
+    pub attempts: u32,
+    /// When it was known.
+    pub finished_at: SystemTime,
+}
+
+/// What reports come to.
+#[derive(Debug)]
+pub struct Review {
+    /// Each file, in the order given.
+    pub files: Vec<ReportedFile>,
+    /// How many different inputs the reports are about: two files with another key for the same record are about two.
+    pub inputs: usize,
+    /// Complete rows of all files.
+    pub rows: u64,
+    /// Records by the row that counts.
+    pub tally: Tally,
+    /// Why records failed, are unknown or invalid.
+    pub causes: Causes,
+    /// Requests for a record: `attempts[n]` records took n, the last one that many or more. Only what was sent.
+    pub attempts: Vec<u64>,
+    /// From the first request for a record to the last answer, in milliseconds. Only what was sent.
+    pub elapsed: Histogram<u64>,
+    /// What was sent, over time: every row, those that a later one replaced too.
+    pub timeline: Timeline,
+    /// The first [`FAILURE_ROWS`] failures.
+    pub failures: Vec<Failure>,
+    /// Files with failed or unknown records, which can be resumed.
+    pub resumable: Vec<PathBuf>,
+}
+
+impl Review {
+    /// Reads the rows once more; each that counts and is failed or unknown is handed to `each`.
+    ///
+    /// # Errors
+    /// As [`Reports::rows`].
+    pub fn of(reports: &Reports, mut each: impl FnMut(&StoredRow<'_>)) -> Result<Self, ReportError> {
+        let files = reports.files();
+        let span = files.iter().filter_map(|file| file.sent).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let mut review = Self {
+            inputs: reports.inputs(),
+            rows: files.iter().map(|file| file.rows).sum(),
+            files: files.to_vec(),
+            tally: Tally::default(),
+            causes: Causes::default(),
+            attempts: vec![0; MOST_ATTEMPTS + 1],
+            elapsed: histogram(),
+            timeline: Timeline::new(span),
+            failures: Vec::new(),
+            resumable: Vec::new(),
+        };
+        let mut open = vec![false; files.len()];
+        reports.rows(|file, row, counts| {
+            if row.attempts > 0 {
+                let failed = matches!(row.status, Status::Failed | Status::Unknown);
+                review.timeline.add(millis(row.finished_at), failed, row.attempts > 1);
+            }
+            if counts {
+                review.add(row);
+                if matches!(row.status, Status::Failed | Status::Unknown) {
+                    open[file] = true;
+                    each(row);
+                }
+            }
+        })?;
+        let open = files.iter().zip(open).filter(|(_, open)| *open);
+        review.resumable = open.map(|(file, _)| file.path.clone()).collect();
+        Ok(review)
+    }
+
+    /// Records that a later row of theirs gave another state.
+    pub fn superseded(&self) -> u64 {
+        self.rows - self.tally.total()
+    }
+
+    /// Records sent a second, over the whole time; none where no time passed.
+    pub fn rate(&self) -> Option<f64> {
+        let seconds = self.timeline.span().as_secs_f64();
+        (seconds > 0.0).then(|| self.tally.sent() as f64 / seconds)
+    }
+
+    /// Below how many milliseconds this share of the records took, and the most.
+    pub fn elapsed_ms(&self, quantile: f64) -> u64 {
+        self.elapsed.value_at_quantile(quantile).min(self.elapsed.max())
+    }
+
+    fn add(&mut self, row: &StoredRow<'_>) {
+        self.tally.add(row.status);
+        if row.attempts > 0 {
+            let attempts = usize::try_from(row.attempts).unwrap_or(MOST_ATTEMPTS).min(MOST_ATTEMPTS);
+            self.attempts[attempts] += 1;
+            self.elapsed.saturating_record(row.elapsed_ms);
+        }
+        if !row.status.is_trouble() {
+            return;
+        }
+        self.causes.add(row);
+        if self.failures.len() < FAILURE_ROWS {
+            self.failures.push(Failure {
+                record: row.number.get(),
+                key: cut(&row.key).to_owned(),
+                status: row.status,
+                http_status: row.http_status,
+                error_code: row.error_code,
+                error: cut(&row.error).to_owned(),
+                attempts: row.attempts,
+                finished_at: row.finished_at,
+            });
+        }
+    }
+}
+
+/// Three digits over any range; it grows as it has to.
+#[expect(clippy::expect_used, reason = "an error is for more than five digits")]
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits are allowed")
+}
+
+/// The beginning of a foreign text, as far as it is kept.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests;

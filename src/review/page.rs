@@ -1,0 +1,340 @@
+//! A review as one page of HTML that asks nobody for anything: no request leaves it, and what it runs is only what its
+//! own policy names by hash.
+
+use std::fmt;
+use std::time::Duration;
+
+use askama::Template;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ring::digest::{SHA256, digest};
+
+use super::text::{duration_ms, share};
+use super::timeline::moment;
+use super::{FAILURE_ROWS, MOST_ATTEMPTS, Review};
+use crate::outcome::Status;
+use crate::terminal::{Shown, count, counted, duration};
+
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// Causes that are listed.
+const CAUSES: usize = 25;
+
+/// The height of the picture's columns, in its own units.
+const HEIGHT: f64 = 100.0;
+
+/// What the page is filled from. Every text in it is made visible and then escaped by the template.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    style: &'a str,
+    script: &'a str,
+    style_hash: String,
+    script_hash: String,
+    title: String,
+    summary: String,
+    notes: Vec<String>,
+    states: Vec<State>,
+    facts: Vec<(&'static str, String)>,
+    picture: Option<Picture>,
+    causes: Vec<CauseRow>,
+    rest_of_causes: Option<String>,
+    failures: Vec<FailureRow>,
+    rest_of_failures: Option<String>,
+    commands: &'a [(String, String)],
+    files: Vec<FileRow>,
+    version: &'static str,
+}
+
+struct State {
+    name: &'static str,
+    count: String,
+    share: String,
+    /// Where its part of the bar begins and how wide it is, of 1000.
+    x: f64,
+    width: f64,
+}
+
+struct Picture {
+    alternative: String,
+    columns: Vec<Column>,
+    pauses: Vec<Gap>,
+    width: usize,
+    from: String,
+    to: String,
+    most: String,
+    column: String,
+    any_failed: bool,
+    any_retried: bool,
+    table: Vec<(String, String, String, String)>,
+}
+
+struct Column {
+    x: usize,
+    title: String,
+    done: f64,
+    failed: f64,
+    retried: f64,
+}
+
+struct Gap {
+    x: f64,
+    width: f64,
+    title: String,
+}
+
+struct CauseRow {
+    status: &'static str,
+    http_status: String,
+    error_code: String,
+    error: String,
+    count: String,
+    keys: Vec<String>,
+}
+
+struct FailureRow {
+    record: String,
+    key: String,
+    status: &'static str,
+    answer: String,
+    error: String,
+    attempts: u32,
+    finished_at: String,
+}
+
+struct FileRow {
+    path: String,
+    rows: String,
+    records: String,
+    finished: String,
+}
+
+/// The page. `commands` are what to do next: what it does, and the command, a shell's line as it is.
+///
+/// # Errors
+/// Only where memory ends.
+pub fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fmt::Error> {
+    let page = Page {
+        style: STYLE,
+        script: SCRIPT,
+        style_hash: sha256(STYLE),
+        script_hash: sha256(SCRIPT),
+        title: title(review),
+        summary: summary(review),
+        notes: notes(review),
+        states: states(review),
+        facts: facts(review),
+        picture: picture(review),
+        causes: causes(review),
+        rest_of_causes: rest_of_causes(review),
+        failures: failures(review),
+        rest_of_failures: rest_of_failures(review),
+        commands,
+        files: files(review),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    page.render().map_err(|_| fmt::Error)
+}
+
+fn sha256(text: &str) -> String {
+    BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+fn shown(text: &str) -> String {
+    Shown(text).to_string()
+}
+
+fn title(review: &Review) -> String {
+    let open = review.tally.failures();
+    let gone = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
+    match (open, gone) {
+        (0, 0) => counted(review.tally.total(), "record"),
+        (0, _) => format!("{} deleted", counted(gone, "key")),
+        (_, _) => format!("{} not deleted", counted(open, "key")),
+    }
+}
+
+fn summary(review: &Review) -> String {
+    let records = counted(review.tally.total(), "record");
+    if review.tally.sent() == 0 {
+        return format!("{records}; nothing was sent.");
+    }
+    let (timeline, span) = (&review.timeline, review.timeline.span());
+    let rate = review.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
+    format!("{records} in {}{rate}, from {}.", duration(span), moment(timeline.from_ms()))
+}
+
+fn notes(review: &Review) -> Vec<String> {
+    let mut notes = Vec::new();
+    if review.inputs > 1 {
+        notes.push(format!("The reports are about {} different inputs, counted side by side.", review.inputs));
+    }
+    if review.superseded() > 0 {
+        let rows = counted(review.superseded(), "row");
+        notes.push(format!("{rows} replaced by a later one of the same record."));
+    }
+    for file in review.files.iter().filter(|file| file.extent.torn > 0) {
+        notes.push(format!("The last row of {} is incomplete and left out.", shown(&file.path.to_string_lossy())));
+    }
+    notes
+}
+
+fn states(review: &Review) -> Vec<State> {
+    let total = review.tally.total();
+    let occurring: Vec<_> = Status::ALL.into_iter().filter(|&status| review.tally.get(status) > 0).collect();
+    // What occurred is seen, however rare: its part is at least six of a thousand.
+    let widths: Vec<f64> =
+        occurring.iter().map(|&status| (review.tally.get(status) as f64 / total as f64 * 1000.0).max(6.0)).collect();
+    let all: f64 = widths.iter().sum();
+    let mut x = 0.0;
+    let state = |(&status, width): (&Status, &f64)| {
+        let number = review.tally.get(status);
+        let width = width / all * 1000.0;
+        let state = State { name: status.as_str(), count: count(number), share: share(number, total), x, width };
+        x += width;
+        state
+    };
+    occurring.iter().zip(&widths).map(state).collect()
+}
+
+fn facts(review: &Review) -> Vec<(&'static str, String)> {
+    if review.tally.sent() == 0 {
+        return Vec::new();
+    }
+    let attempts = review.attempt_counts().map(|(n, records)| {
+        let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
+        format!("{n}{more}:\u{a0}{}", count(records))
+    });
+    let quantile = |quantile| duration_ms(review.elapsed_ms(quantile));
+    let (pauses, together, _) = review.timeline.pauses();
+    let pauses = match pauses {
+        0 => "none of 2s or more".to_owned(),
+        _ => format!("{} of 2s or more, {} together", count(pauses), duration(together)),
+    };
+    vec![
+        ("Time a key, median", quantile(0.5)),
+        ("90 % within", quantile(0.9)),
+        ("99 % within", quantile(0.99)),
+        ("Longest", quantile(1.0)),
+        ("Requests a key", attempts.collect::<Vec<_>>().join(" · ")),
+        ("Pauses", pauses),
+    ]
+}
+
+fn picture(review: &Review) -> Option<Picture> {
+    let timeline = &review.timeline;
+    let bins = timeline.bins();
+    let most = bins.iter().map(|bin| bin.total()).max().filter(|&most| most > 0)?;
+    let width_ms = u64::try_from(timeline.width().as_millis()).unwrap_or(u64::MAX).max(1);
+    let begins = |index: usize| timeline.from_ms() + index as u64 * width_ms;
+    let height = |number: u64| number as f64 / most as f64 * HEIGHT;
+    let column = |(index, bin): (usize, &super::Bin)| Column {
+        x: index,
+        title: format!(
+            "{}: {}, {} failed, {} retried",
+            moment(begins(index)),
+            counted(bin.total(), "key"),
+            count(bin.failed),
+            count(bin.retried)
+        ),
+        done: height(bin.done),
+        failed: height(bin.failed),
+        retried: bin.retried as f64 / bin.total().max(1) as f64,
+    };
+    let (pauses, together, longest) = timeline.pauses();
+    let gap = |pause: &super::Pause| Gap {
+        x: (pause.from_ms - timeline.from_ms()) as f64 / width_ms as f64,
+        width: pause.length_ms as f64 / width_ms as f64,
+        title: format!(
+            "Nothing finished for {} from {}",
+            duration(Duration::from_millis(pause.length_ms)),
+            moment(pause.from_ms)
+        ),
+    };
+    let together_in_table = bins.len().div_ceil(24);
+    let row = |(index, bins): (usize, &[super::Bin])| {
+        let sum = |of: fn(&super::Bin) -> u64| count(bins.iter().map(of).sum());
+        let time = moment(begins(index * together_in_table)).to_string();
+        (time, sum(|bin| bin.done), sum(|bin| bin.failed), sum(|bin| bin.retried))
+    };
+    let column_time = duration_ms(width_ms);
+    Some(Picture {
+        alternative: format!(
+            "Keys over time, {} columns of {column_time}: at most {} in one; {} of two seconds or more, {} together.",
+            bins.len(),
+            counted(most, "key"),
+            counted(pauses, "pause"),
+            duration(together)
+        ),
+        columns: bins.iter().enumerate().filter(|(_, bin)| bin.total() > 0).map(column).collect(),
+        pauses: longest.iter().map(gap).filter(|gap| gap.width > 0.2).collect(),
+        width: bins.len(),
+        from: moment(timeline.from_ms()).to_string(),
+        to: moment(timeline.from_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default()).to_string(),
+        most: count(most),
+        column: column_time,
+        any_failed: bins.iter().any(|bin| bin.failed > 0),
+        any_retried: bins.iter().any(|bin| bin.retried > 0),
+        table: bins.chunks(together_in_table.max(1)).enumerate().map(row).collect(),
+    })
+}
+
+fn causes(review: &Review) -> Vec<CauseRow> {
+    let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
+    let row = |cause: &super::Cause| CauseRow {
+        status: cause.status.as_str(),
+        http_status: number(cause.http_status.map(u64::from)),
+        error_code: number(cause.error_code),
+        error: shown(&cause.error),
+        count: count(cause.count),
+        keys: cause.keys.iter().map(|key| shown(key)).collect(),
+    };
+    review.causes.by_count().into_iter().take(CAUSES).map(row).collect()
+}
+
+fn rest_of_causes(review: &Review) -> Option<String> {
+    let shown: u64 = review.causes.by_count().iter().take(CAUSES).map(|cause| cause.count).sum();
+    let rest = review.tally.trouble() - shown;
+    (rest > 0).then(|| format!("{} for other, rarer causes.", counted(rest, "more record")))
+}
+
+fn failures(review: &Review) -> Vec<FailureRow> {
+    let row = |failure: &super::Failure| FailureRow {
+        record: count(failure.record),
+        key: shown(&failure.key),
+        status: failure.status.as_str(),
+        answer: match (failure.http_status, failure.error_code) {
+            (Some(status), Some(code)) => format!("{status} · {code}"),
+            (Some(status), None) => status.to_string(),
+            (None, Some(code)) => code.to_string(),
+            (None, None) => "–".to_owned(),
+        },
+        error: shown(&failure.error),
+        attempts: failure.attempts,
+        finished_at: humantime::format_rfc3339_seconds(failure.finished_at).to_string(),
+    };
+    review.failures.iter().map(row).collect()
+}
+
+fn rest_of_failures(review: &Review) -> Option<String> {
+    let more = review.tally.trouble() - review.failures.len() as u64;
+    (more > 0).then(|| {
+        format!("The first {} are listed; {} more are in the report itself.", count(FAILURE_ROWS as u64), count(more))
+    })
+}
+
+fn files(review: &Review) -> Vec<FileRow> {
+    let row = |file: &super::ReportedFile| FileRow {
+        path: shown(&file.path.to_string_lossy()),
+        rows: count(file.rows),
+        records: count(file.records),
+        finished: file.finished.map_or_else(
+            || "–".to_owned(),
+            |(first, last)| {
+                format!("{} to {}", humantime::format_rfc3339_seconds(first), humantime::format_rfc3339_seconds(last))
+            },
+        ),
+    };
+    review.files.iter().map(row).collect()
+}

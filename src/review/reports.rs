@@ -1,0 +1,134 @@
+//! One or more reports, open for reading.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use super::timeline::millis;
+use super::winners::{MOST_FILES, Table, Winners};
+use crate::outcome::Status;
+use crate::report::{Extent, ReportError, ReportReader, StoredRow};
+
+/// Why reports cannot be reviewed.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    /// One of them cannot be read.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// More than can be told apart.
+    #[error("{0} reports are more than the {MOST_FILES} that can be read at once")]
+    TooMany(usize),
+    /// What was named as the plan holds nothing that was planned.
+    #[error("{path} is no plan: it has no row of a dry run (`kvsweep delete … --dry-run --report {path}` makes one)")]
+    NoPlan {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl ReviewError {
+    /// Whether the request was wrong, rather than the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Report(error) => error.is_usage(),
+            Self::TooMany(_) | Self::NoPlan { .. } => true,
+        }
+    }
+}
+
+/// What one file holds.
+#[derive(Debug, Clone)]
+pub struct ReportedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its complete rows.
+    pub rows: u64,
+    /// Its records.
+    pub records: u64,
+    /// Its rows of a dry run.
+    pub planned: u64,
+    /// The earliest and the latest `finished_at`.
+    pub finished: Option<(SystemTime, SystemTime)>,
+    /// The same of rows that were sent, in milliseconds since 1970.
+    pub(super) sent: Option<(u64, u64)>,
+    /// How much of it was read.
+    pub extent: Extent,
+}
+
+/// One or more reports, of which it is known which row of a record counts.
+#[derive(Debug)]
+pub struct Reports {
+    readers: Vec<ReportReader>,
+    files: Vec<ReportedFile>,
+    winners: Winners,
+}
+
+impl Reports {
+    /// Reads every file once.
+    ///
+    /// # Errors
+    /// [`ReviewError`], but not of a plan.
+    pub fn open(paths: Vec<PathBuf>) -> Result<Self, ReviewError> {
+        if paths.len() > MOST_FILES {
+            return Err(ReviewError::TooMany(paths.len()));
+        }
+        let hasher = RandomState::new();
+        let mut reports = Self { readers: Vec::new(), files: Vec::new(), winners: Winners::default() };
+        // All are opened before any is read: a name that is wrong is told at once.
+        for path in paths {
+            reports.readers.push(ReportReader::open(path)?);
+        }
+        for (index, reader) in reports.readers.iter().enumerate() {
+            let (mut rows, mut records, mut planned) = (0, 0, 0);
+            let (mut finished, mut sent) = (None, None);
+            let mut table = Table::default();
+            let extent = reader.rows(None, |row| {
+                let at = millis(row.finished_at);
+                let new = table.put(row.number, index, rows, at, hasher.hash_one(&*row.key));
+                rows += 1;
+                records += u64::from(new);
+                planned += u64::from(row.status == Status::Planned);
+                finished = Some(widened(finished, row.finished_at));
+                if row.attempts > 0 {
+                    sent = Some(widened(sent, at));
+                }
+            })?;
+            let path = reader.path().to_owned();
+            reports.files.push(ReportedFile { path, rows, records, planned, finished, sent, extent });
+            reports.winners.add(table);
+        }
+        Ok(reports)
+    }
+
+    /// What each file holds, in the order given.
+    pub fn files(&self) -> &[ReportedFile] {
+        &self.files
+    }
+
+    /// How many different inputs they are about.
+    pub fn inputs(&self) -> usize {
+        self.winners.inputs()
+    }
+
+    /// Hands every row to `each`, file by file as it was read the first time, with the file's index and whether the row
+    /// is the one that counts for its record.
+    ///
+    /// # Errors
+    /// As [`ReportReader::rows`]: a file may have been changed since.
+    pub fn rows(&self, mut each: impl FnMut(usize, &StoredRow<'_>, bool)) -> Result<(), ReportError> {
+        for (index, (reader, file)) in self.readers.iter().zip(&self.files).enumerate() {
+            let mut row_index = 0;
+            reader.rows(Some(file.extent.complete), |row| {
+                each(index, row, self.winners.counts(row.number, index, row_index));
+                row_index += 1;
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn widened<T: Ord + Copy>(range: Option<(T, T)>, value: T) -> (T, T) {
+    range.map_or((value, value), |(first, last)| (first.min(value), last.max(value)))
+}

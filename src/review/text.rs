@@ -1,0 +1,219 @@
+//! A review and a comparison for a person: lines that fit a terminal, with foreign text made harmless.
+
+use std::time::Duration;
+
+use super::timeline::{Bin, moment};
+use super::{Cause, Diff, MOST_ATTEMPTS, Review};
+use crate::outcome::Status;
+use crate::terminal::{Shown, count, counted, duration};
+
+/// Causes that are shown.
+const CAUSES: usize = 10;
+
+/// Characters of a foreign text that are shown.
+const SHOWN: usize = 160;
+
+/// Columns of the picture.
+const COLUMNS: usize = 60;
+
+impl Review {
+    /// Counts, causes, times and pauses, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let records = counted(self.tally.total(), "record");
+        let superseded = match self.superseded() {
+            0 => String::new(),
+            rows => format!("; {} replaced by a later one", counted(rows, "row")),
+        };
+        let mut lines = vec![format!("{} with {records}{superseded}", counted(self.files.len() as u64, "report"))];
+        if self.inputs > 1 {
+            lines.push(format!("they are about {} different inputs, counted side by side", self.inputs));
+        }
+        lines.push(String::new());
+        let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status)));
+        lines.extend(counts(&states, self.tally.total()));
+        lines.extend(self.cause_lines());
+        lines.extend(self.time_lines());
+        lines
+    }
+
+    fn cause_lines(&self) -> Vec<String> {
+        let causes = self.causes.by_count();
+        if causes.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec![String::new(), "not deleted, by cause".to_owned()];
+        for cause in causes.iter().take(CAUSES) {
+            lines.push(format!("{:>9}  {}", count(cause.count), cause.headline()));
+            lines.push(format!("{:11}such as {}", "", samples(&cause.keys)));
+        }
+        let rest: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + self.causes.others();
+        if rest > 0 {
+            lines.push(format!("{:>9}  for other causes: --json or --html show more", count(rest)));
+        }
+        lines
+    }
+
+    fn time_lines(&self) -> Vec<String> {
+        if self.tally.sent() == 0 {
+            return Vec::new();
+        }
+        let attempts = self.attempt_counts().map(|(n, records)| {
+            let more = if n == MOST_ATTEMPTS { "+" } else { "" };
+            format!("{n}{more}: {}", count(records))
+        });
+        let quantile = |quantile| duration_ms(self.elapsed_ms(quantile));
+        let mut lines = vec![
+            String::new(),
+            format!("requests a key   {}", attempts.collect::<Vec<_>>().join("  ")),
+            format!(
+                "time a key       p50 {}  p90 {}  p99 {}  max {}",
+                quantile(0.5),
+                quantile(0.9),
+                quantile(0.99),
+                quantile(1.0)
+            ),
+        ];
+        let (timeline, span) = (&self.timeline, self.timeline.span());
+        let rate = self.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
+        let from = timeline.from_ms();
+        let to = from + u64::try_from(span.as_millis()).unwrap_or_default();
+        lines.push(format!("sent             {} to {} ({}{rate})", moment(from), moment(to), duration(span)));
+        let (pauses, together, longest) = timeline.pauses();
+        if let Some(most) = longest.iter().max_by_key(|pause| pause.length_ms) {
+            lines.push(format!(
+                "pauses           {} of 2s or more, {} together; the longest {} from {}",
+                count(pauses),
+                duration(together),
+                duration(Duration::from_millis(most.length_ms)),
+                moment(most.from_ms)
+            ));
+        }
+        let (picture, most, width) = spark(timeline.bins(), timeline.width());
+        if timeline.bins().len() > 1 {
+            lines.extend([String::new(), format!("keys over time: a column is {width}, the highest {most}"), picture]);
+        }
+        lines
+    }
+
+    /// How many requests, and for how many records, where there are any.
+    pub(super) fn attempt_counts(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.attempts.iter().copied().enumerate().filter(|&(_, records)| records > 0)
+    }
+}
+
+impl Cause {
+    /// `failed, HTTP 403, code 10000: Authentication error`.
+    pub(super) fn headline(&self) -> String {
+        let http_status = self.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
+        let code = self.error_code.map(|code| format!(", code {code}")).unwrap_or_default();
+        let error = if self.error.is_empty() { String::new() } else { format!(": {}", shortened(&self.error)) };
+        format!("{}{http_status}{code}{error}", self.status)
+    }
+}
+
+impl Diff {
+    /// What was planned and what became of it, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{} planned", counted(self.planned, "key")), String::new()];
+        let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));
+        let rows: Vec<_> = done.into_iter().chain([("no row", self.not_done)]).collect();
+        lines.extend(counts(&rows, self.planned));
+        let mut differ = |count: u64, what: &str, keys: &[String]| {
+            if count > 0 {
+                lines.extend([String::new(), format!("{} {what}", counted(count, "key"))]);
+                lines.push(format!("  such as {}", samples(keys)));
+            }
+        };
+        differ(self.planned_not_gone(), "planned and not deleted", &self.not_gone_keys);
+        differ(self.unplanned.total(), "sent without having been planned", &self.unplanned_keys);
+        if !self.differs() {
+            lines.extend([String::new(), "What was planned is what was done.".to_owned()]);
+        }
+        lines
+    }
+}
+
+/// The states that occurred, with their shares.
+fn counts(states: &[(&str, u64)], total: u64) -> Vec<String> {
+    let shown: Vec<_> = states.iter().filter(|(_, number)| *number > 0).collect();
+    let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let number_width = shown.iter().map(|(_, number)| count(*number).len()).max().unwrap_or_default();
+    let line = |(name, number): &(&str, u64)| {
+        format!("{name:name_width$}  {:>number_width$}  {:>6}", count(*number), share(*number, total))
+    };
+    shown.into_iter().map(line).collect()
+}
+
+/// `12.3 %`; never 0.0 or 100.0 for what is not none or all.
+pub(super) fn share(number: u64, total: u64) -> String {
+    if number == total {
+        return "100 %".to_owned();
+    }
+    let percent = number as f64 * 100.0 / total as f64;
+    format!("{:.1} %", if number == 0 { 0.0 } else { percent.clamp(0.1, 99.9) })
+}
+
+/// Milliseconds below a second, else two units.
+pub(super) fn duration_ms(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms}ms"),
+        _ if ms < 10_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        _ => duration(Duration::from_millis(ms)),
+    }
+}
+
+fn samples(keys: &[String]) -> String {
+    keys.iter().map(|key| shortened(key)).collect::<Vec<_>>().join("  ")
+}
+
+/// Foreign text, harmless and not long.
+pub(super) fn shortened(text: &str) -> String {
+    let shown = Shown(text).to_string();
+    match shown.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
+/// A line of blocks, the highest count in one of them, and what time one is.
+fn spark(bins: &[Bin], width: Duration) -> (String, String, String) {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let together = bins.len().div_ceil(COLUMNS).max(1);
+    let columns: Vec<u64> = bins.chunks(together).map(|bins| bins.iter().map(|bin| bin.total()).sum()).collect();
+    let most = columns.iter().copied().max().unwrap_or_default();
+    let block = |&number: &u64| match number {
+        0 => ' ',
+        _ => BLOCKS[usize::try_from((number * 8).div_ceil(most.max(1))).unwrap_or(8).clamp(1, 8) - 1],
+    };
+    let width = u32::try_from(together).map_or(width, |together| width * together);
+    let width = duration_ms(u64::try_from(width.as_millis()).unwrap_or(u64::MAX));
+    (columns.iter().map(block).collect(), counted(most, "key"), width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_honest_at_both_ends() {
+        assert_eq!(
+            [(0, 5), (5, 5), (1, 1_000_000), (999_999, 1_000_000), (1, 3)].map(|(n, of)| share(n, of)),
+            ["0.0 %", "100 %", "0.1 %", "99.9 %", "33.3 %"]
+        );
+    }
+
+    #[test]
+    fn a_picture_shows_pauses_as_gaps() {
+        let bin = |done| Bin { done, ..Bin::default() };
+        let (picture, most, width) = spark(&[bin(1), bin(0), bin(800), bin(400)], Duration::from_secs(10));
+        assert_eq!((picture.as_str(), most.as_str(), width.as_str()), ("▁ █▄", "800 keys", "10s"));
+        let (picture, most, width) = spark(&vec![bin(2); 120], Duration::from_millis(50));
+        assert_eq!((picture.chars().count(), most.as_str(), width.as_str()), (60, "4 keys", "100ms"));
+    }
+
+    #[test]
+    fn long_text_is_cut_and_harmless() {
+        assert_eq!(shortened(&"é".repeat(161)).chars().count(), 161);
+        assert_eq!(shortened("a\u{1b}b"), "a\\u{1b}b");
+    }
+}

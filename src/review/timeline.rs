@@ -1,0 +1,258 @@
+//! What was finished when: columns for a picture, and the pauses between.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Columns of the picture, at most.
+const COLUMNS: u64 = 120;
+
+/// Widths of a column that people can read, in milliseconds; above, whole days.
+const WIDTHS: [u64; 26] = {
+    const S: u64 = 1_000;
+    const M: u64 = 60 * S;
+    const H: u64 = 60 * M;
+    [
+        1,
+        2,
+        5,
+        10,
+        20,
+        50,
+        100,
+        200,
+        500,
+        S,
+        2 * S,
+        5 * S,
+        10 * S,
+        15 * S,
+        30 * S,
+        M,
+        2 * M,
+        5 * M,
+        10 * M,
+        15 * M,
+        30 * M,
+        H,
+        2 * H,
+        4 * H,
+        8 * H,
+        24 * H,
+    ]
+};
+const DAY: u64 = 86_400_000;
+
+/// Marks in which it is kept whether anything was finished: 16 KiB of bits.
+const MARKS: u64 = 1 << 17;
+
+/// What is the least that is told as a pause, in milliseconds.
+const LEAST_PAUSE: u64 = 2_000;
+
+/// Pauses that are kept, the longest.
+const MOST_PAUSES: usize = 200;
+
+/// What was finished in a column of the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bin {
+    /// Deleted or absent.
+    pub done: u64,
+    /// Failed or unknown.
+    pub failed: u64,
+    /// Of both, those that took more than one request.
+    pub retried: u64,
+}
+
+impl Bin {
+    /// All that was finished.
+    pub fn total(self) -> u64 {
+        self.done + self.failed
+    }
+}
+
+/// A time in which nothing was finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Its beginning, in milliseconds since 1970, as exact as the marks are.
+    pub from_ms: u64,
+    /// How long, in milliseconds.
+    pub length_ms: u64,
+}
+
+/// What was finished when.
+#[derive(Debug)]
+pub struct Timeline {
+    from_ms: u64,
+    to_ms: u64,
+    width_ms: u64,
+    bins: Vec<Bin>,
+    mark_ms: u64,
+    marks: Vec<u64>,
+}
+
+impl Timeline {
+    /// From the first to the last moment, in milliseconds since 1970; none where nothing was sent.
+    pub(super) fn new(span: Option<(u64, u64)>) -> Self {
+        let Some((from_ms, to_ms)) = span else {
+            let (bins, marks) = (Vec::new(), Vec::new());
+            return Self { from_ms: 0, to_ms: 0, width_ms: 1, bins, mark_ms: 1, marks };
+        };
+        let length = to_ms - from_ms + 1;
+        let fits = |width: &u64| length.div_ceil(*width) <= COLUMNS;
+        let width_ms = WIDTHS.into_iter().find(fits).unwrap_or_else(|| length.div_ceil(COLUMNS).next_multiple_of(DAY));
+        let mark_ms = length.div_ceil(MARKS).max(10);
+        Self {
+            from_ms,
+            to_ms,
+            width_ms,
+            bins: vec![Bin::default(); index(length.div_ceil(width_ms))],
+            mark_ms,
+            marks: vec![0; index(length.div_ceil(mark_ms).div_ceil(64))],
+        }
+    }
+
+    pub(super) fn add(&mut self, at_ms: u64, failed: bool, retried: bool) {
+        let offset = at_ms.saturating_sub(self.from_ms);
+        if let Some(bin) = self.bins.get_mut(index(offset / self.width_ms)) {
+            *(if failed { &mut bin.failed } else { &mut bin.done }) += 1;
+            bin.retried += u64::from(retried);
+        }
+        let mark = offset / self.mark_ms;
+        if let Some(word) = self.marks.get_mut(index(mark / 64)) {
+            *word |= 1 << (mark % 64);
+        }
+    }
+
+    /// When the first one was finished, in milliseconds since 1970.
+    pub fn from_ms(&self) -> u64 {
+        self.from_ms
+    }
+
+    /// From the first to the last.
+    pub fn span(&self) -> Duration {
+        Duration::from_millis(self.to_ms - self.from_ms)
+    }
+
+    /// How much time a column is.
+    pub fn width(&self) -> Duration {
+        Duration::from_millis(self.width_ms)
+    }
+
+    /// The columns; empty where nothing was sent.
+    pub fn bins(&self) -> &[Bin] {
+        &self.bins
+    }
+
+    /// Times of two seconds or more without anything finished: how many, how long together, and the longest ones in
+    /// the order of their beginnings.
+    pub fn pauses(&self) -> (u64, Duration, Vec<Pause>) {
+        let least = LEAST_PAUSE.max(2 * self.mark_ms);
+        let (mut pauses, mut count, mut all_ms) = (Vec::new(), 0, 0);
+        let mut before = None;
+        for mark in self.occupied() {
+            if let Some(begun) = before.replace(mark) {
+                // Between two marks lies one width less than between their beginnings, more or less.
+                let length_ms = (mark - begun) * self.mark_ms;
+                if length_ms >= least {
+                    count += 1;
+                    all_ms += length_ms;
+                    pauses.push(Pause { from_ms: self.from_ms + begun * self.mark_ms, length_ms });
+                }
+            }
+        }
+        pauses.sort_by_key(|pause| std::cmp::Reverse(pause.length_ms));
+        pauses.truncate(MOST_PAUSES);
+        pauses.sort_by_key(|pause| pause.from_ms);
+        (count, Duration::from_millis(all_ms), pauses)
+    }
+
+    fn occupied(&self) -> impl Iterator<Item = u64> {
+        (0..).zip(&self.marks).flat_map(|(place, &word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                (left != 0).then(|| {
+                    left &= left - 1;
+                    place * 64 + u64::from(bit)
+                })
+            })
+        })
+    }
+}
+
+/// A moment in milliseconds since 1970; 0 before.
+pub(super) fn millis(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The moment so many milliseconds after 1970 began, for a person, to the second.
+pub(super) fn moment(ms: u64) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_few_and_of_readable_width() {
+        for (span, width, columns) in [
+            (0, 1, 1),
+            (119, 1, 120),
+            (120, 2, 61),
+            (10_000, 100, 101),
+            (3_600_000, 30_000, 121),
+            (40 * DAY, 28_800_000, 121),
+        ] {
+            let timeline = Timeline::new(Some((1_000, 1_000 + span)));
+            assert!(timeline.bins().len() <= 120, "{span}: {}", timeline.bins().len());
+            if columns <= 120 {
+                assert_eq!((timeline.width_ms, timeline.bins().len() as u64), (width, columns), "{span}");
+            }
+        }
+        // A clock that jumped by ages costs no more.
+        let timeline = Timeline::new(Some((0, 253_402_300_799_999)));
+        assert!(timeline.bins().len() <= 120 && timeline.marks.len() <= 2_049);
+    }
+
+    #[test]
+    fn rows_are_counted_where_they_belong() {
+        let mut timeline = Timeline::new(Some((5_000, 5_119)));
+        timeline.add(5_000, false, true);
+        timeline.add(5_119, true, false);
+        assert_eq!(timeline.bins()[0], Bin { done: 1, failed: 0, retried: 1 });
+        assert_eq!(timeline.bins()[119], Bin { done: 0, failed: 1, retried: 0 });
+        // Outside (a file that was changed between two readings): not counted, and no harm.
+        timeline.add(9_999_999, false, false);
+        timeline.add(0, false, false);
+        assert_eq!(timeline.bins().iter().map(|bin| bin.total()).sum::<u64>(), 3);
+    }
+
+    #[test]
+    fn pauses_are_found_and_the_longest_kept() {
+        let mut timeline = Timeline::new(Some((0, 600_000)));
+        let mut at = 0;
+        while at <= 600_000 {
+            let quiet = (10_000..40_000).contains(&at) || (100_000..103_000).contains(&at);
+            if !quiet {
+                timeline.add(at, false, false);
+            }
+            at += 500;
+        }
+        let (count, all, pauses) = timeline.pauses();
+        assert_eq!((count, pauses.len()), (2, 2));
+        assert_eq!(all.as_millis() / 1_000, 34);
+        assert_eq!((pauses[0].from_ms / 1_000, pauses[0].length_ms / 1_000), (9, 30));
+    }
+
+    #[test]
+    fn nothing_sent_is_no_picture() {
+        let mut timeline = Timeline::new(None);
+        timeline.add(5, false, false);
+        assert!(timeline.bins().is_empty() && timeline.pauses().2.is_empty());
+        assert_eq!(timeline.span(), Duration::ZERO);
+    }
+}

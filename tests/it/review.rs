@@ -1,0 +1,170 @@
+//! `kvsweep report`: what a job left behind is told as it was, and the page holds in a real browser.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
+
+use crate::lab::Lab;
+
+/// Forty keys, five of them refused, some with hostile names.
+fn lab_with_failures() -> Lab {
+    let lab = Lab::with(SandboxOptions::default());
+    let keys = lab.keys(35);
+    let hostile = ["no:<script>document.title='owned'</script>", "no:\u{202e}evil", "no:a&b\"c", "no:1", "no:2"];
+    lab.server.preload(hostile);
+    lab.write("keys.txt", format!("{}\n{}\n", keys.join("\n"), hostile.join("\n")));
+    let refused = Canned::error(403, 10000, "not <b>this</b> one");
+    lab.server.set_faults([Fault::new(When::Prefix("no:".to_owned()), refused.into())]);
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    lab.delete(["keys.txt", "--report", "sweep.csv", "--retries", "0"]).run();
+    lab
+}
+
+#[test]
+fn a_report_is_told_as_text_and_json() {
+    let lab = lab_with_failures();
+    let done = lab.kvsweep(["report", "sweep.csv"]).run().code(0);
+    for part in ["1 report with 40 records", "deleted  35", "failed    5", "failed, HTTP 403, code 10000: not <b>this"]
+    {
+        assert!(done.stdout.contains(part), "{part} in\n{}", done.stdout);
+    }
+    assert!(!done.stdout.contains('\u{202e}'), "foreign text reached the terminal");
+    assert_eq!(done.stderr, "");
+
+    let json = lab.kvsweep(["report", "sweep.csv", "--json"]).run().code(0).summary();
+    assert_eq!((&json["records"], &json["deleted"], &json["failed"]), (&40.into(), &35.into(), &5.into()));
+    assert_eq!((&json["causes"][0]["count"], &json["causes"][0]["error_code"]), (&5.into(), &10000.into()));
+    assert_eq!(json["reports"][0]["rows"], 40);
+}
+
+#[test]
+fn parts_come_to_the_same_totals_as_the_whole() {
+    let lab = lab_with_failures();
+    let report = lab.read("sweep.csv");
+    let (header, rows) = report.split_once('\n').expect("a header");
+    let (even, odd): (Vec<_>, Vec<_>) = rows.lines().enumerate().partition(|(index, _)| index % 2 == 0);
+    for (name, part) in [("even.csv", even), ("odd.csv", odd)] {
+        let rows: Vec<_> = part.into_iter().map(|(_, row)| row).collect();
+        lab.write(name, format!("{header}\n{}\n", rows.join("\n")));
+    }
+    let whole = lab.kvsweep(["report", "sweep.csv", "--json"]).run().code(0).summary();
+    let parts = lab.kvsweep(["report", "odd.csv", "even.csv", "--json"]).run().code(0).summary();
+    for member in ["records", "deleted", "failed", "attempts", "elapsed_ms", "first_finished_at", "timeline", "inputs"]
+    {
+        assert_eq!(whole[member], parts[member], "{member}");
+    }
+}
+
+#[test]
+fn failed_keys_are_an_input_again() {
+    let lab = lab_with_failures();
+    lab.kvsweep(["report", "sweep.csv", "--failures", "failed.csv"]).run().code(0);
+    lab.server.set_faults([]);
+    lab.delete(["failed.csv", "--report", "again.csv"]).run().code(0);
+    assert!(lab.server.keys().is_empty());
+    // What failed then and is deleted by now is another input's record, and both are told.
+    let done = lab.kvsweep(["report", "sweep.csv", "--diff", "plan.csv"]).run().code(3);
+    assert!(done.stdout.contains("5 keys planned and not deleted"), "{}", done.stdout);
+    let done = lab.kvsweep(["report", "sweep.csv", "again.csv", "--diff", "plan.csv"]).run().code(0);
+    assert!(done.stdout.contains("What was planned is what was done."), "{}", done.stdout);
+    lab.kvsweep(["report", "sweep.csv", "--diff", "again.csv"]).run().code(2);
+}
+
+#[test]
+fn a_torn_row_is_left_out_and_said() {
+    let lab = lab_with_failures();
+    let report = lab.read("sweep.csv");
+    lab.write("torn.csv", &report[..report.len() - 10]);
+    let done = lab.kvsweep(["report", "torn.csv"]).run().code(0);
+    assert!(done.stderr.contains("torn.csv: the last row is incomplete"), "{}", done.stderr);
+    assert!(done.stdout.contains("39 records"), "{}", done.stdout);
+}
+
+#[test]
+fn files_are_refused_before_anything_is_lost() {
+    let lab = lab_with_failures();
+    let before = lab.read("sweep.csv");
+    lab.write("page.html", "mine");
+    let done = lab.kvsweep(["report", "sweep.csv", "--html", "page.html"]).run().code(2);
+    assert!(done.stderr.contains("--overwrite"), "{}", done.stderr);
+    assert_eq!(lab.read("page.html"), "mine");
+    for flag in ["--html", "--failures"] {
+        lab.kvsweep(["report", "sweep.csv", flag, "./sweep.csv", "--overwrite"]).run().code(2);
+        assert_eq!(lab.read("sweep.csv"), before);
+    }
+    let done = lab.kvsweep(["report", "keys.txt"]).run().code(2);
+    assert!(done.stderr.contains("keys.txt, line 1"), "{}", done.stderr);
+    lab.kvsweep(["report", "nothing.csv"]).run().code(1);
+    lab.kvsweep(["report", "sweep.csv", "--html", "page.html", "--overwrite"]).run().code(0);
+    lab.kvsweep(["report", "sweep.csv", "--html", "new.html"]).run().code(0);
+    assert_eq!(lab.path("new.html").metadata().expect("the page").permissions().mode() & 0o777, 0o600);
+}
+
+fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    let mut places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.find(|place| place.is_file())
+}
+
+/// The document after its script has run.
+fn dom(browser: &Path, lab: &Lab, page: &str) -> String {
+    let profile = lab.path("profile");
+    let output = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-dev-shm-usage",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(["--virtual-time-budget=2000", "--enable-logging=stderr", "--dump-dom"])
+        .arg(format!("file://{}", lab.path(page).display()))
+        .output()
+        .expect("the browser starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("Content Security Policy") && !said.contains("Uncaught"), "{said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn the_page_holds_in_a_browser() {
+    let Some(browser) = chromium() else {
+        eprintln!("skipped: there is no chromium on this machine");
+        return;
+    };
+    let lab = lab_with_failures();
+    lab.kvsweep(["report", "sweep.csv", "--html", "page.html"]).run().code(0);
+    let seen = dom(&browser, &lab, "page.html");
+    assert!(seen.contains("<title>5 keys not deleted · kvsweep report</title>"), "the title is ours alone");
+    assert_eq!(seen.matches("<script").count(), 1, "no key became a script");
+    // The script ran: its parts are shown, and it counted the rows.
+    assert!(seen.contains("<form class=\"filter\" role=\"search\">") && seen.contains(">5</output>"));
+    assert!(seen.contains("class=\"copy\" aria-label=\"Copy this command\">"));
+
+    // The filter does what it says: a word typed by a second script, which the policy has to be told of.
+    let page = lab.read("page.html");
+    let typed = "<script>const i=document.querySelector('#words');i.value='EVIL failed';\
+                 i.dispatchEvent(new Event('input'))</script></body>";
+    let policy = page.split("script-src 'sha256-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a policy");
+    let open = page.replace(&format!("script-src 'sha256-{policy}'"), "script-src 'unsafe-inline'");
+    lab.write("typed.html", open.replace("</body>", typed));
+    let seen = dom(&browser, &lab, "typed.html");
+    assert!(seen.contains(">1 of 5</output>"));
+    assert_eq!(seen.matches("<tr hidden=\"\">").count(), 4);
+
+    // A script that the policy does not name does not run, however it came into the page.
+    let injected = "<script>document.title='owned'</script></body>";
+    lab.write("injected.html", page.replace("</body>", injected));
+    let output = Command::new(&browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", lab.path("profile").display()))
+        .arg(format!("file://{}", lab.path("injected.html").display()))
+        .output()
+        .expect("the browser starts");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("<title>5 keys not deleted"));
+}

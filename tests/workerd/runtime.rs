@@ -1,0 +1,128 @@
+//! One workerd for the whole binary, a namespace of it for each test, and `kvsweep` pointed at that namespace.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use assert_cmd::cargo::cargo_bin;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::report::{Row, parse_csv};
+use crate::rest::Rest;
+use crate::run::Kvsweep;
+
+pub const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "workerd-token-0123456789-abcdefghij";
+
+/// A test takes one that no other takes.
+const NAMESPACES: [&str; 8] =
+    ["names", "explorer-names", "missing", "keep-alive", "dry-run", "refused", "wrangler-names", "wrangler-objects"];
+
+/// Where the APIs are.
+#[derive(Deserialize)]
+struct Addresses {
+    api: String,
+    explorer: String,
+}
+
+/// Which of the two sides of the namespaces is asked.
+#[derive(Clone, Copy)]
+pub enum Side {
+    Api,
+    Explorer,
+}
+
+/// The running server. It is never dropped; it ends when its stdin is closed, which the end of this process does.
+struct Runtime {
+    _node: Child,
+    addresses: Addresses,
+}
+
+/// A namespace of the real runtime and a folder of one's own.
+pub struct Workerd {
+    folder: TempDir,
+    namespace: &'static str,
+    base_url: &'static str,
+    pub rest: Rest,
+}
+
+impl Workerd {
+    /// The namespace, still empty; `None`, which has been said, where there is no runtime.
+    pub fn start(namespace: &'static str, side: Side) -> Option<Self> {
+        static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+        assert!(NAMESPACES.contains(&namespace), "{namespace} is not in the list of namespaces");
+        let addresses = &RUNTIME.get_or_init(Runtime::start).as_ref()?.addresses;
+        let base_url = match side {
+            Side::Api => &addresses.api,
+            Side::Explorer => &addresses.explorer,
+        };
+        // Looked at and filled through the Worker, whichever side is tested.
+        let rest = Rest::new(&addresses.api, ACCOUNT, namespace, TOKEN);
+        Some(Self { folder: tempfile::tempdir().expect("a folder"), namespace, base_url, rest })
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.folder.path().join(name), content).expect("a file in the folder");
+    }
+
+    pub fn rows(&self, name: &str) -> Vec<Row> {
+        parse_csv(&fs::read_to_string(self.folder.path().join(name)).expect("a report"))
+    }
+
+    /// `kvsweep delete` of this namespace, confirmed, without a rate.
+    pub fn delete<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Kvsweep {
+        self.kvsweep(["delete", "--yes", "--rate", "none"]).args(args)
+    }
+
+    /// `kvsweep` with this namespace in its environment.
+    pub fn kvsweep<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Kvsweep {
+        Kvsweep::new(cargo_bin("kvsweep"), self.folder.path())
+            .env("CLOUDFLARE_API_TOKEN", TOKEN)
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("CLOUDFLARE_KV_NAMESPACE_ID", self.namespace)
+            .env("CLOUDFLARE_API_BASE_URL", self.base_url)
+            .args(args)
+    }
+}
+
+impl Runtime {
+    fn start() -> Option<Self> {
+        let modules = modules();
+        let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+        let missing = match (has_node, modules.join("node_modules/miniflare").is_dir()) {
+            (true, true) => return Some(Self::start_in(&modules)),
+            (false, _) => "Node is not installed".to_owned(),
+            (true, false) => format!("miniflare is not in {} (.ci/run installs it)", modules.display()),
+        };
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must not skip the real runtime: {missing}");
+        // Not `eprintln!`, which the test harness would keep to itself.
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "skipped: the tests against workerd, because {missing}").expect("stderr");
+        None
+    }
+
+    fn start_in(modules: &Path) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workerd/server.cjs");
+        let mut command = Command::new("node");
+        command.arg(script).arg(modules).args([ACCOUNT, TOKEN]).args(NAMESPACES);
+        // The namespaces are files in the temporary folder: ten times faster in memory.
+        if Path::new("/dev/shm").is_dir() {
+            command.env("TMPDIR", "/dev/shm");
+        }
+        let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node starts");
+        let mut line = String::new();
+        let stdout = node.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("what node says");
+        let addresses = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: workerd said {line:?}"));
+        Self { _node: node, addresses }
+    }
+}
+
+/// The folder into which `.ci/run` installs: `workerd` in the target folder.
+fn modules() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workerd")
+}

@@ -1,0 +1,194 @@
+// The REST layout of Workers KV over a real KV binding: `/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/…`.
+// Paths are read from the raw text of the URL; a key is one segment, decoded once.
+
+const MAX_BULK = 10_000;
+const MAX_BULK_GET = 100;
+/** How many operations of one bulk call are under way at once. */
+const AT_ONCE = 100;
+
+/** How many requests named a namespace. */
+const requests = new Map();
+
+class Problem extends Error {
+  constructor(status, code, message) {
+    super(message);
+    Object.assign(this, { status, code });
+  }
+}
+
+function envelope(result, extra = {}) {
+  return Response.json({ success: true, errors: [], messages: [], result, ...extra });
+}
+
+function refusal({ status, code, message }) {
+  const errors = [{ code, message }];
+  return Response.json({ success: false, errors, messages: [], result: null }, { status });
+}
+
+/** What the binding itself refuses is the caller's fault, under the status that the binding names. */
+async function ask(operation) {
+  try {
+    return await operation();
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const [, status = '400', message] = /^(?:KV \w+ failed: (\d{3}) )?(.*)$/s.exec(String(error?.message ?? error));
+    throw new Problem(Number(status), 10_012, message);
+  }
+}
+
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Problem(400, 10_012, 'the key name is not percent-encoded UTF-8');
+  }
+}
+
+function checkName(name) {
+  if (typeof name !== 'string' || name === '' || name === '.' || name === '..') {
+    throw new Problem(400, 10_012, `${JSON.stringify(name)} is not allowed as a key name.`);
+  }
+  const length = new TextEncoder().encode(name).length;
+  if (length > 512) {
+    throw new Problem(400, 10_012, `UTF-8 encoded length of ${length} exceeds key length limit of 512.`);
+  }
+}
+
+async function body(request, most, names) {
+  const parsed = await request.json().catch((error) => {
+    throw new Problem(400, 10_012, `could not parse the body: ${error.message}`);
+  });
+  const found = names(parsed);
+  if (!Array.isArray(found) || found.length > most) {
+    throw new Problem(400, 10_012, `an array of at most ${most} keys is expected`);
+  }
+  found.forEach(checkName);
+  return parsed;
+}
+
+async function each(items, act) {
+  for (let start = 0; start < items.length; start += AT_ONCE) {
+    await Promise.all(items.slice(start, start + AT_ONCE).map((item) => ask(() => act(item))));
+  }
+  return envelope({ successful_key_count: items.length, unsuccessful_keys: [] });
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+function options({ expiration, expiration_ttl, metadata }) {
+  const lifetime = expiration_ttl ? { expirationTtl: Number(expiration_ttl) } : { expiration: Number(expiration) };
+  return { ...(expiration || expiration_ttl ? lifetime : {}), ...(metadata == null ? {} : { metadata }) };
+}
+
+/** When a key is gone: the binding says it in listings only. */
+async function expiration(kv, key) {
+  const { keys } = await kv.list({ prefix: key, limit: 1 });
+  return keys[0]?.name === key ? keys[0].expiration : undefined;
+}
+
+async function getValue(kv, key) {
+  const value = await ask(() => kv.get(key, 'arrayBuffer'));
+  if (value === null) throw new Problem(404, 10_009, "get: 'key not found'");
+  const at = await expiration(kv, key);
+  const headers = { 'content-type': 'application/octet-stream', ...(at ? { expiration: String(at) } : {}) };
+  return new Response(value, { headers });
+}
+
+async function putValue(kv, key, request, query) {
+  const type = request.headers.get('content-type') ?? '';
+  let value;
+  let metadata;
+  if (type.startsWith('multipart/form-data')) {
+    const form = await request.formData();
+    value = form.get('value');
+    value = typeof value === 'string' ? value : await value?.arrayBuffer();
+    metadata = form.get('metadata');
+    metadata = metadata === null ? undefined : JSON.parse(typeof metadata === 'string' ? metadata : await metadata.text());
+  } else {
+    value = await request.arrayBuffer();
+  }
+  const lifetime = Object.fromEntries(query);
+  await ask(() => kv.put(key, value, options({ ...lifetime, metadata })));
+  return envelope({});
+}
+
+async function getMetadata(kv, key) {
+  const { value, metadata } = await ask(() => kv.getWithMetadata(key, 'stream'));
+  if (value === null) throw new Problem(404, 10_009, "get metadata: 'key not found'");
+  await value.cancel();
+  return envelope(metadata);
+}
+
+async function listKeys(kv, query) {
+  const limit = Number(query.get('limit') ?? 1_000);
+  if (!(limit >= 10 && limit <= 1_000)) throw new Problem(400, 10_012, 'limit must be from 10 to 1000');
+  const [prefix, cursor] = [query.get('prefix') ?? '', query.get('cursor') || undefined];
+  const page = await ask(() => kv.list({ prefix, limit, cursor }));
+  return envelope(page.keys, { result_info: { count: page.keys.length, cursor: page.list_complete ? '' : page.cursor } });
+}
+
+async function bulkGet(kv, request) {
+  const { keys, type = 'text', withMetadata = false } = await body(request, MAX_BULK_GET, (parsed) => parsed?.keys);
+  const values = {};
+  for (const key of keys) {
+    const { value, metadata } = await ask(() => kv.getWithMetadata(key, type));
+    if (value === null || !withMetadata) {
+      values[key] = value;
+    } else {
+      const at = await expiration(kv, key);
+      values[key] = { value, metadata, ...(at ? { expiration: at } : {}) };
+    }
+  }
+  return envelope({ values });
+}
+
+async function serve(request, env) {
+  // Not `new URL(…)`: what it would make of a path is what is being tested.
+  const [, path, search = ''] = /^[a-z]+:\/\/[^/?#]*([^?#]*)(?:\?([^#]*))?/.exec(request.url);
+  if (path.startsWith('/requests/')) return Response.json(requests.get(path.slice('/requests/'.length)) ?? 0);
+  const below = `/client/v4/accounts/${env.ACCOUNT}/storage/kv/namespaces/`;
+  const [namespace, ...rest] = path.startsWith(below) ? path.slice(below.length).split('/') : [];
+  requests.set(namespace, (requests.get(namespace) ?? 0) + 1);
+  if (request.headers.get('authorization') !== `Bearer ${env.TOKEN}`) {
+    throw new Problem(403, 10_000, 'Authentication error');
+  }
+  if (namespace === undefined) throw new Problem(404, 7_000, 'No route for that URI');
+  if (!env.NAMESPACES.includes(namespace)) throw new Problem(404, 10_013, 'namespace not found');
+  const kv = env[namespace];
+  const query = new URLSearchParams(search);
+  const call = `${request.method} ${rest[0] ?? ''}`;
+  if (rest.length === 2 && (rest[0] === 'values' || rest[0] === 'metadata')) {
+    const key = decoded(rest[1]);
+    checkName(key);
+    if (call === 'GET values') return getValue(kv, key);
+    if (call === 'PUT values') return putValue(kv, key, request, query);
+    if (call === 'DELETE values') return ask(() => kv.delete(key)).then(() => envelope({}));
+    if (call === 'GET metadata') return getMetadata(kv, key);
+  }
+  switch (`${request.method} ${rest.join('/')}`) {
+    case 'GET ':
+      return envelope({ id: namespace, title: `workerd ${namespace}`, supports_url_encoding: true });
+    case 'GET keys':
+      return listKeys(kv, query);
+    case 'POST bulk/delete':
+      return each(await body(request, MAX_BULK, (names) => names), (key) => kv.delete(key));
+    case 'PUT bulk': {
+      const pairs = await body(request, MAX_BULK, (all) => Array.isArray(all) && all.map((pair) => pair?.key));
+      return each(pairs, (pair) => kv.put(pair.key, pair.base64 ? bytesOf(pair.value) : pair.value, options(pair)));
+    }
+    case 'POST bulk/get':
+      return bulkGet(kv, request);
+    default:
+      throw new Problem(405, 7_001, `Method ${request.method} not available for that URI.`);
+  }
+}
+
+export default {
+  fetch: (request, env) =>
+    serve(request, env).catch((error) => {
+      if (error instanceof Problem) return refusal(error);
+      return refusal({ status: 500, code: 10_001, message: String(error) });
+    }),
+};
