@@ -124,14 +124,20 @@ pub(crate) struct Endpoint {
     origin: String,
     /// `…/namespaces/{namespace_id}`.
     path: String,
+    /// `…/namespaces/{namespace_id}/values/`, checked to be what was written.
+    values: Url,
 }
 
 impl Endpoint {
-    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Self {
-        Self {
-            origin: base.origin.clone(),
-            path: format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path),
-        }
+    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, NotItself> {
+        let origin = base.origin.clone();
+        let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
+        let text = format!("{origin}{path}/values/");
+        let values = match Url::parse(&text) {
+            Ok(url) if url.as_str() == text => url,
+            other => return Err(not_itself(&text, other, &origin)),
+        };
+        Ok(Self { origin, path, values })
     }
 
     /// Of the namespace itself.
@@ -147,11 +153,17 @@ impl Endpoint {
         }
     }
 
-    /// Of the value of `key`.
+    /// Of the value of `key`. Called for every key, so only the segment is parsed; what comes of it is compared whole.
     pub(crate) fn value(&self, key: &KeyName) -> Result<Url, NotItself> {
-        let mut segment = String::new();
-        key.push_segment(&mut segment);
-        self.exactly(&["/values/", &segment], None)
+        let base = self.values.as_str();
+        let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
+        text.push_str(base);
+        key.push_segment(&mut text);
+        // One segment, relative to its folder: a scheme, a slash, a query or a dot segment it can never be.
+        match self.values.join(&text[base.len()..]) {
+            Ok(url) if url.as_str() == text => Ok(url),
+            other => Err(not_itself(&text, other, &self.origin)),
+        }
     }
 
     /// Of a page of the keys that begin with `prefix`.
@@ -166,7 +178,7 @@ impl Endpoint {
         self.exactly(&["/keys"], Some(&query))
     }
 
-    /// Parses once and compares: the only way from text to a URL that is sent.
+    /// Parses once and compares: with [`Endpoint::value`], the only way from text to a URL that is sent.
     fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
         let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
         let mut text = String::with_capacity(self.origin.len() + self.path.len() + length);
@@ -178,16 +190,17 @@ impl Endpoint {
             text.push('?');
             text.push_str(query);
         }
-        let (path, wanted) = (&text[path], &text[self.origin.len()..]);
         match Url::parse(&text) {
-            Ok(url) if url.as_str() == text && url.path() == path && url.query() == query => Ok(url),
-            Ok(url) => Err(NotItself {
-                wanted: wanted.to_owned(),
-                parsed: url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned(),
-            }),
-            Err(error) => Err(NotItself { wanted: wanted.to_owned(), parsed: error.to_string() }),
+            Ok(url) if url.as_str() == text && url.path() == &text[path] && url.query() == query => Ok(url),
+            other => Err(not_itself(&text, other, &self.origin)),
         }
     }
+}
+
+/// `text` came out of a parser as `parsed`, or not at all.
+fn not_itself(text: &str, parsed: Result<Url, impl fmt::Display>, origin: &str) -> NotItself {
+    let path = |url: &str| url.strip_prefix(origin).unwrap_or(url).to_owned();
+    NotItself { wanted: path(text), parsed: parsed.map_or_else(|error| error.to_string(), |url| path(url.as_str())) }
 }
 
 #[cfg(test)]
