@@ -9,7 +9,12 @@ for line in sys.stdin:
     unit = json.loads(line)
     if unit.get("executable") and unit["target"]["name"] == "rig":
         print(unit["executable"])')}"
-cargo build --quiet --locked --release
+: "${KVSWEEP:=$(cargo build --locked --release --message-format json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    unit = json.loads(line)
+    if unit.get("executable") and unit["target"]["name"] == "kvsweep":
+        print(unit["executable"])')}"
 work=$(mktemp -d)
 coproc SERVER { exec "$RIG" server; }
 trap 'kill "$SERVER_PID"; rm -rf "$work"' EXIT
@@ -23,7 +28,7 @@ instructions() {
 }
 ours() {
     "$RIG" keys "$1" "$work/keys.csv"
-    instructions target/release/kvsweep delete "$work/keys.csv" --yes --rate none --concurrency 64 --progress never \
+    instructions "$KVSWEEP" delete "$work/keys.csv" --yes --rate none --concurrency 64 --progress never \
         --report "$work/report.csv" --overwrite
 }
 floor() {

@@ -6,11 +6,13 @@
 use std::time::SystemTime;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 
 use crate::api::advice::Advice;
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
+
+const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,19 +64,16 @@ pub(crate) enum Body {
 
 impl Head {
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Self {
-        let text = |name: &str| {
-            let value = headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let says = |name: &str, start: &str| {
-            text(name).is_some_and(|text| text.trim().to_ascii_lowercase().starts_with(start))
+        let says = |name: &HeaderName, start: &[u8]| {
+            let value = headers.get(name).map(|value| value.as_bytes().trim_ascii_start());
+            value.and_then(|value| value.get(..start.len())).is_some_and(|value| value.eq_ignore_ascii_case(start))
         };
         Self {
             status: status.as_u16(),
             advice: Advice::read(headers, now),
-            is_html: says(CONTENT_TYPE.as_str(), "text/html"),
-            is_challenge: says("cf-mitigated", "challenge"),
-            location: text(LOCATION.as_str()),
+            is_html: says(&CONTENT_TYPE, b"text/html"),
+            is_challenge: says(&CF_MITIGATED, b"challenge"),
+            location: headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         }
     }
 }

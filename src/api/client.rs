@@ -84,7 +84,7 @@ impl Client {
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Endpoint::new(&options.base_url, &options.account, &options.namespace);
+        let endpoint = Endpoint::new(&options.base_url, &options.account, &options.namespace)?;
         let http = Http::new(HttpOptions {
             base_url: &options.base_url,
             credentials: options.credentials,

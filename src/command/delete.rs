@@ -260,9 +260,10 @@ impl Sending {
 async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: Request) -> Response {
     let Some(client) = client else { return Response::Namespace(Ok(())) };
     match request {
-        Request::Delete(key) => Response::Delete(client.delete(&key).await),
-        Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, bulk_endpoint).await),
-        Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+        // The loop keeps and moves these futures; in boxes they are small. The usual one is the one that counts.
+        Request::Delete(key) => Response::Delete(Box::pin(client.delete(&key)).await),
+        Request::DeleteMany(keys) => Response::DeleteMany(Box::pin(client.delete_many(&keys, bulk_endpoint)).await),
+        Request::Namespace => Response::Namespace(Box::pin(client.namespace()).await.map(drop)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Rows as CSV: encoding them, and reading a report back up to its last complete row.
 
-use std::fmt::{Display, Write as _};
-use std::io::BufRead;
+use std::io::{BufRead, Write as _};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
 
@@ -13,31 +12,33 @@ use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
 #[derive(Debug)]
 pub(super) struct CsvEncoder {
     core: Writer,
-    digits: String,
 }
 
 impl CsvEncoder {
     pub(super) fn new() -> Self {
-        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build(), digits: String::new() }
+        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build() }
     }
 
+    /// Only a key and an error can hold what needs quotes; all else is written as it is.
     pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
-        self.shown(row.record, out);
+        number(Some(row.record), out);
         self.text(row.key, out);
         self.delimiter(out);
-        self.text(row.status.as_str(), out);
-        self.delimiter(out);
-        self.optional(row.http_status, out);
-        self.optional(row.error_code, out);
-        self.text(row.error.unwrap_or_default(), out);
-        self.delimiter(out);
-        self.shown(row.attempts, out);
-        self.shown(row.elapsed_ms, out);
-        // A `String` takes whatever is written to it.
-        self.digits.clear();
-        let _ = write!(self.digits, "{}", row.finished_at);
-        self.digits_field(out);
-        self.terminator(out);
+        out.extend_from_slice(row.status.as_str().as_bytes());
+        out.push(b',');
+        number(row.http_status, out);
+        number(row.error_code, out);
+        if let Some(error) = row.error {
+            self.text(error, out);
+            self.delimiter(out);
+        } else {
+            out.push(b',');
+        }
+        number(Some(row.attempts), out);
+        number(Some(row.elapsed_ms), out);
+        // A `Vec` takes whatever is written to it.
+        let _ = write!(out, "{}", row.finished_at);
+        out.push(b'\n');
     }
 
     pub(super) fn fields(&mut self, fields: &[&str], out: &mut Vec<u8>) {
@@ -48,25 +49,6 @@ impl CsvEncoder {
             self.text(field, out);
         }
         self.terminator(out);
-    }
-
-    fn shown(&mut self, value: impl Display, out: &mut Vec<u8>) {
-        self.optional(Some(value), out);
-    }
-
-    fn optional(&mut self, value: Option<impl Display>, out: &mut Vec<u8>) {
-        self.digits.clear();
-        if let Some(value) = value {
-            let _ = write!(self.digits, "{value}");
-        }
-        self.digits_field(out);
-        self.delimiter(out);
-    }
-
-    fn digits_field(&mut self, out: &mut Vec<u8>) {
-        let digits = std::mem::take(&mut self.digits);
-        self.text(&digits, out);
-        self.digits = digits;
     }
 
     fn text(&mut self, field: &str, out: &mut Vec<u8>) {
@@ -81,6 +63,13 @@ impl CsvEncoder {
     fn terminator(&mut self, out: &mut Vec<u8>) {
         with_room(out, 4, |room| self.core.terminator(room).1);
     }
+}
+
+fn number(value: Option<impl itoa::Integer>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+    out.push(b',');
 }
 
 /// Lets `write` fill up to `most` bytes at the end of `out`; it says how many it took.

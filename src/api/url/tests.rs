@@ -8,7 +8,7 @@ fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
 
 fn endpoint() -> Endpoint {
     let base = base(BaseUrl::CLOUDFLARE).unwrap();
-    Endpoint::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap())
+    Endpoint::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap()).unwrap()
 }
 
 const NAMESPACE: &str = "https://api.cloudflare.com/client/v4/accounts/acc/storage/kv/namespaces/ns";
