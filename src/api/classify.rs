@@ -184,9 +184,10 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
 }
 
 /// The server knows no such call.
-fn no_bulk(refusal: Refusal) -> Refusal {
+fn no_bulk(mut refusal: Refusal) -> Refusal {
     let advice = "this server has no bulk deletes of this form: leave --bulk out, or try --bulk-endpoint legacy";
-    Refusal { message: format!("{}; {advice}", refusal.message), ..refusal }
+    refusal.message = format!("{}; {advice}", refusal.message);
+    refusal
 }
 
 /// A 2xx without a readable `success: true`.

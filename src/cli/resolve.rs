@@ -130,9 +130,10 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         quiet: args.output.log.quiet,
         rates: rates(args.pace.requests.rates),
         concurrency: args.pace.concurrency.into(),
-        batching: match args.pace.bulk {
-            true => Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES }),
-            false => Batching::Single,
+        batching: if args.pace.bulk {
+            Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
+        } else {
+            Batching::Single
         },
         bulk_endpoint: match args.pace.bulk_endpoint {
             BulkEndpointArg::Current => BulkEndpoint::Current,

@@ -1,4 +1,4 @@
-//! The requests that kvsweep makes, against Cloudflare's published OpenAPI for Workers KV.
+//! The requests that kvsweep makes, against Cloudflare's published `OpenAPI` for Workers KV.
 //!
 //! The facts come from the npm package `cloudflare` 7.3.0, which is generated from that document (the file of each row
 //! is below `src/resources/`), and, where it says `miniflare:`, from the excerpt of the document that the npm package

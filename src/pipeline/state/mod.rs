@@ -250,13 +250,14 @@ impl State {
                 self.totals.keys += 1;
                 self.ready.push(Work::new(number, key));
             }
-            unsent => match Settled::unsent(number, unsent, wall_now()) {
-                Some(row) => self.settle_unsent(row),
-                None => {
+            unsent => {
+                if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
+                    self.settle_unsent(row);
+                } else {
                     self.totals.resumed += 1;
                     self.events.push(Event::Resumed);
                 }
-            },
+            }
         }
     }
 

@@ -24,9 +24,9 @@ impl State {
     /// The response for a slot came.
     pub fn on_response(&mut self, slot: Slot, response: Response, now: Instant) {
         match (slot, response) {
-            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, reply, &HashSet::new(), now),
+            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, &reply, &HashSet::new(), now),
             (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
-                self.on_reply(slot, reply, &left.iter().map(|name| &**name).collect(), now);
+                self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
             }
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
@@ -34,11 +34,11 @@ impl State {
     }
 
     /// `left` are the keys that a call which succeeded left undeleted.
-    fn on_reply(&mut self, slot: usize, reply: Reply, left: &HashSet<&str>, now: Instant) {
+    fn on_reply(&mut self, slot: usize, reply: &Reply, left: &HashSet<&str>, now: Instant) {
         let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
-        self.hear(&reply, &permit, now);
+        self.hear(reply, &permit, now);
         self.see_sign(&reply.answer, &mut parcel, probe, now);
         if let Answer::Throttled { pause, refusal } = &reply.answer {
             self.totals.throttled += 1;
@@ -49,7 +49,7 @@ impl State {
             self.on_pause(*pause, lasts, now);
         }
         let caught = self.outage.since().is_some();
-        let halves = self.halves(&reply.answer, &parcel, caught);
+        let halves = halves(&reply.answer, &parcel, caught);
         // The last comes first, because each goes in front of those that wait.
         for mut work in parcel.into_iter().rev() {
             if let Some(together) = halves {
@@ -80,7 +80,9 @@ impl State {
         match sign_of(answer, resent, first_attempt) {
             Some(sign) => {
                 if matches!(sign, Sign::Down { .. }) {
-                    parcel.iter_mut().for_each(|work| work.judged = true);
+                    for work in parcel.iter_mut() {
+                        work.judged = true;
+                    }
                 }
                 self.observe(sign, probe, now);
             }
@@ -90,19 +92,6 @@ impl State {
             }
             None if probe => self.outage.probe_said_nothing(now),
             None => {}
-        }
-    }
-
-    /// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
-    /// for one of its keys, and one that keeps failing may be too large.
-    fn halves(&self, answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
-        let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
-        let again = parcel.iter().any(|work| work.history.failures > 0);
-        match answer {
-            _ if parcel.len() < 2 => None,
-            Answer::Refused(_) => half,
-            Answer::Passing { .. } if again && !caught => half,
-            _ => None,
         }
     }
 
@@ -239,4 +228,17 @@ fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
 fn left_undeleted(http_status: Option<u16>) -> Refusal {
     let message = "the bulk call did not delete this key (unsuccessful_keys)".to_owned();
     Refusal { http_status, code: None, message }
+}
+
+/// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
+/// for one of its keys, and one that keeps failing may be too large.
+fn halves(answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
+    let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
+    let again = parcel.iter().any(|work| work.history.failures > 0);
+    match answer {
+        _ if parcel.len() < 2 => None,
+        Answer::Refused(_) => half,
+        Answer::Passing { .. } if again && !caught => half,
+        _ => None,
+    }
 }

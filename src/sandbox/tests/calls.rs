@@ -280,5 +280,5 @@ async fn what_is_too_large_is_refused() {
     assert_eq!(room.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0, 413);
     let metadata = |length: usize| json!([{"key": "m", "value": "", "metadata": "x".repeat(length)}]).to_string();
     assert_eq!(room.put("/bulk", metadata(1_022)).await.status, 200);
-    assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 400);
+    assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 413);
 }
