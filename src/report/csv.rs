@@ -3,6 +3,7 @@
 use std::io::{BufRead, Write as _};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
+use memchr::{memchr_iter, memchr2};
 
 use super::reader::StoredRow;
 use super::row::{COLUMNS, Row};
@@ -171,6 +172,8 @@ struct RowReader {
 struct Fields<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],
+    /// Bytes from the end of a field to the next one: a row that was cut at its delimiters still holds them.
+    gap: usize,
     /// How many the row has, which may be more than were kept.
     count: usize,
 }
@@ -180,7 +183,7 @@ impl<'a> Fields<'a> {
     /// changed.
     fn get(&self, index: usize) -> &'a [u8] {
         let Some(&end) = self.ends.get(index) else { return &[] };
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
         let field = &self.bytes[start..end];
         if index + 1 == self.count { field.strip_suffix(b"\r").unwrap_or(field) } else { field }
     }
@@ -205,6 +208,13 @@ impl RowReader {
 
     /// The next complete row; `None` at the end of the input, complete or torn.
     fn next(&mut self, input: &mut impl BufRead) -> Result<Option<Fields<'_>>, ScanError> {
+        // The first row is the core's, which knows of byte order marks.
+        if self.consumed > 0
+            && let Some(count) = self.plain_row(input)?
+        {
+            let ends = if count <= self.ends.len() { &self.ends[..count] } else { &[] };
+            return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, gap: 1, count }));
+        }
         let line = self.core.line();
         (self.filled, self.overlong) = (0, false);
         let (mut kept_ends, mut count) = (0, 0);
@@ -235,11 +245,34 @@ impl RowReader {
                 }
                 ReadRecordResult::Record => {
                     let ends = if count == kept_ends { &self.ends[..count] } else { &[] };
-                    return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, count }));
+                    return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, gap: 0, count }));
                 }
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// Cuts a row at its delimiters and says into how many fields, without the automaton: one that is in the buffer
+    /// whole and holds no quotes, as nearly all do. Any other is left where it is.
+    fn plain_row(&mut self, input: &mut impl BufRead) -> Result<Option<usize>, ScanError> {
+        let available = input.fill_buf()?;
+        let end = match memchr2(b'\n', b'"', available) {
+            Some(end) if end > 0 && available[end] == b'\n' && end <= self.fields.len() => end,
+            _ => return Ok(None),
+        };
+        self.fields[..end].copy_from_slice(&available[..end]);
+        self.filled = end;
+        let mut count = 0;
+        for end in memchr_iter(b',', &available[..end]).chain([end]) {
+            if let Some(kept) = self.ends.get_mut(count) {
+                *kept = end;
+            }
+            count += 1;
+        }
+        input.consume(end + 1);
+        self.consumed += end as u64 + 1;
+        self.core.set_line(self.core.line() + 1);
+        Ok(Some(count))
     }
 
     /// Whether all that was read, without a single row, may be what is left of our header.
