@@ -236,6 +236,7 @@ async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: R
         Request::Delete(key) => Response::Delete(client.delete(&key).await),
         Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, bulk_endpoint).await),
         Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+        Request::Page(request) => Response::Page(client.page(&request).await),
     }
 }
 

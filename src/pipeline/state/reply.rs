@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::errand::Errand;
 use super::{Slot, State};
 use crate::api::BulkReply;
 use crate::api::advice::QuotaNews;
@@ -29,6 +30,7 @@ impl State {
                 self.on_reply(slot, reply, &left.iter().map(|name| &**name).collect(), now);
             }
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
+            (Slot::Page, Response::Page(answer)) => self.on_page(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
         }
     }
@@ -77,13 +79,16 @@ impl State {
         let resent = parcel.iter().any(|work| work.history.resent);
         // Many keys that fail together are no key's own trouble.
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
+        if let Some(Sign::Down { .. }) = sign_of(answer, resent, first_attempt) {
+            parcel.iter_mut().for_each(|work| work.judged = true);
+        }
+        self.heed(answer, resent, first_attempt, probe, now);
+    }
+
+    /// Lets the outage know of an answer.
+    pub(super) fn heed(&mut self, answer: &Answer, resent: bool, first_attempt: bool, probe: bool, now: Instant) {
         match sign_of(answer, resent, first_attempt) {
-            Some(sign) => {
-                if matches!(sign, Sign::Down { .. }) {
-                    parcel.iter_mut().for_each(|work| work.judged = true);
-                }
-                self.observe(sign, probe, now);
-            }
+            Some(sign) => self.observe(sign, probe, now),
             None if probe && matches!(answer, Answer::Stale(_)) => {
                 self.outage.probe_was_cut_off(now);
                 self.tell_of_outage(true, now);
@@ -138,7 +143,7 @@ impl State {
     }
 
     /// What the answer says of the server's quota.
-    fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
+    pub(super) fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
         for news in &reply.quota {
             let policy = news.policy.and_then(|(count, window)| Rate::new(u32::try_from(count).ok()?, window));
             let QuotaNews { name, remaining, reset_after, .. } = news;
@@ -190,6 +195,7 @@ impl State {
             self.ready.iter_mut().for_each(|work| work.refund(epoch));
             let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
             in_flight.for_each(|work| work.refund(epoch));
+            self.errand.iter_mut().for_each(Errand::refund);
         }
         self.tell_of_outage(was_down, now);
     }
@@ -209,7 +215,7 @@ impl State {
         self.events.push(Event::Paused { until, cause });
     }
 
-    fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
+    pub(super) fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
         let counted = asked.unwrap_or(pause);
         if counted > self.options.max_pause {
             let (asked, most) = (duration(counted), duration(self.options.max_pause));
