@@ -43,10 +43,10 @@ const N: &str = "kv/namespaces/namespaces.ts";
 const PUBLISHED: [Published; 10] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
-    row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
+    row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
     row("", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
     row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
+    row("ListKeys", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
     row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
     row("", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
@@ -77,6 +77,8 @@ fn every_request_that_is_made_is_published() {
     lab.server.preload(["a", "b/c?d", "e%2Ff"]);
     lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
     lab.delete(["keys.txt", "--report", "none"]).run().code(0);
+    lab.delete(["keys.txt", "--report", "none", "--bulk"]).run().code(0);
+    lab.delete(["--prefix", "b/c?", "--report", "none"]).run().code(0);
     let ledger = lab.server.ledger();
     let mut made = BTreeSet::new();
     for entry in &ledger {
