@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use super::reply::sign_of;
 use super::{Slot, State, Step};
 use crate::api::answer::{Answer, Reply};
 use crate::api::{Page, PageRequest};
@@ -155,7 +156,15 @@ impl State {
         let (attempts, history) = (errand.attempts, errand.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.
         let counts = history.failures == 0 || !self.ready.has_fresh();
-        self.heed(&reply.answer, history.resent, counts, probe, now);
+        match sign_of(&reply.answer, history.resent, counts) {
+            Some(sign) => self.observe(sign, probe, now),
+            None if probe && matches!(reply.answer, Answer::Stale(_)) => {
+                self.outage.probe_was_cut_off(now);
+                self.tell_of_outage(true, now);
+            }
+            None if probe => self.outage.probe_said_nothing(now),
+            None => {}
+        }
         if let Answer::Throttled { pause, .. } = &reply.answer {
             self.totals.throttled += 1;
             let lasts = self.budget.throttled(permit, *pause, now);

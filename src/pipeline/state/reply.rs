@@ -79,16 +79,13 @@ impl State {
         let resent = parcel.iter().any(|work| work.history.resent);
         // Many keys that fail together are no key's own trouble.
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
-        if let Some(Sign::Down { .. }) = sign_of(answer, resent, first_attempt) {
-            parcel.iter_mut().for_each(|work| work.judged = true);
-        }
-        self.heed(answer, resent, first_attempt, probe, now);
-    }
-
-    /// Lets the outage know of an answer.
-    pub(super) fn heed(&mut self, answer: &Answer, resent: bool, first_attempt: bool, probe: bool, now: Instant) {
         match sign_of(answer, resent, first_attempt) {
-            Some(sign) => self.observe(sign, probe, now),
+            Some(sign) => {
+                if matches!(sign, Sign::Down { .. }) {
+                    parcel.iter_mut().for_each(|work| work.judged = true);
+                }
+                self.observe(sign, probe, now);
+            }
             None if probe && matches!(answer, Answer::Stale(_)) => {
                 self.outage.probe_was_cut_off(now);
                 self.tell_of_outage(true, now);
@@ -200,7 +197,7 @@ impl State {
         self.tell_of_outage(was_down, now);
     }
 
-    fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
+    pub(super) fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
         match self.outage.allowance(now) {
             Allowance::NotBefore(until) => self.pause_told(until, PauseCause::Outage),
             _ if was_down && self.outage.since().is_none() && std::mem::take(&mut self.paused) => {
@@ -229,7 +226,7 @@ impl State {
 }
 
 /// What an answer says about the server; nothing where the connection or the quota was the matter.
-fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
+pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
     match answer {
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
             Some(Sign::Alive)
