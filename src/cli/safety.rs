@@ -33,7 +33,7 @@ pub struct SafetyArgs {
 
     /// Delete nothing when the inputs name more than N keys
     ///
-    /// Files are counted before anything is sent; a job that reads stdin stops once N keys were taken. Without
+    /// Files are counted before anything is sent; a job that reads stdin or lists stops once N keys were taken. Without
     /// it there is no limit.
     #[arg(long, value_name = "N", env = "KVSWEEP_MAX_KEYS", value_parser = count)]
     pub max_keys: Option<NonZeroU64>,

@@ -90,7 +90,8 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
             Ok(records) => *first = records,
             Err(stop) => return stopped_before(job, None, sending.totals, &stop),
         }
-        look.nothing_to_send = first.is_empty() && pages.request().is_none();
+        let is_key = |record: &Record| matches!(record.content, Content::Key(_));
+        look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
     let consent = match (&rehearsal, job.question) {
         (Some(_), _) => Consent::Rehearsal,

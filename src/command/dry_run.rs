@@ -54,7 +54,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         None => None,
     };
     if plan.broken.as_ref().is_some_and(Broken::is_usage) {
-        ready.report.as_deref().into_iter().for_each(remove);
+        ready.report.as_deref().map(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
     let stop = stop_of(job, &plan, written.and_then(Result::err));
@@ -82,12 +82,15 @@ pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportEr
     }
 }
 
-/// Half a plan would be in the way of the next try, or worse, pass for a whole one.
-pub(super) fn remove(report: &Path) {
-    if let Err(error) = fs::remove_file(report) {
+/// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
+/// is said.
+pub(super) fn remove(report: &Path) -> bool {
+    let removed = fs::remove_file(report);
+    if let Err(error) = &removed {
         let report = report.to_string_lossy();
         tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));
     }
+    removed.is_ok()
 }
 
 /// Whether the survey goes on.

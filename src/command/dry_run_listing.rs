@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
+use crate::api::Client;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Settled, Status, StopReason};
@@ -20,6 +21,7 @@ use crate::plan::Plan;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::Budget;
 use crate::report;
+use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::delete::client;
@@ -70,12 +72,21 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         }
     })?;
     runtime.shutdown_background();
-    if stop.is_some() {
-        ready.report.as_deref().into_iter().for_each(remove);
+    let mut more = Vec::new();
+    let mut report = ready.report.as_deref();
+    if stop.is_some()
+        && let Some(part) = report.take()
+        && remove(part)
+    {
+        let shown = part.to_string_lossy();
+        more.push(format!(
+            "{} held a part of the plan, which would pass for a whole one: it is removed.",
+            Shown(&shown)
+        ));
     }
-    let report = if stop.is_some() { None } else { ready.report.as_deref() };
     let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
     let Survey { totals, plan, .. } = survey;
+    more.extend(notes(job, &plan));
     Closing {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals },
@@ -84,14 +95,14 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         stop: stop.as_ref(),
         report,
         failures: None,
-        notes: notes(job, &plan),
+        notes: more,
     }
     .say()
 }
 
 struct Survey<'a> {
     job: &'a Job,
-    client: crate::api::Client,
+    client: Client,
     pages: NamespacePages,
     budget: Budget,
     rng: StdRng,

@@ -64,8 +64,7 @@ const AGAIN: &str = "run the same command again";
 /// starts over without what was listed.
 pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> Result<(), Stop> {
     let said = &verdict.detail.error;
-    let request = lister.request().unwrap_or_default();
-    if verdict.http_status == Some(400) && request.cursor.is_some() {
+    if let Some(request) = lister.request().filter(|page| verdict.http_status == Some(400) && page.cursor.is_some()) {
         lister.cursor_lost().map_err(|error| unordered(&error, &format!("({said}) {advice}")))?;
         tracing::warn!(
             "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is listed \
@@ -87,7 +86,7 @@ pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {
     Stop::new(StopReason::Outage, format!("{error}; {advice}"))
 }
 
-/// The next page where nothing else is sent meanwhile; `on_wait` hears of trouble. `pages` has one to ask for.
+/// The next page where nothing else is sent meanwhile; `on_wait` hears of trouble. Empty where there is none to ask for.
 ///
 /// # Errors
 /// The [`Stop`] that ends the listing.
@@ -104,7 +103,7 @@ pub(super) async fn next_page(
         tracing::warn!("no page yet: {}; trying again in {wait}", Shown(error));
         on_wait(&waiting);
     };
-    let request = pages.request().unwrap_or_default();
+    let Some(request) = pages.request() else { return Ok(Vec::new()) };
     match patiently(budget, &policy, job.max_pause, rng, totals, tell, || client.page(&request)).await {
         Ok(page) => pages.accept(page),
         Err(Failed::Stop(stop)) => Err(stop),

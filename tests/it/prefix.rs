@@ -122,7 +122,8 @@ fn a_dry_run_that_is_cut_short_leaves_no_half_plan() {
     let run = lab.start("run", lab.kvsweep(args));
     wait_until("some pages were asked for", || lab.server.requests() >= 3);
     run.signal(Signal::INT);
-    run.done().code(130);
+    let done = run.done().code(130);
+    assert!(done.stdout.contains("part of the plan"), "{}", done.stdout);
     assert!(!lab.path("plan.csv").exists());
     let args = [&args[..], &["--deadline", "100ms"]].concat();
     lab.kvsweep(args).run().code(5);
@@ -265,6 +266,8 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
     assert_eq!((lab.server.len(), std::fs::read_dir(lab.folder()).expect("the folder").count()), (2, 1));
     let done = lab.kvsweep(["delete", "--dry-run", "--prefix", "a"]).without_env("CLOUDFLARE_API_TOKEN").run().code(2);
     assert!(done.stderr.contains("CLOUDFLARE_API_TOKEN"), "{}", done.stderr);
-    // No key, no question.
+    // No key that could be sent, no question.
     lab.kvsweep(["delete", "--rate", "none", "--prefix", "none:"]).run().code(0);
+    lab.server.preload([".."]);
+    lab.kvsweep(["delete", "--rate", "none", "--prefix", "."]).run().code(3);
 }
