@@ -50,9 +50,9 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
-    /// Delete the keys that the inputs name, and report what became of each
+    /// Delete the keys that the inputs name, or a prefix, and report what became of each
     ///
-    /// Every record of the inputs gets one row in the report: deleted, absent, failed, unknown, invalid or
+    /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted, absent, failed, unknown, invalid or
     /// duplicate. Requests stay within --rate, failures that may pass are retried, and a job that ends early goes
     /// on with --resume. Before anything is sent, files are read once to count and check the keys, and you are
     /// asked.

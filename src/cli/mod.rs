@@ -4,7 +4,7 @@
 //! terminal and the files is decided elsewhere, and nothing here is passed further down than that.
 //!
 //! - [`args`]: the command itself and its subcommands
-//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
+//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`review`]: `kvsweep report`
@@ -17,6 +17,7 @@ pub mod connection;
 pub mod delete;
 pub mod input;
 pub mod list;
+pub mod namespace;
 pub mod namespaces;
 pub mod output;
 pub mod pace;

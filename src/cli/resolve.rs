@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
-    Access, Connection, Error, Job, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question, ReportTo,
-    Reviewing, Serving, Task, WhoamiJob,
+    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
+    ReportTo, Reviewing, Serving, Task, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::key::AccountId;
@@ -27,8 +27,11 @@ use crate::wrangler::{self, Bound, nearest};
 
 use super::connection::{AccountArgs, ConnectionArgs};
 use super::input::InputArgs;
+use super::namespace::NamespaceArgs;
 use super::pace::{BulkEndpointArg, RequestArgs};
-use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
+use super::value::{
+    ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
+};
 use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 
 const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
@@ -90,12 +93,27 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
 
 fn job(args: DeleteArgs) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
+    let listed = args.namespace.is_given();
+    let hint = if listed { "" } else { "; --dry-run and --sandbox need neither ids nor credentials" };
     let mode = match (args.safety.dry_run, args.safety.sandbox) {
         (true, _) => Mode::DryRun,
         (false, true) => Mode::Rehearsal,
-        (false, false) => {
-            Mode::Real(connection(args.connection, "; --dry-run and --sandbox need neither ids nor credentials")?)
-        }
+        (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
+    };
+    let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
+    let keys = if listed {
+        let connection = match &mode {
+            Mode::Real(connection) => connection.clone(),
+            Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
+        };
+        Keys::Namespace(Box::new(wanted(args.namespace, connection, filter)))
+    } else {
+        Keys::Inputs(Inputs {
+            sources: sources(args.inputs)?,
+            dedupe: !args.input.no_dedupe,
+            options: input_options(args.input),
+            filter,
+        })
     };
     let existing = match (args.report.overwrite, args.report.resume) {
         (true, _) => Existing::Overwrite,
@@ -103,10 +121,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         (false, false) => Existing::Refuse,
     };
     Ok(Job {
-        sources: sources(args.inputs)?,
-        dedupe: !args.input.no_dedupe,
-        input: input_options(args.input),
-        filter: filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?,
+        keys,
         guards: Guards {
             max_keys: args.safety.max_keys.map(NonZeroU64::get),
             expect: args.safety.expect.map(NonZeroU64::get),
@@ -155,6 +170,23 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
     })
 }
 
+fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filter) -> Wanted {
+    Wanted {
+        connection,
+        prefixes: Prefixes::new(args.prefixes),
+        selection: Selection {
+            names,
+            expiring_before: args.expiring_before.map(moment),
+            without_expiration: args.without_expiration,
+            metadata: args.metadata,
+        },
+    }
+}
+
+fn moment(when: WhenArg) -> Moment {
+    Moment { at: when.at(wall_now()), said: when.said }
+}
+
 fn rates(args: Vec<RateArg>) -> Vec<Rate> {
     let limit = |rate| match rate {
         RateArg::Limit(rate) => Some(rate),
@@ -172,14 +204,13 @@ fn line_format(format: LogFormat) -> LineFormat {
 
 fn listing(args: ListArgs) -> Result<ListJob, Error> {
     let format = args.format();
-    let moment = args.expiring_before.map(|when| Moment { at: when.at(wall_now()), said: when.said });
     let progress = args.output.progress_mode();
     Ok(ListJob {
         connection: connection(args.connection, "")?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
             names: filter(args.protect.clone(), None, args.only.clone())?,
-            expiring_before: moment,
+            expiring_before: args.expiring_before.map(moment),
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },

@@ -11,7 +11,10 @@ use crate::report::Summary;
 use crate::terminal::{Shown, counted};
 
 use super::error::Error;
-use super::job::{Job, Mode, ReportTo};
+use super::job::{Job, Keys, Mode, ReportTo};
+
+/// Why a job over the keys of a namespace needs no journal.
+const GONE: &str = "what is deleted is no longer listed";
 
 /// What is said at the end of a job.
 #[derive(Debug)]
@@ -103,10 +106,16 @@ impl Closing<'_> {
         let begun = self.totals.tally.total() > 0 || self.totals.resumed > 0;
         let unfinished = self.stop.is_some() || self.totals.tally.failures() > 0;
         if matches!(self.job.mode, Mode::Real(_)) && unfinished && begun && code != ExitCode::Success {
-            steps.extend(self.report.map(|report| {
-                let report = shell_word(&report.to_string_lossy());
-                format!("go on: the same command with --resume --report {report}")
-            }));
+            match (&self.job.keys, &self.job.report) {
+                (Keys::Inputs(_), _) => steps.extend(self.report.map(|report| {
+                    let report = shell_word(&report.to_string_lossy());
+                    format!("go on: the same command with --resume --report {report}")
+                })),
+                (Keys::Namespace(_), ReportTo::File(_)) => {
+                    steps.push(format!("go on: the same command with another --report; {GONE}"));
+                }
+                (Keys::Namespace(_), _) => steps.push(format!("go on: the same command again; {GONE}")),
+            }
         }
         if self.totals.tally.get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
             steps.push("--report PATH lists the invalid records and why they are.".to_owned());

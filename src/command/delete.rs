@@ -19,21 +19,23 @@ use crate::exit::ExitCode;
 use crate::input::feed;
 use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::{State, Totals};
-use crate::pipeline::{End, Options, Request, Response, RetryPolicy, Stop, run as run_pipeline};
+use crate::pipeline::{End, Options, Pages as _, Request, Response, RetryPolicy, Stop, run as run_pipeline};
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, least_time};
+use crate::record::{Content, Record};
 use crate::report::{self, Journal, ReportError, Writer, Written};
 use crate::terminal::{Shown, counted, duration};
 
 use super::asking::Calls;
 use super::closing::Closing;
-use super::confirm::{self, Confirmation};
+use super::confirm::{self, Confirmation, ToType};
 use super::error::Error;
 use super::expected;
-use super::job::{Connection, Job, Mode, Question};
+use super::job::{Connection, Job, Keys, Mode, Question, Wanted};
 use super::locate::{Missed, locate};
 use super::outputs::{Opened, Ready};
+use super::pages::{NamespacePages, next_page};
 use super::preflight;
 use super::reading::{BoxedRecords, Broken, Notes, Reading};
 use super::rehearsal::Rehearsal;
@@ -58,7 +60,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
-    let look = look(job, opened.journal.clone())?;
+    let mut look = look(job, opened.journal.clone())?;
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
         return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
@@ -81,10 +83,19 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
             Err(Missed::Error(error)) => return Err(error),
         }
     };
+    if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
+        match runtime.block_on(sending.page(job, &met.client, pages)) {
+            Ok(records) => *first = records,
+            Err(stop) => return stopped_before(job, None, sending.totals, &stop),
+        }
+        let is_key = |record: &Record| matches!(record.content, Content::Key(_));
+        look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
+    }
     let consent = match (&rehearsal, job.question, &met) {
         (Some(_), ..) => Consent::Rehearsal,
         (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
-        (None, Question::Ask, Some(met)) => ask(job, met, look.plan.as_ref())?,
+        (None, Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
+        (None, Question::Ask, Some(met)) => ask(job, met, &look)?,
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
@@ -93,12 +104,12 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
 
     let Ready { outputs, report, failures } = opened.make(job)?;
     let (rows, writer) = report::start(outputs, AHEAD)?;
-    let records = match &rehearsal {
-        Some(rehearsal) => rehearsal.fill(look.records),
-        None => look.records,
+    let supply = match (&rehearsal, look.supply) {
+        (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
+        (_, supply) => supply,
     };
     let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
-    let parts = Parts { approved, client: met.map(|met| met.client), records, rows, writer };
+    let parts = Parts { approved, client: met.map(|met| met.client), supply, rows, writer };
     let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
@@ -122,24 +133,36 @@ struct Look {
     /// What the first pass found, where the input can be read twice.
     plan: Option<Plan<Broken>>,
     /// The records, for the job.
-    records: BoxedRecords,
+    supply: Supply,
     nothing_to_send: bool,
+}
+
+/// How the records of a job are had.
+enum Supply {
+    /// They are read.
+    Read(BoxedRecords),
+    /// They are listed.
+    Asked {
+        pages: Box<NamespacePages>,
+        /// Those that were shown to the one who was asked.
+        first: Vec<Record>,
+    },
 }
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
 fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Error> {
-    let reading = Reading {
-        sources: job.sources.clone(),
-        options: job.input.clone(),
-        dedupe: job.dedupe,
-        filter: job.filter.clone(),
-        journal,
+    let reading = match &job.keys {
+        Keys::Inputs(inputs) => Reading::new(inputs, journal),
+        Keys::Namespace(wanted) => {
+            let supply = Supply::Asked { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
+            return Ok(Look { plan: None, supply, nothing_to_send: false });
+        }
     };
     if let Some(prints) = reading.fingerprints()? {
         let plan = survey(&reading)?;
         let nothing_to_send = plan.keys == 0;
-        return Ok(Look { plan: Some(plan), records: reading.records_unchanged(prints), nothing_to_send });
+        return Ok(Look { plan: Some(plan), supply: Supply::Read(reading.records_unchanged(prints)), nothing_to_send });
     }
     if job.guards.expect.is_some() {
         return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
@@ -147,7 +170,8 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Err
     let mut records = reading.records(Notes::Given);
     let first = records.next().transpose()?;
     let nothing_to_send = first.is_none();
-    Ok(Look { plan: None, records: Box::new(first.into_iter().map(Ok).chain(records)), nothing_to_send })
+    let supply = Supply::Read(Box::new(first.into_iter().map(Ok).chain(records)));
+    Ok(Look { plan: None, supply, nothing_to_send })
 }
 
 /// The parts of a job that are ready to run.
@@ -155,7 +179,7 @@ struct Parts {
     approved: Approved,
     /// None where nothing has to be sent.
     client: Option<Client>,
-    records: BoxedRecords,
+    supply: Supply,
     rows: mpsc::Sender<Settled>,
     writer: Writer,
 }
@@ -201,6 +225,10 @@ impl Sending {
         Ok(Met { connection, client, namespace })
     }
 
+    async fn page(&mut self, job: &Job, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
+        next_page(job, client, pages, (&mut self.budget, &mut self.totals, &mut self.rng), |_| {}).await
+    }
+
     fn run(
         self,
         job: &Job,
@@ -229,7 +257,10 @@ impl Sending {
         };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
-            let records = feed(parts.records, AHEAD);
+            let (state, records) = match parts.supply {
+                Supply::Read(records) => (state, feed(records, AHEAD)),
+                Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
+            };
             let progress = RefCell::new(Progress::new(progress, screen));
             let mut teller = Teller::default();
             let listener = |event| {
@@ -264,6 +295,7 @@ async fn answer(client: Option<&Client>, bulk_endpoint: BulkEndpoint, request: R
         Request::Delete(key) => Response::Delete(Box::pin(client.delete(&key)).await),
         Request::DeleteMany(keys) => Response::DeleteMany(Box::pin(client.delete_many(&keys, bulk_endpoint)).await),
         Request::Namespace => Response::Namespace(Box::pin(client.namespace()).await.map(drop)),
+        Request::Page(request) => Response::Page(Box::pin(client.page(&request)).await),
     }
 }
 
@@ -281,7 +313,7 @@ fn options(job: &Job, now: Instant) -> Options {
     }
 }
 
-fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
+pub(super) fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
     Ok(Client::new(ClientOptions {
         base_url: connection.base_url.clone(),
         credentials: connection.credentials.clone(),
@@ -308,17 +340,24 @@ fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
     Ok(plan)
 }
 
-fn ask(job: &Job, met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Error> {
+fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
+    let plan = look.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
         keys,
+        uncounted: "as many keys as stdin holds",
+        prefixes: Vec::new(),
         title: Some(met.namespace.title.clone()),
         namespace: met.connection.namespace.clone(),
         account: met.connection.account.clone(),
         first_keys: first.unwrap_or_default(),
         note: keys.and_then(|keys| expected::bulk_note(job, keys)),
-        must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
+        to_type: if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { ToType::Count } else { ToType::Yes },
+    };
+    let question = match (&job.keys, &look.supply) {
+        (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),
+        _ => question,
     };
     let answer = confirm::ask(&question, stderr_is_terminal());
     match answer.map_err(Error::system("ask on the terminal"))? {
@@ -328,6 +367,37 @@ fn ask(job: &Job, met: &Met, plan: Option<&Plan<Broken>>) -> Result<Consent, Err
             "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
         )),
     }
+}
+
+/// The same question about keys that are listed, of which `first` are known.
+fn listed(question: confirm::Question, wanted: &Wanted, first: &[Record], pages: &NamespacePages) -> confirm::Question {
+    let known: Vec<&str> = first
+        .iter()
+        .filter_map(|record| match &record.content {
+            Content::Key(key) => Some(key.as_str()),
+            Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => None,
+        })
+        .collect();
+    let whole = pages.request().is_none();
+    let everything = wanted.prefixes.cover_everything();
+    confirm::Question {
+        keys: whole.then_some(known.len() as u64),
+        uncounted: if everything { "every key" } else { "every key that begins with a prefix below" },
+        prefixes: wanted.prefixes.iter().filter(|_| !everything).map(str::to_owned).collect(),
+        first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
+        note: (!whole)
+            .then(|| "how many they are is not known before all are listed: --dry-run counts them".to_owned()),
+        to_type: match (everything, &question.title) {
+            (false, _) => ToType::Yes,
+            (true, Some(title)) if can_be_typed(title) => ToType::Name(title.clone()),
+            (true, _) => ToType::Name(question.namespace.to_string()),
+        },
+        ..question
+    }
+}
+
+fn can_be_typed(title: &str) -> bool {
+    !title.is_empty() && title.trim() == title && Shown(title).to_string() == title
 }
 
 fn warn_of_age(journal: &Journal, report: &Path) {
@@ -342,7 +412,12 @@ fn warn_of_age(journal: &Journal, report: &Path) {
 }
 
 /// A job that ended before its first delete.
-fn stopped_before(job: &Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &Stop) -> Result<ExitCode, Error> {
+pub(super) fn stopped_before(
+    job: &Job,
+    plan: Option<&Plan<Broken>>,
+    totals: Totals,
+    stop: &Stop,
+) -> Result<ExitCode, Error> {
     Closing {
         job,
         totals,

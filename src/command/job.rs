@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
+use crate::listing::{Prefixes, Selection};
 use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
@@ -16,14 +17,8 @@ use crate::report::{Existing, Sync};
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
 pub struct Job {
-    /// Where keys come from, in order.
-    pub sources: Vec<Source>,
-    /// How they are read.
-    pub input: InputOptions,
-    /// Whether a key that was named before is sent again.
-    pub dedupe: bool,
-    /// Keys that are kept whatever the input says.
-    pub filter: Filter,
+    /// Which keys.
+    pub keys: Keys,
     /// Limits that are checked before anything is sent.
     pub guards: Guards,
     /// For real, as a rehearsal, or only looked at.
@@ -70,6 +65,39 @@ pub struct Job {
     pub progress: ProgressMode,
     /// In which form, where it is lines.
     pub lines: LineFormat,
+}
+
+/// Where the keys come from.
+#[derive(Debug)]
+pub enum Keys {
+    /// From files and stdin.
+    Inputs(Inputs),
+    /// From the namespace itself.
+    Namespace(Box<Wanted>),
+}
+
+/// Keys that are read.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Where they come from, in order.
+    pub sources: Vec<Source>,
+    /// How they are read.
+    pub options: InputOptions,
+    /// Whether a key that was named before is left out.
+    pub dedupe: bool,
+    /// Keys that are kept whatever the input says.
+    pub filter: Filter,
+}
+
+/// Keys that are listed.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The namespace; here, because a dry run lists too.
+    pub connection: Connection<NamespaceRef>,
+    /// How the names begin.
+    pub prefixes: Prefixes,
+    /// Which of those.
+    pub selection: Selection,
 }
 
 /// What is done with the keys.

@@ -26,11 +26,12 @@ use crate::quota::{Budget, Rate};
 use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::asking::{Calls, refused};
+use super::asking::Calls;
 use super::closing::{advice, print};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
 use super::locate::{Missed, locate};
+use super::pages::{refused, unordered};
 use super::signals;
 
 mod output;
@@ -39,6 +40,9 @@ use output::{Output, open, write};
 
 /// How often the display is brought up to date while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What to do about a listing that cannot go on.
+const ANEW: &str = "--overwrite lists anew";
 
 /// A listing, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
@@ -262,31 +266,17 @@ impl Run<'_> {
         if waiting.get() {
             progress.borrow_mut().on(&Event::Running);
         }
-        let verdict = match page {
-            Ok(page) => return Ok(Some(page)),
-            Err(Failed::Stop(stop)) => return Err(stop),
-            Err(Failed::Refused(verdict)) => verdict,
-        };
-        let said = &verdict.detail.error;
-        if verdict.http_status == Some(400) && request.cursor.is_some() {
-            let lost = self.lister.cursor_lost();
-            lost.map_err(|error| Stop::new(StopReason::Outage, format!("{error} ({said}); --overwrite lists anew")))?;
-            tracing::warn!(
-                "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is \
-                 listed already",
-                Shown(said),
-                request.prefix
-            );
-            return Ok(None);
+        match page {
+            Ok(page) => Ok(Some(page)),
+            Err(Failed::Stop(stop)) => Err(stop),
+            Err(Failed::Refused(verdict)) => refused(&mut self.lister, &verdict, ANEW).map(|()| None),
         }
-        Err(refused("the list of keys", &verdict, StopReason::NamespaceNotFound))
     }
 
     /// Encodes what is wanted of a page and moves the bookmark behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
-        let mut keys =
-            keys.map_err(|error| Stop::new(StopReason::Outage, format!("{error}; --overwrite lists anew")))?;
+        let mut keys = keys.map_err(|error| unordered(&error, ANEW))?;
         keys.retain(|key| self.selection.wants(key));
         for key in &keys {
             if KeyName::new(key.name.as_str()).is_err() {

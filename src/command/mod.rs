@@ -1,8 +1,9 @@
 //! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
 //!
 //! - [`Job`]: what is to be done, decided once; made by the command line, read here.
-//! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete;
-//!   `locate`: which namespace a title means. `asking`: how such single calls are made.
+//! - `delete` and `dry_run` (`dry_run_listing` for the keys of a namespace): the ways through a job; `preflight`: the one
+//!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
+//! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
@@ -18,6 +19,7 @@ mod closing;
 pub mod confirm;
 mod delete;
 mod dry_run;
+mod dry_run_listing;
 mod error;
 mod expected;
 mod job;
@@ -25,6 +27,7 @@ mod list;
 mod locate;
 mod namespaces;
 mod outputs;
+mod pages;
 mod preflight;
 mod reading;
 mod rehearsal;
@@ -36,7 +39,7 @@ mod whoami;
 
 pub use asking::Patience;
 pub use error::Error;
-pub use job::{Access, Connection, Job, Mode, NamespaceRef, Question, ReportTo};
+pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Wanted};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use reading::Broken;
@@ -68,7 +71,10 @@ pub enum Task {
 pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(job) => match job.mode {
-            Mode::DryRun => dry_run::run(&job),
+            Mode::DryRun => match &job.keys {
+                Keys::Inputs(inputs) => dry_run::run(&job, inputs),
+                Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
+            },
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),

@@ -11,6 +11,8 @@ use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
 
+use super::job::Inputs;
+
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
 pub enum Broken {
@@ -80,6 +82,11 @@ pub(super) enum Notes {
 pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Broken>> + Send>;
 
 impl Reading {
+    pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
+        let Inputs { sources, options, dedupe, filter } = inputs;
+        Self { sources: sources.clone(), options: options.clone(), dedupe: *dedupe, filter: filter.clone(), journal }
+    }
+
     /// The state of every input, where all of them are files that can be read twice; `None` where one is not.
     pub(super) fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, Broken> {
         let mut prints = Vec::with_capacity(self.sources.len());

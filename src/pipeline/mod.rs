@@ -10,6 +10,7 @@
 //! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
 //! - [`retry`] turns one answer into one decision; [`outage`] sees when the server is down; [`stop`] names the ways
 //!   in which a job ends early.
+//! - [`Pages`] are records that have to be asked for: the next page is fetched while the keys of the last are sent.
 //! - [`parcel`] puts keys into requests: one by one, or as many as a bulk call takes.
 //! - [`Event`] is all that a listener hears.
 //!
@@ -20,6 +21,7 @@ pub mod call;
 pub mod dispatcher;
 mod event;
 pub mod outage;
+mod pages;
 pub mod parcel;
 mod request;
 pub mod retry;
@@ -29,6 +31,7 @@ mod work;
 
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use pages::Pages;
 pub use parcel::{Batch, Batching};
 pub use request::{Request, Response};
 pub use retry::RetryPolicy;

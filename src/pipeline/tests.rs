@@ -23,6 +23,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 
 mod bulk;
 mod ends;
+mod pages;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(50);
@@ -137,7 +138,7 @@ impl Lab {
             let key = match request {
                 Request::Delete(key) => key,
                 Request::Namespace => KeyName::new("the namespace").unwrap(),
-                Request::DeleteMany(_) => unreachable!("one by one"),
+                Request::DeleteMany(_) | Request::Page(_) => unreachable!("one by one"),
             };
             async move {
                 let nth = seen.count(key.as_str()) + 1;

@@ -20,6 +20,7 @@ mod list;
 mod names;
 mod openapi;
 mod outage;
+mod prefix;
 mod quota;
 mod readme;
 mod refusals;

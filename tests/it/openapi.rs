@@ -86,6 +86,7 @@ fn every_request_that_is_made_is_published() {
         lab.kvsweep(["list", "--prefix", "b/c?"]).run().code(0);
         lab.delete(["keys.txt", "--report", "none"]).run().code(0);
         lab.delete(["keys.txt", "--report", "none", "--bulk", "--namespace", "sandbox"]).run().code(0);
+        lab.delete(["--prefix", "b/c?", "--report", "none"]).run().code(0);
         lab.kvsweep(["namespaces"]).run().code(0);
         lab.kvsweep(["whoami"]).run().code(0);
         let key = lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_API_TOKEN");

@@ -70,12 +70,17 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 49] = [
+const FLAGS: [(&str, &str, &str); 54] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
     ("--delimiter", "", ""),
     ("--no-dedupe", "", ""),
+    ("--prefix", "", ""),
+    ("--all", "", ""),
+    ("--expiring-before", "", ""),
+    ("--without-expiration", "", ""),
+    ("--metadata", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
     ("--yes", "", ""),

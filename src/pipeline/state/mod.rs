@@ -1,6 +1,7 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
-//! What a reply leads to is in `reply`, how records get their final state in `settle`.
+//! What a reply leads to is in `reply`, how records get their final state in `settle`, how they are asked for where they
+//! come in pages in `errand`.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::quota::{Budget, NotYet, Permit};
 use crate::record::{Content, Record};
 use crate::terminal::{count, duration};
 
+use errand::Errand;
+
 /// A wait for the rate that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,7 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// waiting costs no speed.
 const LINGER: Duration = Duration::from_millis(250);
 
+mod errand;
 mod reply;
 mod settle;
 
@@ -101,6 +105,8 @@ pub enum Slot {
     Keys(usize),
     /// To the outage that it asked about.
     Probe,
+    /// To the records that it asked for.
+    Page,
 }
 
 /// Totals of a job.
@@ -116,7 +122,7 @@ pub struct Totals {
     pub keys: u64,
     /// Requests sent.
     pub requests: u64,
-    /// Requests for a key that had one before, or for several of which one had.
+    /// Requests for a key that had one before, or for several of which one had, and for a page that had one before.
     pub retries: u64,
     /// Answers with status 429.
     pub throttled: u64,
@@ -145,6 +151,8 @@ pub struct State {
     rows: VecDeque<Settled>,
     events: Vec<Event>,
     totals: Totals,
+    /// Where records are asked for, unless they are read.
+    errand: Option<Errand>,
     input_ended: bool,
     stop: Option<(Stop, Instant)>,
     /// Whether a signal has come.
@@ -173,6 +181,7 @@ impl State {
             rows: VecDeque::new(),
             events: Vec::new(),
             totals: Totals::default(),
+            errand: None,
             input_ended: false,
             stop: None,
             signalled: false,
@@ -181,8 +190,12 @@ impl State {
         }
     }
 
-    /// Whether more records may be taken from the input.
+    /// Whether records may be taken from the reader; never where they come in pages.
     pub fn wants_records(&self) -> bool {
+        self.errand.is_none() && self.wants_more()
+    }
+
+    fn wants_more(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
             && (self.ready.len() < self.most_ready() || self.wants_a_fresh_key())
@@ -315,7 +328,7 @@ impl State {
         };
         let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
         let due = self.waiting.peek().map(|due| due.at);
-        Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
+        Step::Wait([wake, max_outage, due, self.errand_due(now), self.options.deadline].into_iter().flatten().min())
     }
 
     /// A listener wants to know why nothing happens for a while.
@@ -372,22 +385,42 @@ impl State {
 
     /// One more request, or the moment to ask again (`None`: when something happens).
     fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        if self.ready.is_empty() || !self.has_room_for_rows() {
+        let asks = self.wants_page(now);
+        if (self.ready.is_empty() && !asks) || !self.has_room_for_rows() {
             return Err(None);
         }
         let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.slots.len() < most.min(self.most_in_flight) => false,
-            Allowance::Probe if self.slots.len() < self.most_in_flight => true,
+            Allowance::InFlight(most) if self.in_flight() < most.min(self.most_in_flight) => false,
+            Allowance::Probe if self.in_flight() < self.most_in_flight => true,
             Allowance::NotBefore(moment) => return Err(Some(moment)),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
         };
+        // A key that was never sent is the better probe.
+        if asks && !(probe && self.ready.has_fresh()) {
+            return self.ask(probe, now);
+        }
         let choice = self.choice(probe);
+        if !probe && self.is_filling(choice) {
+            return Err(None);
+        }
         if !probe && let Some(until) = self.lingers(choice, now) {
             return Err(Some(until));
         }
         if !probe && choice == Choice::Fresh(0) && !self.ready.has_again() {
             return Err(None);
         }
+        let permit = self.take_permit(probe, now)?;
+        let parcel =
+            if probe && choice != Choice::Probe { Vec::new() } else { self.ready.take(self.options.batching, choice) };
+        if parcel.is_empty() {
+            self.probe = Some(permit);
+            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
+        }
+        Ok(self.begin(parcel, permit, probe, now))
+    }
+
+    /// The right to send one request now, which is then counted.
+    fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Option<Instant>> {
         let permit = match self.budget.try_take(now) {
             Ok(permit) => permit,
             Err(NotYet::Until(moment)) => {
@@ -396,19 +429,13 @@ impl State {
             }
             Err(NotYet::AnAnswer) => return Err(None),
         };
-        let parcel =
-            if probe && choice != Choice::Probe { Vec::new() } else { self.ready.take(self.options.batching, choice) };
         self.totals.requests += 1;
         if probe {
             self.outage.probe_sent();
         } else if std::mem::take(&mut self.paused) {
             self.events.push(Event::Running);
         }
-        if parcel.is_empty() {
-            self.probe = Some(permit);
-            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
-        }
-        Ok(self.begin(parcel, permit, probe, now))
+        Ok(permit)
     }
 
     fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::errand::Errand;
 use super::{Slot, State};
 use crate::api::BulkReply;
 use crate::api::advice::QuotaNews;
@@ -29,6 +30,7 @@ impl State {
                 self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
             }
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
+            (Slot::Page, Response::Page(answer)) => self.on_page(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
         }
     }
@@ -127,7 +129,7 @@ impl State {
     }
 
     /// What the answer says of the server's quota.
-    fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
+    pub(super) fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
         for news in &reply.quota {
             let policy = news.policy.and_then(|(count, window)| Rate::new(u32::try_from(count).ok()?, window));
             let QuotaNews { name, remaining, reset_after, .. } = news;
@@ -179,11 +181,12 @@ impl State {
             self.ready.iter_mut().for_each(|work| work.refund(epoch));
             let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
             in_flight.for_each(|work| work.refund(epoch));
+            self.errand.iter_mut().for_each(Errand::refund);
         }
         self.tell_of_outage(was_down, now);
     }
 
-    fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
+    pub(super) fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
         match self.outage.allowance(now) {
             Allowance::NotBefore(until) => self.pause_told(until, PauseCause::Outage),
             _ if was_down && self.outage.since().is_none() && std::mem::take(&mut self.paused) => {
@@ -198,7 +201,7 @@ impl State {
         self.events.push(Event::Paused { until, cause });
     }
 
-    fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
+    pub(super) fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
         let counted = asked.unwrap_or(pause);
         if counted > self.options.max_pause {
             let (asked, most) = (duration(counted), duration(self.options.max_pause));
@@ -212,7 +215,7 @@ impl State {
 }
 
 /// What an answer says about the server; nothing where the connection or the quota was the matter.
-fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
+pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
     match answer {
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
             Some(Sign::Alive)
