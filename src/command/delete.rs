@@ -42,8 +42,11 @@ use super::rehearsal::Rehearsal;
 use super::signals;
 use super::telling::Teller;
 
-/// Records read ahead, and rows on their way to the writer.
+/// Records read ahead.
 const AHEAD: usize = 1_024;
+
+/// Rows on their way to the writer: at full speed as many as are settled while a disk takes half a second to be in step.
+const ROWS: usize = 16_384;
 
 /// How often the display is brought up to date while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -103,7 +106,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     };
 
     let Ready { outputs, report, failures } = opened.make(job)?;
-    let (rows, writer) = report::start(outputs, AHEAD)?;
+    let (rows, writer) = report::start(outputs, ROWS)?;
     let supply = match (&rehearsal, look.supply) {
         (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
         (_, supply) => supply,
