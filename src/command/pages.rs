@@ -79,7 +79,8 @@ pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> R
         _ => StopReason::NamespaceNotFound,
     };
     let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
-    Err(Stop::new(reason, format!("the keys cannot be listed: {status}{said}")))
+    let why = format!("the keys cannot be listed: {status}{said}");
+    Err(Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) })
 }
 
 pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {
