@@ -138,7 +138,7 @@ impl State {
         }
     }
 
-    /// The answer to a [`Step::Probe`](super::Step::Probe) came.
+    /// The answer to a probe ([`Slot::Probe`]) came.
     pub fn on_probe(&mut self, answer: Result<(), Reply>, now: Instant) {
         let Some(permit) = self.probe.take() else { return };
         let decision =
