@@ -1,4 +1,4 @@
-//! The names that end up in a request path: keys, accounts, namespaces.
+//! The names that end up in a request path: keys, accounts, namespaces, tokens.
 //!
 //! A value of one of these types is valid by construction, and [`push_encoded`] is the one function of the crate that
 //! turns text into a part of a URL. Nothing here reads, sends or prints.
@@ -120,7 +120,7 @@ impl fmt::Debug for KeyName {
     }
 }
 
-/// Why a string cannot be an account or namespace id.
+/// Why a string cannot be the id of an account, a namespace or a token.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdError {
     /// No characters at all.
@@ -180,6 +180,10 @@ macro_rules! id_type {
 id_type! {
     /// The id of a Cloudflare account: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.
     AccountId
+}
+id_type! {
+    /// The id of an API token, which is no secret: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.
+    TokenId
 }
 id_type! {
     /// The id of a Workers KV namespace: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.

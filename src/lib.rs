@@ -20,6 +20,7 @@
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
@@ -86,3 +87,4 @@ pub mod report;
 pub mod review;
 pub mod sandbox;
 pub mod terminal;
+pub mod wrangler;

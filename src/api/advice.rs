@@ -4,7 +4,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// One entry of `Ratelimit`, joined with the `Ratelimit-Policy` entry of the same name
 /// (draft-ietf-httpapi-ratelimit-headers).
@@ -45,14 +48,18 @@ pub struct Advice {
 impl Advice {
     /// Reads an answer's headers; dates count from `now`.
     pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
-        let texts = |name: &str| -> Vec<&str> {
+        let texts = |name: &HeaderName| -> Vec<&str> {
             let values = headers.get_all(name).iter();
             values.filter_map(|value| value.to_str().ok()).collect()
         };
-        Self {
-            retry_after: texts(RETRY_AFTER.as_str()).iter().find_map(|value| parse_retry_after(value, now)),
-            quota: parse_quota(&texts("ratelimit").join(","), &texts("ratelimit-policy").join(",")),
-        }
+        let retry_after = texts(&RETRY_AFTER).iter().find_map(|value| parse_retry_after(value, now));
+        let limits = texts(&RATELIMIT);
+        // Without limits a policy says nothing; many answers have neither.
+        let quota = match &limits[..] {
+            [] => Vec::new(),
+            limits => parse_quota(&limits.join(","), &texts(&RATELIMIT_POLICY).join(",")),
+        };
+        Self { retry_after, quota }
     }
 
     /// How long a 429 asks everybody to wait: `Retry-After`, else the reset of the window that is used up (of the

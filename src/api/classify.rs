@@ -6,12 +6,14 @@
 use std::time::SystemTime;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 
 use crate::api::advice::Advice;
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
 use crate::api::values::MAX_VALUE_BYTES;
+
+const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,10 @@ pub(crate) enum Call {
     ReadMetadata,
     ReadMany,
     PutMany,
+    ListNamespaces,
+    VerifyToken,
+    GetToken,
+    GetUser,
 }
 
 impl Call {
@@ -31,7 +37,15 @@ impl Call {
     fn is_about_a_key(self) -> bool {
         match self {
             Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
-            Self::DeleteMany | Self::GetNamespace | Self::ListKeys | Self::ReadMany | Self::PutMany => false,
+            Self::DeleteMany
+            | Self::GetNamespace
+            | Self::ListKeys
+            | Self::ReadMany
+            | Self::PutMany
+            | Self::ListNamespaces
+            | Self::VerifyToken
+            | Self::GetToken
+            | Self::GetUser => false,
         }
     }
 
@@ -39,6 +53,8 @@ impl Call {
     pub(crate) fn max_answer(self) -> usize {
         match self {
             Self::DeleteKey | Self::GetNamespace | Self::ReadMetadata => 64 * 1024,
+            // 100 titles of 512 bytes, or all policies of a token.
+            Self::ListNamespaces | Self::VerifyToken | Self::GetToken | Self::GetUser => 1024 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
             Self::DeleteMany | Self::PutMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
@@ -72,19 +88,16 @@ pub(crate) enum Body {
 
 impl Head {
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Self {
-        let text = |name: &str| {
-            let value = headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let says = |name: &str, start: &str| {
-            text(name).is_some_and(|text| text.trim().to_ascii_lowercase().starts_with(start))
+        let says = |name: &HeaderName, start: &[u8]| {
+            let value = headers.get(name).map(|value| value.as_bytes().trim_ascii_start());
+            value.and_then(|value| value.get(..start.len())).is_some_and(|value| value.eq_ignore_ascii_case(start))
         };
         Self {
             status: status.as_u16(),
             advice: Advice::read(headers, now),
-            is_html: says(CONTENT_TYPE.as_str(), "text/html"),
-            is_challenge: says("cf-mitigated", "challenge"),
-            location: text(LOCATION.as_str()),
+            is_html: says(&CONTENT_TYPE, b"text/html"),
+            is_challenge: says(&CF_MITIGATED, b"challenge"),
+            location: headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         }
     }
 }
@@ -195,7 +208,7 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
             (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
                 Answer::Fatal(Fatal::Unauthorized, refusal)
             }
-            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(&refusal)),
+            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
             _ => Answer::Refused(refusal),
         },
     }
@@ -213,9 +226,10 @@ fn value(head: &Head, body: &Body) -> Answer {
 }
 
 /// The server knows no such call.
-fn no_bulk(refusal: &Refusal) -> Refusal {
+fn no_bulk(mut refusal: Refusal) -> Refusal {
     let advice = "this server has no bulk deletes of this form: leave --bulk out, or try --bulk-endpoint legacy";
-    Refusal { message: format!("{}; {advice}", refusal.message), ..*refusal }
+    refusal.message = format!("{}; {advice}", refusal.message);
+    refusal
 }
 
 /// A 2xx without a readable `success: true`.
@@ -261,7 +275,15 @@ fn from_firewall(call: Call, page: &str) -> String {
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
         ),
-        Call::DeleteMany | Call::GetNamespace | Call::ListKeys | Call::ReadMany | Call::PutMany => {
+        Call::DeleteMany
+        | Call::GetNamespace
+        | Call::ListKeys
+        | Call::ReadMany
+        | Call::PutMany
+        | Call::ListNamespaces
+        | Call::VerifyToken
+        | Call::GetToken
+        | Call::GetUser => {
             format!("a firewall refused the request before the API saw it ({page})")
         }
     }

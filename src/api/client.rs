@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::api::answer::{Answer, Reply};
@@ -56,7 +56,7 @@ pub enum ClientError {
 }
 
 /// What the API says of a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// Its id.
     pub id: String,
@@ -84,7 +84,7 @@ impl Client {
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Endpoint::new(&options.base_url, &options.account, &options.namespace);
+        let endpoint = Endpoint::new(&options.base_url, &options.account, &options.namespace)?;
         let http = Http::new(HttpOptions {
             base_url: &options.base_url,
             credentials: options.credentials,

@@ -83,6 +83,7 @@ pub fn url(data: &[u8]) {
             continue;
         };
         let endpoint = Endpoint::new(&base, &account, &namespace);
+        let endpoint = endpoint.unwrap_or_else(|error| panic!("{base}: {error}"));
         let Ok(key) = KeyName::from_bytes(key) else {
             let may_be_refused = std::str::from_utf8(key).is_err() || matches!(key, b"" | b"." | b"..");
             assert!(may_be_refused || key.len() > MAX_KEY_BYTES, "{key:?} is a key");

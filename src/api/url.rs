@@ -9,7 +9,7 @@ use reqwest::Url;
 use thiserror::Error;
 
 use crate::api::bulk::BulkEndpoint;
-use crate::key::{AccountId, KeyName, NamespaceId, push_encoded};
+use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,14 +124,20 @@ pub(crate) struct Endpoint {
     origin: String,
     /// `…/namespaces/{namespace_id}`.
     path: String,
+    /// `…/namespaces/{namespace_id}/values/`, checked to be what was written.
+    values: Url,
 }
 
 impl Endpoint {
-    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Self {
-        Self {
-            origin: base.origin.clone(),
-            path: format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path),
-        }
+    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, NotItself> {
+        let origin = base.origin.clone();
+        let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
+        let text = format!("{origin}{path}/values/");
+        let values = match Url::parse(&text) {
+            Ok(url) if url.as_str() == text => url,
+            other => return Err(not_itself(&text, other, &origin)),
+        };
+        Ok(Self { origin, path, values })
     }
 
     /// Of the namespace itself.
@@ -147,11 +153,17 @@ impl Endpoint {
         }
     }
 
-    /// Of the value of `key`.
+    /// Of the value of `key`. Called for every key, so only the segment is parsed; what comes of it is compared whole.
     pub(crate) fn value(&self, key: &KeyName) -> Result<Url, NotItself> {
-        let mut segment = String::new();
-        key.push_segment(&mut segment);
-        self.exactly(&["/values/", &segment], None)
+        let base = self.values.as_str();
+        let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
+        text.push_str(base);
+        key.push_segment(&mut text);
+        // One segment, relative to its folder: a scheme, a slash, a query or a dot segment it can never be.
+        match self.values.join(&text[base.len()..]) {
+            Ok(url) if url.as_str() == text => Ok(url),
+            other => Err(not_itself(&text, other, &self.origin)),
+        }
     }
 
     /// Of writes by the thousand.
@@ -183,28 +195,86 @@ impl Endpoint {
         self.exactly(&["/keys"], Some(&query))
     }
 
-    /// Parses once and compares: the only way from text to a URL that is sent.
     fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
-        let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
-        let mut text = String::with_capacity(self.origin.len() + self.path.len() + length);
-        text.push_str(&self.origin);
-        text.push_str(&self.path);
-        text.extend(tail.iter().copied());
-        let path = self.origin.len()..text.len();
-        if let Some(query) = query {
-            text.push('?');
-            text.push_str(query);
-        }
-        let (path, wanted) = (&text[path], &text[self.origin.len()..]);
-        match Url::parse(&text) {
-            Ok(url) if url.as_str() == text && url.path() == path && url.query() == query => Ok(url),
-            Ok(url) => Err(NotItself {
-                wanted: wanted.to_owned(),
-                parsed: url.as_str().strip_prefix(&self.origin).unwrap_or(url.as_str()).to_owned(),
-            }),
-            Err(error) => Err(NotItself { wanted: wanted.to_owned(), parsed: error.to_string() }),
+        exactly(&self.origin, &self.path, tail, query)
+    }
+}
+
+/// Whose an API token is; the two kinds are asked for in different places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A user's, for all accounts of that user.
+    User,
+    /// An account's own.
+    Account(AccountId),
+}
+
+/// The URLs of what belongs to an account or a user, not to one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    origin: String,
+    path: String,
+}
+
+impl Site {
+    pub(crate) fn new(base: &BaseUrl) -> Self {
+        Self { origin: base.origin.clone(), path: base.path.clone() }
+    }
+
+    /// Of a page of the namespaces of an account.
+    pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, NotItself> {
+        let query = format!("page={page}&per_page={per_page}");
+        self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
+    }
+
+    /// Of what a token is asked about itself.
+    pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, NotItself> {
+        match owner {
+            Owner::User => self.exactly(&["/user/tokens/verify"], None),
+            Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/verify"], None),
         }
     }
+
+    /// Of the description of a token.
+    pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, NotItself> {
+        match owner {
+            Owner::User => self.exactly(&["/user/tokens/", id.as_str()], None),
+            Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/", id.as_str()], None),
+        }
+    }
+
+    /// Of the user who asks.
+    pub(crate) fn user(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/user"], None)
+    }
+
+    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
+        exactly(&self.origin, &self.path, tail, query)
+    }
+}
+
+/// Parses once and compares: with [`Endpoint::value`], the only way from text to a URL that is sent.
+fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
+    let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
+    let mut text = String::with_capacity(origin.len() + path.len() + length);
+    text.push_str(origin);
+    text.push_str(path);
+    text.extend(tail.iter().copied());
+    let path = origin.len()..text.len();
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    match Url::parse(&text) {
+        Ok(url) if url.as_str() == text && url.path() == &text[path] && url.query() == query => Ok(url),
+        other => Err(not_itself(&text, other, origin)),
+    }
+}
+
+/// `text` came out of a parser as `parsed`, or not at all.
+fn not_itself(text: &str, parsed: Result<Url, impl fmt::Display>, origin: &str) -> NotItself {
+    let path = |url: &str| url.strip_prefix(origin).unwrap_or(url).to_owned();
+    NotItself { wanted: path(text), parsed: parsed.map_or_else(|error| error.to_string(), |url| path(url.as_str())) }
 }
 
 #[cfg(test)]

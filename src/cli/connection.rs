@@ -1,29 +1,25 @@
-//! Which namespace, and who asks.
+//! Which account, which namespace, and who asks.
 
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueHint};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueHint};
 
+use super::delete::Contradiction;
 use super::secret::RefusedSecret;
 use crate::key::{AccountId, NamespaceId};
 
-/// Which namespace, and who asks.
+/// Which account, and who asks; for every command that sends.
 ///
-/// The ids are optional here, because a dry run and a rehearsal need none.
+/// The id is optional here, because a dry run and a rehearsal need none.
 #[derive(Debug, Clone, PartialEq, Args)]
-pub struct ConnectionArgs {
-    /// The account that owns the namespace
+pub struct AccountArgs {
+    /// The account, by its id
     ///
-    /// Not needed with --dry-run and --sandbox.
+    /// `wrangler whoami` shows it. delete does not need it with --dry-run and --sandbox.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_ACCOUNT_ID")]
     pub account_id: Option<AccountId>,
-
-    /// The namespace to delete from
-    ///
-    /// Its id, not its title: `wrangler kv namespace list` shows it. Not needed with --dry-run and --sandbox.
-    #[arg(long, value_name = "ID", env = "CLOUDFLARE_KV_NAMESPACE_ID")]
-    pub namespace_id: Option<NamespaceId>,
 
     /// Read the API token from a file
     ///
@@ -50,4 +46,62 @@ pub struct ConnectionArgs {
 
     #[command(flatten)]
     refused: RefusedSecret,
+}
+
+/// Which namespace, and who asks.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ConnectionArgs {
+    /// The namespace, by its id
+    ///
+    /// `kvsweep namespaces` shows it. delete does not need it with --dry-run and --sandbox.
+    #[arg(long, value_name = "ID", env = "CLOUDFLARE_KV_NAMESPACE_ID")]
+    pub namespace_id: Option<NamespaceId>,
+
+    /// The namespace, by its title
+    ///
+    /// Taken exactly; its id is looked up in the account first. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    #[arg(long, value_name = "TITLE", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
+    pub namespace: Option<String>,
+
+    /// The namespace behind a binding of the nearest wrangler file
+    ///
+    /// `wrangler.json`, `wrangler.jsonc` or `wrangler.toml` of this folder, else of those above it. Its `account_id`
+    /// is taken where none is given. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
+    pub binding: Option<String>,
+
+    /// The environment of the wrangler file that --binding is looked up in
+    ///
+    /// Without it its top level. As in wrangler an environment inherits no binding from there.
+    #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", hide_short_help = true)]
+    pub environment: Option<String>,
+
+    /// Which account, and who asks.
+    #[command(flatten)]
+    pub account: AccountArgs,
+}
+
+impl ConnectionArgs {
+    /// Lets `--namespace` and `--binding` win over the environment's namespace; finds what clap alone cannot tell from
+    /// that.
+    pub(super) fn settle(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if self.binding.is_none() && typed("environment") {
+            return Contradiction::conflict("--env says where --binding is looked up, and there is no --binding");
+        }
+        let ways = [
+            ("--namespace-id", typed("namespace_id")),
+            ("--namespace", self.namespace.is_some()),
+            ("--binding", self.binding.is_some()),
+        ];
+        let given: Vec<_> = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+        if given.len() > 1 {
+            let flags = given.join(" and ");
+            return Contradiction::conflict(format!("{flags} all name the namespace; give one of them"));
+        }
+        if self.namespace.is_some() || self.binding.is_some() {
+            self.namespace_id = None;
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,11 @@
 //! `kvsweep delete`: its groups of flags, and what cannot be said together.
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ValueHint};
+use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
+use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::{PaceArgs, RequestArgs};
 use super::report::ReportArgs;
@@ -39,6 +40,10 @@ pub struct DeleteArgs {
     /// How the inputs are read.
     #[command(flatten, next_help_heading = "Input")]
     pub input: InputArgs,
+
+    /// Keys that are listed instead.
+    #[command(flatten, next_help_heading = "Input")]
+    pub namespace: NamespaceArgs,
 
     /// What keeps a mistake small.
     #[command(flatten, next_help_heading = "Safety")]
@@ -83,8 +88,10 @@ pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), Contradiction> {
 
 impl DeleteArgs {
     /// Finds the contradictions that clap alone cannot see, because they depend on values.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
         self.check_input()?;
+        self.check_namespace()?;
         self.check_report()?;
         self.check_outputs()?;
         check_rates(&self.pace.requests)?;
@@ -112,6 +119,34 @@ impl DeleteArgs {
             return Contradiction::conflict(
                 "--column by name needs a header; with --no-header give the column's number, from 1",
             );
+        }
+        Ok(())
+    }
+
+    fn check_namespace(&self) -> Result<(), Contradiction> {
+        let given = &self.namespace;
+        let flag = if given.all { "--all" } else { "--prefix" };
+        let selects = [
+            ("--expiring-before", given.expiring_before.is_some()),
+            ("--without-expiration", given.without_expiration),
+            ("--metadata", !given.metadata.is_empty()),
+        ];
+        match selects.iter().find(|(_, given)| *given) {
+            Some((selecting, _)) if !given.is_given() => {
+                let text = format!("{selecting} selects from the keys of a namespace: it needs --prefix or --all");
+                return Err(Contradiction(ErrorKind::MissingRequiredArgument, text));
+            }
+            _ if !given.is_given() => return Ok(()),
+            _ => {}
+        }
+        for (refused, said, why) in [
+            ("--resume", self.report.resume, "run it again with a new report: what is deleted is no longer listed"),
+            ("--sandbox", self.safety.sandbox, "a rehearsal knows no keys but those of an INPUT"),
+            ("--expect", self.safety.expect.is_some(), "the keys are not counted first; --max-keys stops the job"),
+        ] {
+            if said {
+                return Contradiction::conflict(format!("{refused} cannot be used with {flag}: {why}"));
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use clap::{ArgAction, ArgMatches, Args, ValueEnum, ValueHint};
 
 use super::connection::ConnectionArgs;
 use super::delete::{Contradiction, check_rates};
@@ -139,7 +139,8 @@ impl ListArgs {
     }
 
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
         check_rates(&self.requests)?;
         let file = self.file();
         for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {

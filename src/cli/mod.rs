@@ -4,9 +4,9 @@
 //! terminal and the files is decided elsewhere, and nothing here is passed further down than that.
 //!
 //! - [`args`]: the command itself and its subcommands
-//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`safety`], [`report`], [`pace`],
+//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
-//! - [`list`]: `kvsweep list`
+//! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
@@ -18,6 +18,8 @@ pub mod connection;
 pub mod delete;
 pub mod input;
 pub mod list;
+pub mod namespace;
+pub mod namespaces;
 pub mod output;
 pub mod pace;
 pub mod parse;
@@ -29,14 +31,17 @@ pub mod safety;
 pub mod sandbox;
 mod secret;
 pub mod value;
+pub mod whoami;
 
 pub use args::{Cli, Command};
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
+pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
 pub use restore::RestoreArgs;
 pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
+pub use whoami::WhoamiArgs;
 
 #[cfg(test)]
 mod tests;

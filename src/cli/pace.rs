@@ -53,7 +53,7 @@ pub struct RequestArgs {
 
     /// Stop after DURATION, with what is in flight finished
     ///
-    /// Counted from the first request. The exit code is 5 and --resume goes on. Without it there is no limit.
+    /// Counted from the first request. The exit code is 5, and --resume goes on where there is one. Without it there is no limit.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
     pub deadline: Option<Duration>,
 }
@@ -85,7 +85,7 @@ pub struct PaceArgs {
     pub bulk_endpoint: BulkEndpointArg,
 
     /// How many requests may be in flight at once, 1 to 1024
-    #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32")]
+    #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 

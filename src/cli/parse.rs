@@ -54,12 +54,15 @@ fn is_set(variable: &OsStr) -> bool {
 
 pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    let (name, checked) = match &cli.command {
-        Command::Delete(delete) => ("delete", delete.check()),
-        Command::List(list) => ("list", list.check()),
-        Command::Restore(restore) => ("restore", restore.check()),
-        Command::Report(_) | Command::Sandbox(_) => return Ok(cli),
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
+    let checked = match &mut cli.command {
+        Command::Delete(delete) => delete.check(matches),
+        Command::List(list) => list.check(matches),
+        Command::Restore(restore) => restore.check(matches),
+        Command::Namespaces(namespaces) => namespaces.check(),
+        Command::Whoami(whoami) => whoami.check(matches),
+        Command::Report(_) | Command::Sandbox(_) => Ok(()),
     };
     if let Err(Contradiction(kind, message)) = checked {
         return Err(match command.find_subcommand_mut(name) {

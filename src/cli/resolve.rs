@@ -7,8 +7,12 @@ use std::path::Path;
 
 use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
-use crate::command::{Connection, Error, Job, ListJob, Mode, Question, ReportTo, RestoreJob, Reviewing, Serving, Task};
+use crate::command::{
+    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
+    ReportTo, RestoreJob, Reviewing, Serving, Task, Wanted, WhoamiJob,
+};
 use crate::input::{Column, Format, Header, InputOptions, Source};
+use crate::key::AccountId;
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
 use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
@@ -19,12 +23,18 @@ use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
+use crate::wrangler::{self, Bound, nearest};
 
-use super::connection::ConnectionArgs;
+use super::connection::{AccountArgs, ConnectionArgs};
 use super::input::InputArgs;
-use super::pace::BulkEndpointArg;
-use super::value::{ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg};
-use super::{Cli, Command, DeleteArgs, ListArgs, RestoreArgs, ReviewArgs, SandboxArgs};
+use super::namespace::NamespaceArgs;
+use super::pace::{BulkEndpointArg, RequestArgs};
+use super::value::{
+    ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
+};
+use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+
+const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
 
 /// What the command line asks for.
 ///
@@ -35,6 +45,8 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
         Command::Restore(args) => restoring(*args).map(|job| Task::Restore(Box::new(job))),
+        Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
+        Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
     }
@@ -82,18 +94,30 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
 
 fn job(args: DeleteArgs) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
+    let listed = args.namespace.is_given();
+    let hint = if listed { "" } else { "; --dry-run and --sandbox need neither ids nor credentials" };
     let mode = match (args.safety.dry_run, args.safety.sandbox) {
         (true, _) => Mode::DryRun,
         (false, true) => Mode::Rehearsal,
-        (false, false) => {
-            Mode::Real(connection(args.connection, "; --dry-run and --sandbox need neither ids nor credentials")?)
-        }
+        (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
+    };
+    let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
+    let keys = if listed {
+        let connection = match &mode {
+            Mode::Real(connection) => connection.clone(),
+            Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
+        };
+        Keys::Namespace(Box::new(wanted(args.namespace, connection, filter)))
+    } else {
+        Keys::Inputs(Inputs {
+            sources: sources(args.inputs)?,
+            dedupe: !args.input.no_dedupe,
+            options: input_options(args.input),
+            filter,
+        })
     };
     Ok(Job {
-        sources: sources(args.inputs)?,
-        dedupe: !args.input.no_dedupe,
-        input: input_options(args.input),
-        filter: filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?,
+        keys,
         guards: Guards {
             max_keys: args.safety.max_keys.map(NonZeroU64::get),
             expect: args.safety.expect.map(NonZeroU64::get),
@@ -143,6 +167,23 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
     })
 }
 
+fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filter) -> Wanted {
+    Wanted {
+        connection,
+        prefixes: Prefixes::new(args.prefixes),
+        selection: Selection {
+            names,
+            expiring_before: args.expiring_before.map(moment),
+            without_expiration: args.without_expiration,
+            metadata: args.metadata,
+        },
+    }
+}
+
+fn moment(when: WhenArg) -> Moment {
+    Moment { at: when.at(wall_now()), said: when.said }
+}
+
 fn rates(args: Vec<RateArg>) -> Vec<Rate> {
     let limit = |rate| match rate {
         RateArg::Limit(rate) => Some(rate),
@@ -160,14 +201,13 @@ fn line_format(format: LogFormat) -> LineFormat {
 
 fn listing(args: ListArgs) -> Result<ListJob, Error> {
     let format = args.format();
-    let moment = args.expiring_before.map(|when| Moment { at: when.at(wall_now()), said: when.said });
     let progress = args.output.progress_mode();
     Ok(ListJob {
         connection: connection(args.connection, "")?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
             names: filter(args.protect.clone(), None, args.only.clone())?,
-            expiring_before: moment,
+            expiring_before: args.expiring_before.map(moment),
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },
@@ -281,13 +321,29 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection, Error> {
+fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection<NamespaceRef>, Error> {
     let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
-    let account =
-        args.account_id.ok_or_else(|| missing("which account? give --account-id or CLOUDFLARE_ACCOUNT_ID"))?;
-    let namespace = args
-        .namespace_id
-        .ok_or_else(|| missing("which namespace? give --namespace-id or CLOUDFLARE_KV_NAMESPACE_ID"))?;
+    let (named, namespace) = namespace(&args)?;
+    let account = args.account.account_id.clone().or(named);
+    let account = account.ok_or_else(|| missing(NO_ACCOUNT))?;
+    let namespace = namespace.ok_or_else(|| {
+        missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID, --namespace or --binding")
+    })?;
+    let Access { base_url, credentials, ca_file } = access(args.account, hint)?;
+    Ok(Connection { base_url, credentials, account, namespace, ca_file })
+}
+
+/// The namespace as it was named, and the account that a wrangler file names with it.
+fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
+    if let Some(binding) = &args.binding {
+        let bound = bound(binding, args.environment.as_deref())?;
+        return Ok((bound.account, Some(NamespaceRef::Id(bound.namespace))));
+    }
+    let title = args.namespace.clone().map(NamespaceRef::Title);
+    Ok((None, title.or_else(|| args.namespace_id.clone().map(NamespaceRef::Id))))
+}
+
+fn access(args: AccountArgs, hint: &str) -> Result<Access, Error> {
     let base_url: BaseUrl =
         args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -297,12 +353,54 @@ fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection, Error> {
         (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
             (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
             _ => {
-                return Err(missing(
+                return Err(Error::Usage(format!(
                     "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
-                     --api-token-file",
-                ));
+                     --api-token-file{hint}"
+                )));
             }
         },
     };
-    Ok(Connection { base_url, credentials, account, namespace, ca_file: args.cacert })
+    Ok(Access { base_url, credentials, ca_file: args.cacert })
+}
+
+fn patience(args: RequestArgs) -> Patience {
+    Patience {
+        rates: rates(args.rates),
+        retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
+        timeout: args.timeout,
+        max_pause: args.max_pause,
+        deadline: args.deadline,
+    }
+}
+
+fn namespaces(args: NamespacesArgs) -> Result<NamespacesJob, Error> {
+    let account = args.account.account_id.clone().ok_or_else(|| Error::Usage(NO_ACCOUNT.to_owned()))?;
+    Ok(NamespacesJob { access: access(args.account, "")?, account, json: args.json, patience: patience(args.requests) })
+}
+
+fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
+    let (named, namespace) = namespace(&args.connection)?;
+    let account = args.connection.account.account_id.clone().or(named);
+    if namespace.is_some() && account.is_none() {
+        return Err(Error::Usage(NO_ACCOUNT.to_owned()));
+    }
+    Ok(WhoamiJob {
+        access: access(args.connection.account, "")?,
+        account,
+        namespace,
+        json: args.json,
+        patience: patience(args.requests),
+    })
+}
+
+/// What the nearest wrangler file says of a binding.
+fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
+    let here = std::env::current_dir();
+    let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
+    let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
+    let bound = wrangler::bound(&file, binding, environment);
+    let bound =
+        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Shown(&file.to_string_lossy()))))?;
+    tracing::info!("{} binds {binding:?} to namespace {}", Shown(&file.to_string_lossy()), bound.namespace);
+    Ok(bound)
 }

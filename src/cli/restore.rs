@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ValueHint};
+use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
 use super::delete::{Contradiction, check_rates};
@@ -94,7 +94,8 @@ pub struct RestoreArgs {
 
 impl RestoreArgs {
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
         check_rates(&self.requests)?;
         match &self.report {
             Some(ReportArg::Path(_)) => Ok(()),

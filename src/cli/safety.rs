@@ -12,7 +12,7 @@ use super::value::{MaxFailures, count};
 pub struct SafetyArgs {
     /// Send nothing: check the inputs, count, estimate the time
     ///
-    /// Needs no credentials. With --report it writes what would be done, and that report can be given as INPUT
+    /// Needs no credentials, but for --prefix and --all. With --report it writes what would be done, and that report can be given as INPUT
     /// later, so that what was reviewed is what is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
@@ -43,7 +43,7 @@ pub struct SafetyArgs {
 
     /// Delete nothing when the inputs name more than N keys
     ///
-    /// Files are counted before anything is sent; a job that reads stdin stops once N keys were taken. Without
+    /// Files are counted before anything is sent; a job that reads stdin or lists stops once N keys were taken. Without
     /// it there is no limit.
     #[arg(long, value_name = "N", env = "KVSWEEP_MAX_KEYS", value_parser = count)]
     pub max_keys: Option<NonZeroU64>,
@@ -70,7 +70,8 @@ pub struct SafetyArgs {
     /// Never delete a key that matches; repeatable
     ///
     /// Its row is invalid and says why, and the exit code is 3. * stands for any characters, / among them; ? for one;
-    /// `[ab]`, `{a,b}` and `\` work as in a shell. Without it every key may be deleted.
+    /// `[ab]`, `{a,b}` and `\` work as in a shell. With --prefix or --all such a key is just not taken. Without it every
+    /// key may be deleted.
     #[arg(long, value_name = "GLOB", hide_short_help = true)]
     pub protect: Vec<String>,
 

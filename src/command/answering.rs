@@ -1,7 +1,9 @@
 //! Carries out what the pipeline asks for, one request each.
 
-use crate::api::{BulkEndpoint, Client, Room};
+use crate::api::answer::Reply;
+use crate::api::{BulkEndpoint, Client, Metadata, Room};
 use crate::backup::{Backup, Entry};
+use crate::key::KeyName;
 use crate::pipeline::{Request, Response};
 
 /// The most bytes of large values that are in memory at once.
@@ -17,6 +19,15 @@ pub(super) struct Keeping {
 impl Keeping {
     pub(super) fn new(backup: Backup) -> Self {
         Self { backup, room: Room::new(ROOM) }
+    }
+
+    /// Reads a value and keeps it; a success says that it is on the disk. `Err` says why no backup can be written.
+    async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
+        let (reply, value) = client.value(&key, &self.room).await;
+        if let Some(value) = value {
+            self.backup.keep(Entry { key, value, metadata }).await?;
+        }
+        Ok(reply)
     }
 }
 
@@ -35,25 +46,23 @@ impl Answering {
     pub(super) async fn answer(self, request: Request) -> Response {
         let Some(client) = &self.client else { return Response::Namespace(Ok(())) };
         match request {
-            Request::Delete(key) => Response::Delete(client.delete(&key).await),
-            Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys, self.bulk_endpoint).await),
+            // The loop keeps and moves these futures; in boxes they are small. The usual one is the one that counts.
+            Request::Delete(key) => Response::Delete(Box::pin(client.delete(&key)).await),
+            Request::DeleteMany(keys) => {
+                Response::DeleteMany(Box::pin(client.delete_many(&keys, self.bulk_endpoint)).await)
+            }
             Request::Metadata(key) => {
-                let (reply, metadata) = client.metadata(&key).await;
+                let (reply, metadata) = Box::pin(client.metadata(&key)).await;
                 Response::Metadata(reply, metadata)
             }
             Request::BackUp(key, metadata) => {
-                let Some(Keeping { backup, room }) = &self.keeping else {
+                let Some(keeping) = &self.keeping else {
                     return Response::BackedUp(Err("no backup was opened".to_owned()));
                 };
-                let (reply, value) = client.value(&key, room).await;
-                if let Some(value) = value
-                    && let Err(why) = backup.keep(Entry { key, value, metadata }).await
-                {
-                    return Response::BackedUp(Err(why));
-                }
-                Response::BackedUp(Ok(reply))
+                Response::BackedUp(Box::pin(keeping.back_up(client, key, metadata)).await)
             }
-            Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+            Request::Namespace => Response::Namespace(Box::pin(client.namespace()).await.map(drop)),
+            Request::Page(request) => Response::Page(Box::pin(client.page(&request)).await),
         }
     }
 }

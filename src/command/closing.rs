@@ -11,7 +11,10 @@ use crate::report::Summary;
 use crate::terminal::{Shown, counted};
 
 use super::error::Error;
-use super::job::{Job, Mode, ReportTo};
+use super::job::{Job, Keys, Mode, ReportTo};
+
+/// Why a job over the keys of a namespace needs no journal.
+const GONE: &str = "what is deleted is no longer listed";
 
 /// What is said at the end of a job.
 #[derive(Debug)]
@@ -90,43 +93,58 @@ impl Closing<'_> {
     /// What to do now, where something is left to do.
     fn next_step(&self, code: ExitCode) -> Vec<String> {
         let mut steps = Vec::new();
+        steps.extend(self.stop.and_then(advice).map(str::to_owned));
         match self.stop.map(|stop| stop.reason) {
-            Some(StopReason::Unauthorized) => steps.push(
-                "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
-                 Edit\" on this account, and must not have expired."
-                    .to_owned(),
-            ),
-            Some(StopReason::NamespaceNotFound) => steps.push(
-                "next: check --namespace-id: it is the id, not the title, and `wrangler kv namespace list` shows it."
-                    .to_owned(),
-            ),
-            Some(StopReason::AccountNotFound) => steps.push(
-                "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id.".to_owned(),
-            ),
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
             Some(StopReason::MaxKeys) => {
-                steps.push("next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned());
+                steps.push(
+                    "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
+                );
             }
             Some(StopReason::MaxFailures) => {
                 steps.push("next: see in the report why keys failed before going on.".to_owned());
             }
-            Some(StopReason::Outage | StopReason::Deadline | StopReason::Interrupted | StopReason::IoError) | None => {}
+            _ => {}
         }
         let begun = self.totals.tally.total() > 0 || self.totals.resumed > 0;
         let unfinished = self.stop.is_some() || self.totals.tally.failures() > 0;
         if matches!(self.job.mode, Mode::Real(_)) && unfinished && begun && code != ExitCode::Success {
-            steps.extend(self.report.map(|report| {
-                let report = shell_word(&report.to_string_lossy());
-                format!("go on: the same command with --resume --report {report}")
-            }));
+            match (&self.job.keys, &self.job.report) {
+                (Keys::Inputs(_), _) => steps.extend(self.report.map(|report| {
+                    let report = shell_word(&report.to_string_lossy());
+                    format!("go on: the same command with --resume --report {report}")
+                })),
+                (Keys::Namespace(_), ReportTo::File(_)) => {
+                    steps.push(format!("go on: the same command with another --report; {GONE}"));
+                }
+                (Keys::Namespace(_), _) => steps.push(format!("go on: the same command again; {GONE}")),
+            }
         }
         if self.totals.tally.get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
             steps.push("--report PATH lists the invalid records and why they are.".to_owned());
         }
         steps
     }
+}
+
+/// What to do about credentials, an account or a namespace that the server does not take.
+pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
+    Some(match stop.reason {
+        _ if !stop.told => return None,
+        StopReason::Unauthorized => {
+            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
+             Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
+        }
+        StopReason::NamespaceNotFound => {
+            "next: check --namespace-id (it is the id, not the title): `kvsweep namespaces` lists those of this account."
+        }
+        StopReason::AccountNotFound => {
+            "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
+        }
+        _ => return None,
+    })
 }
 
 /// A word that a shell reads as it is.

@@ -10,7 +10,7 @@ use crate::key::{AccountId, NamespaceId};
 use crate::terminal::{Shown, count, counted};
 
 /// How many keys are shown at most.
-const SHOWN_KEYS: usize = 5;
+pub(super) const SHOWN_KEYS: usize = 5;
 
 /// How much of a key is shown, in characters: five keys of 512 bytes would push the count off the screen.
 const SHOWN_CHARS: usize = 100;
@@ -35,8 +35,12 @@ pub enum Action {
 pub struct Question {
     /// What is to be done with the keys.
     pub action: Action,
-    /// How many keys; `None` where they come from stdin and nobody knows yet.
+    /// How many keys, where that is known.
     pub keys: Option<u64>,
+    /// What is said where it is not.
+    pub uncounted: &'static str,
+    /// How the names begin, exactly; empty where they are not listed, or all of them are.
+    pub prefixes: Vec<String>,
     /// The namespace's title, where it could be had; may hold any character.
     pub title: Option<String>,
     /// The namespace that loses the keys.
@@ -47,8 +51,19 @@ pub struct Question {
     pub first_keys: Vec<String>,
     /// What else is worth knowing before the answer.
     pub note: Option<String>,
-    /// Whether the number of keys itself has to be typed. Without a number `yes` is asked for.
-    pub must_type_count: bool,
+    /// What counts as a yes.
+    pub to_type: ToType,
+}
+
+/// What has to be typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToType {
+    /// `yes`.
+    Yes,
+    /// The number of keys; `yes` where it is not known.
+    Count,
+    /// This name of the namespace.
+    Name(String),
 }
 
 /// What came of the question.
@@ -94,20 +109,24 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
 impl Question {
     /// The number that has to be typed, where one has to.
     fn wanted_count(&self) -> Option<u64> {
-        self.keys.filter(|_| self.must_type_count)
+        self.keys.filter(|_| self.to_type == ToType::Count)
     }
 
     /// The whole question, up to the place where the answer is typed.
     fn render(&self) -> String {
         let what = match self.keys {
             Some(keys) => counted(keys, "key"),
-            None => "as many keys as stdin holds".to_owned(),
+            None => self.uncounted.to_owned(),
         };
         let (verb, from) = match self.action {
             Action::Delete => ("delete", "from"),
             Action::Restore { .. } => ("restore", "into"),
         };
         let mut lines = vec![format!("About to {verb} {what}")];
+        for (index, prefix) in self.prefixes.iter().enumerate() {
+            let label = if index == 0 { "prefix" } else { "" };
+            lines.push(format!("  {label:<14}  {}", shortened(prefix)));
+        }
         lines.push(match &self.title {
             Some(title) => format!("  {from} namespace  {} ({})", Shown(title), self.namespace),
             None => format!("  {from} namespace  {}", self.namespace),
@@ -126,9 +145,10 @@ impl Question {
             Action::Restore { over: false } => "Keys that are there now are left as they are.".to_owned(),
         });
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
-        lines.push(match self.wanted_count() {
-            Some(keys) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
-            None => format!("Type yes to {verb} {pronoun}: "),
+        lines.push(match (self.wanted_count(), &self.to_type) {
+            (Some(keys), _) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
+            (None, ToType::Name(name)) => format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Shown(name)),
+            (None, ToType::Yes | ToType::Count) => format!("Type yes to {verb} {pronoun}: "),
         });
         lines.join("\n")
     }
@@ -138,9 +158,12 @@ impl Question {
             return false;
         };
         let answer = answer.trim();
-        match self.wanted_count() {
-            Some(keys) => answer.replace(',', "") == keys.to_string(),
-            None => answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"),
+        match (self.wanted_count(), &self.to_type) {
+            (Some(keys), _) => answer.replace(',', "") == keys.to_string(),
+            (None, ToType::Name(name)) => answer == name,
+            (None, ToType::Yes | ToType::Count) => {
+                answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
+            }
         }
     }
 }
@@ -166,7 +189,9 @@ mod tests {
             account: "023e105f4ecef8ad9ca31a8372d0c353".parse().unwrap(),
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
             note: None,
-            must_type_count: false,
+            to_type: ToType::Yes,
+            uncounted: "as many keys as stdin holds",
+            prefixes: Vec::new(),
         }
     }
 
@@ -195,7 +220,7 @@ mod tests {
     #[test]
     fn a_question_about_stdin_has_no_number() {
         let question =
-            Question { keys: None, title: None, first_keys: Vec::new(), must_type_count: true, ..question() };
+            Question { keys: None, title: None, first_keys: Vec::new(), to_type: ToType::Count, ..question() };
         insta::assert_snapshot!(question.render(), @r"
         About to delete as many keys as stdin holds
           from namespace  0f2ac74b498b48028cb68387c421e279
@@ -204,6 +229,35 @@ mod tests {
         Type yes to delete them:
         ");
         assert_eq!(answered(&question, b"yes\n").0, Confirmation::Granted);
+    }
+
+    #[test]
+    fn a_question_about_a_namespace_shows_its_prefixes_and_may_want_its_name() {
+        let question = Question {
+            keys: None,
+            uncounted: "every key that begins with a prefix below",
+            prefixes: vec!["tmp:".to_owned(), "a\r".to_owned()],
+            to_type: ToType::Name("production".to_owned()),
+            ..question()
+        };
+        insta::assert_snapshot!(question.render(), @r"
+        About to delete every key that begins with a prefix below
+          prefix          tmp:
+                          a\r
+          from namespace  sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          of account      023e105f4ecef8ad9ca31a8372d0c353
+          first keys      user:1
+                          user:\r2
+                          k3
+                          k4
+                          k5
+        This cannot be undone.
+        Type the namespace's name (production) to delete them:
+        ");
+        assert_eq!(answered(&question, b" production\n").0, Confirmation::Granted);
+        for no in ["yes\n", "Production\n", "prod\n", "\n"] {
+            assert_eq!(answered(&question, no.as_bytes()).0, Confirmation::Declined, "{no:?}");
+        }
     }
 
     #[test]
@@ -237,7 +291,7 @@ mod tests {
 
     #[test]
     fn where_the_number_is_asked_for_a_yes_is_not_enough() {
-        let question = Question { must_type_count: true, ..question() };
+        let question = Question { to_type: ToType::Count, ..question() };
         assert!(question.render().ends_with("\nType the number of keys (12,345) to delete them: "));
         assert_eq!(answered(&question, b"yes\n").0, Confirmation::Declined);
         assert_eq!(answered(&question, b"1234\n").0, Confirmation::Declined);

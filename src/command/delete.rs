@@ -1,9 +1,7 @@
 //! The job itself, for real or as a rehearsal: look, ask, send, say what came of it.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
@@ -11,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 use crate::api::{Client, ClientOptions, Namespace};
 use crate::backup;
@@ -20,37 +18,44 @@ use crate::exit::ExitCode;
 use crate::input::feed;
 use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::{State, Totals};
-use crate::pipeline::{End, Options, RetryPolicy, Stop, run as run_pipeline};
+use crate::pipeline::{End, Options, Pages as _, RetryPolicy, Stop, run as run_pipeline};
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, least_time};
+use crate::record::{Content, Record};
 use crate::report::{self, Journal, ReportError, Writer, Written};
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::{Shown, duration};
 
 use super::answering::{Answering, Keeping};
+use super::asking::Calls;
 use super::closing::Closing;
-use super::confirm::{self, Confirmation};
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
+use super::locate::{Missed, locate};
 use super::outputs::{Opened, Ready};
+use super::pages::{NamespacePages, next_page};
 use super::preflight;
-use super::reading::{BoxedRecords, Broken, Notes, Reading};
+use super::reading::Broken;
 use super::rehearsal::Rehearsal;
 use super::signals;
 use super::telling::Teller;
+use super::ticking::ticking;
 
-/// Records read ahead, and rows on their way to the writer.
+mod look;
+mod question;
+
+use look::{Supply, look};
+use question::ask;
+
+/// Records read ahead.
 const AHEAD: usize = 1_024;
 
-/// How often the display is brought up to date while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
+/// Rows on their way to the writer: at full speed as many as are settled while a disk takes half a second to be in step.
+const ROWS: usize = 16_384;
 
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
-
-/// Above so many keys the count itself has to be typed.
-const MUST_TYPE_COUNT: u64 = 10_000;
 
 /// Looks at the input, asks, deletes, and says what came of it.
 pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
@@ -58,18 +63,13 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
-    let look = look(job, opened.journal.clone())?;
+    let mut look = look(job, opened.journal.clone())?;
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
         return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
-    let connection = match (&rehearsal, &job.mode) {
-        (Some(rehearsal), _) => rehearsal.connection()?,
-        (None, Mode::Real(connection)) => connection.clone(),
-        (None, Mode::DryRun | Mode::Rehearsal) => return Err(Error::Usage("a dry run has no connection".to_owned())),
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let mut sending = Sending {
@@ -77,19 +77,28 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         totals: Totals::default(),
         rng: StdRng::from_rng(&mut rand::rng()),
     };
-    let client = if look.nothing_to_send { None } else { Some(client(job, &connection)?) };
-    let namespace = match &client {
-        Some(client) => match runtime.block_on(sending.preflight(job, client)) {
-            Ok(namespace) => Some(namespace),
-            Err(stop) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
-        },
-        None => None,
+    let met = if look.nothing_to_send {
+        None
+    } else {
+        match runtime.block_on(sending.meet(job, rehearsal.as_ref())) {
+            Ok(met) => Some(met),
+            Err(Missed::Stop(stop)) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
+            Err(Missed::Error(error)) => return Err(error),
+        }
     };
-    let consent = match (&rehearsal, job.question) {
-        (Some(_), _) => Consent::Rehearsal,
-        (None, Question::Answered) => Consent::Flag,
-        (None, Question::Ask) if look.nothing_to_send => Consent::Flag,
-        (None, Question::Ask) => ask(job, &connection, look.plan.as_ref(), namespace)?,
+    if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
+        match runtime.block_on(sending.page(job, &met.client, pages)) {
+            Ok(records) => *first = records,
+            Err(stop) => return stopped_before(job, None, sending.totals, &stop),
+        }
+        let is_key = |record: &Record| matches!(record.content, Content::Key(_));
+        look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
+    }
+    let consent = match (&rehearsal, job.question, &met) {
+        (Some(_), ..) => Consent::Rehearsal,
+        (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
+        (None, Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
+        (None, Question::Ask, Some(met)) => ask(job, met, &look)?,
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
@@ -101,13 +110,14 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
         None => (None, None),
     };
-    let (rows, writer) = report::start(outputs, AHEAD)?;
-    let records = match &rehearsal {
-        Some(rehearsal) => rehearsal.fill(look.records),
-        None => look.records,
+    let (rows, writer) = report::start(outputs, ROWS)?;
+    let supply = match (&rehearsal, look.supply) {
+        (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
+        (_, supply) => supply,
     };
-    let answering = Answering { client, bulk_endpoint: job.bulk_endpoint, keeping };
-    let parts = Parts { approved, answering, records, rows, writer, backup };
+    let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
+    let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
+    let parts = Parts { approved, answering, supply, rows, writer, backup };
     let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
@@ -122,49 +132,16 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         report: report.as_deref(),
         failures: failures.as_deref(),
         backup: job.backup.as_deref().zip(kept),
-        notes: rehearsal.iter().flat_map(Rehearsal::ending).collect(),
+        notes: which.into_iter().chain(rehearsal.iter().flat_map(Rehearsal::ending)).collect(),
     };
     closing.say()
-}
-
-/// What the first look at the input showed.
-struct Look {
-    /// What the first pass found, where the input can be read twice.
-    plan: Option<Plan<Broken>>,
-    /// The records, for the job.
-    records: BoxedRecords,
-    nothing_to_send: bool,
-}
-
-/// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
-/// input before anything is sent.
-fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Error> {
-    let reading = Reading {
-        sources: job.sources.clone(),
-        options: job.input.clone(),
-        dedupe: job.dedupe,
-        filter: job.filter.clone(),
-        journal,
-    };
-    if let Some(prints) = reading.fingerprints()? {
-        let plan = survey(&reading)?;
-        let nothing_to_send = plan.keys == 0;
-        return Ok(Look { plan: Some(plan), records: reading.records_unchanged(prints), nothing_to_send });
-    }
-    if job.guards.expect.is_some() {
-        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
-    }
-    let mut records = reading.records(Notes::Given);
-    let first = records.next().transpose()?;
-    let nothing_to_send = first.is_none();
-    Ok(Look { plan: None, records: Box::new(first.into_iter().map(Ok).chain(records)), nothing_to_send })
 }
 
 /// The parts of a job that are ready to run.
 struct Parts {
     approved: Approved,
     answering: Answering,
-    records: BoxedRecords,
+    supply: Supply,
     rows: mpsc::Sender<Settled>,
     writer: Writer,
     backup: Option<backup::Writer>,
@@ -180,10 +157,42 @@ struct Sending {
     rng: StdRng,
 }
 
+/// The namespace, found and seen, and the way to it.
+struct Met {
+    connection: Connection,
+    client: Client,
+    namespace: Namespace,
+}
+
+impl Met {
+    fn note(&self) -> String {
+        format!("namespace: {} ({})", Shown(&self.namespace.title), self.connection.namespace)
+    }
+}
+
 impl Sending {
-    async fn preflight(&mut self, job: &Job, client: &Client) -> Result<Namespace, Stop> {
-        let patience = preflight::Patience { retry: job.retry, max_pause: job.max_pause };
-        preflight::namespace(patience, client, &mut self.budget, &mut self.totals, &mut self.rng).await
+    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>) -> Result<Met, Missed> {
+        let mut calls = Calls {
+            budget: &mut self.budget,
+            totals: &mut self.totals,
+            rng: &mut self.rng,
+            retry: job.retry,
+            max_pause: job.max_pause,
+        };
+        let connection = match (rehearsal, &job.mode) {
+            (Some(rehearsal), _) => rehearsal.connection()?,
+            (None, Mode::Real(connection)) => locate(connection, job.timeout, &mut calls).await?,
+            (None, Mode::DryRun | Mode::Rehearsal) => {
+                return Err(Error::Usage("a dry run has no connection".to_owned()).into());
+            }
+        };
+        let client = client(job, &connection)?;
+        let namespace = preflight::namespace(&mut calls, &client).await.map_err(Missed::Stop)?;
+        Ok(Met { connection, client, namespace })
+    }
+
+    async fn page(&mut self, job: &Job, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
+        next_page(job, client, pages, (&mut self.budget, &mut self.totals, &mut self.rng), |_| {}).await
     }
 
     fn run(
@@ -211,24 +220,18 @@ impl Sending {
         let send = move |request| answering.clone().answer(request);
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
-            let records = feed(parts.records, AHEAD);
+            let (state, records) = match parts.supply {
+                Supply::Read(records) => (state, feed(records, AHEAD)),
+                Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
+            };
             let progress = RefCell::new(Progress::new(progress, screen));
             let mut teller = Teller::default();
             let listener = |event| {
                 teller.on(&event);
                 progress.borrow_mut().on(&event);
             };
-            let ticking = async {
-                let mut ticks = interval(TICK);
-                loop {
-                    ticks.tick().await;
-                    progress.borrow_mut().tick();
-                }
-            };
-            let mut end = tokio::select! {
-                end = run_pipeline(state, records, parts.rows, send, signals, listener) => end,
-                never = ticking => match never {},
-            };
+            let job = run_pipeline(state, records, parts.rows, send, signals, listener);
+            let mut end = ticking(&progress, job).await;
             progress.borrow_mut().finish();
             end.totals.requests += self.totals.requests;
             end.totals.retries += self.totals.retries;
@@ -257,7 +260,7 @@ fn options(job: &Job, now: Instant) -> Options {
     }
 }
 
-fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
+pub(super) fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
     Ok(Client::new(ClientOptions {
         base_url: connection.base_url.clone(),
         credentials: connection.credentials.clone(),
@@ -267,49 +270,6 @@ fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
         concurrency: job.concurrency,
         ca_file: connection.ca_file.clone(),
     })?)
-}
-
-/// The first pass. What is broken in the middle of an input is warned about, and what came before is still done; a
-/// command that was wrong is not carried out at all.
-fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
-    let mut plan = Plan::default();
-    plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), |_| true);
-    if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
-        return Err(broken.into());
-    }
-    if let Some(broken) = &plan.broken {
-        let records = counted(plan.records, "record");
-        tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
-    }
-    Ok(plan)
-}
-
-fn ask(
-    job: &Job,
-    connection: &Connection,
-    plan: Option<&Plan<Broken>>,
-    namespace: Option<Namespace>,
-) -> Result<Consent, Error> {
-    let keys = plan.map(|plan| plan.keys);
-    let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
-    let question = confirm::Question {
-        action: confirm::Action::Delete,
-        keys,
-        title: namespace.map(|namespace| namespace.title),
-        namespace: connection.namespace.clone(),
-        account: connection.account.clone(),
-        first_keys: first.unwrap_or_default(),
-        note: keys.and_then(|keys| expected::bulk_note(job, keys)),
-        must_type_count: keys.is_some_and(|keys| keys > MUST_TYPE_COUNT),
-    };
-    let answer = confirm::ask(&question, stderr_is_terminal());
-    match answer.map_err(Error::system("ask on the terminal"))? {
-        Confirmation::Granted => Ok(Consent::Typed),
-        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned())),
-        Confirmation::NobodyToAsk => Err(Error::Usage(
-            "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
-        )),
-    }
 }
 
 fn warn_of_age(journal: &Journal, report: &Path) {
@@ -324,7 +284,12 @@ fn warn_of_age(journal: &Journal, report: &Path) {
 }
 
 /// A job that ended before its first delete.
-fn stopped_before(job: &Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &Stop) -> Result<ExitCode, Error> {
+pub(super) fn stopped_before(
+    job: &Job,
+    plan: Option<&Plan<Broken>>,
+    totals: Totals,
+    stop: &Stop,
+) -> Result<ExitCode, Error> {
     Closing {
         job,
         totals,

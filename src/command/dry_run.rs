@@ -20,24 +20,18 @@ use crate::terminal::Shown;
 use super::closing::Closing;
 use super::error::Error;
 use super::expected;
-use super::job::Job;
+use super::job::{Inputs, Job, Keys};
 use super::outputs::Opened;
 use super::reading::{Broken, Notes, Reading};
 
 /// Rows on their way to the writer.
-const ROWS: usize = 1_024;
+pub(super) const ROWS: usize = 1_024;
 
 /// Reads everything, sends nothing, says what would be done.
-pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
+pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let opened = Opened::new(job)?;
-    let reading = Reading {
-        sources: job.sources.clone(),
-        options: job.input.clone(),
-        dedupe: job.dedupe,
-        filter: job.filter.clone(),
-        journal: None,
-    };
+    let reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
     let mut records = reading.records(Notes::Given).peekable();
@@ -60,7 +54,7 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
         None => None,
     };
     if plan.broken.as_ref().is_some_and(Broken::is_usage) {
-        ready.report.as_deref().into_iter().for_each(remove);
+        ready.report.as_deref().map(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
     let stop = stop_of(job, &plan, written.and_then(Result::err));
@@ -79,7 +73,7 @@ pub(super) fn run(job: &Job) -> Result<ExitCode, Error> {
     .say()
 }
 
-fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Option<Stop> {
+pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Option<Stop> {
     let stop = |reason, why: String| Some(Stop::new(reason, why));
     match (unwritten, &plan.broken, plan.check(job.guards)) {
         (Some(error), ..) => stop(StopReason::IoError, Error::from(error).story()),
@@ -89,12 +83,15 @@ fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Op
     }
 }
 
-/// Half a plan would be in the way of the next try, or worse, pass for a whole one.
-fn remove(report: &Path) {
-    if let Err(error) = fs::remove_file(report) {
+/// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
+/// is said.
+pub(super) fn remove(report: &Path) -> bool {
+    let removed = fs::remove_file(report);
+    if let Err(error) = &removed {
         let report = report.to_string_lossy();
         tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));
     }
+    removed.is_ok()
 }
 
 /// Whether the survey goes on.
@@ -106,7 +103,7 @@ fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
 }
 
 /// What a careful person wants to know before the real run.
-fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
+pub(super) fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
     let mut notes = Vec::new();
     if plan.keys > 0 {
         notes.push(expected::note(job, plan.keys));
@@ -119,7 +116,11 @@ fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
     if more > 0 {
         notes.push(format!("… and {more} more"));
     }
-    notes.push("This was a dry run: nothing was sent.".to_owned());
+    let done = match job.keys {
+        Keys::Inputs(_) => "sent",
+        Keys::Namespace(_) => "deleted",
+    };
+    notes.push(format!("This was a dry run: nothing was {done}."));
     notes
 }
 

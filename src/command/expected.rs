@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
+use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, PageRequest};
 use crate::pipeline::{Batch, Batching};
 use crate::quota::{Rate, least_time};
 use crate::terminal::{counted, duration};
 
-use super::job::Job;
+use super::job::{Job, Keys};
 
 /// A job that takes longer one by one is told what `--bulk` would take.
 const LONG: Duration = Duration::from_mins(10);
@@ -17,9 +17,14 @@ const LONG: Duration = Duration::from_mins(10);
 pub(super) const BULK: Batching =
     Batching::Bulk(Batch { keys: NonZeroU32::new(MAX_BULK_KEYS).unwrap(), bytes: MAX_BULK_BYTES });
 
-/// How many requests `keys` take, the one that proves the namespace included, and how long at least.
+/// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
+/// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    let requests = reads(job) * keys + batching.requests(keys) + 1;
+    let pages = match job.keys {
+        Keys::Inputs(_) => 0,
+        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
+    };
+    let requests = reads(job) * keys + batching.requests(keys) + pages + 1;
     (requests, least_time(&job.rates, requests))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
+use crate::listing::{Prefixes, Selection};
 use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
@@ -16,14 +17,8 @@ use crate::report::{Existing, Sync};
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
 pub struct Job {
-    /// Where keys come from, in order.
-    pub sources: Vec<Source>,
-    /// How they are read.
-    pub input: InputOptions,
-    /// Whether a key that was named before is sent again.
-    pub dedupe: bool,
-    /// Keys that are kept whatever the input says.
-    pub filter: Filter,
+    /// Which keys.
+    pub keys: Keys,
     /// Limits that are checked before anything is sent.
     pub guards: Guards,
     /// For real, as a rehearsal, or only looked at.
@@ -74,6 +69,39 @@ pub struct Job {
     pub lines: LineFormat,
 }
 
+/// Where the keys come from.
+#[derive(Debug)]
+pub enum Keys {
+    /// From files and stdin.
+    Inputs(Inputs),
+    /// From the namespace itself.
+    Namespace(Box<Wanted>),
+}
+
+/// Keys that are read.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Where they come from, in order.
+    pub sources: Vec<Source>,
+    /// How they are read.
+    pub options: InputOptions,
+    /// Whether a key that was named before is left out.
+    pub dedupe: bool,
+    /// Keys that are kept whatever the input says.
+    pub filter: Filter,
+}
+
+/// Keys that are listed.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The namespace; here, because a dry run lists too.
+    pub connection: Connection<NamespaceRef>,
+    /// How the names begin.
+    pub prefixes: Prefixes,
+    /// Which of those.
+    pub selection: Selection,
+}
+
 /// What is done with the keys.
 #[derive(Debug)]
 pub enum Mode {
@@ -82,12 +110,32 @@ pub enum Mode {
     /// They are deleted from a server inside this process.
     Rehearsal,
     /// They are deleted.
-    Real(Connection),
+    Real(Connection<NamespaceRef>),
 }
 
-/// Which namespace, and who asks.
+/// Who asks, and where.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct Access {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How a namespace was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceRef {
+    /// By its id.
+    Id(NamespaceId),
+    /// By its title, exactly; its id has to be looked up.
+    Title(String),
+}
+
+/// Which namespace, and who asks. Only one whose namespace is an id leads to a client.
+#[derive(Debug, Clone)]
+pub struct Connection<N = NamespaceId> {
     /// Where the API is.
     pub base_url: BaseUrl,
     /// Who asks.
@@ -95,9 +143,22 @@ pub struct Connection {
     /// Whose namespace it is.
     pub account: AccountId,
     /// The namespace.
-    pub namespace: NamespaceId,
+    pub namespace: N,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+impl<N> Connection<N> {
+    /// The same with another namespace, or the same one named in another way.
+    pub(super) fn with<M>(&self, namespace: M) -> Connection<M> {
+        Connection {
+            base_url: self.base_url.clone(),
+            credentials: self.credentials.clone(),
+            account: self.account.clone(),
+            namespace,
+            ca_file: self.ca_file.clone(),
+        }
+    }
 }
 
 /// Whether somebody is asked.

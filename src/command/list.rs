@@ -1,9 +1,7 @@
-//! The keys of a namespace, page by page: to stdout, or to a file that an interrupted listing goes on with.
+//! The keys of a namespace, page by page: to stdout, or to a file that an interrupted listing goes on with (`output`).
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,34 +11,42 @@ use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Client, ClientOptions, Page, PageRequest};
 use crate::exit::ExitCode;
 use crate::key::KeyName;
-use crate::listing::{Bookmark, Encoder, Format, Lister, Listing, Position, Prefixes, Selection, Unfit};
+use crate::listing::{Bookmark, Encoder, Format, Lister, Prefixes, Selection, Unfit};
 use crate::outcome::StopReason;
 use crate::pipeline::call::{Failed, Waiting, patiently};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, Rate};
-use crate::report::{Existing, OutputFile};
+use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::closing::print;
+use super::asking::Calls;
+use super::closing::{advice, print};
 use super::error::Error;
-use super::job::Connection;
+use super::job::{Connection, NamespaceRef};
+use super::locate::{Missed, locate};
+use super::pages::{refused, unordered};
 use super::signals;
+use super::ticking::ticking;
 
-/// How often the display is brought up to date while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
+mod output;
+
+use output::{Output, open, write};
+
+/// What to do about a listing that cannot go on.
+const ANEW: &str = "--overwrite lists anew";
 
 /// A listing, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
 pub struct ListJob {
     /// Which namespace.
-    pub connection: Connection,
+    pub connection: Connection<NamespaceRef>,
     /// How the names begin.
     pub prefixes: Prefixes,
     /// Which keys are wanted.
@@ -75,13 +81,6 @@ pub struct ListJob {
     pub lines: LineFormat,
 }
 
-/// Where the list goes.
-enum Output {
-    File(OutputFile),
-    /// A duplicate of stdout, without the line buffer that std has in front of it.
-    Stdout(File),
-}
-
 /// How it ended, where that is no error.
 enum Ended {
     Whole,
@@ -92,32 +91,52 @@ enum Ended {
 
 /// Lists, and says what came of it.
 pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let client = Client::new(ClientOptions {
-        base_url: job.connection.base_url.clone(),
-        credentials: job.connection.credentials.clone(),
-        account: job.connection.account.clone(),
-        namespace: job.connection.namespace.clone(),
-        timeout: job.timeout,
-        concurrency: 1,
-        ca_file: job.connection.ca_file.clone(),
-    })?;
-    let (output, mark) = open(job)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let started = Instant::now();
+    let mut budget = Budget::new(&job.rates, started);
+    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
+    let mut calls =
+        Calls { budget: &mut budget, totals: &mut totals, rng: &mut rng, retry: job.retry, max_pause: job.max_pause };
+    let connection = match runtime.block_on(locate(&job.connection, job.timeout, &mut calls)) {
+        Ok(connection) => connection,
+        Err(Missed::Error(error)) => return Err(error),
+        Err(Missed::Stop(stop)) => {
+            let summary = Summary {
+                totals: &totals,
+                elapsed: started.elapsed(),
+                listed: 0,
+                withheld: 0,
+                pages: 0,
+                stop: Some(&stop),
+                unfinished: None,
+            };
+            return summary.say(job, ExitCode::for_stop(stop.reason, stop.signal));
+        }
+    };
+    let client = Client::new(ClientOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        account: connection.account.clone(),
+        namespace: connection.namespace.clone(),
+        timeout: job.timeout,
+        concurrency: 1,
+        ca_file: connection.ca_file.clone(),
+    })?;
+    let (output, mark) = open(job, &connection)?;
     let terminal = matches!(output, Output::Stdout(_)) && io::stdout().is_terminal();
     let encoder = Encoder::new(job.format, terminal, mark.bytes > 0);
     let mut selection = job.selection.clone();
     // A moment that moves is the one that the listing began with.
     selection.expiring_before.clone_from(&mark.listing.expiring_before);
-    let started = Instant::now();
     let mut run = Run {
         job,
         client,
         selection,
         lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
-        budget: Budget::new(&job.rates, started),
-        rng: StdRng::from_rng(&mut rand::rng()),
-        totals: Totals::default(),
+        budget,
+        rng,
+        totals,
         encoder,
         withheld_before: mark.withheld,
         unsendable: None,
@@ -132,66 +151,6 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
     runtime.shutdown_background();
     let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.story())));
     run.close(&ended, started.elapsed())
-}
-
-/// Opens the output and finds out where the listing stands.
-fn open(job: &ListJob) -> Result<(Output, Bookmark), Error> {
-    let listing = Listing {
-        base_url: job.connection.base_url.to_string(),
-        account: job.connection.account.to_string(),
-        namespace: job.connection.namespace.to_string(),
-        format: format!("{:?}", job.format).to_lowercase(),
-        prefixes: job.prefixes.clone(),
-        only: job.only.clone(),
-        protect: job.protect.clone(),
-        expiring_before: job.selection.expiring_before.clone(),
-        without_expiration: job.selection.without_expiration,
-        metadata: job.selection.metadata.clone(),
-    };
-    let fresh = Bookmark { listing, position: Position::default(), bytes: 0, keys: 0, withheld: 0 };
-    let Some(path) = &job.output else {
-        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::system("use stdout"))?;
-        return Ok((Output::Stdout(File::from(stdout)), fresh));
-    };
-    let mut file = OutputFile::open(path.clone(), job.existing)?;
-    let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();
-    let mark = match job.existing {
-        Existing::Refuse | Existing::Overwrite => fresh,
-        Existing::Resume => match Bookmark::read(path)? {
-            Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
-            None if length == 0 => fresh,
-            None => {
-                return Err(Error::Usage(format!(
-                    "{} is whole, or no listing of ours: there is no {} to go on from; --overwrite lists anew",
-                    path.display(),
-                    Bookmark::path(path).display()
-                )));
-            }
-        },
-    };
-    // First that nothing is there yet, then that it is so: killed in between, it begins anew.
-    mark.write(path)?;
-    file.begin(mark.bytes)?;
-    file.leave_note();
-    Ok((Output::File(file), mark))
-}
-
-fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Result<Bookmark, Error> {
-    let shown = Bookmark::path(path);
-    if !mark.listing.is_the_same(listing) {
-        return Err(Error::Usage(format!(
-            "{} belongs to another listing: give --resume the same namespace, format and selection, or --overwrite",
-            shown.display()
-        )));
-    }
-    if length < mark.bytes {
-        return Err(Error::Usage(format!(
-            "{} is shorter than {} says, so it was changed since; --overwrite lists anew",
-            path.display(),
-            shown.display()
-        )));
-    }
-    Ok(mark)
 }
 
 struct Run<'a> {
@@ -224,13 +183,6 @@ impl Run<'_> {
             ..ProgressOptions::default()
         };
         let progress = RefCell::new(Progress::new(shown, screen));
-        let ticking = async {
-            let mut ticks = interval(TICK);
-            loop {
-                ticks.tick().await;
-                progress.borrow_mut().tick();
-            }
-        };
         let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
         let listing = async {
             let mut rows = Vec::new();
@@ -280,10 +232,7 @@ impl Run<'_> {
             }
             Ok(Ended::Whole)
         };
-        let ended = tokio::select! {
-            ended = listing => ended,
-            never = ticking => match never {},
-        };
+        let ended = ticking(&progress, listing).await;
         progress.borrow_mut().finish();
         ended
     }
@@ -305,36 +254,17 @@ impl Run<'_> {
         if waiting.get() {
             progress.borrow_mut().on(&Event::Running);
         }
-        let verdict = match page {
-            Ok(page) => return Ok(Some(page)),
-            Err(Failed::Stop(stop)) => return Err(stop),
-            Err(Failed::Refused(verdict)) => verdict,
-        };
-        let said = &verdict.detail.error;
-        if verdict.http_status == Some(400) && request.cursor.is_some() {
-            let lost = self.lister.cursor_lost();
-            lost.map_err(|error| Stop::new(StopReason::Outage, format!("{error} ({said}); --overwrite lists anew")))?;
-            tracing::warn!(
-                "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is \
-                 listed already",
-                Shown(said),
-                request.prefix
-            );
-            return Ok(None);
+        match page {
+            Ok(page) => Ok(Some(page)),
+            Err(Failed::Stop(stop)) => Err(stop),
+            Err(Failed::Refused(verdict)) => refused(&mut self.lister, &verdict, ANEW).map(|()| None),
         }
-        let reason = match verdict.http_status {
-            Some(401 | 403) => StopReason::Unauthorized,
-            _ => StopReason::NamespaceNotFound,
-        };
-        let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
-        Err(Stop::new(reason, format!("the keys cannot be listed: {status}{said}")))
     }
 
     /// Encodes what is wanted of a page and moves the bookmark behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
-        let mut keys =
-            keys.map_err(|error| Stop::new(StopReason::Outage, format!("{error}; --overwrite lists anew")))?;
+        let mut keys = keys.map_err(|error| unordered(&error, ANEW))?;
         keys.retain(|key| self.selection.wants(key));
         for key in &keys {
             if KeyName::new(key.name.as_str()).is_err() {
@@ -378,43 +308,55 @@ impl Run<'_> {
         if let Some((count, first)) = &self.unsendable {
             tracing::warn!("{} ({first:?} first) cannot be sent in a request", counted(*count, "listed name"));
         }
-        if let Some(stop) = stop {
+        let summary = Summary {
+            totals: &self.totals,
+            elapsed,
+            listed: self.mark.keys,
+            withheld,
+            pages: self.pages,
+            stop,
+            unfinished: self.job.output.as_deref().filter(|_| stop.is_some()),
+        };
+        summary.say(self.job, code)
+    }
+}
+
+/// What is said at the end.
+struct Summary<'a> {
+    totals: &'a Totals,
+    elapsed: Duration,
+    listed: u64,
+    withheld: u64,
+    pages: u64,
+    stop: Option<&'a Stop>,
+    /// A file that was begun.
+    unfinished: Option<&'a Path>,
+}
+
+impl Summary<'_> {
+    fn say(&self, job: &ListJob, code: ExitCode) -> Result<ExitCode, Error> {
+        if let Some(stop) = self.stop {
             tracing::error!("the listing stopped early: {}", Shown(&stop.why));
         }
-        if self.job.json {
+        if job.json {
             let summary = json!({
-                "listed": self.mark.keys, "withheld": withheld, "pages": self.pages, "requests": self.totals.requests,
-                "retries": self.totals.retries, "throttled": self.totals.throttled,
-                "elapsed_s": (elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
-                "stopped": stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
+                "listed": self.listed, "withheld": self.withheld, "pages": self.pages,
+                "requests": self.totals.requests, "retries": self.totals.retries, "throttled": self.totals.throttled,
+                "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
+                "stopped": self.stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
             });
             print(io::stdout(), &[summary.to_string()])?;
         }
-        if !(self.job.quiet && code == ExitCode::Success) {
-            let (keys, requests) = (counted(self.mark.keys, "key"), counted(self.totals.requests, "request"));
-            let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(elapsed))];
-            if let (Some(_), Some(path)) = (stop, &self.job.output) {
+        if !(job.quiet && code == ExitCode::Success) {
+            let (keys, requests) = (counted(self.listed, "key"), counted(self.totals.requests, "request"));
+            let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
+            lines.extend(self.stop.and_then(advice).map(str::to_owned));
+            if let Some(path) = self.unfinished {
                 let path = Shown(&path.to_string_lossy()).to_string();
                 lines.push(format!("go on: the same command with --resume; {path} is not whole"));
             }
             print(io::stderr(), &lines)?;
         }
         Ok(code)
-    }
-}
-
-/// Writes rows, and then the bookmark; `None` where nobody reads them.
-fn write(output: Output, rows: &[u8], mark: &Bookmark) -> Result<Option<Output>, Error> {
-    match output {
-        Output::Stdout(mut stdout) => match stdout.write_all(rows) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
-            written => written.map(|()| Some(Output::Stdout(stdout))).map_err(Error::system("write the list")),
-        },
-        Output::File(file) => {
-            let mut out = file.file();
-            out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
-            mark.write(file.path())?;
-            Ok(Some(Output::File(file)))
-        }
     }
 }

@@ -1,11 +1,13 @@
 //! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
 //!
 //! - [`Job`]: what is to be done, decided once; made by the command line, read here.
-//! - `delete` and `dry_run`: the two ways through a job; `preflight`: the one request before the first delete.
+//! - `delete` and `dry_run` (`dry_run_listing` for the keys of a namespace): the ways through a job; `preflight`: the one
+//!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
+//! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
-//! - `list`: a namespace's keys, page by page.
+//! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
@@ -15,15 +17,20 @@ use indicatif::MultiProgress;
 use crate::exit::ExitCode;
 
 mod answering;
+mod asking;
 mod closing;
 pub mod confirm;
 mod delete;
 mod dry_run;
+mod dry_run_listing;
 mod error;
 mod expected;
 mod job;
 mod list;
+mod locate;
+mod namespaces;
 mod outputs;
+mod pages;
 mod preflight;
 mod reading;
 mod rehearsal;
@@ -32,14 +39,19 @@ mod restore;
 mod sandbox;
 mod signals;
 mod telling;
+mod ticking;
+mod whoami;
 
+pub use asking::Patience;
 pub use error::Error;
-pub use job::{Connection, Job, Mode, Question, ReportTo};
+pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Wanted};
 pub use list::ListJob;
+pub use namespaces::NamespacesJob;
 pub use reading::Broken;
 pub use report::Reviewing;
 pub use restore::RestoreJob;
 pub use sandbox::Serving;
+pub use whoami::WhoamiJob;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -50,6 +62,10 @@ pub enum Task {
     List(Box<ListJob>),
     /// What a backup holds, put back.
     Restore(Box<RestoreJob>),
+    /// The namespaces of an account.
+    Namespaces(Box<NamespacesJob>),
+    /// What the credentials are.
+    Whoami(Box<WhoamiJob>),
     /// What finished reports say.
     Report(Box<Reviewing>),
     /// A server in memory.
@@ -63,11 +79,16 @@ pub enum Task {
 pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(job) => match job.mode {
-            Mode::DryRun => dry_run::run(&job),
+            Mode::DryRun => match &job.keys {
+                Keys::Inputs(inputs) => dry_run::run(&job, inputs),
+                Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
+            },
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
         Task::Restore(job) => restore::run(&job, screen),
+        Task::Namespaces(job) => namespaces::run(&job),
+        Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }

@@ -13,7 +13,7 @@ use crate::input::Source;
 use crate::report::{Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, default_path};
 
 use super::error::Error;
-use super::job::{Job, Mode, ReportTo};
+use super::job::{Job, Keys, Mode, ReportTo};
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]
@@ -191,7 +191,8 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {
-    for source in &job.sources {
+    let Keys::Inputs(inputs) = &job.keys else { return Ok(()) };
+    for source in &inputs.sources {
         if let Source::File(input) = source
             && is_same(input)
         {

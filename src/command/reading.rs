@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::input::{Fingerprint, InputError, InputOptions, KeySet, Records, Source, dedupe};
+use crate::input::{Fingerprint, InputError, InputOptions, KeySet, Records, Source, Supply, dedupe};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
+
+use super::job::Inputs;
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
@@ -80,6 +82,11 @@ pub(super) enum Notes {
 pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Broken>> + Send>;
 
 impl Reading {
+    pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
+        let Inputs { sources, options, dedupe, filter } = inputs;
+        Self { sources: sources.clone(), options: options.clone(), dedupe: *dedupe, filter: filter.clone(), journal }
+    }
+
     /// The state of every input, where all of them are files that can be read twice; `None` where one is not.
     pub(super) fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, Broken> {
         let mut prints = Vec::with_capacity(self.sources.len());
@@ -93,6 +100,12 @@ impl Reading {
         Ok(Some(prints))
     }
 
+    /// Whether the next record may be long in coming, from any of the sources.
+    fn supply(&self) -> Supply {
+        let prompt = self.sources.iter().all(|source| source.is_regular().unwrap_or(false));
+        if prompt { Supply::Prompt } else { Supply::Slow }
+    }
+
     /// Every record: read, filtered, marked as duplicate or as settled before.
     pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
         let records = Records::new(self.sources.clone(), self.options.clone());
@@ -100,7 +113,7 @@ impl Reading {
         let filter = self.filter.clone();
         let filtered = records.map(move |record| Ok(filter.apply(record?)));
         let deduped: BoxedRecords =
-            if self.dedupe { Box::new(dedupe(filtered, KeySet::new())) } else { Box::new(filtered) };
+            if self.dedupe { Box::new(dedupe(filtered, KeySet::new(), self.supply())) } else { Box::new(filtered) };
         match self.journal.clone() {
             Some((journal, report)) => {
                 Box::new(deduped.map(move |record| record.and_then(|record| settled_before(record, &journal, &report))))

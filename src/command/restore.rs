@@ -5,13 +5,13 @@
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use indicatif::MultiProgress;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
 use crate::api::{Client, ClientOptions, MAX_GET_KEYS, MAX_PUT_KEYS};
@@ -27,13 +27,17 @@ use crate::quota::{Budget, Rate};
 use crate::report::{self, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
-use super::confirm::{self, Action, Confirmation};
+use super::asking::Calls;
+use super::confirm::{self, Action, Confirmation, ToType};
 use super::error::Error;
-use super::job::{Connection, Question, ReportTo};
+use super::job::{Connection, NamespaceRef, Question, ReportTo};
+use super::locate::{Missed, locate};
 use super::preflight;
 use super::signals;
+use super::ticking::ticking;
 
 mod closing;
+mod expiry;
 mod records;
 mod sending;
 
@@ -47,18 +51,11 @@ const CHECKED_KEYS: usize = 1_000;
 /// The most bytes of records that wait to be looked for.
 const ASKED_BYTES: usize = 8_000_000;
 
-/// A key that is gone sooner is not put back: the API takes no expiration within 60 s
-/// (<https://developers.cloudflare.com/kv/api/write-key-value-pairs>), and a request takes its time.
-const LEAST_LIFE: u64 = 65;
-
 /// How long the request under way has once the job is to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Rows on their way to the writer.
 const ROWS: usize = 1_024;
-
-/// How often the display is brought up to date while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
 
 /// A restoration, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ pub struct RestoreJob {
     /// The backups, in order.
     pub files: Vec<PathBuf>,
     /// Where to; `None` for a dry run.
-    pub connection: Option<Connection>,
+    pub connection: Option<Connection<NamespaceRef>>,
     /// Whether keys that are there are written over.
     pub overwrite_values: bool,
     /// Whether somebody is asked before anything is written.
@@ -102,43 +99,67 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let plan = Plan::of(&job.files, opened.journal)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let mut run = Run {
+    let mut budget = Budget::new(&job.rates, Instant::now());
+    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
+    let mut closing = Closing {
         job,
-        client: None,
-        budget: Budget::new(&job.rates, Instant::now()),
-        rng: StdRng::from_rng(&mut rand::rng()),
-        totals: Totals::default(),
-        rows: None,
-        progress: Rc::new(RefCell::new(Progress::new(
-            ProgressOptions {
-                mode: job.progress,
-                stderr_is_terminal: stderr_is_terminal(),
-                lines: job.lines,
-                total: Some(plan.records),
-                ..ProgressOptions::default()
-            },
-            screen,
-        ))),
-        in_flight: Vec::new(),
-        stopping: Rc::default(),
+        totals,
+        records: plan.records,
+        elapsed: Duration::ZERO,
+        stop: None,
+        report: opened.path.as_deref(),
+        namespace: None,
     };
-    let stopped = match &job.connection {
-        Some(connection) if plan.keys > 0 => runtime.block_on(run.connect(connection, &plan))?,
-        _ => None,
-    };
-    let writer = match opened.destination {
-        Some(report) if stopped.is_none() => {
-            let outputs = report::Outputs { report: Some(report), failures: None, sync: Sync::default() };
-            let (rows, writer) = report::start(outputs, ROWS)?;
-            run.rows = Some(rows);
-            Some(writer)
+    let client = match &job.connection {
+        Some(connection) if plan.keys > 0 => {
+            let mut calls = Calls {
+                budget: &mut budget,
+                totals: &mut totals,
+                rng: &mut rng,
+                retry: job.retry,
+                max_pause: job.max_pause,
+            };
+            match runtime.block_on(connect(job, connection, &plan, &mut calls)) {
+                Ok((client, namespace)) => {
+                    closing.namespace = Some(namespace);
+                    Some(client)
+                }
+                Err(Missed::Error(error)) => return Err(error),
+                Err(Missed::Stop(stop)) => {
+                    return Closing { totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say();
+                }
+            }
         }
         _ => None,
     };
-    let mut stop = match stopped {
-        Some(stop) => Some(stop),
-        None => runtime.block_on(run.finish(&plan))?,
+    let (rows, writer) = match opened.destination {
+        Some(report) => {
+            let outputs = report::Outputs { report: Some(report), failures: None, sync: Sync::default() };
+            Some(report::start(outputs, ROWS)?)
+        }
+        None => None,
+    }
+    .unzip();
+    // Only now: a bar would be drawn over the question.
+    let shown = ProgressOptions {
+        mode: job.progress,
+        stderr_is_terminal: stderr_is_terminal(),
+        lines: job.lines,
+        total: Some(plan.records),
+        ..ProgressOptions::default()
     };
+    let mut run = Run {
+        job,
+        client,
+        budget,
+        rng,
+        totals,
+        rows,
+        progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
+        in_flight: Vec::new(),
+        stopping: Rc::default(),
+    };
+    let mut stop = runtime.block_on(run.finish(&plan))?;
     run.rows = None;
     if let Some(writer) = writer
         && let Err(error) = runtime.block_on(writer.finish())
@@ -146,15 +167,52 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         stop = Some(Stop::new(StopReason::IoError, Error::from(error).story()));
     }
     run.progress.borrow_mut().finish();
-    let closing = Closing {
-        job,
-        totals: run.totals,
-        records: plan.records,
-        elapsed: started.elapsed(),
-        stop: stop.as_ref(),
-        report: opened.path.as_deref(),
+    Closing { totals: run.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say()
+}
+
+/// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
+async fn connect(
+    job: &RestoreJob,
+    connection: &Connection<NamespaceRef>,
+    plan: &Plan,
+    calls: &mut Calls<'_>,
+) -> Result<(Client, String), Missed> {
+    let connection = locate(connection, job.timeout, calls).await?;
+    let client = Client::new(ClientOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        account: connection.account.clone(),
+        namespace: connection.namespace.clone(),
+        timeout: job.timeout,
+        concurrency: 1,
+        ca_file: connection.ca_file.clone(),
+    })?;
+    let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+    let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
+    if job.question == Question::Answered {
+        return Ok((client, named));
+    }
+    let question = confirm::Question {
+        action: Action::Restore { over: job.overwrite_values },
+        keys: Some(plan.keys),
+        uncounted: "",
+        prefixes: Vec::new(),
+        title: Some(namespace.title),
+        namespace: connection.namespace,
+        account: connection.account,
+        first_keys: plan.first_keys.clone(),
+        note: None,
+        to_type: ToType::Yes,
     };
-    closing.say()
+    let answer = confirm::ask(&question, stderr_is_terminal());
+    match answer.map_err(Error::system("ask on the terminal"))? {
+        Confirmation::Granted => Ok((client, named)),
+        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was written".to_owned()).into()),
+        Confirmation::NobodyToAsk => Err(Error::Usage(
+            "nobody can be asked here, so nothing was written; look with --dry-run, then give --yes".to_owned(),
+        )
+        .into()),
+    }
 }
 
 struct Run<'a> {
@@ -174,48 +232,6 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Proves credentials and ids, and asks.
-    async fn connect(&mut self, connection: &Connection, plan: &Plan) -> Result<Option<Stop>, Error> {
-        let job = self.job;
-        let client = Client::new(ClientOptions {
-            base_url: connection.base_url.clone(),
-            credentials: connection.credentials.clone(),
-            account: connection.account.clone(),
-            namespace: connection.namespace.clone(),
-            timeout: job.timeout,
-            concurrency: 1,
-            ca_file: connection.ca_file.clone(),
-        })?;
-        let patience = preflight::Patience { retry: job.retry, max_pause: job.max_pause };
-        let found = preflight::namespace(patience, &client, &mut self.budget, &mut self.totals, &mut self.rng).await;
-        let namespace = match found {
-            Ok(namespace) => namespace,
-            Err(stop) => return Ok(Some(stop)),
-        };
-        self.client = Some(client);
-        if job.question == Question::Answered {
-            return Ok(None);
-        }
-        let question = confirm::Question {
-            action: Action::Restore { over: job.overwrite_values },
-            keys: Some(plan.keys),
-            title: Some(namespace.title),
-            namespace: connection.namespace.clone(),
-            account: connection.account.clone(),
-            first_keys: plan.first_keys.clone(),
-            note: None,
-            must_type_count: false,
-        };
-        let answer = confirm::ask(&question, stderr_is_terminal());
-        match answer.map_err(Error::system("ask on the terminal"))? {
-            Confirmation::Granted => Ok(None),
-            Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was written".to_owned())),
-            Confirmation::NobodyToAsk => Err(Error::Usage(
-                "nobody can be asked here, so nothing was written; look with --dry-run, then give --yes".to_owned(),
-            )),
-        }
-    }
-
     /// Until all records have their rows, or something ends the job. Once it is to end, no new request is made, and the
     /// one under way has some time left.
     async fn finish(&mut self, plan: &Plan) -> Result<Option<Stop>, Error> {
@@ -224,8 +240,7 @@ impl Run<'_> {
         let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
         let mut asked: Option<Stop> = None;
         let stop = {
-            let mut ticks = interval(TICK);
-            let all = self.all(plan);
+            let all = ticking(&progress, self.all(plan));
             tokio::pin!(all);
             let mut end = deadline;
             loop {
@@ -243,7 +258,6 @@ impl Run<'_> {
                         }
                         asked = Some(Stop::new(StopReason::Deadline, "the deadline came"));
                     }
-                    _ = ticks.tick() => progress.borrow_mut().tick(),
                 }
                 if asked.is_some() && !stopping.replace(true) {
                     end = Some(Instant::now() + GRACE);
@@ -363,38 +377,5 @@ impl Run<'_> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn unix_now() -> u64 {
-    wall_now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// Why a key with this expiration cannot be put back at `now`, in seconds since the Unix epoch.
-fn expiry(expiration: Option<u64>, now: u64) -> Option<String> {
-    let at = expiration?;
-    let when = UNIX_EPOCH.checked_add(Duration::from_secs(at)).filter(|_| at < 253_402_300_800);
-    let when = when.map_or_else(|| at.to_string(), |when| humantime::format_rfc3339_seconds(when).to_string());
-    match at {
-        at if at <= now => Some(format!("expired at {when}")),
-        at if at < now + LEAST_LIFE => {
-            Some(format!("expires at {when}, and the API takes nothing that lives so short"))
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_expired_or_soon_will_is_told_apart() {
-        let now = 1_800_000_000;
-        assert_eq!(expiry(None, now), None);
-        assert_eq!(expiry(Some(now + LEAST_LIFE), now), None);
-        assert_eq!(expiry(Some(u64::MAX), now), None);
-        assert_eq!(expiry(Some(now), now).as_deref(), Some("expired at 2027-01-15T08:00:00Z"));
-        assert!(expiry(Some(now + 1), now).unwrap().starts_with("expires at 2027-01-15T08:00:01Z"));
     }
 }

@@ -30,7 +30,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use dedupe::dedupe;
+pub use dedupe::{Supply, dedupe};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use key_set::KeySet;

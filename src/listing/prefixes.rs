@@ -22,6 +22,16 @@ impl Prefixes {
         Self(kept)
     }
 
+    /// Whether every key is under one of them.
+    pub fn cover_everything(&self) -> bool {
+        self.0.iter().any(String::is_empty)
+    }
+
+    /// All of them, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// The prefix at `index`, while there is one.
     pub fn get(&self, index: usize) -> Option<&str> {
         self.0.get(index).map(String::as_str)

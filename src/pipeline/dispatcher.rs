@@ -33,7 +33,7 @@ pub struct End<E> {
 
 /// Runs a job until its input is done and every key has its final state, or until it has to stop.
 ///
-/// `records` is the input; an `Err` ends it. `rows` takes every outcome; when its other end is gone (the report
+/// `records` is the input, unless `state` asks for it in pages; an `Err` ends it. `rows` takes every outcome; when its other end is gone (the report
 /// cannot be written), nothing more is sent. `send` makes one request. `signals` may ask the job to end.
 pub async fn run<E, Fut>(
     mut state: State,

@@ -10,6 +10,7 @@
 //! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
 //! - [`retry`] turns one answer into one decision; [`outage`] sees when the server is down; [`stop`] names the ways
 //!   in which a job ends early.
+//! - [`Pages`] are records that have to be asked for: the next page is fetched while the keys of the last are sent.
 //! - [`parcel`] puts keys into requests: one by one, or as many as a bulk call takes.
 //! - [`Event`] is all that a listener hears.
 //!
@@ -19,7 +20,9 @@
 pub mod call;
 pub mod dispatcher;
 mod event;
+mod options;
 pub mod outage;
+mod pages;
 pub mod parcel;
 mod request;
 pub mod retry;
@@ -29,10 +32,11 @@ mod work;
 
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use options::Options;
+pub use pages::Pages;
 pub use parcel::{Batch, Batching};
 pub use request::{Request, Response};
 pub use retry::RetryPolicy;
-pub use state::Options;
 pub use stop::{FailureLimit, Signal, Stop};
 
 #[cfg(test)]

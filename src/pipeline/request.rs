@@ -1,7 +1,7 @@
 //! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
 
 use crate::api::answer::Reply;
-use crate::api::{BulkReply, Metadata};
+use crate::api::{BulkReply, Metadata, Page, PageRequest};
 use crate::key::KeyName;
 
 /// A request that is to be sent.
@@ -17,6 +17,8 @@ pub enum Request {
     BackUp(KeyName, Option<Metadata>),
     /// Ask for the namespace, to see whether the server is up.
     Namespace,
+    /// Ask for a page of keys.
+    Page(PageRequest),
 }
 
 /// What came of a [`Request`].
@@ -33,4 +35,6 @@ pub enum Response {
     BackedUp(Result<Reply, String>),
     /// The reply to [`Request::Namespace`], unless it was there.
     Namespace(Result<(), Reply>),
+    /// The page that [`Request::Page`] asked for, or what came instead.
+    Page(Result<Page, Reply>),
 }

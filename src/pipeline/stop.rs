@@ -32,6 +32,9 @@ pub struct Stop {
     pub reason: StopReason,
     /// What happened, for a person; may hold the server's words.
     pub why: String,
+    /// Whether it is the reason as it was told. Where nobody answered, because a certificate is not trusted, say, it is
+    /// only the nearest word, and no advice about credentials or ids helps.
+    pub told: bool,
     /// The signal that asked for it.
     pub signal: Option<Signal>,
     /// What becomes of keys that were not sent yet.
@@ -41,7 +44,7 @@ pub struct Stop {
 impl Stop {
     /// The job ends as soon as those in flight are answered.
     pub fn new(reason: StopReason, why: impl Into<String>) -> Self {
-        Self { reason, why: why.into(), signal: None, accepted: Accepted::Leave }
+        Self { reason, why: why.into(), told: true, signal: None, accepted: Accepted::Leave }
     }
 
     /// The input is read no further; what came before is finished.

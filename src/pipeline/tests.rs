@@ -24,6 +24,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 mod backup;
 mod bulk;
 mod ends;
+mod pages;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(50);
@@ -138,7 +139,7 @@ impl Lab {
             let key = match request {
                 Request::Delete(key) => key,
                 Request::Namespace => KeyName::new("the namespace").unwrap(),
-                request => unreachable!("{request:?} in a job without bulk and backup"),
+                request => unreachable!("{request:?} in a job of keys that are read, without bulk and backup"),
             };
             async move {
                 let nth = seen.count(key.as_str()) + 1;

@@ -41,6 +41,10 @@ impl Patterns {
 
     /// The first pattern that matches.
     fn matching(&self, key: &str) -> Option<&str> {
+        // It would take the key apart before it sees that there is nothing to match.
+        if self.set.is_empty() {
+            return None;
+        }
         self.set.matches(key).first().map(|index| self.texts[*index].as_str())
     }
 }

@@ -1,9 +1,9 @@
 //! Rows as CSV: encoding them, and reading a report back up to its last complete row.
 
-use std::fmt::{Display, Write as _};
-use std::io::BufRead;
+use std::io::{BufRead, Write as _};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
+use memchr::{memchr_iter, memchr2};
 
 use super::reader::StoredRow;
 use super::row::{COLUMNS, Row};
@@ -13,31 +13,33 @@ use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
 #[derive(Debug)]
 pub(super) struct CsvEncoder {
     core: Writer,
-    digits: String,
 }
 
 impl CsvEncoder {
     pub(super) fn new() -> Self {
-        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build(), digits: String::new() }
+        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build() }
     }
 
+    /// Only a key and an error can hold what needs quotes; all else is written as it is.
     pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
-        self.shown(row.record, out);
+        number(Some(row.record), out);
         self.text(row.key, out);
         self.delimiter(out);
-        self.text(row.status.as_str(), out);
-        self.delimiter(out);
-        self.optional(row.http_status, out);
-        self.optional(row.error_code, out);
-        self.text(row.error.unwrap_or_default(), out);
-        self.delimiter(out);
-        self.shown(row.attempts, out);
-        self.shown(row.elapsed_ms, out);
-        // A `String` takes whatever is written to it.
-        self.digits.clear();
-        let _ = write!(self.digits, "{}", row.finished_at);
-        self.digits_field(out);
-        self.terminator(out);
+        out.extend_from_slice(row.status.as_str().as_bytes());
+        out.push(b',');
+        number(row.http_status, out);
+        number(row.error_code, out);
+        if let Some(error) = row.error {
+            self.text(error, out);
+            self.delimiter(out);
+        } else {
+            out.push(b',');
+        }
+        number(Some(row.attempts), out);
+        number(Some(row.elapsed_ms), out);
+        // A `Vec` takes whatever is written to it.
+        let _ = write!(out, "{}", row.finished_at);
+        out.push(b'\n');
     }
 
     pub(super) fn fields(&mut self, fields: &[&str], out: &mut Vec<u8>) {
@@ -48,25 +50,6 @@ impl CsvEncoder {
             self.text(field, out);
         }
         self.terminator(out);
-    }
-
-    fn shown(&mut self, value: impl Display, out: &mut Vec<u8>) {
-        self.optional(Some(value), out);
-    }
-
-    fn optional(&mut self, value: Option<impl Display>, out: &mut Vec<u8>) {
-        self.digits.clear();
-        if let Some(value) = value {
-            let _ = write!(self.digits, "{value}");
-        }
-        self.digits_field(out);
-        self.delimiter(out);
-    }
-
-    fn digits_field(&mut self, out: &mut Vec<u8>) {
-        let digits = std::mem::take(&mut self.digits);
-        self.text(&digits, out);
-        self.digits = digits;
     }
 
     fn text(&mut self, field: &str, out: &mut Vec<u8>) {
@@ -81,6 +64,13 @@ impl CsvEncoder {
     fn terminator(&mut self, out: &mut Vec<u8>) {
         with_room(out, 4, |room| self.core.terminator(room).1);
     }
+}
+
+fn number(value: Option<impl itoa::Integer>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+    out.push(b',');
 }
 
 /// Lets `write` fill up to `most` bytes at the end of `out`; it says how many it took.
@@ -182,6 +172,8 @@ struct RowReader {
 struct Fields<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],
+    /// Bytes from the end of a field to the next one: a row that was cut at its delimiters still holds them.
+    gap: usize,
     /// How many the row has, which may be more than were kept.
     count: usize,
 }
@@ -191,7 +183,7 @@ impl<'a> Fields<'a> {
     /// changed.
     fn get(&self, index: usize) -> &'a [u8] {
         let Some(&end) = self.ends.get(index) else { return &[] };
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
         let field = &self.bytes[start..end];
         if index + 1 == self.count { field.strip_suffix(b"\r").unwrap_or(field) } else { field }
     }
@@ -216,6 +208,13 @@ impl RowReader {
 
     /// The next complete row; `None` at the end of the input, complete or torn.
     fn next(&mut self, input: &mut impl BufRead) -> Result<Option<Fields<'_>>, ScanError> {
+        // The first row is the core's, which knows of byte order marks.
+        if self.consumed > 0
+            && let Some(count) = self.plain_row(input)?
+        {
+            let ends = if count <= self.ends.len() { &self.ends[..count] } else { &[] };
+            return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, gap: 1, count }));
+        }
         let line = self.core.line();
         (self.filled, self.overlong) = (0, false);
         let (mut kept_ends, mut count) = (0, 0);
@@ -246,11 +245,34 @@ impl RowReader {
                 }
                 ReadRecordResult::Record => {
                     let ends = if count == kept_ends { &self.ends[..count] } else { &[] };
-                    return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, count }));
+                    return Ok(Some(Fields { bytes: &self.fields[..self.filled], ends, gap: 0, count }));
                 }
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// Cuts a row at its delimiters and says into how many fields, without the automaton: one that is in the buffer
+    /// whole and holds no quotes, as nearly all do. Any other is left where it is.
+    fn plain_row(&mut self, input: &mut impl BufRead) -> Result<Option<usize>, ScanError> {
+        let available = input.fill_buf()?;
+        let end = match memchr2(b'\n', b'"', available) {
+            Some(end) if end > 0 && available[end] == b'\n' && end <= self.fields.len() => end,
+            _ => return Ok(None),
+        };
+        self.fields[..end].copy_from_slice(&available[..end]);
+        self.filled = end;
+        let mut count = 0;
+        for end in memchr_iter(b',', &available[..end]).chain([end]) {
+            if let Some(kept) = self.ends.get_mut(count) {
+                *kept = end;
+            }
+            count += 1;
+        }
+        input.consume(end + 1);
+        self.consumed += end as u64 + 1;
+        self.core.set_line(self.core.line() + 1);
+        Ok(Some(count))
     }
 
     /// Whether all that was read, without a single row, may be what is left of our header.

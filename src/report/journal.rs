@@ -63,7 +63,6 @@ pub struct Journal {
     settled: u64,
     planned: u64,
     first_finished_at: Option<SystemTime>,
-    last_finished_at: Option<SystemTime>,
 }
 
 impl Journal {
@@ -101,11 +100,6 @@ impl Journal {
         self.first_finished_at
     }
 
-    /// The latest `finished_at` of any row.
-    pub fn last_finished_at(&self) -> Option<SystemTime> {
-        self.last_finished_at
-    }
-
     /// The memory that the records take, in bytes.
     pub fn memory(&self) -> usize {
         self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
@@ -124,7 +118,6 @@ impl Journal {
         self.planned += u64::from(state == State::Planned);
         let at = entry.finished_at;
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
-        self.last_finished_at = Some(self.last_finished_at.map_or(at, |last| last.max(at)));
     }
 
     fn hash(&self, key: &str) -> u64 {
@@ -199,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_kept() {
+    fn the_age_is_that_of_the_oldest_row() {
         let mut journal = Journal::default();
-        assert_eq!((journal.first_finished_at(), journal.last_finished_at()), (None, None));
+        assert_eq!(journal.first_finished_at(), None);
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         for second in [20, 10, 30, 25] {
             let entry = Entry { number: number(second), key: "k", status: Status::Absent, finished_at: at(second) };
             journal.add(&entry);
         }
-        assert_eq!((journal.first_finished_at(), journal.last_finished_at()), (Some(at(10)), Some(at(30))));
+        assert_eq!(journal.first_finished_at(), Some(at(10)));
     }
 
     #[test]

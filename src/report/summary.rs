@@ -98,8 +98,8 @@ impl fmt::Display for Summary {
 fn in_words(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Unauthorized => "the credentials were refused",
-        StopReason::NamespaceNotFound => "there is no such namespace in this account",
-        StopReason::AccountNotFound => "there is no such account",
+        StopReason::NamespaceNotFound => "there is no such namespace in this account, or it cannot be read",
+        StopReason::AccountNotFound => "there is no such account, or it cannot be read",
         StopReason::DailyLimit => "the deletes of this day are used up (they are reset at 00:00 UTC)",
         StopReason::MaxFailures => "--max-failures was reached",
         StopReason::MaxKeys => "--max-keys was reached",

@@ -1,6 +1,7 @@
 //! What each call does to the store and what it answers.
 
 mod bulk;
+mod identity;
 mod listing;
 mod payload;
 mod values;
@@ -12,11 +13,10 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 pub(super) use payload::Payload;
 
-use super::answer::{Problem, success};
+use super::answer::Problem;
 use super::route::{Route, Target};
 use super::service::Service;
 
@@ -65,18 +65,15 @@ pub(super) async fn perform(service: &Service, call: Call<'_>) -> Result<Done, P
         (Route::Namespace, &Method::GET) => Ok(listing::namespace(service, &call)),
         (Route::Namespace, &Method::DELETE) => Ok(service.delete_namespace()),
         (Route::Namespaces, &Method::GET) => listing::namespaces(service, &call),
-        (Route::VerifyToken, &Method::GET) => Ok(verified()),
+        (Route::VerifyToken, &Method::GET) => identity::verified(service, &call),
+        (Route::Token(id), &Method::GET) => identity::token(service, &call, id),
+        (Route::User, &Method::GET) => identity::user(&call),
         _ => Err(Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             7001,
             format!("Method {method} not available for that URI."),
         )),
     }
-}
-
-fn verified() -> Done {
-    let result = json!({"id": "5a4db0787a0d4f0e8e0c8a5ca9d4c3f2", "status": "active"});
-    Done::unchanged(success(&result))
 }
 
 /// The wall time in seconds since the Unix epoch, by which keys expire.

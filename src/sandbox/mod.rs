@@ -32,6 +32,6 @@ mod tests;
 pub use fault::{Canned, CannedBody, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;
 pub use ledger::Entry;
-pub use options::{MissingKey, RetryAfter, SandboxOptions};
+pub use options::{Identity, MissingKey, RetryAfter, SandboxOptions};
 pub use quota::{Quota, QuotaError, WindowKind};
 pub use store::Stored;

@@ -21,6 +21,10 @@ pub struct SandboxOptions {
     pub namespace: Option<String>,
     /// The namespace's title.
     pub title: String,
+    /// Namespaces that the account has besides, as id and title: they are listed and described, and hold no keys.
+    pub other_namespaces: Vec<(String, String)>,
+    /// Whose the token is, and what it may know of itself.
+    pub identity: Identity,
     /// The namespace's `supports_url_encoding`.
     pub supports_url_encoding: bool,
     /// What deleting an absent key is answered.
@@ -44,6 +48,25 @@ pub struct SandboxOptions {
     pub seed: u64,
     /// Whether requests are written down. It costs memory for each.
     pub ledger: bool,
+}
+
+/// Whose the token is, and what it may know of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whether it is the account's own rather than a user's: each kind is verified in its own place.
+    pub owned_by_account: bool,
+    /// `active`, `disabled` or `expired`: what it says of itself; [`SandboxOptions::token`] alone decides what opens.
+    pub status: String,
+    /// When it expires, in RFC 3339: what it says of itself.
+    pub expires_on: Option<String>,
+    /// The permissions that it may read of itself; `None` where it may not.
+    pub permissions: Option<Vec<String>>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { owned_by_account: false, status: "active".to_owned(), expires_on: None, permissions: None }
+    }
 }
 
 /// What deleting an absent key is answered.
@@ -77,6 +100,8 @@ impl Default for SandboxOptions {
             account: None,
             namespace: None,
             title: "sandbox".to_owned(),
+            other_namespaces: Vec::new(),
+            identity: Identity::default(),
             supports_url_encoding: true,
             missing_key: MissingKey::Success,
             legacy_bulk: false,

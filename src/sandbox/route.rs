@@ -28,8 +28,12 @@ pub(super) enum Route {
     Namespace,
     /// The account's namespaces.
     Namespaces,
-    /// `/user/tokens/verify`
+    /// `tokens/verify` of the user or of an account.
     VerifyToken,
+    /// `tokens/{id}` of the user or of an account.
+    Token(String),
+    /// The user.
+    User,
 }
 
 /// A path that names something.
@@ -55,7 +59,11 @@ impl<'a> Target<'a> {
             segments.pop();
         }
         let (account, namespace, route) = match segments[..] {
+            ["user"] => (None, None, Route::User),
             ["user", "tokens", "verify"] => (None, None, Route::VerifyToken),
+            ["user", "tokens", id] => (None, None, Route::Token(id.to_owned())),
+            ["accounts", account, "tokens", "verify"] => (Some(account), None, Route::VerifyToken),
+            ["accounts", account, "tokens", id] => (Some(account), None, Route::Token(id.to_owned())),
             ["accounts", account, "storage", "kv", "namespaces"] => (Some(account), None, Route::Namespaces),
             ["accounts", account, "storage", "kv", "namespaces", namespace, ref rest @ ..] => {
                 let route = match *rest {
@@ -89,7 +97,7 @@ impl<'a> Target<'a> {
 
     /// Whether it touches keys rather than what holds them.
     pub(super) fn is_data(&self) -> bool {
-        !matches!(self.route, Route::Namespace | Route::Namespaces | Route::VerifyToken)
+        !matches!(self.route, Route::Namespace | Route::Namespaces | Route::VerifyToken | Route::Token(_) | Route::User)
     }
 }
 

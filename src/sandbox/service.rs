@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::body::Body;
 use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -24,7 +24,7 @@ use super::ledger::{Entry, Ledger, Line};
 use super::lock::locked;
 use super::options::{RetryAfter, SandboxOptions};
 use super::quota::{Meters, Verdict, ceil_seconds};
-use super::route::Target;
+use super::route::{Route, Target};
 use super::server::Connection;
 use super::store::Store;
 
@@ -204,7 +204,7 @@ impl Service {
         line: Option<Line>,
         connection: &Connection,
     ) -> Treatment {
-        let target = target.and_then(|target| self.known(target, head.uri.path()));
+        let target = target.and_then(|target| self.known(target, head));
         let payload = match &target {
             Ok(target) => Payload::read(&target.route, &head.method, body).await,
             Err(problem) => Err(problem.clone()),
@@ -244,15 +244,17 @@ impl Service {
         Treatment { ending, changed }
     }
 
-    /// Refuses accounts and namespaces that are not the only one.
-    fn known<'a>(&self, target: Target<'a>, path: &str) -> Result<Target<'a>, Problem> {
+    /// Refuses accounts and namespaces that are not the only one; the others of the account can be looked at.
+    fn known<'a>(&self, target: Target<'a>, head: &Parts) -> Result<Target<'a>, Problem> {
         let differs = |only: &Option<String>, given: Option<&str>| {
             only.as_deref().zip(given).is_some_and(|(only, given)| only != given)
         };
         if differs(&self.options.account, target.account) {
-            return Err(Problem::could_not_route(path));
+            return Err(Problem::could_not_route(head.uri.path()));
         }
-        if differs(&self.options.namespace, target.namespace) {
+        let other = |id| self.options.other_namespaces.iter().any(|(other, _)| other == id);
+        let looked_at = target.route == Route::Namespace && head.method == Method::GET;
+        if differs(&self.options.namespace, target.namespace) && !(looked_at && target.namespace.is_some_and(other)) {
             return Err(Problem::new(StatusCode::NOT_FOUND, 10013, "namespace not found"));
         }
         Ok(target)

@@ -19,7 +19,7 @@ fn assert_ledgers(lab: &Lab, keys: &[String], rows: &[Row]) {
     let last = final_rows(rows);
     assert_eq!(last.len(), keys.len(), "a row for every record");
     for (record, row) in &last {
-        let key = &keys[usize::try_from(*record).expect("a position") - 1];
+        let key = &keys[usize::try_from(*record).expect("a small number") - 1];
         assert_eq!(&row.key, key, "record {record}");
         assert_eq!(row.status == "deleted", !lab.server.contains(key), "{row:?}");
         assert!(named.contains(key), "{key} was never named");
@@ -189,8 +189,7 @@ fn servers_that_know_only_the_older_call_are_spoken_to_if_asked() {
 #[test]
 fn a_long_job_is_told_what_bulk_would_take() {
     let lab = Lab::new();
-    let keys: Vec<String> = (0..5_000).map(|n| format!("key:{n}")).collect();
-    lab.write("keys.txt", keys.join("\n"));
+    lab.write("keys.txt", (0..5_000).map(|n| format!("key:{n}")).collect::<Vec<_>>().join("\n"));
     let said = |args: &[&str]| lab.kvsweep(["delete", "keys.txt", "--dry-run"]).args(args).run().code(0).stdout;
     assert!(said(&[]).contains("with --bulk it would take 2 requests"), "{}", said(&[]));
     assert!(!said(&["--rate", "none"]).contains("--bulk"));

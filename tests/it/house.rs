@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 23] = [
+const ROOMS: [(&str, &str); 24] = [
     ("api", "clock key"),
     ("backup", "api key report"),
-    ("cli", "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal"),
+    (
+        "cli",
+        "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
+    ),
     ("clock", ""),
     (
         "command",
@@ -31,6 +34,7 @@ const ROOMS: [(&str, &str); 23] = [
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("terminal", ""),
+    ("wrangler", "key"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -5,8 +5,10 @@
 
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
+mod account;
 mod answers;
 mod backup;
+mod binding;
 mod bulk;
 mod delete;
 mod disk;
@@ -19,6 +21,7 @@ mod list;
 mod names;
 mod openapi;
 mod outage;
+mod prefix;
 mod quota;
 mod readme;
 mod refusals;

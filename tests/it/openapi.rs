@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kvsweep::sandbox::Entry;
+use kvsweep::sandbox::{Entry, Identity, SandboxOptions};
 
-use crate::lab::{ACCOUNT, Lab, NAMESPACE};
+use crate::lab::{ACCOUNT, Lab, NAMESPACE, TOKEN};
 
 /// One call of the document.
 struct Published {
@@ -40,7 +40,7 @@ const N: &str = "kv/namespaces/namespaces.ts";
 /// `prefix`, `cursor` and `limit` from 10 to 1,000 (miniflare:); namespaces takes `page`, `per_page`, `order`
 /// (id|title) and `direction` (asc|desc). 100 names of a bulk get are in both; the 10,000 of the other two are in the
 /// contract, from developers.cloudflare.com/api.
-const PUBLISHED: [Published; 10] = [
+const PUBLISHED: [Published; 14] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
     row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
@@ -49,8 +49,12 @@ const PUBLISHED: [Published; 10] = [
     row("ListKeys", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
     row("ReadValue", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("ReadMetadata", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
-    row("", "GET", "/user/tokens/verify", 0, "user/tokens/tokens.ts"),
+    row("ListNamespaces", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
+    row("VerifyToken", "GET", "/user/tokens/verify", 0, "user/tokens/tokens.ts"),
+    row("VerifyToken", "GET", "/accounts/{a}/tokens/verify", 0, "accounts/tokens/tokens.ts"),
+    row("GetToken", "GET", "/user/tokens/{t}", 0, "user/tokens/tokens.ts"),
+    row("GetToken", "GET", "/accounts/{a}/tokens/{t}", 0, "accounts/tokens/tokens.ts"),
+    row("GetUser", "GET", "/user", 0, "user/user.ts"),
 ];
 
 /// The one row that a request is an instance of.
@@ -63,7 +67,7 @@ fn published(entry: &Entry) -> &'static Published {
             && wanted.zip(given).all(|(wanted, given)| match wanted {
                 "{a}" => given == ACCOUNT,
                 "{n}" => given == NAMESPACE,
-                "{k}" => !given.is_empty(),
+                "{k}" | "{t}" => !given.is_empty(),
                 _ => wanted == given,
             })
     };
@@ -73,14 +77,23 @@ fn published(entry: &Entry) -> &'static Published {
 
 #[test]
 fn every_request_that_is_made_is_published() {
-    let lab = Lab::new();
-    lab.server.preload(["a", "b/c?d", "e%2Ff"]);
-    lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
-    lab.kvsweep(["list", "--rate", "none"]).run().code(0);
-    lab.delete(["keys.txt", "--backup", "b.ndjson", "--report", "none"]).run().code(0);
-    lab.delete(["keys.txt", "--bulk", "--report", "none"]).run().code(0);
-    lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "none"]).run().code(0);
-    let ledger = lab.server.ledger();
+    let mut ledger = Vec::new();
+    for owned_by_account in [false, true] {
+        let identity = Identity { owned_by_account, permissions: Some(Vec::new()), ..Identity::default() };
+        let lab = Lab::with(SandboxOptions { identity, ..SandboxOptions::default() });
+        lab.server.preload(["a", "b/c?d", "e%2Ff"]);
+        lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
+        lab.kvsweep(["list", "--prefix", "b/c?"]).run().code(0);
+        lab.delete(["keys.txt", "--backup", "b.ndjson", "--report", "none"]).run().code(0);
+        lab.delete(["keys.txt", "--report", "none", "--bulk", "--namespace", "sandbox"]).run().code(0);
+        lab.delete(["--prefix", "b/c?", "--report", "none"]).run().code(0);
+        lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "none"]).run().code(0);
+        lab.kvsweep(["namespaces"]).run().code(0);
+        lab.kvsweep(["whoami"]).run().code(0);
+        let key = lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_API_TOKEN");
+        key.env("CLOUDFLARE_EMAIL", "me@example.com").env("CLOUDFLARE_API_KEY", TOKEN).run().code(0);
+        ledger.extend(lab.server.ledger());
+    }
     let mut made = BTreeSet::new();
     for entry in &ledger {
         let row = published(entry);

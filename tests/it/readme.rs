@@ -68,9 +68,16 @@ fn the_readme_is_short() {
 
 #[test]
 fn help_fits_one_screen() {
-    for args in
-        [&["-h"][..], &["delete", "-h"], &["list", "-h"], &["restore", "-h"], &["report", "-h"], &["sandbox", "-h"]]
-    {
+    for args in [
+        &["-h"][..],
+        &["delete", "-h"],
+        &["list", "-h"],
+        &["restore", "-h"],
+        &["report", "-h"],
+        &["namespaces", "-h"],
+        &["whoami", "-h"],
+        &["sandbox", "-h"],
+    ] {
         let help = help(args);
         assert!(help.lines().count() <= 40, "{args:?}:\n{help}");
         for line in help.lines() {
@@ -81,8 +88,9 @@ fn help_fits_one_screen() {
 
 #[test]
 fn every_flag_of_the_documents_exists() {
-    let help = ["delete", "list", "restore", "report", "sandbox"].map(|command| help(&[command, "--help"])).join("\n")
-        + &help(&["--help"]);
+    let commands = ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"]
+        .map(|command| help(&[command, "--help"]));
+    let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh"] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -83,3 +83,26 @@ fn a_server_with_an_untrusted_certificate_gets_no_request_until_cacert_names_it(
     assert_eq!(requests.load(Ordering::SeqCst), 3);
     assert!(lab.rows("deleted.csv").iter().all(|row| row.status == "deleted"));
 }
+
+/// What a person is told then is about the certificate, not about tokens and ids.
+#[test]
+fn no_advice_about_credentials_or_ids_follows_an_untrusted_certificate() {
+    let (address, requests) = serve();
+    let lab = Lab::new();
+    lab.keys(1);
+    lab.write("stranger.pem", STRANGER);
+    for args in [
+        &["delete", "keys.txt", "--yes", "--report", "none"][..],
+        &["delete", "keys.txt", "--yes", "--report", "none", "--namespace", "sessions"],
+        &["list"],
+        &["namespaces"],
+        &["whoami"],
+    ] {
+        let run = lab.kvsweep(args).env("SSL_CERT_FILE", lab.path("stranger.pem"));
+        let done = run.env("CLOUDFLARE_API_BASE_URL", format!("https://{address}/client/v4")).run().code(7);
+        assert!(done.stderr.contains("certificate is not trusted"), "{args:?}: {}", done.stderr);
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(!said.contains("next: ") && !said.contains("a user's"), "{args:?}: {said}");
+    }
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
+}

@@ -279,6 +279,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Delete(key) => vec![key.as_str().to_owned()],
         Request::DeleteMany(keys) => names(keys),
         Request::Namespace => Vec::new(),
+        Request::Page(_) => unreachable!("keys are read, not listed"),
         Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     };
     let number = {
@@ -316,6 +317,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         }
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
+        Request::Page(_) => unreachable!("keys are read, not listed"),
         Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     }
 }

@@ -11,6 +11,7 @@
 #[path = "../it/names/awkward.rs"]
 mod awkward;
 mod keep_alive;
+mod listing;
 mod names;
 #[path = "../it/lab/report.rs"]
 #[expect(dead_code, reason = "shared with another binary, which uses the rest")]

@@ -19,8 +19,18 @@ pub const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 pub const TOKEN: &str = "workerd-token-0123456789-abcdefghij";
 
 /// A test takes one that no other takes.
-const NAMESPACES: [&str; 8] =
-    ["names", "explorer-names", "missing", "keep-alive", "dry-run", "refused", "wrangler-names", "wrangler-objects"];
+const NAMESPACES: [&str; 10] = [
+    "prefix",
+    "list-pipe",
+    "names",
+    "explorer-names",
+    "missing",
+    "keep-alive",
+    "dry-run",
+    "refused",
+    "wrangler-names",
+    "wrangler-objects",
+];
 
 /// Where the APIs are.
 #[derive(Deserialize)]

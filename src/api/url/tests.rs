@@ -8,10 +8,27 @@ fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
 
 fn endpoint() -> Endpoint {
     let base = base(BaseUrl::CLOUDFLARE).unwrap();
-    Endpoint::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap())
+    Endpoint::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap()).unwrap()
 }
 
 const NAMESPACE: &str = "https://api.cloudflare.com/client/v4/accounts/acc/storage/kv/namespaces/ns";
+
+#[test]
+fn what_belongs_to_an_account_or_a_user_has_its_own_urls() {
+    let site = Site::new(&base(BaseUrl::CLOUDFLARE).unwrap());
+    let (account, token): (AccountId, _) = ("acc".parse().unwrap(), "tok".parse().unwrap());
+    let owner = Owner::Account(account.clone());
+    for (url, path) in [
+        (site.namespaces(&account, 2, 100), "/accounts/acc/storage/kv/namespaces?page=2&per_page=100"),
+        (site.verify(&Owner::User), "/user/tokens/verify"),
+        (site.verify(&owner), "/accounts/acc/tokens/verify"),
+        (site.token(&Owner::User, &token), "/user/tokens/tok"),
+        (site.token(&owner, &token), "/accounts/acc/tokens/tok"),
+        (site.user(), "/user"),
+    ] {
+        assert_eq!(url.unwrap().as_str(), format!("{}{path}", BaseUrl::CLOUDFLARE));
+    }
+}
 
 #[test]
 fn base_urls_are_read_and_shown() {

@@ -36,6 +36,11 @@ fn short_help_fits_one_screen() {
     let restore = help(&["restore", "-h"], 100);
     assert_fits(&restore, 40, 100);
     insta::assert_snapshot!("restore_short", restore);
+    for (name, words) in [("namespaces_short", ["namespaces", "-h"]), ("whoami_short", ["whoami", "-h"])] {
+        let help = help(&words, 100);
+        assert_fits(&help, 40, 100);
+        insta::assert_snapshot!(name, help);
+    }
     let report = help(&["report", "-h"], 100);
     assert_fits(&report, 40, 100);
     insta::assert_snapshot!("report_short", report);
@@ -50,6 +55,8 @@ fn long_help_explains() {
     insta::assert_snapshot!("delete_long", help(&["delete", "--help"], 100));
     insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
     insta::assert_snapshot!("restore_long", help(&["restore", "--help"], 100));
+    insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
+    insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
     insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
@@ -67,12 +74,17 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 47] = [
+const FLAGS: [(&str, &str, &str); 55] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
     ("--delimiter", "", ""),
     ("--no-dedupe", "", ""),
+    ("--prefix", "", ""),
+    ("--all", "", ""),
+    ("--expiring-before", "", ""),
+    ("--without-expiration", "", ""),
+    ("--metadata", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
     ("--backup", "", "KVSWEEP_BACKUP"),
@@ -104,6 +116,9 @@ const FLAGS: [(&str, &str, &str); 47] = [
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--account-id", "", "CLOUDFLARE_ACCOUNT_ID"),
     ("--namespace-id", "", "CLOUDFLARE_KV_NAMESPACE_ID"),
+    ("--namespace", "", ""),
+    ("--binding", "", ""),
+    ("--env", "", "CLOUDFLARE_ENV"),
     ("--api-token-file", "", "KVSWEEP_API_TOKEN_FILE"),
     ("--base-url", "https://api.cloudflare.com/client/v4", "CLOUDFLARE_API_BASE_URL"),
     ("--cacert", "", "KVSWEEP_CACERT"),
@@ -143,7 +158,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "restore", "report", "sandbox"] {
+    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {

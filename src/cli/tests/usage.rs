@@ -39,7 +39,7 @@ fn nothing_said_means_the_defaults() {
         [args.pace.requests.timeout, args.pace.requests.max_pause, args.pace.grace].map(|duration| duration.as_secs());
     assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
     assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, None));
-    assert_eq!(args.connection.base_url, "https://api.cloudflare.com/client/v4");
+    assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
     assert_eq!(args.output.log.options().verbosity, Verbosity::Normal);
 }
@@ -65,8 +65,8 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!((args.pace.concurrency, args.pace.requests.retries), (1_024, 0));
     assert_eq!(args.pace.requests.deadline, Some(Duration::from_mins(90)));
     assert_eq!(args.pace.grace, Duration::ZERO);
-    assert_eq!(args.connection.account_id.unwrap().as_str(), "acc");
-    assert_eq!(args.connection.api_token_file, Some("token".into()));
+    assert_eq!(args.connection.account.account_id.unwrap().as_str(), "acc");
+    assert_eq!(args.connection.account.api_token_file, Some("token".into()));
     assert_eq!(args.output.progress_mode(), ProgressMode::Always);
     let log = args.output.log.options();
     assert_eq!((log.verbosity, log.format), (Verbosity::Debug, LogFormat::Json));
@@ -93,6 +93,11 @@ fn contradictions_are_refused() {
         "--resume --report -",
         "--resume --report none",
         "- -",
+        "--binding B --namespace-id ns",
+        "--namespace T --namespace-id ns",
+        "--namespace T --binding B",
+        "--env staging",
+        "--env staging --namespace-id ns",
         "--format lines --column 2",
         "--format json --no-header",
         "--format ndjson --delimiter ;",

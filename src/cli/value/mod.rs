@@ -6,6 +6,8 @@ mod time;
 mod when;
 
 pub use guard::{BatchSizeError, CountError, MaxFailures, MaxFailuresError, batch_size, count};
-pub use place::{ColumnArg, ColumnError, DelimiterError, FormatArg, InputArg, ReportArg, SyncArg, delimiter};
+pub use place::{
+    ColumnArg, ColumnError, DelimiterError, EmptyPrefix, FormatArg, InputArg, ReportArg, SyncArg, delimiter, prefix,
+};
 pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
 pub use when::{WhenArg, WhenError};

@@ -125,6 +125,19 @@ pub fn delimiter(text: &str) -> Result<u8, DelimiterError> {
     }
 }
 
+/// An empty `--prefix`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("an empty prefix names every key of the namespace, as a variable that is not set would; give --all for that")]
+pub struct EmptyPrefix;
+
+/// How names of keys that are deleted begin.
+///
+/// # Errors
+/// [`EmptyPrefix`].
+pub fn prefix(text: &str) -> Result<String, EmptyPrefix> {
+    if text.is_empty() { Err(EmptyPrefix) } else { Ok(text.to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

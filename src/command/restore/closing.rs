@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::RestoreJob;
-use crate::command::closing::{print, shell_word};
+use crate::command::closing::{advice, print, shell_word};
 use crate::command::error::Error;
 use crate::command::job::ReportTo;
 use crate::exit::ExitCode;
@@ -24,6 +24,8 @@ pub(super) struct Closing<'a> {
     pub(super) elapsed: Duration,
     pub(super) stop: Option<&'a Stop>,
     pub(super) report: Option<&'a Path>,
+    /// Where the keys went, for people.
+    pub(super) namespace: Option<String>,
 }
 
 /// What a record of a backup may come to, in the order of the summary.
@@ -68,12 +70,14 @@ impl Closing<'_> {
             let (records, requests) = (counted(self.records, "record"), counted(requests, "request"));
             lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
             lines.extend(self.report.map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
+            lines.extend(self.namespace);
             if self.job.connection.is_none() {
                 lines.push(
                     "This was a dry run: nothing was sent, and whether a key is there was not looked at.".to_owned(),
                 );
             }
         }
+        lines.extend(self.stop.and_then(advice).map(str::to_owned));
         let unfinished = self.stop.is_some() || tally.failures() > 0;
         if let (true, Some(report)) = (unfinished && tally.total() + resumed > 0, self.report) {
             lines.push(format!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 use super::RestoreJob;
+use super::expiry::{expiry, unix_now};
 use crate::backup::{Entries, Entry, Line};
 use crate::clock::wall_now;
 use crate::command::error::Error;
@@ -191,7 +192,7 @@ impl Plan {
                 let why = "a later record holds a newer value of this key".to_owned();
                 unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
             }
-            Line::Entry(entry) => match super::expiry(entry.value.expiration, super::unix_now()) {
+            Line::Entry(entry) => match expiry(entry.value.expiration, unix_now()) {
                 Some(why) => unsent(entry.key.as_str().to_owned(), Status::Invalid, why),
                 None => item(number, entry).map(Found::Item),
             },

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use tokio::time::sleep;
 
+use super::Run;
+use super::expiry::{expiry, unix_now};
 use super::records::Item;
-use super::{Run, expiry, unix_now};
 use crate::api::answer::Answer;
 use crate::api::{BulkReply, Presence};
 use crate::key::KeyName;

@@ -176,14 +176,16 @@ fn an_error_of_the_system_is_a_break() {
 fn duplicates_are_marked_over_all_sources() {
     let folder = tempfile::tempdir().unwrap();
     let sources = vec![write(folder.path(), "1.txt", b"a\nb\na\n..\n..\n"), write(folder.path(), "2.txt", b"b\nA\n")];
-    let records = dedupe(Records::new(sources, InputOptions::default()), KeySet::new());
-    let kinds: String = records
-        .map(|record| match record.unwrap().content {
-            Content::Key(_) => 'k',
-            Content::Duplicate(_) => 'd',
-            Content::Invalid(_) => 'i',
-            Content::Settled => unreachable!("no journal"),
-        })
-        .collect();
-    assert_eq!(kinds, "kkdiidk");
+    for supply in [Supply::Prompt, Supply::Slow] {
+        let records = dedupe(Records::new(sources.clone(), InputOptions::default()), KeySet::new(), supply);
+        let kinds: String = records
+            .map(|record| match record.unwrap().content {
+                Content::Key(_) => 'k',
+                Content::Duplicate(_) => 'd',
+                Content::Invalid(_) => 'i',
+                Content::Settled => unreachable!("no journal"),
+            })
+            .collect();
+        assert_eq!(kinds, "kkdiidk", "{supply:?}");
+    }
 }

@@ -1,9 +1,9 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
-//! What a reply leads to is in `reply`, how records get their final state in `settle`.
+//! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
+//! how they are asked for where they come in pages in `errand`, how keys are read before they are deleted in `reading`.
 
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use slab::Slab;
@@ -11,80 +11,31 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::outcome::{Settled, StopReason, Tally};
-use crate::pipeline::event::{Event, PauseCause};
-use crate::pipeline::outage::{Allowance, Outage};
-use crate::pipeline::parcel::{Batching, Choice, Ready};
+use crate::pipeline::event::Event;
+use crate::pipeline::options::Options;
+use crate::pipeline::outage::Outage;
+use crate::pipeline::parcel::{Batching, Ready};
 use crate::pipeline::request::Request;
-use crate::pipeline::retry::RetryPolicy;
-use crate::pipeline::stop::{Accepted, FailureLimit, Signal, Stop};
+use crate::pipeline::stop::{Accepted, Signal, Stop};
 use crate::pipeline::work::{Due, InFlight, Work};
 use crate::plan::Approved;
-use crate::quota::{Budget, NotYet, Permit};
+use crate::quota::{Budget, Permit};
 use crate::record::{Content, Record};
 use crate::terminal::{count, duration};
 
-/// A wait for the rate that is worth a word.
-const LONG_WAIT: Duration = Duration::from_secs(1);
+use errand::Errand;
 
-/// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
-/// waiting costs no speed.
-const LINGER: Duration = Duration::from_millis(250);
-
+mod errand;
 mod reading;
 mod reply;
+mod sending;
 mod settle;
-
-/// The same where keys are backed up, of which far fewer come in a second. What is written to a key in this time, after
-/// it was backed up, is lost.
-const LINGER_BACKED_UP: Duration = Duration::from_secs(10);
 
 /// Keys that wait for a retry; with more, no new ones are taken from the input.
 const MOST_WAITING: usize = 4_096;
 
 /// Rows that wait for the report's writer; with more, no answer is looked at, and so nothing is sent.
 const MOST_ROWS: usize = 1_024;
-
-/// How a job is run.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The most requests in flight, at least 1.
-    pub concurrency: usize,
-    /// How many keys a request names.
-    pub batching: Batching,
-    /// Whether every key is read and backed up before it is deleted.
-    pub backup: bool,
-    /// How often and how soon a key is tried again.
-    pub retry: RetryPolicy,
-    /// A longer pause after a 429 ends the job.
-    pub max_pause: Duration,
-    /// A longer outage ends the job.
-    pub max_outage: Duration,
-    /// More failures end the job.
-    pub max_failures: Option<FailureLimit>,
-    /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
-    pub canary: u64,
-    /// The job ends at this moment.
-    pub deadline: Option<Instant>,
-    /// How long those in flight are waited for once the job ends early.
-    pub grace: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            concurrency: 32,
-            batching: Batching::Single,
-            backup: false,
-            retry: RetryPolicy::default(),
-            max_pause: Duration::from_mins(15),
-            max_outage: Duration::from_mins(15),
-            max_failures: None,
-            canary: 0,
-            deadline: None,
-            grace: Duration::from_secs(10),
-        }
-    }
-}
 
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +60,8 @@ pub enum Slot {
     Keys(usize),
     /// To the outage that it asked about.
     Probe,
+    /// To the records that it asked for.
+    Page,
 }
 
 /// Totals of a job.
@@ -124,7 +77,7 @@ pub struct Totals {
     pub keys: u64,
     /// Requests sent.
     pub requests: u64,
-    /// Requests for a key that had one before, or for several of which one had.
+    /// Requests for a key that had one before, or for several of which one had, and for a page that had one before.
     pub retries: u64,
     /// Answers with status 429.
     pub throttled: u64,
@@ -156,6 +109,8 @@ pub struct State {
     rows: VecDeque<Settled>,
     events: Vec<Event>,
     totals: Totals,
+    /// Where records are asked for, unless they are read.
+    errand: Option<Errand>,
     input_ended: bool,
     stop: Option<(Stop, Instant)>,
     /// Whether a signal has come.
@@ -185,6 +140,7 @@ impl State {
             rows: VecDeque::new(),
             events: Vec::new(),
             totals: Totals::default(),
+            errand: None,
             input_ended: false,
             stop: None,
             signalled: false,
@@ -193,8 +149,12 @@ impl State {
         }
     }
 
-    /// Whether more records may be taken from the input.
+    /// Whether records may be taken from the reader; never where they come in pages.
     pub fn wants_records(&self) -> bool {
+        self.errand.is_none() && self.wants_more()
+    }
+
+    fn wants_more(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
             && (self.has_room_for_keys() || self.wants_a_fresh_key())
@@ -331,50 +291,11 @@ impl State {
         };
         let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
         let due = self.waiting.peek().map(|due| due.at);
-        Step::Wait([wake, max_outage, due, self.options.deadline].into_iter().flatten().min())
+        Step::Wait([wake, max_outage, due, self.errand_due(now), self.options.deadline].into_iter().flatten().min())
     }
 
     fn has_keys(&self) -> bool {
         !self.ready.is_empty() || !self.reads.is_empty()
-    }
-
-    /// A listener wants to know why nothing happens for a while.
-    fn tell_of_rate(&mut self, moment: Instant, now: Instant) {
-        if !self.paused && moment >= now + LONG_WAIT && self.budget.paused_until(now).is_none() {
-            self.paused = true;
-            self.events.push(Event::Paused { until: moment, cause: PauseCause::Rate });
-        }
-    }
-
-    /// The keys that the next request may hold.
-    fn choice(&self, probe: bool) -> Choice {
-        // Once all canaries are on their way, no other key is begun before all of them are settled.
-        let canaries_left = self.options.canary.saturating_sub(self.begun);
-        let waits = canaries_left == 0 && self.totals.tally.sent() < self.options.canary;
-        match (probe, waits) {
-            // A key that has not failed yet tells most about the server. Where none is left, the server is asked
-            // without one: the keys that remain may be just those that it cannot delete.
-            (true, false) => Choice::Probe,
-            (_, true) => Choice::Fresh(0),
-            (false, false) if canaries_left > 0 => Choice::Fresh(canaries_left),
-            (false, false) => Choice::Fresh(u64::MAX),
-        }
-    }
-
-    /// Whether more keys may come that a bulk call could take along.
-    fn may_fill(&self) -> bool {
-        let reading = !self.input_ended && self.stop.is_none();
-        reading || !self.reads.is_empty() || !self.waiting.is_empty() || !self.slots.is_empty()
-    }
-
-    /// Until when a bulk call waits for more keys, if it does.
-    fn lingers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
-        if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
-            return None;
-        }
-        let linger = if self.options.backup { LINGER_BACKED_UP } else { LINGER };
-        let until = *self.filling.get_or_insert(now) + linger;
-        (now < until).then_some(until)
     }
 
     fn look_at_the_clock(&mut self, now: Instant) {
@@ -389,61 +310,5 @@ impl State {
             let Some(due) = self.waiting.pop() else { break };
             self.queue(&due.work).push_again(due.work);
         }
-    }
-
-    /// One more request, or the moment to ask again (`None`: when something happens).
-    fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        if !self.has_keys() || !self.has_room_for_rows() {
-            return Err(None);
-        }
-        let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.slots.len() < most.min(self.most_in_flight) => false,
-            Allowance::Probe if self.slots.len() < self.most_in_flight => true,
-            Allowance::NotBefore(moment) => return Err(Some(moment)),
-            Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
-        };
-        let choice = self.choice(probe);
-        let turn = self.turn(probe, choice, now)?;
-        let permit = match self.budget.try_take(now) {
-            Ok(permit) => permit,
-            Err(NotYet::Until(moment)) => {
-                self.tell_of_rate(moment, now);
-                return Err(Some(moment));
-            }
-            Err(NotYet::AnAnswer) => return Err(None),
-        };
-        let parcel = self.take_turn(turn, probe, choice);
-        self.totals.requests += 1;
-        if probe {
-            self.outage.probe_sent();
-        } else if std::mem::take(&mut self.paused) {
-            self.events.push(Event::Running);
-        }
-        if parcel.is_empty() {
-            self.probe = Some(permit);
-            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
-        }
-        Ok(self.begin(parcel, permit, probe, now))
-    }
-
-    fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.totals.retries += u64::from(parcel.iter().any(|work| work.tried));
-        for work in &mut parcel {
-            self.begun += u64::from(work.attempts == 0);
-            work.attempts += 1;
-            work.tried = true;
-            work.first_sent.get_or_insert(now);
-        }
-        let read = parcel.first().and_then(|work| work.stage.read(work));
-        if read.is_none() {
-            self.filling = None;
-        }
-        let request = match (self.options.batching, &parcel[..]) {
-            _ if let Some(read) = read => read,
-            (Batching::Single, [work]) => Request::Delete(work.key.clone()),
-            (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
-        };
-        let slot = Slot::Keys(self.slots.insert(InFlight { parcel, permit, probe }));
-        Step::Send { slot, request }
     }
 }

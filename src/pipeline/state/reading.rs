@@ -52,7 +52,7 @@ impl State {
         }
         let may_go = |queue: &Ready| !queue.is_empty() && (choice != Choice::Fresh(0) || queue.has_again());
         let mut wait = None;
-        if may_go(&self.ready) {
+        if may_go(&self.ready) && !self.is_filling(choice) {
             wait = self.lingers(choice, now);
             if wait.is_none() {
                 return Ok(Turn::Delete);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::errand::Errand;
 use super::{Slot, State};
 use crate::api::BulkReply;
 use crate::api::advice::QuotaNews;
@@ -34,6 +35,7 @@ impl State {
             (Slot::Keys(slot), Response::BackedUp(Ok(reply))) => self.on_read(slot, &reply, &Stage::Delete, now),
             (Slot::Keys(slot), Response::BackedUp(Err(why))) => self.on_lost_backup(slot, &why, now),
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
+            (Slot::Page, Response::Page(answer)) => self.on_page(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
         }
     }
@@ -142,7 +144,7 @@ impl State {
         }
     }
 
-    /// The answer to a [`Step::Probe`](super::Step::Probe) came.
+    /// The answer to a probe ([`Slot::Probe`]) came.
     pub fn on_probe(&mut self, answer: Result<(), Reply>, now: Instant) {
         let Some(permit) = self.probe.take() else { return };
         let decision =
@@ -193,11 +195,12 @@ impl State {
             self.ready.iter_mut().chain(self.reads.iter_mut()).for_each(|work| work.refund(epoch));
             let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
             in_flight.for_each(|work| work.refund(epoch));
+            self.errand.iter_mut().for_each(Errand::refund);
         }
         self.tell_of_outage(was_down, now);
     }
 
-    fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
+    pub(super) fn tell_of_outage(&mut self, was_down: bool, now: Instant) {
         match self.outage.allowance(now) {
             Allowance::NotBefore(until) => self.pause_told(until, PauseCause::Outage),
             _ if was_down && self.outage.since().is_none() && std::mem::take(&mut self.paused) => {
@@ -212,7 +215,7 @@ impl State {
         self.events.push(Event::Paused { until, cause });
     }
 
-    fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
+    pub(super) fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
         let counted = asked.unwrap_or(pause);
         if counted > self.options.max_pause {
             let (asked, most) = (duration(counted), duration(self.options.max_pause));
@@ -226,7 +229,7 @@ impl State {
 }
 
 /// What an answer says about the server; nothing where the connection or the quota was the matter.
-fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
+pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
     match answer {
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
             Some(Sign::Alive)
@@ -236,6 +239,12 @@ fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
         Answer::Stale(_) if resent => Some(Sign::Down { first_attempt }),
         Answer::Stale(_) | Answer::Throttled { .. } => None,
     }
+}
+
+/// Why a key has to be sent again whose bulk call succeeded.
+fn left_undeleted(http_status: Option<u16>) -> Refusal {
+    let message = "the bulk call did not delete this key (unsuccessful_keys)".to_owned();
+    Refusal { http_status, code: None, message }
 }
 
 /// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
@@ -249,10 +258,4 @@ fn halves(answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> 
         Answer::Passing { .. } if again && !caught => half,
         _ => None,
     }
-}
-
-/// Why a key has to be sent again whose bulk call succeeded.
-fn left_undeleted(http_status: Option<u16>) -> Refusal {
-    let message = "the bulk call did not delete this key (unsuccessful_keys)".to_owned();
-    Refusal { http_status, code: None, message }
 }

@@ -24,16 +24,26 @@ pub(crate) fn ends(format: Format, rows: &[Settled]) -> Vec<usize> {
 /// What is left of a row: number, key, status.
 type Seen = (u64, String, Status);
 
+/// The rows and where the last one ends; the same however much of the report is in the buffer at a time.
 fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ScanError> {
-    let mut rows = Vec::new();
-    let each = |entry: Entry<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
-    // A small buffer, so that rows span its borders.
-    let input = BufReader::with_capacity(7, bytes);
-    let end = match format {
-        Format::Csv => csv::scan(input, each),
-        Format::Ndjson => ndjson::scan(input, each),
-    }?;
-    Ok((rows, end))
+    let told = |capacity| {
+        let mut rows = Vec::new();
+        let each = |entry: Entry<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
+        let input = BufReader::with_capacity(capacity, bytes);
+        let end = match format {
+            Format::Csv => csv::scan(input, each),
+            Format::Ndjson => ndjson::scan(input, each),
+        };
+        (rows, end)
+    };
+    // Rows span the borders of a small buffer.
+    let (rows, end) = told(7);
+    for capacity in [100, 1 << 20] {
+        let (others, other) = told(capacity);
+        assert_eq!(others, rows, "a buffer of {capacity} bytes");
+        assert_eq!(format!("{other:?}"), format!("{end:?}"), "a buffer of {capacity} bytes");
+    }
+    end.map(|end| (rows, end))
 }
 
 /// A power cut can leave zeros behind what was written.

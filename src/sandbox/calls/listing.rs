@@ -69,17 +69,26 @@ pub(super) fn namespace(service: &Service, call: &Call<'_>) -> Done {
 
 pub(super) fn namespaces(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let query: NamespacesQuery = call.query()?;
-    let per_page = within(query.per_page, 20, 5..=100, "per_page")?;
+    let per_page = within(query.per_page, 20, 1..=1_000, "per_page")?;
     let number = within(query.page, 1, 1..=usize::MAX, "page")?;
-    let only = described(service, service.options().namespace.as_deref().unwrap_or(SOME_NAMESPACE));
-    let found = if number == 1 { vec![only] } else { Vec::new() };
-    let info = json!({"page": number, "per_page": per_page, "count": found.len(), "total_count": 1, "total_pages": 1});
+    let options = service.options();
+    let only = options.namespace.as_deref().unwrap_or(SOME_NAMESPACE);
+    let mut ids: Vec<_> = options.other_namespaces.iter().map(|(id, _)| id.as_str()).chain([only]).collect();
+    ids.sort_unstable();
+    let skipped = per_page.saturating_mul(number - 1);
+    let found: Vec<_> = ids.iter().skip(skipped).take(per_page).map(|id| described(service, id)).collect();
+    let info = json!({
+        "page": number, "per_page": per_page, "count": found.len(), "total_count": ids.len(),
+        "total_pages": ids.len().div_ceil(per_page),
+    });
     Ok(Done::unchanged(page(&Value::Array(found), &info)))
 }
 
 fn described(service: &Service, id: &str) -> Value {
     let options = service.options();
-    json!({"id": id, "title": options.title, "supports_url_encoding": options.supports_url_encoding})
+    let other = options.other_namespaces.iter().find(|(other, _)| other == id);
+    let title = other.map_or(&options.title, |(_, title)| title);
+    json!({"id": id, "title": title, "supports_url_encoding": options.supports_url_encoding})
 }
 
 fn within(

@@ -2,14 +2,14 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures::stream;
 use serde_json::Value;
 
 use super::payload::{Lifetime, MAX_VALUE_BYTES, too_large};
 use super::{Call, Done, Payload, unix_now};
-use crate::sandbox::answer::{Problem, done, success};
+use crate::sandbox::answer::{MALFORMED, Problem, done, success};
 use crate::sandbox::lock::locked;
 use crate::sandbox::options::MissingKey;
 use crate::sandbox::service::Service;
@@ -72,7 +72,7 @@ pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) 
     let length = metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
     if length > MAX_METADATA_BYTES {
         let message = format!("Metadata length of {length} exceeds limit of {MAX_METADATA_BYTES}.");
-        return Err(Problem::malformed(message));
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message));
     }
     let now = unix_now();
     let expiration = match (lifetime.expiration_ttl, lifetime.expiration) {

@@ -213,6 +213,56 @@ async fn the_namespace_and_the_rest() {
 }
 
 #[tokio::test]
+async fn the_namespaces_of_an_account_come_in_pages() {
+    let other_namespaces = (0..120).map(|number| (format!("o{number:03}"), format!("title {number}"))).collect();
+    let options = SandboxOptions { namespace: Some("ns".into()), other_namespaces, ..SandboxOptions::default() };
+    let room = Room::new(options).await;
+    let get = async |query: &str| {
+        let url = format!("{}/accounts/acc/storage/kv/namespaces{query}", room.sandbox.base_url());
+        let response = room.client.get(url).bearer_auth("t").send().await.unwrap();
+        serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap()
+    };
+    for (query, first, count) in [
+        ("", "ns", 20),
+        ("?per_page=100", "ns", 100),
+        ("?per_page=100&page=2", "o099", 21),
+        ("?per_page=1000", "ns", 121),
+        ("?page=8", "", 0),
+    ] {
+        let page = get(query).await;
+        let found = page["result"].as_array().unwrap();
+        assert_eq!((found.len(), page["result_info"]["total_count"].as_u64()), (count, Some(121)), "{query}");
+        assert_eq!(found.first().map_or("", |first| first["id"].as_str().unwrap()), first, "{query}");
+    }
+    assert_eq!(get("?per_page=1001").await["success"], false);
+    let at = |id: &str, rest: &str| format!("/../{id}{rest}");
+    assert_eq!(room.get(&at("o007", "")).await.result()["title"], "title 7");
+    assert_eq!(room.get(&at("o007", "/keys")).await.refusal(), (404, Some(10013)));
+}
+
+#[tokio::test]
+async fn a_token_is_known_where_it_belongs() {
+    let ask = async |identity: Identity, path: &str| {
+        let room = Room::new(SandboxOptions { identity, ..SandboxOptions::default() }).await;
+        let response = room.client.get(format!("{}{path}", room.sandbox.base_url())).bearer_auth("t").send().await;
+        let response = response.unwrap();
+        (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
+    };
+    let user = Identity { expires_on: Some("2030-01-01T00:00:00Z".into()), ..Identity::default() };
+    let account = Identity { owned_by_account: true, permissions: Some(vec!["P".into()]), ..Identity::default() };
+    let (status, json) = ask(user.clone(), "/user/tokens/verify").await;
+    assert_eq!((status, &json["result"]["expires_on"]), (200, &json!("2030-01-01T00:00:00Z")));
+    let id = json["result"]["id"].as_str().unwrap();
+    assert_eq!(ask(user.clone(), "/accounts/acc/tokens/verify").await.0, 401);
+    assert_eq!(ask(user.clone(), &format!("/user/tokens/{id}")).await.1["errors"][0]["code"], 9109);
+    assert_eq!(ask(account.clone(), "/user/tokens/verify").await.1["errors"][0]["code"], 1000);
+    assert_eq!(ask(account.clone(), "/accounts/acc/tokens/verify").await.0, 200);
+    let (status, json) = ask(account, &format!("/accounts/acc/tokens/{id}")).await;
+    assert_eq!((status, &json["result"]["policies"][0]["permission_groups"][0]["name"]), (200, &json!("P")));
+    assert_eq!(ask(user, "/user").await.0, 403);
+}
+
+#[tokio::test]
 async fn the_old_bulk_delete_is_served_where_wanted() {
     for (legacy_bulk, expected) in [(false, 405), (true, 200)] {
         let options = SandboxOptions { legacy_bulk, ..SandboxOptions::default() };
@@ -230,5 +280,5 @@ async fn what_is_too_large_is_refused() {
     assert_eq!(room.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0, 413);
     let metadata = |length: usize| json!([{"key": "m", "value": "", "metadata": "x".repeat(length)}]).to_string();
     assert_eq!(room.put("/bulk", metadata(1_022)).await.status, 200);
-    assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 400);
+    assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 413);
 }

@@ -1,0 +1,251 @@
+//! The calls that belong to an account or a user, not to one namespace: which namespaces there are, and what the
+//! credentials are.
+//!
+//! Shapes after <https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/list>,
+//! <https://developers.cloudflare.com/api/resources/user/subresources/tokens> and its twin for tokens of accounts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::api::answer::{Answer, Reply};
+use crate::api::auth::Credentials;
+use crate::api::classify::Call;
+use crate::api::client::{ClientError, Namespace};
+use crate::api::envelope::Envelope;
+use crate::api::http::{Ask, Http, HttpOptions, no_answer, unsent};
+use crate::api::url::{BaseUrl, NotItself, Owner, Site};
+use crate::key::{AccountId, NamespaceId, TokenId};
+
+/// What an [`AccountClient`] is made of.
+#[derive(Debug, Clone)]
+pub struct AccountOptions {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// How long one attempt may take, from connecting to the last byte of the answer.
+    pub timeout: Duration,
+    /// Certificates to trust besides the system's, in PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Asks what there is, and changes nothing. Each call is one request.
+#[derive(Debug)]
+pub struct AccountClient {
+    http: Http,
+    site: Site,
+}
+
+/// Some of the namespaces of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespacesPage {
+    /// Their ids can stand in a path.
+    pub namespaces: Vec<Namespace>,
+    /// How many the account has, where the server says so.
+    pub total: Option<u64>,
+}
+
+/// What a token says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TokenStatus {
+    /// Its id, which is no secret.
+    #[serde(deserialize_with = "id")]
+    pub id: TokenId,
+    /// `active`, `disabled` or `expired`.
+    pub status: String,
+    /// When it expires, in the server's words (RFC 3339).
+    pub expires_on: Option<String>,
+    /// From when on it is accepted, in the server's words (RFC 3339).
+    pub not_before: Option<String>,
+}
+
+/// What the API says of a token to who may read it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TokenDetails {
+    /// Its name, for people; may hold any character.
+    pub name: String,
+    /// What it may do.
+    #[serde(default)]
+    pub policies: Vec<Policy>,
+}
+
+/// A rule of what a token may do; its texts may hold any character.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// `allow` or `deny`.
+    pub effect: String,
+    /// The names of the permissions, `Workers KV Storage Write` for example; the id where there is no name.
+    #[serde(deserialize_with = "names")]
+    pub permission_groups: Vec<String>,
+    /// What they are about, `com.cloudflare.api.account.ID` for example.
+    #[serde(deserialize_with = "members")]
+    pub resources: Vec<String>,
+}
+
+/// Who a global key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// The user's id.
+    pub id: String,
+    /// The address, where it is said.
+    pub email: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    result: Vec<Namespace>,
+    result_info: Option<Info>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    total_count: Option<u64>,
+}
+
+impl AccountClient {
+    /// How many namespaces a page holds at most. The service gives up to 1,000 today, and gave 100 for years.
+    pub const PER_PAGE: u16 = 100;
+
+    /// Reads the certificates and sets up the connections; sends nothing.
+    ///
+    /// # Errors
+    /// Where the secrets cannot stand in a header, or there is no certificate to trust.
+    pub fn new(options: AccountOptions) -> Result<Self, ClientError> {
+        let http = Http::new(HttpOptions {
+            base_url: &options.base_url,
+            credentials: options.credentials,
+            timeout: options.timeout,
+            concurrency: 1,
+            ca_file: options.ca_file.as_deref(),
+        })?;
+        Ok(Self { http, site: Site::new(&options.base_url) })
+    }
+
+    /// A page of the namespaces of an account; the first is 1.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    pub async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
+        let url = self.site.namespaces(account, page, Self::PER_PAGE);
+        self.get(Call::ListNamespaces, url, "a page of namespaces", |body| {
+            let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+            for namespace in &wire.result {
+                let id: Result<NamespaceId, _> = namespace.id.parse();
+                id.map_err(|error| format!("the id {:?}: {error}", namespace.id))?;
+            }
+            Ok(NamespacesPage { namespaces: wire.result, total: wire.result_info.and_then(|info| info.total_count) })
+        })
+        .await
+    }
+
+    /// Asks the token about itself. An account's own token is known only in its account.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
+        self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", result).await
+    }
+
+    /// What a token may do; few tokens may read it.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
+        self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", result).await
+    }
+
+    /// Whose global key it is.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    pub async fn user(&self) -> Result<User, Reply> {
+        self.get(Call::GetUser, self.site.user(), "a user", result).await
+    }
+
+    async fn get<T>(
+        &self,
+        call: Call,
+        url: Result<Url, NotItself>,
+        what: &str,
+        read: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Reply> {
+        let url = url.map_err(|error| unsent(error.to_string()))?;
+        let (reply, body) = self.http.attempt(Ask::new(call, Method::GET, url)).await;
+        if reply.answer != Answer::Success {
+            return Err(reply);
+        }
+        read(&body).map_err(|why| {
+            let what = format!("the answer does not describe {what}: {why}");
+            Reply { answer: self.http.presentable(no_answer(what)), ..reply }
+        })
+    }
+}
+
+fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    Envelope::parse(body)
+        .and_then(|envelope| serde_json::from_value(envelope.result))
+        .map_err(|error| error.to_string())
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenId, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| D::Error::custom(format!("the id {text:?}: {error}")))
+}
+
+#[derive(Deserialize)]
+struct Group {
+    id: String,
+    name: Option<String>,
+}
+
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let groups = Vec::<Group>::deserialize(deserializer)?;
+    Ok(groups.into_iter().map(|group| group.name.unwrap_or(group.id)).collect())
+}
+
+/// The names of the members: what they hold (`*`, or a smaller part) is left out where it is all.
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let resources = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let shown = |(name, part): (String, Value)| if part == "*" { name } else { format!("{name}: {part}") };
+    Ok(resources.into_iter().map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read() {
+        let status = |id: &str| {
+            result::<TokenStatus>(
+                format!(r#"{{"success":true,"result":{{"id":"{id}","status":"active","expires_on":"2030-01-01T00:00:00Z"}}}}"#)
+                    .as_bytes(),
+            )
+        };
+        let active = status("ed17574386854bf78a67040be0a770b0").unwrap();
+        assert_eq!(active.status, "active");
+        assert_eq!((active.expires_on.as_deref(), active.not_before), (Some("2030-01-01T00:00:00Z"), None));
+        assert!(status("../../accounts").unwrap_err().contains("the id holds"));
+    }
+
+    #[test]
+    fn policies_are_read() {
+        let details: TokenDetails = result(
+            br#"{"success":true,"result":{"id":"x","name":"sweep","status":"active","policies":[{"id":"p","effect":"allow",
+                "permission_groups":[{"id":"1","name":"Workers KV Storage Write"},{"id":"2","meta":{}}],
+                "resources":{"com.cloudflare.api.account.a":"*","com.cloudflare.api.account.b":{"zone.c":"*"}}}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(details.policies[0].permission_groups, ["Workers KV Storage Write", "2"]);
+        assert_eq!(
+            details.policies[0].resources,
+            ["com.cloudflare.api.account.a", r#"com.cloudflare.api.account.b: {"zone.c":"*"}"#]
+        );
+    }
+}

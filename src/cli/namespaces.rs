@@ -1,0 +1,42 @@
+//! `kvsweep namespaces`.
+
+use clap::{ArgAction, Args};
+
+use super::connection::AccountArgs;
+use super::delete::{Contradiction, check_rates};
+use super::output::LogArgs;
+use super::pace::RequestArgs;
+
+/// What `kvsweep namespaces` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(disable_help_flag = true)]
+pub struct NamespacesArgs {
+    /// Print them as a JSON array of objects
+    ///
+    /// Their members: `id, title, supports_url_encoding`.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// The log.
+    #[command(flatten, next_help_heading = "Output")]
+    pub log: LogArgs,
+
+    /// How single requests are paced and repeated.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub requests: RequestArgs,
+
+    /// Which account, and who asks.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub account: AccountArgs,
+
+    /// Show the most used flags; --help explains all
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+impl NamespacesArgs {
+    /// Finds the contradictions that clap alone cannot see.
+    pub(super) fn check(&self) -> Result<(), Contradiction> {
+        check_rates(&self.requests)
+    }
+}

@@ -1,0 +1,48 @@
+//! `kvsweep whoami`.
+
+use clap::{ArgAction, ArgMatches, Args};
+
+use super::connection::ConnectionArgs;
+use super::delete::{Contradiction, check_rates};
+use super::output::LogArgs;
+use super::pace::RequestArgs;
+
+const AFTER_HELP: &str = "\
+Examples:
+  kvsweep whoami                         is the token valid?
+  kvsweep whoami --namespace sessions    does it lead to this namespace?";
+
+/// What `kvsweep whoami` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+pub struct WhoamiArgs {
+    /// Print what was found as one JSON object
+    ///
+    /// Its members: `credentials, token, user, account, namespace, exit_code`.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// The log.
+    #[command(flatten, next_help_heading = "Output")]
+    pub log: LogArgs,
+
+    /// How single requests are paced and repeated.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub requests: RequestArgs,
+
+    /// Which namespace, and who asks.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub connection: ConnectionArgs,
+
+    /// Show the most used flags; --help explains all
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+impl WhoamiArgs {
+    /// Finds the contradictions that clap alone cannot see.
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
+        check_rates(&self.requests)
+    }
+}

@@ -1,0 +1,105 @@
+//! Single calls outside of the stream of keys: each made patiently, and told of while it waits.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::answer::Reply;
+use crate::exit::ExitCode;
+use crate::outcome::StopReason;
+use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::state::Totals;
+use crate::pipeline::{RetryPolicy, Stop};
+use crate::quota::{Budget, Rate};
+use crate::terminal::{Shown, duration};
+
+use super::closing::advice;
+use super::error::Error;
+use super::signals;
+
+/// How a command asks that makes nothing but single calls.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// The rates to keep; none for no limit.
+    pub rates: Vec<Rate>,
+    /// How often and how soon a call is repeated.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The longest pause that is waited out.
+    pub max_pause: Duration,
+    /// How long all calls together may take.
+    pub deadline: Option<Duration>,
+}
+
+/// What calls draw on and count into.
+pub(super) struct Calls<'a> {
+    pub(super) budget: &'a mut Budget,
+    pub(super) totals: &'a mut Totals,
+    pub(super) rng: &'a mut StdRng,
+    pub(super) retry: RetryPolicy,
+    pub(super) max_pause: Duration,
+}
+
+impl Calls<'_> {
+    /// Makes a call until it has a result; `what` cannot be had meanwhile.
+    pub(super) async fn make<T, Fut>(&mut self, what: &str, call: impl Fn() -> Fut) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
+        let policy = RetryPolicy { longest_asked: self.max_pause, ..self.retry };
+        let tell = |waiting: Waiting<'_>| {
+            let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
+            tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(error));
+        };
+        patiently(self.budget, &policy, self.max_pause, self.rng, self.totals, tell, call).await
+    }
+}
+
+/// The end of a job that needs `what`, which the server is there for and does not give.
+pub(super) fn refused(what: &str, verdict: &Verdict, otherwise: StopReason) -> Stop {
+    let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+    let reason = match verdict.http_status {
+        Some(401 | 403) => StopReason::Unauthorized,
+        _ => otherwise,
+    };
+    let why = format!("{what} cannot be read: {status}{}; is --base-url right?", verdict.detail.error);
+    Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) }
+}
+
+/// Runs a command that makes nothing but single calls, to its end, a signal or the deadline.
+pub(super) fn ask<T>(
+    patience: &Patience,
+    work: impl AsyncFnOnce(&mut Calls<'_>) -> Result<T, Stop>,
+) -> Result<Result<T, Stop>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::system("start the runtime"))?.block_on(async {
+        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        let started = Instant::now();
+        let mut calls = Calls {
+            budget: &mut Budget::new(&patience.rates, started),
+            totals: &mut Totals::default(),
+            rng: &mut StdRng::from_rng(&mut rand::rng()),
+            retry: patience.retry,
+            max_pause: patience.max_pause,
+        };
+        let deadline = patience.deadline.map(|deadline| started + deadline);
+        Ok(tokio::select! {
+            done = work(&mut calls) => done,
+            Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+            () = sleep_until(deadline.unwrap_or(started)), if deadline.is_some() => {
+                Err(Stop::new(StopReason::Deadline, "the deadline came"))
+            }
+        })
+    })
+}
+
+/// Says why such a command did not come to its end.
+pub(super) fn stopped(stop: &Stop) -> ExitCode {
+    let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
+    tracing::error!("{}{next}", Shown(&stop.why));
+    ExitCode::for_stop(stop.reason, stop.signal)
+}

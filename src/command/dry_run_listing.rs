@@ -1,0 +1,161 @@
+//! `--dry-run` of the keys of a namespace: they are listed, and nothing else is sent.
+
+use std::cell::RefCell;
+use std::sync::atomic::AtomicBool;
+
+use indicatif::MultiProgress;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::Client;
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::outcome::{Settled, Status, StopReason};
+use crate::pipeline::call::Waiting;
+use crate::pipeline::state::Totals;
+use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
+use crate::plan::Plan;
+use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
+use crate::quota::Budget;
+use crate::report;
+use crate::terminal::Shown;
+
+use super::asking::Calls;
+use super::closing::Closing;
+use super::delete::{client, stopped_before};
+use super::dry_run::{ROWS, notes, remove, stop_of};
+use super::error::Error;
+use super::job::{Job, Wanted};
+use super::locate::{Missed, locate};
+use super::outputs::Opened;
+use super::pages::{NamespacePages, next_page};
+use super::reading::Broken;
+use super::signals;
+use super::ticking::ticking;
+
+/// Lists everything, deletes nothing, says what would be done.
+pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let start = Instant::now();
+    let opened = Opened::new(job)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let mut budget = Budget::new(&job.rates, start);
+    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
+    let mut calls =
+        Calls { budget: &mut budget, totals: &mut totals, rng: &mut rng, retry: job.retry, max_pause: job.max_pause };
+    let connection = match runtime.block_on(locate(&wanted.connection, job.timeout, &mut calls)) {
+        Ok(connection) => connection,
+        Err(Missed::Stop(stop)) => return stopped_before(job, None, totals, &stop),
+        Err(Missed::Error(error)) => return Err(error),
+    };
+    let client = client(job, &connection)?;
+    let pages = NamespacePages::new(wanted);
+    let mut survey = Survey { job, client, pages, budget, rng, totals, plan: Plan::default() };
+    let ready = opened.make(job)?;
+    let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
+    let (sender, writer) = rows.unzip();
+    let (stop, unwritten) = runtime.block_on(async {
+        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        let deadline = job.deadline.map(|deadline| start + deadline);
+        let stop = tokio::select! {
+            stop = survey.list(sender, screen) => stop,
+            Some(signal) = signals.recv() => Some(Stop::signalled(signal)),
+            () = sleep_until(deadline.unwrap_or(start)), if deadline.is_some() => {
+                Some(Stop::new(StopReason::Deadline, "the deadline came"))
+            }
+        };
+        let Some(writer) = writer else { return Ok::<_, Error>((stop, None)) };
+        tokio::select! {
+            written = writer.finish() => Ok((stop, written.err())),
+            // Nobody may be reading the report.
+            Some(signal) = signals.recv() => Ok((stop.or(Some(Stop::signalled(signal))), None)),
+        }
+    })?;
+    runtime.shutdown_background();
+    let mut more = Vec::new();
+    let mut report = ready.report.as_deref();
+    if stop.is_some()
+        && let Some(part) = report.take()
+        && remove(part)
+    {
+        let shown = part.to_string_lossy();
+        more.push(format!(
+            "{} held a part of the plan, which would pass for a whole one: it is removed.",
+            Shown(&shown)
+        ));
+    }
+    let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
+    let Survey { totals, plan, .. } = survey;
+    more.extend(notes(job, &plan));
+    Closing {
+        job,
+        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals },
+        records: Some(plan.records),
+        elapsed: start.elapsed(),
+        stop: stop.as_ref(),
+        report,
+        failures: None,
+        backup: None,
+        notes: more,
+    }
+    .say()
+}
+
+struct Survey<'a> {
+    job: &'a Job,
+    client: Client,
+    pages: NamespacePages,
+    budget: Budget,
+    rng: StdRng,
+    totals: Totals,
+    plan: Plan<Broken>,
+}
+
+impl Survey<'_> {
+    /// Takes every page; `None` at the end, or where the report takes no more rows.
+    async fn list(&mut self, rows: Option<mpsc::Sender<Settled>>, screen: &MultiProgress) -> Option<Stop> {
+        let shown = ProgressOptions {
+            mode: self.job.progress,
+            stderr_is_terminal: stderr_is_terminal(),
+            lines: self.job.lines,
+            ..ProgressOptions::default()
+        };
+        let progress = RefCell::new(Progress::new(shown, screen));
+        let stop = ticking(&progress, self.pages(rows, &progress)).await;
+        progress.borrow_mut().finish();
+        stop
+    }
+
+    async fn pages(&mut self, rows: Option<mpsc::Sender<Settled>>, progress: &RefCell<Progress>) -> Option<Stop> {
+        while self.pages.request().is_some() {
+            let on_wait = |waiting: &Waiting<'_>| {
+                let throttled = waiting.verdict.http_status == Some(429);
+                let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
+                progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
+            };
+            let sending = (&mut self.budget, &mut self.totals, &mut self.rng);
+            let records = match next_page(self.job, &self.client, &mut self.pages, sending, on_wait).await {
+                Ok(records) => records,
+                Err(stop) => return Some(stop),
+            };
+            progress.borrow_mut().on(&Event::Running);
+            let before = self.plan.tally.get(Status::Planned);
+            let mut planned = Vec::with_capacity(records.len());
+            self.plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |record| {
+                planned.extend(Settled::unsent(record.number, record.content, wall_now()));
+                true
+            });
+            progress.borrow_mut().listed(self.plan.tally.get(Status::Planned) - before);
+            for row in planned {
+                if let Some(rows) = &rows
+                    && rows.send(row).await.is_err()
+                {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}

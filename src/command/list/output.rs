@@ -1,0 +1,96 @@
+//! Where a list goes, and how far it has come there.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use crate::command::error::Error;
+use crate::command::job::Connection;
+use crate::listing::{Bookmark, Listing, Position};
+use crate::report::{Existing, OutputFile};
+
+use super::ListJob;
+
+/// Where the list goes.
+pub(super) enum Output {
+    File(OutputFile),
+    /// A duplicate of stdout, without the line buffer that std has in front of it.
+    Stdout(File),
+}
+
+/// Opens the output and finds out where the listing stands.
+pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bookmark), Error> {
+    let listing = Listing {
+        base_url: connection.base_url.to_string(),
+        account: connection.account.to_string(),
+        namespace: connection.namespace.to_string(),
+        format: format!("{:?}", job.format).to_lowercase(),
+        prefixes: job.prefixes.clone(),
+        only: job.only.clone(),
+        protect: job.protect.clone(),
+        expiring_before: job.selection.expiring_before.clone(),
+        without_expiration: job.selection.without_expiration,
+        metadata: job.selection.metadata.clone(),
+    };
+    let fresh = Bookmark { listing, position: Position::default(), bytes: 0, keys: 0, withheld: 0 };
+    let Some(path) = &job.output else {
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::system("use stdout"))?;
+        return Ok((Output::Stdout(File::from(stdout)), fresh));
+    };
+    let mut file = OutputFile::open(path.clone(), job.existing)?;
+    let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();
+    let mark = match job.existing {
+        Existing::Refuse | Existing::Overwrite => fresh,
+        Existing::Resume => match Bookmark::read(path)? {
+            Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
+            None if length == 0 => fresh,
+            None => {
+                return Err(Error::Usage(format!(
+                    "{} is whole, or no listing of ours: there is no {} to go on from; --overwrite lists anew",
+                    path.display(),
+                    Bookmark::path(path).display()
+                )));
+            }
+        },
+    };
+    // First that nothing is there yet, then that it is so: killed in between, it begins anew.
+    mark.write(path)?;
+    file.begin(mark.bytes)?;
+    file.leave_note();
+    Ok((Output::File(file), mark))
+}
+
+fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Result<Bookmark, Error> {
+    let shown = Bookmark::path(path);
+    if !mark.listing.is_the_same(listing) {
+        return Err(Error::Usage(format!(
+            "{} belongs to another listing: give --resume the same namespace, format and selection, or --overwrite",
+            shown.display()
+        )));
+    }
+    if length < mark.bytes {
+        return Err(Error::Usage(format!(
+            "{} is shorter than {} says, so it was changed since; --overwrite lists anew",
+            path.display(),
+            shown.display()
+        )));
+    }
+    Ok(mark)
+}
+
+/// Writes rows, and then the bookmark; `None` where nobody reads them.
+pub(super) fn write(output: Output, rows: &[u8], mark: &Bookmark) -> Result<Option<Output>, Error> {
+    match output {
+        Output::Stdout(mut stdout) => match stdout.write_all(rows) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            written => written.map(|()| Some(Output::Stdout(stdout))).map_err(Error::system("write the list")),
+        },
+        Output::File(file) => {
+            let mut out = file.file();
+            out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
+            mark.write(file.path())?;
+            Ok(Some(Output::File(file)))
+        }
+    }
+}

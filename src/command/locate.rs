@@ -1,0 +1,172 @@
+//! Which namespace is meant, where it was named by its title.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::api::{AccountClient, AccountOptions, Namespace};
+use crate::key::{AccountId, NamespaceId};
+use crate::outcome::StopReason;
+use crate::pipeline::Stop;
+use crate::pipeline::call::Failed;
+use crate::terminal::counted;
+
+use super::asking::{Calls, refused};
+use super::error::Error;
+use super::job::{Connection, NamespaceRef};
+
+/// How alike two titles have to be for one to be meant by the other, from 0 to 1.
+const ALIKE: f64 = 0.8;
+
+/// How many such titles are shown.
+const MAX_ALIKE: usize = 3;
+
+/// Why no namespace was found.
+#[derive(Debug)]
+pub(super) enum Missed {
+    /// There is none, or the server does not say.
+    Stop(Stop),
+    /// The title does not say which.
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Missed {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// The same connection, its namespace by id; sends nothing where that is how it was named.
+pub(super) async fn locate(
+    connection: &Connection<NamespaceRef>,
+    timeout: Duration,
+    calls: &mut Calls<'_>,
+) -> Result<Connection, Missed> {
+    let title = match &connection.namespace {
+        NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
+        NamespaceRef::Title(title) => title,
+    };
+    let client = AccountClient::new(AccountOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        timeout,
+        ca_file: connection.ca_file.clone(),
+    })?;
+    let namespaces = all(calls, &client, &connection.account).await.map_err(Missed::Stop)?;
+    let id = titled(&namespaces, title)?;
+    tracing::info!("the namespace {title:?} is {id}");
+    Ok(connection.with(id))
+}
+
+/// Every namespace of an account, in the server's order.
+pub(super) async fn all(
+    calls: &mut Calls<'_>,
+    client: &AccountClient,
+    account: &AccountId,
+) -> Result<Vec<Namespace>, Stop> {
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    let mut page = 1;
+    loop {
+        let got = calls.make("the account's namespaces", || client.namespaces(account, page)).await;
+        let got = got.map_err(|failed| match failed {
+            Failed::Stop(stop) => stop,
+            Failed::Refused(verdict) => refused("the account's namespaces", &verdict, StopReason::AccountNotFound),
+        })?;
+        let before = found.len();
+        // One that was made meanwhile moves another to the next page.
+        found.extend(got.namespaces.into_iter().filter(|namespace| known.insert(namespace.id.clone())));
+        match got.total {
+            Some(total) if found.len() as u64 >= total => return Ok(found),
+            _ if found.len() > before => page += 1,
+            None => return Ok(found),
+            Some(total) => {
+                let why = format!("the server lists only {} of {}", found.len(), counted(total, "namespace"));
+                return Err(Stop::new(StopReason::Outage, format!("{why}; were some deleted meanwhile? try again")));
+            }
+        }
+    }
+}
+
+fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Missed> {
+    let named: Vec<_> = namespaces.iter().filter(|namespace| namespace.title == title).collect();
+    match named[..] {
+        [namespace] => {
+            let id = namespace.id.parse();
+            id.map_err(|error| Missed::Error(Error::Usage(format!("the namespace {title:?} cannot be used: {error}"))))
+        }
+        [] => {
+            let why = format!("none of the account's namespaces is titled {title:?}; {}", instead(namespaces, title));
+            Err(Missed::Stop(Stop::new(StopReason::NamespaceNotFound, why)))
+        }
+        _ => {
+            let ids: Vec<_> = named.iter().map(|namespace| namespace.id.as_str()).collect();
+            Err(Missed::Error(Error::Usage(format!(
+                "--namespace: {} namespaces are titled {title:?}: {}; give the --namespace-id of one of them",
+                ids.len(),
+                ids.join(", ")
+            ))))
+        }
+    }
+}
+
+/// What may have been meant.
+fn instead(namespaces: &[Namespace], title: &str) -> String {
+    let folded = title.to_lowercase();
+    let mut alike: Vec<_> = namespaces
+        .iter()
+        .map(|namespace| {
+            let other = namespace.title.to_lowercase();
+            let contains = other.contains(&folded) || (!other.is_empty() && folded.contains(&other));
+            let likeness = strsim::jaro_winkler(&folded, &other);
+            (if contains { likeness.max(ALIKE) } else { likeness }, namespace)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let alike: Vec<_> = alike
+        .iter()
+        .take(MAX_ALIKE)
+        .map(|(_, namespace)| format!("{:?} ({})", namespace.title, namespace.id))
+        .collect();
+    match alike[..] {
+        [] => format!("it has {}", counted(namespaces.len() as u64, "namespace")),
+        _ => format!("there is {}", alike.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces(titles: &[&str]) -> Vec<Namespace> {
+        let named = |(index, title): (usize, &&str)| Namespace {
+            id: format!("id{index}"),
+            title: (*title).to_owned(),
+            supports_url_encoding: None,
+        };
+        titles.iter().enumerate().map(named).collect()
+    }
+
+    fn why(titles: &[&str], title: &str) -> String {
+        match titled(&namespaces(titles), title) {
+            Ok(id) => panic!("{title} is {id}"),
+            Err(Missed::Error(error)) => error.to_string(),
+            Err(Missed::Stop(stop)) => stop.why,
+        }
+    }
+
+    #[test]
+    fn a_title_is_taken_exactly() {
+        assert_eq!(titled(&namespaces(&["a", "A", "a "]), "A").unwrap().as_str(), "id1");
+        assert!(why(&["a", "a"], "a").contains("2 namespaces are titled \"a\": id0, id1"));
+    }
+
+    #[test]
+    fn what_is_alike_is_shown() {
+        let titles = ["prod-sessions", "PROD", "cache", "sesions", "x\u{1b}[2J"];
+        let why_not = why(&titles, "sessions");
+        assert!(why_not.ends_with("there is \"sesions\" (id3), \"prod-sessions\" (id0)"), "{why_not}");
+        assert!(why(&titles, "prod").contains("\"PROD\" (id1)"));
+        assert!(why(&titles, "quite another").ends_with("it has 5 namespaces"));
+        assert!(why(&["x\u{1b}[2J"], "x").contains("\\u{1b}"));
+    }
+}

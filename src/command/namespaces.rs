@@ -1,0 +1,60 @@
+//! The namespaces of an account.
+
+use std::io;
+
+use crate::api::{AccountClient, AccountOptions, Namespace};
+use crate::exit::ExitCode;
+use crate::key::AccountId;
+use crate::terminal::Shown;
+
+use super::asking::{Patience, ask, stopped};
+use super::closing::print;
+use super::error::Error;
+use super::job::Access;
+use super::locate::all;
+
+/// Which account, and how it is asked.
+#[derive(Debug)]
+pub struct NamespacesJob {
+    /// Who asks.
+    pub access: Access,
+    /// Whose namespaces.
+    pub account: AccountId,
+    /// Whether they are printed as JSON.
+    pub json: bool,
+    /// How it is asked.
+    pub patience: Patience,
+}
+
+/// Lists them, sorted by title.
+pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
+    let client = client(&job.access, &job.patience)?;
+    let found = ask(&job.patience, async |calls| all(calls, &client, &job.account).await)?;
+    let mut namespaces = match found {
+        Ok(namespaces) => namespaces,
+        Err(stop) => return Ok(stopped(&stop)),
+    };
+    namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
+    print(io::stdout(), &if job.json { json(&namespaces)? } else { lines(&namespaces) })?;
+    Ok(ExitCode::Success)
+}
+
+/// The client of a command that makes nothing but single calls.
+pub(super) fn client(access: &Access, patience: &Patience) -> Result<AccountClient, Error> {
+    Ok(AccountClient::new(AccountOptions {
+        base_url: access.base_url.clone(),
+        credentials: access.credentials.clone(),
+        timeout: patience.timeout,
+        ca_file: access.ca_file.clone(),
+    })?)
+}
+
+fn json(namespaces: &[Namespace]) -> Result<Vec<String>, Error> {
+    let text = serde_json::to_string_pretty(namespaces).map_err(io::Error::from);
+    Ok(vec![text.map_err(Error::system("write the namespaces"))?])
+}
+
+/// A line each, whatever a title holds.
+fn lines(namespaces: &[Namespace]) -> Vec<String> {
+    namespaces.iter().map(|namespace| format!("{}  {}", namespace.id, Shown(&namespace.title))).collect()
+}

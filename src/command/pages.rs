@@ -1,0 +1,113 @@
+//! The wanted keys of a namespace as records, a page at a time.
+
+use rand::Rng;
+
+use crate::api::{Client, ListedKey, Page, PageRequest};
+use crate::key::KeyName;
+use crate::listing::{Lister, Position, Selection, Unordered};
+use crate::outcome::StopReason;
+use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::state::Totals;
+use crate::pipeline::{Pages, RetryPolicy, Stop};
+use crate::quota::Budget;
+use crate::record::{Content, Invalid, Record, RecordNumber};
+use crate::terminal::{Shown, duration};
+
+use super::job::{Job, Wanted};
+
+/// Numbers the wanted keys in the order in which they are listed.
+#[derive(Debug)]
+pub(super) struct NamespacePages {
+    lister: Lister,
+    selection: Selection,
+    next: RecordNumber,
+}
+
+impl NamespacePages {
+    pub(super) fn new(wanted: &Wanted) -> Self {
+        let lister = Lister::new(wanted.prefixes.clone(), Position::default());
+        Self { lister, selection: wanted.selection.clone(), next: RecordNumber::FIRST }
+    }
+
+    fn record(&mut self, key: ListedKey) -> Record {
+        let number = self.next;
+        self.next = number.next();
+        let content = match KeyName::new(key.name.as_str()) {
+            Ok(key) => Content::Key(key),
+            Err(error) => Content::Invalid(Box::new(Invalid { key: key.name, reason: format!("listed: {error}") })),
+        };
+        Record { number, content }
+    }
+}
+
+impl Pages for NamespacePages {
+    fn request(&self) -> Option<PageRequest> {
+        self.lister.request()
+    }
+
+    fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop> {
+        let mut keys = self.lister.accept(page).map_err(|error| unordered(&error, AGAIN))?;
+        keys.retain(|key| self.selection.wants(key));
+        Ok(keys.into_iter().map(|key| self.record(key)).collect())
+    }
+
+    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {
+        refused(&mut self.lister, verdict, AGAIN)
+    }
+}
+
+/// What to do about a listing that cannot go on.
+const AGAIN: &str = "run the same command again";
+
+/// What is still possible once the server refused the page that `lister` asked for: where it was the cursor, the prefix
+/// starts over without what was listed.
+pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> Result<(), Stop> {
+    let said = &verdict.detail.error;
+    if let Some(request) = lister.request().filter(|page| verdict.http_status == Some(400) && page.cursor.is_some()) {
+        lister.cursor_lost().map_err(|error| unordered(&error, &format!("({said}) {advice}")))?;
+        tracing::warn!(
+            "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is listed \
+             already",
+            Shown(said),
+            request.prefix
+        );
+        return Ok(());
+    }
+    let reason = match verdict.http_status {
+        Some(401 | 403) => StopReason::Unauthorized,
+        _ => StopReason::NamespaceNotFound,
+    };
+    let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+    let why = format!("the keys cannot be listed: {status}{said}");
+    Err(Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) })
+}
+
+pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {
+    Stop::new(StopReason::Outage, format!("{error}; {advice}"))
+}
+
+/// The next page where nothing else is sent meanwhile; `on_wait` hears of trouble. Empty where there is none to ask for.
+///
+/// # Errors
+/// The [`Stop`] that ends the listing.
+pub(super) async fn next_page(
+    job: &Job,
+    client: &Client,
+    pages: &mut NamespacePages,
+    (budget, totals, rng): (&mut Budget, &mut Totals, &mut impl Rng),
+    mut on_wait: impl FnMut(&Waiting<'_>),
+) -> Result<Vec<Record>, Stop> {
+    let policy = RetryPolicy { longest_asked: job.max_pause, ..job.retry };
+    let tell = |waiting: Waiting<'_>| {
+        let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
+        tracing::warn!("no page yet: {}; trying again in {wait}", Shown(error));
+        on_wait(&waiting);
+    };
+    let Some(request) = pages.request() else { return Ok(Vec::new()) };
+    match patiently(budget, &policy, job.max_pause, rng, totals, tell, || client.page(&request)).await {
+        Ok(page) => pages.accept(page),
+        Err(Failed::Stop(stop)) => Err(stop),
+        Err(Failed::Refused(verdict)) => pages.refused(&verdict).map(|()| Vec::new()),
+    }
+}

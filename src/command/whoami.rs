@@ -1,0 +1,305 @@
+//! What the credentials are, and what they lead to, as far as that can be seen without changing anything.
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::api::{AccountClient, Client, ClientOptions, Credentials, Owner, Policy, TokenStatus, User};
+use crate::exit::ExitCode;
+use crate::key::{AccountId, NamespaceId};
+use crate::outcome::StopReason;
+use crate::pipeline::Stop;
+use crate::pipeline::call::Failed;
+use crate::terminal::{Shown, counted};
+
+use super::asking::{Calls, Patience, ask, refused};
+use super::closing::print;
+use super::error::Error;
+use super::job::{Access, Connection, NamespaceRef};
+use super::locate::{Missed, all, locate};
+use super::namespaces::client;
+use super::preflight;
+
+/// The permission to delete, as the API calls it.
+const WRITE: &str = "Workers KV Storage Write";
+
+/// Whose credentials, and what else is looked at.
+#[derive(Debug)]
+pub struct WhoamiJob {
+    /// Who asks.
+    pub access: Access,
+    /// The account whose namespaces are listed, where one is named.
+    pub account: Option<AccountId>,
+    /// The namespace that is read, where one is named.
+    pub namespace: Option<NamespaceRef>,
+    /// Whether what was found is one JSON object.
+    pub json: bool,
+    /// How it is asked.
+    pub patience: Patience,
+}
+
+/// What was found so far.
+#[derive(Debug, Default, Serialize)]
+struct Found {
+    /// `user_token`, `account_token` or `global_key`; `None` before it is known.
+    credentials: Option<&'static str>,
+    token: Option<Token>,
+    user: Option<Member>,
+    account: Option<Account>,
+    namespace: Option<Namespace>,
+    exit_code: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Token {
+    id: String,
+    status: String,
+    expires_on: Option<String>,
+    not_before: Option<String>,
+    /// `None` where it may not read them.
+    name: Option<String>,
+    policies: Option<Vec<Policy>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Member {
+    id: String,
+    email: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Account {
+    id: String,
+    namespaces: Option<usize>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Namespace {
+    id: Option<String>,
+    title: Option<String>,
+    error: Option<String>,
+}
+
+/// Asks, and says what was found.
+pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
+    let api = client(&job.access, &job.patience)?;
+    let mut found = Found::default();
+    let mut usage = None;
+    let looked = ask(&job.patience, async |calls| match look(job, &api, calls, &mut found).await {
+        Ok(()) => Ok(()),
+        Err(Missed::Stop(stop)) => Err(stop),
+        Err(Missed::Error(error)) => {
+            usage = Some(error);
+            Ok(())
+        }
+    })?;
+    if let Some(error) = usage {
+        return Err(error);
+    }
+    let code = match &looked {
+        Err(stop) => ExitCode::for_stop(stop.reason, stop.signal),
+        Ok(()) if found.is_refused() => ExitCode::Fatal,
+        Ok(()) => ExitCode::Success,
+    };
+    found.exit_code = code.as_u8();
+    if job.json {
+        let json = serde_json::to_string(&found).map_err(io::Error::from);
+        print(io::stdout(), &[json.map_err(Error::system("write what was found"))?])?;
+    } else {
+        print(io::stdout(), &found.lines())?;
+    }
+    if let Err(stop) = looked {
+        tracing::error!("{}", Shown(&stop.why));
+    }
+    Ok(code)
+}
+
+async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found: &mut Found) -> Result<(), Missed> {
+    match &job.access.credentials {
+        Credentials::Token(_) => token(job, api, calls, found).await.map_err(Missed::Stop)?,
+        Credentials::GlobalKey { .. } => {
+            let user = calls.make("the user", || api.user()).await;
+            let User { id, email } = user.map_err(|failed| Missed::Stop(stop(failed, "the user")))?;
+            found.credentials = Some("global_key");
+            found.user = Some(Member { id, email });
+        }
+    }
+    let Some(account) = &job.account else { return Ok(()) };
+    let (namespaces, error) = match heard(all(calls, api, account).await).map_err(Missed::Stop)? {
+        Ok(namespaces) => (Some(namespaces.len()), None),
+        Err(error) => (None, Some(error)),
+    };
+    found.account = Some(Account { id: account.to_string(), namespaces, error });
+    let Some(namespace) = &job.namespace else { return Ok(()) };
+    let access = job.access.clone();
+    let connection = Connection {
+        base_url: access.base_url,
+        credentials: access.credentials,
+        account: account.clone(),
+        namespace: namespace.clone(),
+        ca_file: access.ca_file,
+    };
+    let named = match namespace {
+        NamespaceRef::Id(id) => Namespace { id: Some(id.to_string()), title: None, error: None },
+        NamespaceRef::Title(title) => Namespace { id: None, title: Some(title.clone()), error: None },
+    };
+    let connection = match locate(&connection, job.patience.timeout, calls).await {
+        Ok(connection) => connection,
+        Err(Missed::Error(error)) => return Err(Missed::Error(error)),
+        Err(Missed::Stop(stop)) => {
+            let error = Some(refusal(stop).map_err(Missed::Stop)?);
+            found.namespace = Some(Namespace { error, ..named });
+            return Ok(());
+        }
+    };
+    found.namespace = Some(match read(job, connection, calls).await? {
+        Ok(seen) => seen,
+        Err(error) => Namespace { error: Some(error), ..named },
+    });
+    Ok(())
+}
+
+/// Verifies the token as a user's and, where it is not known there, as the account's own; reads its policies where it
+/// may.
+async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found: &mut Found) -> Result<(), Stop> {
+    let (owner, status) = match verified(api, Owner::User, calls).await? {
+        Ok(verified) => verified,
+        Err(refused) => {
+            let Some(account) = &job.account else {
+                let why = format!("{refused}; a token that an account owns is verified only with --account-id");
+                return Err(Stop::new(StopReason::Unauthorized, why));
+            };
+            verified(api, Owner::Account(account.clone()), calls).await?.map_err(|other| {
+                let why = format!("the API token is neither a user's ({refused}) nor the account's own ({other})");
+                Stop::new(StopReason::Unauthorized, why)
+            })?
+        }
+    };
+    let details = calls.make("the token's policies", || api.token(&owner, &status.id)).await;
+    let details = heard(details.map_err(|failed| stop(failed, "the token's policies")))?.ok();
+    let (name, policies) = details.map(|details| (details.name, details.policies)).unzip();
+    found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
+    let TokenStatus { id, status, expires_on, not_before } = status;
+    found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
+    Ok(())
+}
+
+async fn verified(
+    api: &AccountClient,
+    owner: Owner,
+    calls: &mut Calls<'_>,
+) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
+    let status = calls.make("the token's status", || api.verify(&owner)).await;
+    Ok(heard(status.map_err(|failed| stop(failed, "the token's status")))?.map(|status| (owner, status)))
+}
+
+async fn read(
+    job: &WhoamiJob,
+    connection: Connection,
+    calls: &mut Calls<'_>,
+) -> Result<Result<Namespace, String>, Missed> {
+    let id: NamespaceId = connection.namespace.clone();
+    let client = Client::new(ClientOptions {
+        base_url: connection.base_url,
+        credentials: connection.credentials,
+        account: connection.account,
+        namespace: connection.namespace,
+        timeout: job.patience.timeout,
+        concurrency: 1,
+        ca_file: connection.ca_file,
+    })?;
+    let seen = heard(preflight::namespace(calls, &client).await).map_err(Missed::Stop)?;
+    Ok(seen.map(|seen| Namespace { id: Some(id.to_string()), title: Some(seen.title), error: None }))
+}
+
+fn stop(failed: Failed, what: &str) -> Stop {
+    match failed {
+        Failed::Stop(stop) => stop,
+        Failed::Refused(verdict) => refused(what, &verdict, StopReason::Unauthorized),
+    }
+}
+
+/// A refusal is something that was found out; anything else ends the looking.
+fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(stop) => refusal(stop).map(Err),
+    }
+}
+
+fn refusal(stop: Stop) -> Result<String, Stop> {
+    match stop.reason {
+        _ if !stop.told => Err(stop),
+        StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Ok(stop.why),
+        _ => Err(stop),
+    }
+}
+
+impl Found {
+    /// Whether something that was asked about does not work.
+    fn is_refused(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.status != "active")
+            || self.account.as_ref().is_some_and(|account| account.error.is_some())
+            || self.namespace.as_ref().is_some_and(|namespace| namespace.error.is_some())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut say = |label: &str, text: &str| lines.push(format!("{label:<11}{}", Shown(text)));
+        if let Some(token) = &self.token {
+            let whose = if self.credentials == Some("account_token") { "the account's own" } else { "a user's" };
+            say("token", &format!("{} ({whose}), {}{}", token.id, token.status, token.times()));
+            for policy in token.policies.iter().flatten() {
+                let (groups, resources) = (policy.permission_groups.join(", "), policy.resources.join(", "));
+                say("policy", &format!("{} {groups} on {resources}", policy.effect));
+            }
+        }
+        if let Some(user) = &self.user {
+            let email = user.email.as_deref().unwrap_or("an unknown address");
+            say("key", &format!("the global key of {email}, user {}", user.id));
+        }
+        if let Some(account) = &self.account {
+            let text = match (&account.error, account.namespaces) {
+                (Some(error), _) => error.clone(),
+                (None, count) => format!("may list its {}", counted(count.unwrap_or_default() as u64, "namespace")),
+            };
+            say("account", &format!("{}: {text}", account.id));
+        }
+        if let Some(namespace) = &self.namespace {
+            let name = match (&namespace.title, &namespace.id) {
+                (Some(title), Some(id)) => format!("{title} ({id})"),
+                (title, id) => title.as_ref().or(id.as_ref()).cloned().unwrap_or_default(),
+            };
+            say("namespace", &format!("{name}: {}", namespace.error.as_deref().unwrap_or("may be read")));
+        }
+        if self.credentials.is_some() {
+            say("deleting", self.deleting());
+        }
+        lines
+    }
+
+    /// What can be said of the one permission that matters.
+    fn deleting(&self) -> &'static str {
+        let policies = self.token.as_ref().and_then(|token| token.policies.as_ref());
+        let names =
+            |policy: &Policy| policy.effect == "allow" && policy.permission_groups.iter().any(|group| group == WRITE);
+        match policies {
+            Some(policies) if policies.iter().any(names) => {
+                "its policies name Workers KV Storage Write; whether that reaches a namespace, only a delete shows"
+            }
+            Some(_) => "its policies do not name Workers KV Storage Write (Edit in the dashboard), which it needs",
+            None if self.user.is_some() => "as far as the user's roles go; only a delete shows",
+            None => "cannot be seen (the token may not read its own policies); only a delete shows",
+        }
+    }
+}
+
+impl Token {
+    fn times(&self) -> String {
+        let from = self.not_before.as_ref().map(|moment| format!(", from {moment}")).unwrap_or_default();
+        let until =
+            self.expires_on.as_ref().map_or(", does not expire".to_owned(), |moment| format!(", expires {moment}"));
+        format!("{from}{until}")
+    }
+}

@@ -1,0 +1,27 @@
+//! Records that come in pages, each of which has to be asked for.
+
+use std::fmt::Debug;
+
+use crate::api::{Page, PageRequest};
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::stop::Stop;
+use crate::record::Record;
+
+/// Where the records of a job come from that are not read but asked for. It sends nothing itself: its requests go out
+/// among those for keys, one at a time.
+pub trait Pages: Debug {
+    /// The page to ask for; `None` once all of them came.
+    fn request(&self) -> Option<PageRequest>;
+
+    /// The page came that was asked for: its records.
+    ///
+    /// # Errors
+    /// Why there cannot be any more. What came before is finished.
+    fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop>;
+
+    /// The server refused the page for good; without an error another one can be asked for.
+    ///
+    /// # Errors
+    /// As [`Pages::accept`].
+    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop>;
+}

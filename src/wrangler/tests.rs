@@ -1,0 +1,122 @@
+use super::*;
+
+const TOML: &str = r#"
+#:schema node_modules/wrangler/config-schema.json
+name = "my-worker"
+main = "src/index.ts"
+compatibility_date = "2026-11-01"
+account_id = "account-top"
+
+[observability]
+enabled = true
+
+[[kv_namespaces]]
+binding = "SESSIONS"
+id = "top-sessions"
+preview_id = "top-preview"
+
+[[kv_namespaces]]
+binding = "TWICE"
+id = "one"
+
+[[kv_namespaces]]
+binding = "TWICE"
+id = "two"
+
+[[kv_namespaces]]
+binding = "PREVIEW"
+preview_id = "only"
+
+[[kv_namespaces]]
+binding = "NONE"
+
+[env.staging]
+kv_namespaces = [{ binding = "SESSIONS", id = "staging-sessions" }]
+
+[env.production]
+account_id = "account-production"
+"#;
+
+const JSONC: &str = r#"/**
+ * For more details on how to configure Wrangler, refer to:
+ * https://developers.cloudflare.com/workers/wrangler/configuration/
+ */
+{
+	"$schema": "node_modules/wrangler/config-schema.json",
+	"name": "my-worker",
+	"main": "src/index.ts",
+	"compatibility_date": "2026-11-01",
+	"observability": { "enabled": true, },
+	// "vars": { "MY_VARIABLE": "production_value" },
+	"kv_namespaces": [
+		{ "binding": "SESSIONS", "id": "json-sessions" }, // the one
+	],
+}
+"#;
+
+fn look(name: &str, text: &str, binding: &str, environment: Option<&str>) -> Result<Bound, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    bound(&file, binding, environment).map_err(|error| error.to_string())
+}
+
+fn found(account: Option<&str>, namespace: &str) -> Bound {
+    Bound { account: account.map(|id| id.parse().unwrap()), namespace: namespace.parse().unwrap() }
+}
+
+#[test]
+fn both_languages_are_read_as_wrangler_writes_them() {
+    assert_eq!(look("wrangler.toml", TOML, "SESSIONS", None), Ok(found(Some("account-top"), "top-sessions")));
+    assert_eq!(look("wrangler.jsonc", JSONC, "SESSIONS", None), Ok(found(None, "json-sessions")));
+    assert_eq!(
+        look("wrangler.json", &format!("\u{feff}{JSONC}"), "SESSIONS", Some("")),
+        Ok(found(None, "json-sessions"))
+    );
+}
+
+#[test]
+fn an_environment_inherits_the_account_and_no_binding() {
+    let staging = look("wrangler.toml", TOML, "SESSIONS", Some("staging"));
+    assert_eq!(staging, Ok(found(Some("account-top"), "staging-sessions")));
+    let production = look("wrangler.toml", TOML, "SESSIONS", Some("production")).unwrap_err();
+    assert_eq!(production, r#"its environment "production" has no KV binding "SESSIONS"; there are none"#);
+}
+
+#[test]
+fn what_is_missing_is_said_with_what_there_is() {
+    for (binding, environment, said) in [
+        ("sessions", None, r#"no KV binding "sessions"; there are "SESSIONS", "TWICE""#),
+        ("TWICE", None, r#"has 2 KV bindings "TWICE""#),
+        ("PREVIEW", None, "has no `id`, only a `preview_id`"),
+        ("NONE", None, "has no `id`; give --namespace-id"),
+        ("SESSIONS", Some("stagin"), r#"no environment "stagin"; it has "production", "staging""#),
+    ] {
+        let error = look("wrangler.toml", TOML, binding, environment).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+    for (name, text) in [
+        ("wrangler.toml", "kv_namespaces = \u{1b}"),
+        ("wrangler.toml", "kv_namespaces = 7"),
+        ("wrangler.json", "{'kv_namespaces': []}"),
+        ("wrangler.json", ""),
+    ] {
+        let error = look(name, text, "A", None).unwrap_err();
+        assert!(error.starts_with("it cannot be understood: ") && !error.contains(['\n', '\u{1b}']), "{error:?}");
+    }
+    let path = look("wrangler.json", r#"{"kv_namespaces": [{"binding": "A", "id": "../x"}]}"#, "A", None).unwrap_err();
+    assert!(path.starts_with("`id` \"../x\" cannot be an id"), "{path}");
+}
+
+#[test]
+fn the_nearest_folder_wins_and_in_it_json_before_toml() {
+    let top = tempfile::tempdir().unwrap();
+    let inner = top.path().join("a/b");
+    std::fs::create_dir_all(&inner).unwrap();
+    std::fs::write(top.path().join("wrangler.json"), "{}").unwrap();
+    assert_eq!(nearest(&inner).unwrap(), top.path().join("wrangler.json"));
+    for name in ["a/wrangler.toml", "a/wrangler.jsonc", "a/wrangler.json"] {
+        std::fs::write(top.path().join(name), "").unwrap();
+        assert_eq!(nearest(&inner).unwrap(), top.path().join(name));
+    }
+}

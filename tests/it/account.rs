@@ -1,0 +1,231 @@
+//! A namespace is found by its title, an account's namespaces are listed, and credentials say what they are.
+
+use kvsweep::sandbox::{Canned, Fault, Identity, SandboxOptions, When};
+use serde_json::{Value, json};
+
+use crate::lab::{ACCOUNT, Kvsweep, Lab, NAMESPACE, TOKEN};
+
+/// So many namespaces beside the lab's own, whose title is `sessions`.
+fn among(others: usize) -> SandboxOptions {
+    let other = |number| (format!("{number:032x}"), format!("cache-{number}"));
+    SandboxOptions {
+        title: "sessions".to_owned(),
+        other_namespaces: (0..others).map(other).collect(),
+        ..SandboxOptions::default()
+    }
+}
+
+fn whoami(lab: &Lab, args: &[&str]) -> Kvsweep {
+    lab.kvsweep(["whoami"]).args(args)
+}
+
+/// The paths that were asked for, without what all have in common.
+fn asked(lab: &Lab) -> Vec<String> {
+    let path = |path: String| path.trim_start_matches("/client/v4").replace(ACCOUNT, "A").replace(NAMESPACE, "N");
+    lab.server.ledger().into_iter().map(|entry| format!("{} {}", entry.method, path(entry.path))).collect()
+}
+
+#[test]
+fn a_title_leads_to_the_namespace() {
+    let lab = Lab::with(among(250));
+    lab.keys(3);
+    lab.server.preload(["bystander"]);
+    // The environment's namespace is another one: the flag wins over it.
+    let run = |args: &[&str]| lab.kvsweep(args).env("CLOUDFLARE_KV_NAMESPACE_ID", "another").run();
+    let listed = run(&["list", "--namespace", "sessions", "--prefix", "by"]).code(0);
+    assert_eq!(listed.stdout, "bystander\n");
+    let before = lab.server.requests();
+    let done = run(&["delete", "keys.txt", "--yes", "--report", "none", "--namespace", "sessions"]).code(0);
+    assert!(done.stdout.contains(&format!("\nnamespace: sessions ({NAMESPACE})\n")), "{}", done.stdout);
+    assert_eq!(lab.server.keys(), ["bystander"]);
+    // Three pages, the namespace itself, three keys: all of them are in the summary.
+    assert_eq!(lab.server.requests() - before, 7);
+    assert!(done.stdout.contains("7 requests"), "{}", done.stdout);
+    assert_eq!(lab.server.namespaces_deleted(), 0);
+}
+
+#[test]
+fn a_title_that_nobody_has_stops_the_job_and_shows_what_is_alike() {
+    let lab = Lab::with(among(3));
+    lab.keys(1);
+    let done = lab.delete(["keys.txt", "--namespace", "Sesions", "--json"]).run().code(7);
+    assert_eq!(done.summary()["stopped"], "namespace_not_found");
+    assert!(done.stderr.contains(&format!("there is \"sessions\" ({NAMESPACE})")), "{}", done.stderr);
+    assert!(done.stderr.contains("kvsweep namespaces"), "{}", done.stderr);
+    let done = lab.kvsweep(["list", "--namespace", "nothing like it", "--output", "keys.txt2"]).run().code(7);
+    assert!(done.stderr.contains("it has 4 namespaces") && !lab.path("keys.txt2").exists(), "{}", done.stderr);
+    assert!(lab.deletes().is_empty());
+}
+
+#[test]
+fn a_title_that_several_have_is_refused_with_their_ids() {
+    let options = SandboxOptions { other_namespaces: vec![("twin".into(), "sessions".into())], ..among(0) };
+    let lab = Lab::with(options);
+    lab.keys(1);
+    for args in [&["delete", "keys.txt", "--yes"][..], &["list"], &["whoami"]] {
+        let done = lab.kvsweep(args).args(["--namespace", "sessions"]).run().code(2);
+        assert!(done.stderr.contains("twin") && done.stderr.contains(NAMESPACE), "{}", done.stderr);
+    }
+    assert!(lab.deletes().is_empty());
+}
+
+#[test]
+fn ways_to_name_the_namespace_exclude_each_other_and_a_dry_run_needs_none() {
+    let lab = Lab::new();
+    lab.keys(1);
+    for pair in [["--namespace-id", "x", "--namespace", "y"], ["--binding", "x", "--namespace", "y"]] {
+        let done = lab.delete(["keys.txt"]).args(pair).run().code(2);
+        assert!(done.stderr.contains("name the namespace"), "{}", done.stderr);
+    }
+    lab.delete(["keys.txt", "--dry-run", "--namespace", "sessions"]).run().code(0);
+    assert_eq!(lab.server.requests(), 0);
+}
+
+#[test]
+fn looking_a_title_up_waits_out_what_passes() {
+    let lab = Lab::with(among(150));
+    lab.keys(1);
+    let throttled = Canned::error(429, 971, "slow down").with_header("retry-after", "1");
+    lab.server.set_faults([
+        Fault::new(When::Nth(1..=1), Canned::error(503, None, "busy").into()).everywhere(),
+        Fault::new(When::Nth(3..=3), throttled.into()).everywhere(),
+    ]);
+    let done = lab.delete(["keys.txt", "--report", "none", "--json", "--namespace", "sessions"]).run().code(0);
+    let summary = done.summary();
+    assert_eq!((&summary["retries"], &summary["throttled"]), (&json!(2), &json!(1)), "{summary}");
+    lab.server.set_faults([Fault::new(When::Probability(1.0), Canned::error(503, None, "busy").into()).everywhere()]);
+    for command in ["list", "whoami"] {
+        lab.kvsweep([command, "--namespace", "sessions", "--retries", "1"]).run().code(5);
+    }
+    lab.kvsweep(["namespaces", "--retries", "0"]).run().code(5);
+    let done = lab.kvsweep(["namespaces", "--deadline", "1ms", "--retries", "100"]).run().code(5);
+    assert!(done.stderr.contains("the deadline came"), "{}", done.stderr);
+}
+
+#[test]
+fn a_list_of_namespaces_is_whole_or_no_list() {
+    let page = |ids: std::ops::Range<u32>, info: &Value| {
+        let result: Vec<_> = ids.map(|id| json!({"id": format!("id{id}"), "title": format!("title {id}")})).collect();
+        let body = json!({"success": true, "errors": [], "messages": [], "result": result, "result_info": info});
+        Canned::raw(200, body.to_string())
+    };
+    let (five, four, none) = (json!({"total_count": 5}), json!({"total_count": 4}), Value::Null);
+    for (pages, code, lines) in [
+        // One that was made meanwhile moves another to the next page, where it is seen again.
+        (vec![page(0..3, &five), page(2..5, &five)], 0, 5),
+        (vec![page(0..3, &five), page(3..4, &four)], 0, 4),
+        (vec![page(0..3, &five), page(0..3, &five)], 5, 0),
+        (vec![page(0..3, &five), page(0..0, &five)], 5, 0),
+        (vec![page(0..3, &none), page(3..4, &none), page(0..0, &none)], 0, 4),
+        (vec![page(0..2, &none), page(0..2, &none)], 0, 2),
+    ] {
+        let lab = Lab::new();
+        let asked = pages.len() as u64;
+        let fault = |(index, page): (u64, Canned)| Fault::new(When::Nth(index..=index), page.into()).everywhere();
+        lab.server.set_faults((1..).zip(pages).map(fault));
+        let done = lab.kvsweep(["namespaces"]).run().code(code);
+        assert_eq!((done.stdout.lines().count(), lab.server.requests()), (lines, asked), "{}", done.stderr);
+        assert_eq!(code == 5, done.stderr.contains("3 of 5 namespaces"), "{}", done.stderr);
+    }
+    // An id that would change a path is none.
+    let lab = Lab::new();
+    let evil = json!({"success": true, "result": [{"id": "../..", "title": "sessions"}]}).to_string();
+    lab.server.set_faults([Fault::new(When::Probability(1.0), Canned::raw(200, evil).into()).everywhere()]);
+    let done = lab.kvsweep(["list", "--namespace", "sessions", "--retries", "0"]).run().code(5);
+    assert!(done.stderr.contains("the id holds"), "{}", done.stderr);
+}
+
+#[test]
+fn the_namespaces_of_an_account_are_listed() {
+    let options = SandboxOptions { other_namespaces: vec![("odd".into(), "a\n\u{1b}[2J".into())], ..among(0) };
+    let lab = Lab::with(options);
+    let done = lab.kvsweep(["namespaces"]).run().code(0);
+    assert_eq!(done.stdout, format!("odd  a\\n\\u{{1b}}[2J\n{NAMESPACE}  sessions\n"));
+    let listed = lab.kvsweep(["namespaces", "--json"]).run().code(0).summary();
+    let titles: Vec<_> = listed.as_array().expect("an array").iter().map(|namespace| &namespace["title"]).collect();
+    assert_eq!(titles, ["a\n\u{1b}[2J", "sessions"]);
+    assert_eq!(listed[1], json!({"id": NAMESPACE, "title": "sessions", "supports_url_encoding": true}));
+    assert_eq!(asked(&lab)[0], "GET /accounts/A/storage/kv/namespaces");
+    lab.kvsweep(["namespaces"]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
+    lab.kvsweep(["namespaces", "--account-id", "other"]).run().code(7);
+    let done = lab.kvsweep(["namespaces"]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
+    assert!(done.stderr.contains("kvsweep whoami") && !done.stderr.contains("wrong-token"), "{}", done.stderr);
+}
+
+fn with_identity(identity: Identity) -> Lab {
+    Lab::with(SandboxOptions { identity, ..among(2) })
+}
+
+#[test]
+fn a_token_says_what_it_is_and_nothing_is_changed() {
+    let lab = with_identity(Identity { expires_on: Some("2030-01-01T00:00:00Z".into()), ..Identity::default() });
+    lab.server.preload(["keep"]);
+    let done = whoami(&lab, &[]).run().code(0);
+    for part in [
+        "(a user's), active, expires 2030-01-01T00:00:00Z\n",
+        &format!("account    {ACCOUNT}: may list its 3 namespaces\n"),
+        &format!("namespace  sessions ({NAMESPACE}): may be read\n"),
+        "deleting   cannot be seen",
+    ] {
+        assert!(done.stdout.contains(part), "{part:?} in {}", done.stdout);
+    }
+    assert!(!done.stdout.contains(TOKEN) && !done.stderr.contains(TOKEN));
+    let asked = asked(&lab);
+    assert!(asked.iter().all(|call| call.starts_with("GET ")), "{asked:?}");
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    // Without ids only the token is looked at.
+    let alone = whoami(&lab, &["--json"]).without_env("CLOUDFLARE_ACCOUNT_ID");
+    let json = alone.without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(0).summary();
+    assert_eq!((&json["account"], &json["namespace"], &json["exit_code"]), (&Value::Null, &Value::Null, &json!(0)));
+    assert_eq!((&json["credentials"], &json["token"]["policies"]), (&json!("user_token"), &Value::Null));
+    whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
+}
+
+#[test]
+fn a_token_of_an_account_is_verified_there_and_shows_its_policies() {
+    let permissions = vec!["Workers KV Storage Read".to_owned(), "Workers KV Storage Write".to_owned()];
+    let lab = with_identity(Identity {
+        owned_by_account: true,
+        permissions: Some(permissions.clone()),
+        ..Identity::default()
+    });
+    let done = whoami(&lab, &["--namespace", "sessions"]).run().code(0);
+    assert!(done.stdout.contains("(the account's own), active, does not expire"), "{}", done.stdout);
+    assert!(done.stdout.contains("its policies name Workers KV Storage Write"), "{}", done.stdout);
+    let json = whoami(&lab, &["--json"]).run().code(0).summary();
+    assert_eq!(json["token"]["policies"][0]["permission_groups"], json!(permissions));
+    assert_eq!(json["namespace"], json!({"id": NAMESPACE, "title": "sessions", "error": null}));
+    let lonely = whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    let done = lonely.run().code(7);
+    assert!(done.stderr.contains("Invalid API Token") && done.stderr.contains("--account-id"), "{}", done.stderr);
+    let reading = Identity { permissions: Some(vec!["Workers KV Storage Read".into()]), ..Identity::default() };
+    let done = whoami(&with_identity(reading), &[]).run().code(0);
+    assert!(done.stdout.contains("do not name Workers KV Storage Write"), "{}", done.stdout);
+}
+
+#[test]
+fn what_is_refused_is_said_with_7() {
+    let lab = with_identity(Identity { status: "expired".to_owned(), ..Identity::default() });
+    assert!(whoami(&lab, &[]).run().code(7).stdout.contains(", expired"));
+    let lab = with_identity(Identity::default());
+    whoami(&lab, &[]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
+    let json = whoami(&lab, &["--json", "--namespace-id", "other"]).run().code(7).summary();
+    assert_eq!(json["exit_code"], 7);
+    assert!(json["namespace"]["error"].as_str().expect("a reason").contains("10013"), "{json}");
+    let json = whoami(&lab, &["--json", "--account-id", "other", "--namespace", "sessions"]).run().code(7).summary();
+    assert!(json["account"]["error"].is_string() && json["namespace"]["error"].is_string(), "{json}");
+    let done = whoami(&lab, &["--namespace", "sesion"]).run().code(7);
+    assert!(done.stdout.contains("there is \"sessions\""), "{}", done.stdout);
+}
+
+#[test]
+fn a_global_key_says_whose_it_is() {
+    let lab = with_identity(Identity::default());
+    let with_key = |email: &str| {
+        let run = whoami(&lab, &["--json"]).without_env("CLOUDFLARE_API_TOKEN");
+        run.env("CLOUDFLARE_EMAIL", email).env("CLOUDFLARE_API_KEY", TOKEN)
+    };
+    let json = with_key("me@example.com").run().code(0).summary();
+    assert_eq!((&json["credentials"], &json["user"]["email"]), (&json!("global_key"), &json!("me@example.com")));
+    assert_eq!((&json["token"], &json["account"]["namespaces"]), (&Value::Null, &json!(3)));
+}

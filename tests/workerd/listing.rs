@@ -1,0 +1,40 @@
+//! What the real runtime lists is what is deleted, although its keys go while it is listed.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use crate::runtime::{Side, Workerd};
+
+/// So many keys under `tmp:`, and two that are not.
+fn fill(workerd: &Workerd, count: usize) -> BTreeSet<String> {
+    let names: BTreeSet<String> = (0..count).map(|index| format!("tmp:{index}")).collect();
+    workerd.rest.put(&names);
+    workerd.rest.put(["keep", "tmp"]);
+    names
+}
+
+#[test]
+fn deleting_what_is_being_listed_skips_no_key() {
+    let Some(workerd) = Workerd::start("prefix", Side::Api) else { return };
+    let names = fill(&workerd, 5_000);
+    let args = ["--prefix", "tmp:", "--report", "r.csv", "--concurrency", "64"];
+    workerd.delete(args).run().code(0);
+    let rows = workerd.rows("r.csv");
+    assert!(rows.iter().all(|row| row.status == "deleted"));
+    assert_eq!(rows.len(), names.len());
+    assert_eq!(rows.into_iter().map(|row| row.key).collect::<BTreeSet<_>>(), names);
+    assert_eq!(workerd.rest.names(), ["keep", "tmp"]);
+}
+
+#[test]
+fn a_listing_piped_into_a_delete_skips_no_key_either() {
+    let Some(workerd) = Workerd::start("list-pipe", Side::Api) else { return };
+    let names = fill(&workerd, 25_000);
+    let mut listing = workerd.kvsweep(["list", "--rate", "none", "--prefix", "tmp:", "-q"]).spawn(Stdio::null());
+    let stdout = listing.stdout.take().expect("a pipe");
+    let mut delete = workerd.delete(["-", "--bulk", "--report", "r.csv", "-q"]).spawn(stdout.into());
+    assert!(delete.wait().expect("it ends").success());
+    assert!(listing.wait().expect("it ends").success());
+    assert_eq!(workerd.rows("r.csv").into_iter().map(|row| row.key).collect::<BTreeSet<_>>(), names);
+    assert_eq!(workerd.rest.names(), ["keep", "tmp"]);
+}
