@@ -116,9 +116,6 @@ impl State {
                 work.last = Some(Box::new(verdict));
                 self.queue(&work).push_last(work);
             }
-            Decision::Settle(verdict) | Decision::Retry(_, verdict) if work.early.is_some() && verdict.passes => {
-                self.put_back(work, verdict, asked, now);
-            }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
                 work.failed(self.epoch, verdict);
