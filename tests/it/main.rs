@@ -21,6 +21,7 @@ mod names;
 mod openapi;
 mod outage;
 mod prefix;
+mod publish;
 mod quota;
 mod readme;
 mod refusals;

@@ -76,6 +76,8 @@ fn help_fits_one_screen() {
         &["namespaces", "-h"],
         &["whoami", "-h"],
         &["sandbox", "-h"],
+        &["completions", "-h"],
+        &["man", "-h"],
     ] {
         let help = help(args);
         assert!(help.lines().count() <= 40, "{args:?}:\n{help}");
@@ -87,8 +89,8 @@ fn help_fits_one_screen() {
 
 #[test]
 fn every_flag_of_the_documents_exists() {
-    let commands =
-        ["delete", "list", "report", "namespaces", "whoami", "sandbox"].map(|command| help(&[command, "--help"]));
+    let commands = ["delete", "list", "report", "namespaces", "whoami", "sandbox", "completions", "man"]
+        .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh"] {
