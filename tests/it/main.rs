@@ -17,6 +17,7 @@ mod guards;
 mod house;
 mod lab;
 mod list;
+mod messages;
 mod names;
 mod openapi;
 mod outage;

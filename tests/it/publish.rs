@@ -5,12 +5,13 @@ use std::process::Command;
 
 use crate::lab::Lab;
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn has(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths).any(|folder| folder.join(program).is_file());
     assert!(found || std::env::var_os("CI").is_none(), "CI has to install {program}");
     if !found {
-        println!("skipped: {program} is not installed");
+        eprintln!("skipped: {program} is not installed");
     }
     found
 }

@@ -93,7 +93,7 @@ fn every_flag_of_the_documents_exists() {
         .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
-    for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh"] {
+    for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh", "docs/troubleshooting.md"] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_CARGO.contains(flag)).collect();
         assert!(!named.is_empty(), "{name}");
