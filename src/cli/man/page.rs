@@ -1,5 +1,7 @@
 //! One page of the manual: what `clap_mangen` makes of a command, with the text below its help as sections of their own.
 
+use std::fmt::Write as _;
+
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -122,7 +124,9 @@ fn tidy(page: &str) -> String {
                 for c in line.chars() {
                     match c {
                         c if c.is_ascii() => tidy.push(c),
-                        c => tidy.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+                        c => {
+                            let _ = write!(tidy, "\\[u{:04X}]", u32::from(c));
+                        }
                     }
                 }
                 tidy.push('\n');

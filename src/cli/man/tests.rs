@@ -17,7 +17,7 @@ fn every_command_has_a_page_that_names_its_flags() {
     let pages = pages();
     let mut whole = parse::command();
     whole.build();
-    let mut names = vec!["kvsweep.1".to_owned()];
+    let mut expected = vec!["kvsweep.1".to_owned()];
     for command in whole.get_subcommands().filter(|command| command.get_name() != "help") {
         let name = format!("kvsweep-{}.1", command.get_name());
         let page = text(pages.iter().find(|page| page.name == name).unwrap_or_else(|| panic!("no {name}")));
@@ -26,9 +26,9 @@ fn every_command_has_a_page_that_names_its_flags() {
             let named = page.split("\\fB").any(|rest| rest.split("\\fR").next() == Some(&flag));
             assert_eq!(named, !arg.is_hide_set(), "{name}: {flag}");
         }
-        names.push(name);
+        expected.push(name);
     }
-    assert_eq!(pages.iter().map(|page| page.name.clone()).collect::<Vec<_>>(), names);
+    assert_eq!(pages.iter().map(|page| page.name.clone()).collect::<Vec<_>>(), expected);
 }
 
 #[test]
