@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use kvsweep::{cli, command, exit, logging, progress};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match cli::parse_from(std::env::args_os()) {
         Ok(cli) => cli,
