@@ -87,6 +87,9 @@ impl State {
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
         match sign_of(answer, resent, first_attempt) {
             Some(sign) => {
+                if let (Sign::Down { .. }, Answer::Passing { trouble, .. }) = (sign, answer) {
+                    self.trouble = Some(Verdict::from(trouble.clone()).to_string());
+                }
                 if matches!(sign, Sign::Down { .. }) {
                     for work in parcel.iter_mut() {
                         work.judged = true;
@@ -158,7 +161,8 @@ impl State {
                 self.outage.namespace_answered();
                 self.tell_of_outage(true, now);
             }
-            Err(Decision::Settle(_) | Decision::Retry(..)) => {
+            Err(Decision::Settle(verdict) | Decision::Retry(_, verdict)) => {
+                self.trouble = Some(verdict.to_string());
                 self.observe(Sign::Down { first_attempt: false }, true, now);
             }
             Err(Decision::Resend(_)) => {
