@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+use super::profile::Used;
+use super::{ConfigArgs, DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -45,12 +46,16 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// What a profile gave; it is in the values of the command already.
+    #[arg(skip)]
+    pub used: Option<Box<Used>>,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
-    /// Delete the keys that the inputs name, or a prefix, and report what became of each
+    /// Delete the keys of inputs or of a prefix, and report on each
     ///
     /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted, absent, failed, unknown, invalid or
     /// duplicate. Requests stay within --rate, failures that may pass are retried, and a job that ends early goes
@@ -77,6 +82,11 @@ pub enum Command {
     /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
     /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
     Report(Box<ReviewArgs>),
+    /// Show what profiles come to, and where they are looked for
+    ///
+    /// A profile is a set of flags that goes by a name in kvsweep.toml: account, namespace, rate, protected keys, report
+    /// and more. A flag wins over the environment, and that over the profile.
+    Config(ConfigArgs),
     /// Serve the KV API from memory on this machine, to rehearse and test
     ///
     /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
@@ -93,6 +103,7 @@ impl Cli {
             Command::Namespaces(args) => args.log.options(),
             Command::Whoami(args) => args.log.options(),
             Command::Report(args) => args.log.options(),
+            Command::Config(args) => args.command.log().options(),
             Command::Sandbox(args) => args.log.options(),
         }
     }

@@ -8,13 +8,16 @@
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`review`]: `kvsweep report`
-//! - [`sandbox`]: `kvsweep sandbox`
+//! - [`sandbox`]: `kvsweep sandbox`; [`config`]: `kvsweep config`
+//! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
 
 pub mod args;
+pub mod config;
 pub mod connection;
 pub mod delete;
+mod filter;
 pub mod input;
 pub mod list;
 pub mod namespace;
@@ -22,6 +25,7 @@ pub mod namespaces;
 pub mod output;
 pub mod pace;
 pub mod parse;
+pub mod profile;
 pub mod report;
 pub mod resolve;
 pub mod review;
@@ -32,6 +36,7 @@ pub mod value;
 pub mod whoami;
 
 pub use args::{Cli, Command};
+pub use config::ConfigArgs;
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use namespaces::NamespacesArgs;

@@ -3,13 +3,12 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
-use std::path::Path;
 
 use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
-    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
-    ReportTo, Reviewing, Serving, Task, Wanted, WhoamiJob,
+    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote,
+    Question, ReportTo, Reviewing, Serving, Task, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::key::AccountId;
@@ -25,10 +24,13 @@ use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
 use crate::wrangler::{self, Bound, nearest};
 
+use super::config;
 use super::connection::{AccountArgs, ConnectionArgs};
+use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::pace::{BulkEndpointArg, RequestArgs};
+use super::profile::Used;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
@@ -41,12 +43,21 @@ const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT
 /// # Errors
 /// [`Error`] where something is missing or cannot be.
 pub fn task(cli: Cli) -> Result<Task, Error> {
+    let used = cli.used;
+    for warning in used.iter().flat_map(|used| &used.warnings) {
+        tracing::warn!("{warning}");
+    }
+    if let Some(Used { profile, taken, .. }) = used.as_deref() {
+        let file = profile.file.to_string_lossy();
+        tracing::info!("the profile {} of {} gives {}", profile.name, Shown(&file), taken.join(", "));
+    }
     match cli.command {
-        Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
+        Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
+        Command::Config(args) => Ok(Task::Config(config::task(args.command, used.as_deref()))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
     }
 }
@@ -91,7 +102,7 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
     Ok(Serving { options, keys: args.keys })
 }
 
-fn job(args: DeleteArgs) -> Result<Job, Error> {
+fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
     let hint = if listed { "" } else { "; --dry-run and --sandbox need neither ids nor credentials" };
@@ -101,6 +112,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
+    let filter = keeping(filter, used, args.safety.allow_protected)?;
     let keys = if listed {
         let connection = match &mode {
             Mode::Real(connection) => connection.clone(),
@@ -120,6 +132,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         (false, true) => Existing::Resume,
         (false, false) => Existing::Refuse,
     };
+    let is_bulk = args.pace.is_bulk();
     Ok(Job {
         keys,
         guards: Guards {
@@ -135,6 +148,8 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         },
         mode,
         failures: args.report.failures,
+        folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
+        profile: used.map(|used| ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }),
         existing,
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,
@@ -145,7 +160,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         quiet: args.output.log.quiet,
         rates: rates(args.pace.requests.rates),
         concurrency: args.pace.concurrency.into(),
-        batching: if args.pace.bulk {
+        batching: if is_bulk {
             Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
         } else {
             Batching::Single
@@ -240,17 +255,6 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
         progress,
         lines: line_format(args.output.log.log_format),
     })
-}
-
-fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
-    if let Some(path) = from {
-        // A file of protected keys that cannot be read must not pass for an empty one.
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Error::Usage(format!("--protect-from {}: {error}", path.display())))?;
-        let patterns = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        protect.extend(patterns.map(str::to_owned));
-    }
-    Filter::new(protect, only).map_err(|error| Error::Usage(error.to_string()))
 }
 
 fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {

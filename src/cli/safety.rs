@@ -9,6 +9,7 @@ use super::value::{MaxFailures, count};
 
 /// What keeps a mistake small.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SafetyArgs {
     /// Send nothing: check the inputs, count, estimate the time
     ///
@@ -71,6 +72,13 @@ pub struct SafetyArgs {
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
+
+    /// Delete keys, too, that the profile keeps by its protect, protect-from and only
+    ///
+    /// No other flag lifts those, and neither can the environment or the profile itself. What --protect, --protect-from
+    /// and --only say still holds.
+    #[arg(long, hide_short_help = true)]
+    pub allow_protected: bool,
 
     /// Delete only keys that match; repeatable
     ///

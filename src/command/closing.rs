@@ -80,6 +80,7 @@ impl Closing<'_> {
             let keys = counted(self.totals.tally.failures(), "key");
             lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Shown(&failures.to_string_lossy())));
         }
+        lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
         lines.extend(self.notes.iter().cloned());
         lines.extend(self.next_step(code));
         lines

@@ -45,6 +45,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder that a profile names cannot be made.
+    #[error("cannot make the folder {path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -74,6 +82,7 @@ impl Error {
             | Self::Report(_)
             | Self::Sandbox(_)
             | Self::Page { .. }
+            | Self::Folder { .. }
             | Self::System { .. } => ExitCode::Error,
         }
     }

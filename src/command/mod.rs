@@ -8,6 +8,7 @@
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `report`: finished reports as text, JSON or a page.
+//! - `config`: what profiles come to.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -16,6 +17,7 @@ use crate::exit::ExitCode;
 
 mod asking;
 mod closing;
+mod config;
 pub mod confirm;
 mod delete;
 mod dry_run;
@@ -38,8 +40,9 @@ mod telling;
 mod whoami;
 
 pub use asking::Patience;
+pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
-pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Wanted};
+pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Wanted};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use reading::Broken;
@@ -60,6 +63,8 @@ pub enum Task {
     Whoami(Box<WhoamiJob>),
     /// What finished reports say.
     Report(Box<Reviewing>),
+    /// What profiles come to, or where they are looked for.
+    Config(ConfigJob),
     /// A server in memory.
     Sandbox(Box<Serving>),
 }
@@ -81,6 +86,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),
+        Task::Config(job) => config::run(&job),
         Task::Sandbox(serving) => sandbox::run(*serving),
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 23] = [
+const ROOMS: [(&str, &str); 24] = [
     ("api", "clock key"),
     (
         "cli",
-        "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
+        "api clock command exit input key listing logging pipeline plan profile progress quota report sandbox terminal wrangler",
     ),
     ("clock", ""),
     (
@@ -26,6 +26,7 @@ const ROOMS: [(&str, &str); 23] = [
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
+    ("profile", "terminal"),
     ("progress", "clock outcome pipeline terminal"),
     ("quota", ""),
     ("record", "key"),

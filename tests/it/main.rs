@@ -9,6 +9,7 @@ mod account;
 mod answers;
 mod binding;
 mod bulk;
+mod config;
 mod delete;
 mod disk;
 mod dry_run;
