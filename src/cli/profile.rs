@@ -175,7 +175,7 @@ pub(super) fn apply(
         if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
             continue;
         }
-        if entry.tells_time() && flag(given, "resume") {
+        if entry.key == "report" && entry.tells_time() && flag(given, "resume") {
             let why =
                 "it names another file every second, so --resume cannot find that of the earlier run; give --report";
             return Err(entry.refuse(why.to_owned()));

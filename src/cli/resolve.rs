@@ -53,7 +53,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     }
     match cli.command {
         Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
-        Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
+        Command::List(args) => listing(*args, used.as_deref()).map(|job| Task::List(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
@@ -149,7 +149,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         mode,
         failures: args.report.failures,
         folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
-        profile: used.map(|used| ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }),
+        profile: used.map(note),
         existing,
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,
@@ -217,7 +217,11 @@ fn line_format(format: LogFormat) -> LineFormat {
     }
 }
 
-fn listing(args: ListArgs) -> Result<ListJob, Error> {
+fn note(used: &Used) -> ProfileNote {
+    ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }
+}
+
+fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
     let format = args.format();
     let progress = args.output.progress_mode();
     Ok(ListJob {
@@ -231,6 +235,7 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
         },
         only: args.only,
         protect: args.protect,
+        profile: used.map(note),
         format,
         output: match args.output_path {
             None | Some(InputArg::Stdin) => None,

@@ -95,7 +95,7 @@ pub enum ProfileError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
     /// It is no TOML.
-    #[error("{0}")]
+    #[error("{}", Shown(.0))]
     Syntax(String),
     /// No such key.
     #[error("`{}` is unknown here; {instead}", Shown(.key))]

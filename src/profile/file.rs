@@ -11,7 +11,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 use super::error::{Location, Problem, ProfileError};
 use super::likely::{likely, listed};
 use super::name::ProfileName;
-use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTING, is_secret};
+use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTING, is_secret, is_token};
 use super::template::Template;
 
 /// How a file came to be read.
@@ -151,6 +151,7 @@ impl Reading<'_> {
                         profiles.push(self.profile(name, value)?);
                     }
                 }
+                other if is_secret(other) => return Err((key.span(), Problem::Secret(other.to_owned()))),
                 other => return Err((key.span(), unknown(other, ["default-profile", "profile"]))),
             }
         }
@@ -214,6 +215,9 @@ impl Reading<'_> {
                 one(integer(number).ok_or_else(wrong)?.to_string())
             }
             (Kind::Switch, DeValue::Boolean(switch)) => one(switch.to_string()),
+            (Kind::Path, DeValue::String(text)) if setting.name == "api-token-file" && is_token(text) => {
+                return Err((value.span(), Problem::Secret(setting.name.to_owned())));
+            }
             (Kind::Path, DeValue::String(text)) => {
                 let (folder, text) = self.beginning(setting.name, text).map_err(|problem| (value.span(), problem))?;
                 Value::Texts(vec![place(folder, text)])

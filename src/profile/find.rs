@@ -68,8 +68,9 @@ impl Surroundings {
     /// those of [`own_files`](Self::own_files).
     pub fn folder_files(&self) -> Vec<PathBuf> {
         let Some(folder) = &self.folder else { return Vec::new() };
-        let is_end =
-            |folder: &Path| self.home.as_deref() == Some(folder) || folder.join(".git").symlink_metadata().is_ok();
+        // A home folder of `/`, as services have it, would let the search reach everywhere.
+        let home = self.home.as_deref().filter(|home| home.parent().is_some());
+        let is_end = |folder: &Path| home == Some(folder) || folder.join(".git").symlink_metadata().is_ok();
         let end = folder.ancestors().position(is_end).unwrap_or(0);
         let own = self.own_files();
         let files = folder.ancestors().take(end + 1).map(|folder| folder.join(FILE_NAME));
@@ -93,14 +94,22 @@ impl Surroundings {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(file)(error)),
         };
+        let refuse = |why| Err(ProfileError::Untrusted { file: file.to_owned(), why });
+        let there = fs::metadata(file).map_err(unreadable(file))?;
+        if !self.owns(&link) || !self.owns(&there) {
+            return refuse("it belongs to another user");
+        }
+        // Opening a pipe would wait for its other end.
+        if !there.is_file() {
+            return refuse("it is no regular file");
+        }
         let open = File::open(file).map_err(unreadable(file))?;
         let opened = open.metadata().map_err(unreadable(file))?;
-        let refuse = |why| ProfileError::Untrusted { file: file.to_owned(), why };
-        if [&link, &opened].into_iter().any(|metadata| !self.owns(metadata)) {
-            return Err(refuse("it belongs to another user"));
+        if (opened.dev(), opened.ino()) != (there.dev(), there.ino()) {
+            return refuse("it was replaced while it was looked at");
         }
         if opened.mode() & WORLD_WRITABLE != 0 {
-            return Err(refuse("anybody may write it"));
+            return refuse("anybody may write it");
         }
         self.read(open, file, origin).map(Some)
     }

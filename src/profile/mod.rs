@@ -22,6 +22,9 @@ mod choose;
 mod error;
 mod file;
 mod find;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub(crate) mod fuzzing;
 mod likely;
 mod name;
 mod setting;

@@ -103,6 +103,14 @@ pub(super) fn is_secret(key: &str) -> bool {
             .any(word)
 }
 
+/// Cloudflare's tokens are of 40 characters and more, its keys of 37.
+const MIN_TOKEN: usize = 32;
+
+/// Whether a path is rather a token that was put where the path of its file belongs: nobody calls a file so.
+pub(super) fn is_token(text: &str) -> bool {
+    text.len() >= MIN_TOKEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +122,14 @@ mod tests {
         }
         for key in ["api-token-file", "account-id", "keys", "monkey", "rate"] {
             assert!(!is_secret(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_no_path() {
+        assert!(is_token("aBcDeFgHiJkLmNoPqRsTuVwXyZ-0123456789_ab"));
+        for path in ["token", "/run/credentials/kvsweep.service/token-of-production", "cloudflare-token.txt", ""] {
+            assert!(!is_token(path), "{path}");
         }
     }
 

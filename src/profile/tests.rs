@@ -110,12 +110,14 @@ fn a_secret_is_refused_and_never_repeated() {
         format!("[profile.p]\napi-token = {SECRET}\n"),
         format!("[profile.p]\napi-token = '{SECRET}\n"),
         format!("[profile.p]\napi-token-file = ['{SECRET}']\n"),
+        format!("[profile.p]\napi-token-file = '{SECRET}-{SECRET}-{SECRET}-{SECRET}'\n"),
         format!("[profile.p]\nrate = {{ a = '{SECRET}' }}\n"),
         format!("api-token = \"{SECRET}\"\n"),
     ] {
         let error = error(&text);
         assert!(!error.contains("s3cret"), "{text}: {error}");
     }
+    assert!(error("token = 'x'\n").contains("1:1: token: a secret"));
     assert!(
         error("[profile.p]\ntoken = 'x'\n").contains("2:1: token: a secret must not be in this file; set CLOUDFLARE")
     );
@@ -189,6 +191,8 @@ fn the_search_ends_with_the_repository_the_home_folder_or_at_once() {
     assert_eq!(files("me/repo/a/b"), repo);
     assert_eq!(files("me/plain/c"), ["me/plain/c/kvsweep.toml", "me/plain/kvsweep.toml", "me/kvsweep.toml"]);
     assert_eq!(files("tmp/d"), ["tmp/d/kvsweep.toml"], "a stranger's file in /tmp is not looked at");
+    let of_a_service = Surroundings { home: Some("/".into()), ..home.at("tmp/d") };
+    assert_eq!(of_a_service.folder_files().len(), 1);
     assert!(!files("me/.config/kvsweep").contains(&OWN.to_owned()), "it is one's own");
 }
 
@@ -260,6 +264,18 @@ fn a_file_that_others_may_have_written_is_not_used() {
     // One that is named is trusted.
     let file = WantedFile::Named { path: file, is_typed: true };
     assert!(choose(&file, &named("p"), &stranger).unwrap().is_some());
+}
+
+#[test]
+fn a_link_counts_as_who_made_it_and_what_it_leads_to() {
+    let home = Home::new();
+    let file = home.write("tmp/d/elsewhere.toml", "[profile.p]\n");
+    std::os::unix::fs::symlink(&file, home.path("me/repo/kvsweep.toml")).unwrap();
+    assert!(home.choose("me/repo", &named("p")).unwrap().is_some());
+    fs::remove_file(&file).unwrap();
+    assert!(home.choose("me/repo", &named("p")).unwrap_err().starts_with("cannot read"), "it leads nowhere");
+    fs::create_dir(&file).unwrap();
+    assert!(home.choose("me/repo", &named("p")).unwrap_err().contains("it is no regular file"));
 }
 
 #[test]

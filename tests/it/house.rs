@@ -16,7 +16,7 @@ const ROOMS: [(&str, &str); 24] = [
         "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
     ),
     ("exit", "outcome pipeline"),
-    ("fuzzing", "api cli input key plan quota record report sandbox"),
+    ("fuzzing", "api cli input key plan profile quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),

@@ -137,7 +137,7 @@ fn a_report_that_is_named_by_the_second_cannot_be_resumed() {
     let error = folder.error(&["delete", "k", "--resume"]);
     assert!(error.contains("k.toml:2:1: report: it names another file every second"), "{error}");
     assert!(folder.parse(&["delete", "k", "--resume", "--report", "r.csv"]).is_ok());
-    let folder = Folder::new("[profile.p]\nreport = '{date}.csv'\n");
+    let folder = Folder::new("[profile.p]\nreport = '{date}.csv'\nfailures = '{time}.csv'\n");
     assert!(folder.parse(&["delete", "k", "--resume"]).is_ok());
 }
 
