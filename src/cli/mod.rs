@@ -7,12 +7,14 @@
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
 //!   [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
+//! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`; [`config`]: `kvsweep config`
 //! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
 
+mod access;
 pub mod args;
 pub mod config;
 pub mod connection;
@@ -28,6 +30,7 @@ pub mod parse;
 pub mod profile;
 pub mod report;
 pub mod resolve;
+pub mod restore;
 pub mod review;
 pub mod safety;
 pub mod sandbox;
@@ -41,6 +44,7 @@ pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
+pub use restore::RestoreArgs;
 pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 pub use whoami::WhoamiArgs;

@@ -80,6 +80,7 @@ pub(super) fn parse_with(
     let checked = match &mut cli.command {
         Command::Delete(delete) => delete.check(matches),
         Command::List(list) => list.check(matches),
+        Command::Restore(restore) => restore.check(matches),
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
         Command::Report(_) | Command::Config(_) | Command::Sandbox(_) => Ok(()),

@@ -18,13 +18,13 @@ use clap::{ArgMatches, Args, Command, ValueHint};
 use crate::api::BaseUrl;
 use crate::plan::filter::Filter;
 use crate::profile::{
-    Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, SETTINGS, Surroundings,
-    WantedFile, WantedProfile, choose,
+    Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, Surroundings, WantedFile,
+    WantedProfile, choose,
 };
 use crate::terminal::Shown;
 
-/// Where jobs that delete write; a dry run and a rehearsal write there only when told to.
-const OF_DELETING: [&str; 2] = ["report", "failures"];
+/// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only when told to.
+const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 
 /// Which profile, and of which file.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -163,13 +163,17 @@ pub(super) fn apply(
         warnings: warnings(&profile, given, now),
         profile,
     };
-    let keeps = named.get_arguments().any(|arg| arg.get_long() == Some("protect-from"));
+    // And `config show`, which says what would be.
+    let deletes = named.get_arguments().any(|arg| arg.get_long() == Some("protect-from"));
     let mut defaults: Vec<(String, Vec<OsString>)> = Vec::new();
     for entry in &used.profile.entries {
         let Some(arg) = named.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { continue };
+        if OF_DELETING.contains(&entry.key) && !deletes {
+            continue;
+        }
         if KEEPING.contains(&entry.key) {
             // Those of a listing are no protection but a choice, which is made anew each time.
-            used.taken.extend(Some(entry.key).filter(|_| keeps));
+            used.taken.extend(Some(entry.key).filter(|_| deletes));
             continue;
         }
         if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
@@ -293,10 +297,7 @@ fn keeping(profile: &Profile, now: SystemTime) -> Keeping {
 
 /// Reads values with the parser of their flag, for its error to name the line.
 fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), ProfileError> {
-    let known = SETTINGS.iter().any(|setting| setting.name == entry.key);
-    let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)).filter(|_| known) else {
-        return Ok(());
-    };
+    let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { return Ok(()) };
     if values.is_empty() && !KEEPING.contains(&entry.key) {
         return Err(entry.refuse("it is empty; leave it out, and the default holds".to_owned()));
     }
@@ -306,8 +307,8 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
             word.push(value);
             word
         });
-        let probe = Command::new("probe").no_binary_name(true).disable_help_flag(true).disable_version_flag(true);
-        let probe = probe.arg(arg.clone().env(Resettable::Reset)).try_get_matches_from(words);
+        let probe = flags.clone().no_binary_name(true).mut_args(|arg| arg.env(Resettable::Reset));
+        let probe = probe.try_get_matches_from(words);
         probe.map_err(|error| entry.refuse(reason(&error)))?;
     }
     let texts = || values.iter().map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();

@@ -4,14 +4,13 @@
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
 
-use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
+use crate::api::{BulkEndpoint, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
-    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote,
-    Question, ReportTo, Reviewing, Serving, Task, Wanted, WhoamiJob,
+    Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
+    ReportTo, RestoreJob, Reviewing, Serving, Task, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
-use crate::key::AccountId;
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
 use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
@@ -22,10 +21,9 @@ use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
-use crate::wrangler::{self, Bound, nearest};
 
+use super::access::{NO_ACCOUNT, access, connection, namespace};
 use super::config;
-use super::connection::{AccountArgs, ConnectionArgs};
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
@@ -34,9 +32,7 @@ use super::profile::Used;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
-use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
-
-const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
+use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 
 /// What the command line asks for.
 ///
@@ -54,6 +50,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args, used.as_deref()).map(|job| Task::List(Box::new(job))),
+        Command::Restore(args) => restoring(*args, used.as_deref()).map(|job| Task::Restore(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
@@ -127,11 +124,6 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
             filter,
         })
     };
-    let existing = match (args.report.overwrite, args.report.resume) {
-        (true, _) => Existing::Overwrite,
-        (false, true) => Existing::Resume,
-        (false, false) => Existing::Refuse,
-    };
     let is_bulk = args.pace.is_bulk();
     Ok(Job {
         keys,
@@ -150,7 +142,8 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         failures: args.report.failures,
         folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
         profile: used.map(note),
-        existing,
+        backup: args.safety.backup,
+        existing: existing(args.report.overwrite, args.report.resume),
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,
             SyncArg::EverySecond => Sync::EverySecond,
@@ -241,11 +234,7 @@ fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
             None | Some(InputArg::Stdin) => None,
             Some(InputArg::Path(path)) => Some(path),
         },
-        existing: match (args.overwrite, args.resume) {
-            (true, _) => Existing::Overwrite,
-            (false, true) => Existing::Resume,
-            (false, false) => Existing::Refuse,
-        },
+        existing: existing(args.overwrite, args.resume),
         json: args.json,
         quiet: args.output.log.quiet,
         rates: rates(args.requests.rates),
@@ -260,6 +249,46 @@ fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
         progress,
         lines: line_format(args.output.log.log_format),
     })
+}
+
+fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error> {
+    let progress = args.output.progress_mode();
+    Ok(RestoreJob {
+        files: args.files,
+        connection: if args.dry_run {
+            None
+        } else {
+            Some(connection(args.connection, "; --dry-run needs neither ids nor credentials")?)
+        },
+        overwrite_values: args.overwrite_values,
+        profile: used.map(note),
+        question: if args.yes { Question::Answered } else { Question::Ask },
+        report: match args.report {
+            Some(ReportArg::Path(path)) => ReportTo::File(path),
+            Some(ReportArg::Stdout) => ReportTo::Stdout,
+            Some(ReportArg::None) => ReportTo::Nowhere,
+            None if args.dry_run => ReportTo::Nowhere,
+            None => ReportTo::Default,
+        },
+        existing: existing(args.overwrite, args.resume),
+        json: args.json,
+        quiet: args.output.log.quiet,
+        rates: rates(args.requests.rates),
+        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
+        timeout: args.requests.timeout,
+        max_pause: args.requests.max_pause,
+        deadline: args.requests.deadline,
+        progress,
+        lines: line_format(args.output.log.log_format),
+    })
+}
+
+fn existing(overwrite: bool, resume: bool) -> Existing {
+    match (overwrite, resume) {
+        (true, _) => Existing::Overwrite,
+        (false, true) => Existing::Resume,
+        (false, false) => Existing::Refuse,
+    }
 }
 
 fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {
@@ -298,48 +327,6 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection<NamespaceRef>, Error> {
-    let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
-    let (named, namespace) = namespace(&args)?;
-    let account = args.account.account_id.clone().or(named);
-    let account = account.ok_or_else(|| missing(NO_ACCOUNT))?;
-    let namespace = namespace.ok_or_else(|| {
-        missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID, --namespace or --binding")
-    })?;
-    let Access { base_url, credentials, ca_file } = access(args.account, hint)?;
-    Ok(Connection { base_url, credentials, account, namespace, ca_file })
-}
-
-/// The namespace as it was named, and the account that a wrangler file names with it.
-fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
-    if let Some(binding) = &args.binding {
-        let bound = bound(binding, args.environment.as_deref())?;
-        return Ok((bound.account, Some(NamespaceRef::Id(bound.namespace))));
-    }
-    let title = args.namespace.clone().map(NamespaceRef::Title);
-    Ok((None, title.or_else(|| args.namespace_id.clone().map(NamespaceRef::Id))))
-}
-
-fn access(args: AccountArgs, hint: &str) -> Result<Access, Error> {
-    let base_url: BaseUrl =
-        args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN")) {
-        (Some(path), _) => Credentials::token_from_file(&path)?,
-        (None, Some(token)) => Credentials::token(&token)?,
-        (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
-            (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
-            _ => {
-                return Err(Error::Usage(format!(
-                    "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
-                     --api-token-file{hint}"
-                )));
-            }
-        },
-    };
-    Ok(Access { base_url, credentials, ca_file: args.cacert })
-}
-
 fn patience(args: RequestArgs) -> Patience {
     Patience {
         rates: rates(args.rates),
@@ -368,16 +355,4 @@ fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
         json: args.json,
         patience: patience(args.requests),
     })
-}
-
-/// What the nearest wrangler file says of a binding.
-fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
-    let here = std::env::current_dir();
-    let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
-    let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
-    let bound = wrangler::bound(&file, binding, environment);
-    let bound =
-        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Shown(&file.to_string_lossy()))))?;
-    tracing::info!("{} binds {binding:?} to namespace {}", Shown(&file.to_string_lossy()), bound.namespace);
-    Ok(bound)
 }

@@ -22,8 +22,18 @@ pub struct SafetyArgs {
     ///
     /// The server holds the keys of the input and some others, speaks real HTTP, and is gone afterwards. Nothing
     /// is sent anywhere else; needs no credentials.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "backup")]
     pub sandbox: bool,
+
+    /// Write every key with all it holds to FILE before it is deleted
+    ///
+    /// A key is deleted only once its value, metadata and expiration are on the disk; one that cannot be backed up is
+    /// failed, and one that is not there is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
+    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more is written behind it, and
+    /// --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
+    #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
+    #[arg(hide_short_help = true)]
+    pub backup: Option<PathBuf>,
 
     /// Do not ask before deleting
     ///

@@ -31,6 +31,8 @@ pub struct Job {
     pub report: ReportTo,
     /// Where the keys that failed go.
     pub failures: Option<PathBuf>,
+    /// Where keys are backed up before they are deleted.
+    pub backup: Option<PathBuf>,
     /// Folders that are made with the files in them, where they are missing; those of others have to be there.
     pub folders: Vec<PathBuf>,
     /// The profile that values came from, for people.

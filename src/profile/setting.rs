@@ -44,7 +44,7 @@ impl Kind {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 31] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
@@ -72,6 +72,7 @@ pub const SETTINGS: [Setting; 30] = [
     Setting { name: "bulk-endpoint", kind: Kind::Text },
     Setting { name: "report", kind: Kind::Template },
     Setting { name: "failures", kind: Kind::Template },
+    Setting { name: "backup", kind: Kind::Template },
     Setting { name: "sync", kind: Kind::Text },
     Setting { name: "progress", kind: Kind::Text },
     Setting { name: "log-format", kind: Kind::Text },

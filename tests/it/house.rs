@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 25] = [
     ("api", "clock key"),
+    ("backup", "api key report"),
     (
         "cli",
         "api clock command exit input key listing logging pipeline plan profile progress quota report sandbox terminal wrangler",
@@ -13,7 +14,7 @@ const ROOMS: [(&str, &str); 24] = [
     ("clock", ""),
     (
         "command",
-        "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+        "api backup clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),

@@ -120,15 +120,18 @@ fn bulk_of_a_profile_is_as_good_as_the_flag() {
 }
 
 #[test]
-fn a_dry_run_and_a_rehearsal_do_not_write_where_the_real_job_will() {
-    let folder = Folder::new("[profile.p]\nreport = 'r.csv'\nfailures = 'f.csv'\nretries = 3\n");
+fn what_deletes_nothing_does_not_write_where_the_real_job_will() {
+    let folder = Folder::new("[profile.p]\nreport = 'r.csv'\nfailures = 'f.csv'\nbackup = 'b.ndjson'\nretries = 3\n");
     for flag in ["--dry-run", "--sandbox"] {
         let (args, _) = folder.delete(&["keys.txt", flag]);
         assert_eq!((args.report.report, args.report.failures), (None, None), "{flag}");
+        assert_eq!(args.safety.backup, None, "{flag}");
         assert_eq!(args.pace.requests.retries, 3);
     }
     let (args, _) = folder.delete(&["keys.txt"]);
-    assert!(args.report.report.is_some() && args.report.failures.is_some());
+    assert!(args.report.report.is_some() && args.report.failures.is_some() && args.safety.backup.is_some());
+    let cli = folder.parse(&["restore", "b.ndjson"]).unwrap();
+    assert!(matches!(&cli.command, Command::Restore(args) if args.report.is_none()), "{cli:?}");
 }
 
 #[test]
@@ -191,16 +194,17 @@ fn a_profile_keeps_more_and_a_flag_less_never() {
 #[test]
 fn every_command_that_sends_takes_a_profile() {
     let folder = Folder::new("[profile.p]\nretries = 3\n");
-    for command in ["delete", "list", "namespaces", "whoami"] {
-        let cli = folder.parse(&[command]).unwrap();
+    for words in [&["delete"][..], &["list"], &["namespaces"], &["whoami"], &["restore", "b.ndjson"]] {
+        let cli = folder.parse(words).unwrap();
         let retries = match cli.command {
             Command::Delete(args) => args.pace.requests.retries,
             Command::List(args) => args.requests.retries,
             Command::Namespaces(args) => args.requests.retries,
             Command::Whoami(args) => args.requests.retries,
+            Command::Restore(args) => args.requests.retries,
             other => panic!("{other:?}"),
         };
-        assert_eq!(retries, 3, "{command}");
+        assert_eq!(retries, 3, "{words:?}");
     }
     assert!(folder.parse(&["sandbox"]).is_err(), "nothing of it would count there");
 }
