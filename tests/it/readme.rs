@@ -76,6 +76,8 @@ fn help_fits_one_screen() {
         &["report", "-h"],
         &["namespaces", "-h"],
         &["whoami", "-h"],
+        &["config", "-h"],
+        &["config", "show", "-h"],
         &["sandbox", "-h"],
         &["completions", "-h"],
         &["man", "-h"],
@@ -94,7 +96,9 @@ fn every_flag_of_the_documents_exists() {
         .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
-    for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh", "docs/troubleshooting.md"] {
+    for name in
+        ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/profiles.md", "docs/troubleshooting.md", "samples/cron.sh"]
+    {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_CARGO.contains(flag)).collect();
         assert!(!named.is_empty(), "{name}");
@@ -140,7 +144,7 @@ fn every_sample_is_in_the_readme_and_read_as_it_says() {
         let name = sample.file_name().and_then(|name| name.to_str()).expect("UTF-8");
         let path = format!("samples/{name}");
         assert!(readme.contains(&format!("`{name}`")) || readme.contains(&path), "{name}");
-        if name == "cron.sh" {
+        if name == "cron.sh" || name == "kvsweep.toml" {
             continue;
         }
         let done = lab.kvsweep(["delete", &path, "--dry-run", "--json"]).run();
