@@ -20,18 +20,16 @@ pub(super) const BULK: Batching =
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    let pages = match job.keys {
-        Keys::Inputs(_) => 0,
-        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
-    };
-    let requests = batching.requests(keys) + pages + 1;
+    let requests = batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(&job.rates, requests))
 }
 
-/// `deleting them takes …`.
-pub(super) fn note(job: &Job, keys: u64) -> String {
-    let (requests, time) = requests(job, job.batching, keys);
-    format!("deleting them takes {}{}", counted(requests, "request"), at_least(time))
+/// How many pages it takes to list `keys`, where they are listed.
+pub(super) fn pages(job: &Job, keys: u64) -> u64 {
+    match job.keys {
+        Keys::Inputs(_) => 0,
+        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
+    }
 }
 
 /// What `--bulk` would take, for a job that takes long without it.

@@ -6,6 +6,7 @@
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
@@ -29,6 +30,7 @@ mod namespaces;
 mod outputs;
 mod pages;
 mod preflight;
+mod preview;
 mod reading;
 mod rehearsal;
 mod report;

@@ -74,7 +74,7 @@ impl Filter {
             (None, Some(only)) if only.matching(key.as_str()).is_none() => "kept: it matches no --only".to_owned(),
             _ => return record,
         };
-        let invalid = Invalid { key: key.as_str().to_owned(), reason };
+        let invalid = Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason };
         Record { content: Content::Invalid(Box::new(invalid)), ..record }
     }
 }

@@ -20,6 +20,7 @@ mod list;
 mod names;
 mod openapi;
 mod outage;
+mod plan;
 mod prefix;
 mod quota;
 mod readme;
