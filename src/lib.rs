@@ -12,7 +12,7 @@
 //! - [`cli`]: what may be said on the command line; [`command`]: builds the parts from it, joins them, says how it ended.
 //! - [`input`]: from files or stdin to [`record::Record`]s, in four formats.
 //! - [`listing`]: the keys of a namespace, page by page, and where an interrupted listing goes on.
-//! - [`plan`]: which of them may be sent, and who agreed to it.
+//! - [`plan`]: which of them may be sent, who agreed to it, and what they look like.
 //! - [`pipeline`]: sends them, again where it is worth it, and settles each with one [`outcome::Status`].
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.

@@ -11,10 +11,12 @@ use super::value::{MaxFailures, count};
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SafetyArgs {
-    /// Send nothing: check the inputs, count, estimate the time
+    /// Send nothing: check the inputs, count, show the plan
     ///
-    /// Needs no credentials, but for --prefix and --all. With --report it writes what would be done, and that report can be given as INPUT
-    /// later, so that what was reviewed is what is deleted.
+    /// The plan: first and last keys, the biggest prefixes, name lengths, invalid records by reason, requests and least
+    /// time one by one and with --bulk, and Cloudflare's list price; with --json it is the member `plan`. Needs no
+    /// credentials, but for --prefix and --all. With --report it writes what would be done, and that report can be given
+    /// as INPUT later, so that what was reviewed is what is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 

@@ -20,11 +20,7 @@ pub(super) const BULK: Batching =
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    let pages = match job.keys {
-        Keys::Inputs(_) => 0,
-        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
-    };
-    let requests = reads(job) * keys + batching.requests(keys) + pages + 1;
+    let requests = reads(job) * keys + batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(&job.rates, requests))
 }
 
@@ -33,11 +29,12 @@ pub(super) fn reads(job: &Job) -> u64 {
     if job.backup.is_some() { 2 } else { 0 }
 }
 
-/// `deleting them takes …`.
-pub(super) fn note(job: &Job, keys: u64) -> String {
-    let (requests, time) = requests(job, job.batching, keys);
-    let doing = if job.backup.is_some() { "backing them up and deleting them" } else { "deleting them" };
-    format!("{doing} takes {}{}", counted(requests, "request"), at_least(time))
+/// How many pages it takes to list `keys`, where they are listed.
+pub(super) fn pages(job: &Job, keys: u64) -> u64 {
+    match job.keys {
+        Keys::Inputs(_) => 0,
+        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
+    }
 }
 
 /// What `--bulk` would take, for a job that takes long without it.

@@ -7,6 +7,7 @@
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
@@ -34,6 +35,7 @@ mod namespaces;
 mod outputs;
 mod pages;
 mod preflight;
+mod preview;
 mod publish;
 mod reading;
 mod rehearsal;

@@ -115,7 +115,7 @@ impl Filter {
             (None, Some((name, Kept::NotAmongOnly))) => format!("kept: it matches no only of the profile {name}"),
             (None, None) => return record,
         };
-        let invalid = Invalid { key: key.as_str().to_owned(), reason };
+        let invalid = Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason };
         Record { content: Content::Invalid(Box::new(invalid)), ..record }
     }
 }

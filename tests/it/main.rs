@@ -23,6 +23,7 @@ mod messages;
 mod names;
 mod openapi;
 mod outage;
+mod plan;
 mod prefix;
 mod publish;
 mod quota;
