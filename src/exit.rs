@@ -74,7 +74,12 @@ impl ExitCode {
 
     fn for_status(status: Status) -> Self {
         match status {
-            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned | Status::Restored => Self::Success,
+            Status::Deleted
+            | Status::Absent
+            | Status::Duplicate
+            | Status::Planned
+            | Status::Restored
+            | Status::Restorable => Self::Success,
             Status::Failed | Status::Unknown | Status::Invalid => Self::Incomplete,
         }
     }
@@ -133,6 +138,7 @@ mod tests {
             (Status::Duplicate, 0),
             (Status::Planned, 0),
             (Status::Restored, 0),
+            (Status::Restorable, 0),
         ];
         assert_eq!(expected.map(|(status, _)| status), Status::ALL);
         for (status, code) in expected {

@@ -27,11 +27,14 @@ pub enum Status {
     Planned,
     /// Put back from a backup; only `kvsweep restore` says so.
     Restored,
+    /// Never sent: a dry run of `kvsweep restore` would put it back. Not `planned`, which is what delete takes for keys to
+    /// delete.
+    Restorable,
 }
 
 impl Status {
     /// Every status, in the order of the summary.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deleted,
         Self::Absent,
         Self::Failed,
@@ -40,6 +43,7 @@ impl Status {
         Self::Duplicate,
         Self::Planned,
         Self::Restored,
+        Self::Restorable,
     ];
 
     /// The word in the report.
@@ -53,6 +57,7 @@ impl Status {
             Self::Duplicate => "duplicate",
             Self::Planned => "planned",
             Self::Restored => "restored",
+            Self::Restorable => "restorable",
         }
     }
 
@@ -60,7 +65,7 @@ impl Status {
     pub fn is_settled(self) -> bool {
         match self {
             Self::Deleted | Self::Absent | Self::Invalid | Self::Duplicate | Self::Restored => true,
-            Self::Failed | Self::Unknown | Self::Planned => false,
+            Self::Failed | Self::Unknown | Self::Planned | Self::Restorable => false,
         }
     }
 
@@ -265,7 +270,7 @@ mod tests {
         }
         assert_eq!(tally.get(Status::Deleted), 1);
         assert_eq!(tally.get(Status::Planned), 7);
-        assert_eq!(tally.total(), 36);
+        assert_eq!(tally.total(), 45);
         assert_eq!(tally.trouble(), 3 + 4 + 5);
     }
 }

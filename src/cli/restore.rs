@@ -30,7 +30,8 @@ pub struct RestoreArgs {
 
     /// Send nothing: check the backups, count
     ///
-    /// Needs no credentials. Whether a key is there is not looked at. With --report it writes what would be done.
+    /// Needs no credentials. Whether a key is there is not looked at. With --report it writes what would be done:
+    /// restorable in the place of planned, so that delete never takes it for keys to delete.
     #[arg(long, help_heading = "Safety", conflicts_with = "resume")]
     pub dry_run: bool,
 
@@ -59,7 +60,9 @@ pub struct RestoreArgs {
 
     /// Go on with the restoration whose report is at --report PATH
     ///
-    /// Only records without a restored, invalid or duplicate row are sent. Without a file at PATH it begins anew.
+    /// Only records without a restored, invalid or duplicate row are sent. A key that is there is read and compared, which
+    /// takes two requests: where it is just what the backup holds, the run that was stopped may have written it, and its
+    /// row is restored. Without a file at PATH it begins anew.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Report")]
     pub resume: bool,
 
@@ -71,7 +74,7 @@ pub struct RestoreArgs {
 
     /// Print a summary as one JSON object on stdout
     ///
-    /// Its members: `records, restored, failed, unknown, invalid, duplicate, planned, resumed, requests, retries,
+    /// Its members: `records, restored, failed, unknown, invalid, duplicate, restorable, resumed, requests, retries,
     /// throttled, elapsed_s, stopped, exit_code`.
     #[arg(long, help_heading = "Report")]
     pub json: bool,

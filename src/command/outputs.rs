@@ -85,7 +85,15 @@ impl Opened {
                     if let Destination::File(file) = &mut destination {
                         not_an_input(job, "--report", path, |input| file.is_same_file(input))?;
                         if existing == Existing::Resume {
-                            journal = Some((Arc::new(file.read_journal()?), path.clone()));
+                            let read = file.read_journal()?;
+                            if read.has_restores() {
+                                return Err(Error::Usage(format!(
+                                    "{} is the report of a restoration, which a delete cannot go on with; give another \
+                                     --report",
+                                    path.display()
+                                )));
+                            }
+                            journal = Some((Arc::new(read), path.clone()));
                         }
                     }
                     Pending::Open(destination)

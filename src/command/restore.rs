@@ -37,6 +37,7 @@ use super::signals;
 use super::ticking::ticking;
 
 mod closing;
+mod comparing;
 mod expiry;
 mod records;
 mod sending;
@@ -291,7 +292,7 @@ impl Run<'_> {
                     self.progress.borrow_mut().on(&Event::Resumed);
                 }
                 Found::Unsent(row) => self.hand_over(row).await?,
-                Found::Item(item) if self.client.is_none() => self.settle(item, Status::Planned, None).await?,
+                Found::Item(item) if self.client.is_none() => self.settle(item, Status::Restorable, None).await?,
                 Found::Item(item) => {
                     asked_bytes += item.json.len();
                     asked.push(item);

@@ -22,9 +22,16 @@ impl ReportRow {
         match status.parse() {
             Ok(Status::Planned) => Self::Planned,
             Ok(Status::Duplicate | Status::Invalid) => Self::PassedOver,
-            Ok(Status::Deleted | Status::Absent | Status::Failed | Status::Unknown | Status::Restored) | Err(()) => {
-                Self::Settled
-            }
+            // What may be put back is least of all to be deleted.
+            Ok(
+                Status::Deleted
+                | Status::Absent
+                | Status::Failed
+                | Status::Unknown
+                | Status::Restored
+                | Status::Restorable,
+            )
+            | Err(()) => Self::Settled,
         }
     }
 }

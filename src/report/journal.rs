@@ -33,7 +33,7 @@ enum State {
 impl From<Status> for State {
     fn from(status: Status) -> Self {
         match status {
-            Status::Planned => Self::Planned,
+            Status::Planned | Status::Restorable => Self::Planned,
             settled if settled.is_settled() => Self::Settled,
             _ => Self::Unsettled,
         }
@@ -62,6 +62,8 @@ pub struct Journal {
     rows: u64,
     settled: u64,
     planned: u64,
+    deletes: u64,
+    restores: u64,
     first_finished_at: Option<SystemTime>,
 }
 
@@ -95,6 +97,16 @@ impl Journal {
         self.rows > 0 && self.planned == self.rows
     }
 
+    /// Whether a row says that a key was deleted, was not there to be, or was planned to be.
+    pub fn has_deletes(&self) -> bool {
+        self.deletes > 0
+    }
+
+    /// Whether a row says that a key was put back, or could be.
+    pub fn has_restores(&self) -> bool {
+        self.restores > 0
+    }
+
     /// The earliest `finished_at` of any row.
     pub fn first_finished_at(&self) -> Option<SystemTime> {
         self.first_finished_at
@@ -116,6 +128,11 @@ impl Journal {
         self.settled += u64::from(state == State::Settled);
         self.settled -= u64::from(before & STATE == State::Settled as u64);
         self.planned += u64::from(state == State::Planned);
+        match entry.status {
+            Status::Deleted | Status::Absent | Status::Planned => self.deletes += 1,
+            Status::Restored | Status::Restorable => self.restores += 1,
+            Status::Failed | Status::Unknown | Status::Invalid | Status::Duplicate => {}
+        }
         let at = entry.finished_at;
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
     }
@@ -166,7 +183,8 @@ mod tests {
     fn another_key_is_noticed_unless_only_a_dry_run_saw_it() {
         for status in Status::ALL {
             let journal = journal(&[(5, "a", status)]);
-            let verdict = if status == Status::Planned { Verdict::Todo } else { Verdict::Mismatch };
+            let dry = matches!(status, Status::Planned | Status::Restorable);
+            let verdict = if dry { Verdict::Todo } else { Verdict::Mismatch };
             for other in ["b", "", "a ", "A", "a\0"] {
                 assert_eq!(journal.verdict(number(5), other), verdict, "{status} {other:?}");
             }
@@ -189,6 +207,16 @@ mod tests {
         assert!(!journal(&[]).planned_only());
         assert!(journal(&[(1, "a", Status::Planned), (2, "b", Status::Planned)]).planned_only());
         assert!(!journal(&[(1, "a", Status::Planned), (2, "b", Status::Duplicate)]).planned_only());
+    }
+
+    #[test]
+    fn the_report_of_a_restoration_is_told_from_one_of_deletes() {
+        for status in Status::ALL {
+            let journal = journal(&[(1, "a", Status::Failed), (2, "b", status)]);
+            let deletes = matches!(status, Status::Deleted | Status::Absent | Status::Planned);
+            let restores = matches!(status, Status::Restored | Status::Restorable);
+            assert_eq!((journal.has_deletes(), journal.has_restores()), (deletes, restores), "{status}");
+        }
     }
 
     #[test]

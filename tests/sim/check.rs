@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::journal::Rows;
 use crate::process::{GRACE, Ran};
-use crate::server::{Log, Said, Sent, Server, bad};
+use crate::server::{Kind, Log, Said, Sent, Server, bad};
 use crate::story::{is_gone, key, shown};
 use crate::world::{Weather, World};
 
@@ -106,11 +106,15 @@ fn rows(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
         assert_eq!(key, &*row.key, "record {number}");
         let sends = sends.get(key).unwrap_or_else(|| panic!("{key} was never sent, and its row says {status}"));
         assert_eq!(row.attempts as usize, sends.len(), "attempts of {key}");
-        let last = sends[sends.len() - 1].told_of(key).map(|(_, said)| said);
+        let sent = sends[sends.len() - 1];
+        let last = sent.told_of(key).map(|(_, said)| said);
         let expected = match last {
             Some(Said::Deleted) => Status::Deleted,
             Some(Said::Absent) => Status::Absent,
-            Some(Said::Refused | Said::Failing | Said::Throttled(_) | Said::Fatal) => Status::Failed,
+            Some(Said::Read) => panic!("{key} was only read, and its row says {status}"),
+            Some(Said::Refused | Said::Failing | Said::Throttled(_) | Said::Fatal | Said::Unkept) => Status::Failed,
+            // What was only to be read is surely not deleted.
+            Some(Said::Nothing | Said::Stale) | None if sent.kind != Kind::Delete => Status::Failed,
             Some(Said::Nothing | Said::Stale) | None => Status::Unknown,
         };
         assert_eq!(status, expected, "the last that was said of {key} was {last:?}");
@@ -141,14 +145,16 @@ fn totals(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
     assert_eq!(totals.requests, ran.log.sent.len() as u64, "requests");
     let mut begun = BTreeSet::new();
     // Every key has to be looked at, so no short cut is taken.
-    let is_again = |sent: &&Sent| sent.keys.iter().fold(false, |again, key| again | !begun.insert(key.clone()));
+    let is_again =
+        |sent: &&Sent| sent.keys.iter().fold(false, |again, key| again | !begun.insert((sent.kind, key.clone())));
     let again = ran.log.sent.iter().filter(is_again).count();
     assert_eq!(totals.retries, again as u64 + preflight(&ran.log) - 1, "retries");
     let throttled = |sent: &&Sent| matches!(sent.told, Some((_, Said::Throttled(_))));
     assert_eq!(totals.throttled, ran.log.sent.iter().filter(throttled).count() as u64, "throttled");
     let named: BTreeSet<_> = ran.rows.iter().map(|row| &*row.key).collect();
-    for key in sends.keys() {
-        assert!(named.contains(key) || !all_handed_over, "{key} was sent and has no row");
+    for (key, sends) in sends {
+        let only_read = matches!(sends[sends.len() - 1].told, Some((_, Said::Read))) && end.stop.is_some();
+        assert!(named.contains(key) || !all_handed_over || only_read, "{key} was sent and has no row");
     }
     let settled = records.iter().filter(|record| record.content == Content::Settled).count() as u64;
     assert!(totals.tally.total() + totals.resumed <= totals.records && totals.resumed <= settled, "{totals:?}");
@@ -166,8 +172,10 @@ fn retries(world: &World, ran: &Ran, sends: &ByKey<'_>) {
     }
     for row in &ran.rows {
         let Some(sends) = sends.get(&*row.key).filter(|_| row.status.is_trouble()) else { continue };
+        let last = sends[sends.len() - 1].kind;
         let count = |wanted: &[Said]| {
-            sends.iter().filter(|sent| sent.told_of(&row.key).is_some_and(|(_, said)| wanted.contains(&said))).count()
+            let sends = sends.iter().filter(|sent| sent.kind == last);
+            sends.filter(|sent| sent.told_of(&row.key).is_some_and(|(_, said)| wanted.contains(&said))).count()
         };
         if count(&[Said::Refused]) > 0 {
             continue;
@@ -231,7 +239,8 @@ pub(crate) fn the_end(world: &World, input: &[Record], last: &Rows, server: &Ser
     for record in input {
         let status = last[&record.number.get()].1;
         match key(record) {
-            Some(key) if bad(world, key).is_some() => {
+            // One that was never there is not even sent to be deleted.
+            Some(key) if bad(world, key).is_some() && !(world.backup && status == Status::Absent) => {
                 assert!(matches!(status, Status::Failed | Status::Unknown), "{key} is {status}");
             }
             Some(key) => assert!(is_gone(status) && !server.keys.contains(key), "{key} is {status}"),

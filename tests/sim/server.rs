@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvsweep::api::BulkReply;
 use kvsweep::api::advice::QuotaNews;
 use kvsweep::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use kvsweep::api::{BulkReply, Metadata};
 use kvsweep::key::KeyName;
 use kvsweep::pipeline::{Request, Response};
 use rand::RngExt;
@@ -23,6 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
     Deleted,
+    /// What was asked for; of a value, that it is on the backup's disk.
+    Read,
+    /// A value that was read, and that the backup's disk has no room for.
+    Unkept,
     Absent,
     /// For good.
     Refused,
@@ -35,9 +39,19 @@ pub(crate) enum Said {
     Stale,
 }
 
+/// What is asked about keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Namespace,
+    Metadata,
+    Value,
+    Delete,
+}
+
 /// One request: which keys (none for the namespace), when it was sent, and what was told when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
+    pub(crate) kind: Kind,
     pub(crate) keys: Vec<String>,
     pub(crate) at: Instant,
     pub(crate) told: Option<(Instant, Said)>,
@@ -53,7 +67,7 @@ impl Sent {
     }
 
     pub(crate) fn what(&self) -> String {
-        if self.keys.is_empty() { "the namespace".to_owned() } else { self.keys.join(" ") }
+        format!("{:?} {}", self.kind, self.keys.join(" "))
     }
 }
 
@@ -63,7 +77,9 @@ pub(crate) struct Log {
     pub(crate) sent: Vec<Sent>,
     pub(crate) arrivals: Vec<Instant>,
     pub(crate) most_in_flight: usize,
-    /// Keys that are on their way, by the request's number.
+    /// Records that came onto the backup's disk.
+    pub(crate) kept: usize,
+    /// Keys that are on their way to be deleted, by the request's number.
     under_way: BTreeMap<usize, Vec<String>>,
     in_flight: usize,
 }
@@ -73,6 +89,8 @@ pub(crate) struct Server {
     pub(crate) log: Log,
     /// What it deleted, as often as it did.
     pub(crate) deleted: Vec<String>,
+    /// The backup's disk, which outlives every process.
+    kept: BTreeSet<String>,
     world: World,
     weather: Weather,
     run_began: Instant,
@@ -92,12 +110,17 @@ fn failing(status: u16, retry_after: Option<Duration>) -> Answer {
     Answer::Passing { trouble: Trouble::Refused(refusal(status, None)), retry_after }
 }
 
+fn absent() -> Answer {
+    Answer::Absent(refusal(404, Some(10_009)))
+}
+
 fn nothing(what: &str) -> Answer {
     Answer::Passing { trouble: Trouble::NoAnswer(what.to_owned()), retry_after: None }
 }
 
-fn said(answer: &Answer) -> Said {
+fn said(kind: Kind, answer: &Answer) -> Said {
     match answer {
+        Answer::Success if matches!(kind, Kind::Metadata | Kind::Value) => Said::Read,
         Answer::Success => Said::Deleted,
         Answer::Absent(_) => Said::Absent,
         Answer::Refused(_) => Said::Refused,
@@ -116,6 +139,7 @@ impl Server {
             keys,
             log: Log::default(),
             deleted: Vec::new(),
+            kept: BTreeSet::new(),
             world,
             weather,
             run_began: now,
@@ -205,12 +229,27 @@ impl Server {
     }
 
     /// What happens to a request that arrives: the answer, and the keys that it leaves undeleted.
-    fn arrive(&mut self, keys: &[String], now: Instant) -> (Answer, Vec<String>) {
+    fn arrive(&mut self, kind: Kind, keys: &[String], now: Instant) -> (Answer, Vec<String>) {
         self.log.arrivals.push(now);
         match self.refuses(now) {
             Some(answer) => (answer, Vec::new()),
-            None => self.carry_out(keys),
+            None => match kind {
+                Kind::Namespace => (Answer::Success, Vec::new()),
+                Kind::Metadata | Kind::Value if self.keys.contains(&keys[0]) => (Answer::Success, Vec::new()),
+                Kind::Metadata | Kind::Value => (absent(), Vec::new()),
+                Kind::Delete => self.carry_out(keys),
+            },
         }
+    }
+
+    /// A value comes onto the backup's disk, if there is room.
+    fn keep(&mut self, key: &str) -> bool {
+        let room = self.weather.backup_room.is_none_or(|room| self.log.kept < room);
+        if room {
+            self.log.kept += 1;
+            self.kept.insert(key.to_owned());
+        }
+        room
     }
 
     fn refuses(&mut self, now: Instant) -> Option<Answer> {
@@ -247,14 +286,11 @@ impl Server {
                 was_there = self.delete(key);
             }
         }
-        if keys.is_empty() {
-            return (Answer::Success, left);
-        }
         if self.one_in_a_thousand(self.weather.refused_after) {
             return (failing(502, None), Vec::new());
         }
-        let absent = !is_bulk && self.world.says_absent && !was_there;
-        (if absent { Answer::Absent(refusal(404, Some(10_009))) } else { Answer::Success }, left)
+        let says_absent = !is_bulk && self.world.says_absent && !was_there;
+        (if says_absent { absent() } else { Answer::Success }, left)
     }
 }
 
@@ -275,29 +311,45 @@ pub(crate) fn bad(world: &World, key: &str) -> Option<Bad> {
 /// Sends one request to it.
 pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let names = |keys: &[KeyName]| keys.iter().map(|key| key.as_str().to_owned()).collect();
-    let keys: Vec<String> = match &request {
-        Request::Delete(key) => vec![key.as_str().to_owned()],
-        Request::DeleteMany(keys) => names(keys),
-        Request::Namespace => Vec::new(),
+    let (kind, keys): (_, Vec<String>) = match &request {
+        Request::Delete(key) => (Kind::Delete, vec![key.as_str().to_owned()]),
+        Request::DeleteMany(keys) => (Kind::Delete, names(keys)),
+        Request::Metadata(key) => (Kind::Metadata, vec![key.as_str().to_owned()]),
+        Request::BackUp(key, metadata) => {
+            assert_eq!(*metadata, metadata_of(key.as_str()), "what was read is what is kept");
+            (Kind::Value, vec![key.as_str().to_owned()])
+        }
+        Request::Namespace => (Kind::Namespace, Vec::new()),
         Request::Page(_) => unreachable!("keys are read, not listed"),
-        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     };
     let number = {
         let mut server = server.borrow_mut();
+        if kind == Kind::Delete && server.world.backup {
+            assert!(keys.iter().all(|key| server.kept.contains(key)), "{keys:?} before the backup is on the disk");
+        }
         let log = &mut server.log;
         let number = log.sent.len();
-        log.sent.push(Sent { keys: keys.clone(), at: Instant::now(), told: None, left: Vec::new() });
+        log.sent.push(Sent { kind, keys: keys.clone(), at: Instant::now(), told: None, left: Vec::new() });
         log.in_flight += 1;
         log.most_in_flight = log.most_in_flight.max(log.in_flight);
-        log.under_way.insert(number, keys.clone());
+        if kind == Kind::Delete {
+            log.under_way.insert(number, keys.clone());
+        }
         number
     };
-    let (answer, left) = attempt(&server, number, &keys).await;
+    let (answer, left) = attempt(&server, number, kind, &keys).await;
+    let kept = if kind == Kind::Value && answer == Answer::Success {
+        let disk = server.borrow().weather.disk;
+        sleep(disk).await;
+        server.borrow_mut().keep(&keys[0])
+    } else {
+        true
+    };
     let mut server = server.borrow_mut();
     let quota = server.news();
     server.log.in_flight -= 1;
     let sent = &mut server.log.sent[number];
-    sent.told = Some((Instant::now(), said(&answer)));
+    sent.told = Some((Instant::now(), if kept { said(kind, &answer) } else { Said::Unkept }));
     sent.left.clone_from(&left);
     let http_status = match &answer {
         Answer::Success => Some(200),
@@ -318,11 +370,22 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
         Request::Page(_) => unreachable!("keys are read, not listed"),
-        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
+        Request::Metadata(key) => {
+            let metadata = metadata_of(key.as_str()).filter(|_| reply.answer == Answer::Success);
+            Response::Metadata(reply, metadata)
+        }
+        Request::BackUp(..) if kept => Response::BackedUp(Ok(reply)),
+        Request::BackUp(..) => Response::BackedUp(Err("the disk is full".to_owned())),
     }
 }
 
-async fn attempt(server: &Shared, number: usize, keys: &[String]) -> (Answer, Vec<String>) {
+/// Every other key has some.
+fn metadata_of(key: &str) -> Option<Metadata> {
+    let raw = serde_json::value::to_raw_value(key).expect("JSON");
+    key.len().is_multiple_of(2).then(|| Metadata::new(&raw)).flatten()
+}
+
+async fn attempt(server: &Shared, number: usize, kind: Kind, keys: &[String]) -> (Answer, Vec<String>) {
     let told = |answer| (answer, Vec::new());
     let there = server.borrow_mut().latency();
     sleep(there).await;
@@ -343,7 +406,7 @@ async fn attempt(server: &Shared, number: usize, keys: &[String]) -> (Answer, Ve
             {
                 let mut server = server.borrow_mut();
                 if server.rng.random_bool(0.3) {
-                    server.arrive(keys, Instant::now());
+                    server.arrive(kind, keys, Instant::now());
                 }
             }
             sleep(TIMEOUT.saturating_sub(there)).await;
@@ -354,7 +417,7 @@ async fn attempt(server: &Shared, number: usize, keys: &[String]) -> (Answer, Ve
     }
     let (arrived, back, lost) = {
         let mut server = server.borrow_mut();
-        let arrived = server.arrive(keys, Instant::now());
+        let arrived = server.arrive(kind, keys, Instant::now());
         let (back, share) = (server.latency(), server.weather.lost_after);
         (arrived, back, server.one_in_a_thousand(share))
     };

@@ -29,8 +29,10 @@ pub(crate) enum Told {
 }
 
 /// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 21] = [
+const NEEDED: [&str; 23] = [
     "absent",
+    "backed up",
+    "backup full",
     "bulk calls",
     "crash",
     "deadline",
@@ -77,6 +79,8 @@ impl Sum {
         self.add("requests", log.sent.len() as u64);
         self.add("bulk calls", log.sent.iter().filter(|sent| sent.keys.len() > 1).count() as u64);
         self.add("left undeleted", log.sent.iter().map(|sent| sent.left.len() as u64).sum());
+        self.add("backed up", log.kept as u64);
+        self.add("backup full", told(|said| said == Said::Unkept).count() as u64);
         self.add("lost", told(|said| said == Said::Nothing).count() as u64);
         self.add("stale", told(|said| said == Said::Stale).count() as u64);
         self.add("throttled", told(|said| matches!(said, Said::Throttled(_))).count() as u64);

@@ -15,6 +15,7 @@ pub(crate) const STORMY_RUNS: usize = 8;
 
 /// What holds for all runs of a seed.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct World {
     pub(crate) keys: usize,
     pub(crate) concurrency: usize,
@@ -33,6 +34,8 @@ pub(crate) struct World {
     pub(crate) bad: u32,
     /// The report's format.
     pub(crate) ndjson: bool,
+    /// Whether every key is backed up before it is deleted.
+    pub(crate) backup: bool,
 }
 
 /// A quota as the server keeps it.
@@ -67,8 +70,10 @@ pub(crate) struct Weather {
     pub(crate) crash: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) max_failures: Option<u64>,
-    /// How long the report's disk takes for a row.
+    /// How long the report's disk takes for a row, and the backup's for a record.
     pub(crate) disk: Duration,
+    /// After how many records the backup's disk is full.
+    pub(crate) backup_room: Option<usize>,
     /// How long the input takes for a record.
     pub(crate) input: Duration,
     /// How long after the run before this one begins.
@@ -133,6 +138,7 @@ impl World {
             says_absent: chance(rng, 60),
             bad: [0, 0, 0, 3][rng.random_range(0..4)],
             ndjson: chance(rng, 30),
+            backup: chance(rng, 35),
         }
     }
 }
@@ -180,6 +186,7 @@ impl Weather {
             deadline: chance(rng, 8).then(|| moment(rng)),
             max_failures: chance(rng, 8).then(|| rng.random_range(1..10)),
             disk,
+            backup_room: chance(rng, 8).then(|| rng.random_range(0..100)),
             input: if chance(rng, 20) { between(rng, Duration::ZERO, SECOND / 5) } else { Duration::ZERO },
             idle: between(rng, Duration::ZERO, 300 * SECOND).mul_f64(rng.random_range(0.0..=1.0)),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use crate::runtime::{Side, Workerd};
+use crate::runtime::{Side, Workerd, many};
 
 /// So many keys under `tmp:`, and two that are not.
 fn fill(workerd: &Workerd, count: usize) -> BTreeSet<String> {
@@ -16,7 +16,7 @@ fn fill(workerd: &Workerd, count: usize) -> BTreeSet<String> {
 #[test]
 fn deleting_what_is_being_listed_skips_no_key() {
     let Some(workerd) = Workerd::start("prefix", Side::Api) else { return };
-    let names = fill(&workerd, 5_000);
+    let names = fill(&workerd, many(5_000));
     let args = ["--prefix", "tmp:", "--report", "r.csv", "--concurrency", "64"];
     workerd.delete(args).run().code(0);
     let rows = workerd.rows("r.csv");

@@ -10,6 +10,7 @@
 
 #[path = "../it/names/awkward.rs"]
 mod awkward;
+mod backup;
 mod keep_alive;
 mod listing;
 mod names;

@@ -1,9 +1,18 @@
 //! The REST layout as a test asks it: plain HTTP/1.1 on loopback, with nothing of the crate's own client.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    pub value: Vec<u8>,
+    /// In seconds since the Unix epoch.
+    pub expiration: Option<u64>,
+    pub metadata: Value,
+}
 
 /// One namespace, seen past the program that is tested.
 pub struct Rest {
@@ -28,10 +37,24 @@ impl Rest {
     /// Stores the names, each with a small value.
     pub fn put<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) {
         let pairs: Vec<Value> = names.into_iter().map(|name| json!({"key": name.as_ref(), "value": "v"})).collect();
-        for pairs in pairs.chunks(10_000) {
-            let answer = self.ask("PUT", &format!("{}/bulk", self.path), &serde_json::to_string(pairs).expect("JSON"));
-            assert_eq!(answer["success"], true, "{answer}");
-        }
+        pairs.chunks(10_000).for_each(|pairs| self.put_bulk(&serde_json::to_string(pairs).expect("JSON")));
+    }
+
+    /// Stores what an array holds as `wrangler kv bulk put` takes it.
+    pub fn put_bulk(&self, array: &str) {
+        let answer = self.ask("PUT", &format!("{}/bulk", self.path), array);
+        assert_eq!(answer["success"], true, "{answer}");
+    }
+
+    /// What a key holds.
+    pub fn held(&self, name: &str) -> Held {
+        let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let (head, value) = self.fetch("GET", &format!("{}/values/{name}", self.path), "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let expiration =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("expiration: ")?.parse().ok());
+        let metadata = self.ask("GET", &format!("{}/metadata/{name}", self.path), "")["result"].take();
+        Held { value, expiration, metadata }
     }
 
     /// All names, page by page, sorted by their bytes.
@@ -56,6 +79,12 @@ impl Rest {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let (head, body) = self.fetch(method, path, body);
+        serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {head}\n{}", body.escape_ascii()))
+    }
+
+    /// The head of the answer and its body.
+    fn fetch(&self, method: &str, path: &str, body: &str) -> (String, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.address).expect("workerd is there");
         let (host, token, length) = (&self.address, self.token, body.len());
         write!(
@@ -64,24 +93,40 @@ impl Rest {
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .expect("a request is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-            unchunked(body)
-        } else {
-            body.to_owned()
+        let mut stream = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(stream.read_line(&mut head).expect("an answer"), 0, "{head}");
+        }
+        let field = |name: &str| {
+            head.lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()))
         };
-        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        // Not to the end of the connection, which workerd keeps open for five more seconds.
+        let body = match field("content-length:") {
+            Some(length) => exactly(&mut stream, length.parse().expect("a length")),
+            None => unchunked(&mut stream),
+        };
+        (head, body)
     }
 }
 
-fn unchunked(mut body: &str) -> String {
-    let mut whole = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let size = usize::from_str_radix(size, 16).expect("the size of a chunk");
-        whole.push_str(&rest[..size]);
-        body = rest[size..].trim_start_matches("\r\n");
+fn exactly(stream: &mut impl Read, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).expect("as many bytes as were announced");
+    bytes
+}
+
+fn unchunked(stream: &mut impl BufRead) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let mut size = String::new();
+        stream.read_line(&mut size).expect("the size of a chunk");
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("the size of a chunk");
+        whole.append(&mut exactly(stream, size));
+        exactly(stream, 2);
+        if size == 0 {
+            return whole;
+        }
     }
-    whole
 }

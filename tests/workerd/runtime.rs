@@ -18,8 +18,15 @@ use crate::run::Kvsweep;
 pub const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 pub const TOKEN: &str = "workerd-token-0123456789-abcdefghij";
 
+/// So many keys as issues ask for where `KVSWEEP_TEST_LONG=1`, fewer elsewhere.
+pub fn many(fewer: usize) -> usize {
+    if std::env::var("KVSWEEP_TEST_LONG").as_deref() == Ok("1") { 25_000 } else { fewer }
+}
+
 /// A test takes one that no other takes.
-const NAMESPACES: [&str; 10] = [
+const NAMESPACES: [&str; 12] = [
+    "backup",
+    "backup-many",
     "prefix",
     "list-pipe",
     "names",
@@ -79,13 +86,22 @@ impl Workerd {
         fs::write(self.folder.path().join(name), content).expect("a file in the folder");
     }
 
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).expect("a file in the folder")
+    }
+
     pub fn rows(&self, name: &str) -> Vec<Row> {
-        parse_csv(&fs::read_to_string(self.folder.path().join(name)).expect("a report"))
+        parse_csv(&self.read(name))
     }
 
     /// `kvsweep delete` of this namespace, confirmed, without a rate.
     pub fn delete<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Kvsweep {
         self.kvsweep(["delete", "--yes", "--rate", "none"]).args(args)
+    }
+
+    /// `kvsweep restore` into this namespace, confirmed, without a rate.
+    pub fn restore<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Kvsweep {
+        self.kvsweep(["restore", "--yes", "--rate", "none"]).args(args)
     }
 
     /// `kvsweep` with this namespace in its environment.

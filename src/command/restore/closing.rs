@@ -30,7 +30,7 @@ pub(super) struct Closing<'a> {
 
 /// What a record of a backup may come to, in the order of the summary.
 const STATES: [Status; 6] =
-    [Status::Restored, Status::Failed, Status::Unknown, Status::Invalid, Status::Duplicate, Status::Planned];
+    [Status::Restored, Status::Failed, Status::Unknown, Status::Invalid, Status::Duplicate, Status::Restorable];
 
 impl Closing<'_> {
     /// Prints the summary and returns the exit code.
@@ -60,9 +60,9 @@ impl Closing<'_> {
         }
         let mut lines = Vec::new();
         if !self.job.json {
-            let main = if self.job.connection.is_some() { Status::Restored } else { Status::Planned };
+            let main = if self.job.connection.is_some() { Status::Restored } else { Status::Restorable };
             for status in STATES.into_iter().filter(|&status| status == main || tally.get(status) > 0) {
-                lines.push(format!("{:<9}  {}", status.as_str(), count(tally.get(status))));
+                lines.push(format!("{:<10}  {}", status.as_str(), count(tally.get(status))));
             }
             if resumed > 0 {
                 lines.push(format!("{} settled before", counted(resumed, "record")));

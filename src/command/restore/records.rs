@@ -75,7 +75,14 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
             return Err(Error::Usage(format!("--report {} is the same file as {}", path.display(), backup.display())));
         }
         if job.existing == Existing::Resume {
-            journal = Some((file.read_journal()?, path.clone()));
+            let read = file.read_journal()?;
+            if read.has_deletes() {
+                let path = path.display();
+                return Err(Error::Usage(format!(
+                    "{path} is the report of a delete, which a restoration cannot go on with; give another --report"
+                )));
+            }
+            journal = Some((read, path.clone()));
         }
     }
     Ok(OpenedReport { destination: Some(destination), path: Some(path), journal })
@@ -111,7 +118,12 @@ impl Plan {
         for file in files {
             plan.prints.push(print(file)?);
             for line in Entries::open(file)? {
-                match line.map_err(|error| unreadable(file, error))? {
+                let line = line.map_err(|error| unreadable(file, error))?;
+                // Before anything is sent: the report of another job must not say what is left to do.
+                if let Some(number) = RecordNumber::new(plan.records + 1) {
+                    plan.verdict(number, &line)?;
+                }
+                match line {
                     Line::Torn => tracing::warn!(
                         "the last record of {} is not whole: its key was not deleted, and it is left out",
                         Shown(&file.to_string_lossy())
@@ -156,22 +168,25 @@ impl Plan {
         std::iter::once_with(check).flatten().chain(found).chain(std::iter::once_with(check).flatten())
     }
 
-    fn found(&self, number: RecordNumber, line: Line, file: &Path) -> Result<Found, Error> {
-        let key = match &line {
+    /// Whether anything is left to do for a record.
+    fn verdict(&self, number: RecordNumber, line: &Line) -> Result<Verdict, Error> {
+        let key = match line {
             Line::Entry(entry) => entry.key.as_str(),
             Line::Invalid { key, .. } => key.as_str(),
-            Line::Torn => "",
+            Line::Torn => return Ok(Verdict::Todo),
         };
-        if let Some((journal, report)) = &self.journal {
-            match journal.verdict(number, key) {
-                Verdict::Todo => {}
-                Verdict::Settled => return Ok(Found::Settled),
-                Verdict::Mismatch => {
-                    return Err(
-                        Broken::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into()
-                    );
-                }
+        let Some((journal, report)) = &self.journal else { return Ok(Verdict::Todo) };
+        match journal.verdict(number, key) {
+            Verdict::Mismatch => {
+                Err(Broken::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into())
             }
+            verdict => Ok(verdict),
+        }
+    }
+
+    fn found(&self, number: RecordNumber, line: Line, file: &Path) -> Result<Found, Error> {
+        if self.verdict(number, &line)? == Verdict::Settled {
+            return Ok(Found::Settled);
         }
         let unsent = |key: String, status, why: String| {
             Ok(Found::Unsent(Settled {

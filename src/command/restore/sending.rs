@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::Run;
+use super::comparing::Held;
 use super::expiry::{expiry, unix_now};
 use super::records::Item;
 use crate::api::answer::Answer;
@@ -15,6 +16,7 @@ use crate::outcome::{Detail, Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::call::Failed;
 use crate::pipeline::retry::Verdict;
+use crate::report::Existing;
 
 /// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
 pub(super) const PUT_BYTES: usize = 50_000_000;
@@ -41,26 +43,41 @@ impl Run<'_> {
                         match presence {
                             Presence::Gone => absent.push(item),
                             Presence::Unsaid => parts.push(vec![item]),
-                            Presence::There => self.settle(item, Status::Invalid, Some(is_there())).await?,
+                            Presence::There => absent.extend(self.on_there(item).await?),
                         }
                     }
                 }
                 Err(Failed::Stop(stop)) => return Err(stop),
                 Err(Failed::Refused(_)) if part.len() > 1 => parts.extend(halves(part)),
                 Err(Failed::Refused(verdict)) => {
-                    let why = format!(
-                        "not restored, because it cannot be seen whether the key is there: {}",
-                        verdict.detail.error
-                    );
-                    let detail = Detail { error: why, ..verdict.detail };
                     for item in part {
-                        let verdict = Verdict { detail: detail.clone(), ..verdict.clone() };
-                        self.settle(item, Status::Failed, Some(verdict)).await?;
+                        self.settle(item, Status::Failed, Some(not_seen(&verdict, "whether the key is there"))).await?;
                     }
                 }
             }
         }
         Ok(absent)
+    }
+
+    /// What becomes of a record whose key is there: it is left alone, but where it may be what an earlier run wrote it is
+    /// compared. Returned where it is gone by now.
+    async fn on_there(&mut self, mut item: Item) -> Result<Option<Item>, Stop> {
+        if self.job.existing != Existing::Resume {
+            return self.settle(item, Status::Invalid, Some(is_there())).await.map(|()| None);
+        }
+        let before = self.totals.requests;
+        let held = self.compare(&item).await;
+        self.count_attempts(std::slice::from_mut(&mut item), before);
+        let (status, verdict) = match held {
+            Ok(Held::Nothing) => return Ok(Some(item)),
+            Ok(Held::Same) => {
+                (Status::Restored, Verdict::unanswered("it was there, just as the backup has it".to_owned()))
+            }
+            Ok(Held::Other) => (Status::Invalid, is_there()),
+            Err(Failed::Stop(stop)) => return Err(stop),
+            Err(Failed::Refused(verdict)) => (Status::Failed, not_seen(&verdict, "what the key holds")),
+        };
+        self.settle(item, status, Some(verdict)).await.map(|()| None)
     }
 
     /// Writes them, in as many requests as it takes.
@@ -136,6 +153,11 @@ impl Run<'_> {
         }
         Ok(good)
     }
+}
+
+fn not_seen(verdict: &Verdict, what: &str) -> Verdict {
+    let error = format!("not restored, because it cannot be seen {what}: {}", verdict.detail.error);
+    Verdict { detail: Detail { error, ..verdict.detail }, ..verdict.clone() }
 }
 
 fn is_there() -> Verdict {
