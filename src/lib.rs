@@ -20,7 +20,7 @@
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
-//! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
+//! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
 //! # Example
@@ -84,5 +84,6 @@ pub mod record;
 pub mod report;
 pub mod review;
 pub mod sandbox;
+pub mod shard;
 pub mod terminal;
 pub mod wrangler;

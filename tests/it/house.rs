@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 23] = [
+const ROOMS: [(&str, &str); 24] = [
     ("api", "clock key"),
     (
         "cli",
@@ -32,6 +32,7 @@ const ROOMS: [(&str, &str); 23] = [
     ("report", "clock outcome record terminal"),
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
+    ("shard", "record"),
     ("terminal", ""),
     ("wrangler", "key"),
 ];
