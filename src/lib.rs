@@ -18,7 +18,7 @@
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
-//! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`progress`], [`logging`], [`terminal`]: what people see; [`monitoring`]: who else is told.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
@@ -75,6 +75,7 @@ pub mod input;
 pub mod key;
 pub mod listing;
 pub mod logging;
+pub mod monitoring;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;

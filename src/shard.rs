@@ -92,9 +92,9 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, ShardError> {
         let (number, count) = text.split_once('/').ok_or(ShardError::Shape)?;
-        let read = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => text.parse::<u64>().map_err(|_| ShardError::Shape),
-            false => Err(ShardError::Shape),
+        let read = |text: &str| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u64>().ok().filter(|_| digits).ok_or(ShardError::Shape)
         };
         let (number, count) = (read(number)?, u32::try_from(read(count)?).map_err(|_| ShardError::Count)?);
         let index = number.checked_sub(1).ok_or(ShardError::Number { number, count });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Url};
+use reqwest::{ClientBuilder, Method, Url};
 use tokio::time::timeout;
 
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
@@ -16,7 +16,7 @@ use crate::api::classify::{Body, Call, Head, classify};
 use crate::api::client::ClientError;
 use crate::api::tls::{self, TrustError};
 use crate::api::transport;
-use crate::api::url::BaseUrl;
+use crate::api::url::{BaseUrl, Peer};
 use crate::clock::wall_now;
 
 /// How long a server's words may be in a message, in characters.
@@ -58,6 +58,32 @@ impl Ask {
     }
 }
 
+/// A client for `peer` with `settings`, that does nothing unasked. Sends nothing yet.
+pub(crate) fn connect(
+    peer: Peer,
+    ca_file: Option<&Path>,
+    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
+        // By default a DELETE is sent again to wherever a redirect points, secrets included.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // By default some failures are repeated unseen, outside of our count and budget.
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true);
+    // A proxy from the environment is not meant for this machine, and could not reach it.
+    let builder = if peer.is_loopback { builder.no_proxy() } else { builder };
+    let builder = tls::trust(settings(builder), peer, ca_file)?;
+    builder.build().map_err(|error| {
+        if tls::is_without_roots(&error) {
+            ClientError::Trust(TrustError::NoRoots)
+        } else {
+            ClientError::Build(transport::story(&error))
+        }
+    })
+}
+
 /// Connections to one server, and the secrets that open it.
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -68,31 +94,17 @@ pub(crate) struct Http {
 impl Http {
     /// Reads the certificates and sets up the connections; sends nothing.
     pub(crate) fn new(options: HttpOptions<'_>) -> Result<Self, ClientError> {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
-            .default_headers(options.credentials.headers()?)
-            // By default a DELETE is sent again to wherever a redirect points, secrets included.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // By default some failures are repeated unseen, outside of our count and budget.
-            .retry(reqwest::retry::never())
-            .connect_timeout(options.timeout.min(MAX_CONNECT))
-            .pool_idle_timeout(POOL_IDLE)
-            // Fewer, and connections are thrown away between two requests.
-            .pool_max_idle_per_host(options.concurrency.max(1))
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE)
-            .http2_keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        // A proxy from the environment is not meant for this machine, and could not reach it.
-        let builder = if options.base_url.is_loopback() { builder.no_proxy() } else { builder };
-        let builder = tls::trust(builder, options.base_url, options.ca_file)?;
-        let client = builder.build().map_err(|error| {
-            if tls::is_without_roots(&error) {
-                ClientError::Trust(TrustError::NoRoots)
-            } else {
-                ClientError::Build(transport::story(&error))
-            }
+        let headers = options.credentials.headers()?;
+        let client = connect(options.base_url.peer(), options.ca_file, |builder| {
+            builder
+                .default_headers(headers)
+                .connect_timeout(options.timeout.min(MAX_CONNECT))
+                .pool_idle_timeout(POOL_IDLE)
+                // Fewer, and connections are thrown away between two requests.
+                .pool_max_idle_per_host(options.concurrency.max(1))
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .http2_keep_alive_timeout(KEEP_ALIVE)
+                .http2_keep_alive_while_idle(true)
         })?;
         Ok(Self { client, credentials: options.credentials, timeout: options.timeout })
     }

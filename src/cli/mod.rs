@@ -5,7 +5,7 @@
 //!
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
-//!   [`connection`] and [`output`]
+//!   [`schedule`], [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
@@ -27,6 +27,8 @@ pub mod resolve;
 pub mod review;
 pub mod safety;
 pub mod sandbox;
+pub mod schedule;
+mod scheduler;
 mod secret;
 pub mod value;
 pub mod whoami;

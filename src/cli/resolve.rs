@@ -9,7 +9,7 @@ use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
     Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
-    ReportTo, Reviewing, Serving, Task, Wanted, WhoamiJob,
+    ReportTo, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::key::AccountId;
@@ -29,6 +29,7 @@ use super::connection::{AccountArgs, ConnectionArgs};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::pace::{BulkEndpointArg, RequestArgs};
+use super::scheduler;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
@@ -101,18 +102,20 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
+    let shard = scheduler::shard(&args.schedule)?;
     let keys = if listed {
         let connection = match &mode {
             Mode::Real(connection) => connection.clone(),
             Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
         };
-        Keys::Namespace(Box::new(wanted(args.namespace, connection, filter)))
+        Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) }))
     } else {
         Keys::Inputs(Inputs {
             sources: sources(args.inputs)?,
             dedupe: !args.input.no_dedupe,
             options: input_options(args.input),
             filter,
+            shard,
         })
     };
     let existing = match (args.report.overwrite, args.report.resume) {
@@ -143,7 +146,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         },
         json: args.report.json,
         quiet: args.output.log.quiet,
-        rates: rates(args.pace.requests.rates),
+        rates: scheduler::shared(rates(args.pace.requests.rates), shard)?,
         concurrency: args.pace.concurrency.into(),
         batching: if args.pace.bulk {
             Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
@@ -167,6 +170,11 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         grace: args.pace.grace,
         progress,
         lines: line_format(args.output.log.log_format),
+        told: Told {
+            metrics_file: args.schedule.metrics_file,
+            job_name: args.schedule.job_name,
+            ping: args.schedule.ping,
+        },
     })
 }
 
@@ -180,6 +188,7 @@ fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filt
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },
+        shard: None,
     }
 }
 

@@ -32,14 +32,13 @@ pub(super) struct Closing<'a> {
 }
 
 impl Closing<'_> {
-    /// Prints the summary and returns the exit code.
-    pub(super) fn say(self) -> Result<ExitCode, Error> {
-        let code = ExitCode::for_job(
-            self.stop.map(|stop| stop.reason),
-            self.stop.and_then(|stop| stop.signal),
-            &self.totals.tally,
-        );
-        let summary = Summary {
+    fn code(&self) -> ExitCode {
+        ExitCode::for_job(self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal), &self.totals.tally)
+    }
+
+    /// The job in numbers.
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
             records: self.records.unwrap_or(self.totals.records),
             tally: self.totals.tally,
             resumed: self.totals.resumed,
@@ -49,8 +48,13 @@ impl Closing<'_> {
             elapsed: self.elapsed,
             stopped: self.stop.map(|stop| stop.reason),
             dry_run: matches!(self.job.mode, Mode::DryRun),
-            exit_code: code.as_u8(),
-        };
+            exit_code: self.code().as_u8(),
+        }
+    }
+
+    /// Prints the summary and returns the exit code.
+    pub(super) fn say(self) -> Result<ExitCode, Error> {
+        let (code, summary) = (self.code(), self.summary());
         if let Some(stop) = self.stop {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
@@ -71,6 +75,9 @@ impl Closing<'_> {
 
     fn lines(&self, summary: &Summary, code: ExitCode) -> Vec<String> {
         let mut lines = summary.lines();
+        if let Some(shard) = self.job.shard() {
+            lines.push(format!("shard: {shard}, and nothing of the others"));
+        }
         if let Some(report) = self.report {
             lines.push(format!("report: {}", Shown(&report.to_string_lossy())));
         }

@@ -41,6 +41,7 @@ use super::reading::{BoxedRecords, Broken, Notes, Reading};
 use super::rehearsal::Rehearsal;
 use super::signals;
 use super::telling::Teller;
+use super::watch::Watch;
 
 /// Records read ahead.
 const AHEAD: usize = 1_024;
@@ -57,16 +58,27 @@ const OLD_JOURNAL: Duration = Duration::from_hours(24);
 /// Above so many keys the count itself has to be typed.
 const MUST_TYPE_COUNT: u64 = 10_000;
 
-/// Looks at the input, asks, deletes, and says what came of it.
+/// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut watch = Watch::new(job)?;
+    let ended = carry_out(job, screen, &mut watch);
+    watch.end(&ended);
+    ended
+}
+
+fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
     let opened = Opened::new(job)?;
+    watch.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
     let mut look = look(job, opened.journal.clone())?;
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
-        return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
+        return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
+    }
+    if let Some(plan) = &look.plan {
+        watch.counted(plan.records);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
@@ -82,14 +94,14 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     } else {
         match runtime.block_on(sending.meet(job, rehearsal.as_ref())) {
             Ok(met) => Some(met),
-            Err(Missed::Stop(stop)) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
+            Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.totals, &stop)),
             Err(Missed::Error(error)) => return Err(error),
         }
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(sending.page(job, &met.client, pages)) {
             Ok(records) => *first = records,
-            Err(stop) => return stopped_before(job, None, sending.totals, &stop),
+            Err(stop) => return watch.close(before(job, None, sending.totals, &stop)),
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -113,7 +125,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     };
     let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
     let parts = Parts { approved, client: met.map(|met| met.client), supply, rows, writer };
-    let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
+    let (end, written) = sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -128,7 +140,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         failures: failures.as_deref(),
         notes: which.into_iter().chain(rehearsal.iter().flat_map(Rehearsal::ending)).collect(),
     };
-    closing.say()
+    watch.close(closing)
 }
 
 /// What the first look at the input showed.
@@ -238,7 +250,7 @@ impl Sending {
         plan: Option<&Plan<Broken>>,
         parts: Parts,
         runtime: &Runtime,
-        screen: &MultiProgress,
+        (screen, watch): (&MultiProgress, &Watch),
     ) -> Result<(End<Broken>, Result<Written, ReportError>), Error> {
         let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
@@ -254,9 +266,14 @@ impl Sending {
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let (client, bulk_endpoint) = (parts.client, job.bulk_endpoint);
+        watch.sent_before(&self.totals);
         let send = |request| {
             let client = client.clone();
-            async move { answer(client.as_ref(), bulk_endpoint, request).await }
+            async move {
+                let response = answer(client.as_ref(), bulk_endpoint, request).await;
+                watch.answered(&response);
+                response
+            }
         };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
@@ -268,6 +285,7 @@ impl Sending {
             let mut teller = Teller::default();
             let listener = |event| {
                 teller.on(&event);
+                watch.on(&event);
                 progress.borrow_mut().on(&event);
             };
             let ticking = async {
@@ -280,6 +298,7 @@ impl Sending {
             let mut end = tokio::select! {
                 end = run_pipeline(state, records, parts.rows, send, signals, listener) => end,
                 never = ticking => match never {},
+                never = watch.keep() => match never {},
             };
             progress.borrow_mut().finish();
             end.totals.requests += self.totals.requests;
@@ -362,6 +381,9 @@ fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
         (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),
         _ => question,
     };
+    let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
+    let note = part.into_iter().chain(question.note).reduce(|part, note| format!("{part}; {note}"));
+    let question = confirm::Question { note, ..question };
     let answer = confirm::ask(&question, stderr_is_terminal());
     match answer.map_err(Error::system("ask on the terminal"))? {
         Confirmation::Granted => Ok(Consent::Typed),
@@ -421,6 +443,10 @@ pub(super) fn stopped_before(
     totals: Totals,
     stop: &Stop,
 ) -> Result<ExitCode, Error> {
+    before(job, plan, totals, stop).say()
+}
+
+fn before<'a>(job: &'a Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
     Closing {
         job,
         totals,
@@ -431,5 +457,4 @@ pub(super) fn stopped_before(
         failures: None,
         notes: Vec::new(),
     }
-    .say()
 }

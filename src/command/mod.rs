@@ -5,7 +5,8 @@
 //!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
-//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
+//!   and pings say.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
@@ -35,11 +36,12 @@ mod report;
 mod sandbox;
 mod signals;
 mod telling;
+mod watch;
 mod whoami;
 
 pub use asking::Patience;
 pub use error::Error;
-pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Wanted};
+pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Told, Wanted};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use reading::Broken;

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 25] = [
     ("api", "clock key"),
     (
         "cli",
-        "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
+        "api clock command exit input key listing logging monitoring pipeline plan progress quota report sandbox shard \
+         terminal wrangler",
     ),
     ("clock", ""),
     (
         "command",
-        "api clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+        "api clock exit input key listing monitoring outcome pipeline plan progress quota record report review sandbox \
+         shard terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan quota record report sandbox"),
@@ -23,6 +25,7 @@ const ROOMS: [(&str, &str); 24] = [
     ("listing", "api plan terminal"),
     ("logging", "clock terminal"),
     ("main", ""),
+    ("monitoring", "api outcome report"),
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
