@@ -26,6 +26,7 @@ mod readme;
 mod refusals;
 mod resume;
 mod review;
+mod schedule;
 mod secrets;
 mod shard;
 mod sharing;

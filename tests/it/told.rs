@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
@@ -77,6 +78,22 @@ fn metrics_say_how_a_run_ended_and_when_one_last_succeeded() {
     let fourth = metrics(&lab);
     assert_eq!(of(&fourth, "last_run_exit_code"), Some("2".to_owned()));
     assert_eq!(of(&fourth, "last_success_timestamp_seconds"), of(&first, "last_success_timestamp_seconds"));
+}
+
+#[test]
+fn prometheus_own_tool_finds_nothing_wrong_with_the_metrics() {
+    let lab = lab(3);
+    refusing(&lab, "key:1");
+    job(&lab, "report.csv").args(["--max-failures", "1", "--concurrency", "1"]).run().code(8);
+    let file = std::fs::File::open(lab.path("kvsweep.prom")).expect("the metrics");
+    match Command::new("promtool").args(["check", "metrics"]).stdin(file).output() {
+        Ok(checked) => {
+            let said =
+                String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+            assert!(checked.status.success() && said.is_empty(), "{said}");
+        }
+        Err(_) => eprintln!("skipped: there is no promtool on this machine"),
+    }
 }
 
 #[test]
