@@ -4,8 +4,8 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `http`: a client that does nothing unasked; one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one
-//!   that deletes many keys; `listing`: a page of keys, asked for and read.
+//! - `http`: a client that does nothing unasked; one request, its time and size limited. `client`: the calls to one
+//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.

@@ -1,5 +1,6 @@
 //! For jobs that nobody watches: parts of an input on several machines, and who is told how it went.
 
+use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -7,7 +8,6 @@ use clap::builder::{StyledStr, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
-use std::ffi::OsStr;
 
 use super::delete::Contradiction;
 use super::value::{job_name, metrics_file};
@@ -20,9 +20,9 @@ pub struct ScheduleArgs {
     /// Only part K of N of the keys: 2/4 is the second of four
     ///
     /// Each key belongs to one part, by a hash of its name that never changes, so that N machines with the same inputs
-    /// delete each key once. This one also takes only its share of every --rate: all together keep them. Records of other parts
-    /// have no row here; `kvsweep report PART...` puts the reports together. With --prefix or --all every part lists the
-    /// namespace for itself.
+    /// delete each key once. This one also takes only its share of every --rate: all together keep them. Records of
+    /// other parts have no row here; `kvsweep report PART...` puts the reports together. With --prefix or --all every
+    /// part lists the namespace for itself.
     #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", value_parser = clap::value_parser!(Shard))]
     #[arg(hide_short_help = true)]
     pub shard: Option<Shard>,

@@ -148,8 +148,8 @@ fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> b
     Ok(())
 }
 
-/// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the same
-/// second.
+/// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the
+/// same second.
 fn named(job: &Job, path: PathBuf) -> PathBuf {
     let path = match job.mode {
         Mode::DryRun | Mode::Real(_) => path,

@@ -17,8 +17,8 @@ use crate::terminal::{Shown, duration};
 
 use super::job::{Job, Wanted};
 
-/// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that no
-/// two parts give the same number.
+/// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
+/// no two parts give the same number.
 #[derive(Debug)]
 pub(super) struct NamespacePages {
     lister: Lister,

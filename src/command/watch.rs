@@ -249,3 +249,41 @@ fn warn(pinger: &Pinger, why: &str) {
 fn warn_of(error: &Error) {
     tracing::warn!("nothing could be pinged: {error}");
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::outcome::Status;
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_are_brought_up_to_date_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kvsweep.prom");
+        let watch = Watch {
+            started: (SystemTime::UNIX_EPOCH, Instant::now()),
+            file: Some(Textfile::new(path.clone(), Labels::default())),
+            pinger: None,
+            start: None,
+            live: RefCell::default(),
+            ended: None,
+        };
+        watch.counted(10);
+        let looking = async {
+            for deleted in 1..=3 {
+                watch.on(&Event::Settled(Status::Deleted));
+                sleep(INTERVAL + Duration::from_millis(1)).await;
+                let text = std::fs::read_to_string(&path).unwrap();
+                let left = 10 - deleted;
+                assert!(text.contains(&format!("{{status=\"deleted\"}} {deleted}\n")), "{text}");
+                assert!(text.contains(&format!("{{status=\"not_attempted\"}} {left}\n")), "{text}");
+                assert!(text.contains("kvsweep_last_run_in_progress 1\n"), "{text}");
+            }
+        };
+        tokio::select! {
+            never = watch.keep() => match never {},
+            () = looking => {}
+        }
+    }
+}

@@ -166,7 +166,7 @@ impl Pinger {
         loop {
             match (self.attempt(signal, text).await, waits.next()) {
                 (Err(error), Some(wait)) if error.may_pass() => {
-                    tracing::debug!(%error, "a ping failed and is sent again");
+                    tracing::debug!(?error, "a ping failed and is sent again");
                     sleep(wait).await;
                 }
                 (done, _) => return done,
