@@ -18,7 +18,6 @@ fn merged(lab: &Lab, reports: &[String]) -> serde_json::Value {
 
 /// Four processes side by side, one input, one quota.
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what is asked for")]
 fn four_shards_delete_each_of_40000_keys_once_within_one_quota() {
     const KEYS: usize = 40_000;
     const WINDOW: Duration = Duration::from_secs(5);
@@ -68,6 +67,30 @@ fn four_shards_delete_each_of_40000_keys_once_within_one_quota() {
     let review = merged(&lab, &reports);
     assert_eq!((&review["inputs"], &review["records"]), (&1.into(), &KEYS.into()), "{review}");
     assert_eq!(review["deleted"], KEYS, "{review}");
+}
+
+/// Of a quota that every machine reaches, some parts have a request more than others.
+#[test]
+fn the_shares_of_three_shards_are_never_more_than_the_quota() {
+    const KEYS: usize = 1_000;
+    let lab = Lab::with(SandboxOptions {
+        quotas: vec![Quota::sliding(200, Duration::from_secs(3))],
+        latency: Some((Duration::from_millis(5), Duration::from_millis(25))),
+        ..SandboxOptions::default()
+    });
+    let keys = lab.keys(KEYS);
+    let reports = ["1.csv", "2.csv", "3.csv"].map(str::to_owned);
+    let runs: Vec<_> = (1..=3)
+        .zip(&reports)
+        .map(|(number, report)| {
+            let args = ["delete", "--yes", "--json", "keys.txt", "--rate", "200/3s", "--report", report];
+            lab.start(report, lab.kvsweep(args).env("KVSWEEP_SHARD", format!("{number}/3")))
+        })
+        .collect();
+    let summaries: Vec<_> = runs.into_iter().map(|run| run.done().code(0).summary()).collect();
+    assert_eq!((lab.server.refused_by_quota(), sum(&summaries, "throttled")), (0, 0));
+    let rows: Vec<_> = reports.iter().flat_map(|report| lab.rows(report)).collect();
+    lab.assert_all_deleted(keys.iter().map(String::as_str), &rows);
 }
 
 /// What can be wrong with a record, and keys that are named twice.
