@@ -74,7 +74,7 @@ impl ExitCode {
 
     fn for_status(status: Status) -> Self {
         match status {
-            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned => Self::Success,
+            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned | Status::Restored => Self::Success,
             Status::Failed | Status::Unknown | Status::Invalid => Self::Incomplete,
         }
     }
@@ -132,6 +132,7 @@ mod tests {
             (Status::Invalid, 3),
             (Status::Duplicate, 0),
             (Status::Planned, 0),
+            (Status::Restored, 0),
         ];
         assert_eq!(expected.map(|(status, _)| status), Status::ALL);
         for (status, code) in expected {

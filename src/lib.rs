@@ -16,6 +16,7 @@
 //! - [`pipeline`]: sends them, again where it is worth it, and settles each with one [`outcome::Status`].
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
+//! - [`backup`]: values on the disk before they are deleted, and back again.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see; [`monitoring`]: who else is told.
@@ -64,6 +65,7 @@
 //! to everything that can go wrong.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -25,12 +25,22 @@ pub enum Status {
     Duplicate,
     /// Never sent: a dry run.
     Planned,
+    /// Put back from a backup; only `kvsweep restore` says so.
+    Restored,
 }
 
 impl Status {
     /// Every status, in the order of the summary.
-    pub const ALL: [Self; 7] =
-        [Self::Deleted, Self::Absent, Self::Failed, Self::Unknown, Self::Invalid, Self::Duplicate, Self::Planned];
+    pub const ALL: [Self; 8] = [
+        Self::Deleted,
+        Self::Absent,
+        Self::Failed,
+        Self::Unknown,
+        Self::Invalid,
+        Self::Duplicate,
+        Self::Planned,
+        Self::Restored,
+    ];
 
     /// The word in the report.
     pub fn as_str(self) -> &'static str {
@@ -42,13 +52,14 @@ impl Status {
             Self::Invalid => "invalid",
             Self::Duplicate => "duplicate",
             Self::Planned => "planned",
+            Self::Restored => "restored",
         }
     }
 
     /// Whether a resumed run has nothing left to do for a record in this state.
     pub fn is_settled(self) -> bool {
         match self {
-            Self::Deleted | Self::Absent | Self::Invalid | Self::Duplicate => true,
+            Self::Deleted | Self::Absent | Self::Invalid | Self::Duplicate | Self::Restored => true,
             Self::Failed | Self::Unknown | Self::Planned => false,
         }
     }
@@ -149,7 +160,7 @@ impl Tally {
 
     /// How many were sent.
     pub fn sent(&self) -> u64 {
-        self.get(Status::Deleted) + self.get(Status::Absent) + self.failures()
+        self.get(Status::Deleted) + self.get(Status::Absent) + self.get(Status::Restored) + self.failures()
     }
 
     /// How many a user has to look at.
@@ -254,7 +265,7 @@ mod tests {
         }
         assert_eq!(tally.get(Status::Deleted), 1);
         assert_eq!(tally.get(Status::Planned), 7);
-        assert_eq!(tally.total(), 28);
+        assert_eq!(tally.total(), 36);
         assert_eq!(tally.trouble(), 3 + 4 + 5);
     }
 }

@@ -79,7 +79,7 @@ fn body(keys: &[KeyName]) -> Bytes {
 }
 
 /// The keys that an answer with `success: true` says were not deleted; `Err` where it does not account for all.
-fn account(keys: &[KeyName], body: &[u8]) -> Result<Vec<Box<str>>, String> {
+pub(crate) fn account(keys: &[KeyName], body: &[u8]) -> Result<Vec<Box<str>>, String> {
     let envelope = Envelope::parse(body).map_err(|error| error.to_string())?;
     let counted: Option<Counted> = Deserialize::deserialize(envelope.result)
         .map_err(|error| format!("the answer does not say which keys were deleted: {error}"))?;

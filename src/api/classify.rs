@@ -11,6 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use crate::api::advice::Advice;
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
+use crate::api::values::MAX_VALUE_BYTES;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
@@ -21,6 +22,10 @@ pub(crate) enum Call {
     DeleteMany,
     GetNamespace,
     ListKeys,
+    ReadValue,
+    ReadMetadata,
+    ReadMany,
+    PutMany,
     ListNamespaces,
     VerifyToken,
     GetToken,
@@ -28,16 +33,35 @@ pub(crate) enum Call {
 }
 
 impl Call {
+    /// Whether its path names a key.
+    fn is_about_a_key(self) -> bool {
+        match self {
+            Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
+            Self::DeleteMany
+            | Self::GetNamespace
+            | Self::ListKeys
+            | Self::ReadMany
+            | Self::PutMany
+            | Self::ListNamespaces
+            | Self::VerifyToken
+            | Self::GetToken
+            | Self::GetUser => false,
+        }
+    }
+
     /// How much of an answer is read, in bytes; the API's own to a call for one thing have some hundred.
     pub(crate) fn max_answer(self) -> usize {
         match self {
-            Self::DeleteKey | Self::GetNamespace => 64 * 1024,
+            Self::DeleteKey | Self::GetNamespace | Self::ReadMetadata => 64 * 1024,
             // 100 titles of 512 bytes, or all policies of a token.
             Self::ListNamespaces | Self::VerifyToken | Self::GetToken | Self::GetUser => 1024 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
-            Self::DeleteMany => 32 << 20,
+            Self::DeleteMany | Self::PutMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
+            Self::ReadValue => MAX_VALUE_BYTES,
+            // Only whether there are values is looked at: fewer keys are asked for where they are larger.
+            Self::ReadMany => 4 << 20,
         }
     }
 }
@@ -123,6 +147,13 @@ fn passes(status: u16) -> bool {
 
 /// What an answer came to. Of several errors in the body, the first with a known code speaks, else the first.
 pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
+    if call == Call::ReadValue && head.status == 200 {
+        return value(head, body);
+    }
+    if let (Call::ReadMany, 200, Body::Cut(_, why)) = (call, head.status, body) {
+        // Sending it again would not make it shorter; asking for fewer keys does.
+        return Answer::Refused(Refusal { http_status: Some(200), code: None, message: why.clone() });
+    }
     let envelope = match body {
         Body::Whole(bytes) => {
             Envelope::parse(bytes).map_err(|error| format!("the body is not the API's JSON: {error}"))
@@ -170,7 +201,7 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
             unreadable(head, why)
         }
         status => match (status, meaning) {
-            (404, Some(Meaning::KeyAbsent)) if call == Call::DeleteKey => Answer::Absent(refusal),
+            (404, Some(Meaning::KeyAbsent)) if call.is_about_a_key() => Answer::Absent(refusal),
             (404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
             (400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
             (400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
@@ -180,6 +211,17 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
             (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
             _ => Answer::Refused(refusal),
         },
+    }
+}
+
+/// A value has no envelope: whatever came whole is it, but for a page that something else put in its place.
+fn value(head: &Head, body: &Body) -> Answer {
+    match body {
+        Body::Whole(_) if head.is_html || head.is_challenge => {
+            unreadable(head, "the body is a page for people, and values are application/octet-stream")
+        }
+        Body::Whole(_) => Answer::Success,
+        Body::Cut(_, why) => unreadable(head, why),
     }
 }
 
@@ -226,6 +268,9 @@ fn is_firewall(head: &Head, body: &Body, faults: &[Fault]) -> bool {
 /// How such an answer is explained; `page` is what it said itself.
 fn from_firewall(call: Call, page: &str) -> String {
     match call {
+        Call::ReadValue | Call::ReadMetadata => format!(
+            "a firewall in front of the API took offence at the request, most likely at the key's name in its path ({page})"
+        ),
         Call::DeleteKey => format!(
             "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
              --bulk carries names in the body ({page})"
@@ -233,6 +278,8 @@ fn from_firewall(call: Call, page: &str) -> String {
         Call::DeleteMany
         | Call::GetNamespace
         | Call::ListKeys
+        | Call::ReadMany
+        | Call::PutMany
         | Call::ListNamespaces
         | Call::VerifyToken
         | Call::GetToken

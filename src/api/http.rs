@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{ClientBuilder, Method, Url};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
@@ -17,6 +18,7 @@ use crate::api::client::ClientError;
 use crate::api::tls::{self, TrustError};
 use crate::api::transport;
 use crate::api::url::{BaseUrl, Peer};
+use crate::api::values::{Room, SMALL_VALUE_BYTES};
 use crate::clock::wall_now;
 
 /// How long a server's words may be in a message, in characters.
@@ -31,6 +33,15 @@ const POOL_IDLE: Duration = Duration::from_secs(4);
 /// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so. Without this a
 /// dead one is kept for ever.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How much of an answer is on its way before it is read, in bytes.
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// Enough for as many answers, but no more than HTTP/2 has numbers for (RFC 9113, 6.9.1).
+fn connection_window(concurrency: usize) -> u32 {
+    let answers = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(1);
+    STREAM_WINDOW.saturating_mul(answers).min((1 << 31) - 1)
+}
 
 /// What all connections of a client have in common.
 pub(crate) struct HttpOptions<'a> {
@@ -105,17 +116,17 @@ impl Http {
                 .http2_keep_alive_interval(KEEP_ALIVE)
                 .http2_keep_alive_timeout(KEEP_ALIVE)
                 .http2_keep_alive_while_idle(true)
+                // So that large values that wait for room do not hold up the other answers of the same connection.
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(connection_window(options.concurrency))
         })?;
         Ok(Self { client, credentials: options.credentials, timeout: options.timeout })
     }
 
     /// One request; with the body of its answer, empty where it did not come whole.
     pub(crate) async fn attempt(&self, ask: Ask) -> (Reply, Vec<u8>) {
-        let (call, limit) = (ask.call, self.timeout);
-        let received = timeout(limit, self.receive(ask)).await.unwrap_or_else(|_| {
-            let limit = humantime::format_duration(limit);
-            Err(no_answer(format!("no complete answer within {limit}")))
-        });
+        let call = ask.call;
+        let received = timeout(self.timeout, self.receive(ask)).await.unwrap_or_else(|_| Err(self.out_of_time()));
         let (head, body) = match received {
             Ok(received) => received,
             Err(answer) => return (without_status(self.presentable(answer)), Vec::new()),
@@ -143,25 +154,109 @@ impl Http {
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` where no head came.
     async fn receive(&self, ask: Ask) -> Result<(Head, Body), Answer> {
         let most = ask.call.max_answer();
+        let mut opened = self.open(ask).await?;
+        let ended = opened.read(most).await;
+        Ok((opened.head, ended.body(opened.bytes, most)))
+    }
+
+    /// As [`Http::attempt`] for the body of a value, which may be large: the time is counted anew once there is `room`
+    /// for it. With the body and the headers where a value came whole.
+    pub(crate) async fn attempt_value(&self, ask: Ask, room: &Room) -> (Reply, Option<Received>) {
+        let call = ask.call;
+        let begun = timeout(self.timeout, async {
+            let mut opened = self.open(ask).await?;
+            let ended = opened.read(SMALL_VALUE_BYTES).await;
+            Ok((opened, ended))
+        });
+        let (mut opened, mut ended) = match begun.await.unwrap_or_else(|_| Err(self.out_of_time())) {
+            Ok(begun) => begun,
+            Err(answer) => return (without_status(self.presentable(answer)), None),
+        };
+        let (mut place, mut most) = (None, SMALL_VALUE_BYTES);
+        if ended == Ended::Full && opened.head.status == 200 {
+            most = call.max_answer();
+            let length = opened.response.content_length();
+            place = room.place(length).await;
+            opened.expect(length, most);
+            ended = match timeout(self.timeout, opened.read(most)).await {
+                Ok(ended) => ended,
+                Err(_) => return (without_status(self.presentable(self.out_of_time())), None),
+            };
+        }
+        let (head, headers) = (opened.head, std::mem::take(opened.response.headers_mut()));
+        let body = ended.body(opened.bytes, most);
+        let answer = self.presentable(classify(call, &head, &body));
+        let reply = Reply { answer, http_status: Some(head.status), quota: head.advice.quota };
+        match body {
+            Body::Whole(bytes) => (reply, Some((bytes, headers, place))),
+            Body::Cut(..) => (reply, None),
+        }
+    }
+
+    fn out_of_time(&self) -> Answer {
+        no_answer(format!("no complete answer within {}", humantime::format_duration(self.timeout)))
+    }
+
+    /// The head of the answer; `Err` where none came.
+    async fn open(&self, ask: Ask) -> Result<Opened, Answer> {
         let mut request = self.client.request(ask.method, ask.url);
         if let Some(body) = ask.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let mut response = request.send().await.map_err(transport::unanswered)?;
+        let response = request.send().await.map_err(transport::unanswered)?;
         let head = Head::read(response.status(), response.headers(), wall_now());
-        let mut bytes = Vec::new();
-        let body = loop {
-            match response.chunk().await {
-                Ok(None) => break Body::Whole(bytes),
-                Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),
-                Ok(Some(_)) => break Body::Cut(bytes, format!("the body is longer than {} KiB", most / 1024)),
-                Err(error) => {
-                    let why = transport::story(&error.without_url());
-                    break Body::Cut(bytes, format!("the body was cut off: {why}"));
-                }
+        Ok(Opened { head, response, bytes: Vec::new() })
+    }
+}
+
+/// A body that came whole, the headers in front of it, and its place in the room.
+pub(crate) type Received = (Vec<u8>, HeaderMap, Option<OwnedSemaphorePermit>);
+
+/// An answer that is being read.
+struct Opened {
+    head: Head,
+    response: reqwest::Response,
+    bytes: Vec<u8>,
+}
+
+/// Why no more of a body is read.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// There is no more.
+    Whole,
+    /// There is more than was wanted.
+    Full,
+    /// It broke off.
+    Cut(String),
+}
+
+impl Opened {
+    /// Makes room for a body of this length at once: a vector that grows takes twice as much.
+    fn expect(&mut self, length: Option<u64>, most: usize) {
+        let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default().min(most);
+        self.bytes.reserve_exact(length.saturating_sub(self.bytes.len()));
+    }
+
+    /// Reads on, up to the first chunk beyond `most` bytes.
+    async fn read(&mut self, most: usize) -> Ended {
+        while self.bytes.len() <= most {
+            match self.response.chunk().await {
+                Ok(None) => return Ended::Whole,
+                Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
+                Err(error) => return Ended::Cut(transport::story(&error.without_url())),
             }
-        };
-        Ok((head, body))
+        }
+        Ended::Full
+    }
+}
+
+impl Ended {
+    fn body(self, bytes: Vec<u8>, most: usize) -> Body {
+        match self {
+            Self::Whole => Body::Whole(bytes),
+            Self::Full => Body::Cut(bytes, format!("the body is longer than {} KiB", most / 1024)),
+            Self::Cut(why) => Body::Cut(bytes, format!("the body was cut off: {why}")),
+        }
     }
 }
 

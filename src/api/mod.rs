@@ -5,7 +5,8 @@
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
 //! - `http`: a client that does nothing unasked; one request, its time and size limited. `client`: the calls to one
-//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read.
+//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
+//!   `values`: what a key holds; `putting`: puts many keys back.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
@@ -25,9 +26,11 @@ mod envelope;
 pub(crate) mod fuzzing;
 mod http;
 mod listing;
+mod putting;
 mod tls;
 mod transport;
 mod url;
+mod values;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
@@ -35,7 +38,9 @@ pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub(crate) use http::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
+pub use putting::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use tls::TrustError;
 pub(crate) use transport::story;
 pub(crate) use url::Peer;
 pub use url::{BaseUrl, BaseUrlError, NotItself, Owner};
+pub use values::{MAX_VALUE_BYTES, Metadata, Room, Value};

@@ -172,6 +172,23 @@ impl Endpoint {
         }
     }
 
+    /// Of writes by the thousand.
+    pub(crate) fn bulk_put(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/bulk"], None)
+    }
+
+    /// Of reads by the hundred.
+    pub(crate) fn bulk_get(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/bulk/get"], None)
+    }
+
+    /// Of the metadata of `key`.
+    pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, NotItself> {
+        let mut segment = String::new();
+        key.push_segment(&mut segment);
+        self.exactly(&["/metadata/", &segment], None)
+    }
+
     /// Of a page of the keys that begin with `prefix`.
     pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, NotItself> {
         let mut query = format!("limit={limit}");

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+use super::{DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -50,18 +50,24 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
-    /// Delete the keys that the inputs name, or a prefix, and report what became of each
+    /// Delete the keys of files or of a prefix, and report on each
     ///
-    /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted, absent, failed, unknown, invalid or
-    /// duplicate. Requests stay within --rate, failures that may pass are retried, and a job that ends early goes
-    /// on with --resume. Before anything is sent, files are read once to count and check the keys, and you are
-    /// asked.
+    /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted,
+    /// absent, failed, unknown, invalid or duplicate. Requests stay within --rate, failures that may pass are retried,
+    /// and a job that ends early goes on with --resume. Before anything is sent, files are read once to count and check
+    /// the keys, and you are asked.
     Delete(Box<DeleteArgs>),
     /// List the keys of a namespace, ready to be an input of delete
     ///
     /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
     /// into a file that was interrupted goes on with --resume.
     List(Box<ListArgs>),
+    /// Put back what a backup of delete holds
+    ///
+    /// Values, metadata and expirations are written exactly as they were, never over a key that is there now unless
+    /// --overwrite-values is given. What has expired meanwhile is left out and said. A restoration that ends early goes on
+    /// with --resume.
+    Restore(Box<RestoreArgs>),
     /// List the namespaces of an account, with id and title
     ///
     /// A line each, the id first, sorted by title.
@@ -90,6 +96,7 @@ impl Cli {
         match &self.command {
             Command::Delete(args) => args.output.log.options(),
             Command::List(args) => args.output.log.options(),
+            Command::Restore(args) => args.output.log.options(),
             Command::Namespaces(args) => args.log.options(),
             Command::Whoami(args) => args.log.options(),
             Command::Report(args) => args.log.options(),

@@ -7,6 +7,7 @@
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
 //!   [`schedule`], [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
+//! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
 //! - [`value`]: how single values are read
@@ -24,6 +25,7 @@ pub mod pace;
 pub mod parse;
 pub mod report;
 pub mod resolve;
+pub mod restore;
 pub mod review;
 pub mod safety;
 pub mod sandbox;
@@ -38,6 +40,7 @@ pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
+pub use restore::RestoreArgs;
 pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
 pub use whoami::WhoamiArgs;

@@ -59,6 +59,7 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
     let checked = match &mut cli.command {
         Command::Delete(delete) => delete.check(matches),
         Command::List(list) => list.check(matches),
+        Command::Restore(restore) => restore.check(matches),
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
         Command::Report(_) | Command::Sandbox(_) => Ok(()),

@@ -9,7 +9,7 @@ use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
     Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
-    ReportTo, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
+    ReportTo, RestoreJob, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::key::AccountId;
@@ -33,7 +33,7 @@ use super::scheduler;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
-use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
 
 const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
 
@@ -45,6 +45,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     match cli.command {
         Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
+        Command::Restore(args) => restoring(*args).map(|job| Task::Restore(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
@@ -118,11 +119,6 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
             shard,
         })
     };
-    let existing = match (args.report.overwrite, args.report.resume) {
-        (true, _) => Existing::Overwrite,
-        (false, true) => Existing::Resume,
-        (false, false) => Existing::Refuse,
-    };
     Ok(Job {
         keys,
         guards: Guards {
@@ -138,7 +134,8 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         },
         mode,
         failures: args.report.failures,
-        existing,
+        backup: args.safety.backup,
+        existing: existing(args.report.overwrite, args.report.resume),
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,
             SyncArg::EverySecond => Sync::EverySecond,
@@ -230,11 +227,7 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
             None | Some(InputArg::Stdin) => None,
             Some(InputArg::Path(path)) => Some(path),
         },
-        existing: match (args.overwrite, args.resume) {
-            (true, _) => Existing::Overwrite,
-            (false, true) => Existing::Resume,
-            (false, false) => Existing::Refuse,
-        },
+        existing: existing(args.overwrite, args.resume),
         json: args.json,
         quiet: args.output.log.quiet,
         rates: rates(args.requests.rates),
@@ -249,6 +242,45 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
         progress,
         lines: line_format(args.output.log.log_format),
     })
+}
+
+fn restoring(args: RestoreArgs) -> Result<RestoreJob, Error> {
+    let progress = args.output.progress_mode();
+    Ok(RestoreJob {
+        files: args.files,
+        connection: if args.dry_run {
+            None
+        } else {
+            Some(connection(args.connection, "; --dry-run needs neither ids nor credentials")?)
+        },
+        overwrite_values: args.overwrite_values,
+        question: if args.yes { Question::Answered } else { Question::Ask },
+        report: match args.report {
+            Some(ReportArg::Path(path)) => ReportTo::File(path),
+            Some(ReportArg::Stdout) => ReportTo::Stdout,
+            Some(ReportArg::None) => ReportTo::Nowhere,
+            None if args.dry_run => ReportTo::Nowhere,
+            None => ReportTo::Default,
+        },
+        existing: existing(args.overwrite, args.resume),
+        json: args.json,
+        quiet: args.output.log.quiet,
+        rates: rates(args.requests.rates),
+        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
+        timeout: args.requests.timeout,
+        max_pause: args.requests.max_pause,
+        deadline: args.requests.deadline,
+        progress,
+        lines: line_format(args.output.log.log_format),
+    })
+}
+
+fn existing(overwrite: bool, resume: bool) -> Existing {
+    match (overwrite, resume) {
+        (true, _) => Existing::Overwrite,
+        (false, true) => Existing::Resume,
+        (false, false) => Existing::Refuse,
+    }
 }
 
 fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {

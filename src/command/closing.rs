@@ -27,6 +27,8 @@ pub(super) struct Closing<'a> {
     pub(super) stop: Option<&'a Stop>,
     pub(super) report: Option<&'a Path>,
     pub(super) failures: Option<&'a Path>,
+    /// Where the backup is, and how many records this run added to it.
+    pub(super) backup: Option<(&'a Path, u64)>,
     /// What else there is to say, a line each.
     pub(super) notes: Vec<String>,
 }
@@ -86,6 +88,9 @@ impl Closing<'_> {
         {
             let keys = counted(self.totals.tally.failures(), "key");
             lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Shown(&failures.to_string_lossy())));
+        }
+        if let Some((backup, records)) = self.backup {
+            lines.push(format!("backup: {} ({} added)", Shown(&backup.to_string_lossy()), counted(records, "record")));
         }
         lines.extend(self.notes.iter().cloned());
         lines.extend(self.next_step(code));

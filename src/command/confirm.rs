@@ -18,9 +18,23 @@ const SHOWN_CHARS: usize = 100;
 /// The longest answer that is read, in bytes; no answer that counts is longer.
 const MAX_ANSWER: u64 = 4_096;
 
+/// What is about to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Keys are deleted.
+    Delete,
+    /// Keys are put back.
+    Restore {
+        /// Whether those that are there are written over.
+        over: bool,
+    },
+}
+
 /// What is about to be deleted, for the one who has to agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
+    /// What is to be done with the keys.
+    pub action: Action,
     /// How many keys, where that is known.
     pub keys: Option<u64>,
     /// What is said where it is not.
@@ -104,14 +118,18 @@ impl Question {
             Some(keys) => counted(keys, "key"),
             None => self.uncounted.to_owned(),
         };
-        let mut lines = vec![format!("About to delete {what}")];
+        let (verb, from) = match self.action {
+            Action::Delete => ("delete", "from"),
+            Action::Restore { .. } => ("restore", "into"),
+        };
+        let mut lines = vec![format!("About to {verb} {what}")];
         for (index, prefix) in self.prefixes.iter().enumerate() {
             let label = if index == 0 { "prefix" } else { "" };
             lines.push(format!("  {label:<14}  {}", shortened(prefix)));
         }
         lines.push(match &self.title {
-            Some(title) => format!("  from namespace  {} ({})", Shown(title), self.namespace),
-            None => format!("  from namespace  {}", self.namespace),
+            Some(title) => format!("  {from} namespace  {} ({})", Shown(title), self.namespace),
+            None => format!("  {from} namespace  {}", self.namespace),
         });
         lines.push(format!("  of account      {}", self.account));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
@@ -119,12 +137,18 @@ impl Question {
             lines.push(format!("  {label:<14}  {}", shortened(key)));
         }
         lines.extend(self.note.iter().map(|note| format!("({note})")));
-        lines.push("This cannot be undone.".to_owned());
+        lines.push(match self.action {
+            Action::Delete => "This cannot be undone.".to_owned(),
+            Action::Restore { over: true } => {
+                "Keys that are there now are written over: this cannot be undone.".to_owned()
+            }
+            Action::Restore { over: false } => "Keys that are there now are left as they are.".to_owned(),
+        });
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
         lines.push(match (self.wanted_count(), &self.to_type) {
-            (Some(keys), _) => format!("Type the number of keys ({}) to delete {pronoun}: ", count(keys)),
-            (None, ToType::Name(name)) => format!("Type the namespace's name ({}) to delete {pronoun}: ", Shown(name)),
-            (None, ToType::Yes | ToType::Count) => format!("Type yes to delete {pronoun}: "),
+            (Some(keys), _) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
+            (None, ToType::Name(name)) => format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Shown(name)),
+            (None, ToType::Yes | ToType::Count) => format!("Type yes to {verb} {pronoun}: "),
         });
         lines.join("\n")
     }
@@ -158,6 +182,7 @@ mod tests {
 
     fn question() -> Question {
         Question {
+            action: Action::Delete,
             keys: Some(12_345),
             title: Some("sessions \u{1b}[2Jproduction".to_owned()),
             namespace: "0f2ac74b498b48028cb68387c421e279".parse().unwrap(),

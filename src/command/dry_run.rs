@@ -67,6 +67,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         stop: stop.as_ref(),
         report: ready.report.as_deref(),
         failures: None,
+        backup: None,
         notes: notes(job, &plan),
     }
     .say()

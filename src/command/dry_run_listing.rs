@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use indicatif::MultiProgress;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::Client;
 use crate::clock::wall_now;
@@ -34,9 +33,7 @@ use super::outputs::Opened;
 use super::pages::{NamespacePages, next_page};
 use super::reading::Broken;
 use super::signals;
-
-/// How often the display is brought up to date while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
+use super::ticking::ticking;
 
 /// Lists everything, deletes nothing, says what would be done.
 pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
@@ -100,6 +97,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         stop: stop.as_ref(),
         report,
         failures: None,
+        backup: None,
         notes: more,
     }
     .say()
@@ -125,17 +123,7 @@ impl Survey<'_> {
             ..ProgressOptions::default()
         };
         let progress = RefCell::new(Progress::new(shown, screen));
-        let ticking = async {
-            let mut ticks = interval(TICK);
-            loop {
-                ticks.tick().await;
-                progress.borrow_mut().tick();
-            }
-        };
-        let stop = tokio::select! {
-            stop = self.pages(rows, &progress) => stop,
-            never = ticking => match never {},
-        };
+        let stop = ticking(&progress, self.pages(rows, &progress)).await;
         progress.borrow_mut().finish();
         stop
     }

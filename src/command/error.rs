@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::api::{ClientError, CredentialsError};
+use crate::backup::BackupError;
 use crate::exit::ExitCode;
 use crate::listing::BookmarkError;
 use crate::report::ReportError;
@@ -31,6 +32,9 @@ pub enum Error {
     /// The report or the failures file cannot be opened, read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A backup cannot be opened, read or written.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Where a listing stands cannot be read or written.
     #[error(transparent)]
     Bookmark(#[from] BookmarkError),
@@ -67,11 +71,15 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
-            Self::Report(ReportError::Locked { .. }) => ExitCode::Locked,
+            Self::Report(ReportError::Locked { .. }) | Self::Backup(BackupError::File(ReportError::Locked { .. })) => {
+                ExitCode::Locked
+            }
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
+            Self::Backup(error) if error.is_usage() => ExitCode::Usage,
             Self::Bookmark(_)
             | Self::Input(_)
             | Self::Report(_)
+            | Self::Backup(_)
             | Self::Sandbox(_)
             | Self::Page { .. }
             | Self::System { .. } => ExitCode::Error,
@@ -82,7 +90,7 @@ impl Error {
     pub fn story(&self) -> String {
         let mut story = self.to_string();
         let mut cause = match self {
-            Self::Report(error) => error.source(),
+            Self::Report(error) | Self::Backup(BackupError::File(error)) => error.source(),
             _ => None,
         };
         while let Some(error) = cause {

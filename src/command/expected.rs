@@ -24,19 +24,25 @@ pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Durati
         Keys::Inputs(_) => 0,
         Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
     };
-    let requests = batching.requests(keys) + pages + 1;
+    let requests = reads(job) * keys + batching.requests(keys) + pages + 1;
     (requests, least_time(&job.rates, requests))
+}
+
+/// How many requests a key takes before it may be deleted: its metadata and its value are read apart.
+pub(super) fn reads(job: &Job) -> u64 {
+    if job.backup.is_some() { 2 } else { 0 }
 }
 
 /// `deleting them takes …`.
 pub(super) fn note(job: &Job, keys: u64) -> String {
     let (requests, time) = requests(job, job.batching, keys);
-    format!("deleting them takes {}{}", counted(requests, "request"), at_least(time))
+    let doing = if job.backup.is_some() { "backing them up and deleting them" } else { "deleting them" };
+    format!("{doing} takes {}{}", counted(requests, "request"), at_least(time))
 }
 
 /// What `--bulk` would take, for a job that takes long without it.
 pub(super) fn bulk_note(job: &Job, keys: u64) -> Option<String> {
-    if job.batching != Batching::Single || requests(job, Batching::Single, keys).1 <= LONG {
+    if job.batching != Batching::Single || job.backup.is_some() || requests(job, Batching::Single, keys).1 <= LONG {
         return None;
     }
     let (requests, time) = requests(job, BULK, keys);

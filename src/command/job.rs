@@ -31,6 +31,8 @@ pub struct Job {
     pub report: ReportTo,
     /// Where the keys that failed go.
     pub failures: Option<PathBuf>,
+    /// Where keys are backed up before they are deleted.
+    pub backup: Option<PathBuf>,
     /// What to do about files that exist.
     pub existing: Existing,
     /// When the report is forced out to the disk.

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Client, ClientOptions, Page, PageRequest};
 use crate::exit::ExitCode;
@@ -33,13 +33,11 @@ use super::job::{Connection, NamespaceRef};
 use super::locate::{Missed, locate};
 use super::pages::{refused, unordered};
 use super::signals;
+use super::ticking::ticking;
 
 mod output;
 
 use output::{Output, open, write};
-
-/// How often the display is brought up to date while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What to do about a listing that cannot go on.
 const ANEW: &str = "--overwrite lists anew";
@@ -185,13 +183,6 @@ impl Run<'_> {
             ..ProgressOptions::default()
         };
         let progress = RefCell::new(Progress::new(shown, screen));
-        let ticking = async {
-            let mut ticks = interval(TICK);
-            loop {
-                ticks.tick().await;
-                progress.borrow_mut().tick();
-            }
-        };
         let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
         let listing = async {
             let mut rows = Vec::new();
@@ -241,10 +232,7 @@ impl Run<'_> {
             }
             Ok(Ended::Whole)
         };
-        let ended = tokio::select! {
-            ended = listing => ended,
-            never = ticking => match never {},
-        };
+        let ended = ticking(&progress, listing).await;
         progress.borrow_mut().finish();
         ended
     }

@@ -5,9 +5,11 @@
 //!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
+//! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
 //!   and pings say.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
+//! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page.
 //! - [`confirm`]: the question before a job that deletes.
 
@@ -15,6 +17,7 @@ use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 
+mod answering;
 mod asking;
 mod closing;
 pub mod confirm;
@@ -33,9 +36,11 @@ mod preflight;
 mod reading;
 mod rehearsal;
 mod report;
+mod restore;
 mod sandbox;
 mod signals;
 mod telling;
+mod ticking;
 mod watch;
 mod whoami;
 
@@ -46,6 +51,7 @@ pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use reading::Broken;
 pub use report::Reviewing;
+pub use restore::RestoreJob;
 pub use sandbox::Serving;
 pub use whoami::WhoamiJob;
 
@@ -56,6 +62,8 @@ pub enum Task {
     Delete(Box<Job>),
     /// A listing of a namespace.
     List(Box<ListJob>),
+    /// What a backup holds, put back.
+    Restore(Box<RestoreJob>),
     /// The namespaces of an account.
     Namespaces(Box<NamespacesJob>),
     /// What the credentials are.
@@ -80,6 +88,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
             Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
+        Task::Restore(job) => restore::run(&job, screen),
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),

@@ -1,4 +1,4 @@
-//! The report and the failures file: which of them are opened when.
+//! The report, the failures file and the backup: which of them are opened when.
 //!
 //! What exists is opened (and locked) before the input is read, because a resumed job needs its journal. What does not
 //! is made only when the job begins, so that a job that is not confirmed leaves nothing behind; but that it could not
@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
 use crate::input::Source;
 use crate::report::{Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, default_path};
@@ -19,6 +20,7 @@ use super::job::{Job, Keys, Mode, ReportTo};
 pub(super) struct Opened {
     report: Option<Pending<Destination>>,
     failures: Option<Pending<FailuresFile>>,
+    backup: Option<Pending<BackupFile>>,
     /// What an earlier run settled, with the path of its report.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
 }
@@ -35,12 +37,24 @@ impl Pending<Destination> {
         match self {
             Self::Open(Destination::File(file)) => file.is_same_file(path),
             Self::Open(Destination::Stdout) => false,
-            Self::ToBeMade(own) => {
-                let folder = |path: &Path| folder_of(path).canonicalize().ok();
-                own.file_name() == path.file_name() && folder(own) == folder(path)
-            }
+            Self::ToBeMade(own) => is_named_as(own, path),
         }
     }
+}
+
+impl Pending<FailuresFile> {
+    fn is_at(&self, path: &Path) -> bool {
+        match self {
+            Self::Open(file) => file.is_same_file(path),
+            Self::ToBeMade(own) => is_named_as(own, path),
+        }
+    }
+}
+
+/// Whether two files that are not there yet would be one.
+fn is_named_as(own: &Path, path: &Path) -> bool {
+    let folder = |path: &Path| folder_of(path).canonicalize().ok();
+    own.file_name() == path.file_name() && folder(own) == folder(path)
 }
 
 /// What a job writes, and where it is afterwards.
@@ -49,6 +63,7 @@ pub(super) struct Ready {
     pub(super) outputs: Outputs,
     pub(super) report: Option<PathBuf>,
     pub(super) failures: Option<PathBuf>,
+    pub(super) backup: Option<BackupFile>,
 }
 
 impl Opened {
@@ -88,7 +103,33 @@ impl Opened {
                 }
             }),
         };
-        Ok(Self { report, failures, journal })
+        let backup = match &job.backup {
+            None => None,
+            Some(path) => {
+                Packing::of(path)?;
+                for (flag, is_at) in [
+                    ("--report", report.as_ref().is_some_and(|report| report.is_at(path))),
+                    ("--failures", failures.as_ref().is_some_and(|failures| failures.is_at(path))),
+                ] {
+                    if is_at {
+                        let path = path.display();
+                        return Err(Error::Usage(format!(
+                            "--backup {path} is the same file as {flag}; give it another"
+                        )));
+                    }
+                }
+                match there(path, job.existing)? {
+                    // A dry run only looks.
+                    Some(existing) if !matches!(job.mode, Mode::DryRun) => {
+                        let file = BackupFile::open(path.clone(), existing)?;
+                        not_an_input(job, "--backup", path, |input| file.is_same_file(input))?;
+                        Some(Pending::Open(file))
+                    }
+                    _ => Some(Pending::ToBeMade(path.clone())),
+                }
+            }
+        };
+        Ok(Self { report, failures, backup, journal })
     }
 
     /// Makes what is not there yet.
@@ -108,14 +149,25 @@ impl Opened {
             Some(Pending::ToBeMade(path)) => Some(FailuresFile::open(path, Existing::Refuse)?),
         };
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
+        let backup = match self.backup {
+            _ if matches!(job.mode, Mode::DryRun) => None,
+            None => None,
+            Some(Pending::Open(file)) => Some(file),
+            Some(Pending::ToBeMade(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
+        };
         let outputs = Outputs { report, failures, sync: job.sync };
-        Ok(Ready { outputs, report: report_path, failures: failures_path })
+        Ok(Ready { outputs, report: report_path, failures: failures_path, backup })
     }
 }
 
 /// Whether something is there that may be opened; an error where it may not be, or could not be made.
 fn look(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
     Format::of(path)?;
+    there(path, existing)
+}
+
+/// The same, whatever the file is to hold.
+fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {

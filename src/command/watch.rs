@@ -127,8 +127,9 @@ impl Watch {
     /// A request was sent and answered.
     pub(super) fn answered(&self, response: &Response) {
         let reply: Option<&Reply> = match response {
-            Response::Delete(reply) => Some(reply),
+            Response::Delete(reply) | Response::Metadata(reply, _) => Some(reply),
             Response::DeleteMany(bulk) => Some(&bulk.reply),
+            Response::BackedUp(answer) => answer.as_ref().ok(),
             Response::Namespace(answer) => answer.as_ref().err(),
             Response::Page(answer) => answer.as_ref().err(),
         };

@@ -22,7 +22,9 @@ impl ReportRow {
         match status.parse() {
             Ok(Status::Planned) => Self::Planned,
             Ok(Status::Duplicate | Status::Invalid) => Self::PassedOver,
-            Ok(Status::Deleted | Status::Absent | Status::Failed | Status::Unknown) | Err(()) => Self::Settled,
+            Ok(Status::Deleted | Status::Absent | Status::Failed | Status::Unknown | Status::Restored) | Err(()) => {
+                Self::Settled
+            }
         }
     }
 }

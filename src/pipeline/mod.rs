@@ -20,6 +20,7 @@
 pub mod call;
 pub mod dispatcher;
 mod event;
+mod options;
 pub mod outage;
 mod pages;
 pub mod parcel;
@@ -31,11 +32,11 @@ mod work;
 
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use options::Options;
 pub use pages::Pages;
 pub use parcel::{Batch, Batching};
 pub use request::{Request, Response};
 pub use retry::RetryPolicy;
-pub use state::Options;
 pub use stop::{FailureLimit, Signal, Stop};
 
 #[cfg(test)]

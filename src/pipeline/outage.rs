@@ -51,6 +51,8 @@ pub struct Outage {
     concurrency: usize,
     /// First attempts that failed since the last sign of life.
     failed_in_a_row: u32,
+    /// The same of reads, which say nothing of deletes.
+    failed_reads: u32,
     /// The server answers but for the keys at hand: stays closed until one of them is deleted.
     held_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
@@ -68,7 +70,14 @@ enum State {
 impl Outage {
     /// A closed breaker over at most `concurrency` requests in flight.
     pub fn new(concurrency: usize) -> Self {
-        Self { state: State::Closed, concurrency, failed_in_a_row: 0, held_closed: false, cut_off: false }
+        Self {
+            state: State::Closed,
+            concurrency,
+            failed_in_a_row: 0,
+            failed_reads: 0,
+            held_closed: false,
+            cut_off: false,
+        }
     }
 
     /// What may be sent now.
@@ -119,6 +128,21 @@ impl Outage {
         if let State::Probing { since, wait } = self.state {
             self.state = State::Open { since, probe_at: now, wait };
         }
+    }
+
+    /// As [`Outage::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
+    /// closes the breaker only where it was the probe.
+    pub fn observe_read(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
+        if sign == Sign::Alive && !probe && self.since().is_some() {
+            self.failed_reads = 0;
+            return false;
+        }
+        let held_closed = self.held_closed;
+        std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
+        let opened = self.observe(sign, probe, requests, now);
+        std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
+        self.held_closed = held_closed;
+        opened
     }
 
     /// An attempt was answered, or was not. `requests` is how many the keys that the job has seen
@@ -180,6 +204,38 @@ mod tests {
         for _ in 0..1_000 {
             assert!(!(0..7).any(|_| outage.observe(FIRST, false, 1_000, now)));
             outage.observe(Sign::Alive, false, 1_000, now);
+        }
+    }
+
+    #[test]
+    fn reads_that_are_answered_do_not_hide_that_deletes_are_not() {
+        let now = Instant::now();
+        let mut outage = Outage::new(32);
+        for attempt in 1..=8 {
+            assert!(!outage.observe_read(Sign::Alive, false, 1_000, now));
+            assert_eq!(outage.observe(FIRST, false, 1_000, now), attempt == 8);
+        }
+        assert!(!outage.observe_read(Sign::Alive, false, 1_000, now));
+        assert!(outage.since().is_some(), "what was under way says nothing of deletes");
+        assert_eq!(outage.allowance(now + PROBE.0), Allowance::Probe);
+        outage.probe_sent();
+        outage.observe_read(Sign::Alive, true, 1_000, now);
+        assert_eq!(outage.allowance(now), Allowance::InFlight(1));
+        assert!(outage.observe(FIRST, false, 1_000, now), "one more is enough");
+    }
+
+    #[test]
+    fn reads_that_fail_open_it_and_a_deleted_key_does_not_excuse_them() {
+        let now = Instant::now();
+        let mut outage = Outage::new(32);
+        for attempt in 1..=8 {
+            assert!(!outage.observe(Sign::Alive, false, 1_000, now));
+            assert_eq!(outage.observe_read(FIRST, false, 1_000, now), attempt == 8);
+        }
+        let mut outage = Outage::new(32);
+        for attempt in 1..1_000 {
+            let sign = if attempt % 8 == 0 { Sign::Alive } else { FIRST };
+            assert!(!outage.observe_read(sign, false, 1_000, now), "some trouble among good reads");
         }
     }
 

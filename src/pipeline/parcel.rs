@@ -135,6 +135,11 @@ impl Ready {
         }
     }
 
+    /// One of them, one that was sent before if there is any.
+    pub(crate) fn pop(&mut self) -> Option<Work> {
+        self.again.pop_front().or_else(|| self.fresh.pop_front())
+    }
+
     /// All of them, those that were sent before first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Work> {
         std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.fresh))

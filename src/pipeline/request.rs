@@ -1,7 +1,7 @@
 //! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
 
 use crate::api::answer::Reply;
-use crate::api::{BulkReply, Page, PageRequest};
+use crate::api::{BulkReply, Metadata, Page, PageRequest};
 use crate::key::KeyName;
 
 /// A request that is to be sent.
@@ -11,6 +11,10 @@ pub enum Request {
     Delete(KeyName),
     /// Delete these keys with one call.
     DeleteMany(Vec<KeyName>),
+    /// Read the metadata of this key, which is to be backed up and then deleted.
+    Metadata(KeyName),
+    /// Read the value of this key, and keep it with its metadata where it outlives this process.
+    BackUp(KeyName, Option<Metadata>),
     /// Ask for the namespace, to see whether the server is up.
     Namespace,
     /// Ask for a page of keys.
@@ -24,6 +28,11 @@ pub enum Response {
     Delete(Reply),
     /// The reply to [`Request::DeleteMany`].
     DeleteMany(BulkReply),
+    /// The reply to [`Request::Metadata`]; where it is a success, with the metadata that the key has.
+    Metadata(Reply, Option<Metadata>),
+    /// The reply to [`Request::BackUp`]; a success says that the backup is on the disk. `Err` says why no backup can be
+    /// written any more.
+    BackedUp(Result<Reply, String>),
     /// The reply to [`Request::Namespace`], unless it was there.
     Namespace(Result<(), Reply>),
     /// The page that [`Request::Page`] asked for, or what came instead.

@@ -21,6 +21,7 @@ use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
+mod backup;
 mod bulk;
 mod ends;
 mod pages;
@@ -138,7 +139,7 @@ impl Lab {
             let key = match request {
                 Request::Delete(key) => key,
                 Request::Namespace => KeyName::new("the namespace").unwrap(),
-                Request::DeleteMany(_) | Request::Page(_) => unreachable!("one by one"),
+                request => unreachable!("{request:?} in a job of keys that are read, without bulk and backup"),
             };
             async move {
                 let nth = seen.count(key.as_str()) + 1;

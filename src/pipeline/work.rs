@@ -5,18 +5,42 @@ use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
+use crate::api::Metadata;
 use crate::key::KeyName;
 use crate::pipeline::retry::{History, Verdict};
 use crate::quota::Permit;
 use crate::record::RecordNumber;
+
+/// What is done about a key next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its metadata is read.
+    Metadata,
+    /// Its value is read and backed up, with this metadata.
+    Value(Option<Metadata>),
+    /// It is deleted.
+    Delete,
+}
+
+impl Stage {
+    pub(crate) fn is_read(&self) -> bool {
+        match self {
+            Self::Metadata | Self::Value(_) => true,
+            Self::Delete => false,
+        }
+    }
+}
 
 /// A key that is to be deleted.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) number: RecordNumber,
     pub(crate) key: KeyName,
-    /// Requests sent for it.
+    pub(crate) stage: Stage,
+    /// Requests sent for it, in all stages.
     pub(crate) attempts: u32,
+    /// Whether a request was sent for it in this stage.
+    pub(crate) tried: bool,
     pub(crate) first_sent: Option<Instant>,
     pub(crate) history: History,
     /// What the last attempt came to, once one was made.
@@ -35,7 +59,9 @@ impl Work {
         Self {
             number,
             key,
+            stage: Stage::Delete,
             attempts: 0,
+            tried: false,
             first_sent: None,
             history: History::default(),
             last: None,
@@ -43,6 +69,12 @@ impl Work {
             together: NonZeroU32::MAX,
             recent: (0, 0),
         }
+    }
+
+    /// The same key in its next stage, where nothing has gone wrong yet.
+    pub(crate) fn advanced(self, stage: Stage) -> Self {
+        let fresh = Self::new(self.number, self.key);
+        Self { stage, attempts: self.attempts, first_sent: self.first_sent, ..fresh }
     }
 
     /// Counts a failure in this epoch (the time between two signs of life of the server).

@@ -94,7 +94,7 @@ impl State {
         match status {
             Status::Failed | Status::Unknown => self.failed += 1,
             Status::Invalid => self.invalid += 1,
-            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned => {}
+            Status::Deleted | Status::Absent | Status::Duplicate | Status::Planned | Status::Restored => {}
         }
         if !matches!(status, Status::Invalid | Status::Duplicate) {
             self.worked += 1;
@@ -167,8 +167,8 @@ mod tests {
         state.on(&Event::Resumed, now);
         state.on(&Event::Retrying, now);
         let view = state.view(now);
-        assert_eq!((view.done, view.failed, view.invalid, view.retries), (8, 2, 1, 1));
-        assert_eq!(state.worked, 5);
+        assert_eq!((view.done, view.failed, view.invalid, view.retries), (9, 2, 1, 1));
+        assert_eq!(state.worked, 6);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl OutputFile {
 
     /// A stand-in for what no test can have on the disk, such as a full one.
     #[cfg(test)]
-    pub(super) fn for_test(file: File) -> Self {
+    pub(crate) fn for_test(file: File) -> Self {
         Self { note: None, file, path: "test".into(), origin: Origin::Found }
     }
 }

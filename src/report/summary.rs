@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn the_json_has_the_members_of_the_contract_in_order() {
-        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().zip(1..).collect();
+        // The last one is of another command.
+        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().take(7).zip(1..).collect();
         let summary = Summary {
             records: 40,
             resumed: 8,

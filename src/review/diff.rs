@@ -9,7 +9,7 @@ use super::reports::{Reports, ReviewError};
 use crate::outcome::{Status, Tally};
 
 /// The low bits of a planned key's word say what became of it; the rest is a hash of the key.
-const FATE: u64 = 0b111;
+const FATE: u64 = 0b1111;
 
 /// Keys that are kept as examples.
 const SAMPLES: usize = 10;
@@ -136,7 +136,7 @@ mod tests {
         for status in Status::ALL {
             let mut fates = Fates { words: vec![0, !FATE] };
             assert!(fates.settle(u64::MAX, status));
-            assert_eq!((fates.of(u64::MAX), fates.of(0), fates.of(8)), (Some(status), None, None));
+            assert_eq!((fates.of(u64::MAX), fates.of(0), fates.of(16)), (Some(status), None, None));
         }
     }
 

@@ -40,7 +40,7 @@ fn parts_of_a_job_are_put_together() {
     let second = write(folder.path(), "2.csv", &[row(2, "b", "deleted", 3), row(3, "c", "failed", 9)]);
     let (review, failed) = review(&[first, second.clone()]);
     let counts = Status::ALL.map(|status| review.tally.get(status));
-    assert_eq!(counts, [2, 0, 1, 0, 1, 0, 0]);
+    assert_eq!(counts, [2, 0, 1, 0, 1, 0, 0, 0]);
     assert_eq!((review.inputs, review.rows, review.superseded()), (1, 6, 2));
     assert_eq!(failed, ["c"]);
     assert_eq!(review.resumable, [second]);

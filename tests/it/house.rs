@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 25] = [
+const ROOMS: [(&str, &str); 26] = [
     ("api", "clock key"),
+    ("backup", "api key report"),
     (
         "cli",
         "api clock command exit input key listing logging monitoring pipeline plan progress quota report sandbox shard \
@@ -14,8 +15,8 @@ const ROOMS: [(&str, &str); 25] = [
     ("clock", ""),
     (
         "command",
-        "api clock exit input key listing monitoring outcome pipeline plan progress quota record report review sandbox \
-         shard terminal",
+        "api backup clock exit input key listing monitoring outcome pipeline plan progress quota record report review \
+         sandbox shard terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan quota record report sandbox"),

@@ -7,6 +7,7 @@
 
 mod account;
 mod answers;
+mod backup;
 mod binding;
 mod bulk;
 mod delete;
@@ -24,6 +25,7 @@ mod prefix;
 mod quota;
 mod readme;
 mod refusals;
+mod restore;
 mod resume;
 mod review;
 mod schedule;

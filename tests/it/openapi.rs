@@ -44,11 +44,11 @@ const PUBLISHED: [Published; 14] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
     row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
-    row("", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
-    row("", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
+    row("PutMany", "PUT", "/accounts/{a}/storage/kv/namespaces/{n}/bulk", 10_000, N),
+    row("ReadMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/get", 100, N),
     row("ListKeys", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/keys", 0, "kv/namespaces/keys.ts"),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
-    row("", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
+    row("ReadValue", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
+    row("ReadMetadata", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
     row("ListNamespaces", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
     row("VerifyToken", "GET", "/user/tokens/verify", 0, "user/tokens/tokens.ts"),
     row("VerifyToken", "GET", "/accounts/{a}/tokens/verify", 0, "accounts/tokens/tokens.ts"),
@@ -84,9 +84,10 @@ fn every_request_that_is_made_is_published() {
         lab.server.preload(["a", "b/c?d", "e%2Ff"]);
         lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
         lab.kvsweep(["list", "--prefix", "b/c?"]).run().code(0);
-        lab.delete(["keys.txt", "--report", "none"]).run().code(0);
+        lab.delete(["keys.txt", "--backup", "b.ndjson", "--report", "none"]).run().code(0);
         lab.delete(["keys.txt", "--report", "none", "--bulk", "--namespace", "sandbox"]).run().code(0);
         lab.delete(["--prefix", "b/c?", "--report", "none"]).run().code(0);
+        lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "none"]).run().code(0);
         lab.kvsweep(["namespaces"]).run().code(0);
         lab.kvsweep(["whoami"]).run().code(0);
         let key = lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_API_TOKEN");

@@ -72,6 +72,7 @@ fn help_fits_one_screen() {
         &["-h"][..],
         &["delete", "-h"],
         &["list", "-h"],
+        &["restore", "-h"],
         &["report", "-h"],
         &["namespaces", "-h"],
         &["whoami", "-h"],
@@ -87,8 +88,8 @@ fn help_fits_one_screen() {
 
 #[test]
 fn every_flag_of_the_documents_exists() {
-    let commands =
-        ["delete", "list", "report", "namespaces", "whoami", "sandbox"].map(|command| help(&[command, "--help"]));
+    let commands = ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"]
+        .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh", "samples/schedule/README.md"] {

@@ -84,9 +84,7 @@ pub(crate) async fn process(
         let call = || async {
             match send(Rc::clone(server), Request::Namespace).await {
                 Response::Namespace(answer) => answer,
-                Response::Delete(_) | Response::DeleteMany(_) | Response::Page(_) => {
-                    unreachable!("the namespace was asked for")
-                }
+                other => unreachable!("{other:?} when the namespace was asked for"),
             }
         };
         let found = patiently(&mut budget, &policy(world), MAX_PAUSE, &mut rng, &mut totals, |_| {}, call).await;

@@ -278,7 +278,9 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let keys: Vec<String> = match &request {
         Request::Delete(key) => vec![key.as_str().to_owned()],
         Request::DeleteMany(keys) => names(keys),
-        Request::Namespace | Request::Page(_) => Vec::new(),
+        Request::Namespace => Vec::new(),
+        Request::Page(_) => unreachable!("keys are read, not listed"),
+        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     };
     let number = {
         let mut server = server.borrow_mut();
@@ -316,6 +318,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
         Request::Page(_) => unreachable!("keys are read, not listed"),
+        Request::Metadata(_) | Request::BackUp(..) => unreachable!("no story backs anything up"),
     }
 }
 

@@ -33,6 +33,9 @@ fn short_help_fits_one_screen() {
     let list = help(&["list", "-h"], 100);
     assert_fits(&list, 40, 100);
     insta::assert_snapshot!("list_short", list);
+    let restore = help(&["restore", "-h"], 100);
+    assert_fits(&restore, 40, 100);
+    insta::assert_snapshot!("restore_short", restore);
     for (name, words) in [("namespaces_short", ["namespaces", "-h"]), ("whoami_short", ["whoami", "-h"])] {
         let help = help(&words, 100);
         assert_fits(&help, 40, 100);
@@ -51,6 +54,7 @@ fn long_help_explains() {
     insta::assert_snapshot!("long", help(&["--help"], 100));
     insta::assert_snapshot!("delete_long", help(&["delete", "--help"], 100));
     insta::assert_snapshot!("list_long", help(&["list", "--help"], 100));
+    insta::assert_snapshot!("restore_long", help(&["restore", "--help"], 100));
     insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
     insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
     insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
@@ -70,7 +74,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 59] = [
+const FLAGS: [(&str, &str, &str); 60] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -83,6 +87,7 @@ const FLAGS: [(&str, &str, &str); 59] = [
     ("--metadata", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
+    ("--backup", "", "KVSWEEP_BACKUP"),
     ("--yes", "", ""),
     ("-y", "", ""),
     ("--max-keys", "", "KVSWEEP_MAX_KEYS"),
@@ -158,7 +163,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "report", "namespaces", "whoami", "sandbox"] {
+    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {

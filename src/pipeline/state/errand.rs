@@ -81,9 +81,11 @@ impl State {
         self.errand.as_ref().and_then(|errand| errand.due).filter(|due| *due > now && self.wants_more())
     }
 
-    /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way.
+    /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
+    /// read first are not, and what is backed up must not wait for a page that is long in coming.
     pub(super) fn is_filling(&self, choice: Choice) -> bool {
-        self.is_asking() && self.wants_more() && !self.ready.is_full(self.options.batching, choice)
+        let on_their_way = self.is_asking() && self.wants_more() && !self.options.backup;
+        on_their_way && !self.ready.is_full(self.options.batching, choice)
     }
 
     /// Asks for the next page; otherwise as `try_send`.
@@ -114,7 +116,7 @@ impl State {
 
     /// Whether no key says anything of the server: then the page alone does.
     fn is_alone(&self) -> bool {
-        self.ready.is_empty() && self.waiting.is_empty() && self.slots.is_empty()
+        !self.has_keys() && self.waiting.is_empty() && self.slots.is_empty()
     }
 
     fn on_good_page(&mut self, page: Page, probe: bool, now: Instant) {
@@ -155,7 +157,7 @@ impl State {
         let Some(errand) = &self.errand else { return };
         let (attempts, history) = (errand.attempts, errand.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.
-        let counts = history.failures == 0 || !self.ready.has_fresh();
+        let counts = history.failures == 0 || !self.entrance().has_fresh();
         match sign_of(&reply.answer, history.resent, counts) {
             Some(sign) => self.observe(sign, probe, now),
             None if probe && matches!(reply.answer, Answer::Stale(_)) => {

@@ -1,10 +1,9 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
-//! What a reply leads to is in `reply`, how records get their final state in `settle`, how they are asked for where they
-//! come in pages in `errand`.
+//! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
+//! how they are asked for where they come in pages in `errand`, how keys are read before they are deleted in `reading`.
 
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use slab::Slab;
@@ -12,29 +11,24 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::outcome::{Settled, StopReason, Tally};
-use crate::pipeline::event::{Event, PauseCause};
-use crate::pipeline::outage::{Allowance, Outage};
-use crate::pipeline::parcel::{Batching, Choice, Ready};
+use crate::pipeline::event::Event;
+use crate::pipeline::options::Options;
+use crate::pipeline::outage::Outage;
+use crate::pipeline::parcel::{Batching, Ready};
 use crate::pipeline::request::Request;
-use crate::pipeline::retry::RetryPolicy;
-use crate::pipeline::stop::{Accepted, FailureLimit, Signal, Stop};
+use crate::pipeline::stop::{Accepted, Signal, Stop};
 use crate::pipeline::work::{Due, InFlight, Work};
 use crate::plan::Approved;
-use crate::quota::{Budget, NotYet, Permit};
+use crate::quota::{Budget, Permit};
 use crate::record::{Content, Record};
 use crate::terminal::{count, duration};
 
 use errand::Errand;
 
-/// A wait for the rate that is worth a word.
-const LONG_WAIT: Duration = Duration::from_secs(1);
-
-/// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
-/// waiting costs no speed.
-const LINGER: Duration = Duration::from_millis(250);
-
 mod errand;
+mod reading;
 mod reply;
+mod sending;
 mod settle;
 
 /// Keys that wait for a retry; with more, no new ones are taken from the input.
@@ -42,45 +36,6 @@ const MOST_WAITING: usize = 4_096;
 
 /// Rows that wait for the report's writer; with more, no answer is looked at, and so nothing is sent.
 const MOST_ROWS: usize = 1_024;
-
-/// How a job is run.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The most requests in flight, at least 1.
-    pub concurrency: usize,
-    /// How many keys a request names.
-    pub batching: Batching,
-    /// How often and how soon a key is tried again.
-    pub retry: RetryPolicy,
-    /// A longer pause after a 429 ends the job.
-    pub max_pause: Duration,
-    /// A longer outage ends the job.
-    pub max_outage: Duration,
-    /// More failures end the job.
-    pub max_failures: Option<FailureLimit>,
-    /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
-    pub canary: u64,
-    /// The job ends at this moment.
-    pub deadline: Option<Instant>,
-    /// How long those in flight are waited for once the job ends early.
-    pub grace: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            concurrency: 32,
-            batching: Batching::Single,
-            retry: RetryPolicy::default(),
-            max_pause: Duration::from_mins(15),
-            max_outage: Duration::from_mins(15),
-            max_failures: None,
-            canary: 0,
-            deadline: None,
-            grace: Duration::from_secs(10),
-        }
-    }
-}
 
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,7 +92,10 @@ pub struct State {
     budget: Budget,
     outage: Outage,
     rng: StdRng,
+    /// Keys that may be deleted.
     ready: Ready,
+    /// Keys that are to be backed up before.
+    reads: Ready,
     /// Since when keys have waited for a bulk call to be full.
     filling: Option<Instant>,
     /// The most requests in flight; fewer than asked for once the server found them too many.
@@ -173,6 +131,7 @@ impl State {
             budget,
             rng,
             ready: Ready::default(),
+            reads: Ready::default(),
             filling: None,
             waiting: BinaryHeap::new(),
             begun: 0,
@@ -198,14 +157,18 @@ impl State {
     fn wants_more(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
-            && (self.ready.len() < self.most_ready() || self.wants_a_fresh_key())
+            && (self.has_room_for_keys() || self.wants_a_fresh_key())
             && self.waiting.len() < self.most_waiting()
             && self.has_room_for_rows()
     }
 
+    fn has_room_for_keys(&self) -> bool {
+        self.reads.len() < 2 * self.options.concurrency && self.ready.len() < self.most_ready()
+    }
+
     /// During an outage an untried key is the best probe.
     fn wants_a_fresh_key(&self) -> bool {
-        self.outage.since().is_some() && self.ready.len() < self.most_waiting() && !self.ready.has_fresh()
+        self.outage.since().is_some() && self.entrance().len() < self.most_waiting() && !self.entrance().has_fresh()
     }
 
     /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
@@ -261,7 +224,7 @@ impl State {
                     return;
                 }
                 self.totals.keys += 1;
-                self.ready.push(Work::new(number, key));
+                self.accept(Work::new(number, key));
             }
             unsent => {
                 if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
@@ -319,7 +282,7 @@ impl State {
             return Step::Wait(Some(end));
         }
         let reading = !self.input_ended && self.stop.is_none();
-        if self.slots.is_empty() && self.ready.is_empty() && self.waiting.is_empty() && !reading {
+        if self.slots.is_empty() && !self.has_keys() && self.waiting.is_empty() && !reading {
             return Step::Finished;
         }
         let wake = match self.try_send(now) {
@@ -331,42 +294,8 @@ impl State {
         Step::Wait([wake, max_outage, due, self.errand_due(now), self.options.deadline].into_iter().flatten().min())
     }
 
-    /// A listener wants to know why nothing happens for a while.
-    fn tell_of_rate(&mut self, moment: Instant, now: Instant) {
-        if !self.paused && moment >= now + LONG_WAIT && self.budget.paused_until(now).is_none() {
-            self.paused = true;
-            self.events.push(Event::Paused { until: moment, cause: PauseCause::Rate });
-        }
-    }
-
-    /// The keys that the next request may hold.
-    fn choice(&self, probe: bool) -> Choice {
-        // Once all canaries are on their way, no other key is begun before all of them are settled.
-        let canaries_left = self.options.canary.saturating_sub(self.begun);
-        let waits = canaries_left == 0 && self.totals.tally.sent() < self.options.canary;
-        match (probe, waits) {
-            // A key that has not failed yet tells most about the server. Where none is left, the server is asked
-            // without one: the keys that remain may be just those that it cannot delete.
-            (true, false) => Choice::Probe,
-            (_, true) => Choice::Fresh(0),
-            (false, false) if canaries_left > 0 => Choice::Fresh(canaries_left),
-            (false, false) => Choice::Fresh(u64::MAX),
-        }
-    }
-
-    /// Whether more keys may come that a bulk call could take along.
-    fn may_fill(&self) -> bool {
-        let reading = !self.input_ended && self.stop.is_none();
-        reading || !self.waiting.is_empty() || !self.slots.is_empty()
-    }
-
-    /// Until when a bulk call waits for more keys, if it does.
-    fn lingers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
-        if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
-            return None;
-        }
-        let until = *self.filling.get_or_insert(now) + LINGER;
-        (now < until).then_some(until)
+    fn has_keys(&self) -> bool {
+        !self.ready.is_empty() || !self.reads.is_empty()
     }
 
     fn look_at_the_clock(&mut self, now: Instant) {
@@ -379,78 +308,7 @@ impl State {
         }
         while self.waiting.peek().is_some_and(|due| due.at <= now) {
             let Some(due) = self.waiting.pop() else { break };
-            self.ready.push_again(due.work);
+            self.queue(&due.work).push_again(due.work);
         }
-    }
-
-    /// One more request, or the moment to ask again (`None`: when something happens).
-    fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        let asks = self.wants_page(now);
-        if (self.ready.is_empty() && !asks) || !self.has_room_for_rows() {
-            return Err(None);
-        }
-        let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.in_flight() < most.min(self.most_in_flight) => false,
-            Allowance::Probe if self.in_flight() < self.most_in_flight => true,
-            Allowance::NotBefore(moment) => return Err(Some(moment)),
-            Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
-        };
-        // A key that was never sent is the better probe.
-        if asks && !(probe && self.ready.has_fresh()) {
-            return self.ask(probe, now);
-        }
-        let choice = self.choice(probe);
-        if !probe && self.is_filling(choice) {
-            return Err(None);
-        }
-        if !probe && let Some(until) = self.lingers(choice, now) {
-            return Err(Some(until));
-        }
-        if !probe && choice == Choice::Fresh(0) && !self.ready.has_again() {
-            return Err(None);
-        }
-        let permit = self.take_permit(probe, now)?;
-        let parcel =
-            if probe && choice != Choice::Probe { Vec::new() } else { self.ready.take(self.options.batching, choice) };
-        if parcel.is_empty() {
-            self.probe = Some(permit);
-            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
-        }
-        Ok(self.begin(parcel, permit, probe, now))
-    }
-
-    /// The right to send one request now, which is then counted.
-    fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Option<Instant>> {
-        let permit = match self.budget.try_take(now) {
-            Ok(permit) => permit,
-            Err(NotYet::Until(moment)) => {
-                self.tell_of_rate(moment, now);
-                return Err(Some(moment));
-            }
-            Err(NotYet::AnAnswer) => return Err(None),
-        };
-        self.totals.requests += 1;
-        if probe {
-            self.outage.probe_sent();
-        } else if std::mem::take(&mut self.paused) {
-            self.events.push(Event::Running);
-        }
-        Ok(permit)
-    }
-
-    fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.filling = None;
-        self.totals.retries += u64::from(parcel.iter().any(|work| work.attempts > 0));
-        for work in &mut parcel {
-            self.begun += u64::from(work.attempts == 0);
-            work.attempts += 1;
-            work.first_sent.get_or_insert(now);
-        }
-        let request = match (self.options.batching, &parcel[..]) {
-            (Batching::Single, [work]) => Request::Delete(work.key.clone()),
-            (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
-        };
-        let slot = Slot::Keys(self.slots.insert(InFlight { parcel, permit, probe }));
-        Step::Send { slot, request }
     }
 }

@@ -17,7 +17,7 @@ use crate::pipeline::outage::{Allowance, Sign};
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, History, Verdict, decide};
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{Due, InFlight, Work};
+use crate::pipeline::work::{Due, InFlight, Stage, Work};
 use crate::quota::{News, Permit, Rate};
 use crate::terminal::duration;
 
@@ -29,6 +29,11 @@ impl State {
             (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
                 self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
             }
+            (Slot::Keys(slot), Response::Metadata(reply, metadata)) => {
+                self.on_read(slot, &reply, &Stage::Value(metadata), now);
+            }
+            (Slot::Keys(slot), Response::BackedUp(Ok(reply))) => self.on_read(slot, &reply, &Stage::Delete, now),
+            (Slot::Keys(slot), Response::BackedUp(Err(why))) => self.on_lost_backup(slot, &why, now),
             (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
             (Slot::Page, Response::Page(answer)) => self.on_page(answer, now),
             (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
@@ -36,12 +41,13 @@ impl State {
     }
 
     /// `left` are the keys that a call which succeeded left undeleted.
-    fn on_reply(&mut self, slot: usize, reply: &Reply, left: &HashSet<&str>, now: Instant) {
+    pub(super) fn on_reply(&mut self, slot: usize, reply: &Reply, left: &HashSet<&str>, now: Instant) {
         let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
         self.hear(reply, &permit, now);
-        self.see_sign(&reply.answer, &mut parcel, probe, now);
+        let read = parcel.first().is_some_and(|work| work.stage.is_read());
+        self.see_sign(&reply.answer, &mut parcel, read, probe, now);
         if let Answer::Throttled { pause, refusal } = &reply.answer {
             self.totals.throttled += 1;
             if refusal.code == Some(TOO_MANY_BULK_CALLS) {
@@ -75,7 +81,7 @@ impl State {
     }
 
     /// What the answer says of the server.
-    fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], probe: bool, now: Instant) {
+    pub(super) fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], read: bool, probe: bool, now: Instant) {
         let resent = parcel.iter().any(|work| work.history.resent);
         // Many keys that fail together are no key's own trouble.
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
@@ -86,7 +92,7 @@ impl State {
                         work.judged = true;
                     }
                 }
-                self.observe(sign, probe, now);
+                self.observe_stage(sign, read, probe, now);
             }
             None if probe && matches!(answer, Answer::Stale(_)) => {
                 self.outage.probe_was_cut_off(now);
@@ -104,7 +110,7 @@ impl State {
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
                 // No retry is lost to an outage, and another key is the next probe.
                 work.last = Some(Box::new(verdict));
-                self.ready.push_last(work);
+                self.queue(&work).push_last(work);
             }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
@@ -115,11 +121,11 @@ impl State {
             Decision::Resend(verdict) => {
                 work.history.resent = true;
                 work.last = Some(Box::new(verdict));
-                self.ready.push_again(work);
+                self.queue(&work).push_again(work);
             }
             Decision::Pause(_, verdict) => {
                 work.last = Some(Box::new(verdict));
-                self.ready.push_again(work);
+                self.queue(&work).push_again(work);
             }
             Decision::Stop(stop, verdict) => {
                 self.stop(stop, now);
@@ -167,18 +173,26 @@ impl State {
     }
 
     pub(super) fn observe(&mut self, sign: Sign, probe: bool, now: Instant) {
-        if sign == Sign::Alive {
+        self.observe_stage(sign, false, probe, now);
+    }
+
+    fn observe_stage(&mut self, sign: Sign, read: bool, probe: bool, now: Instant) {
+        if sign == Sign::Alive && !read {
             self.epoch += 1;
         }
         let was_down = self.outage.since().is_some();
         let requests = self.options.batching.requests(self.totals.keys);
-        let opened = self.outage.observe(sign, probe, requests, now);
+        let opened = if read {
+            self.outage.observe_read(sign, probe, requests, now)
+        } else {
+            self.outage.observe(sign, probe, requests, now)
+        };
         if opened {
             // What the keys lost while the server went down is given back.
             let epoch = self.epoch;
             let waiting = std::mem::take(&mut self.waiting);
             self.waiting = waiting.into_iter().map(|due| Due { work: due.work.refunded(epoch), ..due }).collect();
-            self.ready.iter_mut().for_each(|work| work.refund(epoch));
+            self.ready.iter_mut().chain(self.reads.iter_mut()).for_each(|work| work.refund(epoch));
             let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
             in_flight.for_each(|work| work.refund(epoch));
             self.errand.iter_mut().for_each(Errand::refund);

@@ -21,6 +21,7 @@ impl State {
     }
 
     pub(super) fn settle_as(&mut self, work: Work, verdict: Verdict, now: Instant) {
+        let verdict = work.stage.verdict(verdict);
         let detail = Box::new(verdict.detail);
         self.settle(work, verdict.status, verdict.http_status, Some(detail), now);
     }
@@ -76,7 +77,7 @@ impl State {
     /// last answer stands.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.work);
-        for mut work in self.ready.drain().chain(waiting).collect::<Vec<_>>() {
+        for mut work in self.ready.drain().chain(self.reads.drain()).chain(waiting).collect::<Vec<_>>() {
             if let Some(verdict) = work.last.take() {
                 self.settle_as(work, *verdict, now);
             }

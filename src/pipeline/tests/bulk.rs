@@ -56,7 +56,7 @@ impl Bulk {
                 let names: Vec<String> = match request {
                     Request::DeleteMany(keys) => keys.iter().map(|key| key.as_str().to_owned()).collect(),
                     Request::Namespace => return Response::Namespace(Ok(())),
-                    Request::Delete(_) | Request::Page(_) => unreachable!("in bulk"),
+                    request => unreachable!("{request:?} in a job in bulk"),
                 };
                 let nth = calls.borrow().len();
                 calls.borrow_mut().push((Instant::now(), names.clone()));

@@ -1,0 +1,119 @@
+//! Puts many keys back with one call, and asks which of many are there.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::api::answer::{Answer, Reply};
+use crate::api::bulk::{BulkReply, account};
+use crate::api::classify::Call;
+use crate::api::client::Client;
+use crate::api::http::{Ask, no_answer, unsent};
+use crate::key::KeyName;
+
+/// The most keys that one bulk write may hold
+/// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_update>).
+pub const MAX_PUT_KEYS: usize = 10_000;
+
+/// The longest body of a bulk write, in bytes (the same page: 100 megabytes).
+pub const MAX_PUT_BYTES: usize = 100_000_000;
+
+/// The most keys that one bulk read may name
+/// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_get>).
+pub const MAX_GET_KEYS: usize = 100;
+
+/// Whether a key is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    There,
+    /// It is not.
+    Gone,
+    /// The answer does not say; ask for it alone.
+    Unsaid,
+}
+
+#[derive(Deserialize)]
+struct Got {
+    result: Values,
+}
+
+#[derive(Deserialize)]
+struct Values {
+    values: HashMap<String, Option<IgnoredAny>>,
+}
+
+impl Client {
+    /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most [`MAX_PUT_BYTES`].
+    pub async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
+        let url = match self.endpoint().bulk_put() {
+            Ok(url) => url,
+            Err(error) => return BulkReply { reply: unsent(error.to_string()), left: Vec::new() },
+        };
+        let ask = Ask { body: Some(records), ..Ask::new(Call::PutMany, Method::PUT, url) };
+        let (reply, body) = self.http().attempt(ask).await;
+        if reply.answer != Answer::Success {
+            return BulkReply { reply, left: Vec::new() };
+        }
+        match account(keys, &body) {
+            Ok(left) => BulkReply { reply, left },
+            Err(what) => BulkReply { reply: Reply { answer: no_answer(what), ..reply }, left: Vec::new() },
+        }
+    }
+
+    /// Asks with one request which of `keys` are there, in their order; at most [`MAX_GET_KEYS`]. The service answers
+    /// with their values: where those are too much, the call is refused, and fewer have to be asked for.
+    ///
+    /// # Errors
+    /// What came instead; never [`Answer::Success`].
+    pub async fn presence(&self, keys: &[KeyName]) -> Result<Vec<Presence>, Reply> {
+        if let [key] = keys {
+            // Of one key it is asked without its value.
+            let (reply, _) = self.metadata(key).await;
+            return match reply.answer {
+                Answer::Success => Ok(vec![Presence::There]),
+                Answer::Absent(_) => Ok(vec![Presence::Gone]),
+                _ => Err(reply),
+            };
+        }
+        let url = self.endpoint().bulk_get().map_err(|error| unsent(error.to_string()))?;
+        let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
+        let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
+        let ask = Ask { body: Some(body.into()), ..Ask::new(Call::ReadMany, Method::POST, url) };
+        let (reply, body) = self.http().attempt(ask).await;
+        if reply.answer != Answer::Success {
+            return Err(reply);
+        }
+        read_presence(&names, &body).map_err(|what| Reply { answer: self.http().presentable(no_answer(what)), ..reply })
+    }
+}
+
+fn read_presence(names: &[&str], body: &[u8]) -> Result<Vec<Presence>, String> {
+    let got: Got = serde_json::from_slice(body)
+        .map_err(|error| format!("the answer does not say which keys are there: {error}"))?;
+    let of = |name: &&str| match got.result.values.get(*name) {
+        Some(Some(_)) => Presence::There,
+        Some(None) => Presence::Gone,
+        None => Presence::Unsaid,
+    };
+    Ok(names.iter().map(of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Presence::{Gone, There, Unsaid};
+    use super::*;
+
+    #[test]
+    fn a_key_is_gone_only_where_the_answer_says_so() {
+        let body = br#"{"success":true,"result":{"values":{"a":"text","b":null,"c":"","e":7}}}"#;
+        let read = read_presence(&["a", "b", "c", "d", "e"], body);
+        assert_eq!(read, Ok(vec![There, Gone, There, Unsaid, There]));
+        for body in [r#"{"success":true,"result":{}}"#, r#"{"success":true}"#, "[]"] {
+            assert!(read_presence(&["a"], body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Reads what a key holds: its metadata, and its value with its expiration, exactly as they are stored.
+
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::api::answer::{Answer, Reply};
+use crate::api::classify::Call;
+use crate::api::client::Client;
+use crate::api::http::{Ask, no_answer, unsent};
+use crate::key::KeyName;
+
+/// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
+pub const MAX_VALUE_BYTES: usize = 25 << 20;
+
+/// What a value takes without asking for room, in bytes. As much may lie in the buffers of a connection anyway.
+pub(crate) const SMALL_VALUE_BYTES: usize = 64 << 10;
+
+/// Room is counted in these, in bytes, because a semaphore counts up to 2³² only.
+const UNIT: usize = 1 << 10;
+
+/// Metadata of a key: one JSON value, without line ends, otherwise as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Metadata(Box<str>);
+
+impl Metadata {
+    /// JSON text; `null`, which stands for no metadata, is none.
+    pub fn new(json: &RawValue) -> Option<Self> {
+        // Between its tokens only: a string cannot hold a bare line end.
+        (json.get() != "null").then(|| Self(json.get().replace(['\n', '\r'], " ").into()))
+    }
+
+    /// The JSON text.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a key holds besides its metadata.
+#[derive(Debug)]
+pub struct Value {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// When it is gone, in seconds since the Unix epoch.
+    pub expiration: Option<u64>,
+    /// Its part of a [`Room`], for as long as it is kept.
+    #[expect(dead_code, reason = "it is given back when the value is dropped")]
+    pub(crate) place: Option<OwnedSemaphorePermit>,
+}
+
+impl Value {
+    /// A value that is not counted against any room.
+    pub fn new(bytes: Vec<u8>, expiration: Option<u64>) -> Self {
+        Self { bytes, expiration, place: None }
+    }
+}
+
+/// Memory that all large values of a client share: a request whose answer would not fit waits with reading it on.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// Room for `bytes` of values, at least for the largest one.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.max(MAX_VALUE_BYTES).div_ceil(UNIT))))
+    }
+
+    /// A place for a value of so many bytes; where that is not known, of the most.
+    pub(crate) async fn place(&self, bytes: Option<u64>) -> Option<OwnedSemaphorePermit> {
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(MAX_VALUE_BYTES);
+        let units = u32::try_from(bytes.min(MAX_VALUE_BYTES).div_ceil(UNIT)).ok()?;
+        Arc::clone(&self.0).acquire_many_owned(units).await.ok()
+    }
+}
+
+#[derive(Deserialize)]
+struct Described {
+    result: Box<RawValue>,
+}
+
+impl Client {
+    /// Sends one `GET` for the metadata of `key`. There is none where the reply is no success, or where the key has
+    /// none.
+    pub async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
+        let url = match self.endpoint().metadata(key) {
+            Ok(url) => url,
+            Err(error) => return (unsent(error.to_string()), None),
+        };
+        let (reply, body) = self.http().attempt(Ask::new(Call::ReadMetadata, Method::GET, url)).await;
+        if reply.answer != Answer::Success {
+            return (reply, None);
+        }
+        match serde_json::from_slice::<Described>(&body) {
+            Ok(described) => (reply, Metadata::new(&described.result)),
+            Err(error) => {
+                let what = format!("the answer does not hold metadata: {error}");
+                (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, None)
+            }
+        }
+    }
+
+    /// Sends one `GET` for the value of `key`; a large one waits until there is `room` for it. There is a value where
+    /// the reply is a success, and only there.
+    pub async fn value(&self, key: &KeyName, room: &Room) -> (Reply, Option<Value>) {
+        let url = match self.endpoint().value(key) {
+            Ok(url) => url,
+            Err(error) => return (unsent(error.to_string()), None),
+        };
+        let (reply, received) = self.http().attempt_value(Ask::new(Call::ReadValue, Method::GET, url), room).await;
+        let Some((bytes, headers, place)) = received.filter(|_| reply.answer == Answer::Success) else {
+            return (reply, None);
+        };
+        match expiration(&headers) {
+            Ok(expiration) => (reply, Some(Value { bytes, expiration, place })),
+            Err(what) => (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, None),
+        }
+    }
+}
+
+/// The `expiration` header: seconds since the Unix epoch. One that cannot be read is an error, or the key would be put
+/// back to stay for ever.
+fn expiration(headers: &HeaderMap) -> Result<Option<u64>, String> {
+    let Some(header) = headers.get("expiration") else { return Ok(None) };
+    let number = header.to_str().ok().and_then(|text| text.trim().parse().ok());
+    number.map(Some).ok_or_else(|| format!("the header expiration is {header:?}, which is no number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn metadata(json: &str) -> Option<String> {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+        Metadata::new(&raw).map(|metadata| metadata.as_json().to_owned())
+    }
+
+    #[test]
+    fn metadata_is_kept_as_it_came_but_on_one_line() {
+        assert_eq!(metadata("null"), None);
+        for exact in ["0", "\"null\"", "[1e400,18446744073709551616,{\"b\":1,\"a\":2,\"b\":3}]", "\"a\\nb\""] {
+            assert_eq!(metadata(exact).as_deref(), Some(exact));
+        }
+        assert_eq!(metadata("{\n \"a\":\r\n1}").as_deref(), Some("{  \"a\":  1}"));
+    }
+
+    #[test]
+    fn an_expiration_that_cannot_be_read_is_not_taken_for_none() {
+        let read = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("expiration", HeaderValue::from_static(value));
+            expiration(&headers)
+        };
+        assert_eq!(expiration(&HeaderMap::new()), Ok(None));
+        assert_eq!(read("1795000000"), Ok(Some(1_795_000_000)));
+        for odd in ["", "soon", "-1", "1e9", "Tue, 24 Nov 2026 08:00:00 GMT"] {
+            assert!(read(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[tokio::test]
+    async fn there_is_always_room_for_the_largest_value_and_then_for_no_other() {
+        let room = Room::new(0);
+        let place = room.place(None).await.unwrap();
+        let mut second = Box::pin(room.place(Some(1)));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(place);
+        assert!(second.await.is_some());
+    }
+}

@@ -1,0 +1,177 @@
+//! One key with all that it holds, to a line and back, exactly.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
+use crate::key::KeyName;
+
+/// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
+const MOST_ESCAPED: usize = 90_000_000;
+
+/// One key with all that it holds.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub key: KeyName,
+    /// Its value and its expiration.
+    pub value: Value,
+    /// Its metadata.
+    pub metadata: Option<Metadata>,
+}
+
+/// A record as `wrangler kv bulk put` reads it. A member that we do not write is refused, so that nothing of a record
+/// is lost without a word.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    value: Cow<'a, str>,
+    #[serde(default)]
+    base64: bool,
+    expiration: Option<u64>,
+    metadata: Option<Box<RawValue>>,
+}
+
+impl Entry {
+    /// It as a record of `wrangler kv bulk put` and of the call behind that.
+    ///
+    /// # Errors
+    /// Only where there is no memory for it.
+    pub fn to_json(&self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::with_capacity(self.value.bytes.len() + 256);
+        self.write(&mut line)?;
+        line.pop();
+        Ok(line)
+    }
+
+    /// Writes it as a line. A value that is UTF-8 is written as text, any other as Base64; so is a text that is so long
+    /// once it is escaped that no call could carry it.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(b"{\"key\":")?;
+        serde_json::to_writer(&mut *out, self.key.as_str())?;
+        out.write_all(b",\"value\":")?;
+        match std::str::from_utf8(&self.value.bytes).ok().filter(|text| escaped_len(text) <= MOST_ESCAPED) {
+            Some(text) => serde_json::to_writer(&mut *out, text)?,
+            None => write!(out, "\"{}\",\"base64\":true", Base64Display::new(&self.value.bytes, &STANDARD))?,
+        }
+        if let Some(expiration) = self.value.expiration {
+            write!(out, ",\"expiration\":{expiration}")?;
+        }
+        if let Some(metadata) = &self.metadata {
+            write!(out, ",\"metadata\":{}", metadata.as_json())?;
+        }
+        out.write_all(b"}\n")
+    }
+
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// Why it is no record that can be put back, with what can be told of its key.
+    pub fn read(line: &[u8]) -> Result<Self, (String, String)> {
+        let record: Record<'_> = serde_json::from_slice(line)
+            .map_err(|error| (String::new(), format!("not a record of a backup: {error}")))?;
+        let key = record.key.into_owned();
+        let bytes = if record.base64 {
+            let decoded = STANDARD.decode(record.value.as_bytes());
+            decoded.map_err(|error| (key.clone(), format!("the value is not Base64: {error}")))?
+        } else {
+            record.value.into_owned().into_bytes()
+        };
+        if bytes.len() > MAX_VALUE_BYTES {
+            let (length, most) = (bytes.len(), MAX_VALUE_BYTES);
+            return Err((key, format!("the value is {length} bytes long; at most {most} are allowed")));
+        }
+        let name = KeyName::new(key.as_str()).map_err(|error| (key, error.to_string()))?;
+        let metadata = record.metadata.as_deref().and_then(Metadata::new);
+        Ok(Self { key: name, value: Value::new(bytes, record.expiration), metadata })
+    }
+}
+
+/// How many bytes a text takes as a JSON string, at most.
+fn escaped_len(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(bytes: &[u8], expiration: Option<u64>, metadata: Option<&str>) -> Entry {
+        let metadata = metadata.and_then(|json| Metadata::new(&serde_json::from_str::<Box<RawValue>>(json).unwrap()));
+        Entry { key: KeyName::new("k\"\n").unwrap(), value: Value::new(bytes.to_vec(), expiration), metadata }
+    }
+
+    fn line(entry: &Entry) -> String {
+        let mut line = Vec::new();
+        entry.write(&mut line).unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn records_are_those_of_wrangler() {
+        assert_eq!(line(&entry(b"text", None, None)), "{\"key\":\"k\\\"\\n\",\"value\":\"text\"}\n");
+        assert_eq!(
+            line(&entry(b"\xff\x00", Some(1_800_000_000), Some("{\"a\": [1]}"))),
+            "{\"key\":\"k\\\"\\n\",\"value\":\"/wA=\",\"base64\":true,\"expiration\":1800000000,\"metadata\":{\"a\": [1]}}\n"
+        );
+        assert_eq!(line(&entry("\u{feff}é\u{fffd}".as_bytes(), None, None)).matches("base64").count(), 0);
+    }
+
+    #[test]
+    fn a_text_that_no_call_could_carry_is_written_as_base64() {
+        let line = line(&entry(&vec![1; MAX_VALUE_BYTES], None, None));
+        assert!(line.len() < 36_000_000 && line.ends_with("\"base64\":true}\n"));
+        assert_eq!(Entry::read(line.trim_end().as_bytes()).unwrap().value.bytes, vec![1; MAX_VALUE_BYTES]);
+    }
+
+    #[test]
+    fn what_is_no_record_is_said() {
+        for (line, key, why) in [
+            (r#"{"key":"k""#, "", "not a record"),
+            (r#"{"key":"k"}"#, "", "missing field `value`"),
+            (r#"{"key":"k","value":"v","expiration_ttl":60}"#, "", "expiration_ttl"),
+            (r#"{"key":"k","value":"v","expiration":-1}"#, "", "integer `-1`"),
+            (r#"{"key":"k","value":"%","base64":true}"#, "k", "Base64"),
+            (r#"{"key":"..","value":"v"}"#, "..", "fold"),
+            ("{\"key\":\"k\",\"value\":\"\u{0}\"}", "", "control character"),
+        ] {
+            let (said_key, said) = Entry::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();
+            assert_eq!(said_key, key, "{line}");
+            assert!(said.contains(why), "{said}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(
+            bytes in prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)],
+            expiration: Option<u64>,
+            number: Option<i64>,
+        ) {
+            let metadata = number.map(|number| format!("[{number},\"é\\u0000\"]"));
+            let entry = entry(&bytes, expiration, metadata.as_deref());
+            let line = line(&entry);
+            prop_assert_eq!(line.matches('\n').count(), 1);
+            let read = Entry::read(line.trim_end().as_bytes()).unwrap();
+            prop_assert_eq!(read.key, entry.key);
+            prop_assert_eq!((read.value.bytes, read.value.expiration), (bytes, expiration));
+            prop_assert_eq!(read.metadata, entry.metadata);
+        }
+    }
+}

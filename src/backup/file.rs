@@ -1,0 +1,109 @@
+//! A backup's file, from opening to the moment when its writer takes it.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::error::BackupError;
+use super::packing::{Packing, skip_group};
+use crate::report::{Existing, OutputFile};
+
+/// How records begin, in a file that is not packed.
+const BEGINNING: &[u8] = b"{\"key\":";
+
+/// How much is looked at at once when the last line's end is searched for, in bytes.
+const STEP: u64 = 64 << 10;
+
+/// A backup that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
+/// that, a file that was made for it is removed.
+#[derive(Debug)]
+pub struct BackupFile {
+    pub(super) output: OutputFile,
+    pub(super) packing: Packing,
+    /// Where its last whole group ends, in bytes.
+    pub(super) keep: u64,
+}
+
+impl BackupFile {
+    /// Opens `path`, or makes it with mode 0600, and locks it. What an earlier run left is checked where it is to be
+    /// gone on with.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, BackupError> {
+        let packing = Packing::of(&path)?;
+        let mut output = OutputFile::open(path, existing)?;
+        output.leave_note();
+        let keep = match existing {
+            Existing::Resume => whole(output.file(), output.path(), packing)?,
+            Existing::Refuse | Existing::Overwrite => 0,
+        };
+        Ok(Self { output, packing, keep })
+    }
+
+    /// The path that it was opened by.
+    pub fn path(&self) -> &Path {
+        self.output.path()
+    }
+
+    /// Whether `path` names this very file, by whatever name.
+    pub fn is_same_file(&self, path: &Path) -> bool {
+        self.output.is_same_file(path)
+    }
+}
+
+/// Where the last whole group ends. What is behind it was never said to be on the disk.
+fn whole(file: &File, path: &Path, packing: Packing) -> Result<u64, BackupError> {
+    let damaged = |why: &str| BackupError::Damaged { path: path.to_owned(), why: why.to_owned() };
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let read = BackupError::io(path, "read");
+    let start = match reader.rewind().and_then(|()| reader.fill_buf()) {
+        Ok(start) => start,
+        Err(error) => return Err(read(error)),
+    };
+    let is_ours = match packing {
+        Packing::Plain => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
+        Packing::Gzip | Packing::Zstd => start.len() < 4 || Packing::seen(start) == packing,
+    };
+    if !is_ours {
+        return Err(damaged("it does not begin as a backup with such a name does"));
+    }
+    let end = match packing {
+        Packing::Plain => last_line(file),
+        Packing::Gzip | Packing::Zstd => last_group(&mut reader, packing),
+    };
+    end.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => damaged(&error.to_string()),
+        _ => read(error),
+    })
+}
+
+/// The end of the last whole line.
+fn last_line(mut file: &File) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        file.seek(SeekFrom::Start(start))?;
+        chunk.clear();
+        file.take(end - start).read_to_end(&mut chunk)?;
+        if let Some(at) = memchr::memrchr(b'\n', &chunk) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// The end of the last whole member or frame.
+fn last_group(reader: &mut BufReader<&File>, packing: Packing) -> io::Result<u64> {
+    let mut end = 0;
+    while !reader.fill_buf()?.is_empty() {
+        match skip_group(packing, reader) {
+            Ok(()) => end = reader.stream_position()?,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(end)
+}

@@ -1,0 +1,112 @@
+//! `kvsweep restore`.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, ArgMatches, Args, ValueHint};
+
+use super::connection::ConnectionArgs;
+use super::delete::{Contradiction, check_rates};
+use super::output::OutputArgs;
+use super::pace::RequestArgs;
+use super::value::ReportArg;
+
+const AFTER_HELP: &str = "\
+Examples:
+  kvsweep restore backup.ndjson --dry-run
+  kvsweep restore backup.ndjson.zst --report restored.csv --resume";
+
+/// What `kvsweep restore` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+pub struct RestoreArgs {
+    /// Backups that kvsweep delete --backup wrote, in order
+    ///
+    /// Gzip and zstd are recognised by content. Of several records of one key the last one counts.
+    #[arg(value_name = "FILE", required = true, help_heading = "Input", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Send nothing: check the backups, count
+    ///
+    /// Needs no credentials. Whether a key is there is not looked at. With --report it writes what would be done.
+    #[arg(long, help_heading = "Safety", conflicts_with = "resume")]
+    pub dry_run: bool,
+
+    /// Do not ask before writing
+    ///
+    /// Without it you are asked on the terminal; where nobody can be asked, nothing is sent and the exit code is 2.
+    #[arg(long, short, help_heading = "Safety")]
+    pub yes: bool,
+
+    /// Write over keys that are there now
+    ///
+    /// Without it each key is looked for first, and one that is there is left as it is: its row is invalid and says so,
+    /// and the exit code is 3.
+    #[arg(long, help_heading = "Safety")]
+    pub overwrite_values: bool,
+
+    /// Write a row for every record to PATH (- is stdout, none writes none)
+    ///
+    /// The columns of delete's report, with restored in the place of deleted. The format goes by the extension: .csv,
+    /// .ndjson or .jsonl; stdout gets CSV. A dry run writes none unless asked.
+    ///
+    /// [default: kvsweep-restore-YYYYMMDDTHHMMSSZ.csv]
+    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = ReportArg::parser())]
+    #[arg(value_hint = ValueHint::FilePath, help_heading = "Report")]
+    pub report: Option<ReportArg>,
+
+    /// Go on with the restoration whose report is at --report PATH
+    ///
+    /// Only records without a restored, invalid or duplicate row are sent. Without a file at PATH it begins anew.
+    #[arg(long, conflicts_with = "overwrite", help_heading = "Report")]
+    pub resume: bool,
+
+    /// Replace an existing --report file
+    ///
+    /// Without it an existing file is never touched: nothing is sent and the exit code is 2.
+    #[arg(long, help_heading = "Report")]
+    pub overwrite: bool,
+
+    /// Print a summary as one JSON object on stdout
+    ///
+    /// Its members: `records, restored, failed, unknown, invalid, duplicate, planned, resumed, requests, retries,
+    /// throttled, elapsed_s, stopped, exit_code`.
+    #[arg(long, help_heading = "Report")]
+    pub json: bool,
+
+    /// How single requests are paced and repeated.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub requests: RequestArgs,
+
+    /// Which namespace, and who asks.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub connection: ConnectionArgs,
+
+    /// What is shown meanwhile.
+    #[command(flatten, next_help_heading = "Output")]
+    pub output: OutputArgs,
+
+    /// Show the most used flags; --help explains all
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+impl RestoreArgs {
+    /// Finds the contradictions that clap alone cannot see.
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        self.connection.settle(matches)?;
+        check_rates(&self.requests)?;
+        match &self.report {
+            Some(ReportArg::Path(_)) => Ok(()),
+            _ if self.resume => Err(Contradiction(
+                ErrorKind::MissingRequiredArgument,
+                "--resume needs --report PATH: the report of the restoration to go on with".to_owned(),
+            )),
+            Some(ReportArg::Stdout) if self.json => {
+                Contradiction::conflict("--json and --report - both write to stdout; give the report a file")
+            }
+            None | Some(ReportArg::Stdout | ReportArg::None) => Ok(()),
+        }
+    }
+}

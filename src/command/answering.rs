@@ -1,0 +1,68 @@
+//! Carries out what the pipeline asks for, one request each.
+
+use crate::api::answer::Reply;
+use crate::api::{BulkEndpoint, Client, Metadata, Room};
+use crate::backup::{Backup, Entry};
+use crate::key::KeyName;
+use crate::pipeline::{Request, Response};
+
+/// The most bytes of large values that are in memory at once.
+const ROOM: usize = 128 << 20;
+
+/// Where values go before their keys are deleted.
+#[derive(Debug, Clone)]
+pub(super) struct Keeping {
+    backup: Backup,
+    room: Room,
+}
+
+impl Keeping {
+    pub(super) fn new(backup: Backup) -> Self {
+        Self { backup, room: Room::new(ROOM) }
+    }
+
+    /// Reads a value and keeps it; a success says that it is on the disk. `Err` says why no backup can be written.
+    async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
+        let (reply, value) = client.value(&key, &self.room).await;
+        if let Some(value) = value {
+            self.backup.keep(Entry { key, value, metadata }).await?;
+        }
+        Ok(reply)
+    }
+}
+
+/// What requests are made with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Answering {
+    /// None where nothing has to be sent.
+    pub(super) client: Option<Client>,
+    pub(super) bulk_endpoint: BulkEndpoint,
+    /// None where nothing is backed up.
+    pub(super) keeping: Option<Keeping>,
+}
+
+impl Answering {
+    /// Sends one request of the pipeline.
+    pub(super) async fn answer(self, request: Request) -> Response {
+        let Some(client) = &self.client else { return Response::Namespace(Ok(())) };
+        match request {
+            // The loop keeps and moves these futures; in boxes they are small. The usual one is the one that counts.
+            Request::Delete(key) => Response::Delete(Box::pin(client.delete(&key)).await),
+            Request::DeleteMany(keys) => {
+                Response::DeleteMany(Box::pin(client.delete_many(&keys, self.bulk_endpoint)).await)
+            }
+            Request::Metadata(key) => {
+                let (reply, metadata) = Box::pin(client.metadata(&key)).await;
+                Response::Metadata(reply, metadata)
+            }
+            Request::BackUp(key, metadata) => {
+                let Some(keeping) = &self.keeping else {
+                    return Response::BackedUp(Err("no backup was opened".to_owned()));
+                };
+                Response::BackedUp(Box::pin(keeping.back_up(client, key, metadata)).await)
+            }
+            Request::Namespace => Response::Namespace(Box::pin(client.namespace()).await.map(drop)),
+            Request::Page(request) => Response::Page(Box::pin(client.page(&request)).await),
+        }
+    }
+}

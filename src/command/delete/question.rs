@@ -1,0 +1,83 @@
+//! What is asked before a job that deletes, of whom, and what the answer means.
+
+use crate::command::confirm::{self, Confirmation, ToType};
+use crate::command::error::Error;
+use crate::command::expected;
+use crate::command::job::{Job, Keys, Wanted};
+use crate::command::pages::NamespacePages;
+use crate::pipeline::Pages as _;
+use crate::plan::Consent;
+use crate::progress::stderr_is_terminal;
+use crate::record::{Content, Record};
+use crate::terminal::Shown;
+
+use super::Met;
+use super::look::{Look, Supply};
+
+/// Above so many keys the count itself has to be typed.
+const MUST_TYPE_COUNT: u64 = 10_000;
+
+/// Asks on the terminal.
+pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
+    let plan = look.plan.as_ref();
+    let keys = plan.map(|plan| plan.keys);
+    let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
+    let question = confirm::Question {
+        action: confirm::Action::Delete,
+        keys,
+        uncounted: "as many keys as stdin holds",
+        prefixes: Vec::new(),
+        title: Some(met.namespace.title.clone()),
+        namespace: met.connection.namespace.clone(),
+        account: met.connection.account.clone(),
+        first_keys: first.unwrap_or_default(),
+        note: keys.and_then(|keys| expected::bulk_note(job, keys)),
+        to_type: if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { ToType::Count } else { ToType::Yes },
+    };
+    let question = match (&job.keys, &look.supply) {
+        (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),
+        _ => question,
+    };
+    let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
+    let note = part.into_iter().chain(question.note).reduce(|part, note| format!("{part}; {note}"));
+    let question = confirm::Question { note, ..question };
+    let answer = confirm::ask(&question, stderr_is_terminal());
+    match answer.map_err(Error::system("ask on the terminal"))? {
+        Confirmation::Granted => Ok(Consent::Typed),
+        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned())),
+        Confirmation::NobodyToAsk => Err(Error::Usage(
+            "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
+        )),
+    }
+}
+
+/// The same question about keys that are listed, of which `first` are known.
+fn listed(question: confirm::Question, wanted: &Wanted, first: &[Record], pages: &NamespacePages) -> confirm::Question {
+    let known: Vec<&str> = first
+        .iter()
+        .filter_map(|record| match &record.content {
+            Content::Key(key) => Some(key.as_str()),
+            Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => None,
+        })
+        .collect();
+    let whole = pages.request().is_none();
+    let everything = wanted.prefixes.cover_everything();
+    confirm::Question {
+        keys: whole.then_some(known.len() as u64),
+        uncounted: if everything { "every key" } else { "every key that begins with a prefix below" },
+        prefixes: wanted.prefixes.iter().filter(|_| !everything).map(str::to_owned).collect(),
+        first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
+        note: (!whole)
+            .then(|| "how many they are is not known before all are listed: --dry-run counts them".to_owned()),
+        to_type: match (everything, &question.title) {
+            (false, _) => ToType::Yes,
+            (true, Some(title)) if can_be_typed(title) => ToType::Name(title.clone()),
+            (true, _) => ToType::Name(question.namespace.to_string()),
+        },
+        ..question
+    }
+}
+
+fn can_be_typed(title: &str) -> bool {
+    !title.is_empty() && title.trim() == title && Shown(title).to_string() == title
+}

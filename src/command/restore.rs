@@ -1,0 +1,381 @@
+//! Puts back what a backup holds: looks which keys are there, writes the others by the thousand, a row for each record.
+//!
+//! One request at a time: a bulk write holds so many keys that more at once would be no quicker at the API's rate.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::api::answer::Reply;
+use crate::api::{Client, ClientOptions, MAX_GET_KEYS, MAX_PUT_KEYS};
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::state::Totals;
+use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
+use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
+use crate::quota::{Budget, Rate};
+use crate::report::{self, Existing, Sync};
+use crate::terminal::{Shown, duration};
+
+use super::asking::Calls;
+use super::confirm::{self, Action, Confirmation, ToType};
+use super::error::Error;
+use super::job::{Connection, NamespaceRef, Question, ReportTo};
+use super::locate::{Missed, locate};
+use super::preflight;
+use super::signals;
+use super::ticking::ticking;
+
+mod closing;
+mod expiry;
+mod records;
+mod sending;
+
+use closing::Closing;
+use records::{Found, Item, Plan};
+use sending::PUT_BYTES;
+
+/// The most keys of a bulk write where each is looked for before, so that little time passes in between.
+const CHECKED_KEYS: usize = 1_000;
+
+/// The most bytes of records that wait to be looked for.
+const ASKED_BYTES: usize = 8_000_000;
+
+/// How long the request under way has once the job is to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Rows on their way to the writer.
+const ROWS: usize = 1_024;
+
+/// A restoration, with everything that can be refused before anything is opened already refused.
+#[derive(Debug)]
+pub struct RestoreJob {
+    /// The backups, in order.
+    pub files: Vec<PathBuf>,
+    /// Where to; `None` for a dry run.
+    pub connection: Option<Connection<NamespaceRef>>,
+    /// Whether keys that are there are written over.
+    pub overwrite_values: bool,
+    /// Whether somebody is asked before anything is written.
+    pub question: Question,
+    /// Where rows go.
+    pub report: ReportTo,
+    /// What to do about a report that exists.
+    pub existing: Existing,
+    /// Whether the summary is one JSON object.
+    pub json: bool,
+    /// Whether a job that goes well says nothing.
+    pub quiet: bool,
+    /// The rates to keep; none for no limit.
+    pub rates: Vec<Rate>,
+    /// How often and how soon a request is repeated.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The longest pause that is waited out.
+    pub max_pause: Duration,
+    /// How long the job may take.
+    pub deadline: Option<Duration>,
+    /// Whether progress is shown.
+    pub progress: ProgressMode,
+    /// In which form, where it is lines.
+    pub lines: LineFormat,
+}
+
+/// Reads the backups, asks, writes, and says what came of it.
+pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let started = Instant::now();
+    let opened = records::open_report(job)?;
+    let plan = Plan::of(&job.files, opened.journal)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let mut budget = Budget::new(&job.rates, Instant::now());
+    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
+    let mut closing = Closing {
+        job,
+        totals,
+        records: plan.records,
+        elapsed: Duration::ZERO,
+        stop: None,
+        report: opened.path.as_deref(),
+        namespace: None,
+    };
+    let client = match &job.connection {
+        Some(connection) if plan.keys > 0 => {
+            let mut calls = Calls {
+                budget: &mut budget,
+                totals: &mut totals,
+                rng: &mut rng,
+                retry: job.retry,
+                max_pause: job.max_pause,
+            };
+            match runtime.block_on(connect(job, connection, &plan, &mut calls)) {
+                Ok((client, namespace)) => {
+                    closing.namespace = Some(namespace);
+                    Some(client)
+                }
+                Err(Missed::Error(error)) => return Err(error),
+                Err(Missed::Stop(stop)) => {
+                    return Closing { totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say();
+                }
+            }
+        }
+        _ => None,
+    };
+    let (rows, writer) = match opened.destination {
+        Some(report) => {
+            let outputs = report::Outputs { report: Some(report), failures: None, sync: Sync::default() };
+            Some(report::start(outputs, ROWS)?)
+        }
+        None => None,
+    }
+    .unzip();
+    // Only now: a bar would be drawn over the question.
+    let shown = ProgressOptions {
+        mode: job.progress,
+        stderr_is_terminal: stderr_is_terminal(),
+        lines: job.lines,
+        total: Some(plan.records),
+        ..ProgressOptions::default()
+    };
+    let mut run = Run {
+        job,
+        client,
+        budget,
+        rng,
+        totals,
+        rows,
+        progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
+        in_flight: Vec::new(),
+        stopping: Rc::default(),
+    };
+    let mut stop = runtime.block_on(run.finish(&plan))?;
+    run.rows = None;
+    if let Some(writer) = writer
+        && let Err(error) = runtime.block_on(writer.finish())
+    {
+        stop = Some(Stop::new(StopReason::IoError, Error::from(error).story()));
+    }
+    run.progress.borrow_mut().finish();
+    Closing { totals: run.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say()
+}
+
+/// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
+async fn connect(
+    job: &RestoreJob,
+    connection: &Connection<NamespaceRef>,
+    plan: &Plan,
+    calls: &mut Calls<'_>,
+) -> Result<(Client, String), Missed> {
+    let connection = locate(connection, job.timeout, calls).await?;
+    let client = Client::new(ClientOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        account: connection.account.clone(),
+        namespace: connection.namespace.clone(),
+        timeout: job.timeout,
+        concurrency: 1,
+        ca_file: connection.ca_file.clone(),
+    })?;
+    let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+    let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
+    if job.question == Question::Answered {
+        return Ok((client, named));
+    }
+    let question = confirm::Question {
+        action: Action::Restore { over: job.overwrite_values },
+        keys: Some(plan.keys),
+        uncounted: "",
+        prefixes: Vec::new(),
+        title: Some(namespace.title),
+        namespace: connection.namespace,
+        account: connection.account,
+        first_keys: plan.first_keys.clone(),
+        note: None,
+        to_type: ToType::Yes,
+    };
+    let answer = confirm::ask(&question, stderr_is_terminal());
+    match answer.map_err(Error::system("ask on the terminal"))? {
+        Confirmation::Granted => Ok((client, named)),
+        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was written".to_owned()).into()),
+        Confirmation::NobodyToAsk => Err(Error::Usage(
+            "nobody can be asked here, so nothing was written; look with --dry-run, then give --yes".to_owned(),
+        )
+        .into()),
+    }
+}
+
+struct Run<'a> {
+    job: &'a RestoreJob,
+    /// None where nothing is sent.
+    client: Option<Client>,
+    budget: Budget,
+    rng: StdRng,
+    totals: Totals,
+    /// None where there is no report.
+    rows: Option<mpsc::Sender<Settled>>,
+    progress: Rc<RefCell<Progress>>,
+    /// What the write under way holds.
+    in_flight: Vec<Item>,
+    /// No new request is made.
+    stopping: Rc<Cell<bool>>,
+}
+
+impl Run<'_> {
+    /// Until all records have their rows, or something ends the job. Once it is to end, no new request is made, and the
+    /// one under way has some time left.
+    async fn finish(&mut self, plan: &Plan) -> Result<Option<Stop>, Error> {
+        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
+        let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
+        let mut asked: Option<Stop> = None;
+        let stop = {
+            let all = ticking(&progress, self.all(plan));
+            tokio::pin!(all);
+            let mut end = deadline;
+            loop {
+                tokio::select! {
+                    biased;
+                    done = &mut all => break done.err(),
+                    Some(signal) = signals.recv() => {
+                        if let Some(stop) = asked.replace(Stop::signalled(signal)) {
+                            break Some(stop);
+                        }
+                    }
+                    () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                        if let Some(stop) = asked.take() {
+                            break Some(stop);
+                        }
+                        asked = Some(Stop::new(StopReason::Deadline, "the deadline came"));
+                    }
+                }
+                if asked.is_some() && !stopping.replace(true) {
+                    end = Some(Instant::now() + GRACE);
+                }
+            }
+        };
+        let stop = match (stop, asked) {
+            // It only says that no new request was made.
+            (Some(stop), Some(asked)) if stop.reason == StopReason::Interrupted => Some(asked),
+            (stop, _) => stop,
+        };
+        for item in std::mem::take(&mut self.in_flight) {
+            let verdict = Verdict::unanswered("no answer came before the job ended".to_owned());
+            // A report that cannot be written has ended the job already.
+            let _ = self.settle(item, Status::Unknown, Some(verdict)).await;
+        }
+        Ok(stop)
+    }
+
+    async fn all(&mut self, plan: &Plan) -> Result<(), Stop> {
+        let (mut asked, mut asked_bytes) = (Vec::new(), 0);
+        let (mut group, mut group_bytes) = (Vec::new(), 0);
+        let most = if self.job.overwrite_values { MAX_PUT_KEYS } else { CHECKED_KEYS };
+        for found in plan.records(&self.job.files) {
+            match found.map_err(|error| Stop::new(StopReason::IoError, error.to_string()))? {
+                Found::Settled => {
+                    self.totals.resumed += 1;
+                    self.progress.borrow_mut().on(&Event::Resumed);
+                }
+                Found::Unsent(row) => self.hand_over(row).await?,
+                Found::Item(item) if self.client.is_none() => self.settle(item, Status::Planned, None).await?,
+                Found::Item(item) => {
+                    asked_bytes += item.json.len();
+                    asked.push(item);
+                }
+            }
+            if asked.len() >= MAX_GET_KEYS || asked_bytes >= ASKED_BYTES {
+                asked_bytes = 0;
+                let absent = self.absent(std::mem::take(&mut asked)).await?;
+                group_bytes += absent.iter().map(|item| item.json.len()).sum::<usize>();
+                group.extend(absent);
+            }
+            if group.len() + MAX_GET_KEYS > most || group_bytes >= PUT_BYTES {
+                group_bytes = 0;
+                self.put(std::mem::take(&mut group)).await?;
+            }
+        }
+        group.extend(self.absent(asked).await?);
+        self.put(group).await
+    }
+
+    /// One request, within budget, repeated where it is worth it.
+    async fn patiently<T, Fut>(&mut self, call: impl Fn() -> Fut) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
+        if self.stopping.get() {
+            return Err(Failed::Stop(Stop::new(StopReason::Interrupted, "the job is to end")));
+        }
+        let (progress, policy, most) =
+            (&self.progress, RetryPolicy { longest_asked: self.job.max_pause, ..self.job.retry }, self.job.max_pause);
+        let waited = Cell::new(false);
+        let tell = |waiting: Waiting<'_>| {
+            waited.set(true);
+            let cause =
+                if waiting.verdict.http_status == Some(429) { PauseCause::Throttled } else { PauseCause::Outage };
+            let (error, time) = (&waiting.verdict.detail.error, duration(waiting.wait));
+            tracing::warn!("{}; trying again in {time}", Shown(error));
+            progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
+        };
+        let result = patiently(&mut self.budget, &policy, most, &mut self.rng, &mut self.totals, tell, call).await;
+        if waited.get() {
+            self.progress.borrow_mut().on(&Event::Running);
+        }
+        result
+    }
+
+    fn count_attempts(&self, items: &mut [Item], before: u64) {
+        let made = u32::try_from(self.totals.requests - before).unwrap_or(u32::MAX);
+        for item in items {
+            item.attempts = item.attempts.saturating_add(made);
+        }
+    }
+
+    async fn settle(&mut self, item: Item, status: Status, verdict: Option<Verdict>) -> Result<(), Stop> {
+        let (http_status, detail) = verdict.map_or((None, None), |verdict| (verdict.http_status, Some(verdict.detail)));
+        self.settle_with(item, status, http_status, detail).await
+    }
+
+    async fn settle_with(
+        &mut self,
+        item: Item,
+        status: Status,
+        http_status: Option<u16>,
+        detail: Option<Detail>,
+    ) -> Result<(), Stop> {
+        let elapsed = if item.attempts > 0 { item.begun.elapsed() } else { Duration::ZERO };
+        self.hand_over(Settled {
+            number: item.number,
+            key: item.key.into_boxed_str(),
+            status,
+            http_status,
+            detail: detail.map(Box::new),
+            attempts: item.attempts,
+            elapsed,
+            finished_at: wall_now(),
+        })
+        .await
+    }
+
+    async fn hand_over(&mut self, row: Settled) -> Result<(), Stop> {
+        self.totals.tally.add(row.status);
+        self.progress.borrow_mut().on(&Event::Settled(row.status));
+        match &self.rows {
+            Some(rows) if rows.send(row).await.is_err() => {
+                Err(Stop::new(StopReason::IoError, "the report cannot be written"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

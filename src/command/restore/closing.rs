@@ -1,0 +1,95 @@
+//! The end of a restoration: its summary, what to do next, its exit code.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::RestoreJob;
+use crate::command::closing::{advice, print, shell_word};
+use crate::command::error::Error;
+use crate::command::job::ReportTo;
+use crate::exit::ExitCode;
+use crate::outcome::Status;
+use crate::pipeline::Stop;
+use crate::pipeline::state::Totals;
+use crate::terminal::{Shown, count, counted, duration};
+
+/// What is said at the end.
+pub(super) struct Closing<'a> {
+    pub(super) job: &'a RestoreJob,
+    pub(super) totals: Totals,
+    pub(super) records: u64,
+    pub(super) elapsed: Duration,
+    pub(super) stop: Option<&'a Stop>,
+    pub(super) report: Option<&'a Path>,
+    /// Where the keys went, for people.
+    pub(super) namespace: Option<String>,
+}
+
+/// What a record of a backup may come to, in the order of the summary.
+const STATES: [Status; 6] =
+    [Status::Restored, Status::Failed, Status::Unknown, Status::Invalid, Status::Duplicate, Status::Planned];
+
+impl Closing<'_> {
+    /// Prints the summary and returns the exit code.
+    pub(super) fn say(self) -> Result<ExitCode, Error> {
+        let Totals { tally, resumed, requests, retries, throttled, .. } = self.totals;
+        let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
+        let code = ExitCode::for_job(reason, signal, &tally);
+        if let Some(stop) = self.stop {
+            tracing::error!("the job stopped early: {}", Shown(&stop.why));
+        }
+        if self.job.json {
+            let mut summary = serde_json::Map::new();
+            summary.insert("records".to_owned(), self.records.into());
+            for status in STATES {
+                summary.insert(status.as_str().to_owned(), tally.get(status).into());
+            }
+            let rest = json!({
+                "resumed": resumed, "requests": requests, "retries": retries, "throttled": throttled,
+                "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
+                "stopped": reason, "exit_code": code.as_u8(),
+            });
+            summary.extend(rest.as_object().cloned().unwrap_or_default());
+            print(io::stdout(), &[serde_json::Value::from(summary).to_string()])?;
+        }
+        if self.job.quiet && code == ExitCode::Success {
+            return Ok(code);
+        }
+        let mut lines = Vec::new();
+        if !self.job.json {
+            let main = if self.job.connection.is_some() { Status::Restored } else { Status::Planned };
+            for status in STATES.into_iter().filter(|&status| status == main || tally.get(status) > 0) {
+                lines.push(format!("{:<9}  {}", status.as_str(), count(tally.get(status))));
+            }
+            if resumed > 0 {
+                lines.push(format!("{} settled before", counted(resumed, "record")));
+            }
+            let (records, requests) = (counted(self.records, "record"), counted(requests, "request"));
+            lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
+            lines.extend(self.report.map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
+            lines.extend(self.namespace);
+            if self.job.connection.is_none() {
+                lines.push(
+                    "This was a dry run: nothing was sent, and whether a key is there was not looked at.".to_owned(),
+                );
+            }
+        }
+        lines.extend(self.stop.and_then(advice).map(str::to_owned));
+        let unfinished = self.stop.is_some() || tally.failures() > 0;
+        if let (true, Some(report)) = (unfinished && tally.total() + resumed > 0, self.report) {
+            lines.push(format!(
+                "go on: the same command with --resume --report {}",
+                shell_word(&report.to_string_lossy())
+            ));
+        }
+        if self.job.json || self.job.report == ReportTo::Stdout {
+            print(io::stderr(), &lines)?;
+        } else {
+            print(io::stdout(), &lines)?;
+        }
+        Ok(code)
+    }
+}

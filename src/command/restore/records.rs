@@ -1,0 +1,220 @@
+//! Which records of the backups are put back: the last one of each key, because it holds the newest value.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+
+use tokio::time::Instant;
+
+use super::RestoreJob;
+use super::expiry::{expiry, unix_now};
+use crate::backup::{Entries, Entry, Line};
+use crate::clock::wall_now;
+use crate::command::error::Error;
+use crate::command::job::ReportTo;
+use crate::command::reading::Broken;
+use crate::input::{Fingerprint, Source};
+use crate::key::KeyName;
+use crate::outcome::{Detail, Settled, Status};
+use crate::record::RecordNumber;
+use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, default_path};
+use crate::terminal::Shown;
+
+/// How many keys are shown before the question.
+const FIRST_KEYS: usize = 5;
+
+/// A record that may be put back.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) number: RecordNumber,
+    pub(super) key: KeyName,
+    /// The record as the API takes it.
+    pub(super) json: Vec<u8>,
+    /// In seconds since the Unix epoch.
+    pub(super) expiration: Option<u64>,
+    pub(super) attempts: u32,
+    pub(super) begun: Instant,
+}
+
+/// What becomes of a record before anything is sent.
+pub(super) enum Found {
+    Item(Item),
+    /// It has its row already.
+    Unsent(Settled),
+    /// An earlier run put it back.
+    Settled,
+}
+
+/// The report, opened and locked.
+pub(super) struct OpenedReport {
+    pub(super) destination: Option<Destination>,
+    pub(super) path: Option<PathBuf>,
+    /// What an earlier run settled, and where that is written.
+    pub(super) journal: Option<(Journal, PathBuf)>,
+}
+
+pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
+    let path = match &job.report {
+        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, journal: None }),
+        ReportTo::Stdout => {
+            return Ok(OpenedReport { destination: Some(Destination::Stdout), path: None, journal: None });
+        }
+        ReportTo::Default => {
+            PathBuf::from(default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1))
+        }
+        ReportTo::File(path) => path.clone(),
+    };
+    // Our own lock on one of them would not keep its rows from being written into it.
+    if path.symlink_metadata().is_ok() && job.existing == Existing::Refuse {
+        return Err(ReportError::Exists { path }.into());
+    }
+    let mut destination = Target::File(path.clone()).open(job.existing)?;
+    let mut journal = None;
+    if let Destination::File(file) = &mut destination {
+        if let Some(backup) = job.files.iter().find(|backup| file.is_same_file(backup)) {
+            return Err(Error::Usage(format!("--report {} is the same file as {}", path.display(), backup.display())));
+        }
+        if job.existing == Existing::Resume {
+            journal = Some((file.read_journal()?, path.clone()));
+        }
+    }
+    Ok(OpenedReport { destination: Some(destination), path: Some(path), journal })
+}
+
+/// What a first pass over the backups found.
+pub(super) struct Plan {
+    /// All records.
+    pub(super) records: u64,
+    /// Distinct keys that may be put back.
+    pub(super) keys: u64,
+    /// The first of them.
+    pub(super) first_keys: Vec<String>,
+    hasher: RandomState,
+    /// The last record of each key.
+    newest: HashMap<u64, u64>,
+    prints: Vec<Fingerprint>,
+    journal: Option<(Journal, PathBuf)>,
+}
+
+impl Plan {
+    /// Reads them all.
+    pub(super) fn of(files: &[PathBuf], journal: Option<(Journal, PathBuf)>) -> Result<Self, Error> {
+        let mut plan = Self {
+            records: 0,
+            keys: 0,
+            first_keys: Vec::new(),
+            hasher: RandomState::new(),
+            newest: HashMap::new(),
+            prints: Vec::new(),
+            journal,
+        };
+        for file in files {
+            plan.prints.push(print(file)?);
+            for line in Entries::open(file)? {
+                match line.map_err(|error| unreadable(file, error))? {
+                    Line::Torn => tracing::warn!(
+                        "the last record of {} is not whole: its key was not deleted, and it is left out",
+                        Shown(&file.to_string_lossy())
+                    ),
+                    Line::Invalid { .. } => plan.records += 1,
+                    Line::Entry(entry) => {
+                        plan.records += 1;
+                        let hash = plan.hasher.hash_one(entry.key.as_str());
+                        if plan.newest.insert(hash, plan.records).is_none() && plan.first_keys.len() < FIRST_KEYS {
+                            plan.first_keys.push(entry.key.as_str().to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        plan.keys = plan.newest.len() as u64;
+        Ok(plan)
+    }
+
+    /// Every record, in order, as the first pass saw it.
+    pub(super) fn records<'a>(&'a self, files: &'a [PathBuf]) -> impl Iterator<Item = Result<Found, Error>> + 'a {
+        let mut number = None;
+        let found = files.iter().flat_map(|file| -> Box<dyn Iterator<Item = Result<(Line, &PathBuf), Error>>> {
+            match Entries::open(file) {
+                Err(error) => Box::new(std::iter::once(Err(error.into()))),
+                Ok(lines) => {
+                    Box::new(lines.map(move |line| Ok((line.map_err(|error| unreadable(file, error))?, file))))
+                }
+            }
+        });
+        let found = found.filter(|line| !matches!(line, Ok((Line::Torn, _)))).map(move |line| {
+            let (line, file) = line?;
+            let next = number.map_or(RecordNumber::FIRST, RecordNumber::next);
+            number = Some(next);
+            self.found(next, line, file)
+        });
+        let changed = || files.iter().zip(&self.prints).find(|(file, seen)| print(file).ok().as_ref() != Some(seen));
+        let check = move || {
+            let (file, _) = changed()?;
+            Some(Err(Broken::Changed { input: file.display().to_string() }.into()))
+        };
+        std::iter::once_with(check).flatten().chain(found).chain(std::iter::once_with(check).flatten())
+    }
+
+    fn found(&self, number: RecordNumber, line: Line, file: &Path) -> Result<Found, Error> {
+        let key = match &line {
+            Line::Entry(entry) => entry.key.as_str(),
+            Line::Invalid { key, .. } => key.as_str(),
+            Line::Torn => "",
+        };
+        if let Some((journal, report)) = &self.journal {
+            match journal.verdict(number, key) {
+                Verdict::Todo => {}
+                Verdict::Settled => return Ok(Found::Settled),
+                Verdict::Mismatch => {
+                    return Err(
+                        Broken::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into()
+                    );
+                }
+            }
+        }
+        let unsent = |key: String, status, why: String| {
+            Ok(Found::Unsent(Settled {
+                number,
+                key: key.into_boxed_str(),
+                status,
+                http_status: None,
+                detail: Some(Box::new(Detail { error_code: None, error: why })),
+                attempts: 0,
+                elapsed: std::time::Duration::ZERO,
+                finished_at: wall_now(),
+            }))
+        };
+        match line {
+            Line::Torn => unsent(String::new(), Status::Invalid, "not whole".to_owned()),
+            Line::Invalid { key, why } => unsent(key, Status::Invalid, format!("{}: {why}", file.display())),
+            Line::Entry(entry) if self.newest.get(&self.hasher.hash_one(entry.key.as_str())) != Some(&number.get()) => {
+                let why = "a later record holds a newer value of this key".to_owned();
+                unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
+            }
+            Line::Entry(entry) => match expiry(entry.value.expiration, unix_now()) {
+                Some(why) => unsent(entry.key.as_str().to_owned(), Status::Invalid, why),
+                None => item(number, entry).map(Found::Item),
+            },
+        }
+    }
+}
+
+fn item(number: RecordNumber, entry: Entry) -> Result<Item, Error> {
+    let json = entry.to_json().map_err(Error::system("write a record"))?;
+    let expiration = entry.value.expiration;
+    Ok(Item { number, key: entry.key, json, expiration, attempts: 0, begun: Instant::now() })
+}
+
+fn print(file: &Path) -> Result<Fingerprint, Error> {
+    let source = Source::File(file.to_owned());
+    let open = |error| Broken::Open { input: file.display().to_string(), source: error };
+    if !source.is_regular().map_err(open)? {
+        return Err(Error::Usage(format!("{} is read twice, so it has to be a regular file", file.display())));
+    }
+    Ok(source.fingerprint().map_err(open)?)
+}
+
+fn unreadable(file: &Path, error: std::io::Error) -> Error {
+    Error::Input(Broken::Open { input: file.display().to_string(), source: error })
+}

@@ -1,0 +1,179 @@
+//! Which keys are there, and writes by the thousand: what is sent, and what its answers lead to.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use tokio::time::sleep;
+
+use super::Run;
+use super::expiry::{expiry, unix_now};
+use super::records::Item;
+use crate::api::answer::Answer;
+use crate::api::{BulkReply, Presence};
+use crate::key::KeyName;
+use crate::outcome::{Detail, Status, StopReason};
+use crate::pipeline::Stop;
+use crate::pipeline::call::Failed;
+use crate::pipeline::retry::Verdict;
+
+/// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
+pub(super) const PUT_BYTES: usize = 50_000_000;
+
+impl Run<'_> {
+    /// Those that may be written: the keys that are not there, or all of them where they may be written over.
+    pub(super) async fn absent(&mut self, items: Vec<Item>) -> Result<Vec<Item>, Stop> {
+        if self.job.overwrite_values {
+            return Ok(items);
+        }
+        let Some(client) = self.client.clone() else { return Ok(Vec::new()) };
+        let (mut absent, mut parts) = (Vec::with_capacity(items.len()), vec![items]);
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
+            let before = self.totals.requests;
+            let presence = self.patiently(|| client.presence(&keys)).await;
+            self.count_attempts(&mut part, before);
+            match presence {
+                Ok(presence) => {
+                    for (item, presence) in part.into_iter().zip(presence) {
+                        match presence {
+                            Presence::Gone => absent.push(item),
+                            Presence::Unsaid => parts.push(vec![item]),
+                            Presence::There => self.settle(item, Status::Invalid, Some(is_there())).await?,
+                        }
+                    }
+                }
+                Err(Failed::Stop(stop)) => return Err(stop),
+                Err(Failed::Refused(_)) if part.len() > 1 => parts.extend(halves(part)),
+                Err(Failed::Refused(verdict)) => {
+                    let why = format!(
+                        "not restored, because it cannot be seen whether the key is there: {}",
+                        verdict.detail.error
+                    );
+                    let detail = Detail { error: why, ..verdict.detail };
+                    for item in part {
+                        let verdict = Verdict { detail: detail.clone(), ..verdict.clone() };
+                        self.settle(item, Status::Failed, Some(verdict)).await?;
+                    }
+                }
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Writes them, in as many requests as it takes.
+    pub(super) async fn put(&mut self, items: Vec<Item>) -> Result<(), Stop> {
+        let Some(client) = self.client.clone() else { return Ok(()) };
+        // With how often they were left unwritten.
+        let mut parts: Vec<(Vec<Item>, u32)> = parcels(items).into_iter().map(|part| (part, 0)).collect();
+        while let Some((part, rounds)) = parts.pop() {
+            let mut part = self.without_expired(part).await?;
+            if part.is_empty() {
+                continue;
+            }
+            let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
+            let body = array(&part);
+            let before = self.totals.requests;
+            self.in_flight = part;
+            let written = self.patiently(|| async {
+                let BulkReply { reply, left } = client.put_many(&keys, body.clone()).await;
+                if reply.answer == Answer::Success { Ok((reply.http_status, left)) } else { Err(reply) }
+            });
+            let written = written.await;
+            part = std::mem::take(&mut self.in_flight);
+            self.count_attempts(&mut part, before);
+            match written {
+                Ok((http_status, left)) => {
+                    let left: HashSet<&str> = left.iter().map(|name| &**name).collect();
+                    let mut again = Vec::new();
+                    for item in part {
+                        if !left.contains(item.key.as_str()) {
+                            self.settle_with(item, Status::Restored, http_status, None).await?;
+                        } else if rounds < self.job.retry.retries {
+                            again.push(item);
+                        } else {
+                            let error = "the bulk call did not write this key (unsuccessful_keys)".to_owned();
+                            let verdict = Verdict { http_status, ..Verdict::unanswered(error) };
+                            self.settle(item, Status::Failed, Some(verdict)).await?;
+                        }
+                    }
+                    if !again.is_empty() {
+                        sleep(self.job.retry.backoff(rounds, &mut self.rng)).await;
+                        parts.push((again, rounds + 1));
+                    }
+                }
+                Err(Failed::Stop(stop)) => {
+                    if stop.reason == StopReason::Outage {
+                        for item in part {
+                            self.settle(item, Status::Unknown, Some(Verdict::unanswered(stop.why.clone()))).await?;
+                        }
+                    }
+                    return Err(stop);
+                }
+                Err(Failed::Refused(_)) if part.len() > 1 => {
+                    parts.extend(halves(part).into_iter().map(|half| (half, rounds)));
+                }
+                Err(Failed::Refused(verdict)) => {
+                    for item in part {
+                        self.settle(item, Status::Failed, Some(verdict.clone())).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that live long enough to be written.
+    async fn without_expired(&mut self, items: Vec<Item>) -> Result<Vec<Item>, Stop> {
+        let now = unix_now();
+        let (good, expired): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| expiry(item.expiration, now).is_none());
+        for item in expired {
+            let why = expiry(item.expiration, now).unwrap_or_default();
+            self.settle(item, Status::Invalid, Some(Verdict::unanswered(why))).await?;
+        }
+        Ok(good)
+    }
+}
+
+fn is_there() -> Verdict {
+    let why = "a key of that name is there now, and is left as it is; --overwrite-values writes over it";
+    Verdict::unanswered(why.to_owned())
+}
+
+fn halves(mut items: Vec<Item>) -> [Vec<Item>; 2] {
+    let second = items.split_off(items.len() / 2);
+    [items, second]
+}
+
+/// Items for one request each.
+fn parcels(items: Vec<Item>) -> Vec<Vec<Item>> {
+    let (mut parcels, mut bytes) = (Vec::new(), usize::MAX);
+    for item in items {
+        if bytes.saturating_add(item.json.len()) > PUT_BYTES {
+            parcels.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += item.json.len() + 1;
+        if let Some(parcel) = parcels.last_mut() {
+            parcel.push(item);
+        }
+    }
+    parcels
+}
+
+/// The JSON array of their records.
+fn array(items: &[Item]) -> Bytes {
+    let mut array = Vec::with_capacity(items.iter().map(|item| item.json.len() + 1).sum::<usize>() + 2);
+    array.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            array.push(b',');
+        }
+        array.extend_from_slice(&item.json);
+    }
+    array.push(b']');
+    array.into()
+}

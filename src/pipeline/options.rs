@@ -1,0 +1,51 @@
+//! How a job is run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::pipeline::parcel::Batching;
+use crate::pipeline::retry::RetryPolicy;
+use crate::pipeline::stop::FailureLimit;
+
+/// How a job is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The most requests in flight, at least 1.
+    pub concurrency: usize,
+    /// How many keys a request names.
+    pub batching: Batching,
+    /// Whether every key is read and backed up before it is deleted.
+    pub backup: bool,
+    /// How often and how soon a key is tried again.
+    pub retry: RetryPolicy,
+    /// A longer pause after a 429 ends the job.
+    pub max_pause: Duration,
+    /// A longer outage ends the job.
+    pub max_outage: Duration,
+    /// More failures end the job.
+    pub max_failures: Option<FailureLimit>,
+    /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
+    pub canary: u64,
+    /// The job ends at this moment.
+    pub deadline: Option<Instant>,
+    /// How long those in flight are waited for once the job ends early.
+    pub grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            batching: Batching::Single,
+            backup: false,
+            retry: RetryPolicy::default(),
+            max_pause: Duration::from_mins(15),
+            max_outage: Duration::from_mins(15),
+            max_failures: None,
+            canary: 0,
+            deadline: None,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
