@@ -147,7 +147,11 @@ impl Pinger {
     pub fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         // No connection is kept: the next ping may be sent hours later, and from another runtime.
         let client = connect(url.peer, ca_file, |builder| {
-            builder.connect_timeout(TIMEOUT).timeout(TIMEOUT).pool_max_idle_per_host(0)
+            builder
+                .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(TIMEOUT)
+                .timeout(TIMEOUT)
+                .pool_max_idle_per_host(0)
         })?;
         Ok(Self { url, client })
     }
