@@ -10,14 +10,17 @@
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`
+//! - [`completions`] and [`man`]: what shells and `man` have to know, made of these definitions
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
 
 pub mod args;
+pub mod completions;
 pub mod connection;
 pub mod delete;
 pub mod input;
 pub mod list;
+pub mod man;
 pub mod namespace;
 pub mod namespaces;
 pub mod output;
@@ -36,8 +39,10 @@ pub mod value;
 pub mod whoami;
 
 pub use args::{Cli, Command};
+pub use completions::CompletionsArgs;
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
+pub use man::ManArgs;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
 pub use restore::RestoreArgs;

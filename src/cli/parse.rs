@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::delete::Contradiction;
-use super::{Cli, Command};
+use super::{Cli, Command, man};
 
 /// The SDKs' variable, taken where wrangler's is not set.
 const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
@@ -30,7 +30,7 @@ where
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
 /// counts as unset when it is empty.
 pub fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(with_environment))
+    man::with_pages(Cli::command()).mut_subcommands(|subcommand| subcommand.mut_args(with_environment))
 }
 
 fn with_environment(arg: Arg) -> Arg {
@@ -62,7 +62,7 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
         Command::Restore(restore) => restore.check(matches),
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
-        Command::Report(_) | Command::Sandbox(_) => Ok(()),
+        Command::Report(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
     };
     if let Err(Contradiction(kind, message)) = checked {
         return Err(match command.find_subcommand_mut(name) {

@@ -33,7 +33,10 @@ use super::scheduler;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
-use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+use super::{
+    Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs, completions,
+    man, parse,
+};
 
 const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
 
@@ -50,6 +53,8 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+        Command::Completions(args) => Ok(Task::Publish(completions::publishing(args.shell, &parse::command()))),
+        Command::Man(args) => Ok(Task::Publish(man::publishing(args, parse::command()))),
     }
 }
 

@@ -77,6 +77,11 @@ impl Closing<'_> {
 
     fn lines(&self, summary: &Summary, code: ExitCode) -> Vec<String> {
         let mut lines = summary.lines();
+        if self.stop.is_some_and(|stop| !stop.told) {
+            // The reason is only the nearest word for it.
+            lines.pop();
+            lines.push("stopped early: the server is not trusted, or does not answer as the API does".to_owned());
+        }
         if let Some(shard) = self.job.shard() {
             lines.push(format!("shard: {shard}, and nothing of the others"));
         }
@@ -110,8 +115,14 @@ impl Closing<'_> {
                     "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
                 );
             }
-            Some(StopReason::MaxFailures) => {
-                steps.push("next: see in the report why keys failed before going on.".to_owned());
+            Some(StopReason::IoError) => {
+                steps.push("next: mend the file that is named above, or make room for it.".to_owned());
+            }
+            None | Some(StopReason::MaxFailures | StopReason::Outage) if self.totals.tally.failures() > 0 => {
+                steps.extend(self.report.map(|report| {
+                    let report = shell_word(&report.to_string_lossy());
+                    format!("next: `kvsweep report {report}` tells why keys failed.")
+                }));
             }
             _ => {}
         }
@@ -136,7 +147,8 @@ impl Closing<'_> {
     }
 }
 
-/// What to do about credentials, an account or a namespace that the server does not take.
+/// What to do about credentials, an account or a namespace that the server does not take, and about a server that does
+/// not answer.
 pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
     Some(match stop.reason {
         _ if !stop.told => return None,
@@ -145,10 +157,15 @@ pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
              Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
         }
         StopReason::NamespaceNotFound => {
-            "next: check --namespace-id (it is the id, not the title): `kvsweep namespaces` lists those of this account."
+            "next: check --namespace-id (the id), or --namespace (the title, taken exactly): `kvsweep namespaces` lists \
+             those of this account."
         }
         StopReason::AccountNotFound => {
             "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
+        }
+        StopReason::Outage => {
+            "next: wait until it has passed (https://www.cloudflarestatus.com tells of outages), then run it again; if it \
+             does not pass, check the network and --base-url."
         }
         _ => return None,
     })

@@ -92,7 +92,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let met = if look.nothing_to_send {
         None
     } else {
-        match runtime.block_on(sending.meet(job, rehearsal.as_ref())) {
+        match runtime.block_on(preflight::within(job.deadline, sending.meet(job, rehearsal.as_ref()))) {
             Ok(met) => Some(met),
             Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.totals, &stop)),
             Err(Missed::Error(error)) => return Err(error),

@@ -41,7 +41,7 @@ pub enum Error {
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
     Sandbox(io::Error),
-    /// The page of a report cannot be written.
+    /// A page, of a report or of the manual, cannot be written.
     #[error("cannot write {path}: {source}")]
     Page {
         /// The file.

@@ -10,7 +10,7 @@
 //!   and pings say.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
-//! - `report`: finished reports as text, JSON or a page.
+//! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -33,6 +33,7 @@ mod namespaces;
 mod outputs;
 mod pages;
 mod preflight;
+mod publish;
 mod reading;
 mod rehearsal;
 mod report;
@@ -49,6 +50,7 @@ pub use error::Error;
 pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Told, Wanted};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
+pub use publish::{Document, Publishing};
 pub use reading::Broken;
 pub use report::Reviewing;
 pub use restore::RestoreJob;
@@ -72,6 +74,8 @@ pub enum Task {
     Report(Box<Reviewing>),
     /// A server in memory.
     Sandbox(Box<Serving>),
+    /// The manual, or shell completions.
+    Publish(Publishing),
 }
 
 /// Does it.
@@ -93,5 +97,6 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),
         Task::Sandbox(serving) => sandbox::run(*serving),
+        Task::Publish(publishing) => publish::run(&publishing),
     }
 }

@@ -141,7 +141,10 @@ impl Opened {
                 (Some(Destination::File(file)), Some(path))
             }
             Some(Pending::Open(Destination::Stdout)) => (Some(Destination::Stdout), None),
-            Some(Pending::ToBeMade(path)) => (Some(Target::File(path.clone()).open(Existing::Refuse)?), Some(path)),
+            Some(Pending::ToBeMade(path)) => {
+                let made = Target::File(path.clone()).open(Existing::Refuse);
+                (Some(made.map_err(|error| held_meanwhile(error, job.existing))?), Some(path))
+            }
         };
         let failures = match self.failures {
             None => None,
@@ -180,6 +183,14 @@ fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
         Ok(None)
     } else {
         Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
+    }
+}
+
+/// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
+fn held_meanwhile(error: ReportError, existing: Existing) -> ReportError {
+    match error {
+        ReportError::Exists { path } if existing == Existing::Resume => ReportError::Locked { path, holder: None },
+        error => error,
     }
 }
 

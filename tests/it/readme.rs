@@ -77,6 +77,8 @@ fn help_fits_one_screen() {
         &["namespaces", "-h"],
         &["whoami", "-h"],
         &["sandbox", "-h"],
+        &["completions", "-h"],
+        &["man", "-h"],
     ] {
         let help = help(args);
         assert!(help.lines().count() <= 40, "{args:?}:\n{help}");
@@ -88,11 +90,18 @@ fn help_fits_one_screen() {
 
 #[test]
 fn every_flag_of_the_documents_exists() {
-    let commands = ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"]
+    let commands = ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox", "completions", "man"]
         .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
-    for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "samples/cron.sh", "samples/schedule/README.md"] {
+    for name in [
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "samples/cron.sh",
+        "samples/schedule/README.md",
+        "docs/troubleshooting.md",
+    ] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_CARGO.contains(flag)).collect();
         assert!(!named.is_empty(), "{name}");

@@ -36,7 +36,12 @@ fn short_help_fits_one_screen() {
     let restore = help(&["restore", "-h"], 100);
     assert_fits(&restore, 40, 100);
     insta::assert_snapshot!("restore_short", restore);
-    for (name, words) in [("namespaces_short", ["namespaces", "-h"]), ("whoami_short", ["whoami", "-h"])] {
+    for (name, words) in [
+        ("namespaces_short", ["namespaces", "-h"]),
+        ("whoami_short", ["whoami", "-h"]),
+        ("completions_short", ["completions", "-h"]),
+        ("man_short", ["man", "-h"]),
+    ] {
         let help = help(&words, 100);
         assert_fits(&help, 40, 100);
         insta::assert_snapshot!(name, help);
@@ -58,6 +63,8 @@ fn long_help_explains() {
     insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
     insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
     insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
+    insta::assert_snapshot!("completions_long", help(&["completions", "--help"], 100));
+    insta::assert_snapshot!("man_long", help(&["man", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
 
@@ -163,7 +170,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"] {
+    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox", "completions", "man"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {
