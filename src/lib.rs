@@ -20,6 +20,8 @@
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see; [`monitoring`]: who else is told.
+//! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
@@ -81,6 +83,7 @@ pub mod monitoring;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;
+pub mod profile;
 pub mod progress;
 pub mod quota;
 pub mod record;

@@ -2,13 +2,15 @@
 
 use clap::{Parser, Subcommand};
 
+use super::profile::Used;
 use super::{
-    CompletionsArgs, DeleteArgs, ListArgs, ManArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs,
+    CompletionsArgs, ConfigArgs, DeleteArgs, ListArgs, ManArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs,
+    WhoamiArgs,
 };
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
-Examples:
+Examples (kvsweep delete --help explains every flag):
   kvsweep delete keys.csv --dry-run      see what would be deleted
   kvsweep delete keys.csv --sandbox      rehearse it against a server in memory
   kvsweep delete keys.csv                do it, after a question";
@@ -48,6 +50,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// What a profile gave; it is in the values of the command already.
+    #[arg(skip)]
+    pub used: Option<Box<Used>>,
 }
 
 /// What to do.
@@ -86,6 +92,11 @@ pub enum Command {
     /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
     /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
     Report(Box<ReviewArgs>),
+    /// Show what profiles come to, and where they are looked for
+    ///
+    /// A profile is a set of flags that goes by a name in kvsweep.toml: account, namespace, rate, protected keys, report
+    /// and more. A flag wins over the environment, and that over the profile.
+    Config(ConfigArgs),
     /// Serve the KV API from memory, to rehearse and test
     ///
     /// On loopback of this machine. It behaves as the real service does: the same answers, key rules, limits, and block
@@ -111,6 +122,7 @@ impl Cli {
             Command::Namespaces(args) => args.log.options(),
             Command::Whoami(args) => args.log.options(),
             Command::Report(args) => args.log.options(),
+            Command::Config(args) => args.command.log().options(),
             Command::Sandbox(args) => args.log.options(),
             Command::Completions(_) | Command::Man(_) => LogOptions::default(),
         }

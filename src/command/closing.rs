@@ -97,6 +97,7 @@ impl Closing<'_> {
         if let Some((backup, records)) = self.backup {
             lines.push(format!("backup: {} ({} added)", Shown(&backup.to_string_lossy()), counted(records, "record")));
         }
+        lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
         lines.extend(self.notes.iter().cloned());
         lines.extend(self.next_step(code));
         lines

@@ -49,6 +49,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder that a profile names cannot be made.
+    #[error("cannot make the folder {path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -82,6 +90,7 @@ impl Error {
             | Self::Backup(_)
             | Self::Sandbox(_)
             | Self::Page { .. }
+            | Self::Folder { .. }
             | Self::System { .. } => ExitCode::Error,
         }
     }

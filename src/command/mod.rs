@@ -11,6 +11,7 @@
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
+//! - `config`: what profiles come to.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -20,6 +21,7 @@ use crate::exit::ExitCode;
 mod answering;
 mod asking;
 mod closing;
+mod config;
 pub mod confirm;
 mod delete;
 mod dry_run;
@@ -46,8 +48,11 @@ mod watch;
 mod whoami;
 
 pub use asking::Patience;
+pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
-pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Told, Wanted};
+pub use job::{
+    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Told, Wanted,
+};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use publish::{Document, Publishing};
@@ -72,6 +77,8 @@ pub enum Task {
     Whoami(Box<WhoamiJob>),
     /// What finished reports say.
     Report(Box<Reviewing>),
+    /// What profiles come to, or where they are looked for.
+    Config(ConfigJob),
     /// A server in memory.
     Sandbox(Box<Serving>),
     /// The manual, or shell completions.
@@ -96,6 +103,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),
+        Task::Config(job) => config::run(&job),
         Task::Sandbox(serving) => sandbox::run(*serving),
         Task::Publish(publishing) => publish::run(&publishing),
     }

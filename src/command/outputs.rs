@@ -4,6 +4,8 @@
 //! is made only when the job begins, so that a job that is not confirmed leaves nothing behind; but that it could not
 //! be made under that name is said at once.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ impl Pending<FailuresFile> {
 
 /// Whether two files that are not there yet would be one.
 fn is_named_as(own: &Path, path: &Path) -> bool {
-    let folder = |path: &Path| folder_of(path).canonicalize().ok();
+    let folder = |path: &Path| folder_of(path).canonicalize().unwrap_or_else(|_| folder_of(path).to_owned());
     own.file_name() == path.file_name() && folder(own) == folder(path)
 }
 
@@ -73,7 +75,7 @@ impl Opened {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
             ReportTo::Default => Some(Pending::ToBeMade(named(job, default_path(wall_now())))),
-            ReportTo::File(path) => Some(match look(path, job.existing)? {
+            ReportTo::File(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
                     let mut destination = Target::File(path.clone()).open(existing)?;
@@ -94,7 +96,7 @@ impl Opened {
                 let path = path.display();
                 return Err(Error::Usage(format!("--failures {path} is the same file as the report; give it another")));
             }
-            Some(path) => Some(match look(path, job.existing)? {
+            Some(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
                     let file = FailuresFile::open(path.clone(), existing)?;
@@ -118,7 +120,7 @@ impl Opened {
                         )));
                     }
                 }
-                match there(path, job.existing)? {
+                match there(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun) => {
                         let file = BackupFile::open(path.clone(), existing)?;
@@ -134,6 +136,7 @@ impl Opened {
 
     /// Makes what is not there yet.
     pub(super) fn make(self, job: &Job) -> Result<Ready, Error> {
+        make_folders(&job.folders)?;
         let (report, report_path) = match self.report {
             None => (None, None),
             Some(Pending::Open(Destination::File(file))) => {
@@ -164,13 +167,14 @@ impl Opened {
 }
 
 /// Whether something is there that may be opened; an error where it may not be, or could not be made.
-fn look(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
+fn look(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
     Format::of(path)?;
-    there(path, existing)
+    there(path, job)
 }
 
 /// The same, whatever the file is to hold.
-fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
+fn there(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
+    let existing = job.existing;
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {
@@ -179,7 +183,7 @@ fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
         };
     }
     let folder = folder_of(path);
-    if folder.is_dir() {
+    if folder.is_dir() || job.folders.iter().any(|made| made == folder) {
         Ok(None)
     } else {
         Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
@@ -196,6 +200,15 @@ fn held_meanwhile(error: ReportError, existing: Existing) -> ReportError {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes folders, for this user alone.
+fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
+    for folder in folders {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
+    }
+    Ok(())
 }
 
 fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 26] = [
+const ROOMS: [(&str, &str); 27] = [
     ("api", "clock key"),
     ("backup", "api key report"),
     (
         "cli",
-        "api clock command exit input key listing logging monitoring pipeline plan progress quota report sandbox shard \
-         terminal wrangler",
+        "api clock command exit input key listing logging monitoring pipeline plan profile progress quota report sandbox \
+         shard terminal wrangler",
     ),
     ("clock", ""),
     (
@@ -19,7 +19,7 @@ const ROOMS: [(&str, &str); 26] = [
          sandbox shard terminal",
     ),
     ("exit", "outcome pipeline"),
-    ("fuzzing", "api cli input key plan quota record report sandbox"),
+    ("fuzzing", "api cli input key plan profile quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),
@@ -30,6 +30,7 @@ const ROOMS: [(&str, &str); 26] = [
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
+    ("profile", "terminal"),
     ("progress", "clock outcome pipeline terminal"),
     ("quota", ""),
     ("record", "key"),
