@@ -3,6 +3,12 @@
 use std::process::ExitCode;
 
 use kvsweep::{cli, command, exit, logging, progress};
+use mimalloc::MiMalloc;
+
+/// Every request takes some sixty allocations, most of them the HTTP library's: a tenth fewer instructions a key than with
+/// the system's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match cli::parse_from(std::env::args_os()) {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Method, Request, Url};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use crate::api::client::ClientError;
 use crate::api::tls::{self, TrustError};
 use crate::api::transport;
 use crate::api::url::BaseUrl;
+use crate::api::usual::Usual;
 use crate::api::values::{Room, SMALL_VALUE_BYTES};
 use crate::clock::wall_now;
 
@@ -72,16 +73,21 @@ impl Ask {
 /// Connections to one server, and the secrets that open it.
 pub(crate) struct Http {
     client: reqwest::Client,
+    /// Those of every request. Not the client's defaults: it would insert them into each request one by one.
+    headers: HeaderMap,
     credentials: Credentials,
     timeout: Duration,
+    usual: Usual,
 }
 
 impl Http {
     /// Reads the certificates and sets up the connections; sends nothing.
     pub(crate) fn new(options: HttpOptions<'_>) -> Result<Self, ClientError> {
+        let mut headers = options.credentials.headers()?;
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("kvsweep/", env!("CARGO_PKG_VERSION"))));
+        // The client would add it.
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let builder = reqwest::Client::builder()
-            .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
-            .default_headers(options.credentials.headers()?)
             // By default a DELETE is sent again to wherever a redirect points, secrets included.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -108,7 +114,8 @@ impl Http {
                 ClientError::Build(transport::story(&error))
             }
         })?;
-        Ok(Self { client, credentials: options.credentials, timeout: options.timeout })
+        let (credentials, timeout) = (options.credentials, options.timeout);
+        Ok(Self { client, headers, credentials, timeout, usual: Usual::default() })
     }
 
     /// One request; with the body of its answer, empty where it did not come whole.
@@ -120,7 +127,7 @@ impl Http {
             Err(answer) => return (without_status(self.presentable(answer)), Vec::new()),
         };
         let reply = Reply {
-            answer: self.presentable(classify(call, &head, &body)),
+            answer: self.presentable(self.usual.classify(call, &head, &body)),
             http_status: Some(head.status),
             quota: head.advice.quota,
         };
@@ -187,11 +194,13 @@ impl Http {
 
     /// The head of the answer; `Err` where none came.
     async fn open(&self, ask: Ask) -> Result<Opened, Answer> {
-        let mut request = self.client.request(ask.method, ask.url);
+        let mut request = Request::new(ask.method, ask.url);
+        request.headers_mut().clone_from(&self.headers);
         if let Some(body) = ask.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.into());
         }
-        let response = request.send().await.map_err(transport::unanswered)?;
+        let response = self.client.execute(request).await.map_err(transport::unanswered)?;
         let head = Head::read(response.status(), response.headers(), wall_now());
         Ok(Opened { head, response, bytes: Vec::new() })
     }

@@ -30,6 +30,7 @@ mod putting;
 mod tls;
 mod transport;
 mod url;
+mod usual;
 mod values;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};

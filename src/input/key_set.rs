@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use siphasher::sip128::SipHasher13;
 
+use super::slots::Slots;
+
 /// Shards, a power of two. While one grows, it alone is in memory twice.
 const SHARD_BITS: u32 = 10;
 
@@ -105,7 +107,7 @@ impl std::fmt::Debug for KeySet {
 #[derive(Default)]
 struct Shard {
     /// Zero is free. A few more than `homes`, so that what is pushed over the last home needs no way round.
-    slots: Box<[u128]>,
+    slots: Slots,
     /// How many of the slots a hash can belong to.
     homes: usize,
     used: usize,
@@ -161,8 +163,8 @@ impl Shard {
     }
 
     /// `None` if the hashes bunch so much that the last ones find no slot.
-    fn spread_over(&self, homes: usize) -> Option<Box<[u128]>> {
-        let mut slots = vec![0; slots_for(homes)].into_boxed_slice();
+    fn spread_over(&self, homes: usize) -> Option<Slots> {
+        let mut slots = Slots::zeroed(slots_for(homes));
         let mut next = 0;
         for &hash in self.slots.iter().filter(|&&hash| hash != 0) {
             let slot = home(hash, homes).max(next);

@@ -26,6 +26,7 @@ mod open;
 mod options;
 mod records;
 mod reviewed;
+mod slots;
 mod source;
 #[cfg(test)]
 mod tests;

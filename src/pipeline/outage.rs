@@ -57,6 +57,8 @@ pub struct Outage {
     held_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
     cut_off: bool,
+    /// The last that was heard of the server was good.
+    well: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,7 @@ impl Outage {
             failed_reads: 0,
             held_closed: false,
             cut_off: false,
+            well: false,
         }
     }
 
@@ -104,6 +107,11 @@ impl Outage {
             State::Open { since, .. } | State::Probing { since, .. } => Some(since),
             State::Closed | State::Ramping { .. } => None,
         }
+    }
+
+    /// Whether the server is up, and the last attempt that says anything of it succeeded.
+    pub fn is_well(&self) -> bool {
+        self.well && self.since().is_none()
     }
 
     /// The server answered for the namespace.
@@ -150,6 +158,7 @@ impl Outage {
     /// breaker has just opened.
     pub fn observe(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
         self.cut_off &= !probe && sign != Sign::Alive;
+        self.well = sign == Sign::Alive;
         match (sign, self.state) {
             (Sign::Alive, state) => {
                 self.failed_in_a_row = 0;

@@ -104,13 +104,14 @@ impl Ready {
 
     /// The keys of the next request, in their order; none where there is nothing of that choice.
     pub(crate) fn take(&mut self, batching: Batching, choice: Choice) -> Vec<Work> {
-        let (mut most, mut bytes) = match batching {
-            Batching::Single => (1, usize::MAX),
-            Batching::Bulk(batch) => (batch.keys.get() as usize, batch.bytes),
-        };
         let mut fresh = match choice {
             Choice::Probe => return self.fresh.pop_front().into_iter().collect(),
             Choice::Fresh(fresh) => fresh,
+        };
+        let (mut most, mut bytes) = match batching {
+            Batching::Single if fresh > 0 => return self.pop().into_iter().collect(),
+            Batching::Single => return self.again.pop_front().into_iter().collect(),
+            Batching::Bulk(batch) => (batch.keys.get() as usize, batch.bytes),
         };
         let mut parcel = Vec::with_capacity(self.len().min(most));
         loop {

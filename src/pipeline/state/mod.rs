@@ -1,7 +1,8 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
 //! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
-//! how they are asked for where they come in pages in `errand`, how keys are read before they are deleted in `reading`.
+//! how they are asked for where they come in pages in `errand`, how keys are read before they are deleted in `reading`,
+//! how the last ones are waited for in `early`.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -25,6 +26,7 @@ use crate::terminal::{count, duration};
 
 use errand::Errand;
 
+mod early;
 mod errand;
 mod reading;
 mod reply;
@@ -290,7 +292,7 @@ impl State {
             Err(moment) => moment,
         };
         let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
-        let due = self.waiting.peek().map(|due| due.at);
+        let due = self.next_due();
         Step::Wait([wake, max_outage, due, self.errand_due(now), self.options.deadline].into_iter().flatten().min())
     }
 
@@ -306,9 +308,6 @@ impl State {
             let why = format!("the server has not answered well for {}", duration(now - since));
             self.stop(Stop::new(StopReason::Outage, why), now);
         }
-        while self.waiting.peek().is_some_and(|due| due.at <= now) {
-            let Some(due) = self.waiting.pop() else { break };
-            self.queue(&due.work).push_again(due.work);
-        }
+        self.take_due(now);
     }
 }

@@ -105,6 +105,10 @@ impl State {
 
     /// What becomes of one key.
     fn on_answer(&mut self, mut work: Work, answer: Answer, http_status: Option<u16>, caught: bool, now: Instant) {
+        let asked = match &answer {
+            Answer::Passing { retry_after, .. } => *retry_after,
+            _ => None,
+        };
         match decide(answer, work.history, &self.options.retry, &mut self.rng) {
             Decision::Success => self.settle(work, Status::Deleted, http_status, None, now),
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
@@ -112,11 +116,14 @@ impl State {
                 work.last = Some(Box::new(verdict));
                 self.queue(&work).push_last(work);
             }
+            Decision::Settle(verdict) | Decision::Retry(_, verdict) if work.early.is_some() && verdict.passes => {
+                self.put_back(work, verdict, asked, now);
+            }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
                 work.failed(self.epoch, verdict);
                 self.events.push(Event::Retrying);
-                self.waiting.push(Due { at: now + wait, work });
+                self.put_off(work, wait, asked, now);
             }
             Decision::Resend(verdict) => {
                 work.history.resent = true;
