@@ -9,11 +9,12 @@ use super::value::{MaxFailures, count};
 
 /// What keeps a mistake small.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SafetyArgs {
     /// Send nothing: check the inputs, count, estimate the time
     ///
-    /// Needs no credentials, but for --prefix and --all. With --report it writes what would be done, and that report can be given as INPUT
-    /// later, so that what was reviewed is what is deleted.
+    /// Needs no credentials, but for --prefix, --all and --check. With --report it writes what would be done, and that
+    /// report can be given as INPUT later, so that what was reviewed is what is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
@@ -24,12 +25,20 @@ pub struct SafetyArgs {
     #[arg(long)]
     pub sandbox: bool,
 
+    /// Look which keys are there, and delete only those
+    ///
+    /// The others are absent, with no delete sent. It takes one request for 100 keys more, one for fewer where their values
+    /// are large, and none with --backup, which looks anyway. With --dry-run the keys that are there are planned, and
+    /// nothing is changed. The service may not see yet what was written in the last minute.
+    #[arg(long, hide_short_help = true)]
+    pub check: bool,
+
     /// Write every key with all it holds to FILE before it is deleted
     ///
     /// A key is deleted only once its value, metadata and expiration are on the disk; one that cannot be backed up is
     /// failed, and one that is not there is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
-    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more is written behind it, and
-    /// --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
+    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more
+    /// is written behind it, and --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
     #[arg(conflicts_with = "sandbox", hide_short_help = true)]
     pub backup: Option<PathBuf>,

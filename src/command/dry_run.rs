@@ -20,7 +20,7 @@ use crate::terminal::Shown;
 use super::closing::Closing;
 use super::error::Error;
 use super::expected;
-use super::job::{Inputs, Job, Keys};
+use super::job::{Inputs, Job, Keys, Mode};
 use super::outputs::Opened;
 use super::reading::{Broken, Notes, Reading};
 
@@ -83,6 +83,13 @@ pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportEr
     }
 }
 
+/// As [`remove`], of a dry run that stopped early; what is to be said of it.
+pub(super) fn discard(report: &mut Option<&Path>) -> Option<String> {
+    let part = report.take_if(|part| remove(part))?;
+    let shown = part.to_string_lossy();
+    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", Shown(&shown)))
+}
+
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
 /// is said.
 pub(super) fn remove(report: &Path) -> bool {
@@ -116,9 +123,9 @@ pub(super) fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
     if more > 0 {
         notes.push(format!("… and {more} more"));
     }
-    let done = match job.keys {
-        Keys::Inputs(_) => "sent",
-        Keys::Namespace(_) => "deleted",
+    let done = match (&job.keys, &job.mode) {
+        (Keys::Namespace(_), _) | (_, Mode::Check(_)) => "deleted",
+        (Keys::Inputs(_), _) => "sent",
     };
     notes.push(format!("This was a dry run: nothing was {done}."));
     notes

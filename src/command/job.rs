@@ -7,7 +7,7 @@ use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
-use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
+use crate::pipeline::{Batching, Course, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
@@ -31,6 +31,8 @@ pub struct Job {
     pub failures: Option<PathBuf>,
     /// Where keys are backed up before they are deleted.
     pub backup: Option<PathBuf>,
+    /// Whether keys are looked for before they are deleted.
+    pub check: bool,
     /// What to do about files that exist.
     pub existing: Existing,
     /// When the report is forced out to the disk.
@@ -67,6 +69,18 @@ pub struct Job {
     pub progress: ProgressMode,
     /// In which form, where it is lines.
     pub lines: LineFormat,
+}
+
+impl Job {
+    /// What is done about each key. A backup looks anyway.
+    pub(super) fn course(&self) -> Course {
+        match self.mode {
+            Mode::Check(_) => Course::Check,
+            _ if self.backup.is_some() => Course::BackUpAndDelete,
+            _ if self.check => Course::CheckAndDelete,
+            _ => Course::Delete,
+        }
+    }
 }
 
 /// Where the keys come from.
@@ -107,6 +121,8 @@ pub struct Wanted {
 pub enum Mode {
     /// They are looked at.
     DryRun,
+    /// They are looked at, and so is which of them are there.
+    Check(Connection<NamespaceRef>),
     /// They are deleted from a server inside this process.
     Rehearsal,
     /// They are deleted.

@@ -73,7 +73,7 @@ impl Opened {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
             ReportTo::Default => Some(Pending::ToBeMade(match job.mode {
-                Mode::DryRun | Mode::Real(_) => default_path(wall_now()),
+                Mode::DryRun | Mode::Check(_) | Mode::Real(_) => default_path(wall_now()),
                 Mode::Rehearsal => rehearsal_path(&default_path(wall_now())),
             })),
             ReportTo::File(path) => Some(match look(path, job.existing)? {
@@ -131,7 +131,7 @@ impl Opened {
                 }
                 match there(path, job.existing)? {
                     // A dry run only looks.
-                    Some(existing) if !matches!(job.mode, Mode::DryRun) => {
+                    Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
                         let file = BackupFile::open(path.clone(), existing)?;
                         not_an_input(job, "--backup", path, |input| file.is_same_file(input))?;
                         Some(Pending::Open(file))
@@ -161,7 +161,7 @@ impl Opened {
         };
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
         let backup = match self.backup {
-            _ if matches!(job.mode, Mode::DryRun) => None,
+            _ if matches!(job.mode, Mode::DryRun | Mode::Check(_)) => None,
             None => None,
             Some(Pending::Open(file)) => Some(file),
             Some(Pending::ToBeMade(path)) => Some(BackupFile::open(path, Existing::Refuse)?),

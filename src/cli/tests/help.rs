@@ -74,7 +74,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 55] = [
+const FLAGS: [(&str, &str, &str); 56] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -87,6 +87,7 @@ const FLAGS: [(&str, &str, &str); 55] = [
     ("--metadata", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
+    ("--check", "", ""),
     ("--backup", "", "KVSWEEP_BACKUP"),
     ("--yes", "", ""),
     ("-y", "", ""),
