@@ -249,7 +249,8 @@ impl Sending {
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let answering = parts.answering;
         watch.sent_before(&self.totals);
-        let send = |request| {
+        // It owns what keeps the backup open, so that the pipeline's end closes it.
+        let send = move |request| {
             let answer = answering.clone().answer(request);
             async move {
                 let response = answer.await;
