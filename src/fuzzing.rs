@@ -10,5 +10,6 @@ mod tests;
 
 pub use crate::api::fuzzing::{envelope, headers, url};
 pub use crate::input::fuzzing::{csv, detect, json, lines, ndjson};
+pub use crate::profile::fuzzing::profile;
 pub use crate::report::fuzzing::{journal, report};
 pub use spec::spec;

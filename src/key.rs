@@ -38,6 +38,18 @@ pub enum KeyNameError {
     NotUtf8(usize),
 }
 
+impl KeyNameError {
+    /// The rule that the name breaks, without what differs from name to name.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Empty => "the key is empty",
+            Self::DotSegment(_) => "`.` and `..` cannot be sent: URL parsers fold them away",
+            Self::TooLong(_) => "the key is longer than 512 bytes",
+            Self::NotUtf8(_) => "the key is not UTF-8",
+        }
+    }
+}
+
 impl KeyName {
     /// Checks `name` and keeps it exactly as it is.
     ///

@@ -12,7 +12,7 @@
 //! - [`cli`]: what may be said on the command line; [`command`]: builds the parts from it, joins them, says how it ended.
 //! - [`input`]: from files or stdin to [`record::Record`]s, in four formats.
 //! - [`listing`]: the keys of a namespace, page by page, and where an interrupted listing goes on.
-//! - [`plan`]: which of them may be sent, and who agreed to it.
+//! - [`plan`]: which of them may be sent, who agreed to it, and what they look like.
 //! - [`pipeline`]: sends them, again where it is worth it, and settles each with one [`outcome::Status`].
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
@@ -20,6 +20,7 @@
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
@@ -80,6 +81,7 @@ pub mod logging;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;
+pub mod profile;
 pub mod progress;
 pub mod quota;
 pub mod record;

@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_record_that_is_never_sent_says_why() {
         let key = || KeyName::new("a").unwrap();
-        let invalid = Invalid { key: "b".to_owned(), reason: "too odd".to_owned() };
+        let invalid = Invalid { key: "b".to_owned(), rule: "odd".into(), reason: "too odd".to_owned() };
         let rows = [
             (Content::Key(key()), "a", Status::Planned, None),
             (Content::Duplicate(key()), "a", Status::Duplicate, Some("an earlier record names the same key")),

@@ -1,5 +1,6 @@
 //! What the input holds: numbered records, each a key or the reason why it cannot be one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -66,6 +67,8 @@ pub struct Invalid {
     /// What stood in the key's place: exact where it is UTF-8, its other bytes written `\xff`; empty where
     /// there was too much of it to keep.
     pub key: String,
+    /// The rule that it breaks: the same words for every record that breaks it, without a place.
+    pub rule: Cow<'static, str>,
     /// Why it cannot be sent, with the input's name and line.
     pub reason: String,
 }

@@ -1,7 +1,10 @@
 //! Text for people: foreign text made safe for a terminal, and numbers in human units.
 
 use std::fmt;
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+use rustix::termios::tcgetwinsize;
 
 /// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
 /// could move the cursor, change colours, reorder or hide text is written as an escape.
@@ -69,6 +72,44 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// `12.3 %`; never 0.0 or 100.0 for what is not none or all.
+pub fn share(number: u64, total: u64) -> String {
+    if number == total {
+        return "100 %".to_owned();
+    }
+    let percent = number as f64 * 100.0 / total as f64;
+    format!("{:.1} %", if number == 0 { 0.0 } else { percent.clamp(0.1, 99.9) })
+}
+
+/// How many columns a line may have; `None` where `out` is no terminal, or one that does not say.
+pub fn columns(out: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(out).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// A label and a text behind it that goes on below itself, broken at spaces; a word that is longer stays whole.
+pub fn hanging(label: &str, text: &str, width: usize) -> Vec<String> {
+    let indent = label.chars().count() + 2;
+    let mut lines = vec![format!("{label}  ")];
+    let mut used = indent;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > indent && used + 1 + length > width {
+            lines.push(" ".repeat(indent));
+            used = indent;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > indent {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+        }
+        used += length;
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +130,27 @@ mod tests {
             [0, 999, 1_000, 12_345_678].map(count).each_ref().map(String::as_str)
         );
         assert_eq!((counted(1, "key"), counted(2, "key")), ("1 key".into(), "2 keys".into()));
+    }
+
+    #[test]
+    fn shares_are_honest_at_both_ends() {
+        assert_eq!(
+            [(0, 5), (5, 5), (1, 1_000_000), (999_999, 1_000_000), (1, 3)].map(|(n, of)| share(n, of)),
+            ["0.0 %", "100 %", "0.1 %", "99.9 %", "33.3 %"]
+        );
+    }
+
+    #[test]
+    fn a_long_text_goes_on_below_itself() {
+        assert_eq!(hanging("price", "less than a cent", 80), ["price  less than a cent"]);
+        assert_eq!(hanging("price", "less than a cent", 18), ["price  less than a", "       cent"]);
+        assert_eq!(hanging("p", "incomprehensible is it", 8), ["p  incomprehensible", "   is it"]);
+        assert_eq!(hanging("p", "", 8), ["p  "]);
+    }
+
+    #[test]
+    fn a_file_has_no_columns() {
+        assert_eq!(columns(tempfile::tempfile().unwrap()), None);
     }
 
     #[test]

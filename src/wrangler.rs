@@ -30,7 +30,9 @@ pub struct Bound {
 #[derive(Debug, Error)]
 pub enum WranglerError {
     /// No file at all.
-    #[error("no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it")]
+    #[error(
+        "no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it; run it in the Worker's folder, or give --namespace-id"
+    )]
     NoFile(PathBuf),
     /// It cannot be read.
     #[error("cannot read it: {0}")]

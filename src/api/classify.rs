@@ -284,7 +284,9 @@ fn from_firewall(call: Call, page: &str) -> String {
         | Call::VerifyToken
         | Call::GetToken
         | Call::GetUser => {
-            format!("a firewall refused the request before the API saw it ({page})")
+            format!(
+                "a firewall refused the request before the API saw it ({page}); try from another address, without a proxy"
+            )
         }
     }
 }

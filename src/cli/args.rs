@@ -2,16 +2,21 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
+use super::profile::Used;
+use super::{
+    CompletionsArgs, ConfigArgs, DeleteArgs, ListArgs, ManArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs,
+    WhoamiArgs,
+};
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
-Examples:
+Examples (kvsweep delete --help explains every flag):
   kvsweep delete keys.csv --dry-run      see what would be deleted
   kvsweep delete keys.csv --sandbox      rehearse it against a server in memory
-  kvsweep delete keys.csv                do it, after a question
+  kvsweep delete keys.csv                do it, after a question";
 
-`kvsweep delete --help` explains every flag.";
+/// The usual one without an empty line, so that everything stays within 24 lines.
+const TEMPLATE: &str = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -40,11 +45,15 @@ Exit codes:
 /// one row for every record. A job that was stopped goes on where it was with --resume.
 #[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "kvsweep", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(help_template = TEMPLATE, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// What a profile gave; it is in the values of the command already.
+    #[arg(skip)]
+    pub used: Option<Box<Used>>,
 }
 
 /// What to do.
@@ -83,11 +92,24 @@ pub enum Command {
     /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
     /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
     Report(Box<ReviewArgs>),
-    /// Serve the KV API from memory on this machine, to rehearse and test
+    /// Show what profiles come to, and where they are looked for
     ///
-    /// It behaves as the real service does: the same answers, key rules, limits, and block after too many
-    /// requests. What it holds is gone when it ends.
+    /// A profile is a set of flags that goes by a name in kvsweep.toml: account, namespace, rate, protected keys, report
+    /// and more. A flag wins over the environment, and that over the profile.
+    Config(ConfigArgs),
+    /// Serve the KV API from memory, to rehearse and test
+    ///
+    /// On loopback of this machine. It behaves as the real service does: the same answers, key rules, limits, and block
+    /// after too many requests. What it holds is gone when it ends.
     Sandbox(SandboxArgs),
+    /// Print the completions of a shell
+    ///
+    /// A script that lets the shell complete commands, flags and files.
+    Completions(CompletionsArgs),
+    /// Print the manual, or write its pages into a folder
+    ///
+    /// In the form that man reads: a page for kvsweep, and one for each subcommand.
+    Man(ManArgs),
 }
 
 impl Cli {
@@ -100,7 +122,9 @@ impl Cli {
             Command::Namespaces(args) => args.log.options(),
             Command::Whoami(args) => args.log.options(),
             Command::Report(args) => args.log.options(),
+            Command::Config(args) => args.command.log().options(),
             Command::Sandbox(args) => args.log.options(),
+            Command::Completions(_) | Command::Man(_) => LogOptions::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `kvsweep delete`: its groups of flags, and what cannot be said together.
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
@@ -8,6 +9,7 @@ use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::{PaceArgs, RequestArgs};
+use super::profile::ProfileArgs;
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
@@ -61,6 +63,10 @@ pub struct DeleteArgs {
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
 
+    /// Which profile.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub profile: ProfileArgs,
+
     /// What is shown meanwhile.
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
@@ -95,7 +101,20 @@ impl DeleteArgs {
         self.check_report()?;
         self.check_outputs()?;
         check_rates(&self.pace.requests)?;
-        Ok(())
+        self.check_bulk(matches)
+    }
+
+    /// Not by clap, for which a `bulk` of the profile would not be there.
+    fn check_bulk(&self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        let typed = |(id, _): &(&str, &str)| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let flags = [("batch_size", "--batch-size"), ("bulk_endpoint", "--bulk-endpoint")];
+        match flags.into_iter().find(typed) {
+            Some((_, flag)) if !self.pace.is_bulk() => Err(Contradiction(
+                ErrorKind::MissingRequiredArgument,
+                format!("{flag} is about --bulk, which is not given"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_input(&self) -> Result<(), Contradiction> {

@@ -9,6 +9,7 @@ use super::connection::ConnectionArgs;
 use super::delete::{Contradiction, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
+use super::profile::ProfileArgs;
 use super::value::{InputArg, WhenArg};
 use crate::listing::{Format, MetadataTest};
 
@@ -114,6 +115,10 @@ pub struct ListArgs {
     /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
+
+    /// Which profile.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub profile: ProfileArgs,
 
     /// Show the most used flags; --help explains all
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

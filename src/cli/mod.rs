@@ -9,20 +9,28 @@
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
-//! - [`sandbox`]: `kvsweep sandbox`
+//! - [`sandbox`]: `kvsweep sandbox`; [`config`]: `kvsweep config`
+//! - [`completions`] and [`man`]: what shells and `man` have to know, made of these definitions
+//! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
 
+mod access;
 pub mod args;
+pub mod completions;
+pub mod config;
 pub mod connection;
 pub mod delete;
+mod filter;
 pub mod input;
 pub mod list;
+pub mod man;
 pub mod namespace;
 pub mod namespaces;
 pub mod output;
 pub mod pace;
 pub mod parse;
+pub mod profile;
 pub mod report;
 pub mod resolve;
 pub mod restore;
@@ -34,8 +42,11 @@ pub mod value;
 pub mod whoami;
 
 pub use args::{Cli, Command};
+pub use completions::CompletionsArgs;
+pub use config::ConfigArgs;
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
+pub use man::ManArgs;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
 pub use restore::RestoreArgs;

@@ -6,6 +6,7 @@ use super::connection::AccountArgs;
 use super::delete::{Contradiction, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
+use super::profile::ProfileArgs;
 
 /// What `kvsweep namespaces` was told.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -28,6 +29,10 @@ pub struct NamespacesArgs {
     /// Which account, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub account: AccountArgs,
+
+    /// Which profile.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub profile: ProfileArgs,
 
     /// Show the most used flags; --help explains all
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

@@ -73,15 +73,21 @@ pub struct PaceArgs {
     #[arg(long, env = "KVSWEEP_BULK", value_parser = FalseyValueParser::new())]
     pub bulk: bool,
 
+    /// Delete one by one, whatever the environment and the profile say of --bulk
+    ///
+    /// Of --bulk and --no-bulk the last one holds.
+    #[arg(long, overrides_with = "bulk", hide_short_help = true)]
+    pub no_bulk: bool,
+
     /// With --bulk: the most keys in one request, 1 to 10000
-    #[arg(long, value_name = "N", default_value = "10000", requires = "bulk", hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value = "10000", hide_short_help = true)]
     #[arg(value_parser = batch_size)]
     pub batch_size: NonZeroU32,
 
     /// With --bulk: which call to make
     ///
     /// legacy is for servers that do not know the current one (they answer 404 or 405).
-    #[arg(long, value_name = "CALL", default_value = "current", requires = "bulk", hide_short_help = true)]
+    #[arg(long, value_name = "CALL", default_value = "current", hide_short_help = true)]
     pub bulk_endpoint: BulkEndpointArg,
 
     /// How many requests may be in flight at once, 1 to 1024
@@ -103,4 +109,11 @@ pub struct PaceArgs {
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_GRACE", default_value = "10s")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub grace: Duration,
+}
+
+impl PaceArgs {
+    /// Whether a request names many keys.
+    pub fn is_bulk(&self) -> bool {
+        self.bulk && !self.no_bulk
+    }
 }

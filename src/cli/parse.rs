@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::delete::Contradiction;
-use super::{Cli, Command};
+use super::{Cli, Command, man, profile};
+use crate::clock::wall_now;
+use crate::profile::{ProfileError, Surroundings};
 
 /// The SDKs' variable, taken where wrangler's is not set.
 const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
@@ -24,13 +26,17 @@ where
     I::Item: Into<OsString>,
 {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    parse_with(command(), &args)
+    parse_with(command(), &args, &Surroundings::of_process())
 }
 
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
 /// counts as unset when it is empty.
 pub fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(with_environment))
+    with_environments(man::with_pages(Cli::command()))
+}
+
+fn with_environments(command: clap::Command) -> clap::Command {
+    command.mut_args(with_environment).mut_subcommands(with_environments)
 }
 
 fn with_environment(arg: Arg) -> Arg {
@@ -52,8 +58,23 @@ fn is_set(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
-pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
+pub(super) fn parse_with(
+    mut command: clap::Command,
+    args: &[OsString],
+    surroundings: &Surroundings,
+) -> Result<Cli, clap::Error> {
+    // Parsing builds it, and what is built cannot be changed any more.
+    let unbuilt = command.clone();
+    let mut matches =
+        command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
+    let mut used = None;
+    if let Some((changed, by)) =
+        profile::apply(&unbuilt, &matches, surroundings, wall_now()).map_err(|error| unusable(&error))?
+    {
+        command = changed;
+        matches = command.try_get_matches_from_mut(args)?;
+        used = Some(Box::new(by));
+    }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
     let checked = match &mut cli.command {
@@ -62,15 +83,26 @@ pub(super) fn parse_with(mut command: clap::Command, args: &[OsString]) -> Resul
         Command::Restore(restore) => restore.check(matches),
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
-        Command::Report(_) | Command::Sandbox(_) => Ok(()),
+        Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {
+            Ok(())
+        }
     };
-    if let Err(Contradiction(kind, message)) = checked {
+    if let Err(Contradiction(kind, mut message)) = checked {
+        if let Some(origin) = used.as_ref().and_then(|used| used.origin_of(&message)) {
+            message = format!("{message}; {origin}");
+        }
         return Err(match command.find_subcommand_mut(name) {
             Some(subcommand) => subcommand.error(kind, message),
             None => command.error(kind, message),
         });
     }
+    cli.used = used;
     Ok(cli)
+}
+
+/// No usage is shown: it would not say more about a file.
+fn unusable(error: &ProfileError) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n"))
 }
 
 /// Adds to an error about a value where it came from, when that was the environment: at 3 a.m. nobody finds a flag

@@ -3,16 +3,14 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
-use std::path::Path;
 
-use crate::api::{BaseUrl, BulkEndpoint, Credentials, MAX_BULK_BYTES};
+use crate::api::{BulkEndpoint, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
-    Access, Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, Question,
+    Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
     ReportTo, RestoreJob, Reviewing, Serving, Task, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
-use crate::key::AccountId;
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
 use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
@@ -23,32 +21,46 @@ use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
-use crate::wrangler::{self, Bound, nearest};
 
-use super::connection::{AccountArgs, ConnectionArgs};
+use super::access::{NO_ACCOUNT, access, connection, namespace};
+use super::config;
+use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::pace::{BulkEndpointArg, RequestArgs};
+use super::profile::Used;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
-use super::{Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs};
-
-const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
+use super::{
+    Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs, completions,
+    man, parse,
+};
 
 /// What the command line asks for.
 ///
 /// # Errors
 /// [`Error`] where something is missing or cannot be.
 pub fn task(cli: Cli) -> Result<Task, Error> {
+    let used = cli.used;
+    for warning in used.iter().flat_map(|used| &used.warnings) {
+        tracing::warn!("{warning}");
+    }
+    if let Some(Used { profile, taken, .. }) = used.as_deref() {
+        let file = profile.file.to_string_lossy();
+        tracing::info!("the profile {} of {} gives {}", profile.name, Shown(&file), taken.join(", "));
+    }
     match cli.command {
-        Command::Delete(args) => job(*args).map(|job| Task::Delete(Box::new(job))),
-        Command::List(args) => listing(*args).map(|job| Task::List(Box::new(job))),
-        Command::Restore(args) => restoring(*args).map(|job| Task::Restore(Box::new(job))),
+        Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
+        Command::List(args) => listing(*args, used.as_deref()).map(|job| Task::List(Box::new(job))),
+        Command::Restore(args) => restoring(*args, used.as_deref()).map(|job| Task::Restore(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
+        Command::Config(args) => Ok(Task::Config(config::task(args.command, used.as_deref()))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
+        Command::Completions(args) => Ok(Task::Publish(completions::publishing(args.shell, &parse::command()))),
+        Command::Man(args) => Ok(Task::Publish(man::publishing(args, parse::command()))),
     }
 }
 
@@ -92,7 +104,7 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
     Ok(Serving { options, keys: args.keys })
 }
 
-fn job(args: DeleteArgs) -> Result<Job, Error> {
+fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
     let hint = match (listed, args.safety.check) {
@@ -107,6 +119,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
+    let filter = keeping(filter, used, args.safety.allow_protected)?;
     let keys = if listed {
         let connection = match &mode {
             Mode::Real(connection) | Mode::Check(connection) => connection.clone(),
@@ -121,6 +134,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
             filter,
         })
     };
+    let is_bulk = args.pace.is_bulk();
     Ok(Job {
         keys,
         guards: Guards {
@@ -136,6 +150,8 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         },
         mode,
         failures: args.report.failures,
+        folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
+        profile: used.map(note),
         backup: args.safety.backup,
         check: args.safety.check,
         existing: existing(args.report.overwrite, args.report.resume),
@@ -148,7 +164,7 @@ fn job(args: DeleteArgs) -> Result<Job, Error> {
         quiet: args.output.log.quiet,
         rates: rates(args.pace.requests.rates),
         concurrency: args.pace.concurrency.into(),
-        batching: if args.pace.bulk {
+        batching: if is_bulk {
             Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
         } else {
             Batching::Single
@@ -205,7 +221,11 @@ fn line_format(format: LogFormat) -> LineFormat {
     }
 }
 
-fn listing(args: ListArgs) -> Result<ListJob, Error> {
+fn note(used: &Used) -> ProfileNote {
+    ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }
+}
+
+fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
     let format = args.format();
     let progress = args.output.progress_mode();
     Ok(ListJob {
@@ -219,6 +239,7 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
         },
         only: args.only,
         protect: args.protect,
+        profile: used.map(note),
         format,
         output: match args.output_path {
             None | Some(InputArg::Stdin) => None,
@@ -241,7 +262,7 @@ fn listing(args: ListArgs) -> Result<ListJob, Error> {
     })
 }
 
-fn restoring(args: RestoreArgs) -> Result<RestoreJob, Error> {
+fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error> {
     let progress = args.output.progress_mode();
     Ok(RestoreJob {
         files: args.files,
@@ -251,6 +272,7 @@ fn restoring(args: RestoreArgs) -> Result<RestoreJob, Error> {
             Some(connection(args.connection, "; --dry-run needs neither ids nor credentials")?)
         },
         overwrite_values: args.overwrite_values,
+        profile: used.map(note),
         question: if args.yes { Question::Answered } else { Question::Ask },
         report: match args.report {
             Some(ReportArg::Path(path)) => ReportTo::File(path),
@@ -278,17 +300,6 @@ fn existing(overwrite: bool, resume: bool) -> Existing {
         (false, true) => Existing::Resume,
         (false, false) => Existing::Refuse,
     }
-}
-
-fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
-    if let Some(path) = from {
-        // A file of protected keys that cannot be read must not pass for an empty one.
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Error::Usage(format!("--protect-from {}: {error}", path.display())))?;
-        let patterns = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        protect.extend(patterns.map(str::to_owned));
-    }
-    Filter::new(protect, only).map_err(|error| Error::Usage(error.to_string()))
 }
 
 fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {
@@ -327,48 +338,6 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection<NamespaceRef>, Error> {
-    let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
-    let (named, namespace) = namespace(&args)?;
-    let account = args.account.account_id.clone().or(named);
-    let account = account.ok_or_else(|| missing(NO_ACCOUNT))?;
-    let namespace = namespace.ok_or_else(|| {
-        missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID, --namespace or --binding")
-    })?;
-    let Access { base_url, credentials, ca_file } = access(args.account, hint)?;
-    Ok(Connection { base_url, credentials, account, namespace, ca_file })
-}
-
-/// The namespace as it was named, and the account that a wrangler file names with it.
-fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
-    if let Some(binding) = &args.binding {
-        let bound = bound(binding, args.environment.as_deref())?;
-        return Ok((bound.account, Some(NamespaceRef::Id(bound.namespace))));
-    }
-    let title = args.namespace.clone().map(NamespaceRef::Title);
-    Ok((None, title.or_else(|| args.namespace_id.clone().map(NamespaceRef::Id))))
-}
-
-fn access(args: AccountArgs, hint: &str) -> Result<Access, Error> {
-    let base_url: BaseUrl =
-        args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN")) {
-        (Some(path), _) => Credentials::token_from_file(&path)?,
-        (None, Some(token)) => Credentials::token(&token)?,
-        (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
-            (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
-            _ => {
-                return Err(Error::Usage(format!(
-                    "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
-                     --api-token-file{hint}"
-                )));
-            }
-        },
-    };
-    Ok(Access { base_url, credentials, ca_file: args.cacert })
-}
-
 fn patience(args: RequestArgs) -> Patience {
     Patience {
         rates: rates(args.rates),
@@ -397,16 +366,4 @@ fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
         json: args.json,
         patience: patience(args.requests),
     })
-}
-
-/// What the nearest wrangler file says of a binding.
-fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
-    let here = std::env::current_dir();
-    let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
-    let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
-    let bound = wrangler::bound(&file, binding, environment);
-    let bound =
-        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Shown(&file.to_string_lossy()))))?;
-    tracing::info!("{} binds {binding:?} to namespace {}", Shown(&file.to_string_lossy()), bound.namespace);
-    Ok(bound)
 }

@@ -9,6 +9,7 @@ use super::connection::ConnectionArgs;
 use super::delete::{Contradiction, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
+use super::profile::ProfileArgs;
 use super::value::ReportArg;
 
 const AFTER_HELP: &str = "\
@@ -89,6 +90,10 @@ pub struct RestoreArgs {
     /// What is shown meanwhile.
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
+
+    /// Which profile.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub profile: ProfileArgs,
 
     /// Show the most used flags; --help explains all
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

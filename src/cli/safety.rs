@@ -11,10 +11,12 @@ use super::value::{MaxFailures, count};
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SafetyArgs {
-    /// Send nothing: check the inputs, count, estimate the time
+    /// Send nothing: check the inputs, count, show the plan
     ///
-    /// Needs no credentials, but for --prefix, --all and --check. With --report it writes what would be done, and that
-    /// report can be given as INPUT later, so that what was reviewed is what is deleted.
+    /// The plan: first and last keys, the biggest prefixes, name lengths, invalid records by reason, requests and least
+    /// time one by one and with --bulk, and Cloudflare's list price; with --json it is the member `plan`. Needs no
+    /// credentials, but for --prefix, --all and --check. With --report it writes what would be done, and that report can
+    /// be given as INPUT later, so that what was reviewed is what is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
@@ -22,7 +24,7 @@ pub struct SafetyArgs {
     ///
     /// The server holds the keys of the input and some others, speaks real HTTP, and is gone afterwards. Nothing
     /// is sent anywhere else; needs no credentials.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "backup")]
     pub sandbox: bool,
 
     /// Look which keys are there, and delete only those
@@ -40,7 +42,7 @@ pub struct SafetyArgs {
     /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more
     /// is written behind it, and --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
-    #[arg(conflicts_with = "sandbox", hide_short_help = true)]
+    #[arg(hide_short_help = true)]
     pub backup: Option<PathBuf>,
 
     /// Do not ask before deleting
@@ -90,6 +92,13 @@ pub struct SafetyArgs {
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
+
+    /// Delete keys, too, that the profile keeps by its protect, protect-from and only
+    ///
+    /// No other flag lifts those, and neither can the environment or the profile itself. What --protect, --protect-from
+    /// and --only say still holds.
+    #[arg(long, hide_short_help = true)]
+    pub allow_protected: bool,
 
     /// Delete only keys that match; repeatable
     ///

@@ -6,6 +6,7 @@ use super::connection::ConnectionArgs;
 use super::delete::{Contradiction, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
+use super::profile::ProfileArgs;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,6 +34,10 @@ pub struct WhoamiArgs {
     /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
+
+    /// Which profile.
+    #[command(flatten, next_help_heading = "Connection")]
+    pub profile: ProfileArgs,
 
     /// Show the most used flags; --help explains all
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

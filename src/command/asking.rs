@@ -52,8 +52,8 @@ impl Calls<'_> {
     {
         let policy = RetryPolicy { longest_asked: self.max_pause, ..self.retry };
         let tell = |waiting: Waiting<'_>| {
-            let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
-            tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(error));
+            let (error, wait) = (waiting.verdict.to_string(), duration(waiting.wait));
+            tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(&error));
         };
         patiently(self.budget, &policy, self.max_pause, self.rng, self.totals, tell, call).await
     }
@@ -61,13 +61,13 @@ impl Calls<'_> {
 
 /// The end of a job that needs `what`, which the server is there for and does not give.
 pub(super) fn refused(what: &str, verdict: &Verdict, otherwise: StopReason) -> Stop {
-    let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
     let reason = match verdict.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => otherwise,
     };
-    let why = format!("{what} cannot be read: {status}{}; is --base-url right?", verdict.detail.error);
-    Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) }
+    let why = format!("{what} cannot be read: {verdict}; is --base-url right?");
+    // Without a code it was not the API that answered, but a firewall, say, or a server of another kind.
+    Stop { told: verdict.detail.error_code.is_some(), ..Stop::new(reason, why) }
 }
 
 /// Runs a command that makes nothing but single calls, to its end, a signal or the deadline.

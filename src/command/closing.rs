@@ -3,15 +3,21 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::Summary;
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Shown, columns, counted};
 
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
+use super::preview::Preview;
+
+/// The width of what is printed where no terminal says its own.
+const WIDTH: usize = 120;
 
 /// Why a job over the keys of a namespace needs no journal.
 const GONE: &str = "what is deleted is no longer listed";
@@ -33,9 +39,27 @@ pub(super) struct Closing<'a> {
     pub(super) notes: Vec<String>,
 }
 
+/// The summary; of a dry run with what is planned.
+#[derive(Serialize)]
+struct WithPlan<'a, P> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<P>,
+}
+
 impl Closing<'_> {
     /// Prints the summary and returns the exit code.
     pub(super) fn say(self) -> Result<ExitCode, Error> {
+        self.say_with(None)
+    }
+
+    /// As [`Closing::say`], with what is planned.
+    pub(super) fn say_planned(self, preview: &Preview<'_>) -> Result<ExitCode, Error> {
+        self.say_with(Some(preview))
+    }
+
+    fn say_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
         let code = ExitCode::for_job(
             self.stop.map(|stop| stop.reason),
             self.stop.and_then(|stop| stop.signal),
@@ -57,7 +81,8 @@ impl Closing<'_> {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
         if self.job.json {
-            let json = serde_json::to_string(&summary).map_err(io::Error::from);
+            let object = WithPlan { summary: &summary, plan: preview.map(Preview::value) };
+            let json = serde_json::to_string(&object).map_err(io::Error::from);
             print(io::stdout(), &[json.map_err(Error::system("write the summary"))?])?;
         }
         let wanted = !(self.job.quiet && code == ExitCode::Success);
@@ -65,14 +90,31 @@ impl Closing<'_> {
         match (self.job.json, self.job.report == ReportTo::Stdout) {
             _ if !wanted => {}
             (true, _) => print(io::stderr(), &self.next_step(code))?,
-            (false, true) => print(io::stderr(), &self.lines(&summary, code))?,
-            (false, false) => print(io::stdout(), &self.lines(&summary, code))?,
+            (false, true) => {
+                let lines = self.lines(&summary, preview, columns(io::stderr()), code);
+                print(io::stderr(), &lines)?;
+            }
+            (false, false) => {
+                let lines = self.lines(&summary, preview, columns(io::stdout()), code);
+                print(io::stdout(), &lines)?;
+            }
         }
         Ok(code)
     }
 
-    fn lines(&self, summary: &Summary, code: ExitCode) -> Vec<String> {
+    fn lines(
+        &self,
+        summary: &Summary,
+        preview: Option<&Preview<'_>>,
+        columns: Option<usize>,
+        code: ExitCode,
+    ) -> Vec<String> {
         let mut lines = summary.lines();
+        if self.stop.is_some_and(|stop| !stop.told) {
+            // The reason is only the nearest word for it.
+            lines.pop();
+            lines.push("stopped early: the server is not trusted, or does not answer as the API does".to_owned());
+        }
         if let Some(report) = self.report {
             lines.push(format!("report: {}", Shown(&report.to_string_lossy())));
         }
@@ -85,6 +127,8 @@ impl Closing<'_> {
         if let Some((backup, records)) = self.backup {
             lines.push(format!("backup: {} ({} added)", Shown(&backup.to_string_lossy()), counted(records, "record")));
         }
+        lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
+        lines.extend(preview.into_iter().flat_map(|preview| preview.lines(columns.unwrap_or(WIDTH))));
         lines.extend(self.notes.iter().cloned());
         lines.extend(self.next_step(code));
         lines
@@ -103,8 +147,14 @@ impl Closing<'_> {
                     "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
                 );
             }
-            Some(StopReason::MaxFailures) => {
-                steps.push("next: see in the report why keys failed before going on.".to_owned());
+            Some(StopReason::IoError) => {
+                steps.push("next: mend the file that is named above, or make room for it.".to_owned());
+            }
+            None | Some(StopReason::MaxFailures | StopReason::Outage) if self.totals.tally.failures() > 0 => {
+                steps.extend(self.report.map(|report| {
+                    let report = shell_word(&report.to_string_lossy());
+                    format!("next: `kvsweep report {report}` tells why keys failed.")
+                }));
             }
             _ => {}
         }
@@ -129,7 +179,8 @@ impl Closing<'_> {
     }
 }
 
-/// What to do about credentials, an account or a namespace that the server does not take.
+/// What to do about credentials, an account or a namespace that the server does not take, and about a server that does
+/// not answer.
 pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
     Some(match stop.reason {
         _ if !stop.told => return None,
@@ -138,10 +189,15 @@ pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
              Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
         }
         StopReason::NamespaceNotFound => {
-            "next: check --namespace-id (it is the id, not the title): `kvsweep namespaces` lists those of this account."
+            "next: check --namespace-id (the id), or --namespace (the title, taken exactly): `kvsweep namespaces` lists \
+             those of this account."
         }
         StopReason::AccountNotFound => {
             "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
+        }
+        StopReason::Outage => {
+            "next: wait until it has passed (https://www.cloudflarestatus.com tells of outages), then run it again; if it \
+             does not pass, check the network and --base-url."
         }
         _ => return None,
     })

@@ -47,6 +47,8 @@ pub struct Question {
     pub namespace: NamespaceId,
     /// The account that owns it.
     pub account: AccountId,
+    /// The profile that values came from, and its file; safe to show.
+    pub profile: Option<String>,
     /// The first keys of the input, exact; at most five of them are shown.
     pub first_keys: Vec<String>,
     /// What else is worth knowing before the answer.
@@ -132,6 +134,7 @@ impl Question {
             None => format!("  {from} namespace  {}", self.namespace),
         });
         lines.push(format!("  of account      {}", self.account));
+        lines.extend(self.profile.iter().map(|profile| format!("  by profile      {profile}")));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
             let label = if index == 0 { "first keys" } else { "" };
             lines.push(format!("  {label:<14}  {}", shortened(key)));
@@ -187,6 +190,7 @@ mod tests {
             title: Some("sessions \u{1b}[2Jproduction".to_owned()),
             namespace: "0f2ac74b498b48028cb68387c421e279".parse().unwrap(),
             account: "023e105f4ecef8ad9ca31a8372d0c353".parse().unwrap(),
+            profile: None,
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
             note: None,
             to_type: ToType::Yes,
@@ -238,6 +242,7 @@ mod tests {
             uncounted: "every key that begins with a prefix below",
             prefixes: vec!["tmp:".to_owned(), "a\r".to_owned()],
             to_type: ToType::Name("production".to_owned()),
+            profile: Some("prod (/home/me/kvsweep.toml)".to_owned()),
             ..question()
         };
         insta::assert_snapshot!(question.render(), @r"
@@ -246,6 +251,7 @@ mod tests {
                           a\r
           from namespace  sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
           of account      023e105f4ecef8ad9ca31a8372d0c353
+          by profile      prod (/home/me/kvsweep.toml)
           first keys      user:1
                           user:\r2
                           k3

@@ -9,19 +9,20 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::outcome::{Settled, Status, StopReason};
+use crate::outcome::{Settled, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
+use crate::plan::outline::Outline;
 use crate::record::Record;
 use crate::report::{self, ReportError};
 use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::error::Error;
-use super::expected;
 use super::job::{Inputs, Job, Keys, Mode};
 use super::outputs::Opened;
+use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
 
 /// Rows on their way to the writer.
@@ -41,9 +42,14 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let mut plan = Plan::<Broken>::default();
-    let each = |record: Record| match &rows {
-        Some((sender, _)) => hand_over(sender, record),
-        None => true,
+    let mut outline = Outline::default();
+    let each = |record: Record| {
+        let Some((sender, _)) = &rows else {
+            outline.take(record);
+            return true;
+        };
+        outline.add(&record);
+        hand_over(sender, record)
     };
     plan.survey(records, &AtomicBool::new(false), each);
     let written = match rows {
@@ -68,9 +74,9 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         report: ready.report.as_deref(),
         failures: None,
         backup: None,
-        notes: notes(job, &plan),
+        notes: notes(job),
     }
-    .say()
+    .say_planned(&Preview { job, outline, now: wall_now() })
 }
 
 pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Option<Stop> {
@@ -109,19 +115,11 @@ fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
     }
 }
 
-/// What a careful person wants to know before the real run.
-pub(super) fn notes(job: &Job, plan: &Plan<Broken>) -> Vec<String> {
+/// What has to be said at the end of any dry run.
+pub(super) fn notes(job: &Job) -> Vec<String> {
     let mut notes = Vec::new();
-    if plan.keys > 0 {
-        notes.push(expected::note(job, plan.keys));
-        notes.extend(expected::bulk_note(job, plan.keys));
-    }
-    for (number, invalid) in &plan.first_invalid {
-        notes.push(format!("invalid record {number}: {}", Shown(&invalid.reason)));
-    }
-    let more = plan.tally.get(Status::Invalid).saturating_sub(plan.first_invalid.len() as u64);
-    if more > 0 {
-        notes.push(format!("… and {more} more"));
+    if let Keys::Inputs(Inputs { dedupe: false, .. }) = job.keys {
+        notes.push("Keys that are named twice were not looked for (--no-dedupe).".to_owned());
     }
     let done = match (&job.keys, &job.mode) {
         (Keys::Namespace(_), _) | (_, Mode::Check(_)) => "deleted",

@@ -17,6 +17,7 @@ use crate::pipeline::call::Waiting;
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
 use crate::plan::Plan;
+use crate::plan::outline::Outline;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::Budget;
 use crate::report;
@@ -30,6 +31,7 @@ use super::job::{Job, Wanted};
 use super::locate::{Missed, locate};
 use super::outputs::Opened;
 use super::pages::{NamespacePages, next_page};
+use super::preview::Preview;
 use super::reading::Broken;
 use super::signals;
 use super::ticking::ticking;
@@ -51,7 +53,8 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     };
     let client = client(job, &connection)?;
     let pages = NamespacePages::new(wanted);
-    let mut survey = Survey { job, client, pages, budget, rng, totals, plan: Plan::default() };
+    let mut survey =
+        Survey { job, client, pages, budget, rng, totals, plan: Plan::default(), outline: Outline::default() };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -79,8 +82,8 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         more.extend(discard(&mut report));
     }
     let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
-    let Survey { totals, plan, .. } = survey;
-    more.extend(notes(job, &plan));
+    let Survey { totals, plan, outline, .. } = survey;
+    more.extend(notes(job));
     Closing {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals },
@@ -92,7 +95,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         backup: None,
         notes: more,
     }
-    .say()
+    .say_planned(&Preview { job, outline, now: wall_now() })
 }
 
 struct Survey<'a> {
@@ -103,6 +106,7 @@ struct Survey<'a> {
     rng: StdRng,
     totals: Totals,
     plan: Plan<Broken>,
+    outline: Outline,
 }
 
 impl Survey<'_> {
@@ -136,6 +140,7 @@ impl Survey<'_> {
             let before = self.plan.tally.get(Status::Planned);
             let mut planned = Vec::with_capacity(records.len());
             self.plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |record| {
+                self.outline.add(&record);
                 planned.extend(Settled::unsent(record.number, record.content, wall_now()));
                 true
             });

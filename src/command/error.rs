@@ -41,10 +41,18 @@ pub enum Error {
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
     Sandbox(io::Error),
-    /// The page of a report cannot be written.
+    /// A page, of a report or of the manual, cannot be written.
     #[error("cannot write {path}: {source}")]
     Page {
         /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder that a profile names cannot be made.
+    #[error("cannot make the folder {path}: {source}")]
+    Folder {
+        /// The folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -82,6 +90,7 @@ impl Error {
             | Self::Backup(_)
             | Self::Sandbox(_)
             | Self::Page { .. }
+            | Self::Folder { .. }
             | Self::System { .. } => ExitCode::Error,
         }
     }

@@ -20,14 +20,13 @@ pub(super) const BULK: Batching =
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    let pages = match job.keys {
-        Keys::Inputs(_) => 0,
-        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
-    };
-    // What is looked for now is not looked for again by the job that is spoken of.
-    let course = if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() };
-    let requests = reads(course, keys) + batching.requests(keys) + pages + 1;
+    let requests = reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(&job.rates, requests))
+}
+
+/// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.
+pub(super) fn planned(job: &Job) -> Course {
+    if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() }
 }
 
 /// How many requests keys take at least before they may be deleted: metadata and value are read apart, and many are
@@ -40,15 +39,12 @@ pub(super) fn reads(course: Course, keys: u64) -> u64 {
     }
 }
 
-/// `deleting them takes …`.
-pub(super) fn note(job: &Job, keys: u64) -> String {
-    let (requests, time) = requests(job, job.batching, keys);
-    let doing = match job.course() {
-        Course::Delete | Course::Check => "deleting them",
-        Course::CheckAndDelete => "looking for them and deleting them",
-        Course::BackUpAndDelete => "backing them up and deleting them",
-    };
-    format!("{doing} takes {}{}", counted(requests, "request"), at_least(time))
+/// How many pages it takes to list `keys`, where they are listed.
+pub(super) fn pages(job: &Job, keys: u64) -> u64 {
+    match job.keys {
+        Keys::Inputs(_) => 0,
+        Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
+    }
 }
 
 /// What `--bulk` would take, for a job that takes long without it.

@@ -1,5 +1,6 @@
 //! What is to be done, decided once from the command line and the environment.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
 use crate::report::{Existing, Sync};
+use crate::terminal::Shown;
 
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub struct Job {
     pub backup: Option<PathBuf>,
     /// Whether keys are looked for before they are deleted.
     pub check: bool,
+    /// Folders that are made with the files in them, where they are missing; those of others have to be there.
+    pub folders: Vec<PathBuf>,
+    /// The profile that values came from, for people.
+    pub profile: Option<ProfileNote>,
     /// What to do about files that exist.
     pub existing: Existing,
     /// When the report is forced out to the disk.
@@ -80,6 +86,21 @@ impl Job {
             _ if self.check => Course::CheckAndDelete,
             _ => Course::Delete,
         }
+    }
+}
+
+/// Which profile was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileNote {
+    /// Its name.
+    pub name: String,
+    /// The file that holds it.
+    pub file: PathBuf,
+}
+
+impl fmt::Display for ProfileNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, Shown(&self.file.to_string_lossy()))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::terminal::{Shown, counted, duration};
 use super::asking::Calls;
 use super::closing::{advice, print};
 use super::error::Error;
-use super::job::{Connection, NamespaceRef};
+use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, locate};
 use super::pages::{refused, unordered};
 use super::signals;
@@ -55,6 +55,8 @@ pub struct ListJob {
     pub only: Vec<String>,
     /// The same.
     pub protect: Vec<String>,
+    /// The profile that values came from, for people.
+    pub profile: Option<ProfileNote>,
     /// How keys are written.
     pub format: Format,
     /// Where to; `None` for stdout.
@@ -350,6 +352,7 @@ impl Summary<'_> {
         if !(job.quiet && code == ExitCode::Success) {
             let (keys, requests) = (counted(self.listed, "key"), counted(self.totals.requests, "request"));
             let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
+            lines.extend(job.profile.iter().map(|profile| format!("profile: {profile}")));
             lines.extend(self.stop.and_then(advice).map(str::to_owned));
             if let Some(path) = self.unfinished {
                 let path = Shown(&path.to_string_lossy()).to_string();

@@ -7,9 +7,11 @@
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
-//! - `report`: finished reports as text, JSON or a page.
+//! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
+//! - `config`: what profiles come to.
 //! - [`confirm`]: the question before a job that deletes.
 
 use indicatif::MultiProgress;
@@ -19,6 +21,7 @@ use crate::exit::ExitCode;
 mod answering;
 mod asking;
 mod closing;
+mod config;
 pub mod confirm;
 mod delete;
 mod dry_run;
@@ -32,6 +35,8 @@ mod namespaces;
 mod outputs;
 mod pages;
 mod preflight;
+mod preview;
+mod publish;
 mod reading;
 mod rehearsal;
 mod report;
@@ -43,10 +48,12 @@ mod ticking;
 mod whoami;
 
 pub use asking::Patience;
+pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
-pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, Question, ReportTo, Wanted};
+pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Wanted};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
+pub use publish::{Document, Publishing};
 pub use reading::Broken;
 pub use report::Reviewing;
 pub use restore::RestoreJob;
@@ -68,8 +75,12 @@ pub enum Task {
     Whoami(Box<WhoamiJob>),
     /// What finished reports say.
     Report(Box<Reviewing>),
+    /// What profiles come to, or where they are looked for.
+    Config(ConfigJob),
     /// A server in memory.
     Sandbox(Box<Serving>),
+    /// The manual, or shell completions.
+    Publish(Publishing),
 }
 
 /// Does it.
@@ -90,6 +101,8 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => report::run(&reviewing),
+        Task::Config(job) => config::run(&job),
         Task::Sandbox(serving) => sandbox::run(*serving),
+        Task::Publish(publishing) => publish::run(&publishing),
     }
 }

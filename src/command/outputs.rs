@@ -4,6 +4,8 @@
 //! is made only when the job begins, so that a job that is not confirmed leaves nothing behind; but that it could not
 //! be made under that name is said at once.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ impl Pending<FailuresFile> {
 
 /// Whether two files that are not there yet would be one.
 fn is_named_as(own: &Path, path: &Path) -> bool {
-    let folder = |path: &Path| folder_of(path).canonicalize().ok();
+    let folder = |path: &Path| folder_of(path).canonicalize().unwrap_or_else(|_| folder_of(path).to_owned());
     own.file_name() == path.file_name() && folder(own) == folder(path)
 }
 
@@ -76,7 +78,7 @@ impl Opened {
                 Mode::DryRun | Mode::Check(_) | Mode::Real(_) => default_path(wall_now()),
                 Mode::Rehearsal => rehearsal_path(&default_path(wall_now())),
             })),
-            ReportTo::File(path) => Some(match look(path, job.existing)? {
+            ReportTo::File(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
                     let mut destination = Target::File(path.clone()).open(existing)?;
@@ -105,7 +107,7 @@ impl Opened {
                 let path = path.display();
                 return Err(Error::Usage(format!("--failures {path} is the same file as the report; give it another")));
             }
-            Some(path) => Some(match look(path, job.existing)? {
+            Some(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
                     let file = FailuresFile::open(path.clone(), existing)?;
@@ -129,7 +131,7 @@ impl Opened {
                         )));
                     }
                 }
-                match there(path, job.existing)? {
+                match there(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
                         let file = BackupFile::open(path.clone(), existing)?;
@@ -145,6 +147,7 @@ impl Opened {
 
     /// Makes what is not there yet.
     pub(super) fn make(self, job: &Job) -> Result<Ready, Error> {
+        make_folders(&job.folders)?;
         let (report, report_path) = match self.report {
             None => (None, None),
             Some(Pending::Open(Destination::File(file))) => {
@@ -152,7 +155,10 @@ impl Opened {
                 (Some(Destination::File(file)), Some(path))
             }
             Some(Pending::Open(Destination::Stdout)) => (Some(Destination::Stdout), None),
-            Some(Pending::ToBeMade(path)) => (Some(Target::File(path.clone()).open(Existing::Refuse)?), Some(path)),
+            Some(Pending::ToBeMade(path)) => {
+                let made = Target::File(path.clone()).open(Existing::Refuse);
+                (Some(made.map_err(|error| held_meanwhile(error, job.existing))?), Some(path))
+            }
         };
         let failures = match self.failures {
             None => None,
@@ -172,13 +178,14 @@ impl Opened {
 }
 
 /// Whether something is there that may be opened; an error where it may not be, or could not be made.
-fn look(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
+fn look(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
     Format::of(path)?;
-    there(path, existing)
+    there(path, job)
 }
 
 /// The same, whatever the file is to hold.
-fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
+fn there(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
+    let existing = job.existing;
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {
@@ -187,15 +194,32 @@ fn there(path: &Path, existing: Existing) -> Result<Option<Existing>, Error> {
         };
     }
     let folder = folder_of(path);
-    if folder.is_dir() {
+    if folder.is_dir() || job.folders.iter().any(|made| made == folder) {
         Ok(None)
     } else {
         Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
     }
 }
 
+/// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
+fn held_meanwhile(error: ReportError, existing: Existing) -> ReportError {
+    match error {
+        ReportError::Exists { path } if existing == Existing::Resume => ReportError::Locked { path, holder: None },
+        error => error,
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes folders, for this user alone.
+fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
+    for folder in folders {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
+    }
+    Ok(())
 }
 
 fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {

@@ -35,7 +35,11 @@ impl NamespacePages {
         self.next = number.next();
         let content = match KeyName::new(key.name.as_str()) {
             Ok(key) => Content::Key(key),
-            Err(error) => Content::Invalid(Box::new(Invalid { key: key.name, reason: format!("listed: {error}") })),
+            Err(error) => Content::Invalid(Box::new(Invalid {
+                key: key.name,
+                rule: error.rule().into(),
+                reason: format!("listed: {error}"),
+            })),
         };
         Record { number, content }
     }

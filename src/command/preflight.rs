@@ -1,5 +1,9 @@
 //! The one request before the first delete: it proves the token and the ids, and learns the namespace's title.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::api::{Client, Namespace};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
@@ -7,6 +11,18 @@ use crate::pipeline::call::Failed;
 use crate::terminal::Shown;
 
 use super::asking::{Calls, refused};
+use super::locate::Missed;
+
+/// What comes before the first delete, within the job's deadline.
+pub(super) async fn within<T>(
+    deadline: Option<Duration>,
+    work: impl Future<Output = Result<T, Missed>>,
+) -> Result<T, Missed> {
+    let Some(deadline) = deadline else { return work.await };
+    let why = "the deadline came before the first delete: run it again, with a longer --deadline";
+    let late = |_| Err(Missed::Stop(Stop::new(StopReason::Deadline, why)));
+    timeout(deadline, work).await.unwrap_or_else(late)
+}
 
 /// Asks for the namespace.
 ///

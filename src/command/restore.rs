@@ -30,7 +30,7 @@ use crate::terminal::{Shown, duration};
 use super::asking::Calls;
 use super::confirm::{self, Action, Confirmation, ToType};
 use super::error::Error;
-use super::job::{Connection, NamespaceRef, Question, ReportTo};
+use super::job::{Connection, NamespaceRef, ProfileNote, Question, ReportTo};
 use super::locate::{Missed, locate};
 use super::preflight;
 use super::signals;
@@ -65,6 +65,8 @@ pub struct RestoreJob {
     pub files: Vec<PathBuf>,
     /// Where to; `None` for a dry run.
     pub connection: Option<Connection<NamespaceRef>>,
+    /// The profile that values came from, for people.
+    pub profile: Option<ProfileNote>,
     /// Whether keys that are there are written over.
     pub overwrite_values: bool,
     /// Whether somebody is asked before anything is written.
@@ -201,6 +203,7 @@ async fn connect(
         title: Some(namespace.title),
         namespace: connection.namespace,
         account: connection.account,
+        profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: plan.first_keys.clone(),
         note: None,
         to_type: ToType::Yes,

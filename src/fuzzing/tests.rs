@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 12] = [
     ("csv", super::csv),
     ("detect", super::detect),
     ("envelope", super::envelope),
@@ -15,6 +15,7 @@ const TARGETS: [(&str, Target); 11] = [
     ("json", super::json),
     ("lines", super::lines),
     ("ndjson", super::ndjson),
+    ("profile", super::profile),
     ("report", super::report),
     ("spec", super::spec),
     ("url", super::url),

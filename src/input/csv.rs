@@ -102,7 +102,7 @@ impl Csv {
             if row.last_line > row.line {
                 why = format!("{why} (the record runs to line {})", row.last_line);
             }
-            return Ok(Some(Entry::flawed(position, shown(), why)));
+            return Ok(Some(Entry::breaking(position, shown(), flaw.rule(), why)));
         }
         let (Some(key), true) = (key, row.fields == layout.fields) else {
             let fields = if row.fields == 1 { "field" } else { "fields" };
@@ -110,7 +110,9 @@ impl Csv {
                 "has {} {fields} where the first row has {}; a key that holds the delimiter has to be quoted",
                 row.fields, layout.fields
             );
-            return Ok(Some(Entry::flawed(position, shown(), why)));
+            let rule =
+                "the row has another number of fields than the first; a key that holds the delimiter has to be quoted";
+            return Ok(Some(Entry::breaking(position, shown(), rule, why)));
         };
         if let Some(status) = layout.status {
             let status = row.cell(status).map(legible).unwrap_or_default();

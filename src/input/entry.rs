@@ -21,6 +21,8 @@ pub(super) struct Entry {
 pub(super) struct Flawed {
     /// What stood there, as [`Invalid::key`](crate::record::Invalid::key).
     pub(super) key: String,
+    /// The rule that it breaks, in the same words for all that do.
+    pub(super) rule: Cow<'static, str>,
     pub(super) why: Cow<'static, str>,
 }
 
@@ -28,12 +30,24 @@ impl Entry {
     /// Checks the bytes that stand in the key's place.
     pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
         let found = KeyName::from_bytes(bytes)
-            .map_err(|why| Box::new(Flawed { key: legible(bytes), why: why.to_string().into() }));
+            .map_err(|why| Flawed { key: legible(bytes), rule: why.rule().into(), why: why.to_string().into() })
+            .map_err(Box::new);
         Self { position, found }
     }
 
     pub(super) fn flawed(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
-        let flawed = Flawed { key, why: why.into() };
+        let why = why.into();
+        Self::breaking(position, key, why.clone(), why)
+    }
+
+    /// As [`Entry::flawed`], where `why` says more than which `rule` is broken.
+    pub(super) fn breaking(
+        position: Position,
+        key: String,
+        rule: impl Into<Cow<'static, str>>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let flawed = Flawed { key, rule: rule.into(), why: why.into() };
         Self { position, found: Err(Box::new(flawed)) }
     }
 }

@@ -23,7 +23,7 @@ impl Ndjson {
             let whole = || legible(text);
             match serde_json::from_slice::<Value<'_>>(text) {
                 Ok(value) => judge(position, value, whole),
-                Err(error) => Ok(Some(Entry::flawed(position, whole(), explain(&error)))),
+                Err(error) => Ok(Some(Entry::breaking(position, whole(), "not a JSON value", explain(&error)))),
             }
         })
     }

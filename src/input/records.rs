@@ -184,6 +184,7 @@ fn content(entry: Entry, name: &str) -> Content {
         Ok(key) => Content::Key(key),
         Err(flawed) => Content::Invalid(Box::new(Invalid {
             key: flawed.key,
+            rule: flawed.rule,
             reason: format!("{name} {}: {}", entry.position, flawed.why),
         })),
     }

@@ -11,7 +11,7 @@ use crate::pipeline::retry::{Decision, History, RetryPolicy, Verdict, decide};
 use crate::pipeline::state::Totals;
 use crate::pipeline::stop::Stop;
 use crate::quota::{Budget, NotYet};
-use crate::terminal::duration;
+use crate::terminal::{counted, duration};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,9 @@ where
                 totals.throttled += 1;
                 let pause = budget.throttled(&permit, asked, now);
                 if asked.unwrap_or(pause) > max_pause {
-                    let why = format!("the server asks for a pause of {}: {}", duration(pause), verdict.detail.error);
+                    let (pause, most) = (duration(pause), duration(max_pause));
+                    let why =
+                        format!("the server asks for a pause of {pause}, longer than --max-pause {most}: {verdict}");
                     Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
                 } else {
                     Ok((pause, verdict))
@@ -92,7 +94,7 @@ where
             }
             Decision::Stop(stop, _) => Err(Failed::Stop(stop)),
             Decision::Settle(verdict) if verdict.passes => {
-                let why = format!("no good answer after {attempts} attempts: {}", verdict.detail.error);
+                let why = format!("no good answer after {}: {verdict}", counted(attempts, "attempt"));
                 Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
             }
             Decision::Settle(verdict) => Err(Failed::Refused(verdict)),

@@ -1,5 +1,6 @@
 //! What to do after an attempt: one answer, the key's history and chance in, one decision out.
 
+use std::fmt;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
@@ -70,6 +71,14 @@ impl Verdict {
     pub fn unanswered(what: String) -> Self {
         let detail = Detail { error_code: None, error: what };
         Self { status: Status::Unknown, http_status: None, detail, passes: true }
+    }
+}
+
+/// With the status and code of the answer, where there was one.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Detail { error_code, error } = &self.detail;
+        Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }.fmt(f)
     }
 }
 

@@ -344,7 +344,7 @@ async fn an_outage_that_lasts_too_long_ends_the_job() {
 
 #[tokio::test(start_paused = true)]
 async fn records_that_are_not_sent_have_their_rows_too() {
-    let invalid = Invalid { key: "..".into(), reason: "keys.csv line 2: no".into() };
+    let invalid = Invalid { key: "..".into(), rule: "no".into(), reason: "keys.csv line 2: no".into() };
     let input = [
         Content::Key(KeyName::new("a").unwrap()),
         Content::Invalid(Box::new(invalid)),

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -53,8 +52,10 @@ pub(crate) struct Work {
     pub(crate) judged: bool,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
     pub(crate) together: NonZeroU32,
-    /// Its place among those that wait, while it is tried before its time.
-    pub(crate) early: Option<Place>,
+    /// When it would be its turn, while it is tried before that.
+    pub(crate) early: Option<Instant>,
+    /// How often it was tried before its turn.
+    pub(crate) tried_early: u8,
     /// How many of its failures fell into which epoch, so that an outage can give them back.
     recent: (u64, u32),
 }
@@ -73,6 +74,7 @@ impl Work {
             judged: false,
             together: NonZeroU32::MAX,
             early: None,
+            tried_early: 0,
             recent: (0, 0),
         }
     }
@@ -116,24 +118,18 @@ pub(crate) struct InFlight {
     pub(crate) probe: bool,
 }
 
-/// When a waiting key is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) at: Instant,
-    /// From when it may be tried before that, if at all, and how long it has rested until then.
-    pub(crate) early: Option<(Instant, Duration)>,
-}
-
 /// A key that waits for its retry. The heap's greatest is the one that is due first.
 #[derive(Debug)]
 pub(crate) struct Due {
-    pub(crate) place: Place,
+    pub(crate) at: Instant,
+    /// From when it may be tried before that, if at all.
+    pub(crate) early: Option<Instant>,
     pub(crate) work: Work,
 }
 
 impl Ord for Due {
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.place.at, other.work.number).cmp(&(self.place.at, self.work.number))
+        (other.at, other.work.number).cmp(&(self.at, self.work.number))
     }
 }
 

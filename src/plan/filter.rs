@@ -8,8 +8,21 @@ use crate::record::{Content, Invalid, Record};
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
 pub struct Filter {
+    flags: Layer,
+    /// What a profile keeps besides, and its name.
+    profile: Option<Box<(String, Layer)>>,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
     protect: Patterns,
     only: Option<Patterns>,
+}
+
+/// Why a key is kept.
+enum Kept<'a> {
+    Protected(&'a str),
+    NotAmongOnly,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -49,6 +62,21 @@ impl Patterns {
     }
 }
 
+impl Layer {
+    fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
+        let only = if only.is_empty() { None } else { Some(Patterns::new(only)?) };
+        Ok(Self { protect: Patterns::new(protect)?, only })
+    }
+
+    fn keeps(&self, name: &str) -> Option<Kept<'_>> {
+        match (self.protect.matching(name), &self.only) {
+            (Some(pattern), _) => Some(Kept::Protected(pattern)),
+            (None, Some(only)) if only.matching(name).is_none() => Some(Kept::NotAmongOnly),
+            (None, _) => None,
+        }
+    }
+}
+
 impl Filter {
     /// Keys that match one of `protect` are kept; where `only` is not empty, so are those that match none of it.
     ///
@@ -57,24 +85,37 @@ impl Filter {
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
     pub fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
-        let only = if only.is_empty() { None } else { Some(Patterns::new(only)?) };
-        Ok(Self { protect: Patterns::new(protect)?, only })
+        Ok(Self { flags: Layer::new(protect, only)?, profile: None })
+    }
+
+    /// The same, and what a profile keeps besides: a key has to pass both.
+    ///
+    /// # Errors
+    /// [`PatternError`] names the pattern that cannot be read.
+    pub fn besides(self, profile: &str, protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
+        Ok(Self { profile: Some(Box::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
     }
 
     /// Whether a key of this name is not kept.
     pub fn allows(&self, name: &str) -> bool {
-        self.protect.matching(name).is_none() && self.only.as_ref().is_none_or(|only| only.matching(name).is_some())
+        let profile = self.profile.as_deref();
+        self.flags.keeps(name).is_none() && profile.is_none_or(|(_, layer)| layer.keeps(name).is_none())
     }
 
     /// The record as it may be treated: a key that has to be kept becomes invalid.
     pub fn apply(&self, record: Record) -> Record {
         let Content::Key(key) = &record.content else { return record };
-        let reason = match (self.protect.matching(key.as_str()), &self.only) {
-            (Some(pattern), _) => format!("kept: it matches --protect {pattern}"),
-            (None, Some(only)) if only.matching(key.as_str()).is_none() => "kept: it matches no --only".to_owned(),
-            _ => return record,
+        let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
+        let reason = match (self.flags.keeps(key.as_str()), profile) {
+            (Some(Kept::Protected(pattern)), _) => format!("kept: it matches --protect {pattern}"),
+            (Some(Kept::NotAmongOnly), _) => "kept: it matches no --only".to_owned(),
+            (None, Some((name, Kept::Protected(pattern)))) => {
+                format!("kept: it matches protect {pattern} of the profile {name}")
+            }
+            (None, Some((name, Kept::NotAmongOnly))) => format!("kept: it matches no only of the profile {name}"),
+            (None, None) => return record,
         };
-        let invalid = Invalid { key: key.as_str().to_owned(), reason };
+        let invalid = Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason };
         Record { content: Content::Invalid(Box::new(invalid)), ..record }
     }
 }
@@ -113,6 +154,24 @@ mod tests {
         assert_eq!(kept(&filter, "tmp:a"), None);
         assert!(kept(&filter, "tmp:keep").unwrap().contains("--protect"));
         assert_eq!(kept(&filter, "user:a").as_deref(), Some("kept: it matches no --only"));
+    }
+
+    #[test]
+    fn a_profile_only_ever_keeps_more() {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let both = filter(&["tmp:mine"], &["tmp:*", "log:*"]);
+        let both = both.besides("prod", owned(&["*:keep"]), owned(&["tmp:*"])).unwrap();
+        assert_eq!(kept(&both, "tmp:a"), None);
+        for (key, reason) in [
+            ("tmp:keep", "kept: it matches protect *:keep of the profile prod"),
+            ("log:a", "kept: it matches no only of the profile prod"),
+            ("tmp:mine", "kept: it matches --protect tmp:mine"),
+            ("other", "kept: it matches no --only"),
+        ] {
+            assert_eq!(kept(&both, key).as_deref(), Some(reason));
+            assert!(!both.allows(key), "{key}");
+        }
+        assert!(both.allows("tmp:a"));
     }
 
     #[test]

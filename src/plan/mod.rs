@@ -1,20 +1,22 @@
 //! What a job is going to do, known before it does it: the first pass over the input, the guards, the consent.
 //!
 //! [`Plan::survey`] counts and checks; [`Plan::approve`] is the only maker of an [`Approved`], and the pipeline
-//! takes nothing else. A dry run never has one, so it cannot send.
+//! takes nothing else. A dry run never has one, so it cannot send; it has an [`outline`] and a [`price`] to show instead.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::key::KeyName;
 use crate::outcome::{Status, Tally};
-use crate::record::{Content, Invalid, Record, RecordNumber};
+use crate::record::{Content, Record};
 
 mod approve;
 pub mod filter;
+pub mod outline;
+pub mod price;
 
 pub use approve::{Approved, Consent, Guards, Refused};
 
-/// How many keys and bad records are kept as examples.
+/// How many keys are kept as examples.
 const SAMPLES: usize = 5;
 
 /// What the first pass found.
@@ -30,8 +32,6 @@ pub struct Plan<E> {
     pub resumed: u64,
     /// The first keys, as examples.
     pub first_keys: Vec<KeyName>,
-    /// The first bad records, as examples.
-    pub first_invalid: Vec<(RecordNumber, Invalid)>,
     /// What broke the input, if something did; nothing after it was read.
     pub broken: Option<E>,
 }
@@ -47,15 +47,7 @@ pub enum Survey {
 
 impl<E> Default for Plan<E> {
     fn default() -> Self {
-        Self {
-            records: 0,
-            keys: 0,
-            tally: Tally::default(),
-            resumed: 0,
-            first_keys: Vec::new(),
-            first_invalid: Vec::new(),
-            broken: None,
-        }
+        Self { records: 0, keys: 0, tally: Tally::default(), resumed: 0, first_keys: Vec::new(), broken: None }
     }
 }
 
@@ -95,12 +87,7 @@ impl<E> Plan<E> {
                 }
             }
             Content::Duplicate(_) => self.tally.add(Status::Duplicate),
-            Content::Invalid(invalid) => {
-                self.tally.add(Status::Invalid);
-                if self.first_invalid.len() < SAMPLES {
-                    self.first_invalid.push((record.number, Invalid::clone(invalid)));
-                }
-            }
+            Content::Invalid(_) => self.tally.add(Status::Invalid),
             Content::Settled => self.resumed += 1,
         }
     }
@@ -109,6 +96,7 @@ impl<E> Plan<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Invalid, RecordNumber};
 
     fn record(number: u64, content: Content) -> Record {
         Record { number: RecordNumber::new(number).unwrap(), content }
@@ -120,11 +108,12 @@ mod tests {
 
     #[test]
     fn a_survey_counts_every_kind() {
-        let invalid = Invalid { key: String::new(), reason: "the key is empty".into() };
+        let why = "the key is empty";
+        let invalid = Invalid { key: String::new(), rule: why.into(), reason: why.into() };
         let records = [
             record(1, key("a")),
             record(2, Content::Duplicate(KeyName::new("a").unwrap())),
-            record(3, Content::Invalid(Box::new(invalid.clone()))),
+            record(3, Content::Invalid(Box::new(invalid))),
             record(4, Content::Settled),
             record(5, key("b")),
         ];
@@ -132,7 +121,6 @@ mod tests {
         assert_eq!(plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |_| true), Survey::Whole);
         assert_eq!((plan.records, plan.keys, plan.resumed), (5, 2, 1));
         assert_eq!((plan.tally.get(Status::Invalid), plan.tally.get(Status::Duplicate)), (1, 1));
-        assert_eq!(plan.first_invalid, [(RecordNumber::new(3).unwrap(), invalid)]);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::digest::{SHA256, digest};
 
-use super::text::{duration_ms, share};
+use super::text::duration_ms;
 use super::timeline::moment;
 use super::{FAILURE_ROWS, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Shown, count, counted, duration};
+use crate::terminal::{Shown, count, counted, duration, share};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/page.js");

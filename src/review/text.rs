@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::timeline::{Bin, moment};
 use super::{Cause, Diff, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Shown, count, counted, duration};
+use crate::terminal::{Shown, count, counted, duration, share};
 
 /// Causes that are shown.
 const CAUSES: usize = 10;
@@ -144,15 +144,6 @@ fn counts(states: &[(&str, u64)], total: u64) -> Vec<String> {
     shown.into_iter().map(line).collect()
 }
 
-/// `12.3 %`; never 0.0 or 100.0 for what is not none or all.
-pub(super) fn share(number: u64, total: u64) -> String {
-    if number == total {
-        return "100 %".to_owned();
-    }
-    let percent = number as f64 * 100.0 / total as f64;
-    format!("{:.1} %", if number == 0 { 0.0 } else { percent.clamp(0.1, 99.9) })
-}
-
 /// Milliseconds below a second, else two units.
 pub(super) fn duration_ms(ms: u64) -> String {
     match ms {
@@ -193,14 +184,6 @@ fn spark(bins: &[Bin], width: Duration) -> (String, String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_are_honest_at_both_ends() {
-        assert_eq!(
-            [(0, 5), (5, 5), (1, 1_000_000), (999_999, 1_000_000), (1, 3)].map(|(n, of)| share(n, of)),
-            ["0.0 %", "100 %", "0.1 %", "99.9 %", "33.3 %"]
-        );
-    }
 
     #[test]
     fn a_picture_shows_pauses_as_gaps() {

@@ -191,9 +191,10 @@ fn a_long_job_is_told_what_bulk_would_take() {
     let lab = Lab::new();
     lab.write("keys.txt", (0..5_000).map(|n| format!("key:{n}")).collect::<Vec<_>>().join("\n"));
     let said = |args: &[&str]| lab.kvsweep(["delete", "keys.txt", "--dry-run"]).args(args).run().code(0).stdout;
-    assert!(said(&[]).contains("with --bulk it would take 2 requests"), "{}", said(&[]));
-    assert!(!said(&["--rate", "none"]).contains("--bulk"));
-    assert!(said(&["--bulk"]).contains("deleting them takes 2 requests\n"), "{}", said(&["--bulk"]));
+    assert!(said(&[]).contains("one by one   5,001 requests, at least 20m"), "{}", said(&[]));
+    assert!(said(&[]).contains("with --bulk  2 requests, at once\n"), "{}", said(&[]));
+    assert!(said(&["--rate", "none"]).contains("with --bulk  2 requests, as fast as the server answers"));
+    assert!(said(&["--bulk", "--batch-size", "10"]).contains("with --bulk  501 requests"));
 }
 
 #[test]

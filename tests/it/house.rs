@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 25] = [
     ("api", "clock key"),
     ("backup", "api key report"),
     (
         "cli",
-        "api clock command exit input key listing logging pipeline plan progress quota report sandbox terminal wrangler",
+        "api clock command exit input key listing logging pipeline plan profile progress quota report sandbox terminal wrangler",
     ),
     ("clock", ""),
     (
@@ -17,7 +17,7 @@ const ROOMS: [(&str, &str); 24] = [
         "api backup clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
     ),
     ("exit", "outcome pipeline"),
-    ("fuzzing", "api cli input key plan quota record report sandbox"),
+    ("fuzzing", "api cli input key plan profile quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
     ("lib", ""),
@@ -27,6 +27,7 @@ const ROOMS: [(&str, &str); 24] = [
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
+    ("profile", "terminal"),
     ("progress", "clock outcome pipeline terminal"),
     ("quota", ""),
     ("record", "key"),

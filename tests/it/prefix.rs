@@ -99,7 +99,7 @@ fn a_dry_run_only_lists_and_its_report_is_a_plan() {
     let args = ["delete", "--dry-run", "--prefix", "tmp:", "--rate", "none", "--report", "plan.csv"];
     let done = lab.kvsweep(args).run().code(0);
     assert!(done.stdout.contains("This was a dry run: nothing was deleted."), "{}", done.stdout);
-    assert!(done.stdout.contains("deleting them takes 2,504 requests"), "{}", done.stdout);
+    assert!(done.stdout.contains("one by one   2,504 requests"), "{}", done.stdout);
     assert!(lab.server.ledger().iter().all(|entry| is_page(entry) && !entry.applied));
     assert_eq!((lab.server.requests(), lab.server.len()), (3, 2_503));
     let rows = lab.rows("plan.csv");

@@ -31,6 +31,21 @@ fn one_process_at_a_time_writes_a_report() {
     lab.assert_all_deleted(keys.iter().map(String::as_str), &rows);
 }
 
+#[test]
+fn of_two_that_begin_at_once_with_a_new_report_one_is_told_to_wait() {
+    let latency = Some((Duration::from_millis(200), Duration::from_millis(200)));
+    let lab = Lab::with(SandboxOptions { latency, ..SandboxOptions::default() });
+    lab.keys(3);
+    lab.server.set_faults([Fault::new(When::Probability(1.0), What::Hang)]);
+    let run = |name| lab.start(name, lab.delete(["keys.txt", "--report", "report.csv", "--resume", "--timeout", "1h"]));
+    let (mut one, mut two) = (run("one"), run("two"));
+    wait_until("one of them ends", || one.has_ended() || two.has_ended());
+    let (ended, other) = if one.has_ended() { (one, two) } else { (two, one) };
+    let done = ended.done().code(11);
+    assert!(done.stderr.contains("report.csv is being written by"), "{}", done.stderr);
+    other.kill();
+}
+
 const WINDOW: Duration = Duration::from_secs(6);
 const COUNT: u32 = 300;
 const PROCESSES: usize = 3;

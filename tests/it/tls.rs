@@ -12,13 +12,13 @@ use crate::lab::{Lab, TOKEN};
 
 const LOOPBACK: &[u8] = include_bytes!("../../src/api/testdata/loopback.pem");
 const LOOPBACK_KEY: &[u8] = include_bytes!("../../src/api/testdata/loopback.key.pem");
-const STRANGER: &[u8] = include_bytes!("../../src/api/testdata/stranger.pem");
+pub(super) const STRANGER: &[u8] = include_bytes!("../../src/api/testdata/stranger.pem");
 
 /// Serves for both calls of a job: the namespace, and a delete.
 const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
 
 /// A server with a certificate that nobody signed, and how many requests it could read.
-fn serve() -> (SocketAddr, Arc<AtomicUsize>) {
+pub(super) fn serve() -> (SocketAddr, Arc<AtomicUsize>) {
     let certificate = CertificateDer::from_pem_slice(LOOPBACK).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(LOOPBACK_KEY).expect("a key");
     let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

@@ -207,7 +207,9 @@ fn input(world: &World, rng: &mut StdRng) -> Vec<Record> {
         let earlier = records.get(rng.random_range(0..=index)).map(|record| record.content.clone());
         let content = match (rng.random_range(0..20), earlier) {
             (0, Some(Content::Key(earlier))) => Content::Duplicate(earlier),
-            (1, _) => Content::Invalid(Box::new(Invalid { key: "..".into(), reason: "a test: no".into() })),
+            (1, _) => {
+                Content::Invalid(Box::new(Invalid { key: "..".into(), rule: "no".into(), reason: "a test: no".into() }))
+            }
             (2, _) => Content::Key(KeyName::new(format!("odd,\"{index}\"\r\né")).expect("a name")),
             _ => Content::Key(KeyName::new(format!("key-{index}")).expect("a name")),
         };

@@ -36,7 +36,12 @@ fn short_help_fits_one_screen() {
     let restore = help(&["restore", "-h"], 100);
     assert_fits(&restore, 40, 100);
     insta::assert_snapshot!("restore_short", restore);
-    for (name, words) in [("namespaces_short", ["namespaces", "-h"]), ("whoami_short", ["whoami", "-h"])] {
+    for (name, words) in [
+        ("namespaces_short", ["namespaces", "-h"]),
+        ("whoami_short", ["whoami", "-h"]),
+        ("completions_short", ["completions", "-h"]),
+        ("man_short", ["man", "-h"]),
+    ] {
         let help = help(&words, 100);
         assert_fits(&help, 40, 100);
         insta::assert_snapshot!(name, help);
@@ -44,6 +49,9 @@ fn short_help_fits_one_screen() {
     let report = help(&["report", "-h"], 100);
     assert_fits(&report, 40, 100);
     insta::assert_snapshot!("report_short", report);
+    let config = help(&["config", "show", "-h"], 100);
+    assert_fits(&config, 40, 100);
+    insta::assert_snapshot!("config_show_short", config);
     let sandbox = help(&["sandbox", "-h"], 100);
     assert_fits(&sandbox, 40, 100);
     insta::assert_snapshot!("sandbox_short", sandbox);
@@ -58,6 +66,11 @@ fn long_help_explains() {
     insta::assert_snapshot!("namespaces_long", help(&["namespaces", "--help"], 100));
     insta::assert_snapshot!("whoami_long", help(&["whoami", "--help"], 100));
     insta::assert_snapshot!("report_long", help(&["report", "--help"], 100));
+    insta::assert_snapshot!("completions_long", help(&["completions", "--help"], 100));
+    insta::assert_snapshot!("man_long", help(&["man", "--help"], 100));
+    insta::assert_snapshot!("config_long", help(&["config", "--help"], 100));
+    insta::assert_snapshot!("config_show_long", help(&["config", "show", "--help"], 100));
+    insta::assert_snapshot!("config_path_long", help(&["config", "path", "--help"], 100));
     insta::assert_snapshot!("sandbox_long", help(&["sandbox", "--help"], 100));
 }
 
@@ -74,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 56] = [
+const FLAGS: [(&str, &str, &str); 60] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -97,6 +110,7 @@ const FLAGS: [(&str, &str, &str); 56] = [
     ("--canary", "", "KVSWEEP_CANARY"),
     ("--protect", "", ""),
     ("--protect-from", "", "KVSWEEP_PROTECT_FROM"),
+    ("--allow-protected", "", ""),
     ("--only", "", ""),
     ("--report", "kvsweep-report-YYYYMMDDTHHMMSSZ.csv", "KVSWEEP_REPORT"),
     ("--resume", "", ""),
@@ -106,6 +120,7 @@ const FLAGS: [(&str, &str, &str); 56] = [
     ("--sync", "1s", "KVSWEEP_SYNC"),
     ("--rate", "1200/5m 200/1s", "KVSWEEP_RATE"),
     ("--bulk", "", "KVSWEEP_BULK"),
+    ("--no-bulk", "", ""),
     ("--batch-size", "10000", ""),
     ("--bulk-endpoint", "current", ""),
     ("--concurrency", "32", "KVSWEEP_CONCURRENCY"),
@@ -123,6 +138,8 @@ const FLAGS: [(&str, &str, &str); 56] = [
     ("--api-token-file", "", "KVSWEEP_API_TOKEN_FILE"),
     ("--base-url", "https://api.cloudflare.com/client/v4", "CLOUDFLARE_API_BASE_URL"),
     ("--cacert", "", "KVSWEEP_CACERT"),
+    ("--profile", "", "KVSWEEP_PROFILE"),
+    ("--config", "", "KVSWEEP_CONFIG"),
     ("--progress", "auto", "KVSWEEP_PROGRESS"),
     ("--quiet", "", ""),
     ("-q", "", ""),
@@ -159,7 +176,7 @@ fn the_list_of_flags_is_whole() {
 
 #[test]
 fn every_flag_with_a_default_says_so() {
-    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox"] {
+    for subcommand in ["delete", "list", "restore", "report", "namespaces", "whoami", "sandbox", "completions", "man"] {
         let help = help(&[subcommand, "--help"], 100);
         let command = deaf();
         for arg in command.find_subcommand(subcommand).unwrap().get_opts() {

@@ -2,6 +2,7 @@
 
 mod environment;
 mod help;
+mod profile;
 mod usage;
 
 use std::ffi::OsString;
@@ -10,16 +11,26 @@ use clap::builder::Resettable;
 
 use super::parse::{command, parse_with};
 use super::{Cli, Command, DeleteArgs};
+use crate::profile::Surroundings;
 
 /// The definition, deaf to the environment that the tests run in.
 fn deaf() -> clap::Command {
-    command().mut_subcommands(|subcommand| subcommand.mut_args(|arg| arg.env(Resettable::Reset)))
+    hard_of_hearing(command())
+}
+
+fn hard_of_hearing(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.env(Resettable::Reset)).mut_subcommands(hard_of_hearing)
 }
 
 /// Reads words after the program's name.
 fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
+    parse_in(words, &Surroundings::nowhere())
+}
+
+/// The same where there may be a configuration file.
+fn parse_in(words: &[&str], surroundings: &Surroundings) -> Result<Cli, clap::Error> {
     let args = std::iter::once("kvsweep").chain(words.iter().copied());
-    parse_with(deaf(), &args.map(OsString::from).collect::<Vec<_>>())
+    parse_with(deaf(), &args.map(OsString::from).collect::<Vec<_>>(), surroundings)
 }
 
 /// Reads words after `kvsweep delete`.

@@ -30,6 +30,7 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
         title: Some(met.namespace.title.clone()),
         namespace: met.connection.namespace.clone(),
         account: met.connection.account.clone(),
+        profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: first.unwrap_or_default(),
         note: keys.and_then(|keys| expected::bulk_note(job, keys)),
         to_type: if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { ToType::Count } else { ToType::Yes },

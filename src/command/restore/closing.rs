@@ -71,6 +71,7 @@ impl Closing<'_> {
             lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
             lines.extend(self.report.map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
             lines.extend(self.namespace);
+            lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
             if self.job.connection.is_none() {
                 lines.push(
                     "This was a dry run: nothing was sent, and whether a key is there was not looked at.".to_owned(),

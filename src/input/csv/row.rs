@@ -55,6 +55,17 @@ pub(super) enum Flaw {
     Return { column: usize },
 }
 
+impl Flaw {
+    /// What is wrong, without the field.
+    pub(super) fn rule(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "a field is longer than 64 KiB",
+            Self::Quote { .. } => "the quotes of a field are broken; a quote inside a quoted field has to be doubled",
+            Self::Return { .. } => "a field holds a carriage return outside quotes; lines have to end in LF or CRLF",
+        }
+    }
+}
+
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -186,8 +186,8 @@ impl State {
             Decision::Pause(..) => {}
             Decision::Stop(stop, _) => self.stop(stop, now),
             Decision::Settle(verdict) if verdict.passes => {
-                let (error, attempts) = (verdict.detail.error, counted(attempts, "attempt"));
-                let why = format!("the keys cannot be listed: no good answer after {attempts}: {error}");
+                let attempts = counted(attempts, "attempt");
+                let why = format!("the keys cannot be listed: no good answer after {attempts}: {verdict}");
                 self.end_errand(Stop::new(StopReason::Outage, why), now);
             }
             Decision::Settle(verdict) => self.on_refused_page(&verdict, now),

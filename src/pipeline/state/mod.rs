@@ -94,6 +94,8 @@ pub struct State {
     max_keys: Option<u64>,
     budget: Budget,
     outage: Outage,
+    /// What the last sign of an outage was.
+    trouble: Option<String>,
     rng: StdRng,
     /// Keys that may be deleted.
     ready: Ready,
@@ -133,6 +135,7 @@ impl State {
         Self {
             max_keys: approved.max_keys(),
             outage: Outage::new(options.concurrency),
+            trouble: None,
             most_in_flight: options.concurrency,
             options,
             budget,
@@ -312,7 +315,9 @@ impl State {
             self.stop(Stop::new(StopReason::Deadline, "the deadline came"), now);
         }
         if let Some(since) = self.outage.since().filter(|since| now >= *since + self.options.max_outage) {
-            let why = format!("the server has not answered well for {}", duration(now - since));
+            let last = self.trouble.as_ref().map(|last| format!("; it came to: {last}")).unwrap_or_default();
+            let (time, most) = (duration(now - since), duration(self.options.max_outage));
+            let why = format!("the server has not answered well for {time} (--max-outage {most}){last}");
             self.stop(Stop::new(StopReason::Outage, why), now);
         }
         self.take_due(now);

@@ -88,6 +88,9 @@ impl State {
         let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
         match sign_of(answer, resent, first_attempt) {
             Some(sign) => {
+                if let (Sign::Down { .. }, Answer::Passing { trouble, .. }) = (sign, answer) {
+                    self.trouble = Some(Verdict::from(trouble.clone()).to_string());
+                }
                 if matches!(sign, Sign::Down { .. }) {
                     for work in parcel.iter_mut() {
                         work.judged = true;
@@ -116,9 +119,6 @@ impl State {
                 // No retry is lost to an outage, and another key is the next probe.
                 work.last = Some(Box::new(verdict));
                 self.queue(&work).push_last(work);
-            }
-            Decision::Settle(verdict) | Decision::Retry(_, verdict) if work.early.is_some() && verdict.passes => {
-                self.put_back(work, verdict, asked, now);
             }
             Decision::Settle(verdict) => self.settle_as(work, verdict, now),
             Decision::Retry(wait, verdict) => {
@@ -162,7 +162,8 @@ impl State {
                 self.outage.namespace_answered();
                 self.tell_of_outage(true, now);
             }
-            Err(Decision::Settle(_) | Decision::Retry(..)) => {
+            Err(Decision::Settle(verdict) | Decision::Retry(_, verdict)) => {
+                self.trouble = Some(verdict.to_string());
                 self.observe(Sign::Down { first_attempt: false }, true, now);
             }
             Err(Decision::Resend(_)) => {

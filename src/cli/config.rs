@@ -1,0 +1,222 @@
+//! `kvsweep config`.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+
+use super::DeleteArgs;
+use super::output::LogArgs;
+use super::parse::command;
+use super::profile::{ProfileArgs, Used};
+use crate::command::{ConfigJob, Place, Setting, Settings, Source};
+use crate::profile::{Entry, KEEPING, Origin, SETTINGS, Surroundings};
+
+const SHOW_AFTER_HELP: &str = "\
+It takes every flag of kvsweep delete that a profile can set, and shows what they would come to:
+  kvsweep config show --profile prod --rate 600/5m";
+
+/// What `kvsweep config` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ConfigArgs {
+    /// What to look at.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum ConfigCommand {
+    /// Show every value that a profile can set, and where it comes from
+    ///
+    /// A flag, the environment, the profile, or the default, in that order. Of secrets it says only whether they are
+    /// set. Nothing is sent.
+    Show(Box<ShowArgs>),
+    /// Show where kvsweep.toml is looked for, and what is there
+    ///
+    /// The nearest place first. A file of a folder counts only where a profile is asked for by name; your own file may
+    /// have a default-profile.
+    Path(PathArgs),
+}
+
+/// What `kvsweep config show` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(after_help = SHOW_AFTER_HELP)]
+pub struct ShowArgs {
+    /// What it comes to; the first, because the others take their values out of what was parsed.
+    #[command(flatten)]
+    pub values: Values,
+
+    /// Print them as one JSON object
+    ///
+    /// Its members: `profile, file, settings`; of each setting `name, values, source, from`.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which profile.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What `kvsweep config path` was told.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct PathArgs {
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl ConfigCommand {
+    /// The log.
+    pub(super) fn log(&self) -> &LogArgs {
+        match self {
+            Self::Show(args) => &args.log,
+            Self::Path(args) => &args.log,
+        }
+    }
+}
+
+/// Every setting as it came out of the command line, the environment and the profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values(pub(super) Vec<Given>);
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Given {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Its values as text; none where it has none.
+    pub(super) values: Vec<String>,
+    /// What gave it.
+    pub(super) source: Option<ValueSource>,
+    /// The variable that could have.
+    pub(super) variable: Option<String>,
+}
+
+impl Args for Values {
+    fn augment_args(command: Command) -> Command {
+        let flags = DeleteArgs::augment_args(Command::new("delete"));
+        let is_setting = |long: &str| SETTINGS.iter().any(|setting| setting.name == long) || long == "no-bulk";
+        // The log's flags are there already.
+        let flags = flags
+            .get_arguments()
+            .filter(|arg| arg.get_long().is_some_and(|long| is_setting(long) && long != "log-format"));
+        command.args(flags.map(|arg| arg.clone().hide(true)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Values {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let command = command();
+        let flags = command.find_subcommand("delete").into_iter().flat_map(Command::get_arguments);
+        let given = flags.filter_map(|arg| {
+            let setting = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?;
+            let id = arg.get_id().as_str();
+            let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
+            let raw = raw.map(|value| value.to_string_lossy().into_owned());
+            // A switch as it was understood: `0` in the environment is a no.
+            let switch = matches.try_get_one::<bool>(id).ok().flatten();
+            Some(Given {
+                name: setting.name,
+                values: switch.map_or_else(|| raw.collect(), |switch| vec![switch.to_string()]),
+                source: matches.value_source(id),
+                variable: arg.get_env().map(OsStr::to_string_lossy).map(Into::into),
+            })
+        });
+        let mut given: Vec<Given> = given.collect();
+        given.sort_by_key(|given| SETTINGS.iter().position(|setting| setting.name == given.name));
+        if let (true, Some(bulk)) = (matches.get_flag("no_bulk"), given.iter_mut().find(|given| given.name == "bulk")) {
+            (bulk.values, bulk.source) = (vec!["false".to_owned()], Some(ValueSource::CommandLine));
+        }
+        Ok(Self(given))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The variables that hold a secret, or whose it is.
+const SECRETS: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"];
+
+/// What `kvsweep config` is to tell.
+pub(super) fn task(command: ConfigCommand, used: Option<&Used>) -> ConfigJob {
+    match command {
+        ConfigCommand::Show(args) => ConfigJob::Show(settings(*args, used)),
+        ConfigCommand::Path(_) => ConfigJob::Path(places(&Surroundings::of_process())),
+    }
+}
+
+fn settings(args: ShowArgs, used: Option<&Used>) -> Settings {
+    let mut settings = Vec::new();
+    for given in args.values.0 {
+        let entry = used.and_then(|used| used.profile.entry(given.name));
+        let taken = used.is_some_and(|used| used.taken.contains(&given.name));
+        let is_keeping = KEEPING.contains(&given.name);
+        let by_profile = entry.filter(|_| taken && is_keeping);
+        // What a profile keeps stands beside what a flag keeps.
+        if !(by_profile.is_some() && given.values.is_empty()) {
+            settings.push(setting(given, entry.filter(|_| taken && !is_keeping)));
+        }
+        if let (Some(entry), Some(used)) = (by_profile, used) {
+            settings.push(kept(entry, used));
+        }
+    }
+    settings.extend(SECRETS.map(|name| {
+        let is_set = std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let source = if is_set { Source::Environment } else { Source::Default };
+        let said = if is_set { "(set)" } else { "(not set)" };
+        Setting { name, values: vec![said.to_owned()], source, from: is_set.then(|| name.to_owned()) }
+    }));
+    let profile = used.map(|used| (used.profile.name.to_string(), used.profile.file.clone()));
+    Settings { profile, settings, json: args.json }
+}
+
+fn setting(given: Given, entry: Option<&Entry>) -> Setting {
+    let Given { name, values, source, variable } = given;
+    let (source, from) = match (source, entry) {
+        (Some(ValueSource::CommandLine), _) => (Source::Flag, Some(format!("--{name}"))),
+        (Some(ValueSource::EnvVariable), _) => (Source::Environment, variable),
+        (_, Some(entry)) => (Source::Profile, Some(entry.at.to_string())),
+        _ => (Source::Default, None),
+    };
+    Setting { name, values, source, from }
+}
+
+fn kept(entry: &Entry, used: &Used) -> Setting {
+    let keeping = &used.keeping;
+    let values = match entry.key {
+        "protect" => keeping.protect.clone(),
+        "only" => keeping.only.clone(),
+        _ => keeping.protect_from.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+    };
+    Setting { name: entry.key, values, source: Source::Profile, from: Some(entry.at.to_string()) }
+}
+
+fn places(surroundings: &Surroundings) -> Vec<Place> {
+    let place = |file: &Path, origin| Place {
+        file: file.to_owned(),
+        says: match surroundings.read_found(file, origin) {
+            Ok(None) => "is not there".to_owned(),
+            Ok(Some(config)) => match &config.default {
+                Some(default) => format!("has {}; default {default}", config.names()),
+                None => format!("has {}", config.names()),
+            },
+            Err(error) => format!("cannot be used: {error}"),
+        },
+    };
+    let found = surroundings.folder_files();
+    let own = surroundings.own_files();
+    let found = found.iter().map(|file| place(file, Origin::Found));
+    found.chain(own.iter().map(|file| place(file, Origin::Own))).collect()
+}

@@ -1,0 +1,336 @@
+//! `--profile` and `--config`, and what a profile adds to a command line.
+//!
+//! A profile changes defaults: what neither a flag nor a variable gave is read by the flag's own parser from the profile
+//! instead. What keeps keys is no default but adds to the flags, so that none of them lifts it.
+
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, ValueHint};
+
+use crate::api::BaseUrl;
+use crate::plan::filter::Filter;
+use crate::profile::{
+    Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, Surroundings, WantedFile,
+    WantedProfile, choose,
+};
+use crate::terminal::Shown;
+
+/// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only when told to.
+const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
+
+/// Which profile, and of which file.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ProfileArgs {
+    /// Take what is not given from this profile of kvsweep.toml
+    ///
+    /// A flag wins over the environment, and that over the profile; its protect, protect-from and only add to the flags.
+    /// `none` stands for no profile. `kvsweep config show` shows what it comes to, `kvsweep config path` where the file
+    /// is looked for. Without it the default-profile of your own file, or of --config, is taken where there is one.
+    #[arg(long, value_name = "NAME", env = "KVSWEEP_PROFILE", hide_short_help = true)]
+    pub profile: Option<ProfileArg>,
+
+    /// Read profiles from FILE and no other (none reads no file)
+    ///
+    /// Without it a profile is looked for in kvsweep.toml of this folder or one above it, up to the repository's or the
+    /// home folder, and in your own configuration.
+    #[arg(long, value_name = "FILE", env = "KVSWEEP_CONFIG", value_parser = ConfigArg::parser())]
+    #[arg(value_hint = ValueHint::FilePath, hide_short_help = true)]
+    pub config: Option<ConfigArg>,
+}
+
+/// `--profile`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileArg {
+    /// `none`.
+    None,
+    /// A profile.
+    Named(ProfileName),
+}
+
+impl FromStr for ProfileArg {
+    type Err = ProfileNameError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileNameError> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Named) }
+    }
+}
+
+/// `--config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigArg {
+    /// `none`.
+    None,
+    /// A file; one called `none` is `./none`.
+    Path(PathBuf),
+}
+
+impl ConfigArg {
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        PathBufValueParser::new().try_map(|path| {
+            Ok::<_, Infallible>(match path.to_str() {
+                Some("none") => Self::None,
+                _ => Self::Path(path),
+            })
+        })
+    }
+}
+
+/// What a command took from a profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Used {
+    /// The profile.
+    pub profile: Profile,
+    /// The settings of it that count.
+    pub taken: Vec<&'static str>,
+    /// What it keeps, whatever the flags say.
+    pub keeping: Keeping,
+    /// The folders of its report and failures file, which are made with them.
+    pub folders: Vec<PathBuf>,
+    /// What should be known about it, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// What a profile keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// Patterns of keys that are never deleted.
+    pub protect: Vec<String>,
+    /// A file of such patterns.
+    pub protect_from: Option<PathBuf>,
+    /// Where there are any: patterns of the only keys that may be deleted.
+    pub only: Vec<String>,
+}
+
+impl Used {
+    /// Where the values are that a text is about, by the flags that it names; nothing where none of them is from here.
+    pub(super) fn origin_of(&self, text: &str) -> Option<String> {
+        let named = self.taken.iter().filter(|key| text.contains(&format!("--{key}")));
+        let places: Vec<_> =
+            named.filter_map(|key| Some(format!("{key} comes from {}", self.profile.entry(key)?.at))).collect();
+        (!places.is_empty()).then(|| places.join(", "))
+    }
+}
+
+/// The name of the subcommand that was given, at every level, and what was said to the last.
+fn leaf(matches: &ArgMatches) -> (Vec<&str>, &ArgMatches) {
+    let (mut names, mut inner) = (Vec::new(), matches);
+    while let Some((name, matches)) = inner.subcommand() {
+        names.push(name);
+        inner = matches;
+    }
+    (names, inner)
+}
+
+/// Changes the subcommand at the end of a path.
+fn change(command: Command, path: &[&str], how: &dyn Fn(Command) -> Command) -> Command {
+    match path {
+        [] => how(command),
+        [first, rest @ ..] => command.mut_subcommand(first, |inner| change(inner, rest, how)),
+    }
+}
+
+/// Finds the profile that a command line asks for, and makes its values the defaults of `command`, which is to be
+/// parsed again. Nothing where no profile is used.
+///
+/// # Errors
+/// [`ProfileError`] where the profile cannot be had, or says something that its flag would not take.
+pub(super) fn apply(
+    command: &Command,
+    matches: &ArgMatches,
+    surroundings: &Surroundings,
+    now: SystemTime,
+) -> Result<Option<(Command, Used)>, ProfileError> {
+    let (path, given) = leaf(matches);
+    let Some((file, wanted)) = wanted(given) else { return Ok(None) };
+    let Some(profile) = choose(&file, &wanted, surroundings)? else { return Ok(None) };
+    let Some(flags) = command.find_subcommand("delete") else { return Ok(None) };
+    for entry in &profile.entries {
+        check(flags, entry, &entry.values(now, &profile.name))?;
+    }
+    let named = path.iter().try_fold(command, |command, name| command.find_subcommand(name)).unwrap_or(command);
+    let mut used = Used {
+        keeping: keeping(&profile, now),
+        taken: Vec::new(),
+        folders: Vec::new(),
+        warnings: warnings(&profile, given, now),
+        profile,
+    };
+    // And `config show`, which says what would be.
+    let deletes = named.get_arguments().any(|arg| arg.get_long() == Some("protect-from"));
+    let mut defaults: Vec<(String, Vec<OsString>)> = Vec::new();
+    for entry in &used.profile.entries {
+        let Some(arg) = named.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { continue };
+        if OF_DELETING.contains(&entry.key) && !deletes {
+            continue;
+        }
+        if KEEPING.contains(&entry.key) {
+            // Those of a listing are no protection but a choice, which is made anew each time.
+            used.taken.extend(Some(entry.key).filter(|_| deletes));
+            continue;
+        }
+        if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
+            continue;
+        }
+        if entry.key == "report" && entry.tells_time() && flag(given, "resume") {
+            let why =
+                "it names another file every second, so --resume cannot find that of the earlier run; give --report";
+            return Err(entry.refuse(why.to_owned()));
+        }
+        let values = entry.values(now, &used.profile.name);
+        if OF_DELETING.contains(&entry.key) {
+            let folder = values.first().and_then(|value| Path::new(value).parent()).map(Path::to_owned);
+            used.folders.extend(folder.filter(|folder| folder.is_absolute()));
+        }
+        used.taken.push(entry.key);
+        defaults.push((arg.get_id().to_string(), values));
+    }
+    let default = |arg: clap::Arg| match defaults.iter().find(|(id, _)| arg.get_id() == id.as_str()) {
+        Some((_, values)) => arg.default_values(values.iter().cloned()),
+        None => arg,
+    };
+    let command = change(command.clone(), &path, &|inner| inner.mut_args(default));
+    Ok(Some((command, used)))
+}
+
+/// What a command was told about profiles; nothing where it knows none.
+fn wanted(given: &ArgMatches) -> Option<(WantedFile, WantedProfile)> {
+    let profile = match given.try_get_one::<ProfileArg>("profile").ok()? {
+        None => WantedProfile::Default,
+        Some(ProfileArg::None) => WantedProfile::None,
+        Some(ProfileArg::Named(name)) => WantedProfile::Named(name.clone()),
+    };
+    let file = match given.try_get_one::<ConfigArg>("config").ok()? {
+        None => WantedFile::Any,
+        Some(ConfigArg::None) => WantedFile::None,
+        Some(ConfigArg::Path(path)) => WantedFile::Named {
+            path: path.clone(),
+            is_typed: given.value_source("config") == Some(ValueSource::CommandLine),
+        },
+    };
+    Some((file, profile))
+}
+
+/// Whether a flag or a variable gave a value.
+fn is_given(given: &ArgMatches, id: &str) -> bool {
+    let source = given.try_contains_id(id).ok().and_then(|_| given.value_source(id));
+    matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+}
+
+fn flag(given: &ArgMatches, id: &str) -> bool {
+    matches!(given.try_get_one::<bool>(id), Ok(Some(true)))
+}
+
+/// Whether something else than the flag of the same name settles a setting already.
+fn is_settled(key: &str, given: &ArgMatches) -> bool {
+    match key {
+        _ if NAMESPACE.contains(&key) => names_namespace(given).is_some(),
+        "api-token-file" => credentials_of_environment().is_some(),
+        _ if OF_DELETING.contains(&key) => flag(given, "dry_run") || flag(given, "sandbox"),
+        _ => false,
+    }
+}
+
+/// How a flag or a variable names the namespace.
+fn names_namespace(given: &ArgMatches) -> Option<&'static str> {
+    ["namespace_id", "namespace", "binding"].into_iter().find(|id| is_given(given, id))
+}
+
+/// The variable that holds credentials.
+fn credentials_of_environment() -> Option<&'static str> {
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    if is_set("CLOUDFLARE_API_TOKEN") {
+        return Some("CLOUDFLARE_API_TOKEN");
+    }
+    (is_set("CLOUDFLARE_EMAIL") && is_set("CLOUDFLARE_API_KEY")).then_some("CLOUDFLARE_API_KEY")
+}
+
+/// What a variable takes from a profile that was meant to name what is worked on: at 3 a.m. nobody remembers what was
+/// exported.
+fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut add = |variable: &str, entry: &Entry| {
+        let (name, key) = (&profile.name, entry.key);
+        warnings.push(format!("{variable} is set and wins over {key} of the profile {name} ({})", entry.at));
+    };
+    let of_environment = |id| match given.try_get_raw(id) {
+        Ok(Some(mut values)) if given.value_source(id) == Some(ValueSource::EnvVariable) => values.next(),
+        _ => None,
+    };
+    for (id, variable, keys) in [
+        ("account_id", "CLOUDFLARE_ACCOUNT_ID", &["account-id"][..]),
+        ("namespace_id", "CLOUDFLARE_KV_NAMESPACE_ID", &NAMESPACE[..]),
+    ] {
+        let entry = keys.iter().find_map(|key| profile.entry(key));
+        if let (Some(entry), Some(value)) = (entry, of_environment(id))
+            && (id, names_namespace(given)) != ("namespace_id", Some("namespace"))
+            && (entry.key != keys[0] || entry.values(now, &profile.name) != [value])
+        {
+            add(variable, entry);
+        }
+    }
+    let needs_token = given.try_contains_id("api_token_file").is_ok() && !is_given(given, "api_token_file");
+    if let (true, Some(entry), Some(variable)) =
+        (needs_token, profile.entry("api-token-file"), credentials_of_environment())
+    {
+        add(variable, entry);
+    }
+    warnings
+}
+
+fn keeping(profile: &Profile, now: SystemTime) -> Keeping {
+    let values = |key| profile.entry(key).map(|entry| entry.values(now, &profile.name)).unwrap_or_default();
+    let texts = |key| values(key).iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    Keeping {
+        protect: texts("protect"),
+        protect_from: values("protect-from").pop().map(PathBuf::from),
+        only: texts("only"),
+    }
+}
+
+/// Reads values with the parser of their flag, for its error to name the line.
+fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), ProfileError> {
+    let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { return Ok(()) };
+    if values.is_empty() && !KEEPING.contains(&entry.key) {
+        return Err(entry.refuse("it is empty; leave it out, and the default holds".to_owned()));
+    }
+    if arg.get_action().takes_values() {
+        let words = values.iter().map(|value| {
+            let mut word = OsString::from(format!("--{}=", entry.key));
+            word.push(value);
+            word
+        });
+        let probe = flags.clone().no_binary_name(true).mut_args(|arg| arg.env(Resettable::Reset));
+        let probe = probe.try_get_matches_from(words);
+        probe.map_err(|error| entry.refuse(reason(&error)))?;
+    }
+    let texts = || values.iter().map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let wrong = match entry.key {
+        "protect" | "only" => Filter::new(texts(), Vec::new()).err().map(|error| error.to_string()),
+        "base-url" => texts().iter().find_map(|text| text.parse::<BaseUrl>().err()).map(|error| error.to_string()),
+        _ => None,
+    };
+    wrong.map_or(Ok(()), |why| Err(entry.refuse(Shown(&why).to_string())))
+}
+
+/// What is wrong with a value, without the flag's name around it.
+fn reason(error: &clap::Error) -> String {
+    let why = match (error.source(), error.get(ContextKind::ValidValue)) {
+        (Some(source), _) => source.to_string(),
+        (None, Some(ContextValue::Strings(values))) if !values.is_empty() => {
+            format!("expected one of {}", values.join(", "))
+        }
+        (None, _) => "expected a value".to_owned(),
+    };
+    match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => format!("{value:?} will not do: {}", Shown(&why)),
+        _ => Shown(&why).to_string(),
+    }
+}

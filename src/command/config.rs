@@ -1,0 +1,139 @@
+//! What profiles come to, and where they are looked for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::exit::ExitCode;
+use crate::terminal::Shown;
+
+use super::closing::print;
+use super::error::Error;
+
+/// What is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigJob {
+    /// Every value and where it comes from.
+    Show(Settings),
+    /// Where files are looked for, the nearest first.
+    Path(Vec<Place>),
+}
+
+/// Every value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The profile's name and file, where one is used.
+    pub profile: Option<(String, PathBuf)>,
+    /// The values.
+    pub settings: Vec<Setting>,
+    /// Whether they are told as JSON.
+    pub json: bool,
+}
+
+/// One value. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// What it is.
+    pub name: &'static str,
+    /// Its values as text; none where it is not set.
+    pub values: Vec<String>,
+    /// What gave it.
+    pub source: Source,
+    /// The flag, the variable, or the place in the file.
+    pub from: Option<String>,
+}
+
+/// What gave a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A flag.
+    Flag,
+    /// A variable.
+    Environment,
+    /// The profile.
+    Profile,
+    /// Nothing.
+    Default,
+}
+
+/// A place where a file may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// What is there.
+    pub says: String,
+}
+
+/// `--json`.
+#[derive(Serialize)]
+struct Json<'a> {
+    profile: Option<&'a str>,
+    file: Option<String>,
+    settings: &'a [Setting],
+}
+
+/// Tells it on stdout.
+pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
+    let lines = match job {
+        ConfigJob::Show(settings) if settings.json => {
+            let profile = settings.profile.as_ref();
+            let json = Json {
+                profile: profile.map(|(name, _)| name.as_str()),
+                file: profile.map(|(_, file)| file.to_string_lossy().into_owned()),
+                settings: &settings.settings,
+            };
+            let json = serde_json::to_string(&json).map_err(io::Error::from);
+            vec![json.map_err(Error::system("write the settings"))?]
+        }
+        ConfigJob::Show(settings) => settings.lines(),
+        ConfigJob::Path(places) => places.iter().map(Place::line).collect(),
+    };
+    print(io::stdout(), &lines)?;
+    Ok(ExitCode::Success)
+}
+
+impl Settings {
+    fn lines(&self) -> Vec<String> {
+        let head = match &self.profile {
+            Some((name, file)) => format!("profile {name} of {}", Shown(&file.to_string_lossy())),
+            None => "no profile".to_owned(),
+        };
+        // The head names the file with its folder already.
+        let folder = self.profile.as_ref().and_then(|(_, file)| file.parent()).unwrap_or(Path::new(""));
+        let folder = format!("{}/", Shown(&folder.to_string_lossy()));
+        let rows: Vec<[String; 3]> = self.settings.iter().map(|setting| setting.cells(&folder)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let (names, values) = (width(0), width(1).min(MAX_VALUE_WIDTH));
+        let rows = rows.iter().map(|[name, value, source]| format!("{name:names$}  {value:values$}  {source}"));
+        std::iter::once(head).chain(rows).collect()
+    }
+}
+
+/// A longer value moves its source, not everybody's.
+const MAX_VALUE_WIDTH: usize = 40;
+
+impl Setting {
+    fn cells(&self, folder: &str) -> [String; 3] {
+        let value = match &self.values[..] {
+            [] => "-".to_owned(),
+            values => Shown(&values.join(", ")).to_string(),
+        };
+        let source = match (self.source, &self.from) {
+            (Source::Default, _) => "default".to_owned(),
+            (Source::Flag | Source::Environment | Source::Profile, None) => String::new(),
+            (Source::Flag, Some(from)) => format!("flag {from}"),
+            (Source::Environment, Some(from)) => format!("environment {from}"),
+            (Source::Profile, Some(from)) => format!("profile {}", from.strip_prefix(folder).unwrap_or(from)),
+        };
+        [self.name.to_owned(), value, source]
+    }
+}
+
+impl Place {
+    fn line(&self) -> String {
+        format!("{}  {}", Shown(&self.file.to_string_lossy()), self.says)
+    }
+}

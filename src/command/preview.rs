@@ -1,0 +1,199 @@
+//! What a dry run shows of a plan: its outline, how long it takes in either way, and what it costs.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::pipeline::Batching;
+use crate::plan::outline::Outline;
+use crate::plan::price::{self, Cost};
+use crate::terminal::{count, counted, duration, hanging};
+
+use super::expected::{self, BULK};
+use super::job::Job;
+
+/// Ends that are nearer are clear from the duration.
+const NEAR: Duration = Duration::from_mins(1);
+
+/// The last moment that RFC 3339 can write: the end of the year 9999, in seconds since 1970.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A plan, and what becomes of it if it is carried out from `now` on.
+#[derive(Debug)]
+pub(super) struct Preview<'a> {
+    pub(super) job: &'a Job,
+    pub(super) outline: Outline,
+    pub(super) now: SystemTime,
+}
+
+/// A way to send the keys.
+#[derive(Debug)]
+struct Way {
+    name: &'static str,
+    requests: u64,
+    at_least: Duration,
+    ends_at: Option<SystemTime>,
+}
+
+impl Preview<'_> {
+    /// For a person; nothing of an input without records.
+    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let outline = self.outline.lines(width);
+        if !outline.is_empty() {
+            lines.push(String::new());
+            lines.extend(outline);
+        }
+        if self.outline.keys() > 0 {
+            lines.push(String::new());
+            let ways = self.ways();
+            for (index, way) in ways.iter().enumerate() {
+                lines.extend(hanging(&format!("{:<11}", way.name), &self.in_words(way, index == 0), width));
+            }
+            lines.extend(hanging("list price ", &price_in_words(self.cost()), width));
+            lines.push(String::new());
+        }
+        lines
+    }
+
+    /// As the command has it, and the other one.
+    fn ways(&self) -> [Way; 2] {
+        let way = |name, batching| {
+            let (requests, at_least) = expected::requests(self.job, batching, self.outline.keys());
+            // Without a rate nothing says how long it takes.
+            let ends_at = if self.job.rates.is_empty() { None } else { end(self.now, at_least) };
+            Way { name, requests, at_least, ends_at }
+        };
+        let single = way("one by one", Batching::Single);
+        match self.job.batching {
+            Batching::Single => [single, way("with --bulk", BULK)],
+            batching @ Batching::Bulk(_) => [way("with --bulk", batching), single],
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        let keys = self.outline.keys();
+        let reads = expected::reads(expected::planned(self.job), keys);
+        Cost::of(keys, expected::pages(self.job, keys), reads)
+    }
+
+    fn in_words(&self, way: &Way, is_chosen: bool) -> String {
+        let requests = counted(way.requests, "request");
+        if self.job.rates.is_empty() {
+            return format!("{requests}, as fast as the server answers (--rate none)");
+        }
+        if way.at_least < Duration::from_secs(1) {
+            return format!("{requests}, at once");
+        }
+        let time = duration(way.at_least);
+        let deadline = self.job.deadline.filter(|deadline| is_chosen && *deadline < way.at_least);
+        let beyond = deadline.map(|deadline| format!(", which is beyond --deadline {}", duration(deadline)));
+        let end = way.ends_at.filter(|_| way.at_least >= NEAR).map(minute);
+        let end = end.map(|end| format!("; begun now, it ends {end} or later"));
+        format!("{requests}, at least {time} at this rate{}{}", beyond.unwrap_or_default(), end.unwrap_or_default())
+    }
+
+    /// The object `plan` of the summary.
+    pub(super) fn value(&self) -> impl Serialize + '_ {
+        let timed = |way: &Way| Timed {
+            requests: way.requests,
+            at_least_s: (way.at_least.as_secs_f64() * 1000.0).round() / 1000.0,
+            ends_at: way.ends_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
+        };
+        let ways = self.ways();
+        let cost = self.cost();
+        let is_bulk = self.job.batching != Batching::Single;
+        let [one_by_one, bulk] = if is_bulk { [&ways[1], &ways[0]] } else { [&ways[0], &ways[1]] };
+        Members {
+            outline: &self.outline,
+            way: if is_bulk { "bulk" } else { "one_by_one" },
+            one_by_one: timed(one_by_one),
+            bulk: timed(bulk),
+            price: Price {
+                as_of: Cost::AS_OF,
+                usd_per_million: price::USD_PER_MILLION,
+                included_a_month: price::INCLUDED_A_MONTH,
+                usd_at_least: cost.least.usd(),
+                usd_at_most: cost.most.usd(),
+                free_plan_days: cost.free_days,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(flatten)]
+    outline: &'a Outline,
+    way: &'static str,
+    one_by_one: Timed,
+    bulk: Timed,
+    price: Price,
+}
+
+#[derive(Serialize)]
+struct Timed {
+    requests: u64,
+    at_least_s: f64,
+    ends_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Price {
+    as_of: &'static str,
+    usd_per_million: u64,
+    included_a_month: u64,
+    usd_at_least: f64,
+    usd_at_most: f64,
+    free_plan_days: u64,
+}
+
+/// None where it cannot be written.
+fn end(now: SystemTime, at_least: Duration) -> Option<SystemTime> {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
+    now.checked_add(at_least).filter(|end| *end <= last)
+}
+
+/// `2026-11-27 08:45 UTC`.
+fn minute(moment: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(moment).to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
+}
+
+fn price_in_words(cost: Cost) -> String {
+    format!(
+        "{} on the paid plan, {} where this month's {} deletes are used up; {} on the free plan, at {} a day \
+         (Cloudflare's list of {}, which may have changed)",
+        cost.least,
+        cost.most,
+        count(price::INCLUDED_A_MONTH),
+        counted(cost.free_days, "day"),
+        count(price::FREE_A_DAY),
+        Cost::AS_OF
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_as_long_as_there_are_calendars() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+        let told = |hours| end(now, Duration::from_hours(hours)).map(minute);
+        assert_eq!(told(70).as_deref(), Some("2026-11-21 09:06 UTC"));
+        // A request a day, three million of them.
+        assert_eq!(told(24 * 3_000_000), None);
+        assert_eq!(end(now, Duration::MAX), None);
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
+        assert_eq!(end(last, Duration::ZERO).map(minute).as_deref(), Some("9999-12-31 23:59 UTC"));
+    }
+
+    #[test]
+    fn the_price_says_of_when_it_is() {
+        let words = price_in_words(Cost::of(2_000_000, 0, 0));
+        let paid = "$5.00 on the paid plan, $10.00 where this month's 1,000,000 deletes are used up";
+        let free = "2,000 days on the free plan, at 1,000 a day";
+        assert_eq!(words, format!("{paid}; {free} (Cloudflare's list of 2026-11, which may have changed)"));
+    }
+}

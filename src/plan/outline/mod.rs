@@ -1,0 +1,92 @@
+//! What a plan is made of: how long the names are, how they begin, which come first and last, and what is wrong with the
+//! records that are no keys. Takes the same memory for ten keys and for ten million, and little time.
+
+mod flaws;
+mod lengths;
+mod prefixes;
+mod sample;
+mod text;
+mod value;
+
+pub use flaws::{Flaw, Flaws};
+pub use lengths::Lengths;
+pub use prefixes::{Prefix, Prefixes};
+
+use crate::key::KeyName;
+use crate::record::{Content, Record};
+use sample::Sample;
+
+/// How many keys are kept from either end.
+const ENDS: usize = 3;
+
+/// Looks at every record of a plan.
+#[derive(Debug, Default)]
+pub struct Outline {
+    /// The lengths of the names.
+    pub lengths: Lengths,
+    /// Their beginnings; of many names, those of a sample.
+    pub prefixes: Prefixes,
+    /// What is wrong with the other records.
+    pub flaws: Flaws,
+    sample: Sample,
+    first: Vec<KeyName>,
+    /// The last keys, overwritten in turn.
+    last: [Option<KeyName>; ENDS],
+    keys: usize,
+}
+
+impl Outline {
+    /// Looks at one more record.
+    pub fn add(&mut self, record: &Record) {
+        match &record.content {
+            Content::Key(key) => self.add_key(key.clone()),
+            Content::Invalid(invalid) => self.flaws.add(record.number, invalid),
+            Content::Duplicate(_) | Content::Settled => {}
+        }
+    }
+
+    /// As [`Outline::add`], of a record that nobody needs any more: there is nothing to copy.
+    pub fn take(&mut self, record: Record) {
+        match record.content {
+            Content::Key(key) => self.add_key(key),
+            _ => self.add(&record),
+        }
+    }
+
+    fn add_key(&mut self, key: KeyName) {
+        let name = key.as_str();
+        self.lengths.add(name.len());
+        if let Some(times) = self.sample.next() {
+            self.prefixes.add(name, times);
+        }
+        if self.first.len() < ENDS {
+            self.first.push(key.clone());
+        }
+        self.last[self.keys % ENDS] = Some(key);
+        self.keys += 1;
+    }
+
+    /// How many keys there were.
+    pub fn keys(&self) -> u64 {
+        self.keys as u64
+    }
+
+    /// How many names the prefixes were counted of, where not of all.
+    pub fn sampled(&self) -> Option<u64> {
+        (!self.sample.is_whole()).then_some(self.sample.taken())
+    }
+
+    /// The first keys, at most three.
+    pub fn first(&self) -> impl Iterator<Item = &str> {
+        self.first.iter().map(KeyName::as_str)
+    }
+
+    /// The last keys, at most three, in order; those among [`Outline::first`] are not told again.
+    pub fn last(&self) -> impl Iterator<Item = &str> {
+        let from = self.keys.saturating_sub(ENDS).max(ENDS);
+        (from..self.keys).filter_map(|index| self.last[index % ENDS].as_ref()).map(KeyName::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! An outline for a person, as lines of a given width, with foreign text made harmless.
+
+use super::{Outline, Prefix};
+use crate::record::Invalid;
+use crate::terminal::{Shown, count, counted, hanging, share};
+
+/// Prefixes that are shown.
+const ROWS: usize = 12;
+
+/// The smallest part of all keys that a prefix is shown for.
+const LEAST: f64 = 0.01;
+
+/// Rules that are shown.
+const RULES: usize = 8;
+
+/// Examples of each that are shown.
+const EXAMPLES: usize = 2;
+
+/// Names are not shortened below this, however narrow the terminal.
+const NARROWEST: usize = 12;
+
+impl Outline {
+    /// Keys, lengths and prefixes, then what is wrong with the other records; no line is wider than `width` unless it
+    /// is very narrow.
+    pub fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        self.add_ends(&mut lines, width);
+        self.add_prefixes(&mut lines, width);
+        self.add_flaws(&mut lines, width);
+        lines
+    }
+
+    fn add_ends(&self, lines: &mut Vec<String>, width: usize) {
+        let Some((shortest, median, longest)) = self.lengths.summary() else { return };
+        let key = |key: &str| format!("  {}", head(key, room(width, 2)));
+        let last: Vec<_> = self.last().map(key).collect();
+        lines.push(if last.is_empty() { "keys" } else { "first keys" }.to_owned());
+        lines.extend(self.first().map(key));
+        if !last.is_empty() {
+            lines.push("last keys".to_owned());
+            lines.extend(last);
+        }
+        let bytes = if shortest == longest {
+            counted(longest as u64, "byte")
+        } else {
+            format!("{shortest} to {longest} bytes, median {median}")
+        };
+        lines.push(format!("name length  {bytes}"));
+    }
+
+    fn add_prefixes(&self, lines: &mut Vec<String>, width: usize) {
+        let biggest = self.prefixes.biggest(ROWS, LEAST);
+        if biggest.is_empty() {
+            return;
+        }
+        let heading = "biggest prefixes";
+        let error = biggest.iter().map(Prefix::largest_error).max().unwrap_or_default();
+        let mut inexact = Vec::new();
+        inexact.extend(self.sampled().map(|names| format!("about, from a sample of {}", counted(names, "name"))));
+        inexact.extend((error > 0).then(|| format!("may be too low by {} at most", count(error))));
+        if inexact.is_empty() {
+            lines.push(heading.to_owned());
+        } else {
+            lines.extend(hanging(heading, &format!("({})", inexact.join("; ")), width));
+        }
+        let total = self.prefixes.total();
+        let others = total.saturating_sub(biggest.iter().map(|prefix| prefix.keys).sum());
+        // What is estimated is not told to the last key.
+        let told = |keys: u64| count(if self.sampled().is_some() { rounded(keys) } else { keys });
+        let widest = biggest.iter().map(|prefix| prefix.keys).chain([others]).max().unwrap_or_default();
+        let digits = told(widest).len();
+        let row = |keys: u64| format!("  {:>digits$}  {:>6}", told(keys), share(keys, total));
+        for prefix in &biggest {
+            add_tree(lines, prefix, 0, width, &row);
+        }
+        if others > 0 {
+            lines.push(format!("{}  (others)", row(others)));
+        }
+    }
+
+    fn add_flaws(&self, lines: &mut Vec<String>, width: usize) {
+        let flaws = self.flaws.by_count();
+        if flaws.is_empty() {
+            return;
+        }
+        lines.push("invalid records, by reason".to_owned());
+        let digits = flaws.first().map(|flaw| count(flaw.records).len()).unwrap_or_default();
+        for flaw in flaws.iter().take(RULES) {
+            let label = format!("  {:>digits$}", count(flaw.records));
+            lines.extend(hanging(&label, &Shown(&flaw.rule).to_string(), width));
+            let indent = " ".repeat(label.chars().count() + 2);
+            for (number, invalid) in flaw.examples.iter().take(EXAMPLES) {
+                let room = room(width, indent.len());
+                let key =
+                    if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
+                let place = place(invalid).map(|place| format!(" ({place})")).unwrap_or_default();
+                let example = format!("record {number}{key}{}", Shown(&place));
+                lines.push(format!("{indent}{}", cut(&example, room)));
+            }
+        }
+        let more = flaws.iter().skip(RULES).map(|flaw| flaw.records).sum::<u64>() + self.flaws.others();
+        if more > 0 {
+            lines.push(format!("  {} for other reasons", count(more)));
+        }
+    }
+}
+
+fn add_tree(lines: &mut Vec<String>, prefix: &Prefix, depth: usize, width: usize, row: &impl Fn(u64) -> String) {
+    let row_text = row(prefix.keys);
+    let indent = 2 + 2 * depth;
+    let name = tail(&prefix.name, room(width, row_text.chars().count() + indent));
+    lines.push(format!("{row_text}{:indent$}{name}", ""));
+    for longer in &prefix.longer {
+        add_tree(lines, longer, depth + 1, width, row);
+    }
+}
+
+/// Where the record is, as far as its reason says more than the rule.
+fn place(invalid: &Invalid) -> Option<&str> {
+    if invalid.reason == invalid.rule {
+        return None;
+    }
+    invalid.reason.split_once(": ").map(|(place, _)| place)
+}
+
+/// To three digits.
+fn rounded(number: u64) -> u64 {
+    let unit = 10_u64.pow(number.checked_ilog10().unwrap_or_default().saturating_sub(2));
+    number.saturating_add(unit / 2) / unit * unit
+}
+
+fn room(width: usize, taken: usize) -> usize {
+    width.saturating_sub(taken).max(NARROWEST)
+}
+
+/// Columns that a character may take: two of some that are not ASCII, so of none more than there are.
+fn columns(c: char) -> usize {
+    if c.is_ascii() { 1 } else { 2 }
+}
+
+/// As much of a foreign text's beginning as there is room for.
+fn head(text: &str, room: usize) -> String {
+    cut(&Shown(text).to_string(), room)
+}
+
+/// As much of a foreign text's end as there is room for: prefixes differ there.
+fn tail(text: &str, room: usize) -> String {
+    let backwards: String = Shown(text).to_string().chars().rev().collect();
+    cut(&backwards, room).chars().rev().collect()
+}
+
+fn cut(shown: &str, room: usize) -> String {
+    if shown.chars().map(columns).sum::<usize>() <= room {
+        return shown.to_owned();
+    }
+    let mut left = room.saturating_sub(1);
+    let fits = |c: &char| {
+        let fits = columns(*c) <= left;
+        left = left.saturating_sub(columns(*c));
+        fits
+    };
+    let kept: String = shown.chars().take_while(fits).collect();
+    // The end may have been cut off before.
+    format!("{}…", kept.trim_end_matches('…'))
+}

@@ -1,0 +1,53 @@
+//! An outline as members of a JSON object, for scripts. Names are exact.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::{Flaw, Outline, Prefix};
+
+/// Prefixes that are told.
+const ROWS: usize = 100;
+
+/// The smallest part of all keys that a prefix is told for.
+const LEAST: f64 = 0.001;
+
+impl Serialize for Outline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("keys", &self.keys())?;
+        map.serialize_entry("first_keys", &self.first().collect::<Vec<_>>())?;
+        map.serialize_entry("last_keys", &self.last().collect::<Vec<_>>())?;
+        let lengths = self
+            .lengths
+            .summary()
+            .map(|(shortest, median, longest)| json!({"shortest": shortest, "median": median, "longest": longest}));
+        map.serialize_entry("name_bytes", &lengths)?;
+        let total = self.prefixes.total();
+        let prefixes = self.prefixes.biggest(ROWS, LEAST);
+        map.serialize_entry("prefixes", &prefixes.iter().map(|prefix| tree(prefix, total)).collect::<Vec<_>>())?;
+        // Where these are fewer than the keys, the counts above are estimates.
+        map.serialize_entry("prefixes_sampled", &self.sampled().unwrap_or(self.keys()))?;
+        map.serialize_entry("prefixes_error", &self.prefixes.error())?;
+        map.serialize_entry("invalid", &self.flaws.by_count().into_iter().map(flaw).collect::<Vec<_>>())?;
+        map.serialize_entry("invalid_for_other_reasons", &self.flaws.others())?;
+        map.end()
+    }
+}
+
+fn tree(prefix: &Prefix, total: u64) -> Value {
+    json!({
+        "prefix": prefix.name,
+        "keys": prefix.keys,
+        "error": prefix.error,
+        "share": (prefix.keys as f64 / total as f64 * 1e6).round() / 1e6,
+        "longer": prefix.longer.iter().map(|longer| tree(longer, total)).collect::<Vec<_>>(),
+    })
+}
+
+fn flaw(flaw: &Flaw) -> Value {
+    let examples = flaw.examples.iter();
+    let examples =
+        examples.map(|(number, invalid)| json!({"record": number.get(), "key": invalid.key, "error": invalid.reason}));
+    json!({"reason": flaw.rule, "records": flaw.records, "examples": examples.collect::<Vec<_>>()})
+}

@@ -1,0 +1,116 @@
+//! Which profile is used.
+
+use std::path::PathBuf;
+
+use super::error::ProfileError;
+use super::file::{ConfigFile, Origin, Profile};
+use super::find::Surroundings;
+use super::likely::likely;
+use super::name::ProfileName;
+
+/// Which file was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedFile {
+    /// Whichever there is.
+    Any,
+    /// None at all.
+    None,
+    /// This one. `is_typed`: by a flag, so that a profile of it is meant.
+    Named {
+        /// The file.
+        path: PathBuf,
+        /// Whether a flag said so, not the environment.
+        is_typed: bool,
+    },
+}
+
+/// Which profile was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedProfile {
+    /// The default one, where there is one.
+    Default,
+    /// None, not even the default one.
+    None,
+    /// This one.
+    Named(ProfileName),
+}
+
+/// The profile that is used; nothing where none is.
+///
+/// # Errors
+/// [`ProfileError`] where one was asked for and cannot be had, or where a file that matters is wrong.
+pub fn choose(
+    file: &WantedFile,
+    profile: &WantedProfile,
+    surroundings: &Surroundings,
+) -> Result<Option<Profile>, ProfileError> {
+    match (file, profile) {
+        (_, WantedProfile::None) | (WantedFile::None, WantedProfile::Default) => Ok(None),
+        (WantedFile::None, WantedProfile::Named(name)) => Err(ProfileError::NoFile(name.clone())),
+        (WantedFile::Named { path, is_typed }, wanted) => {
+            let file = surroundings.read_named(path)?;
+            let name = match wanted {
+                WantedProfile::Named(name) => Some(name),
+                WantedProfile::Default | WantedProfile::None => file.default.as_ref(),
+            };
+            match name {
+                Some(name) => take(&file, name).map(Some),
+                None if *is_typed => Err(ProfileError::Which { there: file.names(), file: file.path }),
+                None => Ok(None),
+            }
+        }
+        (WantedFile::Any, WantedProfile::Default) => {
+            let own = own(surroundings)?;
+            match own.iter().find_map(|file| file.default.as_ref().map(|name| (file, name))) {
+                Some((file, name)) => take(file, name).map(Some),
+                None => Ok(None),
+            }
+        }
+        (WantedFile::Any, WantedProfile::Named(name)) => anywhere(name, surroundings).map(Some),
+    }
+}
+
+/// The files of the user and the machine that exist.
+fn own(surroundings: &Surroundings) -> Result<Vec<ConfigFile>, ProfileError> {
+    let files = surroundings.own_files();
+    files.iter().filter_map(|file| surroundings.read_found(file, Origin::Own).transpose()).collect()
+}
+
+fn take(file: &ConfigFile, name: &ProfileName) -> Result<Profile, ProfileError> {
+    file.profile(name).cloned().ok_or_else(|| none(name, std::slice::from_ref(file), &Surroundings::nowhere()))
+}
+
+/// The profile of a name, in whichever file.
+fn anywhere(name: &ProfileName, surroundings: &Surroundings) -> Result<Profile, ProfileError> {
+    let found = surroundings.folder_files();
+    let found = found.iter().find_map(|file| surroundings.read_found(file, Origin::Found).transpose()).transpose()?;
+    let own = own(surroundings)?;
+    let here = found.as_ref().and_then(|file| file.profile(name));
+    let there = own.iter().find_map(|file| file.profile(name));
+    match (here, there) {
+        (Some(here), Some(there)) => {
+            Err(ProfileError::Ambiguous { wanted: name.clone(), one: here.file.clone(), other: there.file.clone() })
+        }
+        (Some(profile), None) | (None, Some(profile)) => Ok(profile.clone()),
+        (None, None) => {
+            let files: Vec<ConfigFile> = found.into_iter().chain(own).collect();
+            Err(none(name, &files, surroundings))
+        }
+    }
+}
+
+fn none(wanted: &ProfileName, files: &[ConfigFile], surroundings: &Surroundings) -> ProfileError {
+    let shown = |path: &PathBuf| format!("{}", crate::terminal::Shown(&path.to_string_lossy()));
+    let there = match files {
+        [] => {
+            let places: Vec<_> = surroundings.folder_files().into_iter().chain(surroundings.own_files()).collect();
+            format!("there is no {}", places.iter().map(shown).collect::<Vec<_>>().join(" and no "))
+        }
+        files => {
+            let places: Vec<_> = files.iter().map(|file| shown(&file.path)).collect();
+            let names = files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name.as_str());
+            format!("{}: {}", places.join(" and "), likely(wanted.as_str(), names))
+        }
+    };
+    ProfileError::NoProfile { wanted: wanted.clone(), there }
+}

@@ -1,0 +1,174 @@
+//! What can be wrong with a configuration file. No text of the file is repeated but names of keys and profiles, and
+//! none that could be a secret.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::name::{ProfileName, ProfileNameError};
+use super::template::TemplateError;
+use crate::terminal::Shown;
+
+/// A place in a file, as compilers write it: `kvsweep.toml:12:3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file.
+    pub file: PathBuf,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", Shown(&self.file.to_string_lossy()), self.line, self.column)
+    }
+}
+
+/// Why no profile can be had.
+#[derive(Debug, Error)]
+pub enum ProfileError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", Shown(&.file.to_string_lossy()))]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that was found and may have been left there by somebody else.
+    #[error(
+        "{} is not used, because {why}; if you trust what it says, name it with --config", Shown(&.file.to_string_lossy())
+    )]
+    Untrusted {
+        /// The file.
+        file: PathBuf,
+        /// Why it is not trusted.
+        why: &'static str,
+    },
+    /// Something in a file is wrong.
+    #[error("{at}: {problem}")]
+    At {
+        /// Where.
+        at: Location,
+        /// What.
+        problem: Problem,
+    },
+    /// No file has such a profile.
+    #[error("there is no profile {wanted}; {there}")]
+    NoProfile {
+        /// What was asked for.
+        wanted: ProfileName,
+        /// What there is instead, or where was looked.
+        there: String,
+    },
+    /// A file was named, but no profile.
+    #[error("which profile? {} has {there}; give --profile", Shown(&.file.to_string_lossy()))]
+    Which {
+        /// The file.
+        file: PathBuf,
+        /// What it has.
+        there: String,
+    },
+    /// Two files have it, and which one is meant would be a guess.
+    #[error(
+        "the profile {wanted} is in {} and in {}; say with --config which one is meant",
+        Shown(&.one.to_string_lossy()), Shown(&.other.to_string_lossy())
+    )]
+    Ambiguous {
+        /// What was asked for.
+        wanted: ProfileName,
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// A profile of no file.
+    #[error("--config none says that no file is read, and the profile {0} would be in one")]
+    NoFile(ProfileName),
+}
+
+/// What is wrong at a place of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Problem {
+    /// It is no TOML.
+    #[error("{}", Shown(.0))]
+    Syntax(String),
+    /// No such key.
+    #[error("`{}` is unknown here; {instead}", Shown(.key))]
+    Unknown {
+        /// The key.
+        key: String,
+        /// What may have been meant.
+        instead: String,
+    },
+    /// A value of another type.
+    #[error("{}: expected {expected}, found {found}", Shown(.key))]
+    Type {
+        /// The key.
+        key: String,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A secret, or what looks like one.
+    #[error(
+        "{}: a secret must not be in this file; set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, \
+         the path of a file with nothing but the token", Shown(.0)
+    )]
+    Secret(String),
+    /// A profile whose name is none.
+    #[error("profile `{}`: {error}", Shown(.name))]
+    Name {
+        /// What it is called.
+        name: String,
+        /// What is wrong with that.
+        error: ProfileNameError,
+    },
+    /// More than one way to name the namespace.
+    #[error("{one} and {other} both name the namespace; keep one of them")]
+    TwoNamespaces {
+        /// The first.
+        one: &'static str,
+        /// The second.
+        other: &'static str,
+    },
+    /// What decides where credentials go, in a file that was merely found.
+    #[error(
+        "{0} decides who gets the credentials, so it counts only in your own file (see kvsweep config path) or one \
+         that --config names"
+    )]
+    Trust(&'static str),
+    /// A default in a file that was merely found.
+    #[error(
+        "default-profile counts only in your own file (see kvsweep config path) or one that --config names: a file \
+         that lies in a folder takes effect only where --profile asks for it"
+    )]
+    Default,
+    /// A default that does not exist.
+    #[error("default-profile: there is no profile {0}; {1}")]
+    NoDefault(String, String),
+    /// A path with a placeholder that cannot be filled.
+    #[error("{key}: {error}")]
+    Template {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        error: TemplateError,
+    },
+    /// `~` without a home folder.
+    #[error("{0}: ~ stands for the home folder, and HOME is not set")]
+    NoHome(&'static str),
+    /// A value that its flag would not take either.
+    #[error("{key}: {why}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it; safe to show.
+        why: String,
+    },
+}

@@ -1,0 +1,294 @@
+//! A configuration file, read and checked but for what only a flag's own parser knows.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
+
+use super::error::{Location, Problem, ProfileError};
+use super::likely::{likely, listed};
+use super::name::ProfileName;
+use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTING, is_secret, is_token};
+use super::template::Template;
+
+/// How a file came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was named.
+    Named,
+    /// It is the user's own, or the machine's.
+    Own,
+    /// It lies in the current folder or one above it. It may not say who gets the credentials.
+    Found,
+}
+
+/// A file and its profiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The profile that is used where none is named.
+    pub default: Option<ProfileName>,
+    /// Its profiles, by name.
+    pub profiles: Vec<Profile>,
+}
+
+/// Values that go by one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The name.
+    pub name: ProfileName,
+    /// The file that holds it.
+    pub file: PathBuf,
+    /// Its values, in the order of the settings.
+    pub entries: Vec<Entry>,
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What is set.
+    pub key: &'static str,
+    /// Where.
+    pub at: Location,
+    value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Texts(Vec<OsString>),
+    /// A path that begins at a folder, and that `fill` completes.
+    Template(PathBuf, Template),
+}
+
+impl Profile {
+    /// The entry of a setting.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+}
+
+impl Entry {
+    /// The values, as the flag would get them at a moment.
+    pub fn values(&self, now: SystemTime, profile: &ProfileName) -> Vec<OsString> {
+        match &self.value {
+            Value::Texts(texts) => texts.clone(),
+            Value::Template(folder, template) => vec![place(folder, &template.fill(now, profile))],
+        }
+    }
+
+    /// Whether the value names another file every second.
+    pub fn tells_time(&self) -> bool {
+        matches!(&self.value, Value::Template(_, template) if template.tells_time())
+    }
+
+    /// The error of its value; `why` has to be safe to show.
+    pub fn refuse(&self, why: String) -> ProfileError {
+        ProfileError::At { at: self.at.clone(), problem: Problem::Value { key: self.key, why } }
+    }
+}
+
+/// A path of the file: `-` and `none` are no paths, and a relative one begins at the file's folder.
+fn place(folder: &Path, text: &str) -> OsString {
+    match text {
+        "-" | "none" => text.into(),
+        _ => folder.join(text).into(),
+    }
+}
+
+/// Reads a file's text. `home` is what `~/` stands for.
+///
+/// # Errors
+/// [`ProfileError::At`] with the first problem in the file.
+pub fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let reading = Reading { path, text, origin, home, folder: path.parent().unwrap_or(Path::new("")) };
+    let document = DeTable::parse(text).map_err(|error| {
+        // Not the whole error: it shows the line, which may hold a secret.
+        let problem = Problem::Syntax(error.message().lines().collect::<Vec<_>>().join(" "));
+        reading.at(error.span().unwrap_or_default(), problem)
+    })?;
+    reading.document(document.get_ref()).map_err(|(span, problem)| reading.at(span, problem))
+}
+
+/// A problem and where it is.
+type Found<T> = Result<T, (Range<usize>, Problem)>;
+
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    origin: Origin,
+    home: Option<&'a Path>,
+    folder: &'a Path,
+}
+
+impl Reading<'_> {
+    fn location(&self, offset: usize) -> Location {
+        // A span ends within the text; were it ever not so, the end is where to look.
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Location {
+            file: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    fn at(&self, span: Range<usize>, problem: Problem) -> ProfileError {
+        ProfileError::At { at: self.location(span.start), problem }
+    }
+
+    fn document(&self, table: &DeTable<'_>) -> Found<ConfigFile> {
+        let (mut default, mut profiles) = (None, Vec::new());
+        for (key, value) in in_order(table) {
+            match key.get_ref().as_ref() {
+                "default-profile" => default = Some(self.default(value)?),
+                "profile" => {
+                    for (name, value) in in_order(as_table("profile", value)?) {
+                        profiles.push(self.profile(name, value)?);
+                    }
+                }
+                other if is_secret(other) => return Err((key.span(), Problem::Secret(other.to_owned()))),
+                other => return Err((key.span(), unknown(other, ["default-profile", "profile"]))),
+            }
+        }
+        profiles.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some((span, name)) = &default
+            && !profiles.iter().any(|profile| profile.name == *name)
+        {
+            let there = likely(name.as_str(), profiles.iter().map(|profile| profile.name.as_str()));
+            return Err((span.clone(), Problem::NoDefault(name.to_string(), there)));
+        }
+        Ok(ConfigFile { path: self.path.to_owned(), default: default.map(|(_, name)| name), profiles })
+    }
+
+    fn default(&self, value: &Spanned<DeValue<'_>>) -> Found<(Range<usize>, ProfileName)> {
+        if self.origin == Origin::Found {
+            return Err((value.span(), Problem::Default));
+        }
+        let text = value.get_ref().as_str().ok_or_else(|| wrong_type("default-profile", "a string", value))?;
+        Ok((value.span(), name(text, value.span())?))
+    }
+
+    fn profile(&self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Found<Profile> {
+        let name = name(key.get_ref(), key.span())?;
+        let mut entries = Vec::new();
+        for (key, value) in in_order(as_table(name.as_str(), value)?) {
+            entries.push(self.entry(key, value)?);
+        }
+        let mut ways = entries.iter().filter(|(_, entry)| NAMESPACE.contains(&entry.key));
+        if let (Some((_, one)), Some((span, other))) = (ways.next(), ways.next()) {
+            return Err((span.clone(), Problem::TwoNamespaces { one: one.key, other: other.key }));
+        }
+        let mut entries: Vec<Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
+        entries.sort_by_key(|entry| SETTINGS.iter().position(|setting| setting.name == entry.key));
+        Ok(Profile { name, file: self.path.to_owned(), entries })
+    }
+
+    fn entry(&self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Found<(Range<usize>, Entry)> {
+        let text = key.get_ref().as_ref();
+        let Some(setting) = Setting::named(text) else {
+            let secret = is_secret(text).then(|| Problem::Secret(text.to_owned()));
+            let known = SETTINGS.iter().map(|setting| setting.name);
+            return Err((key.span(), secret.unwrap_or_else(|| unknown(text, known))));
+        };
+        if self.origin == Origin::Found && TRUSTING.contains(&setting.name) {
+            return Err((key.span(), Problem::Trust(setting.name)));
+        }
+        let value = self.value(setting, value)?;
+        Ok((key.span(), Entry { key: setting.name, at: self.location(key.span().start), value }))
+    }
+
+    fn value(&self, setting: &Setting, value: &Spanned<DeValue<'_>>) -> Found<Value> {
+        let wrong = || wrong_type(setting.name, setting.kind.expected(), value);
+        let one = |text: String| Value::Texts(vec![text.into()]);
+        Ok(match (setting.kind, value.get_ref()) {
+            (Kind::Text | Kind::Texts | Kind::NumberOrText, DeValue::String(text)) => one(text.to_string()),
+            (Kind::Texts, DeValue::Array(array)) => {
+                let texts = array.iter().map(|value| value.get_ref().as_str().map(OsString::from));
+                Value::Texts(texts.collect::<Option<_>>().ok_or_else(wrong)?)
+            }
+            (Kind::Number | Kind::NumberOrText, DeValue::Integer(number)) => {
+                one(integer(number).ok_or_else(wrong)?.to_string())
+            }
+            (Kind::Switch, DeValue::Boolean(switch)) => one(switch.to_string()),
+            (Kind::Path, DeValue::String(text)) if setting.name == "api-token-file" && is_token(text) => {
+                return Err((value.span(), Problem::Secret(setting.name.to_owned())));
+            }
+            (Kind::Path, DeValue::String(text)) => {
+                let (folder, text) = self.beginning(setting.name, text).map_err(|problem| (value.span(), problem))?;
+                Value::Texts(vec![place(folder, text)])
+            }
+            (Kind::Template, DeValue::String(text)) => {
+                let at = |problem| (value.span(), problem);
+                let (folder, text) = self.beginning(setting.name, text).map_err(at)?;
+                let template =
+                    Template::new(text).map_err(|error| at(Problem::Template { key: setting.name, error }))?;
+                Value::Template(folder.to_owned(), template)
+            }
+            _ => return Err(wrong()),
+        })
+    }
+
+    /// Where a path begins, and the rest of it.
+    fn beginning<'t>(&self, key: &'static str, text: &'t str) -> Result<(&Path, &'t str), Problem> {
+        if text.is_empty() {
+            return Err(Problem::Value { key, why: "expected a path, and it is empty".to_owned() });
+        }
+        match text.strip_prefix("~/") {
+            Some(rest) => Ok((self.home.ok_or(Problem::NoHome(key))?, rest.trim_start_matches('/'))),
+            None => Ok((self.folder, text)),
+        }
+    }
+}
+
+fn as_table<'v, 'i>(key: &str, value: &'v Spanned<DeValue<'i>>) -> Found<&'v DeTable<'i>> {
+    value.get_ref().as_table().ok_or_else(|| wrong_type(key, "a table such as [profile.prod]", value))
+}
+
+/// The members of a table as they stand in the file, so that its first problem is the one that is told.
+fn in_order<'v, 'i>(table: &'v DeTable<'i>) -> Vec<(&'v Spanned<DeString<'i>>, &'v Spanned<DeValue<'i>>)> {
+    let mut members: Vec<_> = table.iter().collect();
+    members.sort_by_key(|(key, _)| key.span().start);
+    members
+}
+
+fn name(text: &str, span: Range<usize>) -> Found<ProfileName> {
+    text.parse().map_err(|error| (span, Problem::Name { name: text.to_owned(), error }))
+}
+
+fn unknown<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Problem {
+    Problem::Unknown { key: key.to_owned(), instead: likely(key, known) }
+}
+
+fn wrong_type(key: &str, expected: &'static str, value: &Spanned<DeValue<'_>>) -> (Range<usize>, Problem) {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    };
+    (value.span(), Problem::Type { key: key.to_owned(), expected, found })
+}
+
+fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+impl ConfigFile {
+    /// The profile of a name.
+    pub fn profile(&self, name: &ProfileName) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.name == *name)
+    }
+
+    /// The names of its profiles, for people.
+    pub fn names(&self) -> String {
+        listed(self.profiles.iter().map(|profile| profile.name.as_str()))
+    }
+}

@@ -1,0 +1,42 @@
+//! `kvsweep.toml`: values of flags that go by a name.
+//!
+//! ```toml
+//! default-profile = "staging"     # only in one's own file, or one that --config names
+//!
+//! [profile.staging]
+//! account-id = "0123456789abcdef0123456789abcdef"
+//! namespace = "sessions-staging"
+//! rate = ["600/5m", "100/1s"]
+//! protect = ["config:*"]
+//! report = "reports/{date}-{time}.csv"
+//! ```
+//!
+//! A file holds no secret, profiles inherit nothing from each other, and a key that is not known is an error.
+//!
+//! - [`SETTINGS`]: what a profile may say. What a value means is known to the flag of the same name, not here.
+//! - [`parse`]: a file's text, with the line and column of what is wrong; [`Template`]: paths with placeholders
+//! - [`Surroundings`]: where files are looked for, and which are trusted
+//! - [`choose`]: which profile is used
+
+mod choose;
+mod error;
+mod file;
+mod find;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub(crate) mod fuzzing;
+mod likely;
+mod name;
+mod setting;
+mod template;
+
+pub use choose::{WantedFile, WantedProfile, choose};
+pub use error::{Location, Problem, ProfileError};
+pub use file::{ConfigFile, Entry, Origin, Profile, parse};
+pub use find::{FILE_NAME, Surroundings};
+pub use name::{ProfileName, ProfileNameError};
+pub use setting::{KEEPING, NAMESPACE, SETTINGS, Setting};
+pub use template::{Template, TemplateError};
+
+#[cfg(test)]
+mod tests;

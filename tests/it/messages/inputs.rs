@@ -1,0 +1,56 @@
+//! Inputs and reports that cannot be read.
+
+use super::Told;
+use crate::lab::Lab;
+
+/// `printf 'key\na\n' | gzip -n`.
+const GZIP: [u8; 26] =
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x4e, 0xad, 0xe4, 0x4a, 0xe4, 2, 0, 0xdf, 0xd3, 0x2f, 0x25, 6, 0, 0, 0];
+
+#[test]
+fn an_input_that_cannot_be_read_says_where_and_why() {
+    let lab = Lab::new();
+    let mut told = Told::new();
+    let delete = |args: &[&str]| lab.delete(["--report", "none"]).args(args);
+
+    told.hear("cannot be opened", &lab, delete(&["none.csv"]));
+    std::fs::create_dir(lab.path("folder")).expect("a folder");
+    told.hear("cannot be read", &lab, delete(&["folder"]));
+    lab.write("utf16.csv", b"\xff\xfek\0e\0y\0\n\0a\0\n\0");
+    told.hear("the text is UTF-16", &lab, delete(&["utf16.csv"]));
+    lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
+    told.hear("is never closed", &lab, delete(&["unclosed.csv"]));
+    lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
+    told.hear("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
+    lab.write("keys.csv", "name,size\na,1\n");
+    told.hear("no column is headed", &lab, delete(&["keys.csv", "--column", "id"]));
+    told.hear("there is no column", &lab, delete(&["keys.csv", "--column", "3"]));
+    lab.write("twice.csv", "id,id\na,b\n");
+    told.hear("several columns are headed", &lab, delete(&["twice.csv", "--column", "id"]));
+    lab.write("object.json", "{\"keys\": []}\n");
+    told.hear("the document is not a JSON array", &lab, delete(&["object.json"]));
+    lab.write("keys.json", "[\"a\", \"b\"");
+    told.hear("mend it", &lab, lab.delete(["keys.json", "--report", "half.csv"]));
+    lab.write("lines.txt", "a\n");
+    lab.write("whole.json", "[\"a\"]");
+    told.hear("are for CSV", &lab, delete(&["whole.json", "--column", "2"]));
+
+    lab.delete(["lines.txt", "--report", "done.csv"]).run().code(0);
+    told.hear("this is the report of a job that ran", &lab, delete(&["done.csv"]));
+    told.hear("a report is what kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
+    told.hear("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
+    told.assert("inputs");
+}
+
+/// What is wrong with a single record stops nothing; its row says why.
+#[test]
+fn a_record_that_is_no_key_says_why() {
+    let lab = Lab::new();
+    let mut told = Told::new();
+    lab.write("keys.json", format!("[\"\", \"..\", \"{}\", 7, {{\"id\": \"a\"}}, \"config:a\"]", "k".repeat(513)));
+    let report = ["--report", "-", "--protect", "config:*"];
+    told.hear("the key is empty", &lab, lab.delete(["keys.json"]).args(report));
+    lab.write("latin1.txt", b"caf\xe9\n");
+    told.hear("the key is not UTF-8", &lab, lab.delete(["latin1.txt", "--report", "-"]));
+    told.assert("records");
+}

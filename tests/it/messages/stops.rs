@@ -1,0 +1,93 @@
+//! A job that ends early says why, and how to go on.
+
+use std::time::Duration;
+
+use assert_cmd::cargo::cargo_bin;
+use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
+use rustix::process::Signal;
+
+use super::Told;
+use crate::lab::{Kvsweep, Lab, NAMESPACE, wait_until};
+
+fn with(faults: Vec<Fault>) -> Lab {
+    let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
+    lab.keys(12);
+    lab
+}
+
+const ONE_BY_ONE: [&str; 7] = ["keys.txt", "--report", "report.csv", "--concurrency", "1", "--retries", "0"];
+
+/// Every request fails so.
+fn always(what: impl Into<What>) -> Lab {
+    with(vec![Fault::new(When::Probability(1.0), what.into()).everywhere()])
+}
+
+/// The sixth key fails so.
+fn midway(what: impl Into<What>) -> Lab {
+    with(vec![Fault::new(When::Key("key:5".to_owned()), what.into())])
+}
+
+#[test]
+fn a_job_that_is_stopped_says_how_to_go_on() {
+    let mut told = Told::new();
+    let hear = |told: &mut Told, phrase: &str, lab: &Lab, args: &[&str]| {
+        told.hear(phrase, lab, lab.delete(ONE_BY_ONE).args(args));
+    };
+
+    let lab = with(Vec::new());
+    told.hear("Authentication error", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_API_TOKEN", "wrong-0123456789"));
+    let wrong = NAMESPACE.replace('f', "0");
+    let account = lab.delete(ONE_BY_ONE).env("CLOUDFLARE_ACCOUNT_ID", &wrong);
+    told.hear("code 7003", &lab, account);
+    told.hear("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
+    hear(&mut told, "more than --max-keys", &lab, &["--max-keys", "5"]);
+    hear(&mut told, "--expect says", &lab, &["--expect", "5"]);
+    hear(&mut told, "the deadline came before the first delete", &always(What::Hang), &["--deadline", "1s"]);
+
+    let gone = midway(Canned::error(403, 10_000, "Authentication error"));
+    hear(&mut told, "Authentication error", &gone, &[]);
+    let lab = Lab::with(SandboxOptions { daily_deletes: Some(5), ..SandboxOptions::default() });
+    lab.keys(12);
+    hear(&mut told, "code 10048", &lab, &[]);
+    let refused = Canned::error(400, 10_001, "so the server says");
+    hear(&mut told, "--max-failures allows no more", &midway(refused.clone()), &["--max-failures", "1"]);
+    let first = with(vec![Fault::new(When::Key("key:1".to_owned()), refused.clone().into())]);
+    hear(&mut told, "--canary wants them all to be", &first, &["--canary", "3"]);
+    hear(&mut told, "tells why keys failed", &midway(refused), &["--failures", "failures.csv"]);
+    hear(&mut told, "unknown", &midway(What::Garbage), &[]);
+
+    let lab = with(Vec::new());
+    let stdin = lab.delete(["-", "--report", "report.csv", "--concurrency", "1", "--max-keys", "2"]).stdin("a\nb\nc\n");
+    told.hear("the input holds more than", &lab, stdin);
+
+    let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
+    let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-outage", "1s"];
+    let lab = with(down());
+    told.hear("has not answered well", &lab, lab.delete(args));
+    let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
+    hear(&mut told, "longer than --max-pause", &midway(throttled), &[]);
+    hear(&mut told, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
+
+    // A report that may not grow, as on a full disk.
+    let lab = with(Vec::new());
+    let shell = ["-c", "trap '' XFSZ; ulimit -f 0 && exec \"$0\" \"$@\""];
+    let full = lab.like(Kvsweep::new("/bin/sh".into(), lab.folder())).args(shell).arg(cargo_bin("kvsweep"));
+    let full = full.args(["delete", "--yes", "--rate", "none"]).args(ONE_BY_ONE);
+    told.hear_as("cannot write report.csv", "kvsweep delete keys.txt … (on a full disk)", &lab, full);
+    told.assert("stops");
+}
+
+#[test]
+fn a_signal_is_answered_with_the_way_to_go_on() {
+    let mut told = Told::new();
+    for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
+        let slow = Duration::from_millis(500);
+        let lab = Lab::with(SandboxOptions { latency: Some((slow, slow)), ..SandboxOptions::default() });
+        lab.keys(12);
+        let running = lab.start("run", lab.delete(ONE_BY_ONE));
+        wait_until("a key is sent", || !lab.deletes().is_empty());
+        running.signal(signal);
+        told.hear_running(&format!("{name} was received"), &lab, "kvsweep delete keys.txt …", running);
+    }
+    told.assert("signals");
+}

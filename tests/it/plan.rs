@@ -1,0 +1,179 @@
+//! What a dry run says about its keys: as text for a person, as an object for a script, and both of them true.
+
+use std::time::Duration;
+
+use kvsweep::clock::wall_now;
+use kvsweep::sandbox::SandboxOptions;
+use serde_json::{Value, json};
+
+use crate::lab::{Done, Lab};
+
+fn plan(done: &Done) -> Value {
+    done.summary()["plan"].clone()
+}
+
+/// 600 keys in three groups, two duplicates, three records that are no keys.
+fn mixed() -> Lab {
+    let lab = Lab::new();
+    let group = |prefix: &str, count| (0..count).map(|n| format!("{prefix}{n:04}\n")).collect::<Vec<_>>().concat();
+    let text = [
+        group("session:web:", 300),
+        group("session:app:", 150),
+        "session:web:0000\nsession:web:0001\n".to_owned(),
+        group("cache/", 120),
+        format!("..\n{}\n{}\n", "k".repeat(513), "k".repeat(600)),
+        group("loose", 30),
+    ];
+    lab.write("keys.txt", text.concat());
+    lab
+}
+
+fn dry_run(lab: &Lab, args: &[&str]) -> Done {
+    lab.kvsweep(["delete", "--dry-run"]).args(args).run()
+}
+
+#[test]
+fn a_dry_run_shows_what_it_would_delete() {
+    let lab = mixed();
+    let done = dry_run(&lab, &["keys.txt"]).code(3);
+    let from = done.stdout.find("\nfirst keys").expect("an outline");
+    insta::assert_snapshot!(&done.stdout[from..], @r"
+
+    first keys
+      session:web:0000
+      session:web:0001
+      session:web:0002
+    last keys
+      loose0027
+      loose0028
+      loose0029
+    name length  9 to 16 bytes, median 16
+    biggest prefixes
+      450  75.0 %  session:
+      300  50.0 %    session:web:
+      150  25.0 %    session:app:
+      120  20.0 %  cache/
+       30   5.0 %  (others)
+    invalid records, by reason
+      2  the key is longer than 512 bytes
+         record 574: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 574)
+         record 575: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 575)
+      1  `.` and `..` cannot be sent: URL parsers fold them away
+         record 573: .. (keys.txt line 573)
+
+    one by one   601 requests, at least 3.0s at this rate
+    with --bulk  2 requests, at once
+    list price   $0.00 on the paid plan, $0.01 where this month's 1,000,000 deletes are used up; 1 day on the free plan, at
+                 1,000 a day (Cloudflare's list of 2026-11, which may have changed)
+
+    This was a dry run: nothing was sent.
+    --report PATH lists the invalid records and why they are.
+    ");
+    assert_eq!(lab.server.requests(), 0);
+}
+
+#[test]
+fn the_object_is_the_same_plan() {
+    let lab = mixed();
+    let done = dry_run(&lab, &["keys.txt", "--json"]).code(3);
+    assert_eq!(done.stdout.lines().count(), 1, "{}", done.stdout);
+    assert!(!done.stderr.contains("session:"), "{}", done.stderr);
+    let (summary, plan) = (done.summary(), plan(&done));
+    assert_eq!((&summary["planned"], &plan["keys"]), (&600.into(), &600.into()));
+    assert_eq!(plan["first_keys"][0], "session:web:0000");
+    assert_eq!(plan["last_keys"], json!(["loose0027", "loose0028", "loose0029"]));
+    assert_eq!(plan["name_bytes"], json!({"shortest": 9, "median": 16, "longest": 16}));
+    let prefixes = plan["prefixes"].as_array().expect("prefixes");
+    let told: Vec<_> = prefixes.iter().map(|prefix| (&prefix["prefix"], &prefix["keys"], &prefix["share"])).collect();
+    assert_eq!(told, [(&json!("session:"), &json!(450), &json!(0.75)), (&json!("cache/"), &json!(120), &json!(0.2)),]);
+    assert_eq!(plan["prefixes_error"], 0);
+    let invalid = plan["invalid"].as_array().expect("reasons");
+    let counts: Vec<_> = invalid.iter().map(|reason| reason["records"].as_u64().expect("a count")).collect();
+    assert_eq!((counts.iter().sum::<u64>(), counts), (summary["invalid"].as_u64().expect("a count"), vec![2, 1]));
+    assert_eq!(invalid[1]["examples"][0]["record"], 573);
+    assert_eq!((&plan["way"], &plan["one_by_one"]["requests"]), (&"one_by_one".into(), &601.into()));
+    assert_eq!(plan["bulk"]["requests"], 2);
+    assert_eq!((&plan["price"]["usd_at_least"], &plan["price"]["usd_at_most"]), (&0.0.into(), &0.003.into()));
+    assert_eq!(plan["price"]["free_plan_days"], 1);
+}
+
+#[test]
+fn the_end_is_as_far_away_as_the_rate_makes_it() {
+    let lab = mixed();
+    let before = wall_now();
+    let args = ["keys.txt", "--json", "--rate", "100/1h"];
+    let slow = plan(&dry_run(&lab, &args).code(3));
+    let after = wall_now();
+    assert_eq!(
+        (&slow["one_by_one"]["at_least_s"], &slow["bulk"]["at_least_s"]),
+        (&(6.0 * 3_600.0).into(), &0.0.into())
+    );
+    let end = slow["one_by_one"]["ends_at"].as_str().expect("an end");
+    let end = humantime::parse_rfc3339(end).expect("a moment");
+    let began = end - Duration::from_hours(6);
+    // It is written in whole seconds.
+    assert!((before - Duration::from_secs(1)..=after).contains(&began), "{before:?} {began:?} {after:?}");
+    let said = dry_run(&lab, &["keys.txt", "--rate", "100/1h", "--deadline", "2h"]).code(3).stdout;
+    let words =
+        "one by one   601 requests, at least 6h at this rate, which is beyond --deadline 2h; begun now, it ends 20";
+    assert!(said.contains(words), "{said}");
+    let free = plan(&dry_run(&lab, &["keys.txt", "--json", "--rate", "none"]).code(3));
+    assert_eq!(free["one_by_one"]["ends_at"], Value::Null);
+}
+
+#[test]
+fn a_plan_for_bulk_says_so() {
+    let lab = mixed();
+    let plan = plan(&dry_run(&lab, &["keys.txt", "--json", "--bulk", "--batch-size", "100"]).code(3));
+    let told = (&plan["way"], &plan["one_by_one"]["requests"], &plan["bulk"]["requests"]);
+    assert_eq!(told, (&"bulk".into(), &601.into(), &7.into()));
+}
+
+#[test]
+fn the_keys_of_a_namespace_are_outlined_too() {
+    let lab = Lab::with(SandboxOptions::default());
+    let names: Vec<String> = (0..2_500).map(|n| format!("tmp:{}/{n}", n % 4)).collect();
+    lab.server.preload(names.iter().map(String::as_str).chain(["keep"]));
+    let done = dry_run(&lab, &["--prefix", "tmp:", "--json", "--rate", "none"]).code(0);
+    let plan = plan(&done);
+    assert_eq!((&plan["keys"], &plan["first_keys"][0]), (&2_500.into(), &"tmp:0/0".into()));
+    assert_eq!((&plan["prefixes"][0]["prefix"], &plan["prefixes"][0]["share"]), (&"tmp:".into(), &1.0.into()));
+    let longer = plan["prefixes"][0]["longer"].as_array().expect("longer ones");
+    assert!(longer.iter().all(|prefix| prefix["keys"] == 625) && longer.len() == 4, "{longer:?}");
+    // Three pages, the keys, and the proof of the namespace.
+    assert_eq!((&plan["one_by_one"]["requests"], &plan["bulk"]["requests"]), (&2_504.into(), &5.into()));
+    let said = dry_run(&lab, &["--prefix", "tmp:", "--rate", "none"]).code(0).stdout;
+    assert!(said.contains("  2,500   100 %  tmp:\n    625  25.0 %    tmp:0/\n"), "{said}");
+    assert!(lab.deletes().is_empty());
+}
+
+#[test]
+fn stdout_holds_nothing_but_what_was_asked_for() {
+    let lab = mixed();
+    let done = dry_run(&lab, &["keys.txt", "--report", "-"]).code(3);
+    assert!(!done.stdout.contains("list price") && done.stderr.contains("list price"), "{}", done.stderr);
+    lab.write("good.txt", "a:1\na:2\n");
+    let done = dry_run(&lab, &["good.txt", "-q"]).code(0);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+    lab.server.preload(["a:1", "a:2"]);
+    let done = lab.delete(["good.txt", "--report", "none", "--json"]).run().code(0);
+    assert_eq!(done.summary().get("plan"), None, "only a plan has a plan");
+}
+
+#[test]
+fn duplicates_that_were_not_looked_for_are_owned_up_to() {
+    let lab = mixed();
+    let done = dry_run(&lab, &["keys.txt", "--no-dedupe"]).code(3);
+    assert!(done.stdout.contains("(--no-dedupe)"), "{}", done.stdout);
+    assert!(!dry_run(&lab, &["keys.txt"]).code(3).stdout.contains("no-dedupe"));
+}
+
+#[test]
+fn an_input_without_a_key_has_no_outline() {
+    let lab = Lab::new();
+    lab.write("keys.txt", "");
+    let done = dry_run(&lab, &["keys.txt"]).code(0);
+    assert!(!done.stdout.contains("list price") && !done.stdout.contains("keys\n"), "{}", done.stdout);
+    let plan = plan(&dry_run(&lab, &["keys.txt", "--json"]).code(0));
+    assert_eq!((&plan["keys"], &plan["name_bytes"]), (&0.into(), &Value::Null));
+}
