@@ -45,6 +45,7 @@ use super::rehearsal::Rehearsal;
 use super::signals;
 use super::telling::Teller;
 use super::ticking::ticking;
+use super::watch::Watch;
 
 mod look;
 mod outlining;
@@ -63,16 +64,27 @@ const ROWS: usize = 16_384;
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
-/// Looks at the input, asks, deletes, and says what came of it.
+/// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut watch = Watch::new(job)?;
+    let ended = carry_out(job, screen, &mut watch);
+    watch.end(&ended);
+    ended
+}
+
+fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
     let opened = Opened::new(job)?;
+    watch.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
     let mut look = look(job, opened.journal.clone())?;
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
-        return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
+        return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
+    }
+    if let Some(plan) = &look.plan {
+        watch.counted(plan.records);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
@@ -88,14 +100,14 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     } else {
         match runtime.block_on(preflight::within(job.deadline, sending.meet(job, rehearsal.as_ref()))) {
             Ok(met) => Some(met),
-            Err(Missed::Stop(stop)) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
+            Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.totals, &stop)),
             Err(Missed::Error(error)) => return Err(error),
         }
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(sending.page(job, &met.client, pages)) {
             Ok(records) => *first = records,
-            Err(stop) => return stopped_before(job, None, sending.totals, &stop),
+            Err(stop) => return watch.close(before(job, None, sending.totals, &stop)),
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -125,7 +137,8 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
-    let Ended { end, written, kept, outline } = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
+    let Ended { end, written, kept, outline } =
+        sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -150,8 +163,8 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         notes,
     };
     match outline {
-        Some(outline) => closing.say_planned(&Preview { job, outline, now: wall_now() }),
-        None => closing.say(),
+        Some(outline) => watch.close_planned(closing, &Preview { job, outline, now: wall_now() }),
+        None => watch.close(closing),
     }
 }
 
@@ -229,7 +242,7 @@ impl Sending {
         plan: Option<&Plan<Broken>>,
         parts: Parts,
         runtime: &Runtime,
-        screen: &MultiProgress,
+        (screen, watch): (&MultiProgress, &Watch),
     ) -> Result<Ended, Error> {
         let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
@@ -247,7 +260,16 @@ impl Sending {
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let answering = parts.answering;
-        let send = move |request| answering.clone().answer(request);
+        watch.sent_before(&self.totals);
+        // It owns the way to the backup, whose writer ends once nobody can keep anything any more.
+        let send = move |request| {
+            let answer = answering.clone().answer(request);
+            async move {
+                let response = answer.await;
+                watch.answered(&response);
+                response
+            }
+        };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
             let flawed = (job.course() == Course::Check).then(Flawed::default);
@@ -265,6 +287,7 @@ impl Sending {
             let mut teller = Teller::default();
             let listener = |event| {
                 teller.on(&event);
+                watch.on(&event);
                 progress.borrow_mut().on(&event);
             };
             let (rows, outlining) = match flawed {
@@ -276,7 +299,10 @@ impl Sending {
             };
             let job = run_pipeline(state, records, rows, send, signals, listener);
             let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
-            let (mut end, outline) = ticking(&progress, both).await;
+            let (mut end, outline) = tokio::select! {
+                both = ticking(&progress, both) => both,
+                never = watch.keep() => match never {},
+            };
             progress.borrow_mut().finish();
             end.totals.requests += self.totals.requests;
             end.totals.retries += self.totals.retries;
@@ -336,6 +362,10 @@ pub(super) fn stopped_before(
     totals: Totals,
     stop: &Stop,
 ) -> Result<ExitCode, Error> {
+    before(job, plan, totals, stop).say()
+}
+
+fn before<'a>(job: &'a Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
     Closing {
         job,
         totals,
@@ -347,5 +377,4 @@ pub(super) fn stopped_before(
         backup: None,
         notes: Vec::new(),
     }
-    .say()
 }

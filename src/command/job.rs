@@ -8,12 +8,14 @@ use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
+use crate::monitoring::PingUrl;
 use crate::pipeline::{Batching, Course, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
 use crate::report::{Existing, Sync};
+use crate::shard::Shard;
 use crate::terminal::Shown;
 
 /// A job, with everything that can be refused before a file is opened already refused.
@@ -33,12 +35,12 @@ pub struct Job {
     pub failures: Option<PathBuf>,
     /// Where keys are backed up before they are deleted.
     pub backup: Option<PathBuf>,
-    /// Whether keys are looked for before they are deleted.
-    pub check: bool,
     /// Folders that are made with the files in them, where they are missing; those of others have to be there.
     pub folders: Vec<PathBuf>,
     /// The profile that values came from, for people.
     pub profile: Option<ProfileNote>,
+    /// Whether keys are looked for before they are deleted.
+    pub check: bool,
     /// What to do about files that exist.
     pub existing: Existing,
     /// When the report is forced out to the disk.
@@ -75,18 +77,29 @@ pub struct Job {
     pub progress: ProgressMode,
     /// In which form, where it is lines.
     pub lines: LineFormat,
+    /// Who else is told of it.
+    pub told: Told,
 }
 
 impl Job {
-    /// What is done about each key. A backup looks anyway.
-    pub(super) fn course(&self) -> Course {
-        match self.mode {
-            Mode::Check(_) => Course::Check,
-            _ if self.backup.is_some() => Course::BackUpAndDelete,
-            _ if self.check => Course::CheckAndDelete,
-            _ => Course::Delete,
+    /// Which part of the keys is taken, where it is not all.
+    pub fn shard(&self) -> Option<Shard> {
+        match &self.keys {
+            Keys::Inputs(inputs) => inputs.shard,
+            Keys::Namespace(wanted) => wanted.shard,
         }
     }
+}
+
+/// Who is told of a job that deletes.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The metrics file.
+    pub metrics_file: Option<PathBuf>,
+    /// What the job is called there.
+    pub job_name: Option<String>,
+    /// Where pings go.
+    pub ping: Option<PingUrl>,
 }
 
 /// Which profile was used.
@@ -101,6 +114,18 @@ pub struct ProfileNote {
 impl fmt::Display for ProfileNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.name, Shown(&self.file.to_string_lossy()))
+    }
+}
+
+impl Job {
+    /// What is done about each key. A backup looks anyway.
+    pub(super) fn course(&self) -> Course {
+        match self.mode {
+            Mode::Check(_) => Course::Check,
+            _ if self.backup.is_some() => Course::BackUpAndDelete,
+            _ if self.check => Course::CheckAndDelete,
+            _ => Course::Delete,
+        }
     }
 }
 
@@ -124,6 +149,8 @@ pub struct Inputs {
     pub dedupe: bool,
     /// Keys that are kept whatever the input says.
     pub filter: Filter,
+    /// The part that is taken; all, where there is none.
+    pub shard: Option<Shard>,
 }
 
 /// Keys that are listed.
@@ -135,6 +162,8 @@ pub struct Wanted {
     pub prefixes: Prefixes,
     /// Which of those.
     pub selection: Selection,
+    /// And which part of these; all, where there is none.
+    pub shard: Option<Shard>,
 }
 
 /// What is done with the keys.

@@ -73,8 +73,7 @@ impl Preview<'_> {
 
     fn cost(&self) -> Cost {
         let keys = self.outline.keys();
-        let reads = expected::reads(expected::planned(self.job), keys);
-        Cost::of(keys, expected::pages(self.job, keys), reads)
+        Cost::of(keys, expected::pages(self.job, keys), expected::reads(expected::planned(self.job), keys))
     }
 
     fn in_words(&self, way: &Way, is_chosen: bool) -> String {

@@ -9,7 +9,8 @@ use crate::profile::SETTINGS;
 
 /// Flags that no profile can set, with the reason: a file must not choose what is deleted, nor agree to it; what is
 /// about one run alone is said for that run.
-const NEVER: [&str; 26] = [
+const NEVER: [&str; 31] = [
+    "check",
     "format",
     "column",
     "no-header",
@@ -22,13 +23,17 @@ const NEVER: [&str; 26] = [
     "metadata",
     "dry-run",
     "sandbox",
-    "check",
     "yes",
     "expect",
     "allow-protected",
     "resume",
     "overwrite",
     "json",
+    "shard",
+    "shards",
+    "metrics-file",
+    "job-name",
+    "ping",
     "no-bulk",
     "profile",
     "config",
