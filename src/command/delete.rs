@@ -261,7 +261,7 @@ impl Sending {
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let answering = parts.answering;
         watch.sent_before(&self.totals);
-        // It owns the way to the backup, whose writer ends once nobody can keep anything any more.
+        // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
             let answer = answering.clone().answer(request);
             async move {
