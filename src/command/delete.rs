@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use indicatif::MultiProgress;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -16,9 +17,10 @@ use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
-use crate::outcome::{Settled, Status, StopReason};
+use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::{State, Totals};
 use crate::pipeline::{Course, End, Options, Pages as _, RetryPolicy, Stop, run as run_pipeline};
+use crate::plan::outline::Outline;
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, least_time};
@@ -37,6 +39,7 @@ use super::locate::{Missed, locate};
 use super::outputs::{Opened, Ready};
 use super::pages::{NamespacePages, next_page};
 use super::preflight;
+use super::preview::Preview;
 use super::reading::Broken;
 use super::rehearsal::Rehearsal;
 use super::signals;
@@ -45,9 +48,11 @@ use super::ticking::ticking;
 use super::watch::Watch;
 
 mod look;
+mod outlining;
 mod question;
 
 use look::{Supply, look};
+use outlining::{Flawed, outlined};
 use question::ask;
 
 /// Records read ahead.
@@ -132,28 +137,24 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
-    let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
+    let Ended { end, written, kept, outline } =
+        sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
     };
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
-    let (records, mut report) = (look.plan.as_ref().map(|plan| plan.records), report.as_deref());
-    if matches!(job.mode, Mode::Check(_)) {
+    let mut report = report.as_deref();
+    if outline.is_some() {
         if stop.is_some() {
             notes.extend(discard(&mut report));
-        }
-        let planned = end.totals.tally.get(Status::Planned);
-        if planned > 0 {
-            notes.push(expected::note(job, planned));
-            notes.extend(expected::bulk_note(job, planned));
         }
         notes.extend(dry_run_notes(job));
     }
     let closing = Closing {
         job,
         totals: end.totals,
-        records,
+        records: look.plan.as_ref().map(|plan| plan.records),
         elapsed: end.elapsed,
         stop: stop.as_ref(),
         report,
@@ -161,7 +162,10 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         backup: job.backup.as_deref().zip(kept),
         notes,
     };
-    watch.close(closing)
+    match outline {
+        Some(outline) => watch.close_planned(closing, &Preview { job, outline, now: wall_now() }),
+        None => watch.close(closing),
+    }
 }
 
 /// The parts of a job that are ready to run.
@@ -174,8 +178,16 @@ struct Parts {
     backup: Option<backup::Writer>,
 }
 
-/// How it ended, what came of the report, and how many records the backup got.
-type Ended = (End<Broken>, Result<Written, ReportError>, Option<u64>);
+/// How it ended.
+struct Ended {
+    end: End<Broken>,
+    /// What came of the report.
+    written: Result<Written, ReportError>,
+    /// How many records the backup got.
+    kept: Option<u64>,
+    /// What is planned, where keys were only looked for.
+    outline: Option<Outline>,
+}
 
 /// What all requests of a job draw on, the first one included.
 struct Sending {
@@ -260,8 +272,15 @@ impl Sending {
         };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
+            let flawed = (job.course() == Course::Check).then(Flawed::default);
             let (state, records) = match parts.supply {
-                Supply::Read(records) => (state, feed(records, AHEAD)),
+                Supply::Read(records) => {
+                    let records = match &flawed {
+                        Some(flawed) => flawed.among(records),
+                        None => records,
+                    };
+                    (state, feed(records, AHEAD))
+                }
                 Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
             };
             let progress = RefCell::new(Progress::new(progress, screen));
@@ -271,9 +290,17 @@ impl Sending {
                 watch.on(&event);
                 progress.borrow_mut().on(&event);
             };
-            let job = run_pipeline(state, records, parts.rows, send, signals, listener);
-            let mut end = tokio::select! {
-                end = ticking(&progress, job) => end,
+            let (rows, outlining) = match flawed {
+                Some(flawed) => {
+                    let (rows, settled) = mpsc::channel(AHEAD);
+                    (rows, Some(outlined(flawed, settled, parts.rows)))
+                }
+                None => (parts.rows, None),
+            };
+            let job = run_pipeline(state, records, rows, send, signals, listener);
+            let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
+            let (mut end, outline) = tokio::select! {
+                both = ticking(&progress, both) => both,
                 never = watch.keep() => match never {},
             };
             progress.borrow_mut().finish();
@@ -284,7 +311,7 @@ impl Sending {
                 Some(writer) => Some(writer.finish().await?),
                 None => None,
             };
-            Ok((end, parts.writer.finish().await, kept))
+            Ok(Ended { end, written: parts.writer.finish().await, kept, outline })
         })
     }
 }

@@ -20,10 +20,13 @@ pub(super) const BULK: Batching =
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    // What is looked for now is not looked for again by the job that is spoken of.
-    let course = if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() };
-    let requests = reads(course, keys) + batching.requests(keys) + pages(job, keys) + 1;
+    let requests = reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(&job.rates, requests))
+}
+
+/// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.
+pub(super) fn planned(job: &Job) -> Course {
+    if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() }
 }
 
 /// How many requests keys take at least before they may be deleted: metadata and value are read apart, and many are
@@ -42,12 +45,6 @@ pub(super) fn pages(job: &Job, keys: u64) -> u64 {
         Keys::Inputs(_) => 0,
         Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
     }
-}
-
-/// `deleting them takes …`, where there is no plan that shows more.
-pub(super) fn note(job: &Job, keys: u64) -> String {
-    let (requests, time) = requests(job, job.batching, keys);
-    format!("deleting them takes {}{}", counted(requests, "request"), at_least(time))
 }
 
 /// What `--bulk` would take, for a job that takes long without it.

@@ -73,7 +73,7 @@ impl Preview<'_> {
 
     fn cost(&self) -> Cost {
         let keys = self.outline.keys();
-        Cost::of(keys, expected::pages(self.job, keys), expected::reads(self.job.course(), keys))
+        Cost::of(keys, expected::pages(self.job, keys), expected::reads(expected::planned(self.job), keys))
     }
 
     fn in_words(&self, way: &Way, is_chosen: bool) -> String {

@@ -21,6 +21,7 @@ use crate::terminal::Shown;
 use super::closing::Closing;
 use super::error::Error;
 use super::job::{Connection, Job, Mode, NamespaceRef};
+use super::preview::Preview;
 use super::signals;
 
 /// How often the metrics are brought up to date.
@@ -164,6 +165,12 @@ impl Watch {
     pub(super) fn close(&mut self, closing: Closing<'_>) -> Result<ExitCode, Error> {
         self.ended = Some(closing.summary());
         closing.say()
+    }
+
+    /// As [`Watch::close`], with what is planned.
+    pub(super) fn close_planned(&mut self, closing: Closing<'_>, preview: &Preview<'_>) -> Result<ExitCode, Error> {
+        self.ended = Some(closing.summary());
+        closing.say_planned(preview)
     }
 
     /// Tells how it ended.

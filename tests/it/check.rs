@@ -20,14 +20,20 @@ fn calls(lab: &Lab, method: &str) -> Vec<Entry> {
 
 #[test]
 fn a_dry_run_tells_planned_from_absent_and_changes_nothing() {
-    let (lab, _) = filled(SandboxOptions::default(), 900);
+    let (lab, keys) = filled(SandboxOptions::default(), 900);
+    lab.write("keys.txt", keys.join("\n") + "\n..\n");
     let dry = ["delete", "keys.txt", "--dry-run", "--check", "--report", "plan.csv"];
-    let done = lab.kvsweep(dry).run().code(0);
+    let done = lab.kvsweep(dry).args(["--overwrite"]).run().code(3);
     assert!(done.stdout.contains("planned  600") && done.stdout.contains("absent   300"), "{}", done.stdout);
-    assert!(done.stdout.contains("nothing was deleted"), "{}", done.stdout);
+    assert!(done.stdout.contains("nothing was deleted") && done.stdout.contains("one by one"), "{}", done.stdout);
     assert_eq!(lab.server.requests(), 1 + 9, "the namespace, and a request for a hundred keys");
     assert_eq!((lab.server.len(), calls(&lab, "DELETE").len()), (601, 0));
-    for row in lab.rows("plan.csv") {
+    let again = lab.kvsweep(dry).args(["--overwrite", "--json"]).run().code(3);
+    let plan = &again.summary()["plan"];
+    assert_eq!((&plan["keys"], &plan["one_by_one"]["requests"]), (&600.into(), &601.into()), "{plan}");
+    assert!(plan.to_string().contains("fold"), "the record that is no key: {plan}");
+    let rows = lab.rows("plan.csv");
+    for row in rows.into_iter().filter(|row| row.status != "invalid") {
         let there = lab.server.contains(&row.key);
         assert_eq!(row.status, if there { "planned" } else { "absent" }, "{row:?}");
     }

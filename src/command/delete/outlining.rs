@@ -1,0 +1,56 @@
+//! The outline of a plan whose keys are looked for: of those that are there, and of the records that are no keys.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::command::reading::BoxedRecords;
+use crate::key::KeyName;
+use crate::outcome::{Settled, Status};
+use crate::plan::outline::{Flaws, Outline};
+use crate::record::{Content, Record};
+
+/// The records that are no keys. Their rows no longer say by which rule, so they are seen where they are read, in a thread
+/// of its own.
+#[derive(Debug, Default)]
+pub(super) struct Flawed(Arc<Mutex<Outline>>);
+
+impl Flawed {
+    /// The same records, looked at as they pass.
+    pub(super) fn among(&self, records: BoxedRecords) -> BoxedRecords {
+        let seen = Arc::clone(&self.0);
+        Box::new(records.inspect(move |record| {
+            if let Ok(record) = record
+                && matches!(record.content, Content::Invalid(_))
+            {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).add(record);
+            }
+        }))
+    }
+
+    fn flaws(&self) -> Flaws {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).flaws)
+    }
+}
+
+/// Passes every row on, and outlines what they say is to be deleted.
+pub(super) async fn outlined(
+    flawed: Flawed,
+    mut settled: mpsc::Receiver<Settled>,
+    rows: mpsc::Sender<Settled>,
+) -> Outline {
+    let mut outline = Outline::default();
+    while let Some(row) = settled.recv().await {
+        if row.status == Status::Planned
+            && let Ok(key) = KeyName::new(&*row.key)
+        {
+            outline.take(Record { number: row.number, content: Content::Key(key) });
+        }
+        // Where nobody takes it, the pipeline hears of that by its own channel.
+        if rows.send(row).await.is_err() {
+            break;
+        }
+    }
+    outline.flaws = flawed.flaws();
+    outline
+}
