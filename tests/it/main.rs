@@ -13,6 +13,7 @@ mod bulk;
 mod config;
 mod delete;
 mod disk;
+mod docs;
 mod dry_run;
 mod formats;
 mod guards;
