@@ -19,10 +19,11 @@
 //! - [`backup`]: values on the disk before they are deleted, and back again.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
+//! - [`progress`], [`logging`], [`terminal`]: what people see; [`monitoring`]: who else is told.
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
 //! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
-//! - [`key`], [`record`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
+//! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
 //! # Examples
@@ -154,6 +155,7 @@ pub mod input;
 pub mod key;
 pub mod listing;
 pub mod logging;
+pub mod monitoring;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;
@@ -164,5 +166,6 @@ pub mod record;
 pub mod report;
 pub mod review;
 pub mod sandbox;
+pub mod shard;
 pub mod terminal;
 pub mod wrangler;

@@ -29,7 +29,13 @@ impl RecordNumber {
     /// The position after this one.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        self.plus(1)
+    }
+
+    /// The position so many after this one.
+    #[must_use]
+    pub fn plus(self, positions: u64) -> Self {
+        Self(self.0.saturating_add(positions))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request, Url};
+use reqwest::{ClientBuilder, Method, Request, Url};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ use crate::api::classify::{Body, Call, Head, classify};
 use crate::api::client::ClientError;
 use crate::api::tls::{self, TrustError};
 use crate::api::transport;
-use crate::api::url::BaseUrl;
+use crate::api::url::{BaseUrl, Peer};
 use crate::api::usual::Usual;
 use crate::api::values::{Room, SMALL_VALUE_BYTES};
 use crate::clock::wall_now;
@@ -70,6 +70,31 @@ impl Ask {
     }
 }
 
+/// A client for `peer` with `settings`, that does nothing unasked. Sends nothing yet.
+pub(crate) fn connect(
+    peer: Peer,
+    ca_file: Option<&Path>,
+    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        // By default a DELETE is sent again to wherever a redirect points, secrets included.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // By default some failures are repeated unseen, outside of our count and budget.
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true);
+    // A proxy from the environment is not meant for this machine, and could not reach it.
+    let builder = if peer.is_loopback { builder.no_proxy() } else { builder };
+    let builder = tls::trust(settings(builder), peer, ca_file)?;
+    builder.build().map_err(|error| {
+        if tls::is_without_roots(&error) {
+            ClientError::Trust(TrustError::NoRoots)
+        } else {
+            ClientError::Build(transport::story(&error))
+        }
+    })
+}
+
 /// Connections to one server, and the secrets that open it.
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -87,32 +112,18 @@ impl Http {
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("kvsweep/", env!("CARGO_PKG_VERSION"))));
         // The client would add it.
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let builder = reqwest::Client::builder()
-            // By default a DELETE is sent again to wherever a redirect points, secrets included.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // By default some failures are repeated unseen, outside of our count and budget.
-            .retry(reqwest::retry::never())
-            .connect_timeout(options.timeout.min(MAX_CONNECT))
-            .pool_idle_timeout(POOL_IDLE)
-            // Fewer, and connections are thrown away between two requests.
-            .pool_max_idle_per_host(options.concurrency.max(1))
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE)
-            .http2_keep_alive_while_idle(true)
-            // So that large values that wait for room do not hold up the other answers of the same connection.
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(connection_window(options.concurrency))
-            .tcp_nodelay(true);
-        // A proxy from the environment is not meant for this machine, and could not reach it.
-        let builder = if options.base_url.is_loopback() { builder.no_proxy() } else { builder };
-        let builder = tls::trust(builder, options.base_url, options.ca_file)?;
-        let client = builder.build().map_err(|error| {
-            if tls::is_without_roots(&error) {
-                ClientError::Trust(TrustError::NoRoots)
-            } else {
-                ClientError::Build(transport::story(&error))
-            }
+        let client = connect(options.base_url.peer(), options.ca_file, |builder| {
+            builder
+                .connect_timeout(options.timeout.min(MAX_CONNECT))
+                .pool_idle_timeout(POOL_IDLE)
+                // Fewer, and connections are thrown away between two requests.
+                .pool_max_idle_per_host(options.concurrency.max(1))
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .http2_keep_alive_timeout(KEEP_ALIVE)
+                .http2_keep_alive_while_idle(true)
+                // So that large values that wait for room do not hold up the other answers of the same connection.
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(connection_window(options.concurrency))
         })?;
         let (credentials, timeout) = (options.credentials, options.timeout);
         Ok(Self { client, headers, credentials, timeout, usual: Usual::default() })

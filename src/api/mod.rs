@@ -4,9 +4,9 @@
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
 //! - `tls`: whom the connection trusts.
-//! - `http`: one request, its time and size limited. `client`: the calls to one namespace, made of such; `bulk`: the one
-//!   that deletes many keys; `listing`: a page of keys, asked for and read; `values`: what a key holds; `putting`: puts
-//!   many keys back.
+//! - `http`: a client that does nothing unasked; one request, its time and size limited. `client`: the calls to one
+//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
+//!   `values`: what a key holds; `putting`: puts many keys back.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
@@ -37,8 +37,11 @@ pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDe
 pub use auth::{Credentials, CredentialsError};
 pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
+pub(crate) use http::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use putting::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use tls::TrustError;
+pub(crate) use transport::story;
+pub(crate) use url::Peer;
 pub use url::{BaseUrl, BaseUrlError, NotItself, Owner};
 pub use values::{MAX_VALUE_BYTES, Metadata, Room, Value};

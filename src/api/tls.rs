@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 use crate::api::transport;
-use crate::api::url::BaseUrl;
+use crate::api::url::Peer;
 
 /// The largest file of certificates that is read, in bytes; the system's own has about 220 KB.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -47,15 +47,11 @@ pub enum TrustError {
 
 /// Says which certificates are trusted. For plain `http` none are loaded: it takes time, and a machine without any
 /// can still talk to itself.
-pub(crate) fn trust(
-    builder: ClientBuilder,
-    base: &BaseUrl,
-    ca_file: Option<&Path>,
-) -> Result<ClientBuilder, TrustError> {
+pub(crate) fn trust(builder: ClientBuilder, peer: Peer, ca_file: Option<&Path>) -> Result<ClientBuilder, TrustError> {
     // Fails where somebody in the process did it before, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let own = ca_file.map(certificates).transpose()?.unwrap_or_default();
-    Ok(if base.is_plain() { builder.tls_certs_only(own) } else { builder.tls_certs_merge(own).https_only(true) })
+    Ok(if peer.is_plain { builder.tls_certs_only(own) } else { builder.tls_certs_merge(own).https_only(true) })
 }
 
 /// Whether a client could not be built for want of certificates.
@@ -94,9 +90,10 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::url::BaseUrl;
 
     fn attempt(base: &str, ca_file: Option<&Path>) -> Result<ClientBuilder, TrustError> {
-        trust(reqwest::Client::builder(), &base.parse().unwrap(), ca_file)
+        trust(reqwest::Client::builder(), base.parse::<BaseUrl>().unwrap().peer(), ca_file)
     }
 
     #[test]

@@ -16,8 +16,26 @@ use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
 pub struct BaseUrl {
     origin: String,
     path: String,
-    is_plain: bool,
-    is_loopback: bool,
+    peer: Peer,
+}
+
+/// What has to be known of a server before a connection to it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// Whether it is spoken to without TLS.
+    pub(crate) is_plain: bool,
+    /// Whether it is on this machine.
+    pub(crate) is_loopback: bool,
+}
+
+impl Peer {
+    /// `host` as a parsed URL has it: lower case, IPv4 in its usual form, IPv6 in brackets.
+    pub(crate) fn new(host: &str, is_plain: bool) -> Self {
+        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_loopback =
+            host == "localhost" || address.unwrap_or(host).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        Self { is_plain, is_loopback }
+    }
 }
 
 /// Why a text cannot be the base URL. Never holds the text itself: it may carry a password.
@@ -60,12 +78,11 @@ impl BaseUrl {
 
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
-        self.is_loopback
+        self.peer.is_loopback
     }
 
-    /// Whether it is `http`.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.is_plain
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
     }
 }
 
@@ -86,8 +103,8 @@ impl FromStr for BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(BaseUrlError::QueryOrFragment);
         }
-        let is_loopback = is_loopback(host);
-        if is_plain && !is_loopback {
+        let peer = Peer::new(host, is_plain);
+        if is_plain && !peer.is_loopback {
             return Err(BaseUrlError::PlainHttp(host.to_owned()));
         }
         let written =
@@ -97,12 +114,7 @@ impl FromStr for BaseUrl {
         if url.path() != written && !(written.is_empty() && url.path() == "/") {
             return Err(BaseUrlError::Path(url.path().to_owned()));
         }
-        Ok(Self {
-            origin: url.origin().ascii_serialization(),
-            path: written.trim_end_matches('/').to_owned(),
-            is_plain,
-            is_loopback,
-        })
+        Ok(Self { origin: url.origin().ascii_serialization(), path: written.trim_end_matches('/').to_owned(), peer })
     }
 }
 
@@ -110,12 +122,6 @@ impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, self.path)
     }
-}
-
-/// `host` as a parsed URL has it: lower case, IPv4 in its usual form, IPv6 in brackets.
-fn is_loopback(host: &str) -> bool {
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    host == "localhost" || address.unwrap_or(host).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The URLs of one namespace.

@@ -12,6 +12,7 @@ use super::pace::{PaceArgs, RequestArgs};
 use super::profile::ProfileArgs;
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
+use super::schedule::ScheduleArgs;
 use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
 
 const AFTER_HELP: &str = "\
@@ -59,6 +60,10 @@ pub struct DeleteArgs {
     #[command(flatten, next_help_heading = "Pace")]
     pub pace: PaceArgs,
 
+    /// For jobs that nobody watches.
+    #[command(flatten, next_help_heading = "Schedule")]
+    pub schedule: ScheduleArgs,
+
     /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
@@ -100,6 +105,7 @@ impl DeleteArgs {
         self.check_namespace()?;
         self.check_report()?;
         self.check_outputs()?;
+        self.check_schedule(matches)?;
         check_rates(&self.pace.requests)?;
         self.check_bulk(matches)
     }
@@ -190,6 +196,18 @@ impl DeleteArgs {
         }
     }
 
+    fn check_schedule(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+        let SafetyArgs { dry_run, sandbox, .. } = self.safety;
+        let untold = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
+        self.schedule.settle(untold, matches)?;
+        if self.schedule.is_sharded() && self.safety.expect.is_some() {
+            return Contradiction::conflict(
+                "--expect cannot be used with --shard: nobody knows beforehand how many keys each shard holds",
+            );
+        }
+        Ok(())
+    }
+
     /// Outputs that would replace an input or each other. Only equal names are seen here, not equal files.
     fn check_outputs(&self) -> Result<(), Contradiction> {
         let report = match &self.report.report {
@@ -200,7 +218,8 @@ impl DeleteArgs {
         if report.is_some() && report == failures {
             return Contradiction::conflict("--report and --failures cannot be the same file");
         }
-        for (flag, output) in [("--report", report), ("--failures", failures)] {
+        let metrics = self.schedule.metrics_file.as_ref();
+        for (flag, output) in [("--report", report), ("--failures", failures), ("--metrics-file", metrics)] {
             let is_output = |input: &InputArg| matches!(input, InputArg::Path(input) if Some(input) == output);
             if self.inputs.iter().any(is_output) {
                 return Contradiction::conflict(format!("{flag} names one of the inputs, which it would replace"));

@@ -5,7 +5,7 @@
 //!
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
-//!   [`connection`] and [`output`]
+//!   [`schedule`], [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
@@ -37,6 +37,8 @@ pub mod restore;
 pub mod review;
 pub mod safety;
 pub mod sandbox;
+pub mod schedule;
+mod scheduler;
 mod secret;
 pub mod value;
 pub mod whoami;

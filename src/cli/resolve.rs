@@ -8,7 +8,7 @@ use crate::api::{BulkEndpoint, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
     Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
-    ReportTo, RestoreJob, Reviewing, Serving, Task, Wanted, WhoamiJob,
+    ReportTo, RestoreJob, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
@@ -29,6 +29,7 @@ use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::pace::{BulkEndpointArg, RequestArgs};
 use super::profile::Used;
+use super::scheduler;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
 };
@@ -115,18 +116,20 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
     let filter = keeping(filter, used, args.safety.allow_protected)?;
+    let shard = scheduler::shard(&args.schedule)?;
     let keys = if listed {
         let connection = match &mode {
             Mode::Real(connection) => connection.clone(),
             Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
         };
-        Keys::Namespace(Box::new(wanted(args.namespace, connection, filter)))
+        Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) }))
     } else {
         Keys::Inputs(Inputs {
             sources: sources(args.inputs)?,
             dedupe: !args.input.no_dedupe,
             options: input_options(args.input),
             filter,
+            shard,
         })
     };
     let is_bulk = args.pace.is_bulk();
@@ -156,7 +159,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         },
         json: args.report.json,
         quiet: args.output.log.quiet,
-        rates: rates(args.pace.requests.rates),
+        rates: scheduler::shared(rates(args.pace.requests.rates), shard)?,
         concurrency: args.pace.concurrency.into(),
         batching: if is_bulk {
             Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
@@ -180,6 +183,11 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         grace: args.pace.grace,
         progress,
         lines: line_format(args.output.log.log_format),
+        told: Told {
+            metrics_file: args.schedule.metrics_file,
+            job_name: args.schedule.job_name,
+            ping: args.schedule.ping,
+        },
     })
 }
 
@@ -193,6 +201,7 @@ fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filt
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },
+        shard: None,
     }
 }
 

@@ -49,6 +49,26 @@ struct WithPlan<'a, P> {
 }
 
 impl Closing<'_> {
+    fn code(&self) -> ExitCode {
+        ExitCode::for_job(self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal), &self.totals.tally)
+    }
+
+    /// The job in numbers.
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            records: self.records.unwrap_or(self.totals.records),
+            tally: self.totals.tally,
+            resumed: self.totals.resumed,
+            requests: self.totals.requests,
+            retries: self.totals.retries,
+            throttled: self.totals.throttled,
+            elapsed: self.elapsed,
+            stopped: self.stop.map(|stop| stop.reason),
+            dry_run: matches!(self.job.mode, Mode::DryRun),
+            exit_code: self.code().as_u8(),
+        }
+    }
+
     /// Prints the summary and returns the exit code.
     pub(super) fn say(self) -> Result<ExitCode, Error> {
         self.say_with(None)
@@ -60,23 +80,7 @@ impl Closing<'_> {
     }
 
     fn say_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
-        let code = ExitCode::for_job(
-            self.stop.map(|stop| stop.reason),
-            self.stop.and_then(|stop| stop.signal),
-            &self.totals.tally,
-        );
-        let summary = Summary {
-            records: self.records.unwrap_or(self.totals.records),
-            tally: self.totals.tally,
-            resumed: self.totals.resumed,
-            requests: self.totals.requests,
-            retries: self.totals.retries,
-            throttled: self.totals.throttled,
-            elapsed: self.elapsed,
-            stopped: self.stop.map(|stop| stop.reason),
-            dry_run: matches!(self.job.mode, Mode::DryRun),
-            exit_code: code.as_u8(),
-        };
+        let (code, summary) = (self.code(), self.summary());
         if let Some(stop) = self.stop {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
@@ -114,6 +118,9 @@ impl Closing<'_> {
             // The reason is only the nearest word for it.
             lines.pop();
             lines.push("stopped early: the server is not trusted, or does not answer as the API does".to_owned());
+        }
+        if let Some(shard) = self.job.shard() {
+            lines.push(format!("shard: {shard}, and nothing of the others"));
         }
         if let Some(report) = self.report {
             lines.push(format!("report: {}", Shown(&report.to_string_lossy())));

@@ -41,6 +41,7 @@ use super::rehearsal::Rehearsal;
 use super::signals;
 use super::telling::Teller;
 use super::ticking::ticking;
+use super::watch::Watch;
 
 mod look;
 mod question;
@@ -57,16 +58,27 @@ const ROWS: usize = 16_384;
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
-/// Looks at the input, asks, deletes, and says what came of it.
+/// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut watch = Watch::new(job)?;
+    let ended = carry_out(job, screen, &mut watch);
+    watch.end(&ended);
+    ended
+}
+
+fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
     let opened = Opened::new(job)?;
+    watch.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
     let mut look = look(job, opened.journal.clone())?;
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
-        return stopped_before(job, look.plan.as_ref(), Totals::default(), &stop);
+        return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
+    }
+    if let Some(plan) = &look.plan {
+        watch.counted(plan.records);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
@@ -82,14 +94,14 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     } else {
         match runtime.block_on(preflight::within(job.deadline, sending.meet(job, rehearsal.as_ref()))) {
             Ok(met) => Some(met),
-            Err(Missed::Stop(stop)) => return stopped_before(job, look.plan.as_ref(), sending.totals, &stop),
+            Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.totals, &stop)),
             Err(Missed::Error(error)) => return Err(error),
         }
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(sending.page(job, &met.client, pages)) {
             Ok(records) => *first = records,
-            Err(stop) => return stopped_before(job, None, sending.totals, &stop),
+            Err(stop) => return watch.close(before(job, None, sending.totals, &stop)),
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -118,7 +130,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
     let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
-    let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, screen)?;
+    let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -134,7 +146,7 @@ pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> 
         backup: job.backup.as_deref().zip(kept),
         notes: which.into_iter().chain(rehearsal.iter().flat_map(Rehearsal::ending)).collect(),
     };
-    closing.say()
+    watch.close(closing)
 }
 
 /// The parts of a job that are ready to run.
@@ -201,7 +213,7 @@ impl Sending {
         plan: Option<&Plan<Broken>>,
         parts: Parts,
         runtime: &Runtime,
-        screen: &MultiProgress,
+        (screen, watch): (&MultiProgress, &Watch),
     ) -> Result<Ended, Error> {
         let (rates, batching) = (job.rates.clone(), job.batching);
         let progress = ProgressOptions {
@@ -217,7 +229,15 @@ impl Sending {
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let answering = parts.answering;
-        let send = move |request| answering.clone().answer(request);
+        watch.sent_before(&self.totals);
+        let send = |request| {
+            let answer = answering.clone().answer(request);
+            async move {
+                let response = answer.await;
+                watch.answered(&response);
+                response
+            }
+        };
         runtime.block_on(async {
             let signals = signals::listen().map_err(Error::system("listen to signals"))?;
             let (state, records) = match parts.supply {
@@ -228,10 +248,14 @@ impl Sending {
             let mut teller = Teller::default();
             let listener = |event| {
                 teller.on(&event);
+                watch.on(&event);
                 progress.borrow_mut().on(&event);
             };
             let job = run_pipeline(state, records, parts.rows, send, signals, listener);
-            let mut end = ticking(&progress, job).await;
+            let mut end = tokio::select! {
+                end = ticking(&progress, job) => end,
+                never = watch.keep() => match never {},
+            };
             progress.borrow_mut().finish();
             end.totals.requests += self.totals.requests;
             end.totals.retries += self.totals.retries;
@@ -290,6 +314,10 @@ pub(super) fn stopped_before(
     totals: Totals,
     stop: &Stop,
 ) -> Result<ExitCode, Error> {
+    before(job, plan, totals, stop).say()
+}
+
+fn before<'a>(job: &'a Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
     Closing {
         job,
         totals,
@@ -301,5 +329,4 @@ pub(super) fn stopped_before(
         backup: None,
         notes: Vec::new(),
     }
-    .say()
 }

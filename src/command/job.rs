@@ -8,12 +8,14 @@ use crate::api::{BaseUrl, BulkEndpoint, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
+use crate::monitoring::PingUrl;
 use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
 use crate::report::{Existing, Sync};
+use crate::shard::Shard;
 use crate::terminal::Shown;
 
 /// A job, with everything that can be refused before a file is opened already refused.
@@ -73,6 +75,29 @@ pub struct Job {
     pub progress: ProgressMode,
     /// In which form, where it is lines.
     pub lines: LineFormat,
+    /// Who else is told of it.
+    pub told: Told,
+}
+
+impl Job {
+    /// Which part of the keys is taken, where it is not all.
+    pub fn shard(&self) -> Option<Shard> {
+        match &self.keys {
+            Keys::Inputs(inputs) => inputs.shard,
+            Keys::Namespace(wanted) => wanted.shard,
+        }
+    }
+}
+
+/// Who is told of a job that deletes.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The metrics file.
+    pub metrics_file: Option<PathBuf>,
+    /// What the job is called there.
+    pub job_name: Option<String>,
+    /// Where pings go.
+    pub ping: Option<PingUrl>,
 }
 
 /// Which profile was used.
@@ -110,6 +135,8 @@ pub struct Inputs {
     pub dedupe: bool,
     /// Keys that are kept whatever the input says.
     pub filter: Filter,
+    /// The part that is taken; all, where there is none.
+    pub shard: Option<Shard>,
 }
 
 /// Keys that are listed.
@@ -121,6 +148,8 @@ pub struct Wanted {
     pub prefixes: Prefixes,
     /// Which of those.
     pub selection: Selection,
+    /// And which part of these; all, where there is none.
+    pub shard: Option<Shard>,
 }
 
 /// What is done with the keys.

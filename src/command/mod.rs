@@ -6,7 +6,8 @@
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
-//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile.
+//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
+//!   and pings say.
 //! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
@@ -45,12 +46,15 @@ mod sandbox;
 mod signals;
 mod telling;
 mod ticking;
+mod watch;
 mod whoami;
 
 pub use asking::Patience;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
-pub use job::{Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Wanted};
+pub use job::{
+    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Told, Wanted,
+};
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use publish::{Document, Publishing};

@@ -74,10 +74,7 @@ impl Opened {
         let report = match &job.report {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
-            ReportTo::Default => Some(Pending::ToBeMade(match job.mode {
-                Mode::DryRun | Mode::Real(_) => default_path(wall_now()),
-                Mode::Rehearsal => rehearsal_path(&default_path(wall_now())),
-            })),
+            ReportTo::Default => Some(Pending::ToBeMade(named(job, default_path(wall_now())))),
             ReportTo::File(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => {
@@ -235,7 +232,18 @@ fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> b
     Ok(())
 }
 
-/// A rehearsal's report must not pass for the record of a job that deleted something.
-fn rehearsal_path(path: &Path) -> PathBuf {
-    path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into()
+/// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the
+/// same second.
+fn named(job: &Job, path: PathBuf) -> PathBuf {
+    let path = match job.mode {
+        Mode::DryRun | Mode::Real(_) => path,
+        Mode::Rehearsal => path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into(),
+    };
+    match job.shard() {
+        Some(shard) => {
+            let part = format!("-shard-{}-of-{}.csv", shard.number(), shard.count());
+            path.to_string_lossy().replacen(".csv", &part, 1).into()
+        }
+        None => path,
+    }
 }

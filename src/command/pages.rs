@@ -12,27 +12,32 @@ use crate::pipeline::state::Totals;
 use crate::pipeline::{Pages, RetryPolicy, Stop};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
+use crate::shard::Shard;
 use crate::terminal::{Shown, duration};
 
 use super::job::{Job, Wanted};
 
-/// Numbers the wanted keys in the order in which they are listed.
+/// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
+/// no two parts give the same number.
 #[derive(Debug)]
 pub(super) struct NamespacePages {
     lister: Lister,
     selection: Selection,
+    shard: Option<Shard>,
     next: RecordNumber,
 }
 
 impl NamespacePages {
     pub(super) fn new(wanted: &Wanted) -> Self {
         let lister = Lister::new(wanted.prefixes.clone(), Position::default());
-        Self { lister, selection: wanted.selection.clone(), next: RecordNumber::FIRST }
+        let first = wanted.shard.map_or(0, |shard| u64::from(shard.index()));
+        let next = RecordNumber::FIRST.plus(first);
+        Self { lister, selection: wanted.selection.clone(), shard: wanted.shard, next }
     }
 
     fn record(&mut self, key: ListedKey) -> Record {
         let number = self.next;
-        self.next = number.next();
+        self.next = number.plus(self.shard.map_or(1, |shard| shard.count().get().into()));
         let content = match KeyName::new(key.name.as_str()) {
             Ok(key) => Content::Key(key),
             Err(error) => Content::Invalid(Box::new(Invalid {
@@ -52,7 +57,7 @@ impl Pages for NamespacePages {
 
     fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop> {
         let mut keys = self.lister.accept(page).map_err(|error| unordered(&error, AGAIN))?;
-        keys.retain(|key| self.selection.wants(key));
+        keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)) && self.selection.wants(key));
         Ok(keys.into_iter().map(|key| self.record(key)).collect())
     }
 

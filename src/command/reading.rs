@@ -10,6 +10,7 @@ use crate::input::{Fingerprint, InputError, InputOptions, KeySet, Records, Sourc
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
+use crate::shard::Shard;
 
 use super::job::Inputs;
 
@@ -29,6 +30,21 @@ pub enum Broken {
         record: RecordNumber,
         /// What the input holds there.
         key: String,
+        /// The journal.
+        report: PathBuf,
+    },
+    /// The journal has a record of another part.
+    #[error(
+        "record {record} ({key:?}) is not of shard {shard}, but {} has a row for it: it is the report of another shard; \
+         give --resume the report of this one", report.display()
+    )]
+    OtherShard {
+        /// Which record.
+        record: RecordNumber,
+        /// What the input holds there.
+        key: String,
+        /// The part that was asked for.
+        shard: Shard,
         /// The journal.
         report: PathBuf,
     },
@@ -53,7 +69,7 @@ impl Broken {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Input(error) => error.is_usage(),
-            Self::OtherInput { .. } => true,
+            Self::OtherInput { .. } | Self::OtherShard { .. } => true,
             Self::Changed { .. } | Self::Open { .. } => false,
         }
     }
@@ -66,6 +82,7 @@ pub(super) struct Reading {
     pub(super) options: InputOptions,
     pub(super) dedupe: bool,
     pub(super) filter: Filter,
+    pub(super) shard: Option<Shard>,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
 }
@@ -83,8 +100,15 @@ pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Broken>> +
 
 impl Reading {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
-        let Inputs { sources, options, dedupe, filter } = inputs;
-        Self { sources: sources.clone(), options: options.clone(), dedupe: *dedupe, filter: filter.clone(), journal }
+        let Inputs { sources, options, dedupe, filter, shard } = inputs;
+        Self {
+            sources: sources.clone(),
+            options: options.clone(),
+            dedupe: *dedupe,
+            filter: filter.clone(),
+            shard: *shard,
+            journal,
+        }
     }
 
     /// The state of every input, where all of them are files that can be read twice; `None` where one is not.
@@ -106,12 +130,18 @@ impl Reading {
         if prompt { Supply::Prompt } else { Supply::Slow }
     }
 
-    /// Every record: read, filtered, marked as duplicate or as settled before.
+    /// Every record of this part: read, filtered, marked as duplicate or as settled before.
     pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
         let records = Records::new(self.sources.clone(), self.options.clone());
         let records = if notes == Notes::Given { records } else { records.without_notes() };
-        let filter = self.filter.clone();
-        let filtered = records.map(move |record| Ok(filter.apply(record?)));
+        let (filter, shard, journal) = (self.filter.clone(), self.shard, self.journal.clone());
+        let filtered = records.filter_map(move |record| match (record, shard) {
+            (Ok(record), Some(shard)) if !shard.owns_record(&record) => {
+                not_of_another(&record, shard, journal.as_ref()).err().map(Err)
+            }
+            (Ok(record), _) => Some(Ok(filter.apply(record))),
+            (Err(error), _) => Some(Err(error.into())),
+        });
         let deduped: BoxedRecords =
             if self.dedupe { Box::new(dedupe(filtered, KeySet::new(), self.supply())) } else { Box::new(filtered) };
         match self.journal.clone() {
@@ -140,12 +170,28 @@ impl Reading {
     }
 }
 
+/// Every row of the journal is about this part, if it is the right one.
+fn not_of_another(record: &Record, shard: Shard, journal: Option<&(Arc<Journal>, PathBuf)>) -> Result<(), Broken> {
+    match journal {
+        Some((journal, report)) if journal.has_row(record.number) => {
+            let key = key_of(record).unwrap_or_default().to_owned();
+            Err(Broken::OtherShard { record: record.number, key, shard, report: report.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the record's row shows as its key.
+fn key_of(record: &Record) -> Option<&str> {
+    match &record.content {
+        Content::Key(key) | Content::Duplicate(key) => Some(key.as_str()),
+        Content::Invalid(invalid) => Some(&invalid.key),
+        Content::Settled => None,
+    }
+}
+
 fn settled_before(record: Record, journal: &Journal, report: &Path) -> Result<Record, Broken> {
-    let key = match &record.content {
-        Content::Key(key) | Content::Duplicate(key) => key.as_str(),
-        Content::Invalid(invalid) => &invalid.key,
-        Content::Settled => return Ok(record),
-    };
+    let Some(key) = key_of(&record) else { return Ok(record) };
     match journal.verdict(record.number, key) {
         Verdict::Todo => Ok(record),
         Verdict::Settled => Ok(Record { content: Content::Settled, ..record }),

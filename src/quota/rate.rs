@@ -53,6 +53,15 @@ impl Rate {
         self.count
     }
 
+    /// Part `index` (from 0) of this rate shared out among `count`: together they are exactly this rate. `None` where
+    /// there are more parts than requests and nothing is left for this one.
+    #[must_use]
+    pub fn share(self, index: u32, count: NonZeroU32) -> Option<Self> {
+        let (whole, rest) = (self.count.get() / count, self.count.get() % count);
+        let count = NonZeroU32::new(whole + u32::from(index < rest))?;
+        Some(Self { count, ..self })
+    }
+
     /// The length of a window.
     pub fn window(self) -> Duration {
         self.window
@@ -94,6 +103,22 @@ mod tests {
         assert_eq!("200/s".parse(), Ok(Rate::PER_ADDRESS));
         assert_eq!(Rate::PER_USER.to_string(), "1200/5m");
         assert_eq!("1/1h30m".parse::<Rate>().unwrap().window(), Duration::from_mins(90));
+    }
+
+    #[test]
+    fn shares_add_up_and_differ_by_one_at_most() {
+        for count in [1_u32, 2, 3, 7, 200, 1_199, 1_200] {
+            let parts = (0..count).map(|index| Rate::PER_USER.share(index, count.try_into().unwrap()).unwrap());
+            let (mut sum, mut least, mut most) = (0, u32::MAX, 0);
+            for part in parts {
+                assert_eq!(part.window(), Rate::PER_USER.window());
+                let part = part.count().get();
+                (sum, least, most) = (sum + part, least.min(part), most.max(part));
+            }
+            assert_eq!((sum, most - least <= 1), (1_200, true), "{count}");
+        }
+        let third = |index| Rate::new(2, Duration::from_secs(1)).unwrap().share(index, 3.try_into().unwrap());
+        assert_eq!([0, 1, 2].map(|index| third(index).map(|rate| rate.count().get())), [Some(1), Some(1), None]);
     }
 
     #[test]

@@ -82,6 +82,13 @@ impl Journal {
         }
     }
 
+    /// Whether a job that ran has a row for record `number`.
+    pub fn has_row(&self, number: RecordNumber) -> bool {
+        let (chunk, index) = place(number);
+        let word = self.chunks.get(&chunk).map_or(0, |records| records[index]);
+        word & STATE != 0 && word & STATE != State::Planned as u64
+    }
+
     /// How many complete rows there are.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -175,6 +182,7 @@ mod tests {
             let verdict = if status.is_settled() { Verdict::Settled } else { Verdict::Todo };
             assert_eq!(journal.verdict(number(1), "a"), verdict, "{status}");
             assert_eq!(journal.settled(), u64::from(status.is_settled()), "{status}");
+            assert_eq!((journal.has_row(number(1)), journal.has_row(number(2))), (status != Status::Planned, false));
             assert_eq!(journal.verdict(number(2), "a"), Verdict::Todo, "{status}");
         }
     }

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 25] = [
+const ROOMS: [(&str, &str); 27] = [
     ("api", "clock key"),
     ("backup", "api key report"),
     (
         "cli",
-        "api clock command exit input key listing logging pipeline plan profile progress quota report sandbox terminal wrangler",
+        "api clock command exit input key listing logging monitoring pipeline plan profile progress quota report sandbox \
+         shard terminal wrangler",
     ),
     ("clock", ""),
     (
         "command",
-        "api backup clock exit input key listing outcome pipeline plan progress quota record report review sandbox terminal",
+        "api backup clock exit input key listing monitoring outcome pipeline plan progress quota record report review \
+         sandbox shard terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
@@ -24,6 +26,7 @@ const ROOMS: [(&str, &str); 25] = [
     ("listing", "api plan terminal"),
     ("logging", "clock terminal"),
     ("main", ""),
+    ("monitoring", "api outcome report"),
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
@@ -34,6 +37,7 @@ const ROOMS: [(&str, &str); 25] = [
     ("report", "clock outcome record terminal"),
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
+    ("shard", "record"),
     ("terminal", ""),
     ("wrangler", "key"),
 ];

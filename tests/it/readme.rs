@@ -33,7 +33,7 @@ fn lab_with_samples(options: SandboxOptions) -> Lab {
 
 fn samples() -> Vec<PathBuf> {
     let folder = std::fs::read_dir(root().join("samples")).expect("samples");
-    folder.map(|entry| entry.expect("a sample").path()).collect()
+    folder.map(|entry| entry.expect("a sample").path()).filter(|path| path.is_file()).collect()
 }
 
 fn help(args: &[&str]) -> String {
@@ -96,9 +96,15 @@ fn every_flag_of_the_documents_exists() {
         .map(|command| help(&[command, "--help"]));
     let help = commands.join("\n") + &help(&["--help"]);
     let known = flags(&help);
-    for name in
-        ["README.md", "CHANGELOG.md", "SECURITY.md", "docs/profiles.md", "docs/troubleshooting.md", "samples/cron.sh"]
-    {
+    for name in [
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "docs/profiles.md",
+        "docs/troubleshooting.md",
+        "samples/cron.sh",
+        "samples/schedule/README.md",
+    ] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_CARGO.contains(flag)).collect();
         assert!(!named.is_empty(), "{name}");

@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 59] = [
+const FLAGS: [(&str, &str, &str); 64] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -129,6 +129,11 @@ const FLAGS: [(&str, &str, &str); 59] = [
     ("--max-outage", "15m", "KVSWEEP_MAX_OUTAGE"),
     ("--deadline", "", "KVSWEEP_DEADLINE"),
     ("--grace", "10s", "KVSWEEP_GRACE"),
+    ("--shard", "", "KVSWEEP_SHARD"),
+    ("--shards", "", "KVSWEEP_SHARDS"),
+    ("--metrics-file", "", "KVSWEEP_METRICS_FILE"),
+    ("--job-name", "", "KVSWEEP_JOB_NAME"),
+    ("--ping", "", "KVSWEEP_PING"),
     ("--account-id", "", "CLOUDFLARE_ACCOUNT_ID"),
     ("--namespace-id", "", "CLOUDFLARE_KV_NAMESPACE_ID"),
     ("--namespace", "", ""),

@@ -9,7 +9,7 @@ use crate::profile::SETTINGS;
 
 /// Flags that no profile can set, with the reason: a file must not choose what is deleted, nor agree to it; what is
 /// about one run alone is said for that run.
-const NEVER: [&str; 25] = [
+const NEVER: [&str; 30] = [
     "format",
     "column",
     "no-header",
@@ -28,6 +28,11 @@ const NEVER: [&str; 25] = [
     "resume",
     "overwrite",
     "json",
+    "shard",
+    "shards",
+    "metrics-file",
+    "job-name",
+    "ping",
     "no-bulk",
     "profile",
     "config",

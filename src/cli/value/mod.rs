@@ -1,11 +1,13 @@
 //! How single values are read: what a flag's text means, and what is wrong with it.
 
 mod guard;
+mod name;
 mod place;
 mod time;
 mod when;
 
 pub use guard::{BatchSizeError, CountError, MaxFailures, MaxFailuresError, batch_size, count};
+pub use name::{JobNameError, MetricsFileError, job_name, metrics_file};
 pub use place::{
     ColumnArg, ColumnError, DelimiterError, EmptyPrefix, FormatArg, InputArg, ReportArg, SyncArg, delimiter, prefix,
 };

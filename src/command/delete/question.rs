@@ -39,6 +39,9 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
         (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),
         _ => question,
     };
+    let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
+    let note = part.into_iter().chain(question.note).reduce(|part, note| format!("{part}; {note}"));
+    let question = confirm::Question { note, ..question };
     let answer = confirm::ask(&question, stderr_is_terminal());
     match answer.map_err(Error::system("ask on the terminal"))? {
         Confirmation::Granted => Ok(Consent::Typed),

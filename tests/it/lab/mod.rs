@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every part is used by every test")]
 
+mod hook;
 mod live;
 mod report;
 mod run;
@@ -14,6 +15,7 @@ use assert_cmd::cargo::cargo_bin;
 use kvsweep::sandbox::{Entry, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
+pub use hook::Hook;
 pub use live::{Running, pause, wait_until};
 pub use report::{Row, complete, final_rows, is_csv, parse_csv, parse_ndjson};
 pub use run::{Done, Kvsweep};

@@ -1,0 +1,301 @@
+//! Tells others of a job while it runs and as it ends: metrics into a file, pings. Whatever goes wrong here is a warning.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::api::answer::{Answer, Reply};
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
+use crate::outcome::Tally;
+use crate::pipeline::state::Totals;
+use crate::pipeline::{Event, Response};
+use crate::report::Summary;
+use crate::terminal::Shown;
+
+use super::closing::Closing;
+use super::error::Error;
+use super::job::{Connection, Job, Mode, NamespaceRef};
+use super::signals;
+
+/// How often the metrics are brought up to date.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// The last ping may keep the process for so long: less than a service manager waits before it kills.
+const LAST_PING: Duration = Duration::from_secs(15);
+
+/// Everybody who is told of one job.
+pub(super) struct Watch {
+    started: (SystemTime, Instant),
+    file: Option<Textfile>,
+    pinger: Option<Pinger>,
+    /// Ends the ping of the beginning where the job is quicker than that.
+    start: Option<oneshot::Sender<()>>,
+    live: RefCell<Live>,
+    /// How it ended, once that is known.
+    ended: Option<Summary>,
+}
+
+/// The job so far.
+#[derive(Debug, Default)]
+struct Live {
+    records: Option<u64>,
+    totals: Totals,
+}
+
+impl Watch {
+    /// Looks whom there is to tell, and tells nobody yet.
+    ///
+    /// # Errors
+    /// Where the metrics cannot be written for want of a folder.
+    pub(super) fn new(job: &Job) -> Result<Self, Error> {
+        let connection = match &job.mode {
+            Mode::Real(connection) => Some(connection),
+            Mode::DryRun | Mode::Rehearsal => None,
+        };
+        let file = match (&job.told.metrics_file, connection) {
+            (Some(path), Some(connection)) => Some(textfile(path, labels(job, connection))?),
+            _ => None,
+        };
+        let pinger = job.told.ping.clone().and_then(|url| {
+            let host = url.host().to_owned();
+            let pinger = Pinger::new(url, connection.and_then(|connection| connection.ca_file.as_deref()));
+            pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Shown(&host))).ok()
+        });
+        Ok(Self {
+            started: (wall_now(), Instant::now()),
+            file,
+            pinger,
+            start: None,
+            live: RefCell::default(),
+            ended: None,
+        })
+    }
+
+    /// The job begins; from here on this process has the report for itself.
+    pub(super) fn begin(&mut self) {
+        self.write(None);
+        if let Some(pinger) = self.pinger.clone() {
+            let (cancel, cancelled) = oneshot::channel();
+            self.start = Some(cancel);
+            // On a thread of its own: reading the input keeps this one busy for a while.
+            let thread = thread::Builder::new().name("ping".to_owned()).spawn(move || {
+                let ping = async {
+                    tokio::select! {
+                        // It ends without a message.
+                        _ = cancelled => {}
+                        sent = pinger.send(Signal::Start, "") => {
+                            sent.unwrap_or_else(|error| warn(&pinger, &error.to_string()));
+                        }
+                    }
+                };
+                block_on(ping).unwrap_or_else(|error| warn_of(&error));
+            });
+            if let Err(error) = thread {
+                warn_of(&Error::system("start a thread")(error));
+            }
+        }
+    }
+
+    /// The usual job costs nothing here.
+    fn tells_nobody(&self) -> bool {
+        self.file.is_none() && self.pinger.is_none()
+    }
+
+    /// The input was counted.
+    pub(super) fn counted(&self, records: u64) {
+        self.live.borrow_mut().records = Some(records);
+    }
+
+    /// Something happened.
+    pub(super) fn on(&self, event: &Event) {
+        if self.tells_nobody() {
+            return;
+        }
+        let totals = &mut self.live.borrow_mut().totals;
+        match *event {
+            Event::Settled(status) => totals.tally.add(status),
+            Event::Resumed => totals.resumed += 1,
+            Event::Retrying => totals.retries += 1,
+            Event::Paused { .. } | Event::Running | Event::Draining { .. } => {}
+        }
+    }
+
+    /// So much was sent before the keys.
+    pub(super) fn sent_before(&self, totals: &Totals) {
+        let live = &mut self.live.borrow_mut().totals;
+        (live.requests, live.throttled) = (totals.requests, totals.throttled);
+    }
+
+    /// A request was sent and answered.
+    pub(super) fn answered(&self, response: &Response) {
+        if self.tells_nobody() {
+            return;
+        }
+        let reply: Option<&Reply> = match response {
+            Response::Delete(reply) | Response::Metadata(reply, _) => Some(reply),
+            Response::DeleteMany(bulk) => Some(&bulk.reply),
+            Response::BackedUp(answer) => answer.as_ref().ok(),
+            Response::Namespace(answer) => answer.as_ref().err(),
+            Response::Page(answer) => answer.as_ref().err(),
+        };
+        let throttled = reply.is_some_and(|reply| matches!(reply.answer, Answer::Throttled { .. }));
+        let totals = &mut self.live.borrow_mut().totals;
+        totals.requests += 1;
+        totals.throttled += u64::from(throttled);
+    }
+
+    /// Writes metrics every now and then, for ever.
+    pub(super) async fn keep(&self) -> std::convert::Infallible {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.write(None);
+        }
+    }
+
+    /// Says how the job ended, and keeps it.
+    pub(super) fn close(&mut self, closing: Closing<'_>) -> Result<ExitCode, Error> {
+        self.ended = Some(closing.summary());
+        closing.say()
+    }
+
+    /// Tells how it ended.
+    pub(super) fn end(mut self, ended: &Result<ExitCode, Error>) {
+        let code = ended.as_ref().map_or_else(Error::exit_code, |code| *code);
+        drop(self.start.take());
+        // The other run is still at it, and tells of itself.
+        if code == ExitCode::Locked {
+            return;
+        }
+        let summary = self.ended.take().unwrap_or_else(|| self.so_far());
+        let summary = Summary { exit_code: code.as_u8(), ..summary };
+        self.write(Some(summary.clone()));
+        let Some(pinger) = &self.pinger else { return };
+        let lines = summary.lines().join("\n");
+        let text = format!("{lines}\nexit code {} (kvsweep {})\n", code.as_u8(), env!("CARGO_PKG_VERSION"));
+        let ping = async {
+            let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+            tokio::select! {
+                sent = timeout(LAST_PING, pinger.send(Signal::End(code.as_u8()), &text)) => match sent {
+                    Ok(sent) => sent.unwrap_or_else(|error| warn(pinger, &error.to_string())),
+                    Err(_) => warn(pinger, "no answer in time"),
+                },
+                Some(_) = signals.recv() => warn(pinger, "a signal came first"),
+            }
+            Ok(())
+        };
+        block_on(ping).and_then(|done| done).unwrap_or_else(|error| warn_of(&error));
+    }
+
+    fn write(&self, ended: Option<Summary>) {
+        let Some(file) = &self.file else { return };
+        let snapshot = Snapshot {
+            ended: ended.is_some().then(wall_now),
+            summary: ended.unwrap_or_else(|| self.so_far()),
+            started: self.started.0,
+            elapsed: self.started.1.elapsed(),
+        };
+        if let Err(error) = file.write(&snapshot) {
+            let path = file.path().to_string_lossy();
+            tracing::warn!("the metrics cannot be written to {}: {error}", Shown(&path));
+        }
+    }
+
+    fn so_far(&self) -> Summary {
+        let live = self.live.borrow();
+        let Totals { tally, resumed, requests, retries, throttled, .. } = live.totals;
+        let seen = Tally::total(&tally) + resumed;
+        Summary {
+            records: live.records.unwrap_or(seen),
+            tally,
+            resumed,
+            requests,
+            retries,
+            throttled,
+            elapsed: self.started.1.elapsed(),
+            stopped: None,
+            dry_run: false,
+            exit_code: 0,
+        }
+    }
+}
+
+fn labels(job: &Job, connection: &Connection<NamespaceRef>) -> Labels {
+    let (namespace_id, namespace) = match &connection.namespace {
+        NamespaceRef::Id(id) => (Some(id.to_string()), None),
+        NamespaceRef::Title(title) => (None, Some(title.clone())),
+    };
+    let shard = job.shard().map(|shard| shard.to_string());
+    Labels { namespace_id, namespace, job_name: job.told.job_name.clone(), shard }
+}
+
+fn textfile(path: &Path, labels: Labels) -> Result<Textfile, Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(Textfile::new(path.to_owned(), labels));
+    }
+    let (path, folder) = (path.display(), folder.display());
+    Err(Error::Usage(format!("--metrics-file {path} cannot be made: there is no folder {folder}")))
+}
+
+fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let output = runtime.block_on(future);
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+fn warn(pinger: &Pinger, why: &str) {
+    tracing::warn!("the ping to {} failed: {}", Shown(pinger.host()), Shown(why));
+}
+
+fn warn_of(error: &Error) {
+    tracing::warn!("nothing could be pinged: {error}");
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::outcome::Status;
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_are_brought_up_to_date_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kvsweep.prom");
+        let watch = Watch {
+            started: (SystemTime::UNIX_EPOCH, Instant::now()),
+            file: Some(Textfile::new(path.clone(), Labels::default())),
+            pinger: None,
+            start: None,
+            live: RefCell::default(),
+            ended: None,
+        };
+        watch.counted(10);
+        let looking = async {
+            for deleted in 1..=3 {
+                watch.on(&Event::Settled(Status::Deleted));
+                sleep(INTERVAL + Duration::from_millis(1)).await;
+                let text = std::fs::read_to_string(&path).unwrap();
+                let left = 10 - deleted;
+                assert!(text.contains(&format!("{{status=\"deleted\"}} {deleted}\n")), "{text}");
+                assert!(text.contains(&format!("{{status=\"not_attempted\"}} {left}\n")), "{text}");
+                assert!(text.contains("kvsweep_last_run_in_progress 1\n"), "{text}");
+            }
+        };
+        tokio::select! {
+            never = watch.keep() => match never {},
+            () = looking => {}
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A server for pings: writes down what it is told, and answers what the test wants.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+/// What was asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub body: String,
+}
+
+/// A server that serves until the process ends.
+pub struct Hook {
+    port: u16,
+    told: Receiver<Told>,
+}
+
+impl Hook {
+    /// Answers the first request with the first of `answers` (status and body), and so on; the last one serves for all
+    /// that follow. Status 0 is no answer at all: the connection stays open.
+    pub fn answering(answers: &[(u16, &str)]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        let answers: Vec<(u16, String)> = answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
+        let (sender, told) = channel();
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for (index, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.expect("a connection");
+                let Some(request) = read(&mut stream) else { continue };
+                if sender.send(request).is_err() {
+                    return;
+                }
+                let (status, body) = &answers[index.min(answers.len() - 1)];
+                if *status == 0 {
+                    open.push(stream);
+                    continue;
+                }
+                let answer =
+                    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                // Who asked may be gone.
+                let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+            }
+        });
+        Self { port, told }
+    }
+
+    /// A URL of it, with a path that is a secret.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// All that it was told so far.
+    pub fn told(&self) -> Vec<Told> {
+        self.told.try_iter().collect()
+    }
+}
+
+/// One request with its body, unless the connection ends before that.
+fn read(stream: &mut TcpStream) -> Option<Told> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let taken = stream.read(&mut buffer).ok().filter(|taken| *taken > 0)?;
+        bytes.extend_from_slice(&buffer[..taken]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            let mut words = head.split(' ').map(str::to_owned);
+            return Some(Told { method: words.next()?, target: words.next()?, body: body.to_owned() });
+        }
+    }
+}

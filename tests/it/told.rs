@@ -1,0 +1,303 @@
+//! What others are told of a job that nobody watches: metrics, pings, and nothing at all with --quiet.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
+use rustix::process::Signal;
+
+use crate::lab::{Hook, Kvsweep, Lab, NAMESPACE, wait_until};
+
+/// A part of a ping's URL that must be nowhere else.
+const SECRET: &str = "5e0a8c8e-secret-uuid-8f0d";
+
+fn lab(keys: usize) -> Lab {
+    let lab = Lab::new();
+    lab.keys(keys);
+    lab
+}
+
+fn refusing(lab: &Lab, key: &str) {
+    let refused = Canned::error(400, 10_001, "not this one");
+    lab.server.set_faults([Fault::new(When::Key(key.to_owned()), refused.into())]);
+}
+
+fn job(lab: &Lab, report: &str) -> Kvsweep {
+    lab.delete(["keys.txt", "--report", report, "--metrics-file", "kvsweep.prom", "--job-name", "nightly"])
+}
+
+/// The series of a metrics file, by name and labels other than those that all of them have.
+fn metrics(lab: &Lab) -> BTreeMap<String, String> {
+    let common = format!("namespace_id=\"{NAMESPACE}\",job_name=\"nightly\"");
+    let text = lab.read("kvsweep.prom");
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let read = samples.map(|line| {
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        assert!(series.contains(&common), "{line}");
+        (series.replace(&common, "").replace("{}", "").replace("{,", "{"), value.to_owned())
+    });
+    read.collect()
+}
+
+#[test]
+fn metrics_say_how_a_run_ended_and_when_one_last_succeeded() {
+    let lab = lab(20);
+    job(&lab, "1.csv").run().code(0);
+    let first = metrics(&lab);
+    let of = |metrics: &BTreeMap<String, String>, name: &str| metrics.get(&format!("kvsweep_{name}")).cloned();
+    assert_eq!(of(&first, "last_run_exit_code"), Some("0".to_owned()), "{first:?}");
+    assert_eq!(of(&first, "last_run_in_progress"), Some("0".to_owned()));
+    assert_eq!(of(&first, "last_run_records{status=\"deleted\"}"), Some("20".to_owned()));
+    assert_eq!(of(&first, "last_run_requests"), Some("21".to_owned()));
+    assert_eq!(of(&first, "last_success_timestamp_seconds"), of(&first, "last_run_end_timestamp_seconds"));
+    let second_of = |name: &str| of(&first, name).and_then(|text| text.parse::<f64>().ok()).expect("a moment");
+    assert!(second_of("last_run_start_timestamp_seconds") <= second_of("last_run_end_timestamp_seconds"));
+    let mode = std::fs::metadata(lab.path("kvsweep.prom")).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644, "node_exporter is another user");
+
+    // It fails: the last success stays what it was.
+    refusing(&lab, "key:3");
+    job(&lab, "2.csv").run().code(3);
+    let second = metrics(&lab);
+    assert_eq!(of(&second, "last_run_exit_code"), Some("3".to_owned()));
+    assert_eq!(of(&second, "last_run_records{status=\"failed\"}"), Some("1".to_owned()));
+    assert_eq!(of(&second, "last_success_timestamp_seconds"), of(&first, "last_success_timestamp_seconds"));
+
+    // It is stopped before the first key.
+    let unauthorized = job(&lab, "3.csv").env("CLOUDFLARE_API_TOKEN", "wrong-token-9876543210");
+    unauthorized.run().code(7);
+    let third = metrics(&lab);
+    assert_eq!(of(&third, "last_run_exit_code"), Some("7".to_owned()));
+    assert_eq!(of(&third, "last_run_stopped{reason=\"unauthorized\"}"), Some("1".to_owned()));
+    assert_eq!(of(&third, "last_run_records{status=\"not_attempted\"}"), Some("20".to_owned()));
+
+    // It was not even possible: the report is there already.
+    job(&lab, "1.csv").run().code(2);
+    let fourth = metrics(&lab);
+    assert_eq!(of(&fourth, "last_run_exit_code"), Some("2".to_owned()));
+    assert_eq!(of(&fourth, "last_success_timestamp_seconds"), of(&first, "last_success_timestamp_seconds"));
+}
+
+#[test]
+fn prometheus_own_tool_finds_nothing_wrong_with_the_metrics() {
+    let lab = lab(3);
+    refusing(&lab, "key:1");
+    job(&lab, "report.csv").args(["--max-failures", "1", "--concurrency", "1"]).run().code(8);
+    let file = std::fs::File::open(lab.path("kvsweep.prom")).expect("the metrics");
+    match Command::new("promtool").args(["check", "metrics"]).stdin(file).output() {
+        Ok(checked) => {
+            let said =
+                String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+            assert!(checked.status.success() && said.is_empty(), "{said}");
+        }
+        Err(_) => eprintln!("skipped: there is no promtool on this machine"),
+    }
+}
+
+#[test]
+fn metrics_are_there_while_it_runs_and_are_not_those_of_a_second_one() {
+    let lab = lab(20);
+    lab.server.set_faults([Fault::new(When::Key("key:7".to_owned()), What::Hang)]);
+    let run = || job(&lab, "report.csv").args(["--resume", "--timeout", "1h", "--grace", "0s"]);
+    let running = lab.start("first", run());
+    wait_until("all others are deleted", || lab.server.len() == 1 && lab.path("kvsweep.prom").exists());
+    let during = metrics(&lab);
+    assert_eq!(during["kvsweep_last_run_in_progress"], "1", "{during:?}");
+    assert!(!during.contains_key("kvsweep_last_run_exit_code"), "{during:?}");
+    run().run().code(11);
+    assert_eq!(metrics(&lab)["kvsweep_last_run_in_progress"], "1", "the one that did nothing says nothing");
+    running.signal(Signal::TERM);
+    running.done().code(143);
+    let after = metrics(&lab);
+    assert_eq!(after["kvsweep_last_run_exit_code"], "143");
+    assert_eq!(after["kvsweep_last_run_records{status=\"unknown\"}"], "1");
+    assert_eq!(after["kvsweep_last_run_stopped{reason=\"interrupted\"}"], "1");
+    assert!(!after.contains_key("kvsweep_last_success_timestamp_seconds"), "{after:?}");
+}
+
+#[test]
+fn metrics_that_cannot_be_written_are_said_before_anything_is_sent_or_warned_about() {
+    let lab = lab(2);
+    for (path, said) in [("none/kvsweep.prom", "there is no folder none"), ("kvsweep.txt", "has to end in .prom")] {
+        let done = lab.delete(["keys.txt", "--report", "none", "--metrics-file", path]).run().code(2);
+        assert!(done.stderr.contains(said), "{}", done.stderr);
+    }
+    assert_eq!(lab.server.requests(), 0);
+    std::fs::create_dir(lab.path("taken.prom")).expect("a folder");
+    let done = lab.delete(["keys.txt", "--report", "none", "--metrics-file", "taken.prom"]).run().code(0);
+    assert!(done.stderr.contains("warning: the metrics cannot be written to taken.prom"), "{}", done.stderr);
+    assert!(lab.server.is_empty(), "and the job was done");
+}
+
+/// A run that pings `hook`; checks that the URL is nowhere but there.
+fn pinging(lab: &Lab, hook: &Hook, code: i32) -> crate::lab::Done {
+    let url = hook.url(&format!("ping/{SECRET}"));
+    let args = ["keys.txt", "--report", "report.csv", "--overwrite", "-vvv"];
+    let done = lab.delete(args).env("KVSWEEP_PING", url).run().code(code);
+    assert!(!done.stderr.contains(SECRET) && !done.stdout.contains(SECRET), "{}{}", done.stdout, done.stderr);
+    done
+}
+
+#[test]
+fn pings_say_that_it_begins_and_how_it_ended_and_name_no_key() {
+    let lab = lab(12);
+    let hook = Hook::answering(&[(200, "OK")]);
+    pinging(&lab, &hook, 0);
+    let (start, success) = (format!("/ping/{SECRET}/start"), format!("/ping/{SECRET}"));
+    let told = hook.told();
+    // A job may be over before the first ping was answered; its end is told all the same, and last.
+    let targets: Vec<_> = told.iter().map(|told| told.target.as_str()).collect();
+    assert!(targets == [&start, &success] || targets == [&success], "{targets:?}");
+    let last = told.last().expect("a ping");
+    assert!(last.body.contains("deleted  12") && last.body.contains("exit code 0"), "{}", last.body);
+
+    refusing(&lab, "key:5");
+    pinging(&lab, &hook, 3);
+    let last = hook.told().pop().expect("a ping");
+    assert_eq!((last.method.as_str(), last.target), ("POST", format!("/ping/{SECRET}/3")));
+    assert!(last.body.contains("failed") && !last.body.contains("key:") && !last.body.contains("not this one"));
+    let requests = lab.server.requests();
+    assert_eq!(requests, 2 * (1 + 12), "pings are no requests of the job");
+
+    // What was wrong with the command is told, too.
+    lab.write("keys.csv", "other\na\n");
+    let run = lab.delete(["keys.csv", "--column", "key", "--report", "none", "--ping", &hook.url(SECRET)]);
+    run.run().code(2);
+    assert_eq!(hook.told().pop().map(|told| told.target), Some(format!("/{SECRET}/2")));
+}
+
+#[test]
+fn the_first_ping_arrives_while_the_job_goes_on() {
+    let lab = lab(3);
+    lab.server.set_faults([Fault::new(When::Key("key:1".to_owned()), What::Hang)]);
+    let hook = Hook::answering(&[(200, "OK")]);
+    let args = ["keys.txt", "--report", "report.csv", "--timeout", "1h", "--grace", "0s", "--ping", &hook.url("x")];
+    let running = lab.start("run", lab.delete(args));
+    let mut told = Vec::new();
+    wait_until("the start is told", || {
+        told.extend(hook.told());
+        !told.is_empty()
+    });
+    assert_eq!(told[0].target, "/x/start");
+    wait_until("the others are deleted", || lab.server.len() == 1);
+    running.signal(Signal::INT);
+    running.done().code(130);
+    assert_eq!(hook.told().last().map(|told| told.target.clone()), Some("/x/130".to_owned()));
+}
+
+#[test]
+fn a_ping_that_fails_is_a_warning() {
+    let lab = lab(2);
+    let secret_in_answer = format!("no such check: {SECRET}");
+    for (answers, said) in [
+        (&[(404, "not found")][..], "the server answered 404: not found"),
+        (&[(404, secret_in_answer.as_str())], "the server answered 404\n"),
+        (&[(200, "OK (not found)")], "the server answered 200: OK (not found)"),
+        (&[(301, "")], "the server answered 301\n"),
+    ] {
+        let hook = Hook::answering(answers);
+        let done = pinging(&lab, &hook, 0);
+        let warning =
+            done.stderr.lines().filter(|line| line.contains("warning: ")).collect::<Vec<_>>().join("\n") + "\n";
+        assert!(warning.contains("the ping to 127.0.0.1 failed: ") && warning.contains(said), "{}", done.stderr);
+    }
+    // What may pass is tried again.
+    let hook = Hook::answering(&[(503, ""), (503, ""), (200, "OK")]);
+    let done = pinging(&lab, &hook, 0);
+    assert!(!done.stderr.contains("failed: "), "{}", done.stderr);
+    let told = hook.told();
+    assert_eq!(told.last().map(|told| told.target.clone()), Some(format!("/ping/{SECRET}")));
+    assert!(told.len() >= 3, "{told:?}");
+    // Nobody is there.
+    let nobody = "http://127.0.0.1:9/nobody-is-there";
+    let done = lab.delete(["keys.txt", "--report", "none", "--ping", nobody]).run().code(0);
+    assert!(done.stderr.contains("warning: the ping to 127.0.0.1 failed"), "{}", done.stderr);
+    assert!(!done.stderr.contains("nobody-is-there"), "{}", done.stderr);
+}
+
+#[test]
+fn a_ping_that_is_not_answered_does_not_hold_the_process_for_long() {
+    let lab = lab(2);
+    let hook = Hook::answering(&[(0, "")]);
+    let running = lab.start("run", lab.delete(["keys.txt", "--report", "none", "--ping", &hook.url(SECRET)]));
+    let mut told = Vec::new();
+    wait_until("the end is told", || {
+        told.extend(hook.told());
+        told.iter().any(|told| told.target == format!("/{SECRET}"))
+    });
+    // Ctrl-C ends the wait, and the job's code is what it was.
+    let mut running = running;
+    wait_until("it listens, and ends", || {
+        running.signal(Signal::INT);
+        running.has_ended()
+    });
+    let done = running.done().code(0);
+    assert!(done.stderr.contains("a signal came first"), "{}", done.stderr);
+}
+
+#[test]
+fn a_url_that_cannot_be_pinged_is_refused_and_not_repeated() {
+    let lab = lab(2);
+    for bad in [SECRET.to_owned(), format!("ftp://{SECRET}/x"), format!("https://h/#{SECRET}")] {
+        for run in [lab.delete(["keys.txt", "--ping", &bad]), lab.delete(["keys.txt"]).env("KVSWEEP_PING", &bad)] {
+            let done = run.run().code(2);
+            assert!(!done.stderr.contains(SECRET) && done.stderr.contains("--ping (KVSWEEP_PING)"), "{}", done.stderr);
+        }
+    }
+    assert_eq!(lab.server.requests(), 0);
+}
+
+#[test]
+fn a_dry_run_and_a_rehearsal_pass_for_nothing() {
+    let lab = lab(2);
+    let hook = Hook::answering(&[(200, "OK")]);
+    for mode in ["--dry-run", "--sandbox"] {
+        for told in [["--metrics-file", "kvsweep.prom"], ["--ping", &hook.url("x")]] {
+            let done = lab.delete(["keys.txt", mode]).args(told).run().code(2);
+            assert!(done.stderr.contains(&format!("cannot be used with {mode}")), "{}", done.stderr);
+        }
+        // Where the environment is that of the real job.
+        let run = lab.delete(["keys.txt", mode, "--report", "none"]).env("KVSWEEP_PING", hook.url("x"));
+        run.env("KVSWEEP_METRICS_FILE", "kvsweep.prom").env("KVSWEEP_JOB_NAME", "nightly").run().code(0);
+    }
+    assert!(!lab.path("kvsweep.prom").exists() && hook.told().is_empty());
+    assert_eq!(lab.server.requests(), 0);
+}
+
+#[test]
+fn quiet_is_silent_unless_something_failed() {
+    let lab = Lab::with(SandboxOptions {
+        latency: Some((Duration::ZERO, Duration::from_millis(2))),
+        ..SandboxOptions::default()
+    });
+    lab.keys(6);
+    // A warning (no header), a retry, a 429 and a default report: nothing that a mail is sent for.
+    lab.write("keys.csv", "key:0\nkey:1\nkey:2\n");
+    let throttled = Canned::error(429, 10_000, "slow down").with_header("retry-after", "0");
+    lab.server.set_faults([
+        Fault::new(When::Nth(1..=1), Canned::error(503, None, "busy").into()),
+        Fault::new(When::Nth(2..=2), throttled.into()),
+    ]);
+    for args in [&["keys.csv", "-q"][..], &["keys.txt", "--quiet", "--dry-run"]] {
+        let done = lab.delete(args).run().code(0);
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""), "{args:?}");
+    }
+    let done = lab.delete(["-q", "--prefix", "key:", "--report", "none"]).run().code(0);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+    assert!(lab.server.is_empty());
+
+    lab.keys(6);
+    refusing(&lab, "key:3");
+    let done = lab.delete(["keys.txt", "-q", "--report", "failed.csv"]).run().code(3);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    for part in ["deleted  5", "failed   1", "report: failed.csv", "--resume"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let done = lab.delete(["keys.txt", "-q", "--report", "failed.csv"]).run().code(2);
+    assert!(done.stderr.contains("exists"), "{}", done.stderr);
+    let done = lab.delete(["keys.txt", "-q", "--report", "none"]).env("CLOUDFLARE_API_TOKEN", "wrong-token-98765");
+    let done = done.run().code(7);
+    assert!(done.stderr.contains("the job stopped early"), "{}", done.stderr);
+}
