@@ -109,8 +109,12 @@ fn lab(section: &Section) -> Lab {
 fn run(lab: &Lab, command: &Command) -> Result<(), String> {
     let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").expect("a PATH"));
     // A pipe is as good as its worst part.
-    let shell = Kvsweep::new(PathBuf::from("bash"), lab.folder())
-        .args(["-o", "pipefail", "-c", &format!("{{ {}\n}} 2>&1", command.text)]);
+    let shell = Kvsweep::new(PathBuf::from("bash"), lab.folder()).args([
+        "-o",
+        "pipefail",
+        "-c",
+        &format!("{{ {}\n}} 2>&1", command.text),
+    ]);
     let mut shell = lab.like(shell).env("PATH", path).env("HOME", lab.folder());
     if command.shown.is_none() {
         shell = shell.env("KVSWEEP_RATE", "none");
@@ -179,7 +183,8 @@ fn every_command_in_prose_can_be_said() {
                 parsed += 1;
                 match outcome {
                     // The name of a command, or of a flag of it; a value that is none.
-                    Ok(_) | Err(ErrorKind::MissingRequiredArgument | ErrorKind::InvalidValue | ErrorKind::DisplayHelp) => {}
+                    Ok(_)
+                    | Err(ErrorKind::MissingRequiredArgument | ErrorKind::InvalidValue | ErrorKind::DisplayHelp) => {}
                     Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {}
                     Err(kind) => {
                         let _ = writeln!(wrong, "{}: `{said}`: {kind:?}", page.display());
@@ -215,4 +220,43 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The words that the picture shows at its end, from top to bottom.
+fn pictured(picture: &str) -> Vec<String> {
+    let value = |tag: &str, name: &str| tag.split_once(name).and_then(|(_, rest)| rest.split('"').next()?.parse().ok());
+    let mut texts: Vec<(f64, f64, String)> = Vec::new();
+    for group in picture.split("<g class=\"t\"").skip(1) {
+        let group = group.split("</g>").next().unwrap_or_default();
+        for text in group.split("<text").skip(1) {
+            let (tag, rest) = text.split_once('>').expect("a tag's end");
+            let text = rest.split("</text>").next().unwrap_or_default();
+            let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'");
+            texts.push((value(tag, " y=\"").expect("y"), value(tag, " x=\"").expect("x"), text.replace("&amp;", "&")));
+        }
+    }
+    texts.sort_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("numbers"));
+    let texts: Vec<String> = texts.into_iter().map(|(_, _, text)| text).collect();
+    words(&texts.join("\n"))
+}
+
+fn words(text: &str) -> Vec<String> {
+    timeless(text).iter().flat_map(|line| line.split(' ')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_picture_shows_a_real_session_and_needs_nothing_from_elsewhere() {
+    let picture = std::fs::read_to_string(root().join("docs/session.svg")).expect("the picture");
+    assert!(picture.contains("<title id=") && picture.contains("prefers-color-scheme:dark"));
+    assert_eq!(picture.matches("http").count(), 1, "only the name of its language");
+    assert!(!picture.contains("<script") && !picture.contains("@import") && !picture.contains("url("));
+    let lab = lab(&Section::default());
+    let mut session = String::new();
+    for mode in ["--dry-run", "--sandbox"] {
+        let args = ["delete", "samples/keys.csv", mode];
+        let done = Kvsweep::new(cargo_bin("kvsweep"), lab.folder()).args(args).run().code(0);
+        let _ = write!(session, "$ kvsweep {}\n{}{}\n", args.join(" "), done.stdout, done.stderr);
+    }
+    session.push('$');
+    assert_eq!(pictured(&picture), words(&session), "record it anew: docs/session.py");
 }

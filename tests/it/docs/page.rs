@@ -125,7 +125,8 @@ pub fn is_shown(shown: &[String], output: &[String]) -> bool {
 
 #[test]
 fn sessions_are_compared_without_times_and_with_nothing_else_left_out() {
-    let page = "# T\n## A `x`\n[l](docs/a.md#b)\n```console\n$ kvsweep a  # exit code 3\n480 records in 2.3s\n…\nend\n```\n";
+    let page =
+        "# T\n## A `x`\n[l](docs/a.md#b)\n```console\n$ kvsweep a  # exit code 3\n480 records in 2.3s\n…\nend\n```\n";
     let sections = sections(page);
     let command = &sections[1].commands[0];
     assert_eq!((command.code, sections[1].links[0].as_str()), (3, "docs/a.md#b"));
