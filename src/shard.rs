@@ -162,7 +162,11 @@ mod tests {
         let of = |content| shard.owns_record(&Record { number: RecordNumber::FIRST, content });
         assert!(of(Content::Key(KeyName::new("a").unwrap())));
         assert!(of(Content::Duplicate(KeyName::new("a").unwrap())));
-        assert!(of(Content::Invalid(Box::new(Invalid { key: "a".to_owned(), rule: "odd".into(), reason: "odd".to_owned() }))));
+        assert!(of(Content::Invalid(Box::new(Invalid {
+            key: "a".to_owned(),
+            rule: "odd".into(),
+            reason: "odd".to_owned()
+        }))));
         assert!(!of(Content::Key(KeyName::new("session:2").unwrap())));
     }
 

@@ -17,7 +17,7 @@ use clap::error::ErrorKind;
 use kvsweep::cli::Cli;
 use kvsweep::sandbox::SandboxOptions;
 
-use crate::lab::{Kvsweep, Lab, TOKEN};
+use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};
 use page::{Command, Section, anchor, is_shown, sections, timeless};
 
 /// How commands begin that are not run here, and why.
@@ -119,7 +119,9 @@ fn run(lab: &Lab, command: &Command) -> Result<(), String> {
     if command.shown.is_none() {
         shell = shell.env("KVSWEEP_RATE", "none");
     }
-    let done = shell.run();
+    let mut running = lab.start("shell", shell);
+    wait_until(&format!("`{}` ends", command.text), || running.has_ended());
+    let done = running.done();
     let said = || format!("$ {}\n{}", command.text, done.stdout);
     if done.status.code() != Some(command.code) {
         return Err(format!("exit code {:?}, not {}:\n{}", done.status.code(), command.code, said()));
@@ -181,14 +183,19 @@ fn every_command_in_prose_can_be_said() {
                 let said = said.replace('\'', "");
                 let outcome = Cli::try_parse_from(said.split_whitespace()).map_err(|error| error.kind());
                 parsed += 1;
-                match outcome {
-                    // The name of a command, or of a flag of it; a value that is none.
-                    Ok(_)
-                    | Err(ErrorKind::MissingRequiredArgument | ErrorKind::InvalidValue | ErrorKind::DisplayHelp) => {}
-                    Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {}
-                    Err(kind) => {
-                        let _ = writeln!(wrong, "{}: `{said}`: {kind:?}", page.display());
-                    }
+                let is_known = match outcome {
+                    Ok(_) => true,
+                    // The name of a command or a flag alone; a word in the place of a value.
+                    Err(kind) => matches!(
+                        kind,
+                        ErrorKind::MissingRequiredArgument
+                            | ErrorKind::InvalidValue
+                            | ErrorKind::DisplayHelp
+                            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                    ),
+                };
+                if !is_known {
+                    let _ = writeln!(wrong, "{}: `{said}`", page.display());
                 }
             }
         }
