@@ -65,29 +65,34 @@ impl Client {
     }
 
     /// Asks with one request which of `keys` are there, in their order; at most [`MAX_GET_KEYS`]. The service answers
-    /// with their values: where those are too much, the call is refused, and fewer have to be asked for.
-    ///
-    /// # Errors
-    /// What came instead; never [`Answer::Success`].
-    pub async fn presence(&self, keys: &[KeyName]) -> Result<Vec<Presence>, Reply> {
+    /// with their values: where those are too much, the call is refused, and fewer have to be asked for. Of one key it is
+    /// asked without its value; where that is not there, the answer is [`Answer::Absent`]. Any other answer than these
+    /// and [`Answer::Success`] says nothing of the keys.
+    pub async fn presence(&self, keys: &[KeyName]) -> (Reply, Vec<Presence>) {
         if let [key] = keys {
-            // Of one key it is asked without its value.
             let (reply, _) = self.metadata(key).await;
-            return match reply.answer {
-                Answer::Success => Ok(vec![Presence::There]),
-                Answer::Absent(_) => Ok(vec![Presence::Gone]),
-                _ => Err(reply),
+            let found = match reply.answer {
+                Answer::Success => vec![Presence::There],
+                Answer::Absent(_) => vec![Presence::Gone],
+                _ => Vec::new(),
             };
+            return (reply, found);
         }
-        let url = self.endpoint().bulk_get().map_err(|error| unsent(error.to_string()))?;
+        let url = match self.endpoint().bulk_get() {
+            Ok(url) => url,
+            Err(error) => return (unsent(error.to_string()), Vec::new()),
+        };
         let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
         let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
         let ask = Ask { body: Some(body.into()), ..Ask::new(Call::ReadMany, Method::POST, url) };
         let (reply, body) = self.http().attempt(ask).await;
         if reply.answer != Answer::Success {
-            return Err(reply);
+            return (reply, Vec::new());
         }
-        read_presence(&names, &body).map_err(|what| Reply { answer: self.http().presentable(no_answer(what)), ..reply })
+        match read_presence(&names, &body) {
+            Ok(found) => (reply, found),
+            Err(what) => (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, Vec::new()),
+        }
     }
 }
 

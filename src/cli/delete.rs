@@ -167,6 +167,7 @@ impl DeleteArgs {
         for (refused, said, why) in [
             ("--resume", self.report.resume, "run it again with a new report: what is deleted is no longer listed"),
             ("--sandbox", self.safety.sandbox, "a rehearsal knows no keys but those of an INPUT"),
+            ("--check", self.safety.check, "what is listed is there"),
             ("--expect", self.safety.expect.is_some(), "the keys are not counted first; --max-keys stops the job"),
         ] {
             if said {

@@ -108,8 +108,13 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
 fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
-    let hint = if listed { "" } else { "; --dry-run and --sandbox need neither ids nor credentials" };
+    let hint = match (listed, args.safety.check) {
+        (true, _) => "",
+        (false, true) => "; --sandbox, and --dry-run without --check, need neither ids nor credentials",
+        (false, false) => "; --dry-run and --sandbox need neither ids nor credentials",
+    };
     let mode = match (args.safety.dry_run, args.safety.sandbox) {
+        (true, _) if args.safety.check => Mode::Check(connection(args.connection.clone(), hint)?),
         (true, _) => Mode::DryRun,
         (false, true) => Mode::Rehearsal,
         (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
@@ -119,7 +124,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let shard = scheduler::shard(&args.schedule)?;
     let keys = if listed {
         let connection = match &mode {
-            Mode::Real(connection) => connection.clone(),
+            Mode::Real(connection) | Mode::Check(connection) => connection.clone(),
             Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
         };
         Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) }))
@@ -143,7 +148,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         report: match (args.report.report, &mode) {
             (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
             (Some(ReportArg::Stdout), _) => ReportTo::Stdout,
-            (Some(ReportArg::None), _) | (None, Mode::DryRun) => ReportTo::Nowhere,
+            (Some(ReportArg::None), _) | (None, Mode::DryRun | Mode::Check(_)) => ReportTo::Nowhere,
             (None, Mode::Rehearsal | Mode::Real(_)) => ReportTo::Default,
         },
         mode,
@@ -151,6 +156,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
         profile: used.map(note),
         backup: args.safety.backup,
+        check: args.safety.check,
         existing: existing(args.report.overwrite, args.report.resume),
         sync: match args.report.sync {
             SyncArg::Never => Sync::Never,

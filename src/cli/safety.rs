@@ -15,8 +15,8 @@ pub struct SafetyArgs {
     ///
     /// The plan: first and last keys, the biggest prefixes, name lengths, invalid records by reason, requests and least
     /// time one by one and with --bulk, and Cloudflare's list price; with --json it is the member `plan`. Needs no
-    /// credentials, but for --prefix and --all. With --report it writes what would be done, and that report can be given
-    /// as INPUT later, so that what was reviewed is what is deleted.
+    /// credentials, but for --prefix, --all and --check. With --report it writes what would be done, and that report can
+    /// be given as INPUT later, so that what was reviewed is what is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
@@ -27,12 +27,20 @@ pub struct SafetyArgs {
     #[arg(long, conflicts_with = "backup")]
     pub sandbox: bool,
 
+    /// Look which keys are there, and delete only those
+    ///
+    /// The others are absent, with no delete sent. It takes one request for 100 keys more, one for fewer where their values
+    /// are large, and none with --backup, which looks anyway. With --dry-run the keys that are there are planned, and
+    /// nothing is changed. The service may not see yet what was written in the last minute.
+    #[arg(long, hide_short_help = true)]
+    pub check: bool,
+
     /// Write every key with all it holds to FILE before it is deleted
     ///
     /// A key is deleted only once its value, metadata and expiration are on the disk; one that cannot be backed up is
     /// failed, and one that is not there is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
-    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more is written behind it, and
-    /// --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
+    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more
+    /// is written behind it, and --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub backup: Option<PathBuf>,

@@ -51,6 +51,10 @@ impl Answering {
             Request::DeleteMany(keys) => {
                 Response::DeleteMany(Box::pin(client.delete_many(&keys, self.bulk_endpoint)).await)
             }
+            Request::Presence(keys) => {
+                let (reply, found) = Box::pin(client.presence(&keys)).await;
+                Response::Presence(reply, found)
+            }
             Request::Metadata(key) => {
                 let (reply, metadata) = Box::pin(client.metadata(&key)).await;
                 Response::Metadata(reply, metadata)

@@ -64,7 +64,7 @@ impl Closing<'_> {
             throttled: self.totals.throttled,
             elapsed: self.elapsed,
             stopped: self.stop.map(|stop| stop.reason),
-            dry_run: matches!(self.job.mode, Mode::DryRun),
+            dry_run: matches!(self.job.mode, Mode::DryRun | Mode::Check(_)),
             exit_code: self.code().as_u8(),
         }
     }

@@ -16,9 +16,9 @@ use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
-use crate::outcome::{Settled, StopReason};
+use crate::outcome::{Settled, Status, StopReason};
 use crate::pipeline::state::{State, Totals};
-use crate::pipeline::{End, Options, Pages as _, RetryPolicy, Stop, run as run_pipeline};
+use crate::pipeline::{Course, End, Options, Pages as _, RetryPolicy, Stop, run as run_pipeline};
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::{Budget, least_time};
@@ -29,6 +29,7 @@ use crate::terminal::{Shown, duration};
 use super::answering::{Answering, Keeping};
 use super::asking::Calls;
 use super::closing::Closing;
+use super::dry_run::{discard, notes as dry_run_notes};
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
@@ -108,6 +109,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     }
     let consent = match (&rehearsal, job.question, &met) {
         (Some(_), ..) => Consent::Rehearsal,
+        (None, ..) if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
         (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
         (None, Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
         (None, Question::Ask, Some(met)) => ask(job, met, &look)?,
@@ -127,7 +129,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
         (_, supply) => supply,
     };
-    let which = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note);
+    let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
     let (end, written, kept) = sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
@@ -135,16 +137,29 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
     };
+    notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
+    let (records, mut report) = (look.plan.as_ref().map(|plan| plan.records), report.as_deref());
+    if matches!(job.mode, Mode::Check(_)) {
+        if stop.is_some() {
+            notes.extend(discard(&mut report));
+        }
+        let planned = end.totals.tally.get(Status::Planned);
+        if planned > 0 {
+            notes.push(expected::note(job, planned));
+            notes.extend(expected::bulk_note(job, planned));
+        }
+        notes.extend(dry_run_notes(job));
+    }
     let closing = Closing {
         job,
         totals: end.totals,
-        records: look.plan.as_ref().map(|plan| plan.records),
+        records,
         elapsed: end.elapsed,
         stop: stop.as_ref(),
-        report: report.as_deref(),
+        report,
         failures: failures.as_deref(),
         backup: job.backup.as_deref().zip(kept),
-        notes: which.into_iter().chain(rehearsal.iter().flat_map(Rehearsal::ending)).collect(),
+        notes,
     };
     watch.close(closing)
 }
@@ -193,7 +208,9 @@ impl Sending {
         };
         let connection = match (rehearsal, &job.mode) {
             (Some(rehearsal), _) => rehearsal.connection()?,
-            (None, Mode::Real(connection)) => locate(connection, job.timeout, &mut calls).await?,
+            (None, Mode::Real(connection) | Mode::Check(connection)) => {
+                locate(connection, job.timeout, &mut calls).await?
+            }
             (None, Mode::DryRun | Mode::Rehearsal) => {
                 return Err(Error::Usage("a dry run has no connection".to_owned()).into());
             }
@@ -222,15 +239,18 @@ impl Sending {
             lines: job.lines,
             total: plan.map(|plan| plan.records),
             expected: Some(Box::new({
-                let (rates, reads) = (rates.clone(), expected::reads(job));
-                move |keys| least_time(&rates, reads * keys + batching.requests(keys))
+                let (rates, course) = (rates.clone(), job.course());
+                let deletes = move |keys| if course == Course::Check { 0 } else { batching.requests(keys) };
+                move |keys| least_time(&rates, expected::reads(course, keys) + deletes(keys))
             })),
-            in_bulk: job.backup.is_none().then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
+            in_bulk: matches!(job.course(), Course::Delete | Course::CheckAndDelete)
+                .then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
         let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
         let answering = parts.answering;
         watch.sent_before(&self.totals);
-        let send = |request| {
+        // It owns what keeps the backup open, so that the pipeline's end closes it.
+        let send = move |request| {
             let answer = answering.clone().answer(request);
             async move {
                 let response = answer.await;
@@ -273,12 +293,13 @@ fn options(job: &Job, now: Instant) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,
-        backup: job.backup.is_some(),
+        course: job.course(),
         retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
         max_pause: job.max_pause,
         max_outage: job.max_outage,
         max_failures: job.max_failures,
-        canary: job.canary.unwrap_or(0),
+        // Nothing is tried out where nothing is deleted.
+        canary: job.canary.filter(|_| job.course() != Course::Check).unwrap_or(0),
         deadline: job.deadline.map(|deadline| now + deadline),
         grace: job.grace,
     }

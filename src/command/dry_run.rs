@@ -20,7 +20,7 @@ use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::error::Error;
-use super::job::{Inputs, Job, Keys};
+use super::job::{Inputs, Job, Keys, Mode};
 use super::outputs::Opened;
 use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
@@ -89,6 +89,13 @@ pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportEr
     }
 }
 
+/// As [`remove`], of a dry run that stopped early; what is to be said of it.
+pub(super) fn discard(report: &mut Option<&Path>) -> Option<String> {
+    let part = report.take_if(|part| remove(part))?;
+    let shown = part.to_string_lossy();
+    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", Shown(&shown)))
+}
+
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
 /// is said.
 pub(super) fn remove(report: &Path) -> bool {
@@ -114,9 +121,9 @@ pub(super) fn notes(job: &Job) -> Vec<String> {
     if let Keys::Inputs(Inputs { dedupe: false, .. }) = job.keys {
         notes.push("Keys that are named twice were not looked for (--no-dedupe).".to_owned());
     }
-    let done = match job.keys {
-        Keys::Inputs(_) => "sent",
-        Keys::Namespace(_) => "deleted",
+    let done = match (&job.keys, &job.mode) {
+        (Keys::Namespace(_), _) | (_, Mode::Check(_)) => "deleted",
+        (Keys::Inputs(_), _) => "sent",
     };
     notes.push(format!("This was a dry run: nothing was {done}."));
     notes

@@ -21,12 +21,11 @@ use crate::plan::outline::Outline;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::Budget;
 use crate::report;
-use crate::terminal::Shown;
 
 use super::asking::Calls;
 use super::closing::Closing;
 use super::delete::{client, stopped_before};
-use super::dry_run::{ROWS, notes, remove, stop_of};
+use super::dry_run::{ROWS, discard, notes, stop_of};
 use super::error::Error;
 use super::job::{Job, Wanted};
 use super::locate::{Missed, locate};
@@ -79,15 +78,8 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     runtime.shutdown_background();
     let mut more = Vec::new();
     let mut report = ready.report.as_deref();
-    if stop.is_some()
-        && let Some(part) = report.take()
-        && remove(part)
-    {
-        let shown = part.to_string_lossy();
-        more.push(format!(
-            "{} held a part of the plan, which would pass for a whole one: it is removed.",
-            Shown(&shown)
-        ));
+    if stop.is_some() {
+        more.extend(discard(&mut report));
     }
     let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
     let Survey { totals, plan, outline, .. } = survey;

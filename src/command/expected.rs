@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, PageRequest};
-use crate::pipeline::{Batch, Batching};
+use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, PageRequest};
+use crate::pipeline::{Batch, Batching, Course};
 use crate::quota::{Rate, least_time};
 use crate::terminal::{counted, duration};
 
-use super::job::{Job, Keys};
+use super::job::{Job, Keys, Mode};
 
 /// A job that takes longer one by one is told what `--bulk` would take.
 const LONG: Duration = Duration::from_mins(10);
@@ -20,13 +20,20 @@ pub(super) const BULK: Batching =
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
 pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
-    let requests = reads(job) * keys + batching.requests(keys) + pages(job, keys) + 1;
+    // What is looked for now is not looked for again by the job that is spoken of.
+    let course = if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() };
+    let requests = reads(course, keys) + batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(&job.rates, requests))
 }
 
-/// How many requests a key takes before it may be deleted: its metadata and its value are read apart.
-pub(super) fn reads(job: &Job) -> u64 {
-    if job.backup.is_some() { 2 } else { 0 }
+/// How many requests keys take at least before they may be deleted: metadata and value are read apart, and many are
+/// looked for together.
+pub(super) fn reads(course: Course, keys: u64) -> u64 {
+    match course {
+        Course::Delete => 0,
+        Course::Check | Course::CheckAndDelete => keys.div_ceil(MAX_GET_KEYS as u64),
+        Course::BackUpAndDelete => 2 * keys,
+    }
 }
 
 /// How many pages it takes to list `keys`, where they are listed.
@@ -35,6 +42,12 @@ pub(super) fn pages(job: &Job, keys: u64) -> u64 {
         Keys::Inputs(_) => 0,
         Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
     }
+}
+
+/// `deleting them takes …`, where there is no plan that shows more.
+pub(super) fn note(job: &Job, keys: u64) -> String {
+    let (requests, time) = requests(job, job.batching, keys);
+    format!("deleting them takes {}{}", counted(requests, "request"), at_least(time))
 }
 
 /// What `--bulk` would take, for a job that takes long without it.

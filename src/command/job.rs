@@ -9,7 +9,7 @@ use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
 use crate::monitoring::PingUrl;
-use crate::pipeline::{Batching, FailureLimit, RetryPolicy};
+use crate::pipeline::{Batching, Course, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
@@ -39,6 +39,8 @@ pub struct Job {
     pub folders: Vec<PathBuf>,
     /// The profile that values came from, for people.
     pub profile: Option<ProfileNote>,
+    /// Whether keys are looked for before they are deleted.
+    pub check: bool,
     /// What to do about files that exist.
     pub existing: Existing,
     /// When the report is forced out to the disk.
@@ -115,6 +117,18 @@ impl fmt::Display for ProfileNote {
     }
 }
 
+impl Job {
+    /// What is done about each key. A backup looks anyway.
+    pub(super) fn course(&self) -> Course {
+        match self.mode {
+            Mode::Check(_) => Course::Check,
+            _ if self.backup.is_some() => Course::BackUpAndDelete,
+            _ if self.check => Course::CheckAndDelete,
+            _ => Course::Delete,
+        }
+    }
+}
+
 /// Where the keys come from.
 #[derive(Debug)]
 pub enum Keys {
@@ -157,6 +171,8 @@ pub struct Wanted {
 pub enum Mode {
     /// They are looked at.
     DryRun,
+    /// They are looked at, and so is which of them are there.
+    Check(Connection<NamespaceRef>),
     /// They are deleted from a server inside this process.
     Rehearsal,
     /// They are deleted.

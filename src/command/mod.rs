@@ -98,7 +98,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
                 Keys::Inputs(inputs) => dry_run::run(&job, inputs),
                 Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
             },
-            Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
+            Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
         },
         Task::List(job) => list::run(&job, screen),
         Task::Restore(job) => restore::run(&job, screen),

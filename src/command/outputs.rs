@@ -130,7 +130,7 @@ impl Opened {
                 }
                 match there(path, job)? {
                     // A dry run only looks.
-                    Some(existing) if !matches!(job.mode, Mode::DryRun) => {
+                    Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
                         let file = BackupFile::open(path.clone(), existing)?;
                         not_an_input(job, "--backup", path, |input| file.is_same_file(input))?;
                         Some(Pending::Open(file))
@@ -164,7 +164,7 @@ impl Opened {
         };
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
         let backup = match self.backup {
-            _ if matches!(job.mode, Mode::DryRun) => None,
+            _ if matches!(job.mode, Mode::DryRun | Mode::Check(_)) => None,
             None => None,
             Some(Pending::Open(file)) => Some(file),
             Some(Pending::ToBeMade(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
@@ -236,7 +236,7 @@ fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> b
 /// same second.
 fn named(job: &Job, path: PathBuf) -> PathBuf {
     let path = match job.mode {
-        Mode::DryRun | Mode::Real(_) => path,
+        Mode::DryRun | Mode::Check(_) | Mode::Real(_) => path,
         Mode::Rehearsal => path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into(),
     };
     match job.shard() {

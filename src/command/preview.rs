@@ -73,7 +73,7 @@ impl Preview<'_> {
 
     fn cost(&self) -> Cost {
         let keys = self.outline.keys();
-        Cost::of(keys, expected::pages(self.job, keys), keys.saturating_mul(expected::reads(self.job)))
+        Cost::of(keys, expected::pages(self.job, keys), expected::reads(self.job.course(), keys))
     }
 
     fn in_words(&self, way: &Way, is_chosen: bool) -> String {

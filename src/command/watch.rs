@@ -56,7 +56,7 @@ impl Watch {
     pub(super) fn new(job: &Job) -> Result<Self, Error> {
         let connection = match &job.mode {
             Mode::Real(connection) => Some(connection),
-            Mode::DryRun | Mode::Rehearsal => None,
+            Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
         };
         let file = match (&job.told.metrics_file, connection) {
             (Some(path), Some(connection)) => Some(textfile(path, labels(job, connection))?),
@@ -138,7 +138,7 @@ impl Watch {
             return;
         }
         let reply: Option<&Reply> = match response {
-            Response::Delete(reply) | Response::Metadata(reply, _) => Some(reply),
+            Response::Delete(reply) | Response::Metadata(reply, _) | Response::Presence(reply, _) => Some(reply),
             Response::DeleteMany(bulk) => Some(&bulk.reply),
             Response::BackedUp(answer) => answer.as_ref().ok(),
             Response::Namespace(answer) => answer.as_ref().err(),

@@ -21,16 +21,10 @@ impl ReportRow {
     pub(super) fn of_status(status: &str) -> Self {
         match status.parse() {
             Ok(Status::Planned) => Self::Planned,
-            Ok(Status::Duplicate | Status::Invalid) => Self::PassedOver,
+            // A dry run with --check says absent; a job that ran is told by its other rows.
+            Ok(Status::Duplicate | Status::Invalid | Status::Absent) => Self::PassedOver,
             // What may be put back is least of all to be deleted.
-            Ok(
-                Status::Deleted
-                | Status::Absent
-                | Status::Failed
-                | Status::Unknown
-                | Status::Restored
-                | Status::Restorable,
-            )
+            Ok(Status::Deleted | Status::Failed | Status::Unknown | Status::Restored | Status::Restorable)
             | Err(()) => Self::Settled,
         }
     }

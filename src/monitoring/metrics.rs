@@ -64,7 +64,10 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
     page.one("kvsweep_last_run_duration_seconds", "How long it has taken.", elapsed.as_secs_f64());
     page.head("kvsweep_last_run_records", "Records of its input by state.");
     // A job that is told of deletes: it plans nothing and puts nothing back.
-    for status in Status::ALL.into_iter().filter(|status| !matches!(status, Status::Planned | Status::Restored)) {
+    for status in Status::ALL
+        .into_iter()
+        .filter(|status| !matches!(status, Status::Planned | Status::Restored | Status::Restorable))
+    {
         page.sample("kvsweep_last_run_records", Some(("status", status.as_str())), summary.tally.get(status));
     }
     page.sample("kvsweep_last_run_records", Some(("status", "resumed")), summary.resumed);

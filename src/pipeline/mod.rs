@@ -32,7 +32,7 @@ mod work;
 
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
-pub use options::Options;
+pub use options::{Course, Options};
 pub use pages::Pages;
 pub use parcel::{Batch, Batching};
 pub use request::{Request, Response};

@@ -8,6 +8,27 @@ use crate::pipeline::parcel::Batching;
 use crate::pipeline::retry::RetryPolicy;
 use crate::pipeline::stop::FailureLimit;
 
+/// What is done about a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Course {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It is looked for, and deleted where it is there.
+    CheckAndDelete,
+    /// It is read and backed up, and deleted where it is there.
+    BackUpAndDelete,
+    /// It is looked for; nothing is changed.
+    Check,
+}
+
+impl Course {
+    /// Whether something is asked about a key before it may be deleted.
+    pub fn reads(self) -> bool {
+        self != Self::Delete
+    }
+}
+
 /// How a job is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -15,8 +36,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How many keys a request names.
     pub batching: Batching,
-    /// Whether every key is read and backed up before it is deleted.
-    pub backup: bool,
+    /// What is done about a key.
+    pub course: Course,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// A longer pause after a 429 ends the job.
@@ -38,7 +59,7 @@ impl Default for Options {
         Self {
             concurrency: 32,
             batching: Batching::Single,
-            backup: false,
+            course: Course::Delete,
             retry: RetryPolicy::default(),
             max_pause: Duration::from_mins(15),
             max_outage: Duration::from_mins(15),

@@ -1,7 +1,7 @@
 //! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
 
 use crate::api::answer::Reply;
-use crate::api::{BulkReply, Metadata, Page, PageRequest};
+use crate::api::{BulkReply, Metadata, Page, PageRequest, Presence};
 use crate::key::KeyName;
 
 /// A request that is to be sent.
@@ -11,6 +11,8 @@ pub enum Request {
     Delete(KeyName),
     /// Delete these keys with one call.
     DeleteMany(Vec<KeyName>),
+    /// Look which of these keys are there.
+    Presence(Vec<KeyName>),
     /// Read the metadata of this key, which is to be backed up and then deleted.
     Metadata(KeyName),
     /// Read the value of this key, and keep it with its metadata where it outlives this process.
@@ -28,6 +30,8 @@ pub enum Response {
     Delete(Reply),
     /// The reply to [`Request::DeleteMany`].
     DeleteMany(BulkReply),
+    /// The reply to [`Request::Presence`]; where it is a success, with what it says of each key, in their order.
+    Presence(Reply, Vec<Presence>),
     /// The reply to [`Request::Metadata`]; where it is a success, with the metadata that the key has.
     Metadata(Reply, Option<Metadata>),
     /// The reply to [`Request::BackUp`]; a success says that the backup is on the disk. `Err` says why no backup can be

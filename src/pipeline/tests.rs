@@ -23,6 +23,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 
 mod backup;
 mod bulk;
+mod check;
 mod early;
 mod ends;
 mod pages;

@@ -14,6 +14,8 @@ use crate::record::RecordNumber;
 /// What is done about a key next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// It is looked for.
+    Presence,
     /// Its metadata is read.
     Metadata,
     /// Its value is read and backed up, with this metadata.
@@ -25,7 +27,7 @@ pub(crate) enum Stage {
 impl Stage {
     pub(crate) fn is_read(&self) -> bool {
         match self {
-            Self::Metadata | Self::Value(_) => true,
+            Self::Presence | Self::Metadata | Self::Value(_) => true,
             Self::Delete => false,
         }
     }

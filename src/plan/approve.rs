@@ -44,6 +44,8 @@ pub enum Consent {
     Typed,
     /// Nothing real is deleted: a rehearsal against a sandbox.
     Rehearsal,
+    /// Nothing is deleted: keys are only looked for.
+    DryRun,
 }
 
 /// A plan that passed its guards and was agreed to. The pipeline runs nothing else.

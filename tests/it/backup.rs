@@ -228,7 +228,7 @@ fn an_existing_backup_is_never_touched_unasked() {
     assert_eq!(lab.read("b.ndjson"), "{\"key\":\"old\",\"value\":\"v\"}\n");
     assert_eq!(lab.server.requests(), 0);
     let done = lab.kvsweep(["delete", "keys.txt", "--dry-run", "--backup", "new.ndjson"]).run().code(0);
-    assert!(done.stdout.contains("takes 10 requests"), "{}", done.stdout);
+    assert!(done.stdout.contains("one by one   10 requests"), "{}", done.stdout);
     assert!(!lab.path("new.ndjson").exists());
     lab.delete(["keys.txt", "--backup", "b.ndjson", "--overwrite"]).run().code(0);
     assert_eq!(read_back(&lab.read("b.ndjson")).len(), 3);

@@ -10,6 +10,7 @@ mod answers;
 mod backup;
 mod binding;
 mod bulk;
+mod check;
 mod config;
 mod delete;
 mod disk;

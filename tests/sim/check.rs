@@ -29,12 +29,21 @@ pub(crate) fn run(world: &World, weather: &Weather, ran: &Ran, records: &[Record
         for key in &sent.keys {
             sends.entry(key).or_default().push(sent);
         }
-        let most = world.batch.map_or(1, |batch| batch.get() as usize);
+        let most = match sent.kind {
+            Kind::Presence => 100,
+            Kind::Namespace | Kind::Metadata | Kind::Value => 1,
+            Kind::Delete => world.batch.map_or(1, |batch| batch.get() as usize),
+        };
         assert!(sent.keys.len() <= most, "{} keys in one request", sent.keys.len());
     }
     let todo: BTreeSet<_> = records.iter().filter_map(key).collect();
     for (key, sends) in &sends {
         assert!(todo.contains(key), "{key} was sent, and nothing of the input is left to do about it");
+        let deleted = sends.iter().position(|sent| sent.kind == Kind::Delete);
+        if let Some(before) = deleted.filter(|_| world.course.reads()) {
+            let was_read = before > 0 && matches!(sends[before - 1].told_of(key), Some((_, Said::Read)));
+            assert!(was_read, "{key} was sent to be deleted and was not found before");
+        }
         for pair in sends.windows(2) {
             assert!(pair[0].told.is_some_and(|(at, _)| at <= pair[1].at), "{key} is twice on its way");
         }
@@ -153,7 +162,7 @@ fn totals(ran: &Ran, records: &[Record], sends: &ByKey<'_>) {
     assert_eq!(totals.throttled, ran.log.sent.iter().filter(throttled).count() as u64, "throttled");
     let named: BTreeSet<_> = ran.rows.iter().map(|row| &*row.key).collect();
     for (key, sends) in sends {
-        let only_read = matches!(sends[sends.len() - 1].told, Some((_, Said::Read))) && end.stop.is_some();
+        let only_read = matches!(sends[sends.len() - 1].told_of(key), Some((_, Said::Read))) && end.stop.is_some();
         assert!(named.contains(key) || !all_handed_over || only_read, "{key} was sent and has no row");
     }
     let settled = records.iter().filter(|record| record.content == Content::Settled).count() as u64;
@@ -240,7 +249,7 @@ pub(crate) fn the_end(world: &World, input: &[Record], last: &Rows, server: &Ser
         let status = last[&record.number.get()].1;
         match key(record) {
             // One that was never there is not even sent to be deleted.
-            Some(key) if bad(world, key).is_some() && !(world.backup && status == Status::Absent) => {
+            Some(key) if bad(world, key).is_some() && !(world.course.reads() && status == Status::Absent) => {
                 assert!(matches!(status, Status::Failed | Status::Unknown), "{key} is {status}");
             }
             Some(key) => assert!(is_gone(status) && !server.keys.contains(key), "{key} is {status}"),

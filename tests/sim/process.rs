@@ -49,7 +49,7 @@ fn options(world: &World, weather: &Weather, now: Instant) -> Options {
     Options {
         concurrency: world.concurrency,
         batching: world.batching(),
-        backup: world.backup,
+        course: world.course,
         retry: policy(world),
         max_pause: MAX_PAUSE,
         max_failures: weather.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),

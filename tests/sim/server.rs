@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use kvsweep::api::advice::QuotaNews;
 use kvsweep::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
-use kvsweep::api::{BulkReply, Metadata};
+use kvsweep::api::{BulkReply, Metadata, Presence};
 use kvsweep::key::KeyName;
-use kvsweep::pipeline::{Request, Response};
+use kvsweep::pipeline::{Course, Request, Response};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};
@@ -43,9 +43,16 @@ pub(crate) enum Said {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Namespace,
+    Presence,
     Metadata,
     Value,
     Delete,
+}
+
+impl Kind {
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Presence | Self::Metadata | Self::Value)
+    }
 }
 
 /// One request: which keys (none for the namespace), when it was sent, and what was told when.
@@ -55,7 +62,7 @@ pub(crate) struct Sent {
     pub(crate) keys: Vec<String>,
     pub(crate) at: Instant,
     pub(crate) told: Option<(Instant, Said)>,
-    /// Keys that a bulk call left undeleted.
+    /// Keys that a bulk call left undeleted, or that were looked for with others and are not there.
     pub(crate) left: Vec<String>,
 }
 
@@ -63,7 +70,8 @@ impl Sent {
     /// What was told of one of its keys.
     pub(crate) fn told_of(&self, key: &str) -> Option<(Instant, Said)> {
         let left = self.left.iter().any(|left| left == key);
-        self.told.map(|(at, said)| (at, if left { Said::Failing } else { said }))
+        let of_left = if self.kind == Kind::Presence { Said::Absent } else { Said::Failing };
+        self.told.map(|(at, said)| (at, if left { of_left } else { said }))
     }
 
     pub(crate) fn what(&self) -> String {
@@ -120,7 +128,7 @@ fn nothing(what: &str) -> Answer {
 
 fn said(kind: Kind, answer: &Answer) -> Said {
     match answer {
-        Answer::Success if matches!(kind, Kind::Metadata | Kind::Value) => Said::Read,
+        Answer::Success if kind.is_read() => Said::Read,
         Answer::Success => Said::Deleted,
         Answer::Absent(_) => Said::Absent,
         Answer::Refused(_) => Said::Refused,
@@ -235,8 +243,17 @@ impl Server {
             Some(answer) => (answer, Vec::new()),
             None => match kind {
                 Kind::Namespace => (Answer::Success, Vec::new()),
-                Kind::Metadata | Kind::Value if self.keys.contains(&keys[0]) => (Answer::Success, Vec::new()),
-                Kind::Metadata | Kind::Value => (absent(), Vec::new()),
+                Kind::Presence if keys.len() > self.world.looked_for => {
+                    (Answer::Refused(refusal(413, None)), Vec::new())
+                }
+                Kind::Presence if keys.len() > 1 => {
+                    let gone = keys.iter().filter(|key| !self.keys.contains(*key));
+                    (Answer::Success, gone.cloned().collect())
+                }
+                Kind::Presence | Kind::Metadata | Kind::Value if self.keys.contains(&keys[0]) => {
+                    (Answer::Success, Vec::new())
+                }
+                Kind::Presence | Kind::Metadata | Kind::Value => (absent(), Vec::new()),
                 Kind::Delete => self.carry_out(keys),
             },
         }
@@ -314,6 +331,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let (kind, keys): (_, Vec<String>) = match &request {
         Request::Delete(key) => (Kind::Delete, vec![key.as_str().to_owned()]),
         Request::DeleteMany(keys) => (Kind::Delete, names(keys)),
+        Request::Presence(keys) => (Kind::Presence, names(keys)),
         Request::Metadata(key) => (Kind::Metadata, vec![key.as_str().to_owned()]),
         Request::BackUp(key, metadata) => {
             assert_eq!(*metadata, metadata_of(key.as_str()), "what was read is what is kept");
@@ -324,7 +342,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     };
     let number = {
         let mut server = server.borrow_mut();
-        if kind == Kind::Delete && server.world.backup {
+        if kind == Kind::Delete && server.world.course == Course::BackUpAndDelete {
             assert!(keys.iter().all(|key| server.kept.contains(key)), "{keys:?} before the backup is on the disk");
         }
         let log = &mut server.log;
@@ -370,6 +388,11 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
         Request::Page(_) => unreachable!("keys are read, not listed"),
+        Request::Presence(_) => {
+            let found = |key: &String| if left.contains(key) { Presence::Gone } else { Presence::There };
+            let found = keys.iter().map(found).collect();
+            Response::Presence(reply, found)
+        }
         Request::Metadata(key) => {
             let metadata = metadata_of(key.as_str()).filter(|_| reply.answer == Answer::Success);
             Response::Metadata(reply, metadata)

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use crate::check;
 use crate::journal::Report;
 use crate::process::{Ran, process};
-use crate::server::{Said, Server, Shared};
+use crate::server::{Kind, Said, Server, Shared};
 use crate::world::{STORMY_RUNS, Weather, World, seeded};
 
 /// How much of a story is printed.
@@ -29,7 +29,7 @@ pub(crate) enum Told {
 }
 
 /// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 23] = [
+const NEEDED: [&str; 25] = [
     "absent",
     "backed up",
     "backup full",
@@ -41,6 +41,8 @@ const NEEDED: [&str; 23] = [
     "interrupted",
     "killed by a second signal",
     "left undeleted",
+    "looked for",
+    "looked for in vain",
     "lost",
     "max_failures",
     "outage",
@@ -77,8 +79,15 @@ impl Sum {
         let log = &ran.log;
         let told = |wanted: fn(Said) -> bool| log.sent.iter().filter_map(|sent| sent.told).filter(move |t| wanted(t.1));
         self.add("requests", log.sent.len() as u64);
-        self.add("bulk calls", log.sent.iter().filter(|sent| sent.keys.len() > 1).count() as u64);
-        self.add("left undeleted", log.sent.iter().map(|sent| sent.left.len() as u64).sum());
+        self.add(
+            "bulk calls",
+            log.sent.iter().filter(|sent| sent.kind == Kind::Delete && sent.keys.len() > 1).count() as u64,
+        );
+        let left =
+            |kind: Kind| log.sent.iter().filter(move |sent| sent.kind == kind).map(|sent| sent.left.len() as u64);
+        self.add("left undeleted", left(Kind::Delete).sum());
+        self.add("looked for", log.sent.iter().filter(|sent| sent.kind == Kind::Presence).count() as u64);
+        self.add("looked for in vain", left(Kind::Presence).sum());
         self.add("backed up", log.kept as u64);
         self.add("backup full", told(|said| said == Said::Unkept).count() as u64);
         self.add("lost", told(|said| said == Said::Nothing).count() as u64);

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use kvsweep::pipeline::{Batch, Batching};
+use kvsweep::pipeline::{Batch, Batching, Course};
 use kvsweep::quota::Rate;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -15,7 +15,6 @@ pub(crate) const STORMY_RUNS: usize = 8;
 
 /// What holds for all runs of a seed.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct World {
     pub(crate) keys: usize,
     pub(crate) concurrency: usize,
@@ -34,8 +33,10 @@ pub(crate) struct World {
     pub(crate) bad: u32,
     /// The report's format.
     pub(crate) ndjson: bool,
-    /// Whether every key is backed up before it is deleted.
-    pub(crate) backup: bool,
+    /// What is done about a key.
+    pub(crate) course: Course,
+    /// The most keys that may be looked for with one request.
+    pub(crate) looked_for: usize,
 }
 
 /// A quota as the server keeps it.
@@ -138,7 +139,8 @@ impl World {
             says_absent: chance(rng, 60),
             bad: [0, 0, 0, 3][rng.random_range(0..4)],
             ndjson: chance(rng, 30),
-            backup: chance(rng, 35),
+            course: [Course::Delete, Course::CheckAndDelete, Course::BackUpAndDelete][rng.random_range(0..3)],
+            looked_for: [1, 7, 40, 100][rng.random_range(0..4)],
         }
     }
 }

@@ -14,12 +14,12 @@ use crate::runtime::{Side, Workerd, many};
 const LATER: u64 = 2_000_000_000;
 
 /// The largest value, in bytes.
-const LARGEST: usize = 25 << 20;
+const LARGEST: u32 = 25 << 20;
 
 fn treasures() -> BTreeMap<String, Held> {
     let with = |value: &[u8], expiration, metadata| Held { value: value.to_vec(), expiration, metadata };
     let every_byte: Vec<u8> = (0..=255).collect();
-    let large: Vec<u8> = (0..LARGEST as u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let large: Vec<u8> = (0..LARGEST).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut treasures: BTreeMap<_, _> = awkward()
         .into_iter()
         .filter(|name| !cannot_be_sent(name))

@@ -48,7 +48,7 @@ impl Rest {
 
     /// What a key holds.
     pub fn held(&self, name: &str) -> Held {
-        let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let name = name.bytes().fold(String::new(), |name, byte| format!("{name}%{byte:02X}"));
         let (head, value) = self.fetch("GET", &format!("{}/values/{name}", self.path), "");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let expiration =

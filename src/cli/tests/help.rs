@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 64] = [
+const FLAGS: [(&str, &str, &str); 65] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -100,6 +100,7 @@ const FLAGS: [(&str, &str, &str); 64] = [
     ("--metadata", "", ""),
     ("--dry-run", "", ""),
     ("--sandbox", "", ""),
+    ("--check", "", ""),
     ("--backup", "", "KVSWEEP_BACKUP"),
     ("--yes", "", ""),
     ("-y", "", ""),

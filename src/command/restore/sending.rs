@@ -9,7 +9,7 @@ use super::Run;
 use super::comparing::Held;
 use super::expiry::{expiry, unix_now};
 use super::records::Item;
-use crate::api::answer::Answer;
+use crate::api::answer::{Answer, Reply};
 use crate::api::{BulkReply, Presence};
 use crate::key::KeyName;
 use crate::outcome::{Detail, Status, StopReason};
@@ -35,7 +35,11 @@ impl Run<'_> {
             }
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
             let before = self.totals.requests;
-            let presence = self.patiently(|| client.presence(&keys)).await;
+            let presence = self.patiently(async || match client.presence(&keys).await {
+                (Reply { answer: Answer::Success | Answer::Absent(_), .. }, found) => Ok(found),
+                (reply, _) => Err(reply),
+            });
+            let presence = presence.await;
             self.count_attempts(&mut part, before);
             match presence {
                 Ok(presence) => {

@@ -188,8 +188,13 @@ fn report(rows: &[(u32, &str, &str)]) -> String {
 
 #[test]
 fn a_dry_run_report_gives_its_planned_rows() {
-    let rows =
-        report(&[(1, "a", "planned"), (2, "\"x,\ny\"", "duplicate"), (3, "", "invalid"), (4, "\"b,\"", "planned")]);
+    let rows = report(&[
+        (1, "a", "planned"),
+        (2, "\"x,\ny\"", "duplicate"),
+        (3, "", "invalid"),
+        (4, "\"b,\"", "planned"),
+        (5, "c", "absent"),
+    ]);
     for name in ["plan.csv", "plan"] {
         assert_eq!(read_whole(name, &rows), ["a", "b,"]);
         assert_eq!(read_whole(name, rows.replace('\n', "\r\n")), ["a", "b,"]);
@@ -197,7 +202,7 @@ fn a_dry_run_report_gives_its_planned_rows() {
     let torn = report(&[(1, "a", "planned")]) + "2,b,pla";
     let records = read_whole("plan.csv", torn);
     assert!(records[1].contains("has 3 fields where the first row has 9"), "{records:?}");
-    for status in ["deleted", "absent", "failed", "unknown", "", "Planned"] {
+    for status in ["deleted", "failed", "unknown", "restored", "restorable", "", "Planned"] {
         let (records, error) = read_broken("plan.csv", report(&[(1, "a", "planned"), (2, "b", status)]));
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
         assert!(

@@ -116,10 +116,16 @@ fn another_document_than_an_array_is_a_wrong_format() {
 fn a_dry_run_report_gives_its_planned_rows() {
     let row =
         |record: u32, key: &str, status: &str| format!(r#"{{"record":{record},"key":"{key}","status":"{status}"}}"#);
-    let rows = [row(3, "a", "planned"), row(1, "x", "duplicate"), row(2, "", "invalid"), row(4, "b", "planned")];
+    let rows = [
+        row(3, "a", "planned"),
+        row(1, "x", "duplicate"),
+        row(2, "", "invalid"),
+        row(4, "b", "planned"),
+        row(5, "c", "absent"),
+    ];
     assert_eq!(read_whole("plan.ndjson", rows.join("\n")), ["a", "b"]);
     assert_eq!(read_whole("plan.json", format!("[{}]", rows.join(","))), ["a", "b"]);
-    for status in ["deleted", "absent", "failed", "unknown", "Planned"] {
+    for status in ["deleted", "failed", "unknown", "restored", "restorable", "Planned"] {
         let rows = [row(1, "a", "planned"), row(2, "b", status)];
         let (records, error) = read_broken("plan.ndjson", rows.join("\n"));
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));

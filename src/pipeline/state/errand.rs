@@ -84,7 +84,7 @@ impl State {
     /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
     /// read first are not, and what is backed up must not wait for a page that is long in coming.
     pub(super) fn is_filling(&self, choice: Choice) -> bool {
-        let on_their_way = self.is_asking() && self.wants_more() && !self.options.backup;
+        let on_their_way = self.is_asking() && self.wants_more() && !self.options.course.reads();
         on_their_way && !self.ready.is_full(self.options.batching, choice)
     }
 

@@ -25,6 +25,7 @@ use crate::record::{Content, Record};
 use crate::terminal::{count, duration};
 
 use errand::Errand;
+use reading::Looks;
 
 mod early;
 mod errand;
@@ -98,8 +99,12 @@ pub struct State {
     rng: StdRng,
     /// Keys that may be deleted.
     ready: Ready,
-    /// Keys that are to be backed up before.
+    /// Keys that are to be looked for, or backed up, before.
     reads: Ready,
+    /// How many keys are looked for with one request.
+    looks: Looks,
+    /// Since when keys have waited for such a request to be full.
+    gathering: Option<Instant>,
     /// Since when keys have waited for a bulk call to be full.
     filling: Option<Instant>,
     /// The most requests in flight; fewer than asked for once the server found them too many.
@@ -137,6 +142,8 @@ impl State {
             rng,
             ready: Ready::default(),
             reads: Ready::default(),
+            looks: Looks::default(),
+            gathering: None,
             filling: None,
             waiting: BinaryHeap::new(),
             begun: 0,
@@ -168,7 +175,7 @@ impl State {
     }
 
     fn has_room_for_keys(&self) -> bool {
-        self.reads.len() < 2 * self.options.concurrency && self.ready.len() < self.most_ready()
+        self.reads.len() < self.most_reads() && self.ready.len() < self.most_ready()
     }
 
     /// During an outage an untried key is the best probe.

@@ -1,18 +1,58 @@
-//! What comes before a delete where keys are backed up: their metadata and their value are read, one request each, and
-//! kept. Only then does a key come into the queue of deletes.
+//! What comes before a delete: keys are looked for, many with one request; or they are backed up: their metadata and their
+//! value are read, one request each, and kept. Only then does a key come into the queue of deletes.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
 use super::State;
+use super::sending::LINGER;
 use crate::api::answer::{Answer, Reply};
+use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, StopReason};
-use crate::pipeline::parcel::{Batching, Choice, Ready};
+use crate::pipeline::options::Course;
+use crate::pipeline::parcel::{Batch, Batching, Choice, Ready};
 use crate::pipeline::request::Request;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::work::{InFlight, Stage, Work};
+
+/// So many good answers after a refusal, and one key more is looked for with a request.
+const GROWS_AFTER: u32 = 8;
+
+/// How many keys are looked for with one request: as many as the API takes, until their values are too much for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looks {
+    most: NonZeroU32,
+    /// Good answers since that last changed.
+    good: u32,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { most: Self::MOST, good: 0 }
+    }
+}
+
+impl Looks {
+    #[expect(clippy::cast_possible_truncation, reason = "a hundred")]
+    const MOST: NonZeroU32 = NonZeroU32::new(MAX_GET_KEYS as u32).unwrap();
+
+    /// A request for so many keys was refused as a whole; those to come are probably like them.
+    fn refused(&mut self, keys: usize) {
+        if let Some(half) = u32::try_from(keys / 2).ok().and_then(NonZeroU32::new) {
+            *self = Self { most: self.most.min(half), good: 0 };
+        }
+    }
+
+    fn answered(&mut self) {
+        self.good += 1;
+        if self.good >= GROWS_AFTER {
+            *self = Self { most: self.most.saturating_add(1).min(Self::MOST), good: 0 };
+        }
+    }
+}
 
 /// Which keys the next request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +66,16 @@ pub(super) enum Turn {
 impl State {
     /// A key from the input.
     pub(super) fn accept(&mut self, work: Work) {
-        if self.options.backup {
-            self.reads.push(work.advanced(Stage::Metadata));
-        } else {
-            self.ready.push(work);
+        match self.options.course {
+            Course::Delete => self.ready.push(work),
+            Course::Check | Course::CheckAndDelete => self.reads.push(work.advanced(Stage::Presence)),
+            Course::BackUpAndDelete => self.reads.push(work.advanced(Stage::Metadata)),
         }
     }
 
     /// The queue where keys from the input wait.
     pub(super) fn entrance(&self) -> &Ready {
-        if self.options.backup { &self.reads } else { &self.ready }
+        if self.options.course.reads() { &self.reads } else { &self.ready }
     }
 
     /// The queue that a key of this stage belongs to.
@@ -48,7 +88,7 @@ impl State {
     pub(super) fn turn(&mut self, probe: bool, choice: Choice, now: Instant) -> Result<Turn, Option<Instant>> {
         if probe {
             // That reads are answered would say nothing of deletes.
-            return Ok(if self.ready.is_empty() && self.options.backup { Turn::Read } else { Turn::Delete });
+            return Ok(if self.ready.is_empty() && self.options.course.reads() { Turn::Read } else { Turn::Delete });
         }
         let may_go = |queue: &Ready| !queue.is_empty() && (choice != Choice::Fresh(0) || queue.has_again());
         let mut wait = None;
@@ -58,16 +98,48 @@ impl State {
                 return Ok(Turn::Delete);
             }
         }
-        if may_go(&self.reads) { Ok(Turn::Read) } else { Err(wait) }
+        if may_go(&self.reads) {
+            let gathers = self.gathers(choice, now);
+            if gathers.is_none() {
+                return Ok(Turn::Read);
+            }
+            wait = [wait, gathers].into_iter().flatten().min();
+        }
+        Err(wait)
+    }
+
+    /// How many keys one request reads.
+    fn reading_batching(&self) -> Batching {
+        match self.options.course {
+            Course::Delete | Course::BackUpAndDelete => Batching::Single,
+            Course::Check | Course::CheckAndDelete => {
+                Batching::Bulk(Batch { keys: self.looks.most, bytes: usize::MAX })
+            }
+        }
+    }
+
+    /// Keys that wait to be read; with more, no new ones are taken from the input.
+    pub(super) fn most_reads(&self) -> usize {
+        let most = 2 * self.options.concurrency;
+        if self.reading_batching() == Batching::Single { most } else { most.max(2 * MAX_GET_KEYS) }
+    }
+
+    /// Until when a request for many keys waits for more of them, if it does.
+    fn gathers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
+        if self.reads.is_full(self.reading_batching(), choice) || !self.wants_more() {
+            return None;
+        }
+        let until = *self.gathering.get_or_insert(now) + LINGER;
+        (now < until).then_some(until)
     }
 
     /// The keys whose turn it is; none where only the namespace is left to ask for.
     pub(super) fn take_turn(&mut self, turn: Turn, probe: bool, choice: Choice) -> Vec<Work> {
         match turn {
-            Turn::Delete if probe && self.options.backup => self.ready.pop().into_iter().collect(),
+            Turn::Delete if probe && self.options.course.reads() => self.ready.pop().into_iter().collect(),
             _ if probe && choice != Choice::Probe => Vec::new(),
             Turn::Delete => self.ready.take(self.options.batching, choice),
-            Turn::Read => self.reads.take(Batching::Single, choice),
+            Turn::Read => self.reads.take(self.reading_batching(), choice),
         }
     }
 
@@ -87,6 +159,39 @@ impl State {
         }
     }
 
+    /// The reply to a look at some keys; where it was good, `found` says what it is of each.
+    pub(super) fn on_presence(&mut self, slot: usize, reply: &Reply, found: &[Presence], now: Instant) {
+        if reply.answer != Answer::Success {
+            if let (Answer::Refused(_), Some(in_flight)) = (&reply.answer, self.slots.get(slot)) {
+                self.looks.refused(in_flight.parcel.len());
+            }
+            self.on_reply(slot, reply, &HashSet::new(), now);
+            return;
+        }
+        let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return };
+        self.hear(reply, &permit, now);
+        self.see_sign(&reply.answer, &mut [], true, probe, now);
+        self.budget.give_back(permit, now);
+        self.looks.answered();
+        for (index, mut work) in parcel.into_iter().enumerate() {
+            match found.get(index).unwrap_or(&Presence::Unsaid) {
+                Presence::There if self.options.course == Course::Check => {
+                    self.settle(work, Status::Planned, reply.http_status, None, now);
+                }
+                Presence::There => self.ready.push_last(work.advanced(Stage::Delete)),
+                Presence::Gone => {
+                    let error = "it was looked for and is not there; no delete was sent".to_owned();
+                    let detail = Some(Box::new(Detail { error_code: None, error }));
+                    self.settle(work, Status::Absent, reply.http_status, detail, now);
+                }
+                Presence::Unsaid => {
+                    work.together = NonZeroU32::MIN;
+                    self.reads.push_last(work);
+                }
+            }
+        }
+    }
+
     /// A backup cannot be written: its keys are not deleted, and no others are either.
     pub(super) fn on_lost_backup(&mut self, slot: usize, why: &str, now: Instant) {
         let Some(InFlight { parcel, permit, .. }) = self.slots.try_remove(slot) else { return };
@@ -100,26 +205,29 @@ impl State {
     }
 }
 
-impl Stage {
-    /// The request for a key in this stage; `None` where it is to be deleted.
-    pub(super) fn read(&self, work: &Work) -> Option<Request> {
-        match self {
-            Self::Metadata => Some(Request::Metadata(work.key.clone())),
-            Self::Value(metadata) => Some(Request::BackUp(work.key.clone(), metadata.clone())),
-            Self::Delete => None,
-        }
+/// The request that reads these keys, which are all in one stage; `None` where they are to be deleted.
+pub(super) fn read(parcel: &[Work]) -> Option<Request> {
+    let first = parcel.first()?;
+    match &first.stage {
+        Stage::Presence => Some(Request::Presence(parcel.iter().map(|work| work.key.clone()).collect())),
+        Stage::Metadata => Some(Request::Metadata(first.key.clone())),
+        Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
+        Stage::Delete => None,
     }
+}
 
+impl Stage {
     /// What became of a key in this stage: one that was only read is surely not deleted.
     pub(super) fn verdict(&self, verdict: Verdict) -> Verdict {
-        let what = match self {
-            Self::Metadata => "its metadata",
-            Self::Value(_) => "its value",
+        let why = match self {
+            Self::Presence => "it could not be seen whether it is there",
+            Self::Metadata => "its metadata could not be backed up",
+            Self::Value(_) => "its value could not be backed up",
             Self::Delete => return verdict,
         };
         match verdict.status {
             Status::Failed | Status::Unknown => {
-                let error = format!("not deleted, because {what} could not be backed up: {}", verdict.detail.error);
+                let error = format!("not deleted, because {why}: {}", verdict.detail.error);
                 Verdict { status: Status::Failed, detail: Detail { error, ..verdict.detail }, ..verdict }
             }
             _ => verdict,

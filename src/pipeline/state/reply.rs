@@ -29,6 +29,7 @@ impl State {
             (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
                 self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
             }
+            (Slot::Keys(slot), Response::Presence(reply, found)) => self.on_presence(slot, &reply, &found, now),
             (Slot::Keys(slot), Response::Metadata(reply, metadata)) => {
                 self.on_read(slot, &reply, &Stage::Value(metadata), now);
             }
@@ -65,7 +66,7 @@ impl State {
                 if let Answer::Refused(refusal) = &reply.answer {
                     // One of them is bad, and it will be alone in the end: no other loses a retry.
                     work.last = Some(Box::new(Verdict::from(Trouble::Refused(refusal.clone()))));
-                    self.ready.push_again(work);
+                    self.queue(&work).push_again(work);
                     continue;
                 }
             }

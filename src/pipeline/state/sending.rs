@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::reading::read;
 use super::{Slot, State, Step};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::outage::Allowance;
@@ -17,11 +18,11 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
 /// waiting costs no speed.
-const LINGER: Duration = Duration::from_millis(250);
+pub(super) const LINGER: Duration = Duration::from_millis(250);
 
-/// The same where keys are backed up, of which far fewer come in a second. What is written to a key in this time, after
-/// it was backed up, is lost.
-const LINGER_BACKED_UP: Duration = Duration::from_secs(10);
+/// The same where keys are read first, of which far fewer come in a second. What is written to a key in this time, after
+/// it was backed up or looked for, is lost.
+const LINGER_READ: Duration = Duration::from_secs(10);
 
 impl State {
     /// One more request, or the moment to ask again (`None`: when something happens).
@@ -78,9 +79,11 @@ impl State {
             work.tried = true;
             work.first_sent.get_or_insert(now);
         }
-        let read = parcel.first().and_then(|work| work.stage.read(work));
+        let read = read(&parcel);
         if read.is_none() {
             self.filling = None;
+        } else {
+            self.gathering = None;
         }
         let request = match (self.options.batching, &parcel[..]) {
             _ if let Some(read) = read => read,
@@ -125,7 +128,7 @@ impl State {
         if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
             return None;
         }
-        let linger = if self.options.backup { LINGER_BACKED_UP } else { LINGER };
+        let linger = if self.options.course.reads() { LINGER_READ } else { LINGER };
         let until = *self.filling.get_or_insert(now) + linger;
         (now < until).then_some(until)
     }

@@ -38,7 +38,7 @@ impl Ran {
 }
 
 fn backing_up() -> Options {
-    Options { concurrency: 8, backup: true, ..Options::default() }
+    Options { concurrency: 8, course: Course::BackUpAndDelete, ..Options::default() }
 }
 
 /// Runs a job; the backup takes so many records before its disk is full.
@@ -63,7 +63,7 @@ async fn run_with(
                 Request::Delete(key) => ("delete", vec![name(key)]),
                 Request::DeleteMany(keys) => ("delete", keys.iter().map(name).collect()),
                 Request::Namespace => ("namespace", vec![String::new()]),
-                Request::Page(_) => unreachable!("keys are read, not listed"),
+                Request::Page(_) | Request::Presence(_) => unreachable!("keys are backed up"),
             };
             let nth = seen.borrow().iter().filter(|(k, names, _)| *k == kind && names[0] == keys[0]).count();
             seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
@@ -89,7 +89,7 @@ async fn run_with(
                 Request::DeleteMany(_) => Response::DeleteMany(crate::api::BulkReply { reply, left: Vec::new() }),
                 Request::Namespace if good => Response::Namespace(Ok(())),
                 Request::Namespace => Response::Namespace(Err(reply)),
-                Request::Page(_) => unreachable!("keys are read, not listed"),
+                Request::Page(_) | Request::Presence(_) => unreachable!("keys are backed up"),
             }
         }
     };

@@ -90,7 +90,9 @@ impl Listing {
                     Request::Delete(key) => key.as_str().to_owned(),
                     Request::DeleteMany(keys) => format!("{} keys", keys.len()),
                     Request::Namespace => "the namespace".to_owned(),
-                    Request::Metadata(_) | Request::BackUp(..) => unreachable!("{request:?} without a backup"),
+                    Request::Presence(_) | Request::Metadata(_) | Request::BackUp(..) => {
+                        unreachable!("{request:?} without a backup")
+                    }
                 };
                 let nth = log.borrow().iter().filter(|(_, what)| *what == name).count() + 1;
                 log.borrow_mut().push((Instant::now(), name.clone()));
@@ -108,7 +110,9 @@ impl Listing {
                     Request::Delete(_) => Response::Delete(reply),
                     Request::DeleteMany(_) => Response::DeleteMany(BulkReply { reply, left: Vec::new() }),
                     Request::Namespace => Response::Namespace(if is_up { Ok(()) } else { Err(reply) }),
-                    Request::Metadata(_) | Request::BackUp(..) => unreachable!("without a backup"),
+                    Request::Presence(_) | Request::Metadata(_) | Request::BackUp(..) => {
+                        unreachable!("without a backup")
+                    }
                 }
             }
         };

@@ -1,0 +1,168 @@
+//! Keys that are looked for before they are deleted, or instead.
+
+use super::*;
+use crate::api::Presence;
+use crate::api::Presence::{Gone, There, Unsaid};
+
+/// A request: `look` or `delete`, its keys, and when it was made.
+type Seen = Rc<RefCell<Vec<(&'static str, Vec<String>, Instant)>>>;
+
+struct Ran {
+    end: End<Infallible>,
+    rows: Vec<Settled>,
+    seen: Vec<(&'static str, Vec<String>, Instant)>,
+}
+
+impl Ran {
+    fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|row| row.status == status).count()
+    }
+
+    /// How many keys each request of a kind named.
+    fn sizes(&self, kind: &str) -> Vec<usize> {
+        self.seen.iter().filter(|(seen, ..)| *seen == kind).map(|(_, keys, _)| keys.len()).collect()
+    }
+}
+
+fn checking(course: Course) -> Options {
+    Options { concurrency: 8, course, ..Options::default() }
+}
+
+/// Runs a job over `count` keys. `look` says what comes of the `nth` look (from 0) at so many keys, and then `is` what is
+/// found of each.
+async fn ran(
+    options: Options,
+    count: usize,
+    look: impl Fn(usize, usize) -> Answer,
+    is: impl Fn(&str, usize) -> Presence,
+) -> Ran {
+    let seen = Seen::default();
+    let (record_sender, records) = mpsc::channel(16);
+    let (row_sender, mut row_receiver) = mpsc::channel(16);
+    let (_signal_sender, signals) = mpsc::channel(1);
+    let send = |request: Request| {
+        let (seen, look, is) = (Rc::clone(&seen), &look, &is);
+        async move {
+            let names = |keys: &[KeyName]| keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>();
+            let (kind, keys) = match &request {
+                Request::Presence(keys) => ("look", names(keys)),
+                Request::Delete(key) => ("delete", names(std::slice::from_ref(key))),
+                Request::DeleteMany(keys) => ("delete", names(keys)),
+                Request::Namespace => ("namespace", Vec::new()),
+                Request::Metadata(_) | Request::BackUp(..) | Request::Page(_) => unreachable!("keys are looked for"),
+            };
+            let nth = seen.borrow().iter().filter(|(seen, ..)| *seen == kind).count();
+            seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
+            sleep(LATENCY).await;
+            let answer = if kind == "look" { look(nth, keys.len()) } else { Answer::Success };
+            let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+            match request {
+                Request::Presence(_) => {
+                    let found = keys.iter().map(|key| is(key, keys.len())).collect();
+                    Response::Presence(reply, found)
+                }
+                Request::Delete(_) => Response::Delete(reply),
+                Request::DeleteMany(_) => Response::DeleteMany(crate::api::BulkReply { reply, left: Vec::new() }),
+                _ => Response::Namespace(Ok(())),
+            }
+        }
+    };
+    let state = State::new(options, &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(5));
+    let job = run(state, records, row_sender, send, signals, |_| {});
+    let reader = async {
+        for record in keys(count) {
+            if record_sender.send(Ok(record)).await.is_err() {
+                break;
+            }
+        }
+        drop(record_sender);
+    };
+    let writer = async {
+        let mut rows = Vec::new();
+        while let Some(row) = row_receiver.recv().await {
+            rows.push(row);
+        }
+        rows
+    };
+    let (end, (), rows) = tokio::join!(job, reader, writer);
+    let numbers: HashSet<_> = rows.iter().map(|row| row.number).collect();
+    assert_eq!(numbers.len(), rows.len(), "a record has two rows");
+    let seen = seen.borrow().clone();
+    Ran { end, rows, seen }
+}
+
+fn is_third(key: &str) -> bool {
+    key.strip_prefix("key-").unwrap().parse::<u32>().unwrap().is_multiple_of(3)
+}
+
+fn thirds(key: &str, _: usize) -> Presence {
+    if is_third(key) { Gone } else { There }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_there_is_deleted_and_a_hundred_are_looked_for_at_once() {
+    let ran = ran(checking(Course::CheckAndDelete), 3_000, |_, _| Answer::Success, thirds).await;
+    assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (2_000, 1_000));
+    assert_eq!(ran.sizes("look"), [100; 30]);
+    assert_eq!(ran.sizes("delete"), [1; 2_000]);
+    let asked_for = |(_, keys, _): &(_, Vec<String>, _)| keys.iter().any(|key| is_third(key));
+    assert!(!ran.seen.iter().filter(|(kind, ..)| *kind == "delete").any(asked_for));
+    assert!(ran.rows.iter().all(|row| row.attempts == if row.status == Status::Absent { 1 } else { 2 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_bulk_what_was_found_shares_its_deletes() {
+    let batch = Batching::Bulk(Batch { keys: 500.try_into().unwrap(), bytes: 1_000_000 });
+    let options = Options { batching: batch, ..checking(Course::CheckAndDelete) };
+    let ran = ran(options, 3_000, |_, _| Answer::Success, thirds).await;
+    assert_eq!((ran.count(Status::Deleted), ran.sizes("delete")), (2_000, vec![500; 4]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_alone_deletes_nothing() {
+    let ran = ran(checking(Course::Check), 950, |_, _| Answer::Success, thirds).await;
+    assert_eq!((ran.count(Status::Planned), ran.count(Status::Absent)), (633, 317));
+    assert!(ran.sizes("delete").is_empty());
+    assert_eq!(ran.end.totals.requests, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_values_are_too_much_fewer_are_asked_for_and_none_loses_a_retry() {
+    let mut options = checking(Course::CheckAndDelete);
+    options.retry.retries = 0;
+    let refusing = |_, keys| if keys > 30 { Answer::Refused(refusal(413)) } else { Answer::Success };
+    let ran = ran(options, 3_000, refusing, thirds).await;
+    assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (2_000, 1_000));
+    let looks = ran.sizes("look");
+    assert!(looks.len() < 250, "{looks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_said_of_a_key_among_others_is_asked_of_it_alone() {
+    let is = |key: &str, company| if company > 1 && key == "key-7" { Unsaid } else { thirds(key, company) };
+    let ran = ran(checking(Course::CheckAndDelete), 100, |_, _| Answer::Success, is).await;
+    assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (66, 34));
+    assert_eq!(ran.sizes("look"), [100, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cannot_be_looked_for_is_not_deleted_and_says_why() {
+    let mut options = checking(Course::CheckAndDelete);
+    options.retry.retries = 1;
+    let ran = ran(options, 3, |_, _| passing(503), thirds).await;
+    assert_eq!(ran.count(Status::Deleted), 0);
+    let lost =
+        |row: &Settled| row.detail.as_ref().unwrap().error.contains("not be seen whether it is there: answer 503");
+    assert!(ran.rows.iter().all(|row| row.status == Status::Failed && lost(row)), "{:?}", ran.rows);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_looks_is_waited_out() {
+    let mut options = checking(Course::CheckAndDelete);
+    options.retry.retries = 1;
+    let (from, to) = (Instant::now() + 3 * SECOND, Instant::now() + 63 * SECOND);
+    let look = move |_, _| if (from..to).contains(&Instant::now()) { passing(503) } else { Answer::Success };
+    let ran = ran(options, 20_000, look, thirds).await;
+    assert_eq!(ran.count(Status::Deleted) + ran.count(Status::Absent), 20_000);
+    assert!(ran.end.elapsed > 60 * SECOND);
+}
