@@ -26,8 +26,8 @@
 //! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
-//! # Example
-//! Two keys are deleted, over HTTP, from a server in memory:
+//! # Examples
+//! One key, one request, one answer; the server is in memory, the HTTP is real:
 //!
 //! ```
 //! use std::time::Duration;
@@ -63,8 +63,84 @@
 //! # }
 //! ```
 //!
-//! [`pipeline::run`] does the same for a stream of records, within a [`quota::Budget`], with retries, and with an answer
-//! to everything that can go wrong.
+//! A whole job: records go in, within a rate, with retries and with an answer to everything that can go wrong; one row for
+//! each comes out. A third of the requests fails here, and every key is deleted all the same:
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use std::time::Duration;
+//!
+//! use kvsweep::api::{Client, ClientOptions, Credentials};
+//! use kvsweep::key::KeyName;
+//! use kvsweep::outcome::{Settled, Status};
+//! use kvsweep::pipeline::state::State;
+//! use kvsweep::pipeline::{self, Options, Request, Response};
+//! use kvsweep::plan::{Approved, Consent, Guards};
+//! use kvsweep::quota::Budget;
+//! use kvsweep::record::{Content, Record, RecordNumber};
+//! use kvsweep::sandbox::{Sandbox, SandboxOptions};
+//! use rand::SeedableRng;
+//! use tokio::sync::mpsc;
+//! use tokio::time::Instant;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let names: Vec<String> = (0..30).map(|n| format!("session:{n}")).collect();
+//! let faults = vec!["503=0.3".parse()?];
+//! let server = Sandbox::start(SandboxOptions { faults, ..SandboxOptions::default() }).await?;
+//! server.preload(names.iter().map(String::as_str).chain(["keep"]));
+//!
+//! let client = Client::new(ClientOptions {
+//!     base_url: server.base_url().parse()?,
+//!     credentials: Credentials::token("any")?,
+//!     account: "account".parse()?,
+//!     namespace: "namespace".parse()?,
+//!     timeout: Duration::from_secs(30),
+//!     concurrency: 8,
+//!     ca_file: None,
+//! })?;
+//!
+//! // Nothing is sent without somebody's consent, nor beyond the rates.
+//! let approved = Approved::streaming(Guards { max_keys: Some(100), expect: None }, Consent::Rehearsal);
+//! let budget = Budget::new(&["1200/5m".parse()?, "200/1s".parse()?], Instant::now());
+//! let state = State::new(Options { concurrency: 8, ..Options::default() }, &approved, budget, rand::make_rng());
+//!
+//! let (input, records) = mpsc::channel(64);
+//! let (report, mut rows) = mpsc::channel::<Settled>(64);
+//! let (_stop, signals) = mpsc::channel(1);
+//! let client = &client;
+//! let send = |request| async move {
+//!     match request {
+//!         Request::Delete(key) => Response::Delete(client.delete(&key).await),
+//!         // Asked only when the server seems to be down, to see whether it is back.
+//!         Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+//!         _ => unreachable!("neither --bulk nor a backup nor a listing was asked for"),
+//!     }
+//! };
+//! let reading = async move {
+//!     let mut number = RecordNumber::FIRST;
+//!     for name in names {
+//!         let content = Content::Key(KeyName::new(name).expect("a key"));
+//!         let _ = input.send(Ok::<_, Infallible>(Record { number, content })).await;
+//!         number = number.next();
+//!     }
+//! };
+//! let reporting = async move {
+//!     while let Some(row) = rows.recv().await {
+//!         println!("{},{},{}", row.number, row.key, row.status);
+//!     }
+//! };
+//! let job = pipeline::run(state, records, report, send, signals, |_event| {});
+//! let (end, (), ()) = tokio::join!(job, reading, reporting);
+//!
+//! assert!(end.stop.is_none());
+//! assert_eq!(end.totals.tally.get(Status::Deleted), 30);
+//! assert_eq!(server.keys(), ["keep"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`command`] is what the binary does with it: files in, a report that can be resumed, progress, and an exit code.
 
 pub mod api;
 pub mod backup;

@@ -88,3 +88,11 @@ fn no_room_names_one_above_or_beside_it() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn every_room_is_on_the_map() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md")).expect("the map");
+    for (room, _) in ROOMS {
+        assert!(map.contains(&format!("`src/{room}/`")) || map.contains(&format!("`src/{room}.rs`")), "{room}");
+    }
+}

@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod delete;
 mod disk;
+mod docs;
 mod dry_run;
 mod formats;
 mod guards;

@@ -9,8 +9,8 @@ use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 
 use crate::lab::{ACCOUNT, Kvsweep, Lab, NAMESPACE, TOKEN};
 
-/// What belongs to cargo in the README's commands.
-const FLAGS_OF_CARGO: [&str; 3] = ["--release", "--path", "--open"];
+/// What belongs to cargo and kubectl in the commands of the pages.
+const FLAGS_OF_OTHERS: [&str; 6] = ["--release", "--path", "--open", "--from-file", "--from", "--follow"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -101,12 +101,13 @@ fn every_flag_of_the_documents_exists() {
         "CHANGELOG.md",
         "SECURITY.md",
         "docs/profiles.md",
+        "docs/recipes.md",
         "docs/troubleshooting.md",
         "samples/cron.sh",
         "samples/schedule/README.md",
     ] {
         let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_CARGO.contains(flag)).collect();
+        let named: BTreeSet<&str> = flags(&text).into_iter().filter(|flag| !FLAGS_OF_OTHERS.contains(flag)).collect();
         assert!(!named.is_empty(), "{name}");
         let unknown: Vec<_> = named.difference(&known).collect();
         assert!(unknown.is_empty(), "{name}: {unknown:?}");
