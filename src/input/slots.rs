@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapOptions};
 
 /// From this many bytes on, room is had from the system page by page and given back at once. An allocator keeps what a
 /// growing table leaves behind, and rounds what it hands out: a third more memory, where every byte counts ten million
@@ -19,7 +19,8 @@ impl Slots {
     pub(super) fn zeroed(len: usize) -> Self {
         let bytes = len.saturating_mul(size_of::<u128>());
         if bytes >= MAPPED_FROM
-            && let Ok(map) = MmapMut::map_anon(bytes)
+            // All of it is filled at once, so that its pages had better come together.
+            && let Ok(map) = MmapOptions::new().len(bytes).populate().map_anon()
         {
             return Self::Mapped { map, len };
         }
