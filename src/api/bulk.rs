@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use crate::api::answer::{Answer, Reply};
@@ -11,6 +11,7 @@ use crate::api::classify::Call;
 use crate::api::client::Client;
 use crate::api::envelope::Envelope;
 use crate::api::http::{Ask, no_answer, unsent};
+use crate::api::url::NotItself;
 use crate::key::KeyName;
 
 /// The most keys that one call may name
@@ -55,11 +56,24 @@ impl Client {
             BulkEndpoint::Current => Method::POST,
             BulkEndpoint::Legacy => Method::DELETE,
         };
-        let url = match self.endpoint().bulk_delete(endpoint) {
+        let url = self.endpoint().bulk_delete(endpoint);
+        self.change_many(Call::DeleteMany, method, url, keys, body(keys)).await
+    }
+
+    /// One call that changes `keys`, and which of them it left unchanged.
+    pub(crate) async fn change_many(
+        &self,
+        call: Call,
+        method: Method,
+        url: Result<Url, NotItself>,
+        keys: &[KeyName],
+        body: Bytes,
+    ) -> BulkReply {
+        let url = match url {
             Ok(url) => url,
             Err(error) => return BulkReply { reply: unsent(error.to_string()), left: Vec::new() },
         };
-        let ask = Ask { body: Some(body(keys)), ..Ask::new(Call::DeleteMany, method, url) };
+        let ask = Ask { body: Some(body), ..Ask::new(call, method, url) };
         let (reply, body) = self.http().attempt(ask).await;
         if reply.answer != Answer::Success {
             return BulkReply { reply, left: Vec::new() };
@@ -79,7 +93,7 @@ fn body(keys: &[KeyName]) -> Bytes {
 }
 
 /// The keys that an answer with `success: true` says were not deleted; `Err` where it does not account for all.
-pub(crate) fn account(keys: &[KeyName], body: &[u8]) -> Result<Vec<Box<str>>, String> {
+fn account(keys: &[KeyName], body: &[u8]) -> Result<Vec<Box<str>>, String> {
     let envelope = Envelope::parse(body).map_err(|error| error.to_string())?;
     let counted: Option<Counted> = Deserialize::deserialize(envelope.result)
         .map_err(|error| format!("the answer does not say which keys were deleted: {error}"))?;

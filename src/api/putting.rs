@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::api::answer::{Answer, Reply};
-use crate::api::bulk::{BulkReply, account};
+use crate::api::bulk::BulkReply;
 use crate::api::classify::Call;
 use crate::api::client::Client;
 use crate::api::http::{Ask, no_answer, unsent};
@@ -49,19 +49,7 @@ struct Values {
 impl Client {
     /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most [`MAX_PUT_BYTES`].
     pub async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
-        let url = match self.endpoint().bulk_put() {
-            Ok(url) => url,
-            Err(error) => return BulkReply { reply: unsent(error.to_string()), left: Vec::new() },
-        };
-        let ask = Ask { body: Some(records), ..Ask::new(Call::PutMany, Method::PUT, url) };
-        let (reply, body) = self.http().attempt(ask).await;
-        if reply.answer != Answer::Success {
-            return BulkReply { reply, left: Vec::new() };
-        }
-        match account(keys, &body) {
-            Ok(left) => BulkReply { reply, left },
-            Err(what) => BulkReply { reply: Reply { answer: no_answer(what), ..reply }, left: Vec::new() },
-        }
+        self.change_many(Call::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
     }
 
     /// Asks with one request which of `keys` are there, in their order; at most [`MAX_GET_KEYS`]. The service answers

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::api::{Client, ClientOptions, Namespace};
+use crate::api::{Client, Namespace};
 use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
@@ -35,7 +35,7 @@ use super::dry_run::{discard, notes as dry_run_notes};
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
-use super::locate::{Missed, locate};
+use super::locate::{Missed, client, locate};
 use super::outputs::{Opened, Ready};
 use super::pages::{NamespacePages, next_page};
 use super::preflight;
@@ -227,7 +227,7 @@ impl Sending {
                 return Err(Error::Usage("a dry run has no connection".to_owned()).into());
             }
         };
-        let client = client(job, &connection)?;
+        let client = client(&connection, job.timeout, job.concurrency)?;
         let namespace = preflight::namespace(&mut calls, &client).await.map_err(Missed::Stop)?;
         Ok(Met { connection, client, namespace })
     }
@@ -330,18 +330,6 @@ fn options(job: &Job, now: Instant) -> Options {
         deadline: job.deadline.map(|deadline| now + deadline),
         grace: job.grace,
     }
-}
-
-pub(super) fn client(job: &Job, connection: &Connection) -> Result<Client, Error> {
-    Ok(Client::new(ClientOptions {
-        base_url: connection.base_url.clone(),
-        credentials: connection.credentials.clone(),
-        account: connection.account.clone(),
-        namespace: connection.namespace.clone(),
-        timeout: job.timeout,
-        concurrency: job.concurrency,
-        ca_file: connection.ca_file.clone(),
-    })?)
 }
 
 fn warn_of_age(journal: &Journal, report: &Path) {

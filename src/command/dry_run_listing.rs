@@ -24,11 +24,11 @@ use crate::report;
 
 use super::asking::Calls;
 use super::closing::Closing;
-use super::delete::{client, stopped_before};
+use super::delete::stopped_before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
 use super::error::Error;
 use super::job::{Job, Wanted};
-use super::locate::{Missed, locate};
+use super::locate::{Missed, client, locate};
 use super::outputs::Opened;
 use super::pages::{NamespacePages, next_page};
 use super::preview::Preview;
@@ -51,7 +51,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         Err(Missed::Stop(stop)) => return stopped_before(job, None, totals, &stop),
         Err(Missed::Error(error)) => return Err(error),
     };
-    let client = client(job, &connection)?;
+    let client = client(&connection, job.timeout, job.concurrency)?;
     let pages = NamespacePages::new(wanted);
     let mut survey =
         Survey { job, client, pages, budget, rng, totals, plan: Plan::default(), outline: Outline::default() };

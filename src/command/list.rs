@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::{Client, ClientOptions, Page, PageRequest};
+use crate::api::{Client, Page, PageRequest};
 use crate::exit::ExitCode;
 use crate::key::KeyName;
 use crate::listing::{Bookmark, Encoder, Format, Lister, Prefixes, Selection, Unfit};
@@ -30,7 +30,7 @@ use super::asking::Calls;
 use super::closing::{advice, print};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
-use super::locate::{Missed, locate};
+use super::locate::{Missed, client, locate};
 use super::pages::{refused, unordered};
 use super::signals;
 use super::ticking::ticking;
@@ -116,15 +116,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
             return summary.say(job, ExitCode::for_stop(stop.reason, stop.signal));
         }
     };
-    let client = Client::new(ClientOptions {
-        base_url: connection.base_url.clone(),
-        credentials: connection.credentials.clone(),
-        account: connection.account.clone(),
-        namespace: connection.namespace.clone(),
-        timeout: job.timeout,
-        concurrency: 1,
-        ca_file: connection.ca_file.clone(),
-    })?;
+    let client = client(&connection, job.timeout, 1)?;
     let (output, mark) = open(job, &connection)?;
     let terminal = matches!(output, Output::Stdout(_)) && io::stdout().is_terminal();
     let encoder = Encoder::new(job.format, terminal, mark.bytes > 0);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::api::{AccountClient, AccountOptions, Namespace};
+use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace};
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
@@ -131,6 +131,19 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
         [] => format!("it has {}", counted(namespaces.len() as u64, "namespace")),
         _ => format!("there is {}", alike.join(", ")),
     }
+}
+
+/// The way to a namespace that was found.
+pub(super) fn client(connection: &Connection, timeout: Duration, concurrency: usize) -> Result<Client, Error> {
+    Ok(Client::new(ClientOptions {
+        base_url: connection.base_url.clone(),
+        credentials: connection.credentials.clone(),
+        account: connection.account.clone(),
+        namespace: connection.namespace.clone(),
+        timeout,
+        concurrency,
+        ca_file: connection.ca_file.clone(),
+    })?)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
-use crate::api::{Client, ClientOptions, MAX_GET_KEYS, MAX_PUT_KEYS};
+use crate::api::{Client, MAX_GET_KEYS, MAX_PUT_KEYS};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Detail, Settled, Status, StopReason};
@@ -31,7 +31,7 @@ use super::asking::Calls;
 use super::confirm::{self, Action, Confirmation, ToType};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, ReportTo};
-use super::locate::{Missed, locate};
+use super::locate::{Missed, client, locate};
 use super::preflight;
 use super::signals;
 use super::ticking::ticking;
@@ -181,15 +181,7 @@ async fn connect(
     calls: &mut Calls<'_>,
 ) -> Result<(Client, String), Missed> {
     let connection = locate(connection, job.timeout, calls).await?;
-    let client = Client::new(ClientOptions {
-        base_url: connection.base_url.clone(),
-        credentials: connection.credentials.clone(),
-        account: connection.account.clone(),
-        namespace: connection.namespace.clone(),
-        timeout: job.timeout,
-        concurrency: 1,
-        ca_file: connection.ca_file.clone(),
-    })?;
+    let client = client(&connection, job.timeout, 1)?;
     let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
     let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
     if job.question == Question::Answered {

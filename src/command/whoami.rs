@@ -4,9 +4,9 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::api::{AccountClient, Client, ClientOptions, Credentials, Owner, Policy, TokenStatus, User};
+use crate::api::{AccountClient, Credentials, Owner, Policy, TokenStatus, User};
 use crate::exit::ExitCode;
-use crate::key::{AccountId, NamespaceId};
+use crate::key::AccountId;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::pipeline::call::Failed;
@@ -16,7 +16,7 @@ use super::asking::{Calls, Patience, ask, refused};
 use super::closing::print;
 use super::error::Error;
 use super::job::{Access, Connection, NamespaceRef};
-use super::locate::{Missed, all, locate};
+use super::locate::{Missed, all, client as namespace_client, locate};
 use super::namespaces::client;
 use super::preflight;
 
@@ -153,7 +153,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found
             return Ok(());
         }
     };
-    found.namespace = Some(match read(job, connection, calls).await? {
+    found.namespace = Some(match read(job, &connection, calls).await? {
         Ok(seen) => seen,
         Err(error) => Namespace { error: Some(error), ..named },
     });
@@ -196,21 +196,12 @@ async fn verified(
 
 async fn read(
     job: &WhoamiJob,
-    connection: Connection,
+    connection: &Connection,
     calls: &mut Calls<'_>,
 ) -> Result<Result<Namespace, String>, Missed> {
-    let id: NamespaceId = connection.namespace.clone();
-    let client = Client::new(ClientOptions {
-        base_url: connection.base_url,
-        credentials: connection.credentials,
-        account: connection.account,
-        namespace: connection.namespace,
-        timeout: job.patience.timeout,
-        concurrency: 1,
-        ca_file: connection.ca_file,
-    })?;
+    let client = namespace_client(connection, job.patience.timeout, 1)?;
     let seen = heard(preflight::namespace(calls, &client).await).map_err(Missed::Stop)?;
-    Ok(seen.map(|seen| Namespace { id: Some(id.to_string()), title: Some(seen.title), error: None }))
+    Ok(seen.map(|seen| Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None }))
 }
 
 fn stop(failed: Failed, what: &str) -> Stop {

@@ -149,14 +149,19 @@ impl State {
             self.on_reply(slot, reply, &HashSet::new(), now);
             return;
         }
-        let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return };
-        self.hear(reply, &permit, now);
-        self.see_sign(&reply.answer, &mut [], true, probe, now);
-        self.budget.give_back(permit, now);
-        for work in parcel {
+        for work in self.read_well(slot, reply, now) {
             let work = work.advanced(next.clone());
             self.queue(&work).push_last(work);
         }
+    }
+
+    /// The keys of a read that succeeded; none where nobody waits for its reply any more.
+    fn read_well(&mut self, slot: usize, reply: &Reply, now: Instant) -> Vec<Work> {
+        let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return Vec::new() };
+        self.hear(reply, &permit, now);
+        self.see_sign(&reply.answer, &mut [], true, probe, now);
+        self.budget.give_back(permit, now);
+        parcel
     }
 
     /// The reply to a look at some keys; where it was good, `found` says what it is of each.
@@ -168,10 +173,10 @@ impl State {
             self.on_reply(slot, reply, &HashSet::new(), now);
             return;
         }
-        let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return };
-        self.hear(reply, &permit, now);
-        self.see_sign(&reply.answer, &mut [], true, probe, now);
-        self.budget.give_back(permit, now);
+        let parcel = self.read_well(slot, reply, now);
+        if parcel.is_empty() {
+            return;
+        }
         self.looks.answered();
         for (index, mut work) in parcel.into_iter().enumerate() {
             match found.get(index).unwrap_or(&Presence::Unsaid) {
