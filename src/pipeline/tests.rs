@@ -192,6 +192,39 @@ impl Lab {
     }
 }
 
+/// Runs a job over `count` keys whose requests `send` answers; no record has two rows.
+async fn drive<Fut: Future<Output = Response>>(
+    options: Options,
+    budget: Budget,
+    count: usize,
+    send: impl Fn(Request) -> Fut,
+) -> (End<Infallible>, Vec<Settled>) {
+    let (record_sender, records) = mpsc::channel(16);
+    let (row_sender, mut row_receiver) = mpsc::channel(16);
+    let (_signal_sender, signals) = mpsc::channel(1);
+    let state = State::new(options, &approved(None), budget, StdRng::seed_from_u64(5));
+    let job = run(state, records, row_sender, send, signals, |_| {});
+    let reader = async {
+        for record in keys(count) {
+            if record_sender.send(Ok(record)).await.is_err() {
+                break;
+            }
+        }
+        drop(record_sender);
+    };
+    let writer = async {
+        let mut rows = Vec::new();
+        while let Some(row) = row_receiver.recv().await {
+            rows.push(row);
+        }
+        rows
+    };
+    let (end, (), rows) = tokio::join!(job, reader, writer);
+    let numbers: HashSet<_> = rows.iter().map(|row| row.number).collect();
+    assert_eq!(numbers.len(), rows.len(), "a record has two rows");
+    (end, rows)
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_key_is_settled_once_within_the_concurrency() {
     let outcome = lab(1_000).run(|_, _| (LATENCY, Answer::Success)).await;

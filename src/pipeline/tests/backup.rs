@@ -50,9 +50,6 @@ async fn run_with(
     say: impl Fn(&'static str, &str, usize) -> Answer + 'static,
 ) -> Ran {
     let (seen, say): (Seen, Say) = (Rc::default(), Rc::new(say));
-    let (record_sender, records) = mpsc::channel(16);
-    let (row_sender, mut row_receiver) = mpsc::channel(16);
-    let (_signal_sender, signals) = mpsc::channel(1);
     let send = |request: Request| {
         let (seen, say) = (Rc::clone(&seen), Rc::clone(&say));
         async move {
@@ -93,26 +90,7 @@ async fn run_with(
             }
         }
     };
-    let state = State::new(options, &approved(None), budget, StdRng::seed_from_u64(5));
-    let job = run(state, records, row_sender, send, signals, |_| {});
-    let reader = async {
-        for record in keys(count) {
-            if record_sender.send(Ok(record)).await.is_err() {
-                break;
-            }
-        }
-        drop(record_sender);
-    };
-    let writer = async {
-        let mut rows = Vec::new();
-        while let Some(row) = row_receiver.recv().await {
-            rows.push(row);
-        }
-        rows
-    };
-    let (end, (), rows) = tokio::join!(job, reader, writer);
-    let numbers: HashSet<_> = rows.iter().map(|row| row.number).collect();
-    assert_eq!(numbers.len(), rows.len(), "a record has two rows");
+    let (end, rows) = drive(options, budget, count, send).await;
     let seen = seen.borrow().clone();
     let ran = Ran { end, rows, seen };
     ran.assert_kept_before_deleted();

@@ -37,9 +37,6 @@ async fn ran(
     is: impl Fn(&str, usize) -> Presence,
 ) -> Ran {
     let seen = Seen::default();
-    let (record_sender, records) = mpsc::channel(16);
-    let (row_sender, mut row_receiver) = mpsc::channel(16);
-    let (_signal_sender, signals) = mpsc::channel(1);
     let send = |request: Request| {
         let (seen, look, is) = (Rc::clone(&seen), &look, &is);
         async move {
@@ -67,26 +64,7 @@ async fn ran(
             }
         }
     };
-    let state = State::new(options, &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(5));
-    let job = run(state, records, row_sender, send, signals, |_| {});
-    let reader = async {
-        for record in keys(count) {
-            if record_sender.send(Ok(record)).await.is_err() {
-                break;
-            }
-        }
-        drop(record_sender);
-    };
-    let writer = async {
-        let mut rows = Vec::new();
-        while let Some(row) = row_receiver.recv().await {
-            rows.push(row);
-        }
-        rows
-    };
-    let (end, (), rows) = tokio::join!(job, reader, writer);
-    let numbers: HashSet<_> = rows.iter().map(|row| row.number).collect();
-    assert_eq!(numbers.len(), rows.len(), "a record has two rows");
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), count, send).await;
     let seen = seen.borrow().clone();
     Ran { end, rows, seen }
 }
