@@ -128,6 +128,15 @@ def node():
     return folder
 
 
+def rust():
+    """The program around the `cloudflare` crate, built below target/ where it is not there or older than its source."""
+    found, source = PEERS / "bin/peer-rust", HERE / "peers/rust"
+    if not found.exists() or found.stat().st_mtime < max(path.stat().st_mtime for path in source.iterdir()):
+        subprocess.run(["cargo", "install", "--quiet", "--locked", "--force", "--path", source, "--root", PEERS],
+                       env=dict(os.environ, CARGO_TARGET_DIR=str(PEERS / "build")), check=True, stdout=sys.stderr)
+    return found
+
+
 def delete(keys, *options, rate="none", report="report"):
     return [OURS, "delete", keys, "--yes", "--rate", rate, "--concurrency", "64", "--progress", "never",
             "--report", WORK / f"{report}.csv", "--overwrite", *options]

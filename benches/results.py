@@ -29,6 +29,7 @@ TARGETS = {
     (4, "CPU time a key, of the reqwest floor"): ("<", 1.25, 1.08, "times its CPU"),
     (5, "20,000 keys, Python SDK, 64 at once"): (">", 10, 40, "times faster"),
     (5, "20,000 keys, npm SDK, 64 at once"): (">", 3, 10, "times faster"),
+    (5, "20,000 keys, Rust crate, 64 at once"): (None, None, None, "times faster"),
     (5, "20,000 keys, xargs -P 64 curl"): (None, None, None, "times faster"),
     (6, "bulk, 1,000,000 keys, wrangler"): (">", 5, 20, "times faster"),
     (7, "quota use, sliding window"): ("<", 1.02, 1.005, "of the ideal time"),
@@ -105,6 +106,9 @@ def versions():
             "node " + first_line(["node", "--version"]), " ".join(first_line(["curl", "--version"]).split()[:2])]
     for path in sorted(peers.glob("py/lib/*/site-packages/cloudflare-*.dist-info")):
         said.append(f"cloudflare {path.name.split('-')[1].removesuffix('.dist')} (PyPI)")
+    if (peers / "bin/peer-rust").exists():
+        pinned = re.search(r'^cloudflare = .*"=(.+?)"', (HERE / "peers/rust/Cargo.toml").read_text(), re.M)
+        said.append(f"cloudflare {pinned[1]} (crates.io)")
     for name, shown in (("cloudflare", "cloudflare {} (npm)"), ("wrangler", "wrangler {}")):
         package = peers / f"node/node_modules/{name}/package.json"
         if package.exists():

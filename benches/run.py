@@ -9,7 +9,7 @@ from time import sleep
 from urllib.parse import quote
 
 from measure import (HERE, OURS, PAIRS, PEERS, QUICK, RIG, WORK, Sandbox, Server, delete, extended, in_turn, made,
-                     names, node, python, sized, timed)
+                     names, node, python, rust, sized, timed)
 from results import main as write_table
 from results import tell
 
@@ -108,10 +108,12 @@ def peers():
             ours=lambda: timed(delete(made("keys", count)), url)["s"],
             python=lambda: script(python(), HERE / "peers/python.py"),
             npm=lambda: script("node", HERE / "peers/npm.mjs", cwd=node()),
+            rust=lambda: script(rust()),
             curl=curl,
         )
     tell(5, "20,000 keys, Python SDK, 64 at once", [r["python"] / r["ours"] for r in rounds])
     tell(5, "20,000 keys, npm SDK, 64 at once", [r["npm"] / r["ours"] for r in rounds])
+    tell(5, "20,000 keys, Rust crate, 64 at once", [r["rust"] / r["ours"] for r in rounds])
     tell(5, "20,000 keys, xargs -P 64 curl", [r["curl"] / r["ours"] for r in rounds])
 
 
