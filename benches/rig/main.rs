@@ -18,6 +18,7 @@ const USAGE: &str = "usage: rig server [--port N] [--latency-ms N] [--cert PATH]
        rig floor URL REQUESTS IN-FLIGHT [CERT]
        rig count CSV
        rig keys N CSV
+       rig shuffled N CSV
        rig report N CSV";
 
 fn main() -> Outcome {
@@ -33,6 +34,7 @@ fn main() -> Outcome {
         }
         ["count", path] => count::run(Path::new(path)),
         ["keys", count, path] => files::keys(count.parse()?, Path::new(path)),
+        ["shuffled", count, path] => files::shuffled(count.parse()?, Path::new(path)),
         ["report", count, path] => files::report(count.parse()?, Path::new(path)),
         _ => Err(USAGE.into()),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::input::{Fingerprint, InputError, InputOptions, KeySet, Records, Source, Supply, dedupe};
+use crate::input::{Again, Fingerprint, InputError, InputOptions, Records, Source, Supply, dedupe};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
@@ -124,32 +124,47 @@ impl Reading {
         Ok(Some(prints))
     }
 
-    /// Whether the next record may be long in coming, from any of the sources.
-    fn supply(&self) -> Supply {
-        let prompt = self.sources.iter().all(|source| source.is_regular().unwrap_or(false));
-        if prompt { Supply::Prompt } else { Supply::Slow }
+    /// Files only, so that no record is long in coming and all of them can be had again.
+    fn supply(&self) -> Supply<Broken> {
+        if !self.sources.iter().all(|source| source.is_regular().unwrap_or(false)) {
+            return Supply::Slow;
+        }
+        let reading = self.clone();
+        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
+        Supply::Prompt(Again {
+            records: Box::new(move || Box::new(reading.filtered(Notes::Dropped))),
+            changed: Broken::Changed { input: names.join(", ") },
+        })
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
     pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
-        let records = Records::new(self.sources.clone(), self.options.clone());
-        let records = if notes == Notes::Given { records } else { records.without_notes() };
-        let (filter, shard, journal) = (self.filter.clone(), self.shard, self.journal.clone());
-        let filtered = records.filter_map(move |record| match (record, shard) {
-            (Ok(record), Some(shard)) if !shard.owns_record(&record) => {
-                not_of_another(&record, shard, journal.as_ref()).err().map(Err)
-            }
-            (Ok(record), _) => Some(Ok(filter.apply(record))),
-            (Err(error), _) => Some(Err(error.into())),
-        });
+        let filtered = self.filtered(notes);
         let deduped: BoxedRecords =
-            if self.dedupe { Box::new(dedupe(filtered, KeySet::new(), self.supply())) } else { Box::new(filtered) };
+            if self.dedupe { Box::new(dedupe(filtered, self.supply())) } else { Box::new(filtered) };
         match self.journal.clone() {
             Some((journal, report)) => {
                 Box::new(deduped.map(move |record| record.and_then(|record| settled_before(record, &journal, &report))))
             }
             None => deduped,
         }
+    }
+
+    fn filtered(&self, notes: Notes) -> impl Iterator<Item = Result<Record, Broken>> + Send + use<> {
+        let records = Records::new(self.sources.clone(), self.options.clone());
+        let records = if notes == Notes::Given { records } else { records.without_notes() };
+        let filter = Some(self.filter.clone()).filter(|filter| !filter.is_empty());
+        let (shard, journal) = (self.shard, self.journal.clone());
+        records.filter_map(move |record| match (record, shard) {
+            (Ok(record), Some(shard)) if !shard.owns_record(&record) => {
+                not_of_another(&record, shard, journal.as_ref()).err().map(Err)
+            }
+            (Ok(record), _) => Some(Ok(match &filter {
+                Some(filter) => filter.apply(record),
+                None => record,
+            })),
+            (Err(error), _) => Some(Err(error.into())),
+        })
     }
 
     /// As [`Reading::records`], but a file that changed since `prints` were taken is an error, before the first record

@@ -10,7 +10,7 @@ use row::{Keep, Row, RowReader};
 
 use super::entry::{Entry, legible};
 use super::error::{Break, Position, Problem};
-use super::open::Bytes;
+use super::open::Buffered;
 use super::options::{Column, Header};
 use super::records::Notes;
 use super::reviewed::ReportRow;
@@ -34,7 +34,7 @@ pub(super) struct CsvOptions {
 }
 
 impl Csv {
-    pub(super) fn new(reader: Bytes, options: CsvOptions) -> Result<Self, Break> {
+    pub(super) fn new(reader: Buffered, options: CsvOptions) -> Result<Self, Break> {
         if matches!(options.delimiter, b'"' | b'\r' | b'\n') {
             return Err(Problem::Delimiter(char::from(options.delimiter)).into());
         }

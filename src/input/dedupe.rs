@@ -1,7 +1,7 @@
 //! Marks the keys that an earlier record named.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::iter::Fuse;
 
 use super::key_set::{KeyHash, KeySet};
 use crate::record::{Content, Record};
@@ -10,30 +10,47 @@ use crate::record::{Content, Record};
 const AHEAD: usize = 64;
 
 /// How soon the next record is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Supply {
-    /// At once, as from a file: records are taken a few dozen at a time.
-    Prompt,
+pub enum Supply<E> {
+    /// At once, as from files, which can be read again: records are taken a few dozen at a time, and as long as the keys
+    /// are in order none is remembered.
+    Prompt(Again<E>),
     /// Perhaps much later, as from a pipe: every record is passed on before the next is asked for.
     Slow,
 }
 
-/// Turns each [`Content::Key`] that is in `seen` already into a [`Content::Duplicate`] and adds the others to it.
-/// Numbers and everything else stay as they are.
+/// What is read once more.
+pub type Reread<E> = Box<dyn Iterator<Item = Result<Record, E>>>;
+
+/// The way to read once more what has been read.
+pub struct Again<E> {
+    /// The same records from the first on.
+    pub records: Box<dyn FnOnce() -> Reread<E> + Send>,
+    /// What is to be said if they are not the same.
+    pub changed: E,
+}
+
+/// Turns each [`Content::Key`] that an earlier record holds into a [`Content::Duplicate`]. Numbers and everything else
+/// stay as they are.
+///
+/// Keys that come in the order of their bytes, as the API lists them, need no memory: each is greater than all before.
+/// At the first that is not, a [`Supply::Prompt`] is read from its beginning once more, and from then on every key is
+/// remembered in a [`KeySet`].
 pub fn dedupe<E>(
     records: impl Iterator<Item = Result<Record, E>>,
-    seen: KeySet,
-    supply: Supply,
+    supply: Supply<E>,
 ) -> impl Iterator<Item = Result<Record, E>> {
-    let most = match supply {
-        Supply::Prompt => AHEAD,
-        Supply::Slow => 1,
+    let (most, ordered) = match supply {
+        Supply::Prompt(again) => (AHEAD, Some((Order::default(), again))),
+        Supply::Slow => (1, None),
     };
-    Deduped { records: records.fuse(), seen, most, ahead: VecDeque::with_capacity(most) }
+    Deduped { records: Some(records), ordered, seen: KeySet::new(), most, ahead: VecDeque::with_capacity(most) }
 }
 
 struct Deduped<I, E> {
-    records: Fuse<I>,
+    /// `None` once nothing more is to be had.
+    records: Option<I>,
+    /// `Some` as long as the keys are in order.
+    ordered: Option<(Order, Again<E>)>,
     seen: KeySet,
     most: usize,
     /// Records that were read, each with the hash of its key if it has one.
@@ -41,8 +58,18 @@ struct Deduped<I, E> {
 }
 
 impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
+    fn read(&mut self) -> Option<Result<Record, E>> {
+        let record = self.records.as_mut()?.next();
+        if record.is_none() {
+            self.records = None;
+        }
+        record
+    }
+
     fn read_ahead(&mut self) {
-        for record in self.records.by_ref().take(self.most) {
+        while self.ahead.len() < self.most
+            && let Some(record) = self.read()
+        {
             let hash = match &record {
                 Ok(Record { content: Content::Key(key), .. }) => Some(self.seen.hash(key.as_str())),
                 _ => None,
@@ -53,60 +80,201 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
             self.seen.touch(self.ahead.iter().filter_map(|(_, hash)| *hash));
         }
     }
+
+    /// Whether the key of `record` is new, if it has one. Those before are in order or in the set.
+    fn is_new(&mut self, record: &Record) -> Result<bool, E> {
+        let Content::Key(key) = &record.content else { return Ok(true) };
+        if let Some((mut order, again)) = self.ordered.take() {
+            let against_last = order.follow(key.as_str());
+            if against_last != Ordering::Less {
+                self.ordered = Some((order, again));
+                return Ok(against_last == Ordering::Greater);
+            }
+            order.remember(again, &mut self.seen)?;
+        }
+        Ok(self.seen.insert(self.seen.hash(key.as_str())))
+    }
 }
 
 impl<I: Iterator<Item = Result<Record, E>>, E> Iterator for Deduped<I, E> {
     type Item = Result<Record, E>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.ordered.is_some() {
+            let told = self.read()?.and_then(|record| Ok(told(self.is_new(&record)?, record)));
+            if told.is_err() {
+                self.records = None;
+            }
+            return Some(told);
+        }
         if self.ahead.is_empty() {
             self.read_ahead();
         }
         let (record, hash) = self.ahead.pop_front()?;
         let is_new = hash.is_none_or(|hash| self.seen.insert(hash));
-        Some(record.map(|record| match record.content {
-            Content::Key(key) if !is_new => Record { content: Content::Duplicate(key), ..record },
-            content => Record { content, ..record },
-        }))
+        Some(record.map(|record| told(is_new, record)))
+    }
+}
+
+fn told(is_new: bool, record: Record) -> Record {
+    match record {
+        Record { content: Content::Key(key), number } if !is_new => Record { content: Content::Duplicate(key), number },
+        record => record,
+    }
+}
+
+/// Keys of which none is less than the one before.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Order {
+    /// No key is empty, so the first is greater.
+    last: String,
+    /// How many different ones.
+    keys: u64,
+}
+
+impl Order {
+    /// How `key` stands to the last one. It becomes the last if it is greater.
+    fn follow(&mut self, key: &str) -> Ordering {
+        let order = key.cmp(&self.last);
+        if order == Ordering::Greater {
+            self.last.clear();
+            self.last.push_str(key);
+            self.keys += 1;
+        }
+        order
+    }
+
+    /// Puts all of them into `set`.
+    fn remember<E>(&self, again: Again<E>, set: &mut KeySet) -> Result<(), E> {
+        let mut read = Self::default();
+        let mut hashes = Vec::with_capacity(AHEAD);
+        for record in (again.records)() {
+            let Content::Key(key) = record?.content else { continue };
+            match read.follow(key.as_str()) {
+                Ordering::Less => return Err(again.changed),
+                Ordering::Equal => continue,
+                Ordering::Greater => hashes.push(set.hash(key.as_str())),
+            }
+            if hashes.len() == AHEAD || read.keys == self.keys {
+                set.touch(hashes.iter().copied());
+                hashes.drain(..).for_each(|hash| {
+                    set.insert(hash);
+                });
+            }
+            if read.keys == self.keys {
+                break;
+            }
+        }
+        if read == *self { Ok(()) } else { Err(again.changed) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::key::KeyName;
     use crate::record::RecordNumber;
 
-    fn record(number: u64) -> Record {
-        let key = KeyName::new(format!("key {}", number % 700)).unwrap();
+    fn record(number: u64, name: &str) -> Record {
+        let key = KeyName::new(name).unwrap();
         Record { number: RecordNumber::new(number).unwrap(), content: Content::Key(key) }
+    }
+
+    fn records(names: &[String]) -> Vec<Result<Record, &'static str>> {
+        (1..).zip(names).map(|(number, name)| Ok(record(number, name))).collect()
+    }
+
+    /// What is read from `second` once more.
+    fn prompt(second: Vec<Result<Record, &'static str>>) -> Supply<&'static str> {
+        Supply::Prompt(Again { records: Box::new(move || Box::new(second.into_iter())), changed: "changed" })
+    }
+
+    fn unread() -> Supply<&'static str> {
+        Supply::Prompt(Again { records: Box::new(|| panic!("it is in order")), changed: "changed" })
+    }
+
+    fn names(range: impl Iterator<Item = u64>) -> Vec<String> {
+        range.map(|number| format!("key {number:04}")).collect()
     }
 
     #[test]
     fn only_from_a_prompt_supply_is_more_taken_than_is_asked_for() {
-        for (supply, most) in [(Supply::Prompt, AHEAD as u64), (Supply::Slow, 1)] {
+        let names = names((1..=1000).map(|number| number % 700));
+        for (supply, most) in [(prompt(records(&names)), AHEAD as u64), (Supply::Slow, 1)] {
             let taken = Cell::new(0);
-            let records = (1..=1000).map(|number| {
-                taken.set(number);
-                Ok::<_, ()>(record(number))
-            });
-            for (number, item) in (1..).zip(dedupe(records, KeySet::new(), supply)) {
+            let taking = records(&names).into_iter().inspect(|_| taken.set(taken.get() + 1));
+            for (number, item) in (1..).zip(dedupe(taking, supply)) {
                 let item = item.unwrap();
                 assert_eq!(item.number.get(), number);
                 assert_eq!(matches!(item.content, Content::Duplicate(_)), number > 700, "{number}");
-                assert!((number..number + most).contains(&taken.get()), "{supply:?}: {} for {number}", taken.get());
+                assert!((number..number + most).contains(&taken.get()), "{} for {number}", taken.get());
             }
         }
     }
 
     #[test]
     fn an_error_comes_after_all_that_was_read_before_it() {
-        for supply in [Supply::Prompt, Supply::Slow] {
-            let records = (1..=100).map(|number| Ok(record(number))).chain([Err("the disk is gone")]);
-            let items: Vec<_> = dedupe(records, KeySet::new(), supply).collect();
-            assert_eq!(items.iter().position(Result::is_err), Some(100), "{supply:?}");
+        for order in [1, 2] {
+            let names = names((1..=100).map(|number| number % (100 * order)));
+            for supply in [prompt(records(&names)), Supply::Slow] {
+                let records = records(&names).into_iter().chain([Err("the disk is gone")]);
+                let items: Vec<_> = dedupe(records, supply).collect();
+                assert_eq!(items.iter().position(Result::is_err), Some(100));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_in_order_are_neither_remembered_nor_read_again() {
+        let mut names = names(0..1000);
+        names.insert(500, names[499].clone());
+        let items = dedupe(records(&names).into_iter(), unread());
+        let duplicates = items.filter(|item| matches!(item.as_ref().unwrap().content, Content::Duplicate(_)));
+        assert_eq!(duplicates.map(|item| item.unwrap().number.get()).collect::<Vec<_>>(), [501]);
+    }
+
+    #[test]
+    fn an_input_that_is_another_when_it_is_read_again_is_an_error_and_the_last_item() {
+        let names = names((0..200).chain([7, 201]));
+        let mut swapped = names.clone();
+        swapped.swap(20, 21);
+        let mut renamed = names.clone();
+        renamed[199] = "key 0199a".to_owned();
+        let mut broken = records(&names);
+        broken[50] = Err("the disk is gone");
+        let second = [
+            (records(&names[..100]), "changed"),
+            (records(&swapped), "changed"),
+            (records(&renamed), "changed"),
+            (broken, "the disk is gone"),
+        ];
+        for (second, error) in second {
+            let items: Vec<_> = dedupe(records(&names).into_iter(), prompt(second)).collect();
+            assert_eq!(items.len(), 201, "{error}");
+            assert!(items[..200].iter().all(Result::is_ok));
+            assert_eq!(items[200].as_ref().unwrap_err(), &error);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_answers_as_a_hash_set_whatever_the_order(
+            mut names in proptest::collection::vec("[a-c]{1,3}", 0..300), sorted in 0_usize..300, slow in any::<bool>(),
+        ) {
+            let sorted = sorted.min(names.len());
+            names[..sorted].sort();
+            let supply = if slow { Supply::Slow } else { prompt(records(&names)) };
+            let mut model = HashSet::new();
+            for (item, name) in dedupe(records(&names).into_iter(), supply).zip(&names) {
+                let key = KeyName::new(name.as_str()).unwrap();
+                let content = if model.insert(name) { Content::Key(key) } else { Content::Duplicate(key) };
+                prop_assert_eq!(item.unwrap().content, content);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use struson::reader::{
 use super::element::{Member, Members, Text, Value, judge};
 use super::entry::{Entry, MAX_TEXT};
 use super::error::{Break, Position, Problem};
-use super::open::Bytes;
+use super::open::Buffered;
 
 /// Arrays and objects inside each other. Only what is skipped can be deep, at a byte a level.
 const MAX_DEPTH: u32 = 4096;
@@ -28,7 +28,7 @@ enum Stage {
 }
 
 impl Json {
-    pub(super) fn new(bytes: Bytes) -> Self {
+    pub(super) fn new(bytes: Buffered) -> Self {
         let settings = ReaderSettings {
             track_path: false,
             max_nesting_depth: Some(MAX_DEPTH),
@@ -225,7 +225,7 @@ fn in_words(name: &str) -> String {
 /// Keeps the system's error, which the JSON reader turns into text, and bounds what it holds whole: the name of a
 /// member.
 struct Source {
-    bytes: Bytes,
+    bytes: Buffered,
     failure: Option<io::Error>,
     /// Bytes that may still be read, if they are counted.
     allowance: Option<usize>,

@@ -1,16 +1,16 @@
 //! Lines out of bytes, none of them kept beyond the limit.
 
-use std::io;
+use std::io::{self, BufRead};
 
 use memchr::memchr;
 
 use super::entry::{Entry, MAX_TEXT};
 use super::error::{Break, Position, Problem};
-use super::open::Bytes;
+use super::open::Buffered;
 
 /// Cuts at `\n` and `\r\n`. A last line without an end counts; its `\r`, if any, is part of it.
 pub(super) struct LineReader {
-    reader: Bytes,
+    reader: Buffered,
     /// Bytes of the last line that are still in the reader's buffer.
     lent: usize,
     /// A line that lies across buffers.
@@ -25,7 +25,7 @@ enum Line<'a> {
 }
 
 impl LineReader {
-    pub(super) fn new(reader: Bytes) -> Self {
+    pub(super) fn new(reader: Buffered) -> Self {
         Self { reader, lent: 0, joined: Vec::new(), number: 0 }
     }
 
@@ -94,12 +94,13 @@ fn text(kept: &[u8], length: usize) -> Line<'_> {
 mod tests {
     use std::io::{BufReader, Read};
 
+    use super::super::open::Bytes;
     use super::*;
 
     #[test]
     fn a_line_of_any_length_is_passed_over_in_constant_memory() {
         let long = io::repeat(b'x').take(40_000_000).chain(b"\nnext\r\n".as_slice());
-        let mut lines = LineReader::new(Box::new(BufReader::with_capacity(8192, long)));
+        let mut lines = LineReader::new(BufReader::with_capacity(8192, Box::new(BufReader::new(long))));
         assert!(matches!(lines.next().unwrap(), Some(Line::TooLong)));
         assert!(lines.joined.capacity() <= 4 * MAX_TEXT, "{}", lines.joined.capacity());
         assert!(matches!(lines.next().unwrap(), Some(Line::Text(b"next"))));
@@ -113,8 +114,8 @@ mod tests {
             for end in ["\n", "\r\n"] {
                 for (length, fits) in [(MAX_TEXT, true), (MAX_TEXT + 1, false)] {
                     let input = format!("{}{end}", "x".repeat(length));
-                    let reader = BufReader::with_capacity(capacity, io::Cursor::new(input));
-                    let mut lines = LineReader::new(Box::new(reader));
+                    let reader = BufReader::with_capacity(capacity, Box::new(io::Cursor::new(input)) as Bytes);
+                    let mut lines = LineReader::new(reader);
                     let line = lines.next().unwrap().unwrap();
                     assert_eq!(matches!(line, Line::Text(_)), fits, "{capacity} {end:?} {length}");
                 }

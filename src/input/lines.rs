@@ -3,14 +3,14 @@
 use super::entry::Entry;
 use super::error::Break;
 use super::line::LineReader;
-use super::open::Bytes;
+use super::open::Buffered;
 
 pub(super) struct Lines {
     lines: LineReader,
 }
 
 impl Lines {
-    pub(super) fn new(reader: Bytes) -> Self {
+    pub(super) fn new(reader: Buffered) -> Self {
         Self { lines: LineReader::new(reader) }
     }
 

@@ -26,12 +26,11 @@ mod open;
 mod options;
 mod records;
 mod reviewed;
-mod slots;
 mod source;
 #[cfg(test)]
 mod tests;
 
-pub use dedupe::{Supply, dedupe};
+pub use dedupe::{Again, Reread, Supply, dedupe};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use key_set::KeySet;

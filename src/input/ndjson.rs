@@ -4,14 +4,14 @@ use super::element::{Value, judge};
 use super::entry::{Entry, legible};
 use super::error::Break;
 use super::line::LineReader;
-use super::open::Bytes;
+use super::open::Buffered;
 
 pub(super) struct Ndjson {
     lines: LineReader,
 }
 
 impl Ndjson {
-    pub(super) fn new(reader: Bytes) -> Self {
+    pub(super) fn new(reader: Buffered) -> Self {
         Self { lines: LineReader::new(reader) }
     }
 

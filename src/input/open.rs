@@ -5,12 +5,16 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::error::{Break, Problem};
 use super::gzip::Gzip;
+use super::source::READ_BYTES;
 
-/// What a format reads from.
+/// What a source gives.
 pub(super) type Bytes = Box<dyn BufRead + Send>;
 
+/// What a format reads from. Its buffer stands in front, so that a line costs no call into the boxes behind it.
+pub(super) type Buffered = BufReader<Bytes>;
+
 /// Decompressed bytes kept ready.
-const DECODED_BYTES: usize = 128 * 1024;
+const DECODED_BYTES: usize = READ_BYTES;
 
 /// What a source is packed with, recognised by its first bytes whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +137,12 @@ impl Peeker {
     }
 
     /// Everything from the start.
-    pub(super) fn into_reader(self) -> Bytes {
+    pub(super) fn into_buffered(self) -> Buffered {
+        // No smaller than the buffers behind it, which are passed by then.
+        BufReader::with_capacity(READ_BYTES, self.into_reader())
+    }
+
+    fn into_reader(self) -> Bytes {
         if self.seen.is_empty() { self.rest } else { Box::new(Cursor::new(self.seen).chain(self.rest)) }
     }
 }

@@ -147,7 +147,7 @@ impl Reading {
             return Err(Problem::CsvOption(format).into());
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
-        let bytes = opened.text.into_reader();
+        let bytes = opened.text.into_buffered();
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes)),

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes asked of the system at a time.
-const READ_BYTES: usize = 128 * 1024;
+pub(super) const READ_BYTES: usize = 128 * 1024;
 
 /// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through
 /// [`Shown`](crate::terminal::Shown).

@@ -96,6 +96,11 @@ impl Filter {
         Ok(Self { profile: Some(Box::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
     }
 
+    /// Whether no key is kept.
+    pub fn is_empty(&self) -> bool {
+        self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()
+    }
+
     /// Whether a key of this name is not kept.
     pub fn allows(&self, name: &str) -> bool {
         let profile = self.profile.as_deref();

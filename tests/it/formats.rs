@@ -393,3 +393,27 @@ fn what_wrangler_deletes_from_is_an_input() {
         assert_eq!(lab.server.keys(), ["keep"], "{input}");
     }
 }
+
+#[test]
+fn repeated_keys_are_found_where_the_order_of_the_keys_breaks_however_late() {
+    let names: Vec<String> = (0..3_000).map(|number| format!("k{number:05}")).collect();
+    // In order over two files, the first repeated at its end; then all kinds of keys that break it.
+    let (first, second) = names.split_at(1_500);
+    let first = [first, &first[1_499..]].concat().join("\n");
+    let second = [second, &["k00007".into(), "a".into(), "k02999".into(), "a".into(), "z".into()]].concat().join("\n");
+    for piped in [false, true] {
+        let lab = Lab::new();
+        lab.server.preload(names.iter().map(String::as_str).chain(["a", "z", "bystander"]));
+        lab.write("1.txt.gz", gzip(first.as_bytes()));
+        lab.write("2.txt", &second);
+        let run = lab.delete(["1.txt.gz", if piped { "-" } else { "2.txt" }, "--report", "report.csv"]);
+        let run = if piped { run.stdin(second.clone()) } else { run };
+        run.run().code(0);
+        let mut rows = lab.rows("report.csv");
+        rows.sort_by_key(|row| row.record);
+        let repeated: Vec<_> = rows.iter().filter(|row| row.status == "duplicate").map(|row| row.record).collect();
+        assert_eq!(repeated, [1_501, 3_002, 3_004, 3_005], "piped: {piped}");
+        assert_eq!((rows.len(), lab.deletes().len()), (3_006, 3_002));
+        assert_eq!(lab.server.keys(), ["bystander"]);
+    }
+}

@@ -3,6 +3,7 @@
 //! `csv-core` prefers any reading to none. So the raw bytes of each field are held against what it made of them.
 
 use std::fmt;
+use std::io::BufRead;
 use std::ops::Range;
 
 use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
@@ -10,7 +11,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 
 use super::super::entry::MAX_TEXT;
 use super::super::error::{Break, Problem};
-use super::super::open::Bytes;
+use super::super::open::Buffered;
 use super::header::Layout;
 
 /// What is kept of the first row, where every cell matters, in bytes.
@@ -21,7 +22,7 @@ const MAX_FIRST_ROW: usize = 1024 * 1024;
 const MAX_PLAIN_ROW: usize = 16 * 1024;
 
 pub(super) struct RowReader {
-    bytes: Bytes,
+    bytes: Buffered,
     delimiter: u8,
     /// Ends a record at `\n` alone: it would take a bare `\r` for an end as well, and cut a key there.
     core: Box<csv_core::Reader>,
@@ -183,7 +184,7 @@ enum End {
 }
 
 impl RowReader {
-    pub(super) fn new(bytes: Bytes, delimiter: u8) -> Self {
+    pub(super) fn new(bytes: Buffered, delimiter: u8) -> Self {
         let mut core = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
         // A byte order mark is taken off elsewhere: from its second byte on, the reader leaves them alone.
         core.read_field(b"\n", &mut [0]);

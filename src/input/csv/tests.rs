@@ -232,7 +232,7 @@ fn a_first_row_without_end_is_given_up() {
 #[test]
 fn a_row_is_read_in_constant_memory() {
     let input = format!("a,b\n\"{}\",x{}\nc,d\n", "\"\",".repeat(3_000_000), ",".repeat(1_000_000));
-    let mut reader = RowReader::new(Box::new(BufReader::new(Cursor::new(input))), b',');
+    let mut reader = RowReader::new(BufReader::new(Box::new(Cursor::new(input))), b',');
     let mut row = Row::default();
     assert!(reader.read(&mut row, Keep::Every).unwrap());
     assert_eq!(row.cells(), [b"a", b"b"]);
