@@ -24,7 +24,7 @@ pub fn many(fewer: usize) -> usize {
 }
 
 /// A test takes one that no other takes.
-const NAMESPACES: [&str; 19] = [
+const NAMESPACES: [&str; 21] = [
     "backup",
     "backup-many",
     "prefix",
@@ -44,6 +44,8 @@ const NAMESPACES: [&str; 19] = [
     "explorer-check",
     "explorer-restore",
     "explorer-backup",
+    "unread",
+    "explorer-unread",
 ];
 
 /// Where the APIs are.
@@ -95,6 +97,14 @@ impl Workerd {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(name)).expect("a file in the folder")
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.folder.path().join(name).exists()
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join(name)).expect("a file in the folder");
     }
 
     pub fn rows(&self, name: &str) -> Vec<Row> {
