@@ -105,8 +105,8 @@ impl Lister {
         Ok(keys)
     }
 
-    /// The server refused the cursor, or it leads [astray](Lister::astray): the prefix starts over, and names up to the last one are skipped. Cursors say
-    /// nothing of where they stand, so there is no other way on.
+    /// The server refused the cursor, or it leads [astray](Lister::astray): the prefix starts over, and names up to the
+    /// last one are skipped. Cursors say nothing of where they stand, so there is no other way on.
     ///
     /// # Errors
     /// [`Unordered`], where it cannot be told which names those are, or where the cursor was lost again before one new
