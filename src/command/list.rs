@@ -31,7 +31,7 @@ use super::closing::{advice, print};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
-use super::pages::{refused, unordered};
+use super::pages::{cursor_lost, refused, unordered};
 use super::signals;
 use super::ticking::ticking;
 
@@ -249,7 +249,10 @@ impl Run<'_> {
             progress.borrow_mut().on(&Event::Running);
         }
         match page {
-            Ok(page) => Ok(Some(page)),
+            Ok(page) => match self.lister.astray(&page) {
+                Some(why) => cursor_lost(&mut self.lister, why, ANEW).map(|()| None),
+                None => Ok(Some(page)),
+            },
             Err(Failed::Stop(stop)) => Err(stop),
             Err(Failed::Refused(verdict)) => refused(&mut self.lister, &verdict, ANEW).map(|()| None),
         }

@@ -73,15 +73,8 @@ const AGAIN: &str = "run the same command again";
 /// starts over without what was listed.
 pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> Result<(), Stop> {
     let said = &verdict.detail.error;
-    if let Some(request) = lister.request().filter(|page| verdict.http_status == Some(400) && page.cursor.is_some()) {
-        lister.cursor_lost().map_err(|error| unordered(&error, &format!("({said}) {advice}")))?;
-        tracing::warn!(
-            "the server no longer takes the cursor ({}): the listing of prefix {:?} starts over, without what is listed \
-             already",
-            Shown(said),
-            request.prefix
-        );
-        return Ok(());
+    if verdict.http_status == Some(400) && lister.request().is_some_and(|page| page.cursor.is_some()) {
+        return cursor_lost(lister, said, advice);
     }
     let reason = match verdict.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
@@ -90,6 +83,19 @@ pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> R
     let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
     let why = format!("the keys cannot be listed: {status}{said}");
     Err(Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) })
+}
+
+/// The prefix starts over, without what was listed, because of what the server said, or because its answer shows that
+/// it does not understand the cursor.
+pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Result<(), Stop> {
+    lister.cursor_lost().map_err(|error| unordered(&error, &format!("({why}) {advice}")))?;
+    let prefix = lister.request().map(|page| page.prefix).unwrap_or_default();
+    tracing::warn!(
+        "the server no longer takes the cursor ({}): the listing of prefix {prefix:?} starts over, without what is \
+         listed already",
+        Shown(why)
+    );
+    Ok(())
 }
 
 pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {

@@ -37,13 +37,16 @@ pub struct Lister {
     position: Position,
     /// Names up to this one were seen before the cursor was lost.
     seen: Option<String>,
+    /// Whether the cursor comes from an earlier run and nothing has been answered to it.
+    kept: bool,
 }
 
 impl Lister {
     /// Goes on from `position`; one without a cursor but with a last name had lost its cursor.
     pub fn new(prefixes: Prefixes, mut position: Position) -> Self {
-        let seen = if position.cursor.is_none() { position.last.take() } else { None };
-        Self { prefixes, position, seen }
+        let kept = position.cursor.is_some();
+        let seen = if kept { None } else { position.last.take() };
+        Self { prefixes, position, seen, kept }
     }
 
     /// The next page; `None` when all were accepted.
@@ -60,11 +63,28 @@ impl Lister {
         }
     }
 
+    /// Why the page cannot be the one that a cursor of an earlier run stands for, where that can be told: a server need
+    /// not refuse what it cannot read, but may answer with its first page, or with an empty last one, which would pass
+    /// for the end. Names that it leaves out in between cannot be told from names that are not there.
+    pub fn astray(&self, page: &Page) -> Option<&'static str> {
+        let first = page.keys.first().map(|key| &key.name);
+        if !self.kept {
+            None
+        } else if first.is_none() && page.next.is_none() {
+            Some("it leads to the end at once")
+        } else if self.position.sorted && first.is_some_and(|first| self.position.last.as_ref() >= Some(first)) {
+            Some("it leads back to what is listed")
+        } else {
+            None
+        }
+    }
+
     /// Takes the page that [`Lister::request`] asked for and gives back its keys, but for those seen before.
     ///
     /// # Errors
     /// [`Unordered`], where names are being skipped and do not come sorted.
     pub fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, Unordered> {
+        self.kept = false;
         let mut keys = Vec::with_capacity(page.keys.len());
         for key in page.keys {
             self.position.sorted &= self.position.last.as_ref().is_none_or(|last| *last < key.name);
@@ -85,8 +105,8 @@ impl Lister {
         Ok(keys)
     }
 
-    /// The server refused the cursor: the prefix starts over, and names up to the last one are skipped. Cursors say
-    /// nothing of where they stand, so there is no other way on.
+    /// The server refused the cursor, or it leads [astray](Lister::astray): the prefix starts over, and names up to the
+    /// last one are skipped. Cursors say nothing of where they stand, so there is no other way on.
     ///
     /// # Errors
     /// [`Unordered`], where it cannot be told which names those are, or where the cursor was lost again before one new
@@ -95,6 +115,7 @@ impl Lister {
         if self.seen.is_some() || !self.position.sorted {
             return Err(Unordered);
         }
+        self.kept = false;
         self.position.cursor = None;
         self.seen = self.position.last.take();
         Ok(())
@@ -122,7 +143,7 @@ mod tests {
         fn from_any_cut_and_with_any_lost_cursor_every_name_comes_once(
             names in prop::collection::btree_set("[abc]{1,4}", 0..40),
             prefixes in prop::collection::vec("[abc]{0,2}", 0..4),
-            misfortunes in prop::collection::vec(0..6_u8, 0..40),
+            misfortunes in prop::collection::vec(0..8_u8, 0..40),
         ) {
             let names: Vec<String> = names.into_iter().collect();
             let prefixes = Prefixes::new(prefixes);
@@ -136,7 +157,21 @@ mod tests {
                         lister = Lister::new(prefixes.clone(), serde_json::from_str(&kept).unwrap());
                     }
                     Some(1) if request.cursor.is_some() && lister.seen.is_none() => lister.cursor_lost().unwrap(),
-                    _ => listed.extend(lister.accept(page(&names, &request)).unwrap()),
+                    // A kept cursor is not understood: the first page of all, or the end.
+                    Some(2) if lister.kept => {
+                        let page = page(&names, &PageRequest { cursor: None, ..request });
+                        assert_eq!(lister.astray(&page), Some("it leads back to what is listed"));
+                        lister.cursor_lost().unwrap();
+                    }
+                    Some(3) if lister.kept => {
+                        assert_eq!(lister.astray(&Page { keys: Vec::new(), next: None }), Some("it leads to the end at once"));
+                        lister.cursor_lost().unwrap();
+                    }
+                    _ => {
+                        let page = page(&names, &request);
+                        assert_eq!(lister.astray(&page), None);
+                        listed.extend(lister.accept(page).unwrap());
+                    }
                 }
             }
             let mut listed: Vec<String> = listed.into_iter().map(|key| key.name).collect();
@@ -146,6 +181,22 @@ mod tests {
                 .collect();
             prop_assert_eq!(listed, wanted);
         }
+    }
+
+    #[test]
+    fn only_a_kept_cursor_of_sorted_names_can_be_seen_to_lead_back() {
+        let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more") };
+        let position = |sorted| Position { cursor: Cursor::new("kept"), last: Some("b".into()), sorted, prefix: 0 };
+        let lister = |sorted| Lister::new(Prefixes::new(Vec::new()), position(sorted));
+        for (name, astray) in [("a", true), ("b", true), ("c", false)] {
+            assert_eq!(lister(true).astray(&page(name)).is_some(), astray, "{name}");
+            assert_eq!(lister(false).astray(&page(name)), None, "{name}");
+        }
+        // There may be more behind an empty page.
+        assert_eq!(lister(true).astray(&Page { keys: Vec::new(), ..page("a") }), None);
+        let mut going_on = lister(true);
+        going_on.accept(page("c")).unwrap();
+        assert_eq!(going_on.astray(&page("a")), None, "a cursor of this run is the server's own");
     }
 
     #[test]

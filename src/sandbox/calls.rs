@@ -1,5 +1,6 @@
 //! What each call does to the store and what it answers.
 
+mod base64;
 mod bulk;
 mod identity;
 mod listing;
@@ -80,4 +81,10 @@ pub(super) async fn perform(service: &Service, call: Call<'_>) -> Result<Done, P
 pub(super) fn unix_now() -> u64 {
     let since = crate::clock::wall_now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
+}
+
+/// The whole part of a number; below zero, zero. `None` where it is not finite.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what it is for")]
+fn whole(number: f64) -> Option<u64> {
+    number.is_finite().then_some(number as u64)
 }

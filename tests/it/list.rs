@@ -154,6 +154,23 @@ fn a_signal_ends_it_and_says_how_to_go_on_even_with_an_expired_cursor() {
 }
 
 #[test]
+fn a_cursor_that_the_server_cannot_read_ends_nothing_early() {
+    // What the sandbox, as Cloudflare's local runtime, reads as the start and as a place behind all names.
+    for (cursor, why) in [("!", "it leads back to what is listed"), ("____", "it leads to the end at once")] {
+        let (lab, names) = filled(slow());
+        let run = lab.start("run", list(&lab, &FILE).arg("--resume"));
+        wait_until("some pages are kept", || lab.path("keys.csv.cursor").exists() && lab.server.requests() >= 3);
+        run.kill();
+        let mut kept: serde_json::Value = serde_json::from_str(&lab.read("keys.csv.cursor")).expect("a bookmark");
+        kept["position"]["cursor"] = cursor.into();
+        lab.write("keys.csv.cursor", kept.to_string());
+        let done = list(&lab, &FILE).arg("--resume").run().code(0);
+        assert!(done.stderr.contains(why), "{}", done.stderr);
+        assert_eq!(names_of(&lab.read("keys.csv")), names, "{cursor}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_ends_it_quietly() {
     let (lab, _) = filled(SandboxOptions::default());
     let mut child = list(&lab, &[]).spawn(Stdio::null());

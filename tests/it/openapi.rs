@@ -2,7 +2,7 @@
 //!
 //! The facts come from the npm package `cloudflare` 7.3.0, which is generated from that document (the file of each row
 //! is below `src/resources/`), and, where it says `miniflare:`, from the excerpt of the document that the npm package
-//! `miniflare` 4.20260426.0 carries (`dist/src/workers/local-explorer/explorer.worker.js`).
+//! `miniflare` 5.20261117.0-beta carries (`dist/src/workers/local-explorer/explorer.worker.js`).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,8 +38,7 @@ const N: &str = "kv/namespaces/namespaces.ts";
 /// Of the bodies: bulk delete is an array of names; bulk put an array of `{key, value, base64?, expiration?,
 /// expiration_ttl?, metadata?}`; bulk get `{keys, type?: text|json, withMetadata?}`. Of the queries: keys takes
 /// `prefix`, `cursor` and `limit` from 10 to 1,000 (miniflare:); namespaces takes `page`, `per_page`, `order`
-/// (id|title) and `direction` (asc|desc). 100 names of a bulk get are in both; the 10,000 of the other two are in the
-/// contract, from developers.cloudflare.com/api.
+/// (id|title) and `direction` (asc|desc). The most names of a bulk call are in both.
 const PUBLISHED: [Published; 14] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),

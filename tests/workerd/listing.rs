@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::runtime::{Side, Workerd, many};
 
@@ -37,4 +40,34 @@ fn a_listing_piped_into_a_delete_skips_no_key_either() {
     assert!(listing.wait().expect("it ends").success());
     assert_eq!(workerd.rows("r.csv").into_iter().map(|row| row.key).collect::<BTreeSet<_>>(), names);
     assert_eq!(workerd.rest.names(), ["keep", "tmp"]);
+}
+
+#[test]
+fn a_cursor_that_workerd_cannot_read_ends_nothing_early() {
+    for (namespace, side) in [("unread", Side::Api), ("explorer-unread", Side::Explorer)] {
+        let Some(workerd) = Workerd::start(namespace, side) else { return };
+        let names = fill(&workerd, 2_500);
+        for cursor in ["!", "____"] {
+            let list = ["list", "--prefix", "tmp:", "--output", "keys.csv", "--resume"];
+            // The first page is within the rate, and the second is not.
+            let mut first = workerd.kvsweep(list).args(["--rate", "1/1h"]).spawn(Stdio::null());
+            while !workerd.has("keys.csv.cursor") {
+                wait(Duration::from_millis(20));
+            }
+            first.kill().expect("it runs");
+            first.wait().expect("it ends");
+            let mut kept: Value = serde_json::from_str(&workerd.read("keys.csv.cursor")).expect("a bookmark");
+            kept["position"]["cursor"] = cursor.into();
+            workerd.write("keys.csv.cursor", kept.to_string());
+            workerd.kvsweep(list).args(["--rate", "none"]).run().code(0);
+            let listed = workerd.read("keys.csv");
+            assert!(listed.lines().skip(1).filter_map(|line| line.split(',').next()).eq(&names), "{cursor}");
+            workerd.remove("keys.csv");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the process that is waited for is real")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
 }

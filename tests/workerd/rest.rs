@@ -24,6 +24,29 @@ pub struct Rest {
     token: &'static str,
 }
 
+/// An answer, whole.
+pub struct Answered {
+    pub status: u16,
+    head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answered {
+    /// The value of a header, whose name is in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        let Self { head, body, .. } = self;
+        serde_json::from_slice(body).unwrap_or_else(|error| panic!("{error}: {head}\n{}", body.escape_ascii()))
+    }
+}
+
 impl Rest {
     pub fn new(base_url: &str, account: &str, namespace: &'static str, token: &'static str) -> Self {
         let (address, base) = base_url
@@ -42,26 +65,25 @@ impl Rest {
 
     /// Stores what an array holds as `wrangler kv bulk put` takes it.
     pub fn put_bulk(&self, array: &str) {
-        let answer = self.ask("PUT", &format!("{}/bulk", self.path), array);
+        let answer = self.ask("PUT", "/bulk", array).json();
         assert_eq!(answer["success"], true, "{answer}");
     }
 
     /// What a key holds.
     pub fn held(&self, name: &str) -> Held {
         let name = name.bytes().fold(String::new(), |name, byte| format!("{name}%{byte:02X}"));
-        let (head, value) = self.fetch("GET", &format!("{}/values/{name}", self.path), "");
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let expiration =
-            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("expiration: ")?.parse().ok());
-        let metadata = self.ask("GET", &format!("{}/metadata/{name}", self.path), "")["result"].take();
-        Held { value, expiration, metadata }
+        let value = self.ask("GET", &format!("/values/{name}"), "");
+        assert_eq!(value.status, 200, "{}", value.head);
+        let expiration = value.header("expiration").and_then(|seconds| seconds.parse().ok());
+        let metadata = self.ask("GET", &format!("/metadata/{name}"), "").json()["result"].take();
+        Held { value: value.body, expiration, metadata }
     }
 
     /// All names, page by page, sorted by their bytes.
     pub fn names(&self) -> Vec<String> {
         let (mut names, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = self.ask("GET", &format!("{}/keys?limit=1000&cursor={cursor}", self.path), "");
+            let page = self.ask("GET", &format!("/keys?limit=1000&cursor={cursor}"), "").json();
             let keys = page["result"].as_array().unwrap_or_else(|| panic!("{page}"));
             names.extend(keys.iter().map(|key| key["name"].as_str().expect("a name").to_owned()));
             page["result_info"]["cursor"].as_str().expect("a cursor").clone_into(&mut cursor);
@@ -75,39 +97,41 @@ impl Rest {
 
     /// How many requests the Worker has seen that named this namespace, those of this type among them.
     pub fn requests(&self) -> u64 {
-        self.ask("GET", &format!("/requests/{}", self.namespace), "").as_u64().expect("a number")
+        let path = format!("/requests/{}", self.namespace);
+        self.fetch("GET", &path, "application/json", b"").json().as_u64().expect("a number")
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        let (head, body) = self.fetch(method, path, body);
-        serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {head}\n{}", body.escape_ascii()))
+    /// What is answered to JSON under the path of the namespace.
+    fn ask(&self, method: &str, rest: &str, body: &str) -> Answered {
+        self.send(method, rest, "application/json", body.as_bytes())
     }
 
-    /// The head of the answer and its body.
-    fn fetch(&self, method: &str, path: &str, body: &str) -> (String, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.address).expect("workerd is there");
+    /// What is answered to any request under the path of the namespace, which is taken as it is.
+    pub fn send(&self, method: &str, rest: &str, content_type: &str, body: &[u8]) -> Answered {
+        self.fetch(method, &format!("{}{rest}", self.path), content_type, body)
+    }
+
+    fn fetch(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answered {
+        let mut stream = TcpStream::connect(&self.address).expect("the server is there");
         let (host, token, length) = (&self.address, self.token, body.len());
-        write!(
-            stream,
+        let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .expect("a request is sent");
+             Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("a request is sent");
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             assert_ne!(stream.read_line(&mut head).expect("an answer"), 0, "{head}");
         }
-        let field = |name: &str| {
-            head.lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(|value| value.trim().to_owned()))
-        };
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let mut answered = Answered { status, head, body: Vec::new() };
         // Not to the end of the connection, which workerd keeps open for five more seconds.
-        let body = match field("content-length:") {
+        answered.body = match answered.header("content-length") {
             Some(length) => exactly(&mut stream, length.parse().expect("a length")),
             None => unchunked(&mut stream),
         };
-        (head, body)
+        answered
     }
 }
 

@@ -24,19 +24,28 @@ pub fn many(fewer: usize) -> usize {
 }
 
 /// A test takes one that no other takes.
-const NAMESPACES: [&str; 12] = [
+const NAMESPACES: [&str; 21] = [
     "backup",
     "backup-many",
     "prefix",
     "list-pipe",
     "names",
-    "explorer-names",
     "missing",
     "keep-alive",
     "dry-run",
     "refused",
     "wrangler-names",
     "wrangler-objects",
+    "parity",
+    "explorer-parity",
+    "explorer-names",
+    "explorer-prefix",
+    "explorer-bulk",
+    "explorer-check",
+    "explorer-restore",
+    "explorer-backup",
+    "unread",
+    "explorer-unread",
 ];
 
 /// Where the APIs are.
@@ -90,8 +99,21 @@ impl Workerd {
         fs::read_to_string(self.folder.path().join(name)).expect("a file in the folder")
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.folder.path().join(name).exists()
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join(name)).expect("a file in the folder");
+    }
+
     pub fn rows(&self, name: &str) -> Vec<Row> {
         parse_csv(&self.read(name))
+    }
+
+    /// The side that is tested, as a test asks it.
+    pub fn itself(&self) -> Rest {
+        Rest::new(self.base_url, ACCOUNT, self.namespace, TOKEN)
     }
 
     /// `kvsweep delete` of this namespace, confirmed, without a rate.
@@ -118,11 +140,11 @@ impl Workerd {
 impl Runtime {
     fn start() -> Option<Self> {
         let modules = modules();
-        let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
-        let missing = match (has_node, modules.join("node_modules/miniflare").is_dir()) {
-            (true, true) => return Some(Self::start_in(&modules)),
-            (false, _) => "Node is not installed".to_owned(),
-            (true, false) => format!("miniflare is not in {} (.ci/run installs it)", modules.display()),
+        let node = node(&modules);
+        let missing = match (node, modules.join("node_modules/miniflare").is_dir()) {
+            (Some(node), true) => return Some(Self::start_in(&modules, &node)),
+            (None, _) => "there is no Node from 22 on".to_owned(),
+            (Some(_), false) => format!("miniflare is not in {} (.ci/run installs it)", modules.display()),
         };
         assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must not skip the real runtime: {missing}");
         // Not `eprintln!`, which the test harness would keep to itself.
@@ -131,9 +153,9 @@ impl Runtime {
         None
     }
 
-    fn start_in(modules: &Path) -> Self {
+    fn start_in(modules: &Path, node: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workerd/server.cjs");
-        let mut command = Command::new("node");
+        let mut command = Command::new(node);
         command.arg(script).arg(modules).args([ACCOUNT, TOKEN]).args(NAMESPACES);
         // The namespaces are files in the temporary folder: ten times faster in memory.
         if Path::new("/dev/shm").is_dir() {
@@ -151,4 +173,16 @@ impl Runtime {
 /// The folder into which `.ci/run` installs: `workerd` in the target folder.
 fn modules() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("workerd")
+}
+
+/// The Node that was installed beside the runtime, else the machine's where it is new enough.
+fn node(modules: &Path) -> Option<PathBuf> {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let beside = modules.join(format!("node_modules/node-linux-{arch}/bin/node"));
+    [beside, PathBuf::from("node")].into_iter().find(|node| {
+        let said = Command::new(node).arg("--version").output().ok();
+        let version = said.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+        let major = version.strip_prefix('v').and_then(|version| version.split('.').next()?.parse().ok());
+        major.is_some_and(|major: u32| major >= 22)
+    })
 }

@@ -16,10 +16,11 @@ process.env.TMPDIR = folder;
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
 
 const [modules, account, token, ...namespaces] = process.argv.slice(2);
-const { Miniflare } = createRequire(path.join(modules, 'any.js'))('miniflare');
+const { Miniflare, convertV4MiniflareOptions } = createRequire(path.join(modules, 'any.js'))('miniflare');
 
 const PREFIX = `/client/v4/accounts/${account}`;
-const EXPLORER = '/cdn-cgi/explorer/api';
+// As in miniflare 5; up to 4 it was /cdn-cgi/explorer/api, with fewer calls.
+const EXPLORER = '/cdn-cgi/local/explorer/api';
 
 function behind(target) {
   const agent = new http.Agent({ keepAlive: true });
@@ -48,12 +49,10 @@ function behind(target) {
 }
 
 async function main() {
-  const miniflare = new Miniflare({
+  const options = convertV4MiniflareOptions({
     host: '127.0.0.1',
     port: 0,
-    modules: true,
-    scriptPath: path.join(__dirname, 'worker.mjs'),
-    modulesRules: [{ type: 'ESModule', include: ['**/*.mjs'] }],
+    modules: [{ type: 'ESModule', path: path.join(__dirname, 'worker.mjs') }],
     compatibilityDate: '2026-04-01',
     kvNamespaces: Object.fromEntries(namespaces.map((id) => [id, id])),
     bindings: { ACCOUNT: account, TOKEN: token, NAMESPACES: namespaces },
@@ -61,6 +60,7 @@ async function main() {
     telemetry: { enabled: false },
     cf: false,
   });
+  const miniflare = new Miniflare(options);
   const api = await miniflare.ready;
   const proxy = behind(api).listen(0, '127.0.0.1', () => {
     const explorer = `http://127.0.0.1:${proxy.address().port}/client/v4`;

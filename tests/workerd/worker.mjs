@@ -6,6 +6,9 @@ const MAX_BULK_GET = 100;
 /** How many operations of one bulk call are under way at once. */
 const AT_ONCE = 100;
 
+/** What can be asked, below a namespace. */
+const CALLS = /^(|keys|bulk|bulk\/delete|bulk\/get|(values|metadata)\/[^/]*)$/;
+
 /** How many requests named a namespace. */
 const requests = new Map();
 
@@ -36,21 +39,24 @@ async function ask(operation) {
   }
 }
 
+/** As Cloudflare's local explorer reads a path: what is not UTF-8 stays as it is written. */
 function decoded(segment) {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new Problem(400, 10_012, 'the key name is not percent-encoded UTF-8');
-  }
+  return segment.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+    try {
+      return decodeURIComponent(run);
+    } catch {
+      return run;
+    }
+  });
 }
 
-function checkName(name) {
+function checkName(name, tooLong) {
   if (typeof name !== 'string' || name === '' || name === '.' || name === '..') {
     throw new Problem(400, 10_012, `${JSON.stringify(name)} is not allowed as a key name.`);
   }
   const length = new TextEncoder().encode(name).length;
   if (length > 512) {
-    throw new Problem(400, 10_012, `UTF-8 encoded length of ${length} exceeds key length limit of 512.`);
+    throw new Problem(tooLong, 10_012, `UTF-8 encoded length of ${length} exceeds key length limit of 512.`);
   }
 }
 
@@ -62,8 +68,26 @@ async function body(request, most, names) {
   if (!Array.isArray(found) || found.length > most) {
     throw new Problem(400, 10_012, `an array of at most ${most} keys is expected`);
   }
-  found.forEach(checkName);
+  found.forEach((name) => checkName(name, 400));
   return parsed;
+}
+
+/** The pairs of a bulk write, each key once. */
+function distinct(pairs) {
+  const keys = new Map();
+  for (const pair of pairs) {
+    const { value, base64 = false } = pair;
+    const numbers = [pair.expiration, pair.expiration_ttl].filter((number) => number !== undefined);
+    if (typeof value !== 'string' || typeof base64 !== 'boolean' || numbers.some((number) => typeof number !== 'number')) {
+      throw new Problem(400, 10_012, `what ${JSON.stringify(pair.key)} is to hold is not of its type`);
+    }
+    const text = JSON.stringify([value, base64, pair.expiration, pair.expiration_ttl, pair.metadata]);
+    if ((keys.get(pair.key)?.text ?? text) !== text) {
+      throw new Problem(400, 10_012, `received duplicate key with different values: ${JSON.stringify(pair.key)}`);
+    }
+    keys.set(pair.key, { text, pair: { ...pair, value: base64 ? bytesOf(value) : value } });
+  }
+  return [...keys.values()].map(({ pair }) => pair);
 }
 
 async function each(items, act) {
@@ -74,13 +98,31 @@ async function each(items, act) {
 }
 
 function bytesOf(base64) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  try {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  } catch (error) {
+    throw new Problem(400, 10_012, `could not decode a value: ${error.message}`);
+  }
 }
 
 function options({ expiration, expiration_ttl, metadata }) {
-  const lifetime = expiration_ttl ? { expirationTtl: Number(expiration_ttl) } : { expiration: Number(expiration) };
-  return { ...(expiration || expiration_ttl ? lifetime : {}), ...(metadata == null ? {} : { metadata }) };
+  const lifetime = expiration_ttl === undefined ? { expiration: seconds(expiration) } : { expirationTtl: seconds(expiration_ttl) };
+  return { ...lifetime, ...(metadata == null ? {} : { metadata }) };
+}
+
+function seconds(given) {
+  const number = given === '' ? NaN : Number(given);
+  if (given !== undefined && !Number.isFinite(number)) throw new Problem(400, 10_012, `${given} is no number of seconds`);
+  return given === undefined ? undefined : number;
+}
+
+function metadataOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem(400, 10_012, 'metadata must be valid json');
+  }
 }
 
 /** When a key is gone: the binding says it in listings only. */
@@ -104,9 +146,10 @@ async function putValue(kv, key, request, query) {
   if (type.startsWith('multipart/form-data')) {
     const form = await request.formData();
     value = form.get('value');
-    value = typeof value === 'string' ? value : await value?.arrayBuffer();
+    if (value === null) throw new Problem(400, 10_012, 'the form has no part named value');
+    value = typeof value === 'string' ? value : await value.arrayBuffer();
     metadata = form.get('metadata');
-    metadata = metadata === null ? undefined : JSON.parse(typeof metadata === 'string' ? metadata : await metadata.text());
+    if (metadata !== null) metadata = metadataOf(typeof metadata === 'string' ? metadata : await metadata.text());
   } else {
     value = await request.arrayBuffer();
   }
@@ -133,8 +176,9 @@ async function listKeys(kv, query) {
 async function bulkGet(kv, request) {
   const { keys, type = 'text', withMetadata = false } = await body(request, MAX_BULK_GET, (parsed) => parsed?.keys);
   const values = {};
+  const found = await ask(() => kv.getWithMetadata(keys, type));
   for (const key of keys) {
-    const { value, metadata } = await ask(() => kv.getWithMetadata(key, type));
+    const { value, metadata } = found.get(key) ?? { value: null };
     if (value === null || !withMetadata) {
       values[key] = value;
     } else {
@@ -162,7 +206,7 @@ async function serve(request, env) {
   const call = `${request.method} ${rest[0] ?? ''}`;
   if (rest.length === 2 && (rest[0] === 'values' || rest[0] === 'metadata')) {
     const key = decoded(rest[1]);
-    checkName(key);
+    checkName(key, 414);
     if (call === 'GET values') return getValue(kv, key);
     if (call === 'PUT values') return putValue(kv, key, request, query);
     if (call === 'DELETE values') return ask(() => kv.delete(key)).then(() => envelope({}));
@@ -174,14 +218,15 @@ async function serve(request, env) {
     case 'GET keys':
       return listKeys(kv, query);
     case 'POST bulk/delete':
-      return each(await body(request, MAX_BULK, (names) => names), (key) => kv.delete(key));
+      return each([...new Set(await body(request, MAX_BULK, (names) => names))], (key) => kv.delete(key));
     case 'PUT bulk': {
       const pairs = await body(request, MAX_BULK, (all) => Array.isArray(all) && all.map((pair) => pair?.key));
-      return each(pairs, (pair) => kv.put(pair.key, pair.base64 ? bytesOf(pair.value) : pair.value, options(pair)));
+      return each(distinct(pairs), (pair) => kv.put(pair.key, pair.value, options(pair)));
     }
     case 'POST bulk/get':
       return bulkGet(kv, request);
     default:
+      if (!CALLS.test(rest.join('/'))) throw new Problem(404, 7_000, 'No route for that URI');
       throw new Problem(405, 7_001, `Method ${request.method} not available for that URI.`);
   }
 }

@@ -1,17 +1,20 @@
 //! Many keys in one call. Bodies have been checked by then: no name is one that the service refuses.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::payload::{Form, Wanted};
+use super::base64::forgiving;
+use super::payload::{Form, Pair, Wanted};
 use super::{Call, Done, Payload, unix_now, values};
-use crate::sandbox::answer::{Problem, success};
+use crate::sandbox::answer::{MALFORMED, Problem, success};
 use crate::sandbox::lock::locked;
 use crate::sandbox::service::Service;
 use crate::sandbox::store::Stored;
+
+/// The most bytes of values that a bulk read gives: 25 MiB (miniflare 5, `KVLimits.MAX_BULK_SIZE_BYTES`).
+const MAX_BULK_READ_BYTES: usize = 25 << 20;
 
 pub(super) fn delete(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let names = call.payload.names();
@@ -24,6 +27,8 @@ pub(super) fn delete(service: &Service, call: &Call<'_>) -> Result<Done, Problem
     for name in &doomed {
         changed |= store.delete(name, now);
     }
+    // A name that is there twice is one key (miniflare 5, `bulkDeleteKVValues`).
+    let doomed: HashSet<&str> = doomed.into_iter().collect();
     Ok(written(doomed.len(), &kept, changed))
 }
 
@@ -31,9 +36,10 @@ pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
     let Payload::Pairs(pairs) = call.payload else {
         return Err(Problem::malformed("an array of keys is missing"));
     };
+    let pairs = distinct(pairs)?;
     let stored = pairs.into_iter().map(|pair| {
         let value = if pair.base64 {
-            let decoded = STANDARD.decode(&pair.value);
+            let decoded = forgiving(&pair.value);
             decoded.map_err(|error| Problem::malformed(format!("could not decode a value: {error}")))?
         } else {
             pair.value.into_bytes()
@@ -50,6 +56,26 @@ pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
     Ok(written(count, &[], count > 0))
 }
 
+/// Each key once; two that differ refuse the call (miniflare 5, `deduplicateKVWrites`).
+fn distinct(pairs: Vec<Pair>) -> Result<Vec<Pair>, Problem> {
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(pairs.len());
+    let mut distinct: Vec<Pair> = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        match seen.get(&pair.key).and_then(|at| distinct.get(*at)) {
+            None => {
+                seen.insert(pair.key.clone(), distinct.len());
+                distinct.push(pair);
+            }
+            Some(first) if *first == pair => {}
+            Some(_) => {
+                let what = "received duplicate key with different values or expiration parameters";
+                return Err(Problem::malformed(format!("{what}: {:?}", pair.key)));
+            }
+        }
+    }
+    Ok(distinct)
+}
+
 fn written(count: usize, unsuccessful: &[&str], changed: bool) -> Done {
     let result = json!({"successful_key_count": count, "unsuccessful_keys": unsuccessful});
     Done { response: success(&result), changed }
@@ -59,10 +85,19 @@ pub(super) fn get(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let Payload::Wanted(wanted) = &call.payload else {
         return Err(Problem::malformed("an object with keys is missing"));
     };
+    if wanted.keys.is_empty() {
+        return Err(Problem::malformed("You must request a minimum of 1 key"));
+    }
     let (now, store) = (unix_now(), locked(service.store()));
-    let mut values = Map::new();
+    let (mut values, mut bytes) = (Map::new(), 0);
     for key in &wanted.keys {
-        let shown = store.get(key, now).map(|stored| shown(key, &stored, wanted)).transpose()?;
+        let stored = store.get(key, now);
+        bytes += stored.as_ref().map_or(0, |stored| stored.value.len());
+        if bytes > MAX_BULK_READ_BYTES {
+            let message = "Total size of request exceeds the limit of 25MB";
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message));
+        }
+        let shown = stored.map(|stored| shown(key, &stored, wanted)).transpose()?;
         values.insert(key.clone(), shown.unwrap_or_default());
     }
     Ok(Done::unchanged(success(&json!({"values": values}))))

@@ -1,13 +1,15 @@
 //! Listing keys and namespaces, page by page.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Done, unix_now};
+use super::base64::forgiving;
+use super::{Call, Done, unix_now, whole};
 use crate::sandbox::answer::{Problem, page, success};
 use crate::sandbox::lock::locked;
+use crate::sandbox::route::check_length;
 use crate::sandbox::service::Service;
 use crate::sandbox::store::{Listed, Page};
 
@@ -18,7 +20,7 @@ const SOME_NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
 struct KeysQuery {
     #[serde(default)]
     prefix: String,
-    limit: Option<usize>,
+    limit: Option<f64>,
     #[serde(default)]
     cursor: String,
 }
@@ -32,14 +34,12 @@ struct NamespacesQuery {
 /// A page of keys. The cursor holds the page's last name, so deleting while listing skips nothing.
 pub(super) fn keys(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let query: KeysQuery = call.query()?;
-    let limit = within(query.limit, 1_000, 10..=1_000, "limit")?;
-    let after = match query.cursor.as_str() {
-        "" => None,
-        cursor => Some(after(cursor).ok_or_else(|| Problem::malformed("invalid cursor"))?),
-    };
+    let limit = limit(query.limit)?;
+    check_length(&query.prefix)?;
+    let after = after(&query.cursor);
     let Page { keys, more } = locked(service.store()).list(&query.prefix, after.as_deref(), limit, unix_now());
     let cursor = match keys.last() {
-        Some(last) if more => URL_SAFE_NO_PAD.encode(&last.name),
+        Some(last) if more => STANDARD.encode(&last.name),
         _ => String::new(),
     };
     let info = json!({"count": keys.len(), "cursor": cursor});
@@ -47,8 +47,36 @@ pub(super) fn keys(service: &Service, call: &Call<'_>) -> Result<Done, Problem> 
     Ok(Done::unchanged(page(&Value::Array(keys), &info)))
 }
 
+/// The name behind which a page begins. A cursor is opaque, and what becomes of one that the server never gave is not
+/// documented: Cloudflare's local runtime (miniflare 5, `KeyValueStorage.list`) refuses none and reads what it can, so
+/// that the page begins anywhere: at the start, in the middle or at the end.
 fn after(cursor: &str) -> Option<String> {
-    URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|name| String::from_utf8(name).ok())
+    (!cursor.is_empty()).then(|| String::from_utf8_lossy(&readable(cursor)).into_owned())
+}
+
+/// As Node's `Buffer.from(text, 'base64')` decodes: in either alphabet, up to the first `=`, passing over what is in
+/// none.
+fn readable(text: &str) -> Vec<u8> {
+    let read = text.split('=').next().unwrap_or_default().chars().filter_map(|character| match character {
+        '-' => Some('+'),
+        '_' => Some('/'),
+        '+' | '/' | '0'..='9' | 'A'..='Z' | 'a'..='z' => Some(character),
+        _ => None,
+    });
+    let mut read: String = read.collect();
+    if read.len() % 4 == 1 {
+        // Six bits are no byte.
+        read.pop();
+    }
+    forgiving(&read).unwrap_or_default()
+}
+
+/// Any number from 10 to 1,000, of which the whole part counts, as Cloudflare's own schema and code have it.
+fn limit(given: Option<f64>) -> Result<usize, Problem> {
+    let number = given.unwrap_or(1_000.0);
+    let whole = (10.0..=1_000.0).contains(&number).then(|| whole(number)).flatten();
+    let number = whole.and_then(|number| usize::try_from(number).ok());
+    number.ok_or_else(|| Problem::malformed("limit must be from 10 to 1000"))
 }
 
 fn shown(listed: Listed) -> Value {

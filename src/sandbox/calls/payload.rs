@@ -3,10 +3,11 @@
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
 use futures::StreamExt;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::whole;
 use crate::sandbox::answer::{MALFORMED, Problem};
 use crate::sandbox::route::{Route, check_key};
 
@@ -40,7 +41,7 @@ pub(in crate::sandbox) enum Payload {
 }
 
 /// One key of a bulk write.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 pub(in crate::sandbox) struct Pair {
     pub(super) key: String,
     pub(super) value: String,
@@ -52,10 +53,19 @@ pub(in crate::sandbox) struct Pair {
 }
 
 /// How long a key lives: a moment in seconds since the Unix epoch, or a time to live in seconds.
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, PartialEq)]
 pub(in crate::sandbox) struct Lifetime {
+    #[serde(default, deserialize_with = "seconds")]
     pub(super) expiration: Option<u64>,
+    #[serde(default, deserialize_with = "seconds")]
     pub(super) expiration_ttl: Option<u64>,
+}
+
+/// Any number, of which the whole part counts, but not `null`: so Cloudflare's own schema and code (miniflare 5,
+/// `zWorkersKvExpiration` and `validatePutOptions`), which know no greatest moment, either.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number = whole(f64::deserialize(deserializer)?);
+    number.map(Some).ok_or_else(|| D::Error::custom("no number of seconds"))
 }
 
 /// A bulk read.
