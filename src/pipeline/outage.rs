@@ -16,6 +16,10 @@ const OPENS_AFTER: u32 = 8;
 /// The fewest failures that are more than one key's own trouble.
 const AT_LEAST: u32 = 2;
 
+/// So many attempts in a row fail, retries among them, before the server is no longer taken to be well. Where one in ten
+/// fails by chance, that is one time in a thousand.
+const UNWELL_AFTER: u32 = 3;
+
 /// The first wait before a probe, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -57,8 +61,8 @@ pub struct Outage {
     held_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
     cut_off: bool,
-    /// The last that was heard of the server was good.
-    well: bool,
+    /// Attempts of any kind that failed since the last success; `None` before the first one.
+    failed_since: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl Outage {
             failed_reads: 0,
             held_closed: false,
             cut_off: false,
-            well: false,
+            failed_since: None,
         }
     }
 
@@ -109,9 +113,9 @@ impl Outage {
         }
     }
 
-    /// Whether the server is up, and the last attempt that says anything of it succeeded.
+    /// Whether the server is up, and one of the last attempts that say anything of it succeeded.
     pub fn is_well(&self) -> bool {
-        self.well && self.since().is_none()
+        self.failed_since.is_some_and(|failed| failed < UNWELL_AFTER) && self.since().is_none()
     }
 
     /// The server answered for the namespace.
@@ -158,7 +162,10 @@ impl Outage {
     /// breaker has just opened.
     pub fn observe(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
         self.cut_off &= !probe && sign != Sign::Alive;
-        self.well = sign == Sign::Alive;
+        self.failed_since = match sign {
+            Sign::Alive => Some(0),
+            Sign::Down { .. } => self.failed_since.map(|failed| failed.saturating_add(1)),
+        };
         match (sign, self.state) {
             (Sign::Alive, state) => {
                 self.failed_in_a_row = 0;
@@ -252,6 +259,25 @@ mod tests {
     fn retries_of_the_last_bad_keys_never_open_it() {
         let mut outage = Outage::new(32);
         assert!(!(0..1_000).any(|_| outage.observe(AGAIN, false, 1_000, Instant::now())));
+    }
+
+    #[test]
+    fn a_failure_or_two_among_good_answers_do_not_make_a_server_unwell() {
+        let now = Instant::now();
+        let mut outage = Outage::new(32);
+        assert!(!outage.is_well(), "nothing was heard of it");
+        outage.observe(AGAIN, false, 1_000, now);
+        assert!(!outage.is_well(), "nothing good was heard of it");
+        for _ in 0..2 {
+            outage.observe(Sign::Alive, false, 1_000, now);
+            let well: Vec<_> = [AGAIN; 4]
+                .map(|sign| {
+                    outage.observe(sign, false, 1_000, now);
+                    outage.is_well()
+                })
+                .into();
+            assert_eq!(well, [true, true, false, false]);
+        }
     }
 
     #[test]

@@ -284,10 +284,11 @@ async fn a_key_the_server_cannot_delete_fails_alone_and_is_no_outage() {
         })
         .await;
     assert_eq!((outcome.count(Status::Failed), outcome.count(Status::Deleted)), (11, 289));
-    assert_eq!(outcome.seen.count("key-29"), 9, "one attempt and eight retries");
+    let attempts = outcome.seen.count("key-29");
+    assert!((9..=10).contains(&attempts), "one attempt, eight retries, one at most given back: {attempts}");
     assert_eq!(outcome.stopped(), None);
     let row = outcome.rows.iter().find(|row| &*row.key == "key-29").unwrap();
-    assert_eq!((row.attempts, row.http_status), (9, Some(500)));
+    assert_eq!((row.attempts as usize, row.http_status), (attempts, Some(500)));
 }
 
 #[tokio::test(start_paused = true)]

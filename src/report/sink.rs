@@ -11,8 +11,8 @@ use std::path::Path;
 use super::error::ReportError;
 use super::output::OutputFile;
 
-/// The buffer is handed on when it holds this many bytes.
-const ENOUGH: usize = 64 << 10;
+/// The buffer is handed on when it holds this many bytes: some hundred rows, so that a full disk is met soon.
+const ENOUGH: usize = 16 << 10;
 
 #[derive(Debug)]
 enum Medium {

@@ -2,11 +2,12 @@
 //!
 //! A backoff spares a server in trouble. At the end of a job whose server is well it only costs time: one key in a
 //! thousand that failed three times by chance would hold up the end by seconds. So a key whose turn would come later is
-//! tried *before* that, where nothing else is to be sent and the last that was heard of the server was good. Should it
-//! fail, it is back in its place: it has lost a retry but waits no shorter. That happens to a key twice at most and never
-//! with its last retry; the first failure that is the last word ends all haste, and a wait that the server asked for is
-//! never cut short. In bulk no key is tried early: there a call succeeds and leaves keys behind, and says nothing of them
-//! by that.
+//! tried *before* that, where nothing else is to be sent and the server is well. Should it fail, it goes behind its place
+//! by the next backoff: it has lost a retry, but its last one comes no sooner than it would have without haste. That
+//! happens to a key four times at most and never with its last retry; a few failures with no success between them end
+//! all haste until the next success, so that a server that goes down takes no retries in haste; and a wait that the server
+//! asked for is never cut short. In bulk no key is tried early: there a call succeeds and leaves keys behind, and says
+//! nothing of them by that.
 
 use std::time::Duration;
 
@@ -16,25 +17,25 @@ use super::State;
 use crate::pipeline::parcel::Batching;
 use crate::pipeline::work::{Due, Work};
 
-/// How long a key rests before it is first tried early; the second time twice as long.
-const REST: Duration = Duration::from_millis(100);
+/// How long a key rests before it is first tried early; each time twice as long as before.
+const REST: Duration = Duration::from_millis(10);
 
 /// How often a key is tried early.
-const MOST: u8 = 2;
+const MOST: u8 = 4;
 
 impl State {
-    /// `work` waits for its retry; `asked` is the part of it that the server wanted. It goes back to the place from which
+    /// `work` waits for its retry; `asked` is the part of it that the server wanted. It waits from the place from which
     /// it was tried early, if it was.
     pub(super) fn put_off(&mut self, mut work: Work, wait: Duration, asked: Option<Duration>, now: Instant) {
         let at = match work.early.take() {
-            Some(at) => at.max(now + asked.unwrap_or_default().min(wait)),
+            Some(place) => place.max(now) + wait,
             None => now + wait,
         };
         let hurries = self.options.batching == Batching::Single
             && asked.is_none()
             && work.tried_early < MOST
             && work.history.failures < self.options.retry.retries;
-        let early = hurries.then(|| now + REST * (1 + u32::from(work.tried_early)));
+        let early = hurries.then(|| now + REST * 2u32.pow(u32::from(work.tried_early)));
         self.waiting.push(Due { at, early, work });
     }
 
