@@ -13,6 +13,7 @@
 //! Where the share is all of it, nobody else is there, and our own exact windows do better than a number of whole
 //! seconds.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,8 +24,9 @@ use super::window::{Opening, Window};
 /// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
 const ALONE: f64 = 0.97;
 
-/// Below this part of the quota in use, our share of it says nothing yet.
-const TELLING: f64 = 0.05;
+/// Below this part of the quota, or this many requests, in use, our share of it says nothing yet: of a quota of ten a
+/// single request, which is always ours, would be more than the part.
+const TELLING: (f64, f64) = (0.05, 3.0);
 
 /// While others spend too, what we heard is old by what all of us had on the way: of our share of the rest a third is
 /// sent at a time, and nothing once it is below two. That leaves a handful of requests of a window unspent, which
@@ -36,8 +38,16 @@ const CAUTION: (usize, usize) = (2, 3);
 /// than is left, because each sends only a part at a time.
 const LEAST: f64 = 0.125;
 
+/// While more than this part of the quota and more than so many requests are left, one may be on its way whatever our
+/// share is. Of a small quota the parts above come to none, and one request a window would never show that we are alone
+/// again.
+const AMPLE: (f64, f64) = (1.0 / 3.0, 2.0);
+
 /// More policies than this are not kept: a server has two or three.
 const MOST_POLICIES: usize = 8;
+
+/// So many requests are remembered for a policy that was not named yet: what the API allows in its longest window.
+const MOST_BEFORE: usize = 1_200;
 
 /// One line of what the server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +66,9 @@ pub struct News<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Server {
     policies: Vec<Policy>,
+    /// When the latest [`MOST_BEFORE`] of ours were answered: the server has counted those too that were answered before
+    /// it named a policy.
+    before: VecDeque<Instant>,
 }
 
 #[derive(Debug)]
@@ -79,7 +92,7 @@ impl Server {
         let policy = match self.policies.iter_mut().position(|policy| policy.name == news.name) {
             Some(known) => &mut self.policies[known],
             None if self.policies.len() < MOST_POLICIES => {
-                self.policies.push(Policy::new(news, ours, now));
+                self.policies.push(Policy::new(news, ours, &self.before, now));
                 let last = self.policies.len() - 1;
                 &mut self.policies[last]
             }
@@ -104,6 +117,10 @@ impl Server {
 
     /// One of ours was answered.
     pub(crate) fn answered(&mut self, now: Instant) {
+        if self.before.len() >= MOST_BEFORE {
+            self.before.pop_front();
+        }
+        self.before.push_back(now);
         for (_, window) in self.policies.iter_mut().filter_map(|policy| policy.own.as_mut()) {
             window.answered(now);
         }
@@ -111,11 +128,11 @@ impl Server {
 }
 
 impl Policy {
-    fn new(news: News<'_>, ours: &[Rate], now: Instant) -> Self {
+    fn new(news: News<'_>, ours: &[Rate], before: &VecDeque<Instant>, now: Instant) -> Self {
         let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
         Self {
             name: news.name.to_owned(),
-            own: news.policy.map(|rate| (rate, Window::new(rate))),
+            own: news.policy.map(|rate| (rate, Window::after(rate, before.clone()))),
             share: 1.0,
             kept_by_us: news.policy.is_some_and(keeps),
             remaining: news.remaining,
@@ -135,8 +152,9 @@ impl Policy {
             // window has ended; counting those of the last one would make our share too large.
             let counted = u64::from(rate.count().get()).saturating_sub(news.remaining);
             window.keep_latest(usize::try_from(counted.saturating_sub(1)).unwrap_or(usize::MAX));
-            if used >= quota * TELLING {
-                self.share = (window.used(in_flight, now) as f64 / used).clamp(0.0, 1.0);
+            if used >= (quota * TELLING.0).max(TELLING.1).min(quota) {
+                // The request that was answered with this is neither in flight any more nor in the window yet.
+                self.share = (window.used(in_flight + 1, now) as f64 / used).clamp(0.0, 1.0);
             }
         }
         self.remaining = news.remaining;
@@ -152,7 +170,11 @@ impl Policy {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a whole number")]
         let ours = (remaining as f64 * self.share.max(LEAST)) as usize;
-        if ours < CAUTION.0 { 0 } else { (ours / CAUTION.1).max(1) }
+        let ample = self.own.as_ref().is_some_and(|(rate, _)| {
+            let least = (f64::from(rate.count().get()) * AMPLE.0).max(AMPLE.1);
+            remaining as f64 > least
+        });
+        if ours < CAUTION.0 { usize::from(ample) } else { (ours / CAUTION.1).max(1) }
     }
 
     fn opening(&self, in_flight: usize, now: Instant) -> Opening {

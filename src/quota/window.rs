@@ -37,6 +37,11 @@ impl Window {
         Self { count: rate.count().get() as usize, hold: rate.window() + guard, answered: VecDeque::new() }
     }
 
+    /// A window of one who has `answered` requests before, in order.
+    pub fn after(rate: Rate, answered: VecDeque<Instant>) -> Self {
+        Self { answered, ..Self::new(rate) }
+    }
+
     /// How many requests weigh on the rate now.
     pub fn used(&mut self, in_flight: usize, now: Instant) -> usize {
         self.forget(now);

@@ -66,6 +66,8 @@ struct Client {
     left: usize,
     in_flight: usize,
     wake: Option<Instant>,
+    /// Whether its next answer goes unheard, as that of a call before the stream of keys does.
+    deaf: bool,
 }
 
 struct Flight {
@@ -83,14 +85,15 @@ fn share(kind: Kind, rate: Rate, jobs: &[usize], ours: &[Rate], seed: u64) -> (D
     let mut server = Simulated { kind, rate, start, seen: VecDeque::new(), blocked_until: None, refusals: 0 };
     let mut clients: Vec<Client> = jobs
         .iter()
-        .map(|jobs| Client { budget: Budget::new(ours, start), left: *jobs, in_flight: 0, wake: None })
+        .map(|jobs| Client { budget: Budget::new(ours, start), left: *jobs, in_flight: 0, wake: None, deaf: true })
         .collect();
     let mut order = BinaryHeap::new();
     let mut flights: Vec<Option<Flight>> = Vec::new();
     loop {
         for (index, client) in clients.iter_mut().enumerate() {
             client.wake = None;
-            while client.left > 0 && client.in_flight < 32 {
+            let most = if client.deaf { 1 } else { 32 };
+            while client.left > 0 && client.in_flight < most {
                 match client.budget.try_take(now) {
                     Ok(permit) => {
                         client.left -= 1;
@@ -128,11 +131,10 @@ fn share(kind: Kind, rate: Rate, jobs: &[usize], ours: &[Rate], seed: u64) -> (D
             let client = &mut clients[flight.client];
             client.in_flight -= 1;
             let Said { refused, remaining, reset_after } = said;
-            client.budget.observe(
-                News { name: "default", remaining, reset_after, policy: Some(rate) },
-                &flight.permit,
-                now,
-            );
+            let news = News { name: "default", remaining, reset_after, policy: Some(rate) };
+            if !std::mem::take(&mut client.deaf) {
+                client.budget.observe(news, &flight.permit, now);
+            }
             if refused {
                 client.left += 1;
                 client.budget.throttled(&flight.permit, Some(reset_after.max(rate.window())), now);
@@ -170,6 +172,62 @@ fn a_process_that_is_alone_is_not_slowed_down() {
             assert!(ratio < 1.02 && refusals == 0, "{ratio} of the best, {refusals} refusals at seed {seed}");
         }
     }
+}
+
+#[test]
+fn a_small_quota_is_not_crawled_through_by_a_process_that_is_alone() {
+    for (count, seconds) in [(3, 1), (10, 1), (10, 2), (10, 60), (20, 2), (33, 10), (100, 10)] {
+        let rate = Rate::new(count, Duration::from_secs(seconds)).unwrap();
+        let requests = 5 * count as usize;
+        let best = super::super::least_time(&[rate], requests as u64).as_secs_f64();
+        for kind in [Kind::Fixed, Kind::Sliding] {
+            for seed in 0..20 {
+                let (took, refusals) = share(kind, rate, &[requests], &[rate], seed);
+                let ratio = took.as_secs_f64() / best;
+                assert!(
+                    ratio < 1.6 && refusals == 0,
+                    "{rate}: {ratio} of the best, {refusals} refusals at seed {seed}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn one_that_shared_a_small_quota_is_soon_alone_again() {
+    for (count, seconds) in [(10, 1), (10, 2), (20, 2)] {
+        let rate = Rate::new(count, Duration::from_secs(seconds)).unwrap();
+        for kind in [Kind::Fixed, Kind::Sliding] {
+            for seed in 0..20 {
+                let requests = 10 * count as usize;
+                let (took, refusals) = share(kind, rate, &[requests, 2 * count as usize], &[rate], seed);
+                let best = super::super::least_time(&[rate], 12 * u64::from(count)).as_secs_f64();
+                let ratio = took.as_secs_f64() / best;
+                assert!(
+                    ratio < 1.6 && refusals == 0,
+                    "{rate}: {ratio} of the best, {refusals} refusals at seed {seed}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_request_of_a_window_does_not_say_that_the_others_are_gone() {
+    let rate = Rate::new(10, Duration::from_secs(10)).unwrap();
+    let start = Instant::now();
+    let mut server = Server::default();
+    let mut tell = |remaining, now| {
+        let reset_after = Duration::from_secs(10);
+        let news = News { name: "default", remaining, reset_after, policy: Some(rate) };
+        server.observe(news, &[rate], now - MS, 0, now);
+        server.answered(now);
+        server.opening(1, now)
+    };
+    assert_eq!(tell(4, start), Opening::AfterAnAnswer, "five are of others");
+    assert_eq!(tell(9, start + MS * 10_100), Opening::AfterAnAnswer);
+    assert_eq!(tell(8, start + MS * 10_200), Opening::AfterAnAnswer);
+    assert_eq!(tell(7, start + MS * 10_300), Opening::Now, "all three are ours");
 }
 
 #[test]
