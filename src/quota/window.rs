@@ -72,8 +72,12 @@ impl Window {
         }
     }
 
-    /// A request that was in flight has its answer.
+    /// A request that was in flight has its answer. No more of them are remembered than the rate holds: an older one has
+    /// had its time, or is one of another's quota that is used up without it.
     pub fn answered(&mut self, now: Instant) {
+        if self.answered.len() >= self.count {
+            self.answered.pop_front();
+        }
         self.answered.push_back(now);
     }
 }

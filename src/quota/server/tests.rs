@@ -231,6 +231,18 @@ fn the_first_request_of_a_window_does_not_say_that_the_others_are_gone() {
 }
 
 #[test]
+fn a_policy_that_was_named_once_does_not_cost_memory_for_every_request() {
+    let rate = Rate::new(500, Duration::from_hours(24)).unwrap();
+    let now = Instant::now();
+    let mut server = Server::default();
+    let news = News { name: "default", remaining: 100, reset_after: rate.window(), policy: Some(rate) };
+    server.observe(news, &[], now, 0, now);
+    (0..5_000).for_each(|_| server.answered(now));
+    let (_, window) = server.policies[0].own.as_mut().unwrap();
+    assert_eq!((window.used(0, now), server.before.len()), (500, MOST_BEFORE));
+}
+
+#[test]
 fn a_server_that_allows_less_than_we_were_told_is_believed() {
     let (told, real) = (Rate::new(1_000, MS * 10_000).unwrap(), Rate::new(300, MS * 10_000).unwrap());
     for seed in 0..5 {
