@@ -139,10 +139,13 @@ impl Client {
         if reply.answer != Answer::Success {
             return Err(reply);
         }
-        Page::read(request, &body).map_err(|why| {
-            let what = format!("the answer is not the page that was asked for: {why}");
-            Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply }
-        })
+        match Page::read(request, &body) {
+            Ok(page) => Ok(Page { quota: reply.quota, ..page }),
+            Err(why) => {
+                let what = format!("the answer is not the page that was asked for: {why}");
+                Err(Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply })
+            }
+        }
     }
 }
 

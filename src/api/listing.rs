@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::advice::QuotaNews;
+
 /// Where the next page begins, in the server's own words; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor(Box<str>);
@@ -82,6 +84,8 @@ pub struct Page {
     pub keys: Vec<ListedKey>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
+    /// What `Ratelimit` and `Ratelimit-Policy` said; empty where they were absent or not readable.
+    pub quota: Vec<QuotaNews>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +100,7 @@ struct Info {
 }
 
 impl Page {
-    /// The page in the body of an answer; the error says why it cannot be the one that was asked for. A server (or
+    /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that was asked for. A server (or
     /// something in front of it) that overlooks the prefix would have keys listed, and perhaps deleted, that nobody
     /// named; one whose cursor stands still would be listed for ever.
     pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
@@ -117,7 +121,7 @@ impl Page {
                 *metadata = RawValue::from_string(line).map_err(|error| error.to_string())?;
             }
         }
-        Ok(Self { keys, next })
+        Ok(Self { keys, next, quota: Vec::new() })
     }
 }
 

@@ -135,7 +135,7 @@ mod tests {
         let mut rest = under.filter(|name| after.is_none_or(|after| name.as_str() > after));
         let keys: Vec<_> = rest.by_ref().take(3).map(ListedKey::new).collect();
         let more = rest.next().is_some();
-        Page { next: keys.last().filter(|_| more).and_then(|last| Cursor::new(&last.name)), keys }
+        Page { next: keys.last().filter(|_| more).and_then(|last| Cursor::new(&last.name)), keys, quota: Vec::new() }
     }
 
     proptest! {
@@ -164,7 +164,7 @@ mod tests {
                         lister.cursor_lost().unwrap();
                     }
                     Some(3) if lister.kept => {
-                        assert_eq!(lister.astray(&Page { keys: Vec::new(), next: None }), Some("it leads to the end at once"));
+                        assert_eq!(lister.astray(&Page { keys: Vec::new(), next: None, quota: Vec::new() }), Some("it leads to the end at once"));
                         lister.cursor_lost().unwrap();
                     }
                     _ => {
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn only_a_kept_cursor_of_sorted_names_can_be_seen_to_lead_back() {
-        let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more") };
+        let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more"), quota: Vec::new() };
         let position = |sorted| Position { cursor: Cursor::new("kept"), last: Some("b".into()), sorted, prefix: 0 };
         let lister = |sorted| Lister::new(Prefixes::new(Vec::new()), position(sorted));
         for (name, astray) in [("a", true), ("b", true), ("c", false)] {
@@ -204,6 +204,7 @@ mod tests {
         let page = |names: &[&str]| Page {
             keys: names.iter().map(|&name| ListedKey::new(name)).collect(),
             next: Cursor::new("more"),
+            quota: Vec::new(),
         };
         let start = || Lister::new(Prefixes::new(Vec::new()), Position::default());
         let mut lister = start();

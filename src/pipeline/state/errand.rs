@@ -108,7 +108,10 @@ impl State {
     pub(super) fn on_page(&mut self, answer: Result<Page, Reply>, now: Instant) {
         let Some(Sent { permit, probe }) = self.errand.as_mut().and_then(|errand| errand.sent.take()) else { return };
         match answer {
-            Ok(page) => self.on_good_page(page, probe, now),
+            Ok(page) => {
+                self.hear(&page.quota, &permit, now);
+                self.on_good_page(page, probe, now);
+            }
             Err(reply) => self.on_bad_page(reply, &permit, probe, now),
         }
         self.budget.give_back(permit, now);
@@ -153,7 +156,7 @@ impl State {
     }
 
     fn on_bad_page(&mut self, reply: Reply, permit: &Permit, probe: bool, now: Instant) {
-        self.hear(&reply, permit, now);
+        self.hear(&reply.quota, permit, now);
         let Some(errand) = &self.errand else { return };
         let (attempts, history) = (errand.attempts, errand.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.

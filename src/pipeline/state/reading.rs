@@ -158,7 +158,7 @@ impl State {
     /// The keys of a read that succeeded; none where nobody waits for its reply any more.
     fn read_well(&mut self, slot: usize, reply: &Reply, now: Instant) -> Vec<Work> {
         let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return Vec::new() };
-        self.hear(reply, &permit, now);
+        self.hear(&reply.quota, &permit, now);
         self.see_sign(&reply.answer, &mut [], true, probe, now);
         self.budget.give_back(permit, now);
         parcel

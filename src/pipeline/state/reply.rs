@@ -46,7 +46,7 @@ impl State {
         let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
             return;
         };
-        self.hear(reply, &permit, now);
+        self.hear(&reply.quota, &permit, now);
         let read = parcel.first().is_some_and(|work| work.stage.is_read());
         self.see_sign(&reply.answer, &mut parcel, read, probe, now);
         if let Answer::Throttled { pause, refusal } = &reply.answer {
@@ -143,8 +143,8 @@ impl State {
     }
 
     /// What the answer says of the server's quota.
-    pub(super) fn hear(&mut self, reply: &Reply, permit: &Permit, now: Instant) {
-        for news in &reply.quota {
+    pub(super) fn hear(&mut self, quota: &[QuotaNews], permit: &Permit, now: Instant) {
+        for news in quota {
             let policy = news.policy.and_then(|(count, window)| Rate::new(u32::try_from(count).ok()?, window));
             let QuotaNews { name, remaining, reset_after, .. } = news;
             let news = News { name, remaining: *remaining, reset_after: *reset_after, policy };

@@ -1,6 +1,7 @@
 //! Records that are asked for, page by page, among the requests for keys.
 
 use super::*;
+use crate::api::advice::QuotaNews;
 use crate::api::{BulkReply, Cursor, Page, PageRequest};
 use crate::pipeline::retry::Verdict;
 
@@ -41,12 +42,14 @@ struct Listing {
     budget: Budget,
     book: Book,
     signal_at: Option<Duration>,
+    /// What every page says of the quota.
+    quota: Vec<QuotaNews>,
 }
 
 fn listing(pages: usize, size: usize) -> Listing {
     let budget = Budget::new(&[], Instant::now());
     let book = Book { pages, size, at: 0, forgives: 0 };
-    Listing { options: options(), max_keys: None, budget, book, signal_at: None }
+    Listing { options: options(), max_keys: None, budget, book, signal_at: None, quota: Vec::new() }
 }
 
 struct Listed {
@@ -78,12 +81,12 @@ impl Listing {
     /// `script` says how the `nth` request (from 1) of that name is answered.
     async fn run(self, script: impl Fn(&str, usize) -> (Duration, Answer)) -> Listed {
         let log = RefCell::new(Vec::new());
-        let pages_out = Cell::new(0);
+        let (pages_out, quota) = (Cell::new(0), self.quota);
         let (_record_sender, records) = mpsc::channel(1);
         let (row_sender, mut row_receiver) = mpsc::channel(16);
         let (signal_sender, signals) = mpsc::channel(1);
         let send = |request: Request| {
-            let (log, script, pages_out) = (&log, &script, &pages_out);
+            let (log, script, pages_out, quota) = (&log, &script, &pages_out, &quota);
             async move {
                 let name = match &request {
                     Request::Page(page) => page.cursor.as_ref().unwrap().as_str().to_owned(),
@@ -105,7 +108,9 @@ impl Listing {
                 let is_up = answer == Answer::Success;
                 let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
                 match request {
-                    Request::Page(_) if is_up => Response::Page(Ok(Page { keys: Vec::new(), next: None })),
+                    Request::Page(_) if is_up => {
+                        Response::Page(Ok(Page { keys: Vec::new(), next: None, quota: quota.clone() }))
+                    }
                     Request::Page(_) => Response::Page(Err(reply)),
                     Request::Delete(_) => Response::Delete(reply),
                     Request::DeleteMany(_) => Response::DeleteMany(BulkReply { reply, left: Vec::new() }),
@@ -166,6 +171,17 @@ async fn pages_draw_on_the_same_budget() {
         let within = listed.between(*at, *at + 60 * SECOND);
         assert!(within <= 10, "{within} requests within a minute");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_says_that_the_quota_is_used_up_is_heard() {
+    let mut listing = listing(1, 20);
+    let reset_after = 60 * SECOND;
+    listing.quota = vec![QuotaNews { name: "default".to_owned(), remaining: 0, reset_after, policy: None }];
+    let listed = listing.run(|_, _| (LATENCY, Answer::Success)).await;
+    assert_eq!((listed.deleted(), listed.pages(), listed.stopped()), (20, 1, None));
+    let (first, _) = listed.log[0];
+    assert_eq!(listed.between(first, first + LATENCY + reset_after), 1, "nothing but the page");
 }
 
 #[tokio::test(start_paused = true)]
