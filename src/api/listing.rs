@@ -100,9 +100,9 @@ struct Info {
 }
 
 impl Page {
-    /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that was asked for. A server (or
-    /// something in front of it) that overlooks the prefix would have keys listed, and perhaps deleted, that nobody
-    /// named; one whose cursor stands still would be listed for ever.
+    /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that
+    /// was asked for. A server (or something in front of it) that overlooks the prefix would have keys listed, and
+    /// perhaps deleted, that nobody named; one whose cursor stands still would be listed for ever.
     pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let foreign = wire.result.iter().find(|key| !key.name.starts_with(&request.prefix));

@@ -164,7 +164,8 @@ mod tests {
                         lister.cursor_lost().unwrap();
                     }
                     Some(3) if lister.kept => {
-                        assert_eq!(lister.astray(&Page { keys: Vec::new(), next: None, quota: Vec::new() }), Some("it leads to the end at once"));
+                        let end = Page { keys: Vec::new(), next: None, quota: Vec::new() };
+                        assert_eq!(lister.astray(&end), Some("it leads to the end at once"));
                         lister.cursor_lost().unwrap();
                     }
                     _ => {
