@@ -84,12 +84,14 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
     /// Whether the key of `record` is new, if it has one. Those before are in order or in the set.
     fn is_new(&mut self, record: &Record) -> Result<bool, E> {
         let Content::Key(key) = &record.content else { return Ok(true) };
-        if let Some((mut order, again)) = self.ordered.take() {
-            let against_last = order.follow(key.as_str());
-            if against_last != Ordering::Less {
-                self.ordered = Some((order, again));
-                return Ok(against_last == Ordering::Greater);
+        if let Some((order, _)) = &mut self.ordered {
+            match order.follow(key.as_str()) {
+                Ordering::Greater => return Ok(true),
+                Ordering::Equal => return Ok(false),
+                Ordering::Less => {}
             }
+        }
+        if let Some((order, again)) = self.ordered.take() {
             order.remember(again, &mut self.seen)?;
         }
         Ok(self.seen.insert(self.seen.hash(key.as_str())))
