@@ -43,7 +43,14 @@ pub fn dedupe<E>(
         Supply::Prompt(again) => (AHEAD, Some((Order::default(), again))),
         Supply::Slow => (1, None),
     };
-    Deduped { records: Some(records), ordered, seen: KeySet::new(), most, ahead: VecDeque::with_capacity(most) }
+    Deduped {
+        records: Some(records),
+        ordered,
+        seen: KeySet::new(),
+        most,
+        ahead: VecDeque::with_capacity(most),
+        error: None,
+    }
 }
 
 struct Deduped<I, E> {
@@ -54,7 +61,9 @@ struct Deduped<I, E> {
     seen: KeySet,
     most: usize,
     /// Records that were read, each with the hash of its key if it has one.
-    ahead: VecDeque<(Result<Record, E>, Option<KeyHash>)>,
+    ahead: VecDeque<(Record, Option<KeyHash>)>,
+    /// What ended the reading, to be told after them.
+    error: Option<E>,
 }
 
 impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
@@ -67,14 +76,21 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
     }
 
     fn read_ahead(&mut self) {
-        while self.ahead.len() < self.most
-            && let Some(record) = self.read()
-        {
-            let hash = match &record {
-                Ok(Record { content: Content::Key(key), .. }) => Some(self.seen.hash(key.as_str())),
-                _ => None,
-            };
-            self.ahead.push_back((record, hash));
+        while self.ahead.len() < self.most {
+            match self.read() {
+                Some(Ok(record)) => {
+                    let hash = match &record.content {
+                        Content::Key(key) => Some(self.seen.hash(key.as_str())),
+                        _ => None,
+                    };
+                    self.ahead.push_back((record, hash));
+                }
+                Some(Err(error)) => {
+                    (self.error, self.records) = (Some(error), None);
+                    break;
+                }
+                None => break,
+            }
         }
         if self.ahead.len() > 1 {
             self.seen.touch(self.ahead.iter().filter_map(|(_, hash)| *hash));
@@ -112,9 +128,9 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Iterator for Deduped<I, E> {
         if self.ahead.is_empty() {
             self.read_ahead();
         }
-        let (record, hash) = self.ahead.pop_front()?;
+        let Some((record, hash)) = self.ahead.pop_front() else { return self.error.take().map(Err) };
         let is_new = hash.is_none_or(|hash| self.seen.insert(hash));
-        Some(record.map(|record| told(is_new, record)))
+        Some(Ok(told(is_new, record)))
     }
 }
 

@@ -4,6 +4,7 @@ mod slots;
 mod table;
 
 use std::hint::black_box;
+use std::num::NonZeroU128;
 
 use siphasher::sip128::SipHasher13;
 
@@ -33,11 +34,11 @@ pub struct KeySet {
 
 /// A key as a [`KeySet`] knows it. Means nothing to another set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyHash(u128);
+pub struct KeyHash(NonZeroU128);
 
 impl KeyHash {
     fn part(self) -> usize {
-        fold(self.0 & ((1 << PART_BITS) - 1))
+        fold(self.0.get() & ((1 << PART_BITS) - 1))
     }
 }
 
@@ -67,20 +68,20 @@ impl KeySet {
     /// What the set keeps of `key`.
     pub fn hash(&self, key: &str) -> KeyHash {
         // Zero marks a free slot.
-        KeyHash(self.hasher.hash(key.as_bytes()).as_u128().max(1))
+        KeyHash(NonZeroU128::new(self.hasher.hash(key.as_bytes()).as_u128()).unwrap_or(NonZeroU128::MIN))
     }
 
     /// Looks at the slots where `hashes` belong, which brings them into the processor's cache, several at a time.
     pub fn touch(&self, hashes: impl Iterator<Item = KeyHash>) {
         // The sum is of no use but keeps the compiler from leaving out the looks.
-        black_box(hashes.fold(0, |sum, hash| sum ^ self.tables[hash.part()].at_home(hash.0)));
+        black_box(hashes.fold(0, |sum, hash| sum ^ self.tables[hash.part()].at_home(hash.0.get())));
     }
 
     /// Adds a key of this set's [`KeySet::hash`]; `false` if it was there already.
     pub fn insert(&mut self, hash: KeyHash) -> bool {
         let table = &mut self.tables[hash.part()];
         let before = table.touched();
-        let is_new = table.insert(hash.0, &mut self.spare);
+        let is_new = table.insert(hash.0.get(), &mut self.spare);
         self.touched = self.touched - before + table.touched();
         self.len += usize::from(is_new);
         is_new
