@@ -15,22 +15,21 @@ fn key(record: u64) -> String {
 
 /// A CSV of `count` keys under the heading `key`.
 pub(crate) fn keys(count: u64, path: &Path) -> Outcome {
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    writeln!(out, "key")?;
-    for record in 1..=count {
-        writeln!(out, "{}", key(record))?;
-    }
-    Ok(out.flush()?)
+    listed(1..=count, path)
 }
 
-/// The same keys in no order: each step goes nearly two thirds of the file further, round and round.
+/// The same keys in no order: each step goes some millions of records further, round and round.
 pub(crate) fn shuffled(count: u64, path: &Path) -> Outcome {
     // A prime that does not divide `count` comes by every record once.
     let step = if count.is_multiple_of(6_180_341) { 6_180_343 } else { 6_180_341 };
+    listed((0..count).map(|place| place * step % count + 1), path)
+}
+
+fn listed(records: impl Iterator<Item = u64>, path: &Path) -> Outcome {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     writeln!(out, "key")?;
-    for place in 0..count {
-        writeln!(out, "{}", key(place * step % count + 1))?;
+    for record in records {
+        writeln!(out, "{}", key(record))?;
     }
     Ok(out.flush()?)
 }

@@ -153,16 +153,12 @@ impl Reading {
     fn filtered(&self, notes: Notes) -> impl Iterator<Item = Result<Record, Broken>> + Send + use<> {
         let records = Records::new(self.sources.clone(), self.options.clone());
         let records = if notes == Notes::Given { records } else { records.without_notes() };
-        let filter = Some(self.filter.clone()).filter(|filter| !filter.is_empty());
-        let (shard, journal) = (self.shard, self.journal.clone());
+        let (filter, shard, journal) = (self.filter.clone(), self.shard, self.journal.clone());
         records.filter_map(move |record| match (record, shard) {
             (Ok(record), Some(shard)) if !shard.owns_record(&record) => {
                 not_of_another(&record, shard, journal.as_ref()).err().map(Err)
             }
-            (Ok(record), _) => Some(Ok(match &filter {
-                Some(filter) => filter.apply(record),
-                None => record,
-            })),
+            (Ok(record), _) => Some(Ok(filter.apply(record))),
             (Err(error), _) => Some(Err(error.into())),
         })
     }

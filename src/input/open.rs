@@ -13,9 +13,6 @@ pub(super) type Bytes = Box<dyn BufRead + Send>;
 /// What a format reads from. Its buffer stands in front, so that a line costs no call into the boxes behind it.
 pub(super) type Buffered = BufReader<Bytes>;
 
-/// Decompressed bytes kept ready.
-const DECODED_BYTES: usize = READ_BYTES;
-
 /// What a source is packed with, recognised by its first bytes whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -103,7 +100,7 @@ pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn buffered(decoder: impl Read + Send + 'static) -> Bytes {
-    Box::new(BufReader::with_capacity(DECODED_BYTES, decoder))
+    Box::new(BufReader::with_capacity(READ_BYTES, decoder))
 }
 
 /// A reader whose first bytes can be seen before they are taken. Waits for no more of them than are asked for, so

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes asked of the system at a time.
+/// Bytes asked of the system, or of a decoder, at a time.
 pub(super) const READ_BYTES: usize = 128 * 1024;
 
 /// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through

@@ -192,11 +192,12 @@ impl Lab {
     }
 }
 
-/// Runs a job over `count` keys whose requests `send` answers; no record has two rows.
+/// Runs a job over `input`, a record each `pace`, whose requests `send` answers; no record has two rows.
 async fn drive<Fut: Future<Output = Response>>(
     options: Options,
     budget: Budget,
-    count: usize,
+    input: impl IntoIterator<Item = Record>,
+    pace: Duration,
     send: impl Fn(Request) -> Fut,
 ) -> (End<Infallible>, Vec<Settled>) {
     let (record_sender, records) = mpsc::channel(16);
@@ -205,7 +206,10 @@ async fn drive<Fut: Future<Output = Response>>(
     let state = State::new(options, &approved(None), budget, StdRng::seed_from_u64(5));
     let job = run(state, records, row_sender, send, signals, |_| {});
     let reader = async {
-        for record in keys(count) {
+        for record in input {
+            if !pace.is_zero() {
+                sleep(pace).await;
+            }
             if record_sender.send(Ok(record)).await.is_err() {
                 break;
             }

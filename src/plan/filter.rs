@@ -97,7 +97,7 @@ impl Filter {
     }
 
     /// Whether no key is kept.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()
     }
 
@@ -109,6 +109,9 @@ impl Filter {
 
     /// The record as it may be treated: a key that has to be kept becomes invalid.
     pub fn apply(&self, record: Record) -> Record {
+        if self.is_empty() {
+            return record;
+        }
         let Content::Key(key) = &record.content else { return record };
         let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
         let reason = match (self.flags.keeps(key.as_str()), profile) {

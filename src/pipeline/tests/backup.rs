@@ -90,7 +90,7 @@ async fn run_with(
             }
         }
     };
-    let (end, rows) = drive(options, budget, count, send).await;
+    let (end, rows) = drive(options, budget, keys(count), Duration::ZERO, send).await;
     let seen = seen.borrow().clone();
     let ran = Ran { end, rows, seen };
     ran.assert_kept_before_deleted();

@@ -47,9 +47,6 @@ impl Bulk {
     async fn run(self, say: impl Fn(usize, &[String]) -> (Answer, Vec<String>) + 'static) -> Ran {
         let say: Saying = Rc::new(say);
         let calls = Calls::default();
-        let (record_sender, records) = mpsc::channel(16);
-        let (row_sender, mut row_receiver) = mpsc::channel(16);
-        let (_signal_sender, signals) = mpsc::channel(1);
         let send = |request: Request| {
             let (calls, say) = (Rc::clone(&calls), Rc::clone(&say));
             async move {
@@ -66,27 +63,8 @@ impl Bulk {
                 Response::DeleteMany(BulkReply { reply, left: left.into_iter().map(Into::into).collect() })
             }
         };
-        let state = State::new(self.options, &approved(None), self.budget, StdRng::seed_from_u64(11));
-        let job = run(state, records, row_sender, send, signals, |_| {});
-        let reader = async {
-            for record in self.records {
-                if !self.reading.is_zero() {
-                    sleep(self.reading).await;
-                }
-                if record_sender.send(Ok(record)).await.is_err() {
-                    break;
-                }
-            }
-            drop(record_sender);
-        };
-        let writer = async {
-            let mut rows = BTreeMap::new();
-            while let Some(row) = row_receiver.recv().await {
-                assert!(rows.insert(row.number.get(), row).is_none(), "a record has two rows");
-            }
-            rows
-        };
-        let (end, (), rows) = tokio::join!(job, reader, writer);
+        let (end, rows) = drive(self.options, self.budget, self.records, self.reading, send).await;
+        let rows = rows.into_iter().map(|row| (row.number.get(), row)).collect();
         let calls = calls.borrow().clone();
         Ran { end, rows, calls }
     }

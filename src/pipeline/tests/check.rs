@@ -64,7 +64,7 @@ async fn ran(
             }
         }
     };
-    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), count, send).await;
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(count), Duration::ZERO, send).await;
     let seen = seen.borrow().clone();
     Ran { end, rows, seen }
 }
