@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::input::{Again, Fingerprint, InputError, InputOptions, Records, Source, Supply, dedupe};
+use crate::input::{Again, Fingerprint, InputError, InputOptions, Meter, Records, Source, Supply, dedupe};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
@@ -124,24 +124,25 @@ impl Reading {
         Ok(Some(prints))
     }
 
-    /// Files only, so that no record is long in coming and all of them can be had again.
-    fn supply(&self) -> Supply<Broken> {
-        if !self.sources.iter().all(|source| source.is_regular().unwrap_or(false)) {
-            return Supply::Slow;
-        }
+    /// With what an earlier record named marked. Of files no record is long in coming, and all can be had again.
+    fn deduped(&self, notes: Notes) -> BoxedRecords {
+        let Ok(Some(prints)) = self.fingerprints() else {
+            return Box::new(dedupe(self.filtered(notes, Meter::default()), Supply::Slow));
+        };
+        let meter = Meter::new(prints.iter().map(|print| print.len).sum());
         let reading = self.clone();
         let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
-        Supply::Prompt(Again {
-            records: Box::new(move || Box::new(reading.filtered(Notes::Dropped))),
+        let again = Again {
+            records: Box::new(move || Box::new(reading.filtered(Notes::Dropped, Meter::default()))),
             changed: Broken::Changed { input: names.join(", ") },
-        })
+        };
+        Box::new(dedupe(self.filtered(notes, meter.clone()), Supply::Prompt(again, meter)))
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
     pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
-        let filtered = self.filtered(notes);
         let deduped: BoxedRecords =
-            if self.dedupe { Box::new(dedupe(filtered, self.supply())) } else { Box::new(filtered) };
+            if self.dedupe { self.deduped(notes) } else { Box::new(self.filtered(notes, Meter::default())) };
         match self.journal.clone() {
             Some((journal, report)) => {
                 Box::new(deduped.map(move |record| record.and_then(|record| settled_before(record, &journal, &report))))
@@ -150,8 +151,8 @@ impl Reading {
         }
     }
 
-    fn filtered(&self, notes: Notes) -> impl Iterator<Item = Result<Record, Broken>> + Send + use<> {
-        let records = Records::new(self.sources.clone(), self.options.clone());
+    fn filtered(&self, notes: Notes, meter: Meter) -> impl Iterator<Item = Result<Record, Broken>> + Send + use<> {
+        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter);
         let records = if notes == Notes::Given { records } else { records.without_notes() };
         let (filter, shard, journal) = (self.filter.clone(), self.shard, self.journal.clone());
         records.filter_map(move |record| match (record, shard) {

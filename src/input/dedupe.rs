@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use super::key_set::{KeyHash, KeySet};
+use super::source::Meter;
 use crate::record::{Content, Record};
 
 /// How many records are taken at a time from what never keeps us waiting.
@@ -11,9 +12,9 @@ const AHEAD: usize = 64;
 
 /// How soon the next record is there.
 pub enum Supply<E> {
-    /// At once, as from files, which can be read again: records are taken a few dozen at a time, and as long as the keys
-    /// are in order none is remembered.
-    Prompt(Again<E>),
+    /// At once, as from files, which can be read again and whose meter tells how far they are: records are taken a few
+    /// dozen at a time, and as long as the keys are in order none is remembered.
+    Prompt(Again<E>, Meter),
     /// Perhaps much later, as from a pipe: every record is passed on before the next is asked for.
     Slow,
 }
@@ -33,22 +34,24 @@ pub struct Again<E> {
 /// stay as they are.
 ///
 /// Keys that come in the order of their bytes, as the API lists them, need no memory: each is greater than all before.
-/// At the first that is not, a [`Supply::Prompt`] is read from its beginning once more, and from then on every key is
-/// remembered in a [`KeySet`].
+/// At the first that is not, what is [`Supply::Prompt`] is read from its beginning once more, and from then on every key
+/// is remembered in a [`KeySet`].
 pub fn dedupe<E>(
     records: impl Iterator<Item = Result<Record, E>>,
     supply: Supply<E>,
 ) -> impl Iterator<Item = Result<Record, E>> {
-    let (most, ordered) = match supply {
-        Supply::Prompt(again) => (AHEAD, Some((Order::default(), again))),
-        Supply::Slow => (1, None),
+    let (most, ordered, meter) = match supply {
+        Supply::Prompt(again, meter) => (AHEAD, Some((Order::default(), again)), meter),
+        Supply::Slow => (1, None, Meter::default()),
     };
     Deduped {
         records: Some(records),
         ordered,
         seen: KeySet::new(),
+        meter,
         most,
         ahead: VecDeque::with_capacity(most),
+        hashes: VecDeque::with_capacity(most),
         error: None,
     }
 }
@@ -59,9 +62,13 @@ struct Deduped<I, E> {
     /// `Some` as long as the keys are in order.
     ordered: Option<(Order, Again<E>)>,
     seen: KeySet,
+    /// Tells how many keys there will be.
+    meter: Meter,
     most: usize,
-    /// Records that were read, each with the hash of its key if it has one.
-    ahead: VecDeque<(Record, Option<KeyHash>)>,
+    /// Records that were read.
+    ahead: VecDeque<Record>,
+    /// The hashes of their keys.
+    hashes: VecDeque<KeyHash>,
     /// What ended the reading, to be told after them.
     error: Option<E>,
 }
@@ -79,11 +86,10 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
         while self.ahead.len() < self.most {
             match self.read() {
                 Some(Ok(record)) => {
-                    let hash = match &record.content {
-                        Content::Key(key) => Some(self.seen.hash(key.as_str())),
-                        _ => None,
-                    };
-                    self.ahead.push_back((record, hash));
+                    if let Content::Key(key) = &record.content {
+                        self.hashes.push_back(self.seen.hash(key.as_str()));
+                    }
+                    self.ahead.push_back(record);
                 }
                 Some(Err(error)) => {
                     (self.error, self.records) = (Some(error), None);
@@ -92,8 +98,9 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
                 None => break,
             }
         }
-        if self.ahead.len() > 1 {
-            self.seen.touch(self.ahead.iter().filter_map(|(_, hash)| *hash));
+        self.seen.expect(self.meter.project(self.seen.len() as u64));
+        if self.hashes.len() > 1 {
+            self.seen.touch(self.hashes.iter().copied());
         }
     }
 
@@ -108,6 +115,7 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
             }
         }
         if let Some((order, again)) = self.ordered.take() {
+            self.seen.expect(self.meter.project(order.keys));
             order.remember(again, &mut self.seen)?;
         }
         Ok(self.seen.insert(self.seen.hash(key.as_str())))
@@ -128,9 +136,9 @@ impl<I: Iterator<Item = Result<Record, E>>, E> Iterator for Deduped<I, E> {
         if self.ahead.is_empty() {
             self.read_ahead();
         }
-        let Some((record, hash)) = self.ahead.pop_front() else { return self.error.take().map(Err) };
-        let is_new = hash.is_none_or(|hash| self.seen.insert(hash));
-        Some(Ok(told(is_new, record)))
+        let Some(record) = self.ahead.pop_front() else { return self.error.take().map(Err) };
+        let hash = if let Content::Key(_) = record.content { self.hashes.pop_front() } else { None };
+        Some(Ok(told(hash.is_none_or(|hash| self.seen.insert(hash)), record)))
     }
 }
 
@@ -209,11 +217,13 @@ mod tests {
 
     /// What is read from `second` once more.
     fn prompt(second: Vec<Result<Record, &'static str>>) -> Supply<&'static str> {
-        Supply::Prompt(Again { records: Box::new(move || Box::new(second.into_iter())), changed: "changed" })
+        let records = Box::new(move || -> Reread<_> { Box::new(second.into_iter()) });
+        Supply::Prompt(Again { records, changed: "changed" }, Meter::default())
     }
 
     fn unread() -> Supply<&'static str> {
-        Supply::Prompt(Again { records: Box::new(|| panic!("it is in order")), changed: "changed" })
+        let again = Again { records: Box::new(|| panic!("it is in order")), changed: "changed" };
+        Supply::Prompt(again, Meter::default())
     }
 
     fn names(range: impl Iterator<Item = u64>) -> Vec<String> {

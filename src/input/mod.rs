@@ -37,4 +37,4 @@ pub use key_set::KeySet;
 pub use open::Compression;
 pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
 pub use records::Records;
-pub use source::{Fingerprint, Source};
+pub use source::{Fingerprint, Meter, Source};

@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::ndjson::Ndjson;
 use super::open::{self, Bytes, Compression};
 use super::options::{Format, InputOptions};
-use super::source::Source;
+use super::source::{Meter, Source};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
@@ -22,6 +22,7 @@ pub struct Records {
     sources: vec::IntoIter<Source>,
     options: InputOptions,
     notes: Notes,
+    meter: Meter,
     reading: Option<Reading>,
     next: RecordNumber,
 }
@@ -50,7 +51,21 @@ enum Reader {
 impl Records {
     /// Reads `sources` as `options` say.
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
-        Self { sources: sources.into_iter(), options, notes: Notes::Told, reading: None, next: RecordNumber::FIRST }
+        Self {
+            sources: sources.into_iter(),
+            options,
+            notes: Notes::Told,
+            meter: Meter::default(),
+            reading: None,
+            next: RecordNumber::FIRST,
+        }
+    }
+
+    /// Counts what is read by `meter`.
+    #[must_use]
+    pub fn metered(mut self, meter: Meter) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// For a second pass: logs no warning that the first one has given already.
@@ -66,7 +81,7 @@ impl Records {
                 let Some(source) = self.sources.next() else {
                     return Ok(None);
                 };
-                let opened = source.open();
+                let opened = source.open(&self.meter);
                 let reader = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
                 self.begin(&source, reader)?;
             }

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes asked of the system, or of a decoder, at a time.
 pub(super) const READ_BYTES: usize = 128 * 1024;
@@ -65,12 +67,13 @@ impl Source {
         }
     }
 
-    pub(super) fn open(&self) -> io::Result<Box<dyn BufRead + Send>> {
+    /// What is read of it is counted by `meter`.
+    pub(super) fn open(&self, meter: &Meter) -> io::Result<Box<dyn BufRead + Send>> {
         let reader: Box<dyn Read + Send> = match self {
             Self::Stdin => Box::new(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
             Self::File(path) => Box::new(File::open(path)?),
         };
-        Ok(Box::new(BufReader::with_capacity(READ_BYTES, Patient(reader))))
+        Ok(Box::new(BufReader::with_capacity(READ_BYTES, Patient { reader, meter: meter.clone() })))
     }
 }
 
@@ -98,15 +101,44 @@ impl Fingerprint {
     }
 }
 
+/// How far the reading is: bytes that were read of all there are, packed as they lie there. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Meter {
+    read: Arc<AtomicU64>,
+    total: u64,
+}
+
+impl Meter {
+    /// Nothing is read yet of `total` bytes.
+    pub fn new(total: u64) -> Self {
+        Self { read: Arc::default(), total }
+    }
+
+    /// How many there may be of something in all, if there are `count` in what was read so far. A little too few, because
+    /// some of that waits in buffers; `count` at least.
+    pub fn project(&self, count: u64) -> u64 {
+        let read = self.read.load(Ordering::Relaxed).max(1);
+        let all = u128::from(count) * u128::from(self.total) / u128::from(read);
+        u64::try_from(all).unwrap_or(u64::MAX).max(count)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
 /// Reads again when a signal came between, so that nothing above has to.
-struct Patient<R>(R);
+struct Patient<R> {
+    reader: R,
+    meter: Meter,
+}
 
 impl<R: Read> Read for Patient<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.0.read(buf) {
+            match self.reader.read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                answer => return answer,
+                answer => return answer.inspect(|&bytes| self.meter.add(bytes)),
             }
         }
     }
@@ -166,6 +198,28 @@ mod tests {
                 b"ab".as_slice().read(buf)
             }
         }
-        assert_eq!(Patient(Interrupted(0)).read(&mut [0; 4]).unwrap(), 2);
+        let meter = Meter::new(4);
+        let mut patient = Patient { reader: Interrupted(0), meter: meter.clone() };
+        assert_eq!(patient.read(&mut [0; 4]).unwrap(), 2);
+        assert_eq!(meter.project(1), 2);
+    }
+
+    #[test]
+    fn a_number_is_projected_from_what_was_read_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.txt");
+        fs::write(&path, vec![b'k'; 3 * READ_BYTES]).unwrap();
+        let source = Source::File(path);
+        let meter = Meter::new(source.fingerprint().unwrap().len);
+        let mut reader = source.open(&meter).unwrap();
+        assert_eq!(meter.project(0), 0);
+        for read in 1..=3 {
+            reader.fill_buf().unwrap();
+            reader.consume(READ_BYTES);
+            assert_eq!(meter.project(3000), 9000 / read);
+        }
+        meter.add(1);
+        assert_eq!((meter.project(1000), meter.project(u64::MAX)), (1000, u64::MAX));
+        assert_eq!(Meter::default().project(7), 7);
     }
 }

@@ -8,28 +8,25 @@ use std::num::NonZeroU128;
 
 use siphasher::sip128::SipHasher13;
 
-use slots::Slots;
-use table::Table;
+use table::{Growth, Table};
 
 /// Parts, a power of two. While one grows, it alone is in memory twice.
-const PART_BITS: u32 = 10;
+const PART_BITS: u32 = 9;
 
 /// Remembers keys by a 128-bit keyed hash: 16 bytes a key over the load of the table, at most 22 on average from
-/// 100,000 keys on (32 from 10,000).
+/// 100,000 keys on (32 from 20,000).
 ///
 /// Two different keys with the same hash would be taken for one, and the second reported `duplicate` without being
 /// deleted. With n keys the chance that this happens at all is about n² / 2¹²⁹: for 10⁹ keys one in 7 × 10²⁰. The hash
 /// is keyed at random for each run, so nobody can choose keys that collide, and a second run would not repeat it.
 ///
-/// Nearly all the time of an insertion is the wait for memory: the slot of a hash may be anywhere. Whoever has several
-/// keys at hand therefore calls [`KeySet::touch`] for them before the insertions, so that these waits overlap.
+/// Nearly all the time of an insertion is the wait for memory: a hash may belong anywhere. Whoever has several keys at
+/// hand therefore calls [`KeySet::touch`] for them before the insertions, so that these waits overlap.
 pub struct KeySet {
     hasher: SipHasher13,
     tables: Vec<Table>,
-    /// Room that one of them has left for the next.
-    spare: Slots,
+    growth: Growth,
     len: usize,
-    touched: usize,
 }
 
 /// A key as a [`KeySet`] knows it. Means nothing to another set.
@@ -59,9 +56,8 @@ impl KeySet {
         Self {
             hasher: SipHasher13::new_with_key(&seed),
             tables: (0..1 << PART_BITS).map(|_| Table::default()).collect(),
-            spare: Slots::default(),
+            growth: Growth::default(),
             len: 0,
-            touched: 0,
         }
     }
 
@@ -71,18 +67,21 @@ impl KeySet {
         KeyHash(NonZeroU128::new(self.hasher.hash(key.as_bytes()).as_u128()).unwrap_or(NonZeroU128::MIN))
     }
 
-    /// Looks at the slots where `hashes` belong, which brings them into the processor's cache, several at a time.
+    /// Looks at where `hashes` belong, which brings that into the processor's cache, several at a time.
     pub fn touch(&self, hashes: impl Iterator<Item = KeyHash>) {
         // The sum is of no use but keeps the compiler from leaving out the looks.
         black_box(hashes.fold(0, |sum, hash| sum ^ self.tables[hash.part()].at_home(hash.0.get())));
     }
 
+    /// Says how many keys the set may come to hold, as far as is known by now: it grows in fewer steps up to there, and
+    /// takes no more than 32 bytes a key if there are fewer.
+    pub fn expect(&mut self, keys: u64) {
+        self.growth.expect(usize::try_from(keys >> PART_BITS).unwrap_or(usize::MAX));
+    }
+
     /// Adds a key of this set's [`KeySet::hash`]; `false` if it was there already.
     pub fn insert(&mut self, hash: KeyHash) -> bool {
-        let table = &mut self.tables[hash.part()];
-        let before = table.touched();
-        let is_new = table.insert(hash.0.get(), &mut self.spare);
-        self.touched = self.touched - before + table.touched();
+        let is_new = self.tables[hash.part()].insert(hash.0.get(), &mut self.growth);
         self.len += usize::from(is_new);
         is_new
     }
@@ -99,9 +98,8 @@ impl KeySet {
 
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
-        size_of::<Self>()
-            + self.tables.capacity() * size_of::<Table>()
-            + (self.touched + self.spare.touched()) * size_of::<u128>()
+        let slots = self.tables.iter().map(Table::touched).sum::<usize>() + self.growth.spare.touched();
+        size_of::<Self>() + self.tables.capacity() * size_of::<Table>() + slots * size_of::<u128>()
     }
 }
 
@@ -130,24 +128,39 @@ mod tests {
         set.insert(hash)
     }
 
-    fn hold_the_bound(set: &KeySet) {
-        let (memory, len) = (set.memory(), set.len());
-        if len >= 100_000 {
-            assert!(memory <= len * 22, "{memory} bytes for {len} keys");
-        } else if len >= 10_000 {
-            assert!(memory <= len * 32, "{memory} bytes for {len} keys");
+    /// Bytes a key, of a set of that many.
+    fn share(set: &KeySet) -> usize {
+        set.memory().div_ceil(set.len())
+    }
+
+    fn fill(set: &mut KeySet, keys: usize, mut look: impl FnMut(&KeySet)) {
+        for number in 0..keys {
+            assert!(insert(set, &number.to_string()));
+            if number % 100 == 99 {
+                look(set);
+            }
         }
+        assert!((0..keys).step_by(77).all(|number| !insert(set, &number.to_string())));
+        assert_eq!(set.len(), keys);
     }
 
     #[test]
     fn a_key_takes_few_bytes_at_every_size() {
-        let mut set = KeySet::with_seed(*b"0123456789abcdef");
-        for number in 0_usize..1_200_000 {
-            assert!(insert(&mut set, &number.to_string()));
-            hold_the_bound(&set);
+        fill(&mut KeySet::with_seed(*b"0123456789abcdef"), 1_200_000, |set| match set.len() {
+            100_000.. => assert!(share(set) <= 22, "{} of {}", share(set), set.len()),
+            20_000.. => assert!(share(set) <= 32, "{} of {}", share(set), set.len()),
+            _ => {}
+        });
+    }
+
+    #[test]
+    fn a_set_that_knows_its_size_ends_with_less_and_no_guess_makes_it_large() {
+        for (expected, most) in [(1_000_000, 20), (970_000, 22), (1_030_000, 21), (2_000_000, 32), (u64::MAX, 32)] {
+            let mut set = KeySet::with_seed(*b"0123456789abcdef");
+            set.expect(expected);
+            fill(&mut set, 1_000_000, |set| assert!(set.len() < 100_000 || share(set) <= 32, "{}", share(set)));
+            assert!(share(&set) <= most, "{} of {expected}", share(&set));
         }
-        assert!((0..1_200_000).step_by(77).all(|number: usize| !insert(&mut set, &number.to_string())));
-        assert_eq!(set.len(), 1_200_000);
     }
 
     #[test]

@@ -180,7 +180,7 @@ fn duplicates_are_marked_over_all_sources() {
     let again = records.clone();
     let broken = InputError::new("the test".to_owned(), 0, Problem::Utf16.into());
     let again = Again { records: Box::new(move || Box::new(again())), changed: broken };
-    for supply in [Supply::Prompt(again), Supply::Slow] {
+    for supply in [Supply::Prompt(again, Meter::default()), Supply::Slow] {
         let records = dedupe(records(), supply);
         let kinds: String = records
             .map(|record| match record.unwrap().content {
