@@ -8,7 +8,7 @@ use super::source::Meter;
 use crate::record::{Content, Record};
 
 /// How many records are taken at a time from what never keeps us waiting.
-const AHEAD: usize = 64;
+const AHEAD: usize = 32;
 
 /// How soon the next record is there.
 pub enum Supply<E> {
