@@ -180,7 +180,7 @@ struct Parts {
 
 /// How it ended.
 struct Ended {
-    end: End<Broken>,
+    end: End<Box<Broken>>,
     /// What came of the report.
     written: Result<Written, ReportError>,
     /// How many records the backup got.
@@ -239,7 +239,7 @@ impl Sending {
     fn run(
         self,
         job: &Job,
-        plan: Option<&Plan<Broken>>,
+        plan: Option<&Plan<Box<Broken>>>,
         parts: Parts,
         runtime: &Runtime,
         (screen, watch): (&MultiProgress, &Watch),
@@ -346,14 +346,14 @@ fn warn_of_age(journal: &Journal, report: &Path) {
 /// A job that ended before its first delete.
 pub(super) fn stopped_before(
     job: &Job,
-    plan: Option<&Plan<Broken>>,
+    plan: Option<&Plan<Box<Broken>>>,
     totals: Totals,
     stop: &Stop,
 ) -> Result<ExitCode, Error> {
     before(job, plan, totals, stop).say()
 }
 
-fn before<'a>(job: &'a Job, plan: Option<&Plan<Broken>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
+fn before<'a>(job: &'a Job, plan: Option<&Plan<Box<Broken>>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
     Closing {
         job,
         totals,

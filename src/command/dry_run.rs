@@ -41,7 +41,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     }
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
-    let mut plan = Plan::<Broken>::default();
+    let mut plan = Plan::<Box<Broken>>::default();
     let mut outline = Outline::default();
     let each = |record: Record| {
         let Some((sender, _)) = &rows else {
@@ -59,7 +59,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         }
         None => None,
     };
-    if plan.broken.as_ref().is_some_and(Broken::is_usage) {
+    if plan.broken.as_ref().is_some_and(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
@@ -79,7 +79,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     .say_planned(&Preview { job, outline, now: wall_now() })
 }
 
-pub(super) fn stop_of(job: &Job, plan: &Plan<Broken>, unwritten: Option<ReportError>) -> Option<Stop> {
+pub(super) fn stop_of(job: &Job, plan: &Plan<Box<Broken>>, unwritten: Option<ReportError>) -> Option<Stop> {
     let stop = |reason, why: String| Some(Stop::new(reason, why));
     match (unwritten, &plan.broken, plan.check(job.guards)) {
         (Some(error), ..) => stop(StopReason::IoError, Error::from(error).story()),

@@ -105,7 +105,7 @@ struct Survey<'a> {
     budget: Budget,
     rng: StdRng,
     totals: Totals,
-    plan: Plan<Broken>,
+    plan: Plan<Box<Broken>>,
     outline: Outline,
 }
 

@@ -28,7 +28,7 @@ pub enum Error {
     Client(#[from] ClientError),
     /// An input cannot be read.
     #[error(transparent)]
-    Input(#[from] Broken),
+    Input(#[from] Box<Broken>),
     /// The report or the failures file cannot be opened, read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -65,6 +65,12 @@ pub enum Error {
         /// What it said.
         source: io::Error,
     },
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        Box::new(broken).into()
+    }
 }
 
 impl Error {

@@ -1,18 +1,26 @@
 //! Inputs, filters, deduplication and the journal of an earlier run, as one iterator of records.
 
+mod batches;
+
+use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::input::{Again, Fingerprint, InputError, InputOptions, Meter, Records, Source, Supply, dedupe};
+use batches::Batches;
+
+use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Meter, Records, Source};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
-use crate::report::{Journal, Verdict};
+use crate::report::Journal;
 use crate::shard::Shard;
 
 use super::job::Inputs;
+
+/// How many records are taken at a time from what never keeps us waiting.
+const AHEAD: usize = 32;
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
@@ -64,6 +72,12 @@ pub enum Broken {
     },
 }
 
+impl From<InputError> for Box<Broken> {
+    fn from(error: InputError) -> Self {
+        Self::new(error.into())
+    }
+}
+
 impl Broken {
     /// Whether the command was wrong rather than the input broken.
     pub fn is_usage(&self) -> bool {
@@ -96,7 +110,7 @@ pub(super) enum Notes {
     Dropped,
 }
 
-pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Broken>> + Send>;
+pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<Broken>>> + Send>;
 
 impl Reading {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
@@ -124,44 +138,35 @@ impl Reading {
         Ok(Some(prints))
     }
 
-    /// With what an earlier record named marked. Of files no record is long in coming, and all can be had again.
-    fn deduped(&self, notes: Notes) -> BoxedRecords {
-        let Ok(Some(prints)) = self.fingerprints() else {
-            return Box::new(dedupe(self.filtered(notes, Meter::default()), Supply::Slow));
-        };
-        let meter = Meter::new(prints.iter().map(|print| print.len).sum());
-        let reading = self.clone();
-        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
-        let again = Again {
-            records: Box::new(move || Box::new(reading.filtered(Notes::Dropped, Meter::default()))),
-            changed: Broken::Changed { input: names.join(", ") },
-        };
-        Box::new(dedupe(self.filtered(notes, meter.clone()), Supply::Prompt(again, meter)))
-    }
-
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
-    pub(super) fn records(&self, notes: Notes) -> BoxedRecords {
-        let deduped: BoxedRecords =
-            if self.dedupe { self.deduped(notes) } else { Box::new(self.filtered(notes, Meter::default())) };
-        match self.journal.clone() {
-            Some((journal, report)) => {
-                Box::new(deduped.map(move |record| record.and_then(|record| settled_before(record, &journal, &report))))
-            }
-            None => deduped,
+    pub(super) fn records(&self, notes: Notes) -> Batches {
+        // Of files no record is long in coming; what comes through a pipe is passed on before more is asked for.
+        let files = self.fingerprints().ok().flatten();
+        let most = if files.is_some() { AHEAD } else { 1 };
+        let meter = Meter::new(files.iter().flatten().map(|print| print.len).sum());
+        let again = files.is_some().then(|| self.again(meter.clone()));
+        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter);
+        Batches {
+            records: Some(if notes == Notes::Given { records } else { records.without_notes() }),
+            most,
+            shard: self.shard,
+            filter: self.filter.clone(),
+            dedupe: self.dedupe.then(|| Dedupe::new(again)),
+            journal: self.journal.clone(),
+            batch: VecDeque::with_capacity(most),
+            error: None,
         }
     }
 
-    fn filtered(&self, notes: Notes, meter: Meter) -> impl Iterator<Item = Result<Record, Broken>> + Send + use<> {
-        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter);
-        let records = if notes == Notes::Given { records } else { records.without_notes() };
-        let (filter, shard, journal) = (self.filter.clone(), self.shard, self.journal.clone());
-        records.filter_map(move |record| match (record, shard) {
-            (Ok(record), Some(shard)) if !shard.owns_record(&record) => {
-                not_of_another(&record, shard, journal.as_ref()).err().map(Err)
-            }
-            (Ok(record), _) => Some(Ok(filter.apply(record))),
-            (Err(error), _) => Some(Err(error.into())),
-        })
+    /// How to have all records once more, as they are before any is marked.
+    fn again(&self, meter: Meter) -> Again<Box<Broken>> {
+        let unmarked = Self { dedupe: false, journal: None, ..self.clone() };
+        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
+        Again {
+            records: Box::new(move || Box::new(unmarked.records(Notes::Dropped))),
+            changed: Box::new(Broken::Changed { input: names.join(", ") }),
+            meter,
+        }
     }
 
     /// As [`Reading::records`], but a file that changed since `prints` were taken is an error, before the first record
@@ -175,21 +180,10 @@ impl Reading {
         Box::new(check(first).chain(records).chain(check(last)))
     }
 
-    fn changed(&self, prints: &[Fingerprint]) -> Option<Broken> {
+    fn changed(&self, prints: &[Fingerprint]) -> Option<Box<Broken>> {
         let changed =
             self.sources.iter().zip(prints).find(|(source, print)| source.fingerprint().ok() != Some(**print));
-        changed.map(|(source, _)| Broken::Changed { input: source.to_string() })
-    }
-}
-
-/// Every row of the journal is about this part, if it is the right one.
-fn not_of_another(record: &Record, shard: Shard, journal: Option<&(Arc<Journal>, PathBuf)>) -> Result<(), Broken> {
-    match journal {
-        Some((journal, report)) if journal.has_row(record.number) => {
-            let key = key_of(record).unwrap_or_default().to_owned();
-            Err(Broken::OtherShard { record: record.number, key, shard, report: report.clone() })
-        }
-        _ => Ok(()),
+        changed.map(|(source, _)| Box::new(Broken::Changed { input: source.to_string() }))
     }
 }
 
@@ -199,16 +193,5 @@ fn key_of(record: &Record) -> Option<&str> {
         Content::Key(key) | Content::Duplicate(key) => Some(key.as_str()),
         Content::Invalid(invalid) => Some(&invalid.key),
         Content::Settled => None,
-    }
-}
-
-fn settled_before(record: Record, journal: &Journal, report: &Path) -> Result<Record, Broken> {
-    let Some(key) = key_of(&record) else { return Ok(record) };
-    match journal.verdict(record.number, key) {
-        Verdict::Todo => Ok(record),
-        Verdict::Settled => Ok(Record { content: Content::Settled, ..record }),
-        Verdict::Mismatch => {
-            Err(Broken::OtherInput { record: record.number, key: key.to_owned(), report: report.to_owned() })
-        }
     }
 }

@@ -46,7 +46,7 @@ impl Rehearsal {
     /// The same records; each key is put into the server before it is handed on.
     pub(super) fn fill(&self, records: BoxedRecords) -> BoxedRecords {
         let sandbox = Arc::clone(&self.sandbox);
-        Box::new(records.inspect(move |record: &Result<Record, Broken>| {
+        Box::new(records.inspect(move |record: &Result<Record, Box<Broken>>| {
             if let Ok(Record { content: Content::Key(key), .. }) = record {
                 sandbox.preload([key.as_str()]);
             }

@@ -53,7 +53,7 @@ pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
 fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
     let sources = files.into_iter().map(Source::File).collect();
     for record in Records::new(sources, InputOptions::default()) {
-        match record.map_err(Broken::from)?.content {
+        match record.map_err(Box::<Broken>::from)?.content {
             Content::Key(key) => sandbox.preload([key.as_str()]),
             Content::Invalid(invalid) => tracing::warn!("left out: {}", Shown(&invalid.reason)),
             Content::Duplicate(_) | Content::Settled => {}

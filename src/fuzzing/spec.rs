@@ -47,6 +47,7 @@ fn filter(pattern: &str, protects: bool) -> Result<Filter, crate::plan::filter::
 }
 
 fn is_kept(filter: &Filter, key: &KeyName) -> bool {
-    let record = Record { number: RecordNumber::FIRST, content: Content::Key(key.clone()) };
-    matches!(filter.apply(record).content, Content::Invalid(_))
+    let mut record = Record { number: RecordNumber::FIRST, content: Content::Key(key.clone()) };
+    filter.apply(&mut record);
+    matches!(record.content, Content::Invalid(_))
 }

@@ -1,152 +1,131 @@
 //! Marks the keys that an earlier record named.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::mem;
 
 use super::key_set::{KeyHash, KeySet};
 use super::source::Meter;
 use crate::record::{Content, Record};
 
-/// How many records are taken at a time from what never keeps us waiting.
-const AHEAD: usize = 32;
+/// How many hashes are looked for at a time.
+const TOUCHED: usize = 32;
 
-/// How soon the next record is there.
-pub enum Supply<E> {
-    /// At once, as from files, which can be read again and whose meter tells how far they are: records are taken a few
-    /// dozen at a time, and as long as the keys are in order none is remembered.
-    Prompt(Again<E>, Meter),
-    /// Perhaps much later, as from a pipe: every record is passed on before the next is asked for.
-    Slow,
-}
+/// What is read once more, unmarked.
+pub type Reread<E> = Box<dyn Iterator<Item = Result<Record, E>> + Send>;
 
-/// What is read once more.
-pub type Reread<E> = Box<dyn Iterator<Item = Result<Record, E>>>;
-
-/// The way to read once more what has been read.
+/// The way to read once more what has been read, as files can be.
 pub struct Again<E> {
     /// The same records from the first on.
     pub records: Box<dyn FnOnce() -> Reread<E> + Send>,
     /// What is to be said if they are not the same.
     pub changed: E,
+    /// How far the reading is.
+    pub meter: Meter,
 }
 
 /// Turns each [`Content::Key`] that an earlier record holds into a [`Content::Duplicate`]. Numbers and everything else
 /// stay as they are.
 ///
 /// Keys that come in the order of their bytes, as the API lists them, need no memory: each is greater than all before.
-/// At the first that is not, what is [`Supply::Prompt`] is read from its beginning once more, and from then on every key
-/// is remembered in a [`KeySet`].
-pub fn dedupe<E>(
-    records: impl Iterator<Item = Result<Record, E>>,
-    supply: Supply<E>,
-) -> impl Iterator<Item = Result<Record, E>> {
-    let (most, ordered, meter) = match supply {
-        Supply::Prompt(again, meter) => (AHEAD, Some((Order::default(), again)), meter),
-        Supply::Slow => (1, None, Meter::default()),
-    };
-    Deduped {
-        records: Some(records),
-        ordered,
-        seen: KeySet::new(),
-        meter,
-        most,
-        ahead: VecDeque::with_capacity(most),
-        hashes: VecDeque::with_capacity(most),
-        error: None,
-    }
-}
-
-struct Deduped<I, E> {
-    /// `None` once nothing more is to be had.
-    records: Option<I>,
+/// At the first that is not, the input is read from its beginning once more, and from then on every key is remembered in
+/// a [`KeySet`]. What cannot be read again is remembered from the first key on.
+pub struct Dedupe<E> {
     /// `Some` as long as the keys are in order.
     ordered: Option<(Order, Again<E>)>,
     seen: KeySet,
     /// Tells how many keys there will be.
     meter: Meter,
-    most: usize,
-    /// Records that were read.
-    ahead: VecDeque<Record>,
-    /// The hashes of their keys.
-    hashes: VecDeque<KeyHash>,
-    /// What ended the reading, to be told after them.
-    error: Option<E>,
+    hashes: Vec<KeyHash>,
 }
 
-impl<I: Iterator<Item = Result<Record, E>>, E> Deduped<I, E> {
-    fn read(&mut self) -> Option<Result<Record, E>> {
-        let record = self.records.as_mut()?.next();
-        if record.is_none() {
-            self.records = None;
-        }
-        record
+/// Keys could not be marked.
+pub struct Unmarked<E> {
+    /// The place of the first of them.
+    pub from: usize,
+    /// Why.
+    pub error: E,
+}
+
+impl<E> Dedupe<E> {
+    /// For records that come once, or that can be had `again`.
+    pub fn new(again: Option<Again<E>>) -> Self {
+        let meter = again.as_ref().map(|again| again.meter.clone()).unwrap_or_default();
+        let ordered = again.map(|again| (Order::default(), again));
+        Self { ordered, seen: KeySet::new(), meter, hashes: Vec::new() }
     }
 
-    fn read_ahead(&mut self) {
-        while self.ahead.len() < self.most {
-            match self.read() {
-                Some(Ok(record)) => {
-                    if let Content::Key(key) = &record.content {
-                        self.hashes.push_back(self.seen.hash(key.as_str()));
-                    }
-                    self.ahead.push_back(record);
-                }
-                Some(Err(error)) => {
-                    (self.error, self.records) = (Some(error), None);
-                    break;
-                }
-                None => break,
-            }
-        }
-        self.seen.expect(self.meter.project(self.seen.len() as u64));
-        if self.hashes.len() > 1 {
-            self.seen.touch(self.hashes.iter().copied());
-        }
-    }
-
-    /// Whether the key of `record` is new, if it has one. Those before are in order or in the set.
-    fn is_new(&mut self, record: &Record) -> Result<bool, E> {
-        let Content::Key(key) = &record.content else { return Ok(true) };
-        if let Some((order, _)) = &mut self.ordered {
-            match order.follow(key.as_str()) {
-                Ordering::Greater => return Ok(true),
-                Ordering::Equal => return Ok(false),
-                Ordering::Less => {}
-            }
+    /// Marks the next records. It takes less time for each if they are a few dozen.
+    ///
+    /// # Errors
+    /// [`Again::changed`], or what kept them from being read again: nothing can be said of this record and all later ones.
+    pub fn mark(&mut self, records: &mut [Record]) -> Result<(), Unmarked<E>> {
+        let in_order = self.follow(records);
+        let rest = &mut records[in_order..];
+        if rest.is_empty() {
+            return Ok(());
         }
         if let Some((order, again)) = self.ordered.take() {
             self.seen.expect(self.meter.project(order.keys));
-            order.remember(again, &mut self.seen)?;
+            order.remember(again, &mut self.seen).map_err(|error| Unmarked { from: in_order, error })?;
         }
-        Ok(self.seen.insert(self.seen.hash(key.as_str())))
+        self.look_up(rest);
+        Ok(())
     }
-}
 
-impl<I: Iterator<Item = Result<Record, E>>, E> Iterator for Deduped<I, E> {
-    type Item = Result<Record, E>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ordered.is_some() {
-            let told = self.read()?.and_then(|record| Ok(told(self.is_new(&record)?, record)));
-            if told.is_err() {
-                self.records = None;
+    /// Marks those at the front that are in order; how many they are.
+    fn follow(&mut self, records: &mut [Record]) -> usize {
+        let Some((order, _)) = &mut self.ordered else { return 0 };
+        let all = records.len();
+        // The last key stays where it is: to copy each would take longer than to compare it.
+        let mut last: Option<usize> = None;
+        let falls = |place: &usize| {
+            let Some(key) = key_of(&records[*place]) else { return false };
+            let ordering = key.cmp(last.and_then(|last| key_of(&records[last])).unwrap_or(&order.last));
+            match ordering {
+                Ordering::Greater => {
+                    last = Some(*place);
+                    order.keys += 1;
+                }
+                Ordering::Equal => repeats(&mut records[*place]),
+                Ordering::Less => {}
             }
-            return Some(told);
+            ordering == Ordering::Less
+        };
+        let in_order = (0..all).find(falls).unwrap_or(all);
+        if let Some(key) = last.and_then(|last| key_of(&records[last])) {
+            key.clone_into(&mut order.last);
         }
-        if self.ahead.is_empty() {
-            self.read_ahead();
+        in_order
+    }
+
+    /// Marks by what is remembered.
+    fn look_up(&mut self, records: &mut [Record]) {
+        self.seen.expect(self.meter.project(self.seen.len() as u64));
+        self.hashes.clear();
+        self.hashes.extend(records.iter().filter_map(key_of).map(|key| self.seen.hash(key)));
+        if self.hashes.len() > 1 {
+            self.seen.touch(self.hashes.iter().copied());
         }
-        let Some(record) = self.ahead.pop_front() else { return self.error.take().map(Err) };
-        let hash = if let Content::Key(_) = record.content { self.hashes.pop_front() } else { None };
-        Some(Ok(told(hash.is_none_or(|hash| self.seen.insert(hash)), record)))
+        let keys = records.iter_mut().filter(|record| matches!(record.content, Content::Key(_)));
+        for (record, hash) in keys.zip(&self.hashes) {
+            if !self.seen.insert(*hash) {
+                repeats(record);
+            }
+        }
     }
 }
 
-fn told(is_new: bool, record: Record) -> Record {
-    match record {
-        Record { content: Content::Key(key), number } if !is_new => Record { content: Content::Duplicate(key), number },
-        record => record,
+fn key_of(record: &Record) -> Option<&str> {
+    match &record.content {
+        Content::Key(key) => Some(key.as_str()),
+        _ => None,
     }
+}
+
+/// Its key was named before.
+fn repeats(record: &mut Record) {
+    let content = mem::replace(&mut record.content, Content::Settled);
+    record.content = if let Content::Key(key) = content { Content::Duplicate(key) } else { content };
 }
 
 /// Keys of which none is less than the one before.
@@ -173,7 +152,7 @@ impl Order {
     /// Puts all of them into `set`.
     fn remember<E>(&self, again: Again<E>, set: &mut KeySet) -> Result<(), E> {
         let mut read = Self::default();
-        let mut hashes = Vec::with_capacity(AHEAD);
+        let mut hashes = Vec::with_capacity(TOUCHED);
         for record in (again.records)() {
             let Content::Key(key) = record?.content else { continue };
             match read.follow(key.as_str()) {
@@ -181,7 +160,7 @@ impl Order {
                 Ordering::Equal => continue,
                 Ordering::Greater => hashes.push(set.hash(key.as_str())),
             }
-            if hashes.len() == AHEAD || read.keys == self.keys {
+            if hashes.len() == TOUCHED || read.keys == self.keys {
                 set.touch(hashes.iter().copied());
                 hashes.drain(..).for_each(|hash| {
                     set.insert(hash);
@@ -197,7 +176,6 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::collections::HashSet;
 
     use proptest::prelude::*;
@@ -211,98 +189,80 @@ mod tests {
         Record { number: RecordNumber::new(number).unwrap(), content: Content::Key(key) }
     }
 
-    fn records(names: &[String]) -> Vec<Result<Record, &'static str>> {
-        (1..).zip(names).map(|(number, name)| Ok(record(number, name))).collect()
+    fn records(names: &[String]) -> Vec<Record> {
+        (1..).zip(names).map(|(number, name)| record(number, name)).collect()
     }
 
-    /// What is read from `second` once more.
-    fn prompt(second: Vec<Result<Record, &'static str>>) -> Supply<&'static str> {
+    /// With what is read from `second` once more.
+    fn again(second: Vec<Result<Record, &'static str>>) -> Dedupe<&'static str> {
         let records = Box::new(move || -> Reread<_> { Box::new(second.into_iter()) });
-        Supply::Prompt(Again { records, changed: "changed" }, Meter::default())
-    }
-
-    fn unread() -> Supply<&'static str> {
-        let again = Again { records: Box::new(|| panic!("it is in order")), changed: "changed" };
-        Supply::Prompt(again, Meter::default())
+        Dedupe::new(Some(Again { records, changed: "changed", meter: Meter::default() }))
     }
 
     fn names(range: impl Iterator<Item = u64>) -> Vec<String> {
         range.map(|number| format!("key {number:04}")).collect()
     }
 
-    #[test]
-    fn only_from_a_prompt_supply_is_more_taken_than_is_asked_for() {
-        let names = names((1..=1000).map(|number| number % 700));
-        for (supply, most) in [(prompt(records(&names)), AHEAD as u64), (Supply::Slow, 1)] {
-            let taken = Cell::new(0);
-            let taking = records(&names).into_iter().inspect(|_| taken.set(taken.get() + 1));
-            for (number, item) in (1..).zip(dedupe(taking, supply)) {
-                let item = item.unwrap();
-                assert_eq!(item.number.get(), number);
-                assert_eq!(matches!(item.content, Content::Duplicate(_)), number > 700, "{number}");
-                assert!((number..number + most).contains(&taken.get()), "{} for {number}", taken.get());
-            }
+    /// The numbers of the duplicates, if `records` come so many at a time; or the number of the first record of which
+    /// nothing could be said, and why.
+    fn duplicates<E>(dedupe: &mut Dedupe<E>, mut records: Vec<Record>, most: usize) -> Result<Vec<u64>, (u64, E)> {
+        let mut duplicates = Vec::new();
+        for batch in records.chunks_mut(most) {
+            let marked = dedupe.mark(batch);
+            let known = marked.as_ref().map_or_else(|unmarked| unmarked.from, |()| batch.len());
+            let found = batch[..known].iter().filter(|record| matches!(record.content, Content::Duplicate(_)));
+            duplicates.extend(found.map(|record| record.number.get()));
+            marked.map_err(|unmarked| (batch[unmarked.from].number.get(), unmarked.error))?;
         }
-    }
-
-    #[test]
-    fn an_error_comes_after_all_that_was_read_before_it() {
-        for order in [1, 2] {
-            let names = names((1..=100).map(|number| number % (100 * order)));
-            for supply in [prompt(records(&names)), Supply::Slow] {
-                let records = records(&names).into_iter().chain([Err("the disk is gone")]);
-                let items: Vec<_> = dedupe(records, supply).collect();
-                assert_eq!(items.iter().position(Result::is_err), Some(100));
-            }
-        }
+        Ok(duplicates)
     }
 
     #[test]
     fn keys_in_order_are_neither_remembered_nor_read_again() {
         let mut names = names(0..1000);
         names.insert(500, names[499].clone());
-        let items = dedupe(records(&names).into_iter(), unread());
-        let duplicates = items.filter(|item| matches!(item.as_ref().unwrap().content, Content::Duplicate(_)));
-        assert_eq!(duplicates.map(|item| item.unwrap().number.get()).collect::<Vec<_>>(), [501]);
+        let unread = Again { records: Box::new(|| panic!("it is in order")), changed: (), meter: Meter::default() };
+        let mut dedupe = Dedupe::new(Some(unread));
+        assert_eq!(duplicates(&mut dedupe, records(&names), 64), Ok(vec![501]));
+        assert!(dedupe.seen.is_empty());
     }
 
     #[test]
-    fn an_input_that_is_another_when_it_is_read_again_is_an_error_and_the_last_item() {
+    fn an_input_that_is_another_when_it_is_read_again_is_an_error_at_the_record_that_was_not_in_order() {
         let names = names((0..200).chain([7, 201]));
+        let whole = |names: &[String]| records(names).into_iter().map(Ok).collect::<Vec<_>>();
         let mut swapped = names.clone();
         swapped.swap(20, 21);
         let mut renamed = names.clone();
         renamed[199] = "key 0199a".to_owned();
-        let mut broken = records(&names);
+        let mut broken = whole(&names);
         broken[50] = Err("the disk is gone");
         let second = [
-            (records(&names[..100]), "changed"),
-            (records(&swapped), "changed"),
-            (records(&renamed), "changed"),
+            (whole(&names[..100]), "changed"),
+            (whole(&swapped), "changed"),
+            (whole(&renamed), "changed"),
             (broken, "the disk is gone"),
         ];
         for (second, error) in second {
-            let items: Vec<_> = dedupe(records(&names).into_iter(), prompt(second)).collect();
-            assert_eq!(items.len(), 201, "{error}");
-            assert!(items[..200].iter().all(Result::is_ok));
-            assert_eq!(items[200].as_ref().unwrap_err(), &error);
+            assert_eq!(duplicates(&mut again(second), records(&names), 64), Err((201, error)));
         }
     }
 
     proptest! {
         #[test]
         fn it_answers_as_a_hash_set_whatever_the_order(
-            mut names in proptest::collection::vec("[a-c]{1,3}", 0..300), sorted in 0_usize..300, slow in any::<bool>(),
+            mut names in proptest::collection::vec("[a-c]{1,3}", 0..300),
+            sorted in 0_usize..300,
+            is_read_once in any::<bool>(),
+            most in 1_usize..70,
         ) {
             let sorted = sorted.min(names.len());
             names[..sorted].sort();
-            let supply = if slow { Supply::Slow } else { prompt(records(&names)) };
+            let second = records(&names).into_iter().map(Ok).collect();
+            let mut dedupe = if is_read_once { Dedupe::new(None) } else { again(second) };
             let mut model = HashSet::new();
-            for (item, name) in dedupe(records(&names).into_iter(), supply).zip(&names) {
-                let key = KeyName::new(name.as_str()).unwrap();
-                let content = if model.insert(name) { Content::Key(key) } else { Content::Duplicate(key) };
-                prop_assert_eq!(item.unwrap().content, content);
-            }
+            let expected = (1..).zip(&names).filter(|(_, name)| !model.insert(*name)).map(|(number, _)| number).collect();
+            prop_assert_eq!(duplicates(&mut dedupe, records(&names), most), Ok(expected));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::Position;
-use crate::key::KeyName;
+use crate::key::{KeyName, KeyNameError};
 
 /// The longest line or field that is kept, in bytes. Anything longer is passed over in constant memory; a key has
 /// at most 512.
@@ -11,14 +11,12 @@ pub(super) const MAX_TEXT: usize = 64 * 1024;
 
 /// One record, not yet numbered.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) position: Position,
-    pub(super) found: Result<KeyName, Box<Flawed>>,
-}
+pub(super) struct Entry(pub(super) Result<KeyName, Box<Flawed>>);
 
 /// Something that is not a key.
 #[derive(Debug)]
 pub(super) struct Flawed {
+    pub(super) position: Position,
     /// What stood there, as [`Invalid::key`](crate::record::Invalid::key).
     pub(super) key: String,
     /// The rule that it breaks, in the same words for all that do.
@@ -29,10 +27,8 @@ pub(super) struct Flawed {
 impl Entry {
     /// Checks the bytes that stand in the key's place.
     pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
-        let found = KeyName::from_bytes(bytes)
-            .map_err(|why| Flawed { key: legible(bytes), rule: why.rule().into(), why: why.to_string().into() })
-            .map_err(Box::new);
-        Self { position, found }
+        let flawed = |why: KeyNameError| Self::breaking(position, legible(bytes), why.rule(), why.to_string());
+        KeyName::from_bytes(bytes).map_or_else(flawed, |key| Self(Ok(key)))
     }
 
     pub(super) fn flawed(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
@@ -47,8 +43,7 @@ impl Entry {
         rule: impl Into<Cow<'static, str>>,
         why: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let flawed = Flawed { key, rule: rule.into(), why: why.into() };
-        Self { position, found: Err(Box::new(flawed)) }
+        Self(Err(Box::new(Flawed { position, key, rule: rule.into(), why: why.into() })))
     }
 }
 

@@ -36,37 +36,39 @@ impl fmt::Display for Position {
 /// Reading stopped here. Everything before was handed out, nothing after it is read, and no record number is used
 /// up: once the input is mended, the records that follow have the numbers that they would have had.
 #[derive(Debug, Error)]
-#[error("{}: {problem}", self.place())]
-pub struct InputError {
+#[error("{}: {}", self.place(), self.problem())]
+pub struct InputError(Box<Stopped>);
+
+#[derive(Debug)]
+struct Stopped {
     input: String,
-    position: Option<Position>,
     records: u64,
-    problem: Problem,
+    at: Break,
 }
 
 impl InputError {
     pub(super) fn new(input: String, records: u64, at: Break) -> Self {
-        Self { input, position: at.position, records, problem: at.problem }
+        Self(Box::new(Stopped { input, records, at }))
     }
 
     /// What is wrong.
     pub fn problem(&self) -> &Problem {
-        &self.problem
+        &self.0.at.0.problem
     }
 
     /// Where it is wrong, if it is about a place.
     pub fn position(&self) -> Option<Position> {
-        self.position
+        self.0.at.0.position
     }
 
     /// How many records were read before it, over all inputs.
     pub fn records(&self) -> u64 {
-        self.records
+        self.0.records
     }
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
     pub fn is_usage(&self) -> bool {
-        match self.problem {
+        match self.problem() {
             Problem::MissingColumn { .. }
             | Problem::AmbiguousColumn(_)
             | Problem::NoSuchColumn { .. }
@@ -89,12 +91,12 @@ impl InputError {
     }
 
     fn place(&self) -> String {
-        let mut place = self.input.clone();
-        if let Some(position) = self.position {
+        let mut place = self.0.input.clone();
+        if let Some(position) = self.position() {
             place = format!("{place} {position}");
         }
-        if self.records > 0 {
-            place = format!("{place} (after record {})", self.records);
+        if self.records() > 0 {
+            place = format!("{place} (after record {})", self.records());
         }
         place
     }
@@ -201,16 +203,29 @@ fn quoted(names: &[String]) -> String {
     shown.join(", ")
 }
 
-/// A problem at a place of the source that is being read.
+/// A problem at a place of the source that is being read. Small, because the result of every record has room for one.
 #[derive(Debug)]
-pub(super) struct Break {
-    pub(super) position: Option<Position>,
-    pub(super) problem: Problem,
+pub(super) struct Break(Box<Found>);
+
+#[derive(Debug)]
+struct Found {
+    position: Option<Position>,
+    problem: Problem,
 }
 
 impl Break {
     pub(super) fn at(position: Position, problem: Problem) -> Self {
-        Self { position: Some(position), problem }
+        Self(Box::new(Found { position: Some(position), problem }))
+    }
+
+    /// What a failed read means of a source that is packed so.
+    pub(super) fn of(self, compression: Compression) -> Self {
+        match *self.0 {
+            Found { position, problem: Problem::Read(error) } => {
+                Self(Box::new(Found { position, problem: compression.problem(error) }))
+            }
+            found => Self(Box::new(found)),
+        }
     }
 
     pub(super) fn at_line(line: u64, problem: Problem) -> Self {
@@ -220,6 +235,6 @@ impl Break {
 
 impl From<Problem> for Break {
     fn from(problem: Problem) -> Self {
-        Self { position: None, problem }
+        Self(Box::new(Found { position: None, problem }))
     }
 }

@@ -1,6 +1,6 @@
 //! Where records come from: files or stdin, several in order, plain or compressed, in four formats.
 //!
-//! [`Records`] reads the sources one after the other and numbers what they hold; [`dedupe()`] marks the keys that
+//! [`Records`] reads the sources one after the other and numbers what they hold; [`Dedupe`] marks the keys that
 //! were there before; [`feed()`] runs that on a thread of its own, behind a bounded channel. What cannot be a key is an
 //! invalid [`Record`](crate::record::Record) and reading goes on; an [`InputError`] is the end of it, because the
 //! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`].
@@ -30,7 +30,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use dedupe::{Again, Reread, Supply, dedupe};
+pub use dedupe::{Again, Dedupe, Reread, Unmarked};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use key_set::KeySet;

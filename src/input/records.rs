@@ -1,10 +1,11 @@
 //! All sources as one numbered sequence.
 
+use std::collections::VecDeque;
 use std::vec;
 
 use super::csv::{Csv, CsvOptions};
 use super::detect::{self, Named};
-use super::entry::Entry;
+use super::entry::{Entry, Flawed};
 use super::error::{Break, InputError, Problem};
 use super::json::Json;
 use super::lines::Lines;
@@ -25,6 +26,8 @@ pub struct Records {
     meter: Meter,
     reading: Option<Reading>,
     next: RecordNumber,
+    /// Where a record lies that is asked for alone.
+    one: VecDeque<Record>,
 }
 
 /// Whether what a user should know about a source (a missing header) is logged.
@@ -58,6 +61,7 @@ impl Records {
             meter: Meter::default(),
             reading: None,
             next: RecordNumber::FIRST,
+            one: VecDeque::new(),
         }
     }
 
@@ -75,30 +79,43 @@ impl Records {
         self
     }
 
-    fn step(&mut self) -> Result<Option<Record>, InputError> {
-        loop {
-            if self.reading.is_none() {
-                let Some(source) = self.sources.next() else {
-                    return Ok(None);
-                };
-                let opened = source.open(&self.meter);
-                let reader = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
-                self.begin(&source, reader)?;
-            }
-            let Some(reading) = &mut self.reading else { continue };
-            match reading.next() {
-                Ok(Some(entry)) => {
-                    let record = Record { number: self.next, content: content(entry, &reading.name) };
-                    self.next = self.next.next();
-                    return Ok(Some(record));
+    /// Appends records to `batch` until it holds `most`, or to the end.
+    ///
+    /// # Errors
+    /// As the iterator's; what came before is in the batch.
+    pub fn read(&mut self, batch: &mut VecDeque<Record>, most: usize) -> Result<(), InputError> {
+        while batch.len() < most {
+            let Some(reading) = &mut self.reading else {
+                if self.open_next()? {
+                    continue;
                 }
-                Ok(None) => self.reading = None,
+                break;
+            };
+            let content = match reading.next() {
+                Ok(Some(Entry(Ok(key)))) => Content::Key(key),
+                Ok(Some(Entry(Err(flawed)))) => invalid(*flawed, &reading.name),
+                Ok(None) => {
+                    self.reading = None;
+                    continue;
+                }
                 Err(at) => {
                     let name = std::mem::take(&mut reading.name);
                     return Err(self.error(name, at));
                 }
-            }
+            };
+            batch.push_back(Record { number: self.next, content });
+            self.next = self.next.next();
         }
+        Ok(())
+    }
+
+    /// `false` where no source is left.
+    fn open_next(&mut self) -> Result<bool, InputError> {
+        let Some(source) = self.sources.next() else { return Ok(false) };
+        let opened = source.open(&self.meter);
+        let reader = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
+        self.begin(&source, reader)?;
+        Ok(true)
     }
 
     /// Looks into a source and makes it the one that is read.
@@ -113,7 +130,10 @@ impl Records {
         }
     }
 
-    fn error(&self, name: String, at: Break) -> InputError {
+    /// Nothing is read after it.
+    fn error(&mut self, name: String, at: Break) -> InputError {
+        self.reading = None;
+        self.sources = Vec::new().into_iter();
         InputError::new(name, self.next.get() - 1, at)
     }
 }
@@ -122,12 +142,11 @@ impl Iterator for Records {
     type Item = Result<Record, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step();
-        if step.is_err() {
-            self.reading = None;
-            self.sources = Vec::new().into_iter();
-        }
-        step.transpose()
+        let mut one = std::mem::take(&mut self.one);
+        let read = self.read(&mut one, 1);
+        let record = one.pop_front();
+        self.one = one;
+        record.map(Ok).or_else(|| read.err().map(Err))
     }
 }
 
@@ -187,20 +206,10 @@ impl Reading {
             Reader::Ndjson(ndjson) => ndjson.next(),
             Reader::Json(json) => json.next(),
         };
-        entry.map_err(|at| match at.problem {
-            Problem::Read(error) => Break { problem: self.compression.problem(error), ..at },
-            _ => at,
-        })
+        entry.map_err(|at| at.of(self.compression))
     }
 }
 
-fn content(entry: Entry, name: &str) -> Content {
-    match entry.found {
-        Ok(key) => Content::Key(key),
-        Err(flawed) => Content::Invalid(Box::new(Invalid {
-            key: flawed.key,
-            rule: flawed.rule,
-            reason: format!("{name} {}: {}", entry.position, flawed.why),
-        })),
-    }
+fn invalid(Flawed { position, key, rule, why }: Flawed, input: &str) -> Content {
+    Content::Invalid(Box::new(Invalid { key, rule, reason: format!("{input} {position}: {why}") }))
 }

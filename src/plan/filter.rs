@@ -107,12 +107,12 @@ impl Filter {
         self.flags.keeps(name).is_none() && profile.is_none_or(|(_, layer)| layer.keeps(name).is_none())
     }
 
-    /// The record as it may be treated: a key that has to be kept becomes invalid.
-    pub fn apply(&self, record: Record) -> Record {
+    /// Makes a record whose key has to be kept invalid.
+    pub fn apply(&self, record: &mut Record) {
         if self.is_empty() {
-            return record;
+            return;
         }
-        let Content::Key(key) = &record.content else { return record };
+        let Content::Key(key) = &record.content else { return };
         let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
         let reason = match (self.flags.keeps(key.as_str()), profile) {
             (Some(Kept::Protected(pattern)), _) => format!("kept: it matches --protect {pattern}"),
@@ -121,10 +121,10 @@ impl Filter {
                 format!("kept: it matches protect {pattern} of the profile {name}")
             }
             (None, Some((name, Kept::NotAmongOnly))) => format!("kept: it matches no only of the profile {name}"),
-            (None, None) => return record,
+            (None, None) => return,
         };
         let invalid = Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason };
-        Record { content: Content::Invalid(Box::new(invalid)), ..record }
+        record.content = Content::Invalid(Box::new(invalid));
     }
 }
 
@@ -136,7 +136,9 @@ mod tests {
 
     fn kept(filter: &Filter, key: &str) -> Option<String> {
         let content = Content::Key(KeyName::new(key).unwrap());
-        match filter.apply(Record { number: RecordNumber::FIRST, content }).content {
+        let mut record = Record { number: RecordNumber::FIRST, content };
+        filter.apply(&mut record);
+        match record.content {
             Content::Invalid(invalid) => Some(invalid.reason),
             _ => None,
         }

@@ -16,7 +16,7 @@ use crate::terminal::{Shown, counted};
 /// What the first look at the input showed.
 pub(super) struct Look {
     /// What the first pass found, where the input can be read twice.
-    pub(super) plan: Option<Plan<Broken>>,
+    pub(super) plan: Option<Plan<Box<Broken>>>,
     /// The records, for the job.
     pub(super) supply: Supply,
     pub(super) nothing_to_send: bool,
@@ -61,7 +61,7 @@ pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Resul
 
 /// The first pass. What is broken in the middle of an input is warned about, and what came before is still done; a
 /// command that was wrong is not carried out at all.
-fn survey(reading: &Reading) -> Result<Plan<Broken>, Error> {
+fn survey(reading: &Reading) -> Result<Plan<Box<Broken>>, Error> {
     let mut plan = Plan::default();
     plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), |_| true);
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {

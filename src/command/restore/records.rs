@@ -231,5 +231,5 @@ fn print(file: &Path) -> Result<Fingerprint, Error> {
 }
 
 fn unreadable(file: &Path, error: std::io::Error) -> Error {
-    Error::Input(Broken::Open { input: file.display().to_string(), source: error })
+    Broken::Open { input: file.display().to_string(), source: error }.into()
 }

@@ -7,7 +7,7 @@ use std::io::BufRead;
 use std::ops::Range;
 
 use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 use super::super::entry::MAX_TEXT;
 use super::super::error::{Break, Problem};
@@ -245,11 +245,16 @@ impl RowReader {
         let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(row.line, Problem::Read(error)))?;
         let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
         let line = chunk[..end].strip_suffix(b"\r").unwrap_or(&chunk[..end]);
-        if line.is_empty() || line.len() > MAX_PLAIN_ROW || memchr2(b'"', b'\r', line).is_some() {
+        if line.is_empty() || line.len() > MAX_PLAIN_ROW {
+            return Ok(false);
+        }
+        let first = memchr3(self.delimiter, b'"', b'\r', line).unwrap_or(line.len());
+        let rest = &line[first..];
+        if memchr2(b'"', b'\r', rest).is_some() {
             return Ok(false);
         }
         let mut start = 0;
-        for end in memchr_iter(self.delimiter, line).chain([line.len()]) {
+        for end in memchr_iter(self.delimiter, rest).map(|place| first + place).chain([line.len()]) {
             if keep.wants(row.fields) {
                 let text = row.text.len();
                 row.text.extend_from_slice(&line[start..end]);

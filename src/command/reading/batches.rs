@@ -1,0 +1,191 @@
+//! Records read a few at a time and worked on where they lie: to hand each from stage to stage takes longer than the
+//! stages.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Broken, key_of};
+use crate::input::{Dedupe, Records, Unmarked};
+use crate::plan::filter::Filter;
+use crate::record::{Content, Record};
+use crate::report::{Journal, Verdict};
+use crate::shard::Shard;
+
+/// See [`Reading::records`](super::Reading::records).
+pub(in crate::command) struct Batches {
+    /// `None` once nothing more is to be had.
+    pub(super) records: Option<Records>,
+    /// How many are read at a time.
+    pub(super) most: usize,
+    pub(super) shard: Option<Shard>,
+    pub(super) filter: Filter,
+    pub(super) dedupe: Option<Dedupe<Box<Broken>>>,
+    pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    /// Not yet handed out.
+    pub(super) batch: VecDeque<Record>,
+    /// What ended the reading, to be told after them.
+    pub(super) error: Option<Box<Broken>>,
+}
+
+impl Iterator for Batches {
+    type Item = Result<Record, Box<Broken>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.batch.is_empty() {
+            self.refill();
+        }
+        self.batch.pop_front().map(Ok).or_else(|| self.error.take().map(Err))
+    }
+}
+
+impl Batches {
+    /// Leaves it empty at the end only.
+    #[cold]
+    fn refill(&mut self) {
+        while self.batch.is_empty()
+            && let Some(records) = &mut self.records
+        {
+            let read = records.read(&mut self.batch, self.most);
+            if read.is_err() || self.batch.len() < self.most {
+                self.records = None;
+            }
+            self.error = read.err().map(Into::into);
+            self.work();
+        }
+    }
+
+    /// Everything that is done with the records of a batch.
+    fn work(&mut self) {
+        if let Some(shard) = self.shard {
+            self.keep_those_of(shard);
+        }
+        for record in &mut self.batch {
+            self.filter.apply(record);
+        }
+        if let Some(dedupe) = &mut self.dedupe
+            && let Err(Unmarked { from, error }) = dedupe.mark(self.batch.make_contiguous())
+        {
+            self.end_before(from, error);
+        }
+        self.pass_over_settled();
+    }
+
+    /// No record from `place` on is handed out, but this error.
+    fn end_before(&mut self, place: usize, error: Box<Broken>) {
+        self.batch.truncate(place);
+        self.records = None;
+        self.error = Some(error);
+    }
+
+    fn keep_those_of(&mut self, shard: Shard) {
+        let mut wrong = None;
+        self.batch.retain(|record| {
+            let kept = wrong.is_none() && shard.owns_record(record);
+            if let (None, false, Some((journal, report))) = (&wrong, kept, &self.journal)
+                && journal.has_row(record.number)
+            {
+                // Every row of the journal is about this part, if it is the right one.
+                let key = key_of(record).unwrap_or_default().to_owned();
+                wrong = Some(Broken::OtherShard { record: record.number, key, shard, report: report.clone() });
+            }
+            kept
+        });
+        if let Some(wrong) = wrong {
+            self.end_before(self.batch.len(), Box::new(wrong));
+        }
+    }
+
+    fn pass_over_settled(&mut self) {
+        let Some((journal, report)) = &self.journal else { return };
+        for (place, record) in self.batch.iter_mut().enumerate() {
+            let Some(key) = key_of(record) else { continue };
+            match journal.verdict(record.number, key) {
+                Verdict::Todo => {}
+                Verdict::Settled => record.content = Content::Settled,
+                Verdict::Mismatch => {
+                    let (record, key, report) = (record.number, key.to_owned(), report.clone());
+                    return self.end_before(place, Box::new(Broken::OtherInput { record, key, report }));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{Write, pipe};
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::{AHEAD, Notes, Reading};
+    use super::*;
+    use crate::command::job::Inputs;
+    use crate::input::{InputOptions, Source};
+
+    fn of(path: &Path, dedupe: bool) -> Batches {
+        let filter = Filter::new(vec!["kept*".to_owned()], Vec::new()).unwrap();
+        let (sources, options) = (vec![Source::File(path.to_owned())], InputOptions::default());
+        Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None).records(Notes::Dropped)
+    }
+
+    fn file(folder: &Path, text: &str) -> std::path::PathBuf {
+        let path = folder.join("keys.ndjson");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn letter(record: &Record) -> char {
+        match record.content {
+            Content::Key(_) => 'k',
+            Content::Duplicate(_) => 'd',
+            Content::Invalid(_) => 'i',
+            Content::Settled => 's',
+        }
+    }
+
+    #[test]
+    fn every_stage_has_its_say_and_numbers_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n");
+        for (dedupe, letters) in [(true, "kidkiidd"), (false, "kikkiikk")] {
+            let records: Vec<_> = of(&path, dedupe).map(Result::unwrap).collect();
+            assert_eq!(records.iter().map(letter).collect::<String>(), letters);
+            assert!(records.iter().map(|record| record.number.get()).eq(1..=8));
+        }
+    }
+
+    #[test]
+    fn an_error_is_the_last_item_after_all_that_was_read_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.csv");
+        for (order, dedupe) in [(1, true), (-1, true), (1, false)] {
+            for sound in [1, AHEAD, AHEAD + 1, 3 * AHEAD] {
+                let names = (0..i64::try_from(sound).unwrap()).map(|number| format!("key {}\n", 1000 + order * number));
+                fs::write(&path, format!("key\n{}\"never closed\n", names.collect::<String>())).unwrap();
+                let mut records = of(&path, dedupe);
+                assert_eq!(records.by_ref().take_while(Result::is_ok).count(), sound, "{order}");
+                assert!(records.next().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_pipe_a_record_is_passed_on_before_the_next_is_asked_for() {
+        let (reader, mut writer) = pipe().unwrap();
+        let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true);
+        let (sender, arrived) = mpsc::channel();
+        let thread =
+            thread::spawn(move || records.by_ref().all(|record| sender.send(letter(&record.unwrap())).is_ok()));
+        for (line, expected) in [("\"a\"\n", 'k'), ("\"b\"\n", 'k'), ("\"a\"\n", 'd')] {
+            writer.write_all(line.as_bytes()).unwrap();
+            assert_eq!(arrived.recv_timeout(Duration::from_secs(30)), Ok(expected));
+        }
+        drop(writer);
+        assert!(thread.join().unwrap());
+    }
+}
