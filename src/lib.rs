@@ -121,7 +121,7 @@
 //!     let mut number = RecordNumber::FIRST;
 //!     for name in names {
 //!         let content = Content::Key(KeyName::new(name).expect("a key"));
-//!         let _ = input.send(Ok::<_, Infallible>(Record { number, content })).await;
+//!         let _ = input.send(Ok::<_, Infallible>(vec![Record { number, content }])).await;
 //!         number = number.next();
 //!     }
 //! };

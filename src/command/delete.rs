@@ -55,8 +55,11 @@ use look::{Supply, look};
 use outlining::{Flawed, outlined};
 use question::ask;
 
-/// Records read ahead.
-const AHEAD: usize = 1_024;
+/// Batches of records that are read ahead of files.
+const FILES_AHEAD: usize = 8;
+
+/// The same of a pipe, where each is one record.
+const PIPE_AHEAD: usize = 1_024;
 
 /// Rows on their way to the writer: at full speed as many as are settled while a disk takes half a second to be in step.
 const ROWS: usize = 16_384;
@@ -279,7 +282,8 @@ impl Sending {
                         Some(flawed) => flawed.among(records),
                         None => records,
                     };
-                    (state, feed(records, AHEAD))
+                    // What was looked at as a whole is files.
+                    (state, feed(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
                 }
                 Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
             };
@@ -292,7 +296,7 @@ impl Sending {
             };
             let (rows, outlining) = match flawed {
                 Some(flawed) => {
-                    let (rows, settled) = mpsc::channel(AHEAD);
+                    let (rows, settled) = mpsc::channel(ROWS);
                     (rows, Some(outlined(flawed, settled, parts.rows)))
                 }
                 None => (parts.rows, None),

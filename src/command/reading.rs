@@ -20,7 +20,7 @@ use crate::shard::Shard;
 use super::job::Inputs;
 
 /// How many records are taken at a time from what never keeps us waiting.
-const AHEAD: usize = 32;
+const AHEAD: usize = 256;
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]

@@ -54,7 +54,7 @@ impl<E> Dedupe<E> {
         Self { ordered, seen: KeySet::new(), meter, hashes: Vec::new() }
     }
 
-    /// Marks the next records. It takes less time for each if they are a few dozen.
+    /// Marks the next records. It takes less time for each if they are several dozen.
     ///
     /// # Errors
     /// [`Again::changed`], or what kept them from being read again: nothing can be said of this record and all later ones.
@@ -68,7 +68,7 @@ impl<E> Dedupe<E> {
             self.seen.expect(self.meter.project(order.keys));
             order.remember(again, &mut self.seen).map_err(|error| Unmarked { from: in_order, error })?;
         }
-        self.look_up(rest);
+        rest.chunks_mut(TOUCHED).for_each(|some| self.look_up(some));
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl<E> Dedupe<E> {
         in_order
     }
 
-    /// Marks by what is remembered.
+    /// Marks these few by what is remembered.
     fn look_up(&mut self, records: &mut [Record]) {
         self.seen.expect(self.meter.project(self.seen.len() as u64));
         self.hashes.clear();

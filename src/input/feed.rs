@@ -1,6 +1,8 @@
 //! Blocking reads on a thread of their own, behind a bounded channel.
 
 use std::any::Any;
+use std::iter;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -9,15 +11,21 @@ use tokio::sync::mpsc;
 use super::error::{Break, InputError, Problem};
 use crate::record::Record;
 
-/// Reads `records` ahead on a thread, at most `capacity` (at least one) of them.
+/// The most records that are handed over at a time.
+const BATCH: usize = 256;
+
+/// Reads `records` ahead on a thread and hands them over in batches, of which at most `capacity` (at least one) wait.
+///
+/// A batch is a record and those that follow for sure by [`Iterator::size_hint`]: these are taken to be there, while nobody
+/// knows how long any other will be in coming.
 ///
 /// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
 /// hand over; it is never joined, because a silent pipe may hold it for ever.
 pub fn feed<E>(
-    records: impl Iterator<Item = Result<Record, E>> + Send + 'static,
+    mut records: impl Iterator<Item = Result<Record, E>> + Send + 'static,
     capacity: usize,
-) -> mpsc::Receiver<Result<Record, E>>
+) -> mpsc::Receiver<Result<Vec<Record>, E>>
 where
     E: From<InputError> + Send + 'static,
 {
@@ -25,19 +33,36 @@ where
     let feeder = sender.clone();
     let thread = thread::Builder::new().name("input".to_owned()).spawn(move || {
         let mut handed = 0;
+        let mut batch = Vec::new();
         let run = AssertUnwindSafe(|| {
-            for record in records {
-                let is_last = record.is_err();
-                if feeder.blocking_send(record).is_err() || is_last {
+            let mut error = None;
+            while error.is_none()
+                && let Some(first) = records.next()
+            {
+                let sure = records.size_hint().0.min(BATCH - 1);
+                batch.reserve_exact(1 + sure);
+                error = iter::once(first).chain(records.by_ref().take(sure)).find_map(|record| match record {
+                    Ok(record) => {
+                        batch.push(record);
+                        None
+                    }
+                    Err(error) => Some(error),
+                });
+                handed += batch.len() as u64;
+                if feeder.blocking_send(Ok(mem::take(&mut batch))).is_err() {
                     return;
                 }
-                handed += 1;
+            }
+            if let Some(error) = error {
+                let _ = feeder.blocking_send(Err(error));
             }
         });
         if let Err(panic) = catch_unwind(run) {
             let problem = Problem::Panicked(message(panic.as_ref()).to_owned());
+            let records = handed + batch.len() as u64;
             // Nobody is left to tell where the receiver is gone.
-            let _ = feeder.blocking_send(Err(whole_input(handed, problem).into()));
+            let _ = feeder.blocking_send(Ok(batch));
+            let _ = feeder.blocking_send(Err(whole_input(records, problem).into()));
         }
     });
     if let Err(error) = thread {
@@ -75,19 +100,30 @@ mod tests {
         }
     }
 
-    fn drain(mut receiver: mpsc::Receiver<Result<Record, InputError>>) -> (u64, Option<InputError>) {
+    fn drain(mut receiver: mpsc::Receiver<Result<Vec<Record>, InputError>>) -> (u64, Option<InputError>) {
         let (mut records, mut error) = (0, None);
         while let Some(item) = receiver.blocking_recv() {
             assert!(error.is_none(), "an item after the error");
             match item {
-                Ok(record) => {
-                    records += 1;
-                    assert_eq!(record.number.get(), records);
+                Ok(batch) => {
+                    for record in batch {
+                        records += 1;
+                        assert_eq!(record.number.get(), records);
+                    }
                 }
                 Err(broken) => error = Some(broken),
             }
         }
         (records, error)
+    }
+
+    #[test]
+    fn what_is_sure_to_follow_comes_with_it_and_nothing_waits_for_what_is_not() {
+        let mut known = feed::<InputError>((1..=1000).map(|number| Ok(record(number))), 1);
+        let mut sizes = iter::from_fn(|| known.blocking_recv()).map(|batch| batch.unwrap().len());
+        assert!(sizes.by_ref().take(3).eq([BATCH; 3]) && sizes.eq([1000 - 3 * BATCH]));
+        let mut unknown = feed::<InputError>((1..=1000).filter(|_| true).map(|number| Ok(record(number))), 1);
+        assert!(iter::from_fn(|| unknown.blocking_recv()).all(|batch| batch.unwrap().len() == 1));
     }
 
     #[test]
@@ -139,6 +175,6 @@ mod tests {
         assert!(receiver.blocking_recv().is_some());
         drop(receiver);
         wait.recv().unwrap();
-        assert!(taken.load(Ordering::SeqCst) <= 1 + 3 + 1, "{taken:?}");
+        assert!(taken.load(Ordering::SeqCst) <= (1 + 3 + 1) * BATCH as u64, "{taken:?}");
     }
 }

@@ -15,8 +15,8 @@ use crate::pipeline::state::{Slot, State, Step, Totals};
 use crate::pipeline::stop::{Signal, Stop};
 use crate::record::Record;
 
-/// Records taken from the reader at once.
-const BATCH: usize = 256;
+/// Batches of records taken from the reader at once.
+const BATCHES: usize = 256;
 
 /// What a job came to.
 #[derive(Debug)]
@@ -33,11 +33,12 @@ pub struct End<E> {
 
 /// Runs a job until its input is done and every key has its final state, or until it has to stop.
 ///
-/// `records` is the input, unless `state` asks for it in pages; an `Err` ends it. `rows` takes every outcome; when its other end is gone (the report
-/// cannot be written), nothing more is sent. `send` makes one request. `signals` may ask the job to end.
+/// `records` is the input, a batch at a time, unless `state` asks for it in pages; an `Err` ends it. `rows` takes every
+/// outcome; when its other end is gone (the report cannot be written), nothing more is sent. `send` makes one request.
+/// `signals` may ask the job to end.
 pub async fn run<E, Fut>(
     mut state: State,
-    mut records: mpsc::Receiver<Result<Record, E>>,
+    mut records: mpsc::Receiver<Result<Vec<Record>, E>>,
     rows: mpsc::Sender<Settled>,
     send: impl Fn(Request) -> Fut,
     mut signals: mpsc::Receiver<Signal>,
@@ -49,7 +50,7 @@ where
 {
     let start = Instant::now();
     let mut in_flight = FuturesUnordered::new();
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batches = Vec::with_capacity(BATCHES);
     let mut broken = None;
     let timer = sleep_until(start);
     tokio::pin!(timer);
@@ -79,14 +80,14 @@ where
                     place.send(row);
                 }
             }
-            taken = records.recv_many(&mut batch, BATCH), if state.wants_records() => {
+            taken = records.recv_many(&mut batches, BATCHES), if state.wants_records() => {
                 if taken == 0 {
                     state.on_input_end();
                 }
                 let now = Instant::now();
-                for record in batch.drain(..) {
-                    match record {
-                        Ok(record) => state.on_record(record, now),
+                for batch in batches.drain(..) {
+                    match batch {
+                        Ok(batch) => batch.into_iter().for_each(|record| state.on_record(record, now)),
                         Err(error) => {
                             state.on_input_end();
                             state.stop(Stop::reading(StopReason::IoError, error.to_string()), now);

@@ -164,7 +164,7 @@ impl Lab {
         let job = run(state, records, row_sender, send, signals, |event| events.push(event));
         let reader = async {
             for record in input {
-                if record_sender.send(Ok(record)).await.is_err() {
+                if record_sender.send(Ok(vec![record])).await.is_err() {
                     break;
                 }
             }
@@ -210,7 +210,7 @@ async fn drive<Fut: Future<Output = Response>>(
             if !pace.is_zero() {
                 sleep(pace).await;
             }
-            if record_sender.send(Ok(record)).await.is_err() {
+            if record_sender.send(Ok(vec![record])).await.is_err() {
                 break;
             }
         }

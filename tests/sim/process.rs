@@ -149,7 +149,7 @@ async fn stream(
     let reader = async {
         for record in input {
             pass(weather.input).await;
-            if record_sender.send(Ok(record)).await.is_err() {
+            if record_sender.send(Ok(vec![record])).await.is_err() {
                 break;
             }
         }

@@ -37,6 +37,11 @@ impl Iterator for Batches {
         }
         self.batch.pop_front().map(Ok).or_else(|| self.error.take().map(Err))
     }
+
+    /// Those that need not be waited for.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.batch.len(), None)
+    }
 }
 
 impl Batches {

@@ -24,7 +24,7 @@ async fn rows_written(signals_at: &[u64]) -> u64 {
     for number in 1..=KEYS {
         let key = KeyName::new(format!("key-{number}")).unwrap();
         let record = Record { number: RecordNumber::new(number).unwrap(), content: Content::Key(key) };
-        record_sender.send(Ok(record)).await.unwrap();
+        record_sender.send(Ok(vec![record])).await.unwrap();
     }
     drop(record_sender);
     let (row_sender, mut rows) = mpsc::channel(1);

@@ -119,7 +119,7 @@ async fn a_slow_report_stops_the_sending() {
     let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
     let feed = async {
         for record in keys(100_000) {
-            record_sender.send(Ok(record)).await.unwrap();
+            record_sender.send(Ok(vec![record])).await.unwrap();
         }
     };
     let stalled = tokio::time::timeout(Duration::from_hours(1), async { tokio::join!(job, feed) }).await;
