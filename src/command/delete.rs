@@ -56,7 +56,7 @@ use outlining::{Flawed, outlined};
 use question::ask;
 
 /// Batches of records that are read ahead of files.
-const FILES_AHEAD: usize = 8;
+const FILES_AHEAD: usize = 2;
 
 /// The same of a pipe, where each is one record.
 const PIPE_AHEAD: usize = 1_024;
@@ -296,7 +296,7 @@ impl Sending {
             };
             let (rows, outlining) = match flawed {
                 Some(flawed) => {
-                    let (rows, settled) = mpsc::channel(ROWS);
+                    let (rows, settled) = mpsc::channel(super::dry_run::ROWS);
                     (rows, Some(outlined(flawed, settled, parts.rows)))
                 }
                 None => (parts.rows, None),

@@ -27,14 +27,14 @@ pub struct Again<E> {
 /// stay as they are.
 ///
 /// Keys that come in the order of their bytes, as the API lists them, need no memory: each is greater than all before.
-/// At the first that is not, the input is read from its beginning once more, and from then on every key is remembered in
-/// a [`KeySet`]. What cannot be read again is remembered from the first key on.
+/// At the first that is not, the input is read from its beginning once more, and from then on every key is remembered
+/// in a [`KeySet`]. What cannot be read again is remembered from the first key on.
 pub struct Dedupe<E> {
     /// `Some` as long as the keys are in order.
     ordered: Option<(Order, Again<E>)>,
     seen: KeySet,
-    /// Tells how many keys there will be.
-    meter: Meter,
+    /// Tells how many keys there will be, where that is known.
+    meter: Option<Meter>,
     hashes: Vec<KeyHash>,
 }
 
@@ -49,7 +49,7 @@ pub struct Unmarked<E> {
 impl<E> Dedupe<E> {
     /// For records that come once, or that can be had `again`.
     pub fn new(again: Option<Again<E>>) -> Self {
-        let meter = again.as_ref().map(|again| again.meter.clone()).unwrap_or_default();
+        let meter = again.as_ref().map(|again| again.meter.clone());
         let ordered = again.map(|again| (Order::default(), again));
         Self { ordered, seen: KeySet::new(), meter, hashes: Vec::new() }
     }
@@ -57,7 +57,8 @@ impl<E> Dedupe<E> {
     /// Marks the next records. It takes less time for each if they are several dozen.
     ///
     /// # Errors
-    /// [`Again::changed`], or what kept them from being read again: nothing can be said of this record and all later ones.
+    /// [`Again::changed`], or what kept the input from being read again: of the record where it was needed, and of all
+    /// later ones, nothing can be said.
     pub fn mark(&mut self, records: &mut [Record]) -> Result<(), Unmarked<E>> {
         let in_order = self.follow(records);
         let rest = &mut records[in_order..];
@@ -65,7 +66,7 @@ impl<E> Dedupe<E> {
             return Ok(());
         }
         if let Some((order, again)) = self.ordered.take() {
-            self.seen.expect(self.meter.project(order.keys));
+            self.expect(order.keys);
             order.remember(again, &mut self.seen).map_err(|error| Unmarked { from: in_order, error })?;
         }
         rest.chunks_mut(TOUCHED).for_each(|some| self.look_up(some));
@@ -79,8 +80,8 @@ impl<E> Dedupe<E> {
         // The last key stays where it is: to copy each would take longer than to compare it.
         let mut last: Option<usize> = None;
         let falls = |place: &usize| {
-            let Some(key) = key_of(&records[*place]) else { return false };
-            let ordering = key.cmp(last.and_then(|last| key_of(&records[last])).unwrap_or(&order.last));
+            let Some(key) = unmarked(&records[*place]) else { return false };
+            let ordering = key.cmp(last.and_then(|last| unmarked(&records[last])).unwrap_or(&order.last));
             match ordering {
                 Ordering::Greater => {
                     last = Some(*place);
@@ -92,17 +93,24 @@ impl<E> Dedupe<E> {
             ordering == Ordering::Less
         };
         let in_order = (0..all).find(falls).unwrap_or(all);
-        if let Some(key) = last.and_then(|last| key_of(&records[last])) {
+        if let Some(key) = last.and_then(|last| unmarked(&records[last])) {
             key.clone_into(&mut order.last);
         }
         in_order
     }
 
+    /// So many keys were in what was read so far.
+    fn expect(&mut self, keys: u64) {
+        if let Some(meter) = &self.meter {
+            self.seen.expect(meter.project(keys));
+        }
+    }
+
     /// Marks these few by what is remembered.
     fn look_up(&mut self, records: &mut [Record]) {
-        self.seen.expect(self.meter.project(self.seen.len() as u64));
+        self.expect(self.seen.len() as u64);
         self.hashes.clear();
-        self.hashes.extend(records.iter().filter_map(key_of).map(|key| self.seen.hash(key)));
+        self.hashes.extend(records.iter().filter_map(unmarked).map(|key| self.seen.hash(key)));
         if self.hashes.len() > 1 {
             self.seen.touch(self.hashes.iter().copied());
         }
@@ -115,7 +123,8 @@ impl<E> Dedupe<E> {
     }
 }
 
-fn key_of(record: &Record) -> Option<&str> {
+/// The key of a record, unless it is marked already.
+fn unmarked(record: &Record) -> Option<&str> {
     match &record.content {
         Content::Key(key) => Some(key.as_str()),
         _ => None,
@@ -261,7 +270,8 @@ mod tests {
             let second = records(&names).into_iter().map(Ok).collect();
             let mut dedupe = if is_read_once { Dedupe::new(None) } else { again(second) };
             let mut model = HashSet::new();
-            let expected = (1..).zip(&names).filter(|(_, name)| !model.insert(*name)).map(|(number, _)| number).collect();
+            let repeated = (1..).zip(&names).filter(|(_, name)| !model.insert(*name));
+            let expected = repeated.map(|(number, _)| number).collect();
             prop_assert_eq!(duplicates(&mut dedupe, records(&names), most), Ok(expected));
         }
     }

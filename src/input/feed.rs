@@ -16,8 +16,8 @@ const BATCH: usize = 256;
 
 /// Reads `records` ahead on a thread and hands them over in batches, of which at most `capacity` (at least one) wait.
 ///
-/// A batch is a record and those that follow for sure by [`Iterator::size_hint`]: these are taken to be there, while nobody
-/// knows how long any other will be in coming.
+/// A batch is a record and those that follow for sure by [`Iterator::size_hint`]: these are taken to be there, while
+/// nobody knows how long any other will be in coming.
 ///
 /// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to

@@ -114,8 +114,8 @@ impl Meter {
         Self { read: Arc::default(), total }
     }
 
-    /// How many there may be of something in all, if there are `count` in what was read so far. A little too few, because
-    /// some of that waits in buffers; `count` at least.
+    /// How many there may be of something in all, if there are `count` in what was read so far. A little too few,
+    /// because some of that waits in buffers; `count` at least.
     pub fn project(&self, count: u64) -> u64 {
         let read = self.read.load(Ordering::Relaxed).max(1);
         let all = u128::from(count) * u128::from(self.total) / u128::from(read);

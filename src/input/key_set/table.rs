@@ -8,8 +8,8 @@ use super::slots::Slots;
 /// Slots that stand in one line of the processor's cache: a hash may be in any of them.
 const LINE: usize = 4;
 
-/// A hash table with linear probing, line by line. Its lines are in the order of their hashes, so a larger table is
-/// filled front to back. It grows by small steps and to any size, because doubling would leave it half empty.
+/// A hash table with linear probing, line by line. Hashes belong into lines in their order, so a larger table is filled
+/// front to back. It grows by small steps and to any size, because doubling would leave it half empty.
 #[derive(Default)]
 pub(super) struct Table {
     /// Zero is free. A few lines more than `homes`, so that what is pushed over the last home needs no way round.
