@@ -144,14 +144,14 @@ impl Reading {
         let files = self.fingerprints().ok().flatten();
         let most = if files.is_some() { AHEAD } else { 1 };
         let meter = Meter::new(files.iter().flatten().map(|print| print.len).sum());
-        let again = files.is_some().then(|| self.again(meter.clone()));
-        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter);
+        let again = || files.is_some().then(|| self.again(meter.clone()));
+        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter.clone());
         Batches {
             records: Some(if notes == Notes::Given { records } else { records.without_notes() }),
             most,
             shard: self.shard,
             filter: self.filter.clone(),
-            dedupe: self.dedupe.then(|| Dedupe::new(again)),
+            dedupe: self.dedupe.then(|| Dedupe::new(again())),
             journal: self.journal.clone(),
             batch: VecDeque::with_capacity(most),
             error: None,

@@ -60,61 +60,51 @@ impl<E> Dedupe<E> {
     /// [`Again::changed`], or what kept the input from being read again: of the record where it was needed, and of all
     /// later ones, nothing can be said.
     pub fn mark(&mut self, records: &mut [Record]) -> Result<(), Unmarked<E>> {
-        let in_order = self.follow(records);
+        let in_order = self.ordered.as_mut().map_or(0, |(order, _)| order.follow(records));
         let rest = &mut records[in_order..];
         if rest.is_empty() {
             return Ok(());
         }
-        if let Some((order, again)) = self.ordered.take() {
-            self.expect(order.keys);
-            order.remember(again, &mut self.seen).map_err(|error| Unmarked { from: in_order, error })?;
+        let ordered = self.ordered.take();
+        if let Some(meter) = &self.meter {
+            let keys = ordered.as_ref().map_or(self.seen.len() as u64, |(order, _)| order.keys);
+            self.seen.expect(meter.project(keys));
+        }
+        if let Some((order, again)) = ordered {
+            self.remember(&order, again).map_err(|error| Unmarked { from: in_order, error })?;
         }
         rest.chunks_mut(TOUCHED).for_each(|some| self.look_up(some));
         Ok(())
     }
 
-    /// Marks those at the front that are in order; how many they are.
-    fn follow(&mut self, records: &mut [Record]) -> usize {
-        let Some((order, _)) = &mut self.ordered else { return 0 };
-        let all = records.len();
-        // The last key stays where it is: to copy each would take longer than to compare it.
-        let mut last: Option<usize> = None;
-        let falls = |place: &usize| {
-            let Some(key) = unmarked(&records[*place]) else { return false };
-            let ordering = key.cmp(last.and_then(|last| unmarked(&records[last])).unwrap_or(&order.last));
-            match ordering {
-                Ordering::Greater => {
-                    last = Some(*place);
-                    order.keys += 1;
-                }
-                Ordering::Equal => repeats(&mut records[*place]),
-                Ordering::Less => {}
+    /// Reads the keys that were in order once more.
+    fn remember(&mut self, order: &Order, again: Again<E>) -> Result<(), E> {
+        let mut records = (again.records)();
+        let mut read = Order::default();
+        let mut some = Vec::with_capacity(TOUCHED);
+        while read.keys < order.keys {
+            // No more than are missing, so that none is beyond the last.
+            let missing = usize::try_from(order.keys - read.keys).unwrap_or(usize::MAX);
+            some.clear();
+            for record in records.by_ref().take(missing.min(TOUCHED)) {
+                some.push(record?);
             }
-            ordering == Ordering::Less
-        };
-        let in_order = (0..all).find(falls).unwrap_or(all);
-        if let Some(key) = last.and_then(|last| unmarked(&records[last])) {
-            key.clone_into(&mut order.last);
+            if some.is_empty() || read.follow(&mut some) < some.len() {
+                return Err(again.changed);
+            }
+            self.look_up(&mut some);
         }
-        in_order
-    }
-
-    /// So many keys were in what was read so far.
-    fn expect(&mut self, keys: u64) {
-        if let Some(meter) = &self.meter {
-            self.seen.expect(meter.project(keys));
-        }
+        if read == *order { Ok(()) } else { Err(again.changed) }
     }
 
     /// Marks these few by what is remembered.
     fn look_up(&mut self, records: &mut [Record]) {
-        self.expect(self.seen.len() as u64);
         self.hashes.clear();
         self.hashes.extend(records.iter().filter_map(unmarked).map(|key| self.seen.hash(key)));
         if self.hashes.len() > 1 {
             self.seen.touch(self.hashes.iter().copied());
         }
-        let keys = records.iter_mut().filter(|record| matches!(record.content, Content::Key(_)));
+        let keys = records.iter_mut().filter(|record| unmarked(record).is_some());
         for (record, hash) in keys.zip(&self.hashes) {
             if !self.seen.insert(*hash) {
                 repeats(record);
@@ -147,39 +137,29 @@ struct Order {
 }
 
 impl Order {
-    /// How `key` stands to the last one. It becomes the last if it is greater.
-    fn follow(&mut self, key: &str) -> Ordering {
-        let order = key.cmp(&self.last);
-        if order == Ordering::Greater {
-            self.last.clear();
-            self.last.push_str(key);
-            self.keys += 1;
+    /// Marks those at the front that follow in order; how many they are.
+    fn follow(&mut self, records: &mut [Record]) -> usize {
+        let all = records.len();
+        // The last key stays where it is: to copy each would take longer than to compare it.
+        let mut last: Option<usize> = None;
+        let falls = |place: &usize| {
+            let Some(key) = unmarked(&records[*place]) else { return false };
+            let ordering = key.cmp(last.and_then(|last| unmarked(&records[last])).unwrap_or(&self.last));
+            match ordering {
+                Ordering::Greater => {
+                    last = Some(*place);
+                    self.keys += 1;
+                }
+                Ordering::Equal => repeats(&mut records[*place]),
+                Ordering::Less => {}
+            }
+            ordering == Ordering::Less
+        };
+        let in_order = (0..all).find(falls).unwrap_or(all);
+        if let Some(key) = last.and_then(|last| unmarked(&records[last])) {
+            key.clone_into(&mut self.last);
         }
-        order
-    }
-
-    /// Puts all of them into `set`.
-    fn remember<E>(&self, again: Again<E>, set: &mut KeySet) -> Result<(), E> {
-        let mut read = Self::default();
-        let mut hashes = Vec::with_capacity(TOUCHED);
-        for record in (again.records)() {
-            let Content::Key(key) = record?.content else { continue };
-            match read.follow(key.as_str()) {
-                Ordering::Less => return Err(again.changed),
-                Ordering::Equal => continue,
-                Ordering::Greater => hashes.push(set.hash(key.as_str())),
-            }
-            if hashes.len() == TOUCHED || read.keys == self.keys {
-                set.touch(hashes.iter().copied());
-                hashes.drain(..).for_each(|hash| {
-                    set.insert(hash);
-                });
-            }
-            if read.keys == self.keys {
-                break;
-            }
-        }
-        if read == *self { Ok(()) } else { Err(again.changed) }
+        in_order
     }
 }
 

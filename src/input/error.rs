@@ -214,17 +214,19 @@ struct Found {
 }
 
 impl Break {
+    fn new(position: Option<Position>, problem: Problem) -> Self {
+        Self(Box::new(Found { position, problem }))
+    }
+
     pub(super) fn at(position: Position, problem: Problem) -> Self {
-        Self(Box::new(Found { position: Some(position), problem }))
+        Self::new(Some(position), problem)
     }
 
     /// What a failed read means of a source that is packed so.
     pub(super) fn of(self, compression: Compression) -> Self {
         match *self.0 {
-            Found { position, problem: Problem::Read(error) } => {
-                Self(Box::new(Found { position, problem: compression.problem(error) }))
-            }
-            found => Self(Box::new(found)),
+            Found { position, problem: Problem::Read(error) } => Self::new(position, compression.problem(error)),
+            Found { position, problem } => Self::new(position, problem),
         }
     }
 
@@ -235,6 +237,6 @@ impl Break {
 
 impl From<Problem> for Break {
     fn from(problem: Problem) -> Self {
-        Self(Box::new(Found { position: None, problem }))
+        Self::new(None, problem)
     }
 }

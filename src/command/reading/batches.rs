@@ -45,7 +45,7 @@ impl Iterator for Batches {
 }
 
 impl Batches {
-    /// Leaves it empty at the end only.
+    /// Leaves it empty at the end only. Apart, so that what is done for each record stays small.
     #[cold]
     fn refill(&mut self) {
         while self.batch.is_empty()
@@ -132,16 +132,10 @@ mod tests {
     use crate::command::job::Inputs;
     use crate::input::{InputOptions, Source};
 
-    fn of(path: &Path, dedupe: bool) -> Batches {
+    fn of(path: &Path, dedupe: bool) -> Reading {
         let filter = Filter::new(vec!["kept*".to_owned()], Vec::new()).unwrap();
         let (sources, options) = (vec![Source::File(path.to_owned())], InputOptions::default());
-        Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None).records(Notes::Dropped)
-    }
-
-    fn file(folder: &Path, text: &str) -> std::path::PathBuf {
-        let path = folder.join("keys.ndjson");
-        fs::write(&path, text).unwrap();
-        path
+        Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None)
     }
 
     fn letter(record: &Record) -> char {
@@ -156,12 +150,28 @@ mod tests {
     #[test]
     fn every_stage_has_its_say_and_numbers_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let path = file(folder.path(), "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n");
+        let path = folder.path().join("keys.ndjson");
+        fs::write(&path, "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n").unwrap();
         for (dedupe, letters) in [(true, "kidkiidd"), (false, "kikkiikk")] {
-            let records: Vec<_> = of(&path, dedupe).map(Result::unwrap).collect();
+            let records: Vec<_> = of(&path, dedupe).records(Notes::Dropped).map(Result::unwrap).collect();
             assert_eq!(records.iter().map(letter).collect::<String>(), letters);
             assert!(records.iter().map(|record| record.number.get()).eq(1..=8));
         }
+    }
+
+    #[test]
+    fn of_files_many_are_read_at_a_time_and_how_many_is_told_to_whoever_hands_them_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.txt");
+        fs::write(&path, "a\n".repeat(3 * AHEAD)).unwrap();
+        let reading = of(&path, true);
+        let prints = reading.fingerprints().unwrap().unwrap();
+        let mut records = reading.records_unchanged(prints);
+        for number in 1..=3 * AHEAD {
+            assert_eq!(records.next().unwrap().unwrap().number.get(), number as u64);
+            assert_eq!(records.size_hint().0, (3 * AHEAD - number) % AHEAD);
+        }
+        assert!(records.next().is_none());
     }
 
     #[test]
@@ -172,7 +182,7 @@ mod tests {
             for sound in [1, AHEAD, AHEAD + 1, 3 * AHEAD] {
                 let names = (0..i64::try_from(sound).unwrap()).map(|number| format!("key {}\n", 1000 + order * number));
                 fs::write(&path, format!("key\n{}\"never closed\n", names.collect::<String>())).unwrap();
-                let mut records = of(&path, dedupe);
+                let mut records = of(&path, dedupe).records(Notes::Dropped);
                 assert_eq!(records.by_ref().take_while(Result::is_ok).count(), sound, "{order}");
                 assert!(records.next().is_none());
             }
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn of_a_pipe_a_record_is_passed_on_before_the_next_is_asked_for() {
         let (reader, mut writer) = pipe().unwrap();
-        let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true);
+        let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true).records(Notes::Dropped);
         let (sender, arrived) = mpsc::channel();
         let thread =
             thread::spawn(move || records.by_ref().all(|record| sender.send(letter(&record.unwrap())).is_ok()));

@@ -8,6 +8,9 @@ use super::slots::Slots;
 /// Slots that stand in one line of the processor's cache: a hash may be in any of them.
 const LINE: usize = 4;
 
+/// How many slots of a hundred homes' may be taken: beyond that the runs of taken slots become long.
+const LOAD: usize = 85;
+
 /// A hash table with linear probing, line by line. Hashes belong into lines in their order, so a larger table is filled
 /// front to back. It grows by small steps and to any size, because doubling would leave it half empty.
 #[derive(Default)]
@@ -32,7 +35,7 @@ impl Growth {
     /// A table is expected to hold about so many hashes.
     pub(super) fn expect(&mut self, hashes: usize) {
         // As full as it may be, but for three in a hundred: one of a set's tables has that many more than the average.
-        self.wanted = hashes.saturating_mul(103) / (85 * LINE);
+        self.wanted = hashes.saturating_mul(103) / (LOAD * LINE);
     }
 }
 
@@ -63,9 +66,8 @@ impl Table {
         self.slots.touched()
     }
 
-    /// Beyond that the runs of taken slots become long.
     fn is_full(&self) -> bool {
-        (self.used + 1) * 20 > self.homes * LINE * 17
+        (self.used + 1) * 100 > self.homes * LINE * LOAD
     }
 
     fn grow(&mut self, Growth { spare, wanted }: &mut Growth) {
@@ -134,7 +136,7 @@ mod tests {
             assert!((0..100).all(|homes| larger(homes, wanted) > homes), "{wanted}");
         }
         // All tables of a large set grow at about the same time, so the worst decides. No need to fill them.
-        let bytes = |homes, wanted| slots_for(larger(homes, wanted)) * 16 * 20 / (homes * LINE * 17);
+        let bytes = |homes, wanted| slots_for(larger(homes, wanted)) * 16 * 100 / (homes * LINE * LOAD);
         let mut homes = 300;
         while homes < 1 << 28 {
             assert!(bytes(homes, 0) < 24, "{homes}");
