@@ -53,7 +53,10 @@ impl ExitCode {
         match reason {
             StopReason::IoError => Self::Error,
             StopReason::DailyLimit | StopReason::Outage | StopReason::Deadline => Self::Stopped,
-            StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Self::Fatal,
+            StopReason::Unauthorized
+            | StopReason::NamespaceNotFound
+            | StopReason::AccountNotFound
+            | StopReason::UnexpectedResponse => Self::Fatal,
             StopReason::MaxFailures | StopReason::MaxKeys => Self::Guard,
             StopReason::Interrupted => match signal {
                 Some(Signal::Terminate) => Self::Terminated,
@@ -113,6 +116,7 @@ mod tests {
             (StopReason::Deadline, 5),
             (StopReason::Interrupted, 130),
             (StopReason::IoError, 1),
+            (StopReason::UnexpectedResponse, 7),
         ] {
             assert_eq!(ExitCode::for_stop(reason, None).as_u8(), code, "{reason}");
         }

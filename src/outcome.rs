@@ -189,7 +189,7 @@ pub enum StopReason {
     MaxFailures,
     /// `--max-keys` was reached.
     MaxKeys,
-    /// The server could not be reached for too long, or asked for a pause beyond `--max-pause`.
+    /// No request succeeded for longer than `--max-wait`, or the server asked for a longer pause.
     Outage,
     /// `--deadline` came.
     Deadline,
@@ -197,6 +197,8 @@ pub enum StopReason {
     Interrupted,
     /// An input or the report could not be read or written.
     IoError,
+    /// Before anything had worked: the server's certificate is not trusted, or its response is not the API's.
+    UnexpectedResponse,
 }
 
 impl StopReason {
@@ -213,6 +215,7 @@ impl StopReason {
             Self::Deadline => "deadline",
             Self::Interrupted => "interrupted",
             Self::IoError => "io_error",
+            Self::UnexpectedResponse => "unexpected_response",
         }
     }
 }

@@ -31,11 +31,11 @@ pub enum Answer {
     Absent(Refusal),
     /// Refused for good: sending it again would not help this key, others may fare better.
     Refused(Refusal),
-    /// 429: everybody has to pause.
+    /// 429, or another temporary status with `Retry-After`: every worker pauses, and no key loses a retry.
     Throttled {
         /// What the server said.
-        refusal: Refusal,
-        /// How long it asked for; `None` where it said nothing that can be believed.
+        trouble: Trouble,
+        /// How long it asked for; `None` if it gave no credible time.
         pause: Option<Duration>,
     },
     /// Code 10048: the free plan's deletes of this day are used up.
@@ -43,12 +43,7 @@ pub enum Answer {
     /// No request of this job can succeed.
     Fatal(Fatal, Refusal),
     /// It may succeed later.
-    Passing {
-        /// What happened.
-        trouble: Trouble,
-        /// `Retry-After`, where the answer had a believable one.
-        retry_after: Option<Duration>,
-    },
+    Passing(Trouble),
     /// A kept-alive connection turned out to be closed: nothing was answered, and a fresh one may serve at once.
     Stale(String),
 }
@@ -75,6 +70,32 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// No response came, for this reason.
+    pub fn without_response(message: impl Into<String>) -> Self {
+        Self { http_status: None, code: None, message: message.into() }
+    }
+}
+
+impl Trouble {
+    /// No response came, for this reason.
+    pub fn no_answer(message: impl Into<String>) -> Self {
+        Self::NoAnswer(Refusal::without_response(message))
+    }
+
+    /// What happened, in the server's words or ours.
+    pub fn refusal(&self) -> &Refusal {
+        let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
+        refusal
+    }
+
+    /// As [`Trouble::refusal`].
+    pub fn refusal_mut(&mut self) -> &mut Refusal {
+        let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
+        refusal
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.http_status, self.code) {
@@ -88,8 +109,11 @@ impl fmt::Display for Refusal {
 /// A failure that may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// The server said so (a 5xx, say): the request was refused.
+    /// The API said so in its envelope (a 500, say): the request was refused.
     Refused(Refusal),
-    /// Nothing readable came back (refused, reset, timed out, truncated): it may or may not have been done.
-    NoAnswer(String),
+    /// No conclusive response (refused, reset, timed out, truncated, a gateway's 502): it may or may not have been done.
+    NoAnswer(Refusal),
+    /// Not the API: its certificate is not trusted, or the response has no envelope (a portal's or a firewall's page, a
+    /// redirect). Before anything has worked this stops the job; later it is an outage.
+    Unexpected(Refusal),
 }

@@ -37,8 +37,26 @@ pub enum BulkEndpoint {
 pub struct BulkReply {
     /// What was said of all of its keys.
     pub reply: Reply,
-    /// Where it succeeded, the keys that it did not delete all the same, to be sent again.
-    pub left: Vec<Box<str>>,
+    /// Which of them were processed.
+    pub accounting: Accounting,
+}
+
+/// Which keys of a bulk call were processed, as `result` says; honoured whatever the status of the response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accounting {
+    /// The counts add up: all keys were processed but these, which are to be sent again.
+    Complete {
+        /// Names of the call, each once.
+        unprocessed: Vec<Box<str>>,
+    },
+    /// The response does not account for the keys, or contradicts itself: nothing is known of any of them.
+    Missing,
+}
+
+impl BulkReply {
+    fn unaccounted(reply: Reply) -> Self {
+        Self { reply, accounting: Accounting::Missing }
+    }
 }
 
 /// `result` of a bulk call; both may be missing, and then nothing was left.
@@ -71,16 +89,16 @@ impl Client {
     ) -> BulkReply {
         let url = match url {
             Ok(url) => url,
-            Err(error) => return BulkReply { reply: unsent(error.to_string()), left: Vec::new() },
+            Err(error) => return BulkReply::unaccounted(unsent(error.to_string())),
         };
         let ask = Ask { body: Some(body), ..Ask::new(call, method, url) };
         let (reply, body) = self.http().attempt(ask).await;
         if reply.answer != Answer::Success {
-            return BulkReply { reply, left: Vec::new() };
+            return BulkReply::unaccounted(reply);
         }
         match account(keys, &body) {
-            Ok(left) => BulkReply { reply, left },
-            Err(what) => BulkReply { reply: Reply { answer: no_answer(what), ..reply }, left: Vec::new() },
+            Ok(unprocessed) => BulkReply { reply, accounting: Accounting::Complete { unprocessed } },
+            Err(what) => BulkReply::unaccounted(Reply { answer: no_answer(what), ..reply }),
         }
     }
 }

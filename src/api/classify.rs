@@ -180,7 +180,7 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
     let meaning = fault.and_then(meaning_of);
     let throttled = |envelope: Result<Envelope, String>, refusal| Answer::Throttled {
         pause: head.advice.pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
-        refusal,
+        trouble: Trouble::Refused(refusal),
     };
     if meaning == Some(Meaning::TooManyBulkCalls) {
         return throttled(envelope, refusal);
@@ -251,11 +251,15 @@ fn not_accepted(head: &Head, envelope: Result<Envelope, String>, meaning: Option
 }
 
 fn unreadable(head: &Head, why: &str) -> Answer {
-    passing(head, Trouble::NoAnswer(format!("HTTP {}, but {why}", head.status)))
+    let message = format!("HTTP {}, but {why}", head.status);
+    passing(head, Trouble::NoAnswer(Refusal { http_status: Some(head.status), code: None, message }))
 }
 
 fn passing(head: &Head, trouble: Trouble) -> Answer {
-    Answer::Passing { trouble, retry_after: head.advice.retry_after }
+    match head.advice.retry_after {
+        Some(pause) => Answer::Throttled { trouble, pause: Some(pause) },
+        None => Answer::Passing(trouble),
+    }
 }
 
 /// Not the API but something in front of it: a page for people, a challenge, or the bare text of an edge error.

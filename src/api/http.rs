@@ -283,20 +283,21 @@ pub(crate) fn unsent(message: String) -> Reply {
 }
 
 pub(crate) fn no_answer(what: String) -> Answer {
-    Answer::Passing { trouble: Trouble::NoAnswer(what), retry_after: None }
+    Answer::Passing(Trouble::no_answer(what))
 }
 
 /// The one text of an answer that may hold a server's words.
 fn text_mut(answer: &mut Answer) -> Option<&mut String> {
     match answer {
         Answer::Success => None,
-        Answer::Stale(text) | Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => Some(text),
+        Answer::Stale(text) => Some(text),
+        Answer::Throttled { trouble, .. } | Answer::Passing(trouble) => Some(&mut trouble.refusal_mut().message),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
-        | Answer::Throttled { refusal, .. }
-        | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal)
-        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => Some(&mut refusal.message),
+        | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal) => {
+            Some(&mut refusal.message)
+        }
     }
 }
 

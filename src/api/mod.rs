@@ -35,7 +35,7 @@ mod values;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
-pub use bulk::{BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
+pub use bulk::{Accounting, BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub(crate) use http::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};

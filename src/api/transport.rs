@@ -41,7 +41,7 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
     if stage == Stage::Connected && causes(error).any(is_closed_unanswered) {
         return Answer::Stale(text);
     }
-    Answer::Passing { trouble: Trouble::NoAnswer(text), retry_after: None }
+    Answer::Passing(Trouble::no_answer(text))
 }
 
 fn refused(message: String) -> Answer {
@@ -135,7 +135,7 @@ mod tests {
         match answer {
             Answer::Stale(_) => "stale",
             Answer::Refused(_) => "refused",
-            Answer::Passing { trouble: Trouble::NoAnswer(_), retry_after: None } => "no answer",
+            Answer::Passing(Trouble::NoAnswer(_)) => "no answer",
             _ => "other",
         }
     }

@@ -44,12 +44,13 @@ pub struct RequestArgs {
     #[arg(value_parser = some_duration, hide_short_help = true)]
     pub timeout: Duration,
 
-    /// The longest pause that is waited out
+    /// Stop after DURATION without a successful request
     ///
-    /// Where the server asks for a longer one (429), the job stops (exit code 5).
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_PAUSE", default_value = "15m")]
+    /// Counts pauses that the server asks for, outages and responses that never come, from the first request on; not the
+    /// time spent on --rate, input or the prompt. If the server asks for a longer pause, the job stops at once (exit code 5).
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_WAIT", default_value = "15m")]
     #[arg(value_parser = duration, hide_short_help = true)]
-    pub max_pause: Duration,
+    pub max_wait: Duration,
 
     /// Stop after DURATION, with what is in flight finished
     ///
@@ -94,14 +95,6 @@ pub struct PaceArgs {
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
-
-    /// The longest outage that is waited out
-    ///
-    /// While the server cannot be reached or answers nothing but errors, only a probe is sent now and then, and no key
-    /// loses a retry. After so long the job stops (exit code 5).
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_OUTAGE", default_value = "15m")]
-    #[arg(value_parser = duration, hide_short_help = true)]
-    pub max_outage: Duration,
 
     /// How long a stopping job waits for requests in flight
     ///

@@ -178,8 +178,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         },
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
         timeout: args.pace.requests.timeout,
-        max_pause: args.pace.requests.max_pause,
-        max_outage: args.pace.max_outage,
+        max_wait: args.pace.requests.max_wait,
         max_failures: args.safety.max_failures.map(|limit| match limit {
             MaxFailures::Count(count) => FailureLimit::Count(count),
             MaxFailures::Share(percent) => FailureLimit::Percent(percent),
@@ -258,13 +257,9 @@ fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
         json: args.json,
         quiet: args.output.log.quiet,
         rates: rates(args.requests.rates),
-        retry: RetryPolicy {
-            retries: args.requests.retries,
-            longest_asked: args.requests.max_pause,
-            ..RetryPolicy::default()
-        },
+        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
         timeout: args.requests.timeout,
-        max_pause: args.requests.max_pause,
+        max_wait: args.requests.max_wait,
         deadline: args.requests.deadline,
         progress,
         lines: line_format(args.output.log.log_format),
@@ -296,7 +291,7 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
         rates: rates(args.requests.rates),
         retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
         timeout: args.requests.timeout,
-        max_pause: args.requests.max_pause,
+        max_wait: args.requests.max_wait,
         deadline: args.requests.deadline,
         progress,
         lines: line_format(args.output.log.log_format),
@@ -352,7 +347,7 @@ fn patience(args: RequestArgs) -> Patience {
         rates: rates(args.rates),
         retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
         timeout: args.timeout,
-        max_pause: args.max_pause,
+        max_wait: args.max_wait,
         deadline: args.deadline,
     }
 }

@@ -9,11 +9,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::api::answer::Reply;
 use crate::exit::ExitCode;
 use crate::outcome::StopReason;
-use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
-use crate::pipeline::state::Totals;
 use crate::pipeline::{RetryPolicy, Stop};
-use crate::quota::{Budget, Rate};
+use crate::quota::Rate;
 use crate::terminal::{Shown, duration};
 
 use super::closing::advice;
@@ -30,33 +29,30 @@ pub struct Patience {
     /// How long one attempt may take.
     pub timeout: Duration,
     /// The longest pause that is waited out.
-    pub max_pause: Duration,
+    pub max_wait: Duration,
     /// How long all calls together may take.
     pub deadline: Option<Duration>,
 }
 
-/// What calls draw on and count into.
-pub(super) struct Calls<'a> {
-    pub(super) budget: &'a mut Budget,
-    pub(super) totals: &'a mut Totals,
-    pub(super) rng: &'a mut StdRng,
-    pub(super) retry: RetryPolicy,
-    pub(super) max_pause: Duration,
-}
+impl Calls {
+    /// Calls of a job that makes its first request now.
+    pub(super) fn start(rates: &[Rate], policy: RetryPolicy, max_wait: Duration) -> Self {
+        Self::new(rates, policy, max_wait, StdRng::from_rng(&mut rand::rng()))
+    }
 
-impl Calls<'_> {
-    /// Makes a call until it has a result; `what` cannot be had meanwhile.
+    /// Makes a call until it has a result; `what` cannot be read meanwhile.
     pub(super) async fn make<T, Fut>(&mut self, what: &str, call: impl Fn() -> Fut) -> Result<T, Failed>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let policy = RetryPolicy { longest_asked: self.max_pause, ..self.retry };
-        let tell = |waiting: Waiting<'_>| {
-            let (error, wait) = (waiting.verdict.to_string(), duration(waiting.wait));
-            tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(&error));
-        };
-        patiently(self.budget, &policy, self.max_pause, self.rng, self.totals, tell, call).await
+        self.call_with_retry(|waiting| warn(what, &waiting), call).await
     }
+}
+
+/// `what` cannot be read yet.
+pub(super) fn warn(what: &str, waiting: &Waiting<'_>) {
+    let (error, wait) = (waiting.verdict.to_string(), duration(waiting.wait));
+    tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(&error));
 }
 
 /// The end of a job that needs `what`, which the server is there for and does not give.
@@ -73,19 +69,13 @@ pub(super) fn refused(what: &str, verdict: &Verdict, otherwise: StopReason) -> S
 /// Runs a command that makes nothing but single calls, to its end, a signal or the deadline.
 pub(super) fn ask<T>(
     patience: &Patience,
-    work: impl AsyncFnOnce(&mut Calls<'_>) -> Result<T, Stop>,
+    work: impl AsyncFnOnce(&mut Calls) -> Result<T, Stop>,
 ) -> Result<Result<T, Stop>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Error::system("start the runtime"))?.block_on(async {
         let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
         let started = Instant::now();
-        let mut calls = Calls {
-            budget: &mut Budget::new(&patience.rates, started),
-            totals: &mut Totals::default(),
-            rng: &mut StdRng::from_rng(&mut rand::rng()),
-            retry: patience.retry,
-            max_pause: patience.max_pause,
-        };
+        let mut calls = Calls::start(&patience.rates, patience.retry, patience.max_wait);
         let deadline = patience.deadline.map(|deadline| started + deadline);
         Ok(tokio::select! {
             done = work(&mut calls) => done,

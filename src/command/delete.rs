@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use futures::future::OptionFuture;
 use indicatif::MultiProgress;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -18,18 +16,18 @@ use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
 use crate::outcome::{Settled, StopReason};
+use crate::pipeline::call::Calls;
 use crate::pipeline::state::{State, Totals};
-use crate::pipeline::{Course, End, Options, Pages as _, RetryPolicy, Stop, run as run_pipeline};
+use crate::pipeline::{Course, End, Options, Pages as _, Stop, run as run_pipeline};
 use crate::plan::outline::Outline;
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
-use crate::quota::{Budget, least_time};
+use crate::quota::least_time;
 use crate::record::{Content, Record};
 use crate::report::{self, Journal, ReportError, Writer, Written};
 use crate::terminal::{Shown, duration};
 
 use super::answering::{Answering, Keeping};
-use super::asking::Calls;
 use super::closing::Closing;
 use super::dry_run::{discard, notes as dry_run_notes};
 use super::error::Error;
@@ -93,24 +91,24 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let mut sending = Sending {
-        budget: Budget::new(&job.rates, Instant::now()),
-        totals: Totals::default(),
-        rng: StdRng::from_rng(&mut rand::rng()),
-    };
+    let mut sending = Sending { calls: Calls::start(&job.rates, job.retry, job.max_wait), began: None };
     let met = if look.nothing_to_send {
         None
     } else {
-        match runtime.block_on(preflight::within(job.deadline, sending.meet(job, rehearsal.as_ref()))) {
+        let began = *sending.began.insert(Instant::now());
+        let deadline = job.deadline.map(|deadline| began + deadline);
+        match runtime.block_on(preflight::within(deadline, sending.meet(job, rehearsal.as_ref()))) {
             Ok(met) => Some(met),
-            Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.totals, &stop)),
+            Err(Missed::Stop(stop)) => {
+                return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &stop));
+            }
             Err(Missed::Error(error)) => return Err(error),
         }
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
-        match runtime.block_on(sending.page(job, &met.client, pages)) {
+        match runtime.block_on(sending.page(&met.client, pages)) {
             Ok(records) => *first = records,
-            Err(stop) => return watch.close(before(job, None, sending.totals, &stop)),
+            Err(stop) => return watch.close(before(job, None, sending.calls.totals, &stop)),
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -194,9 +192,9 @@ struct Ended {
 
 /// What all requests of a job draw on, the first one included.
 struct Sending {
-    budget: Budget,
-    totals: Totals,
-    rng: StdRng,
+    calls: Calls,
+    /// When the first request was made.
+    began: Option<Instant>,
 }
 
 /// The namespace, found and seen, and the way to it.
@@ -214,29 +212,21 @@ impl Met {
 
 impl Sending {
     async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>) -> Result<Met, Missed> {
-        let mut calls = Calls {
-            budget: &mut self.budget,
-            totals: &mut self.totals,
-            rng: &mut self.rng,
-            retry: job.retry,
-            max_pause: job.max_pause,
-        };
+        let calls = &mut self.calls;
         let connection = match (rehearsal, &job.mode) {
             (Some(rehearsal), _) => rehearsal.connection()?,
-            (None, Mode::Real(connection) | Mode::Check(connection)) => {
-                locate(connection, job.timeout, &mut calls).await?
-            }
+            (None, Mode::Real(connection) | Mode::Check(connection)) => locate(connection, job.timeout, calls).await?,
             (None, Mode::DryRun | Mode::Rehearsal) => {
                 return Err(Error::Usage("a dry run has no connection".to_owned()).into());
             }
         };
         let client = client(&connection, job.timeout, job.concurrency)?;
-        let namespace = preflight::namespace(&mut calls, &client).await.map_err(Missed::Stop)?;
+        let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
         Ok(Met { connection, client, namespace })
     }
 
-    async fn page(&mut self, job: &Job, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
-        next_page(job, client, pages, (&mut self.budget, &mut self.totals, &mut self.rng), |_| {}).await
+    async fn page(&mut self, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
+        next_page(client, pages, &mut self.calls, |_| {}).await
     }
 
     fn run(
@@ -261,9 +251,11 @@ impl Sending {
             in_bulk: matches!(job.course(), Course::Delete | Course::CheckAndDelete)
                 .then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
-        let state = State::new(options(job, Instant::now()), &parts.approved, self.budget, self.rng);
+        let Calls { budget, rng, max_wait, totals, .. } = self.calls;
+        let options = options(job, self.began.unwrap_or_else(Instant::now));
+        let state = State::new(options, &parts.approved, budget, rng).after_preflight(max_wait);
         let answering = parts.answering;
-        watch.sent_before(&self.totals);
+        watch.sent_before(&totals);
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
             let answer = answering.clone().answer(request);
@@ -308,9 +300,9 @@ impl Sending {
                 never = watch.keep() => match never {},
             };
             progress.borrow_mut().finish();
-            end.totals.requests += self.totals.requests;
-            end.totals.retries += self.totals.retries;
-            end.totals.throttled += self.totals.throttled;
+            end.totals.requests += totals.requests;
+            end.totals.retries += totals.retries;
+            end.totals.throttled += totals.throttled;
             let kept = match parts.backup {
                 Some(writer) => Some(writer.finish().await?),
                 None => None,
@@ -320,19 +312,19 @@ impl Sending {
     }
 }
 
-fn options(job: &Job, now: Instant) -> Options {
+fn options(job: &Job, began: Instant) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,
         course: job.course(),
-        retry: RetryPolicy { longest_asked: job.max_pause, ..job.retry },
-        max_pause: job.max_pause,
-        max_outage: job.max_outage,
+        retry: job.retry,
+        max_wait: job.max_wait,
         max_failures: job.max_failures,
         // Nothing is tried out where nothing is deleted.
         canary: job.canary.filter(|_| job.course() != Course::Check).unwrap_or(0),
-        deadline: job.deadline.map(|deadline| now + deadline),
+        deadline: job.deadline.map(|deadline| began + deadline),
         grace: job.grace,
+        ..Options::default()
     }
 }
 

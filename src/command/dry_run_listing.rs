@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
 
 use indicatif::MultiProgress;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -13,16 +11,15 @@ use crate::api::Client;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Settled, Status, StopReason};
+use crate::pipeline::call::Calls;
 use crate::pipeline::call::Waiting;
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
 use crate::plan::Plan;
 use crate::plan::outline::Outline;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
-use crate::quota::Budget;
 use crate::report;
 
-use super::asking::Calls;
 use super::closing::Closing;
 use super::delete::stopped_before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
@@ -42,19 +39,15 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let opened = Opened::new(job)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let mut budget = Budget::new(&job.rates, start);
-    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
-    let mut calls =
-        Calls { budget: &mut budget, totals: &mut totals, rng: &mut rng, retry: job.retry, max_pause: job.max_pause };
+    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let connection = match runtime.block_on(locate(&wanted.connection, job.timeout, &mut calls)) {
         Ok(connection) => connection,
-        Err(Missed::Stop(stop)) => return stopped_before(job, None, totals, &stop),
+        Err(Missed::Stop(stop)) => return stopped_before(job, None, calls.totals, &stop),
         Err(Missed::Error(error)) => return Err(error),
     };
     let client = client(&connection, job.timeout, job.concurrency)?;
     let pages = NamespacePages::new(wanted);
-    let mut survey =
-        Survey { job, client, pages, budget, rng, totals, plan: Plan::default(), outline: Outline::default() };
+    let mut survey = Survey { job, client, pages, calls, plan: Plan::default(), outline: Outline::default() };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -82,11 +75,11 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         more.extend(discard(&mut report));
     }
     let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
-    let Survey { totals, plan, outline, .. } = survey;
+    let Survey { calls, plan, outline, .. } = survey;
     more.extend(notes(job));
     Closing {
         job,
-        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals },
+        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),
@@ -102,9 +95,7 @@ struct Survey<'a> {
     job: &'a Job,
     client: Client,
     pages: NamespacePages,
-    budget: Budget,
-    rng: StdRng,
-    totals: Totals,
+    calls: Calls,
     plan: Plan<Box<Broken>>,
     outline: Outline,
 }
@@ -131,8 +122,7 @@ impl Survey<'_> {
                 let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
                 progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
             };
-            let sending = (&mut self.budget, &mut self.totals, &mut self.rng);
-            let records = match next_page(self.job, &self.client, &mut self.pages, sending, on_wait).await {
+            let records = match next_page(&self.client, &mut self.pages, &mut self.calls, on_wait).await {
                 Ok(records) => records,
                 Err(stop) => return Some(stop),
             };

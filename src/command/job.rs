@@ -61,10 +61,8 @@ pub struct Job {
     pub retry: RetryPolicy,
     /// How long one attempt may take.
     pub timeout: Duration,
-    /// The longest pause that is waited out.
-    pub max_pause: Duration,
-    /// The longest outage that is waited out.
-    pub max_outage: Duration,
+    /// The longest time without a successful request.
+    pub max_wait: Duration,
     /// How many failures end the job.
     pub max_failures: Option<FailureLimit>,
     /// So many keys go alone before the rest.

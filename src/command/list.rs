@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -18,15 +16,14 @@ use crate::exit::ExitCode;
 use crate::key::KeyName;
 use crate::listing::{Bookmark, Encoder, Format, Lister, Prefixes, Selection, Unfit};
 use crate::outcome::StopReason;
-use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
-use crate::quota::{Budget, Rate};
+use crate::quota::Rate;
 use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::asking::Calls;
 use super::closing::{advice, print};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
@@ -74,7 +71,7 @@ pub struct ListJob {
     /// How long one attempt may take.
     pub timeout: Duration,
     /// The longest pause that is waited out.
-    pub max_pause: Duration,
+    pub max_wait: Duration,
     /// How long the listing may take.
     pub deadline: Option<Duration>,
     /// Whether progress is shown.
@@ -96,16 +93,13 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let started = Instant::now();
-    let mut budget = Budget::new(&job.rates, started);
-    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
-    let mut calls =
-        Calls { budget: &mut budget, totals: &mut totals, rng: &mut rng, retry: job.retry, max_pause: job.max_pause };
+    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let connection = match runtime.block_on(locate(&job.connection, job.timeout, &mut calls)) {
         Ok(connection) => connection,
         Err(Missed::Error(error)) => return Err(error),
         Err(Missed::Stop(stop)) => {
             let summary = Summary {
-                totals: &totals,
+                totals: &calls.totals,
                 elapsed: started.elapsed(),
                 listed: 0,
                 withheld: 0,
@@ -128,9 +122,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         client,
         selection,
         lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
-        budget,
-        rng,
-        totals,
+        calls,
         encoder,
         withheld_before: mark.withheld,
         unsendable: None,
@@ -152,9 +144,7 @@ struct Run<'a> {
     client: Client,
     selection: Selection,
     lister: Lister,
-    budget: Budget,
-    rng: StdRng,
-    totals: Totals,
+    calls: Calls,
     encoder: Encoder,
     withheld_before: u64,
     /// How many listed names no request can carry, with the first.
@@ -242,9 +232,7 @@ impl Run<'_> {
             tracing::warn!("no page yet: {}; trying again in {time}", Shown(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
         };
-        let (policy, most) = (&self.job.retry, self.job.max_pause);
-        let call = || self.client.page(request);
-        let page = patiently(&mut self.budget, policy, most, &mut self.rng, &mut self.totals, tell, call).await;
+        let page = self.calls.call_with_retry(tell, || self.client.page(request)).await;
         if waiting.get() {
             progress.borrow_mut().on(&Event::Running);
         }
@@ -306,7 +294,7 @@ impl Run<'_> {
             tracing::warn!("{} ({first:?} first) cannot be sent in a request", counted(*count, "listed name"));
         }
         let summary = Summary {
-            totals: &self.totals,
+            totals: &self.calls.totals,
             elapsed,
             listed: self.mark.keys,
             withheld,

@@ -7,10 +7,10 @@ use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
-use crate::pipeline::call::Failed;
+use crate::pipeline::call::{Calls, Failed};
 use crate::terminal::counted;
 
-use super::asking::{Calls, refused};
+use super::asking::refused;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
 
@@ -39,7 +39,7 @@ impl<E: Into<Error>> From<E> for Missed {
 pub(super) async fn locate(
     connection: &Connection<NamespaceRef>,
     timeout: Duration,
-    calls: &mut Calls<'_>,
+    calls: &mut Calls,
 ) -> Result<Connection, Missed> {
     let title = match &connection.namespace {
         NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
@@ -59,7 +59,7 @@ pub(super) async fn locate(
 
 /// Every namespace of an account, in the server's order.
 pub(super) async fn all(
-    calls: &mut Calls<'_>,
+    calls: &mut Calls,
     client: &AccountClient,
     account: &AccountId,
 ) -> Result<Vec<Namespace>, Stop> {

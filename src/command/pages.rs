@@ -1,21 +1,17 @@
 //! The wanted keys of a namespace as records, a page at a time.
 
-use rand::Rng;
-
 use crate::api::{Client, ListedKey, Page, PageRequest};
 use crate::key::KeyName;
 use crate::listing::{Lister, Position, Selection, Unordered};
 use crate::outcome::StopReason;
-use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
-use crate::pipeline::state::Totals;
-use crate::pipeline::{Pages, RetryPolicy, Stop};
-use crate::quota::Budget;
+use crate::pipeline::{Pages, Stop};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Shown, duration};
 
-use super::job::{Job, Wanted};
+use super::job::Wanted;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
 /// no two parts give the same number.
@@ -107,20 +103,18 @@ pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {
 /// # Errors
 /// The [`Stop`] that ends the listing.
 pub(super) async fn next_page(
-    job: &Job,
     client: &Client,
     pages: &mut NamespacePages,
-    (budget, totals, rng): (&mut Budget, &mut Totals, &mut impl Rng),
+    calls: &mut Calls,
     mut on_wait: impl FnMut(&Waiting<'_>),
 ) -> Result<Vec<Record>, Stop> {
-    let policy = RetryPolicy { longest_asked: job.max_pause, ..job.retry };
     let tell = |waiting: Waiting<'_>| {
         let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
         tracing::warn!("no page yet: {}; trying again in {wait}", Shown(error));
         on_wait(&waiting);
     };
     let Some(request) = pages.request() else { return Ok(Vec::new()) };
-    match patiently(budget, &policy, job.max_pause, rng, totals, tell, || client.page(&request)).await {
+    match calls.call_with_retry(tell, || client.page(&request)).await {
         Ok(page) => pages.accept(page),
         Err(Failed::Stop(stop)) => Err(stop),
         Err(Failed::Refused(verdict)) => pages.refused(&verdict).map(|()| Vec::new()),

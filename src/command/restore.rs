@@ -8,8 +8,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,16 +16,14 @@ use crate::api::{Client, MAX_GET_KEYS, MAX_PUT_KEYS};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Detail, Settled, Status, StopReason};
-use crate::pipeline::call::{Failed, Waiting, patiently};
+use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
-use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
-use crate::quota::{Budget, Rate};
+use crate::quota::Rate;
 use crate::report::{self, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
-use super::asking::Calls;
 use super::confirm::{self, Action, Confirmation, ToType};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, ReportTo};
@@ -86,7 +82,7 @@ pub struct RestoreJob {
     /// How long one attempt may take.
     pub timeout: Duration,
     /// The longest pause that is waited out.
-    pub max_pause: Duration,
+    pub max_wait: Duration,
     /// How long the job may take.
     pub deadline: Option<Duration>,
     /// Whether progress is shown.
@@ -102,11 +98,10 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let plan = Plan::of(&job.files, opened.journal)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let mut budget = Budget::new(&job.rates, Instant::now());
-    let (mut totals, mut rng) = (Totals::default(), StdRng::from_rng(&mut rand::rng()));
+    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let mut closing = Closing {
         job,
-        totals,
+        totals: calls.totals,
         records: plan.records,
         elapsed: Duration::ZERO,
         stop: None,
@@ -114,25 +109,17 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         namespace: None,
     };
     let client = match &job.connection {
-        Some(connection) if plan.keys > 0 => {
-            let mut calls = Calls {
-                budget: &mut budget,
-                totals: &mut totals,
-                rng: &mut rng,
-                retry: job.retry,
-                max_pause: job.max_pause,
-            };
-            match runtime.block_on(connect(job, connection, &plan, &mut calls)) {
-                Ok((client, namespace)) => {
-                    closing.namespace = Some(namespace);
-                    Some(client)
-                }
-                Err(Missed::Error(error)) => return Err(error),
-                Err(Missed::Stop(stop)) => {
-                    return Closing { totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say();
-                }
+        Some(connection) if plan.keys > 0 => match runtime.block_on(connect(job, connection, &plan, &mut calls)) {
+            Ok((client, namespace)) => {
+                closing.namespace = Some(namespace);
+                Some(client)
             }
-        }
+            Err(Missed::Error(error)) => return Err(error),
+            Err(Missed::Stop(stop)) => {
+                return Closing { totals: calls.totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing }
+                    .say();
+            }
+        },
         _ => None,
     };
     let (rows, writer) = match opened.destination {
@@ -154,12 +141,11 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let mut run = Run {
         job,
         client,
-        budget,
-        rng,
-        totals,
+        calls,
         rows,
         progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
         in_flight: Vec::new(),
+        began: started,
         stopping: Rc::default(),
     };
     let mut stop = runtime.block_on(run.finish(&plan))?;
@@ -170,7 +156,7 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         stop = Some(Stop::new(StopReason::IoError, Error::from(error).story()));
     }
     run.progress.borrow_mut().finish();
-    Closing { totals: run.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say()
+    Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say()
 }
 
 /// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
@@ -178,7 +164,7 @@ async fn connect(
     job: &RestoreJob,
     connection: &Connection<NamespaceRef>,
     plan: &Plan,
-    calls: &mut Calls<'_>,
+    calls: &mut Calls,
 ) -> Result<(Client, String), Missed> {
     let connection = locate(connection, job.timeout, calls).await?;
     let client = client(&connection, job.timeout, 1)?;
@@ -215,14 +201,14 @@ struct Run<'a> {
     job: &'a RestoreJob,
     /// None where nothing is sent.
     client: Option<Client>,
-    budget: Budget,
-    rng: StdRng,
-    totals: Totals,
+    calls: Calls,
     /// None where there is no report.
     rows: Option<mpsc::Sender<Settled>>,
     progress: Rc<RefCell<Progress>>,
     /// What the write under way holds.
     in_flight: Vec<Item>,
+    /// When the first request was made.
+    began: Instant,
     /// No new request is made.
     stopping: Rc<Cell<bool>>,
 }
@@ -232,7 +218,7 @@ impl Run<'_> {
     /// one under way has some time left.
     async fn finish(&mut self, plan: &Plan) -> Result<Option<Stop>, Error> {
         let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
-        let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
+        let deadline = self.job.deadline.map(|deadline| self.began + deadline);
         let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
         let mut asked: Option<Stop> = None;
         let stop = {
@@ -280,7 +266,7 @@ impl Run<'_> {
         for found in plan.records(&self.job.files) {
             match found.map_err(|error| Stop::new(StopReason::IoError, error.to_string()))? {
                 Found::Settled => {
-                    self.totals.resumed += 1;
+                    self.calls.totals.resumed += 1;
                     self.progress.borrow_mut().on(&Event::Resumed);
                 }
                 Found::Unsent(row) => self.hand_over(row).await?,
@@ -313,8 +299,7 @@ impl Run<'_> {
         if self.stopping.get() {
             return Err(Failed::Stop(Stop::new(StopReason::Interrupted, "the job is to end")));
         }
-        let (progress, policy, most) =
-            (&self.progress, RetryPolicy { longest_asked: self.job.max_pause, ..self.job.retry }, self.job.max_pause);
+        let progress = &self.progress;
         let waited = Cell::new(false);
         let tell = |waiting: Waiting<'_>| {
             waited.set(true);
@@ -324,7 +309,7 @@ impl Run<'_> {
             tracing::warn!("{}; trying again in {time}", Shown(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
         };
-        let result = patiently(&mut self.budget, &policy, most, &mut self.rng, &mut self.totals, tell, call).await;
+        let result = self.calls.call_with_retry(tell, call).await;
         if waited.get() {
             self.progress.borrow_mut().on(&Event::Running);
         }
@@ -332,7 +317,7 @@ impl Run<'_> {
     }
 
     fn count_attempts(&self, items: &mut [Item], before: u64) {
-        let made = u32::try_from(self.totals.requests - before).unwrap_or(u32::MAX);
+        let made = u32::try_from(self.calls.totals.requests - before).unwrap_or(u32::MAX);
         for item in items {
             item.attempts = item.attempts.saturating_add(made);
         }
@@ -365,7 +350,7 @@ impl Run<'_> {
     }
 
     async fn hand_over(&mut self, row: Settled) -> Result<(), Stop> {
-        self.totals.tally.add(row.status);
+        self.calls.totals.tally.add(row.status);
         self.progress.borrow_mut().on(&Event::Settled(row.status));
         match &self.rows {
             Some(rows) if rows.send(row).await.is_err() => {

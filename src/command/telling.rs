@@ -41,7 +41,7 @@ impl Teller {
         }
         let wait = duration(until.saturating_duration_since(Instant::now()));
         match (cause, first) {
-            (PauseCause::Throttled, _) => tracing::warn!("the server answered 429: nothing is sent for {wait}"),
+            (PauseCause::Throttled, _) => tracing::warn!("throttled by the server: nothing is sent for {wait}"),
             (PauseCause::Rate, _) => tracing::info!("the rate is used up: nothing is sent for {wait}"),
             (PauseCause::Outage, true) => {
                 tracing::warn!("the server is down or cannot be reached: nothing is sent but a probe now and then");

@@ -9,10 +9,11 @@ use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
+use crate::pipeline::call::Calls;
 use crate::pipeline::call::Failed;
 use crate::terminal::{Shown, counted};
 
-use super::asking::{Calls, Patience, ask, refused};
+use super::asking::{Patience, ask, refused};
 use super::closing::print;
 use super::error::Error;
 use super::job::{Access, Connection, NamespaceRef};
@@ -115,7 +116,7 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
-async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found: &mut Found) -> Result<(), Missed> {
+async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &mut Found) -> Result<(), Missed> {
     match &job.access.credentials {
         Credentials::Token(_) => token(job, api, calls, found).await.map_err(Missed::Stop)?,
         Credentials::GlobalKey { .. } => {
@@ -162,7 +163,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found
 
 /// Verifies the token as a user's and, where it is not known there, as the account's own; reads its policies where it
 /// may.
-async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, found: &mut Found) -> Result<(), Stop> {
+async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &mut Found) -> Result<(), Stop> {
     let (owner, status) = match verified(api, Owner::User, calls).await? {
         Ok(verified) => verified,
         Err(refused) => {
@@ -188,7 +189,7 @@ async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls<'_>, foun
 async fn verified(
     api: &AccountClient,
     owner: Owner,
-    calls: &mut Calls<'_>,
+    calls: &mut Calls,
 ) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
     let status = calls.make("the token's status", || api.verify(&owner)).await;
     Ok(heard(status.map_err(|failed| stop(failed, "the token's status")))?.map(|status| (owner, status)))
@@ -197,7 +198,7 @@ async fn verified(
 async fn read(
     job: &WhoamiJob,
     connection: &Connection,
-    calls: &mut Calls<'_>,
+    calls: &mut Calls,
 ) -> Result<Result<Namespace, String>, Missed> {
     let client = namespace_client(connection, job.patience.timeout, 1)?;
     let seen = heard(preflight::namespace(calls, &client).await).map_err(Missed::Stop)?;

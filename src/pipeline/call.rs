@@ -1,22 +1,27 @@
-//! One request outside the stream of keys, under the same budget, retries and pauses.
+//! One request outside the stream of keys, under the same budget, retries, pauses and limits.
 
 use std::time::Duration;
 
-use rand::Rng;
-use tokio::time::{Instant, sleep, sleep_until};
+use rand::rngs::StdRng;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::api::answer::Reply;
+use crate::api::answer::{Answer, Reply, Trouble};
 use crate::outcome::StopReason;
+use crate::pipeline::max_wait::{MaxWait, ServerPause};
+use crate::pipeline::outage::enough_failures;
 use crate::pipeline::retry::{Decision, History, RetryPolicy, Verdict, decide};
 use crate::pipeline::state::Totals;
 use crate::pipeline::stop::Stop;
-use crate::quota::{Budget, NotYet};
-use crate::terminal::{counted, duration};
+use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
+use crate::terminal::counted;
+
+/// How long to wait before a permit is asked for again that another request holds.
+const POLL: Duration = Duration::from_millis(10);
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failed {
-    /// The job cannot go on.
+    /// The job ends.
     Stop(Stop),
     /// The server refused this one call.
     Refused(Verdict),
@@ -31,78 +36,175 @@ pub struct Waiting<'a> {
     pub wait: Duration,
 }
 
-/// Makes a call until it succeeds, is refused for good, or `policy` and `max_pause` are exhausted. Counts into
-/// `totals`.
-///
-/// # Errors
-/// [`Failed`] says whether the job has to stop.
-pub async fn patiently<T, Fut>(
-    budget: &mut Budget,
-    policy: &RetryPolicy,
-    max_pause: Duration,
-    rng: &mut impl Rng,
-    totals: &mut Totals,
-    mut on_wait: impl FnMut(Waiting<'_>),
-    call: impl Fn() -> Fut,
-) -> Result<T, Failed>
-where
-    Fut: Future<Output = Result<T, Reply>>,
-{
-    let mut history = History::default();
-    let mut attempts = 0u64;
-    loop {
-        let permit = loop {
-            match budget.try_take(Instant::now()) {
-                Ok(permit) => break permit,
-                Err(NotYet::Until(moment)) => sleep_until(moment).await,
-                // Nothing else draws on the budget while a call is made, so this one permit is always there.
-                Err(NotYet::AnAnswer) => sleep(Duration::from_millis(10)).await,
-            }
+/// What single calls draw on and count into.
+#[derive(Debug)]
+pub struct Calls {
+    /// The rates.
+    pub budget: Budget,
+    /// How soon and how often a call is repeated.
+    pub policy: RetryPolicy,
+    /// How long calls may go without success.
+    pub max_wait: MaxWait,
+    /// Where jitter comes from.
+    pub rng: StdRng,
+    /// What was sent so far.
+    pub totals: Totals,
+}
+
+impl Calls {
+    /// Nothing was sent yet.
+    pub fn new(rates: &[Rate], policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
+        let budget = Budget::new(rates, Instant::now());
+        Self { budget, policy, max_wait: MaxWait::new(max_wait), rng, totals: Totals::default() }
+    }
+
+    /// Makes a call until it succeeds, is refused for good, has used up its retries, or `--max-wait` has passed. As many
+    /// failures in a row as open the circuit breaker are an outage: from there on only `--max-wait` counts.
+    ///
+    /// # Errors
+    /// [`Failed`] says whether the job has to stop.
+    pub async fn call_with_retry<T, Fut>(
+        &mut self,
+        on_wait: impl FnMut(Waiting<'_>),
+        call: impl Fn() -> Fut,
+    ) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
+        let result = self.attempts(on_wait, call).await;
+        if result.is_ok() {
+            self.max_wait.succeeded(Instant::now());
+        }
+        self.max_wait.set_running(false, Instant::now());
+        result
+    }
+
+    /// As [`Calls::call_with_retry`] for the namespace: that it is found is no progress.
+    ///
+    /// # Errors
+    /// [`Failed`] says whether the job has to stop.
+    pub async fn find_namespace<T, Fut>(
+        &mut self,
+        on_wait: impl FnMut(Waiting<'_>),
+        call: impl Fn() -> Fut,
+    ) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
+        let result = self.attempts(on_wait, call).await;
+        if result.is_ok() {
+            self.max_wait.namespace_found();
+        }
+        self.max_wait.set_running(false, Instant::now());
+        result
+    }
+
+    async fn attempts<T, Fut>(
+        &mut self,
+        mut on_wait: impl FnMut(Waiting<'_>),
+        call: impl Fn() -> Fut,
+    ) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
+        let policy = match self.policy {
+            policy if policy.retries >= enough_failures(u64::MAX) => RetryPolicy { retries: u32::MAX, ..policy },
+            policy => policy,
         };
-        totals.requests += 1;
-        totals.retries += u64::from(attempts > 0);
-        attempts += 1;
-        let result = call().await;
-        let now = Instant::now();
-        let decision = match result {
-            Ok(value) => {
-                budget.give_back(permit, now);
-                return Ok(value);
-            }
-            Err(reply) => decide(reply.answer, history, policy, rng),
-        };
-        let failed = match decision {
-            Decision::Retry(wait, verdict) => {
-                history.failures += 1;
-                Ok((wait, verdict))
-            }
-            Decision::Resend(verdict) => {
-                history.resent = true;
-                Ok((Duration::ZERO, verdict))
-            }
-            Decision::Pause(asked, verdict) => {
-                totals.throttled += 1;
-                let pause = budget.throttled(&permit, asked, now);
-                if asked.unwrap_or(pause) > max_pause {
-                    let (pause, most) = (duration(pause), duration(max_pause));
-                    let why =
-                        format!("the server asks for a pause of {pause}, longer than --max-pause {most}: {verdict}");
-                    Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
-                } else {
-                    Ok((pause, verdict))
+        let mut history = History::default();
+        let mut attempts = 0u64;
+        loop {
+            let permit = self.permit().await.map_err(Failed::Stop)?;
+            self.totals.requests += 1;
+            self.totals.retries += u64::from(attempts > 0);
+            attempts += 1;
+            self.max_wait.set_running(true, Instant::now());
+            let result = match self.max_wait.ends_at() {
+                Some(end) => timeout_at(end, call()).await.ok(),
+                None => Some(call().await),
+            };
+            let now = Instant::now();
+            let decision = match result {
+                Some(Ok(value)) => {
+                    self.budget.give_back(permit, now);
+                    return Ok(value);
                 }
-            }
-            Decision::Stop(stop, _) => Err(Failed::Stop(stop)),
-            Decision::Settle(verdict) if verdict.passes => {
-                let why = format!("no good answer after {}: {verdict}", counted(attempts, "attempt"));
-                Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
-            }
-            Decision::Settle(verdict) => Err(Failed::Refused(verdict)),
-            Decision::Success => Err(Failed::Refused(Verdict::unanswered("an answer of another kind".to_owned()))),
-        };
-        budget.give_back(permit, now);
-        let (wait, verdict) = failed?;
-        on_wait(Waiting { verdict: &verdict, wait });
-        sleep(wait).await;
+                None => {
+                    self.budget.give_back(permit, now);
+                    return Err(Failed::Stop(self.max_wait.over()));
+                }
+                Some(Err(Reply { answer: Answer::Passing(Trouble::Unexpected(refusal)), .. }))
+                    if !self.max_wait.has_worked() =>
+                {
+                    let why = match refusal.http_status {
+                        Some(_) => format!("the response is not the API's: {refusal}"),
+                        None => refusal.to_string(),
+                    };
+                    let verdict = Trouble::Unexpected(refusal).into();
+                    Decision::Stop(Stop::new(StopReason::UnexpectedResponse, why), verdict)
+                }
+                Some(Err(reply)) => decide(reply.answer, history, &policy, &mut self.rng),
+            };
+            let failed = match decision {
+                Decision::Retry(wait, verdict) => {
+                    history.failures += 1;
+                    Ok((wait, verdict))
+                }
+                Decision::Resend(verdict) => {
+                    history.resent = true;
+                    Ok((Duration::ZERO, verdict))
+                }
+                Decision::Pause(asked, verdict) => {
+                    self.totals.throttled += 1;
+                    let pause = self.budget.throttled(&permit, asked, now);
+                    match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
+                        Some(stop) => Err(Failed::Stop(stop)),
+                        None => Ok((pause, verdict)),
+                    }
+                }
+                Decision::Stop(stop, _) => Err(Failed::Stop(stop)),
+                Decision::Settle(verdict) if verdict.passes => {
+                    let why = format!("no successful request after {}: {verdict}", counted(attempts, "attempt"));
+                    Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
+                }
+                Decision::Settle(verdict) => Err(Failed::Refused(verdict)),
+                Decision::Success => Err(Failed::Refused(Verdict::unanswered("an answer of another kind".to_owned()))),
+            };
+            self.budget.give_back(permit, now);
+            let (wait, verdict) = failed?;
+            self.max_wait.failed(&verdict);
+            on_wait(Waiting { verdict: &verdict, wait });
+            self.sleep_until(now + wait).await.map_err(Failed::Stop)?;
+        }
+    }
+
+    /// The right to send one request.
+    async fn permit(&mut self) -> Result<Permit, Stop> {
+        loop {
+            let now = Instant::now();
+            let moment = match self.budget.try_take(now) {
+                Ok(permit) => return Ok(permit),
+                Err(NotYet::Until(moment, limit)) => {
+                    self.max_wait.set_running(limit == Limit::Server, now);
+                    let pause = ServerPause::QuotaUsedUp(moment.saturating_duration_since(now));
+                    if let Some(stop) = self.max_wait.refuses(pause).filter(|_| limit == Limit::Server) {
+                        return Err(stop);
+                    }
+                    moment
+                }
+                // Nothing else draws on the budget while a call is made, so this one permit is always there.
+                Err(NotYet::AnAnswer) => now + POLL,
+            };
+            self.sleep_until(moment).await?;
+        }
+    }
+
+    async fn sleep_until(&mut self, moment: Instant) -> Result<(), Stop> {
+        let end = self.max_wait.ends_at().filter(|end| *end < moment);
+        sleep_until(end.unwrap_or(moment)).await;
+        match end {
+            Some(_) => Err(self.max_wait.over()),
+            None => Ok(()),
+        }
     }
 }

@@ -55,32 +55,34 @@ where
     let timer = sleep_until(start);
     tokio::pin!(timer);
     loop {
-        let wake = loop {
+        let step = loop {
             match state.next(Instant::now()) {
                 Step::Send { slot, request } => in_flight.push(in_slot(slot, send(request))),
-                Step::Wait(wake) => break Some(wake),
-                Step::Finished => break None,
+                step => break step,
             }
         };
-        hand_over_rows(&mut state, &rows);
         state.take_events().for_each(&mut listener);
-        let Some(wake) = wake else { break };
-        if let Some(moment) = wake.filter(|moment| *moment != timer.deadline()) {
+        // Room for rows may be what was missing: whoever makes it asks again before it waits.
+        if hand_over_rows(&mut state, &rows) {
+            continue;
+        }
+        let Step::Wait(wait) = step else { break };
+        if let Some(moment) = wait.until.filter(|moment| *moment != timer.deadline()) {
             timer.as_mut().reset(moment);
         }
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => state.on_signal(signal, Instant::now()),
-            Some((slot, response)) = in_flight.next(), if state.has_room_for_rows() => {
+            Some((slot, response)) = in_flight.next(), if wait.response => {
                 state.on_response(slot, response, Instant::now());
             }
-            place = rows.reserve(), if !state.rows().is_empty() => {
+            place = rows.reserve(), if wait.row => {
                 // A closed channel is seen when the next row is handed over.
                 if let (Ok(place), Some(row)) = (place, state.rows().pop_front()) {
                     place.send(row);
                 }
             }
-            taken = records.recv_many(&mut batches, BATCHES), if state.wants_records() => {
+            taken = records.recv_many(&mut batches, BATCHES), if wait.record => {
                 if taken == 0 {
                     state.on_input_end();
                 }
@@ -96,7 +98,7 @@ where
                     }
                 }
             }
-            () = &mut timer, if wake.is_some() => {}
+            () = &mut timer, if wait.until.is_some() => {}
         }
     }
     // A second signal does not wait for a slow disk. The first one changes nothing any more: nothing is being sent.
@@ -118,21 +120,24 @@ async fn in_slot(slot: Slot, response: impl Future<Output = Response>) -> (Slot,
     (slot, response.await)
 }
 
-/// Gives the writer as many rows as it takes without waiting.
-fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) {
+/// Gives the writer as many rows as it takes without waiting. Whether it took any.
+fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) -> bool {
+    let mut handed_over = false;
     while let Some(row) = state.rows().pop_front() {
         match rows.try_send(row) {
-            Ok(()) => {}
+            Ok(()) => handed_over = true,
             Err(TrySendError::Full(row)) => {
                 state.rows().push_front(row);
-                return;
+                break;
             }
             Err(TrySendError::Closed(_)) => {
                 state.rows().clear();
                 state.stop(Stop::new(StopReason::IoError, "the report cannot be written"), Instant::now());
+                handed_over = true;
             }
         }
     }
+    handed_over
 }
 
 #[cfg(test)]

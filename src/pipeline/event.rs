@@ -34,7 +34,7 @@ pub enum Event {
 /// Why nothing is sent for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PauseCause {
-    /// The server answered 429.
+    /// The server asked for a pause: a 429, or another temporary status with `Retry-After`.
     Throttled,
     /// The rates that are kept allow nothing more for now.
     Rate,

@@ -20,6 +20,7 @@
 pub mod call;
 pub mod dispatcher;
 mod event;
+pub mod max_wait;
 mod options;
 pub mod outage;
 mod pages;
@@ -32,6 +33,7 @@ mod work;
 
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use max_wait::MaxWait;
 pub use options::{Course, Options};
 pub use pages::Pages;
 pub use parcel::{Batch, Batching};

@@ -40,10 +40,8 @@ pub struct Options {
     pub course: Course,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
-    /// A longer pause after a 429 ends the job.
-    pub max_pause: Duration,
-    /// A longer outage ends the job.
-    pub max_outage: Duration,
+    /// The longest time without a successful request, from the job's first request on; a longer one ends the job.
+    pub max_wait: Duration,
     /// More failures end the job.
     pub max_failures: Option<FailureLimit>,
     /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
@@ -52,6 +50,10 @@ pub struct Options {
     pub deadline: Option<Instant>,
     /// How long those in flight are waited for once the job ends early.
     pub grace: Duration,
+    /// Rows that wait for the report's writer; with more, no response is looked at, and so nothing is sent.
+    pub most_rows: usize,
+    /// Keys that wait for a retry; with more, no new ones are taken from the input. In bulk at least four calls' worth.
+    pub most_waiting: usize,
 }
 
 impl Default for Options {
@@ -61,12 +63,13 @@ impl Default for Options {
             batching: Batching::Single,
             course: Course::Delete,
             retry: RetryPolicy::default(),
-            max_pause: Duration::from_mins(15),
-            max_outage: Duration::from_mins(15),
+            max_wait: Duration::from_mins(15),
             max_failures: None,
             canary: 0,
             deadline: None,
             grace: Duration::from_secs(10),
+            most_rows: 1_024,
+            most_waiting: 4_096,
         }
     }
 }

@@ -23,6 +23,12 @@ const UNWELL_AFTER: u32 = 3;
 /// The first wait before a probe, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How many requests in a row have to fail before it is the server's trouble and not one key's, in a job that takes at
+/// least so many `requests`.
+pub(crate) fn enough_failures(requests: u64) -> u32 {
+    u32::try_from(requests).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER)
+}
+
 /// What the breaker allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
@@ -188,8 +194,7 @@ impl Outage {
             (Sign::Down { first_attempt: true }, _) if self.held_closed => false,
             (Sign::Down { first_attempt: true }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
-                let few = u32::try_from(requests).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER);
-                let opens = self.failed_in_a_row >= few;
+                let opens = self.failed_in_a_row >= enough_failures(requests);
                 if opens {
                     self.state = State::Open { since: now, probe_at: now + PROBE.0, wait: PROBE.0 };
                 }

@@ -48,15 +48,6 @@ pub(crate) struct Ready {
     again: VecDeque<Work>,
 }
 
-/// Which keys a request may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// Those that were sent before, then at most so many others.
-    Fresh(u64),
-    /// One that was never sent.
-    Probe,
-}
-
 impl Ready {
     pub(crate) fn len(&self) -> usize {
         self.fresh.len() + self.again.len()
@@ -93,21 +84,14 @@ impl Ready {
     }
 
     /// Whether [`Ready::take`] would find as many keys as fit.
-    pub(crate) fn is_full(&self, batching: Batching, choice: Choice) -> bool {
+    pub(crate) fn is_full(&self, batching: Batching, fresh: u64) -> bool {
         let most = self.again.front().map_or(usize::MAX, |work| work.together.get() as usize).min(batching.most());
-        match choice {
-            Choice::Probe => self.has_fresh(),
-            // A limit on the keys that may begin is no reason to wait for more of them.
-            Choice::Fresh(fresh) => self.len() >= most || self.fresh.len() as u64 >= fresh,
-        }
+        // A limit on the keys that may begin is no reason to wait for more of them.
+        self.len() >= most || self.fresh.len() as u64 >= fresh
     }
 
-    /// The keys of the next request, in their order; none where there is nothing of that choice.
-    pub(crate) fn take(&mut self, batching: Batching, choice: Choice) -> Vec<Work> {
-        let mut fresh = match choice {
-            Choice::Probe => return self.fresh.pop_front().into_iter().collect(),
-            Choice::Fresh(fresh) => fresh,
-        };
+    /// The keys of the next request, in their order: those that were sent before, then at most `fresh` others.
+    pub(crate) fn take(&mut self, batching: Batching, mut fresh: u64) -> Vec<Work> {
         let (mut most, mut bytes) = match batching {
             Batching::Single if fresh > 0 => return self.pop().into_iter().collect(),
             Batching::Single => return self.again.pop_front().into_iter().collect(),
@@ -136,8 +120,18 @@ impl Ready {
         }
     }
 
+    /// The first of those that were sent before.
+    pub(crate) fn pop_again(&mut self) -> Option<Work> {
+        self.again.pop_front()
+    }
+
+    /// The first of those that were never sent.
+    pub(crate) fn pop_fresh(&mut self) -> Option<Work> {
+        self.fresh.pop_front()
+    }
+
     /// One of them, one that was sent before if there is any.
-    pub(crate) fn pop(&mut self) -> Option<Work> {
+    fn pop(&mut self) -> Option<Work> {
         self.again.pop_front().or_else(|| self.fresh.pop_front())
     }
 
@@ -178,7 +172,7 @@ mod tests {
         ready
     }
 
-    const ANY: Choice = Choice::Fresh(u64::MAX);
+    const ANY: u64 = u64::MAX;
 
     #[test]
     fn one_by_one_it_is_one_and_those_that_were_sent_before_go_first() {
@@ -214,9 +208,9 @@ mod tests {
     #[test]
     fn canaries_and_probes_are_counted_out() {
         let mut ready = ready(2..=9, vec![again(1, 9)]);
-        assert_eq!(numbers(&ready.take(bulk(10, 1_000), Choice::Probe)), [2]);
-        assert!(ready.is_full(bulk(10, 1_000), Choice::Fresh(2)));
-        assert_eq!(numbers(&ready.take(bulk(10, 1_000), Choice::Fresh(2))), [1, 3, 4]);
-        assert!(ready.take(bulk(10, 1_000), Choice::Fresh(0)).is_empty());
+        assert_eq!(ready.pop_fresh().map(|work| work.number.get()), Some(2));
+        assert!(ready.is_full(bulk(10, 1_000), 2));
+        assert_eq!(numbers(&ready.take(bulk(10, 1_000), 2)), [1, 3, 4]);
+        assert!(ready.take(bulk(10, 1_000), 0).is_empty());
     }
 }

@@ -16,20 +16,13 @@ pub struct RetryPolicy {
     pub retries: u32,
     /// The upper bound of the first wait; it doubles with each one.
     pub base: Duration,
-    /// No wait is longer, but for what the server asks.
+    /// No wait is longer.
     pub cap: Duration,
-    /// What the server asks in `Retry-After` is believed up to here.
-    pub longest_asked: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            retries: 8,
-            base: Duration::from_millis(250),
-            cap: Duration::from_secs(30),
-            longest_asked: Duration::from_mins(15),
-        }
+        Self { retries: 8, base: Duration::from_millis(250), cap: Duration::from_secs(30) }
     }
 }
 
@@ -86,7 +79,9 @@ impl From<Trouble> for Verdict {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Refused(refusal) => Self { passes: true, ..Self::refused(Status::Failed, refusal) },
-            Trouble::NoAnswer(what) => Self::unanswered(what),
+            Trouble::NoAnswer(refusal) | Trouble::Unexpected(refusal) => {
+                Self { passes: true, ..Self::refused(Status::Unknown, refusal) }
+            }
         }
     }
 }
@@ -119,24 +114,23 @@ pub struct History {
 
 /// Decides about one answer.
 pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
-    let retry = |trouble: Trouble, asked: Option<Duration>, rng: &mut _| {
+    let retry = |trouble: Trouble, rng: &mut _| {
         let verdict = Verdict::from(trouble);
         if history.failures >= policy.retries {
             return Decision::Settle(verdict);
         }
-        let asked = asked.unwrap_or_default().min(policy.longest_asked);
-        Decision::Retry(policy.backoff(history.failures, rng).max(asked), verdict)
+        Decision::Retry(policy.backoff(history.failures, rng), verdict)
     };
     match answer {
         Answer::Success => Decision::Success,
         Answer::Absent(refusal) => Decision::Settle(Verdict::refused(Status::Absent, refusal)),
         Answer::Refused(refusal) => Decision::Settle(Verdict::refused(Status::Failed, refusal)),
-        Answer::Throttled { refusal, pause } => Decision::Pause(pause, Verdict::refused(Status::Failed, refusal)),
+        Answer::Throttled { trouble, pause } => Decision::Pause(pause, trouble.into()),
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
-        Answer::Passing { trouble, retry_after } => retry(trouble, retry_after, rng),
+        Answer::Passing(trouble) => retry(trouble, rng),
         // A second time in a row it is no accident of keep-alive.
-        Answer::Stale(what) if history.resent => retry(Trouble::NoAnswer(what), None, rng),
+        Answer::Stale(what) if history.resent => retry(Trouble::no_answer(what), rng),
         Answer::Stale(what) => Decision::Resend(Verdict::unanswered(what)),
     }
 }
@@ -162,10 +156,6 @@ mod tests {
         decide(answer, history, &RetryPolicy::default(), &mut StdRng::seed_from_u64(7))
     }
 
-    fn passing(trouble: Trouble, retry_after: Option<Duration>) -> Answer {
-        Answer::Passing { trouble, retry_after }
-    }
-
     fn worn_out() -> History {
         History { failures: 8, resent: true }
     }
@@ -183,11 +173,11 @@ mod tests {
 
     #[test]
     fn when_retries_are_used_up_the_last_answer_decides() {
-        let Decision::Settle(heard) = after(passing(Trouble::Refused(refusal(503)), None), worn_out()) else {
+        let Decision::Settle(heard) = after(Answer::Passing(Trouble::Refused(refusal(503))), worn_out()) else {
             panic!("retried")
         };
         assert_eq!((heard.status, heard.http_status), (Status::Failed, Some(503)));
-        let Decision::Settle(unheard) = after(passing(Trouble::NoAnswer("timed out".into()), None), worn_out()) else {
+        let Decision::Settle(unheard) = after(Answer::Passing(Trouble::no_answer("timed out")), worn_out()) else {
             panic!("retried")
         };
         assert_eq!((unheard.status, unheard.http_status), (Status::Unknown, None));
@@ -195,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_429_costs_no_retry_even_when_none_is_left() {
-        let throttled = Answer::Throttled { refusal: refusal(429), pause: Some(Duration::from_secs(9)) };
+        let throttled =
+            Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(Duration::from_secs(9)) };
         assert!(matches!(after(throttled, worn_out()), Decision::Pause(Some(pause), _) if pause.as_secs() == 9));
     }
 
@@ -215,15 +206,6 @@ mod tests {
             (Answer::DailyLimit(refusal(429)), StopReason::DailyLimit),
         ] {
             assert!(matches!(after(answer, History::default()), Decision::Stop(stop, _) if stop.reason == reason));
-        }
-    }
-
-    #[test]
-    fn retry_after_is_honoured_up_to_its_bound() {
-        for (asked, expected) in [(20, 20), (3_600, 900)] {
-            let answer = passing(Trouble::Refused(refusal(503)), Some(Duration::from_secs(asked)));
-            let Decision::Retry(wait, _) = after(answer, History::default()) else { panic!("not retried") };
-            assert_eq!(wait.as_secs(), expected);
         }
     }
 

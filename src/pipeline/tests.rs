@@ -15,17 +15,21 @@ use tokio::time::{Instant, sleep};
 use super::state::State;
 use super::*;
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use crate::api::{Accounting, BulkReply};
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status, StopReason};
 use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
+mod access;
+mod accounting;
 mod backup;
 mod bulk;
 mod check;
 mod early;
 mod ends;
+mod max_wait;
 mod pages;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -57,6 +61,8 @@ struct Lab {
     /// Rows that the report takes before its reader goes away.
     rows_until_closed: usize,
     signals: Vec<(Duration, Signal)>,
+    /// What was waited for before the first key.
+    before: Option<MaxWait>,
 }
 
 struct Outcome {
@@ -94,7 +100,15 @@ fn approved(max_keys: Option<u64>) -> Approved {
 
 fn lab(keys: usize) -> Lab {
     let budget = Budget::new(&[], Instant::now());
-    Lab { options: options(), max_keys: None, budget, keys, rows_until_closed: usize::MAX, signals: Vec::new() }
+    Lab {
+        options: options(),
+        max_keys: None,
+        budget,
+        keys,
+        rows_until_closed: usize::MAX,
+        signals: Vec::new(),
+        before: None,
+    }
 }
 
 fn number(index: usize) -> RecordNumber {
@@ -113,11 +127,11 @@ fn refusal(status: u16) -> Refusal {
 }
 
 fn passing(status: u16) -> Answer {
-    Answer::Passing { trouble: Trouble::Refused(refusal(status)), retry_after: None }
+    Answer::Passing(Trouble::Refused(refusal(status)))
 }
 
 fn lost() -> Answer {
-    Answer::Passing { trouble: Trouble::NoAnswer("connection reset".into()), retry_after: None }
+    Answer::Passing(Trouble::no_answer("connection reset"))
 }
 
 /// What the server does with the `nth` attempt (from 1) of a key.
@@ -160,7 +174,9 @@ impl Lab {
                 }
             }
         };
-        let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11));
+        let before = self.before.unwrap_or_else(|| MaxWait::new(self.options.max_wait));
+        let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11))
+            .after_preflight(before);
         let job = run(state, records, row_sender, send, signals, |event| events.push(event));
         let reader = async {
             for record in input {
@@ -243,9 +259,7 @@ async fn keys_that_wait_for_a_retry_hold_no_place() {
     let outcome = lab(400)
         .run(|key, nth| {
             let slow = key.ends_with('0') && nth == 1;
-            let retry_after = Some(10 * SECOND);
-            let trouble = Trouble::Refused(refusal(503));
-            (100 * LATENCY / 50, if slow { Answer::Passing { trouble, retry_after } } else { Answer::Success })
+            (100 * LATENCY / 50, if slow { passing(503) } else { Answer::Success })
         })
         .await;
     assert_eq!(outcome.count(Status::Deleted), 400);
@@ -320,7 +334,14 @@ async fn a_429_pauses_every_worker_and_costs_no_retry() {
         .run(move |_, _| {
             let blocked = Instant::now() > from && Instant::now() < from + 60 * SECOND;
             let pause = Some(60 * SECOND);
-            (LATENCY, if blocked { Answer::Throttled { refusal: refusal(429), pause } } else { Answer::Success })
+            (
+                LATENCY,
+                if blocked {
+                    Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause }
+                } else {
+                    Answer::Success
+                },
+            )
         })
         .await;
     assert_eq!(outcome.count(Status::Deleted), 400);
@@ -342,7 +363,12 @@ async fn a_long_wait_for_the_rate_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_beyond_the_limit_ends_the_job() {
     let outcome = lab(50)
-        .run(|_, _| (LATENCY, Answer::Throttled { refusal: refusal(429), pause: Some(Duration::from_hours(1)) }))
+        .run(|_, _| {
+            (
+                LATENCY,
+                Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(Duration::from_hours(1)) },
+            )
+        })
         .await;
     assert_eq!(outcome.stopped(), Some(StopReason::Outage));
     assert!(outcome.seen.requests.borrow().len() <= 8);
@@ -396,4 +422,9 @@ async fn records_that_are_not_sent_have_their_rows_too() {
     let totals = outcome.end.totals;
     assert_eq!((totals.resumed, totals.records, totals.requests), (1, 4, 1));
     assert!(outcome.start.elapsed() < SECOND);
+}
+
+/// All keys of the call were processed.
+fn bulk_reply(reply: Reply) -> BulkReply {
+    BulkReply { reply, accounting: Accounting::Complete { unprocessed: Vec::new() } }
 }

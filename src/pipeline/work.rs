@@ -108,14 +108,36 @@ impl Work {
     }
 }
 
-/// A request whose reply is outstanding.
+/// A request whose response is outstanding.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    /// The keys that it names, at least one.
-    pub(crate) parcel: Vec<Work>,
+    pub(crate) sent: Sent,
     pub(crate) permit: Permit,
     /// Whether it was sent to see if an outage is over.
     pub(crate) probe: bool,
+}
+
+/// What a request in flight is about.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// These keys, at least one.
+    Keys(Vec<Work>),
+    /// A page of records.
+    Page,
+    /// The namespace.
+    Namespace {
+        /// Whether it shows if a refusal is the whole job's.
+        check: bool,
+    },
+}
+
+impl InFlight {
+    pub(crate) fn keys_mut(&mut self) -> &mut [Work] {
+        match &mut self.sent {
+            Sent::Keys(keys) => keys,
+            Sent::Page | Sent::Namespace { .. } => &mut [],
+        }
+    }
 }
 
 /// A key that waits for its retry. The heap's greatest is the one that is due first.

@@ -44,7 +44,7 @@ impl Kind {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 31] = [
+pub const SETTINGS: [Setting; 30] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
@@ -62,8 +62,7 @@ pub const SETTINGS: [Setting; 31] = [
     Setting { name: "rate", kind: Kind::Texts },
     Setting { name: "retries", kind: Kind::Number },
     Setting { name: "timeout", kind: Kind::Text },
-    Setting { name: "max-pause", kind: Kind::Text },
-    Setting { name: "max-outage", kind: Kind::Text },
+    Setting { name: "max-wait", kind: Kind::Text },
     Setting { name: "deadline", kind: Kind::Text },
     Setting { name: "grace", kind: Kind::Text },
     Setting { name: "concurrency", kind: Kind::Number },

@@ -149,6 +149,7 @@ fn because(reason: StopReason) -> &'static str {
         StopReason::Deadline => "deadline",
         StopReason::Interrupted => "interrupted",
         StopReason::IoError => "cannot read or write a file",
+        StopReason::UnexpectedResponse => "not the API",
     }
 }
 

@@ -31,6 +31,8 @@
 //! window, where it is [`SHORT`] or less, is also paced: `governor` spreads its N requests over W with a burst of a
 //! tenth. The pace only ever delays; the promise never rests on it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -52,20 +54,39 @@ use window::{Opening, Window};
 pub const SHORT: Duration = Duration::from_secs(2);
 
 /// The right to send one request. Given back with [`Budget::give_back`] when its answer came, or when it is
-/// certain that none will.
+/// certain that none will. One that is dropped instead is given back by the next [`Budget::try_take`].
 #[derive(Debug)]
-#[must_use = "a permit that is not given back counts as in flight for ever"]
+#[must_use = "a permit is given back once its request was answered"]
 pub struct Permit {
     taken_at: Instant,
+    /// Takes it back; empty once it was given back.
+    dropped: Option<Arc<AtomicUsize>>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(dropped) = &self.dropped {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Why there is no permit now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotYet {
     /// There is none before this moment.
-    Until(Instant),
+    Until(Instant, Limit),
     /// There is none before one of those in flight was given back.
     AnAnswer,
+}
+
+/// What keeps a request from being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// A rate of ours.
+    Rate,
+    /// The server: it asked for a pause, or its quota is used up.
+    Server,
 }
 
 /// What all requests of a job draw on.
@@ -75,6 +96,8 @@ pub struct Budget {
     server: Server,
     windows: Vec<Window>,
     in_flight: usize,
+    /// Permits that were dropped and not yet counted as given back.
+    dropped: Arc<AtomicUsize>,
     pace: Option<Pace>,
     pause: Pause,
 }
@@ -88,6 +111,7 @@ impl Budget {
             server: Server::default(),
             windows: rates.iter().copied().map(Window::new).collect(),
             in_flight: 0,
+            dropped: Arc::default(),
             pace: shortest.map(|rate| Pace::spread(*rate, now)),
             pause: Pause::new(rates),
         }
@@ -98,21 +122,25 @@ impl Budget {
     /// # Errors
     /// [`NotYet`] says when to ask again.
     pub fn try_take(&mut self, now: Instant) -> Result<Permit, NotYet> {
-        if let Some(until) = self.pause.not_before(now) {
-            return Err(NotYet::Until(until));
+        for _ in 0..self.dropped.swap(0, Ordering::Relaxed) {
+            self.answered(now);
         }
-        let mut wait = None;
+        if let Some(until) = self.pause.not_before(now) {
+            return Err(NotYet::Until(until, Limit::Server));
+        }
+        let mut wait: Option<(Instant, Limit)> = None;
         let in_flight = self.in_flight;
-        let ours = self.windows.iter_mut().map(|window| window.opening(in_flight, now));
-        for opening in ours.chain(std::iter::once(self.server.opening(in_flight, now))) {
+        let ours = self.windows.iter_mut().map(|window| (window.opening(in_flight, now), Limit::Rate));
+        for (opening, limit) in ours.chain(std::iter::once((self.server.opening(in_flight, now), Limit::Server))) {
             match opening {
                 Opening::Now => {}
-                Opening::At(moment) => wait = wait.max(Some(moment)),
+                Opening::At(moment) if wait.is_none_or(|(latest, _)| latest < moment) => wait = Some((moment, limit)),
+                Opening::At(_) => {}
                 Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
             }
         }
-        if let Some(moment) = wait {
-            return Err(NotYet::Until(moment));
+        if let Some((moment, limit)) = wait {
+            return Err(NotYet::Until(moment, limit));
         }
         // A pace counts what it lets through, so it is asked last.
         let pace = match self.pause.careful_pace(now) {
@@ -120,14 +148,19 @@ impl Budget {
             None => self.pace.as_mut(),
         };
         if let Some(Err(moment)) = pace.map(|pace| pace.check(now)) {
-            return Err(NotYet::Until(moment));
+            return Err(NotYet::Until(moment, Limit::Rate));
         }
         self.in_flight += 1;
-        Ok(Permit { taken_at: now })
+        Ok(Permit { taken_at: now, dropped: Some(Arc::clone(&self.dropped)) })
     }
 
     /// Takes a permit back at the moment its answer came or was given up.
-    pub fn give_back(&mut self, _permit: Permit, now: Instant) {
+    pub fn give_back(&mut self, mut permit: Permit, now: Instant) {
+        permit.dropped = None;
+        self.answered(now);
+    }
+
+    fn answered(&mut self, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         for window in &mut self.windows {
             window.answered(now);

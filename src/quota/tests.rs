@@ -47,7 +47,7 @@ fn simulate(
                     permits.push(permit);
                     sent += 1;
                 }
-                Err(NotYet::Until(moment)) => {
+                Err(NotYet::Until(moment, _)) => {
                     assert!(moment > now, "told to ask again in the past");
                     wake = Some(moment);
                     break;
@@ -119,12 +119,12 @@ proptest! {
                     now += MS * rng.random_range(0..20);
                     budget.give_back(permit, now);
                 }
-                Err(NotYet::Until(moment)) => {
+                Err(NotYet::Until(moment, _)) => {
                     prop_assert!(budget.try_take(moment - Duration::from_nanos(1)).is_err());
                     now = moment;
                     // The window may open before the pace does; a second moment has to be the last one.
                     let again = budget.try_take(now);
-                    if let Err(NotYet::Until(later)) = again {
+                    if let Err(NotYet::Until(later, _)) = again {
                         prop_assert!(later > now);
                         now = later;
                         let permit = budget.try_take(now);
@@ -180,7 +180,7 @@ fn a_429_pauses_everybody_as_asked_and_those_under_way_extend_it_only() {
     let shorter = budget.throttled(&permits[1], Some(Duration::from_secs(2)), now);
     assert_eq!(shorter, pause, "a shorter wish does not shorten the pause");
     assert!(budget.throttled(&permits[2], Some(Duration::from_secs(9)), now) > pause);
-    assert_eq!(budget.try_take(now + MS).unwrap_err(), NotYet::Until(budget.paused_until(now).unwrap()));
+    assert_eq!(budget.try_take(now + MS).unwrap_err(), NotYet::Until(budget.paused_until(now).unwrap(), Limit::Server));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn after_a_pause_requests_start_evenly_and_never_in_a_burst() {
                     sent += 1;
                     budget.give_back(permit, now);
                 }
-                Err(NotYet::Until(moment)) => now = moment,
+                Err(NotYet::Until(moment, _)) => now = moment,
                 Err(NotYet::AnAnswer) => unreachable!(),
             }
         }
@@ -233,7 +233,7 @@ fn without_rates_the_careful_start_ends() {
     let permit = first_permit(&mut budget, start);
     let mut now = start + budget.throttled(&permit, Some(Duration::from_secs(1)), start);
     budget.give_back(permit, now);
-    while let Err(NotYet::Until(moment)) = budget.try_take(now).map(|permit| budget.give_back(permit, now)) {
+    while let Err(NotYet::Until(moment, _)) = budget.try_take(now).map(|permit| budget.give_back(permit, now)) {
         now = moment;
     }
     now += Duration::from_mins(2);

@@ -107,6 +107,7 @@ fn in_words(reason: StopReason) -> &'static str {
         StopReason::Deadline => "--deadline came",
         StopReason::Interrupted => "a signal asked for it",
         StopReason::IoError => "an input or the report could not be read or written",
+        StopReason::UnexpectedResponse => "the server is not trusted, or does not respond as the API does",
     }
 }
 

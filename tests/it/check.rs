@@ -90,7 +90,7 @@ fn a_dry_run_that_stops_leaves_no_half_plan() {
     let faults = vec!["503@nth:3-999999".parse::<Fault>().expect("a fault")];
     let (lab, _) = filled(SandboxOptions { faults, ..SandboxOptions::default() }, 300);
     let args = ["delete", "keys.txt", "--dry-run", "--check", "--report", "plan.csv", "--retries", "1"];
-    let done = lab.kvsweep(args).args(["--max-outage", "1s"]).run().code(5);
+    let done = lab.kvsweep(args).args(["--max-wait", "1s"]).run().code(5);
     assert!(!lab.path("plan.csv").exists() && done.stdout.contains("part of the plan"), "{}", done.stdout);
     let (lab, _) = filled(SandboxOptions::default(), 300);
     let slow = ["--rate", "1/1s", "--deadline", "1500ms"];

@@ -71,7 +71,7 @@ fn an_outage_that_does_not_end_ends_the_job() {
     let lab = lab();
     lab.keys(100);
     lab.server.set_faults([Fault::new(When::Nth(31..=u64::MAX), Canned::html(503).into())]);
-    let args = ["keys.txt", "--report", "report.csv", "--json", "--max-outage", "2s", "--concurrency", "4"];
+    let args = ["keys.txt", "--report", "report.csv", "--json", "--max-wait", "2s", "--concurrency", "4"];
     let done = lab.delete(args).run().code(5);
     assert_eq!(done.summary()["stopped"], "outage");
     let deleted = lab.rows("report.csv").iter().filter(|row| row.status == "deleted").count();

@@ -211,8 +211,7 @@ fn a_listing_that_is_refused_or_fails_ends_the_job_after_what_came_before() {
         ("503@nth:4-99", 5, "outage"),
     ] {
         let (lab, _) = filled(5_000, SandboxOptions { faults: faults(&[fault]), ..SandboxOptions::default() });
-        let args =
-            ["--prefix", "tmp:", "--bulk", "--retries", "0", "--max-outage", "1s", "--report", "r.csv", "--json"];
+        let args = ["--prefix", "tmp:", "--bulk", "--retries", "0", "--max-wait", "1s", "--report", "r.csv", "--json"];
         let done = lab.delete(args).run().code(code);
         assert_eq!(done.summary()["stopped"], stopped, "{fault}");
         let rows = lab.rows("r.csv");

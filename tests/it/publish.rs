@@ -68,7 +68,7 @@ fn bash_completes_with_the_script() {
     completions(&lab, "bash");
     for (line, last, expected) in [
         ("kvsweep de", "de", "delete"),
-        ("kvsweep delete --max", "--max", "--max-keys --max-failures --max-pause --max-outage"),
+        ("kvsweep delete --max", "--max", "--max-keys --max-failures --max-wait"),
         ("kvsweep delete --progress ", "", "auto always never"),
         ("kvsweep delete --api", "--api", "--api-token-file"),
         ("kvsweep man wh", "wh", "whoami"),

@@ -1,6 +1,6 @@
 //! A 429 pauses everybody for as long as the server asks, and costs no key a retry.
 //!
-//! Where the server's word is not taken, the pause is five seconds: `--max-pause 4s` tells the two apart without a
+//! Where the server's word is not taken, the pause is five seconds: `--max-wait 4s` tells the two apart without a
 //! clock, because a longer pause ends the job.
 
 use std::time::{Duration, SystemTime};
@@ -32,7 +32,7 @@ fn lab_with(refusal: impl Into<What>) -> Lab {
 /// start goes by.
 fn run(lab: &Lab, concurrency: &str, max_pause: &str) -> Done {
     let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--json", "--retries", "0"];
-    lab.kvsweep(args).args(["--rate", "200/1s", "--concurrency", concurrency, "--max-pause", max_pause]).run()
+    lab.kvsweep(args).args(["--rate", "200/1s", "--concurrency", concurrency, "--max-wait", max_pause]).run()
 }
 
 /// Every key is deleted although none had a retry, and somebody was throttled. `retries` of a summary counts every
@@ -143,7 +143,7 @@ fn a_pause_that_is_too_long_ends_the_job() {
             (&summary["stopped"], &summary["deleted"], &summary["throttled"]),
             (&"outage".into(), &BEFORE.into(), &1.into())
         );
-        assert!(done.stderr.contains("429") && done.stderr.contains("--max-pause"), "{}", done.stderr);
+        assert!(done.stderr.contains("429") && done.stderr.contains("--max-wait"), "{}", done.stderr);
         assert_eq!(lab.deletes().len(), BEFORE + 1, "nothing is sent after it");
         run_again(&lab);
     }
@@ -162,7 +162,7 @@ fn the_first_request_waits_as_well() {
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     lab.server.preload(["key"]);
     lab.write("keys.txt", "key\n");
-    let done = lab.delete(["keys.txt", "--report", "none", "--json", "--retries", "0", "--max-pause", "4s"]).run();
+    let done = lab.delete(["keys.txt", "--report", "none", "--json", "--retries", "0", "--max-wait", "4s"]).run();
     let summary = done.code(0).summary();
     assert_eq!((&summary["retries"], &summary["throttled"], &summary["requests"]), (&1.into(), &1.into(), &3.into()));
     assert!(silence(&lab.server.ledger()) >= Duration::from_secs(1));

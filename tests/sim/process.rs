@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kvsweep::outcome::{Settled, StopReason};
-use kvsweep::pipeline::call::{Failed, patiently};
-use kvsweep::pipeline::state::{State, Totals};
+use kvsweep::pipeline::call::{Calls, Failed};
+use kvsweep::pipeline::state::State;
 use kvsweep::pipeline::{End, FailureLimit, Options, Request, Response, RetryPolicy, Signal, Stop, run};
 use kvsweep::plan::{Approved, Consent, Guards};
-use kvsweep::quota::Budget;
 use kvsweep::record::Record;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
@@ -20,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::server::{Log, Shared, send};
 use crate::world::{Weather, World};
 
-pub(crate) const MAX_PAUSE: Duration = Duration::from_mins(15);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(15);
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// No run may take longer: it hangs.
@@ -42,7 +41,7 @@ pub(crate) struct Ran {
 }
 
 pub(crate) fn policy(world: &World) -> RetryPolicy {
-    RetryPolicy { retries: world.retries, longest_asked: MAX_PAUSE, ..RetryPolicy::default() }
+    RetryPolicy { retries: world.retries, ..RetryPolicy::default() }
 }
 
 fn options(world: &World, weather: &Weather, now: Instant) -> Options {
@@ -51,7 +50,7 @@ fn options(world: &World, weather: &Weather, now: Instant) -> Options {
         batching: world.batching(),
         course: world.course,
         retry: policy(world),
-        max_pause: MAX_PAUSE,
+        max_wait: MAX_WAIT,
         max_failures: weather.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
         deadline: weather.deadline.map(|deadline| now + deadline),
         grace: GRACE,
@@ -74,30 +73,30 @@ pub(crate) async fn process(
     weather: &Weather,
     server: &Shared,
     records: Vec<Record>,
-    mut rng: StdRng,
+    rng: StdRng,
 ) -> Ran {
     let began = Instant::now();
     server.borrow_mut().begin(weather.clone(), began);
     let seen = Rc::new(RefCell::new(Seen::default()));
     let job = async {
-        let mut totals = Totals::default();
-        let mut budget = Budget::new(&world.rates, Instant::now());
         let call = || async {
             match send(Rc::clone(server), Request::Namespace).await {
                 Response::Namespace(answer) => answer,
                 other => unreachable!("{other:?} when the namespace was asked for"),
             }
         };
-        let found = patiently(&mut budget, &policy(world), MAX_PAUSE, &mut rng, &mut totals, |_| {}, call).await;
+        let mut calls = Calls::new(&world.rates, policy(world), MAX_WAIT, rng);
+        let found = calls.find_namespace(|_| {}, call).await;
         let stop = match found {
             Ok(()) => None,
             Err(Failed::Stop(stop)) => Some(stop),
             Err(Failed::Refused(_)) => Some(Stop::new(StopReason::Unauthorized, "the namespace cannot be read")),
         };
+        let totals = calls.totals;
         if stop.is_some() {
             return End { totals, stop, broken: None, elapsed: began.elapsed() };
         }
-        let job = stream(world, weather, server, records, budget, rng, Rc::clone(&seen));
+        let job = stream(world, weather, server, records, calls, Rc::clone(&seen));
         let mut end = Box::pin(job).await;
         end.totals.requests += totals.requests;
         end.totals.retries += totals.retries;
@@ -128,8 +127,7 @@ async fn stream(
     weather: &Weather,
     server: &Shared,
     input: Vec<Record>,
-    budget: Budget,
-    rng: StdRng,
+    calls: Calls,
     seen: Rc<RefCell<Seen>>,
 ) -> End<Infallible> {
     let began = Instant::now();
@@ -139,7 +137,8 @@ async fn stream(
     let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
     let options = options(world, weather, began);
     seen.borrow_mut().deadline = options.deadline;
-    let state = State::new(options, &approved, budget, rng);
+    let Calls { budget, max_wait, rng, .. } = calls;
+    let state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
     let job = run(state, records, row_sender, |request| send(Rc::clone(server), request), signals, |_| {});
     let job = async {
         let end = job.await;

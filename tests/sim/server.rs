@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kvsweep::api::advice::QuotaNews;
 use kvsweep::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
-use kvsweep::api::{BulkReply, Metadata, Presence};
+use kvsweep::api::{Accounting, BulkReply, Metadata, Presence};
 use kvsweep::key::KeyName;
 use kvsweep::pipeline::{Course, Request, Response};
 use rand::RngExt;
@@ -115,7 +115,11 @@ fn refusal(status: u16, code: Option<u64>) -> Refusal {
 }
 
 fn failing(status: u16, retry_after: Option<Duration>) -> Answer {
-    Answer::Passing { trouble: Trouble::Refused(refusal(status, None)), retry_after }
+    let trouble = Trouble::Refused(refusal(status, None));
+    match retry_after {
+        Some(pause) => Answer::Throttled { trouble, pause: Some(pause) },
+        None => Answer::Passing(trouble),
+    }
 }
 
 fn absent() -> Answer {
@@ -123,7 +127,7 @@ fn absent() -> Answer {
 }
 
 fn nothing(what: &str) -> Answer {
-    Answer::Passing { trouble: Trouble::NoAnswer(what.to_owned()), retry_after: None }
+    Answer::Passing(Trouble::no_answer(what))
 }
 
 fn said(kind: Kind, answer: &Answer) -> Said {
@@ -134,8 +138,8 @@ fn said(kind: Kind, answer: &Answer) -> Said {
         Answer::Refused(_) => Said::Refused,
         Answer::Throttled { pause, .. } => Said::Throttled(*pause),
         Answer::DailyLimit(_) | Answer::Fatal(..) => Said::Fatal,
-        Answer::Passing { trouble: Trouble::Refused(_), .. } => Said::Failing,
-        Answer::Passing { trouble: Trouble::NoAnswer(_), .. } => Said::Nothing,
+        Answer::Passing(Trouble::Refused(_)) => Said::Failing,
+        Answer::Passing(Trouble::NoAnswer(_) | Trouble::Unexpected(_)) => Said::Nothing,
         Answer::Stale(_) => Said::Stale,
     }
 }
@@ -204,7 +208,7 @@ impl Server {
             // Whole seconds, as the header has them, rounded up.
             let seconds = until.saturating_duration_since(now).as_millis().div_ceil(1_000);
             let pause = quota.retry_after.then(|| Duration::from_secs(u64::try_from(seconds).unwrap().max(1)));
-            Answer::Throttled { refusal: refusal(429, Some(971)), pause }
+            Answer::Throttled { trouble: Trouble::Refused(refusal(429, Some(971))), pause }
         };
         if now < self.blocked_until {
             return Some(told(self.blocked_until));
@@ -373,17 +377,18 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Answer::Success => Some(200),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
-        | Answer::Throttled { refusal, .. }
+        | Answer::Throttled { trouble: Trouble::Refused(refusal), .. }
         | Answer::DailyLimit(refusal)
         | Answer::Fatal(_, refusal)
-        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => refusal.http_status,
-        Answer::Passing { .. } | Answer::Stale(_) => None,
+        | Answer::Passing(Trouble::Refused(refusal)) => refusal.http_status,
+        Answer::Throttled { .. } | Answer::Passing(_) | Answer::Stale(_) => None,
     };
     let reply = Reply { answer, http_status, quota };
     match request {
         Request::Delete(_) => Response::Delete(reply),
         Request::DeleteMany(_) => {
-            Response::DeleteMany(BulkReply { reply, left: left.into_iter().map(String::into_boxed_str).collect() })
+            let unprocessed = left.into_iter().map(String::into_boxed_str).collect();
+            Response::DeleteMany(BulkReply { reply, accounting: Accounting::Complete { unprocessed } })
         }
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),

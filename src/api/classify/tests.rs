@@ -32,8 +32,8 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Fatal(Fatal::Unauthorized, _) => "UNAUTHORIZED",
         Answer::Fatal(Fatal::NamespaceNotFound, _) => "NO NAMESPACE",
         Answer::Fatal(Fatal::AccountNotFound, _) => "NO ACCOUNT",
-        Answer::Passing { trouble: Trouble::Refused(_), .. } => "retry, else failed",
-        Answer::Passing { trouble: Trouble::NoAnswer(_), .. } => "retry, else unknown",
+        Answer::Passing(Trouble::Refused(_)) => "retry, else failed",
+        Answer::Passing(Trouble::NoAnswer(_) | Trouble::Unexpected(_)) => "retry, else unknown",
         Answer::Stale(_) => "stale",
     }
 }
@@ -44,8 +44,8 @@ fn refusal(answer: &Answer) -> &Refusal {
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
         | Answer::Fatal(_, refusal)
-        | Answer::Throttled { refusal, .. }
-        | Answer::Passing { trouble: Trouble::Refused(refusal), .. } => refusal,
+        | Answer::Throttled { trouble: Trouble::Refused(refusal), .. }
+        | Answer::Passing(Trouble::Refused(refusal)) => refusal,
         other => panic!("no refusal: {other:?}"),
     }
 }
@@ -223,7 +223,7 @@ fn waits_are_passed_on() {
     }
     for (status, body) in [(503, ""), (200, "nonsense"), (200, &with_code(1)[..])] {
         match answer(status, &[("retry-after", "7")], body) {
-            Answer::Passing { retry_after, .. } => assert_eq!(seconds(retry_after), Some(7)),
+            Answer::Throttled { pause, .. } => assert_eq!(seconds(pause), Some(7)),
             other => panic!("{other:?}"),
         }
     }
@@ -248,7 +248,7 @@ fn messages_say_what_is_known() {
         assert_eq!((refusal(&answer).http_status, &refusal(&answer).message[..]), (Some(status), wanted));
     }
     match answer(200, &[], "") {
-        Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => {
+        Answer::Passing(Trouble::NoAnswer(Refusal { message: text, .. })) => {
             assert!(text.starts_with("HTTP 200, but the body is not the API's JSON: EOF"), "{text}");
         }
         other => panic!("{other:?}"),

@@ -69,14 +69,14 @@ async fn delete_once(answer: &str) -> (Reply, String) {
 
 fn no_answer_text(reply: &Reply) -> &str {
     match &reply.answer {
-        Answer::Passing { trouble: Trouble::NoAnswer(text), .. } => text,
+        Answer::Passing(Trouble::NoAnswer(refusal)) => &refusal.message,
         other => panic!("{other:?}"),
     }
 }
 
 fn refused_text(reply: &Reply) -> &str {
     match &reply.answer {
-        Answer::Refused(refusal) => &refusal.message,
+        Answer::Refused(refusal) => &&refusal.message,
         other => panic!("{other:?}"),
     }
 }

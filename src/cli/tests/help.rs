@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 65] = [
+const FLAGS: [(&str, &str, &str); 64] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -126,8 +126,7 @@ const FLAGS: [(&str, &str, &str); 65] = [
     ("--concurrency", "32", "KVSWEEP_CONCURRENCY"),
     ("--retries", "8", "KVSWEEP_RETRIES"),
     ("--timeout", "30s", "KVSWEEP_TIMEOUT"),
-    ("--max-pause", "15m", "KVSWEEP_MAX_PAUSE"),
-    ("--max-outage", "15m", "KVSWEEP_MAX_OUTAGE"),
+    ("--max-wait", "15m", "KVSWEEP_MAX_WAIT"),
     ("--deadline", "", "KVSWEEP_DEADLINE"),
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--shard", "", "KVSWEEP_SHARD"),

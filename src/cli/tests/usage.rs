@@ -36,7 +36,7 @@ fn nothing_said_means_the_defaults() {
         (&limits[..], 32, 8)
     );
     let seconds =
-        [args.pace.requests.timeout, args.pace.requests.max_pause, args.pace.grace].map(|duration| duration.as_secs());
+        [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.grace].map(|duration| duration.as_secs());
     assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
     assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, None));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
@@ -48,7 +48,7 @@ fn nothing_said_means_the_defaults() {
 fn everything_that_may_be_said_is_understood() {
     let line = "a.csv - b.gz --format csv --column user --delimiter tab --no-dedupe --yes --max-keys 1_000 \
                 --max-failures 5% --report out.ndjson --resume --failures bad.csv --json --sync always \
-                --rate 100/1m --rate 5/s,7/2s --concurrency 1024 --retries 0 --timeout 5s --max-pause 1h \
+                --rate 100/1m --rate 5/s,7/2s --concurrency 1024 --retries 0 --timeout 5s --max-wait 1h \
                 --deadline 1h30m --grace 0s --account-id acc --namespace-id ns --api-token-file token \
                 --base-url http://127.0.0.1:1 --cacert ca.pem --progress always -vv --log-format json";
     let args = delete(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
@@ -141,7 +141,7 @@ fn values_out_of_range_are_refused() {
         "--timeout 30",
         "--timeout 0s",
         "--deadline 0s",
-        "--max-pause 500days",
+        "--max-wait 500days",
         "--max-keys 0",
         "--max-failures 101%",
         "--column 0",

@@ -10,7 +10,7 @@ use super::comparing::Held;
 use super::expiry::{expiry, unix_now};
 use super::records::Item;
 use crate::api::answer::{Answer, Reply};
-use crate::api::{BulkReply, Presence};
+use crate::api::{Accounting, BulkReply, Presence};
 use crate::key::KeyName;
 use crate::outcome::{Detail, Status, StopReason};
 use crate::pipeline::Stop;
@@ -34,7 +34,7 @@ impl Run<'_> {
                 continue;
             }
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
-            let before = self.totals.requests;
+            let before = self.calls.totals.requests;
             let presence = self.patiently(async || match client.presence(&keys).await {
                 (Reply { answer: Answer::Success | Answer::Absent(_), .. }, found) => Ok(found),
                 (reply, _) => Err(reply),
@@ -69,7 +69,7 @@ impl Run<'_> {
         if self.job.existing != Existing::Resume {
             return self.settle(item, Status::Invalid, Some(is_there())).await.map(|()| None);
         }
-        let before = self.totals.requests;
+        let before = self.calls.totals.requests;
         let held = self.compare(&item).await;
         self.count_attempts(std::slice::from_mut(&mut item), before);
         let (status, verdict) = match held {
@@ -96,11 +96,15 @@ impl Run<'_> {
             }
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
             let body = array(&part);
-            let before = self.totals.requests;
+            let before = self.calls.totals.requests;
             self.in_flight = part;
             let written = self.patiently(|| async {
-                let BulkReply { reply, left } = client.put_many(&keys, body.clone()).await;
-                if reply.answer == Answer::Success { Ok((reply.http_status, left)) } else { Err(reply) }
+                match client.put_many(&keys, body.clone()).await {
+                    BulkReply { reply, accounting: Accounting::Complete { unprocessed } } => {
+                        Ok((reply.http_status, unprocessed))
+                    }
+                    BulkReply { reply, .. } => Err(reply),
+                }
             });
             let written = written.await;
             part = std::mem::take(&mut self.in_flight);
@@ -121,7 +125,7 @@ impl Run<'_> {
                         }
                     }
                     if !again.is_empty() {
-                        sleep(self.job.retry.backoff(rounds, &mut self.rng)).await;
+                        sleep(self.job.retry.backoff(rounds, &mut self.calls.rng)).await;
                         parts.push((again, rounds + 1));
                     }
                 }

@@ -24,15 +24,14 @@ const REST: Duration = Duration::from_millis(10);
 const MOST: u8 = 4;
 
 impl State {
-    /// `work` waits for its retry; `asked` is the part of it that the server wanted. It waits from the place from which
+    /// `work` waits for its retry. It waits from the place from which
     /// it was tried early, if it was.
-    pub(super) fn put_off(&mut self, mut work: Work, wait: Duration, asked: Option<Duration>, now: Instant) {
+    pub(super) fn put_off(&mut self, mut work: Work, wait: Duration, now: Instant) {
         let at = match work.early.take() {
             Some(place) => place.max(now) + wait,
             None => now + wait,
         };
         let hurries = self.options.batching == Batching::Single
-            && asked.is_none()
             && work.tried_early < MOST
             && work.history.failures < self.options.retry.retries;
         let early = hurries.then(|| now + REST * 2u32.pow(u32::from(work.tried_early)));

@@ -1,8 +1,8 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
 //! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
-//! how they are asked for where they come in pages in `errand`, how keys are read before they are deleted in `reading`,
-//! how the last ones are waited for in `early`.
+//! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, how the last ones are
+//! waited for in `early`, whether a refusal is one key's or the whole job's in `access`.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -13,32 +13,29 @@ use tokio::time::Instant;
 use crate::clock::wall_now;
 use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::event::Event;
+use crate::pipeline::max_wait::MaxWait;
 use crate::pipeline::options::Options;
 use crate::pipeline::outage::Outage;
 use crate::pipeline::parcel::{Batching, Ready};
 use crate::pipeline::request::Request;
 use crate::pipeline::stop::{Accepted, Signal, Stop};
-use crate::pipeline::work::{Due, InFlight, Work};
+use crate::pipeline::work::{Due, InFlight, Sent, Work};
 use crate::plan::Approved;
-use crate::quota::{Budget, Permit};
+use crate::quota::{Budget, Limit};
 use crate::record::{Content, Record};
-use crate::terminal::{count, duration};
+use crate::terminal::count;
 
-use errand::Errand;
+use access::AccessCheck;
+use paging::PageFetch;
 use reading::Looks;
 
+mod access;
 mod early;
-mod errand;
+mod paging;
 mod reading;
 mod reply;
 mod sending;
 mod settle;
-
-/// Keys that wait for a retry; with more, no new ones are taken from the input.
-const MOST_WAITING: usize = 4_096;
-
-/// Rows that wait for the report's writer; with more, no answer is looked at, and so nothing is sent.
-const MOST_ROWS: usize = 1_024;
 
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,22 +47,28 @@ pub enum Step {
         /// The request.
         request: Request,
     },
-    /// Wait for something to happen, at most until this moment.
-    Wait(Option<Instant>),
+    /// Wait for something to happen.
+    Wait(Wait),
     /// Nothing is left to send or to wait for.
     Finished,
 }
 
-/// Where a response belongs.
+/// What can change the answer of [`State::next`]. At least one of them can: a job never waits for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// To the keys of that request.
-    Keys(usize),
-    /// To the outage that it asked about.
-    Probe,
-    /// To the records that it asked for.
-    Page,
+pub struct Wait {
+    /// The moment to ask again.
+    pub until: Option<Instant>,
+    /// A response may come, and there is room for the rows of its keys.
+    pub response: bool,
+    /// A record, or the end of the input, may come.
+    pub record: bool,
+    /// The report's writer may take a row.
+    pub row: bool,
 }
+
+/// Where a response belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot(usize);
 
 /// Totals of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,8 +97,8 @@ pub struct State {
     max_keys: Option<u64>,
     budget: Budget,
     outage: Outage,
-    /// What the last sign of an outage was.
-    trouble: Option<String>,
+    /// How long nothing has succeeded.
+    max_wait: MaxWait,
     rng: StdRng,
     /// Keys that may be deleted.
     ready: Ready,
@@ -113,13 +116,17 @@ pub struct State {
     /// Keys that were sent at least once.
     begun: u64,
     slots: Slab<InFlight>,
-    /// The permit of a [`Step::Probe`] that is under way.
-    probe: Option<Permit>,
+    /// Keys whose refusal may be the whole job's, until the namespace was asked for.
+    access: AccessCheck,
+    /// Keys that were refused as if the whole job was, with none that succeeded so far.
+    denied: u64,
+    /// Whether the next probe is a key that was never sent, or the namespace, and not one that waits to be sent again.
+    probe_untried: bool,
     rows: VecDeque<Settled>,
     events: Vec<Event>,
     totals: Totals,
-    /// Where records are asked for, unless they are read.
-    errand: Option<Errand>,
+    /// How records are fetched, unless they are read.
+    paging: Option<PageFetch>,
     input_ended: bool,
     stop: Option<(Stop, Instant)>,
     /// Whether a signal has come.
@@ -135,7 +142,7 @@ impl State {
         Self {
             max_keys: approved.max_keys(),
             outage: Outage::new(options.concurrency),
-            trouble: None,
+            max_wait: MaxWait::new(options.max_wait),
             most_in_flight: options.concurrency,
             options,
             budget,
@@ -148,11 +155,13 @@ impl State {
             waiting: BinaryHeap::new(),
             begun: 0,
             slots: Slab::with_capacity(options.concurrency),
-            probe: None,
+            access: AccessCheck::default(),
+            denied: 0,
+            probe_untried: false,
             rows: VecDeque::new(),
             events: Vec::new(),
             totals: Totals::default(),
-            errand: None,
+            paging: None,
             input_ended: false,
             stop: None,
             signalled: false,
@@ -161,26 +170,27 @@ impl State {
         }
     }
 
-    /// Whether records may be taken from the reader; never where they come in pages.
-    pub fn wants_records(&self) -> bool {
-        self.errand.is_none() && self.wants_more()
+    /// The job has made requests before: `max_wait` has counted from the first of them.
+    #[must_use]
+    pub fn after_preflight(mut self, max_wait: MaxWait) -> Self {
+        self.max_wait = max_wait;
+        self
+    }
+
+    fn wants_records(&self) -> bool {
+        self.paging.is_none() && self.wants_more()
     }
 
     fn wants_more(&self) -> bool {
         !self.input_ended
             && self.stop.is_none()
-            && (self.has_room_for_keys() || self.wants_a_fresh_key())
+            && self.has_room_for_keys()
             && self.waiting.len() < self.most_waiting()
             && self.has_room_for_rows()
     }
 
     fn has_room_for_keys(&self) -> bool {
         self.reads.len() < self.most_reads() && self.ready.len() < self.most_ready()
-    }
-
-    /// During an outage an untried key is the best probe.
-    fn wants_a_fresh_key(&self) -> bool {
-        self.outage.since().is_some() && self.entrance().len() < self.most_waiting() && !self.entrance().has_fresh()
     }
 
     /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
@@ -192,12 +202,11 @@ impl State {
     }
 
     fn most_waiting(&self) -> usize {
-        MOST_WAITING.max(4 * self.options.batching.most())
+        self.options.most_waiting.max(4 * self.options.batching.most())
     }
 
-    /// Whether an answer's row has a place to go.
-    pub fn has_room_for_rows(&self) -> bool {
-        self.rows.len() < MOST_ROWS
+    fn has_room_for_rows(&self) -> bool {
+        self.rows.len() < self.options.most_rows
     }
 
     /// Rows on their way to the report, oldest first.
@@ -273,6 +282,9 @@ impl State {
             self.events.push(Event::Draining { reason: stop.reason, in_flight: self.slots.len() });
             self.stop = Some((stop, now));
         }
+        if self.leaves_accepted().is_some() {
+            self.abandon_all_but_keys(now);
+        }
     }
 
     fn leaves_accepted(&self) -> Option<Instant> {
@@ -281,7 +293,7 @@ impl State {
 
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Step {
-        self.look_at_the_clock(now);
+        self.check_limits(now);
         if let Some(since) = self.leaves_accepted() {
             let end = since + self.options.grace;
             if now >= end {
@@ -291,35 +303,84 @@ impl State {
                 self.give_up_waiting(now);
                 return Step::Finished;
             }
-            return Step::Wait(Some(end));
+            return self.wait(Some(end), now);
         }
-        let reading = !self.input_ended && self.stop.is_none();
-        if self.slots.is_empty() && !self.has_keys() && self.waiting.is_empty() && !reading {
+        if self.is_done() {
             return Step::Finished;
         }
-        let wake = match self.try_send(now) {
+        let blocked = match self.try_send(now) {
             Ok(step) => return step,
-            Err(moment) => moment,
+            Err(blocked) => blocked,
         };
-        let max_outage = self.outage.since().map(|since| since + self.options.max_outage);
-        let due = self.next_due();
-        Step::Wait([wake, max_outage, due, self.errand_due(now), self.options.deadline].into_iter().flatten().min())
+        self.max_wait.set_running(self.waits_for_server(blocked), now);
+        let moments =
+            [blocked.until, self.next_due(), self.page_due(now), self.options.deadline, self.max_wait.ends_at()];
+        self.wait(moments.into_iter().flatten().min(), now)
+    }
+
+    /// The only place that waits. Should there be nothing to wait for, the job ends instead of hanging.
+    fn wait(&mut self, until: Option<Instant>, now: Instant) -> Step {
+        let wait = Wait {
+            until,
+            response: !self.slots.is_empty() && self.has_room_for_rows(),
+            record: self.wants_records(),
+            row: !self.rows.is_empty(),
+        };
+        if wait.until.is_some() || wait.response || wait.record || wait.row {
+            return Step::Wait(wait);
+        }
+        debug_assert!(false, "nothing to wait for: {self:?}");
+        self.stop(Stop::new(StopReason::IoError, "internal error: the job waits for nothing; please report this"), now);
+        self.give_up_waiting(now);
+        Step::Finished
+    }
+
+    /// Whether every key has its final state, and no more come.
+    fn is_done(&self) -> bool {
+        let reading = !self.input_ended && self.stop.is_none();
+        let outstanding = self.slots.iter().any(|(_, sent)| !matches!(sent.sent, Sent::Namespace { check: false }));
+        !reading && !outstanding && !self.has_keys() && self.waiting.is_empty() && self.access.is_empty()
+    }
+
+    /// Whether it is the server that keeps the job waiting.
+    fn waits_for_server(&self, blocked: Blocked) -> bool {
+        let retries_only = !self.waiting.is_empty() && !self.has_keys() && blocked.by != Some(Limit::Rate);
+        !self.slots.is_empty() || blocked.by == Some(Limit::Server) || retries_only
     }
 
     fn has_keys(&self) -> bool {
         !self.ready.is_empty() || !self.reads.is_empty()
     }
 
-    fn look_at_the_clock(&mut self, now: Instant) {
+    fn check_limits(&mut self, now: Instant) {
         if self.options.deadline.is_some_and(|deadline| now >= deadline) {
             self.stop(Stop::new(StopReason::Deadline, "the deadline came"), now);
         }
-        if let Some(since) = self.outage.since().filter(|since| now >= *since + self.options.max_outage) {
-            let last = self.trouble.as_ref().map(|last| format!("; it came to: {last}")).unwrap_or_default();
-            let (time, most) = (duration(now - since), duration(self.options.max_outage));
-            let why = format!("the server has not answered well for {time} (--max-outage {most}){last}");
-            self.stop(Stop::new(StopReason::Outage, why), now);
+        if let Some(stop) = self.max_wait.exceeded(now) {
+            self.stop(stop, now);
         }
         self.take_due(now);
+    }
+}
+
+/// Why nothing is sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Blocked {
+    /// The moment to try again, where it is known.
+    until: Option<Instant>,
+    /// What the limit is, where it is one of the rate or the server.
+    by: Option<Limit>,
+}
+
+impl Blocked {
+    /// Until something happens.
+    const UNTIL_EVENT: Self = Self { until: None, by: None };
+
+    fn by_server(until: Option<Instant>) -> Self {
+        Self { until, by: Some(Limit::Server) }
+    }
+
+    fn until(until: Option<Instant>) -> Self {
+        Self { until, by: None }
     }
 }

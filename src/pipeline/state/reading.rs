@@ -1,22 +1,22 @@
 //! What comes before a delete: keys are looked for, many with one request; or they are backed up: their metadata and their
 //! value are read, one request each, and kept. Only then does a key come into the queue of deletes.
 
-use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
 use super::State;
+use super::reply::Answered;
 use super::sending::LINGER;
 use crate::api::answer::{Answer, Reply};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, StopReason};
 use crate::pipeline::options::Course;
-use crate::pipeline::parcel::{Batch, Batching, Choice, Ready};
+use crate::pipeline::parcel::{Batch, Batching, Ready};
 use crate::pipeline::request::Request;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{InFlight, Stage, Work};
+use crate::pipeline::work::{Stage, Work};
 
 /// So many good answers after a refusal, and one key more is looked for with a request.
 const GROWS_AFTER: u32 = 8;
@@ -83,23 +83,19 @@ impl State {
         if work.stage.is_read() { &mut self.reads } else { &mut self.ready }
     }
 
-    /// Whose turn it is; otherwise until when to wait, where that is known. Deletes go first, so that little time
-    /// passes between reading a value and deleting it.
-    pub(super) fn turn(&mut self, probe: bool, choice: Choice, now: Instant) -> Result<Turn, Option<Instant>> {
-        if probe {
-            // That reads are answered would say nothing of deletes.
-            return Ok(if self.ready.is_empty() && self.options.course.reads() { Turn::Read } else { Turn::Delete });
-        }
-        let may_go = |queue: &Ready| !queue.is_empty() && (choice != Choice::Fresh(0) || queue.has_again());
+    /// The queue that the next request takes from; otherwise until when to wait, where that is known. Deletes go first, so
+    /// that little time passes between reading a value and deleting it.
+    pub(super) fn turn(&mut self, fresh: u64, now: Instant) -> Result<Turn, Option<Instant>> {
+        let may_go = |queue: &Ready| !queue.is_empty() && (fresh != 0 || queue.has_again());
         let mut wait = None;
-        if may_go(&self.ready) && !self.is_filling(choice) {
-            wait = self.lingers(choice, now);
+        if may_go(&self.ready) && !self.is_filling(fresh) {
+            wait = self.lingers(fresh, now);
             if wait.is_none() {
                 return Ok(Turn::Delete);
             }
         }
         if may_go(&self.reads) {
-            let gathers = self.gathers(choice, now);
+            let gathers = self.gathers(fresh, now);
             if gathers.is_none() {
                 return Ok(Turn::Read);
             }
@@ -125,60 +121,62 @@ impl State {
     }
 
     /// Until when a request for many keys waits for more of them, if it does.
-    fn gathers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
-        if self.reads.is_full(self.reading_batching(), choice) || !self.wants_more() {
+    fn gathers(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
+        if self.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
             return None;
         }
         let until = *self.gathering.get_or_insert(now) + LINGER;
         (now < until).then_some(until)
     }
 
-    /// The keys whose turn it is; none where only the namespace is left to ask for.
-    pub(super) fn take_turn(&mut self, turn: Turn, probe: bool, choice: Choice) -> Vec<Work> {
+    /// The keys of the next request.
+    pub(super) fn take_turn(&mut self, turn: Turn, fresh: u64) -> Vec<Work> {
         match turn {
-            Turn::Delete if probe && self.options.course.reads() => self.ready.pop().into_iter().collect(),
-            _ if probe && choice != Choice::Probe => Vec::new(),
-            Turn::Delete => self.ready.take(self.options.batching, choice),
-            Turn::Read => self.reads.take(self.reading_batching(), choice),
+            Turn::Delete => self.ready.take(self.options.batching, fresh),
+            Turn::Read => self.reads.take(self.reading_batching(), fresh),
+        }
+    }
+
+    pub(super) fn queue_of(&mut self, turn: Turn) -> &mut Ready {
+        match turn {
+            Turn::Delete => &mut self.ready,
+            Turn::Read => &mut self.reads,
         }
     }
 
     /// The reply to a read; where it was good, the key has come to stage `next`.
-    pub(super) fn on_read(&mut self, slot: usize, reply: &Reply, next: &Stage, now: Instant) {
+    pub(super) fn on_read(&mut self, keys: Answered, reply: &Reply, next: &Stage, now: Instant) {
         if reply.answer != Answer::Success {
-            self.on_reply(slot, reply, &HashSet::new(), now);
+            self.on_reply(keys, reply, now);
             return;
         }
-        for work in self.read_well(slot, reply, now) {
+        for work in self.read_well(keys, reply, now) {
             let work = work.advanced(next.clone());
             self.queue(&work).push_last(work);
         }
     }
 
-    /// The keys of a read that succeeded; none where nobody waits for its reply any more.
-    fn read_well(&mut self, slot: usize, reply: &Reply, now: Instant) -> Vec<Work> {
-        let Some(InFlight { parcel, permit, probe }) = self.slots.try_remove(slot) else { return Vec::new() };
+    /// The keys of a read that succeeded.
+    fn read_well(&mut self, keys: Answered, reply: &Reply, now: Instant) -> Vec<Work> {
+        let Answered { batch, permit, probe } = keys;
         self.hear(&reply.quota, &permit, now);
         self.see_sign(&reply.answer, &mut [], true, probe, now);
         self.budget.give_back(permit, now);
-        parcel
+        batch
     }
 
     /// The reply to a look at some keys; where it was good, `found` says what it is of each.
-    pub(super) fn on_presence(&mut self, slot: usize, reply: &Reply, found: &[Presence], now: Instant) {
+    pub(super) fn on_presence(&mut self, keys: Answered, reply: &Reply, found: &[Presence], now: Instant) {
         if reply.answer != Answer::Success {
-            if let (Answer::Refused(_), Some(in_flight)) = (&reply.answer, self.slots.get(slot)) {
-                self.looks.refused(in_flight.parcel.len());
+            if let Answer::Refused(_) = &reply.answer {
+                self.looks.refused(keys.batch.len());
             }
-            self.on_reply(slot, reply, &HashSet::new(), now);
+            self.on_reply(keys, reply, now);
             return;
         }
-        let parcel = self.read_well(slot, reply, now);
-        if parcel.is_empty() {
-            return;
-        }
+        let batch = self.read_well(keys, reply, now);
         self.looks.answered();
-        for (index, mut work) in parcel.into_iter().enumerate() {
+        for (index, mut work) in batch.into_iter().enumerate() {
             match found.get(index).unwrap_or(&Presence::Unsaid) {
                 Presence::There if self.options.course == Course::Check => {
                     self.settle(work, Status::Planned, reply.http_status, None, now);
@@ -198,11 +196,11 @@ impl State {
     }
 
     /// A backup cannot be written: its keys are not deleted, and no others are either.
-    pub(super) fn on_lost_backup(&mut self, slot: usize, why: &str, now: Instant) {
-        let Some(InFlight { parcel, permit, .. }) = self.slots.try_remove(slot) else { return };
+    pub(super) fn on_lost_backup(&mut self, keys: Answered, why: &str, now: Instant) {
+        let Answered { batch, permit, .. } = keys;
         self.budget.give_back(permit, now);
         self.stop(Stop::new(StopReason::IoError, format!("the backup cannot be written: {why}")), now);
-        for work in parcel {
+        for work in batch {
             let detail = Detail { error_code: None, error: why.to_owned() };
             let verdict = Verdict { status: Status::Failed, http_status: None, detail, passes: false };
             self.settle_as(work, verdict, now);

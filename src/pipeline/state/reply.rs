@@ -6,93 +6,180 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::errand::Errand;
+use super::paging::PageFetch;
 use super::{Slot, State};
-use crate::api::BulkReply;
 use crate::api::advice::QuotaNews;
 use crate::api::answer::{Answer, Refusal, Reply, TOO_MANY_BULK_CALLS, Trouble};
+use crate::api::{Accounting, BulkReply};
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::event::{Event, PauseCause};
+use crate::pipeline::max_wait::ServerPause;
 use crate::pipeline::outage::{Allowance, Sign};
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, History, Verdict, decide};
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{Due, InFlight, Stage, Work};
+use crate::pipeline::work::{Due, InFlight, Sent, Stage, Work};
 use crate::quota::{News, Permit, Rate};
-use crate::terminal::duration;
+
+/// Keys whose request was answered.
+pub(super) struct Answered {
+    pub(super) batch: Vec<Work>,
+    pub(super) permit: Permit,
+    /// Whether it was sent to see if an outage is over.
+    pub(super) probe: bool,
+}
+
+/// What the failure of a request proves about its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// It is about the one key, or the server named the key.
+    Named,
+    /// A bulk call whose response does not account for its keys: each of them may or may not be deleted.
+    Unaccounted,
+}
+
+impl Proof {
+    pub(super) fn verdict(self, verdict: Verdict) -> Verdict {
+        match (self, verdict.status) {
+            (Self::Unaccounted, Status::Failed) => Verdict { status: Status::Unknown, ..verdict },
+            _ => verdict,
+        }
+    }
+}
 
 impl State {
     /// The response for a slot came.
     pub fn on_response(&mut self, slot: Slot, response: Response, now: Instant) {
-        match (slot, response) {
-            (Slot::Keys(slot), Response::Delete(reply)) => self.on_reply(slot, &reply, &HashSet::new(), now),
-            (Slot::Keys(slot), Response::DeleteMany(BulkReply { reply, left })) => {
-                self.on_reply(slot, &reply, &left.iter().map(|name| &**name).collect(), now);
+        // Nobody waits for one that was given up.
+        let Some(InFlight { sent, permit, probe }) = self.slots.try_remove(slot.0) else { return };
+        match (sent, response) {
+            (Sent::Keys(batch), response) => self.on_keys(Answered { batch, permit, probe }, response, now),
+            (Sent::Page, Response::Page(answer)) => self.on_page(answer, permit, probe, now),
+            (Sent::Namespace { check }, Response::Namespace(answer)) => {
+                self.on_namespace(answer, &permit, probe, check, now);
+                self.budget.give_back(permit, now);
             }
-            (Slot::Keys(slot), Response::Presence(reply, found)) => self.on_presence(slot, &reply, &found, now),
-            (Slot::Keys(slot), Response::Metadata(reply, metadata)) => {
-                self.on_read(slot, &reply, &Stage::Value(metadata), now);
-            }
-            (Slot::Keys(slot), Response::BackedUp(Ok(reply))) => self.on_read(slot, &reply, &Stage::Delete, now),
-            (Slot::Keys(slot), Response::BackedUp(Err(why))) => self.on_lost_backup(slot, &why, now),
-            (Slot::Probe, Response::Namespace(answer)) => self.on_probe(answer, now),
-            (Slot::Page, Response::Page(answer)) => self.on_page(answer, now),
-            (slot, response) => debug_assert!(false, "{response:?} is no response for {slot:?}"),
+            (sent, response) => debug_assert!(false, "{response:?} is no response for {sent:?}"),
         }
     }
 
-    /// `left` are the keys that a call which succeeded left undeleted.
-    pub(super) fn on_reply(&mut self, slot: usize, reply: &Reply, left: &HashSet<&str>, now: Instant) {
-        let Some(InFlight { mut parcel, permit, probe }) = self.slots.try_remove(slot) else {
+    fn on_keys(&mut self, keys: Answered, response: Response, now: Instant) {
+        match response {
+            Response::Delete(reply) => self.on_reply(keys, &reply, now),
+            Response::DeleteMany(reply) => self.on_bulk_reply(keys, &reply, now),
+            Response::Presence(reply, found) => self.on_presence(keys, &reply, &found, now),
+            Response::Metadata(reply, metadata) => self.on_read(keys, &reply, &Stage::Value(metadata), now),
+            Response::BackedUp(Ok(reply)) => self.on_read(keys, &reply, &Stage::Delete, now),
+            Response::BackedUp(Err(why)) => self.on_lost_backup(keys, &why, now),
+            response @ (Response::Namespace(_) | Response::Page(_)) => {
+                debug_assert!(false, "{response:?} is no response for keys");
+                let answer = Answer::Passing(Trouble::no_answer("a response of another kind"));
+                self.on_reply(keys, &Reply { answer, http_status: None, quota: Vec::new() }, now);
+            }
+        }
+    }
+
+    /// The reply to a request that is not a bulk call.
+    pub(super) fn on_reply(&mut self, keys: Answered, reply: &Reply, now: Instant) {
+        let Answered { mut batch, permit, probe } = keys;
+        let read = batch.first().is_some_and(|work| work.stage.is_read());
+        self.observe_reply(&reply.answer, reply, &mut batch, read, (&permit, probe), now);
+        self.resolve(batch, &reply.answer, reply.http_status, Proof::Named, now);
+        self.budget.give_back(permit, now);
+    }
+
+    /// What the response accounts for is settled, whatever its status.
+    fn on_bulk_reply(&mut self, keys: Answered, BulkReply { reply, accounting }: &BulkReply, now: Instant) {
+        let Answered { mut batch, permit, probe } = keys;
+        let Accounting::Complete { unprocessed } = accounting else {
+            let answer = match &reply.answer {
+                Answer::Success => Answer::Passing(Trouble::no_answer("the response does not account for the keys")),
+                answer => answer.clone(),
+            };
+            self.observe_reply(&answer, reply, &mut batch, false, (&permit, probe), now);
+            self.resolve(batch, &answer, reply.http_status, Proof::Unaccounted, now);
+            self.budget.give_back(permit, now);
             return;
         };
-        self.hear(&reply.quota, &permit, now);
-        let read = parcel.first().is_some_and(|work| work.stage.is_read());
-        self.see_sign(&reply.answer, &mut parcel, read, probe, now);
-        if let Answer::Throttled { pause, refusal } = &reply.answer {
-            self.totals.throttled += 1;
-            if refusal.code == Some(TOO_MANY_BULK_CALLS) {
-                self.most_in_flight = (self.most_in_flight / 2).max(1);
-            }
-            let lasts = self.budget.throttled(&permit, *pause, now);
-            self.on_pause(*pause, lasts, now);
+        let unprocessed: HashSet<&str> = unprocessed.iter().map(|name| &**name).collect();
+        let (mut left, done): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|work| unprocessed.contains(work.key.as_str()));
+        // A server that deletes some is at work.
+        let sign = if done.is_empty() { &reply.answer } else { &Answer::Success };
+        self.observe_reply(sign, reply, &mut left, false, (&permit, probe), now);
+        for work in done {
+            self.settle(work, Status::Deleted, reply.http_status, None, now);
         }
-        let caught = self.outage.since().is_some();
-        let halves = halves(&reply.answer, &parcel, caught);
-        // The last comes first, because each goes in front of those that wait.
-        for mut work in parcel.into_iter().rev() {
-            if let Some(together) = halves {
-                work.together = together;
-                if let Answer::Refused(refusal) = &reply.answer {
-                    // One of them is bad, and it will be alone in the end: no other loses a retry.
-                    work.last = Some(Box::new(Verdict::from(Trouble::Refused(refusal.clone()))));
-                    self.queue(&work).push_again(work);
-                    continue;
-                }
-            }
-            let answer = if left.contains(work.key.as_str()) {
-                let trouble = Trouble::Refused(left_undeleted(reply.http_status));
-                Answer::Passing { trouble, retry_after: None }
-            } else {
-                reply.answer.clone()
-            };
-            self.on_answer(work, answer, reply.http_status, caught, now);
+        let answer = match &reply.answer {
+            answer @ (Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..)) => answer.clone(),
+            answer => Answer::Passing(Trouble::Refused(left_undeleted(reply.http_status, answer))),
+        };
+        for work in left.into_iter().rev() {
+            self.resolve(vec![work], &answer, reply.http_status, Proof::Named, now);
         }
         self.budget.give_back(permit, now);
     }
 
+    /// What a reply says of the server: its quota, whether it works, whether it asks for a pause.
+    fn observe_reply(
+        &mut self,
+        sign: &Answer,
+        reply: &Reply,
+        batch: &mut [Work],
+        read: bool,
+        (permit, probe): (&Permit, bool),
+        now: Instant,
+    ) {
+        self.hear(&reply.quota, permit, now);
+        self.see_sign(sign, batch, read, probe, now);
+        if let Answer::Throttled { pause, trouble } = &reply.answer {
+            if trouble.refusal().code == Some(TOO_MANY_BULK_CALLS) {
+                self.most_in_flight = (self.most_in_flight / 2).max(1);
+            }
+            self.on_throttled(permit, *pause, trouble.clone().into(), now);
+        }
+    }
+
+    /// What becomes of the keys of a request.
+    fn resolve(&mut self, batch: Vec<Work>, answer: &Answer, http_status: Option<u16>, proof: Proof, now: Instant) {
+        let caught = self.outage.since().is_some();
+        if let Answer::Fatal(fatal, refusal) = answer {
+            let verdict = proof.verdict(Verdict::from(Trouble::Refused(refusal.clone())));
+            self.suspend(batch, *fatal, &verdict, now);
+            return;
+        }
+        let halves = halves(answer, &batch, caught);
+        // The last comes first, because each goes in front of those that wait.
+        for mut work in batch.into_iter().rev() {
+            if let Some(together) = halves {
+                work.together = together;
+                if let Answer::Refused(refusal) = answer {
+                    // One of them is bad, and it will be alone in the end: no other loses a retry.
+                    let verdict = proof.verdict(Verdict::from(Trouble::Refused(refusal.clone())));
+                    work.last = Some(Box::new(verdict));
+                    self.queue(&work).push_again(work);
+                    continue;
+                }
+            }
+            self.on_answer(work, answer.clone(), http_status, (caught, proof), now);
+        }
+    }
+
     /// What the answer says of the server.
-    pub(super) fn see_sign(&mut self, answer: &Answer, parcel: &mut [Work], read: bool, probe: bool, now: Instant) {
-        let resent = parcel.iter().any(|work| work.history.resent);
+    pub(super) fn see_sign(&mut self, answer: &Answer, batch: &mut [Work], read: bool, probe: bool, now: Instant) {
+        let resent = batch.iter().any(|work| work.history.resent);
         // Many keys that fail together are no key's own trouble.
-        let first_attempt = parcel.len() > 1 || parcel.iter().any(|work| !work.judged);
+        let first_attempt = batch.len() > 1 || batch.iter().any(|work| !work.judged);
         match sign_of(answer, resent, first_attempt) {
             Some(sign) => {
-                if let (Sign::Down { .. }, Answer::Passing { trouble, .. }) = (sign, answer) {
-                    self.trouble = Some(Verdict::from(trouble.clone()).to_string());
+                match (sign, answer) {
+                    (Sign::Alive, Answer::Fatal(..)) => {}
+                    (Sign::Alive, _) => self.max_wait.succeeded(now),
+                    (Sign::Down { .. }, Answer::Passing(trouble)) => self.max_wait.failed(&trouble.clone().into()),
+                    (Sign::Down { .. }, _) => {}
                 }
                 if matches!(sign, Sign::Down { .. }) {
-                    for work in parcel.iter_mut() {
+                    for work in batch.iter_mut() {
                         work.judged = true;
                     }
                 }
@@ -108,23 +195,26 @@ impl State {
     }
 
     /// What becomes of one key.
-    fn on_answer(&mut self, mut work: Work, answer: Answer, http_status: Option<u16>, caught: bool, now: Instant) {
-        let asked = match &answer {
-            Answer::Passing { retry_after, .. } => *retry_after,
-            _ => None,
-        };
+    fn on_answer(
+        &mut self,
+        mut work: Work,
+        answer: Answer,
+        http_status: Option<u16>,
+        (caught, proof): (bool, Proof),
+        now: Instant,
+    ) {
         match decide(answer, work.history, &self.options.retry, &mut self.rng) {
             Decision::Success => self.settle(work, Status::Deleted, http_status, None, now),
             Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => {
                 // No retry is lost to an outage, and another key is the next probe.
-                work.last = Some(Box::new(verdict));
+                work.last = Some(Box::new(proof.verdict(verdict)));
                 self.queue(&work).push_last(work);
             }
-            Decision::Settle(verdict) => self.settle_as(work, verdict, now),
+            Decision::Settle(verdict) => self.settle_as(work, proof.verdict(verdict), now),
             Decision::Retry(wait, verdict) => {
-                work.failed(self.epoch, verdict);
+                work.failed(self.epoch, proof.verdict(verdict));
                 self.events.push(Event::Retrying);
-                self.put_off(work, wait, asked, now);
+                self.put_off(work, wait, now);
             }
             Decision::Resend(verdict) => {
                 work.history.resent = true;
@@ -132,12 +222,12 @@ impl State {
                 self.queue(&work).push_again(work);
             }
             Decision::Pause(_, verdict) => {
-                work.last = Some(Box::new(verdict));
+                work.last = Some(Box::new(proof.verdict(verdict)));
                 self.queue(&work).push_again(work);
             }
             Decision::Stop(stop, verdict) => {
                 self.stop(stop, now);
-                self.settle_as(work, verdict, now);
+                self.settle_as(work, proof.verdict(verdict), now);
             }
         }
     }
@@ -152,33 +242,49 @@ impl State {
         }
     }
 
-    /// The answer to a probe ([`Slot::Probe`]) came.
-    pub fn on_probe(&mut self, answer: Result<(), Reply>, now: Instant) {
-        let Some(permit) = self.probe.take() else { return };
-        let decision =
-            answer.map_err(|reply| decide(reply.answer, History::default(), &self.options.retry, &mut self.rng));
-        match decision {
-            Ok(()) | Err(Decision::Success) => {
+    /// The answer to a request for the namespace came.
+    fn on_namespace(&mut self, answer: Result<(), Reply>, permit: &Permit, probe: bool, check: bool, now: Instant) {
+        let Err(reply) = answer else {
+            if probe {
                 self.outage.namespace_answered();
                 self.tell_of_outage(true, now);
             }
-            Err(Decision::Settle(verdict) | Decision::Retry(_, verdict)) => {
-                self.trouble = Some(verdict.to_string());
-                self.observe(Sign::Down { first_attempt: false }, true, now);
+            if check {
+                self.access_confirmed(now);
             }
-            Err(Decision::Resend(_)) => {
-                self.outage.probe_was_cut_off(now);
-                self.tell_of_outage(true, now);
+            return;
+        };
+        self.hear(&reply.quota, permit, now);
+        let resent = check && self.access.failures > 0;
+        let history = History { resent, ..History::default() };
+        let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
+        match decision {
+            Decision::Pause(asked, verdict) => {
+                self.on_throttled(permit, asked, verdict, now);
+                if probe {
+                    self.outage.probe_said_nothing(now);
+                }
+                self.access.repeat(check, now);
             }
-            Err(Decision::Pause(asked, _)) => {
-                self.totals.throttled += 1;
-                let pause = self.budget.throttled(&permit, asked, now);
-                self.on_pause(asked, pause, now);
-                self.outage.probe_said_nothing(now);
+            Decision::Resend(_) => {
+                if probe {
+                    self.outage.probe_was_cut_off(now);
+                    self.tell_of_outage(true, now);
+                }
+                self.access.repeat(check, now);
             }
-            Err(Decision::Stop(stop, _)) => self.stop(stop, now),
+            Decision::Stop(stop, _) => self.stop(stop, now),
+            Decision::Settle(verdict) if check && !verdict.passes => self.stop(refused_namespace(&verdict), now),
+            Decision::Settle(verdict) | Decision::Retry(_, verdict) => {
+                self.max_wait.failed(&verdict);
+                if probe {
+                    self.observe(Sign::Down { first_attempt: false }, true, now);
+                }
+                let wait = self.options.retry.backoff(self.access.failures, &mut self.rng);
+                self.access.repeat(check, now + wait);
+            }
+            Decision::Success => self.access.repeat(check, now),
         }
-        self.budget.give_back(permit, now);
     }
 
     pub(super) fn observe(&mut self, sign: Sign, probe: bool, now: Instant) {
@@ -202,9 +308,9 @@ impl State {
             let waiting = std::mem::take(&mut self.waiting);
             self.waiting = waiting.into_iter().map(|due| Due { work: due.work.refunded(epoch), ..due }).collect();
             self.ready.iter_mut().chain(self.reads.iter_mut()).for_each(|work| work.refund(epoch));
-            let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| &mut in_flight.parcel);
+            let in_flight = self.slots.iter_mut().flat_map(|(_, in_flight)| in_flight.keys_mut());
             in_flight.for_each(|work| work.refund(epoch));
-            self.errand.iter_mut().for_each(Errand::refund);
+            self.paging.iter_mut().for_each(PageFetch::refund);
         }
         self.tell_of_outage(was_down, now);
     }
@@ -224,17 +330,25 @@ impl State {
         self.events.push(Event::Paused { until, cause });
     }
 
-    pub(super) fn on_pause(&mut self, asked: Option<Duration>, pause: Duration, now: Instant) {
-        let counted = asked.unwrap_or(pause);
-        if counted > self.options.max_pause {
-            let (asked, most) = (duration(counted), duration(self.options.max_pause));
-            let why =
-                format!("the server answered 429 and asks for a pause of {asked}, longer than --max-pause {most}");
-            self.stop(Stop::new(StopReason::Outage, why), now);
-        } else {
-            self.pause_told(now + pause, PauseCause::Throttled);
+    /// The server wants nobody to send for a while.
+    pub(super) fn on_throttled(&mut self, permit: &Permit, asked: Option<Duration>, verdict: Verdict, now: Instant) {
+        self.totals.throttled += 1;
+        self.max_wait.failed(&verdict);
+        let pause = self.budget.throttled(permit, asked, now);
+        match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
+            Some(stop) => self.stop(stop, now),
+            None => self.pause_told(now + pause, PauseCause::Throttled),
         }
     }
+}
+
+/// The namespace was there before, and is not shown any more.
+fn refused_namespace(verdict: &Verdict) -> Stop {
+    let reason = match verdict.http_status {
+        Some(401 | 403) => StopReason::Unauthorized,
+        _ => StopReason::NamespaceNotFound,
+    };
+    Stop::new(reason, verdict.to_string())
 }
 
 /// What an answer says about the server; nothing where the connection or the quota was the matter.
@@ -243,28 +357,35 @@ pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Opt
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
             Some(Sign::Alive)
         }
-        Answer::Passing { .. } => Some(Sign::Down { first_attempt }),
+        Answer::Passing(_) => Some(Sign::Down { first_attempt }),
         // A second time in a row it is no accident of keep-alive.
         Answer::Stale(_) if resent => Some(Sign::Down { first_attempt }),
         Answer::Stale(_) | Answer::Throttled { .. } => None,
     }
 }
 
-/// Why a key has to be sent again whose bulk call succeeded.
-fn left_undeleted(http_status: Option<u16>) -> Refusal {
-    let message = "the bulk call did not delete this key (unsuccessful_keys)".to_owned();
-    Refusal { http_status, code: None, message }
+/// Why a key has to be sent again that a bulk call did not process.
+fn left_undeleted(http_status: Option<u16>, answer: &Answer) -> Refusal {
+    let unsuccessful = "the bulk call did not delete this key (unsuccessful_keys)";
+    let (code, message) = match answer {
+        Answer::Refused(refusal) | Answer::Absent(refusal) => {
+            (refusal.code, format!("{unsuccessful}: {}", refusal.message))
+        }
+        Answer::Passing(trouble) => (trouble.refusal().code, format!("{unsuccessful}: {}", trouble.refusal().message)),
+        _ => (None, unsuccessful.to_owned()),
+    };
+    Refusal { http_status, code, message }
 }
 
 /// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
 /// for one of its keys, and one that keeps failing may be too large.
-fn halves(answer: &Answer, parcel: &[Work], caught: bool) -> Option<NonZeroU32> {
-    let half = u32::try_from(parcel.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
-    let again = parcel.iter().any(|work| work.history.failures > 0);
+fn halves(answer: &Answer, batch: &[Work], caught: bool) -> Option<NonZeroU32> {
+    let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
+    let again = batch.iter().any(|work| work.history.failures > 0);
     match answer {
-        _ if parcel.len() < 2 => None,
+        _ if batch.len() < 2 => None,
         Answer::Refused(_) => half,
-        Answer::Passing { .. } if again && !caught => half,
+        Answer::Passing(_) if again && !caught => half,
         _ => None,
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::read;
-use super::{Slot, State, Step};
+use super::reading::{Turn, read};
+use super::{Blocked, Slot, State, Step};
 use crate::pipeline::event::{Event, PauseCause};
+use crate::pipeline::max_wait::ServerPause;
 use crate::pipeline::outage::Allowance;
-use crate::pipeline::parcel::{Batching, Choice};
+use crate::pipeline::parcel::Batching;
 use crate::pipeline::request::Request;
-use crate::pipeline::work::{InFlight, Work};
-use crate::quota::{NotYet, Permit};
+use crate::pipeline::work::{InFlight, Sent, Work};
+use crate::quota::{Limit, NotYet, Permit};
 
 /// A wait for the rate that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
@@ -24,43 +25,100 @@ pub(super) const LINGER: Duration = Duration::from_millis(250);
 /// it was backed up or looked for, is lost.
 const LINGER_READ: Duration = Duration::from_secs(10);
 
+/// A key that may show if an outage is over.
+#[derive(Debug, Clone, Copy)]
+enum Candidate {
+    /// One that was sent before.
+    Again(Turn),
+    /// One that never was.
+    Untried(Turn),
+}
+
 impl State {
-    /// One more request, or the moment to ask again (`None`: when something happens).
-    pub(super) fn try_send(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
+    /// One more request, or what keeps it from being sent.
+    pub(super) fn try_send(&mut self, now: Instant) -> Result<Step, Blocked> {
         let asks = self.wants_page(now);
-        if (!self.has_keys() && !asks) || !self.has_room_for_rows() {
-            return Err(None);
+        if !(self.has_keys() || asks || self.access.is_wanted()) || !self.has_room_for_rows() {
+            return Err(Blocked::UNTIL_EVENT);
         }
         let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.in_flight() < most.min(self.most_in_flight) => false,
-            Allowance::Probe if self.in_flight() < self.most_in_flight => true,
-            Allowance::NotBefore(moment) => return Err(Some(moment)),
-            Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(None),
+            Allowance::InFlight(most) if self.slots.len() < most.min(self.most_in_flight) => false,
+            Allowance::Probe if self.slots.len() < self.most_in_flight => true,
+            Allowance::NotBefore(moment) => return Err(Blocked::by_server(Some(moment))),
+            Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(Blocked::by_server(None)),
         };
-        // A key that was never sent is the better probe.
-        if asks && !(probe && self.entrance().has_fresh()) {
+        if !self.access.is_empty() {
+            // Nothing else is sent until it is known if this is one key's trouble or the whole job's.
+            return self.send_access_check(probe, now);
+        }
+        if probe {
+            return self.send_probe(asks, now);
+        }
+        if asks {
             return self.ask(probe, now);
         }
-        let choice = self.choice(probe);
-        let turn = self.turn(probe, choice, now)?;
+        let fresh = self.most_fresh();
+        let turn = self.turn(fresh, now).map_err(Blocked::until)?;
         let permit = self.take_permit(probe, now)?;
-        let parcel = self.take_turn(turn, probe, choice);
-        if parcel.is_empty() {
-            self.probe = Some(permit);
-            return Ok(Step::Send { slot: Slot::Probe, request: Request::Namespace });
+        let batch = self.take_turn(turn, fresh);
+        Ok(self.begin(batch, permit, probe, now))
+    }
+
+    /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
+    /// fails, the next probe is a key that was never sent, which tells more of the server than one that may be what it
+    /// cannot delete. If there is none, the server is asked for the namespace.
+    fn send_probe(&mut self, asks: bool, now: Instant) -> Result<Step, Blocked> {
+        let candidate = self.probe_candidate();
+        if candidate.is_none() && asks {
+            let step = self.ask(true, now)?;
+            self.probe_untried = !self.probe_untried;
+            return Ok(step);
         }
-        Ok(self.begin(parcel, permit, probe, now))
+        let permit = self.take_permit(true, now)?;
+        self.probe_untried = !self.probe_untried;
+        let work = match candidate {
+            Some(Candidate::Again(turn)) => self.queue_of(turn).pop_again(),
+            Some(Candidate::Untried(turn)) => self.queue_of(turn).pop_fresh(),
+            None => None,
+        };
+        Ok(match work {
+            Some(work) => self.begin(vec![work], permit, true, now),
+            None => self.send_namespace(permit, true, false),
+        })
+    }
+
+    fn probe_candidate(&self) -> Option<Candidate> {
+        // That reads are answered would say nothing of deletes.
+        let delete = self.ready.has_again().then_some(Candidate::Again(Turn::Delete));
+        let untried = (self.entrance().has_fresh() && !self.waits_for_canaries())
+            .then_some(Candidate::Untried(if self.options.course.reads() { Turn::Read } else { Turn::Delete }));
+        if self.probe_untried {
+            return delete.filter(|_| self.options.course.reads()).or(untried);
+        }
+        let read = self.reads.has_again().then_some(Candidate::Again(Turn::Read));
+        delete.or(read).or(untried)
+    }
+
+    pub(super) fn send_namespace(&mut self, permit: Permit, probe: bool, check: bool) -> Step {
+        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Namespace { check }, permit, probe }));
+        Step::Send { slot, request: Request::Namespace }
     }
 
     /// The right to send one request now, which is then counted.
-    pub(super) fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Option<Instant>> {
+    pub(super) fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Blocked> {
         let permit = match self.budget.try_take(now) {
             Ok(permit) => permit,
-            Err(NotYet::Until(moment)) => {
+            Err(NotYet::Until(moment, limit)) => {
+                let pause = moment.saturating_duration_since(now);
+                if limit == Limit::Server
+                    && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(pause))
+                {
+                    self.stop(stop, now);
+                }
                 self.tell_of_rate(moment, now);
-                return Err(Some(moment));
+                return Err(Blocked { until: Some(moment), by: Some(limit) });
             }
-            Err(NotYet::AnAnswer) => return Err(None),
+            Err(NotYet::AnAnswer) => return Err(Blocked::UNTIL_EVENT),
         };
         self.totals.requests += 1;
         if probe {
@@ -71,26 +129,26 @@ impl State {
         Ok(permit)
     }
 
-    fn begin(&mut self, mut parcel: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.totals.retries += u64::from(parcel.iter().any(|work| work.tried));
-        for work in &mut parcel {
+    fn begin(&mut self, mut batch: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
+        self.totals.retries += u64::from(batch.iter().any(|work| work.tried));
+        for work in &mut batch {
             self.begun += u64::from(work.attempts == 0);
             work.attempts += 1;
             work.tried = true;
             work.first_sent.get_or_insert(now);
         }
-        let read = read(&parcel);
+        let read = read(&batch);
         if read.is_none() {
             self.filling = None;
         } else {
             self.gathering = None;
         }
-        let request = match (self.options.batching, &parcel[..]) {
+        let request = match (self.options.batching, &batch[..]) {
             _ if let Some(read) = read => read,
             (Batching::Single, [work]) => Request::Delete(work.key.clone()),
             (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
         };
-        let slot = Slot::Keys(self.slots.insert(InFlight { parcel, permit, probe }));
+        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Keys(batch), permit, probe }));
         Step::Send { slot, request }
     }
 
@@ -102,18 +160,17 @@ impl State {
         }
     }
 
-    /// The keys that the next request may hold.
-    fn choice(&self, probe: bool) -> Choice {
-        // Once all canaries are on their way, no other key is begun before all of them are settled.
-        let canaries_left = self.options.canary.saturating_sub(self.begun);
-        let waits = canaries_left == 0 && self.totals.tally.sent() < self.options.canary;
-        match (probe, waits) {
-            // A key that has not failed yet tells most about the server. Where none is left, the server is asked
-            // without one: the keys that remain may be just those that it cannot delete.
-            (true, false) => Choice::Probe,
-            (_, true) => Choice::Fresh(0),
-            (false, false) if canaries_left > 0 => Choice::Fresh(canaries_left),
-            (false, false) => Choice::Fresh(u64::MAX),
+    /// Whether all canaries are on their way and not all of them settled: no other key is begun meanwhile.
+    fn waits_for_canaries(&self) -> bool {
+        self.begun >= self.options.canary && self.totals.tally.sent() < self.options.canary
+    }
+
+    /// How many keys that were never sent the next request may hold.
+    fn most_fresh(&self) -> u64 {
+        match self.options.canary.saturating_sub(self.begun) {
+            0 if self.waits_for_canaries() => 0,
+            0 => u64::MAX,
+            canaries_left => canaries_left,
         }
     }
 
@@ -124,8 +181,8 @@ impl State {
     }
 
     /// Until when a bulk call waits for more keys, if it does.
-    pub(super) fn lingers(&mut self, choice: Choice, now: Instant) -> Option<Instant> {
-        if self.ready.is_full(self.options.batching, choice) || !self.may_fill() {
+    pub(super) fn lingers(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
+        if self.ready.is_full(self.options.batching, fresh) || !self.may_fill() {
             return None;
         }
         let linger = if self.options.course.reads() { LINGER_READ } else { LINGER };

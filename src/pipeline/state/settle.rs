@@ -10,7 +10,7 @@ use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::event::Event;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{InFlight, Work};
+use crate::pipeline::work::{InFlight, Sent, Work};
 use crate::terminal::counted;
 
 impl State {
@@ -65,11 +65,22 @@ impl State {
 
     /// Those in flight are given up: nobody knows what became of them.
     pub(super) fn abandon(&mut self, why: &str, now: Instant) {
-        for InFlight { parcel, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
+        for InFlight { sent, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
             self.budget.give_back(permit, now);
-            for work in parcel {
-                self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+            if let Sent::Keys(batch) = sent {
+                for work in batch {
+                    self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+                }
             }
+        }
+    }
+
+    /// Nobody waits for a page or for the namespace any more.
+    pub(super) fn abandon_all_but_keys(&mut self, now: Instant) {
+        let is_of_keys = |in_flight: &InFlight| matches!(in_flight.sent, Sent::Keys(_));
+        let others = self.slots.iter().filter(|(_, in_flight)| !is_of_keys(in_flight)).map(|(slot, _)| slot);
+        for slot in others.collect::<Vec<_>>() {
+            self.budget.give_back(self.slots.remove(slot).permit, now);
         }
     }
 
@@ -77,7 +88,9 @@ impl State {
     /// last answer stands.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.work);
-        for mut work in self.ready.drain().chain(self.reads.drain()).chain(waiting).collect::<Vec<_>>() {
+        let suspended = std::mem::take(&mut self.access).into_keys();
+        let queued = self.ready.drain().chain(self.reads.drain());
+        for mut work in queued.chain(waiting).chain(suspended).collect::<Vec<_>>() {
             if let Some(verdict) = work.last.take() {
                 self.settle_as(work, *verdict, now);
             }

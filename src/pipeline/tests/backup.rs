@@ -83,7 +83,7 @@ async fn run_with(
                 }
                 Request::BackUp(..) => Response::BackedUp(Ok(reply)),
                 Request::Delete(_) => Response::Delete(reply),
-                Request::DeleteMany(_) => Response::DeleteMany(crate::api::BulkReply { reply, left: Vec::new() }),
+                Request::DeleteMany(_) => Response::DeleteMany(bulk_reply(reply)),
                 Request::Namespace if good => Response::Namespace(Ok(())),
                 Request::Namespace => Response::Namespace(Err(reply)),
                 Request::Page(_) | Request::Presence(_) => unreachable!("keys are backed up"),

@@ -59,7 +59,7 @@ async fn ran(
                     Response::Presence(reply, found)
                 }
                 Request::Delete(_) => Response::Delete(reply),
-                Request::DeleteMany(_) => Response::DeleteMany(crate::api::BulkReply { reply, left: Vec::new() }),
+                Request::DeleteMany(_) => Response::DeleteMany(bulk_reply(reply)),
                 _ => Response::Namespace(Ok(())),
             }
         }

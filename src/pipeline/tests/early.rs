@@ -38,8 +38,7 @@ async fn no_key_is_tried_more_often_than_its_retries_allow_nor_much_sooner() {
 async fn a_wait_that_the_server_asked_for_is_not_cut_short() {
     let outcome = lab(20)
         .run(|key, nth| {
-            let retry_after = Some(30 * SECOND);
-            let asks = Answer::Passing { trouble: Trouble::Refused(refusal(503)), retry_after };
+            let asks = Answer::Throttled { trouble: Trouble::Refused(refusal(503)), pause: Some(30 * SECOND) };
             (LATENCY, if key == "key-3" && nth == 1 { asks } else { Answer::Success })
         })
         .await;

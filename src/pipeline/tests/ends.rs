@@ -6,12 +6,13 @@ use super::*;
 async fn a_fatal_answer_ends_the_job_and_those_in_flight_are_finished() {
     let outcome = lab(500)
         .run(|key, _| {
-            let fatal = key == "key-100";
+            let fatal = key == "key-100" || key == "the namespace";
             (LATENCY, if fatal { Answer::Fatal(Fatal::Unauthorized, refusal(403)) } else { Answer::Success })
         })
         .await;
     assert_eq!(outcome.stopped(), Some(StopReason::Unauthorized));
-    assert_eq!(outcome.rows.len(), outcome.seen.requests.borrow().len());
+    assert_eq!(outcome.seen.count("the namespace"), 1);
+    assert_eq!(outcome.rows.len(), outcome.seen.requests.borrow().len() - 1);
     assert_eq!(outcome.count(Status::Failed), 1);
 }
 

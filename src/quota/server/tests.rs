@@ -102,7 +102,7 @@ fn share(kind: Kind, rate: Rate, jobs: &[usize], ours: &[Rate], seed: u64) -> (D
                         order.push(Reverse((at, flights.len())));
                         flights.push(Some(Flight { at, client: index, permit, said: None }));
                     }
-                    Err(NotYet::Until(moment)) => {
+                    Err(NotYet::Until(moment, _)) => {
                         assert!(moment > now);
                         client.wake = Some(moment);
                         break;

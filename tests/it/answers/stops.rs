@@ -48,7 +48,9 @@ fn a_fatal_answer_to_the_first_request_ends_the_job_before_it_begins() {
 fn a_fatal_answer_in_the_middle_ends_the_job_there() {
     for (status, code, stopped, advice) in FATAL {
         let answer = Canned::error(status, code, "so the server says");
-        let lab = lab_with(&keys(12), vec![at("key:5", answer)]);
+        // The seventh request is for the sixth key, and the one after it for the namespace.
+        let from_there = When::Nth(7..=u64::MAX);
+        let lab = lab_with(&keys(12), vec![Fault::new(from_there, answer.into()).everywhere()]);
         let done = one_by_one(&lab).arg("--json").run().code(7);
         let summary = done.summary();
         assert_eq!(

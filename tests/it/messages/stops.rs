@@ -61,11 +61,11 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     told.hear("the input holds more than", &lab, stdin);
 
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
-    let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-outage", "1s"];
+    let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];
     let lab = with(down());
     told.hear("has not answered well", &lab, lab.delete(args));
     let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
-    hear(&mut told, "longer than --max-pause", &midway(throttled), &[]);
+    hear(&mut told, "longer than --max-wait", &midway(throttled), &[]);
     hear(&mut told, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
 
     // A report that may not grow, as on a full disk.

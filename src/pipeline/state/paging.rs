@@ -4,42 +4,35 @@
 use tokio::time::Instant;
 
 use super::reply::sign_of;
-use super::{Slot, State, Step};
+use super::{Blocked, Slot, State, Step};
 use crate::api::answer::{Answer, Reply};
 use crate::api::{Page, PageRequest};
 use crate::outcome::StopReason;
 use crate::pipeline::event::Event;
 use crate::pipeline::outage::Sign;
 use crate::pipeline::pages::Pages;
-use crate::pipeline::parcel::Choice;
 use crate::pipeline::request::Request;
 use crate::pipeline::retry::{Decision, History, Verdict, decide};
 use crate::pipeline::stop::{Accepted, Stop};
+use crate::pipeline::work::{InFlight, Sent};
 use crate::quota::Permit;
 use crate::record::Record;
 use crate::terminal::counted;
 
 /// The pages of a job, and how the next one fares.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct PageFetch {
     pages: Box<dyn Pages>,
-    /// The request that is out.
-    sent: Option<Sent>,
+    /// Whether a request is out.
+    sent: bool,
     /// Requests for this page.
     attempts: u64,
     history: History,
-    /// It is not asked for again before this moment.
+    /// It is not requested again before this moment.
     due: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Sent {
-    permit: Permit,
-    /// Whether it also shows if an outage is over.
-    probe: bool,
-}
-
-impl Errand {
+impl PageFetch {
     /// What was held against the page was the server's trouble.
     pub(super) fn refund(&mut self) {
         (self.history.failures, self.due) = (0, None);
@@ -56,60 +49,59 @@ impl State {
     #[must_use]
     pub fn asking(mut self, pages: Box<dyn Pages>, first: Vec<Record>, now: Instant) -> Self {
         let ended = pages.request().is_none();
-        self.errand = Some(Errand { pages, sent: None, attempts: 0, history: History::default(), due: None });
+        self.paging = Some(PageFetch { pages, sent: false, attempts: 0, history: History::default(), due: None });
         self.take_page(Ok(first), ended, now);
         self
     }
 
-    /// Requests whose answers are outstanding, but for a probe.
-    pub(super) fn in_flight(&self) -> usize {
-        self.slots.len() + usize::from(self.is_asking())
-    }
-
     fn is_asking(&self) -> bool {
-        self.errand.as_ref().is_some_and(|errand| errand.sent.is_some())
+        self.paging.as_ref().is_some_and(|paging| paging.sent)
     }
 
     /// Whether the next page is to be asked for now.
     pub(super) fn wants_page(&self, now: Instant) -> bool {
-        let is_due = |errand: &Errand| errand.sent.is_none() && errand.due.is_none_or(|due| due <= now);
-        self.errand.as_ref().is_some_and(is_due) && self.wants_more()
+        let is_due = |paging: &PageFetch| !paging.sent && paging.due.is_none_or(|due| due <= now);
+        self.paging.as_ref().is_some_and(is_due) && self.wants_more()
     }
 
     /// When the next page is tried again, where it waits for that.
-    pub(super) fn errand_due(&self, now: Instant) -> Option<Instant> {
-        self.errand.as_ref().and_then(|errand| errand.due).filter(|due| *due > now && self.wants_more())
+    pub(super) fn page_due(&self, now: Instant) -> Option<Instant> {
+        self.paging.as_ref().and_then(|paging| paging.due).filter(|due| *due > now && self.wants_more())
     }
 
     /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
     /// read first are not, and what is backed up must not wait for a page that is long in coming.
-    pub(super) fn is_filling(&self, choice: Choice) -> bool {
+    pub(super) fn is_filling(&self, fresh: u64) -> bool {
         let on_their_way = self.is_asking() && self.wants_more() && !self.options.course.reads();
-        on_their_way && !self.ready.is_full(self.options.batching, choice)
+        on_their_way && !self.ready.is_full(self.options.batching, fresh)
     }
 
     /// Asks for the next page; otherwise as `try_send`.
-    pub(super) fn ask(&mut self, probe: bool, now: Instant) -> Result<Step, Option<Instant>> {
-        let Some(request) = self.next_page() else { return Err(None) };
+    pub(super) fn ask(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
+        let Some(request) = self.next_page() else { return Err(Blocked::UNTIL_EVENT) };
         let permit = self.take_permit(probe, now)?;
-        if let Some(errand) = &mut self.errand {
-            self.totals.retries += u64::from(errand.attempts > 0);
-            errand.attempts += 1;
-            errand.sent = Some(Sent { permit, probe });
+        if let Some(paging) = &mut self.paging {
+            self.totals.retries += u64::from(paging.attempts > 0);
+            paging.attempts += 1;
+            paging.sent = true;
         }
-        Ok(Step::Send { slot: Slot::Page, request: Request::Page(request) })
+        let slot = Slot(self.slots.insert(InFlight { sent: Sent::Page, permit, probe }));
+        Ok(Step::Send { slot, request: Request::Page(request) })
     }
 
     fn next_page(&self) -> Option<PageRequest> {
-        self.errand.as_ref().and_then(|errand| errand.pages.request())
+        self.paging.as_ref().and_then(|paging| paging.pages.request())
     }
 
     /// The page came that was asked for, or something else.
-    pub(super) fn on_page(&mut self, answer: Result<Page, Reply>, now: Instant) {
-        let Some(Sent { permit, probe }) = self.errand.as_mut().and_then(|errand| errand.sent.take()) else { return };
+    pub(super) fn on_page(&mut self, answer: Result<Page, Reply>, permit: Permit, probe: bool, now: Instant) {
+        if let Some(paging) = &mut self.paging {
+            paging.sent = false;
+        }
         match answer {
             Ok(page) => {
                 self.hear(&page.quota, &permit, now);
+                self.max_wait.succeeded(now);
                 self.on_good_page(page, probe, now);
             }
             Err(reply) => self.on_bad_page(reply, &permit, probe, now),
@@ -127,10 +119,10 @@ impl State {
         if alone {
             self.observe(Sign::Alive, probe, now);
         }
-        if let Some(errand) = &mut self.errand {
-            errand.begin_anew();
-            let records = errand.pages.accept(page);
-            let ended = errand.pages.request().is_none();
+        if let Some(paging) = &mut self.paging {
+            paging.begin_anew();
+            let records = paging.pages.accept(page);
+            let ended = paging.pages.request().is_none();
             self.take_page(records, ended, now);
         }
         if probe && !alone {
@@ -142,7 +134,7 @@ impl State {
     fn take_page(&mut self, records: Result<Vec<Record>, Stop>, ended: bool, now: Instant) {
         match records {
             Ok(records) => records.into_iter().for_each(|record| self.on_record(record, now)),
-            Err(stop) => return self.end_errand(stop, now),
+            Err(stop) => return self.end_paging(stop, now),
         }
         if ended {
             self.on_input_end();
@@ -150,15 +142,15 @@ impl State {
     }
 
     /// No more records come; what came before is finished.
-    fn end_errand(&mut self, stop: Stop, now: Instant) {
+    fn end_paging(&mut self, stop: Stop, now: Instant) {
         self.on_input_end();
         self.stop(Stop { accepted: Accepted::Finish, ..stop }, now);
     }
 
     fn on_bad_page(&mut self, reply: Reply, permit: &Permit, probe: bool, now: Instant) {
         self.hear(&reply.quota, permit, now);
-        let Some(errand) = &self.errand else { return };
-        let (attempts, history) = (errand.attempts, errand.history);
+        let Some(paging) = &self.paging else { return };
+        let (attempts, history) = (paging.attempts, paging.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.
         let counts = history.failures == 0 || !self.entrance().has_fresh();
         match sign_of(&reply.answer, history.resent, counts) {
@@ -170,28 +162,30 @@ impl State {
             None if probe => self.outage.probe_said_nothing(now),
             None => {}
         }
-        if let Answer::Throttled { pause, .. } = &reply.answer {
-            self.totals.throttled += 1;
-            let lasts = self.budget.throttled(permit, *pause, now);
-            self.on_pause(*pause, lasts, now);
+        match &reply.answer {
+            Answer::Throttled { pause, trouble } => self.on_throttled(permit, *pause, trouble.clone().into(), now),
+            Answer::Passing(trouble) => self.max_wait.failed(&trouble.clone().into()),
+            _ => {}
         }
+        let is_fatal = matches!(reply.answer, Answer::Fatal(..));
         let caught = self.outage.since().is_some();
         let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
-        let Some(errand) = &mut self.errand else { return };
+        let Some(paging) = &mut self.paging else { return };
         match decision {
-            Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => errand.due = None,
+            Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => paging.due = None,
             Decision::Retry(wait, _) => {
-                errand.history.failures += 1;
-                errand.due = Some(now + wait);
+                paging.history.failures += 1;
+                paging.due = Some(now + wait);
                 self.events.push(Event::Retrying);
             }
-            Decision::Resend(_) => errand.history.resent = true,
+            Decision::Resend(_) => paging.history.resent = true,
             Decision::Pause(..) => {}
+            Decision::Stop(stop, _) if is_fatal => self.suspend_page(stop),
             Decision::Stop(stop, _) => self.stop(stop, now),
             Decision::Settle(verdict) if verdict.passes => {
                 let attempts = counted(attempts, "attempt");
                 let why = format!("the keys cannot be listed: no good answer after {attempts}: {verdict}");
-                self.end_errand(Stop::new(StopReason::Outage, why), now);
+                self.end_paging(Stop::new(StopReason::Outage, why), now);
             }
             Decision::Settle(verdict) => self.on_refused_page(&verdict, now),
             Decision::Success => {
@@ -200,11 +194,23 @@ impl State {
         }
     }
 
+    /// The namespace is found while its page is refused as if it was not.
+    pub(super) fn on_page_refused_alone(&mut self, stop: Stop, now: Instant) {
+        let policy = self.options.retry;
+        let Some(paging) = &mut self.paging else { return };
+        if paging.history.failures >= policy.retries {
+            return self.end_paging(stop, now);
+        }
+        paging.due = Some(now + policy.backoff(paging.history.failures, &mut self.rng));
+        paging.history.failures += 1;
+        self.events.push(Event::Retrying);
+    }
+
     fn on_refused_page(&mut self, verdict: &Verdict, now: Instant) {
-        let Some(errand) = &mut self.errand else { return };
-        errand.begin_anew();
-        if let Err(stop) = errand.pages.refused(verdict) {
-            self.end_errand(stop, now);
+        let Some(paging) = &mut self.paging else { return };
+        paging.begin_anew();
+        if let Err(stop) = paging.pages.refused(verdict) {
+            self.end_paging(stop, now);
         }
     }
 }

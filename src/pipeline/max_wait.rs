@@ -1,0 +1,171 @@
+//! `--max-wait`: how long a job has gone without a successful request.
+//!
+//! The clock runs while the server keeps the job waiting: a response is outstanding, the server asked for a pause, its
+//! quota is used up, it is down, a failed attempt waits for its retry. It stands still while the job waits for a rate of
+//! its own, for input or for a person. A successful request sets it back to zero; a request for the namespace does not,
+//! because a server that answers that may still not delete.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::outcome::StopReason;
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::stop::Stop;
+use crate::terminal::duration;
+
+/// The clock of one job, from its first request on.
+#[derive(Debug, Clone)]
+pub struct MaxWait {
+    most: Duration,
+    /// The time that was waited before `since`.
+    waited: Duration,
+    /// Since when the clock runs; `None` while it stands still.
+    since: Option<Instant>,
+    /// What the last failed attempt came to.
+    last: Option<String>,
+    /// Whether any request has succeeded, one for the namespace included.
+    worked: bool,
+}
+
+impl MaxWait {
+    /// A clock that stands still.
+    pub fn new(most: Duration) -> Self {
+        Self { most, waited: Duration::ZERO, since: None, last: None, worked: false }
+    }
+
+    /// Whether the server keeps the job waiting from now on.
+    pub fn set_running(&mut self, running: bool, now: Instant) {
+        match self.since {
+            None if running => self.since = Some(now),
+            Some(since) if !running => {
+                self.waited += now.saturating_duration_since(since);
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// A request succeeded.
+    pub fn succeeded(&mut self, now: Instant) {
+        self.worked = true;
+        self.last = None;
+        self.waited = Duration::ZERO;
+        if let Some(since) = &mut self.since {
+            *since = now;
+        }
+    }
+
+    /// A request for the namespace succeeded.
+    pub fn namespace_found(&mut self) {
+        self.worked = true;
+    }
+
+    /// An attempt failed.
+    pub fn failed(&mut self, verdict: &Verdict) {
+        self.last = Some(verdict.to_string());
+    }
+
+    /// Whether any request has succeeded.
+    pub fn has_worked(&self) -> bool {
+        self.worked
+    }
+
+    /// When it is over, if nothing succeeds before; `None` while the clock stands still.
+    pub fn ends_at(&self) -> Option<Instant> {
+        self.since?.checked_add(self.most.saturating_sub(self.waited))
+    }
+
+    /// The stop, once it has lasted too long.
+    pub fn exceeded(&self, now: Instant) -> Option<Stop> {
+        self.ends_at().filter(|end| *end <= now).map(|_| self.over())
+    }
+
+    /// The stop of a job that was kept waiting too long.
+    pub fn over(&self) -> Stop {
+        self.stop(format!("no successful request for {} (--max-wait)", duration(self.most)))
+    }
+
+    /// The stop, if the server wants a pause that is longer.
+    pub fn refuses(&self, pause: ServerPause) -> Option<Stop> {
+        let length = pause.length();
+        (length > self.most).then(|| {
+            let (length, most) = (duration(length), duration(self.most));
+            let cause = match pause {
+                ServerPause::Asked(_) => format!("the server asks for a pause of {length}"),
+                ServerPause::Assumed(_) => format!("the server does not say how long to pause, so for {length}"),
+                ServerPause::QuotaUsedUp(_) => format!("the server's quota (Ratelimit) is used up for {length}"),
+            };
+            self.stop(format!("{cause}, longer than --max-wait {most}"))
+        })
+    }
+
+    fn stop(&self, why: String) -> Stop {
+        let last = self.last.as_ref().map(|last| format!("; last attempt: {last}")).unwrap_or_default();
+        Stop::new(StopReason::Outage, format!("{why}{last}"))
+    }
+}
+
+/// How long the server wants nothing to be sent, and how it said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerPause {
+    /// In `Retry-After`, `Ratelimit` or the body of a 429.
+    Asked(Duration),
+    /// A 429 without a time: the length is ours.
+    Assumed(Duration),
+    /// By `Ratelimit`, before it had to refuse anything.
+    QuotaUsedUp(Duration),
+}
+
+impl ServerPause {
+    /// The pause that follows a 429 for which the server `asked`, if it did.
+    pub fn after_throttling(asked: Option<Duration>, pause: Duration) -> Self {
+        asked.map_or(Self::Assumed(pause), Self::Asked)
+    }
+
+    fn length(self) -> Duration {
+        let (Self::Asked(length) | Self::Assumed(length) | Self::QuotaUsedUp(length)) = self;
+        length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn only_time_that_the_server_costs_counts() {
+        let start = Instant::now();
+        let mut wait = MaxWait::new(10 * SECOND);
+        assert_eq!((wait.ends_at(), wait.exceeded(start + 100 * SECOND)), (None, None), "nothing was requested yet");
+        wait.set_running(true, start);
+        assert_eq!(wait.ends_at(), Some(start + 10 * SECOND));
+        wait.set_running(false, start + 4 * SECOND);
+        assert_eq!(wait.exceeded(start + 100 * SECOND), None, "it waits for a person");
+        wait.set_running(true, start + 100 * SECOND);
+        wait.set_running(true, start + 101 * SECOND);
+        assert_eq!(wait.ends_at(), Some(start + 106 * SECOND));
+        wait.namespace_found();
+        assert_eq!(wait.ends_at(), Some(start + 106 * SECOND), "that is no progress");
+        assert!(wait.exceeded(start + 105 * SECOND).is_none() && wait.exceeded(start + 106 * SECOND).is_some());
+        wait.succeeded(start + 105 * SECOND);
+        assert_eq!(wait.ends_at(), Some(start + 115 * SECOND));
+    }
+
+    #[test]
+    fn a_longer_pause_is_refused_at_once() {
+        let wait = MaxWait::new(10 * SECOND);
+        assert_eq!(wait.refuses(ServerPause::Asked(10 * SECOND)), None);
+        let why = |pause| wait.refuses(pause).map(|stop| (stop.reason, stop.why));
+        for (pause, cause) in [
+            (ServerPause::Asked(11 * SECOND), "the server asks for a pause of 11s"),
+            (ServerPause::Assumed(11 * SECOND), "the server does not say how long to pause, so for 11s"),
+            (ServerPause::QuotaUsedUp(11 * SECOND), "the server's quota (Ratelimit) is used up for 11s"),
+        ] {
+            assert_eq!(why(pause), Some((StopReason::Outage, format!("{cause}, longer than --max-wait 10s"))));
+        }
+        assert!(wait.refuses(ServerPause::Asked(Duration::MAX)).is_some());
+    }
+}

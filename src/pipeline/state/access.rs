@@ -1,0 +1,128 @@
+//! Whether a refusal that looks like the whole job's (the credentials, the account, the namespace) is one key's.
+//!
+//! A single key may be answered with 401, 403/10000 or 404/7003. So the namespace is requested once, and nothing else is
+//! sent meanwhile: if it is found, only that key failed; if not, the job stops. Should the first keys of a job all be
+//! refused like that, with none that succeeds, the credentials may see the namespace and may not delete: the job stops too.
+
+use tokio::time::Instant;
+
+use super::{Blocked, State, Step};
+use crate::api::answer::Fatal;
+use crate::outcome::Status;
+use crate::pipeline::outage::enough_failures;
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::stop::Stop;
+use crate::pipeline::work::Work;
+
+/// Keys that wait for the namespace.
+#[derive(Debug, Default)]
+pub(super) struct AccessCheck {
+    suspended: Vec<Suspended>,
+    /// A page was refused like that.
+    page: Option<Stop>,
+    /// Whether the request is on its way.
+    sent: bool,
+    /// It is not sent before this moment.
+    due: Option<Instant>,
+    /// Attempts that failed without an answer to the question.
+    pub(super) failures: u32,
+}
+
+/// The keys of one request.
+#[derive(Debug)]
+struct Suspended {
+    batch: Vec<Work>,
+    fatal: Fatal,
+    verdict: Verdict,
+}
+
+impl AccessCheck {
+    pub(super) fn is_empty(&self) -> bool {
+        self.suspended.is_empty() && self.page.is_none()
+    }
+
+    /// Whether the request is to be sent.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.is_empty() && !self.sent
+    }
+
+    /// The request has to be sent again, if it was the check.
+    pub(super) fn repeat(&mut self, check: bool, due: Instant) {
+        if check {
+            self.sent = false;
+            self.due = Some(due);
+            self.failures = self.failures.saturating_add(1);
+        }
+    }
+
+    pub(super) fn into_keys(self) -> impl Iterator<Item = Work> {
+        self.suspended.into_iter().flat_map(|suspended| suspended.batch)
+    }
+}
+
+impl State {
+    /// The keys of a request that was refused as if no other could succeed.
+    pub(super) fn suspend(&mut self, mut batch: Vec<Work>, fatal: Fatal, verdict: &Verdict, now: Instant) {
+        for work in &mut batch {
+            work.last = Some(Box::new(verdict.clone()));
+        }
+        let verdict = verdict.clone();
+        if self.leaves_accepted().is_some() {
+            // Nothing is sent any more, the check neither.
+            batch.into_iter().for_each(|work| self.settle_as(work, verdict.clone(), now));
+            return;
+        }
+        self.access.suspended.push(Suspended { batch, fatal, verdict });
+    }
+
+    /// A page was refused like that: `stop` says how.
+    pub(super) fn suspend_page(&mut self, stop: Stop) {
+        self.access.page = Some(stop);
+    }
+
+    pub(super) fn send_access_check(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
+        if self.access.sent {
+            return Err(Blocked::by_server(None));
+        }
+        if let Some(due) = self.access.due.filter(|due| *due > now) {
+            return Err(Blocked::by_server(Some(due)));
+        }
+        let permit = self.take_permit(probe, now)?;
+        self.access.sent = true;
+        Ok(self.send_namespace(permit, probe, true))
+    }
+
+    /// The namespace is there, so each refusal was about its own keys.
+    pub(super) fn access_confirmed(&mut self, now: Instant) {
+        let AccessCheck { suspended, page, .. } = std::mem::take(&mut self.access);
+        if let Some(stop) = page {
+            self.on_page_refused_alone(stop, now);
+        }
+        for Suspended { batch, fatal, verdict } in suspended {
+            self.denied += 1;
+            let enough = u64::from(enough_failures(self.options.batching.requests(self.totals.keys)));
+            let tally = &self.totals.tally;
+            let succeeded = tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
+            if !succeeded && self.denied >= enough {
+                let why = format!("the namespace can be read, but every request for a key is refused: {verdict}");
+                self.stop(Stop::new(fatal.into(), why), now);
+            }
+            self.refuse(batch, &verdict, now);
+        }
+    }
+
+    /// One key failed; of several it is not known which, so they are sent again in halves.
+    fn refuse(&mut self, batch: Vec<Work>, verdict: &Verdict, now: Instant) {
+        let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(std::num::NonZeroU32::new);
+        let alone = batch.len() < 2;
+        for mut work in batch.into_iter().rev() {
+            match half {
+                Some(half) if !alone => {
+                    work.together = half;
+                    self.queue(&work).push_again(work);
+                }
+                _ => self.settle_as(work, verdict.clone(), now),
+            }
+        }
+    }
+}

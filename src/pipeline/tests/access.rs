@@ -1,0 +1,89 @@
+//! A refusal that may be one key's or the whole job's.
+
+use super::*;
+
+fn denied(fatal: Fatal, status: u16) -> Answer {
+    Answer::Fatal(fatal, refusal(status))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_refused_while_the_namespace_is_found_fails_alone() {
+    for (fatal, status) in [
+        (Fatal::Unauthorized, 401),
+        (Fatal::Unauthorized, 403),
+        (Fatal::AccountNotFound, 404),
+        (Fatal::NamespaceNotFound, 404),
+    ] {
+        let outcome = lab(500)
+            .run(move |key, _| (LATENCY, if key == "key-100" { denied(fatal, status) } else { Answer::Success }))
+            .await;
+        assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 499));
+        assert_eq!((outcome.status()[&101], outcome.seen.count("key-100")), (Status::Failed, 1));
+        assert_eq!(outcome.seen.count("the namespace"), 1, "it is requested once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_key_of_a_job_may_be_the_one_that_is_refused() {
+    for keys in [1, 2, 500] {
+        let outcome = lab(keys)
+            .run(|key, _| (LATENCY, if key == "key-0" { denied(Fatal::Unauthorized, 403) } else { Answer::Success }))
+            .await;
+        assert_eq!((outcome.stopped(), outcome.count(Status::Failed)), (None, 1), "{keys} keys");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_may_read_but_not_delete_end_the_job() {
+    let read_only = |key: &str, _| {
+        (LATENCY, if key == "the namespace" { Answer::Success } else { denied(Fatal::Unauthorized, 403) })
+    };
+    let outcome = lab(5_000).run(read_only).await;
+    assert_eq!(outcome.stopped(), Some(StopReason::Unauthorized));
+    assert!((8..=16).contains(&outcome.count(Status::Failed)), "{}", outcome.count(Status::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_until_the_namespace_has_answered() {
+    let outcome = lab(500)
+        .run(|key, nth| match key {
+            "key-100" => (LATENCY, denied(Fatal::Unauthorized, 401)),
+            "the namespace" if nth < 3 => (SECOND, passing(503)),
+            "the namespace" => (SECOND, Answer::Success),
+            _ => (LATENCY, Answer::Success),
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted), outcome.count(Status::Failed)), (None, 499, 1));
+    let requests = outcome.seen.requests.borrow();
+    let checks: Vec<_> = requests.iter().filter(|(_, key)| key == "the namespace").map(|(at, _)| *at).collect();
+    assert_eq!(checks.len(), 3);
+    assert_eq!(outcome.seen.between(checks[0] + LATENCY, checks[2] + SECOND), 2, "only the checks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_stops_the_job_whatever_else_is_in_flight() {
+    let start = Instant::now();
+    let outcome = lab(500)
+        .run(move |_, _| {
+            let expired = Instant::now() > start + SECOND;
+            (LATENCY, if expired { denied(Fatal::Unauthorized, 401) } else { Answer::Success })
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.seen.count("the namespace")), (Some(StopReason::Unauthorized), 1));
+    assert_eq!(outcome.count(Status::Failed), 8, "those that were in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_while_the_namespace_is_requested_ends_the_job() {
+    let mut lab = lab(500);
+    lab.signals = vec![(SECOND, Signal::Terminate)];
+    let outcome = lab
+        .run(|key, _| match key {
+            "key-3" => (LATENCY, denied(Fatal::Unauthorized, 401)),
+            "the namespace" => (100 * SECOND, Answer::Success),
+            _ => (LATENCY, Answer::Success),
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Interrupted), SECOND));
+    assert_eq!(outcome.status()[&4], Status::Failed, "what the server said of it stands");
+}
