@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 pub(super) use payload::Payload;
 
 use super::answer::Problem;
+use super::fault::BulkResult;
 use super::route::{Route, Target};
 use super::service::Service;
 
@@ -39,8 +40,8 @@ pub(super) struct Call<'a> {
     pub(super) head: &'a Parts,
     pub(super) target: &'a Target<'a>,
     pub(super) payload: Payload,
-    /// Names that a bulk delete is to leave in place.
-    pub(super) held_back: &'a [String],
+    /// Names that a bulk call is not to process, and how it responds.
+    pub(super) unprocessed: Option<(BulkResult, &'a [String])>,
 }
 
 impl Call<'_> {

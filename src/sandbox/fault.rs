@@ -68,9 +68,24 @@ pub enum What {
     Redirect(String),
     /// It is done and answered, and then the connection is closed without having said `Connection: close`.
     CloseIdle,
-    /// A bulk delete leaves the names that the fault meets in place and lists them in `unsuccessful_keys`; any other
-    /// call is served as ever.
-    Unsuccessful,
+    /// A bulk delete or write does not process the names that the fault meets, and responds so; any other call is served
+    /// as ever.
+    Unsuccessful(BulkResult),
+}
+
+/// How a bulk call responds that did not process some names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BulkResult {
+    /// 200 with `success: true`; `unsuccessful_keys` names them.
+    #[default]
+    Partial,
+    /// As [`BulkResult::Partial`], but with this status, an error and `success: false`, as Cloudflare's local explorer
+    /// does.
+    PartialFailure(u16),
+    /// It contradicts itself: 200, the right count, and `unsuccessful_keys` names keys that were not sent.
+    WrongNames,
+    /// It contradicts itself: 200, the right count, and no names.
+    WrongCount,
 }
 
 /// An answer that was prepared.

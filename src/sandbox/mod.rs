@@ -29,7 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use fault::{Canned, CannedBody, Fault, FaultError, Scope, What, When};
+pub use fault::{BulkResult, Canned, CannedBody, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;
 pub use ledger::Entry;
 pub use options::{Identity, MissingKey, RetryAfter, SandboxOptions};

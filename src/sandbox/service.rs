@@ -224,7 +224,10 @@ impl Service {
                 head,
                 target: &target?,
                 payload: payload?,
-                held_back: if what == Some(What::Unsuccessful) { &met } else { &[] },
+                unprocessed: match &what {
+                    Some(What::Unsuccessful(result)) => Some((*result, &met)),
+                    _ => None,
+                },
             };
             perform(self, call).await
         };

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::base64::forgiving;
 use super::payload::{Form, Pair, Wanted};
 use super::{Call, Done, Payload, unix_now, values};
-use crate::sandbox::answer::{MALFORMED, Problem, success};
+use crate::sandbox::answer::{MALFORMED, Problem, envelope, success};
+use crate::sandbox::fault::BulkResult;
 use crate::sandbox::lock::locked;
 use crate::sandbox::service::Service;
 use crate::sandbox::store::Stored;
@@ -16,11 +17,14 @@ use crate::sandbox::store::Stored;
 /// The most bytes of values that a bulk read gives: 25 MiB (miniflare 5, `KVLimits.MAX_BULK_SIZE_BYTES`).
 const MAX_BULK_READ_BYTES: usize = 25 << 20;
 
+/// The code of a call that processed only some keys; none of a known meaning.
+const PARTIAL: u64 = 10001;
+
 pub(super) fn delete(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
     let names = call.payload.names();
     service.spend_deletes(names.len() as u64)?;
-    let held_back: HashSet<&str> = call.held_back.iter().map(String::as_str).collect();
-    let (kept, doomed): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| held_back.contains(name));
+    let (result, unprocessed) = unprocessed(call);
+    let (kept, doomed): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| unprocessed.contains(name));
     let now = unix_now();
     let mut store = locked(service.store());
     let mut changed = false;
@@ -29,10 +33,16 @@ pub(super) fn delete(service: &Service, call: &Call<'_>) -> Result<Done, Problem
     }
     // A name that is there twice is one key (miniflare 5, `bulkDeleteKVValues`).
     let doomed: HashSet<&str> = doomed.into_iter().collect();
-    Ok(written(doomed.len(), &kept, changed))
+    Ok(written(result, doomed.len(), &kept, changed))
+}
+
+fn unprocessed<'a>(call: &Call<'a>) -> (BulkResult, HashSet<&'a str>) {
+    let (result, names) = call.unprocessed.unwrap_or_default();
+    (result, names.iter().map(String::as_str).collect())
 }
 
 pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
+    let (result, unprocessed) = unprocessed(&call);
     let Payload::Pairs(pairs) = call.payload else {
         return Err(Problem::malformed("an array of keys is missing"));
     };
@@ -48,12 +58,14 @@ pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
     });
     // All or nothing: one bad value refuses the call before anything is stored.
     let stored = stored.collect::<Result<Vec<_>, Problem>>()?;
+    let (left, stored): (Vec<_>, Vec<_>) = stored.into_iter().partition(|(key, _)| unprocessed.contains(key.as_str()));
     let count = stored.len();
     let mut store = locked(service.store());
     for (key, stored) in stored {
         store.put(key, stored);
     }
-    Ok(written(count, &[], count > 0))
+    let left: Vec<&str> = left.iter().map(|(key, _)| key.as_str()).collect();
+    Ok(written(result, count, &left, count > 0))
 }
 
 /// Each key once; two that differ refuse the call (miniflare 5, `deduplicateKVWrites`).
@@ -76,9 +88,23 @@ fn distinct(pairs: Vec<Pair>) -> Result<Vec<Pair>, Problem> {
     Ok(distinct)
 }
 
-fn written(count: usize, unsuccessful: &[&str], changed: bool) -> Done {
-    let result = json!({"successful_key_count": count, "unsuccessful_keys": unsuccessful});
-    Done { response: success(&result), changed }
+fn written(result: BulkResult, count: usize, unsuccessful: &[&str], changed: bool) -> Done {
+    let named: Vec<String> = match result {
+        BulkResult::Partial | BulkResult::PartialFailure(_) => unsuccessful.iter().map(ToString::to_string).collect(),
+        BulkResult::WrongNames => unsuccessful.iter().map(|name| format!("{name} (never sent)")).collect(),
+        BulkResult::WrongCount => Vec::new(),
+    };
+    let counted = json!({"successful_key_count": count, "unsuccessful_keys": named});
+    let response = match result {
+        BulkResult::PartialFailure(status) => {
+            let error = json!({"code": PARTIAL, "message": format!("{} keys were not processed", named.len())});
+            let body = json!({"success": false, "errors": [error], "messages": [], "result": counted});
+            // Only statuses of errors can be asked for.
+            envelope(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &body)
+        }
+        _ => success(&counted),
+    };
+    Done { response, changed }
 }
 
 pub(super) fn get(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {

@@ -117,6 +117,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::BulkResult;
 
     /// Which of these requests, each about one key, are struck.
     fn struck(faults: &Faults, scope: Scope, names: &[&str]) -> Vec<bool> {
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn of_many_names_those_met_are_told() {
-        let faults = Faults::new(vec![Fault::new(When::Key("b".into()), What::Unsuccessful).times(1)], 0);
+        let faults =
+            Faults::new(vec![Fault::new(When::Key("b".into()), What::Unsuccessful(BulkResult::Partial)).times(1)], 0);
         let names = ["a", "b", "c"];
         assert_eq!(faults.draw(Scope::Data, &names).unwrap().names, ["b"]);
         assert_eq!(faults.draw(Scope::Data, &names), None);

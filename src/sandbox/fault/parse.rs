@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::{Canned, Fault, What, When};
+use super::{BulkResult, Canned, Fault, What, When};
 
 /// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -18,7 +18,8 @@ pub enum FaultError {
     /// An unknown kind.
     #[error(
         "`{0}` is no kind of fault: a status from 300 to 599, html with such a status (html403), reset, reset-after, \
-         hang, hang-after, truncate, garbage, giant, redirect, close, unsuccessful"
+         hang, hang-after, truncate, garbage, giant, redirect, close, or of a bulk call unsuccessful, unsuccessful with a \
+         status from 400 to 599 (unsuccessful500), wrong-names, wrong-count"
     )]
     Kind(String),
     /// Not a probability.
@@ -93,10 +94,16 @@ fn what(kind: &str) -> Option<What> {
         // RFC 2606 reserves `.invalid`: following it leads nowhere.
         "redirect" => What::Redirect("https://redirected.invalid/".to_owned()),
         "close" => What::CloseIdle,
-        "unsuccessful" => What::Unsuccessful,
-        _ => match kind.strip_prefix("html") {
-            Some(digits) => Canned::html(status(digits)?).into(),
-            None => usual(status(kind)?).into(),
+        "unsuccessful" => What::Unsuccessful(BulkResult::Partial),
+        "wrong-names" => What::Unsuccessful(BulkResult::WrongNames),
+        "wrong-count" => What::Unsuccessful(BulkResult::WrongCount),
+        _ => match (kind.strip_prefix("html"), kind.strip_prefix("unsuccessful")) {
+            (Some(digits), _) => Canned::html(status(digits)?).into(),
+            (_, Some(digits)) => {
+                let status = status(digits).filter(|status| *status >= 400)?;
+                What::Unsuccessful(BulkResult::PartialFailure(status))
+            }
+            (None, None) => usual(status(kind)?).into(),
         },
     })
 }
@@ -119,6 +126,7 @@ mod tests {
 
     #[test]
     fn faults_are_read() {
+        let bulk = |prefix: &str, result| Fault::new(When::Prefix(prefix.into()), What::Unsuccessful(result));
         let unavailable = || What::from(Canned::error(503, 10001, "service temporarily unavailable"));
         for (text, expected) in [
             ("503=0.05", Fault::new(When::Probability(0.05), unavailable())),
@@ -128,7 +136,11 @@ mod tests {
             ("hang@nth:3", Fault::new(When::Nth(3..=3), What::Hang)),
             ("hang-after@nth:3-7", Fault::new(When::Nth(3..=7), What::HangAfter)),
             ("html403@prefix:secret.", Fault::new(When::Prefix("secret.".into()), Canned::html(403).into())),
-            ("unsuccessfulx1@prefix:", Fault::new(When::Prefix(String::new()), What::Unsuccessful).times(1)),
+            ("unsuccessfulx1@prefix:", bulk("", BulkResult::Partial).times(1)),
+            ("unsuccessful404@prefix:a", bulk("a", BulkResult::PartialFailure(404))),
+            ("unsuccessful500x2@prefix:a", bulk("a", BulkResult::PartialFailure(500)).times(2)),
+            ("wrong-namesx1@prefix:a", bulk("a", BulkResult::WrongNames).times(1)),
+            ("wrong-count@prefix:a", bulk("a", BulkResult::WrongCount)),
             ("close=0", Fault::new(When::Probability(0.0), What::CloseIdle)),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
@@ -145,6 +157,7 @@ mod tests {
             ("", FaultError::Shape),
             ("200=0.1", FaultError::Kind("200".into())),
             ("html=0.1", FaultError::Kind("html".into())),
+            ("unsuccessful399=0.1", FaultError::Kind("unsuccessful399".into())),
             ("explode=0.1", FaultError::Kind("explode".into())),
             ("503x=0.1", FaultError::Kind("503x".into())),
             ("503x2x=0.1", FaultError::Kind("503x2x".into())),

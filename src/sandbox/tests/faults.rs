@@ -171,3 +171,32 @@ async fn a_bulk_delete_can_leave_some_behind() {
     let result = room.post("/bulk/delete", &json!(["b1", "b2"])).await.result();
     assert_eq!(result, json!({"successful_key_count": 2, "unsuccessful_keys": []}));
 }
+
+#[tokio::test]
+async fn a_bulk_call_can_fail_in_part_or_contradict_itself() {
+    let right = json!({"successful_key_count": 1, "unsuccessful_keys": ["b1", "b2"]});
+    let wrong_names = json!({"successful_key_count": 1, "unsuccessful_keys": ["b1 (never sent)", "b2 (never sent)"]});
+    let wrong_count = json!({"successful_key_count": 1, "unsuccessful_keys": []});
+    for (kind, status, result) in [
+        ("unsuccessful", 200, &right),
+        ("unsuccessful400", 400, &right),
+        ("unsuccessful500", 500, &right),
+        ("wrong-names", 200, &wrong_names),
+        ("wrong-count", 200, &wrong_count),
+    ] {
+        let fault = format!("{kind}@prefix:b").parse().unwrap();
+        let room = Room::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() }).await;
+        let names = ["a", "b1", "b2"];
+        let pairs = json!(names.map(|name| json!({"key": name, "value": "v"}))).to_string();
+        for delete in [false, true] {
+            let reply = match delete {
+                true => room.post("/bulk/delete", &json!(names)).await,
+                false => room.put("/bulk", pairs.clone()).await,
+            };
+            let body = reply.json();
+            assert_eq!((reply.status, &body["result"]), (status, result), "{kind}");
+            assert_eq!((&body["success"], body["errors"] == json!([])), (&(status == 200).into(), status == 200));
+            assert_eq!(room.sandbox.keys(), if delete { vec![] } else { vec!["a"] }, "{kind}");
+        }
+    }
+}
