@@ -23,7 +23,7 @@
 //! - [`progress`], [`logging`], [`terminal`]: what people see.
 //! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
-//! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`]: the words that all of them use.
+//! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`], [`text`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
 //! # Examples
@@ -168,4 +168,5 @@ pub mod review;
 pub mod sandbox;
 pub mod shard;
 pub mod terminal;
+pub mod text;
 pub mod wrangler;

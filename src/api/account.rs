@@ -13,14 +13,15 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::api::answer::{Answer, Reply};
+use crate::api::answer::Reply;
 use crate::api::auth::Credentials;
 use crate::api::classify::Call;
 use crate::api::client::{ClientError, Namespace};
-use crate::api::envelope::Envelope;
-use crate::api::http::{Ask, Http, HttpOptions, no_answer, unsent};
+use crate::api::envelope;
+use crate::api::http::{Ask, Http, HttpOptions};
 use crate::api::url::{BaseUrl, NotItself, Owner, Site};
 use crate::key::{AccountId, NamespaceId, TokenId};
+use crate::text::truncated;
 
 /// What an [`AccountClient`] is made of.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ pub struct User {
 
 #[derive(Deserialize)]
 struct Wire {
-    result: Vec<Namespace>,
+    result: Vec<Value>,
     result_info: Option<Info>,
 }
 
@@ -135,11 +136,14 @@ impl AccountClient {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Call::ListNamespaces, url, "a page of namespaces", |body| {
             let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-            for namespace in &wire.result {
+            let namespaces = wire.result.into_iter().map(|described| {
+                let namespace = Namespace::read(described, self.http.credentials())?;
                 let id: Result<NamespaceId, _> = namespace.id.parse();
                 id.map_err(|error| format!("the id {:?}: {error}", namespace.id))?;
-            }
-            Ok(NamespacesPage { namespaces: wire.result, total: wire.result_info.and_then(|info| info.total_count) })
+                Ok(namespace)
+            });
+            let namespaces = namespaces.collect::<Result<_, String>>()?;
+            Ok(NamespacesPage { namespaces, total: wire.result_info.and_then(|info| info.total_count) })
         })
         .await
     }
@@ -149,7 +153,10 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
-        self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", result).await
+        self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", |body| {
+            result(body, self.http.credentials())
+        })
+        .await
     }
 
     /// What a token may do; few tokens may read it.
@@ -157,7 +164,10 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
-        self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", result).await
+        self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", |body| {
+            result(body, self.http.credentials())
+        })
+        .await
     }
 
     /// Whose global key it is.
@@ -165,7 +175,7 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn user(&self) -> Result<User, Reply> {
-        self.get(Call::GetUser, self.site.user(), "a user", result).await
+        self.get(Call::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
 
     async fn get<T>(
@@ -175,22 +185,18 @@ impl AccountClient {
         what: &str,
         read: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Reply> {
-        let url = url.map_err(|error| unsent(error.to_string()))?;
-        let (reply, body) = self.http.attempt(Ask::new(call, Method::GET, url)).await;
-        if reply.answer != Answer::Success {
-            return Err(reply);
-        }
-        read(&body).map_err(|why| {
-            let what = format!("the answer does not describe {what}: {why}");
-            Reply { answer: self.http.presentable(no_answer(what)), ..reply }
-        })
+        let url = url.map_err(|error| self.http.unsent(&error))?;
+        let read = |body: &[u8]| read(body).map_err(|why| format!("the answer does not describe {what}: {why}"));
+        let (reply, found) = self.http.attempt(Ask::new(call, Method::GET, url), read).await;
+        found.ok_or(reply)
     }
 }
 
-fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    Envelope::parse(body)
-        .and_then(|envelope| serde_json::from_value(envelope.result))
-        .map_err(|error| error.to_string())
+/// What the response holds, every text in it sanitized.
+fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result<T, String> {
+    let mut result: Value = envelope::result(body)?;
+    credentials.sanitize(&mut result);
+    serde_json::from_value(result).map_err(|error| error.to_string())
 }
 
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenId, D::Error> {
@@ -212,7 +218,9 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 /// The names of the members: what they hold (`*`, or a smaller part) is left out where it is all.
 fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let resources = BTreeMap::<String, Value>::deserialize(deserializer)?;
-    let shown = |(name, part): (String, Value)| if part == "*" { name } else { format!("{name}: {part}") };
+    let shown = |(name, part): (String, Value)| {
+        if part == "*" { name } else { truncated(&format!("{name}: {part}")).into_owned() }
+    };
     Ok(resources.into_iter().map(shown).collect())
 }
 
@@ -220,18 +228,38 @@ fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
 mod tests {
     use super::*;
 
+    const SECRET: &str = "hunter2-hunter2-hunter2";
+
     #[test]
     fn a_token_is_read() {
         let status = |id: &str| {
             result::<TokenStatus>(
                 format!(r#"{{"success":true,"result":{{"id":"{id}","status":"active","expires_on":"2030-01-01T00:00:00Z"}}}}"#)
                     .as_bytes(),
+                &Credentials::token(SECRET).unwrap(),
             )
         };
         let active = status("ed17574386854bf78a67040be0a770b0").unwrap();
         assert_eq!(active.status, "active");
         assert_eq!((active.expires_on.as_deref(), active.not_before), (Some("2030-01-01T00:00:00Z"), None));
         assert!(status("../../accounts").unwrap_err().contains("the id holds"));
+        // Nor one that is the secret, which would be shown and sent in a path.
+        assert!(!status(SECRET).unwrap_err().contains(SECRET));
+    }
+
+    #[test]
+    fn what_a_token_says_of_itself_is_sanitized() {
+        let long = "x".repeat(5_000);
+        let body = format!(
+            r#"{{"success":true,"result":{{"name":"{SECRET}{long}","policies":[{{"effect":"{SECRET}",
+                "permission_groups":[{{"id":"1","name":"{SECRET}"}},{{"id":"{SECRET}"}}],
+                "resources":{{"{SECRET}":"*","b":{{"{long}":"{SECRET}","{long}2":1}}}}}}]}}}}"#
+        );
+        let details: TokenDetails = result(body.as_bytes(), &Credentials::token(SECRET).unwrap()).unwrap();
+        assert!(!format!("{details:?}").contains(SECRET), "{details:?}");
+        let policy = &details.policies[0];
+        let texts = policy.permission_groups.iter().chain(&policy.resources).chain([&details.name, &policy.effect]);
+        assert!(texts.map(String::len).max() == Some(1_024), "{details:?}");
     }
 
     #[test]
@@ -240,6 +268,7 @@ mod tests {
             br#"{"success":true,"result":{"id":"x","name":"sweep","status":"active","policies":[{"id":"p","effect":"allow",
                 "permission_groups":[{"id":"1","name":"Workers KV Storage Write"},{"id":"2","meta":{}}],
                 "resources":{"com.cloudflare.api.account.a":"*","com.cloudflare.api.account.b":{"zone.c":"*"}}}]}}"#,
+            &Credentials::token(SECRET).unwrap(),
         )
         .unwrap();
         assert_eq!(details.policies[0].permission_groups, ["Workers KV Storage Write", "2"]);

@@ -70,6 +70,19 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Answer {
+    /// What happened, in the server's words or ours; `None` if it succeeded or the connection was closed.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Success | Self::Stale(_) => None,
+            Self::Absent(refusal) | Self::Refused(refusal) | Self::DailyLimit(refusal) | Self::Fatal(_, refusal) => {
+                Some(refusal)
+            }
+            Self::Throttled { trouble, .. } | Self::Passing(trouble) => Some(trouble.refusal()),
+        }
+    }
+}
+
 impl Refusal {
     /// No response came, for this reason.
     pub fn without_response(message: impl Into<String>) -> Self {

@@ -6,13 +6,19 @@ use std::path::{Path, PathBuf};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use thiserror::Error;
+
+use crate::text::truncated;
 
 /// The longest token file that is read, in bytes; a token has about 40.
 const MAX_FILE: u64 = 64 * 1024;
 
 /// Shorter secrets are not searched for in the server's words: they would be found everywhere.
 const MIN_REDACTED: usize = 8;
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "[redacted]";
 
 /// How a request says who asks.
 #[derive(Debug, Clone)]
@@ -114,12 +120,32 @@ impl Credentials {
         Ok(headers)
     }
 
-    /// Takes the secret out of a text that came from outside: a server may repeat what it was sent.
-    pub(crate) fn redact(&self, text: &mut String) {
+    /// A text that came from outside, without the secret (a server may repeat what it was sent) and at most
+    /// [`MAX_TEXT_BYTES`](crate::text::MAX_TEXT_BYTES) long. Whatever a server said passes through here before it
+    /// leaves `api`.
+    pub(crate) fn sanitized(&self, text: &str) -> String {
         let (Self::Token(secret) | Self::GlobalKey { key: secret, .. }) = self;
         let secret = secret.expose_secret().trim();
-        if secret.len() >= MIN_REDACTED && text.contains(secret) {
-            *text = text.replace(secret, "[redacted]");
+        if secret.len() < MIN_REDACTED || !text.contains(secret) {
+            return truncated(text).into_owned();
+        }
+        // Before it is cut, or the cut could leave a part of the secret.
+        truncated(&text.replace(secret, REDACTED)).into_owned()
+    }
+
+    /// The same for every string of a JSON value, names of members included.
+    pub(crate) fn sanitize(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.sanitized(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.sanitize(value)),
+            Value::Object(members) => {
+                let sanitized = std::mem::take(members).into_iter().map(|(name, mut value)| {
+                    self.sanitize(&mut value);
+                    (self.sanitized(&name), value)
+                });
+                members.extend(sanitized);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
@@ -154,6 +180,9 @@ fn sensitive(what: &'static str, text: &str) -> Result<HeaderValue, CredentialsE
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     const SECRET: &str = "v1.0-hunter2-hunter2-hunter2";
@@ -231,11 +260,24 @@ mod tests {
 
     #[test]
     fn a_secret_that_the_server_repeats_is_taken_out() {
-        let mut text = format!("invalid token {SECRET}, really {SECRET}");
-        Credentials::token(SECRET).unwrap().redact(&mut text);
-        assert_eq!(text, "invalid token [redacted], really [redacted]");
-        let mut text = "a short one says nothing".to_owned();
-        Credentials::token("short").unwrap().redact(&mut text);
-        assert_eq!(text, "a short one says nothing");
+        let text = format!("invalid token {SECRET}, really {SECRET}");
+        let wanted = "invalid token [redacted], really [redacted]";
+        assert_eq!(Credentials::token(SECRET).unwrap().sanitized(&text), wanted);
+        assert_eq!(Credentials::global_key("me@example.com", SECRET).unwrap().sanitized(&text), wanted);
+        let text = "a short one says nothing";
+        assert_eq!(Credentials::token("short").unwrap().sanitized(text), text);
+        let mut value = json!({ "a": [SECRET, 1, null], SECRET: { "b": "x".repeat(2_000) } });
+        Credentials::token(SECRET).unwrap().sanitize(&mut value);
+        let long = format!("{}…", "x".repeat(1_021));
+        assert_eq!(value, json!({ "a": ["[redacted]", 1, null], "[redacted]": { "b": long } }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_cut_leaves_a_part_of_a_secret(before in 0usize..1_100, between in 0usize..40, times in 1usize..60) {
+            let text = "x".repeat(before) + &format!("{SECRET}{}", "x".repeat(between)).repeat(times);
+            let text = Credentials::token(SECRET).unwrap().sanitized(&text);
+            prop_assert!(text.len() <= 1_024 && !text.contains("v1") && !text.contains("hunter"), "{}", text);
+        }
     }
 }

@@ -82,8 +82,10 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     Whole(Vec<u8>),
-    /// Only the start, and why.
+    /// Only the start, and why: the connection ended.
     Cut(Vec<u8>, String),
+    /// Only the start, and how long the API's own bodies are at most.
+    TooLong(Vec<u8>, String),
 }
 
 impl Head {
@@ -100,11 +102,35 @@ impl Head {
             location: headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         }
     }
+
+    /// Whether a firewall answered, whatever the body says.
+    pub(crate) fn is_challenge(&self) -> bool {
+        self.is_challenge
+    }
+
+    fn refusal(&self, message: String) -> Refusal {
+        Refusal { http_status: Some(self.status), code: None, message }
+    }
+
+    fn redirect(&self) -> Option<String> {
+        (300..400).contains(&self.status).then(|| match &self.location {
+            Some(target) => format!("redirect to {target}, never followed"),
+            None => "redirect without a target, never followed".to_owned(),
+        })
+    }
+
+    /// `Bad Gateway: what`.
+    fn with_reason(&self, what: &str) -> String {
+        match StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()) {
+            Some(reason) => format!("{reason}: {what}"),
+            None => what.to_owned(),
+        }
+    }
 }
 
 impl Body {
     fn start(&self) -> &[u8] {
-        let (Self::Whole(bytes) | Self::Cut(bytes, _)) = self;
+        let (Self::Whole(bytes) | Self::Cut(bytes, _) | Self::TooLong(bytes, _)) = self;
         bytes
     }
 }
@@ -145,114 +171,106 @@ fn passes(status: u16) -> bool {
     matches!(status, 408 | 425 | 500 | 502..=504 | 520..=527 | 529 | 530)
 }
 
-/// What an answer came to. Of several errors in the body, the first with a known code speaks, else the first.
+/// What a response came to. It is the API's own only if its body is an envelope with a boolean `success`: nothing else
+/// settles a key or ends the job for a reason that the API gives.
 pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
-    if call == Call::ReadValue && head.status == 200 {
-        return value(head, body);
-    }
-    if let (Call::ReadMany, 200, Body::Cut(_, why)) = (call, head.status, body) {
+    match (call, head.status, body) {
+        (Call::ReadValue, 200, _) => return value(head, body),
         // Sending it again would not make it shorter; asking for fewer keys does.
-        return Answer::Refused(Refusal { http_status: Some(200), code: None, message: why.clone() });
+        (Call::ReadMany, 200, Body::TooLong(_, why)) => return Answer::Refused(head.refusal(why.clone())),
+        // Of a proxy on the way.
+        (_, 407, _) => return without_envelope(call, head, body, "the proxy requires authentication"),
+        _ => {}
     }
-    let envelope = match body {
-        Body::Whole(bytes) => {
-            Envelope::parse(bytes).map_err(|error| format!("the body is not the API's JSON: {error}"))
-        }
-        Body::Cut(_, why) => Err(why.clone()),
+    let why = match body {
+        Body::Whole(_) if head.is_challenge => "a firewall refused the request".to_owned(),
+        Body::Whole(bytes) => match Envelope::parse(bytes) {
+            Ok(envelope) => return with_envelope(call, head, bytes, &envelope),
+            Err(why) => format!("the body is not the API's JSON: {why}"),
+        },
+        Body::Cut(_, why) | Body::TooLong(_, why) => why.clone(),
     };
-    let faults = envelope.as_ref().map_or(&[][..], |envelope| &envelope.faults);
+    without_envelope(call, head, body, &why)
+}
+
+/// The API responded. Of several errors in the body, the first with a known code speaks, else the first.
+fn with_envelope(call: Call, head: &Head, body: &[u8], envelope: &Envelope) -> Answer {
     let meaning_of = |fault: &Fault| fault.code.and_then(meaning);
-    let limit = faults.iter().find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
-    let known = || faults.iter().find(|fault| meaning_of(fault).is_some());
-    let fault = limit.or_else(known).or(faults.first());
-    let is_success = matches!(envelope, Ok(Envelope { success: Some(true), .. }));
-    if matches!(head.status, 200..=299) && is_success && limit.is_none() {
+    let limit = envelope.faults.iter().find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
+    let known = || envelope.faults.iter().find(|fault| meaning_of(fault).is_some());
+    let fault = limit.or_else(known).or(envelope.faults.first());
+    let is_2xx = matches!(head.status, 200..=299);
+    if is_2xx && envelope.success && limit.is_none() {
         return Answer::Success;
     }
-    let refusal = Refusal {
-        http_status: Some(head.status),
-        code: fault.and_then(|fault| fault.code),
-        message: describe(head, body, fault),
+    let message = fault.map(|fault| fault.message.trim()).filter(|message| !message.is_empty());
+    let message = match (message, head.redirect()) {
+        (_, Some(redirect)) => redirect,
+        (Some(message), None) => message.to_owned(),
+        (None, None) => head.with_reason(&format!("no error in the body: {}", first_line(body))),
     };
-    if limit.is_some() {
-        return Answer::DailyLimit(refusal);
-    }
+    let refusal = Refusal { code: fault.and_then(|fault| fault.code), ..head.refusal(message) };
     let meaning = fault.and_then(meaning_of);
-    let throttled = |envelope: Result<Envelope, String>, refusal| Answer::Throttled {
-        pause: head.advice.pause(envelope.ok().and_then(|envelope| envelope.retry_after)),
-        trouble: Trouble::Refused(refusal),
-    };
-    if meaning == Some(Meaning::TooManyBulkCalls) {
-        return throttled(envelope, refusal);
+    match (head.status, meaning) {
+        (_, Some(Meaning::DailyLimit)) => Answer::DailyLimit(refusal),
+        (429, _) | (_, Some(Meaning::TooManyBulkCalls)) => {
+            Answer::Throttled { pause: head.advice.pause(envelope.retry_after), trouble: Trouble::Refused(refusal) }
+        }
+        (401, _) | (200..=299 | 400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
+        (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
+            Answer::Fatal(Fatal::Unauthorized, refusal)
+        }
+        (200..=299 | 404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
+        (200..=299 | 400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
+        (404, Some(Meaning::KeyAbsent)) if call.is_about_a_key() => Answer::Absent(refusal),
+        (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
+        (200..=299, Some(Meaning::Mistake)) => Answer::Refused(refusal),
+        // That a key was absent is believed only with a 404.
+        (status, _) if is_2xx || passes(status) => passing(head, Trouble::Refused(refusal)),
+        _ => Answer::Refused(refusal),
     }
+}
+
+/// Something else responded, or the response did not come whole; `why` it is not the API's.
+fn without_envelope(call: Call, head: &Head, body: &Body, why: &str) -> Answer {
+    let no_answer = |message| Trouble::NoAnswer(head.refusal(message));
+    let is_cut = matches!(body, Body::Cut(..));
     match head.status {
-        200..=299 => not_accepted(head, envelope, meaning, refusal),
-        401 => Answer::Fatal(Fatal::Unauthorized, refusal),
-        403 if is_firewall(head, body, faults) => {
-            Answer::Refused(Refusal { message: from_firewall(call, &refusal.message), ..refusal })
+        407 => {}
+        429 => {
+            let trouble = no_answer(describe(head, body));
+            return Answer::Throttled { pause: head.advice.pause(None), trouble };
         }
-        429 => throttled(envelope, refusal),
-        status if passes(status) => passing(head, Trouble::Refused(refusal)),
-        // What such a status means is in the body, and the body did not come whole.
-        400 | 403..=405
-            if let Body::Cut(_, why) = body
-                && !head.is_html =>
-        {
-            unreadable(head, why)
-        }
-        status => match (status, meaning) {
-            (404, Some(Meaning::KeyAbsent)) if call.is_about_a_key() => Answer::Absent(refusal),
-            (404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
-            (400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
-            (400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
-            (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
-                Answer::Fatal(Fatal::Unauthorized, refusal)
-            }
-            (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
-            _ => Answer::Refused(refusal),
-        },
+        // A gateway's, which does not know whether it was done.
+        status if passes(status) => return passing(head, no_answer(describe(head, body))),
+        _ if is_cut => return passing(head, no_answer(why.to_owned())),
+        _ => {}
     }
+    let message = match head.status {
+        200..=299 => why.to_owned(),
+        407 => format!("{why} ({})", describe(head, body)),
+        403 if head.is_challenge || is_page(head, body) => from_firewall(call, &describe(head, body)),
+        _ => format!("not a response of the API: {}", describe(head, body)),
+    };
+    Answer::Passing(Trouble::Unexpected(head.refusal(message)))
 }
 
 /// A value has no envelope: whatever came whole is it, but for a page that something else put in its place.
 fn value(head: &Head, body: &Body) -> Answer {
     match body {
         Body::Whole(_) if head.is_html || head.is_challenge => {
-            unreadable(head, "the body is a page for people, and values are application/octet-stream")
+            let why = "the body is a page for people, and values are application/octet-stream";
+            Answer::Passing(Trouble::Unexpected(head.refusal(why.to_owned())))
         }
         Body::Whole(_) => Answer::Success,
-        Body::Cut(_, why) => unreadable(head, why),
+        Body::Cut(_, why) | Body::TooLong(_, why) => passing(head, Trouble::NoAnswer(head.refusal(why.clone()))),
     }
 }
 
 /// The server knows no such call.
 fn no_bulk(mut refusal: Refusal) -> Refusal {
-    let advice = "this server has no bulk deletes of this form: leave --bulk out, or try --bulk-endpoint legacy";
-    refusal.message = format!("{}; {advice}", refusal.message);
+    refusal.message = format!("{}; the server does not support bulk deletes: leave --bulk out", refusal.message);
     refusal
-}
-
-/// A 2xx without a readable `success: true`.
-fn not_accepted(head: &Head, envelope: Result<Envelope, String>, meaning: Option<Meaning>, refusal: Refusal) -> Answer {
-    match envelope {
-        Ok(Envelope { success: Some(_), .. }) => match meaning {
-            Some(Meaning::Credentials) => Answer::Fatal(Fatal::Unauthorized, refusal),
-            Some(Meaning::NamespaceAbsent) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
-            Some(Meaning::NoRoute) => Answer::Fatal(Fatal::AccountNotFound, refusal),
-            Some(Meaning::Mistake) => Answer::Refused(refusal),
-            // That a key was absent is believed only with a 404.
-            Some(Meaning::KeyAbsent | Meaning::DailyLimit | Meaning::TooManyBulkCalls) | None => {
-                passing(head, Trouble::Refused(refusal))
-            }
-        },
-        Ok(Envelope { success: None, .. }) => unreadable(head, "the body does not say whether it succeeded"),
-        Err(why) => unreadable(head, &why),
-    }
-}
-
-fn unreadable(head: &Head, why: &str) -> Answer {
-    let message = format!("HTTP {}, but {why}", head.status);
-    passing(head, Trouble::NoAnswer(Refusal { http_status: Some(head.status), code: None, message }))
 }
 
 fn passing(head: &Head, trouble: Trouble) -> Answer {
@@ -262,23 +280,17 @@ fn passing(head: &Head, trouble: Trouble) -> Answer {
     }
 }
 
-/// Not the API but something in front of it: a page for people, a challenge, or the bare text of an edge error.
-fn is_firewall(head: &Head, body: &Body, faults: &[Fault]) -> bool {
+/// Not the API but something in front of it: a page for people, or the bare text of an edge error.
+fn is_page(head: &Head, body: &Body) -> bool {
     let start = body.start().trim_ascii_start();
-    head.is_challenge
-        || (faults.is_empty() && (head.is_html || start.starts_with(b"<") || start.starts_with(b"error code: 1")))
+    head.is_html || start.starts_with(b"<") || start.starts_with(b"error code: 1")
 }
 
-/// How such an answer is explained; `page` is what it said itself.
+/// How a firewall's response is explained; `page` is what it said itself.
 fn from_firewall(call: Call, page: &str) -> String {
-    match call {
-        Call::ReadValue | Call::ReadMetadata => format!(
-            "a firewall in front of the API took offence at the request, most likely at the key's name in its path ({page})"
-        ),
-        Call::DeleteKey => format!(
-            "a firewall in front of the API took offence at the request, most likely at the key's name in its path; \
-             --bulk carries names in the body ({page})"
-        ),
+    let advice = match call {
+        Call::ReadValue | Call::ReadMetadata => "perhaps because of the key's name in its path",
+        Call::DeleteKey => "perhaps because of the key's name in its path (--bulk sends names in the body)",
         Call::DeleteMany
         | Call::GetNamespace
         | Call::ListKeys
@@ -287,39 +299,28 @@ fn from_firewall(call: Call, page: &str) -> String {
         | Call::ListNamespaces
         | Call::VerifyToken
         | Call::GetToken
-        | Call::GetUser => {
-            format!(
-                "a firewall refused the request before the API saw it ({page}); try from another address, without a proxy"
-            )
-        }
-    }
+        | Call::GetUser => "try from another address or without a proxy",
+    };
+    format!("a firewall refused the request before the API saw it, {advice}: {page}")
 }
 
-/// The server's words, or ours where it had none.
-fn describe(head: &Head, body: &Body, fault: Option<&Fault>) -> String {
-    if (300..400).contains(&head.status) {
-        return match &head.location {
-            Some(target) => format!("redirect to {target}, never followed"),
-            None => "redirect without a target, never followed".to_owned(),
-        };
+/// The words of a response that is not the API's, or ours where it had none.
+fn describe(head: &Head, body: &Body) -> String {
+    if let Some(redirect) = head.redirect() {
+        return redirect;
     }
-    if let Some(fault) = fault.filter(|fault| !fault.message.trim().is_empty()) {
-        return fault.message.clone();
-    }
-    let text = String::from_utf8_lossy(body.start().trim_ascii());
-    let what = if head.is_html || text.starts_with('<') {
-        title(&text).map_or("an HTML page".to_owned(), |title| format!("an HTML page, \"{title}\""))
-    } else {
-        match text.lines().next() {
-            None => "no body".to_owned(),
-            Some(line) if text.starts_with(['{', '[']) => format!("no error in the body: {line}"),
-            Some(line) => line.to_owned(),
-        }
-    };
-    match StatusCode::from_u16(head.status).ok().and_then(|status| status.canonical_reason()) {
-        Some(reason) => format!("{reason}: {what}"),
-        None => what,
-    }
+    let start = body.start().trim_ascii();
+    head.with_reason(&match first_line(start) {
+        _ if head.is_html || start.starts_with(b"<") => title(&String::from_utf8_lossy(start))
+            .map_or("an HTML page".to_owned(), |title| format!("an HTML page, \"{title}\"")),
+        line if line.is_empty() => "no body".to_owned(),
+        line => line,
+    })
+}
+
+fn first_line(text: &[u8]) -> String {
+    let line = text.trim_ascii().split(|byte| matches!(byte, b'\n' | b'\r')).next();
+    String::from_utf8_lossy(line.unwrap_or_default()).into_owned()
 }
 
 /// What stands in `<title>`, its white space folded.

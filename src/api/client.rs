@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
-use crate::api::answer::{Answer, Reply};
+use crate::api::answer::Reply;
 use crate::api::auth::{Credentials, CredentialsError};
 use crate::api::classify::Call;
-use crate::api::envelope::Envelope;
-use crate::api::http::{Ask, Http, HttpOptions, no_answer, unsent};
+use crate::api::envelope::result;
+use crate::api::http::{Ask, Http, HttpOptions};
 use crate::api::listing::{Page, PageRequest};
 use crate::api::tls::TrustError;
 use crate::api::url::{BaseUrl, Endpoint, NotItself};
@@ -60,10 +61,43 @@ pub enum ClientError {
 pub struct Namespace {
     /// Its id.
     pub id: String,
-    /// Its name, for people; may hold any character.
+    /// Its name, for people: sanitized, may hold any character.
     pub title: String,
     /// Whether key names are taken percent-encoded; `Some(false)` for very old namespaces, `None` where it is not said.
     pub supports_url_encoding: Option<bool>,
+    /// The title as it came, to compare and never to show.
+    #[serde(skip)]
+    exact_title: ExactTitle,
+}
+
+/// A title that may hold a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct ExactTitle(Box<str>);
+
+impl fmt::Debug for ExactTitle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Namespace {
+    /// A namespace with this title, taken as it is.
+    pub fn new(id: impl Into<String>, title: &str, supports_url_encoding: Option<bool>) -> Self {
+        Self { id: id.into(), title: title.to_owned(), supports_url_encoding, exact_title: ExactTitle(title.into()) }
+    }
+
+    /// Whether this is its title, exactly.
+    pub fn is_titled(&self, title: &str) -> bool {
+        *self.exact_title.0 == *title
+    }
+
+    /// One that the server described, with everything in it sanitized.
+    pub(crate) fn read(mut described: Value, credentials: &Credentials) -> Result<Self, String> {
+        let exact_title = ExactTitle(described["title"].as_str().unwrap_or_default().into());
+        credentials.sanitize(&mut described);
+        let namespace = Self::deserialize(described).map_err(|error| error.to_string())?;
+        Ok(Self { exact_title, ..namespace })
+    }
 }
 
 /// Talks to one namespace. Cheap to clone; all clones share their connections.
@@ -106,8 +140,8 @@ impl Client {
     /// Sends one `DELETE` for `key`.
     pub async fn delete(&self, key: &KeyName) -> Reply {
         match self.inner.endpoint.value(key) {
-            Ok(url) => self.inner.http.attempt(Ask::new(Call::DeleteKey, Method::DELETE, url)).await.0,
-            Err(error) => unsent(error.to_string()),
+            Ok(url) => self.inner.http.attempt(Ask::new(Call::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0,
+            Err(error) => self.inner.http.unsent(&error),
         }
     }
 
@@ -116,15 +150,14 @@ impl Client {
     /// # Errors
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn namespace(&self) -> Result<Namespace, Reply> {
-        let url = self.inner.namespace_url.clone();
-        let (reply, body) = self.inner.http.attempt(Ask::new(Call::GetNamespace, Method::GET, url)).await;
-        if reply.answer != Answer::Success {
-            return Err(reply);
-        }
-        Envelope::parse(&body).and_then(|envelope| Namespace::deserialize(envelope.result)).map_err(|error| {
-            let what = format!("the answer does not describe a namespace: {error}");
-            Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply }
-        })
+        let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
+        let read = |body: &[u8]| {
+            result(body)
+                .and_then(|described| Namespace::read(described, http.credentials()))
+                .map_err(|error| format!("the answer does not describe a namespace: {error}"))
+        };
+        let (reply, namespace) = http.attempt(Ask::new(Call::GetNamespace, Method::GET, url), read).await;
+        namespace.ok_or(reply)
     }
 
     /// Sends one `GET` for a page of keys.
@@ -134,17 +167,14 @@ impl Client {
     /// no readable answer.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
-        let url = url.map_err(|error| unsent(error.to_string()))?;
-        let (reply, body) = self.inner.http.attempt(Ask::new(Call::ListKeys, Method::GET, url)).await;
-        if reply.answer != Answer::Success {
-            return Err(reply);
-        }
-        match Page::read(request, &body) {
-            Ok(page) => Ok(Page { quota: reply.quota, ..page }),
-            Err(why) => {
-                let what = format!("the answer is not the page that was asked for: {why}");
-                Err(Reply { answer: self.inner.http.presentable(no_answer(what)), ..reply })
-            }
+        let url = url.map_err(|error| self.inner.http.unsent(&error))?;
+        let read = |body: &[u8]| {
+            Page::read(request, body).map_err(|why| format!("the answer is not the page that was asked for: {why}"))
+        };
+        let (reply, page) = self.inner.http.attempt(Ask::new(Call::ListKeys, Method::GET, url), read).await;
+        match page {
+            Some(page) => Ok(Page { quota: reply.quota, ..page }),
+            None => Err(reply),
         }
     }
 }

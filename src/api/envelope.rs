@@ -3,21 +3,21 @@
 //!
 //! Strict about `success`, which decides whether a key is gone; forgiving about all that only explains.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// Errors beyond this many are not read.
 const MAX_FAULTS: usize = 32;
 
-/// A body that was read.
+/// A body that was read; its `result` is not looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Envelope {
-    /// `None` where the body does not say.
-    pub(crate) success: Option<bool>,
+    pub(crate) success: bool,
     pub(crate) faults: Vec<Fault>,
-    pub(crate) result: Value,
     /// `retry_after` in seconds, beside `errors` or in the first of them.
     pub(crate) retry_after: Option<Duration>,
 }
@@ -30,53 +30,122 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
+/// Whatever may have any type stays text until it is looked at: as values, hostile JSON takes many times the memory.
 #[derive(Deserialize)]
-struct Wire {
-    success: Option<bool>,
-    #[serde(default)]
-    errors: Value,
-    #[serde(default)]
-    result: Value,
-    #[serde(default)]
-    retry_after: Value,
+struct Wire<'a> {
+    success: bool,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    retry_after: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireError<'a> {
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error_chain: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    retry_after: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireSource<'a> {
+    #[serde(borrow)]
+    pointer: &'a RawValue,
 }
 
 impl Envelope {
-    /// `Err` says why `body` is not one: not JSON, cut off, no object, `success` not a boolean or said twice.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
-        let wire: Wire = serde_json::from_slice(body)?;
-        let errors = wire.errors.as_array().map_or(&[][..], Vec::as_slice);
-        let retry_after =
-            seconds(&wire.retry_after).or_else(|| errors.first().and_then(|first| seconds(&first["retry_after"])));
-        Ok(Self {
-            success: wire.success,
-            faults: errors.iter().take(MAX_FAULTS).map(Fault::read).collect(),
-            retry_after,
-            result: wire.result,
-        })
+    /// `Err` says why `body` is not one: not JSON, cut off, no object, `success` missing, not a boolean or said twice.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
+        // Members that are skipped are not checked for it by the parser.
+        let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+        let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let errors: Vec<_> = elements(wire.errors).into_iter().map(read::<WireError<'_>>).collect();
+        let first = errors.first().and_then(Option::as_ref);
+        let retry_after = seconds(wire.retry_after).or_else(|| seconds(first?.retry_after));
+        let faults = errors.iter().map(|error| error.as_ref().map_or_else(Fault::default, Fault::of)).collect();
+        Ok(Self { success: wire.success, faults, retry_after })
     }
 }
 
+/// `result` of a body; `T` is an [`Option`] if there may be none.
+pub(crate) fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    #[derive(Deserialize)]
+    struct Outer<T> {
+        result: T,
+    }
+    serde_json::from_slice(body).map(|Outer { result }| result).map_err(|error| error.to_string())
+}
+
 impl Fault {
-    fn read(error: &Value) -> Self {
-        let code = &error["code"];
-        let code = code.as_u64().or_else(|| code.as_str().and_then(|digits| digits.parse().ok()));
-        let mut message = error["message"].as_str().unwrap_or_default().to_owned();
+    fn of(error: &WireError<'_>) -> Self {
+        let code = error.code.and_then(|code| read(code).or_else(|| read::<String>(code)?.parse().ok()));
+        let mut message = text(error.message).unwrap_or_default();
         // An older shape: the reason proper stands behind a general one ("Invalid request headers").
-        for behind in error["error_chain"].as_array().into_iter().flatten().take(MAX_FAULTS) {
-            if let Some(text) = behind["message"].as_str() {
-                message = format!("{message}: {text}");
+        for behind in elements(error.error_chain).into_iter().filter_map(read::<WireError<'_>>) {
+            if let Some(text) = text(behind.message) {
+                message.push_str(": ");
+                message.push_str(&text);
             }
         }
-        if let Some(pointer) = error["source"]["pointer"].as_str() {
+        let pointer = error.source.and_then(read::<WireSource<'_>>).and_then(|source| text(Some(source.pointer)));
+        if let Some(pointer) = pointer {
             message = format!("{message} (at {pointer})");
         }
         Self { code, message }
     }
 }
 
-fn seconds(value: &Value) -> Option<Duration> {
-    Duration::try_from_secs_f64(value.as_f64()?).ok()
+/// The first members of an array; none of what is not one.
+fn elements(raw: Option<&RawValue>) -> Vec<&RawValue> {
+    struct Elements<'a>(Vec<&'a RawValue>);
+    struct ElementsVisitor;
+
+    impl<'de> Visitor<'de> for ElementsVisitor {
+        type Value = Elements<'de>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Elements<'de>, A::Error> {
+            let mut elements = Vec::new();
+            while elements.len() < MAX_FAULTS {
+                match array.next_element()? {
+                    Some(element) => elements.push(element),
+                    None => return Ok(Elements(elements)),
+                }
+            }
+            while array.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Elements(elements))
+        }
+    }
+
+    impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_seq(ElementsVisitor)
+        }
+    }
+
+    raw.and_then(read::<Elements<'_>>).map(|Elements(elements)| elements).unwrap_or_default()
+}
+
+fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    raw.and_then(read)
+}
+
+fn seconds(raw: Option<&RawValue>) -> Option<Duration> {
+    Duration::try_from_secs_f64(raw.and_then(read)?).ok()
 }
 
 #[cfg(test)]
@@ -96,7 +165,7 @@ mod tests {
     #[test]
     fn envelopes_are_read() {
         let done = parse(r#"{"success":true,"errors":[],"messages":[],"result":{}}"#);
-        assert_eq!((done.success, done.faults.len()), (Some(true), 0));
+        assert_eq!((done.success, done.faults.len()), (true, 0));
         let refused = parse(
             r#"{"success":false,"result":null,"messages":[{"code":1,"message":"x"}],"errors":[
                 {"code":10009,"message":"get: 'key not found'","documentation_url":"https://d"},
@@ -104,7 +173,7 @@ mod tests {
                 {"code":6003,"message":"Invalid request headers","error_chain":[{"code":6111,"message":"Invalid format"}]},
                 {"code":-1}, 5, "text", null]}"#,
         );
-        assert_eq!(refused.success, Some(false));
+        assert!(!refused.success);
         assert_eq!(
             refused.faults[..3],
             [
@@ -124,9 +193,10 @@ mod tests {
             r#"{"success":false,"errors":"no"}"#,
             r#"{"success":false,"errors":{"code":10009}}"#,
         ] {
-            assert_eq!((parse(odd).success, parse(odd).faults.len()), (Some(false), 0), "{odd}");
+            assert_eq!((parse(odd).success, parse(odd).faults.len()), (false, 0), "{odd}");
         }
-        assert_eq!(parse(r#"{"errors":[{"code":10000,"message":"m"}]}"#).faults, [fault(10000, "m")]);
+        let many = format!(r#"{{"success":false,"errors":[{}7]}}"#, r#"{"code":1},"#.repeat(99));
+        assert_eq!(parse(&many).faults.len(), MAX_FAULTS);
     }
 
     #[test]
@@ -140,22 +210,25 @@ mod tests {
             r#"{"success":true}x"#,
             r#"{"success":"true"}"#,
             r#"{"success":1}"#,
+            r#"{"success":null}"#,
+            r#"{"result":{}}"#,
+            r#"{"errors":[{"code":10000,"message":"m"}]}"#,
             r#"{"success":false,"success":true}"#,
         ] {
             assert!(Envelope::parse(text.as_bytes()).is_err(), "{text}");
         }
-        assert_eq!(parse(r#"{"result":{}}"#).success, None);
+        assert!(Envelope::parse(b"{\"success\":true,\"result\":\"\xff\"}").is_err());
     }
 
     #[test]
     fn a_wait_may_stand_in_the_body() {
         for (text, wait) in [
-            (r#"{"retry_after":30}"#, Some(Duration::from_secs(30))),
-            (r#"{"retry_after":1.5}"#, Some(Duration::from_millis(1500))),
-            (r#"{"errors":[{"retry_after":9}]}"#, Some(Duration::from_secs(9))),
-            (r#"{"retry_after":"30","errors":[{"retry_after":-9}]}"#, None),
-            (r#"{"retry_after":1e300}"#, None),
-            ("{}", None),
+            (r#"{"success":false,"retry_after":30}"#, Some(Duration::from_secs(30))),
+            (r#"{"success":false,"retry_after":1.5}"#, Some(Duration::from_millis(1500))),
+            (r#"{"success":false,"errors":[{"retry_after":9}]}"#, Some(Duration::from_secs(9))),
+            (r#"{"success":false,"retry_after":"30","errors":[{"retry_after":-9}]}"#, None),
+            (r#"{"success":false,"retry_after":1e300}"#, None),
+            (r#"{"success":false}"#, None),
         ] {
             assert_eq!(parse(text).retry_after, wait, "{text}");
         }
@@ -168,7 +241,7 @@ mod tests {
             r#"[{]"success":(true|false|null)(,"(errors|result|retry_after)":[0-9\[\]{}"a-e]{0,9}){0,3}[}]"#
                 .prop_map(String::into_bytes),
         ]) {
-            if let Ok(Envelope { success: Some(true), .. }) = Envelope::parse(&body) {
+            if let Ok(Envelope { success: true, .. }) = Envelope::parse(&body) {
                 prop_assert!(body.windows(4).any(|word| word == b"true"));
             }
         }
@@ -179,7 +252,7 @@ mod tests {
             let at = at.index(body.len());
             body[at] = byte;
             if let Ok(envelope) = Envelope::parse(&body) {
-                prop_assert_ne!(envelope.success, Some(true), "{}", String::from_utf8_lossy(&body));
+                prop_assert!(!envelope.success, "{}", String::from_utf8_lossy(&body));
             }
         }
 

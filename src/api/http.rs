@@ -17,13 +17,10 @@ use crate::api::classify::{Body, Call, Head, classify};
 use crate::api::client::ClientError;
 use crate::api::tls::{self, TrustError};
 use crate::api::transport;
-use crate::api::url::{BaseUrl, Peer};
+use crate::api::url::{BaseUrl, NotItself, Peer};
 use crate::api::usual::Usual;
 use crate::api::values::{Room, SMALL_VALUE_BYTES};
 use crate::clock::wall_now;
-
-/// How long a server's words may be in a message, in characters.
-pub(crate) const MAX_MESSAGE: usize = 500;
 
 /// A connection is given up sooner than a whole attempt.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
@@ -129,32 +126,73 @@ impl Http {
         Ok(Self { client, headers, credentials, timeout, usual: Usual::default() })
     }
 
-    /// One request; with the body of its answer, empty where it did not come whole.
-    pub(crate) async fn attempt(&self, ask: Ask) -> (Reply, Vec<u8>) {
+    /// One request, and what `read` makes of the body of a success. A body that it cannot read is no conclusive
+    /// response, and its error says why.
+    pub(crate) async fn attempt<T>(
+        &self,
+        ask: Ask,
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> (Reply, Option<T>) {
+        let read = |answer: &Answer, body: &[u8]| (*answer == Answer::Success).then(|| read(body)).transpose();
+        let (reply, read) = self.attempt_in_part(ask, read).await;
+        (reply, read.flatten())
+    }
+
+    /// As [`Http::attempt`], and `read` is also given the body of a response that is no success: for a call whose
+    /// keys may fare differently. Its error matters after a success only.
+    pub(crate) async fn attempt_in_part<T>(
+        &self,
+        ask: Ask,
+        read: impl FnOnce(&Answer, &[u8]) -> Result<T, String>,
+    ) -> (Reply, Option<T>) {
         let call = ask.call;
         let received = timeout(self.timeout, self.receive(ask)).await.unwrap_or_else(|_| Err(self.out_of_time()));
         let (head, body) = match received {
             Ok(received) => received,
-            Err(answer) => return (without_status(self.presentable(answer)), Vec::new()),
+            Err(answer) => return (self.reply(answer, None), None),
         };
-        let reply = Reply {
-            answer: self.presentable(self.usual.classify(call, &head, &body)),
-            http_status: Some(head.status),
-            quota: head.advice.quota,
+        let answer = self.usual.classify(call, &head, &body);
+        let read = match (&answer, body) {
+            // It is not the API's.
+            (Answer::Passing(Trouble::Unexpected(_)), _) => None,
+            (answer, Body::Whole(bytes)) => Some(read(answer, &bytes)),
+            (_, Body::Cut(..) | Body::TooLong(..)) => None,
         };
-        match body {
-            Body::Whole(bytes) => (reply, bytes),
-            Body::Cut(..) => (reply, Vec::new()),
-        }
+        self.with_read(answer, head, read)
     }
 
-    /// Takes the secret out of what came from outside, and cuts it to a length that fits a row.
-    pub(crate) fn presentable(&self, mut answer: Answer) -> Answer {
+    /// The reply, and what was read of the response; a success that cannot be read is none.
+    fn with_read<T>(&self, answer: Answer, head: Head, read: Option<Result<T, String>>) -> (Reply, Option<T>) {
+        let (answer, read) = match (answer, read.transpose()) {
+            (Answer::Success, Err(message)) => {
+                let refusal = Refusal { http_status: Some(head.status), code: None, message };
+                (Answer::Passing(Trouble::NoAnswer(refusal)), None)
+            }
+            (answer, read) => (answer, read.unwrap_or_default()),
+        };
+        (self.reply(answer, Some(head)), read)
+    }
+
+    /// The only way for a reply to leave this module: everything in it that came from outside is sanitized.
+    fn reply(&self, mut answer: Answer, head: Option<Head>) -> Reply {
         if let Some(text) = text_mut(&mut answer) {
-            self.credentials.redact(text);
-            shorten(text);
+            *text = self.credentials.sanitized(text);
         }
-        answer
+        let (http_status, mut quota) = head.map(|head| (head.status, head.advice.quota)).unzip();
+        for policy in quota.iter_mut().flatten() {
+            policy.name = self.credentials.sanitized(&policy.name);
+        }
+        Reply { answer, http_status, quota: quota.unwrap_or_default() }
+    }
+
+    /// The reply to a request that cannot be sent, for this reason.
+    pub(crate) fn unsent(&self, why: &NotItself) -> Reply {
+        self.reply(Answer::Refused(Refusal::without_response(why.to_string())), None)
+    }
+
+    /// What takes the secret out of text in the body of a response, and cuts it.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` where no head came.
@@ -166,8 +204,13 @@ impl Http {
     }
 
     /// As [`Http::attempt`] for the body of a value, which may be large: the time is counted anew once there is `room`
-    /// for it. With the body and the headers where a value came whole.
-    pub(crate) async fn attempt_value(&self, ask: Ask, room: &Room) -> (Reply, Option<Received>) {
+    /// for it. With the body and what `read` makes of the headers where a value came whole.
+    pub(crate) async fn attempt_value<T>(
+        &self,
+        ask: Ask,
+        room: &Room,
+        read: impl FnOnce(&HeaderMap) -> Result<T, String>,
+    ) -> (Reply, Option<Received<T>>) {
         let call = ask.call;
         let begun = timeout(self.timeout, async {
             let mut opened = self.open(ask).await?;
@@ -176,7 +219,7 @@ impl Http {
         });
         let (mut opened, mut ended) = match begun.await.unwrap_or_else(|_| Err(self.out_of_time())) {
             Ok(begun) => begun,
-            Err(answer) => return (without_status(self.presentable(answer)), None),
+            Err(answer) => return (self.reply(answer, None), None),
         };
         let (mut place, mut most) = (None, SMALL_VALUE_BYTES);
         if ended == Ended::Full && opened.head.status == 200 {
@@ -186,21 +229,22 @@ impl Http {
             opened.expect(length, most);
             ended = match timeout(self.timeout, opened.read(most)).await {
                 Ok(ended) => ended,
-                Err(_) => return (without_status(self.presentable(self.out_of_time())), None),
+                Err(_) => return (self.reply(self.out_of_time(), None), None),
             };
         }
         let (head, headers) = (opened.head, std::mem::take(opened.response.headers_mut()));
         let body = ended.body(opened.bytes, most);
-        let answer = self.presentable(classify(call, &head, &body));
-        let reply = Reply { answer, http_status: Some(head.status), quota: head.advice.quota };
-        match body {
-            Body::Whole(bytes) => (reply, Some((bytes, headers, place))),
-            Body::Cut(..) => (reply, None),
-        }
+        let answer = classify(call, &head, &body);
+        let received = match body {
+            Body::Whole(bytes) if answer == Answer::Success => Some(read(&headers).map(|read| (bytes, read, place))),
+            _ => None,
+        };
+        self.with_read(answer, head, received)
     }
 
     fn out_of_time(&self) -> Answer {
-        no_answer(format!("no complete answer within {}", humantime::format_duration(self.timeout)))
+        let time = humantime::format_duration(self.timeout);
+        Answer::Passing(Trouble::no_answer(format!("no complete answer within {time}")))
     }
 
     /// The head of the answer; `Err` where none came.
@@ -217,8 +261,8 @@ impl Http {
     }
 }
 
-/// A body that came whole, the headers in front of it, and its place in the room.
-pub(crate) type Received = (Vec<u8>, HeaderMap, Option<OwnedSemaphorePermit>);
+/// A body that came whole, what was read of the headers, and its place in the room.
+pub(crate) type Received<T> = (Vec<u8>, T, Option<OwnedSemaphorePermit>);
 
 /// An answer that is being read.
 struct Opened {
@@ -262,7 +306,7 @@ impl Ended {
     fn body(self, bytes: Vec<u8>, most: usize) -> Body {
         match self {
             Self::Whole => Body::Whole(bytes),
-            Self::Full => Body::Cut(bytes, format!("the body is longer than {} KiB", most / 1024)),
+            Self::Full => Body::TooLong(bytes, format!("the body is longer than {} KiB", most / 1024)),
             Self::Cut(why) => Body::Cut(bytes, format!("the body was cut off: {why}")),
         }
     }
@@ -272,18 +316,6 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("timeout", &self.timeout).finish_non_exhaustive()
     }
-}
-
-fn without_status(answer: Answer) -> Reply {
-    Reply { answer, http_status: None, quota: Vec::new() }
-}
-
-pub(crate) fn unsent(message: String) -> Reply {
-    without_status(Answer::Refused(Refusal { http_status: None, code: None, message }))
-}
-
-pub(crate) fn no_answer(what: String) -> Answer {
-    Answer::Passing(Trouble::no_answer(what))
 }
 
 /// The one text of an answer that may hold a server's words.
@@ -298,12 +330,5 @@ fn text_mut(answer: &mut Answer) -> Option<&mut String> {
         | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal) => {
             Some(&mut refusal.message)
         }
-    }
-}
-
-fn shorten(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
-        text.truncate(end);
-        text.push('…');
     }
 }

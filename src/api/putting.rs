@@ -11,7 +11,7 @@ use crate::api::answer::{Answer, Reply};
 use crate::api::bulk::BulkReply;
 use crate::api::classify::Call;
 use crate::api::client::Client;
-use crate::api::http::{Ask, no_answer, unsent};
+use crate::api::http::Ask;
 use crate::key::KeyName;
 
 /// The most keys that one bulk write may hold
@@ -68,19 +68,13 @@ impl Client {
         }
         let url = match self.endpoint().bulk_get() {
             Ok(url) => url,
-            Err(error) => return (unsent(error.to_string()), Vec::new()),
+            Err(error) => return (self.http().unsent(&error), Vec::new()),
         };
         let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
         let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
         let ask = Ask { body: Some(body.into()), ..Ask::new(Call::ReadMany, Method::POST, url) };
-        let (reply, body) = self.http().attempt(ask).await;
-        if reply.answer != Answer::Success {
-            return (reply, Vec::new());
-        }
-        match read_presence(&names, &body) {
-            Ok(found) => (reply, found),
-            Err(what) => (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, Vec::new()),
-        }
+        let (reply, found) = self.http().attempt(ask, |body| read_presence(&names, body)).await;
+        (reply, found.unwrap_or_default())
     }
 }
 

@@ -31,21 +31,17 @@ enum Stage {
 fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
     let text = story(error);
     if stage == Stage::Building {
-        return refused(format!("not sent: {text}"));
+        return Answer::Refused(Refusal::without_response(format!("not sent: {text}")));
     }
     if causes(error).any(is_distrust) {
-        return refused(format!(
-            "the server's certificate is not trusted: {text}; check the clock and the host, or name the CA with --cacert"
-        ));
+        let advice = "check the clock and the host, or name the CA with --cacert";
+        let message = format!("the server's certificate is not trusted: {text}; {advice}");
+        return Answer::Passing(Trouble::Unexpected(Refusal::without_response(message)));
     }
     if stage == Stage::Connected && causes(error).any(is_closed_unanswered) {
         return Answer::Stale(text);
     }
     Answer::Passing(Trouble::no_answer(text))
-}
-
-fn refused(message: String) -> Answer {
-    Answer::Refused(Refusal { http_status: None, code: None, message })
 }
 
 fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
@@ -136,6 +132,7 @@ mod tests {
             Answer::Stale(_) => "stale",
             Answer::Refused(_) => "refused",
             Answer::Passing(Trouble::NoAnswer(_)) => "no answer",
+            Answer::Passing(Trouble::Unexpected(_)) => "unexpected",
             _ => "other",
         }
     }
@@ -166,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn distrust_is_final_however_deep_it_lies() {
+    fn distrust_is_not_the_api_however_deep_it_lies() {
         for stage in [Stage::Connecting, Stage::Connected] {
             let answer = classify(stage, &distrust());
-            assert_eq!(kind(&answer), "refused", "{answer:?}");
+            assert_eq!(kind(&answer), "unexpected", "{answer:?}");
         }
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::InternalError);
         let alert = within(io::Error::new(io::ErrorKind::InvalidData, alert));

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::api::answer::{Answer, Reply};
+use crate::api::answer::Reply;
 use crate::api::classify::Call;
 use crate::api::client::Client;
-use crate::api::http::{Ask, no_answer, unsent};
+use crate::api::http::Ask;
 use crate::key::KeyName;
 
 /// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
@@ -95,19 +95,14 @@ impl Client {
     pub async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
         let url = match self.endpoint().metadata(key) {
             Ok(url) => url,
-            Err(error) => return (unsent(error.to_string()), None),
+            Err(error) => return (self.http().unsent(&error), None),
         };
-        let (reply, body) = self.http().attempt(Ask::new(Call::ReadMetadata, Method::GET, url)).await;
-        if reply.answer != Answer::Success {
-            return (reply, None);
-        }
-        match serde_json::from_slice::<Described>(&body) {
-            Ok(described) => (reply, Metadata::new(&described.result)),
-            Err(error) => {
-                let what = format!("the answer does not hold metadata: {error}");
-                (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, None)
-            }
-        }
+        let read = |body: &[u8]| {
+            let described: Result<Described, _> = serde_json::from_slice(body);
+            described.map_err(|error| format!("the answer does not hold metadata: {error}"))
+        };
+        let (reply, described) = self.http().attempt(Ask::new(Call::ReadMetadata, Method::GET, url), read).await;
+        (reply, described.and_then(|described| Metadata::new(&described.result)))
     }
 
     /// Sends one `GET` for the value of `key`; a large one waits until there is `room` for it. There is a value where
@@ -115,16 +110,11 @@ impl Client {
     pub async fn value(&self, key: &KeyName, room: &Room) -> (Reply, Option<Value>) {
         let url = match self.endpoint().value(key) {
             Ok(url) => url,
-            Err(error) => return (unsent(error.to_string()), None),
+            Err(error) => return (self.http().unsent(&error), None),
         };
-        let (reply, received) = self.http().attempt_value(Ask::new(Call::ReadValue, Method::GET, url), room).await;
-        let Some((bytes, headers, place)) = received.filter(|_| reply.answer == Answer::Success) else {
-            return (reply, None);
-        };
-        match expiration(&headers) {
-            Ok(expiration) => (reply, Some(Value { bytes, expiration, place })),
-            Err(what) => (Reply { answer: self.http().presentable(no_answer(what)), ..reply }, None),
-        }
+        let ask = Ask::new(Call::ReadValue, Method::GET, url);
+        let (reply, received) = self.http().attempt_value(ask, room, expiration).await;
+        (reply, received.map(|(bytes, expiration, place)| Value { bytes, expiration, place }))
     }
 }
 

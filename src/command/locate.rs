@@ -87,7 +87,7 @@ pub(super) async fn all(
 }
 
 fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Missed> {
-    let named: Vec<_> = namespaces.iter().filter(|namespace| namespace.title == title).collect();
+    let named: Vec<_> = namespaces.iter().filter(|namespace| namespace.is_titled(title)).collect();
     match named[..] {
         [namespace] => {
             let id = namespace.id.parse();
@@ -151,11 +151,7 @@ mod tests {
     use super::*;
 
     fn namespaces(titles: &[&str]) -> Vec<Namespace> {
-        let named = |(index, title): (usize, &&str)| Namespace {
-            id: format!("id{index}"),
-            title: (*title).to_owned(),
-            supports_url_encoding: None,
-        };
+        let named = |(index, title): (usize, &&str)| Namespace::new(format!("id{index}"), title, None);
         titles.iter().enumerate().map(named).collect()
     }
 

@@ -29,7 +29,7 @@ impl CsvEncoder {
         out.push(b',');
         number(row.http_status, out);
         number(row.error_code, out);
-        if let Some(error) = row.error {
+        if let Some(error) = &row.error {
             self.text(error, out);
             self.delimiter(out);
         } else {

@@ -1,11 +1,13 @@
 //! One row of the report: its columns, their order, and how a settled record fills them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
 use crate::outcome::{Settled, Status};
+use crate::text::truncated;
 
 /// The columns, in order; the members of an NDJSON row have the same names.
 pub(super) const COLUMNS: [&str; 9] =
@@ -20,7 +22,7 @@ pub(super) struct Row<'a> {
     pub(super) status: Status,
     pub(super) http_status: Option<u16>,
     pub(super) error_code: Option<u64>,
-    pub(super) error: Option<&'a str>,
+    pub(super) error: Option<Cow<'a, str>>,
     pub(super) attempts: u32,
     pub(super) elapsed_ms: u64,
     #[serde(serialize_with = "displayed")]
@@ -36,7 +38,7 @@ impl<'a> From<&'a Settled> for Row<'a> {
             status: settled.status,
             http_status: settled.http_status,
             error_code: detail.and_then(|detail| detail.error_code),
-            error: detail.map(|detail| detail.error.as_str()).filter(|error| !error.is_empty()),
+            error: detail.map(|detail| truncated(&detail.error)).filter(|error| !error.is_empty()),
             attempts: settled.attempts,
             elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap_or(u64::MAX),
             finished_at: humantime::format_rfc3339_millis(representable(settled.finished_at)),
@@ -57,6 +59,26 @@ pub(super) fn representable(moment: SystemTime) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Detail;
+    use crate::record::RecordNumber;
+
+    #[test]
+    fn an_error_is_at_most_a_kibibyte_wherever_it_comes_from() {
+        let mut settled = Settled {
+            number: RecordNumber::FIRST,
+            key: "k".into(),
+            status: Status::Failed,
+            http_status: None,
+            detail: Some(Box::new(Detail { error_code: None, error: "é".repeat(1 << 20) })),
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            finished_at: UNIX_EPOCH,
+        };
+        let error = Row::from(&settled).error.map(Cow::into_owned);
+        assert_eq!(error, Some("é".repeat(510) + "…"));
+        settled.detail = Some(Box::default());
+        assert_eq!(Row::from(&settled).error, None);
+    }
 
     #[test]
     fn moments_out_of_range_are_held_within_it() {

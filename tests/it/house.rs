@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 27] = [
-    ("api", "clock key"),
+const ROOMS: [(&str, &str); 28] = [
+    ("api", "clock key text"),
     ("backup", "api key report"),
     (
         "cli",
@@ -34,11 +34,12 @@ const ROOMS: [(&str, &str); 27] = [
     ("progress", "clock outcome pipeline terminal"),
     ("quota", ""),
     ("record", "key"),
-    ("report", "clock outcome record terminal"),
+    ("report", "clock outcome record terminal text"),
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("shard", "record"),
     ("terminal", ""),
+    ("text", ""),
     ("wrangler", "key"),
 ];
 

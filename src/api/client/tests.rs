@@ -5,8 +5,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::api::answer::{Fatal, Trouble};
-use crate::api::http::MAX_MESSAGE;
+use crate::api::answer::{Answer, Fatal, Trouble};
+use crate::text::MAX_TEXT_BYTES;
 
 mod over_tls;
 
@@ -70,6 +70,13 @@ async fn delete_once(answer: &str) -> (Reply, String) {
 fn no_answer_text(reply: &Reply) -> &str {
     match &reply.answer {
         Answer::Passing(Trouble::NoAnswer(refusal)) => &refusal.message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unexpected_text(reply: &Reply) -> &str {
+    match &reply.answer {
+        Answer::Passing(Trouble::Unexpected(refusal)) => &refusal.message,
         other => panic!("{other:?}"),
     }
 }
@@ -150,7 +157,7 @@ async fn redirects_are_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let (reply, _) =
             delete_once(&format!("HTTP/1.1 {status} X\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n")).await;
-        assert_eq!(refused_text(&reply), format!("redirect to {target}, never followed"));
+        assert!(unexpected_text(&reply).ends_with(&format!(": redirect to {target}, never followed")), "{reply:?}");
         assert_eq!(reply.http_status, Some(status));
     }
     // Who is asked is connected to before the reply comes, so an empty queue proves that nobody was.
@@ -165,25 +172,25 @@ async fn a_body_is_read_to_a_limit_and_no_further() {
     let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     assert_eq!(delete_once(&answer(&fitting)).await.0.answer, Answer::Success);
     let (reply, _) = delete_once(&answer(&format!("{fitting} "))).await;
-    assert_eq!(no_answer_text(&reply), "HTTP 200, but the body is longer than 64 KiB");
+    assert_eq!(unexpected_text(&reply), "the body is longer than 64 KiB");
     let endless = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{}",
         " ".repeat(8 * Call::DeleteKey.max_answer())
     );
-    assert!(no_answer_text(&delete_once(&endless).await.0).contains("longer than 64 KiB"));
+    assert!(unexpected_text(&delete_once(&endless).await.0).contains("longer than 64 KiB"));
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_is_no_answer() {
-    for head in ["content-length: 17", "transfer-encoding: chunked"] {
-        let (reply, _) = delete_once(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n10\r\n{{\"success\":true}}")).await;
-        // With a length, the body here is nonsense; what matters is that neither counts.
-        let text = no_answer_text(&reply);
-        assert!(text.starts_with("HTTP 200, but the body"), "{text}");
-        assert_eq!(reply.http_status, Some(200));
+    for start in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n",
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 17\r\n\r\n",
+    ] {
+        let (reply, _) = delete_once(&format!("{start}{{\"success\":true}}")).await;
+        assert!(no_answer_text(&reply).starts_with("the body was cut off"), "{reply:?}");
+        assert!(matches!(reply.http_status, Some(200 | 401)));
     }
-    let (reply, _) = delete_once("HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{\"success\":true}").await;
-    assert!(no_answer_text(&reply).contains("cut off"), "{reply:?}");
 }
 
 #[tokio::test]
@@ -240,11 +247,10 @@ async fn the_namespace_is_described() {
         described(r#"{"id":"ns","title":"my keys","supports_url_encoding":true}"#),
         described(r#"{"id":"ns","title":"old"}"#),
         described("{}"),
-        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 17\r\n\r\n{\"success\":false}".to_owned(),
     ]])
     .await;
-    let wanted =
-        |title: &str, supports_url_encoding| Namespace { id: "ns".into(), title: title.into(), supports_url_encoding };
+    let wanted = |title: &str, supports_url_encoding| Namespace::new("ns", title, supports_url_encoding);
     assert_eq!(client.namespace().await, Ok(wanted("my keys", Some(true))));
     assert_eq!(client.namespace().await, Ok(wanted("old", None)));
     let reply = client.namespace().await.unwrap_err();
@@ -257,12 +263,12 @@ async fn the_namespace_is_described() {
 
 #[tokio::test]
 async fn foreign_words_are_short_and_hold_no_secret() {
-    let body = format!(r#"{{"success":false,"errors":[{{"code":1,"message":"{}{SECRET}"}}]}}"#, "é".repeat(490));
+    let body = format!(r#"{{"success":false,"errors":[{{"code":1,"message":"{}{SECRET}"}}]}}"#, "é".repeat(506));
     let answer = format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let (reply, _) = delete_once(&answer).await;
-    assert_eq!(refused_text(&reply), format!("{}[redacted]", "é".repeat(490)));
+    assert_eq!(refused_text(&reply), format!("{}[redacted]", "é".repeat(506)));
     let (reply, _) = delete_once(&answer.replace(SECRET, "some twenty-three bytes")).await;
-    assert_eq!(refused_text(&reply), format!("{}some twent…", "é".repeat(490)));
+    assert_eq!(refused_text(&reply), format!("{}some twen…", "é".repeat(506)));
 }
 
 #[tokio::test]
@@ -272,7 +278,49 @@ async fn a_namespace_that_makes_no_sense_is_quoted_as_carefully() {
     let (client, _server) = serve(vec![vec![answer]]).await;
     let reply = client.namespace().await.unwrap_err();
     let text = no_answer_text(&reply);
-    assert!(text.contains("[redacted]xxx") && text.chars().count() == MAX_MESSAGE + 1, "{text}");
+    assert!(text.contains("[redacted]xxx") && text.len() == MAX_TEXT_BYTES, "{text}");
+}
+
+/// A 200 with this body, and a policy of the quota with the secret for its name.
+fn with_policy(body: &str) -> String {
+    let policy = format!("ratelimit: \"{SECRET}\";r=1;t=1\r\n");
+    format!("HTTP/1.1 200 OK\r\n{policy}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn no_call_lets_the_secret_or_a_long_text_out() {
+    let long = format!("{SECRET}{}", "x".repeat(9_000));
+    // What each call cannot read, said with the text itself.
+    let quoting =
+        with_policy(&format!(r#"{{"success":true,"result":"{long}","result_info":{{"cursor":"{SECRET}"}}}}"#));
+    let metadata = with_policy(&format!(r#"{{"success":true,"{long}":1}}"#));
+    let keys = [key("a"), key("b")];
+    let (client, _server) = serve(vec![vec![quoting.clone(); 4], vec![metadata; 1], vec![quoting; 1]]).await;
+    let mut replies = vec![
+        client.namespace().await.unwrap_err(),
+        client.page(&PageRequest::default()).await.unwrap_err(),
+        client.presence(&keys).await.0,
+        client.delete_many(&keys, crate::api::BulkEndpoint::Current).await.reply,
+    ];
+    replies.push(client.metadata(&keys[0]).await.0);
+    for reply in replies {
+        let refusal = reply.answer.refusal().unwrap();
+        assert!(refusal.message.len() <= MAX_TEXT_BYTES, "{reply:?}");
+        assert!(!format!("{reply:?}").contains("hunter2"), "{reply:?}");
+        assert_eq!((refusal.http_status, reply.quota.len()), (Some(200), 1));
+    }
+}
+
+#[tokio::test]
+async fn a_title_is_shown_without_the_secret_and_compared_with_it() {
+    let long = "x".repeat(9_000);
+    let body = format!(r#"{{"success":true,"result":{{"id":"ns","title":"{SECRET}{long}"}}}}"#);
+    let (client, _server) = serve(vec![vec![with_policy(&body)]]).await;
+    let namespace = client.namespace().await.unwrap();
+    assert!(namespace.title.starts_with("[redacted]xxx") && namespace.title.len() == MAX_TEXT_BYTES, "{namespace:?}");
+    assert!(namespace.is_titled(&format!("{SECRET}{long}")) && !namespace.is_titled(&namespace.title));
+    let shown = serde_json::to_string(&namespace).unwrap() + &format!("{namespace:?}");
+    assert!(!shown.contains(SECRET), "{shown}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ async fn only_trusted_servers_are_spoken_to() {
         if is_trusted {
             assert_eq!(reply.answer, Answer::Success);
         } else {
-            assert!(refused_text(&reply).contains("not trusted"), "{reply:?}");
+            assert!(unexpected_text(&reply).contains("not trusted"), "{reply:?}");
             assert_eq!(reply.http_status, None);
         }
     }
