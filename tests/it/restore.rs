@@ -148,9 +148,86 @@ fn one_bad_record_is_found_by_halving() {
     });
     backup(&lab, "b.ndjson", 200);
     restore(&lab, &["b.ndjson", "--report", "r.csv", "--overwrite-values"]).run().code(3);
-    let failed: Vec<_> = lab.rows("r.csv").into_iter().filter(|row| row.status != "restored").collect();
-    assert!(failed.len() == 1 && failed[0].key == "key:77" && failed[0].status == "failed", "{failed:?}");
+    let other: Vec<_> = lab.rows("r.csv").into_iter().filter(|row| row.status != "restored").collect();
+    // Its response accounts for no key, not even alone.
+    assert!(other.len() == 1 && other[0].key == "key:77" && other[0].status == "unknown", "{other:?}");
+    assert_eq!((other[0].http_status, other[0].error_code), (Some(400), Some(10_014)));
     assert_eq!(lab.server.len(), 199);
+}
+
+/// Keys from `key:100` to `key:199` meet a fault of this kind.
+fn lab_with_hundred(kind: &str) -> Lab {
+    let faults = vec![format!("{kind}@prefix:key:1").parse::<Fault>().unwrap()];
+    let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
+    let keys: Vec<String> = (100..400).map(|number| format!("key:{number}")).collect();
+    lab.write(
+        "b.ndjson",
+        keys.iter().map(|key| json!({"key": key, "value": "v"}).to_string() + "\n").collect::<String>(),
+    );
+    lab
+}
+
+#[test]
+fn what_a_failed_write_says_that_it_wrote_is_restored() {
+    for status in [200, 400, 403, 409, 429, 500, 503] {
+        let kind = if status == 200 { "unsuccessful".to_owned() } else { format!("unsuccessful{status}") };
+        let lab = lab_with_hundred(&(kind.clone() + "x1"));
+        restore(&lab, &["b.ndjson", "--report", "r.csv", "--overwrite-values"]).run().code(0);
+        assert_eq!((lab.server.len(), writes(&lab).len()), (300, 2), "{kind}");
+        assert_eq!(writes(&lab)[1].body_keys.len(), 100, "only what was left is written again");
+        for row in lab.rows("r.csv") {
+            let wanted = if row.key.starts_with("key:1") { (Some(200), 2) } else { (Some(status), 1) };
+            assert_eq!((row.status.as_str(), (row.http_status, row.attempts)), ("restored", wanted), "{kind} {row:?}");
+        }
+
+        if status == 429 {
+            // Pauses cost no retry: it would never end.
+            continue;
+        }
+        let lab = lab_with_hundred(&kind);
+        let args = ["b.ndjson", "--report", "r.csv", "--overwrite-values", "--retries", "1"];
+        restore(&lab, &args).run().code(3);
+        assert_eq!((lab.server.len(), writes(&lab).len()), (200, 2), "{kind}");
+        for row in lab.rows("r.csv") {
+            let wanted = if row.key.starts_with("key:1") { ("failed", 2) } else { ("restored", 1) };
+            assert_eq!(
+                ((row.status.as_str(), row.attempts), row.http_status),
+                (wanted, Some(status)),
+                "{kind} {row:?}"
+            );
+            assert_eq!(row.error.contains("unsuccessful_keys"), row.status == "failed", "{row:?}");
+            assert_eq!(row.error_code, (row.status == "failed" && status != 200).then_some(10_001), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_write_that_ends_the_job_has_restored_what_it_says() {
+    let lab = lab_with_hundred("unsuccessful401");
+    restore(&lab, &["b.ndjson", "--report", "r.csv", "--overwrite-values"]).run().code(7);
+    assert_eq!(lab.server.len(), 200);
+    let rows = lab.rows("r.csv");
+    assert_eq!(rows.len(), 300);
+    for row in rows {
+        let wanted = if row.key.starts_with("key:1") { "unknown" } else { "restored" };
+        assert_eq!(row.status, wanted, "{row:?}");
+    }
+}
+
+#[test]
+fn a_write_whose_response_contradicts_itself_restored_nothing_for_sure() {
+    for kind in ["wrong-names", "wrong-count"] {
+        let lab = lab_with_hundred(&format!("{kind}x1"));
+        restore(&lab, &["b.ndjson", "--report", "r.csv", "--overwrite-values"]).run().code(0);
+        assert_eq!((lab.server.len(), writes(&lab).len()), (300, 2), "{kind}");
+        assert!(lab.rows("r.csv").iter().all(|row| row.status == "restored" && row.attempts == 2), "{kind}");
+
+        let lab = lab_with_hundred(kind);
+        let args = ["b.ndjson", "--report", "r.csv", "--overwrite-values", "--retries", "1"];
+        restore(&lab, &args).run().code(5);
+        assert_eq!(lab.server.len(), 200, "{kind}");
+        assert!(lab.rows("r.csv").iter().all(|row| row.status == "unknown" && row.attempts == 2), "{kind}");
+    }
 }
 
 #[test]

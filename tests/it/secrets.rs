@@ -66,7 +66,7 @@ fn a_server_that_repeats_the_token_is_not_quoted() {
         Canned::raw(307, "").with_header("location", &place),
         Canned::raw(200, says.clone()),
         // Cut in the middle of the token it must not be recognisable either.
-        Canned::error(400, 10_012, format!("{}{TOKEN}", "x".repeat(490))),
+        Canned::error(400, 10_012, format!("{}{TOKEN}", "x".repeat(1_015))),
     ];
     for (index, answer) in answers.into_iter().enumerate() {
         for format in ["text", "json"] {
@@ -87,6 +87,83 @@ fn a_server_that_repeats_the_token_is_not_quoted() {
         assert!(lab.deletes().is_empty());
     }
     assert_eq!(elsewhere.server.requests(), 0, "the secret went nowhere else");
+}
+
+/// A message of 1 MiB that repeats the token.
+fn long_message() -> String {
+    format!("{TOKEN} ").repeat((1 << 20) / TOKEN.len())
+}
+
+#[track_caller]
+fn assert_short_errors(lab: &Lab, done: &Done, rows: usize) {
+    assert_kept(lab, done, TOKEN);
+    let found = lab.rows("r.csv");
+    assert_eq!(found.len(), rows);
+    for row in found {
+        assert!(row.error.contains("[redacted]") && row.error.len() <= 1_024, "{row:?}");
+    }
+    assert!(done.stderr.len() < 64 << 10, "{} bytes of messages", done.stderr.len());
+}
+
+#[test]
+fn bulk_responses_are_quoted_as_carefully_as_others() {
+    // A success whose result cannot be read, which is quoted in the reason.
+    let unreadable = format!(r#"{{"success":true,"errors":[],"result":"{}"}}"#, long_message());
+    for answer in [Canned::raw(200, unreadable), Canned::error(500, 10_001, long_message())] {
+        let faults = vec![Fault::new(When::Prefix("key:".to_owned()), answer.into())];
+        let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
+        let line = |number| format!("{{\"key\":\"key:{number}\",\"value\":\"v\"}}\n");
+        lab.write("b.ndjson", (0..200).map(line).collect::<String>());
+        let args =
+            ["restore", "--yes", "b.ndjson", "--overwrite-values", "--retries", "0", "--report", "r.csv", "-vvv"];
+        assert_short_errors(&lab, &lab.kvsweep(args).run().code(5), 200);
+    }
+    let refused = Canned::error(400, 10_012, long_message());
+    let faults = vec![Fault::new(When::Prefix("key:".to_owned()), refused.into())];
+    let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
+    lab.keys(16);
+    let done = lab.delete(["keys.txt", "--bulk", "--retries", "0", "--report", "r.csv", "-v"]).run();
+    assert_short_errors(&lab, &done, 16);
+}
+
+#[test]
+fn titles_and_ids_are_shown_without_the_token() {
+    let title = format!("sessions {TOKEN}{}", "x".repeat(4_000));
+    let options = SandboxOptions {
+        title: title.clone(),
+        other_namespaces: vec![(format!("{:032}", 1), format!("{TOKEN} sessions"))],
+        ..SandboxOptions::default()
+    };
+    let lab = Lab::with(options);
+    lab.keys(1);
+    for args in [
+        &["namespaces"][..],
+        &["namespaces", "--json"],
+        &["whoami"],
+        &["whoami", "--json"],
+        &["delete", "keys.txt", "--namespace", "session", "--yes", "--report", "none"],
+        &["delete", "keys.txt", "--yes", "--report", "r.csv", "--json"],
+        &["delete", "keys.txt", "--yes", "--report", "none"],
+    ] {
+        let done = lab.kvsweep(args).args(["-vvv"]).run();
+        assert_kept(&lab, &done, TOKEN);
+        let shown = done.stdout.clone() + &done.stderr;
+        assert!(!shown.contains(&"x".repeat(1_024)), "{args:?}: {shown}");
+        assert!(args.contains(&"r.csv") || shown.contains("[redacted]"), "{args:?}: {shown}");
+    }
+    // The exact title finds the namespace, what is shown of it does not.
+    lab.keys(1);
+    let shown = title.replace(TOKEN, "[redacted]");
+    let named = |title: &str| lab.delete(["keys.txt", "--report", "none", "--namespace", title]).run();
+    assert_eq!(named(&shown).status.code(), Some(7));
+    named(&title).code(0);
+    assert!(lab.server.is_empty());
+
+    let lab = Lab::with(SandboxOptions {
+        other_namespaces: vec![(TOKEN.to_owned(), "other".to_owned())],
+        ..SandboxOptions::default()
+    });
+    assert_kept(&lab, &lab.kvsweep(["namespaces", "--retries", "0"]).run(), TOKEN);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::records::Item;
 use crate::api::answer::{Answer, Reply};
 use crate::api::{Accounting, BulkReply, Presence};
 use crate::key::KeyName;
-use crate::outcome::{Detail, Status, StopReason};
+use crate::outcome::{Detail, Status};
 use crate::pipeline::Stop;
 use crate::pipeline::call::Failed;
 use crate::pipeline::retry::Verdict;
@@ -100,8 +100,10 @@ impl Run<'_> {
             self.in_flight = part;
             let written = self.patiently(|| async {
                 match client.put_many(&keys, body.clone()).await {
-                    BulkReply { reply, accounting: Accounting::Complete { unprocessed } } => {
-                        Ok((reply.http_status, unprocessed))
+                    BulkReply { reply, accounting: Accounting::Complete { unprocessed } }
+                        if unprocessed.len() < keys.len() || is_about_keys(&reply.answer) =>
+                    {
+                        Ok((reply, unprocessed))
                     }
                     BulkReply { reply, .. } => Err(reply),
                 }
@@ -110,27 +112,35 @@ impl Run<'_> {
             part = std::mem::take(&mut self.in_flight);
             self.count_attempts(&mut part, before);
             match written {
-                Ok((http_status, left)) => {
-                    let left: HashSet<&str> = left.iter().map(|name| &**name).collect();
+                Ok((reply, unprocessed)) => {
+                    let unprocessed: HashSet<&str> = unprocessed.iter().map(|name| &**name).collect();
+                    // A pause that the server asks for costs no retry.
+                    let (pause, rounds) = match reply.answer {
+                        Answer::Throttled { pause, .. } => {
+                            self.calls.totals.throttled += 1;
+                            (pause.map(|pause| pause.min(self.job.max_wait)), rounds)
+                        }
+                        _ => (None, rounds + 1),
+                    };
                     let mut again = Vec::new();
                     for item in part {
-                        if !left.contains(item.key.as_str()) {
-                            self.settle_with(item, Status::Restored, http_status, None).await?;
-                        } else if rounds < self.job.retry.retries {
+                        if !unprocessed.contains(item.key.as_str()) {
+                            self.settle_with(item, Status::Restored, reply.http_status, None).await?;
+                        } else if rounds <= self.job.retry.retries {
                             again.push(item);
                         } else {
-                            let error = "the bulk call did not write this key (unsuccessful_keys)".to_owned();
-                            let verdict = Verdict { http_status, ..Verdict::unanswered(error) };
-                            self.settle(item, Status::Failed, Some(verdict)).await?;
+                            self.settle(item, Status::Failed, Some(not_written(&reply))).await?;
                         }
                     }
                     if !again.is_empty() {
-                        sleep(self.job.retry.backoff(rounds, &mut self.calls.rng)).await;
-                        parts.push((again, rounds + 1));
+                        let backoff = self.job.retry.backoff(rounds.saturating_sub(1), &mut self.calls.rng);
+                        sleep(pause.unwrap_or(backoff)).await;
+                        parts.push((again, rounds));
                     }
                 }
                 Err(Failed::Stop(stop)) => {
-                    if stop.reason == StopReason::Outage {
+                    // None of its responses accounted for the keys.
+                    if self.calls.totals.requests > before {
                         for item in part {
                             self.settle(item, Status::Unknown, Some(Verdict::unanswered(stop.why.clone()))).await?;
                         }
@@ -142,7 +152,7 @@ impl Run<'_> {
                 }
                 Err(Failed::Refused(verdict)) => {
                     for item in part {
-                        self.settle(item, Status::Failed, Some(verdict.clone())).await?;
+                        self.settle(item, Status::Unknown, Some(verdict.clone())).await?;
                     }
                 }
             }
@@ -161,6 +171,24 @@ impl Run<'_> {
         }
         Ok(good)
     }
+}
+
+/// Whether another request for the keys that were not processed may succeed, with no more than the usual wait.
+fn is_about_keys(answer: &Answer) -> bool {
+    match answer {
+        Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::Passing(_) => true,
+        Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..) | Answer::Stale(_) => false,
+    }
+}
+
+/// The server named the key in `unsuccessful_keys`.
+fn not_written(reply: &Reply) -> Verdict {
+    let error = "the bulk call did not write this key (unsuccessful_keys)";
+    let refusal = reply.answer.refusal();
+    let error = refusal.map_or(error.to_owned(), |refusal| format!("{error}: {}", refusal.message));
+    let verdict = Verdict::unanswered(error);
+    let error_code = refusal.and_then(|refusal| refusal.code);
+    Verdict { http_status: reply.http_status, detail: Detail { error_code, ..verdict.detail }, ..verdict }
 }
 
 fn not_seen(verdict: &Verdict, what: &str) -> Verdict {

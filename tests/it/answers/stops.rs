@@ -66,7 +66,7 @@ fn a_fatal_answer_in_the_middle_ends_the_job_there() {
         assert_eq!((lab.deletes().len(), asked(&lab, "key:5")), (6, 1));
 
         let again = one_by_one(&lab).arg("--resume").run().code(7);
-        assert!(again.stdout.contains(advice) && again.stdout.contains("--resume"), "{}", again.stdout);
+        assert!(again.stdout.contains(advice), "{}", again.stdout);
     }
 }
 
