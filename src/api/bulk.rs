@@ -100,7 +100,7 @@ fn body(keys: &[KeyName]) -> Bytes {
 
 /// The keys of a call that were not processed, as the response says; `Err` says why it does not account for all.
 ///
-/// Cloudflare's OpenAPI has `result` in 4xx responses as well, and its local explorer answers a partial failure with the
+/// Cloudflare's schema has `result` in 4xx responses as well, and its local explorer answers a partial failure with the
 /// status of the first error, or 500. Of a success every member may be missing; any other response has to count, or
 /// nothing is known.
 fn account(keys: &[KeyName], answer: &Answer, body: &[u8]) -> Result<Vec<Box<str>>, String> {

@@ -289,8 +289,8 @@ fn is_page(head: &Head, body: &Body) -> bool {
 /// How a firewall's response is explained; `page` is what it said itself.
 fn from_firewall(call: Call, page: &str) -> String {
     let advice = match call {
-        Call::ReadValue | Call::ReadMetadata => "perhaps because of the key's name in its path",
-        Call::DeleteKey => "perhaps because of the key's name in its path (--bulk sends names in the body)",
+        Call::ReadValue | Call::ReadMetadata => "the key's name in its path may look like an attack",
+        Call::DeleteKey => "the key's name in its path may look like an attack, and --bulk sends names in the body",
         Call::DeleteMany
         | Call::GetNamespace
         | Call::ListKeys
@@ -301,7 +301,7 @@ fn from_firewall(call: Call, page: &str) -> String {
         | Call::GetToken
         | Call::GetUser => "try from another address or without a proxy",
     };
-    format!("a firewall refused the request before the API saw it, {advice}: {page}")
+    format!("a firewall refused the request before the API saw it ({page}); {advice}")
 }
 
 /// The words of a response that is not the API's, or ours where it had none.

@@ -152,11 +152,10 @@ impl Http {
             Err(answer) => return (self.reply(answer, None), None),
         };
         let answer = self.usual.classify(call, &head, &body);
-        let read = match (&answer, body) {
-            // It is not the API's.
-            (Answer::Passing(Trouble::Unexpected(_)), _) => None,
-            (answer, Body::Whole(bytes)) => Some(read(answer, &bytes)),
-            (_, Body::Cut(..) | Body::TooLong(..)) => None,
+        let is_the_apis = !matches!(answer, Answer::Passing(Trouble::Unexpected(_)));
+        let read = match body {
+            Body::Whole(bytes) if is_the_apis => Some(read(&answer, &bytes)),
+            _ => None,
         };
         self.with_read(answer, head, read)
     }

@@ -157,7 +157,7 @@ fn one_bad_record_is_found_by_halving() {
 
 /// Keys from `key:100` to `key:199` meet a fault of this kind.
 fn lab_with_hundred(kind: &str) -> Lab {
-    let faults = vec![format!("{kind}@prefix:key:1").parse::<Fault>().unwrap()];
+    let faults = vec![format!("{kind}@prefix:key:1").parse::<Fault>().expect("a fault")];
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     let keys: Vec<String> = (100..400).map(|number| format!("key:{number}")).collect();
     lab.write(

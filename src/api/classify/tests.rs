@@ -132,7 +132,7 @@ fn a_firewall_is_told_from_the_api() {
     assert!(
         refusal(&answer(403, &[], page))
             .message
-            .ends_with(": Forbidden: an HTML page, \"Attention Required! | Cloudflare\"")
+            .contains("saw it (Forbidden: an HTML page, \"Attention Required! | Cloudflare\"); the key's name")
     );
     // JSON decides, whatever the header calls it.
     assert_eq!(word(&answer(403, &[html], &with_code(10_000))), "UNAUTHORIZED");

@@ -83,7 +83,7 @@ fn unexpected_text(reply: &Reply) -> &str {
 
 fn refused_text(reply: &Reply) -> &str {
     match &reply.answer {
-        Answer::Refused(refusal) => &&refusal.message,
+        Answer::Refused(refusal) => &refusal.message,
         other => panic!("{other:?}"),
     }
 }

@@ -189,9 +189,10 @@ async fn a_bulk_call_can_fail_in_part_or_contradict_itself() {
         let names = ["a", "b1", "b2"];
         let pairs = json!(names.map(|name| json!({"key": name, "value": "v"}))).to_string();
         for delete in [false, true] {
-            let reply = match delete {
-                true => room.post("/bulk/delete", &json!(names)).await,
-                false => room.put("/bulk", pairs.clone()).await,
+            let reply = if delete {
+                room.post("/bulk/delete", &json!(names)).await
+            } else {
+                room.put("/bulk", pairs.clone()).await
             };
             let body = reply.json();
             assert_eq!((reply.status, &body["result"]), (status, result), "{kind}");

@@ -4,8 +4,11 @@ use std::fmt::Write;
 
 use super::*;
 
+/// Statuses with what they come to.
+type Policy = Vec<(u16, &'static str)>;
+
 /// What every status comes to with this body.
-fn policy(call: Call, lines: &[(&'static str, &str)], body: &Body) -> Vec<(u16, &'static str)> {
+fn policy(call: Call, lines: &[(&'static str, &str)], body: &Body) -> Policy {
     let answer = |status| classify(call, &head(status, lines), body);
     (100..=599).map(|status| (status, word(&answer(status)))).collect()
 }
@@ -27,8 +30,10 @@ fn write_policy(out: &mut String, title: &str, policy: &[(u16, &'static str)]) {
     }
 }
 
-/// Kinds of bodies, with headers.
-pub(super) fn kinds() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Body)> {
+/// What it is, headers, and a body.
+type Kind = (&'static str, Vec<(&'static str, &'static str)>, Body);
+
+pub(super) fn kinds() -> Vec<Kind> {
     let whole = |text: &str| Body::Whole(text.into());
     let page = "<!DOCTYPE html><title>Attention</title>";
     let done = r#"{"success":true,"errors":[],"result":{}}"#;
@@ -131,7 +136,7 @@ fn every_status_with_every_kind_of_body() {
 fn every_call_with_every_status_and_body() {
     let mut out = String::new();
     for call in CALLS {
-        let mut differences: Vec<(Vec<(u16, &str)>, Vec<&str>)> = Vec::new();
+        let mut differences: Vec<(Policy, Vec<&str>)> = Vec::new();
         for (title, lines, body) in kinds() {
             let of_delete = policy(Call::DeleteKey, &lines, &body);
             let other: Vec<_> =
