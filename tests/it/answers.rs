@@ -81,21 +81,19 @@ fn an_absent_key_is_absent_only_with_its_code() {
 
 #[test]
 fn a_refusal_fails_its_key_at_once_and_no_other() {
-    // A bare 404 is a proxy's or a path's, and says nothing of the key.
     let refusals = [
-        ("bare 404", Canned::raw(404, "")),
-        ("404 of a page", Canned::html(404)),
         ("404 of another code", Canned::error(404, 10_007, "not this one")),
         ("400", Canned::error(400, 10_012, "malformed request")),
         ("402", Canned::error(402, None, "payment required")),
         ("403 of an unknown code", Canned::error(403, 12_345, "not for you")),
         ("405", Canned::error(405, 7_001, "Method DELETE not available for that URI.")),
         ("409", Canned::error(409, 1, "conflict")),
-        ("410", Canned::raw(410, "{}")),
-        ("413", Canned::html(413)),
-        ("414", Canned::html(414)),
+        ("410", Canned::error(410, 3, "gone")),
+        ("413", Canned::error(413, 10_012, "too large")),
+        ("414", Canned::error(414, None, "too long")),
         ("418", Canned::error(418, None, "teapot")),
         ("422", Canned::error(422, 5, "unprocessable")),
+        ("501", Canned::error(501, None, "not implemented")),
     ];
     let keys = in_turns(refusals.iter().map(|(key, _)| *key));
     let faults = refusals.iter().map(|(key, canned)| at(key, canned.clone())).collect();
@@ -122,26 +120,54 @@ fn a_refusal_fails_its_key_at_once_and_no_other() {
 }
 
 #[test]
-fn a_firewall_fails_its_key_and_points_to_bulk() {
+fn a_response_that_is_not_the_apis_leaves_its_key_unknown() {
     let mitigated = |canned: Canned| canned.with_header("cf-mitigated", "challenge");
-    let page = Canned { status: 403, body: CannedBody::Html, headers: Vec::new() };
-    let answers = [
-        ("page", page.clone()),
-        ("page of a challenge", mitigated(page)),
+    let page = |status| Canned { status, body: CannedBody::Html, headers: Vec::new() };
+    let plain = |status, text: &str| Canned::raw(status, text).with_header("content-type", "text/plain");
+    let firewall = [
+        ("page", page(403)),
+        ("page of a challenge", mitigated(page(403))),
         ("challenge without a page", mitigated(Canned::raw(403, "{}"))),
         // Even with a code that would otherwise end the job: it was not the API that spoke.
         ("challenge with a code", mitigated(Canned::error(403, 10_000, "Authentication error"))),
-        ("edge error", Canned::raw(403, "error code: 1020").with_header("content-type", "text/plain")),
+        ("edge error", plain(403, "error code: 1020")),
     ];
+    let others = [
+        ("page with 200", page(200)),
+        ("204", Canned::raw(204, "")),
+        ("no success", Canned::raw(200, r#"{"errors":[{"code":10000}]}"#)),
+        ("bare 400", Canned::raw(400, "")),
+        ("bare 401", plain(401, "who are you?")),
+        ("bare 403", Canned::raw(403, "")),
+        ("bare 404", Canned::raw(404, "")),
+        ("page with 404", page(404)),
+        ("code without success", Canned::raw(404, r#"{"errors":[{"code":10013,"message":"no"}]}"#)),
+        ("405", Canned::raw(405, "")),
+        ("407 of the API", Canned::error(407, 10_000, "Authentication error")),
+        ("410", Canned::raw(410, "{}")),
+        ("413", page(413)),
+        ("501", Canned::raw(501, "")),
+        ("507", Canned::raw(507, "")),
+        ("511", page(511)),
+        ("gateway", page(502)),
+        ("bare 503", Canned::raw(503, "")),
+        ("530", plain(530, "error code: 1016")),
+    ];
+    let answers: Vec<_> = firewall.iter().chain(&others).collect();
     let keys = in_turns(answers.iter().map(|(key, _)| *key));
     let lab = lab_with(&keys, answers.iter().map(|(key, canned)| at(key, canned.clone())).collect());
-    one_by_one(&lab).run().code(3);
+    one_by_one(&lab).args(["--retries", "1"]).run().code(3);
     let rows = lab.rows("report.csv");
-    for (key, _) in &answers {
+    for (key, canned) in &answers {
         let row = row(&rows, key);
-        assert_eq!((row.status.as_str(), row.http_status, row.attempts), ("failed", Some(403), 1), "{row:?}");
-        assert!(row.error.contains("firewall") && row.error.contains("--bulk"), "{row:?}");
-        assert!(lab.server.contains(key));
+        assert_eq!(
+            (row.status.as_str(), row.http_status, row.attempts),
+            ("unknown", Some(canned.status), 2),
+            "{row:?}"
+        );
+        let explained = row.error.contains("firewall") && row.error.contains("--bulk");
+        assert_eq!(explained, firewall.iter().any(|(other, _)| other == key), "{row:?}");
+        assert!(row.error_code.is_none() && lab.server.contains(key), "{row:?}");
     }
     assert_good_ones_deleted(&lab, &rows);
 }
@@ -196,11 +222,11 @@ fn a_redirect_is_never_followed() {
     let redirect = |status: u16| Canned::raw(status, "").with_header("location", &place);
     let faults = statuses.iter().zip(&bad).map(|(status, key)| at(key, redirect(*status))).collect();
     let lab = lab_with(&keys, faults);
-    one_by_one(&lab).run().code(3);
+    one_by_one(&lab).args(["--retries", "0"]).run().code(3);
     let rows = lab.rows("report.csv");
     for (status, key) in statuses.iter().zip(&bad) {
         let row = row(&rows, key);
-        assert_eq!((row.status.as_str(), row.http_status, row.attempts), ("failed", Some(*status), 1));
+        assert_eq!((row.status.as_str(), row.http_status, row.attempts), ("unknown", Some(*status), 1));
         assert!(row.error.contains(&place), "{row:?}");
     }
     assert_good_ones_deleted(&lab, &rows);
