@@ -87,6 +87,58 @@ fn what_the_server_leaves_is_sent_again_until_it_is_gone_or_given_up() {
     assert!(lab.rows("r.csv").iter().all(|row| row.attempts == if row.key.starts_with("slow") { 3 } else { 1 }));
 }
 
+/// Keys from `key:100` to `key:199` meet a fault of this kind.
+fn lab_with_hundred(kind: &str) -> (Lab, Vec<String>) {
+    let faults = vec![format!("{kind}@prefix:key:1").parse::<Fault>().expect("a fault")];
+    let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
+    let keys: Vec<String> = (100..400).map(|number| format!("key:{number}")).collect();
+    lab.server.preload(keys.iter().map(String::as_str));
+    lab.write("keys.txt", keys.join("\n"));
+    (lab, keys)
+}
+
+#[test]
+fn what_a_failed_call_says_that_it_deleted_is_deleted() {
+    for status in [400, 403, 409, 429, 500, 503] {
+        let kind = format!("unsuccessful{status}");
+        let (lab, keys) = lab_with_hundred(&(kind.clone() + "x1"));
+        lab.delete(["keys.txt", "--bulk", "--report", "r.csv"]).run().code(0);
+        let rows = lab.rows("r.csv");
+        assert_ledgers(&lab, &keys, &rows);
+        for row in rows {
+            let wanted = if row.key.starts_with("key:1") { (Some(200), 2) } else { (Some(status), 1) };
+            assert_eq!((row.status.as_str(), (row.http_status, row.attempts)), ("deleted", wanted), "{kind} {row:?}");
+        }
+        let named: usize = calls(&lab).iter().map(|call| call.body_keys.len()).sum();
+        assert_eq!(named, 400, "{kind}: only what was left is named again");
+    }
+}
+
+#[test]
+fn what_a_failed_call_leaves_for_good_is_failed_and_the_rest_deleted() {
+    for kind in ["unsuccessful400", "unsuccessful500"] {
+        let (lab, keys) = lab_with_hundred(kind);
+        lab.delete(["keys.txt", "--bulk", "--report", "r.csv", "--retries", "1"]).run().code(3);
+        let rows = lab.rows("r.csv");
+        assert_ledgers(&lab, &keys, &rows);
+        for row in rows {
+            let wanted = if row.key.starts_with("key:1") { "failed" } else { "deleted" };
+            assert_eq!(row.status, wanted, "{kind} {row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_response_that_contradicts_itself_deletes_nothing_for_sure() {
+    for kind in ["wrong-names", "wrong-count"] {
+        let (lab, keys) = lab_with_hundred(&format!("{kind}x1"));
+        lab.delete(["keys.txt", "--bulk", "--report", "r.csv"]).run().code(0);
+        let rows = lab.rows("r.csv");
+        assert_ledgers(&lab, &keys, &rows);
+        assert!(rows.iter().all(|row| row.attempts >= 2), "{kind}: all are sent again");
+    }
+}
+
 #[test]
 fn one_bad_name_is_isolated_by_halving() {
     let refused = What::Answer(Canned::error(400, 10_014, "no such luck"));
@@ -176,7 +228,8 @@ fn servers_that_know_only_the_older_call_are_spoken_to_if_asked() {
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     lab.keys(10);
     let done = lab.delete(["keys.txt", "--bulk"]).run().code(7);
-    assert!(done.stderr.contains("--bulk-endpoint legacy"), "{}", done.stderr);
+    let advice = "the server does not support bulk deletes: leave --bulk out";
+    assert!(done.stderr.contains(advice) && !done.stderr.contains("legacy"), "{}", done.stderr);
     assert_eq!(lab.server.keys().len(), 10);
 
     let lab = Lab::with(SandboxOptions { legacy_bulk: true, ..SandboxOptions::default() });
