@@ -63,6 +63,8 @@ pub struct Outage {
     failed_in_a_row: u32,
     /// The same of reads, which say nothing of deletes.
     failed_reads: u32,
+    /// The same of both, with no sign of life of either in between.
+    failed_of_both: u32,
     /// The server answers but for the keys at hand: stays closed until one of them is deleted.
     held_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
@@ -87,6 +89,7 @@ impl Outage {
             concurrency,
             failed_in_a_row: 0,
             failed_reads: 0,
+            failed_of_both: 0,
             held_closed: false,
             cut_off: false,
             failed_since: None,
@@ -126,7 +129,7 @@ impl Outage {
 
     /// The server answered for the namespace.
     pub fn namespace_answered(&mut self) {
-        self.failed_in_a_row = 0;
+        (self.failed_in_a_row, self.failed_of_both) = (0, 0);
         self.held_closed = true;
         self.state = State::Ramping { allowed: 1 };
     }
@@ -174,7 +177,7 @@ impl Outage {
         };
         match (sign, self.state) {
             (Sign::Alive, state) => {
-                self.failed_in_a_row = 0;
+                (self.failed_in_a_row, self.failed_of_both) = (0, 0);
                 self.held_closed = false;
                 self.state = match state {
                     State::Closed => State::Closed,
@@ -194,7 +197,9 @@ impl Outage {
             (Sign::Down { first_attempt: true }, _) if self.held_closed => false,
             (Sign::Down { first_attempt: true }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
-                let opens = self.failed_in_a_row >= enough_failures(requests);
+                self.failed_of_both += 1;
+                let failed = self.failed_in_a_row.max(self.failed_of_both);
+                let opens = failed >= enough_failures(requests);
                 if opens {
                     self.state = State::Open { since: now, probe_at: now + PROBE.0, wait: PROBE.0 };
                 }

@@ -30,6 +30,7 @@ mod check;
 mod early;
 mod ends;
 mod max_wait;
+mod outage;
 mod pages;
 
 const SECOND: Duration = Duration::from_secs(1);

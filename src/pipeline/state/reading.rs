@@ -105,7 +105,7 @@ impl State {
     }
 
     /// How many keys one request reads.
-    fn reading_batching(&self) -> Batching {
+    pub(super) fn reading_batching(&self) -> Batching {
         match self.options.course {
             Course::Delete | Course::BackUpAndDelete => Batching::Single,
             Course::Check | Course::CheckAndDelete => {

@@ -178,10 +178,8 @@ impl State {
                     (Sign::Down { .. }, Answer::Passing(trouble)) => self.max_wait.failed(&trouble.clone().into()),
                     (Sign::Down { .. }, _) => {}
                 }
-                if matches!(sign, Sign::Down { .. }) {
-                    for work in batch.iter_mut() {
-                        work.judged = true;
-                    }
+                if let (Sign::Down { .. }, [work]) = (sign, &mut *batch) {
+                    work.judged = true;
                 }
                 self.observe_stage(sign, read, probe, now);
             }
@@ -296,7 +294,8 @@ impl State {
             self.epoch += 1;
         }
         let was_down = self.outage.since().is_some();
-        let requests = self.options.batching.requests(self.totals.keys);
+        let batching = if read { self.reading_batching() } else { self.options.batching };
+        let requests = batching.requests(self.totals.keys);
         let opened = if read {
             self.outage.observe_read(sign, probe, requests, now)
         } else {

@@ -1,0 +1,63 @@
+//! Outages that looked like the trouble of single keys: found by seeds of the simulation that lost dozens of keys.
+
+use super::*;
+use crate::api::Presence;
+
+/// A job over `count` keys that are looked for before they are deleted, with three retries. The server is down in the
+/// given span, finds every key and takes `latency` for each response.
+async fn lost(concurrency: usize, count: usize, down: [Duration; 2], latency: Duration) -> usize {
+    let mut options = Options { concurrency, course: Course::CheckAndDelete, ..Options::default() };
+    options.retry.retries = 3;
+    let start = Instant::now();
+    let send = |request: Request| async move {
+        sleep(latency).await;
+        let is_down = (down[0]..down[1]).contains(&start.elapsed());
+        let answer = if is_down { passing(503) } else { Answer::Success };
+        let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+        match request {
+            Request::Presence(keys) => Response::Presence(reply, vec![Presence::There; keys.len()]),
+            Request::Delete(_) => Response::Delete(reply),
+            Request::Namespace => Response::Namespace(if is_down { Err(reply) } else { Ok(()) }),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    let (end, rows) = drive(options, Budget::new(&[], start), keys(count), Duration::ZERO, send).await;
+    assert_eq!(end.stop, None);
+    rows.iter().filter(|row| row.status != Status::Deleted).count()
+}
+
+/// Seeds 57977 and 428702. The failure of a request for many keys counted as the first failure of each of them, and so
+/// none of their later ones counted as a sign of an outage.
+#[tokio::test(start_paused = true)]
+async fn keys_whose_request_failed_together_still_show_an_outage_alone() {
+    let latency = Duration::from_millis(7);
+    assert_eq!(lost(5, 30, [Duration::ZERO, 14 * SECOND], latency).await, 0);
+}
+
+/// Seeds 166905 and 597797. Eight failures were waited for in jobs that make fewer requests than that to look for their
+/// keys, each of which may lose its keys a retry.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_looks_for_its_keys_with_few_requests_sees_an_outage_in_few_failures() {
+    for (concurrency, count) in [(17, 100), (1, 250), (6, 400)] {
+        let lost = lost(concurrency, count, [SECOND / 2, 70 * SECOND], SECOND).await;
+        assert!(lost < 8, "{lost} of {count} keys are lost with {concurrency} at once");
+    }
+}
+
+/// Seed 427497. Failed reads and failed deletes were counted apart, even with no success of either between them.
+#[tokio::test(start_paused = true)]
+async fn reads_and_deletes_that_fail_in_turn_are_one_outage() {
+    let mut outage = crate::pipeline::outage::Outage::new(1);
+    let first = crate::pipeline::outage::Sign::Down { first_attempt: true };
+    let now = Instant::now();
+    let opened: Vec<_> = (0..8)
+        .map(|nth| {
+            if nth % 2 == 0 {
+                outage.observe(first, false, 1_000, now)
+            } else {
+                outage.observe_read(first, false, 1_000, now)
+            }
+        })
+        .collect();
+    assert_eq!(opened, [[false; 7].as_slice(), &[true]].concat());
+}
