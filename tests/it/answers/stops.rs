@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 
-use super::{asked, at, lab_with, one_by_one, row};
+use super::{asked, lab_with, one_by_one, row};
 use crate::lab::{Lab, NAMESPACE};
 
 /// Status, code, why the job stops, and a word of the advice.

@@ -44,8 +44,12 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     hear(&mut told, "--expect says", &lab, &["--expect", "5"]);
     hear(&mut told, "the deadline came before the first delete", &always(What::Hang), &["--deadline", "1s"]);
 
-    let gone = midway(Canned::error(403, 10_000, "Authentication error"));
+    let denied = || Canned::error(403, 10_000, "Authentication error");
+    // The seventh request is for the sixth key, and the one after it for the namespace.
+    let gone = with(vec![Fault::new(When::Nth(7..=u64::MAX), denied().into()).everywhere()]);
     hear(&mut told, "Authentication error", &gone, &[]);
+    let read_only = with(vec![Fault::new(When::Probability(1.0), denied().into())]);
+    hear(&mut told, "every request for a key is refused", &read_only, &[]);
     let lab = Lab::with(SandboxOptions { daily_deletes: Some(5), ..SandboxOptions::default() });
     lab.keys(12);
     hear(&mut told, "code 10048", &lab, &[]);
@@ -63,7 +67,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
     let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];
     let lab = with(down());
-    told.hear("has not answered well", &lab, lab.delete(args));
+    told.hear("no successful request", &lab, lab.delete(args));
     let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
     hear(&mut told, "longer than --max-wait", &midway(throttled), &[]);
     hear(&mut told, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
