@@ -30,6 +30,7 @@ use crate::terminal::{Shown, duration};
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
 use super::dry_run::{discard, notes as dry_run_notes};
+use super::earlier;
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
@@ -92,6 +93,9 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let mut sending = Sending { calls: Calls::start(&job.rates, job.retry, job.max_wait), began: None };
+    if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
+        earlier::count(&mut sending.calls.budget, journal, job.concurrency, job.timeout);
+    }
     let met = if look.nothing_to_send {
         None
     } else {

@@ -6,6 +6,7 @@
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
+//! - `earlier`: which requests earlier runs of a job sent.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
 //!   and pings say.
 //! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
@@ -27,6 +28,7 @@ pub mod confirm;
 mod delete;
 mod dry_run;
 mod dry_run_listing;
+mod earlier;
 mod error;
 mod expected;
 mod job;

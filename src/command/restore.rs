@@ -25,6 +25,7 @@ use crate::report::{self, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
 use super::confirm::{self, Action, Confirmation, ToType};
+use super::earlier;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, ReportTo};
 use super::locate::{Missed, client, locate};
@@ -99,6 +100,9 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("start the runtime"))?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
+    if let Some(journal) = plan.journal() {
+        earlier::count(&mut calls.budget, journal, 1, job.timeout);
+    }
     let mut closing = Closing {
         job,
         totals: calls.totals,

@@ -53,6 +53,9 @@ use window::{Opening, Window};
 /// Windows up to this length are spread evenly.
 pub const SHORT: Duration = Duration::from_secs(2);
 
+/// So many requests are remembered whatever the rates are: what the API allows in its longest window.
+pub const LATEST: usize = 1_200;
+
 /// The right to send one request. Given back with [`Budget::give_back`] when its answer came, or when it is
 /// certain that none will. One that is dropped instead is given back by the next [`Budget::try_take`].
 #[derive(Debug)]
@@ -105,16 +108,44 @@ pub struct Budget {
 impl Budget {
     /// A budget that keeps every one of `rates`; without any, requests are unlimited.
     pub fn new(rates: &[Rate], now: Instant) -> Self {
-        let shortest = rates.iter().filter(|rate| rate.window() <= SHORT).min_by_key(|rate| rate.window());
         Self {
             rates: rates.to_vec(),
             server: Server::default(),
             windows: rates.iter().copied().map(Window::new).collect(),
             in_flight: 0,
             dropped: Arc::default(),
-            pace: shortest.map(|rate| Pace::spread(*rate, now)),
+            pace: pace(rates, now),
             pause: Pause::new(rates),
         }
+    }
+
+    /// Counts requests that an earlier process on the same job sent, before this one sends any: when each was answered, in
+    /// order. [`LATEST`] of them are enough, and if there are as many, there may have been more.
+    pub fn count_earlier(&mut self, answered: &[Instant]) {
+        self.server.count_earlier(answered);
+        self.fill_windows();
+    }
+
+    /// Keeps these rates from now on instead of those before. Requests that were sent already count.
+    pub fn set_rates(&mut self, rates: &[Rate], now: Instant) {
+        self.rates = rates.to_vec();
+        self.pace = pace(rates, now);
+        self.pause.set_rates(rates);
+        self.fill_windows();
+    }
+
+    fn fill_windows(&mut self) {
+        let latest = self.server.latest();
+        self.windows = self.rates.iter().map(|rate| Window::after(*rate, latest)).collect();
+        if latest.len() >= LATEST {
+            self.windows.iter_mut().for_each(Window::assume_more);
+        }
+    }
+
+    /// The moment before which the rates allow no request, if they allow none now.
+    pub fn full_until(&mut self, now: Instant) -> Option<Instant> {
+        let openings = self.windows.iter_mut().map(|window| window.opening(self.in_flight, now));
+        openings.filter_map(|opening| if let Opening::At(moment) = opening { Some(moment) } else { None }).max()
     }
 
     /// The right to send one request now.
@@ -186,6 +217,12 @@ impl Budget {
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.pause.not_before(now)
     }
+}
+
+/// Spreads the shortest window, if it is short enough to be spread.
+fn pace(rates: &[Rate], now: Instant) -> Option<Pace> {
+    let shortest = rates.iter().filter(|rate| rate.window() <= SHORT).min_by_key(|rate| rate.window());
+    shortest.map(|rate| Pace::spread(*rate, now))
 }
 
 /// The shortest time in which `requests` can be sent under `rates` by a job that starts with a full budget;

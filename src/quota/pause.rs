@@ -40,9 +40,12 @@ enum State {
 impl Pause {
     /// No pause. `rates` say how slowly to start after one.
     pub fn new(rates: &[Rate]) -> Self {
-        let even = |rate: &Rate| rate.window() / rate.count().get();
-        let slowest = rates.iter().max_by_key(|rate| even(rate));
-        Self { careful: slowest.map(|rate| (even(rate), rate.window())), state: State::Free, unasked: 0 }
+        Self { careful: careful(rates), state: State::Free, unasked: 0 }
+    }
+
+    /// From now on `rates` say how slowly to start after a pause.
+    pub fn set_rates(&mut self, rates: &[Rate]) {
+        self.careful = careful(rates);
     }
 
     /// The moment before which nothing is sent; `None` where sending is allowed.
@@ -106,4 +109,9 @@ impl Pause {
         self.state = State::Paused { since, until };
         until.saturating_duration_since(now)
     }
+}
+
+fn careful(rates: &[Rate]) -> Option<(Duration, Duration)> {
+    let even = |rate: &Rate| rate.window() / rate.count().get();
+    rates.iter().map(|rate| (even(rate), rate.window())).max()
 }

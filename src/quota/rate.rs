@@ -42,6 +42,12 @@ impl Rate {
     /// Cloudflare's limit for an address: 200 requests a second (same source).
     pub const PER_ADDRESS: Self = Self { count: NonZeroU32::new(200).unwrap(), window: Duration::from_secs(1) };
 
+    /// What a namespace with `mode: instant` accepts: one write per second.
+    pub const INSTANT: Self = Self { count: NonZeroU32::MIN, window: Duration::from_secs(1) };
+
+    /// The slowest rate there is.
+    pub const SLOWEST: Self = Self { count: NonZeroU32::MIN, window: MAX_WINDOW };
+
     /// `count` requests in any `window`; `None` where one of them is out of range.
     pub fn new(count: u32, window: Duration) -> Option<Self> {
         let count = NonZeroU32::new(count).filter(|count| count.get() <= MAX_COUNT)?;

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Rate;
-use super::window::{Opening, Window};
+use super::window::{Opening, Window, insert};
+use super::{LATEST, Rate};
 
 /// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
 const ALONE: f64 = 0.97;
@@ -46,9 +46,6 @@ const AMPLE: (f64, f64) = (1.0 / 3.0, 2.0);
 /// More policies than this are not kept: a server has two or three.
 const MOST_POLICIES: usize = 8;
 
-/// So many requests are remembered for a policy that was not named yet: what the API allows in its longest window.
-const MOST_BEFORE: usize = 1_200;
-
 /// One line of what the server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct News<'a> {
@@ -66,7 +63,7 @@ pub struct News<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Server {
     policies: Vec<Policy>,
-    /// When the latest [`MOST_BEFORE`] of ours were answered: the server has counted those too that were answered before
+    /// When the latest [`LATEST`] of ours were answered: the server has counted those too that were answered before
     /// it named a policy.
     before: VecDeque<Instant>,
 }
@@ -115,12 +112,25 @@ impl Server {
         latest
     }
 
+    /// When the latest [`LATEST`] of ours were answered, in order.
+    pub(crate) fn latest(&self) -> &VecDeque<Instant> {
+        &self.before
+    }
+
+    /// An earlier process on the same job sent these: they are ours.
+    pub(crate) fn count_earlier(&mut self, answered: &[Instant]) {
+        self.before.extend(answered);
+        self.before.make_contiguous().sort_unstable();
+        let excess = self.before.len().saturating_sub(LATEST);
+        self.before.drain(..excess);
+    }
+
     /// One of ours was answered.
     pub(crate) fn answered(&mut self, now: Instant) {
-        if self.before.len() >= MOST_BEFORE {
+        if self.before.len() >= LATEST {
             self.before.pop_front();
         }
-        self.before.push_back(now);
+        insert(&mut self.before, now);
         for (_, window) in self.policies.iter_mut().filter_map(|policy| policy.own.as_mut()) {
             window.answered(now);
         }
@@ -132,7 +142,7 @@ impl Policy {
         let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
         Self {
             name: news.name.to_owned(),
-            own: news.policy.map(|rate| (rate, Window::after(rate, before.clone()))),
+            own: news.policy.map(|rate| (rate, Window::after(rate, before))),
             share: 1.0,
             kept_by_us: news.policy.is_some_and(keeps),
             remaining: news.remaining,

@@ -7,6 +7,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
+mod restarts;
+
 const MS: Duration = Duration::from_millis(1);
 
 fn rate(text: &str) -> Rate {

@@ -37,9 +37,22 @@ impl Window {
         Self { count: rate.count().get() as usize, hold: rate.window() + guard, answered: VecDeque::new() }
     }
 
-    /// A window of one who has `answered` requests before, in order.
-    pub fn after(rate: Rate, answered: VecDeque<Instant>) -> Self {
-        Self { answered, ..Self::new(rate) }
+    /// A window after requests that were `answered` at these moments, in order.
+    pub fn after(rate: Rate, answered: &VecDeque<Instant>) -> Self {
+        let mut window = Self::new(rate);
+        let skipped = answered.len().saturating_sub(window.count);
+        window.answered.extend(answered.iter().skip(skipped));
+        window
+    }
+
+    /// There were more requests before the first that is remembered. In doubt as many as the rate allows, and only just
+    /// before.
+    pub fn assume_more(&mut self) {
+        if let Some(&oldest) = self.answered.front() {
+            for _ in self.answered.len()..self.count {
+                self.answered.push_front(oldest);
+            }
+        }
     }
 
     /// How many requests weigh on the rate now.
@@ -78,6 +91,15 @@ impl Window {
         if self.answered.len() >= self.count {
             self.answered.pop_front();
         }
-        self.answered.push_back(now);
+        insert(&mut self.answered, now);
     }
+}
+
+/// Adds a moment, in order: what an earlier process left under way may count as answered later than now.
+pub(super) fn insert(answered: &mut VecDeque<Instant>, moment: Instant) {
+    let earlier = match answered.back() {
+        Some(last) if *last > moment => answered.partition_point(|answered| *answered <= moment),
+        _ => answered.len(),
+    };
+    answered.insert(earlier, moment);
 }

@@ -122,12 +122,8 @@ fn scan_fields(
 }
 
 fn whole<'a>(fields: &Fields<'a>) -> Result<StoredRow<'a>, String> {
-    fn number<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<N, String> {
-        let text = text(fields, index)?;
-        text.parse().map_err(|_| format!("the column `{}` holds `{text}`", COLUMNS[index]))
-    }
     fn optional<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<Option<N>, String> {
-        if fields.get(index).is_empty() { Ok(None) } else { number(fields, index).map(Some) }
+        if fields.get(index).is_empty() { Ok(None) } else { parsed(fields, index).map(Some) }
     }
     let entry = entry(fields)?;
     Ok(StoredRow {
@@ -137,10 +133,15 @@ fn whole<'a>(fields: &Fields<'a>) -> Result<StoredRow<'a>, String> {
         http_status: optional(fields, 3)?,
         error_code: optional(fields, 4)?,
         error: text(fields, 5)?.into(),
-        attempts: number(fields, 6)?,
-        elapsed_ms: number(fields, 7)?,
+        attempts: entry.attempts,
+        elapsed_ms: parsed(fields, 7)?,
         finished_at: entry.finished_at,
     })
+}
+
+fn parsed<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<N, String> {
+    let text = text(fields, index)?;
+    text.parse().map_err(|_| format!("the column `{}` holds `{text}`", COLUMNS[index]))
 }
 
 fn text<'a>(fields: &Fields<'a>, index: usize) -> Result<&'a str, String> {
@@ -154,7 +155,7 @@ fn entry<'a>(fields: &Fields<'a>) -> Result<Entry<'a>, String> {
     let text = |index: usize| text(fields, index);
     let record = text(0)?;
     let number = record.parse().map_err(|_| format!("`{record}` is not a record number"))?;
-    Entry::new(number, text(1)?, text(2)?, text(COLUMNS.len() - 1)?)
+    Entry::new(number, text(1)?, text(2)?, parsed(fields, 6)?, text(COLUMNS.len() - 1)?)
 }
 
 /// `csv-core` with buffers; unlike the `csv` crate's reader it tells a row that ended from one that was cut off.

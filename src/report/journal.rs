@@ -1,6 +1,6 @@
 //! What an earlier run of the same job settled, by record number: little more than 8 bytes a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
@@ -14,6 +14,9 @@ const CHUNK: usize = 64;
 /// What a chunk costs besides its records: its place in the map (a node is at least half full) and the allocator's
 /// own words.
 const CHUNK_OVERHEAD: usize = 64;
+
+/// How many of the latest requests are remembered; no API limit is about more.
+const LATEST: usize = 1_200;
 
 /// The low bits of a record's word hold its state; the rest is a hash of its key.
 const STATE: u64 = 0b11;
@@ -65,6 +68,7 @@ pub struct Journal {
     deletes: u64,
     restores: u64,
     first_finished_at: Option<SystemTime>,
+    requests: VecDeque<SystemTime>,
 }
 
 impl Journal {
@@ -119,6 +123,13 @@ impl Journal {
         self.first_finished_at
     }
 
+    /// When the latest requests were made, as far as rows tell, in the order of the rows; at most 1,200. Each attempt counts
+    /// as a request of its own that was made when its record was settled, because neither which of them shared a bulk call
+    /// nor when the earlier ones were made is known.
+    pub fn latest_requests(&self) -> impl Iterator<Item = SystemTime> {
+        self.requests.iter().copied()
+    }
+
     /// The memory that the records take, in bytes.
     pub fn memory(&self) -> usize {
         self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
@@ -141,6 +152,9 @@ impl Journal {
             Status::Failed | Status::Unknown | Status::Invalid | Status::Duplicate => {}
         }
         let at = entry.finished_at;
+        let made = LATEST.min(entry.attempts as usize);
+        self.requests.drain(..(self.requests.len() + made).saturating_sub(LATEST));
+        self.requests.extend(std::iter::repeat_n(at, made));
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
     }
 
@@ -170,7 +184,7 @@ mod tests {
     fn journal(rows: &[(u64, &str, Status)]) -> Journal {
         let mut journal = Journal::default();
         for &(record, key, status) in rows {
-            journal.add(&Entry { number: number(record), key, status, finished_at: noon() });
+            journal.add(&Entry { number: number(record), key, status, attempts: 1, finished_at: noon() });
         }
         journal
     }
@@ -234,17 +248,46 @@ mod tests {
         assert_eq!(journal.first_finished_at(), None);
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         for second in [20, 10, 30, 25] {
-            let entry = Entry { number: number(second), key: "k", status: Status::Absent, finished_at: at(second) };
+            let entry = Entry {
+                number: number(second),
+                key: "k",
+                status: Status::Absent,
+                attempts: 1,
+                finished_at: at(second),
+            };
             journal.add(&entry);
         }
         assert_eq!(journal.first_finished_at(), Some(at(10)));
     }
 
     #[test]
+    fn every_attempt_of_the_latest_rows_is_a_request() {
+        let mut journal = Journal::default();
+        let at = |second| UNIX_EPOCH + Duration::from_secs(second);
+        let mut add = |second, attempts| -> Vec<u64> {
+            let finished_at = at(second);
+            journal.add(&Entry { number: number(1), key: "k", status: Status::Deleted, attempts, finished_at });
+            journal.latest_requests().map(|moment| moment.duration_since(UNIX_EPOCH).unwrap().as_secs()).collect()
+        };
+        add(1, 1);
+        add(2, 0);
+        assert_eq!(add(3, 2), [1, 3, 3]);
+        let requests = add(4, 1_198);
+        assert_eq!((requests.len(), &requests[..3]), (1_200, &[3, 3, 4][..]));
+        assert!(add(5, u32::MAX) == [5; 1_200]);
+    }
+
+    #[test]
     fn a_row_costs_at_most_sixteen_bytes() {
         let mut journal = Journal::default();
         for record in 1..=100_000 {
-            journal.add(&Entry { number: number(record), key: "k", status: Status::Deleted, finished_at: noon() });
+            journal.add(&Entry {
+                number: number(record),
+                key: "k",
+                status: Status::Deleted,
+                attempts: 1,
+                finished_at: noon(),
+            });
         }
         assert!(journal.memory() <= 16 * 100_000, "{} bytes", journal.memory());
         assert_eq!(journal.settled(), 100_000);

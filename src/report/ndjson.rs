@@ -27,6 +27,8 @@ struct Members<'a> {
     key: Cow<'a, str>,
     #[serde(borrow)]
     status: Cow<'a, str>,
+    /// Rows that others wrote may have none.
+    attempts: Option<u32>,
     #[serde(borrow)]
     finished_at: Cow<'a, str>,
 }
@@ -57,7 +59,8 @@ struct AllMembers<'a> {
 pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
     scan_lines(input, |line| {
         let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
-        Entry::new(row.record, &row.key, &row.status, &row.finished_at).map(&mut each)
+        let attempts = row.attempts.unwrap_or(1);
+        Entry::new(row.record, &row.key, &row.status, attempts, &row.finished_at).map(&mut each)
     })
 }
 
@@ -65,7 +68,7 @@ pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Resu
 pub(super) fn scan_whole(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ScanError> {
     scan_lines(input, |line| {
         let row: AllMembers<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
-        let entry = Entry::new(row.record, &row.key, &row.status, &row.finished_at)?;
+        let entry = Entry::new(row.record, &row.key, &row.status, row.attempts, &row.finished_at)?;
         each(&StoredRow {
             number: entry.number,
             key: entry.key.into(),

@@ -16,16 +16,24 @@ pub(super) struct Entry<'a> {
     pub(super) number: RecordNumber,
     pub(super) key: &'a str,
     pub(super) status: Status,
+    pub(super) attempts: u32,
     pub(super) finished_at: SystemTime,
 }
 
 impl<'a> Entry<'a> {
     /// Checks a row's columns; the error says which is wrong.
-    pub(super) fn new(record: u64, key: &'a str, status: &str, finished_at: &str) -> Result<Self, String> {
+    pub(super) fn new(
+        record: u64,
+        key: &'a str,
+        status: &str,
+        attempts: u32,
+        finished_at: &str,
+    ) -> Result<Self, String> {
         Ok(Self {
             number: RecordNumber::new(record).ok_or("record numbers begin at 1")?,
             key,
             status: status.parse().map_err(|()| format!("`{status}` is not a status"))?,
+            attempts,
             finished_at: humantime::parse_rfc3339(finished_at)
                 .map_err(|_| format!("`{finished_at}` is not a time in UTC"))?,
         })

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use kvsweep::sandbox::{Entry, Fault, Quota, SandboxOptions};
+use rustix::process::Signal;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, wait_until};
 
 /// The rate of the long jobs here.
 const COUNT: u32 = 60;
@@ -113,4 +114,64 @@ fn all_rates_hold_at_once() {
         let fullest = fullest(&ledger, window);
         assert!(fullest <= count, "{fullest} requests in {window:?}");
     }
+}
+
+/// A job that is interrupted and killed in turn and resumed at once.
+fn restarts_keep_the_rate(args: &[&str]) {
+    const COUNT: u64 = 12;
+    const WINDOW: Duration = Duration::from_secs(2);
+    let lab = lab_with(SandboxOptions::default(), 70);
+    let run = || {
+        let run = lab.kvsweep([
+            "delete",
+            "--yes",
+            "--report",
+            "report.csv",
+            "--resume",
+            "--rate",
+            "12/2s",
+            "--timeout",
+            "2s",
+        ]);
+        run.args(args)
+    };
+    for (nth, signal) in [Signal::INT, Signal::KILL, Signal::INT].into_iter().enumerate() {
+        let before = lab.server.requests();
+        let running = lab.start("run", run());
+        wait_until("some requests", || lab.server.requests() >= before + [9, 5, 12][nth]);
+        running.signal(signal);
+        running.done();
+    }
+    run().run().code(0);
+    let fullest = fullest(&lab.server.ledger(), WINDOW) as u64;
+    assert!(fullest <= COUNT, "{fullest} requests in {WINDOW:?}");
+}
+
+#[test]
+fn a_resumed_job_keeps_the_rate_of_the_runs_before() {
+    restarts_keep_the_rate(&["keys.txt"]);
+}
+
+#[test]
+fn a_resumed_bulk_job_keeps_the_rate_of_the_runs_before() {
+    restarts_keep_the_rate(&["keys.txt", "--bulk", "--batch-size", "2"]);
+}
+
+#[test]
+fn the_rows_of_the_run_before_count() {
+    let lab = lab_with(SandboxOptions::default(), 10);
+    let now = humantime::format_rfc3339_millis(kvsweep::clock::wall_now());
+    let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
+    let resume = |attempts: u32, old: &str| {
+        let rows = format!("1,key:0,deleted,200,,,{attempts},5,{now}\n2,key:1,failed,500,,x,2,5,{old}\n");
+        lab.write("report.csv", format!("{header}{rows}"));
+        let run = lab.kvsweep(["delete", "--yes", "keys.txt", "--report", "report.csv", "--resume", "--rate", "15/1h"]);
+        run.args(["--deadline", "1s", "--concurrency", "1"]).run()
+    };
+    // The first request and nine keys, after four.
+    resume(4, "2020-02-02T02:02:02.000Z").code(0);
+    let before = lab.server.requests();
+    let done = resume(20, "2020-02-02T02:02:02.000Z").code(5);
+    assert!(done.stderr.contains("still count towards --rate"), "{}", done.stderr);
+    assert_eq!(lab.server.requests(), before);
 }

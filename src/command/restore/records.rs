@@ -143,6 +143,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What an earlier run wrote.
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref().map(|(journal, _)| journal)
+    }
+
     /// Every record, in order, as the first pass saw it.
     pub(super) fn records<'a>(&'a self, files: &'a [PathBuf]) -> impl Iterator<Item = Result<Found, Error>> + 'a {
         let mut number = None;
