@@ -65,6 +65,12 @@ pub struct Namespace {
     pub title: String,
     /// Whether key names are taken percent-encoded; `Some(false)` for very old namespaces, `None` where it is not said.
     pub supports_url_encoding: Option<bool>,
+    /// Where its data is kept, if it is bound to a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<String>,
+    /// How it is served, if the API says so; `instant` accepts one write per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
     /// The title as it came, to compare and never to show.
     #[serde(skip)]
     exact_title: ExactTitle,
@@ -83,7 +89,14 @@ impl fmt::Debug for ExactTitle {
 impl Namespace {
     /// A namespace with this title, taken as it is.
     pub fn new(id: impl Into<String>, title: &str, supports_url_encoding: Option<bool>) -> Self {
-        Self { id: id.into(), title: title.to_owned(), supports_url_encoding, exact_title: ExactTitle(title.into()) }
+        Self {
+            id: id.into(),
+            title: title.to_owned(),
+            supports_url_encoding,
+            jurisdiction: None,
+            mode: None,
+            exact_title: ExactTitle(title.into()),
+        }
     }
 
     /// Whether this is its title, exactly.

@@ -14,7 +14,7 @@ use super::profile::ProfileArgs;
 pub struct NamespacesArgs {
     /// Print them as a JSON array of objects
     ///
-    /// Their members: `id, title, supports_url_encoding`.
+    /// Their members: `id, title, supports_url_encoding`, and, if the namespace has them, `jurisdiction, mode`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 

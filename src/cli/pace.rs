@@ -24,11 +24,15 @@ pub struct RequestArgs {
     ///
     /// Repeatable, and retries count too. All rates hold at once, and giving one replaces the defaults, which are Cloudflare's limits
     /// for a user and for an address. The first is shared by everything that user does: leave room for it. none
-    /// stands for no limit and stands alone. In the environment and after one flag several are separated by
+    /// stands for no limit and stands alone. A namespace in instant mode has 1/1s as its default. In the environment and after one flag several are separated by
     /// commas.
     #[arg(long = "rate", value_name = "N/DURATION", env = "KVSWEEP_RATE", value_delimiter = ',')]
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
     pub rates: Vec<RateArg>,
+
+    /// Whether a flag, the environment or the profile gave the rates.
+    #[arg(skip)]
+    pub rates_given: bool,
 
     /// How often a call is retried after a failure that may pass
     ///

@@ -77,10 +77,18 @@ pub(super) fn parse_with(
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
+    let rates_given =
+        profile::is_given(matches, "rates") || used.as_ref().is_some_and(|used| used.taken.contains(&"rate"));
     let checked = match &mut cli.command {
-        Command::Delete(delete) => delete.check(matches),
+        Command::Delete(delete) => {
+            delete.pace.requests.rates_given = rates_given;
+            delete.check(matches)
+        }
         Command::List(list) => list.check(matches),
-        Command::Restore(restore) => restore.check(matches),
+        Command::Restore(restore) => {
+            restore.requests.rates_given = rates_given;
+            restore.check(matches)
+        }
         Command::Namespaces(namespaces) => namespaces.check(),
         Command::Whoami(whoami) => whoami.check(matches),
         Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {

@@ -219,7 +219,7 @@ fn wanted(given: &ArgMatches) -> Option<(WantedFile, WantedProfile)> {
 }
 
 /// Whether a flag or a variable gave a value.
-fn is_given(given: &ArgMatches, id: &str) -> bool {
+pub(super) fn is_given(given: &ArgMatches, id: &str) -> bool {
     let source = given.try_contains_id(id).ok().and_then(|_| given.value_source(id));
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }

@@ -8,7 +8,7 @@ use crate::api::{BulkEndpoint, MAX_BULK_BYTES};
 use crate::clock::wall_now;
 use crate::command::{
     Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
-    ReportTo, RestoreJob, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
+    RatesFrom, ReportTo, RestoreJob, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
@@ -166,6 +166,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         json: args.report.json,
         quiet: args.output.log.quiet,
         rates: scheduler::shared(rates(args.pace.requests.rates), shard)?,
+        rates_from: rates_from(args.pace.requests.rates_given),
         concurrency: args.pace.concurrency.into(),
         batching: if is_bulk {
             Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
@@ -220,6 +221,10 @@ fn rates(args: Vec<RateArg>) -> Vec<Rate> {
         RateArg::Unlimited => None,
     };
     args.into_iter().filter_map(limit).collect()
+}
+
+fn rates_from(given: bool) -> RatesFrom {
+    if given { RatesFrom::User } else { RatesFrom::Default }
 }
 
 fn line_format(format: LogFormat) -> LineFormat {
@@ -289,6 +294,7 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
         json: args.json,
         quiet: args.output.log.quiet,
         rates: rates(args.requests.rates),
+        rates_from: rates_from(args.requests.rates_given),
         retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
         timeout: args.requests.timeout,
         max_wait: args.requests.max_wait,

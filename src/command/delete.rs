@@ -34,6 +34,7 @@ use super::earlier;
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
+use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::outputs::{Opened, Ready};
 use super::pages::{NamespacePages, next_page};
@@ -117,6 +118,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
+    let limits = met.as_ref().map_or_else(|| Limits::new(&job.rates), |met| met.limits.clone());
     let consent = match (&rehearsal, job.question, &met) {
         (Some(_), ..) => Consent::Rehearsal,
         (None, ..) if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
@@ -143,7 +145,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
     let Ended { end, written, kept, outline } =
-        sending.run(job, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
+        sending.run(job, &limits, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
         (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
         (Ok(_), stop) => stop,
@@ -168,7 +170,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         notes,
     };
     match outline {
-        Some(outline) => watch.close_planned(closing, &Preview { job, outline, now: wall_now() }),
+        Some(outline) => watch.close_planned(closing, &Preview { job, limits: &limits, outline, now: wall_now() }),
         None => watch.close(closing),
     }
 }
@@ -206,6 +208,7 @@ struct Met {
     connection: Connection,
     client: Client,
     namespace: Namespace,
+    limits: Limits,
 }
 
 impl Met {
@@ -226,7 +229,14 @@ impl Sending {
         };
         let client = client(&connection, job.timeout, job.concurrency)?;
         let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
-        Ok(Met { connection, client, namespace })
+        let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
+        if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
+            calls.budget.set_rates(&limits.rates, Instant::now());
+            if job.question == Question::Answered {
+                limits.warn();
+            }
+        }
+        Ok(Met { connection, client, namespace, limits })
     }
 
     async fn page(&mut self, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
@@ -236,12 +246,15 @@ impl Sending {
     fn run(
         self,
         job: &Job,
+        limits: &Limits,
         plan: Option<&Plan<Box<Broken>>>,
         parts: Parts,
         runtime: &Runtime,
         (screen, watch): (&MultiProgress, &Watch),
     ) -> Result<Ended, Error> {
-        let (rates, batching) = (job.rates.clone(), job.batching);
+        // A look at the keys writes nothing.
+        let rates = if matches!(job.mode, Mode::Real(_)) { &limits.rates } else { &job.rates };
+        let (rates, batching) = (rates.clone(), job.batching);
         let progress = ProgressOptions {
             mode: job.progress,
             stderr_is_terminal: stderr_is_terminal(),

@@ -21,6 +21,7 @@ use crate::terminal::Shown;
 use super::closing::Closing;
 use super::error::Error;
 use super::job::{Inputs, Job, Keys, Mode};
+use super::limits::Limits;
 use super::outputs::Opened;
 use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
@@ -76,7 +77,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         backup: None,
         notes: notes(job),
     }
-    .say_planned(&Preview { job, outline, now: wall_now() })
+    .say_planned(&Preview { job, limits: &Limits::new(&job.rates), outline, now: wall_now() })
 }
 
 pub(super) fn stop_of(job: &Job, plan: &Plan<Box<Broken>>, unwritten: Option<ReportError>) -> Option<Stop> {

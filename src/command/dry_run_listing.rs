@@ -25,9 +25,11 @@ use super::delete::stopped_before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
 use super::error::Error;
 use super::job::{Job, Wanted};
+use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::outputs::Opened;
 use super::pages::{NamespacePages, next_page};
+use super::preflight;
 use super::preview::Preview;
 use super::reading::Broken;
 use super::signals;
@@ -46,6 +48,12 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         Err(Missed::Error(error)) => return Err(error),
     };
     let client = client(&connection, job.timeout, job.concurrency)?;
+    let namespace = match runtime.block_on(preflight::namespace(&mut calls, &client)) {
+        Ok(namespace) => namespace,
+        Err(stop) => return stopped_before(job, None, calls.totals, &stop),
+    };
+    // The pages are only read, which the mode does not slow down.
+    let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
     let pages = NamespacePages::new(wanted);
     let mut survey = Survey { job, client, pages, calls, plan: Plan::default(), outline: Outline::default() };
     let ready = opened.make(job)?;
@@ -88,7 +96,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         backup: None,
         notes: more,
     }
-    .say_planned(&Preview { job, outline, now: wall_now() })
+    .say_planned(&Preview { job, limits: &limits, outline, now: wall_now() })
 }
 
 struct Survey<'a> {

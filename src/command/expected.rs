@@ -19,9 +19,9 @@ pub(super) const BULK: Batching =
 
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
-pub(super) fn requests(job: &Job, batching: Batching, keys: u64) -> (u64, Duration) {
+pub(super) fn requests(job: &Job, rates: &[Rate], batching: Batching, keys: u64) -> (u64, Duration) {
     let requests = reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1;
-    (requests, least_time(&job.rates, requests))
+    (requests, least_time(rates, requests))
 }
 
 /// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.
@@ -48,11 +48,12 @@ pub(super) fn pages(job: &Job, keys: u64) -> u64 {
 }
 
 /// What `--bulk` would take, for a job that takes long without it.
-pub(super) fn bulk_note(job: &Job, keys: u64) -> Option<String> {
-    if job.batching != Batching::Single || job.backup.is_some() || requests(job, Batching::Single, keys).1 <= LONG {
+pub(super) fn bulk_note(job: &Job, rates: &[Rate], keys: u64) -> Option<String> {
+    let one_by_one = requests(job, rates, Batching::Single, keys).1;
+    if job.batching != Batching::Single || job.backup.is_some() || one_by_one <= LONG {
         return None;
     }
-    let (requests, time) = requests(job, BULK, keys);
+    let (requests, time) = requests(job, rates, BULK, keys);
     Some(format!("with --bulk it would take {}{}", counted(requests, "request"), at_least(time)))
 }
 

@@ -51,6 +51,8 @@ pub struct Job {
     pub quiet: bool,
     /// The rates to keep; none for no limit.
     pub rates: Vec<Rate>,
+    /// Who chose the rates.
+    pub rates_from: RatesFrom,
     /// The most requests in flight.
     pub concurrency: usize,
     /// How many keys a request names.
@@ -87,6 +89,15 @@ impl Job {
             Keys::Namespace(wanted) => wanted.shard,
         }
     }
+}
+
+/// Who chose the rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RatesFrom {
+    /// A flag, the environment or the profile.
+    User,
+    /// Nobody: they are the defaults, and a namespace in instant mode has others.
+    Default,
 }
 
 /// Who is told of a job that deletes.

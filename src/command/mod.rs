@@ -6,6 +6,7 @@
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out.
+//! - `limits`: what a namespace's mode means for a job.
 //! - `earlier`: which requests earlier runs of a job sent.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
 //!   and pings say.
@@ -32,6 +33,7 @@ mod earlier;
 mod error;
 mod expected;
 mod job;
+mod limits;
 mod list;
 mod locate;
 mod namespaces;
@@ -55,7 +57,7 @@ pub use asking::Patience;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
 pub use job::{
-    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, ReportTo, Told, Wanted,
+    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo, Told, Wanted,
 };
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;

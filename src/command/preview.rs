@@ -11,6 +11,7 @@ use crate::terminal::{count, counted, duration, hanging};
 
 use super::expected::{self, BULK};
 use super::job::Job;
+use super::limits::Limits;
 
 /// Ends that are nearer are clear from the duration.
 const NEAR: Duration = Duration::from_mins(1);
@@ -22,6 +23,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 #[derive(Debug)]
 pub(super) struct Preview<'a> {
     pub(super) job: &'a Job,
+    pub(super) limits: &'a Limits,
     pub(super) outline: Outline,
     pub(super) now: SystemTime,
 }
@@ -50,7 +52,10 @@ impl Preview<'_> {
             for (index, way) in ways.iter().enumerate() {
                 lines.extend(hanging(&format!("{:<11}", way.name), &self.in_words(way, index == 0), width));
             }
-            lines.extend(hanging("list price ", &price_in_words(self.cost()), width));
+            if let Some(cost) = self.cost() {
+                lines.extend(hanging("list price ", &price_in_words(cost), width));
+            }
+            lines.extend(self.limits.note().iter().flat_map(|note| hanging("rate       ", note, width)));
             lines.push(String::new());
         }
         lines
@@ -59,9 +64,9 @@ impl Preview<'_> {
     /// As the command has it, and the other one.
     fn ways(&self) -> [Way; 2] {
         let way = |name, batching| {
-            let (requests, at_least) = expected::requests(self.job, batching, self.outline.keys());
+            let (requests, at_least) = expected::requests(self.job, &self.limits.rates, batching, self.outline.keys());
             // Without a rate nothing says how long it takes.
-            let ends_at = if self.job.rates.is_empty() { None } else { end(self.now, at_least) };
+            let ends_at = if self.limits.rates.is_empty() { None } else { end(self.now, at_least) };
             Way { name, requests, at_least, ends_at }
         };
         let single = way("one by one", Batching::Single);
@@ -71,14 +76,16 @@ impl Preview<'_> {
         }
     }
 
-    fn cost(&self) -> Cost {
+    /// None where operations have no price.
+    fn cost(&self) -> Option<Cost> {
         let keys = self.outline.keys();
-        Cost::of(keys, expected::pages(self.job, keys), expected::reads(expected::planned(self.job), keys))
+        let reads = expected::reads(expected::planned(self.job), keys);
+        (!self.limits.is_instant).then(|| Cost::of(keys, expected::pages(self.job, keys), reads))
     }
 
     fn in_words(&self, way: &Way, is_chosen: bool) -> String {
         let requests = counted(way.requests, "request");
-        if self.job.rates.is_empty() {
+        if self.limits.rates.is_empty() {
             return format!("{requests}, as fast as the server answers (--rate none)");
         }
         if way.at_least < Duration::from_secs(1) {
@@ -100,7 +107,6 @@ impl Preview<'_> {
             ends_at: way.ends_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
         };
         let ways = self.ways();
-        let cost = self.cost();
         let is_bulk = self.job.batching != Batching::Single;
         let [one_by_one, bulk] = if is_bulk { [&ways[1], &ways[0]] } else { [&ways[0], &ways[1]] };
         Members {
@@ -108,14 +114,14 @@ impl Preview<'_> {
             way: if is_bulk { "bulk" } else { "one_by_one" },
             one_by_one: timed(one_by_one),
             bulk: timed(bulk),
-            price: Price {
+            price: self.cost().map(|cost| Price {
                 as_of: Cost::AS_OF,
                 usd_per_million: price::USD_PER_MILLION,
                 included_a_month: price::INCLUDED_A_MONTH,
                 usd_at_least: cost.least.usd(),
                 usd_at_most: cost.most.usd(),
                 free_plan_days: cost.free_days,
-            },
+            }),
         }
     }
 }
@@ -127,7 +133,8 @@ struct Members<'a> {
     way: &'static str,
     one_by_one: Timed,
     bulk: Timed,
-    price: Price,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<Price>,
 }
 
 #[derive(Serialize)]

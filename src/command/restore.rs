@@ -27,7 +27,8 @@ use crate::terminal::{Shown, duration};
 use super::confirm::{self, Action, Confirmation, ToType};
 use super::earlier;
 use super::error::Error;
-use super::job::{Connection, NamespaceRef, ProfileNote, Question, ReportTo};
+use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
+use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::preflight;
 use super::signals;
@@ -78,6 +79,8 @@ pub struct RestoreJob {
     pub quiet: bool,
     /// The rates to keep; none for no limit.
     pub rates: Vec<Rate>,
+    /// Who chose the rates.
+    pub rates_from: RatesFrom,
     /// How often and how soon a request is repeated.
     pub retry: RetryPolicy,
     /// How long one attempt may take.
@@ -174,7 +177,12 @@ async fn connect(
     let client = client(&connection, job.timeout, 1)?;
     let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
     let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
+    let limits = Limits::over(&namespace, &job.rates, job.rates_from, None);
+    if limits.rates != job.rates {
+        calls.budget.set_rates(&limits.rates, Instant::now());
+    }
     if job.question == Question::Answered {
+        limits.warn();
         return Ok((client, named));
     }
     let question = confirm::Question {
@@ -187,7 +195,7 @@ async fn connect(
         account: connection.account,
         profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: plan.first_keys.clone(),
-        note: None,
+        note: limits.note(),
         to_type: ToType::Yes,
     };
     let answer = confirm::ask(&question, stderr_is_terminal());

@@ -27,6 +27,8 @@ pub struct SandboxOptions {
     pub identity: Identity,
     /// The namespace's `supports_url_encoding`.
     pub supports_url_encoding: bool,
+    /// The namespace's `mode`, if it has one.
+    pub mode: Option<String>,
     /// What deleting an absent key is answered.
     pub missing_key: MissingKey,
     /// Whether the old `DELETE …/bulk` is served, too.
@@ -103,6 +105,7 @@ impl Default for SandboxOptions {
             other_namespaces: Vec::new(),
             identity: Identity::default(),
             supports_url_encoding: true,
+            mode: None,
             missing_key: MissingKey::Success,
             legacy_bulk: false,
             quotas: Vec::new(),

@@ -244,14 +244,15 @@ async fn the_namespace_is_described() {
         format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     };
     let (client, server) = serve(vec![vec![
-        described(r#"{"id":"ns","title":"my keys","supports_url_encoding":true}"#),
+        described(r#"{"id":"ns","title":"my keys","supports_url_encoding":true,"mode":"instant","jurisdiction":"eu"}"#),
         described(r#"{"id":"ns","title":"old"}"#),
         described("{}"),
         "HTTP/1.1 401 Unauthorized\r\ncontent-length: 17\r\n\r\n{\"success\":false}".to_owned(),
     ]])
     .await;
     let wanted = |title: &str, supports_url_encoding| Namespace::new("ns", title, supports_url_encoding);
-    assert_eq!(client.namespace().await, Ok(wanted("my keys", Some(true))));
+    let (jurisdiction, mode) = (Some("eu".to_owned()), Some("instant".to_owned()));
+    assert_eq!(client.namespace().await, Ok(Namespace { jurisdiction, mode, ..wanted("my keys", Some(true)) }));
     assert_eq!(client.namespace().await, Ok(wanted("old", None)));
     let reply = client.namespace().await.unwrap_err();
     assert!(no_answer_text(&reply).contains("missing field `id`"), "{reply:?}");

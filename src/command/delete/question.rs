@@ -32,7 +32,7 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
         account: met.connection.account.clone(),
         profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: first.unwrap_or_default(),
-        note: keys.and_then(|keys| expected::bulk_note(job, keys)),
+        note: keys.and_then(|keys| expected::bulk_note(job, &met.limits.rates, keys)),
         to_type: if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { ToType::Count } else { ToType::Yes },
     };
     let question = match (&job.keys, &look.supply) {
@@ -40,7 +40,8 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
         _ => question,
     };
     let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
-    let note = part.into_iter().chain(question.note).reduce(|part, note| format!("{part}; {note}"));
+    let note =
+        met.limits.note().into_iter().chain(part).chain(question.note).reduce(|part, note| format!("{part}; {note}"));
     let question = confirm::Question { note, ..question };
     let answer = confirm::ask(&question, stderr_is_terminal());
     match answer.map_err(Error::system("ask on the terminal"))? {

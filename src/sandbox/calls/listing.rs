@@ -116,7 +116,11 @@ fn described(service: &Service, id: &str) -> Value {
     let options = service.options();
     let other = options.other_namespaces.iter().find(|(other, _)| other == id);
     let title = other.map_or(&options.title, |(_, title)| title);
-    json!({"id": id, "title": title, "supports_url_encoding": options.supports_url_encoding})
+    let mut described = json!({"id": id, "title": title, "supports_url_encoding": options.supports_url_encoding});
+    if let Some(mode) = &options.mode {
+        described["mode"] = mode.as_str().into();
+    }
+    described
 }
 
 fn within(
