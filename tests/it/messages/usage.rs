@@ -75,11 +75,6 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     told.hear("name a regular file", &lab, delete(&["--report", "folder.csv", "--overwrite"]));
     told.hear("cannot be made", &lab, delete(&["--report", "no/such/report.csv"]));
 
-    lab.write("new.csv.requests", "my requests\n");
-    told.hear("is not a request log of kvsweep", &lab, delete(&["--report", "new.csv"]));
-    assert!(!lab.path("new.csv").exists());
-    assert_eq!(lab.read("new.csv.requests"), "my requests\n");
-
     lab.write("other.txt", "another\n");
     lab.delete(["other.txt", "--report", "other.csv"]).run().code(0);
     told.hear("it is the report of another input", &lab, delete(&["--report", "other.csv", "--resume"]));
