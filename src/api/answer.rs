@@ -44,8 +44,14 @@ pub enum Answer {
     Fatal(Fatal, Refusal),
     /// It may succeed later.
     Passing(Trouble),
-    /// A kept-alive connection turned out to be closed: nothing was answered, and a fresh one may serve at once.
-    Stale(String),
+    /// The server closed the connection before the response began; a fresh one may serve at once.
+    Stale {
+        /// What happened.
+        text: String,
+        /// The server did not process the request, and said so: REFUSED_STREAM, or GOAWAY with an earlier last stream (RFC 9113,
+        /// 8.7). Otherwise it may have.
+        unprocessed: bool,
+    },
 }
 
 /// Why no request of the job can succeed.
@@ -74,7 +80,7 @@ impl Answer {
     /// What happened, in the server's words or ours; `None` if it succeeded or the connection was closed.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Success | Self::Stale(_) => None,
+            Self::Success | Self::Stale { .. } => None,
             Self::Absent(refusal) | Self::Refused(refusal) | Self::DailyLimit(refusal) | Self::Fatal(_, refusal) => {
                 Some(refusal)
             }

@@ -11,6 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 use crate::api::advice::Advice;
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
 use crate::api::envelope::{Envelope, Fault};
+use crate::api::memory::SMALL_BODY;
 use crate::api::values::MAX_VALUE_BYTES;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
@@ -63,6 +64,11 @@ impl Call {
             // Only whether there are values is looked at: fewer keys are asked for where they are larger.
             Self::ReadMany => 4 << 20,
         }
+    }
+
+    /// As [`Call::max_answer`] once the status is known: an error about a value has a small body, as all have.
+    pub(crate) fn max_body(self, status: u16) -> usize {
+        if self == Self::ReadValue && status != 200 { SMALL_BODY } else { self.max_answer() }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::api::classify::Call;
 use crate::api::envelope::result;
 use crate::api::http::{Ask, Http, HttpOptions};
 use crate::api::listing::{Page, PageRequest};
+use crate::api::proxy::ProxyError;
 use crate::api::tls::TrustError;
 use crate::api::url::{BaseUrl, Endpoint, NotItself};
 use crate::key::{AccountId, KeyName, NamespaceId};
@@ -51,7 +52,10 @@ pub enum ClientError {
     /// The namespace's own URL would not be what was written.
     #[error("the URL of the namespace cannot be used: {0}")]
     Url(#[from] NotItself),
-    /// Anything else that the HTTP library says, a proxy in the environment that is no URL for example.
+    /// The environment names a proxy that cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// Anything else that the HTTP library says.
     #[error("cannot set up the HTTP client: {0}")]
     Build(String),
 }

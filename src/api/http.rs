@@ -6,40 +6,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{ClientBuilder, Method, Request, Url};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Method, Request, Url};
+use tokio::time::{Instant, timeout};
 
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
 use crate::api::auth::Credentials;
-use crate::api::classify::{Body, Call, Head, classify};
+use crate::api::classify::{Body, Call, Head};
 use crate::api::client::ClientError;
-use crate::api::tls::{self, TrustError};
+use crate::api::connection::{self, Settings};
+use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
 use crate::api::transport;
-use crate::api::url::{BaseUrl, NotItself, Peer};
+use crate::api::url::{BaseUrl, NotItself};
 use crate::api::usual::Usual;
-use crate::api::values::{Room, SMALL_VALUE_BYTES};
 use crate::clock::wall_now;
 
-/// A connection is given up sooner than a whole attempt.
-const MAX_CONNECT: Duration = Duration::from_secs(10);
-
-/// workerd closes a connection that was idle for 5 s: be quicker, so that no request meets the closing.
-const POOL_IDLE: Duration = Duration::from_secs(4);
-
-/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so. Without this a
-/// dead one is kept for ever.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
-
-/// How much of an answer is on its way before it is read, in bytes.
-const STREAM_WINDOW: u32 = 512 << 10;
-
-/// Enough for as many answers, but no more than HTTP/2 has numbers for (RFC 9113, 6.9.1).
-fn connection_window(concurrency: usize) -> u32 {
-    let answers = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(1);
-    STREAM_WINDOW.saturating_mul(answers).min((1 << 31) - 1)
-}
+/// Cloudflare's name for a request, which its support asks for.
+const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
 /// What all connections of a client have in common.
 pub(crate) struct HttpOptions<'a> {
@@ -67,31 +50,6 @@ impl Ask {
     }
 }
 
-/// A client for `peer` with `settings`, that does nothing unasked. Sends nothing yet.
-pub(crate) fn connect(
-    peer: Peer,
-    ca_file: Option<&Path>,
-    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
-) -> Result<reqwest::Client, ClientError> {
-    let builder = reqwest::Client::builder()
-        // By default a DELETE is sent again to wherever a redirect points, secrets included.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // By default some failures are repeated unseen, outside of our count and budget.
-        .retry(reqwest::retry::never())
-        .tcp_nodelay(true);
-    // A proxy from the environment is not meant for this machine, and could not reach it.
-    let builder = if peer.is_loopback { builder.no_proxy() } else { builder };
-    let builder = tls::trust(settings(builder), peer, ca_file)?;
-    builder.build().map_err(|error| {
-        if tls::is_without_roots(&error) {
-            ClientError::Trust(TrustError::NoRoots)
-        } else {
-            ClientError::Build(transport::story(&error))
-        }
-    })
-}
-
 /// Connections to one server, and the secrets that open it.
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -99,7 +57,17 @@ pub(crate) struct Http {
     headers: HeaderMap,
     credentials: Credentials,
     timeout: Duration,
+    memory: MemoryBudget,
     usual: Usual,
+}
+
+/// The body of an answer; empty unless it came whole.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) headers: HeaderMap,
+    /// Its part of the memory budget, if it is large: kept as long as the bytes are.
+    pub(crate) reservation: Option<Reservation>,
 }
 
 impl Http {
@@ -109,21 +77,15 @@ impl Http {
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("kvsweep/", env!("CARGO_PKG_VERSION"))));
         // The client would add it.
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let client = connect(options.base_url.peer(), options.ca_file, |builder| {
-            builder
-                .connect_timeout(options.timeout.min(MAX_CONNECT))
-                .pool_idle_timeout(POOL_IDLE)
-                // Fewer, and connections are thrown away between two requests.
-                .pool_max_idle_per_host(options.concurrency.max(1))
-                .http2_keep_alive_interval(KEEP_ALIVE)
-                .http2_keep_alive_timeout(KEEP_ALIVE)
-                .http2_keep_alive_while_idle(true)
-                // So that large values that wait for room do not hold up the other answers of the same connection.
-                .http2_initial_stream_window_size(STREAM_WINDOW)
-                .http2_initial_connection_window_size(connection_window(options.concurrency))
+        let client = connection::client(&Settings {
+            peer: options.base_url.peer(),
+            ca_file: options.ca_file,
+            timeout: options.timeout,
+            concurrency: options.concurrency,
         })?;
         let (credentials, timeout) = (options.credentials, options.timeout);
-        Ok(Self { client, headers, credentials, timeout, usual: Usual::default() })
+        let memory = MemoryBudget::new(MAX_HELD);
+        Ok(Self { client, headers, credentials, timeout, memory, usual: Usual::default() })
     }
 
     /// One request, and what `read` makes of the body of a success. A body that it cannot read is no conclusive
@@ -145,16 +107,36 @@ impl Http {
         ask: Ask,
         read: impl FnOnce(&Answer, &[u8]) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
+        self.attempt_received(ask, |answer, received| read(answer, &received.bytes)).await
+    }
+
+    /// As [`Http::attempt_in_part`], and `read` may keep the body.
+    pub(crate) async fn attempt_received<T>(
+        &self,
+        ask: Ask,
+        read: impl FnOnce(&Answer, Received) -> Result<T, String>,
+    ) -> (Reply, Option<T>) {
         let call = ask.call;
-        let received = timeout(self.timeout, self.receive(ask)).await.unwrap_or_else(|_| Err(self.out_of_time()));
-        let (head, body) = match received {
+        let name = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", ask.method, ask.url.path()));
+        let started = Instant::now();
+        let received = self.receive(ask).await;
+        let ray = received.as_ref().ok().and_then(|(_, _, received)| received.headers.get(&CF_RAY)?.to_str().ok());
+        let status = received.as_ref().ok().map(|(head, ..)| head.status);
+        if let Some(name) = name {
+            let (millis, ray) = (started.elapsed().as_millis(), self.credentials.sanitized(ray.unwrap_or("none")));
+            match status {
+                Some(status) => tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {ray:?}"),
+                None => tracing::debug!("{name}: no response in {millis} ms"),
+            }
+        }
+        let (head, body, received) = match received {
             Ok(received) => received,
             Err(answer) => return (self.reply(answer, None), None),
         };
         let answer = self.usual.classify(call, &head, &body);
         let is_the_apis = !matches!(answer, Answer::Passing(Trouble::Unexpected(_)));
         let read = match body {
-            Body::Whole(bytes) if is_the_apis => Some(read(&answer, &bytes)),
+            Body::Whole(bytes) if is_the_apis => Some(read(&answer, Received { bytes, ..received })),
             _ => None,
         };
         self.with_read(answer, head, read)
@@ -194,51 +176,27 @@ impl Http {
         &self.credentials
     }
 
-    /// The answer's head and at most as many bytes as the call allows of its body; `Err` where no head came.
-    async fn receive(&self, ask: Ask) -> Result<(Head, Body), Answer> {
-        let most = ask.call.max_answer();
-        let mut opened = self.open(ask).await?;
-        let ended = opened.read(most).await;
-        Ok((opened.head, ended.body(opened.bytes, most)))
-    }
-
-    /// As [`Http::attempt`] for the body of a value, which may be large: the time is counted anew once there is `room`
-    /// for it. With the body and what `read` makes of the headers where a value came whole.
-    pub(crate) async fn attempt_value<T>(
-        &self,
-        ask: Ask,
-        room: &Room,
-        read: impl FnOnce(&HeaderMap) -> Result<T, String>,
-    ) -> (Reply, Option<Received<T>>) {
+    /// The answer's head and at most as many bytes as the call allows of its body; `Err` if no head came. For a large body
+    /// the time is counted anew once there is memory for it.
+    async fn receive(&self, ask: Ask) -> Result<(Head, Body, Received), Answer> {
         let call = ask.call;
         let begun = timeout(self.timeout, async {
             let mut opened = self.open(ask).await?;
-            let ended = opened.read(SMALL_VALUE_BYTES).await;
+            let ended = opened.read(SMALL_BODY.min(call.max_answer())).await;
             Ok((opened, ended))
         });
-        let (mut opened, mut ended) = match begun.await.unwrap_or_else(|_| Err(self.out_of_time())) {
-            Ok(begun) => begun,
-            Err(answer) => return (self.reply(answer, None), None),
-        };
-        let (mut place, mut most) = (None, SMALL_VALUE_BYTES);
-        if ended == Ended::Full && opened.head.status == 200 {
-            most = call.max_answer();
+        let (mut opened, mut ended) = begun.await.unwrap_or_else(|_| Err(self.out_of_time()))?;
+        let most = call.max_body(opened.head.status);
+        let mut reservation = None;
+        if ended == Ended::Full && most > SMALL_BODY {
             let length = opened.response.content_length();
-            place = room.place(length).await;
+            reservation = self.memory.reserve(length, most).await;
             opened.expect(length, most);
-            ended = match timeout(self.timeout, opened.read(most)).await {
-                Ok(ended) => ended,
-                Err(_) => return (self.reply(self.out_of_time(), None), None),
-            };
+            ended = timeout(self.timeout, opened.read(most)).await.map_err(|_| self.out_of_time())?;
         }
-        let (head, headers) = (opened.head, std::mem::take(opened.response.headers_mut()));
+        let headers = std::mem::take(opened.response.headers_mut());
         let body = ended.body(opened.bytes, most);
-        let answer = classify(call, &head, &body);
-        let received = match body {
-            Body::Whole(bytes) if answer == Answer::Success => Some(read(&headers).map(|read| (bytes, read, place))),
-            _ => None,
-        };
-        self.with_read(answer, head, received)
+        Ok((opened.head, body, Received { bytes: Vec::new(), headers, reservation }))
     }
 
     fn out_of_time(&self) -> Answer {
@@ -259,9 +217,6 @@ impl Http {
         Ok(Opened { head, response, bytes: Vec::new() })
     }
 }
-
-/// A body that came whole, what was read of the headers, and its place in the room.
-pub(crate) type Received<T> = (Vec<u8>, T, Option<OwnedSemaphorePermit>);
 
 /// An answer that is being read.
 struct Opened {
@@ -321,7 +276,7 @@ impl fmt::Debug for Http {
 fn text_mut(answer: &mut Answer) -> Option<&mut String> {
     match answer {
         Answer::Success => None,
-        Answer::Stale(text) => Some(text),
+        Answer::Stale { text, .. } => Some(text),
         Answer::Throttled { trouble, .. } | Answer::Passing(trouble) => Some(&mut trouble.refusal_mut().message),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)

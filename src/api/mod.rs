@@ -3,8 +3,9 @@
 //!
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
-//! - `tls`: whom the connection trusts.
-//! - `http`: a client that does nothing unasked; one request, its time and size limited. `client`: the calls to one
+//! - `tls`: whom the connection trusts. `proxy`: what it goes through. `connection`: one that does nothing unasked.
+//! - `memory`: what all large responses share.
+//! - `http`: one request, its time and size limited. `client`: the calls to one
 //!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
 //!   `values`: what a key holds; `putting`: puts many keys back.
 //! - `account`: the calls that belong to an account or a user.
@@ -19,6 +20,7 @@ mod auth;
 mod bulk;
 mod classify;
 mod client;
+mod connection;
 #[doc(hidden)]
 pub mod doors;
 mod envelope;
@@ -26,6 +28,8 @@ mod envelope;
 pub(crate) mod fuzzing;
 mod http;
 mod listing;
+mod memory;
+mod proxy;
 mod putting;
 mod tls;
 mod transport;
@@ -37,11 +41,12 @@ pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDe
 pub use auth::{Credentials, CredentialsError};
 pub use bulk::{Accounting, BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
-pub(crate) use http::connect;
+pub(crate) use connection::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
+pub use proxy::ProxyError;
 pub use putting::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use tls::TrustError;
 pub(crate) use transport::story;
 pub(crate) use url::Peer;
 pub use url::{BaseUrl, BaseUrlError, NotItself, Owner};
-pub use values::{MAX_VALUE_BYTES, Metadata, Room, Value};
+pub use values::{MAX_VALUE_BYTES, Metadata, Value};

@@ -47,7 +47,7 @@ pub enum TrustError {
 
 /// Says which certificates are trusted. For plain `http` none are loaded: it takes time, and a machine without any
 /// can still talk to itself.
-pub(crate) fn trust(builder: ClientBuilder, peer: Peer, ca_file: Option<&Path>) -> Result<ClientBuilder, TrustError> {
+pub(crate) fn trust(builder: ClientBuilder, peer: &Peer, ca_file: Option<&Path>) -> Result<ClientBuilder, TrustError> {
     // Fails where somebody in the process did it before, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let own = ca_file.map(certificates).transpose()?.unwrap_or_default();

@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::iter;
 
+use rustix::io::Errno;
+
 use crate::api::answer::{Answer, Refusal, Trouble};
 
 /// What a request came to whose answer did not begin.
@@ -38,8 +40,20 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
         let message = format!("the server's certificate is not trusted: {text}; {advice}");
         return Answer::Passing(Trouble::Unexpected(Refusal::without_response(message)));
     }
-    if stage == Stage::Connected && causes(error).any(is_closed_unanswered) {
-        return Answer::Stale(text);
+    if causes(error).any(is_proxy_auth) {
+        let message = format!("the proxy requires authentication (HTTP 407): {text}");
+        return Answer::Passing(Trouble::Unexpected(Refusal::without_response(message)));
+    }
+    if causes(error).any(is_out_of_files) {
+        return Answer::Passing(Trouble::no_answer(format!(
+            "not sent: this process may not open more files or connections; raise `ulimit -n` or lower --concurrency: {text}"
+        )));
+    }
+    if stage == Stage::Connected {
+        let unprocessed = causes(error).any(is_unprocessed);
+        if unprocessed || causes(error).any(is_closed_unanswered) {
+            return Answer::Stale { text, unprocessed };
+        }
     }
     Answer::Passing(Trouble::no_answer(text))
 }
@@ -48,20 +62,35 @@ fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// The connection ended before the answer began, or the server said that it did not touch the request. hyper cannot
-/// tell a head that was cut in the middle from one that never came; to this crate they are the same.
-fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
-    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-        return error.is_incomplete_message() || error.is_canceled();
-    }
-    if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        // RFC 9113, 8.7: such a request was not processed.
-        return error.is_remote()
+/// The proxy of an https URL answered CONNECT with 407. hyper-util keeps the type to itself.
+fn is_proxy_auth(cause: &(dyn StdError + 'static)) -> bool {
+    cause.to_string() == "tunnel error: proxy authorization required"
+}
+
+/// The machine's or the process's own limit of open files: the server has no part in it.
+fn is_out_of_files(cause: &(dyn StdError + 'static)) -> bool {
+    let number = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    number.is_some_and(|number| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&number))
+}
+
+/// The server said that it did not process the request (RFC 9113, 8.7). A GOAWAY without an error ends only the requests after
+/// the last one that it names; the others are still answered.
+fn is_unprocessed(cause: &(dyn StdError + 'static)) -> bool {
+    cause.downcast_ref::<h2::Error>().is_some_and(|error| {
+        error.is_remote()
             && match error.reason() {
                 Some(h2::Reason::REFUSED_STREAM) => true,
                 Some(h2::Reason::NO_ERROR) => error.is_go_away(),
                 _ => false,
-            };
+            }
+    })
+}
+
+/// The connection ended before the answer began. hyper cannot tell a head that was cut in the middle from one that never came;
+/// to this crate they are the same.
+fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return error.is_incomplete_message() || error.is_canceled();
     }
     cause.downcast_ref::<io::Error>().is_some_and(|error| {
         matches!(
@@ -129,7 +158,8 @@ mod tests {
 
     fn kind(answer: &Answer) -> &'static str {
         match answer {
-            Answer::Stale(_) => "stale",
+            Answer::Stale { unprocessed: false, .. } => "stale",
+            Answer::Stale { unprocessed: true, .. } => "unprocessed",
             Answer::Refused(_) => "refused",
             Answer::Passing(Trouble::NoAnswer(_)) => "no answer",
             Answer::Passing(Trouble::Unexpected(_)) => "unexpected",

@@ -20,8 +20,9 @@ pub struct BaseUrl {
 }
 
 /// What has to be known of a server before a connection to it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer {
+    host: Box<str>,
     /// Whether it is spoken to without TLS.
     pub(crate) is_plain: bool,
     /// Whether it is on this machine.
@@ -34,7 +35,11 @@ impl Peer {
         let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let is_loopback =
             host == "localhost" || address.unwrap_or(host).parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        Self { is_plain, is_loopback }
+        Self { host: host.into(), is_plain, is_loopback }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 }
 
@@ -81,8 +86,8 @@ impl BaseUrl {
         self.peer.is_loopback
     }
 
-    pub(crate) fn peer(&self) -> Peer {
-        self.peer
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
     }
 }
 

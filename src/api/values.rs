@@ -1,28 +1,21 @@
 //! Reads what a key holds: its metadata, and its value with its expiration, exactly as they are stored.
 
 use std::fmt;
-use std::sync::Arc;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::api::answer::Reply;
+use crate::api::answer::{Answer, Reply};
 use crate::api::classify::Call;
 use crate::api::client::Client;
-use crate::api::http::Ask;
+use crate::api::http::{Ask, Received};
+use crate::api::memory::Reservation;
 use crate::key::KeyName;
 
 /// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
 pub const MAX_VALUE_BYTES: usize = 25 << 20;
-
-/// What a value takes without asking for room, in bytes. As much may lie in the buffers of a connection anyway.
-pub(crate) const SMALL_VALUE_BYTES: usize = 64 << 10;
-
-/// Room is counted in these, in bytes, because a semaphore counts up to 2³² only.
-const UNIT: usize = 1 << 10;
 
 /// Metadata of a key: one JSON value, without line ends, otherwise as it came.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,33 +47,15 @@ pub struct Value {
     pub bytes: Vec<u8>,
     /// When it is gone, in seconds since the Unix epoch.
     pub expiration: Option<u64>,
-    /// Its part of a [`Room`], for as long as it is kept.
-    #[expect(dead_code, reason = "it is given back when the value is dropped")]
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    /// Its part of the client's memory budget, for as long as it is kept.
+    #[expect(dead_code, reason = "given back when the value is dropped")]
+    pub(crate) reservation: Option<Reservation>,
 }
 
 impl Value {
-    /// A value that is not counted against any room.
+    /// A value that does not come from a response.
     pub fn new(bytes: Vec<u8>, expiration: Option<u64>) -> Self {
-        Self { bytes, expiration, place: None }
-    }
-}
-
-/// Memory that all large values of a client share: a request whose answer would not fit waits with reading it on.
-#[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
-
-impl Room {
-    /// Room for `bytes` of values, at least for the largest one.
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.max(MAX_VALUE_BYTES).div_ceil(UNIT))))
-    }
-
-    /// A place for a value of so many bytes; where that is not known, of the most.
-    pub(crate) async fn place(&self, bytes: Option<u64>) -> Option<OwnedSemaphorePermit> {
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(MAX_VALUE_BYTES);
-        let units = u32::try_from(bytes.min(MAX_VALUE_BYTES).div_ceil(UNIT)).ok()?;
-        Arc::clone(&self.0).acquire_many_owned(units).await.ok()
+        Self { bytes, expiration, reservation: None }
     }
 }
 
@@ -105,16 +80,20 @@ impl Client {
         (reply, described.and_then(|described| Metadata::new(&described.result)))
     }
 
-    /// Sends one `GET` for the value of `key`; a large one waits until there is `room` for it. There is a value where
+    /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value where
     /// the reply is a success, and only there.
-    pub async fn value(&self, key: &KeyName, room: &Room) -> (Reply, Option<Value>) {
+    pub async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
         let url = match self.endpoint().value(key) {
             Ok(url) => url,
             Err(error) => return (self.http().unsent(&error), None),
         };
         let ask = Ask::new(Call::ReadValue, Method::GET, url);
-        let (reply, received) = self.http().attempt_value(ask, room, expiration).await;
-        (reply, received.map(|(bytes, expiration, place)| Value { bytes, expiration, place }))
+        let value = |Received { bytes, headers, reservation }: Received| {
+            expiration(&headers).map(|expiration| Value { bytes, expiration, reservation })
+        };
+        let read = |answer: &Answer, received| (*answer == Answer::Success).then(|| value(received)).transpose();
+        let (reply, value) = self.http().attempt_received(ask, read).await;
+        (reply, value.flatten())
     }
 }
 
@@ -158,15 +137,5 @@ mod tests {
         for odd in ["", "soon", "-1", "1e9", "Tue, 24 Nov 2026 08:00:00 GMT"] {
             assert!(read(odd).is_err(), "{odd}");
         }
-    }
-
-    #[tokio::test]
-    async fn there_is_always_room_for_the_largest_value_and_then_for_no_other() {
-        let room = Room::new(0);
-        let place = room.place(None).await.unwrap();
-        let mut second = Box::pin(room.place(Some(1)));
-        assert!(futures::poll!(&mut second).is_pending());
-        drop(place);
-        assert!(second.await.is_some());
     }
 }

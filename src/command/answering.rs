@@ -1,29 +1,25 @@
 //! Carries out what the pipeline asks for, one request each.
 
 use crate::api::answer::Reply;
-use crate::api::{BulkEndpoint, Client, Metadata, Room};
+use crate::api::{BulkEndpoint, Client, Metadata};
 use crate::backup::{Backup, Entry};
 use crate::key::KeyName;
 use crate::pipeline::{Request, Response};
-
-/// The most bytes of large values that are in memory at once.
-const ROOM: usize = 128 << 20;
 
 /// Where values go before their keys are deleted.
 #[derive(Debug, Clone)]
 pub(super) struct Keeping {
     backup: Backup,
-    room: Room,
 }
 
 impl Keeping {
     pub(super) fn new(backup: Backup) -> Self {
-        Self { backup, room: Room::new(ROOM) }
+        Self { backup }
     }
 
     /// Reads a value and keeps it; a success says that it is on the disk. `Err` says why no backup can be written.
     async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
-        let (reply, value) = client.value(&key, &self.room).await;
+        let (reply, value) = client.value(&key).await;
         if let Some(value) = value {
             self.backup.keep(Entry { key, value, metadata }).await?;
         }

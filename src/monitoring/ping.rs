@@ -29,8 +29,6 @@ const MOST_READ: usize = 256;
 #[derive(Clone)]
 pub struct PingUrl {
     url: SecretString,
-    /// For messages.
-    host: String,
     peer: Peer,
 }
 
@@ -62,15 +60,14 @@ impl FromStr for PingUrl {
         if url.fragment().is_some() {
             return Err(PingUrlError::Fragment);
         }
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let peer = Peer::new(&host, plain);
-        Ok(Self { url: SecretString::from(String::from(url)), host, peer })
+        let peer = Peer::new(url.host_str().unwrap_or_default(), plain);
+        Ok(Self { url: SecretString::from(String::from(url)), peer })
     }
 }
 
 impl fmt::Debug for PingUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PingUrl").field("host", &self.host).finish_non_exhaustive()
+        f.debug_struct("PingUrl").field("host", &self.host()).finish_non_exhaustive()
     }
 }
 
@@ -92,7 +89,7 @@ pub enum Signal {
 impl PingUrl {
     /// The host, for messages.
     pub fn host(&self) -> &str {
-        &self.host
+        self.peer.host()
     }
 
     fn at(&self, signal: Signal) -> Option<Url> {
@@ -146,7 +143,7 @@ impl Pinger {
     /// Where there are no certificates to trust; `ca_file` holds some besides the system's.
     pub fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         // No connection is kept: the next ping may be sent hours later, and from another runtime.
-        let client = connect(url.peer, ca_file, |builder| {
+        let client = connect(&url.peer, ca_file, |builder| {
             builder
                 .user_agent(concat!("kvsweep/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(TIMEOUT)

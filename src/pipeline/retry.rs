@@ -130,8 +130,8 @@ pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut 
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
         Answer::Passing(trouble) => retry(trouble, rng),
         // A second time in a row it is no accident of keep-alive.
-        Answer::Stale(what) if history.resent => retry(Trouble::no_answer(what), rng),
-        Answer::Stale(what) => Decision::Resend(Verdict::unanswered(what)),
+        Answer::Stale { text, .. } if history.resent => retry(Trouble::no_answer(text), rng),
+        Answer::Stale { text, .. } => Decision::Resend(Verdict::unanswered(text)),
     }
 }
 
@@ -154,6 +154,10 @@ mod tests {
 
     fn after(answer: Answer, history: History) -> Decision {
         decide(answer, history, &RetryPolicy::default(), &mut StdRng::seed_from_u64(7))
+    }
+
+    fn closed() -> Answer {
+        Answer::Stale { text: "closed".into(), unprocessed: false }
     }
 
     fn worn_out() -> History {
@@ -192,9 +196,9 @@ mod tests {
 
     #[test]
     fn a_stale_connection_is_believed_once() {
-        assert!(matches!(after(Answer::Stale("closed".into()), History::default()), Decision::Resend(_)));
+        assert!(matches!(after(closed(), History::default()), Decision::Resend(_)));
         let again = History { failures: 0, resent: true };
-        assert!(matches!(after(Answer::Stale("closed".into()), again), Decision::Retry(..)));
+        assert!(matches!(after(closed(), again), Decision::Retry(..)));
     }
 
     #[test]

@@ -131,6 +131,10 @@ fn passing(status: u16) -> Answer {
     Answer::Passing(Trouble::Refused(refusal(status)))
 }
 
+fn closed() -> Answer {
+    Answer::Stale { text: "closed".into(), unprocessed: false }
+}
+
 fn lost() -> Answer {
     Answer::Passing(Trouble::no_answer("connection reset"))
 }
@@ -280,7 +284,7 @@ async fn mixed_faults_fail_no_key() {
                     0 => passing(500),
                     1 => passing(503),
                     2 | 3 => lost(),
-                    4 => Answer::Stale("closed".into()),
+                    4 => closed(),
                     _ => Answer::Success,
                 };
                 (latency, answer)
@@ -320,8 +324,7 @@ async fn without_an_answer_the_state_is_unknown() {
 async fn a_stale_connection_costs_no_retry() {
     let mut lab = lab(20);
     lab.options.retry.retries = 0;
-    let outcome =
-        lab.run(|_, nth| (LATENCY, if nth == 1 { Answer::Stale("closed".into()) } else { Answer::Success })).await;
+    let outcome = lab.run(|_, nth| (LATENCY, if nth == 1 { closed() } else { Answer::Success })).await;
     assert_eq!(outcome.count(Status::Deleted), 20);
 }
 
@@ -377,7 +380,7 @@ async fn a_pause_beyond_the_limit_ends_the_job() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_waited_out_with_probes() {
-    for answer in [lost(), Answer::Stale("closed".into()), passing(503)] {
+    for answer in [lost(), closed(), passing(503)] {
         wait_out_an_outage(answer).await;
     }
 }

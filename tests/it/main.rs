@@ -20,6 +20,7 @@ mod formats;
 mod grid;
 mod guards;
 mod house;
+mod http2;
 mod instant;
 mod isolated;
 mod lab;

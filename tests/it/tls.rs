@@ -10,8 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::lab::{Lab, TOKEN};
 
-const LOOPBACK: &[u8] = include_bytes!("../../src/api/testdata/loopback.pem");
-const LOOPBACK_KEY: &[u8] = include_bytes!("../../src/api/testdata/loopback.key.pem");
+pub(super) const LOOPBACK: &[u8] = include_bytes!("../../src/api/testdata/loopback.pem");
+pub(super) const LOOPBACK_KEY: &[u8] = include_bytes!("../../src/api/testdata/loopback.key.pem");
 pub(super) const STRANGER: &[u8] = include_bytes!("../../src/api/testdata/stranger.pem");
 
 /// Serves for both calls of a job: the namespace, and a delete.

@@ -140,7 +140,7 @@ fn said(kind: Kind, answer: &Answer) -> Said {
         Answer::DailyLimit(_) | Answer::Fatal(..) => Said::Fatal,
         Answer::Passing(Trouble::Refused(_)) => Said::Failing,
         Answer::Passing(Trouble::NoAnswer(_) | Trouble::Unexpected(_)) => Said::Nothing,
-        Answer::Stale(_) => Said::Stale,
+        Answer::Stale { .. } => Said::Stale,
     }
 }
 
@@ -381,7 +381,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         | Answer::DailyLimit(refusal)
         | Answer::Fatal(_, refusal)
         | Answer::Passing(Trouble::Refused(refusal)) => refusal.http_status,
-        Answer::Throttled { .. } | Answer::Passing(_) | Answer::Stale(_) => None,
+        Answer::Throttled { .. } | Answer::Passing(_) | Answer::Stale { .. } => None,
     };
     let reply = Reply { answer, http_status, quota };
     match request {
@@ -423,7 +423,7 @@ async fn attempt(server: &Shared, number: usize, kind: Kind, keys: &[String]) ->
         server.log.under_way.remove(&number);
         let (lost, stale) = (server.weather.lost_before, server.weather.stale);
         if server.one_in_a_thousand(stale) {
-            return told(Answer::Stale("the connection was closed".to_owned()));
+            return told(Answer::Stale { text: "the connection was closed".to_owned(), unprocessed: false });
         }
         server.one_in_a_thousand(lost)
     };

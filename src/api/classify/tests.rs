@@ -39,7 +39,7 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Passing(Trouble::Refused(_)) => "retry, else failed",
         Answer::Passing(Trouble::NoAnswer(_)) => "retry, else unknown",
         Answer::Passing(Trouble::Unexpected(_)) => "not the API",
-        Answer::Stale(_) => "stale",
+        Answer::Stale { .. } => "stale",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an earlier run wrote and had no time to report is told from what somebody else wrote since.
 
+use crate::api::Metadata;
 use crate::api::answer::{Answer, Reply};
-use crate::api::{MAX_VALUE_BYTES, Metadata, Room};
 use crate::backup::Entry;
 use crate::pipeline::call::Failed;
 
@@ -23,9 +23,8 @@ impl Run<'_> {
     /// Compares what is there with the record: its value and expiration, then its metadata, one request each.
     pub(super) async fn compare(&mut self, item: &Item) -> Result<Held, Failed> {
         let (Some(client), Ok(entry)) = (self.client.clone(), Entry::read(&item.json)) else { return Ok(Held::Other) };
-        let room = Room::new(MAX_VALUE_BYTES);
         let value = self.patiently(async || {
-            let (reply, value) = client.value(&item.key, &room).await;
+            let (reply, value) = client.value(&item.key).await;
             known(reply).map(|()| value)
         });
         let Some(value) = value.await? else { return Ok(Held::Nothing) };

@@ -177,7 +177,7 @@ impl Run<'_> {
 fn is_about_keys(answer: &Answer) -> bool {
     match answer {
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::Passing(_) => true,
-        Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..) | Answer::Stale(_) => false,
+        Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..) | Answer::Stale { .. } => false,
     }
 }
 

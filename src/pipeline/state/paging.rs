@@ -155,7 +155,7 @@ impl State {
         let counts = history.failures == 0 || !self.entrance().has_fresh();
         match sign_of(&reply.answer, history.resent, counts) {
             Some(sign) => self.observe(sign, probe, now),
-            None if probe && matches!(reply.answer, Answer::Stale(_)) => {
+            None if probe && matches!(reply.answer, Answer::Stale { .. }) => {
                 self.outage.probe_was_cut_off(now);
                 self.tell_of_outage(true, now);
             }

@@ -183,7 +183,7 @@ impl State {
                 }
                 self.observe_stage(sign, read, probe, now);
             }
-            None if probe && matches!(answer, Answer::Stale(_)) => {
+            None if probe && matches!(answer, Answer::Stale { .. }) => {
                 self.outage.probe_was_cut_off(now);
                 self.tell_of_outage(true, now);
             }
@@ -358,8 +358,8 @@ pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Opt
         }
         Answer::Passing(_) => Some(Sign::Down { first_attempt }),
         // A second time in a row it is no accident of keep-alive.
-        Answer::Stale(_) if resent => Some(Sign::Down { first_attempt }),
-        Answer::Stale(_) | Answer::Throttled { .. } => None,
+        Answer::Stale { .. } if resent => Some(Sign::Down { first_attempt }),
+        Answer::Stale { .. } | Answer::Throttled { .. } => None,
     }
 }
 

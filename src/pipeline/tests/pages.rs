@@ -186,7 +186,7 @@ async fn a_page_that_says_that_the_quota_is_used_up_is_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_is_asked_for_again() {
-    for answer in [passing(503), lost(), Answer::Stale("closed".into())] {
+    for answer in [passing(503), lost(), closed()] {
         let script = move |what: &str, nth| {
             (LATENCY, if what.starts_with("page") && nth == 1 { answer.clone() } else { Answer::Success })
         };

@@ -1,0 +1,88 @@
+//! Connections to one server that do nothing unasked: no redirect, no hidden retry, no proxy that cannot be used.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{ClientBuilder, Proxy};
+
+use crate::api::client::ClientError;
+use crate::api::proxy;
+use crate::api::tls::{self, TrustError};
+use crate::api::transport;
+use crate::api::url::Peer;
+
+/// A connection is given up sooner than a whole attempt.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+
+/// workerd closes a connection that was idle for 5 s: be quicker, so that no request meets the closing.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so. Without this a
+/// dead one is kept for ever.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How much of an answer is on its way before it is read, in bytes.
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// A client for `peer` with `settings`, that does nothing unasked. Sends nothing yet.
+pub(crate) fn connect(
+    peer: &Peer,
+    ca_file: Option<&Path>,
+    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        // By default a DELETE is sent again to wherever a redirect points, secrets included.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // By default some failures are repeated unseen, outside of our count and budget.
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true);
+    let builder = match proxy::for_peer(peer)? {
+        Some(url) => builder.proxy(Proxy::all(url).map_err(|error| ClientError::Build(transport::story(&error)))?),
+        // A proxy is not meant for this machine, and could not reach it.
+        None if peer.is_loopback => builder.no_proxy(),
+        // No variable applies; the proxy settings of macOS and Windows may.
+        None => builder,
+    };
+    let builder = tls::trust(settings(builder), peer, ca_file)?;
+    builder.build().map_err(|error| {
+        if tls::is_without_roots(&error) {
+            ClientError::Trust(TrustError::NoRoots)
+        } else {
+            ClientError::Build(transport::story(&error))
+        }
+    })
+}
+
+/// What all connections to the API have in common.
+pub(crate) struct Settings<'a> {
+    pub(crate) peer: &'a Peer,
+    pub(crate) ca_file: Option<&'a Path>,
+    /// How long one attempt may take.
+    pub(crate) timeout: Duration,
+    /// As many idle connections are kept.
+    pub(crate) concurrency: usize,
+}
+
+/// The client for the API, over HTTP/2 or HTTP/1.1 as the server prefers. Reads the certificates; connects to nothing yet.
+pub(crate) fn client(settings: &Settings<'_>) -> Result<reqwest::Client, ClientError> {
+    connect(settings.peer, settings.ca_file, |builder| {
+        builder
+            .connect_timeout(settings.timeout.min(MAX_CONNECT))
+            .pool_idle_timeout(POOL_IDLE)
+            // Fewer, and connections are thrown away between two requests.
+            .pool_max_idle_per_host(settings.concurrency.max(1))
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE)
+            .http2_keep_alive_while_idle(true)
+            // So that large bodies that wait for memory do not hold up the other answers of the same connection.
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(connection_window(settings.concurrency))
+    })
+}
+
+/// Enough for as many answers, but no more than HTTP/2 has numbers for (RFC 9113, 6.9.1).
+fn connection_window(concurrency: usize) -> u32 {
+    let answers = u32::try_from(concurrency).unwrap_or(u32::MAX).saturating_add(1);
+    STREAM_WINDOW.saturating_mul(answers).min((1 << 31) - 1)
+}
