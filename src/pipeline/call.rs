@@ -151,7 +151,7 @@ impl Calls {
                     Ok((wait, verdict))
                 }
                 Decision::Resend(verdict) => {
-                    history.resent = true;
+                    history.resent += 1;
                     Ok((Duration::ZERO, verdict))
                 }
                 Decision::Pause(asked, verdict) => {

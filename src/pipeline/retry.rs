@@ -108,9 +108,20 @@ pub enum Decision {
 pub struct History {
     /// Attempts that failed for a reason that passes, and count.
     pub failures: u32,
-    /// Whether it was already sent again because a kept-alive connection was closed.
-    pub resent: bool,
+    /// How often it was sent again because the connection was closed.
+    pub resent: u32,
 }
+
+impl History {
+    /// Whether a request that met a closed connection costs no retry: if the server says that it did not process it, several
+    /// times, because one connection carries many requests; otherwise once, because the second is no accident of keep-alive.
+    pub fn allows_resend(&self, unprocessed: bool) -> bool {
+        self.resent < if unprocessed { MAX_UNPROCESSED } else { 1 }
+    }
+}
+
+/// So many refusals in a row of one request to a server that answers others are no accident either.
+const MAX_UNPROCESSED: u32 = 32;
 
 /// Decides about one answer.
 pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
@@ -129,9 +140,10 @@ pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut 
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
         Answer::Passing(trouble) => retry(trouble, rng),
-        // A second time in a row it is no accident of keep-alive.
-        Answer::Stale { text, .. } if history.resent => retry(Trouble::no_answer(text), rng),
-        Answer::Stale { text, .. } => Decision::Resend(Verdict::unanswered(text)),
+        Answer::Stale { text, unprocessed } if history.allows_resend(unprocessed) => {
+            Decision::Resend(Verdict::unanswered(text))
+        }
+        Answer::Stale { text, .. } => retry(Trouble::no_answer(text), rng),
     }
 }
 
@@ -161,7 +173,7 @@ mod tests {
     }
 
     fn worn_out() -> History {
-        History { failures: 8, resent: true }
+        History { failures: 8, resent: MAX_UNPROCESSED }
     }
 
     #[test]
@@ -197,8 +209,11 @@ mod tests {
     #[test]
     fn a_stale_connection_is_believed_once() {
         assert!(matches!(after(closed(), History::default()), Decision::Resend(_)));
-        let again = History { failures: 0, resent: true };
-        assert!(matches!(after(closed(), again), Decision::Retry(..)));
+        let again = |resent| History { failures: 0, resent };
+        assert!(matches!(after(closed(), again(1)), Decision::Retry(..)));
+        let refused = || Answer::Stale { text: "refused".into(), unprocessed: true };
+        assert!(matches!(after(refused(), again(MAX_UNPROCESSED - 1)), Decision::Resend(_)));
+        assert!(matches!(after(refused(), again(MAX_UNPROCESSED)), Decision::Retry(..)));
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl State {
         let (attempts, history) = (paging.attempts, paging.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.
         let counts = history.failures == 0 || !self.entrance().has_fresh();
-        match sign_of(&reply.answer, history.resent, counts) {
+        match sign_of(&reply.answer, history, counts) {
             Some(sign) => self.observe(sign, probe, now),
             None if probe && matches!(reply.answer, Answer::Stale { .. }) => {
                 self.outage.probe_was_cut_off(now);
@@ -178,7 +178,7 @@ impl State {
                 paging.due = Some(now + wait);
                 self.events.push(Event::Retrying);
             }
-            Decision::Resend(_) => paging.history.resent = true,
+            Decision::Resend(_) => paging.history.resent += 1,
             Decision::Pause(..) => {}
             Decision::Stop(stop, _) if is_fatal => self.suspend_page(stop),
             Decision::Stop(stop, _) => self.stop(stop, now),

@@ -167,10 +167,10 @@ impl State {
 
     /// What the answer says of the server.
     pub(super) fn see_sign(&mut self, answer: &Answer, batch: &mut [Work], read: bool, probe: bool, now: Instant) {
-        let resent = batch.iter().any(|work| work.history.resent);
+        let history = batch.iter().map(|work| work.history).max_by_key(|history| history.resent).unwrap_or_default();
         // Many keys that fail together are no key's own trouble.
         let first_attempt = batch.len() > 1 || batch.iter().any(|work| !work.judged);
-        match sign_of(answer, resent, first_attempt) {
+        match sign_of(answer, history, first_attempt) {
             Some(sign) => {
                 match (sign, answer) {
                     (Sign::Alive, Answer::Fatal(..)) => {}
@@ -215,7 +215,7 @@ impl State {
                 self.put_off(work, wait, now);
             }
             Decision::Resend(verdict) => {
-                work.history.resent = true;
+                work.history.resent += 1;
                 work.last = Some(Box::new(verdict));
                 self.queue(&work).push_again(work);
             }
@@ -253,8 +253,7 @@ impl State {
             return;
         };
         self.hear(&reply.quota, permit, now);
-        let resent = check && self.access.failures > 0;
-        let history = History { resent, ..History::default() };
+        let history = History { resent: if check { self.access.failures } else { 0 }, ..History::default() };
         let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
         match decision {
             Decision::Pause(asked, verdict) => {
@@ -351,14 +350,13 @@ fn refused_namespace(verdict: &Verdict) -> Stop {
 }
 
 /// What an answer says about the server; nothing where the connection or the quota was the matter.
-pub(super) fn sign_of(answer: &Answer, resent: bool, first_attempt: bool) -> Option<Sign> {
+pub(super) fn sign_of(answer: &Answer, history: History, first_attempt: bool) -> Option<Sign> {
     match answer {
         Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
             Some(Sign::Alive)
         }
         Answer::Passing(_) => Some(Sign::Down { first_attempt }),
-        // A second time in a row it is no accident of keep-alive.
-        Answer::Stale { .. } if resent => Some(Sign::Down { first_attempt }),
+        Answer::Stale { unprocessed, .. } if !history.allows_resend(*unprocessed) => Some(Sign::Down { first_attempt }),
         Answer::Stale { .. } | Answer::Throttled { .. } => None,
     }
 }
