@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_on_this_machine_is_not_the_servers_fault() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let answer = classify(Stage::Connecting, &within(io::Error::from(errno)));
+            let Answer::Passing(Trouble::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };
+            assert!(refusal.message.contains("ulimit -n"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
     fn a_story_says_each_cause_once() {
         assert_eq!(story(&distrust()), "error sending request: client error: invalid peer certificate: Expired");
         assert_eq!(

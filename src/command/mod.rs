@@ -5,7 +5,7 @@
 //!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
-//! - `answering`: each request of the pipeline, carried out.
+//! - `answering`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
 //! - `limits`: what a namespace's mode means for a job.
 //! - `earlier`: which requests earlier runs of a job sent.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
@@ -27,6 +27,7 @@ mod closing;
 mod config;
 pub mod confirm;
 mod delete;
+mod descriptors;
 mod dry_run;
 mod dry_run_listing;
 mod earlier;
@@ -97,13 +98,16 @@ pub enum Task {
 /// [`Error`], which knows its exit code. A job that ran, whatever came of it, is no error.
 pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
-        Task::Delete(job) => match job.mode {
-            Mode::DryRun => match &job.keys {
-                Keys::Inputs(inputs) => dry_run::run(&job, inputs),
-                Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
-            },
-            Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
-        },
+        Task::Delete(mut job) => {
+            job.concurrency = descriptors::fit(job.concurrency);
+            match job.mode {
+                Mode::DryRun => match &job.keys {
+                    Keys::Inputs(inputs) => dry_run::run(&job, inputs),
+                    Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
+                },
+                Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
+            }
+        }
         Task::List(job) => list::run(&job, screen),
         Task::Restore(job) => restore::run(&job, screen),
         Task::Namespaces(job) => namespaces::run(&job),

@@ -123,5 +123,3 @@ fn a_server_that_closes_connections_after_ten_requests_costs_no_retry() {
         assert_eq!(done.summary()["deleted"], 500, "{end:?}: {}", done.stdout);
     }
 }
-
-/// The same where nothing but HTTP/2 is spoken: requests are turned away, and none of them costs a retry.

@@ -13,6 +13,7 @@ mod bulk;
 mod check;
 mod config;
 mod delete;
+mod descriptors;
 mod disk;
 mod docs;
 mod dry_run;
