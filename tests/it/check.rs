@@ -26,7 +26,11 @@ fn a_dry_run_tells_planned_from_absent_and_changes_nothing() {
     let done = lab.kvsweep(dry).args(["--overwrite"]).run().code(3);
     assert!(done.stdout.contains("planned  600") && done.stdout.contains("absent   300"), "{}", done.stdout);
     assert!(done.stdout.contains("nothing was deleted") && done.stdout.contains("one by one"), "{}", done.stdout);
-    assert_eq!(lab.server.requests(), 1 + 9, "the namespace, and a request for a hundred keys");
+    assert_eq!(
+        lab.server.requests(),
+        1 + 9 + 300,
+        "the namespace, one for a hundred keys, and one for each that is absent"
+    );
     assert_eq!((lab.server.len(), calls(&lab, "DELETE").len()), (601, 0));
     let again = lab.kvsweep(dry).args(["--overwrite", "--json"]).run().code(3);
     let plan = &again.summary()["plan"];
@@ -58,6 +62,23 @@ fn what_is_not_there_gets_no_delete() {
         assert!(rows.iter().filter(|row| row.status == "absent").all(|row| row.error.contains("no delete was sent")));
         assert_eq!(lab.deletes().len(), if bulk { 0 } else { 400 });
     }
+}
+
+/// Cloudflare's runtime answers `null` for names that a JavaScript object keeps in another place.
+#[test]
+fn a_null_among_several_is_confirmed_before_the_key_is_absent() {
+    let lost = ["0", "4294967294", "__proto__"];
+    let nulls: serde_json::Map<_, _> =
+        lost.iter().chain(&["gone"]).map(|name| ((*name).to_owned(), serde_json::Value::Null)).collect();
+    let body = serde_json::json!({"success": true, "errors": [], "messages": [], "result": {"values": nulls}});
+    let second = Fault::new(When::Nth(2..=2), Canned::raw(200, body.to_string()).into()).everywhere();
+    let lab = Lab::with(SandboxOptions { faults: vec![second], ..SandboxOptions::default() });
+    lab.server.preload(lost);
+    lab.write("keys.txt", lost.join("\n") + "\ngone\n");
+    let done = lab.delete(["keys.txt", "--check", "--report", "r.csv", "--json"]).run().code(0);
+    assert_eq!((&done.summary()["deleted"], &done.summary()["absent"]), (&3.into(), &1.into()));
+    assert_eq!(lab.rows("r.csv").into_iter().find(|row| row.status == "absent").expect("a row").key, "gone");
+    assert!(lab.server.is_empty());
 }
 
 #[test]

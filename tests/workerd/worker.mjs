@@ -175,10 +175,12 @@ async function listKeys(kv, query) {
 
 async function bulkGet(kv, request) {
   const { keys, type = 'text', withMetadata = false } = await body(request, MAX_BULK_GET, (parsed) => parsed?.keys);
-  const values = {};
   const found = await ask(() => kv.getWithMetadata(keys, type));
+  // An object with a prototype would lose `__proto__`, and the binding's own read of many keys loses names too.
+  const values = Object.create(null);
   for (const key of keys) {
-    const { value, metadata } = found.get(key) ?? { value: null };
+    const entry = found.get(key);
+    const { value, metadata } = entry?.value == null ? await ask(() => kv.getWithMetadata(key, type)) : entry;
     if (value === null || !withMetadata) {
       values[key] = value;
     } else {

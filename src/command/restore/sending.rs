@@ -36,7 +36,7 @@ impl Run<'_> {
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
             let before = self.calls.totals.requests;
             let presence = self.patiently(async || match client.presence(&keys).await {
-                (Reply { answer: Answer::Success | Answer::Absent(_), .. }, found) => Ok(found),
+                (Reply { answer: Answer::Success, .. }, found) => Ok(found),
                 (reply, _) => Err(reply),
             });
             let presence = presence.await;
