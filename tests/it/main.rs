@@ -26,6 +26,7 @@ mod instant;
 mod isolated;
 mod lab;
 mod list;
+mod memory;
 mod messages;
 mod names;
 mod openapi;
