@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -46,12 +46,14 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// Reads an answer's headers; dates count from `now`.
+    /// Reads an answer's headers. Dates count from the server's own `Date`, because its clock and ours may differ; without
+    /// one from `now`.
     pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
         let texts = |name: &HeaderName| -> Vec<&str> {
             let values = headers.get_all(name).iter();
             values.filter_map(|value| value.to_str().ok()).collect()
         };
+        let now = texts(&DATE).iter().find_map(|value| httpdate::parse_http_date(value).ok()).unwrap_or(now);
         let retry_after = texts(&RETRY_AFTER).iter().find_map(|value| parse_retry_after(value, now));
         let limits = texts(&RATELIMIT);
         // Without limits a policy says nothing; many answers have neither.

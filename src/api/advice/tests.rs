@@ -31,6 +31,20 @@ fn advice(lines: &[(&str, &str)]) -> Advice {
 }
 
 #[test]
+fn a_date_counts_from_the_servers_own_clock() {
+    let wait = |date: &str| {
+        let lines = [("date", date), ("retry-after", "Tue, 24 Nov 2026 05:02:05 GMT")];
+        advice(&lines[usize::from(date.is_empty())..]).retry_after.map(|wait| wait.as_secs())
+    };
+    // The server's clock is two hours ahead of ours.
+    assert_eq!(wait("Tue, 24 Nov 2026 05:00:00 GMT"), Some(125));
+    assert_eq!(wait("Tue, 24 Nov 2026 05:02:05 GMT"), None);
+    for none in ["", "today"] {
+        assert_eq!(wait(none), Some(7_325), "{none:?}");
+    }
+}
+
+#[test]
 fn retry_after_is_seconds_or_a_date() {
     for (value, seconds) in [
         ("1", Some(1)),
