@@ -46,6 +46,9 @@ const AMPLE: (f64, f64) = (1.0 / 3.0, 2.0);
 /// More policies than this are not kept: a server has two or three.
 const MOST_POLICIES: usize = 8;
 
+/// A larger quota is not counted, at 16 bytes a request: what is left of it still is a limit.
+const MOST_COUNTED: u32 = 100_000;
+
 /// One line of what the server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct News<'a> {
@@ -142,7 +145,10 @@ impl Policy {
         let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
         Self {
             name: news.name.to_owned(),
-            own: news.policy.map(|rate| (rate, Window::after(rate, before))),
+            own: news
+                .policy
+                .filter(|rate| rate.count().get() <= MOST_COUNTED)
+                .map(|rate| (rate, Window::after(rate, before))),
             share: 1.0,
             kept_by_us: news.policy.is_some_and(keeps),
             remaining: news.remaining,

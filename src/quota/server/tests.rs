@@ -232,6 +232,25 @@ fn a_policy_that_was_named_once_does_not_cost_memory_for_every_request() {
 }
 
 #[test]
+fn policies_take_a_fixed_amount_of_memory_whatever_a_server_names() {
+    let now = Instant::now();
+    let mut server = Server::default();
+    for (index, count) in [10_000_000, MOST_COUNTED + 1, MOST_COUNTED, 500].into_iter().cycle().take(1_000).enumerate()
+    {
+        let name = format!("policy-{index}");
+        let policy = Rate::new(count, Duration::from_hours(24));
+        server.observe(News { name: &name, remaining: 1, reset_after: MS, policy }, &[], now, 0, now);
+    }
+    (0..2 * MOST_COUNTED).for_each(|_| server.answered(now));
+    assert_eq!(server.policies.len(), MOST_POLICIES);
+    let held = server.policies.iter_mut().filter_map(|policy| policy.own.as_mut()).map(|(_, own)| own.used(0, now));
+    assert!(held.sum::<usize>() <= MOST_POLICIES * MOST_COUNTED as usize);
+    assert!(server.policies[0].own.is_none() && server.policies[2].own.is_some());
+    // One that is not counted is still kept to.
+    assert_eq!(server.policies[0].most_in_flight(true), 1);
+}
+
+#[test]
 fn a_server_that_allows_less_than_we_were_told_is_believed() {
     let (told, real) = (Rate::new(1_000, MS * 10_000).unwrap(), Rate::new(300, MS * 10_000).unwrap());
     for seed in 0..5 {
