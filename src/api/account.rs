@@ -67,13 +67,12 @@ pub struct TokenStatus {
 }
 
 /// What the API says of a token to who may read it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenDetails {
     /// Its name, for people; may hold any character.
-    pub name: String,
-    /// What it may do.
-    #[serde(default)]
-    pub policies: Vec<Policy>,
+    pub name: Option<String>,
+    /// What it may do; `None` if the response does not say, or not in a known form.
+    pub policies: Option<Vec<Policy>>,
 }
 
 /// A rule of what a token may do; its texts may hold any character.
@@ -165,7 +164,7 @@ impl AccountClient {
     /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
     pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
         self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", |body| {
-            result(body, self.http.credentials())
+            details(body, self.http.credentials())
         })
         .await
     }
@@ -197,6 +196,16 @@ fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result
     let mut result: Value = envelope::result(body)?;
     credentials.sanitize(&mut result);
     serde_json::from_value(result).map_err(|error| error.to_string())
+}
+
+/// That a token exists is known by then: a response that says nothing more leaves the rest unknown.
+fn details(body: &[u8], credentials: &Credentials) -> Result<TokenDetails, String> {
+    let Value::Object(mut token) = result::<Value>(body, credentials)? else { return Ok(TokenDetails::default()) };
+    let mut member = |name| token.remove(name).unwrap_or_default();
+    Ok(TokenDetails {
+        name: serde_json::from_value(member("name")).ok(),
+        policies: serde_json::from_value(member("policies")).ok(),
+    })
 }
 
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenId, D::Error> {
@@ -255,25 +264,41 @@ mod tests {
                 "permission_groups":[{{"id":"1","name":"{SECRET}"}},{{"id":"{SECRET}"}}],
                 "resources":{{"{SECRET}":"*","b":{{"{long}":"{SECRET}","{long}2":1}}}}}}]}}}}"#
         );
-        let details: TokenDetails = result(body.as_bytes(), &Credentials::token(SECRET).unwrap()).unwrap();
+        let details = details(body.as_bytes(), &Credentials::token(SECRET).unwrap()).unwrap();
         assert!(!format!("{details:?}").contains(SECRET), "{details:?}");
-        let policy = &details.policies[0];
-        let texts = policy.permission_groups.iter().chain(&policy.resources).chain([&details.name, &policy.effect]);
+        let (name, policies) = (details.name.clone().unwrap(), details.policies.clone().unwrap());
+        let policy = &policies[0];
+        let texts = policy.permission_groups.iter().chain(&policy.resources).chain([&name, &policy.effect]);
         assert!(texts.map(String::len).max() == Some(1_024), "{details:?}");
     }
 
     #[test]
+    fn what_is_not_said_of_a_token_is_unknown() {
+        for told in ["{}", "null", "[]", r#"{"name":7,"policies":{}}"#, r#"{"policies":[{"effect":"allow"}]}"#] {
+            let body = format!(r#"{{"success":true,"result":{told}}}"#);
+            assert_eq!(
+                details(body.as_bytes(), &Credentials::token(SECRET).unwrap()),
+                Ok(TokenDetails::default()),
+                "{told}"
+            );
+        }
+        assert!(details(b"<html>", &Credentials::token(SECRET).unwrap()).is_err());
+    }
+
+    #[test]
     fn policies_are_read() {
-        let details: TokenDetails = result(
+        let details = details(
             br#"{"success":true,"result":{"id":"x","name":"sweep","status":"active","policies":[{"id":"p","effect":"allow",
                 "permission_groups":[{"id":"1","name":"Workers KV Storage Write"},{"id":"2","meta":{}}],
                 "resources":{"com.cloudflare.api.account.a":"*","com.cloudflare.api.account.b":{"zone.c":"*"}}}]}}"#,
             &Credentials::token(SECRET).unwrap(),
         )
         .unwrap();
-        assert_eq!(details.policies[0].permission_groups, ["Workers KV Storage Write", "2"]);
+        let policy = &details.policies.unwrap()[0];
+        assert_eq!((details.name.as_deref(), policy.permission_groups.len()), (Some("sweep"), 2));
+        assert_eq!(policy.permission_groups, ["Workers KV Storage Write", "2"]);
         assert_eq!(
-            details.policies[0].resources,
+            policy.resources,
             ["com.cloudflare.api.account.a", r#"com.cloudflare.api.account.b: {"zone.c":"*"}"#]
         );
     }

@@ -29,6 +29,7 @@ pub struct NamespacesJob {
 /// Lists them, sorted by title.
 pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
     let client = client(&job.access, &job.patience)?;
+    tracing::info!("listing the namespaces of account {} at {}", job.account, job.access.base_url);
     let found = ask(&job.patience, async |calls| all(calls, &client, &job.account).await)?;
     let mut namespaces = match found {
         Ok(namespaces) => namespaces,

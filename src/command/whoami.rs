@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::api::{AccountClient, Credentials, Owner, Policy, TokenStatus, User};
+use crate::api::{AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::StopReason;
@@ -57,7 +57,7 @@ struct Token {
     status: String,
     expires_on: Option<String>,
     not_before: Option<String>,
-    /// `None` where it may not read them.
+    /// `None` where it may not read them, or the response does not say.
     name: Option<String>,
     policies: Option<Vec<Policy>>,
 }
@@ -85,6 +85,7 @@ struct Namespace {
 /// Asks, and says what was found.
 pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     let api = client(&job.access, &job.patience)?;
+    tracing::info!("checking the credentials at {}", job.access.base_url);
     let mut found = Found::default();
     let mut usage = None;
     let looked = ask(&job.patience, async |calls| match look(job, &api, calls, &mut found).await {
@@ -179,7 +180,7 @@ async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &
     };
     let details = calls.make("the token's policies", || api.token(&owner, &status.id)).await;
     let details = heard(details.map_err(|failed| stop(failed, "the token's policies")))?.ok();
-    let (name, policies) = details.map(|details| (details.name, details.policies)).unzip();
+    let TokenDetails { name, policies } = details.unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
     let TokenStatus { id, status, expires_on, not_before } = status;
     found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
@@ -282,7 +283,7 @@ impl Found {
             }
             Some(_) => "its policies do not name Workers KV Storage Write (Edit in the dashboard), which it needs",
             None if self.user.is_some() => "as far as the user's roles go; only a delete shows",
-            None => "cannot be seen (the token may not read its own policies); only a delete shows",
+            None => "cannot be seen (the token's policies cannot be read); only a delete shows",
         }
     }
 }

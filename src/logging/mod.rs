@@ -1,8 +1,8 @@
 //! The log on stderr: how much of it, in which form, and the gate that every line passes.
 //!
 //! A line of the log takes the progress bar off the screen while it is written, and no character of it can move
-//! the cursor or hide text. Other crates are never heard below warnings: what `hyper` and `h2` say in detail
-//! includes headers, and with them secrets.
+//! the cursor or hide text. Other crates are not heard below warnings, but for the connections of `hyper_util`, which hold no
+//! header: what others say in detail may include headers, and with them secrets.
 
 mod gate;
 
@@ -34,9 +34,9 @@ pub enum Verbosity {
     Normal,
     /// `-v`: what the job does, with times.
     Verbose,
-    /// `-vv`: every decision, with the module that took it.
+    /// `-vv`: every request, with the module that says so.
     Debug,
-    /// `-vvv`: everything.
+    /// `-vvv`: the libraries' connections too.
     Trace,
 }
 
@@ -107,7 +107,11 @@ fn filter(verbosity: Verbosity) -> Targets {
         Verbosity::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
         Verbosity::Trace => (LevelFilter::TRACE, LevelFilter::WARN),
     };
-    Targets::new().with_target(env!("CARGO_CRATE_NAME"), ours).with_default(others)
+    let connections = if verbosity == Verbosity::Trace { LevelFilter::DEBUG } else { others };
+    Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), ours)
+        .with_target("hyper_util", connections)
+        .with_default(others)
 }
 
 /// RFC 3339 in UTC, with milliseconds.

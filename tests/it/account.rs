@@ -181,6 +181,56 @@ fn a_token_says_what_it_is_and_nothing_is_changed() {
     whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
 }
 
+/// Nothing more is known then, and that is no reason to ask again.
+#[test]
+fn a_token_whose_policies_come_back_empty_is_valid_and_its_permission_unknown() {
+    let lab = with_identity(Identity::default());
+    let empty = Canned::raw(200, json!({"success": true, "errors": [], "messages": [], "result": {}}).to_string());
+    lab.server.set_faults([Fault::new(When::Nth(2..=2), empty.into()).everywhere()]);
+    let done = whoami(&lab, &["--json"]).run().code(0);
+    let json = done.summary();
+    assert_eq!((&json["token"]["status"], &json["token"]["policies"]), (&json!("active"), &Value::Null));
+    assert_eq!(lab.server.requests(), 4, "{}", done.stderr);
+    lab.server.set_faults([]);
+    assert!(whoami(&lab, &[]).run().code(0).stdout.contains("deleting   cannot be seen"));
+}
+
+#[test]
+fn single_calls_are_logged_as_those_of_a_job_are() {
+    let lab = with_identity(Identity::default());
+    let busy = Canned::error(503, None, "busy").with_header("cf-ray", "0123456789abcdef-LHR");
+    for (args, path, start) in [
+        (
+            &["namespaces"][..],
+            format!("/accounts/{ACCOUNT}/storage/kv/namespaces"),
+            format!("namespaces of account {ACCOUNT}"),
+        ),
+        (
+            &["whoami"],
+            "/user/tokens/verify".to_owned(),
+            format!("checking the credentials at {}", lab.server.base_url()),
+        ),
+    ] {
+        let run = |level: &[&str]| {
+            lab.server.set_faults([Fault::new(When::Nth(1..=1), busy.clone().into()).everywhere()]);
+            lab.kvsweep(args).args(level).run().code(0).stderr
+        };
+        let plain = run(&[]);
+        assert!(plain.lines().count() == 1 && plain.contains("trying again in"), "{plain}");
+        let verbose = run(&["-v"]);
+        assert!(verbose.contains(&start) && verbose.contains("trying again") && !verbose.contains("GET"), "{verbose}");
+        for level in ["-vv", "-vvv"] {
+            let log = run(&[level]);
+            let line = format!("GET /client/v4{path}: HTTP 503 in ");
+            let line = log.lines().find(|text| text.contains(&line)).unwrap_or_else(|| panic!("{log}"));
+            assert!(line.contains(" ms, cf-ray \"0123456789abcdef-LHR\""), "{line}");
+            assert!(log.lines().filter(|line| line.contains("kvsweep::api::http: GET ")).count() > 1, "{log}");
+            assert!(log.contains(&start) && !log.contains(TOKEN), "{log}");
+            assert_eq!(level == "-vvv", log.contains("hyper_util"), "{log}");
+        }
+    }
+}
+
 #[test]
 fn a_token_of_an_account_is_verified_there_and_shows_its_policies() {
     let permissions = vec!["Workers KV Storage Read".to_owned(), "Workers KV Storage Write".to_owned()];
