@@ -33,6 +33,7 @@ mod openapi;
 mod outage;
 mod plan;
 mod prefix;
+mod proxy;
 mod publish;
 mod quota;
 mod readme;
