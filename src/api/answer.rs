@@ -48,7 +48,7 @@ pub enum Answer {
     Stale {
         /// What happened.
         text: String,
-        /// The server did not process the request, and said so: REFUSED_STREAM, or GOAWAY with an earlier last stream (RFC 9113,
+        /// The server did not process the request, and said so: `REFUSED_STREAM`, or GOAWAY with an earlier last stream (RFC 9113,
         /// 8.7). Otherwise it may have.
         unprocessed: bool,
     },

@@ -124,9 +124,10 @@ impl Http {
         let status = received.as_ref().ok().map(|(head, ..)| head.status);
         if let Some(name) = name {
             let (millis, ray) = (started.elapsed().as_millis(), self.credentials.sanitized(ray.unwrap_or("none")));
-            match status {
-                Some(status) => tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {ray:?}"),
-                None => tracing::debug!("{name}: no response in {millis} ms"),
+            if let Some(status) = status {
+                tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {ray:?}");
+            } else {
+                tracing::debug!("{name}: no response in {millis} ms");
             }
         }
         let (head, body, received) = match received {

@@ -31,7 +31,7 @@ pub struct ProxyError {
 /// # Errors
 /// [`ProxyError`] if the variable that applies cannot be used.
 pub(crate) fn for_peer(peer: &Peer) -> Result<Option<Url>, ProxyError> {
-    find(peer, |name| env::var_os(name))
+    find(peer, env::var_os)
 }
 
 fn find(peer: &Peer, variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Option<Url>, ProxyError> {

@@ -45,7 +45,7 @@ fn answer(mut stream: &TcpStream) -> io::Result<()> {
         let (start, end) = (r#"{"success":true,"errors":[],"result":null,"messages":[""#, r#""]}"#);
         let length = LARGE + start.len() + end.len();
         write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{start}")?;
-        let piece = [b'x'; 64 << 10];
+        let piece = vec![b'x'; 64 << 10];
         for _ in 0..LARGE / piece.len() {
             stream.write_all(&piece)?;
         }

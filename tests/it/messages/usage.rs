@@ -46,6 +46,8 @@ fn wrong_usage_says_what_to_say_instead() {
     let https = ["--base-url", "https://api.example/client/v4"];
     let bare = delete(&https).env("SSL_CERT_FILE", "none.pem").env("SSL_CERT_DIR", "none");
     told.hear("this machine has no CA certificates", &lab, bare);
+    let socks = delete(&https).env("HTTPS_PROXY", "socks5://user:secret@proxy.example:1080");
+    told.hear("is not a usable proxy", &lab, socks);
 
     told.hear("none of the account's namespaces is titled", &lab, delete(&["--namespace", "Sessions"]));
     told.hear("namespaces are titled", &lab, delete(&["--namespace", "twice"]));

@@ -5,6 +5,23 @@ pub fn cannot_be_sent(name: &str) -> bool {
     name.is_empty() || name == "." || name == ".." || name.len() > 512
 }
 
+/// What a JavaScript object keeps in another place, or has anyway.
+pub const PROPERTIES: [&str; 13] = [
+    "0",
+    "1",
+    "007",
+    "-1",
+    "4294967294",
+    "4294967295",
+    "9007199254740993",
+    "__proto__",
+    "constructor",
+    "prototype",
+    "hasOwnProperty",
+    "toString",
+    "length",
+];
+
 /// Every class of name that something on the way treats specially, with a few that cannot be sent.
 pub fn awkward() -> Vec<String> {
     let mut names: Vec<String> = [
@@ -93,20 +110,6 @@ pub fn awkward() -> Vec<String> {
         "{}",
         "[]",
         "null",
-        // What a JavaScript object keeps in another place, or has anyway.
-        "0",
-        "1",
-        "007",
-        "-1",
-        "4294967294",
-        "4294967295",
-        "9007199254740993",
-        "__proto__",
-        "constructor",
-        "prototype",
-        "hasOwnProperty",
-        "toString",
-        "length",
         "http://example.com/",
         "@",
         ":",
@@ -114,6 +117,7 @@ pub fn awkward() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
+    names.extend(PROPERTIES.map(str::to_owned));
     names.extend(["k".repeat(512), "é".repeat(256), "🔑".repeat(128), "/".repeat(512), "\0".repeat(512)]);
     names.extend([".".to_owned(), "..".to_owned(), "k".repeat(513), "é".repeat(257)]);
     names
