@@ -19,8 +19,55 @@ list=$1
 folder=$2
 shift 2
 
-# A service manager signals this script and kvsweep; kvsweep finishes what is in flight, and its code is needed here.
-trap : HUP INT TERM
+# A signal to this script (as PID 1 of a container, too) is passed on to kvsweep as SIGTERM; kvsweep finishes what is in
+# flight, and its exit code is needed here.
+child=''
+received=''
+pending=''
+again=''
+forward() {
+    kill -TERM "$child" 2>/dev/null || true
+}
+on_signal() {
+    received=${received:-$1}
+    again=1
+    if [ -n "$child" ]; then
+        forward
+    else
+        pending=1
+    fi
+}
+trap 'on_signal 129' HUP
+trap 'on_signal 130' INT
+trap 'on_signal 143' TERM
+
+# Runs a command and sets `code`. A terminal sends SIGHUP and SIGINT to the command as well: it ignores them, because a
+# second signal would end it at once.
+run() {
+    code=''
+    (
+        trap '' HUP INT
+        exec "$@"
+    ) </dev/null &
+    child=$!
+    if [ -n "$pending" ]; then
+        forward
+    fi
+    again=1
+    while [ -n "$again" ]; do
+        again=''
+        ended=0
+        wait "$child" || ended=$?
+        # 127 the second time: the shell has forgotten it, and the first code was the true one.
+        if [ -z "$code" ] || [ "$ended" -ne 127 ]; then
+            code=$ended
+        fi
+    done
+    child=''
+    if [ "$code" -eq 143 ] && [ -n "$received" ]; then
+        code=$received
+    fi
+}
 
 say() {
     echo "cron.sh: $*" >&2
@@ -48,9 +95,11 @@ for keys in "$folder"/keys-*; do
     if [ -e "$folder/done-$day" ]; then
         continue
     fi
-    code=0
-    "${KVSWEEP:-kvsweep}" delete "$keys" --yes --resume --report "$folder/report-$day.csv" \
-        --failures "$folder/failures-$day.csv" --max-failures 5% "$@" </dev/null || code=$?
+    if [ -n "$received" ]; then
+        exit "$received"
+    fi
+    run "${KVSWEEP:-kvsweep}" delete "$keys" --yes --resume --report "$folder/report-$day.csv" \
+        --failures "$folder/failures-$day.csv" --max-failures 5% "$@"
     case $code in
     0)
         : >"$folder/done-$day"

@@ -19,8 +19,7 @@
 //! - [`backup`]: values on the disk before they are deleted, and back again.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
-//! - [`progress`], [`logging`], [`terminal`]: what people see; [`monitoring`]: who else is told.
-//! - [`progress`], [`logging`], [`terminal`]: what people see.
+//! - [`progress`], [`logging`], [`stderr`], [`terminal`]: what people see; [`monitoring`]: who else is told.
 //! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
 //! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`], [`text`]: the words that all of them use.
@@ -167,6 +166,7 @@ pub mod report;
 pub mod review;
 pub mod sandbox;
 pub mod shard;
+pub mod stderr;
 pub mod terminal;
 pub mod text;
 pub mod wrangler;

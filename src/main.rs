@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kvsweep::{cli, command, exit, logging, progress};
+use kvsweep::{cli, command, exit, logging, progress, stderr};
 use mimalloc::MiMalloc;
 
 /// Every request takes some sixty allocations, most of them the HTTP library's: a tenth fewer instructions a key than with
@@ -11,24 +11,33 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse_from(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => {
+    let code = run();
+    stderr::flush();
+    code.into()
+}
+
+fn run() -> exit::ExitCode {
+    // Before anything that may block.
+    let installed = command::install_signal_handlers();
+    // It reads profiles.
+    let cli = match command::interruptible(|| Ok(cli::parse_from(std::env::args_os()))) {
+        Ok(Ok(cli)) => cli,
+        Ok(Err(error)) => {
+            let code = exit::ExitCode::for_usage(&error);
             // Help that nobody reads to its end is no failure.
-            let _ = error.print();
-            return exit::ExitCode::for_usage(&error).into();
+            let printed = command::interruptible(move || Ok(error.print()));
+            return printed.map_or_else(|error| error.exit_code(), |_| code);
         }
+        Err(error) => return error.exit_code(),
     };
     let screen = progress::screen();
     if let Err(error) = logging::start(cli.log_options(), &screen) {
         tracing::error!("{error}");
-        return exit::ExitCode::Error.into();
+        return exit::ExitCode::Error;
     }
-    match cli::resolve::task(cli).and_then(|task| command::run(task, &screen)) {
-        Ok(code) => code.into(),
-        Err(error) => {
-            tracing::error!("{}", error.story());
-            error.exit_code().into()
-        }
-    }
+    let task = installed.and_then(|()| command::interruptible(|| cli::resolve::task(cli)));
+    task.and_then(|task| command::run(task, &screen)).unwrap_or_else(|error| {
+        tracing::error!("{}", error.story());
+        error.exit_code()
+    })
 }

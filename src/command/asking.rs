@@ -17,6 +17,7 @@ use crate::terminal::{Shown, duration};
 
 use super::closing::advice;
 use super::error::Error;
+use super::runtime::runtime;
 use super::signals;
 
 /// How a command asks that makes nothing but single calls.
@@ -71,15 +72,15 @@ pub(super) fn ask<T>(
     patience: &Patience,
     work: impl AsyncFnOnce(&mut Calls) -> Result<T, Stop>,
 ) -> Result<Result<T, Stop>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Error::system("start the runtime"))?.block_on(async {
-        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+    runtime()?.block_on(async {
+        let mut signals = signals::listen();
         let started = Instant::now();
         let mut calls = Calls::start(&patience.rates, patience.retry, patience.max_wait);
         let deadline = patience.deadline.map(|deadline| started + deadline);
         Ok(tokio::select! {
-            done = work(&mut calls) => done,
+            biased;
             Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+            done = work(&mut calls) => done,
             () = sleep_until(deadline.unwrap_or(started)), if deadline.is_some() => {
                 Err(Stop::new(StopReason::Deadline, "the deadline came"))
             }

@@ -10,11 +10,13 @@ use crate::outcome::{Status, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::Summary;
+use crate::stderr;
 use crate::terminal::{Shown, columns, counted};
 
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
 use super::preview::Preview;
+use super::signals;
 
 /// The width of what is printed where no terminal says its own.
 const WIDTH: usize = 120;
@@ -81,26 +83,27 @@ impl Closing<'_> {
 
     fn say_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
         let (code, summary) = (self.code(), self.summary());
+        signals::decide(code);
         if let Some(stop) = self.stop {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
         if self.job.json {
             let object = WithPlan { summary: &summary, plan: preview.map(Preview::value) };
             let json = serde_json::to_string(&object).map_err(io::Error::from);
-            print(io::stdout(), &[json.map_err(Error::system("write the summary"))?])?;
+            print_summary(Stream::Stdout, vec![json.map_err(Error::system("write the summary"))?]);
         }
         let wanted = !(self.job.quiet && code == ExitCode::Success);
         // Where stdout holds the report or the JSON, people are told on stderr; a script has the numbers already.
         match (self.job.json, self.job.report == ReportTo::Stdout) {
             _ if !wanted => {}
-            (true, _) => print(io::stderr(), &self.next_step(code))?,
+            (true, _) => print_summary(Stream::Stderr, self.next_step(code)),
             (false, true) => {
                 let lines = self.lines(&summary, preview, columns(io::stderr()), code);
-                print(io::stderr(), &lines)?;
+                print_summary(Stream::Stderr, lines);
             }
             (false, false) => {
                 let lines = self.lines(&summary, preview, columns(io::stdout()), code);
-                print(io::stdout(), &lines)?;
+                print_summary(Stream::Stdout, lines);
             }
         }
         Ok(code)
@@ -217,17 +220,45 @@ pub(super) fn shell_word(word: &str) -> String {
     if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
 }
 
-/// Prints lines; a reader that went away does not matter any more.
-pub(super) fn print(mut out: impl Write, lines: &[String]) -> Result<(), Error> {
+/// Where a summary goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Prints the summary of a job that has ended: whatever comes of that, its exit code stays.
+pub(super) fn print_summary(stream: Stream, lines: Vec<String>) {
     if lines.is_empty() {
-        return Ok(());
+        return;
     }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::system("write the summary")(error)),
-        _ => Ok(()),
+    if stream == Stream::Stderr {
+        stderr::flush();
+        // It never fails.
+        let _ = stderr::lines().write_all(text(&lines).as_bytes());
+    } else if let Err(error) = print(lines) {
+        tracing::warn!("the summary cannot be printed: {error}");
     }
+}
+
+/// Prints lines on stdout; a reader that went away does not matter any more, and one that takes nothing is waited for until
+/// the second signal.
+pub(super) fn print(lines: Vec<String>) -> io::Result<()> {
+    let write = move || {
+        let mut out = io::stdout().lock();
+        out.write_all(text(&lines).as_bytes()).and_then(|()| out.flush())
+    };
+    // Both may be one terminal, and the bar has to be gone.
+    stderr::flush();
+    match signals::to_the_end(write) {
+        Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        Some(_) => Ok(()),
+        None => Err(io::Error::new(io::ErrorKind::TimedOut, "stdout is not read")),
+    }
+}
+
+fn text(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
         ConfigJob::Show(settings) => settings.lines(),
         ConfigJob::Path(places) => places.iter().map(Place::line).collect(),
     };
-    print(io::stdout(), &lines)?;
+    print(lines).map_err(Error::system("write to stdout"))?;
     Ok(ExitCode::Success)
 }
 

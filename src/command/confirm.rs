@@ -7,7 +7,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
 use crate::key::{AccountId, NamespaceId};
+use crate::pipeline::Stop;
+use crate::stderr;
 use crate::terminal::{Shown, count, counted};
+
+use super::signals;
 
 /// How many keys are shown at most.
 pub(super) const SHOWN_KEYS: usize = 5;
@@ -69,7 +73,7 @@ pub enum ToType {
 }
 
 /// What came of the question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmation {
     /// The job may begin.
     Granted,
@@ -77,12 +81,14 @@ pub enum Confirmation {
     Declined,
     /// There is no terminal to ask on.
     NobodyToAsk,
+    /// A signal came instead of an answer.
+    Interrupted(Stop),
 }
 
 /// Asks on the controlling terminal, and waits for the answer without a time limit.
 ///
 /// Nobody is asked where stderr is no terminal: the job then runs unattended, or its messages would not be seen.
-/// Blocks the thread; until a signal handler is set up, Ctrl-C here ends the process.
+/// Blocks the thread until somebody answers or a signal comes.
 ///
 /// # Errors
 /// The terminal broke while it was asked.
@@ -93,7 +99,15 @@ pub fn ask(question: &Question, stderr_is_terminal: bool) -> io::Result<Confirma
     let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
         return Ok(Confirmation::NobodyToAsk);
     };
-    ask_on(question, BufReader::new(&terminal), &terminal)
+    // Warnings come before the question.
+    stderr::flush();
+    let (question, screen) = (question.clone(), terminal.try_clone()?);
+    let answered = signals::blocking(move || ask_on(&question, BufReader::new(&terminal), &terminal));
+    answered.unwrap_or_else(|stop| {
+        // Ctrl-C leaves the cursor after the prompt. The terminal may be gone.
+        let _ = (&screen).write_all(b"\n");
+        Ok(Confirmation::Interrupted(stop))
+    })
 }
 
 fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) -> io::Result<Confirmation> {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::OptionFuture;
@@ -36,12 +37,14 @@ use super::expected;
 use super::job::{Connection, Job, Mode, Question};
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
+use super::or_panicked;
 use super::outputs::{Opened, Ready};
 use super::pages::{NamespacePages, next_page};
 use super::preflight;
 use super::preview::Preview;
 use super::reading::Broken;
 use super::rehearsal::Rehearsal;
+use super::runtime::runtime;
 use super::signals;
 use super::telling::Teller;
 use super::ticking::ticking;
@@ -51,7 +54,7 @@ mod look;
 mod outlining;
 mod question;
 
-use look::{Supply, look};
+use look::{Look, Supply, look};
 use outlining::{Flawed, outlined};
 use question::ask;
 
@@ -68,20 +71,19 @@ const ROWS: usize = 16_384;
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
 /// Looks at the input, asks, deletes, and says what came of it, to others too.
-pub(super) fn run(job: &Job, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let mut watch = Watch::new(job)?;
-    let ended = carry_out(job, screen, &mut watch);
+pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut watch = Watch::new(job);
+    let ended = or_panicked(|| carry_out(job, screen, &mut watch));
     watch.end(&ended);
     ended
 }
 
-fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
-    let opened = Opened::new(job)?;
-    watch.begin();
-    if let Some((journal, report)) = &opened.journal {
-        warn_of_age(journal, report);
-    }
-    let mut look = look(job, opened.journal.clone())?;
+fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
+    let (opened, mut look) = match open_and_look(job, watch) {
+        Ok(opened) => opened,
+        Err(Missed::Stop(stop)) => return watch.close(before(job, None, Totals::default(), &stop)),
+        Err(Missed::Error(error)) => return Err(error),
+    };
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
         return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
@@ -91,8 +93,7 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let runtime = runtime()?;
     let mut sending = Sending { calls: Calls::start(&job.rates, job.retry, job.max_wait), began: None };
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
         earlier::count(&mut sending.calls.budget, journal, job.concurrency, job.timeout);
@@ -102,16 +103,17 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     } else {
         let began = *sending.began.insert(Instant::now());
         let deadline = job.deadline.map(|deadline| began + deadline);
-        match runtime.block_on(preflight::within(deadline, sending.meet(job, rehearsal.as_ref()))) {
-            Ok(met) => Some(met),
-            Err(Missed::Stop(stop)) => {
+        let meeting = preflight::within(deadline, sending.meet(job, rehearsal.as_ref()));
+        match runtime.block_on(signals::unless_signalled(meeting)) {
+            Ok(Ok(met)) => Some(met),
+            Ok(Err(Missed::Stop(stop))) | Err(stop) => {
                 return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &stop));
             }
-            Err(Missed::Error(error)) => return Err(error),
+            Ok(Err(Missed::Error(error))) => return Err(error),
         }
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
-        match runtime.block_on(sending.page(&met.client, pages)) {
+        match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
             Err(stop) => return watch.close(before(job, None, sending.calls.totals, &stop)),
         }
@@ -119,18 +121,20 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
     let limits = met.as_ref().map_or_else(|| Limits::new(&job.rates), |met| met.limits.clone());
-    let consent = match (&rehearsal, job.question, &met) {
-        (Some(_), ..) => Consent::Rehearsal,
-        (None, ..) if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
-        (None, Question::Answered, _) | (None, Question::Ask, None) => Consent::Flag,
-        (None, Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
-        (None, Question::Ask, Some(met)) => ask(job, met, &look)?,
+    let consent = match consent(job, rehearsal.is_some(), met.as_ref(), &look) {
+        Ok(consent) => consent,
+        Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &stop)),
+        Err(Missed::Error(error)) => return Err(error),
     };
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
 
+    // One that came since the last wait.
+    if let Some(signal) = signals::received() {
+        return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &Stop::signalled(signal)));
+    }
     let Ready { outputs, report, failures, backup } = opened.make(job)?;
     let (keeping, backup) = match backup.map(backup::start).transpose()? {
         Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
@@ -145,10 +149,14 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup };
     let Ended { end, written, kept, outline } =
-        sending.run(job, &limits, look.plan.as_ref(), parts, &runtime, (screen, watch))?;
+        sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
-        (Err(error), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
-        (Ok(_), stop) => stop,
+        (Some(Err(error)), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        (Some(Ok(_)), stop) => stop,
+        (None, stop) => {
+            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
+            stop.or_else(|| signals::received().map(Stop::signalled))
+        }
     };
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     let mut report = report.as_deref();
@@ -175,6 +183,37 @@ fn carry_out(job: &Job, screen: &MultiProgress, watch: &mut Watch) -> Result<Exi
     }
 }
 
+/// Opens what exists of the outputs, and takes the first look at the keys.
+fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Missed> {
+    watch.open(job)?;
+    let open = {
+        let job = Arc::clone(job);
+        move || Opened::new(&job)
+    };
+    let opened = signals::blocking(open).map_err(Missed::Stop)??;
+    watch.begin();
+    if let Some((journal, report)) = &opened.journal {
+        warn_of_age(journal, report);
+    }
+    let look = {
+        let (job, journal) = (Arc::clone(job), opened.journal.clone());
+        move || look(&job, journal)
+    };
+    let look = signals::blocking(look).map_err(Missed::Stop)??;
+    Ok((opened, look))
+}
+
+/// Who agreed to the job, and how.
+fn consent(job: &Job, rehearses: bool, met: Option<&Met>, look: &Look) -> Result<Consent, Missed> {
+    Ok(match (job.question, met) {
+        _ if rehearses => Consent::Rehearsal,
+        _ if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
+        (Question::Answered, _) | (Question::Ask, None) => Consent::Flag,
+        (Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
+        (Question::Ask, Some(met)) => ask(job, met, look)?,
+    })
+}
+
 /// The parts of a job that are ready to run.
 struct Parts {
     approved: Approved,
@@ -188,8 +227,8 @@ struct Parts {
 /// How it ended.
 struct Ended {
     end: End<Box<Broken>>,
-    /// What came of the report.
-    written: Result<Written, ReportError>,
+    /// What came of the report; `None` if it was still stuck after the second signal.
+    written: Option<Result<Written, ReportError>>,
     /// How many records the backup got.
     kept: Option<u64>,
     /// What is planned, where keys were only looked for.
@@ -283,7 +322,6 @@ impl Sending {
             }
         };
         runtime.block_on(async {
-            let signals = signals::listen().map_err(Error::system("listen to signals"))?;
             let flawed = (job.course() == Course::Check).then(Flawed::default);
             let (state, records) = match parts.supply {
                 Supply::Read(records) => {
@@ -310,7 +348,7 @@ impl Sending {
                 }
                 None => (parts.rows, None),
             };
-            let job = run_pipeline(state, records, rows, send, signals, listener);
+            let job = run_pipeline(state, records, rows, send, signals::listen(), listener);
             let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
             let (mut end, outline) = tokio::select! {
                 both = ticking(&progress, both) => both,
@@ -321,10 +359,10 @@ impl Sending {
             end.totals.retries += totals.retries;
             end.totals.throttled += totals.throttled;
             let kept = match parts.backup {
-                Some(writer) => Some(writer.finish().await?),
+                Some(writer) => signals::in_time(writer.finish()).await.transpose()?,
                 None => None,
             };
-            Ok(Ended { end, written: parts.writer.finish().await, kept, outline })
+            Ok(Ended { end, written: signals::in_time(parts.writer.finish()).await, kept, outline })
         })
     }
 }
@@ -357,16 +395,12 @@ fn warn_of_age(journal: &Journal, report: &Path) {
 }
 
 /// A job that ended before its first delete.
-pub(super) fn stopped_before(
-    job: &Job,
+pub(super) fn before<'a>(
+    job: &'a Job,
     plan: Option<&Plan<Box<Broken>>>,
     totals: Totals,
-    stop: &Stop,
-) -> Result<ExitCode, Error> {
-    before(job, plan, totals, stop).say()
-}
-
-fn before<'a>(job: &'a Job, plan: Option<&Plan<Box<Broken>>>, totals: Totals, stop: &'a Stop) -> Closing<'a> {
+    stop: &'a Stop,
+) -> Closing<'a> {
     Closing {
         job,
         totals,

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
@@ -19,15 +20,21 @@ use crate::report::{self, ReportError};
 use crate::terminal::Shown;
 
 use super::closing::Closing;
+use super::delete::before;
 use super::error::Error;
 use super::job::{Inputs, Job, Keys, Mode};
 use super::limits::Limits;
 use super::outputs::Opened;
 use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
+use super::runtime::runtime;
+use super::signals;
 
 /// Rows on their way to the writer.
 pub(super) const ROWS: usize = 1_024;
+
+/// How long the writer of an interrupted dry run is waited for.
+const LAST_ROWS: Duration = Duration::from_secs(1);
 
 /// Reads everything, sends nothing, says what would be done.
 pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
@@ -36,35 +43,56 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
-    let mut records = reading.records(Notes::Given).peekable();
-    if let Some(Err(broken)) = records.next_if(Result::is_err) {
-        return Err(broken.into());
-    }
+    let begun = signals::blocking(move || {
+        let mut records = reading.records(Notes::Given).peekable();
+        let first = records.next_if(Result::is_err);
+        first.and_then(Result::err).map_or(Ok(records), Err)
+    });
+    let records = match begun {
+        Ok(records) => records?,
+        Err(stop) => return before(job, None, Totals::default(), &stop).say(),
+    };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
-    let mut plan = Plan::<Box<Broken>>::default();
-    let mut outline = Outline::default();
-    let each = |record: Record| {
-        let Some((sender, _)) = &rows else {
-            outline.take(record);
-            return true;
-        };
-        outline.add(&record);
-        hand_over(sender, record)
-    };
-    plan.survey(records, &AtomicBool::new(false), each);
-    let written = match rows {
-        Some((sender, writer)) => {
-            drop(sender);
-            Some(block_on(writer.finish())?)
+    let (sender, writer) = rows.unzip();
+    // The reading thread may be left alone, and must not keep the writer.
+    let rows = sender.as_ref().map(mpsc::Sender::downgrade);
+    let surveyed = signals::blocking(move || {
+        let (mut plan, mut outline) = (Plan::<Box<Broken>>::default(), Outline::default());
+        plan.survey(records, &AtomicBool::new(false), |record| match &rows {
+            None => {
+                outline.take(record);
+                true
+            }
+            Some(rows) => {
+                outline.add(&record);
+                rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
+            }
+        });
+        (plan, outline)
+    });
+    drop(sender);
+    let unwritten = match (writer, &surveyed) {
+        (None, _) => Ok(None),
+        (Some(writer), Ok(_)) => runtime()?.block_on(signals::unless_signalled(writer.finish())).map(Result::err),
+        (Some(writer), Err(_)) => {
+            // It closes the file within a moment, unless nobody reads stdout.
+            let _ = runtime()?.block_on(async { timeout(LAST_ROWS, writer.finish()).await });
+            Ok(None)
         }
-        None => None,
+    };
+    let (plan, outline, unwritten) = match surveyed.and_then(|(plan, outline)| Ok((plan, outline, unwritten?))) {
+        Ok(done) => done,
+        Err(stop) => {
+            let notes = discard(&mut ready.report.as_deref()).into_iter().collect();
+            return Closing { notes, ..before(job, None, Totals::default(), &stop) }.say();
+        }
     };
     if plan.broken.as_ref().is_some_and(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
-    let stop = stop_of(job, &plan, written.and_then(Result::err));
+    let stop = stop_of(job, &plan, unwritten);
     let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
     Closing {
         job,
@@ -128,9 +156,4 @@ pub(super) fn notes(job: &Job) -> Vec<String> {
     };
     notes.push(format!("This was a dry run: nothing was {done}."));
     notes
-}
-
-fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    Ok(runtime.map_err(Error::system("start the runtime"))?.block_on(future))
 }

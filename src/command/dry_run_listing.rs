@@ -21,7 +21,7 @@ use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::report;
 
 use super::closing::Closing;
-use super::delete::stopped_before;
+use super::delete::before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
 use super::error::Error;
 use super::job::{Job, Wanted};
@@ -32,6 +32,7 @@ use super::pages::{NamespacePages, next_page};
 use super::preflight;
 use super::preview::Preview;
 use super::reading::Broken;
+use super::runtime::runtime;
 use super::signals;
 use super::ticking::ticking;
 
@@ -39,18 +40,19 @@ use super::ticking::ticking;
 pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let opened = Opened::new(job)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    let connection = match runtime.block_on(locate(&wanted.connection, job.timeout, &mut calls)) {
-        Ok(connection) => connection,
-        Err(Missed::Stop(stop)) => return stopped_before(job, None, calls.totals, &stop),
-        Err(Missed::Error(error)) => return Err(error),
+    let located = locate(&wanted.connection, job.timeout, &mut calls);
+    let connection = match runtime.block_on(signals::unless_signalled(located)) {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(Missed::Stop(stop))) | Err(stop) => return before(job, None, calls.totals, &stop).say(),
+        Ok(Err(Missed::Error(error))) => return Err(error),
     };
     let client = client(&connection, job.timeout, job.concurrency)?;
-    let namespace = match runtime.block_on(preflight::namespace(&mut calls, &client)) {
+    let found = signals::unless_signalled(preflight::namespace(&mut calls, &client));
+    let namespace = match runtime.block_on(found).flatten() {
         Ok(namespace) => namespace,
-        Err(stop) => return stopped_before(job, None, calls.totals, &stop),
+        Err(stop) => return before(job, None, calls.totals, &stop).say(),
     };
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
@@ -60,23 +62,23 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
     let (stop, unwritten) = runtime.block_on(async {
-        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        let mut signals = signals::listen();
         let deadline = job.deadline.map(|deadline| start + deadline);
         let stop = tokio::select! {
-            stop = survey.list(sender, screen) => stop,
+            biased;
             Some(signal) = signals.recv() => Some(Stop::signalled(signal)),
+            stop = survey.list(sender, screen) => stop,
             () = sleep_until(deadline.unwrap_or(start)), if deadline.is_some() => {
                 Some(Stop::new(StopReason::Deadline, "the deadline came"))
             }
         };
-        let Some(writer) = writer else { return Ok::<_, Error>((stop, None)) };
+        let Some(writer) = writer else { return (stop, None) };
         tokio::select! {
-            written = writer.finish() => Ok((stop, written.err())),
+            written = writer.finish() => (stop, written.err()),
             // Nobody may be reading the report.
-            Some(signal) = signals.recv() => Ok((stop.or(Some(Stop::signalled(signal))), None)),
+            Some(signal) = signals.recv() => (stop.or(Some(Stop::signalled(signal))), None),
         }
-    })?;
-    runtime.shutdown_background();
+    });
     let mut more = Vec::new();
     let mut report = ready.report.as_deref();
     if stop.is_some() {

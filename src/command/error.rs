@@ -10,6 +10,7 @@ use crate::api::{ClientError, CredentialsError};
 use crate::backup::BackupError;
 use crate::exit::ExitCode;
 use crate::listing::BookmarkError;
+use crate::pipeline::Stop;
 use crate::report::ReportError;
 
 use super::reading::Broken;
@@ -57,6 +58,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A signal ended a command that had nothing to finish.
+    #[error("{}", .0.why)]
+    Interrupted(Stop),
+    /// A bug. The panic itself is on stderr.
+    #[error("kvsweep panicked: this is a bug, please report it with the message above")]
+    Panicked,
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
     System {
@@ -90,7 +97,9 @@ impl Error {
             }
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
             Self::Backup(error) if error.is_usage() => ExitCode::Usage,
+            Self::Interrupted(stop) => ExitCode::for_stop(stop.reason, stop.signal),
             Self::Bookmark(_)
+            | Self::Panicked
             | Self::Input(_)
             | Self::Report(_)
             | Self::Backup(_)

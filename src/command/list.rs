@@ -24,11 +24,12 @@ use crate::quota::Rate;
 use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::closing::{advice, print};
+use super::closing::{Stream, advice, print_summary};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
 use super::pages::{cursor_lost, refused, unordered};
+use super::runtime::runtime;
 use super::signals;
 use super::ticking::ticking;
 
@@ -90,14 +91,14 @@ enum Ended {
 
 /// Lists, and says what came of it.
 pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::system("start the runtime"))?;
+    let runtime = runtime()?;
     let started = Instant::now();
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    let connection = match runtime.block_on(locate(&job.connection, job.timeout, &mut calls)) {
-        Ok(connection) => connection,
-        Err(Missed::Error(error)) => return Err(error),
-        Err(Missed::Stop(stop)) => {
+    let located = locate(&job.connection, job.timeout, &mut calls);
+    let connection = match runtime.block_on(signals::unless_signalled(located)) {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(Missed::Error(error))) => return Err(error),
+        Ok(Err(Missed::Stop(stop))) | Err(stop) => {
             let summary = Summary {
                 totals: &calls.totals,
                 elapsed: started.elapsed(),
@@ -107,7 +108,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
                 stop: Some(&stop),
                 unfinished: None,
             };
-            return summary.say(job, ExitCode::for_stop(stop.reason, stop.signal));
+            return Ok(summary.say(job, ExitCode::for_stop(stop.reason, stop.signal)));
         }
     };
     let client = client(&connection, job.timeout, 1)?;
@@ -129,14 +130,9 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         mark,
         pages: 0,
     };
-    let ended = runtime.block_on(async {
-        let signals = signals::listen().map_err(Error::system("listen to signals"))?;
-        run.pages(output, signals, screen).await
-    });
-    // A reader that does not read keeps the thread that writes; it must not keep the process.
-    runtime.shutdown_background();
+    let ended = runtime.block_on(run.pages(output, signals::listen(), screen));
     let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.story())));
-    run.close(&ended, started.elapsed())
+    Ok(run.close(&ended, started.elapsed()))
 }
 
 struct Run<'a> {
@@ -173,8 +169,9 @@ impl Run<'_> {
             self.encoder.header(&mut rows).map_err(Error::system("write the list"))?;
             while let Some(request) = self.lister.request() {
                 let page = tokio::select! {
-                    page = self.fetch(&request, &progress) => page,
+                    biased;
                     Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+                    page = self.fetch(&request, &progress) => page,
                     () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                         Err(Stop::new(StopReason::Deadline, "the deadline came"))
                     }
@@ -270,9 +267,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn close(&self, ended: &Ended, elapsed: Duration) -> Result<ExitCode, Error> {
+    fn close(&self, ended: &Ended, elapsed: Duration) -> ExitCode {
         let stop = match ended {
-            Ended::Unread => return Ok(ExitCode::Success),
+            Ended::Unread => return ExitCode::Success,
             Ended::Whole => None,
             Ended::Stopped(stop) => Some(stop),
         };
@@ -319,7 +316,8 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn say(&self, job: &ListJob, code: ExitCode) -> Result<ExitCode, Error> {
+    fn say(&self, job: &ListJob, code: ExitCode) -> ExitCode {
+        signals::decide(code);
         if let Some(stop) = self.stop {
             tracing::error!("the listing stopped early: {}", Shown(&stop.why));
         }
@@ -330,7 +328,7 @@ impl Summary<'_> {
                 "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
                 "stopped": self.stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
             });
-            print(io::stdout(), &[summary.to_string()])?;
+            print_summary(Stream::Stdout, vec![summary.to_string()]);
         }
         if !(job.quiet && code == ExitCode::Success) {
             let (keys, requests) = (counted(self.listed, "key"), counted(self.totals.requests, "request"));
@@ -341,8 +339,8 @@ impl Summary<'_> {
                 let path = Shown(&path.to_string_lossy()).to_string();
                 lines.push(format!("go on: the same command with --resume; {path} is not whole"));
             }
-            print(io::stderr(), &lines)?;
+            print_summary(Stream::Stderr, lines);
         }
-        Ok(code)
+        code
     }
 }

@@ -14,8 +14,11 @@
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
 //! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
-//! - `config`: what profiles come to.
+//! - `config`: what profiles come to. `signals`: what asks a command to end, at any moment of it.
 //! - [`confirm`]: the question before a job that deletes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use indicatif::MultiProgress;
 
@@ -47,6 +50,7 @@ mod reading;
 mod rehearsal;
 mod report;
 mod restore;
+mod runtime;
 mod sandbox;
 mod signals;
 mod telling;
@@ -97,6 +101,10 @@ pub enum Task {
 /// # Errors
 /// [`Error`], which knows its exit code. A job that ran, whatever came of it, is no error.
 pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    or_panicked(|| carry_out(task, screen))
+}
+
+fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(mut job) => {
             job.concurrency = descriptors::fit(job.concurrency);
@@ -105,16 +113,48 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
                     Keys::Inputs(inputs) => dry_run::run(&job, inputs),
                     Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
                 },
-                Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&job, screen),
+                Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&Arc::from(job), screen),
             }
         }
         Task::List(job) => list::run(&job, screen),
         Task::Restore(job) => restore::run(&job, screen),
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
-        Task::Report(reviewing) => report::run(&reviewing),
-        Task::Config(job) => config::run(&job),
+        Task::Report(reviewing) => interruptible(move || report::run(&reviewing)),
+        Task::Config(job) => interruptible(move || config::run(&job)),
         Task::Sandbox(serving) => sandbox::run(*serving),
-        Task::Publish(publishing) => publish::run(&publishing),
+        Task::Publish(publishing) => interruptible(move || publish::run(&publishing)),
+    }
+}
+
+/// What a signal may end at once, because nothing has to be finished.
+///
+/// # Errors
+/// Those of `work`, and [`Error::Interrupted`].
+pub fn interruptible<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    or_panicked(|| signals::blocking(work).unwrap_or_else(|stop| Err(Error::Interrupted(stop))))
+}
+
+/// From now on signals end the process in order; see [`run`] and [`interruptible`].
+///
+/// # Errors
+/// [`Error::System`].
+pub fn install_signal_handlers() -> Result<(), Error> {
+    signals::install().map_err(Error::system("handle signals"))
+}
+
+/// A panic is an error like any other: metrics, pings and the exit code tell of it.
+fn or_panicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_a_code() {
+        let ended = or_panicked::<ExitCode>(|| panic!("a bug"));
+        assert_eq!(ended.map_err(|error| error.exit_code()), Err(ExitCode::Error));
     }
 }

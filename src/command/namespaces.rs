@@ -36,7 +36,8 @@ pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
         Err(stop) => return Ok(stopped(&stop)),
     };
     namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
-    print(io::stdout(), &if job.json { json(&namespaces)? } else { lines(&namespaces) })?;
+    let lines = if job.json { json(&namespaces)? } else { lines(&namespaces) };
+    print(lines).map_err(Error::system("write the namespaces"))?;
     Ok(ExitCode::Success)
 }
 

@@ -111,7 +111,7 @@ fn say(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<St
     } else {
         lines()
     };
-    print(io::stdout(), &lines)
+    print(lines).map_err(Error::system("write the summary"))
 }
 
 /// The same writer as a job's, on its own thread.

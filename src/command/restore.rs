@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use indicatif::MultiProgress;
 use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
@@ -18,6 +19,7 @@ use crate::exit::ExitCode;
 use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
+use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
@@ -31,6 +33,7 @@ use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, Rep
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::preflight;
+use super::runtime::runtime;
 use super::signals;
 use super::ticking::ticking;
 
@@ -99,34 +102,45 @@ pub struct RestoreJob {
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let started = Instant::now();
     let opened = records::open_report(job)?;
-    let plan = Plan::of(&job.files, opened.journal)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    if let Some(journal) = plan.journal() {
-        earlier::count(&mut calls.budget, journal, 1, job.timeout);
-    }
     let mut closing = Closing {
         job,
-        totals: calls.totals,
-        records: plan.records,
+        totals: Totals::default(),
+        records: 0,
         elapsed: Duration::ZERO,
         stop: None,
         report: opened.path.as_deref(),
         namespace: None,
     };
+    let planned = signals::blocking({
+        let (files, journal) = (job.files.clone(), opened.journal);
+        move || Plan::of(&files, journal)
+    });
+    let plan = match planned {
+        Ok(plan) => plan?,
+        Err(stop) => return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say()),
+    };
+    closing.records = plan.records;
+    let runtime = runtime()?;
+    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
+    if let Some(journal) = plan.journal() {
+        earlier::count(&mut calls.budget, journal, 1, job.timeout);
+    }
+    let began = Instant::now();
     let client = match &job.connection {
-        Some(connection) if plan.keys > 0 => match runtime.block_on(connect(job, connection, &plan, &mut calls)) {
-            Ok((client, namespace)) => {
-                closing.namespace = Some(namespace);
-                Some(client)
+        Some(connection) if plan.keys > 0 => {
+            match runtime.block_on(signals::unless_signalled(connect(job, connection, &plan, &mut calls))) {
+                Ok(Ok((client, namespace))) => {
+                    closing.namespace = Some(namespace);
+                    Some(client)
+                }
+                Ok(Err(Missed::Error(error))) => return Err(error),
+                Ok(Err(Missed::Stop(stop))) | Err(stop) => {
+                    let closing =
+                        Closing { totals: calls.totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing };
+                    return Ok(closing.say());
+                }
             }
-            Err(Missed::Error(error)) => return Err(error),
-            Err(Missed::Stop(stop)) => {
-                return Closing { totals: calls.totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing }
-                    .say();
-            }
-        },
+        }
         _ => None,
     };
     let (rows, writer) = match opened.destination {
@@ -152,18 +166,20 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         rows,
         progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
         in_flight: Vec::new(),
-        began: started,
+        began,
         stopping: Rc::default(),
     };
     let mut stop = runtime.block_on(run.finish(&plan))?;
     run.rows = None;
-    if let Some(writer) = writer
-        && let Err(error) = runtime.block_on(writer.finish())
-    {
-        stop = Some(Stop::new(StopReason::IoError, Error::from(error).story()));
+    if let Some(writer) = writer {
+        match runtime.block_on(signals::in_time(writer.finish())) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+            None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
+        }
     }
     run.progress.borrow_mut().finish();
-    Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say()
+    Ok(Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say())
 }
 
 /// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
@@ -206,7 +222,13 @@ async fn connect(
             "nobody can be asked here, so nothing was written; look with --dry-run, then give --yes".to_owned(),
         )
         .into()),
+        Confirmation::Interrupted(stop) => Err(Missed::Stop(stop)),
     }
+}
+
+/// No new request is made.
+fn ending() -> Stop {
+    Stop::new(StopReason::Interrupted, "the job is to end")
 }
 
 struct Run<'a> {
@@ -229,7 +251,7 @@ impl Run<'_> {
     /// Until all records have their rows, or something ends the job. Once it is to end, no new request is made, and the
     /// one under way has some time left.
     async fn finish(&mut self, plan: &Plan) -> Result<Option<Stop>, Error> {
-        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
+        let mut signals = signals::listen();
         let deadline = self.job.deadline.map(|deadline| self.began + deadline);
         let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
         let mut asked: Option<Stop> = None;
@@ -240,12 +262,12 @@ impl Run<'_> {
             loop {
                 tokio::select! {
                     biased;
-                    done = &mut all => break done.err(),
                     Some(signal) = signals.recv() => {
                         if let Some(stop) = asked.replace(Stop::signalled(signal)) {
                             break Some(stop);
                         }
                     }
+                    done = &mut all => break done.err(),
                     () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
                         if let Some(stop) = asked.take() {
                             break Some(stop);
@@ -276,6 +298,11 @@ impl Run<'_> {
         let (mut group, mut group_bytes) = (Vec::new(), 0);
         let most = if self.job.overwrite_values { MAX_PUT_KEYS } else { CHECKED_KEYS };
         for found in plan.records(&self.job.files) {
+            // A dry run waits for nothing; signals are seen all the same.
+            consume_budget().await;
+            if self.stopping.get() {
+                return Err(ending());
+            }
             match found.map_err(|error| Stop::new(StopReason::IoError, error.to_string()))? {
                 Found::Settled => {
                     self.calls.totals.resumed += 1;
@@ -309,7 +336,7 @@ impl Run<'_> {
         Fut: Future<Output = Result<T, Reply>>,
     {
         if self.stopping.get() {
-            return Err(Failed::Stop(Stop::new(StopReason::Interrupted, "the job is to end")));
+            return Err(Failed::Stop(ending()));
         }
         let progress = &self.progress;
         let waited = Cell::new(false);

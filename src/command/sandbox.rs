@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::exit::ExitCode;
 use crate::input::{InputOptions, Records, Source};
@@ -9,8 +10,9 @@ use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::{Shown, counted};
 
-use super::closing::print;
+use super::closing::{Stream, print, print_summary};
 use super::error::Error;
+use super::interruptible;
 use super::reading::Broken;
 use super::signals;
 
@@ -31,22 +33,20 @@ impl fmt::Debug for Serving {
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
-    let sandbox = Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?;
-    let filled = fill(&sandbox, serving.keys)?;
-    let lines = [
+    let sandbox = Arc::new(Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?);
+    let filled = interruptible({
+        let sandbox = Arc::clone(&sandbox);
+        move || fill(&sandbox, serving.keys)
+    })?;
+    let lines = vec![
         format!("serving {} at {}", counted(filled, "key"), sandbox.base_url()),
         format!("export CLOUDFLARE_API_BASE_URL={} CLOUDFLARE_API_TOKEN=any", sandbox.base_url()),
     ];
-    print(std::io::stdout(), &lines)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Error::system("start the runtime"))?.block_on(async {
-        let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
-        signals.recv().await;
-        Ok::<(), Error>(())
-    })?;
+    print(lines).map_err(Error::system("write to stdout"))?;
+    signals::listen().blocking_recv();
     let served = counted(sandbox.requests(), "request");
     let left = counted(sandbox.len() as u64, "key");
-    print(std::io::stdout(), &[format!("served {served}; {left} left")])?;
+    print_summary(Stream::Stdout, vec![format!("served {served}; {left} left")]);
     Ok(ExitCode::Success)
 }
 

@@ -1,41 +1,224 @@
-//! Signals that ask the job to end, as a channel.
+//! Signals that ask the process to end, from the first moment to the last.
+//!
+//! [`install`] runs first thing in `main`: a process that is PID 1 (in a container) ignores every signal without a handler.
+//! From then on a thread collects signals and passes them on to whoever subscribed, including those that came before.
+//! - The first one: nothing new is sent. Blocking work ([`blocking`]) and waits ([`unless_signalled`]) end, the pipeline
+//!   finishes what is in flight ([`listen`]).
+//! - The second one: what is in flight is settled and written, within half a second ([`in_time`], [`to_the_end`]). After
+//!   that the process ends, whatever any thread of it is waiting for.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc as blocking_mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::exit;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::sleep;
 
-use crate::pipeline::Signal;
+use crate::exit::ExitCode;
+use crate::outcome::StopReason;
+use crate::pipeline::{Signal, Stop};
 
-/// From now on SIGINT, SIGTERM and SIGHUP come through the channel instead of ending the process. A SIGHUP that was
-/// ignored when the process began (`nohup`) stays so.
-pub(super) fn listen() -> io::Result<mpsc::Receiver<Signal>> {
-    let (sender, receiver) = mpsc::channel(4);
-    let mut kinds = vec![(SignalKind::interrupt(), Signal::Interrupt), (SignalKind::terminate(), Signal::Terminate)];
-    if !hangup_is_ignored() {
-        kinds.push((SignalKind::hangup(), Signal::Hangup));
-    }
-    for (kind, meaning) in kinds {
-        let (mut stream, sender) = (signal(kind)?, sender.clone());
-        tokio::spawn(async move {
-            while stream.recv().await.is_some() {
-                if sender.send(meaning).await.is_err() {
-                    break;
-                }
+/// How long the process lives on after the second signal.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How much of that an output may take that is stuck; the rest is for the summary, metrics and the ping.
+const LAST_OUTPUT: Duration = Duration::from_millis(200);
+
+static REGISTRY: Registry = Registry::new();
+
+/// From now on SIGINT, SIGTERM and SIGHUP no longer end the process by themselves. One that was ignored when the process
+/// began (`nohup`, `command &` in a script) stays ignored. SIGXFSZ does nothing, so that a write past `ulimit -f` fails.
+///
+/// # Errors
+/// The system does not allow a handler or a thread.
+pub(super) fn install() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default())?;
+    let ignored = ignored_signals();
+    let handled = [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate), (SIGHUP, Signal::Hangup)];
+    let handled = handled.into_iter().filter(|(number, _)| !contains(ignored, *number));
+    let handled: Vec<_> = handled.collect();
+    let mut signals = Signals::new(handled.iter().map(|(number, _)| *number))?;
+    let collect = move || {
+        for received in signals.forever() {
+            if let Some((_, signal)) = handled.iter().find(|(number, _)| *number == received) {
+                on_signal(*signal);
             }
-        });
-    }
-    Ok(receiver)
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(collect).map(drop)
 }
 
-/// Linux says which signals are ignored (proc(5), `SigIgn`); elsewhere none is taken to be.
-fn hangup_is_ignored() -> bool {
-    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+/// The signals that are ignored, a bit each: Linux shows them (proc(5), `SigIgn`); elsewhere none is taken to be.
+fn ignored_signals() -> u64 {
+    std::fs::read_to_string("/proc/self/status").map_or(0, |status| sig_ign(&status))
 }
 
-fn ignores_hangup(status: &str) -> bool {
+fn sig_ign(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn contains(mask: u64, signal: i32) -> bool {
+    mask >> (signal - 1) & 1 == 1
+}
+
+fn on_signal(signal: Signal) {
+    match REGISTRY.on(signal) {
+        1 => {}
+        2 => {
+            let watchdog = || {
+                let (_sender, never) = blocking_mpsc::channel::<()>();
+                let _ = never.recv_timeout(LAST_WORDS);
+                exit(REGISTRY.exit_code().into());
+            };
+            if thread::Builder::new().name("watchdog".to_owned()).spawn(watchdog).is_err() {
+                exit(REGISTRY.exit_code().into());
+            }
+        }
+        _ => exit(REGISTRY.exit_code().into()),
+    }
+}
+
+/// The first signal that came, if one did.
+pub(super) fn received() -> Option<Signal> {
+    REGISTRY.lock().received.first().copied()
+}
+
+/// The process ends with this code from now on, even if a signal cuts short what is still to be printed.
+pub(super) fn decide(code: ExitCode) {
+    REGISTRY.lock().decided = Some(code);
+}
+
+/// All signals, including those that came before.
+pub(super) fn listen() -> mpsc::Receiver<Signal> {
+    REGISTRY.listen()
+}
+
+/// Runs work that may block for ever (on a pipe, a terminal, a disk) until it is done or the first signal comes. Its thread
+/// is then left alone.
+pub(super) fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stop> {
+    match received() {
+        Some(signal) => Err(Stop::signalled(signal)),
+        None => REGISTRY.run(work, 1, Duration::ZERO).map_err(Stop::signalled),
+    }
+}
+
+/// The same for what is still to be done after the first signal: only the second one cuts it short.
+pub(super) fn to_the_end<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    REGISTRY.run(work, 2, LAST_OUTPUT).ok()
+}
+
+/// Waits for something until the first signal comes.
+pub(super) async fn unless_signalled<T>(work: impl Future<Output = T>) -> Result<T, Stop> {
+    let mut signals = listen();
+    tokio::select! {
+        biased;
+        Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+        done = work => Ok(done),
+    }
+}
+
+/// Waits for an output to be written; `None` if it is still stuck shortly after the second signal.
+pub(super) async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut signals = listen();
+    let late = async {
+        signals.recv().await;
+        signals.recv().await;
+        sleep(LAST_OUTPUT).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = late => None,
+    }
+}
+
+/// What came so far, and who wants to know.
+struct Registry(Mutex<State>);
+
+struct State {
+    received: Vec<Signal>,
+    /// Each says whether it wants to hear of more.
+    listeners: Vec<Box<dyn FnMut(Signal) -> bool + Send>>,
+    decided: Option<ExitCode>,
+}
+
+enum Either<T> {
+    Done(thread::Result<T>),
+    Signal(Signal),
+}
+
+impl Registry {
+    const fn new() -> Self {
+        Self(Mutex::new(State { received: Vec::new(), listeners: Vec::new(), decided: None }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a signal on; returns how many there were.
+    fn on(&self, signal: Signal) -> usize {
+        let mut state = self.lock();
+        state.received.push(signal);
+        state.listeners.retain_mut(|listener| listener(signal));
+        state.received.len()
+    }
+
+    fn subscribe(&self, mut listener: impl FnMut(Signal) -> bool + Send + 'static) {
+        let mut state = self.lock();
+        if state.received.iter().all(|signal| listener(*signal)) {
+            state.listeners.push(Box::new(listener));
+        }
+    }
+
+    fn listen(&self) -> mpsc::Receiver<Signal> {
+        // The third signal ends the process.
+        let (sender, receiver) = mpsc::channel(2);
+        self.subscribe(move |signal| !matches!(sender.try_send(signal), Err(TrySendError::Closed(_))));
+        receiver
+    }
+
+    /// Runs `work` on a thread of its own until it is done, or `patience` has passed since signal number `last`.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        last: usize,
+        patience: Duration,
+    ) -> Result<T, Signal> {
+        let (sender, news) = blocking_mpsc::channel();
+        let done = sender.clone();
+        self.subscribe(move |signal| sender.send(Either::Signal(signal)).is_ok());
+        thread::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = done.send(Either::Done(catch_unwind(AssertUnwindSafe(work))));
+        });
+        let mut signals = Vec::new();
+        loop {
+            let next = if signals.len() < last { news.recv().ok() } else { news.recv_timeout(patience).ok() };
+            match (next, signals.first()) {
+                (Some(Either::Done(Ok(done))), _) => return Ok(done),
+                (Some(Either::Done(Err(panic))), _) => resume_unwind(panic),
+                (Some(Either::Signal(signal)), _) => signals.push(signal),
+                (None, Some(first)) => return Err(*first),
+                // The thread and the registry hold the sender.
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        let state = self.lock();
+        let signalled = ExitCode::for_stop(StopReason::Interrupted, state.received.first().copied());
+        state.decided.unwrap_or(signalled).as_u8()
+    }
 }
 
 #[cfg(test)]
@@ -43,9 +226,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bit_is_the_hangup() {
-        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n"));
-        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
-        assert!(!ignores_hangup(""));
+    fn each_signal_has_its_bit() {
+        let mask = sig_ign("Name:\tx\nSigIgn:\t0000000000001003\n");
+        assert_eq!([SIGHUP, SIGINT, SIGTERM].map(|signal| contains(mask, signal)), [true, true, false]);
+        assert!(contains(sig_ign("SigIgn:\t0000000000004000\n"), SIGTERM));
+        assert_eq!(sig_ign(""), 0);
+    }
+
+    #[test]
+    fn a_listener_hears_of_what_came_before_and_after() {
+        let registry = Registry::new();
+        assert_eq!(registry.on(Signal::Terminate), 1);
+        let mut signals = registry.listen();
+        assert_eq!(registry.on(Signal::Hangup), 2);
+        assert_eq!((signals.try_recv(), signals.try_recv()), (Ok(Signal::Terminate), Ok(Signal::Hangup)));
+        drop(signals);
+        registry.on(Signal::Interrupt);
+        assert!(registry.lock().listeners.is_empty(), "one that left is forgotten");
+    }
+
+    #[test]
+    fn blocked_work_is_left_alone_after_its_last_signal() {
+        let registry = Registry::new();
+        assert_eq!(registry.run(|| 7, 1, Duration::ZERO), Ok(7));
+        let (_sender, never) = blocking_mpsc::channel::<()>();
+        registry.on(Signal::Interrupt);
+        registry.on(Signal::Terminate);
+        let blocked = registry.run(move || never.recv().is_ok(), 2, Duration::ZERO);
+        assert_eq!(blocked, Err(Signal::Interrupt));
+    }
+
+    #[test]
+    fn the_job_that_was_decided_outranks_the_signal() {
+        let registry = Registry::new();
+        registry.on(Signal::Terminate);
+        registry.on(Signal::Interrupt);
+        assert_eq!(registry.exit_code(), 143);
+        registry.lock().decided = Some(ExitCode::Guard);
+        assert_eq!(registry.exit_code(), 8);
     }
 }

@@ -22,6 +22,7 @@ use super::closing::Closing;
 use super::error::Error;
 use super::job::{Connection, Job, Mode, NamespaceRef};
 use super::preview::Preview;
+use super::runtime::runtime;
 use super::signals;
 
 /// How often the metrics are brought up to date.
@@ -51,31 +52,32 @@ struct Live {
 
 impl Watch {
     /// Looks whom there is to tell, and tells nobody yet.
-    ///
-    /// # Errors
-    /// Where the metrics cannot be written for want of a folder.
-    pub(super) fn new(job: &Job) -> Result<Self, Error> {
-        let connection = match &job.mode {
-            Mode::Real(connection) => Some(connection),
-            Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
-        };
-        let file = match (&job.told.metrics_file, connection) {
-            (Some(path), Some(connection)) => Some(textfile(path, labels(job, connection))?),
-            _ => None,
-        };
+    pub(super) fn new(job: &Job) -> Self {
+        let connection = real(job);
         let pinger = job.told.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
             let pinger = Pinger::new(url, connection.and_then(|connection| connection.ca_file.as_deref()));
             pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Shown(&host))).ok()
         });
-        Ok(Self {
+        Self {
             started: (wall_now(), Instant::now()),
-            file,
+            file: None,
             pinger,
             start: None,
             live: RefCell::default(),
             ended: None,
-        })
+        }
+    }
+
+    /// Finds the metrics file; writes nothing yet.
+    ///
+    /// # Errors
+    /// Where the metrics cannot be written for want of a folder.
+    pub(super) fn open(&mut self, job: &Job) -> Result<(), Error> {
+        if let (Some(path), Some(connection)) = (&job.told.metrics_file, real(job)) {
+            self.file = Some(textfile(path, labels(job, connection))?);
+        }
+        Ok(())
     }
 
     /// The job begins; from here on this process has the report for itself.
@@ -161,16 +163,21 @@ impl Watch {
         }
     }
 
-    /// Says how the job ended, and keeps it.
+    /// Says how the job ended: first in the metrics, because printing may take for ever.
     pub(super) fn close(&mut self, closing: Closing<'_>) -> Result<ExitCode, Error> {
-        self.ended = Some(closing.summary());
+        self.keep_ended(closing.summary());
         closing.say()
     }
 
     /// As [`Watch::close`], with what is planned.
     pub(super) fn close_planned(&mut self, closing: Closing<'_>, preview: &Preview<'_>) -> Result<ExitCode, Error> {
-        self.ended = Some(closing.summary());
+        self.keep_ended(closing.summary());
         closing.say_planned(preview)
+    }
+
+    fn keep_ended(&mut self, summary: Summary) {
+        self.write(Some(summary.clone()));
+        self.ended = Some(summary);
     }
 
     /// Tells how it ended.
@@ -181,14 +188,22 @@ impl Watch {
         if code == ExitCode::Locked {
             return;
         }
-        let summary = self.ended.take().unwrap_or_else(|| self.so_far());
-        let summary = Summary { exit_code: code.as_u8(), ..summary };
-        self.write(Some(summary.clone()));
+        let summary = match self.ended.take() {
+            Some(summary) if summary.exit_code == code.as_u8() => summary,
+            summary => {
+                let summary = summary.unwrap_or_else(|| self.so_far());
+                let summary = Summary { exit_code: code.as_u8(), ..summary };
+                self.write(Some(summary.clone()));
+                summary
+            }
+        };
         let Some(pinger) = &self.pinger else { return };
         let lines = summary.lines().join("\n");
         let text = format!("{lines}\nexit code {} (kvsweep {})\n", code.as_u8(), env!("CARGO_PKG_VERSION"));
+        let mut signals = signals::listen();
+        // Only those that come from now on.
+        while signals.try_recv().is_ok() {}
         let ping = async {
-            let mut signals = signals::listen().map_err(Error::system("listen to signals"))?;
             tokio::select! {
                 sent = timeout(LAST_PING, pinger.send(Signal::End(code.as_u8()), &text)) => match sent {
                     Ok(sent) => sent.unwrap_or_else(|error| warn(pinger, &error.to_string())),
@@ -196,9 +211,9 @@ impl Watch {
                 },
                 Some(_) = signals.recv() => warn(pinger, "a signal came first"),
             }
-            Ok(())
         };
-        block_on(ping).and_then(|done| done).unwrap_or_else(|error| warn_of(&error));
+        signals::decide(code);
+        block_on(ping).unwrap_or_else(|error| warn_of(&error));
     }
 
     fn write(&self, ended: Option<Summary>) {
@@ -234,6 +249,14 @@ impl Watch {
     }
 }
 
+/// The namespace that a job changes.
+fn real(job: &Job) -> Option<&Connection<NamespaceRef>> {
+    match &job.mode {
+        Mode::Real(connection) => Some(connection),
+        Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
+    }
+}
+
 fn labels(job: &Job, connection: &Connection<NamespaceRef>) -> Labels {
     let (namespace_id, namespace) = match &connection.namespace {
         NamespaceRef::Id(id) => (Some(id.to_string()), None),
@@ -253,12 +276,7 @@ fn textfile(path: &Path, labels: Labels) -> Result<Textfile, Error> {
 }
 
 fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::system("start the runtime"))?;
-    let output = runtime.block_on(future);
-    // A name that is still being looked up is not waited for.
-    runtime.shutdown_background();
-    Ok(output)
+    Ok(runtime()?.block_on(future))
 }
 
 fn warn(pinger: &Pinger, why: &str) {

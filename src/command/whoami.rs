@@ -105,12 +105,12 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
         Ok(()) => ExitCode::Success,
     };
     found.exit_code = code.as_u8();
-    if job.json {
-        let json = serde_json::to_string(&found).map_err(io::Error::from);
-        print(io::stdout(), &[json.map_err(Error::system("write what was found"))?])?;
+    let lines = if job.json {
+        vec![serde_json::to_string(&found).map_err(io::Error::from).map_err(Error::system("write what was found"))?]
     } else {
-        print(io::stdout(), &found.lines())?;
-    }
+        found.lines()
+    };
+    print(lines).map_err(Error::system("write what was found"))?;
     if let Err(stop) = looked {
         tracing::error!("{}", Shown(&stop.why));
     }

@@ -22,6 +22,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::clock::wall_now;
+use crate::stderr;
 use gate::{Escapes, Gate};
 
 /// How much is said.
@@ -64,12 +65,12 @@ pub struct LogOptions {
 #[error("the log was started twice; start it once, at the beginning of the process")]
 pub struct LoggingError(#[source] tracing::subscriber::SetGlobalDefaultError);
 
-/// Sends the log of the whole process to stderr, around whatever `screen` shows.
+/// Sends the log of the whole process to stderr, around whatever `screen` shows. Whoever logs never waits.
 ///
 /// # Errors
 /// [`LoggingError`] when a log was started before.
 pub fn start(options: LogOptions, screen: &MultiProgress) -> Result<(), LoggingError> {
-    let subscriber = subscriber(options, screen.clone(), std::io::stderr);
+    let subscriber = subscriber(options, screen.clone(), stderr::lines);
     tracing::subscriber::set_global_default(subscriber).map_err(LoggingError)
 }
 

@@ -8,7 +8,7 @@ mod speed;
 mod state;
 mod text;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::pipeline::Event;
+use crate::stderr;
 use state::State;
 
 pub use screen::stderr_is_terminal;
@@ -105,7 +106,7 @@ impl Progress {
         if draws {
             Self::with_bar(options, screen, screen::stderr_target())
         } else {
-            Self::with_lines(options, Box::new(io::stderr()))
+            Self::with_lines(options, Box::new(stderr::lines()))
         }
     }
 
@@ -184,7 +185,7 @@ impl Progress {
                     LineFormat::Json => view.to_json(wall_now()),
                 };
                 // A stderr that is gone does not end the job.
-                let _ = writeln!(out, "{line}");
+                let _ = out.write_all(format!("{line}\n").as_bytes());
             }
         }
     }

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressDrawTarget, TermLike};
 
+use crate::stderr;
+
 /// Columns and rows where nobody knows better.
 const FALLBACK: (u16, u16) = (80, 24);
 
@@ -19,7 +21,7 @@ pub fn stderr_is_terminal() -> bool {
 }
 
 pub(super) fn stderr_target() -> ProgressDrawTarget {
-    ProgressDrawTarget::term_like(Box::new(Screen::new(io::stderr(), stderr_size)))
+    ProgressDrawTarget::term_like(Box::new(Screen::new(stderr::drawing(), stderr_size)))
 }
 
 fn stderr_size() -> (u16, u16) {

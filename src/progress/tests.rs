@@ -1,5 +1,6 @@
 //! The display as a whole: what leaves on stderr, and when.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use tokio::time::advance;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 28] = [
+const ROOMS: [(&str, &str); 29] = [
     ("api", "clock key text"),
     ("backup", "api key report"),
     (
@@ -16,7 +16,7 @@ const ROOMS: [(&str, &str); 28] = [
     (
         "command",
         "api backup clock exit input key listing monitoring outcome pipeline plan progress quota record report review \
-         sandbox shard terminal",
+         sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
@@ -24,20 +24,21 @@ const ROOMS: [(&str, &str); 28] = [
     ("key", ""),
     ("lib", ""),
     ("listing", "api plan terminal"),
-    ("logging", "clock terminal"),
+    ("logging", "clock stderr terminal"),
     ("main", ""),
     ("monitoring", "api outcome report"),
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
     ("profile", "terminal"),
-    ("progress", "clock outcome pipeline terminal"),
+    ("progress", "clock outcome pipeline stderr terminal"),
     ("quota", ""),
     ("record", "key"),
     ("report", "clock outcome record terminal text"),
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("shard", "record"),
+    ("stderr", ""),
     ("terminal", ""),
     ("text", ""),
     ("wrangler", "key"),

@@ -45,6 +45,7 @@ mod schedule;
 mod secrets;
 mod shard;
 mod sharing;
+mod signals;
 mod stop;
 mod throttled;
 mod tls;

@@ -4,6 +4,7 @@ use crate::command::confirm::{self, Confirmation, ToType};
 use crate::command::error::Error;
 use crate::command::expected;
 use crate::command::job::{Job, Keys, Wanted};
+use crate::command::locate::Missed;
 use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
@@ -18,7 +19,7 @@ use super::look::{Look, Supply};
 const MUST_TYPE_COUNT: u64 = 10_000;
 
 /// Asks on the terminal.
-pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
+pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> {
     let plan = look.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
@@ -46,10 +47,12 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Error> {
     let answer = confirm::ask(&question, stderr_is_terminal());
     match answer.map_err(Error::system("ask on the terminal"))? {
         Confirmation::Granted => Ok(Consent::Typed),
-        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned())),
+        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned()).into()),
         Confirmation::NobodyToAsk => Err(Error::Usage(
             "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
-        )),
+        )
+        .into()),
+        Confirmation::Interrupted(stop) => Err(Missed::Stop(stop)),
     }
 }
 

@@ -1,15 +1,14 @@
 //! The end of a restoration: its summary, what to do next, its exit code.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::RestoreJob;
-use crate::command::closing::{advice, print, shell_word};
-use crate::command::error::Error;
+use crate::command::closing::{Stream, advice, print_summary, shell_word};
 use crate::command::job::ReportTo;
+use crate::command::signals;
 use crate::exit::ExitCode;
 use crate::outcome::Status;
 use crate::pipeline::Stop;
@@ -34,10 +33,11 @@ const STATES: [Status; 6] =
 
 impl Closing<'_> {
     /// Prints the summary and returns the exit code.
-    pub(super) fn say(self) -> Result<ExitCode, Error> {
+    pub(super) fn say(self) -> ExitCode {
         let Totals { tally, resumed, requests, retries, throttled, .. } = self.totals;
         let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
         let code = ExitCode::for_job(reason, signal, &tally);
+        signals::decide(code);
         if let Some(stop) = self.stop {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
@@ -53,10 +53,10 @@ impl Closing<'_> {
                 "stopped": reason, "exit_code": code.as_u8(),
             });
             summary.extend(rest.as_object().cloned().unwrap_or_default());
-            print(io::stdout(), &[serde_json::Value::from(summary).to_string()])?;
+            print_summary(Stream::Stdout, vec![serde_json::Value::from(summary).to_string()]);
         }
         if self.job.quiet && code == ExitCode::Success {
-            return Ok(code);
+            return code;
         }
         let mut lines = Vec::new();
         if !self.job.json {
@@ -87,10 +87,10 @@ impl Closing<'_> {
             ));
         }
         if self.job.json || self.job.report == ReportTo::Stdout {
-            print(io::stderr(), &lines)?;
+            print_summary(Stream::Stderr, lines);
         } else {
-            print(io::stdout(), &lines)?;
+            print_summary(Stream::Stdout, lines);
         }
-        Ok(code)
+        code
     }
 }

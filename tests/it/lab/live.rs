@@ -16,6 +16,8 @@ const LOOK: (Duration, u32) = (Duration::from_millis(2), 60_000);
 /// A run under way. Dropped, it is killed.
 pub struct Running {
     child: Child,
+    /// How many generations below it the binary runs.
+    forks: u32,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -45,21 +47,40 @@ impl Lab {
     }
 
     /// The same with a stdin of one's own.
-    pub fn start_with(&self, name: &str, mut kvsweep: Kvsweep, stdin: Stdio) -> Running {
+    pub fn start_with(&self, name: &str, kvsweep: Kvsweep, stdin: Stdio) -> Running {
         let (stdout, stderr) = (self.path(&format!("{name}.stdout")), self.path(&format!("{name}.stderr")));
         let file = |path| Stdio::from(File::create(path).expect("a file for a stream"));
-        let command = kvsweep.command().stdin(stdin).stdout(file(&stdout)).stderr(file(&stderr));
-        Running { child: command.spawn().expect("the binary starts"), stdout, stderr }
+        Running::start(kvsweep, stdin, (file(&stdout), file(&stderr)), (stdout, stderr))
     }
 }
 
 impl Running {
+    /// Starts a run on streams of one's own; what is in the files is what was said.
+    pub fn start(
+        kvsweep: Kvsweep,
+        stdin: Stdio,
+        streams: (Stdio, Stdio),
+        (stdout, stderr): (PathBuf, PathBuf),
+    ) -> Self {
+        // The tests may run under `nohup` or in the background of a script: what they ignore is not ignored here.
+        let mut kvsweep = kvsweep.by(["env", "--default-signal=HUP,INT,TERM"]);
+        let command = kvsweep.command().stdin(stdin).stdout(streams.0).stderr(streams.1);
+        let child = command.spawn().expect("the binary starts");
+        Self { child, forks: kvsweep.forks(), stdout, stderr }
+    }
+
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+        let pid = (0..self.forks).try_fold(Pid::from_child(&self.child), |pid, _| only_child(pid));
+        kill_process(pid.expect("the binary runs"), signal).expect("the process is there");
+    }
+
+    /// What it said on stdout so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.stdout).expect("its stdout")).into_owned()
     }
 
     /// What it said on stderr so far.
@@ -86,6 +107,12 @@ impl Running {
         let read = |path| std::fs::read_to_string(path).expect("UTF-8 on the streams");
         Done { status, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
+}
+
+fn only_child(pid: Pid) -> Option<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    Pid::from_raw(children.trim().parse().ok()?)
 }
 
 impl Drop for Running {

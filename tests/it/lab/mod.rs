@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub use hook::Hook;
 pub use live::{Running, pause, wait_until};
 pub use report::{Row, complete, final_rows, is_csv, parse_csv, parse_ndjson};
-pub use run::{Done, Kvsweep};
+pub use run::{Done, Kvsweep, unshare_works};
 
 /// The secret that the server expects; long enough that it cannot appear by accident.
 pub const TOKEN: &str = "test-token-0123456789-abcdefghij";

@@ -5,10 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+/// Whether this machine lets us be PID 1 of a namespace; it usually takes root.
+pub fn unshare_works() -> bool {
+    let tried = Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).output();
+    tried.is_ok_and(|tried| tried.status.success())
+}
+
 /// A command line that is being put together.
 pub struct Kvsweep {
     command: Command,
     input: Option<Vec<u8>>,
+    /// How many generations below the process that is started the command runs.
+    forks: u32,
 }
 
 /// What a run left on its streams.
@@ -26,7 +34,7 @@ impl Kvsweep {
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
-        Self { command, input: None }
+        Self { command, input: None, forks: 0 }
     }
 
     pub fn args<I: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = I>) -> Self {
@@ -53,6 +61,41 @@ impl Kvsweep {
     pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Some(input.into());
         self
+    }
+
+    /// The same command as PID 1 of a namespace of its own, as in a container; see [`unshare_works`].
+    pub fn unshared(self) -> Self {
+        let forks = self.forks + 1;
+        Self { forks, ..self.by(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]) }
+    }
+
+    /// The same command on a terminal of its own, which is typed on through stdin and shown on stdout.
+    pub fn on_terminal(self) -> Self {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let words: Vec<_> = words.map(|word| format!("'{}'", word.to_str().expect("UTF-8"))).collect();
+        assert!(words.iter().all(|word| word.matches('\'').count() == 2), "{words:?}");
+        let mut command = Command::new("script");
+        command.args(["-qefc", &format!("exec {}", words.join(" ")), "/dev/null"]);
+        Self { command: self.like(command), input: self.input, forks: self.forks + 1 }.env("TERM", "xterm")
+    }
+
+    /// The same command, run by another that becomes it: `env`, say.
+    pub fn by<I: AsRef<OsStr>>(self, words: impl IntoIterator<Item = I>) -> Self {
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).arg(self.command.get_program()).args(self.command.get_args());
+        Self { command: self.like(command), ..self }
+    }
+
+    /// Gives another command the folder and the environment of this one.
+    fn like(&self, mut command: Command) -> Command {
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().expect("a folder"));
+        command
+    }
+
+    pub(super) fn forks(&self) -> u32 {
+        self.forks
     }
 
     /// For what the methods here do not cover.
