@@ -199,6 +199,11 @@ impl Budget {
         self.server.answered(now);
     }
 
+    /// Permits that were neither given back nor dropped.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.saturating_sub(self.dropped.load(Ordering::Relaxed))
+    }
+
     /// The answer to the request of `permit` said what is left of the server's quota. Call it before the permit is
     /// given back.
     pub fn observe(&mut self, news: News<'_>, permit: &Permit, now: Instant) {

@@ -293,6 +293,7 @@ impl State {
 
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Step {
+        debug_assert_eq!(self.budget.in_flight(), self.slots.len(), "a permit that no request in flight holds");
         self.check_limits(now);
         if let Some(since) = self.leaves_accepted() {
             let end = since + self.options.grace;
