@@ -313,6 +313,10 @@ impl State {
             Ok(step) => return step,
             Err(blocked) => blocked,
         };
+        if self.leaves_accepted().is_some() {
+            // The server wants a pause that is too long.
+            return self.next(now);
+        }
         self.max_wait.set_running(self.waits_for_server(blocked), now);
         let moments =
             [blocked.until, self.next_due(), self.page_due(now), self.options.deadline, self.max_wait.ends_at()];

@@ -110,7 +110,9 @@ impl State {
             Ok(permit) => permit,
             Err(NotYet::Until(moment, limit)) => {
                 let pause = moment.saturating_duration_since(now);
+                // The length of a pause was looked at when the server asked for it.
                 if limit == Limit::Server
+                    && self.budget.paused_until(now).is_none()
                     && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(pause))
                 {
                     self.stop(stop, now);

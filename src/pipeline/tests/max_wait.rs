@@ -38,6 +38,29 @@ async fn a_longer_pause_ends_the_job_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_as_long_as_that_is_no_longer_one() {
+    let (stopped, elapsed) = end_of(patient(100, 60 * SECOND), |_, _| (LATENCY, asks_for(60 * SECOND))).await;
+    assert_eq!((stopped, elapsed), (OUTAGE, 60 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_used_up_for_longer_ends_the_job_at_once() {
+    let news = crate::api::advice::QuotaNews {
+        name: "default".to_owned(),
+        remaining: 0,
+        reset_after: 31_000_000 * SECOND,
+        policy: None,
+    };
+    let send = |_| async {
+        sleep(LATENCY).await;
+        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: vec![news.clone()] })
+    };
+    let options = Options { concurrency: 1, ..options() };
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(100), Duration::ZERO, send).await;
+    assert_eq!((end.stop.map(|stop| stop.reason), rows.len(), end.elapsed), (OUTAGE, 1, LATENCY));
+}
+
+#[tokio::test(start_paused = true)]
 async fn deletes_that_hang_while_the_namespace_is_found_are_no_progress() {
     let hang = |key: &str, _| match key {
         "the namespace" => (LATENCY, Answer::Success),
