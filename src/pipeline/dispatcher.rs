@@ -1,10 +1,11 @@
 //! The loop: waits for whatever comes first and carries out what [`State`] decides. Nothing is decided here.
 
 use std::fmt::Display;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{StreamExt, poll};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, sleep_until};
 
@@ -55,9 +56,20 @@ where
     let timer = sleep_until(start);
     tokio::pin!(timer);
     loop {
+        // One that came before the first request, or while others were sent, is heard before the next.
+        while let Ok(signal) = signals.try_recv() {
+            state.on_signal(signal, Instant::now());
+        }
         let step = loop {
             match state.next(Instant::now()) {
-                Step::Send { slot, request } => in_flight.push(in_slot(slot, send(request))),
+                Step::Send { slot, request } => {
+                    let mut response = Box::pin(send(request));
+                    // It is sent before anything else is decided, and not when its turn to be polled comes.
+                    match poll!(&mut response) {
+                        Poll::Ready(response) => state.on_response(slot, response, Instant::now()),
+                        Poll::Pending => in_flight.push(in_slot(slot, response)),
+                    }
+                }
                 step => break step,
             }
         };

@@ -48,6 +48,23 @@ async fn what_is_in_flight_when_the_grace_ends_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_request_is_counted_that_was_not_sent() {
+    let mut lab = lab(500);
+    lab.options.concurrency = 2;
+    lab.options.grace = Duration::ZERO;
+    let outcome = lab
+        .run(|key, _| {
+            let pause = Some(Duration::from_hours(1));
+            let asks = Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause };
+            // Both are answered at the same moment: one more is sent, and then the job ends.
+            (LATENCY, if key == "key-1" { asks } else { Answer::Success })
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.rows.len()), (Some(StopReason::Outage), 3));
+    assert_eq!(outcome.end.totals.requests, outcome.seen.requests.borrow().len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
 async fn guards_end_the_job() {
     let mut deadline = lab(5_000);
     deadline.options.deadline = Some(Instant::now() + 2 * SECOND);

@@ -133,11 +133,14 @@ impl Listing {
         };
         let signaller = async {
             if let Some(at) = self.signal_at {
-                sleep(at).await;
+                if !at.is_zero() {
+                    sleep(at).await;
+                }
                 signal_sender.send(Signal::Interrupt).await.unwrap();
             }
         };
-        let (end, rows, ()) = tokio::join!(job, writer, signaller);
+        // The signal goes first, should both be ready.
+        let ((), end, rows) = tokio::join!(biased; signaller, job, writer);
         Listed { end, rows, log: log.into_inner() }
     }
 }
@@ -285,6 +288,14 @@ async fn a_signal_does_not_wait_for_a_page() {
         listing.run(|what, _| (if what == "page-2" { 1_000 * SECOND } else { LATENCY }, Answer::Success)).await;
     assert_eq!((listed.deleted(), listed.stopped()), (100, Some(StopReason::Interrupted)));
     assert_eq!(listed.end.elapsed, 5 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_requested_after_a_signal_that_came_before_the_first_page() {
+    let mut listing = listing(5, 50);
+    listing.signal_at = Some(Duration::ZERO);
+    let listed = listing.run(|_, _| (LATENCY, Answer::Success)).await;
+    assert_eq!((listed.log.len(), listed.stopped()), (0, Some(StopReason::Interrupted)));
 }
 
 #[tokio::test(start_paused = true)]
