@@ -54,6 +54,8 @@ pub struct Options {
     pub most_rows: usize,
     /// Keys that wait for a retry; with more, no new ones are taken from the input. In bulk at least four calls' worth.
     pub most_waiting: usize,
+    /// An earlier run of this job has deleted keys: its credentials may delete.
+    pub deleted_before: bool,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             most_rows: 1_024,
             most_waiting: 4_096,
+            deleted_before: false,
         }
     }
 }

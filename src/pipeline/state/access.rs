@@ -2,7 +2,8 @@
 //!
 //! A single key may be answered with 401, 403/10000 or 404/7003. So the namespace is requested once, and nothing else is
 //! sent meanwhile: if it is found, only that key failed; if not, the job stops. Should the first keys of a job all be
-//! refused like that, with none that succeeds, the credentials may see the namespace and may not delete: the job stops too.
+//! refused like that, one by one, with none that succeeds, and no earlier run has deleted any, the credentials may see the
+//! namespace and may not delete: the job stops too.
 
 use tokio::time::Instant;
 
@@ -99,10 +100,11 @@ impl State {
             self.on_page_refused_alone(stop, now);
         }
         for Suspended { batch, fatal, verdict } in suspended {
-            self.denied += 1;
-            let enough = u64::from(enough_failures(self.options.batching.requests(self.totals.keys)));
+            // Of several keys one may be refused, again and again until it is alone.
+            self.denied += u64::from(batch.len() == 1);
+            let enough = u64::from(enough_failures(self.totals.keys));
             let tally = &self.totals.tally;
-            let succeeded = tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
+            let succeeded = self.options.deleted_before || tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
             if !succeeded && self.denied >= enough {
                 let why = format!("the namespace can be read, but every request for a key is refused: {verdict}");
                 self.stop(Stop::new(fatal.into(), why), now);

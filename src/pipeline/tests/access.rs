@@ -44,6 +44,37 @@ async fn credentials_that_may_read_but_not_delete_end_the_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_deleted_keys_before_are_believed() {
+    let mut lab = lab(500);
+    lab.options.deleted_before = true;
+    let denies = |key: &str| key.strip_prefix("key-").is_some_and(|nth| nth.len() < 3 && nth < "4");
+    let outcome =
+        lab.run(move |key, _| (LATENCY, if denies(key) { denied(Fatal::Unauthorized, 403) } else { Answer::Success }));
+    let outcome = outcome.await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Failed), outcome.count(Status::Deleted)), (None, 34, 466));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_of_a_bulk_call_that_is_refused_over_and_over_fails_alone() {
+    let batch = Batch { keys: 400.try_into().unwrap(), bytes: 1_000_000 };
+    let options = Options { batching: Batching::Bulk(batch), concurrency: 1, ..options() };
+    let send = |request| async move {
+        sleep(LATENCY).await;
+        let Request::DeleteMany(keys) = request else { return Response::Namespace(Ok(())) };
+        let is_denied = keys.iter().any(|key| key.as_str() == "key-0");
+        let answer = if is_denied { denied(Fatal::Unauthorized, 403) } else { Answer::Success };
+        let accounting = if is_denied { Accounting::Missing } else { Accounting::Complete { unprocessed: Vec::new() } };
+        Response::DeleteMany(BulkReply {
+            reply: Reply { answer, http_status: Some(403), quota: Vec::new() },
+            accounting,
+        })
+    };
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(400), Duration::ZERO, send).await;
+    let deleted = rows.iter().filter(|row| row.status == Status::Deleted).count();
+    assert_eq!((end.stop, deleted, rows.len()), (None, 399, 400));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_until_the_namespace_has_answered() {
     let outcome = lab(500)
         .run(|key, nth| match key {
