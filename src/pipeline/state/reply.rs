@@ -160,6 +160,16 @@ impl State {
                     self.queue(&work).push_again(work);
                     continue;
                 }
+                if let Answer::Passing(trouble) = answer
+                    && work.history.failures >= self.options.retry.retries
+                {
+                    // None is given up for the company it was in.
+                    work.last = Some(Box::new(proof.verdict(trouble.clone().into())));
+                    let wait = self.options.retry.backoff(work.history.failures, &mut self.rng);
+                    self.events.push(Event::Retrying);
+                    self.put_off(work, wait, now);
+                    continue;
+                }
             }
             self.on_answer(work, answer.clone(), http_status, (caught, proof), now);
         }

@@ -93,6 +93,27 @@ async fn a_failed_call_without_accounting_ends_as_unknown_and_never_as_failed() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_makes_its_call_fail_takes_no_other_with_it() {
+    let batch = Batch { keys: std::num::NonZeroU32::new(1_000).unwrap(), bytes: 1_000_000 };
+    let mut options = Options { batching: Batching::Bulk(batch), ..options() };
+    options.retry.retries = 3;
+    let send = |request| async move {
+        sleep(LATENCY).await;
+        let Request::DeleteMany(keys) = request else { return Response::Namespace(Ok(())) };
+        let fails = keys.iter().any(|key| key.as_str() == "key-4321");
+        let (answer, accounting) =
+            if fails { (passing(500), Accounting::Missing) } else { (Answer::Success, all_but(&[], &keys)) };
+        Response::DeleteMany(BulkReply {
+            reply: Reply { answer, http_status: Some(500), quota: Vec::new() },
+            accounting,
+        })
+    };
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(20_000), Duration::ZERO, send).await;
+    let deleted = rows.iter().filter(|row| row.status == Status::Deleted).count();
+    assert_eq!((end.stop, deleted), (None, 19_999));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_success_that_contradicts_itself_is_sent_again_and_ends_as_unknown() {
     let (_, rows, _) = run(1, |_, _| (Answer::Success, Accounting::Missing)).await;
     assert_eq!(count(&rows, Status::Deleted) + count(&rows, Status::Failed), 0);
