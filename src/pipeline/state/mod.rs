@@ -317,7 +317,7 @@ impl State {
             // The server wants a pause that is too long.
             return self.next(now);
         }
-        self.max_wait.set_running(self.waits_for_server(blocked), now);
+        self.max_wait.set_running(self.waits_for_server(blocked, now), now);
         let moments =
             [blocked.until, self.next_due(), self.page_due(now), self.options.deadline, self.max_wait.ends_at()];
         self.wait(moments.into_iter().flatten().min(), now)
@@ -348,9 +348,15 @@ impl State {
     }
 
     /// Whether it is the server that keeps the job waiting.
-    fn waits_for_server(&self, blocked: Blocked) -> bool {
-        let retries_only = !self.waiting.is_empty() && !self.has_keys() && blocked.by != Some(Limit::Rate);
-        !self.slots.is_empty() || blocked.by == Some(Limit::Server) || retries_only
+    fn waits_for_server(&self, blocked: Blocked, now: Instant) -> bool {
+        let retries = !self.waiting.is_empty() || self.page_due(now).is_some();
+        let waits = match blocked.by {
+            Some(Limit::Server) => true,
+            Some(Limit::Rate) => !self.slots.is_empty(),
+            None => !self.slots.is_empty() || retries,
+        };
+        // Without room for rows it is the report that a response waits for.
+        waits && self.has_room_for_rows()
     }
 
     fn has_keys(&self) -> bool {

@@ -61,6 +61,38 @@ async fn a_quota_that_is_used_up_for_longer_ends_the_job_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_canary_that_waits_for_its_retry_is_a_wait() {
+    let mut lab = patient(100, 10 * SECOND);
+    lab.options.canary = 1;
+    lab.options.retry.base = 100 * SECOND;
+    lab.options.retry.cap = 100 * SECOND;
+    let (stopped, elapsed) = end_of(lab, |_, _| (LATENCY, passing(500))).await;
+    assert_eq!((stopped, elapsed), (OUTAGE, 10 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
+    let (row_sender, mut rows) = mpsc::channel(1);
+    let (record_sender, records) = mpsc::channel(16);
+    let (_signal_sender, signals) = mpsc::channel(1);
+    let options = Options { most_rows: 1, max_wait: 10 * SECOND, ..options() };
+    let state = State::new(options, &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let send = |_| async {
+        sleep(LATENCY).await;
+        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
+    };
+    let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
+    let writer = async {
+        sleep(100 * SECOND).await;
+        while rows.recv().await.is_some() {}
+    };
+    record_sender.send(Ok(keys(16).collect())).await.unwrap();
+    drop(record_sender);
+    let (end, ()) = tokio::join!(job, writer);
+    assert_eq!((end.stop, end.totals.tally.get(Status::Deleted)), (None, 16));
+}
+
+#[tokio::test(start_paused = true)]
 async fn deletes_that_hang_while_the_namespace_is_found_are_no_progress() {
     let hang = |key: &str, _| match key {
         "the namespace" => (LATENCY, Answer::Success),

@@ -299,6 +299,16 @@ async fn nothing_is_requested_after_a_signal_that_came_before_the_first_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_waits_for_its_retry_is_a_wait_for_the_server() {
+    let mut listing = listing(5, 50);
+    listing.options.max_wait = 10 * SECOND;
+    listing.options.retry.base = 100 * SECOND;
+    listing.options.retry.cap = 100 * SECOND;
+    let listed = listing.run(|_, _| (LATENCY, passing(500))).await;
+    assert_eq!((listed.stopped(), listed.end.elapsed), (Some(StopReason::Outage), 10 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bulk_call_waits_for_the_page_that_fills_it() {
     let mut listing = listing(10, 100);
     let batch = Batch { keys: 300.try_into().unwrap(), bytes: 1_000_000 };
