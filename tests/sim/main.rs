@@ -15,13 +15,19 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a seed is told to whoever runs it")]
 
 mod check;
+mod faults;
 mod journal;
+mod log;
+mod network;
+mod pages;
 mod process;
+mod scenario;
 mod server;
-mod story;
+mod sum;
 mod world;
 
-use story::{Told, live};
+use scenario::{Verbosity, live};
+use sum::Sum;
 
 /// How many seeds `cargo test` runs.
 const SEEDS: u64 = 300;
@@ -41,18 +47,18 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-fn run(seed: u64, told: Told) -> story::Sum {
+fn run(seed: u64, verbosity: Verbosity) -> Sum {
     let _named = Named(seed);
-    live(seed, told)
+    live(seed, verbosity)
 }
 
 #[test]
 fn every_promise_holds_for_many_seeds() {
     let first = number("KVSWEEP_SIM_FIRST").unwrap_or(0);
     let count = number("KVSWEEP_SIM_SEEDS").unwrap_or(SEEDS);
-    let mut sum = story::Sum::default();
+    let mut sum = Sum::default();
     for seed in first..first + count {
-        sum += run(seed, Told::Nothing);
+        sum += run(seed, Verbosity::Quiet);
     }
     println!("{count} seeds: {sum:?}");
     // A simulation in which something never happens proves nothing about it.
@@ -65,13 +71,13 @@ fn every_promise_holds_for_many_seeds() {
 
 #[test]
 fn one_seed() {
-    let sum = run(number("KVSWEEP_SIM_SEED").unwrap_or(0), Told::Everything);
+    let sum = run(number("KVSWEEP_SIM_SEED").unwrap_or(0), Verbosity::Full);
     println!("{sum:?}");
 }
 
 #[test]
 fn a_seed_is_the_same_story_every_time() {
     for seed in 0..10 {
-        assert_eq!(run(seed, Told::Nothing), run(seed, Told::Nothing), "seed {seed}");
+        assert_eq!(run(seed, Verbosity::Quiet), run(seed, Verbosity::Quiet), "seed {seed}");
     }
 }

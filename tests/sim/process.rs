@@ -1,7 +1,6 @@
 //! One process: from its first request to its end, or to the moment when it is killed.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,18 +8,21 @@ use std::time::Duration;
 use kvsweep::outcome::{Settled, StopReason};
 use kvsweep::pipeline::call::{Calls, Failed};
 use kvsweep::pipeline::state::State;
-use kvsweep::pipeline::{End, FailureLimit, Options, Request, Response, RetryPolicy, Signal, Stop, run};
+use kvsweep::pipeline::{
+    End, Event, FailureLimit, Options, Request, Response, RetryPolicy, Signal, Stop, run as run_pipeline,
+};
 use kvsweep::plan::{Approved, Consent, Guards};
 use kvsweep::record::Record;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::server::{Log, Shared, send};
-use crate::world::{Weather, World};
-
-pub(crate) const MAX_WAIT: Duration = Duration::from_mins(15);
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
+use crate::faults::Faults;
+use crate::log::Log;
+use crate::network::send;
+use crate::pages::Book;
+use crate::server::Shared;
+use crate::world::World;
 
 /// No run may take longer: it hangs.
 const HANGS_AFTER: Duration = Duration::from_hours(48);
@@ -29,32 +31,39 @@ const HANGS_AFTER: Duration = Duration::from_hours(48);
 pub(crate) struct Ran {
     pub(crate) began: Instant,
     pub(crate) over: Instant,
-    /// When signals came.
-    pub(crate) signals: Vec<Instant>,
-    /// The moment that was set as the deadline, once the input was worked through.
+    /// When signals came, and how many requests had been sent before.
+    pub(crate) signals: Vec<(Instant, usize)>,
+    /// How many requests were sent before the first key.
+    pub(crate) preflight: usize,
+    /// When and why the job began to end early.
+    pub(crate) drains: Vec<(Instant, StopReason)>,
+    /// The moment that was set as the deadline.
     pub(crate) deadline: Option<Instant>,
     /// None where it was killed.
-    pub(crate) end: Option<End<Infallible>>,
+    pub(crate) end: Option<End<String>>,
     /// Rows that the report's writer had taken.
     pub(crate) rows: Vec<Settled>,
     pub(crate) log: Log,
 }
 
-pub(crate) fn policy(world: &World) -> RetryPolicy {
+fn policy(world: &World) -> RetryPolicy {
     RetryPolicy { retries: world.retries, ..RetryPolicy::default() }
 }
 
-fn options(world: &World, weather: &Weather, now: Instant) -> Options {
+fn options(world: &World, faults: &Faults, deadline: Option<Instant>, deleted_before: bool) -> Options {
     Options {
         concurrency: world.concurrency,
         batching: world.batching(),
         course: world.course,
         retry: policy(world),
-        max_wait: MAX_WAIT,
-        max_failures: weather.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
-        deadline: weather.deadline.map(|deadline| now + deadline),
-        grace: GRACE,
-        ..Options::default()
+        max_wait: faults.max_wait,
+        max_failures: faults.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
+        canary: faults.canary,
+        deadline,
+        grace: faults.grace,
+        most_rows: world.room.rows,
+        most_waiting: world.room.waiting,
+        deleted_before,
     }
 }
 
@@ -62,49 +71,37 @@ fn options(world: &World, weather: &Weather, now: Instant) -> Options {
 #[derive(Default)]
 struct Seen {
     rows: Vec<Settled>,
-    signals: Vec<Instant>,
-    deadline: Option<Instant>,
+    signals: Vec<(Instant, usize)>,
+    preflight: Option<usize>,
+    drains: Vec<(Instant, StopReason)>,
     over: Option<Instant>,
 }
 
-/// As the command does it: the namespace is asked for, then the input is worked through.
+/// What a process has to do with.
+struct Process<'a> {
+    world: &'a World,
+    faults: &'a Faults,
+    server: Shared,
+    seen: RefCell<Seen>,
+    deadline: Option<Instant>,
+    deleted_before: bool,
+}
+
+/// Runs `records`; `deleted_before` says whether an earlier process has deleted any.
 pub(crate) async fn process(
     world: &World,
-    weather: &Weather,
+    faults: &Faults,
     server: &Shared,
-    records: Vec<Record>,
+    (records, deleted_before): (Vec<Record>, bool),
     rng: StdRng,
 ) -> Ran {
     let began = Instant::now();
-    server.borrow_mut().begin(weather.clone(), began);
-    let seen = Rc::new(RefCell::new(Seen::default()));
-    let job = async {
-        let call = || async {
-            match send(Rc::clone(server), Request::Namespace).await {
-                Response::Namespace(answer) => answer,
-                other => unreachable!("{other:?} when the namespace was asked for"),
-            }
-        };
-        let mut calls = Calls::new(&world.rates, policy(world), MAX_WAIT, rng);
-        let found = calls.find_namespace(|_| {}, call).await;
-        let stop = match found {
-            Ok(()) => None,
-            Err(Failed::Stop(stop)) => Some(stop),
-            Err(Failed::Refused(_)) => Some(Stop::new(StopReason::Unauthorized, "the namespace cannot be read")),
-        };
-        let totals = calls.totals;
-        if stop.is_some() {
-            return End { totals, stop, broken: None, elapsed: began.elapsed() };
-        }
-        let job = stream(world, weather, server, records, calls, Rc::clone(&seen));
-        let mut end = Box::pin(job).await;
-        end.totals.requests += totals.requests;
-        end.totals.retries += totals.retries;
-        end.totals.throttled += totals.throttled;
-        end
-    };
+    server.borrow_mut().begin(faults.clone(), began);
+    let deadline = faults.deadline.map(|deadline| began + deadline);
+    let (server, seen) = (Rc::clone(server), RefCell::default());
+    let process = Process { world, faults, server, seen, deadline, deleted_before };
     let killed = async {
-        match weather.crash {
+        match faults.crash {
             Some(after) => sleep_until(began + after).await,
             None => std::future::pending().await,
         }
@@ -113,66 +110,129 @@ pub(crate) async fn process(
         tokio::select! {
             biased;
             () = killed => None,
-            end = job => Some(end),
+            end = process.run(records, rng, began) => Some(end),
         }
     };
     let end = timeout(HANGS_AFTER, Box::pin(job)).await.expect("a run ends");
+    let Process { server, seen, .. } = process;
     let log = server.borrow_mut().end();
-    let Seen { rows, signals, deadline, over } = std::mem::take(&mut *seen.borrow_mut());
-    Ran { began, over: over.unwrap_or_else(Instant::now), signals, deadline, end, rows, log }
+    let Seen { rows, signals, preflight, drains, over } = seen.into_inner();
+    let preflight = preflight.unwrap_or(log.sent.len());
+    let over = over.unwrap_or_else(Instant::now);
+    Ran { began, over, signals, preflight, drains, deadline, end, rows, log }
 }
 
-async fn stream(
-    world: &World,
-    weather: &Weather,
-    server: &Shared,
-    input: Vec<Record>,
-    calls: Calls,
-    seen: Rc<RefCell<Seen>>,
-) -> End<Infallible> {
-    let began = Instant::now();
-    let (record_sender, records) = mpsc::channel(16);
-    let (row_sender, mut rows) = mpsc::channel(16);
-    let (signal_sender, signals) = mpsc::channel(4);
-    let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
-    let options = options(world, weather, began);
-    seen.borrow_mut().deadline = options.deadline;
-    let Calls { budget, max_wait, rng, .. } = calls;
-    let state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
-    let job = run(state, records, row_sender, |request| send(Rc::clone(server), request), signals, |_| {});
-    let job = async {
-        let end = job.await;
-        seen.borrow_mut().over = Some(Instant::now());
-        end
-    };
-    let reader = async {
-        for record in input {
-            pass(weather.input).await;
-            if record_sender.send(Ok(vec![record])).await.is_err() {
-                break;
+impl Process<'_> {
+    /// As the command does it: the namespace is asked for, then the input is worked through.
+    async fn run(&self, records: Vec<Record>, rng: StdRng, began: Instant) -> End<String> {
+        let (signal_sender, mut signals) = mpsc::channel(4);
+        let signaller = async {
+            for at in &self.faults.signals {
+                sleep_until(began + *at).await;
+                self.signal(&signal_sender).await;
             }
+            // The process listens as long as it lives.
+            std::future::pending::<()>().await;
+        };
+        let job = async {
+            let mut calls = Calls::new(&self.world.rates, policy(self.world), self.faults.max_wait, rng);
+            let found = self.preflight(&mut calls, &mut signals).await;
+            let totals = calls.totals;
+            if let Err(stop) = found {
+                return End { totals, stop: Some(stop), broken: None, elapsed: began.elapsed() };
+            }
+            self.seen.borrow_mut().preflight = Some(self.server.borrow().log.sent.len());
+            if self.faults.signal_between {
+                self.signal(&signal_sender).await;
+            }
+            let mut end = Box::pin(self.stream(records, calls, signals)).await;
+            end.totals.requests += totals.requests;
+            end.totals.retries += totals.retries;
+            end.totals.throttled += totals.throttled;
+            end
+        };
+        tokio::select! {
+            biased;
+            end = job => end,
+            () = signaller => unreachable!("it never ends"),
         }
-        drop(record_sender);
-    };
-    let writer = async {
-        while let Some(row) = rows.recv().await {
-            pass(weather.disk).await;
-            seen.borrow_mut().rows.push(row);
+    }
+
+    async fn signal(&self, signals: &mpsc::Sender<Signal>) {
+        let sent = self.server.borrow().log.sent.len();
+        self.seen.borrow_mut().signals.push((Instant::now(), sent));
+        let _ = signals.send(Signal::Terminate).await;
+    }
+
+    async fn preflight(&self, calls: &mut Calls, signals: &mut mpsc::Receiver<Signal>) -> Result<(), Stop> {
+        let call = || async {
+            match send(Rc::clone(&self.server), Request::Namespace).await {
+                Response::Namespace(answer) => answer,
+                other => unreachable!("{other:?} when the namespace was asked for"),
+            }
+        };
+        let deadline = self.deadline.unwrap_or_else(Instant::now);
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
+            () = sleep_until(deadline), if self.deadline.is_some() => {
+                Err(Stop::new(StopReason::Deadline, "the deadline came"))
+            }
+            found = calls.find_namespace(|_| {}, call) => found.map_err(|failed| match failed {
+                Failed::Stop(stop) => stop,
+                Failed::Refused(_) => Stop::new(StopReason::Unauthorized, "the namespace cannot be read"),
+            }),
         }
-    };
-    let signaller = async {
-        for at in &weather.signals {
-            sleep_until(began + *at).await;
-            seen.borrow_mut().signals.push(Instant::now());
-            let _ = signal_sender.send(Signal::Terminate).await;
+    }
+
+    async fn stream(&self, input: Vec<Record>, calls: Calls, signals: mpsc::Receiver<Signal>) -> End<String> {
+        let Self { world, faults, server, seen, .. } = self;
+        let (record_sender, records) = mpsc::channel(world.room.record_channel);
+        let (row_sender, mut rows) = mpsc::channel(world.room.row_channel);
+        let approved = Approved::streaming(Guards { max_keys: faults.max_keys, expect: None }, Consent::Rehearsal);
+        let options = options(world, faults, self.deadline, self.deleted_before);
+        let Calls { budget, max_wait, rng, .. } = calls;
+        let mut state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
+        let mut read = Vec::new();
+        match world.page {
+            Some(size) => {
+                let book = Book::new(input, size, faults.breaks);
+                state = state.asking(Box::new(book), Vec::new(), Instant::now());
+            }
+            None => read = input,
         }
-        // The process listens as long as it lives.
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        biased;
-        (end, (), ()) = async { tokio::join!(job, reader, writer) } => end,
-        () = signaller => unreachable!("it never ends"),
+        let listener = |event| {
+            if let Event::Draining { reason, .. } = event {
+                seen.borrow_mut().drains.push((Instant::now(), reason));
+            }
+        };
+        let job =
+            run_pipeline(state, records, row_sender, |request| send(Rc::clone(server), request), signals, listener);
+        let job = async {
+            let end = job.await;
+            seen.borrow_mut().over = Some(Instant::now());
+            end
+        };
+        let reader = async {
+            let breaks = faults.breaks.filter(|after| *after < read.len());
+            for batch in read[..breaks.unwrap_or(read.len())].chunks(world.room.records) {
+                pass(faults.input * u32::try_from(batch.len()).expect("a few")).await;
+                if record_sender.send(Ok(batch.to_vec())).await.is_err() {
+                    return;
+                }
+            }
+            if breaks.is_some() {
+                let _ = record_sender.send(Err("the input breaks".to_owned())).await;
+            }
+            drop(record_sender);
+        };
+        let writer = async {
+            while let Some(row) = rows.recv().await {
+                pass(faults.disk).await;
+                seen.borrow_mut().rows.push(row);
+            }
+        };
+        tokio::join!(job, reader, writer).0
     }
 }
 

@@ -1,10 +1,7 @@
 //! The life of one job: run after run on one report, until every key is gone.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::AddAssign;
 use std::rc::Rc;
 
 use kvsweep::key::KeyName;
@@ -16,123 +13,27 @@ use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};
 
 use crate::check;
-use crate::journal::Report;
+use crate::faults::{FAULTY_RUNS, Faults};
+use crate::journal::{Report, Rows};
 use crate::process::{Ran, process};
-use crate::server::{Kind, Said, Server, Shared};
-use crate::world::{STORMY_RUNS, Weather, World, seeded};
+use crate::server::{Server, Shared};
+use crate::sum::Sum;
+use crate::world::{World, seeded};
 
-/// How much of a story is printed.
+/// How much of a scenario is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    Nothing,
-    Everything,
-}
-
-/// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 25] = [
-    "absent",
-    "backed up",
-    "backup full",
-    "bulk calls",
-    "crash",
-    "deadline",
-    "deleted",
-    "failed",
-    "interrupted",
-    "killed by a second signal",
-    "left undeleted",
-    "looked for",
-    "looked for in vain",
-    "lost",
-    "max_failures",
-    "outage",
-    "probes",
-    "requests",
-    "resumed",
-    "retries",
-    "runs",
-    "stale",
-    "throttled",
-    "unauthorized",
-    "unknown",
-];
-
-/// How often what happened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
-    counts: BTreeMap<&'static str, u64>,
-    /// Every request of every run, and its moment.
-    trace: u64,
-}
-
-impl Sum {
-    fn add(&mut self, what: &'static str, times: u64) {
-        *self.counts.entry(what).or_default() += times;
-    }
-
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        NEEDED.into_iter().map(|what| (what, self.counts.get(what).copied().unwrap_or(0)))
-    }
-
-    fn count(&mut self, ran: &Ran) {
-        self.add("runs", 1);
-        let log = &ran.log;
-        let told = |wanted: fn(Said) -> bool| log.sent.iter().filter_map(|sent| sent.told).filter(move |t| wanted(t.1));
-        self.add("requests", log.sent.len() as u64);
-        self.add(
-            "bulk calls",
-            log.sent.iter().filter(|sent| sent.kind == Kind::Delete && sent.keys.len() > 1).count() as u64,
-        );
-        let left =
-            |kind: Kind| log.sent.iter().filter(move |sent| sent.kind == kind).map(|sent| sent.left.len() as u64);
-        self.add("left undeleted", left(Kind::Delete).sum());
-        self.add("looked for", log.sent.iter().filter(|sent| sent.kind == Kind::Presence).count() as u64);
-        self.add("looked for in vain", left(Kind::Presence).sum());
-        self.add("backed up", log.kept as u64);
-        self.add("backup full", told(|said| said == Said::Unkept).count() as u64);
-        self.add("lost", told(|said| said == Said::Nothing).count() as u64);
-        self.add("stale", told(|said| said == Said::Stale).count() as u64);
-        self.add("throttled", told(|said| matches!(said, Said::Throttled(_))).count() as u64);
-        for row in &ran.rows {
-            self.add(row.status.as_str(), 1);
-        }
-        match &ran.end {
-            None => self.add("crash", 1),
-            Some(end) => {
-                self.add("retries", end.totals.retries);
-                self.add("resumed", end.totals.resumed);
-                self.add("probes", check::probes(log));
-                self.add(end.stop.as_ref().map_or("done", |stop| stop.reason.as_str()), 1);
-                let given_up = log.sent.iter().any(|sent| sent.told.is_none());
-                self.add("killed by a second signal", u64::from(given_up && ran.signals.len() > 1));
-            }
-        }
-        let mut hasher = DefaultHasher::new();
-        self.trace.hash(&mut hasher);
-        for sent in &log.sent {
-            let told = sent.told.map(|(at, said)| (at - ran.began, format!("{said:?}")));
-            (&sent.keys, &sent.left, sent.at - ran.began, told).hash(&mut hasher);
-        }
-        self.trace = hasher.finish();
-    }
-}
-
-impl AddAssign for Sum {
-    fn add_assign(&mut self, other: Self) {
-        self.trace = self.trace.rotate_left(1).wrapping_add(other.trace);
-        for (what, times) in other.counts {
-            self.add(what, times);
-        }
-    }
+pub(crate) enum Verbosity {
+    Quiet,
+    Full,
 }
 
 /// Runs a seed's job to its end and checks every promise on the way.
-pub(crate) fn live(seed: u64, told: Told) -> Sum {
+pub(crate) fn live(seed: u64, verbosity: Verbosity) -> Sum {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(Box::pin(story(seed, told)))
+    runtime.expect("a runtime").block_on(Box::pin(scenario(seed, verbosity)))
 }
 
-async fn story(seed: u64, told: Told) -> Sum {
+async fn scenario(seed: u64, verbosity: Verbosity) -> Sum {
     let mut rng = seeded(seed, 1);
     let world = World::draw(&mut rng);
     let input = input(&world, &mut rng);
@@ -144,25 +45,27 @@ async fn story(seed: u64, told: Told) -> Sum {
     let server: Shared = Rc::new(RefCell::new(server));
     let folder = tempfile::tempdir().expect("a folder");
     let report = Report::new(folder.path(), world.ndjson);
+    let mut last = Rows::new();
     let mut sum = Sum::default();
-    if told == Told::Everything {
+    if verbosity == Verbosity::Full {
         println!("{world:#?}");
     }
-    for nth in 0..=STORMY_RUNS {
-        let weather = if nth < STORMY_RUNS { Weather::draw(&mut rng) } else { Weather::calm() };
-        sleep(weather.idle).await;
+    for nth in 0..=FAULTY_RUNS {
+        let faults = if nth < FAULTY_RUNS { Faults::draw(&mut rng) } else { Faults::none() };
+        sleep(faults.idle).await;
         let records = resumed(&input, &report.journal());
+        let deleted_before = last.values().any(|(_, status)| is_gone(*status));
         let rng_of_run = seeded(seed, 10 + nth as u64);
-        let ran = Box::pin(process(&world, &weather, &server, records.clone(), rng_of_run)).await;
-        if told == Told::Everything {
-            tell(nth, &weather, &ran);
+        let ran = Box::pin(process(&world, &faults, &server, (records.clone(), deleted_before), rng_of_run)).await;
+        if verbosity == Verbosity::Full {
+            tell(nth, &faults, &ran);
         }
-        sum.count(&ran);
-        check::run(&world, &weather, &ran, &records);
+        sum.count(&world, &ran);
+        check::run(&world, &faults, &ran, (&records, deleted_before));
         let torn = ran.end.is_none().then_some(&mut rng);
         let (is_torn, rows) = (torn.is_some(), ran.rows);
         report.append(rows.clone(), torn).await;
-        let last = report.last_rows();
+        last = report.last_rows();
         if !is_torn {
             for row in &rows {
                 assert_eq!(last[&row.number.get()], (row.key.to_string(), row.status), "what was settled is written");
@@ -171,17 +74,17 @@ async fn story(seed: u64, told: Told) -> Sum {
         check::report(&input, &last, &report.journal(), &server.borrow());
         let stopped = ran.end.is_none_or(|end| end.stop.is_some());
         let done = check::is_done(&world, &input, &last);
-        assert!(done || nth < STORMY_RUNS, "in calm weather it is not done");
+        assert!(done || nth < FAULTY_RUNS, "without faults it is not done");
         if done && !stopped {
             break;
         }
     }
-    check::the_end(&world, &input, &report.last_rows(), &server.borrow(), &others);
+    check::the_end(&world, &input, &last, &server.borrow(), &others);
     sum
 }
 
-fn tell(nth: usize, weather: &Weather, ran: &Ran) {
-    println!("run {nth}: {weather:?}");
+fn tell(nth: usize, faults: &Faults, ran: &Ran) {
+    println!("run {nth}: {faults:?}");
     for sent in &ran.log.sent {
         let answer = sent.told.map(|(at, said)| (at - ran.began, said));
         println!("  {:?} {} {answer:?}", sent.at - ran.began, sent.what());

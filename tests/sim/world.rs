@@ -1,4 +1,4 @@
-//! What a seed draws: the job, the server's quotas, and what goes wrong in each run.
+//! What a seed draws for all of its runs: the job, its limits, and the server's quotas.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,9 +9,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
-
-/// Runs in which things go wrong; after that nothing does but the quota, and the job has to be finished by one more.
-pub(crate) const STORMY_RUNS: usize = 8;
 
 /// What holds for all runs of a seed.
 #[derive(Debug, Clone)]
@@ -31,12 +28,32 @@ pub(crate) struct World {
     pub(crate) says_absent: bool,
     /// Keys that are always refused, and keys that always get a 500; in percent.
     pub(crate) bad: u32,
+    /// Keys that are always answered as if the credentials or an id were wrong, while the namespace is found; in percent.
+    pub(crate) denied: u32,
+    /// Whether that is so when they are read, too.
+    pub(crate) denies_reads: bool,
     /// The report's format.
     pub(crate) ndjson: bool,
     /// What is done about a key.
     pub(crate) course: Course,
     /// The most keys that may be looked for with one request.
     pub(crate) looked_for: usize,
+    /// So many keys come in a page, if they are listed and not read.
+    pub(crate) page: Option<usize>,
+    pub(crate) room: Room,
+}
+
+/// How much may wait where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Rows before the report's writer takes them.
+    pub(crate) rows: usize,
+    pub(crate) row_channel: usize,
+    /// Records that the reader hands over at once, and how often it may before they are taken.
+    pub(crate) records: usize,
+    pub(crate) record_channel: usize,
+    /// Keys that wait for a retry.
+    pub(crate) waiting: usize,
 }
 
 /// A quota as the server keeps it.
@@ -50,53 +67,16 @@ pub(crate) struct ServerQuota {
     pub(crate) retry_after: bool,
 }
 
-/// What goes wrong in one run.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Weather {
-    pub(crate) latency: (Duration, Duration),
-    /// Of a thousand requests: 5xx without and with effect, lost before and after the delete, a stale connection, a
-    /// 503 with Retry-After.
-    pub(crate) refused: u32,
-    pub(crate) refused_after: u32,
-    pub(crate) lost_before: u32,
-    pub(crate) lost_after: u32,
-    pub(crate) stale: u32,
-    pub(crate) busy: u32,
-    /// Of a thousand keys of bulk calls: left undeleted by a call that succeeds.
-    pub(crate) left: u32,
-    /// From when to when, after the run's start, and how it looks.
-    pub(crate) outage: Option<(Duration, Duration, OutageKind)>,
-    pub(crate) token_expires: Option<Duration>,
-    pub(crate) signals: Vec<Duration>,
-    pub(crate) crash: Option<Duration>,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) max_failures: Option<u64>,
-    /// How long the report's disk takes for a row, and the backup's for a record.
-    pub(crate) disk: Duration,
-    /// After how many records the backup's disk is full.
-    pub(crate) backup_room: Option<usize>,
-    /// How long the input takes for a record.
-    pub(crate) input: Duration,
-    /// How long after the run before this one begins.
-    pub(crate) idle: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OutageKind {
-    /// Nobody listens.
-    Refused,
-    /// A proxy answers 503.
-    Unavailable,
-    /// Requests arrive, and maybe take effect, but no answer comes before the client's timeout.
-    Silent,
-}
-
-fn chance(rng: &mut StdRng, percent: u32) -> bool {
+pub(crate) fn chance(rng: &mut StdRng, percent: u32) -> bool {
     rng.random_range(0..100) < percent
 }
 
-fn between(rng: &mut StdRng, least: Duration, most: Duration) -> Duration {
+pub(crate) fn between(rng: &mut StdRng, least: Duration, most: Duration) -> Duration {
     rng.random_range(least..=most)
+}
+
+pub(crate) fn one_of<T: Copy, const N: usize>(rng: &mut StdRng, choices: [T; N]) -> T {
+    choices[rng.random_range(0..N)]
 }
 
 pub(crate) fn seeded(seed: u64, part: u64) -> StdRng {
@@ -112,11 +92,11 @@ impl World {
         let keys = rng.random_range(1..=220);
         let mut rates = Vec::new();
         for _ in 0..rng.random_range(0..3) {
-            let window = [SECOND, 5 * SECOND, 60 * SECOND][rng.random_range(0..3)];
+            let window = one_of(rng, [SECOND, 5 * SECOND, 60 * SECOND]);
             rates.push(Rate::new(rng.random_range(2..=60), window).unwrap());
         }
         let quota = chance(rng, 50).then(|| {
-            let window = [SECOND, 10 * SECOND, 60 * SECOND][rng.random_range(0..3)];
+            let window = one_of(rng, [SECOND, 10 * SECOND, 60 * SECOND]);
             // Sometimes what the job keeps anyway, sometimes less than that.
             let drawn = Rate::new(rng.random_range(8..=100), window).unwrap();
             let rate = rates.first().copied().filter(|_| chance(rng, 50)).unwrap_or(drawn);
@@ -127,76 +107,36 @@ impl World {
                 retry_after: chance(rng, 70),
             }
         });
+        let concurrency = if chance(rng, 40) { rng.random_range(1..=3) } else { rng.random_range(1..=24) };
+        let most = if chance(rng, 30) { 3 } else { 60 };
         Self {
             keys,
-            concurrency: rng.random_range(1..=24),
-            batch: NonZeroU32::new(rng.random_range(1..=60)).filter(|_| chance(rng, 40)),
-            retries: [0, 1, 3, 8][rng.random_range(0..4)],
+            concurrency,
+            batch: NonZeroU32::new(rng.random_range(1..=most)).filter(|_| chance(rng, 40)),
+            retries: one_of(rng, [0, 1, 3, 8]),
             rates,
             quota,
             tells_quota: chance(rng, 30),
-            missing: [0, 0, 10, 60][rng.random_range(0..4)],
+            missing: one_of(rng, [0, 0, 10, 60]),
             says_absent: chance(rng, 60),
-            bad: [0, 0, 0, 3][rng.random_range(0..4)],
+            bad: one_of(rng, [0, 0, 0, 3]),
+            denied: one_of(rng, [0, 0, 0, 0, 2, 12]),
+            denies_reads: chance(rng, 50),
             ndjson: chance(rng, 30),
-            course: [Course::Delete, Course::CheckAndDelete, Course::BackUpAndDelete][rng.random_range(0..3)],
-            looked_for: [1, 7, 40, 100][rng.random_range(0..4)],
+            course: one_of(rng, [Course::Delete, Course::CheckAndDelete, Course::BackUpAndDelete]),
+            looked_for: one_of(rng, [1, 7, 40, 100]),
+            page: chance(rng, 25).then(|| rng.random_range(1..=40)),
+            room: Room::draw(rng),
         }
     }
 }
 
-impl Weather {
-    /// Only what no network is without.
-    pub(crate) fn calm() -> Self {
-        Self { latency: (SECOND / 100, SECOND / 10), idle: SECOND, ..Self::default() }
-    }
-
-    pub(crate) fn draw(rng: &mut StdRng) -> Self {
-        let slow = [SECOND / 50, SECOND / 5, 3 * SECOND][rng.random_range(0..3)];
-        let mut fault = |percent| if chance(rng, percent) { rng.random_range(1..120) } else { 0 };
-        let (refused, refused_after, lost_before) = (fault(30), fault(20), fault(30));
-        let (lost_after, stale, busy, left) = (fault(30), fault(20), fault(20), fault(50));
-        let moment = |rng: &mut StdRng| between(rng, Duration::ZERO, 40 * SECOND).mul_f64(rng.random_range(0.0..=1.0));
-        let outage = chance(rng, 35).then(|| {
-            let from = moment(rng);
-            let length = if chance(rng, 10) { 2_000 * SECOND } else { between(rng, SECOND, 90 * SECOND) };
-            let kind = [OutageKind::Refused, OutageKind::Unavailable, OutageKind::Silent][rng.random_range(0..3)];
-            (from, from + length, kind)
-        });
-        let disk = if chance(rng, 20) { between(rng, Duration::ZERO, SECOND) } else { Duration::ZERO };
-        let mut signals = Vec::new();
-        // A signal while rows wait for a slow disk is worth more than its chance.
-        if chance(rng, if disk.is_zero() { 20 } else { 60 }) {
-            signals.push(moment(rng));
-            if chance(rng, 40) {
-                signals.push(signals[0] + moment(rng) / 4);
-            }
-        }
-        Self {
-            latency: (slow / 10, slow),
-            refused,
-            refused_after,
-            lost_before,
-            lost_after,
-            stale,
-            busy,
-            left,
-            outage,
-            token_expires: chance(rng, 8).then(|| moment(rng)),
-            signals,
-            crash: chance(rng, 30).then(|| moment(rng)),
-            deadline: chance(rng, 8).then(|| moment(rng)),
-            max_failures: chance(rng, 8).then(|| rng.random_range(1..10)),
-            disk,
-            backup_room: chance(rng, 8).then(|| rng.random_range(0..100)),
-            input: if chance(rng, 20) { between(rng, Duration::ZERO, SECOND / 5) } else { Duration::ZERO },
-            idle: between(rng, Duration::ZERO, 300 * SECOND).mul_f64(rng.random_range(0.0..=1.0)),
-        }
-    }
-
-    /// Whether only an outage can keep a key from being deleted.
-    pub(crate) fn only_an_outage(&self) -> bool {
-        [self.refused, self.refused_after, self.lost_before, self.lost_after, self.stale, self.busy, self.left]
-            == [0; 7]
+impl Room {
+    fn draw(rng: &mut StdRng) -> Self {
+        let small = chance(rng, 50);
+        let mut room = |usual| if small { one_of(rng, [1, 2, 5]) } else { usual };
+        let (rows, row_channel, records) = (room(1_024), room(16), room(1));
+        let (record_channel, waiting) = (room(16), room(4_096));
+        Self { rows, row_channel, records, record_channel, waiting }
     }
 }
