@@ -131,6 +131,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         None => Approved::streaming(job.guards, consent),
     };
 
+    let deleted_before = opened.journal.as_ref().is_some_and(|(journal, _)| journal.has_deletes());
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
         return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &Stop::signalled(signal)));
@@ -147,7 +148,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     };
     let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
     let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
-    let parts = Parts { approved, answering, supply, rows, writer, backup };
+    let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, outline } =
         sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
     let stop = match (written, end.stop) {
@@ -222,6 +223,8 @@ struct Parts {
     rows: mpsc::Sender<Settled>,
     writer: Writer,
     backup: Option<backup::Writer>,
+    /// Whether an earlier run of this job deleted keys.
+    deleted_before: bool,
 }
 
 /// How it ended.
@@ -308,7 +311,7 @@ impl Sending {
                 .then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
         };
         let Calls { budget, rng, max_wait, totals, .. } = self.calls;
-        let options = options(job, self.began.unwrap_or_else(Instant::now));
+        let options = options(job, self.began.unwrap_or_else(Instant::now), parts.deleted_before);
         let state = State::new(options, &parts.approved, budget, rng).after_preflight(max_wait);
         let answering = parts.answering;
         watch.sent_before(&totals);
@@ -367,7 +370,7 @@ impl Sending {
     }
 }
 
-fn options(job: &Job, began: Instant) -> Options {
+fn options(job: &Job, began: Instant, deleted_before: bool) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,
@@ -379,6 +382,7 @@ fn options(job: &Job, began: Instant) -> Options {
         canary: job.canary.filter(|_| job.course() != Course::Check).unwrap_or(0),
         deadline: job.deadline.map(|deadline| began + deadline),
         grace: job.grace,
+        deleted_before,
         ..Options::default()
     }
 }
