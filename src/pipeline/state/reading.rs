@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use tokio::time::Instant;
 
 use super::State;
-use super::reply::Answered;
+use super::reply::{Answered, Proof};
 use super::sending::LINGER;
-use crate::api::answer::{Answer, Reply};
+use crate::api::answer::{Answer, Reply, Trouble};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, StopReason};
 use crate::pipeline::options::Course;
@@ -176,6 +176,7 @@ impl State {
         }
         let batch = self.read_well(keys, reply, now);
         self.looks.answered();
+        let alone = batch.len() == 1;
         for (index, mut work) in batch.into_iter().enumerate() {
             match found.get(index).unwrap_or(&Presence::Unsaid) {
                 Presence::There if self.options.course == Course::Check => {
@@ -186,6 +187,10 @@ impl State {
                     let error = "it was looked for and is not there; no delete was sent".to_owned();
                     let detail = Some(Box::new(Detail { error_code: None, error }));
                     self.settle(work, Status::Absent, reply.http_status, detail, now);
+                }
+                Presence::Unsaid if alone => {
+                    let trouble = Trouble::no_answer("the response does not say whether the key exists");
+                    self.resolve(vec![work], &Answer::Passing(trouble), reply.http_status, Proof::Named, now);
                 }
                 Presence::Unsaid => {
                     work.together = NonZeroU32::MIN;

@@ -31,7 +31,7 @@ pub(super) struct Answered {
 
 /// What the failure of a request proves about its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Proof {
+pub(super) enum Proof {
     /// It is about the one key, or the server named the key.
     Named,
     /// A bulk call whose response does not account for its keys: each of them may or may not be deleted.
@@ -39,7 +39,7 @@ enum Proof {
 }
 
 impl Proof {
-    pub(super) fn verdict(self, verdict: Verdict) -> Verdict {
+    fn verdict(self, verdict: Verdict) -> Verdict {
         match (self, verdict.status) {
             (Self::Unaccounted, Status::Failed) => Verdict { status: Status::Unknown, ..verdict },
             _ => verdict,
@@ -141,7 +141,14 @@ impl State {
     }
 
     /// What becomes of the keys of a request.
-    fn resolve(&mut self, batch: Vec<Work>, answer: &Answer, http_status: Option<u16>, proof: Proof, now: Instant) {
+    pub(super) fn resolve(
+        &mut self,
+        batch: Vec<Work>,
+        answer: &Answer,
+        http_status: Option<u16>,
+        proof: Proof,
+        now: Instant,
+    ) {
         let caught = self.outage.since().is_some();
         if let Answer::Fatal(fatal, refusal) = answer {
             let verdict = proof.verdict(Verdict::from(Trouble::Refused(refusal.clone())));
