@@ -96,6 +96,18 @@ impl Outage {
         }
     }
 
+    /// What decides, without times.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self) -> impl std::hash::Hash + use<> {
+        let state = match self.state {
+            State::Closed => (0, 0),
+            State::Open { .. } => (1, 0),
+            State::Probing { .. } => (2, 0),
+            State::Ramping { allowed } => (3, allowed),
+        };
+        (state, self.failed_in_a_row, self.failed_reads, self.held_closed, self.cut_off, self.failed_since)
+    }
+
     /// What may be sent now.
     pub fn allowance(&self, now: Instant) -> Allowance {
         match self.state {

@@ -135,6 +135,11 @@ impl Ready {
         self.again.pop_front().or_else(|| self.fresh.pop_front())
     }
 
+    #[cfg(test)]
+    pub(crate) fn queues(&self) -> [&VecDeque<Work>; 2] {
+        [&self.again, &self.fresh]
+    }
+
     /// All of them, those that were sent before first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Work> {
         std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.fresh))

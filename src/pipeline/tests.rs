@@ -29,6 +29,7 @@ mod bulk;
 mod check;
 mod early;
 mod ends;
+mod exploration;
 mod max_wait;
 mod outage;
 mod pages;

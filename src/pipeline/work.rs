@@ -102,6 +102,24 @@ impl Work {
         }
     }
 
+    /// What decides about the key, without times and texts.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self, epoch: u64) -> impl std::hash::Hash + Ord + use<> {
+        let stage = match self.stage {
+            Stage::Presence => 0,
+            Stage::Metadata => 1,
+            Stage::Value(_) => 2,
+            Stage::Delete => 3,
+        };
+        let last = self.last.as_ref().map(|verdict| (verdict.status as u8, verdict.passes));
+        let refundable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
+        (
+            (self.number, stage, self.attempts == 0, self.tried, self.judged, last),
+            (self.history.failures, self.history.resent, refundable, self.together),
+            (self.early.is_some(), self.tried_early),
+        )
+    }
+
     pub(crate) fn refunded(mut self, epoch: u64) -> Self {
         self.refund(epoch);
         self

@@ -18,21 +18,21 @@ use crate::pipeline::work::Work;
 /// Keys that wait for the namespace.
 #[derive(Debug, Default)]
 pub(super) struct AccessCheck {
-    suspended: Vec<Suspended>,
+    pub(super) suspended: Vec<Suspended>,
     /// A page was refused like that.
-    page: Option<Stop>,
+    pub(super) page: Option<Stop>,
     /// Whether the request is on its way.
-    sent: bool,
+    pub(super) sent: bool,
     /// It is not sent before this moment.
-    due: Option<Instant>,
+    pub(super) due: Option<Instant>,
     /// Attempts that failed without an answer to the question.
     pub(super) failures: u32,
 }
 
 /// The keys of one request.
 #[derive(Debug)]
-struct Suspended {
-    batch: Vec<Work>,
+pub(super) struct Suspended {
+    pub(super) batch: Vec<Work>,
     fatal: Fatal,
     verdict: Verdict,
 }

@@ -31,6 +31,8 @@ use reading::Looks;
 
 mod access;
 mod early;
+#[cfg(test)]
+mod fingerprint;
 mod paging;
 mod reading;
 mod reply;

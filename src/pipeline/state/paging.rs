@@ -24,12 +24,12 @@ use crate::terminal::counted;
 pub(super) struct PageFetch {
     pages: Box<dyn Pages>,
     /// Whether a request is out.
-    sent: bool,
+    pub(super) sent: bool,
     /// Requests for this page.
     attempts: u64,
-    history: History,
+    pub(super) history: History,
     /// It is not requested again before this moment.
-    due: Option<Instant>,
+    pub(super) due: Option<Instant>,
 }
 
 impl PageFetch {

@@ -24,9 +24,9 @@ const GROWS_AFTER: u32 = 8;
 /// How many keys are looked for with one request: as many as the API takes, until their values are too much for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looks {
-    most: NonZeroU32,
+    pub(super) most: NonZeroU32,
     /// Good answers since that last changed.
-    good: u32,
+    pub(super) good: u32,
 }
 
 impl Default for Looks {

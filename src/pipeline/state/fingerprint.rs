@@ -1,0 +1,76 @@
+//! What the exploration of all orders of events sees of a state.
+
+use std::hash::{Hash, Hasher};
+
+use tokio::time::Instant;
+
+use super::{Slot, State};
+use crate::pipeline::work::{Sent, Work};
+
+impl State {
+    /// Hashes what decides about the job's course, without times, texts and counters that only grow: two states with the
+    /// same hash differ in nothing but when things happened.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let queue = |works: &mut dyn Iterator<Item = &Work>| -> Vec<_> {
+            works.map(|work| work.fingerprint(self.epoch)).collect()
+        };
+        for ready in [&self.ready, &self.reads] {
+            ready.queues().map(|works| queue(&mut works.iter())).hash(hasher);
+        }
+        let mut waiting: Vec<_> = self.waiting.iter().collect();
+        waiting.sort_by(|a, b| b.cmp(a));
+        queue(&mut waiting.iter().map(|due| &due.work)).hash(hasher);
+        waiting.iter().map(|due| due.early.is_some()).collect::<Vec<_>>().hash(hasher);
+        let mut slots: Vec<_> = self
+            .slots
+            .iter()
+            .map(|(_, in_flight)| match &in_flight.sent {
+                Sent::Keys(keys) => (0, in_flight.probe, queue(&mut keys.iter())),
+                Sent::Page => (1, in_flight.probe, Vec::new()),
+                Sent::Namespace { check } => (2 + i32::from(*check), in_flight.probe, Vec::new()),
+            })
+            .collect();
+        slots.sort();
+        slots.hash(hasher);
+        for suspended in &self.access.suspended {
+            queue(&mut suspended.batch.iter()).hash(hasher);
+        }
+        (self.access.page.is_some(), self.access.sent, self.access.due.is_some()).hash(hasher);
+        if let Some(paging) = &self.paging {
+            let history = (paging.history.failures, paging.history.resent);
+            (paging.sent, history, paging.due.is_some()).hash(hasher);
+        }
+        self.outage.fingerprint().hash(hasher);
+        (self.looks.most, self.looks.good, self.gathering.is_some(), self.filling.is_some()).hash(hasher);
+        (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
+        let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.accepted as u8));
+        (self.rows.len(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
+        (self.max_wait.has_worked(), self.max_wait.ends_at().is_some()).hash(hasher);
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether a response for this slot is waited for.
+    pub(crate) fn awaits(&self, slot: Slot) -> bool {
+        self.slots.contains(slot.0)
+    }
+
+    /// Whether this request was sent as a probe.
+    pub(crate) fn is_probe(&self, slot: Slot) -> bool {
+        self.slots[slot.0].probe
+    }
+
+    /// Permits that were taken from the budget and are not back.
+    pub(crate) fn permits(&self) -> usize {
+        self.budget.outstanding()
+    }
+
+    /// Whether a key waits to be sent again that may be sent now, as far as its own backoff goes.
+    pub(crate) fn has_retry_due(&self, now: Instant) -> bool {
+        let due = self.waiting.peek().is_some_and(|due| due.at <= now);
+        due || self.ready.has_again() || self.reads.has_again()
+    }
+}
