@@ -83,7 +83,7 @@ impl MaxWait {
 
     /// The stop of a job that was kept waiting too long.
     pub fn over(&self) -> Stop {
-        self.stop(format!("no successful request for {} (--max-wait)", duration(self.most)))
+        self.stop(&format!("no successful request for {} (--max-wait)", duration(self.most)))
     }
 
     /// The stop, if the server wants a pause that is longer.
@@ -96,11 +96,11 @@ impl MaxWait {
                 ServerPause::Assumed(_) => format!("the server does not say how long to pause, so for {length}"),
                 ServerPause::QuotaUsedUp(_) => format!("the server's quota (Ratelimit) is used up for {length}"),
             };
-            self.stop(format!("{cause}, longer than --max-wait {most}"))
+            self.stop(&format!("{cause}, longer than --max-wait {most}"))
         })
     }
 
-    fn stop(&self, why: String) -> Stop {
+    fn stop(&self, why: &str) -> Stop {
         let last = self.last.as_ref().map(|last| format!("; last attempt: {last}")).unwrap_or_default();
         Stop::new(StopReason::Outage, format!("{why}{last}"))
     }

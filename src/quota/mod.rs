@@ -164,9 +164,8 @@ impl Budget {
         let ours = self.windows.iter_mut().map(|window| (window.opening(in_flight, now), Limit::Rate));
         for (opening, limit) in ours.chain(std::iter::once((self.server.opening(in_flight, now), Limit::Server))) {
             match opening {
-                Opening::Now => {}
                 Opening::At(moment) if wait.is_none_or(|(latest, _)| latest < moment) => wait = Some((moment, limit)),
-                Opening::At(_) => {}
+                Opening::Now | Opening::At(_) => {}
                 Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
             }
         }

@@ -18,7 +18,7 @@ use super::sink::Sink;
 use super::target::{Format, Sync};
 use crate::outcome::{Settled, Status};
 
-/// The longest that a row waits in our memory.
+/// The longest that a row waits to be on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Rows taken at once.
@@ -129,7 +129,7 @@ impl Rows {
     async fn run(mut self, mut received: mpsc::Receiver<Settled>) -> Result<Written, ReportError> {
         let gathers = received.max_capacity() >= 2 * BATCH;
         let mut batch = Vec::with_capacity(BATCH);
-        // When what is written has to be handed on; `None` where everything was.
+        // When what is written has to be on the disk; `None` if everything is.
         let mut due = None;
         loop {
             let arriving = received.recv_many(&mut batch, BATCH);
@@ -149,6 +149,10 @@ impl Rows {
             }
             for settled in batch.drain(..) {
                 self.write(&settled)?;
+            }
+            if received.is_empty() {
+                // A killed process loses no row that could have been written.
+                self.hand_over()?;
             }
             let now = Instant::now();
             if self.sync == Sync::Always || due.is_some_and(|due| due <= now) {
@@ -179,6 +183,11 @@ impl Rows {
             sink.relieve()?;
         }
         Ok(())
+    }
+
+    /// Hands everything over to the system. Tries all of it, and returns the first error.
+    fn hand_over(&mut self) -> Result<(), ReportError> {
+        self.sinks().map(Sink::flush).fold(Ok(()), Result::and)
     }
 
     /// Hands everything on, and onto the disk as the policy says. Tries all of it, and tells the first error.

@@ -232,3 +232,16 @@ fn a_redirect_is_never_followed() {
     assert_good_ones_deleted(&lab, &rows);
     assert_eq!((elsewhere.server.requests(), elsewhere.server.len()), (0, keys.len()));
 }
+
+#[test]
+fn a_resumed_job_passes_keys_that_are_denied_one_by_one() {
+    let denied: Vec<_> = (0..12).map(|nth| format!("denied:{nth}")).collect();
+    let good = |from: usize, to: usize| (from..to).map(|nth| format!("good:{nth}"));
+    let keys: Vec<_> = good(0, 3).chain(denied.iter().cloned()).chain(good(3, 30)).collect();
+    let faults = denied.iter().map(|key| at(key, Canned::error(403, 10_000, "Authentication error"))).collect();
+    let lab = lab_with(&keys, faults);
+    one_by_one(&lab).args(["--max-failures", "10"]).run().code(8);
+    one_by_one(&lab).args(["--max-failures", "100", "--resume"]).run().code(3);
+    let left = lab.server.keys();
+    assert!(left.iter().all(|key| key.starts_with("denied:") || key == "bystander"), "{left:?}");
+}

@@ -28,6 +28,7 @@ enum Mode {
     Prefix,
     PrefixInBulk,
     Restore,
+    RestoreOver,
     DryRun,
     Shard,
     Stdin,
@@ -36,22 +37,28 @@ enum Mode {
 impl Mode {
     fn args(self) -> &'static [&'static str] {
         match self {
-            Self::Single | Self::Stdin => &[],
+            Self::Single | Self::Stdin | Self::Prefix | Self::Restore => &[],
             Self::Bulk | Self::PrefixInBulk => &["--bulk"],
             Self::SmallBatches => &["--bulk", "--batch-size", "100"],
             Self::Check => &["--check"],
             Self::CheckInBulk => &["--check", "--bulk"],
             Self::Backup => &["--backup", "backup.ndjson"],
-            Self::Prefix | Self::Restore => &[],
+            Self::RestoreOver => &["--overwrite-values"],
             Self::DryRun => &["--dry-run"],
             Self::Shard => &["--shard", "1/2"],
         }
     }
 
+    fn restores(self) -> bool {
+        matches!(self, Self::Restore | Self::RestoreOver)
+    }
+
     /// How many requests `keys` take at most.
     fn requests(self, keys: usize) -> usize {
         1 + match self {
-            Self::Bulk | Self::Restore => keys.div_ceil(10_000) + keys.div_ceil(100),
+            Self::Bulk | Self::RestoreOver => keys.div_ceil(10_000),
+            // A key that is not there is confirmed by a request of its own.
+            Self::Restore => keys + keys.div_ceil(100) + keys.div_ceil(10_000),
             Self::SmallBatches => keys.div_ceil(100),
             Self::CheckInBulk => keys.div_ceil(100) + keys.div_ceil(10_000),
             Self::PrefixInBulk => 2 * keys.div_ceil(1_000) + 1,
@@ -66,9 +73,9 @@ impl Mode {
     /// The largest size outside of the whole grid: a key takes a request or three, and this is a debug build.
     fn largest(self) -> usize {
         match self {
-            Self::Bulk | Self::PrefixInBulk | Self::Restore | Self::DryRun => 11_000,
+            Self::Bulk | Self::PrefixInBulk | Self::RestoreOver | Self::DryRun => 11_000,
             Self::SmallBatches | Self::CheckInBulk => 4_097,
-            Self::Single | Self::Stdin | Self::Shard | Self::Prefix | Self::Check => 1_025,
+            Self::Single | Self::Stdin | Self::Shard | Self::Prefix | Self::Check | Self::Restore => 1_025,
             Self::Backup => 65,
         }
     }
@@ -88,17 +95,17 @@ fn run(mode: Mode, size: usize, concurrency: &str, rate: Option<&str>) {
     let lab = Lab::new();
     let keys: Vec<String> = (0..size).map(|number| format!("key:{number}")).collect();
     lab.server.preload(["other:1"]);
-    if mode == Mode::Restore {
+    if mode.restores() {
         let lines = keys.iter().map(|key| json!({"key": key, "value": key}).to_string() + "\n");
         lab.write("backup.ndjson", lines.collect::<String>());
     } else {
         lab.server.preload(keys.iter().map(String::as_str));
-        lab.write("keys.txt", keys.iter().map(|key| format!("{key}\n")).collect::<String>());
+        lab.write("keys.txt", keys.iter().flat_map(|key| [key, "\n"]).collect::<String>());
     }
-    let command = if mode == Mode::Restore { "restore" } else { "delete" };
+    let command = if mode.restores() { "restore" } else { "delete" };
     let source: &[&str] = match mode {
         Mode::Prefix | Mode::PrefixInBulk => &["--prefix", "key:"],
-        Mode::Restore => &["backup.ndjson"],
+        Mode::Restore | Mode::RestoreOver => &["backup.ndjson"],
         Mode::Stdin => &["-"],
         _ => &["keys.txt"],
     };
@@ -106,7 +113,7 @@ fn run(mode: Mode, size: usize, concurrency: &str, rate: Option<&str>) {
     if let Some(rate) = rate {
         kvsweep = kvsweep.args(["--rate", rate]);
     }
-    if mode != Mode::Restore {
+    if !mode.restores() {
         kvsweep = kvsweep.args(["--concurrency", concurrency]);
     }
     let stdin = match mode {
@@ -124,7 +131,7 @@ fn check(lab: &Lab, mode: Mode, keys: &[String], rows: &[Row], what: &str) {
     assert_eq!(rows.len(), reported.len(), "{what}: a key has two rows");
     let status = match mode {
         Mode::DryRun => "planned",
-        Mode::Restore => "restored",
+        Mode::Restore | Mode::RestoreOver => "restored",
         _ => "deleted",
     };
     assert!(rows.iter().all(|row| row.status == status), "{what}: {:?}", rows.iter().find(|row| row.status != status));
@@ -142,7 +149,7 @@ fn check(lab: &Lab, mode: Mode, keys: &[String], rows: &[Row], what: &str) {
     assert!(lab.server.contains("other:1"), "{what}: a key was deleted that nobody named");
     match mode {
         Mode::DryRun => assert!(reported == input && left == input && ledger.is_empty(), "{what}"),
-        Mode::Restore => {
+        Mode::Restore | Mode::RestoreOver => {
             assert!(reported == input && left == input, "{what}");
             let holds = |key: &&String| lab.server.get(key).as_ref() == Some(&Stored::new(key.as_bytes().to_vec()));
             assert_eq!(keys.iter().find(|key| !holds(key)), None, "{what}");
@@ -203,6 +210,7 @@ fn jobs_of_every_size_end_that_list() {
 fn jobs_of_every_size_end_that_send_no_delete() {
     grid(Mode::DryRun);
     grid(Mode::Restore);
+    grid(Mode::RestoreOver);
 }
 
 /// An input that breaks after the first full batch of a bulk job: what came before is finished.

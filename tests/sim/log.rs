@@ -105,8 +105,13 @@ impl Sent {
     pub(crate) fn succeeded(&self) -> Option<Instant> {
         let (at, said) = self.told?;
         let done = self.accounted && self.left.len() < self.keys.len();
-        let good = matches!(said, Said::Deleted | Said::Read | Said::Absent | Said::Refused | Said::DailyLimit);
-        (self.kind != Kind::Namespace && (done || good)).then_some(at)
+        let good = match self.kind {
+            Kind::Namespace => false,
+            Kind::Page => said == Said::Read,
+            // A server that refuses a key is at work.
+            _ => matches!(said, Said::Deleted | Said::Read | Said::Absent | Said::Refused | Said::DailyLimit),
+        };
+        (done || good).then_some(at)
     }
 
     pub(crate) fn what(&self) -> String {

@@ -17,7 +17,7 @@ pub(crate) struct Book {
 
 impl Book {
     /// Pages of `size` records, which break off after so many.
-    pub(crate) fn new(records: Vec<Record>, size: usize, breaks: Option<usize>) -> Self {
+    pub(crate) fn new(records: &[Record], size: usize, breaks: Option<usize>) -> Self {
         let broken_page = breaks.filter(|after| *after < records.len()).map(|after| after / size);
         let pages = records.chunks(size).map(<[_]>::to_vec).enumerate();
         let pages = pages.map(|(nth, page)| (Some(nth) != broken_page).then_some(page)).collect();

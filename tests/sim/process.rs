@@ -196,7 +196,7 @@ impl Process<'_> {
         let mut read = Vec::new();
         match world.page {
             Some(size) => {
-                let book = Book::new(input, size, faults.breaks);
+                let book = Book::new(&input, size, faults.breaks);
                 state = state.asking(Box::new(book), Vec::new(), Instant::now());
             }
             None => read = input,

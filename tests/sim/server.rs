@@ -206,12 +206,11 @@ impl Server {
             return self.denies(keys).into();
         }
         let answer = match kind {
-            Kind::Namespace => Answer::Success,
             Kind::Page if self.one_in_a_thousand(self.faults.page_refused) => Answer::Refused(refusal(400, None)),
             Kind::Page if self.one_in_a_thousand(self.faults.page_denied) => {
                 Answer::Fatal(Fatal::Unauthorized, refusal(403, Some(10_000)))
             }
-            Kind::Page => Answer::Success,
+            Kind::Namespace | Kind::Page => Answer::Success,
             Kind::Presence if keys.len() > self.world.looked_for => Answer::Refused(refusal(413, None)),
             Kind::Presence if keys.len() > 1 => {
                 let left = keys.iter().filter(|key| !self.keys.contains(*key)).cloned().collect();
@@ -324,7 +323,7 @@ impl Server {
 
 /// As the header has them: rounded up.
 fn whole_seconds(duration: Duration) -> Duration {
-    Duration::from_secs(u64::try_from(duration.as_millis().div_ceil(1_000)).expect("seconds").max(1))
+    Duration::from_secs(u64::try_from(duration.as_nanos().div_ceil(1_000_000_000)).expect("seconds").max(1))
 }
 
 /// How a key is bad.

@@ -10,7 +10,7 @@ use crate::server::denied;
 use crate::world::World;
 
 /// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 44] = [
+const NEEDED: [&str; 43] = [
     "absent",
     "accounted in a failed call",
     "backed up",
@@ -39,7 +39,6 @@ const NEEDED: [&str; 44] = [
     "page retried",
     "pages",
     "probes",
-    "probes at once",
     "requests",
     "resumed",
     "retries",

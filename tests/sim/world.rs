@@ -12,6 +12,7 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// What holds for all runs of a seed.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct World {
     pub(crate) keys: usize,
     pub(crate) concurrency: usize,

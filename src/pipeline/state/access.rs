@@ -70,7 +70,9 @@ impl State {
         let verdict = verdict.clone();
         if self.leaves_accepted().is_some() {
             // Nothing is sent any more, the check neither.
-            batch.into_iter().for_each(|work| self.settle_as(work, verdict.clone(), now));
+            for work in batch {
+                self.settle_as(work, verdict.clone(), now);
+            }
             return;
         }
         self.access.suspended.push(Suspended { batch, fatal, verdict });
@@ -100,6 +102,8 @@ impl State {
             self.on_page_refused_alone(stop, now);
         }
         for Suspended { batch, fatal, verdict } in suspended {
+            // As with any other refusal of a key, the server is at work.
+            self.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
             self.denied += u64::from(batch.len() == 1);
             let enough = u64::from(enough_failures(self.totals.keys));

@@ -93,6 +93,7 @@ pub struct Totals {
 
 /// A running job.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct State {
     options: Options,
     /// More keys end the job.

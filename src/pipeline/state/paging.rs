@@ -163,7 +163,7 @@ impl State {
             None => {}
         }
         match &reply.answer {
-            Answer::Throttled { pause, trouble } => self.on_throttled(permit, *pause, trouble.clone().into(), now),
+            Answer::Throttled { pause, trouble } => self.on_throttled(permit, *pause, &trouble.clone().into(), now),
             Answer::Passing(trouble) => self.max_wait.failed(&trouble.clone().into()),
             _ => {}
         }

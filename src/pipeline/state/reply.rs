@@ -136,7 +136,7 @@ impl State {
             if trouble.refusal().code == Some(TOO_MANY_BULK_CALLS) {
                 self.most_in_flight = (self.most_in_flight / 2).max(1);
             }
-            self.on_throttled(permit, *pause, trouble.clone().into(), now);
+            self.on_throttled(permit, *pause, &trouble.clone().into(), now);
         }
     }
 
@@ -274,7 +274,7 @@ impl State {
         let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
         match decision {
             Decision::Pause(asked, verdict) => {
-                self.on_throttled(permit, asked, verdict, now);
+                self.on_throttled(permit, asked, &verdict, now);
                 if probe {
                     self.outage.probe_said_nothing(now);
                 }
@@ -346,9 +346,9 @@ impl State {
     }
 
     /// The server wants nobody to send for a while.
-    pub(super) fn on_throttled(&mut self, permit: &Permit, asked: Option<Duration>, verdict: Verdict, now: Instant) {
+    pub(super) fn on_throttled(&mut self, permit: &Permit, asked: Option<Duration>, verdict: &Verdict, now: Instant) {
         self.totals.throttled += 1;
-        self.max_wait.failed(&verdict);
+        self.max_wait.failed(verdict);
         let pause = self.budget.throttled(permit, asked, now);
         match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
             Some(stop) => self.stop(stop, now),

@@ -1,6 +1,7 @@
 //! `--max-wait`: one limit for everything that the server makes a job wait for.
 
 use super::*;
+use crate::api::Presence;
 use crate::quota::Rate;
 
 fn patient(keys: usize, most: Duration) -> Lab {
@@ -51,13 +52,15 @@ async fn a_quota_that_is_used_up_for_longer_ends_the_job_at_once() {
         reset_after: 31_000_000 * SECOND,
         policy: None,
     };
+    // The keys are found, so nothing else happens that would have the loop ask again.
     let send = |_| async {
         sleep(LATENCY).await;
-        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: vec![news.clone()] })
+        let reply = Reply { answer: Answer::Success, http_status: Some(200), quota: vec![news.clone()] };
+        Response::Presence(reply, vec![Presence::There; 100])
     };
-    let options = Options { concurrency: 1, ..options() };
+    let options = Options { course: Course::CheckAndDelete, ..options() };
     let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(100), Duration::ZERO, send).await;
-    assert_eq!((end.stop.map(|stop| stop.reason), rows.len(), end.elapsed), (OUTAGE, 1, LATENCY));
+    assert_eq!((end.stop.map(|stop| stop.reason), rows.len(), end.elapsed), (OUTAGE, 0, LATENCY));
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +138,19 @@ async fn a_rate_of_ours_is_no_wait_for_the_server() {
 async fn keys_that_are_refused_for_good_are_no_wait() {
     let outcome = patient(100, 2 * SECOND).run(|_, _| (SECOND, Answer::Refused(refusal(400)))).await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Failed)), (None, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_denied_one_by_one_are_no_wait() {
+    let mut lab = patient(20, 3 * SECOND);
+    lab.options.deleted_before = true;
+    let outcome = lab
+        .run(|key, _| match key {
+            "the namespace" => (SECOND, Answer::Success),
+            _ => (SECOND, Answer::Fatal(Fatal::Unauthorized, refusal(403))),
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Failed)), (None, 20));
 }
 
 #[tokio::test(start_paused = true)]

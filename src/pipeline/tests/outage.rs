@@ -61,3 +61,22 @@ async fn reads_and_deletes_that_fail_in_turn_are_one_outage() {
         .collect();
     assert_eq!(opened, [[false; 7].as_slice(), &[true]].concat());
 }
+
+/// Seed 177780. A request for the namespace that was still unanswered when keys were sent again did not count as in flight.
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_of_the_namespace_is_in_flight() {
+    let start = Instant::now();
+    let mut lab = lab(9);
+    lab.options.concurrency = 2;
+    let outcome = lab
+        .run(move |key, _| match key {
+            "the namespace" => (30 * SECOND, Answer::Success),
+            // Sent before the outage, and answered while the namespace is not.
+            "key-0" => (15 * SECOND, Answer::Success),
+            _ if start.elapsed() < 12 * SECOND => (LATENCY, passing(503)),
+            _ => (5 * SECOND, Answer::Success),
+        })
+        .await;
+    assert_eq!((outcome.count(Status::Deleted), outcome.seen.count("the namespace")), (9, 1));
+    assert_eq!(outcome.seen.most_in_flight.get(), 2);
+}

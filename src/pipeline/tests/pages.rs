@@ -295,7 +295,8 @@ async fn nothing_is_requested_after_a_signal_that_came_before_the_first_page() {
     let mut listing = listing(5, 50);
     listing.signal_at = Some(Duration::ZERO);
     let listed = listing.run(|_, _| (LATENCY, Answer::Success)).await;
-    assert_eq!((listed.log.len(), listed.stopped()), (0, Some(StopReason::Interrupted)));
+    let counted = listed.end.totals.requests;
+    assert_eq!((counted, listed.log.len(), listed.stopped()), (0, 0, Some(StopReason::Interrupted)));
 }
 
 #[tokio::test(start_paused = true)]

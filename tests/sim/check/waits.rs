@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{OPENS_AFTER, Run, TICK};
 use crate::faults::OutageKind;
-use crate::log::Said;
+use crate::log::{Kind, Said};
 use crate::world::SECOND;
 
 /// How long a bulk call waits for more keys, and where keys are read first.
@@ -24,6 +24,7 @@ impl Run<'_> {
         let most = self.faults.max_wait;
         let ended = self.ran.drains.last().map_or(self.ran.over, |(since, _)| *since);
         let mut successes: Vec<_> = self.ran.log.sent.iter().filter_map(super::Sent::succeeded).collect();
+        successes.extend(self.found_after_denials());
         successes.sort_unstable();
         let last = successes.iter().rev().find(|at| **at <= ended).copied().unwrap_or(self.ran.began);
         if let Some(stop) = end.stop.as_ref().filter(|stop| stop.reason == StopReason::Outage) {
@@ -42,6 +43,21 @@ impl Run<'_> {
                 assert!(pair[1] - pair[0] <= allowed, "no success for {:?} of {most:?}", pair[1] - pair[0]);
             }
         }
+    }
+
+    /// When the namespace was found after keys were denied: that is only the keys' trouble, and the server is at work.
+    fn found_after_denials(&self) -> Vec<Instant> {
+        let told = self.ran.log.sent.iter().filter_map(|sent| sent.told.map(|(at, said)| (at, sent, said)));
+        let mut told: Vec<_> = told.collect();
+        told.sort_by_key(|(at, ..)| *at);
+        let (mut denied, mut found) = (false, Vec::new());
+        for (at, sent, said) in told {
+            denied |= said == Said::Fatal && !sent.keys.is_empty();
+            if sent.kind == Kind::Namespace && said == Said::Read && std::mem::take(&mut denied) {
+                found.push(at);
+            }
+        }
+        found
     }
 
     /// What of this time the job may have waited for itself and its input.
@@ -67,11 +83,15 @@ impl Run<'_> {
         let mut told = self.ran.log.sent.iter().filter(|sent| sent.told.is_some_and(|(at, _)| at <= before));
         let quota = self.world.quota.filter(|_| self.world.tells_quota);
         let quota_lasts = quota.is_some_and(|quota| quota.rate.window() > most);
+        let longer = |said| match said {
+            Said::Throttled(Some(pause), _) => pause > most,
+            Said::Throttled(None, _) => most < 300 * SECOND,
+            _ => false,
+        };
         quota_lasts
-            || told.any(|sent| match sent.told {
-                Some((_, Said::Throttled(Some(pause), _))) if pause > most => true,
-                Some((_, Said::Throttled(None, _))) => most < 300 * SECOND,
-                _ => sent.used_up_until.is_some_and(|until| until + SECOND > before + most),
+            || told.any(|sent| {
+                let used_up = sent.used_up_until.is_some_and(|until| until + SECOND > before + most);
+                used_up || sent.told.is_some_and(|(_, said)| longer(said))
             })
     }
 
