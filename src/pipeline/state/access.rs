@@ -105,11 +105,16 @@ impl State {
             // As with any other refusal of a key, the server is at work.
             self.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
-            self.denied += u64::from(batch.len() == 1);
+            let read = batch.first().is_some_and(|work| work.stage.is_read());
+            let denied = &mut self.denied[usize::from(!read)];
+            *denied += u64::from(batch.len() == 1);
+            let denied = *denied;
             let enough = u64::from(enough_failures(self.totals.keys));
             let tally = &self.totals.tally;
-            let succeeded = self.options.deleted_before || tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
-            if !succeeded && self.denied >= enough {
+            let deleted = self.options.deleted_before || tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
+            // Who may read may still not delete.
+            let succeeded = deleted || (read && self.has_read);
+            if !succeeded && denied >= enough {
                 let why = format!("the namespace can be read, but every request for a key is refused: {verdict}");
                 self.stop(Stop::new(fatal.into(), why), now);
             }

@@ -121,8 +121,10 @@ pub struct State {
     slots: Slab<InFlight>,
     /// Keys whose refusal may be the whole job's, until the namespace was asked for.
     access: AccessCheck,
-    /// Keys that were refused as if the whole job was, with none that succeeded so far.
-    denied: u64,
+    /// Keys that were refused as if the whole job was when they were to be read, and to be deleted.
+    denied: [u64; 2],
+    /// Whether any key was read.
+    has_read: bool,
     /// Whether the next probe is a key that was never sent, or the namespace, and not one that waits to be sent again.
     probe_untried: bool,
     rows: VecDeque<Settled>,
@@ -159,7 +161,8 @@ impl State {
             begun: 0,
             slots: Slab::with_capacity(options.concurrency),
             access: AccessCheck::default(),
-            denied: 0,
+            denied: [0; 2],
+            has_read: false,
             probe_untried: false,
             rows: VecDeque::new(),
             events: Vec::new(),

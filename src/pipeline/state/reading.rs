@@ -159,6 +159,7 @@ impl State {
     /// The keys of a read that succeeded.
     fn read_well(&mut self, keys: Answered, reply: &Reply, now: Instant) -> Vec<Work> {
         let Answered { batch, permit, probe } = keys;
+        self.has_read = true;
         self.hear(&reply.quota, &permit, now);
         self.see_sign(&reply.answer, &mut [], true, probe, now);
         self.budget.give_back(permit, now);

@@ -118,3 +118,29 @@ async fn a_signal_while_the_namespace_is_requested_ends_the_job() {
     assert_eq!((outcome.stopped(), outcome.end.elapsed), (Some(StopReason::Interrupted), SECOND));
     assert_eq!(outcome.status()[&4], Status::Failed, "what the server said of it stands");
 }
+
+/// Seed 3002961 of the simulation.
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_denied_when_they_are_read_end_no_job_that_reads_others() {
+    let options = Options { course: Course::BackUpAndDelete, ..options() };
+    let send = |request| async move {
+        sleep(LATENCY).await;
+        let reply = |answer| Reply { answer, http_status: Some(200), quota: Vec::new() };
+        match request {
+            Request::Metadata(key) if key.as_str().ends_with(['1', '2', '3', '4', '5']) => {
+                Response::Metadata(reply(denied(Fatal::Unauthorized, 403)), None)
+            }
+            Request::Metadata(_) => Response::Metadata(reply(Answer::Success), None),
+            // Reading takes so long that all others are denied before the first key is deleted.
+            Request::BackUp(..) => {
+                sleep(100 * SECOND).await;
+                Response::BackedUp(Ok(reply(Answer::Success)))
+            }
+            Request::Namespace => Response::Namespace(Ok(())),
+            _ => Response::Delete(reply(Answer::Success)),
+        }
+    };
+    let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(40), Duration::ZERO, send).await;
+    let deleted = rows.iter().filter(|row| row.status == Status::Deleted).count();
+    assert_eq!((end.stop, deleted, rows.len()), (None, 20, 40));
+}
