@@ -211,6 +211,12 @@ impl State {
         self.options.most_waiting.max(4 * self.options.batching.most())
     }
 
+    /// Whether so many keys are to be sent again that no new ones are taken from the input.
+    fn holds_back_untried(&self) -> bool {
+        let again = self.waiting.len() + self.ready.len() + self.reads.len() + self.slots.len();
+        !self.input_ended && again >= self.most_waiting() && !self.entrance().has_fresh()
+    }
+
     fn has_room_for_rows(&self) -> bool {
         self.rows.len() < self.options.most_rows
     }

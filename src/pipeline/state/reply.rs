@@ -185,8 +185,8 @@ impl State {
     /// What the answer says of the server.
     pub(super) fn see_sign(&mut self, answer: &Answer, batch: &mut [Work], read: bool, probe: bool, now: Instant) {
         let history = batch.iter().map(|work| work.history).max_by_key(|history| history.resent).unwrap_or_default();
-        // Many keys that fail together are no key's own trouble.
-        let first_attempt = batch.len() > 1 || batch.iter().any(|work| !work.judged);
+        // Many keys that fail together are no key's own trouble; and no retry is, where no other key can be tried.
+        let first_attempt = batch.len() > 1 || batch.iter().any(|work| !work.judged) || self.holds_back_untried();
         match sign_of(answer, history, first_attempt) {
             Some(sign) => {
                 match (sign, answer) {

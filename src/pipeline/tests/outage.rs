@@ -80,3 +80,20 @@ async fn a_slow_probe_of_the_namespace_is_in_flight() {
     assert_eq!((outcome.count(Status::Deleted), outcome.seen.count("the namespace")), (9, 1));
     assert_eq!(outcome.seen.most_in_flight.get(), 2);
 }
+
+/// Seed 4010324. So many keys waited for a retry that no other was tried, and the retries of those counted for nothing.
+#[tokio::test(start_paused = true)]
+async fn keys_that_hold_back_all_others_show_an_outage_too() {
+    let start = Instant::now();
+    let mut lab = lab(300);
+    (lab.options.concurrency, lab.options.most_waiting) = (2, 4);
+    let outcome = lab
+        .run(move |key, nth| {
+            let is_down = (SECOND..61 * SECOND).contains(&start.elapsed());
+            // Every other key has failed before, and so these wait when it begins.
+            let is_slow = nth < 4 && key.ends_with(['0', '2', '4', '6', '8']);
+            (LATENCY, if is_down || is_slow { passing(503) } else { Answer::Success })
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 300));
+}
