@@ -205,9 +205,10 @@ impl Outage {
                 false
             }
             (Sign::Down { .. }, State::Open { .. } | State::Probing { .. })
-            | (Sign::Down { first_attempt: false }, State::Closed | State::Ramping { .. }) => false,
-            (Sign::Down { first_attempt: true }, _) if self.held_closed => false,
-            (Sign::Down { first_attempt: true }, State::Closed | State::Ramping { .. }) => {
+            | (Sign::Down { first_attempt: false }, State::Closed) => false,
+            (Sign::Down { .. }, _) if self.held_closed => false,
+            // While few requests are allowed, retries go first and no key may have its first attempt.
+            (Sign::Down { .. }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
                 self.failed_of_both += 1;
                 let failed = self.failed_in_a_row.max(self.failed_of_both);
@@ -300,6 +301,18 @@ mod tests {
                 .into();
             assert_eq!(well, [true, true, false, false]);
         }
+    }
+
+    /// Seed 4010324 of the simulation.
+    #[test]
+    fn retries_count_until_the_server_is_up_again() {
+        let now = Instant::now();
+        let mut outage = opened(now);
+        outage.observe(Sign::Alive, false, 1_000, now);
+        assert!(!(1..8).any(|_| outage.observe(AGAIN, false, 1_000, now)));
+        assert!(outage.observe(AGAIN, false, 1_000, now));
+        outage.namespace_answered();
+        assert!(!(0..100).any(|_| outage.observe(AGAIN, false, 1_000, now)), "the keys are tried on their own account");
     }
 
     #[test]

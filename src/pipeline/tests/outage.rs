@@ -81,7 +81,7 @@ async fn a_slow_probe_of_the_namespace_is_in_flight() {
     assert_eq!(outcome.seen.most_in_flight.get(), 2);
 }
 
-/// Seed 4010324. So many keys waited for a retry that no other was tried, and the retries of those counted for nothing.
+/// So many keys waited for a retry that no other was tried, and the retries of those counted for nothing.
 #[tokio::test(start_paused = true)]
 async fn keys_that_hold_back_all_others_show_an_outage_too() {
     let start = Instant::now();
