@@ -88,12 +88,12 @@ impl State {
     }
 
     fn probe_candidate(&self) -> Option<Candidate> {
-        // That reads are answered would say nothing of deletes.
+        // That reads are answered says little of deletes.
         let delete = self.ready.has_again().then_some(Candidate::Again(Turn::Delete));
         let untried = (self.entrance().has_fresh() && !self.waits_for_canaries())
             .then_some(Candidate::Untried(if self.options.course.reads() { Turn::Read } else { Turn::Delete }));
         if self.probe_untried {
-            return delete.filter(|_| self.options.course.reads()).or(untried);
+            return untried;
         }
         let read = self.reads.has_again().then_some(Candidate::Again(Turn::Read));
         delete.or(read).or(untried)

@@ -97,3 +97,28 @@ async fn keys_that_hold_back_all_others_show_an_outage_too() {
         .await;
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 300));
 }
+
+/// Seed 21022578. Where keys are read first, two that are never deleted were the only probes for ever.
+#[tokio::test(start_paused = true)]
+async fn the_last_keys_of_a_job_that_reads_are_no_outage_either() {
+    let options = Options { course: Course::CheckAndDelete, ..options() };
+    for count in [2, 3, 400] {
+        let send = |request| async move {
+            sleep(LATENCY).await;
+            let reply = |answer| Reply { answer, http_status: Some(500), quota: Vec::new() };
+            match request {
+                Request::Presence(keys) => {
+                    Response::Presence(reply(Answer::Success), vec![Presence::There; keys.len()])
+                }
+                Request::Delete(key) if matches!(key.as_str(), "key-0" | "key-1") => {
+                    Response::Delete(reply(passing(500)))
+                }
+                Request::Delete(_) => Response::Delete(reply(Answer::Success)),
+                _ => Response::Namespace(Ok(())),
+            }
+        };
+        let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(count), Duration::ZERO, send).await;
+        let failed = rows.iter().filter(|row| row.status == Status::Failed).count();
+        assert_eq!((end.stop, failed, rows.len()), (None, 2, count));
+    }
+}
