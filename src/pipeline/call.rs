@@ -71,12 +71,9 @@ impl Calls {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let result = self.attempts(on_wait, call).await;
-        if result.is_ok() {
-            self.max_wait.succeeded(Instant::now());
-        }
-        self.max_wait.set_running(false, Instant::now());
-        result
+        let value = self.repeat(on_wait, call).await?;
+        self.max_wait.succeeded(Instant::now());
+        Ok(value)
     }
 
     /// As [`Calls::call_with_retry`] for the namespace: that it is found is no progress.
@@ -91,10 +88,16 @@ impl Calls {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
+        let value = self.repeat(on_wait, call).await?;
+        self.max_wait.namespace_found();
+        Ok(value)
+    }
+
+    async fn repeat<T, Fut>(&mut self, on_wait: impl FnMut(Waiting<'_>), call: impl Fn() -> Fut) -> Result<T, Failed>
+    where
+        Fut: Future<Output = Result<T, Reply>>,
+    {
         let result = self.attempts(on_wait, call).await;
-        if result.is_ok() {
-            self.max_wait.namespace_found();
-        }
         self.max_wait.set_running(false, Instant::now());
         result
     }
