@@ -135,7 +135,9 @@ impl Process<'_> {
             std::future::pending::<()>().await;
         };
         let job = async {
-            let mut calls = Calls::new(&self.world.rates, policy(self.world), self.faults.max_wait, rng);
+            // Fewer retries than open the circuit breaker end a preflight before --max-wait does.
+            let patient = RetryPolicy { retries: 8, ..policy(self.world) };
+            let mut calls = Calls::new(&self.world.rates, patient, self.faults.max_wait, rng);
             let found = self.preflight(&mut calls, &mut signals).await;
             let totals = calls.totals;
             if let Err(stop) = found {
