@@ -130,7 +130,7 @@ impl AccountClient {
     /// A page of the namespaces of an account; the first is 1.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Call::ListNamespaces, url, "a page of namespaces", |body| {
@@ -150,7 +150,7 @@ impl AccountClient {
     /// Asks the token about itself. An account's own token is known only in its account.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
         self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
@@ -161,7 +161,7 @@ impl AccountClient {
     /// What a token may do; few tokens may read it.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
         self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
@@ -172,7 +172,7 @@ impl AccountClient {
     /// Whose global key it is.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn user(&self) -> Result<User, Reply> {
         self.get(Call::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }

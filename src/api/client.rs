@@ -165,7 +165,7 @@ impl Client {
     /// Sends one `GET` for the namespace: proves credentials and ids.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`].
+    /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn namespace(&self) -> Result<Namespace, Reply> {
         let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
         let read = |body: &[u8]| {
@@ -180,7 +180,7 @@ impl Client {
     /// Sends one `GET` for a page of keys.
     ///
     /// # Errors
-    /// What came instead; never [`Answer::Success`] or [`Answer::Absent`]. A page that cannot be what was asked for is
+    /// What came instead; never `Answer::Success` or `Answer::Absent`. A page that cannot be what was asked for is
     /// no readable answer.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());

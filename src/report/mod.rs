@@ -3,7 +3,6 @@
 //! - [`Format`], [`Target`], [`Existing`], [`Sync`]: what may be asked for.
 //! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
 //! - [`Journal`]: what an earlier run settled.
-//! - [`RequestFile`]: when requests were sent, for the rates of a resumed job.
 //! - [`ReportReader`], [`StoredRow`]: what a finished report says, row by row.
 //! - [`start`], [`Writer`]: one thread writes every row; a row that cannot be written closes its channel.
 //! - [`Summary`]: the counts, for a script and for a person.
