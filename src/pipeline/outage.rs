@@ -105,7 +105,8 @@ impl Outage {
             State::Probing { .. } => (2, 0),
             State::Ramping { allowed } => (3, allowed),
         };
-        (state, self.failed_in_a_row, self.failed_reads, self.held_closed, self.cut_off, self.failed_since)
+        let failed = (self.failed_in_a_row, self.failed_reads, self.failed_of_both, self.failed_since);
+        (state, failed, self.held_closed, self.cut_off)
     }
 
     /// What may be sent now.

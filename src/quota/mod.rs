@@ -184,12 +184,6 @@ impl Budget {
         Ok(Permit { taken_at: now, dropped: Some(Arc::clone(&self.dropped)) })
     }
 
-    /// Permits that were taken and neither given back nor dropped.
-    #[cfg(test)]
-    pub(crate) fn outstanding(&self) -> usize {
-        self.in_flight - self.dropped.load(Ordering::Relaxed)
-    }
-
     /// Takes a permit back at the moment its answer came or was given up.
     pub fn give_back(&mut self, mut permit: Permit, now: Instant) {
         permit.dropped = None;

@@ -45,7 +45,7 @@ impl State {
         (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
         let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.accepted as u8));
         (self.rows.len(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
-        (self.max_wait.has_worked(), self.max_wait.ends_at().is_some()).hash(hasher);
+        (self.max_wait.has_worked(), self.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
     }
 
     /// Requests in flight.
@@ -65,7 +65,7 @@ impl State {
 
     /// Permits that were taken from the budget and are not back.
     pub(crate) fn permits(&self) -> usize {
-        self.budget.outstanding()
+        self.budget.in_flight()
     }
 
     /// Whether a key waits to be sent again that may be sent now, as far as its own backoff goes.
