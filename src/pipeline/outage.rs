@@ -69,8 +69,9 @@ pub struct Outage {
     held_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
     cut_off: bool,
-    /// Attempts of any kind that failed since the last success; `None` before the first one.
-    failed_since: Option<u32>,
+    /// Attempts of any kind that failed since the last success; counted as far as `UNWELL_AFTER`.
+    failures: u32,
+    has_succeeded: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +93,8 @@ impl Outage {
             failed_of_both: 0,
             held_closed: false,
             cut_off: false,
-            failed_since: None,
+            failures: 0,
+            has_succeeded: false,
         }
     }
 
@@ -105,8 +107,8 @@ impl Outage {
             State::Probing { .. } => (2, 0),
             State::Ramping { allowed } => (3, allowed),
         };
-        let failed = (self.failed_in_a_row, self.failed_reads, self.failed_of_both, self.failed_since);
-        (state, failed, self.held_closed, self.cut_off)
+        let failed = (self.failed_in_a_row, self.failed_reads, self.failed_of_both, self.failures);
+        (state, failed, self.held_closed, self.cut_off, self.has_succeeded)
     }
 
     /// What may be sent now.
@@ -137,7 +139,12 @@ impl Outage {
 
     /// Whether the server is up, and one of the last attempts that say anything of it succeeded.
     pub fn is_well(&self) -> bool {
-        self.failed_since.is_some_and(|failed| failed < UNWELL_AFTER) && self.since().is_none()
+        self.has_succeeded && self.failures < UNWELL_AFTER && self.since().is_none()
+    }
+
+    /// Whether the last attempts failed, and it is not known yet if that is the server's trouble or a few keys'.
+    pub fn is_in_doubt(&self) -> bool {
+        self.failures >= UNWELL_AFTER && !self.held_closed && self.since().is_none()
     }
 
     /// The server answered for the namespace.
@@ -184,10 +191,8 @@ impl Outage {
     /// breaker has just opened.
     pub fn observe(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
         self.cut_off &= !probe && sign != Sign::Alive;
-        self.failed_since = match sign {
-            Sign::Alive => Some(0),
-            Sign::Down { .. } => self.failed_since.map(|failed| failed.saturating_add(1)),
-        };
+        self.has_succeeded |= sign == Sign::Alive;
+        self.failures = if sign == Sign::Alive { 0 } else { (self.failures + 1).min(UNWELL_AFTER) };
         match (sign, self.state) {
             (Sign::Alive, state) => {
                 (self.failed_in_a_row, self.failed_of_both) = (0, 0);

@@ -58,10 +58,31 @@ impl State {
             return self.ask(probe, now);
         }
         let fresh = self.most_fresh();
-        let turn = self.turn(fresh, now).map_err(Blocked::until)?;
+        let in_doubt = self.is_in_doubt();
+        let untried = if in_doubt && self.probe_untried { self.untried() } else { None };
+        let turn = match untried {
+            Some(turn) => turn,
+            None => self.turn(fresh, now).map_err(Blocked::until)?,
+        };
         let permit = self.take_permit(probe, now)?;
-        let batch = self.take_turn(turn, fresh);
+        self.probe_untried ^= in_doubt;
+        let batch = match untried {
+            Some(turn) => self.queue_of(turn).pop_fresh().into_iter().collect(),
+            None => self.take_turn(turn, fresh),
+        };
         Ok(self.begin(batch, permit, probe, now))
+    }
+
+    /// Whether every other request is for a key that was never sent: at a low rate a retry is always due, and retries do
+    /// not show that the server is down.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.outage.is_in_doubt() && self.options.batching == Batching::Single
+    }
+
+    /// The queue that has a key which was never sent, and may be sent now.
+    fn untried(&self) -> Option<Turn> {
+        let turn = if self.options.course.reads() { Turn::Read } else { Turn::Delete };
+        (self.entrance().has_fresh() && !self.waits_for_canaries()).then_some(turn)
     }
 
     /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
@@ -90,8 +111,7 @@ impl State {
     fn probe_candidate(&self) -> Option<Candidate> {
         // That reads are answered says little of deletes.
         let delete = self.ready.has_again().then_some(Candidate::Again(Turn::Delete));
-        let untried = (self.entrance().has_fresh() && !self.waits_for_canaries())
-            .then_some(Candidate::Untried(if self.options.course.reads() { Turn::Read } else { Turn::Delete }));
+        let untried = self.untried().map(Candidate::Untried);
         if self.probe_untried {
             return untried;
         }

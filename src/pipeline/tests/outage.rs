@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::Presence;
+use crate::quota::Rate;
 
 /// A job over `count` keys that are looked for before they are deleted, with three retries. The server is down in the
 /// given span, finds every key and takes `latency` for each response.
@@ -120,5 +121,40 @@ async fn the_last_keys_of_a_job_that_reads_are_no_outage_either() {
         let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(count), Duration::ZERO, send).await;
         let failed = rows.iter().filter(|row| row.status == Status::Failed).count();
         assert_eq!((end.stop, failed, rows.len()), (None, 2, count));
+    }
+}
+
+/// Seed 60002407. At a low rate a retry was always due, so that no other key showed that the server was down.
+#[tokio::test(start_paused = true)]
+async fn a_low_rate_does_not_hide_an_outage() {
+    for period in [1, 2, 4] {
+        let start = Instant::now();
+        let mut lab = lab(100);
+        lab.budget = Budget::new(&[Rate::new(1, period * SECOND).unwrap()], start);
+        let outcome = lab
+            .run(move |_, _| {
+                let is_down = (5 * SECOND..200 * SECOND).contains(&start.elapsed());
+                (LATENCY, if is_down { passing(503) } else { Answer::Success })
+            })
+            .await;
+        assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 100), "one request per {period} s");
+    }
+}
+
+/// As long as a few keys fail, the others are deleted between their retries.
+#[tokio::test(start_paused = true)]
+async fn bad_keys_fail_and_the_others_are_deleted_at_a_low_rate() {
+    for bad in [1, 3] {
+        let mut lab = lab(100);
+        lab.budget = Budget::new(&[Rate::new(1, SECOND).unwrap()], Instant::now());
+        let outcome = lab
+            .run(move |key, _| {
+                let is_bad = ["key-0", "key-1", "key-2"][..bad].contains(&key);
+                (LATENCY, if is_bad { passing(500) } else { Answer::Success })
+            })
+            .await;
+        assert_eq!((outcome.count(Status::Failed), outcome.count(Status::Deleted)), (bad, 100 - bad));
+        let requests = outcome.end.totals.requests;
+        assert!(requests <= 100 + 8 * bad as u64 + 8, "{requests} requests with {bad} bad keys");
     }
 }

@@ -58,9 +58,9 @@ impl World<'_> {
         self.progress.get_or_insert(self.now);
         let keys = keys_of(&request);
         let untried = !keys.is_empty() && keys.iter().all(|index| !self.keys[*index].sent);
-        if self.state.is_probe(slot) {
+        if self.state.is_probe(slot) || self.state.is_in_doubt() {
             self.passed_over = if untried && retry_due { self.passed_over + 1 } else { 0 };
-            assert!(self.passed_over < 2, "probes pass over a key whose retry is due: {request:?}");
+            assert!(self.passed_over < 2, "a key whose retry is due is passed over twice: {request:?}");
         } else if !self.job.options.course.reads() {
             assert!(!(untried && retry_due), "a retry is due, and a new key was sent: {request:?}");
         }
