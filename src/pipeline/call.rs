@@ -59,7 +59,7 @@ impl Calls {
     }
 
     /// Makes a call until it succeeds, is refused for good, has used up its retries, or `--max-wait` has passed. As many
-    /// failures in a row as open the circuit breaker are an outage: from there on only `--max-wait` counts.
+    /// failures in a row as open the circuit breaker are an outage, which only `--max-wait` ends.
     ///
     /// # Errors
     /// [`Failed`] says whether the job has to stop.
@@ -71,12 +71,16 @@ impl Calls {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let value = self.repeat(on_wait, call).await?;
+        let policy = match self.policy {
+            policy if policy.retries >= enough_failures(u64::MAX) => RetryPolicy { retries: u32::MAX, ..policy },
+            policy => policy,
+        };
+        let value = self.repeat(policy, on_wait, call).await?;
         self.max_wait.succeeded(Instant::now());
         Ok(value)
     }
 
-    /// As [`Calls::call_with_retry`] for the namespace: that it is found is no progress.
+    /// As [`Calls::call_with_retry`] for the namespace, with no limit but `--max-wait`. That it is found is no progress.
     ///
     /// # Errors
     /// [`Failed`] says whether the job has to stop.
@@ -88,32 +92,35 @@ impl Calls {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let value = self.repeat(on_wait, call).await?;
+        let policy = RetryPolicy { retries: u32::MAX, ..self.policy };
+        let value = self.repeat(policy, on_wait, call).await?;
         self.max_wait.namespace_found();
         Ok(value)
     }
 
-    async fn repeat<T, Fut>(&mut self, on_wait: impl FnMut(Waiting<'_>), call: impl Fn() -> Fut) -> Result<T, Failed>
+    async fn repeat<T, Fut>(
+        &mut self,
+        policy: RetryPolicy,
+        on_wait: impl FnMut(Waiting<'_>),
+        call: impl Fn() -> Fut,
+    ) -> Result<T, Failed>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let result = self.attempts(on_wait, call).await;
+        let result = self.attempts(policy, on_wait, call).await;
         self.max_wait.set_running(false, Instant::now());
         result
     }
 
     async fn attempts<T, Fut>(
         &mut self,
+        policy: RetryPolicy,
         mut on_wait: impl FnMut(Waiting<'_>),
         call: impl Fn() -> Fut,
     ) -> Result<T, Failed>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let policy = match self.policy {
-            policy if policy.retries >= enough_failures(u64::MAX) => RetryPolicy { retries: u32::MAX, ..policy },
-            policy => policy,
-        };
         let mut history = History::default();
         let mut attempts = 0u64;
         loop {

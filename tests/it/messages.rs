@@ -86,6 +86,9 @@ fn redacted(text: &str, lab: &Lab) -> String {
         {
             return format!("{records} records in [time], [speed; requests]");
         }
+        if let Some((failure, _)) = line.split_once("; trying again in ") {
+            return format!("{failure}; trying again in [time]");
+        }
         // A row of a report.
         if let Some((row, _)) = line.rsplit_once(',').filter(|(_, end)| is_moment(end)) {
             return format!("{row},[moment]");
@@ -97,7 +100,10 @@ fn redacted(text: &str, lab: &Lab) -> String {
         });
         words.collect::<Vec<_>>().join(" ")
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<_> = lines.collect();
+    // How often that was depends on chance.
+    lines.dedup_by(|line, before| line == before && line.contains("; trying again in "));
+    lines.join("\n")
 }
 
 fn is_moment(text: &str) -> bool {

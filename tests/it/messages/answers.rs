@@ -13,7 +13,7 @@ fn lab(what: impl Into<What>) -> Lab {
 }
 
 fn delete(lab: &Lab) -> Kvsweep {
-    lab.delete(["keys.txt", "--report", "report.csv", "--retries", "0"])
+    lab.delete(["keys.txt", "--report", "report.csv", "--max-wait", "1500ms"])
 }
 
 #[test]
