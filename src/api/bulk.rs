@@ -22,16 +22,6 @@ pub const MAX_BULK_KEYS: u32 = 10_000;
 /// [`MAX_BULK_KEYS`] names of the greatest length.
 pub const MAX_BULK_BYTES: usize = 10_000_000;
 
-/// Which of the API's two calls deletes many keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BulkEndpoint {
-    /// `POST …/bulk/delete`.
-    #[default]
-    Current,
-    /// `DELETE …/bulk`, deprecated; some stand-ins for the API know no other.
-    Legacy,
-}
-
 /// What one bulk call came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkReply {
@@ -62,13 +52,8 @@ struct Counted {
 
 impl Client {
     /// Deletes `keys` with one request.
-    pub async fn delete_many(&self, keys: &[KeyName], endpoint: BulkEndpoint) -> BulkReply {
-        let method = match endpoint {
-            BulkEndpoint::Current => Method::POST,
-            BulkEndpoint::Legacy => Method::DELETE,
-        };
-        let url = self.endpoint().bulk_delete(endpoint);
-        self.change_many(Call::DeleteMany, method, url, keys, body(keys)).await
+    pub async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
+        self.change_many(Call::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
     }
 
     /// One call that changes `keys`, and which of them it left unchanged.

@@ -39,7 +39,7 @@ mod values;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
-pub use bulk::{Accounting, BulkEndpoint, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
+pub use bulk::{Accounting, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub(crate) use connection::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::api::bulk::BulkEndpoint;
 use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
@@ -157,11 +156,8 @@ impl Endpoint {
     }
 
     /// Of deletes by the thousand.
-    pub(crate) fn bulk_delete(&self, endpoint: BulkEndpoint) -> Result<Url, NotItself> {
-        match endpoint {
-            BulkEndpoint::Current => self.exactly(&["/bulk/delete"], None),
-            BulkEndpoint::Legacy => self.exactly(&["/bulk"], None),
-        }
+    pub(crate) fn bulk_delete(&self) -> Result<Url, NotItself> {
+        self.exactly(&["/bulk/delete"], None)
     }
 
     /// Of the value of `key`. Called for every key, so only the segment is parsed; what comes of it is compared whole.

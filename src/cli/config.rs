@@ -122,12 +122,9 @@ impl FromArgMatches for Values {
             let setting = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?;
             let id = arg.get_id().as_str();
             let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
-            let raw = raw.map(|value| value.to_string_lossy().into_owned());
-            // A switch as it was understood: `0` in the environment is a no.
-            let switch = matches.try_get_one::<bool>(id).ok().flatten();
             Some(Given {
                 name: setting.name,
-                values: switch.map_or_else(|| raw.collect(), |switch| vec![switch.to_string()]),
+                values: raw.map(|value| value.to_string_lossy().into_owned()).collect(),
                 source: matches.value_source(id),
                 variable: arg.get_env().map(OsStr::to_string_lossy).map(Into::into),
             })

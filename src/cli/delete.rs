@@ -1,7 +1,6 @@
 //! `kvsweep delete`: its groups of flags, and what cannot be said together.
 
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
@@ -106,21 +105,7 @@ impl DeleteArgs {
         self.check_report()?;
         self.check_outputs()?;
         self.check_schedule(matches)?;
-        check_rates(&self.pace.requests)?;
-        self.check_bulk(matches)
-    }
-
-    /// Not by clap, for which a `bulk` of the profile would not be there.
-    fn check_bulk(&self, matches: &ArgMatches) -> Result<(), Contradiction> {
-        let typed = |(id, _): &(&str, &str)| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let flags = [("batch_size", "--batch-size"), ("bulk_endpoint", "--bulk-endpoint")];
-        match flags.into_iter().find(typed) {
-            Some((_, flag)) if !self.pace.is_bulk() => Err(Contradiction(
-                ErrorKind::MissingRequiredArgument,
-                format!("{flag} is about --bulk, which is not given"),
-            )),
-            _ => Ok(()),
-        }
+        check_rates(&self.pace.requests)
     }
 
     fn check_input(&self) -> Result<(), Contradiction> {
@@ -201,7 +186,7 @@ impl DeleteArgs {
         let SafetyArgs { dry_run, sandbox, .. } = self.safety;
         let untold = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
         self.schedule.settle(untold, matches)?;
-        if self.schedule.is_sharded() && self.safety.expect.is_some() {
+        if self.schedule.shard.is_some() && self.safety.expect.is_some() {
             return Contradiction::conflict(
                 "--expect cannot be used with --shard: nobody knows beforehand how many keys each shard holds",
             );

@@ -3,19 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::value::{RateArg, batch_size, duration, some_duration};
-
-/// Which of the API's two calls deletes many keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BulkEndpointArg {
-    /// `POST …/bulk/delete`
-    Current,
-    /// `DELETE …/bulk`, which Cloudflare has deprecated
-    Legacy,
-}
+use super::value::{BulkArg, RateArg, duration, some_duration};
 
 /// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -70,30 +60,21 @@ pub struct PaceArgs {
     #[command(flatten)]
     pub requests: RequestArgs,
 
-    /// Delete up to 10,000 keys with one request
+    /// Delete up to N keys with one request, 1 to 10000 (10000 without =N)
     ///
+    /// The environment and profiles have true, false or N.
     /// Within the API's limits that is up to 40,000 keys a second instead of 4. Every key still has its own row and its own
     /// retries; what the server leaves undeleted is sent again. One by one stays the default, because then each key has
     /// an answer of its own.
-    #[arg(long, env = "KVSWEEP_BULK", value_parser = FalseyValueParser::new())]
-    pub bulk: bool,
+    #[arg(long, value_name = "N", env = "KVSWEEP_BULK", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    pub bulk: BulkArg,
 
     /// Delete one by one, whatever the environment and the profile say of --bulk
     ///
     /// Of --bulk and --no-bulk the last one holds.
     #[arg(long, overrides_with = "bulk", hide_short_help = true)]
     pub no_bulk: bool,
-
-    /// With --bulk: the most keys in one request, 1 to 10000
-    #[arg(long, value_name = "N", default_value = "10000", hide_short_help = true)]
-    #[arg(value_parser = batch_size)]
-    pub batch_size: NonZeroU32,
-
-    /// With --bulk: which call to make
-    ///
-    /// legacy is for servers that do not know the current one (they answer 404 or 405).
-    #[arg(long, value_name = "CALL", default_value = "current", hide_short_help = true)]
-    pub bulk_endpoint: BulkEndpointArg,
 
     /// How many requests may be in flight at once, 1 to 1024
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
@@ -109,8 +90,11 @@ pub struct PaceArgs {
 }
 
 impl PaceArgs {
-    /// Whether a request names many keys.
-    pub fn is_bulk(&self) -> bool {
-        self.bulk && !self.no_bulk
+    /// How many keys a bulk request names; `None` if keys are deleted one by one.
+    pub fn keys_per_request(&self) -> Option<NonZeroU32> {
+        match self.bulk {
+            BulkArg::Keys(keys) if !self.no_bulk => Some(keys),
+            _ => None,
+        }
     }
 }

@@ -119,7 +119,7 @@ fn naming_the_variable(mut error: clap::Error, command: &clap::Command, args: &[
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
-    let flag = flag.split(' ').next().unwrap_or_default();
+    let flag = flag.split([' ', '[']).next().unwrap_or_default();
     let Some(long) = flag.strip_prefix("--") else {
         return error;
     };

@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
 
-use crate::api::{BulkEndpoint, MAX_BULK_BYTES};
+use crate::api::MAX_BULK_BYTES;
 use crate::clock::wall_now;
 use crate::command::{
     Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
@@ -27,7 +27,7 @@ use super::config;
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
-use super::pace::{BulkEndpointArg, RequestArgs};
+use super::pace::RequestArgs;
 use super::profile::Used;
 use super::scheduler;
 use super::value::{
@@ -121,7 +121,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
     let filter = keeping(filter, used, args.safety.allow_protected)?;
-    let shard = scheduler::shard(&args.schedule)?;
+    let shard = scheduler::shard(args.schedule.shard)?;
     let keys = if listed {
         let connection = match &mode {
             Mode::Real(connection) | Mode::Check(connection) => connection.clone(),
@@ -137,7 +137,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
             shard,
         })
     };
-    let is_bulk = args.pace.is_bulk();
+    let keys_per_request = args.pace.keys_per_request();
     Ok(Job {
         keys,
         guards: Guards {
@@ -168,14 +168,9 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         rates: scheduler::shared(rates(args.pace.requests.rates), shard)?,
         rates_from: rates_from(args.pace.requests.rates_given),
         concurrency: args.pace.concurrency.into(),
-        batching: if is_bulk {
-            Batching::Bulk(Batch { keys: args.pace.batch_size, bytes: MAX_BULK_BYTES })
-        } else {
-            Batching::Single
-        },
-        bulk_endpoint: match args.pace.bulk_endpoint {
-            BulkEndpointArg::Current => BulkEndpoint::Current,
-            BulkEndpointArg::Legacy => BulkEndpoint::Legacy,
+        batching: match keys_per_request {
+            Some(keys) => Batching::Bulk(Batch { keys, bytes: MAX_BULK_BYTES }),
+            None => Batching::Single,
         },
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
         timeout: args.pace.requests.timeout,

@@ -1,7 +1,6 @@
 //! For jobs that nobody watches: parts of an input on several machines, and who is told how it went.
 
 use std::ffi::OsStr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::builder::{StyledStr, TypedValueParser};
@@ -10,29 +9,23 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
 
 use super::delete::Contradiction;
-use super::value::{job_name, metrics_file};
+use super::value::{ShardArg, job_name, metrics_file};
 use crate::monitoring::PingUrl;
-use crate::shard::Shard;
 
 /// For jobs that nobody watches.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ScheduleArgs {
-    /// Only part K of N of the keys: 2/4 is the second of four
+    /// Delete only part K of N of the keys: 2/4 is the second of four
     ///
     /// Each key belongs to one part, by a hash of its name that never changes, so that N machines with the same inputs
     /// delete each key once. This one also takes only its share of every --rate: all together keep them. Records of
     /// other parts have no row here; `kvsweep report PART...` puts the reports together. With --prefix or --all every
     /// part lists the namespace for itself.
-    #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", value_parser = clap::value_parser!(Shard))]
-    #[arg(hide_short_help = true)]
-    pub shard: Option<Shard>,
-
-    /// As --shard, of N; the scheduler says which one this is
     ///
-    /// It is known from `JOB_COMPLETION_INDEX` (a Kubernetes Indexed Job), `AWS_BATCH_JOB_ARRAY_INDEX`,
-    /// `CLOUD_RUN_TASK_INDEX` or `SLURM_ARRAY_TASK_ID`. N has to be the number of tasks there.
-    #[arg(long, value_name = "N", env = "KVSWEEP_SHARDS", hide_short_help = true)]
-    pub shards: Option<NonZeroU32>,
+    /// auto/N takes K from the scheduler: `JOB_COMPLETION_INDEX` (a Kubernetes Indexed Job), `AWS_BATCH_JOB_ARRAY_INDEX`,
+    /// `CLOUD_RUN_TASK_INDEX` or `SLURM_ARRAY_TASK_ID`. N must be the number of tasks there.
+    #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", hide_short_help = true)]
+    pub shard: Option<ShardArg>,
 
     /// Write metrics to PATH (.prom) for `node_exporter`'s textfile collector
     ///
@@ -57,19 +50,9 @@ pub struct ScheduleArgs {
 }
 
 impl ScheduleArgs {
-    /// Finds what cannot be said together; a flag wins over the environment. `untold` is the flag of a job that nobody
-    /// is told of.
+    /// Finds what cannot be said together. `untold` is the flag of a job that nobody is told of.
     pub(super) fn settle(&mut self, untold: Option<&str>, matches: &ArgMatches) -> Result<(), Contradiction> {
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
-        if self.shard.is_some() && self.shards.is_some() {
-            match (typed("shard"), typed("shards")) {
-                (true, false) => self.shards = None,
-                (false, true) => self.shard = None,
-                _ => {
-                    return Contradiction::conflict("--shard says which part this is, and --shards asks the scheduler");
-                }
-            }
-        }
         if let Some(untold) = untold {
             let told = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
             if let Some((flag, _)) = told.into_iter().find(|(_, id)| typed(id)) {
@@ -84,11 +67,6 @@ impl ScheduleArgs {
             return Contradiction::conflict("--job-name is a label in the metrics: it needs --metrics-file");
         }
         Ok(())
-    }
-
-    /// Whether this is a part of a job.
-    pub(super) fn is_sharded(&self) -> bool {
-        self.shard.is_some() || self.shards.is_some()
     }
 }
 

@@ -1,57 +1,56 @@
 //! Which part of the job this is, as a flag or the scheduler's environment says, and what of the rates is for it.
+//!
+//! | scheduler | number of the task | what else it says |
+//! | --- | --- | --- |
+//! | Kubernetes Indexed Job | `JOB_COMPLETION_INDEX`, from 0 | |
+//! | AWS Batch array job | `AWS_BATCH_JOB_ARRAY_INDEX`, from 0 | `AWS_BATCH_JOB_ARRAY_SIZE`: how many tasks |
+//! | Cloud Run job | `CLOUD_RUN_TASK_INDEX`, from 0 | `CLOUD_RUN_TASK_COUNT`: how many tasks |
+//! | Slurm array | `SLURM_ARRAY_TASK_ID`, from `…_MIN` in steps of `…_STEP` | `…_MAX`; `…_COUNT`: how many tasks |
+//!
+//! A wrong number would leave keys undeleted, so whatever is missing or contradicts itself is an error.
 
 use std::num::NonZeroU32;
 
-use super::schedule::ScheduleArgs;
+use super::value::ShardArg;
 use crate::command::Error;
 use crate::quota::Rate;
 use crate::shard::{Shard, ShardError};
 
-/// The variables that number a task.
-const INDICES: [&str; 4] =
-    ["JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX", "CLOUD_RUN_TASK_INDEX", "SLURM_ARRAY_TASK_ID"];
-
 /// Why it is not known which part this is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum SchedulerError {
-    /// No scheduler numbers this task.
-    #[error("no scheduler says which one this is: none of {} is set; give --shard K/N", INDICES.join(", "))]
-    Nobody,
-    /// Several do.
-    #[error("{0} and {1} are both set; give --shard K/N")]
-    Several(&'static str, &'static str),
-    /// A variable holds no number.
-    #[error("{0} is no number")]
+    #[error("no scheduler numbers this task: none of {} is set", INDICES.map(|(name, _)| name).join(", "))]
+    Missing,
+    #[error("{0} says that this is task {1} (from 0), {2} says {3}")]
+    Disagree(&'static str, u64, &'static str, u64),
+    #[error("{0} is not a whole number")]
     Number(&'static str),
-    /// A variable that explains another is missing.
-    #[error("{0} is set and {1} is not, so the first task is not known; give --shard K/N")]
+    #[error("{0} is set and {1} is not, so the number of the first task is unknown")]
     Without(&'static str, &'static str),
-    /// There are more or fewer tasks than parts.
-    #[error("{variable} says that there are {tasks} tasks, and --shards {shards}: each part needs one task")]
-    Tasks {
-        /// Who says so.
-        variable: &'static str,
-        /// How many.
-        tasks: u64,
-        /// How many parts there are.
-        shards: NonZeroU32,
-    },
-    /// The tasks of a Slurm array are not numbered evenly.
-    #[error("the numbers of this Slurm array are not evenly apart; give --shard K/N")]
+    #[error("{variable} says that there are {tasks} tasks, not {count}")]
+    Tasks { variable: &'static str, tasks: u64, count: NonZeroU32 },
+    #[error(
+        "SLURM_ARRAY_TASK_ID, SLURM_ARRAY_TASK_MIN, SLURM_ARRAY_TASK_MAX and SLURM_ARRAY_TASK_STEP do not fit together"
+    )]
     Uneven,
-    /// There is no such part.
-    #[error("{0} says that this is another task than there are shards: {1}")]
+    #[error("{0} is out of range: {1}")]
     Index(&'static str, ShardError),
 }
 
 /// The part that is asked for.
 ///
 /// # Errors
-/// Where the scheduler does not say which one it is.
-pub(super) fn shard(args: &ScheduleArgs) -> Result<Option<Shard>, Error> {
-    let Some(count) = args.shards else { return Ok(args.shard) };
-    let shard = by_scheduler(count, |name| std::env::var(name).ok());
-    let shard = shard.map_err(|error| Error::Usage(format!("--shards {count}: {error}")))?;
+/// If it is the scheduler's to say, and it does not, or contradicts itself.
+pub(super) fn shard(arg: Option<ShardArg>) -> Result<Option<Shard>, Error> {
+    let count = match arg {
+        None => return Ok(None),
+        Some(ShardArg::Part(shard)) => return Ok(Some(shard)),
+        Some(ShardArg::Auto(count)) => count,
+    };
+    let shard = by_scheduler(count, |name| std::env::var_os(name)?.into_string().map_or(Some(String::from("?")), Some));
+    let shard = shard.map_err(|error| {
+        Error::Usage(format!("--shard auto/{count}: {error}\nhint: give the number yourself: --shard K/{count}"))
+    })?;
     tracing::info!("the scheduler says that this is shard {shard}");
     Ok(Some(shard))
 }
@@ -71,43 +70,83 @@ pub(super) fn shared(rates: Vec<Rate>, shard: Option<Shard>) -> Result<Vec<Rate>
 }
 
 /// The part of this task among `count`; `variable` reads the environment.
-///
-/// Kubernetes, AWS Batch and Cloud Run number from 0. Slurm numbers from `SLURM_ARRAY_TASK_MIN` in steps of
-/// `SLURM_ARRAY_TASK_STEP`. Where the number of tasks is said as well (`CLOUD_RUN_TASK_COUNT`,
-/// `SLURM_ARRAY_TASK_COUNT`), it has to be `count`.
-///
-/// # Errors
-/// [`SchedulerError`] where it is not certain.
 fn by_scheduler(count: NonZeroU32, variable: impl Fn(&'static str) -> Option<String>) -> Result<Shard, SchedulerError> {
-    let number = |name: &'static str| {
-        let text = variable(name).filter(|text| !text.is_empty());
-        text.map(|text| text.parse::<u64>().map_err(|_| SchedulerError::Number(name))).transpose()
-    };
-    let mut given = INDICES.into_iter().filter(|name| variable(name).is_some_and(|text| !text.is_empty()));
-    let name = given.next().ok_or(SchedulerError::Nobody)?;
-    if let Some(other) = given.next() {
-        return Err(SchedulerError::Several(name, other));
-    }
-    let id = number(name)?.ok_or(SchedulerError::Nobody)?;
-    let mut index = id;
-    let tasks = match name {
-        "CLOUD_RUN_TASK_INDEX" => "CLOUD_RUN_TASK_COUNT",
-        "SLURM_ARRAY_TASK_ID" => {
-            let first = number("SLURM_ARRAY_TASK_MIN")?;
-            let first = first.ok_or(SchedulerError::Without(name, "SLURM_ARRAY_TASK_MIN"))?;
-            let step = number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1);
-            let apart = id.checked_sub(first).filter(|apart| step > 0 && apart % step == 0);
-            index = apart.ok_or(SchedulerError::Uneven)? / step;
-            "SLURM_ARRAY_TASK_COUNT"
+    let variables = Variables { count, variable: &variable };
+    let mut known: Option<(&'static str, u64)> = None;
+    for (name, index) in INDICES {
+        let Some(id) = variables.number(name)? else { continue };
+        let index = index(&variables, id)?;
+        match known {
+            Some((other, before)) if before != index => {
+                return Err(SchedulerError::Disagree(other, before, name, index));
+            }
+            _ => known = Some((name, index)),
         }
-        _ => "",
-    };
-    if let Some(tasks_given) = Some(tasks).filter(|name| !name.is_empty()).map(number).transpose()?.flatten()
-        && tasks_given != u64::from(count.get())
-    {
-        return Err(SchedulerError::Tasks { variable: tasks, tasks: tasks_given, shards: count });
     }
+    let (name, index) = known.ok_or(SchedulerError::Missing)?;
     Shard::new(index, count.get()).map_err(|error| SchedulerError::Index(name, error))
+}
+
+/// What the schedulers set, and how many tasks there have to be.
+struct Variables<'a> {
+    count: NonZeroU32,
+    variable: &'a dyn Fn(&'static str) -> Option<String>,
+}
+
+/// From the number in a variable to the number of the task, from 0.
+type Index = fn(&Variables<'_>, u64) -> Result<u64, SchedulerError>;
+
+/// The variables that number a task.
+const INDICES: [(&str, Index); 4] = [
+    ("JOB_COMPLETION_INDEX", |_, id| Ok(id)),
+    ("AWS_BATCH_JOB_ARRAY_INDEX", |variables, id| variables.tasks("AWS_BATCH_JOB_ARRAY_SIZE").map(|()| id)),
+    ("CLOUD_RUN_TASK_INDEX", |variables, id| variables.tasks("CLOUD_RUN_TASK_COUNT").map(|()| id)),
+    ("SLURM_ARRAY_TASK_ID", slurm),
+];
+
+fn slurm(variables: &Variables<'_>, id: u64) -> Result<u64, SchedulerError> {
+    let first = variables.number("SLURM_ARRAY_TASK_MIN")?;
+    let first = first.ok_or(SchedulerError::Without("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN"))?;
+    let step = variables.number("SLURM_ARRAY_TASK_STEP")?.unwrap_or(1);
+    let steps = |id: u64| {
+        let apart = id.checked_sub(first).filter(|apart| step > 0 && apart % step == 0);
+        apart.map(|apart| apart / step).ok_or(SchedulerError::Uneven)
+    };
+    let index = steps(id)?;
+    variables.tasks("SLURM_ARRAY_TASK_COUNT")?;
+    // An array such as `0,15` has two tasks, which are not numbered evenly.
+    match variables.number("SLURM_ARRAY_TASK_MAX")?.map(steps).transpose()? {
+        Some(last) if last.checked_add(1) != Some(u64::from(variables.count.get())) => {
+            match variables.number("SLURM_ARRAY_TASK_COUNT")? {
+                Some(_) => Err(SchedulerError::Uneven),
+                None => Err(SchedulerError::Tasks {
+                    variable: "SLURM_ARRAY_TASK_MAX",
+                    tasks: last.saturating_add(1),
+                    count: variables.count,
+                }),
+            }
+        }
+        _ => Ok(index),
+    }
+}
+
+impl Variables<'_> {
+    /// A variable that counts; an empty one is unset.
+    fn number(&self, name: &'static str) -> Result<Option<u64>, SchedulerError> {
+        let text = (self.variable)(name).filter(|text| !text.is_empty());
+        let digits = |text: String| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        text.map(|text| digits(text).ok_or(SchedulerError::Number(name))).transpose()
+    }
+
+    /// Checks the number of tasks, if the scheduler says it.
+    fn tasks(&self, variable: &'static str) -> Result<(), SchedulerError> {
+        match self.number(variable)? {
+            Some(tasks) if tasks != u64::from(self.count.get()) => {
+                Err(SchedulerError::Tasks { variable, tasks, count: self.count })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -125,10 +164,13 @@ mod tests {
         for variables in [
             &[("JOB_COMPLETION_INDEX", "2")][..],
             &[("AWS_BATCH_JOB_ARRAY_INDEX", "2"), ("JOB_COMPLETION_INDEX", "")],
+            &[("AWS_BATCH_JOB_ARRAY_INDEX", "2"), ("AWS_BATCH_JOB_ARRAY_SIZE", "4")],
             &[("CLOUD_RUN_TASK_INDEX", "2")],
+            &[("CLOUD_RUN_TASK_INDEX", "2"), ("JOB_COMPLETION_INDEX", "2")],
             &[("CLOUD_RUN_TASK_INDEX", "2"), ("CLOUD_RUN_TASK_COUNT", "4")],
             &[("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_MIN", "1"), ("SLURM_ARRAY_TASK_COUNT", "4")],
             &[("SLURM_ARRAY_TASK_ID", "8"), ("SLURM_ARRAY_TASK_MIN", "0"), ("SLURM_ARRAY_TASK_STEP", "4")],
+            &[("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_MIN", "1"), ("SLURM_ARRAY_TASK_MAX", "4")],
         ] {
             assert_eq!(of(4, variables).as_deref(), Ok("3/4"), "{variables:?}");
         }
@@ -136,29 +178,54 @@ mod tests {
 
     #[test]
     fn what_is_not_certain_is_refused() {
-        use SchedulerError::{Index, Nobody, Number, Several, Tasks, Uneven, Without};
-        let shards = NonZeroU32::new(4).unwrap();
+        use SchedulerError::{Disagree, Index, Missing, Number, Tasks, Uneven, Without};
+        let count = NonZeroU32::new(4).unwrap();
         let beyond = || ShardError::Number { number: 5, count: 4 };
         for (variables, error) in [
-            (&[][..], Nobody),
-            (&[("CLOUD_RUN_TASK_COUNT", "4")], Nobody),
+            (&[][..], Missing),
+            (&[("CLOUD_RUN_TASK_COUNT", "4")], Missing),
             (
-                &[("JOB_COMPLETION_INDEX", "1"), ("SLURM_ARRAY_TASK_ID", "1")],
-                Several("JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID"),
+                &[("JOB_COMPLETION_INDEX", "1"), ("CLOUD_RUN_TASK_INDEX", "2")],
+                Disagree("JOB_COMPLETION_INDEX", 1, "CLOUD_RUN_TASK_INDEX", 2),
             ),
+            (
+                &[("JOB_COMPLETION_INDEX", "1"), ("SLURM_ARRAY_TASK_ID", "1"), ("SLURM_ARRAY_TASK_MIN", "1")],
+                Disagree("JOB_COMPLETION_INDEX", 1, "SLURM_ARRAY_TASK_ID", 0),
+            ),
+            (&[("JOB_COMPLETION_INDEX", "1"), ("CLOUD_RUN_TASK_INDEX", "x")], Number("CLOUD_RUN_TASK_INDEX")),
             (&[("JOB_COMPLETION_INDEX", "one")], Number("JOB_COMPLETION_INDEX")),
             (&[("JOB_COMPLETION_INDEX", "-1")], Number("JOB_COMPLETION_INDEX")),
+            (&[("JOB_COMPLETION_INDEX", "+1")], Number("JOB_COMPLETION_INDEX")),
+            (&[("JOB_COMPLETION_INDEX", " 1")], Number("JOB_COMPLETION_INDEX")),
             (&[("JOB_COMPLETION_INDEX", "4")], Index("JOB_COMPLETION_INDEX", beyond())),
             (
+                &[("AWS_BATCH_JOB_ARRAY_INDEX", "0"), ("AWS_BATCH_JOB_ARRAY_SIZE", "3")],
+                Tasks { variable: "AWS_BATCH_JOB_ARRAY_SIZE", tasks: 3, count },
+            ),
+            (
                 &[("CLOUD_RUN_TASK_INDEX", "0"), ("CLOUD_RUN_TASK_COUNT", "8")],
-                Tasks { variable: "CLOUD_RUN_TASK_COUNT", tasks: 8, shards },
+                Tasks { variable: "CLOUD_RUN_TASK_COUNT", tasks: 8, count },
             ),
             (&[("SLURM_ARRAY_TASK_ID", "0")], Without("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN")),
             (&[("SLURM_ARRAY_TASK_ID", "5"), ("SLURM_ARRAY_TASK_MIN", "0"), ("SLURM_ARRAY_TASK_STEP", "4")], Uneven),
             (&[("SLURM_ARRAY_TASK_ID", "1"), ("SLURM_ARRAY_TASK_MIN", "2")], Uneven),
+            (&[("SLURM_ARRAY_TASK_ID", "5"), ("SLURM_ARRAY_TASK_MIN", "1")], Index("SLURM_ARRAY_TASK_ID", beyond())),
             (
                 &[("SLURM_ARRAY_TASK_ID", "1"), ("SLURM_ARRAY_TASK_MIN", "1"), ("SLURM_ARRAY_TASK_COUNT", "3")],
-                Tasks { variable: "SLURM_ARRAY_TASK_COUNT", tasks: 3, shards },
+                Tasks { variable: "SLURM_ARRAY_TASK_COUNT", tasks: 3, count },
+            ),
+            (
+                &[("SLURM_ARRAY_TASK_ID", "1"), ("SLURM_ARRAY_TASK_MIN", "1"), ("SLURM_ARRAY_TASK_MAX", "8")],
+                Tasks { variable: "SLURM_ARRAY_TASK_MAX", tasks: 8, count },
+            ),
+            (
+                &[
+                    ("SLURM_ARRAY_TASK_ID", "0"),
+                    ("SLURM_ARRAY_TASK_MIN", "0"),
+                    ("SLURM_ARRAY_TASK_MAX", "15"),
+                    ("SLURM_ARRAY_TASK_COUNT", "4"),
+                ],
+                Uneven,
             ),
         ] {
             assert_eq!(of(4, variables), Err(error), "{variables:?}");

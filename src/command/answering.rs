@@ -1,7 +1,7 @@
 //! Carries out what the pipeline asks for, one request each.
 
 use crate::api::answer::Reply;
-use crate::api::{BulkEndpoint, Client, Metadata};
+use crate::api::{Client, Metadata};
 use crate::backup::{Backup, Entry};
 use crate::key::KeyName;
 use crate::pipeline::{Request, Response};
@@ -32,7 +32,6 @@ impl Keeping {
 pub(super) struct Answering {
     /// None where nothing has to be sent.
     pub(super) client: Option<Client>,
-    pub(super) bulk_endpoint: BulkEndpoint,
     /// None where nothing is backed up.
     pub(super) keeping: Option<Keeping>,
 }
@@ -44,9 +43,7 @@ impl Answering {
         match request {
             // The loop keeps and moves these futures; in boxes they are small. The usual one is the one that counts.
             Request::Delete(key) => Response::Delete(Box::pin(client.delete(&key)).await),
-            Request::DeleteMany(keys) => {
-                Response::DeleteMany(Box::pin(client.delete_many(&keys, self.bulk_endpoint)).await)
-            }
+            Request::DeleteMany(keys) => Response::DeleteMany(Box::pin(client.delete_many(&keys)).await),
             Request::Presence(keys) => {
                 let (reply, found) = Box::pin(client.presence(&keys)).await;
                 Response::Presence(reply, found)

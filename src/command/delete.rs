@@ -147,7 +147,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         (_, supply) => supply,
     };
     let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
-    let answering = Answering { client: met.map(|met| met.client), bulk_endpoint: job.bulk_endpoint, keeping };
+    let answering = Answering { client: met.map(|met| met.client), keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, outline } =
         sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::{BaseUrl, BulkEndpoint, Credentials};
+use crate::api::{BaseUrl, Credentials};
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
@@ -57,8 +57,6 @@ pub struct Job {
     pub concurrency: usize,
     /// How many keys a request names.
     pub batching: Batching,
-    /// Which call deletes several.
-    pub bulk_endpoint: BulkEndpoint,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// How long one attempt may take.

@@ -211,10 +211,10 @@ impl Reading<'_> {
                 let texts = array.iter().map(|value| value.get_ref().as_str().map(OsString::from));
                 Value::Texts(texts.collect::<Option<_>>().ok_or_else(wrong)?)
             }
-            (Kind::Number | Kind::NumberOrText, DeValue::Integer(number)) => {
+            (Kind::Number | Kind::NumberOrText | Kind::SwitchOrNumber, DeValue::Integer(number)) => {
                 one(integer(number).ok_or_else(wrong)?.to_string())
             }
-            (Kind::Switch, DeValue::Boolean(switch)) => one(switch.to_string()),
+            (Kind::SwitchOrNumber, DeValue::Boolean(switch)) => one(switch.to_string()),
             (Kind::Path, DeValue::String(text)) if setting.name == "api-token-file" && is_token(text) => {
                 return Err((value.span(), Problem::Secret(setting.name.to_owned())));
             }

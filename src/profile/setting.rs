@@ -22,8 +22,8 @@ pub(super) enum Kind {
     Number,
     /// A whole number, or a string such as `5%`.
     NumberOrText,
-    /// `true` or `false`.
-    Switch,
+    /// `true`, `false` or a whole number.
+    SwitchOrNumber,
     /// A path; a relative one begins at the file's folder.
     Path,
     /// A path with placeholders.
@@ -37,14 +37,14 @@ impl Kind {
             Self::Texts => "a string or an array of strings",
             Self::Number => "a whole number",
             Self::NumberOrText => "a whole number or a string",
-            Self::Switch => "true or false",
+            Self::SwitchOrNumber => "true, false or a whole number",
             Self::Path | Self::Template => "a path as a string",
         }
     }
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 28] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
@@ -66,9 +66,7 @@ pub const SETTINGS: [Setting; 30] = [
     Setting { name: "deadline", kind: Kind::Text },
     Setting { name: "grace", kind: Kind::Text },
     Setting { name: "concurrency", kind: Kind::Number },
-    Setting { name: "bulk", kind: Kind::Switch },
-    Setting { name: "batch-size", kind: Kind::Number },
-    Setting { name: "bulk-endpoint", kind: Kind::Text },
+    Setting { name: "bulk", kind: Kind::SwitchOrNumber },
     Setting { name: "report", kind: Kind::Template },
     Setting { name: "failures", kind: Kind::Template },
     Setting { name: "backup", kind: Kind::Template },

@@ -67,7 +67,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("[profile.p]\nrate = 5\n", "2:8: rate: expected a string or an array of strings, found a number"),
         ("[profile.p]\nrate = ['5/1s', 5]\n", "2:8: rate: expected a string or an array of strings, found an array"),
         ("[profile.p]\nmax-keys = 1.5\n", "2:12: max-keys: expected a whole number, found a number with a fraction"),
-        ("[profile.p]\nbulk = 'yes'\n", "2:8: bulk: expected true or false, found a string"),
+        ("[profile.p]\nbulk = 'yes'\n", "2:8: bulk: expected true, false or a whole number, found a string"),
         ("profile = 1\n", "1:11: profile: expected a table such as [profile.prod], found a number"),
         ("[profile]\np = 1\n", "2:5: p: expected a table such as [profile.prod], found a number"),
         ("[profile.'a/b']\n", "1:10: profile `a/b`: a profile's name is at most 64"),

@@ -33,7 +33,7 @@ fn a_batch_is_one_request_and_every_key_has_its_row() {
     let lab = Lab::new();
     let keys = lab.keys(2_500);
     lab.server.preload(["bystander"]);
-    let done = lab.delete(["keys.txt", "--bulk", "--batch-size", "1000", "--report", "r.csv", "--json"]).run().code(0);
+    let done = lab.delete(["keys.txt", "--bulk=1000", "--report", "r.csv", "--json"]).run().code(0);
     let rows = lab.rows("r.csv");
     assert_eq!(rows.len(), 2_500);
     assert!(rows.iter().all(|row| row.status == "deleted" && row.attempts == 1));
@@ -145,7 +145,7 @@ fn one_bad_name_is_isolated_by_halving() {
     let faults = vec![Fault::new(When::Key("key:777".to_owned()), refused)];
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     let keys = lab.keys(2_000);
-    lab.delete(["keys.txt", "--bulk", "--batch-size", "1000", "--report", "r.csv"]).run().code(3);
+    lab.delete(["keys.txt", "--bulk=1000", "--report", "r.csv"]).run().code(3);
     let rows = lab.rows("r.csv");
     assert_ledgers(&lab, &keys, &rows);
     let failed: Vec<_> = rows.iter().filter(|row| row.status != "deleted").map(|row| row.key.as_str()).collect();
@@ -160,7 +160,7 @@ fn too_many_calls_at_once_pause_the_job_and_cost_no_key_a_retry() {
     let faults = vec![Fault::new(When::Nth(2..=4), What::Answer(busy))];
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     let keys = lab.keys(1_000);
-    let args = ["keys.txt", "--bulk", "--batch-size", "100", "--retries", "0", "--report", "r.csv", "--json"];
+    let args = ["keys.txt", "--bulk=100", "--retries", "0", "--report", "r.csv", "--json"];
     let done = lab.delete(args).run().code(0);
     assert_ledgers(&lab, &keys, &lab.rows("r.csv"));
     let summary: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
@@ -178,9 +178,8 @@ fn a_million_keys_with_everything_going_wrong_stay_within_the_quota() {
     let keys: Vec<String> = (0..count).map(|n| format!("{}:{n}", if n % 100 == 3 { "left" } else { "key" })).collect();
     lab.server.preload(keys.iter().map(String::as_str));
     lab.write("keys.csv", format!("key\n{}\n", keys.join("\n")));
-    let batch = (count / 100).to_string();
-    let args =
-        ["delete", "keys.csv", "--yes", "--rate", "20/1s", "--bulk", "--batch-size", &batch, "--report", "r.csv"];
+    let bulk = format!("--bulk={}", count / 100);
+    let args = ["delete", "keys.csv", "--yes", "--rate", "20/1s", &bulk, "--report", "r.csv"];
     lab.kvsweep(args).run().code(0);
     let rows = lab.rows("r.csv");
     assert_eq!(rows.len(), count, "one row each");
@@ -199,7 +198,7 @@ fn a_bulk_job_that_is_killed_midway_is_resumed_exactly() {
         let lab = Lab::with(SandboxOptions { latency, faults, ..SandboxOptions::default() });
         let keys = lab.keys(5_000);
         let report = format!("r.{format}");
-        let args = ["keys.txt", "--bulk", "--batch-size", "250", "--concurrency", "2", "--report", &report, "--resume"];
+        let args = ["keys.txt", "--bulk=250", "--concurrency", "2", "--report", &report, "--resume"];
         let running = lab.start("killed", lab.delete(args));
         wait_until("so many calls", || calls(&lab).len() >= kill_after);
         running.kill();
@@ -221,22 +220,15 @@ fn a_bulk_job_that_is_killed_midway_is_resumed_exactly() {
 }
 
 #[test]
-fn servers_that_know_only_the_older_call_are_spoken_to_if_asked() {
+fn a_server_without_bulk_deletes_is_fatal() {
     let unknown = CannedBody::Error { code: None, message: "no such call".to_owned() };
     let unknown = What::Answer(Canned { status: 404, body: unknown, headers: Vec::new() });
     let faults = vec![Fault::new(When::Probability(1.0), unknown)];
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     lab.keys(10);
     let done = lab.delete(["keys.txt", "--bulk"]).run().code(7);
-    let advice = "the server does not support bulk deletes: leave --bulk out";
-    assert!(done.stderr.contains(advice) && !done.stderr.contains("legacy"), "{}", done.stderr);
+    assert!(done.stderr.contains("the server does not support bulk deletes: leave --bulk out"), "{}", done.stderr);
     assert_eq!(lab.server.keys().len(), 10);
-
-    let lab = Lab::with(SandboxOptions { legacy_bulk: true, ..SandboxOptions::default() });
-    lab.keys(10);
-    lab.delete(["keys.txt", "--bulk", "--bulk-endpoint", "legacy", "--report", "r.csv"]).run().code(0);
-    assert!(lab.server.keys().is_empty());
-    assert_eq!(lab.rows("r.csv").iter().filter(|row| row.status == "deleted").count(), 10);
 }
 
 #[test]
@@ -247,19 +239,53 @@ fn a_long_job_is_told_what_bulk_would_take() {
     assert!(said(&[]).contains("one by one   5,001 requests, at least 20m"), "{}", said(&[]));
     assert!(said(&[]).contains("with --bulk  2 requests, at once\n"), "{}", said(&[]));
     assert!(said(&["--rate", "none"]).contains("with --bulk  2 requests, as fast as the server answers"));
-    assert!(said(&["--bulk", "--batch-size", "10"]).contains("with --bulk  501 requests"));
+    assert!(said(&["--bulk=10"]).contains("with --bulk  501 requests"));
 }
 
 #[test]
-fn flags_of_bulk_alone_are_refused() {
+fn the_size_of_a_batch_is_part_of_bulk() {
+    let lab = Lab::new();
+    let keys = lab.keys(25);
+    let sizes = |args: &[&str], variable: Option<&str>| {
+        lab.server.preload(keys.iter().map(String::as_str));
+        let before = calls(&lab).len();
+        let mut run = lab.delete(["keys.txt", "--report", "none"]).args(args);
+        if let Some(value) = variable {
+            run = run.env("KVSWEEP_BULK", value);
+        }
+        run.run().code(0);
+        assert!(lab.server.keys().is_empty());
+        calls(&lab)[before..].iter().map(|call| call.body_keys.len()).collect::<Vec<_>>()
+    };
+    lab.write("p.toml", "[profile.p]\nbulk = 20\n\n[profile.on]\nbulk = true\n");
+    assert_eq!(sizes(&["--bulk"], None), [25]);
+    assert_eq!(sizes(&["--bulk=10"], None), [10, 10, 5]);
+    assert_eq!(sizes(&["--bulk=10", "--no-bulk"], None), [0; 0]);
+    assert_eq!(sizes(&["--bulk"], Some("10")), [25], "a flag wins");
+    assert_eq!(sizes(&[], Some("10")), [10, 10, 5]);
+    assert_eq!(sizes(&[], Some("true")), [25]);
+    assert_eq!(sizes(&["--config", "p.toml", "--profile", "p"], Some("false")), [0; 0]);
+    assert_eq!(sizes(&["--config", "p.toml", "--profile", "p"], None), [20, 5]);
+    assert_eq!(sizes(&["--config", "p.toml", "--profile", "on"], None), [25]);
+    assert_eq!(sizes(&["--config", "p.toml", "--profile", "p", "--no-bulk"], None), [0; 0]);
+}
+
+#[test]
+fn a_batch_size_out_of_range_and_removed_flags_are_refused() {
     let lab = Lab::new();
     lab.keys(1);
-    for args in [["--batch-size", "10"], ["--bulk-endpoint", "legacy"]] {
-        let done = lab.delete(["keys.txt"]).args(args).run().code(2);
-        assert!(done.stderr.contains("--bulk"), "{}", done.stderr);
+    for size in ["--bulk=0", "--bulk=10001", "--bulk=many", "--bulk="] {
+        let done = lab.delete(["keys.txt", size]).run().code(2);
+        assert!(done.stderr.contains("--bulk"), "{size}: {}", done.stderr);
     }
-    for size in ["0", "10001", "many"] {
-        let done = lab.delete(["keys.txt", "--bulk", "--batch-size", size]).run().code(2);
-        assert!(done.stderr.contains("from 1 to 10000"), "{}", done.stderr);
+    let done = lab.delete(["keys.txt"]).env("KVSWEEP_BULK", "yes").run().code(2);
+    assert!(done.stderr.contains("from 1 to 10000") && done.stderr.contains("KVSWEEP_BULK"), "{}", done.stderr);
+    for flag in ["--batch-size=10", "--bulk-endpoint=legacy", "--shards=3", "--max-pause=1m", "--max-outage=1m"] {
+        let done = lab.delete(["keys.txt", "--bulk", flag]).run().code(2);
+        assert!(done.stderr.contains("unexpected argument"), "{flag}: {}", done.stderr);
     }
+    // The value belongs to the flag: a word after it is an input.
+    let done = lab.delete(["--bulk", "keys.txt"]).run();
+    done.code(0);
+    assert_eq!(lab.server.requests(), 2);
 }

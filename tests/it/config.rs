@@ -119,7 +119,8 @@ fn flag_environment_profile_and_default_in_that_order() {
     let bulk = |flags: &[&str], environment| shown(show(&profile, flags, environment), "bulk");
     assert_eq!(bulk(&[], None).0, ["true"]);
     assert_eq!(bulk(&["--no-bulk"], None).1, "flag");
-    assert_eq!(bulk(&[], Some(("KVSWEEP_BULK", "0"))).0, ["false"]);
+    assert_eq!(shown(show(&[], &[], None), "bulk").0, ["false"]);
+    assert_eq!(bulk(&[], Some(("KVSWEEP_BULK", "false"))).0, ["false"]);
     assert_eq!(bulk(&[], Some(("KVSWEEP_BULK", ""))).1, "profile", "an empty variable counts as unset");
 }
 

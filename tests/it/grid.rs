@@ -39,7 +39,7 @@ impl Mode {
         match self {
             Self::Single | Self::Stdin | Self::Prefix | Self::Restore => &[],
             Self::Bulk | Self::PrefixInBulk => &["--bulk"],
-            Self::SmallBatches => &["--bulk", "--batch-size", "100"],
+            Self::SmallBatches => &["--bulk=100"],
             Self::Check => &["--check"],
             Self::CheckInBulk => &["--check", "--bulk"],
             Self::Backup => &["--backup", "backup.ndjson"],

@@ -54,7 +54,7 @@ fn deletes_are_a_second_apart_unless_a_rate_is_given() {
 fn bulk_calls_are_a_second_apart() {
     let lab = instant();
     lab.keys(2);
-    assert_slow(&lab, lab.kvsweep(["delete", "--yes", "keys.txt", "--report", "a.csv", "--bulk", "--batch-size", "1"]));
+    assert_slow(&lab, lab.kvsweep(["delete", "--yes", "keys.txt", "--report", "a.csv", "--bulk=1"]));
 }
 
 #[test]

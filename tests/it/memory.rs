@@ -66,7 +66,7 @@ fn large_answers_to_many_requests_at_once_share_one_budget() {
     let address = serve();
     let lab = Lab::new();
     lab.keys(48);
-    let args = ["keys.txt", "--bulk", "--batch-size", "2", "--concurrency", "32", "--report", "r.csv", "--json"];
+    let args = ["keys.txt", "--bulk=2", "--concurrency", "32", "--report", "r.csv", "--json"];
     let run = lab.delete(args).env("CLOUDFLARE_API_BASE_URL", format!("http://{address}/client/v4"));
     let mut running = lab.start("large", run);
     let process = running.child().id();

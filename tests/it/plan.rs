@@ -124,7 +124,7 @@ fn the_end_is_as_far_away_as_the_rate_makes_it() {
 #[test]
 fn a_plan_for_bulk_says_so() {
     let lab = mixed();
-    let plan = plan(&dry_run(&lab, &["keys.txt", "--json", "--bulk", "--batch-size", "100"]).code(3));
+    let plan = plan(&dry_run(&lab, &["keys.txt", "--json", "--bulk=100"]).code(3));
     let told = (&plan["way"], &plan["one_by_one"]["requests"], &plan["bulk"]["requests"]);
     assert_eq!(told, (&"bulk".into(), &601.into(), &7.into()));
 }

@@ -154,7 +154,7 @@ fn a_resumed_job_keeps_the_rate_of_the_runs_before() {
 
 #[test]
 fn a_resumed_bulk_job_keeps_the_rate_of_the_runs_before() {
-    restarts_keep_the_rate(&["keys.txt", "--bulk", "--batch-size", "2"]);
+    restarts_keep_the_rate(&["keys.txt", "--bulk=2"]);
 }
 
 #[test]

@@ -108,14 +108,15 @@ fn the_pods_of_the_indexed_job_delete_all_of_it() {
     lab.write("token", TOKEN);
     let keys = lab.keys(200);
     std::fs::rename(lab.path("keys.txt"), lab.path("purge.csv")).expect("the list");
-    let shards = text.split("name: KVSWEEP_SHARDS\n").nth(1).expect("the number of shards");
-    let shards = line(shards.lines().next().expect("its value"), "value: ").trim_matches('"').to_owned();
+    let shard = text.split("name: KVSWEEP_SHARD\n").nth(1).expect("which shard");
+    let shard = line(shard.lines().next().expect("its value"), "value: ").trim_matches('"').to_owned();
+    let shards = shard.strip_prefix("auto/").expect("the number of shards");
     assert_eq!(line(&text, "completions: "), shards);
     let mut reports = Vec::new();
     for index in (0..shards.parse::<u32>().expect("a number")).map(|index| index.to_string()) {
         let variables = [("JOB_COMPLETION_INDEX", index.as_str())];
         let run = container(&lab, args(&text, &lab, &variables)).args(["--no-header", "--format", "csv"]);
-        let run = run.env("KVSWEEP_SHARDS", &shards).env("JOB_COMPLETION_INDEX", &index);
+        let run = run.env("KVSWEEP_SHARD", &shard).env("JOB_COMPLETION_INDEX", &index);
         run.run().code(0);
         reports.push(format!("purge-{index}.csv"));
     }

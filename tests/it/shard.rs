@@ -180,7 +180,7 @@ fn the_scheduler_says_which_part_it_is() {
     .into_iter()
     .enumerate()
     {
-        let mut run = lab.delete(["keys.txt", "--shards", "3"]);
+        let mut run = lab.delete(["keys.txt", "--shard", "auto/3"]);
         for (name, value) in variables {
             run = run.env(name, value);
         }
@@ -202,11 +202,15 @@ fn what_is_not_certain_or_leaves_nothing_is_refused() {
     let lab = Lab::new();
     lab.keys(3);
     for (args, variables, said) in [
-        (&["--shards", "3"][..], &[][..], "no scheduler says which one this is"),
-        (&["--shards", "3"], &[("JOB_COMPLETION_INDEX", "0"), ("CLOUD_RUN_TASK_INDEX", "0")], "are both set"),
-        (&["--shards", "3"], &[("JOB_COMPLETION_INDEX", "3")], "no number 4"),
+        (&["--shard", "auto/3"][..], &[][..], "none of JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, "),
+        (
+            &["--shard", "auto/3"],
+            &[("JOB_COMPLETION_INDEX", "0"), ("CLOUD_RUN_TASK_INDEX", "1")],
+            "JOB_COMPLETION_INDEX says that this is task 0 (from 0), CLOUD_RUN_TASK_INDEX says 1",
+        ),
+        (&["--shard", "auto/3"], &[("JOB_COMPLETION_INDEX", "3")], "JOB_COMPLETION_INDEX is out of range"),
         (&["--shard", "4/3"], &[], "no number 4"),
-        (&["--shard", "1/3", "--shards", "3"], &[], "asks the scheduler"),
+        (&["--shard", "auto/3", "--expect", "3"], &[("JOB_COMPLETION_INDEX", "0")], "nobody knows beforehand"),
         (&["--shard", "1/3", "--expect", "3"], &[], "nobody knows beforehand"),
         (&["--shard", "3/3", "--rate", "2/1s"], &[], "--rate 2/1s has no request for shard 3/3"),
     ] {
@@ -219,7 +223,7 @@ fn what_is_not_certain_or_leaves_nothing_is_refused() {
     }
     assert_eq!(lab.server.requests(), 0);
     // A flag wins over the environment.
-    let run = lab.delete(["keys.txt", "--shard", "1/1", "--report", "none"]).env("KVSWEEP_SHARDS", "5");
+    let run = lab.delete(["keys.txt", "--shard", "1/1", "--report", "none"]).env("KVSWEEP_SHARD", "auto/5");
     run.run().code(0);
     assert!(lab.server.is_empty());
 }

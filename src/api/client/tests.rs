@@ -301,7 +301,7 @@ async fn no_call_lets_the_secret_or_a_long_text_out() {
         client.namespace().await.unwrap_err(),
         client.page(&PageRequest::default()).await.unwrap_err(),
         client.presence(&keys).await.0,
-        client.delete_many(&keys, crate::api::BulkEndpoint::Current).await.reply,
+        client.delete_many(&keys).await.reply,
     ];
     replies.push(client.metadata(&keys[0]).await.0);
     for reply in replies {

@@ -77,7 +77,7 @@ fn long_help_explains() {
 /// The part of a long help that is about one flag: from its own line to the next flag's, or the next heading.
 fn section<'a>(help: &'a str, flag: &str) -> &'a str {
     let is_head = |line: &str| line.trim_start().starts_with('-') && !line.starts_with("          ");
-    let names_flag = |line: &str| line.split([' ', ',', '.', '\n']).any(|word| word == flag);
+    let names_flag = |line: &str| line.split([' ', ',', '.', '[', '\n']).any(|word| word == flag);
     let ends_section = |line: &str| is_head(line) || !line.starts_with(' ') && !line.trim().is_empty();
     let mut lines = help.split_inclusive('\n').skip_while(|line| !(is_head(line) && names_flag(line)));
     let head = lines.next().unwrap_or_else(|| panic!("{flag} has no help"));
@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 64] = [
+const FLAGS: [(&str, &str, &str); 61] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -121,8 +121,6 @@ const FLAGS: [(&str, &str, &str); 64] = [
     ("--rate", "1200/5m 200/1s", "KVSWEEP_RATE"),
     ("--bulk", "", "KVSWEEP_BULK"),
     ("--no-bulk", "", ""),
-    ("--batch-size", "10000", ""),
-    ("--bulk-endpoint", "current", ""),
     ("--concurrency", "32", "KVSWEEP_CONCURRENCY"),
     ("--retries", "8", "KVSWEEP_RETRIES"),
     ("--timeout", "30s", "KVSWEEP_TIMEOUT"),
@@ -130,7 +128,6 @@ const FLAGS: [(&str, &str, &str); 64] = [
     ("--deadline", "", "KVSWEEP_DEADLINE"),
     ("--grace", "10s", "KVSWEEP_GRACE"),
     ("--shard", "", "KVSWEEP_SHARD"),
-    ("--shards", "", "KVSWEEP_SHARDS"),
     ("--metrics-file", "", "KVSWEEP_METRICS_FILE"),
     ("--job-name", "", "KVSWEEP_JOB_NAME"),
     ("--ping", "", "KVSWEEP_PING"),

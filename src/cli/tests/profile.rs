@@ -1,5 +1,6 @@
 //! What a profile adds to a command line.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::profile::SETTINGS;
 
 /// Flags that no profile can set, with the reason: a file must not choose what is deleted, nor agree to it; what is
 /// about one run alone is said for that run.
-const NEVER: [&str; 31] = [
+const NEVER: [&str; 30] = [
     "check",
     "format",
     "column",
@@ -30,7 +31,6 @@ const NEVER: [&str; 31] = [
     "overwrite",
     "json",
     "shard",
-    "shards",
     "metrics-file",
     "job-name",
     "ping",
@@ -95,8 +95,8 @@ fn every_flag_of_delete_is_a_setting_or_is_known_not_to_be_one() {
 #[test]
 fn a_profile_gives_what_no_flag_gives() {
     let folder = Folder::new(
-        "[profile.p]\naccount-id = 'acc'\nnamespace = 'sessions'\nrate = ['5/1s', '7/1m']\nretries = 3\nbulk = true\n\
-         batch-size = 50\nmax-failures = '5%'\nreport = 'r/{profile}.csv'\nmax-keys = 1_000\ntimeout = '3s'\n",
+        "[profile.p]\naccount-id = 'acc'\nnamespace = 'sessions'\nrate = ['5/1s', '7/1m']\nretries = 3\nbulk = 50\n\
+         max-failures = '5%'\nreport = 'r/{profile}.csv'\nmax-keys = 1_000\ntimeout = '3s'\n",
     );
     let (args, used) = folder.delete(&["keys.txt", "--retries", "9"]);
     assert_eq!(args.connection.account.account_id.unwrap().as_str(), "acc");
@@ -105,13 +105,12 @@ fn a_profile_gives_what_no_flag_gives() {
     assert_eq!(args.pace.requests.retries, 9, "a flag wins");
     assert_eq!(args.safety.max_failures, Some(MaxFailures::Share(5.0)));
     assert_eq!(args.report.report, Some(ReportArg::Path(folder.0.path().join("r/p.csv"))));
-    assert!(args.pace.is_bulk());
-    assert_eq!(args.pace.batch_size.get(), 50);
+    assert_eq!(args.pace.keys_per_request(), NonZeroU32::new(50));
     assert_eq!(used.folders, [folder.0.path().join("r")]);
     assert!(used.taken.contains(&"rate") && !used.taken.contains(&"retries"), "{:?}", used.taken);
     let (args, used) = folder.delete(&["--rate", "none", "--no-bulk", "--namespace-id", "ns", "--report", "none"]);
     assert_eq!(args.pace.requests.rates, [RateArg::Unlimited]);
-    assert!(!args.pace.is_bulk());
+    assert_eq!(args.pace.keys_per_request(), None);
     assert_eq!(args.connection.namespace, None, "the namespace was named in another way");
     assert_eq!(args.connection.namespace_id.unwrap().as_str(), "ns");
     assert_eq!((args.report.report, used.folders), (Some(ReportArg::None), vec![]));
@@ -120,9 +119,13 @@ fn a_profile_gives_what_no_flag_gives() {
 #[test]
 fn bulk_of_a_profile_is_as_good_as_the_flag() {
     let folder = Folder::new("[profile.p]\nbulk = true\n");
-    assert_eq!(folder.delete(&["--batch-size", "7"]).0.pace.batch_size.get(), 7);
-    assert!(folder.error(&["delete", "--batch-size", "7", "--no-bulk"]).contains("--batch-size is about --bulk"));
-    assert!(delete(&["--batch-size", "7"]).is_err());
+    assert_eq!(folder.delete(&[]).0.pace.keys_per_request(), NonZeroU32::new(10_000));
+    assert_eq!(folder.delete(&["--bulk=7"]).0.pace.keys_per_request(), NonZeroU32::new(7));
+    assert_eq!(Folder::new("[profile.p]\nbulk = false\n").delete(&[]).0.pace.keys_per_request(), None);
+    for (value, why) in [("0", "from 1 to 10000"), ("10_001", "from 1 to 10000"), ("'yes'", "true, false or")] {
+        let error = Folder::new(&format!("[profile.p]\nbulk = {value}\n")).error(&["delete"]);
+        assert!(error.contains("k.toml:2:") && error.contains(why), "{error}");
+    }
 }
 
 #[test]

@@ -20,15 +20,31 @@ pub fn count(text: &str) -> Result<NonZeroU64, CountError> {
     text.replace('_', "").parse().map_err(|_| CountError)
 }
 
-/// A text that is no batch size.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("expected a whole number from 1 to {MAX_BULK_KEYS}")]
-pub struct BatchSizeError;
+/// `--bulk`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BulkArg {
+    /// `false`: one key per request.
+    Off,
+    /// At most so many keys per request, 1 to [`MAX_BULK_KEYS`]; `true` is the most.
+    Keys(NonZeroU32),
+}
 
-/// How many keys a bulk call names: 1 to [`MAX_BULK_KEYS`].
-pub fn batch_size(text: &str) -> Result<NonZeroU32, BatchSizeError> {
-    let size = count(text).ok().and_then(|count| NonZeroU32::try_from(count).ok());
-    size.filter(|size| size.get() <= MAX_BULK_KEYS).ok_or(BatchSizeError)
+/// A text that is neither a batch size nor a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected a whole number from 1 to {MAX_BULK_KEYS}, true or false")]
+pub struct BulkArgError;
+
+impl FromStr for BulkArg {
+    type Err = BulkArgError;
+
+    fn from_str(text: &str) -> Result<Self, BulkArgError> {
+        let keys = match text {
+            "false" => return Ok(Self::Off),
+            "true" => NonZeroU32::new(MAX_BULK_KEYS),
+            _ => count(text).ok().and_then(|count| NonZeroU32::try_from(count).ok()),
+        };
+        keys.filter(|keys| keys.get() <= MAX_BULK_KEYS).map(Self::Keys).ok_or(BulkArgError)
+    }
 }
 
 /// `--max-failures`: how much may go wrong.
@@ -78,6 +94,18 @@ mod tests {
         assert_eq!(count("10_000_000").unwrap().get(), 10_000_000);
         for text in ["", "0", "-1", "+1", "1.5", "1e6", "_", "ten", "18446744073709551616", "1,000"] {
             assert_eq!(count(text), Err(CountError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bulk_is_a_switch_or_a_batch_size() {
+        let keys = |count| Ok(BulkArg::Keys(NonZeroU32::new(count).unwrap()));
+        assert_eq!("false".parse(), Ok(BulkArg::Off));
+        assert_eq!("true".parse(), keys(10_000));
+        assert_eq!("10_000".parse(), keys(10_000));
+        assert_eq!("1".parse(), keys(1), "a number, not a yes");
+        for text in ["", "0", "10001", "-1", "yes", "on", "True", "1.5", "4294967297"] {
+            assert_eq!(text.parse::<BulkArg>(), Err(BulkArgError), "{text:?}");
         }
     }
 

@@ -3,13 +3,15 @@
 mod guard;
 mod name;
 mod place;
+mod shard;
 mod time;
 mod when;
 
-pub use guard::{BatchSizeError, CountError, MaxFailures, MaxFailuresError, batch_size, count};
+pub use guard::{BulkArg, BulkArgError, CountError, MaxFailures, MaxFailuresError, count};
 pub use name::{JobNameError, MetricsFileError, job_name, metrics_file};
 pub use place::{
     ColumnArg, ColumnError, DelimiterError, EmptyPrefix, FormatArg, InputArg, ReportArg, SyncArg, delimiter, prefix,
 };
+pub use shard::{ShardArg, ShardArgError};
 pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
 pub use when::{WhenArg, WhenError};
