@@ -3,12 +3,12 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::lab::{Lab, TOKEN};
+use crate::lab::{Lab, TOKEN, wait_until};
 
 pub(super) const LOOPBACK: &[u8] = include_bytes!("../../src/api/testdata/loopback.pem");
 pub(super) const LOOPBACK_KEY: &[u8] = include_bytes!("../../src/api/testdata/loopback.key.pem");
@@ -17,27 +17,53 @@ pub(super) const STRANGER: &[u8] = include_bytes!("../../src/api/testdata/strang
 /// Serves for both calls of a job: the namespace, and a delete.
 const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
 
-/// A server with a certificate that nobody signed, and how many requests it could read.
-pub(super) fn serve() -> (SocketAddr, Arc<AtomicUsize>) {
-    let certificate = CertificateDer::from_pem_slice(LOOPBACK).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_slice(LOOPBACK_KEY).expect("a key");
+fn config(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Arc<rustls::ServerConfig> {
     let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .expect("TLS versions")
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .expect("a certificate with its key");
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+fn loopback() -> Arc<rustls::ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(LOOPBACK).expect("a certificate");
+    config(certificate, PrivateKeyDer::from_pem_slice(LOOPBACK_KEY).expect("a key"))
+}
+
+/// Another certificate for the same address, which nobody trusts.
+fn untrusted() -> Arc<rustls::ServerConfig> {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).expect("a key");
+    config(signed.cert.der().clone(), key)
+}
+
+/// Headers of a server that keeps its connections, and of one that closes each after a response.
+const KEEP_ALIVE: &str = "";
+const CLOSE: &str = "connection: close\r\n";
+
+/// A server with a certificate that nobody signed, and how many requests it could read.
+pub(super) fn serve() -> (SocketAddr, Arc<AtomicUsize>) {
+    let config = loopback();
+    serve_with(KEEP_ALIVE, move |_| Arc::clone(&config))
+}
+
+/// A server whose nth connection has a certificate of its own.
+fn serve_with(
+    headers: &'static str,
+    config: impl Fn(usize) -> Arc<rustls::ServerConfig> + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
     let requests = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&requests);
     std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (config, count) = (Arc::clone(&config), Arc::clone(&count));
+        for (nth, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            let (config, count) = (config(nth), Arc::clone(&count));
             std::thread::spawn(move || {
                 let connection = rustls::ServerConnection::new(config).expect("a connection");
-                answer(rustls::StreamOwned::new(connection, stream), &count)
+                answer(rustls::StreamOwned::new(connection, stream), headers, &count)
             });
         }
     });
@@ -45,7 +71,7 @@ pub(super) fn serve() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 /// Answers until the client leaves, which one that trusts nobody does at once.
-fn answer(mut stream: impl Read + Write, count: &AtomicUsize) -> Result<(), ErrorKind> {
+fn answer(mut stream: impl Read + Write, headers: &str, count: &AtomicUsize) -> Result<(), ErrorKind> {
     loop {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -55,8 +81,11 @@ fn answer(mut stream: impl Read + Write, count: &AtomicUsize) -> Result<(), Erro
         }
         count.fetch_add(1, Ordering::SeqCst);
         let length = DONE.len();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{DONE}");
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n{DONE}");
         stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()).map_err(|error| error.kind())?;
+        if headers == CLOSE {
+            return Ok(());
+        }
     }
 }
 
@@ -105,4 +134,26 @@ fn no_advice_about_credentials_or_ids_follows_an_untrusted_certificate() {
         assert!(!said.contains("next: ") && !said.contains("a user's"), "{args:?}: {said}");
     }
     assert_eq!(requests.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_certificate_that_becomes_untrusted_in_the_middle_of_a_job_is_an_outage() {
+    let (trusted, untrusted) = (loopback(), untrusted());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let (address, requests) = serve_with(CLOSE, move |nth| {
+        Arc::clone(if nth < 30 || over.load(Ordering::SeqCst) { &trusted } else { &untrusted })
+    });
+    let lab = Lab::new();
+    let keys = lab.keys(100);
+    lab.write("loopback.pem", LOOPBACK);
+    let job = lab.delete(["keys.txt", "--report", "report.csv", "--concurrency", "4", "--cacert", "loopback.pem"]);
+    let running = lab.start("run", job.env("CLOUDFLARE_API_BASE_URL", format!("https://{address}/client/v4")));
+    wait_until("the job notices the outage", || running.stderr().contains("down"));
+    is_over.store(true, Ordering::SeqCst);
+    let done = running.done().code(0);
+    let rows = lab.rows("report.csv");
+    assert_eq!(rows.len(), keys.len());
+    assert!(rows.iter().all(|row| row.status == "deleted"), "{}", done.stderr);
+    assert_eq!(requests.load(Ordering::SeqCst), 101, "none was sent to a server that is not trusted");
 }
