@@ -10,7 +10,7 @@ use crate::pipeline::Signal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every key is gone, or the dry run found nothing wrong.
+    /// Every key is gone or deliberately kept, or the dry run found nothing wrong.
     Success = 0,
     /// An input or the report cannot be read or written, or a bug. Run again after mending.
     Error = 1,
@@ -79,6 +79,7 @@ impl ExitCode {
         match status {
             Status::Deleted
             | Status::Absent
+            | Status::Kept
             | Status::Duplicate
             | Status::Planned
             | Status::Restored
@@ -136,6 +137,7 @@ mod tests {
         let expected = [
             (Status::Deleted, 0),
             (Status::Absent, 0),
+            (Status::Kept, 0),
             (Status::Failed, 3),
             (Status::Unknown, 3),
             (Status::Invalid, 3),

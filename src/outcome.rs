@@ -15,6 +15,8 @@ pub enum Status {
     Deleted,
     /// The server said that it was not there (code 10009); counts as success.
     Absent,
+    /// Deliberately not sent: a filter keeps it, or a restore found that it exists; counts as success.
+    Kept,
     /// The server said no.
     Failed,
     /// The last attempt got no readable answer: the delete may or may not have happened.
@@ -34,9 +36,10 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the summary.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deleted,
         Self::Absent,
+        Self::Kept,
         Self::Failed,
         Self::Unknown,
         Self::Invalid,
@@ -51,6 +54,7 @@ impl Status {
         match self {
             Self::Deleted => "deleted",
             Self::Absent => "absent",
+            Self::Kept => "kept",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Invalid => "invalid",
@@ -64,7 +68,7 @@ impl Status {
     /// Whether a resumed run has nothing left to do for a record in this state.
     pub fn is_settled(self) -> bool {
         match self {
-            Self::Deleted | Self::Absent | Self::Invalid | Self::Duplicate | Self::Restored => true,
+            Self::Deleted | Self::Absent | Self::Kept | Self::Invalid | Self::Duplicate | Self::Restored => true,
             Self::Failed | Self::Unknown | Self::Planned | Self::Restorable => false,
         }
     }
@@ -128,6 +132,7 @@ impl Settled {
             Content::Duplicate(key) => {
                 (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
             }
+            Content::Kept(kept) => (kept.key.into_boxed_str(), Status::Kept, Some(kept.rule)),
             Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
             Content::Settled => return None,
         };
@@ -236,15 +241,17 @@ impl Serialize for StopReason {
 mod tests {
     use super::*;
     use crate::key::KeyName;
-    use crate::record::Invalid;
+    use crate::record::{Invalid, Kept};
 
     #[test]
     fn a_record_that_is_never_sent_says_why() {
         let key = || KeyName::new("a").unwrap();
         let invalid = Invalid { key: "b".to_owned(), rule: "odd".into(), reason: "too odd".to_owned() };
+        let kept = Kept { key: key(), rule: "matches --protect a".to_owned() };
         let rows = [
             (Content::Key(key()), "a", Status::Planned, None),
             (Content::Duplicate(key()), "a", Status::Duplicate, Some("an earlier record names the same key")),
+            (Content::Kept(Box::new(kept)), "a", Status::Kept, Some("matches --protect a")),
             (Content::Invalid(Box::new(invalid)), "b", Status::Invalid, Some("too odd")),
         ];
         for (content, key, status, why) in rows {
@@ -272,8 +279,8 @@ mod tests {
             }
         }
         assert_eq!(tally.get(Status::Deleted), 1);
-        assert_eq!(tally.get(Status::Planned), 7);
-        assert_eq!(tally.total(), 45);
-        assert_eq!(tally.trouble(), 3 + 4 + 5);
+        assert_eq!(tally.get(Status::Planned), 8);
+        assert_eq!(tally.total(), 55);
+        assert_eq!(tally.trouble(), 4 + 5 + 6);
     }
 }

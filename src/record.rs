@@ -61,13 +61,24 @@ pub enum Content {
     Key(KeyName),
     /// A key that an earlier record named.
     Duplicate(KeyName),
+    /// A key that is deliberately not sent.
+    Kept(Box<Kept>),
     /// Nothing that can be sent.
     Invalid(Box<Invalid>),
     /// Settled by an earlier run of the same job: the journal has its row.
     Settled,
 }
 
-/// A record that is never sent.
+/// A key that a filter keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The key.
+    pub key: KeyName,
+    /// Which filter keeps it: the same words for every key that it keeps.
+    pub rule: String,
+}
+
+/// A record that cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What stood in the key's place: exact where it is UTF-8, its other bytes written `\xff`; empty where

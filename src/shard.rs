@@ -81,6 +81,7 @@ impl Shard {
     pub fn owns_record(self, record: &Record) -> bool {
         match &record.content {
             Content::Key(key) | Content::Duplicate(key) => self.owns(key.as_str()),
+            Content::Kept(kept) => self.owns(kept.key.as_str()),
             Content::Invalid(invalid) => self.owns(&invalid.key),
             Content::Settled => true,
         }

@@ -25,7 +25,7 @@ Examples:
   kvsweep delete keys.csv                do it, after a question
 
 Exit codes:
-  0    every key is gone, or the dry run found nothing wrong
+  0    every key is gone or kept on purpose, or the dry run found nothing wrong
   1    an input or the report cannot be read or written, or a bug
   2    wrong usage or not confirmed: nothing was sent
   3    finished, but some keys are failed, unknown or invalid: go on with --resume
@@ -62,7 +62,7 @@ pub enum Command {
     /// Delete the keys of files or of a prefix, and report on each
     ///
     /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted,
-    /// absent, failed, unknown, invalid or duplicate. Requests stay within --rate, failures that may pass are retried,
+    /// absent, kept, failed, unknown, invalid or duplicate. Requests stay within --rate, failures that may pass are retried,
     /// and a job that ends early goes on with --resume. Before anything is sent, files are read once to count and check
     /// the keys, and you are asked.
     Delete(Box<DeleteArgs>),

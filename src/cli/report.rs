@@ -21,8 +21,8 @@ pub struct ReportArgs {
 
     /// Go on with the job whose report is at --report PATH
     ///
-    /// Only records without a deleted, absent, invalid or duplicate row are sent; new rows are appended. The
-    /// inputs have to be the same. Without a file at PATH the job begins anew.
+    /// Only records without a deleted, absent, kept, invalid or duplicate row are sent; new rows are appended.
+    /// The inputs have to be the same. Without a file at PATH the job begins anew.
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
 
@@ -41,7 +41,7 @@ pub struct ReportArgs {
     /// Print the summary as one JSON object on stdout
     ///
     /// Its members: `records, deleted, absent, failed, unknown, invalid, duplicate, planned, resumed, requests,
-    /// retries, throttled, elapsed_s, rate_per_s, stopped, exit_code`.
+    /// retries, throttled, elapsed_s, rate_per_s, stopped, exit_code, kept`.
     #[arg(long)]
     pub json: bool,
 

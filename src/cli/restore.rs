@@ -43,8 +43,7 @@ pub struct RestoreArgs {
 
     /// Write over keys that are there now
     ///
-    /// Without it each key is looked for first, and one that is there is left as it is: its row is invalid and says so,
-    /// and the exit code is 3.
+    /// Without it each key is looked for first, and one that exists is left as it is: its row is kept.
     #[arg(long, help_heading = "Safety")]
     pub overwrite_values: bool,
 
@@ -60,8 +59,8 @@ pub struct RestoreArgs {
 
     /// Go on with the restoration whose report is at --report PATH
     ///
-    /// Only records without a restored, invalid or duplicate row are sent. A key that is there is read and compared, which
-    /// takes two requests: where it is just what the backup holds, the run that was stopped may have written it, and its
+    /// Only records without a restored, kept, invalid or duplicate row are sent. A key that exists is read and compared,
+    /// which takes two requests: where it is just what the backup holds, the run that was stopped may have written it, and its
     /// row is restored. Without a file at PATH it begins anew.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Report")]
     pub resume: bool,
@@ -74,8 +73,8 @@ pub struct RestoreArgs {
 
     /// Print a summary as one JSON object on stdout
     ///
-    /// Its members: `records, restored, failed, unknown, invalid, duplicate, restorable, resumed, requests, retries,
-    /// throttled, elapsed_s, stopped, exit_code`.
+    /// Its members: `records, restored, kept, failed, unknown, invalid, duplicate, restorable, resumed, requests,
+    /// retries, throttled, elapsed_s, stopped, exit_code`.
     #[arg(long, help_heading = "Report")]
     pub json: bool,
 

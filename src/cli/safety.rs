@@ -80,7 +80,7 @@ pub struct SafetyArgs {
 
     /// Never delete a key that matches; repeatable
     ///
-    /// Its row is invalid and says why, and the exit code is 3. * stands for any characters, / among them; ? for one;
+    /// Its row is kept and names the pattern, and the exit code stays 0. * stands for any characters, / among them; ? for one;
     /// `[ab]`, `{a,b}` and `\` work as in a shell. With --prefix or --all such a key is just not taken. Without it every
     /// key may be deleted.
     #[arg(long, value_name = "GLOB", hide_short_help = true)]

@@ -9,7 +9,7 @@ use crate::pipeline::retry::Verdict;
 use crate::pipeline::{Pages, Stop};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
-use crate::terminal::{Shown, duration};
+use crate::terminal::{Shown, counted, duration};
 
 use super::job::Wanted;
 
@@ -21,6 +21,9 @@ pub(super) struct NamespacePages {
     selection: Selection,
     shard: Option<Shard>,
     next: RecordNumber,
+    /// How many keys of this part were listed, and how many of them the filters let through.
+    listed: u64,
+    selected: u64,
 }
 
 impl NamespacePages {
@@ -28,7 +31,7 @@ impl NamespacePages {
         let lister = Lister::new(wanted.prefixes.clone(), Position::default());
         let first = wanted.shard.map_or(0, |shard| u64::from(shard.index()));
         let next = RecordNumber::FIRST.plus(first);
-        Self { lister, selection: wanted.selection.clone(), shard: wanted.shard, next }
+        Self { lister, selection: wanted.selection.clone(), shard: wanted.shard, next, listed: 0, selected: 0 }
     }
 
     fn record(&mut self, key: ListedKey) -> Record {
@@ -53,7 +56,13 @@ impl Pages for NamespacePages {
 
     fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop> {
         let mut keys = self.lister.accept(page).map_err(|error| unordered(&error, AGAIN))?;
-        keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)) && self.selection.wants(key));
+        keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)));
+        self.listed += keys.len() as u64;
+        keys.retain(|key| self.selection.wants(key));
+        self.selected += keys.len() as u64;
+        if self.listed > 0 && self.selected == 0 && self.lister.request().is_none() {
+            tracing::warn!("filters keep every key that was listed ({})", counted(self.listed, "key"));
+        }
         Ok(keys.into_iter().map(|key| self.record(key)).collect())
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use batches::Batches;
+use batches::{Batches, KeptCounts};
 
 use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Meter, Records, Source};
 use crate::plan::filter::Filter;
@@ -151,6 +151,7 @@ impl Reading {
             most,
             shard: self.shard,
             filter: self.filter.clone(),
+            kept: (notes == Notes::Given && !self.filter.is_empty()).then(KeptCounts::default),
             dedupe: self.dedupe.then(|| Dedupe::new(again())),
             journal: self.journal.clone(),
             batch: VecDeque::with_capacity(most),
@@ -191,6 +192,7 @@ impl Reading {
 fn key_of(record: &Record) -> Option<&str> {
     match &record.content {
         Content::Key(key) | Content::Duplicate(key) => Some(key.as_str()),
+        Content::Kept(kept) => Some(kept.key.as_str()),
         Content::Invalid(invalid) => Some(&invalid.key),
         Content::Settled => None,
     }

@@ -56,7 +56,7 @@ fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
         match record.map_err(Box::<Broken>::from)?.content {
             Content::Key(key) => sandbox.preload([key.as_str()]),
             Content::Invalid(invalid) => tracing::warn!("left out: {}", Shown(&invalid.reason)),
-            Content::Duplicate(_) | Content::Settled => {}
+            Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}
         }
     }
     Ok(sandbox.len() as u64)

@@ -49,5 +49,5 @@ fn filter(pattern: &str, protects: bool) -> Result<Filter, crate::plan::filter::
 fn is_kept(filter: &Filter, key: &KeyName) -> bool {
     let mut record = Record { number: RecordNumber::FIRST, content: Content::Key(key.clone()) };
     filter.apply(&mut record);
-    matches!(record.content, Content::Invalid(_))
+    matches!(record.content, Content::Kept(_))
 }

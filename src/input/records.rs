@@ -26,6 +26,8 @@ pub struct Records {
     meter: Meter,
     reading: Option<Reading>,
     next: RecordNumber,
+    /// Inputs that were read to their end since this was last asked for, with the number of the record after.
+    ended: Vec<(String, RecordNumber)>,
     /// Where a record lies that is asked for alone.
     one: VecDeque<Record>,
 }
@@ -61,6 +63,7 @@ impl Records {
             meter: Meter::default(),
             reading: None,
             next: RecordNumber::FIRST,
+            ended: Vec::new(),
             one: VecDeque::new(),
         }
     }
@@ -95,6 +98,8 @@ impl Records {
                 Ok(Some(Entry(Ok(key)))) => Content::Key(key),
                 Ok(Some(Entry(Err(flawed)))) => invalid(*flawed, &reading.name),
                 Ok(None) => {
+                    let name = std::mem::take(&mut reading.name);
+                    self.ended.push((name, self.next));
                     self.reading = None;
                     continue;
                 }
@@ -107,6 +112,11 @@ impl Records {
             self.next = self.next.next();
         }
         Ok(())
+    }
+
+    /// The inputs that ended since the last call, each with the number of the first record after it.
+    pub fn take_ended(&mut self) -> Vec<(String, RecordNumber)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// `false` where no source is left.

@@ -22,7 +22,7 @@ impl ReportRow {
         match status.parse() {
             Ok(Status::Planned) => Self::Planned,
             // A dry run with --check says absent; a job that ran is told by its other rows.
-            Ok(Status::Duplicate | Status::Invalid | Status::Absent) => Self::PassedOver,
+            Ok(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Self::PassedOver,
             // What may be put back is least of all to be deleted.
             Ok(Status::Deleted | Status::Failed | Status::Unknown | Status::Restored | Status::Restorable)
             | Err(()) => Self::Settled,

@@ -3,7 +3,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
 
-use crate::record::{Content, Invalid, Record};
+use crate::record::{self, Content, Record};
 
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl Filter {
     }
 
     /// Whether no key is kept.
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()
     }
 
@@ -107,24 +107,23 @@ impl Filter {
         self.flags.keeps(name).is_none() && profile.is_none_or(|(_, layer)| layer.keeps(name).is_none())
     }
 
-    /// Makes a record whose key has to be kept invalid.
+    /// Marks the key of a record as kept if a filter keeps it.
     pub fn apply(&self, record: &mut Record) {
         if self.is_empty() {
             return;
         }
         let Content::Key(key) = &record.content else { return };
         let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
-        let reason = match (self.flags.keeps(key.as_str()), profile) {
-            (Some(Kept::Protected(pattern)), _) => format!("kept: it matches --protect {pattern}"),
-            (Some(Kept::NotAmongOnly), _) => "kept: it matches no --only".to_owned(),
+        let rule = match (self.flags.keeps(key.as_str()), profile) {
+            (Some(Kept::Protected(pattern)), _) => format!("matches --protect {pattern}"),
+            (Some(Kept::NotAmongOnly), _) => "matches no --only".to_owned(),
             (None, Some((name, Kept::Protected(pattern)))) => {
-                format!("kept: it matches protect {pattern} of the profile {name}")
+                format!("matches protect {pattern} of the profile {name}")
             }
-            (None, Some((name, Kept::NotAmongOnly))) => format!("kept: it matches no only of the profile {name}"),
+            (None, Some((name, Kept::NotAmongOnly))) => format!("matches no only of the profile {name}"),
             (None, None) => return,
         };
-        let invalid = Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason };
-        record.content = Content::Invalid(Box::new(invalid));
+        record.content = Content::Kept(Box::new(record::Kept { key: key.clone(), rule }));
     }
 }
 
@@ -139,7 +138,7 @@ mod tests {
         let mut record = Record { number: RecordNumber::FIRST, content };
         filter.apply(&mut record);
         match record.content {
-            Content::Invalid(invalid) => Some(invalid.reason),
+            Content::Kept(kept) => Some(kept.rule),
             _ => None,
         }
     }
@@ -152,8 +151,8 @@ mod tests {
     #[test]
     fn protected_keys_are_kept_with_the_reason() {
         let filter = filter(&["prod:*", "config"], &[]);
-        assert_eq!(kept(&filter, "prod:a/b").as_deref(), Some("kept: it matches --protect prod:*"));
-        assert_eq!(kept(&filter, "config").as_deref(), Some("kept: it matches --protect config"));
+        assert_eq!(kept(&filter, "prod:a/b").as_deref(), Some("matches --protect prod:*"));
+        assert_eq!(kept(&filter, "config").as_deref(), Some("matches --protect config"));
         assert_eq!(kept(&filter, "configs"), None);
         assert_eq!(kept(&filter, "Prod:a"), None, "names are compared exactly");
     }
@@ -163,7 +162,7 @@ mod tests {
         let filter = filter(&["*:keep"], &["tmp:*"]);
         assert_eq!(kept(&filter, "tmp:a"), None);
         assert!(kept(&filter, "tmp:keep").unwrap().contains("--protect"));
-        assert_eq!(kept(&filter, "user:a").as_deref(), Some("kept: it matches no --only"));
+        assert_eq!(kept(&filter, "user:a").as_deref(), Some("matches no --only"));
     }
 
     #[test]
@@ -173,10 +172,10 @@ mod tests {
         let both = both.besides("prod", owned(&["*:keep"]), owned(&["tmp:*"])).unwrap();
         assert_eq!(kept(&both, "tmp:a"), None);
         for (key, reason) in [
-            ("tmp:keep", "kept: it matches protect *:keep of the profile prod"),
-            ("log:a", "kept: it matches no only of the profile prod"),
-            ("tmp:mine", "kept: it matches --protect tmp:mine"),
-            ("other", "kept: it matches no --only"),
+            ("tmp:keep", "matches protect *:keep of the profile prod"),
+            ("log:a", "matches no only of the profile prod"),
+            ("tmp:mine", "matches --protect tmp:mine"),
+            ("other", "matches no --only"),
         ] {
             assert_eq!(kept(&both, key).as_deref(), Some(reason));
             assert!(!both.allows(key), "{key}");

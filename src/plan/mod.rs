@@ -26,7 +26,7 @@ pub struct Plan<E> {
     pub records: u64,
     /// Keys to be deleted; those that an earlier run settled are not among them.
     pub keys: u64,
-    /// Records in each state that is known before anything is sent: `invalid`, `duplicate`, and `planned` for keys.
+    /// Records in each state that is known before anything is sent: `kept`, `invalid`, `duplicate`, and `planned` for keys.
     pub tally: Tally,
     /// Records that an earlier run settled.
     pub resumed: u64,
@@ -87,6 +87,7 @@ impl<E> Plan<E> {
                 }
             }
             Content::Duplicate(_) => self.tally.add(Status::Duplicate),
+            Content::Kept(_) => self.tally.add(Status::Kept),
             Content::Invalid(_) => self.tally.add(Status::Invalid),
             Content::Settled => self.resumed += 1,
         }
@@ -96,7 +97,7 @@ impl<E> Plan<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Invalid, RecordNumber};
+    use crate::record::{Invalid, Kept, RecordNumber};
 
     fn record(number: u64, content: Content) -> Record {
         Record { number: RecordNumber::new(number).unwrap(), content }
@@ -116,11 +117,12 @@ mod tests {
             record(3, Content::Invalid(Box::new(invalid))),
             record(4, Content::Settled),
             record(5, key("b")),
+            record(6, Content::Kept(Box::new(Kept { key: KeyName::new("c").unwrap(), rule: String::new() }))),
         ];
         let mut plan = Plan::<()>::default();
         assert_eq!(plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |_| true), Survey::Whole);
-        assert_eq!((plan.records, plan.keys, plan.resumed), (5, 2, 1));
-        assert_eq!((plan.tally.get(Status::Invalid), plan.tally.get(Status::Duplicate)), (1, 1));
+        assert_eq!((plan.records, plan.keys, plan.resumed), (6, 2, 1));
+        assert_eq!([Status::Invalid, Status::Duplicate, Status::Kept].map(|status| plan.tally.get(status)), [1, 1, 1]);
     }
 
     #[test]

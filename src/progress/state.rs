@@ -96,12 +96,13 @@ impl State {
             Status::Invalid => self.invalid += 1,
             Status::Deleted
             | Status::Absent
+            | Status::Kept
             | Status::Duplicate
             | Status::Planned
             | Status::Restored
             | Status::Restorable => {}
         }
-        if !matches!(status, Status::Invalid | Status::Duplicate) {
+        if !matches!(status, Status::Kept | Status::Invalid | Status::Duplicate) {
             self.worked += 1;
             if let Phase::Draining { in_flight, .. } = &mut self.phase {
                 *in_flight = in_flight.saturating_sub(1);
@@ -172,7 +173,7 @@ mod tests {
         state.on(&Event::Resumed, now);
         state.on(&Event::Retrying, now);
         let view = state.view(now);
-        assert_eq!((view.done, view.failed, view.invalid, view.retries), (10, 2, 1, 1));
+        assert_eq!((view.done, view.failed, view.invalid, view.retries), (11, 2, 1, 1));
         assert_eq!(state.worked, 7);
     }
 

@@ -149,7 +149,7 @@ impl Journal {
         match entry.status {
             Status::Deleted | Status::Absent | Status::Planned => self.deletes += 1,
             Status::Restored | Status::Restorable => self.restores += 1,
-            Status::Failed | Status::Unknown | Status::Invalid | Status::Duplicate => {}
+            Status::Kept | Status::Failed | Status::Unknown | Status::Invalid | Status::Duplicate => {}
         }
         let at = entry.finished_at;
         let made = LATEST.min(entry.attempts as usize);

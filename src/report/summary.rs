@@ -131,6 +131,7 @@ impl Serialize for Summary {
             rate_per_s: f64,
             stopped: Option<StopReason>,
             exit_code: u8,
+            kept: u64,
         }
         let thousandths = |number: f64| (number * 1000.0).round() / 1000.0;
         Members {
@@ -150,6 +151,7 @@ impl Serialize for Summary {
             rate_per_s: thousandths(self.rate()),
             stopped: self.stopped,
             exit_code: self.exit_code,
+            kept: self.tally.get(Status::Kept),
         }
         .serialize(serializer)
     }
@@ -181,9 +183,9 @@ mod tests {
     #[test]
     fn the_json_has_the_members_of_the_contract_in_order() {
         // The last ones are of another command.
-        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().take(7).zip(1..).collect();
+        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().take(8).zip([1, 2, 11, 3, 4, 5, 6, 7]).collect();
         let summary = Summary {
-            records: 40,
+            records: 50,
             resumed: 8,
             requests: 20,
             retries: 9,
@@ -196,11 +198,11 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&summary).unwrap(),
-            "{\"records\":40,\"deleted\":1,\"absent\":2,\"failed\":3,\"unknown\":4,\"invalid\":5,\"duplicate\":6,\
+            "{\"records\":50,\"deleted\":1,\"absent\":2,\"failed\":3,\"unknown\":4,\"invalid\":5,\"duplicate\":6,\
              \"planned\":7,\"resumed\":8,\"requests\":20,\"retries\":9,\"throttled\":10,\"elapsed_s\":3.0,\
-             \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5}"
+             \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5,\"kept\":11}"
         );
-        assert_eq!(summary.not_attempted(), 40 - 28 - 8);
+        assert_eq!(summary.not_attempted(), 50 - 39 - 8);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why records failed: rows that say the same, put together.
+//! Why records failed or were kept: rows that say the same, put together.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ struct Like {
 /// Rows that say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Failed, unknown or invalid.
+    /// Kept, failed, unknown or invalid.
     pub status: Status,
     /// The HTTP status of the last answer.
     pub http_status: Option<u16>,
@@ -63,8 +63,10 @@ impl Causes {
 
     pub(super) fn add(&mut self, row: &StoredRow<'_>) {
         let error = cut(&row.error);
+        // A filter is the user's own text: with another number in it, it is another filter.
+        let pattern = if row.status == Status::Kept { error.to_owned() } else { pattern(error) };
         let (status, http_status, error_code) = (row.status, row.http_status, row.error_code);
-        let like = Like { status, http_status, error_code, pattern: pattern(error) };
+        let like = Like { status, http_status, error_code, pattern };
         if let Some(cause) = self.found.get_mut(&like) {
             cause.count += 1;
             if cause.error != error && cause.error != like.pattern {
@@ -126,6 +128,8 @@ mod tests {
         for line in 1..=5 {
             add(&mut causes, &format!("k{line}"), Status::Invalid, None, &format!("line {line}: empty"));
         }
+        add(&mut causes, "d", Status::Kept, None, "matches --protect a1*");
+        add(&mut causes, "e", Status::Kept, None, "matches --protect a2*");
         add(&mut causes, "a", Status::Failed, Some(400), "code 12: no");
         add(&mut causes, "b", Status::Failed, Some(400), "code 12: no");
         add(&mut causes, "c", Status::Failed, Some(403), "code 12: no");
@@ -136,6 +140,8 @@ mod tests {
             [
                 (5, None, "line #: empty".to_owned(), 3),
                 (2, Some(400), "code 12: no".to_owned(), 2),
+                (1, None, "matches --protect a1*".to_owned(), 1),
+                (1, None, "matches --protect a2*".to_owned(), 1),
                 (1, Some(403), "code 12: no".to_owned(), 1),
             ]
         );

@@ -58,7 +58,7 @@ impl Diff {
                 return;
             }
             let known = fates.settle(hasher.hash_one(&*row.key), row.status);
-            if !known && row.status != Status::Invalid {
+            if !known && !matches!(row.status, Status::Invalid | Status::Kept) {
                 diff.unplanned.add(row.status);
                 if diff.unplanned_keys.len() < SAMPLES {
                     diff.unplanned_keys.push(cut(&row.key).to_owned());

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::timeline::moment;
-use super::{Diff, Review};
+use super::{Cause, Causes, Diff, Review};
 use crate::outcome::{Status, Tally};
 
 /// Causes that are told one by one.
@@ -23,16 +23,13 @@ impl Serialize for Review {
         for status in Status::ALL {
             map.serialize_entry(status.as_str(), &self.tally.get(status))?;
         }
-        let causes = self.causes.by_count();
-        let told = causes.iter().take(CAUSES).map(|cause| {
-            json!({
-                "status": cause.status.as_str(), "http_status": cause.http_status, "error_code": cause.error_code,
-                "error": cause.error, "count": cause.count, "keys": cause.keys,
-            })
-        });
-        map.serialize_entry("causes", &told.collect::<Vec<_>>())?;
-        let other: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + self.causes.others();
-        map.serialize_entry("other_causes", &other)?;
+        for (name, others, causes) in
+            [("causes", "other_causes", &self.causes), ("kept_by_rule", "kept_by_other_rules", &self.kept)]
+        {
+            let (told, rest) = cause_values(causes);
+            map.serialize_entry(name, &told)?;
+            map.serialize_entry(others, &rest)?;
+        }
         let attempts =
             self.attempt_counts().map(|(attempts, records)| json!({"attempts": attempts, "records": records}));
         map.serialize_entry("attempts", &attempts.collect::<Vec<_>>())?;
@@ -55,6 +52,19 @@ impl Serialize for Review {
         map.serialize_entry("pauses", &json!({"count": count, "s": together.as_secs_f64(), "longest": longest}))?;
         map.end()
     }
+}
+
+/// The most frequent causes, and how many records have others.
+fn cause_values(causes: &Causes) -> (Vec<Value>, u64) {
+    let by_count = causes.by_count();
+    let value = |cause: &&Cause| {
+        json!({
+            "status": cause.status.as_str(), "http_status": cause.http_status, "error_code": cause.error_code,
+            "error": cause.error, "count": cause.count, "keys": cause.keys,
+        })
+    };
+    let rest = by_count.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + causes.others();
+    (by_count.iter().take(CAUSES).map(value).collect(), rest)
 }
 
 impl Review {

@@ -73,6 +73,8 @@ pub struct Review {
     pub tally: Tally,
     /// Why records failed, are unknown or invalid.
     pub causes: Causes,
+    /// Which rules kept records from being sent.
+    pub kept: Causes,
     /// Requests for a record: `attempts[n]` records took n, the last one that many or more. Only what was sent.
     pub attempts: Vec<u64>,
     /// From the first request for a record to the last answer, in milliseconds. Only what was sent.
@@ -99,6 +101,7 @@ impl Review {
             files: files.to_vec(),
             tally: Tally::default(),
             causes: Causes::default(),
+            kept: Causes::default(),
             attempts: vec![0; MOST_ATTEMPTS + 1],
             elapsed: histogram(),
             timeline: Timeline::new(span),
@@ -146,6 +149,9 @@ impl Review {
             let attempts = usize::try_from(row.attempts).unwrap_or(MOST_ATTEMPTS).min(MOST_ATTEMPTS);
             self.attempts[attempts] += 1;
             self.elapsed.saturating_record(row.elapsed_ms);
+        }
+        if row.status == Status::Kept {
+            self.kept.add(row);
         }
         if !row.status.is_trouble() {
             return;

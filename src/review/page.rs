@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 
 use super::text::duration_ms;
 use super::timeline::moment;
-use super::{FAILURE_ROWS, MOST_ATTEMPTS, Review};
+use super::{Causes, FAILURE_ROWS, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
 use crate::terminal::{Shown, count, counted, duration, share};
 
@@ -39,6 +39,7 @@ struct Page<'a> {
     facts: Vec<(&'static str, String)>,
     picture: Option<Picture>,
     causes: Vec<CauseRow>,
+    kept: Vec<CauseRow>,
     rest_of_causes: Option<String>,
     failures: Vec<FailureRow>,
     rest_of_failures: Option<String>,
@@ -126,7 +127,8 @@ pub fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fm
         states: states(review),
         facts: facts(review),
         picture: picture(review),
-        causes: causes(review),
+        causes: causes(&review.causes),
+        kept: causes(&review.kept),
         rest_of_causes: rest_of_causes(review),
         failures: failures(review),
         rest_of_failures: rest_of_failures(review),
@@ -280,7 +282,7 @@ fn picture(review: &Review) -> Option<Picture> {
     })
 }
 
-fn causes(review: &Review) -> Vec<CauseRow> {
+fn causes(causes: &Causes) -> Vec<CauseRow> {
     let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
     let row = |cause: &super::Cause| CauseRow {
         status: cause.status.as_str(),
@@ -290,7 +292,7 @@ fn causes(review: &Review) -> Vec<CauseRow> {
         count: count(cause.count),
         keys: cause.keys.iter().map(|key| shown(key)).collect(),
     };
-    review.causes.by_count().into_iter().take(CAUSES).map(row).collect()
+    causes.by_count().into_iter().take(CAUSES).map(row).collect()
 }
 
 fn rest_of_causes(review: &Review) -> Option<String> {

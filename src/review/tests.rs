@@ -10,7 +10,7 @@ fn row(record: u64, key: &str, status: &str, second: u32) -> String {
     let (answer, attempts) = match status {
         "failed" => ("403,10000,no", 2),
         "unknown" => (",,cut off", 3),
-        "invalid" | "duplicate" | "planned" => (",,", 0),
+        "kept" | "invalid" | "duplicate" | "planned" => (",,", 0),
         _ => ("200,,", 1),
     };
     format!("{record},{key},{status},{answer},{attempts},{},2026-11-24T05:00:{second:02}.000Z\n", attempts * 20)
@@ -40,7 +40,7 @@ fn parts_of_a_job_are_put_together() {
     let second = write(folder.path(), "2.csv", &[row(2, "b", "deleted", 3), row(3, "c", "failed", 9)]);
     let (review, failed) = review(&[first, second.clone()]);
     let counts = Status::ALL.map(|status| review.tally.get(status));
-    assert_eq!(counts, [2, 0, 1, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(counts, [2, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
     assert_eq!((review.inputs, review.rows, review.superseded()), (1, 6, 2));
     assert_eq!(failed, ["c"]);
     assert_eq!(review.resumable, [second]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timeline::{Bin, moment};
-use super::{Cause, Diff, MOST_ATTEMPTS, Review};
+use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
 use crate::terminal::{Shown, count, counted, duration, share};
 
@@ -31,25 +31,9 @@ impl Review {
         lines.push(String::new());
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status)));
         lines.extend(counts(&states, self.tally.total()));
-        lines.extend(self.cause_lines());
+        lines.extend(cause_lines("kept, by rule", &self.kept));
+        lines.extend(cause_lines("not deleted, by cause", &self.causes));
         lines.extend(self.time_lines());
-        lines
-    }
-
-    fn cause_lines(&self) -> Vec<String> {
-        let causes = self.causes.by_count();
-        if causes.is_empty() {
-            return Vec::new();
-        }
-        let mut lines = vec![String::new(), "not deleted, by cause".to_owned()];
-        for cause in causes.iter().take(CAUSES) {
-            lines.push(format!("{:>9}  {}", count(cause.count), cause.headline()));
-            lines.push(format!("{:11}such as {}", "", samples(&cause.keys)));
-        }
-        let rest: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + self.causes.others();
-        if rest > 0 {
-            lines.push(format!("{:>9}  for other causes: --json or --html show more", count(rest)));
-        }
         lines
     }
 
@@ -131,6 +115,23 @@ impl Diff {
         }
         lines
     }
+}
+
+fn cause_lines(heading: &str, all: &Causes) -> Vec<String> {
+    let causes = all.by_count();
+    if causes.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), heading.to_owned()];
+    for cause in causes.iter().take(CAUSES) {
+        lines.push(format!("{:>9}  {}", count(cause.count), cause.headline()));
+        lines.push(format!("{:11}such as {}", "", samples(&cause.keys)));
+    }
+    let rest: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + all.others();
+    if rest > 0 {
+        lines.push(format!("{:>9}  for other causes: --json or --html show more", count(rest)));
+    }
+    lines
 }
 
 /// The states that occurred, with their shares.

@@ -52,19 +52,82 @@ fn protected_keys_are_never_sent() {
     lab.write("protected", "# never\n\n*:keep\n");
     let args =
         ["keys.txt", "--report", "r.csv", "--protect", "conf*", "--protect-from", "protected", "--only", "tmp:*"];
-    lab.delete(args).run().code(3);
+    let done = lab.delete(args).args(["--json"]).run().code(0);
+    assert_eq!((&done.summary()["kept"], &done.summary()["invalid"]), (&3.into(), &0.into()));
     assert_eq!(lab.server.keys(), ["config", "tmp:keep", "user:1"]);
-    let kept: Vec<_> = lab.rows("r.csv").into_iter().filter(|row| row.status == "invalid").collect();
+    let kept: Vec<_> = lab.rows("r.csv").into_iter().filter(|row| row.status == "kept").collect();
     let reasons: Vec<_> = kept.iter().map(|row| (row.key.as_str(), row.error.as_str())).collect();
     assert_eq!(
         reasons,
         [
-            ("config", "kept: it matches --protect conf*"),
-            ("user:1", "kept: it matches no --only"),
-            ("tmp:keep", "kept: it matches --protect *:keep"),
+            ("config", "matches --protect conf*"),
+            ("user:1", "matches no --only"),
+            ("tmp:keep", "matches --protect *:keep"),
         ]
     );
     assert!(lab.deletes().iter().all(|entry| entry.key.as_deref().is_some_and(|key| key.starts_with("tmp:"))));
+}
+
+#[test]
+fn filters_that_keep_every_key_of_an_input_are_warned_about() {
+    let lab = Lab::new();
+    lab.server.preload(["tmp:1", "tmp:2", "user:1"]);
+    lab.write("tmp.txt", "tmp:1\ntmp:2\n\n");
+    lab.write("user.txt", "user:1\n");
+    lab.write("empty.txt", "");
+    let warning = "filters keep every key of tmp.txt (2 keys); the first one matches no --only";
+    for args in [&["tmp.txt"][..], &["tmp.txt", "user.txt"], &["user.txt", "tmp.txt"], &["empty.txt", "tmp.txt"]] {
+        let args = [&["delete", "--dry-run", "--only", "usr:*", "--only", "user:*"], args].concat();
+        let done = lab.kvsweep(args).run();
+        assert_eq!(done.stderr.matches(warning).count(), 1, "{}", done.stderr);
+        assert_eq!(done.stderr.matches("filters keep every key of").count(), 1, "{}", done.stderr);
+    }
+    lab.write("one.txt", "tmp:1\n");
+    let done = lab.delete(["one.txt", "--protect", "tmp:*", "--report", "r.csv"]).run().code(0);
+    assert!(done.stderr.contains("every key of one.txt (1 key); the first one matches --protect tmp:*"));
+    let done = lab.delete(["one.txt", "--protect", "tmp:*", "--report", "r.csv", "--resume"]).run().code(0);
+    assert!(done.stderr.contains("every key of one.txt"), "{}", done.stderr);
+    assert_eq!((lab.rows("r.csv").len(), lab.deletes().len()), (1, 0), "a kept key is settled");
+    let done = lab.delete(["-", "--only", "usr:*", "--report", "none"]).stdin("tmp:1\ntmp:2\n").run().code(0);
+    assert!(done.stderr.contains("every key of stdin (2 keys)"), "{}", done.stderr);
+    let done = lab.delete(["--prefix", "tmp:", "--only", "usr:*", "--report", "none"]).run().code(0);
+    assert!(done.stderr.contains("filters keep every key that was listed (2 keys)"), "{}", done.stderr);
+    let done = lab.delete(["--prefix", "none:", "--only", "usr:*", "--report", "none"]).run().code(0);
+    assert!(!done.stderr.contains("filters keep"), "{}", done.stderr);
+    assert_eq!(lab.server.len(), 3);
+}
+
+#[test]
+fn a_kept_key_counts_wherever_records_are_counted() {
+    let lab = Lab::new();
+    lab.server.preload(["a", "b", "keep:1", "keep:2"]);
+    lab.write("keys.txt", "a\nkeep:1\nb\nkeep:2\n");
+    let plan = ["delete", "keys.txt", "--dry-run", "--protect", "keep:*", "--report", "plan.csv"];
+    let done = lab.kvsweep(plan).run().code(0);
+    assert!(done.stdout.contains("kept     2\nplanned  2\n"), "{}", done.stdout);
+    assert!(done.stdout.contains("kept keys, by rule\n  2  matches --protect keep:*\n"), "{}", done.stdout);
+    let done = lab.kvsweep(plan).args(["--overwrite", "--json"]).run().code(0);
+    assert_eq!((&done.summary()["kept"], &done.summary()["plan"]["kept"][0]["records"]), (&2.into(), &2.into()));
+    // What the plan keeps is not deleted, without the filter either.
+    let done = lab
+        .delete(["plan.csv", "--report", "r.csv", "--json", "--max-keys", "2", "--failures", "f.csv", "--canary", "1"])
+        .args(["--metrics-file", "m.prom"])
+        .run()
+        .code(0);
+    assert_eq!((&done.summary()["deleted"], lab.server.keys()), (&2.into(), vec!["keep:1".into(), "keep:2".into()]));
+    let args = ["keys.txt", "--protect", "keep:*", "--report", "again.csv", "--failures", "f.csv", "--overwrite"];
+    lab.delete(args).args(["--metrics-file", "m.prom", "--max-failures", "1"]).run().code(0);
+    assert!(
+        lab.read("m.prom").contains("kvsweep_last_run_records{") && lab.read("m.prom").contains("status=\"kept\"} 2")
+    );
+    assert_eq!(lab.read("f.csv"), "key\n");
+    let done = lab.kvsweep(["report", "again.csv"]).run().code(0);
+    assert!(done.stdout.contains("kept, by rule\n        2  kept: matches --protect keep:*\n"), "{}", done.stdout);
+    assert!(!done.stdout.contains("not deleted"), "{}", done.stdout);
+    let done = lab.kvsweep(["report", "again.csv", "--json"]).run().code(0);
+    assert_eq!((&done.summary()["kept"], &done.summary()["kept_by_rule"][0]["count"]), (&2.into(), &2.into()));
+    lab.kvsweep(["report", "again.csv", "--html", "page.html"]).run().code(0);
+    assert!(lab.read("page.html").contains("matches --protect keep:*"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use kvsweep::key::KeyName;
 use kvsweep::outcome::Status;
-use kvsweep::record::{Content, Invalid, Record, RecordNumber};
+use kvsweep::record::{Content, Invalid, Kept, Record, RecordNumber};
 use kvsweep::report::{Journal, Verdict};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -113,6 +113,10 @@ fn input(world: &World, rng: &mut StdRng) -> Vec<Record> {
             (1, _) => {
                 Content::Invalid(Box::new(Invalid { key: "..".into(), rule: "no".into(), reason: "a test: no".into() }))
             }
+            (3, _) => {
+                let key = KeyName::new(format!("kept-{index}")).expect("a name");
+                Content::Kept(Box::new(Kept { key, rule: "matches --protect kept-*".to_owned() }))
+            }
             (2, _) => Content::Key(KeyName::new(format!("odd,\"{index}\"\r\né")).expect("a name")),
             _ => Content::Key(KeyName::new(format!("key-{index}")).expect("a name")),
         };
@@ -139,6 +143,7 @@ fn resumed(input: &[Record], journal: &Journal) -> Vec<Record> {
 pub(crate) fn shown(record: &Record) -> &str {
     match &record.content {
         Content::Key(key) | Content::Duplicate(key) => key.as_str(),
+        Content::Kept(kept) => kept.key.as_str(),
         Content::Invalid(invalid) => &invalid.key,
         Content::Settled => unreachable!("an input holds no settled records"),
     }

@@ -1,4 +1,4 @@
-//! The outline of a plan whose keys are looked for: of those that are there, and of the records that are no keys.
+//! The outline of a plan whose keys are looked for: of those that are there, and of the records that are not sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::outcome::{Settled, Status};
 use crate::plan::outline::{Flaws, Outline};
 use crate::record::{Content, Record};
 
-/// The records that are no keys. Their rows no longer say by which rule, so they are seen where they are read, in a thread
+/// The records that are not sent. Their rows no longer say by which rule, so they are seen where they are read, in a thread
 /// of its own.
 #[derive(Debug, Default)]
 pub(super) struct Flawed(Arc<Mutex<Outline>>);
@@ -21,15 +21,16 @@ impl Flawed {
         let seen = Arc::clone(&self.0);
         Box::new(records.inspect(move |record| {
             if let Ok(record) = record
-                && matches!(record.content, Content::Invalid(_))
+                && matches!(record.content, Content::Invalid(_) | Content::Kept(_))
             {
                 seen.lock().unwrap_or_else(PoisonError::into_inner).add(record);
             }
         }))
     }
 
-    fn flaws(&self) -> Flaws {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).flaws)
+    fn reasons(&self) -> (Flaws, Flaws) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut seen.flaws), std::mem::take(&mut seen.kept))
     }
 }
 
@@ -51,6 +52,6 @@ pub(super) async fn outlined(
             break;
         }
     }
-    outline.flaws = flawed.flaws();
+    (outline.flaws, outline.kept) = flawed.reasons();
     outline
 }

@@ -62,7 +62,7 @@ fn listed(question: confirm::Question, wanted: &Wanted, first: &[Record], pages:
         .iter()
         .filter_map(|record| match &record.content {
             Content::Key(key) => Some(key.as_str()),
-            Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => None,
+            Content::Duplicate(_) | Content::Kept(_) | Content::Invalid(_) | Content::Settled => None,
         })
         .collect();
     let whole = pages.request().is_none();

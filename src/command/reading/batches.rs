@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::{Broken, key_of};
 use crate::input::{Dedupe, Records, Unmarked};
 use crate::plan::filter::Filter;
-use crate::record::{Content, Record};
+use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
 use crate::shard::Shard;
+use crate::terminal::{Shown, counted};
 
 /// See [`Reading::records`](super::Reading::records).
 pub(in crate::command) struct Batches {
@@ -20,6 +21,8 @@ pub(in crate::command) struct Batches {
     pub(super) most: usize,
     pub(super) shard: Option<Shard>,
     pub(super) filter: Filter,
+    /// Counts what the filter keeps; `None` if no warning is to be given, or nothing is filtered.
+    pub(super) kept: Option<KeptCounts>,
     pub(super) dedupe: Option<Dedupe<Box<Broken>>>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
     /// Not yet handed out.
@@ -52,21 +55,25 @@ impl Batches {
             && let Some(records) = &mut self.records
         {
             let read = records.read(&mut self.batch, self.most);
+            let ended = records.take_ended();
             if read.is_err() || self.batch.len() < self.most {
                 self.records = None;
             }
             self.error = read.err().map(Into::into);
-            self.work();
+            self.work(ended);
         }
     }
 
     /// Everything that is done with the records of a batch.
-    fn work(&mut self) {
+    fn work(&mut self, ended: Vec<(String, RecordNumber)>) {
         if let Some(shard) = self.shard {
             self.keep_those_of(shard);
         }
         for record in &mut self.batch {
             self.filter.apply(record);
+        }
+        if let Some(counts) = &mut self.kept {
+            counts.count(&self.batch, ended);
         }
         if let Some(dedupe) = &mut self.dedupe
             && let Err(Unmarked { from, error }) = dedupe.mark(self.batch.make_contiguous())
@@ -117,6 +124,46 @@ impl Batches {
     }
 }
 
+/// What filters keep of the input that is being read, for the warning that they keep every key of it.
+#[derive(Debug, Default)]
+pub(in crate::command) struct KeptCounts {
+    keys: u64,
+    kept: u64,
+    /// Why the first key is kept.
+    rule: String,
+}
+
+impl KeptCounts {
+    /// Takes the next records; `ended` are the inputs that end with or before the last of them.
+    fn count(&mut self, records: &VecDeque<Record>, ended: Vec<(String, RecordNumber)>) {
+        let mut records = records.iter().peekable();
+        for (input, next) in ended {
+            while let Some(record) = records.next_if(|record| record.number < next) {
+                self.add(record);
+            }
+            let Self { keys, kept, rule } = std::mem::take(self);
+            if keys == 0 && kept > 0 {
+                let (input, kept) = (Shown(&input), counted(kept, "key"));
+                tracing::warn!("filters keep every key of {input} ({kept}); the first one {}", Shown(&rule));
+            }
+        }
+        records.for_each(|record| self.add(record));
+    }
+
+    fn add(&mut self, record: &Record) {
+        match &record.content {
+            Content::Key(_) => self.keys += 1,
+            Content::Kept(kept) => {
+                if self.kept == 0 {
+                    self.rule.clone_from(&kept.rule);
+                }
+                self.kept += 1;
+            }
+            Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -142,6 +189,7 @@ mod tests {
         match record.content {
             Content::Key(_) => 'k',
             Content::Duplicate(_) => 'd',
+            Content::Kept(_) => 'p',
             Content::Invalid(_) => 'i',
             Content::Settled => 's',
         }
@@ -152,7 +200,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.ndjson");
         fs::write(&path, "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n").unwrap();
-        for (dedupe, letters) in [(true, "kidkiidd"), (false, "kikkiikk")] {
+        for (dedupe, letters) in [(true, "kpdkipdd"), (false, "kpkkipkk")] {
             let records: Vec<_> = of(&path, dedupe).records(Notes::Dropped).map(Result::unwrap).collect();
             assert_eq!(records.iter().map(letter).collect::<String>(), letters);
             assert!(records.iter().map(|record| record.number.get()).eq(1..=8));

@@ -28,8 +28,15 @@ pub(super) struct Closing<'a> {
 }
 
 /// What a record of a backup may come to, in the order of the summary.
-const STATES: [Status; 6] =
-    [Status::Restored, Status::Failed, Status::Unknown, Status::Invalid, Status::Duplicate, Status::Restorable];
+const STATES: [Status; 7] = [
+    Status::Restored,
+    Status::Kept,
+    Status::Failed,
+    Status::Unknown,
+    Status::Invalid,
+    Status::Duplicate,
+    Status::Restorable,
+];
 
 impl Closing<'_> {
     /// Prints the summary and returns the exit code.

@@ -67,7 +67,7 @@ impl Run<'_> {
     /// compared. Returned where it is gone by now.
     async fn on_there(&mut self, mut item: Item) -> Result<Option<Item>, Stop> {
         if self.job.existing != Existing::Resume {
-            return self.settle(item, Status::Invalid, Some(is_there())).await.map(|()| None);
+            return self.settle(item, Status::Kept, Some(is_there())).await.map(|()| None);
         }
         let before = self.calls.totals.requests;
         let held = self.compare(&item).await;
@@ -77,7 +77,7 @@ impl Run<'_> {
             Ok(Held::Same) => {
                 (Status::Restored, Verdict::unanswered("it was there, just as the backup has it".to_owned()))
             }
-            Ok(Held::Other) => (Status::Invalid, is_there()),
+            Ok(Held::Other) => (Status::Kept, is_there()),
             Err(Failed::Stop(stop)) => return Err(stop),
             Err(Failed::Refused(verdict)) => (Status::Failed, not_seen(&verdict, "what the key holds")),
         };
@@ -197,7 +197,7 @@ fn not_seen(verdict: &Verdict, what: &str) -> Verdict {
 }
 
 fn is_there() -> Verdict {
-    let why = "a key of that name is there now, and is left as it is; --overwrite-values writes over it";
+    let why = "the key exists, and restore overwrites it only with --overwrite-values";
     Verdict::unanswered(why.to_owned())
 }
 

@@ -192,7 +192,7 @@ fn duplicates_are_marked_over_all_sources() {
                 Content::Key(_) => 'k',
                 Content::Duplicate(_) => 'd',
                 Content::Invalid(_) => 'i',
-                Content::Settled => unreachable!("no journal"),
+                Content::Kept(_) | Content::Settled => unreachable!("no journal"),
             })
             .collect();
         assert_eq!(kinds, "kkdiidk");

@@ -22,7 +22,7 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 struct Job {
     options: Options,
-    /// A key, a duplicate, an invalid record, one that was settled before: `k`, `d`, `i`, `s`. It may end earlier.
+    /// A key, a duplicate, a kept key, an invalid record, one that was settled before: `k`, `d`, `p`, `i`, `s`. It may end earlier.
     records: &'static str,
     /// How many keys each page has, if records are requested in pages.
     pages: &'static [usize],
@@ -197,7 +197,7 @@ fn deletes_one_by_one() {
     explore("one at a time", &job(either("kk", "kkk"), 1, 1));
     explore("two at a time", &job(either("kk", "kkk"), 2, 1));
     explore("two faults", &Job { signals: 1, ..job(either("k", "kk"), 2, 2) });
-    explore("records that are not sent", &job("kdis", 2, either(0, 1)));
+    explore("records that are not sent", &job("kdpis", 2, either(0, 1)));
     let mut rows = Job { signals: 0, ..job(either("kk", "kkk"), 2, 1) };
     rows.options.most_rows = 2;
     explore("two rows may wait", &rows);

@@ -1,5 +1,5 @@
-//! What a plan is made of: how long the names are, how they begin, which come first and last, and what is wrong with the
-//! records that are no keys. Takes the same memory for ten keys and for ten million, and little time.
+//! What a plan is made of: how long the names are, how they begin, which come first and last, and why the
+//! other records are kept or invalid. Takes the same memory for ten keys and for ten million, and little time.
 
 mod flaws;
 mod lengths;
@@ -26,8 +26,10 @@ pub struct Outline {
     pub lengths: Lengths,
     /// Their beginnings; of many names, those of a sample.
     pub prefixes: Prefixes,
-    /// What is wrong with the other records.
+    /// What is wrong with records that are no keys.
     pub flaws: Flaws,
+    /// Which filters keep the others.
+    pub kept: Flaws,
     sample: Sample,
     first: Vec<KeyName>,
     /// The last keys, overwritten in turn.
@@ -41,6 +43,7 @@ impl Outline {
         match &record.content {
             Content::Key(key) => self.add_key(key.clone()),
             Content::Invalid(invalid) => self.flaws.add(record.number, invalid),
+            Content::Kept(kept) => self.kept.add_kept(record.number, kept),
             Content::Duplicate(_) | Content::Settled => {}
         }
     }

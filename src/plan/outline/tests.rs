@@ -1,6 +1,6 @@
 use super::*;
 use crate::key::KeyName;
-use crate::record::{Invalid, RecordNumber};
+use crate::record::{Invalid, Kept, RecordNumber};
 
 fn outline(names: &[&str]) -> Outline {
     let mut outline = Outline::default();
@@ -106,12 +106,11 @@ fn few_keys_are_told_once() {
 fn rules_beyond_the_most_are_counted_together() {
     let mut outline = Outline::default();
     for n in 1..=40_u64 {
-        let rule = format!("kept: it matches --protect {n}");
-        let invalid = Invalid { key: "a".to_owned(), rule: rule.clone().into(), reason: rule };
-        let content = Content::Invalid(Box::new(invalid));
+        let kept = Kept { key: KeyName::new("a").unwrap(), rule: format!("matches --protect {n}") };
+        let content = Content::Kept(Box::new(kept));
         outline.add(&Record { number: RecordNumber::new(n).unwrap(), content });
     }
-    assert_eq!((outline.flaws.by_count().len(), outline.flaws.others()), (32, 8));
+    assert_eq!((outline.kept.by_count().len(), outline.kept.others()), (32, 8));
     assert!(text(&outline, 80).ends_with("\n  32 for other reasons"), "{}", text(&outline, 80));
 }
 
@@ -133,7 +132,11 @@ fn the_object_has_exact_names() {
     let mut names: Vec<String> = (0..3).map(|n| format!("a\u{1b}/b:{n}")).collect();
     names.extend(["a\u{1b}/c", "", "d"].map(str::to_owned));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let object = serde_json::to_value(outline(&names)).unwrap();
+    let mut outline = outline(&names);
+    let kept = Kept { key: KeyName::new("kept").unwrap(), rule: "matches --protect k*".to_owned() };
+    outline.add(&Record { number: RecordNumber::new(7).unwrap(), content: Content::Kept(Box::new(kept)) });
+    assert!(text(&outline, 80).contains("kept keys, by rule\n  1  matches --protect k*\n     record 7: kept\n"));
+    let object = serde_json::to_value(outline).unwrap();
     let wanted = serde_json::json!({
         "keys": 5,
         "first_keys": ["a\u{1b}/b:0", "a\u{1b}/b:1", "a\u{1b}/b:2"],
@@ -150,6 +153,11 @@ fn the_object_has_exact_names() {
             "examples": [{"record": 5, "key": "", "error": "keys.txt line 5: the key is empty"}],
         }],
         "invalid_for_other_reasons": 0,
+        "kept": [{
+            "reason": "matches --protect k*", "records": 1,
+            "examples": [{"record": 7, "key": "kept", "error": "matches --protect k*"}],
+        }],
+        "kept_for_other_reasons": 0,
     });
     assert_eq!(object, wanted);
 }

@@ -1,6 +1,6 @@
 //! An outline for a person, as lines of a given width, with foreign text made harmless.
 
-use super::{Outline, Prefix};
+use super::{Flaws, Outline, Prefix};
 use crate::record::Invalid;
 use crate::terminal::{Shown, count, counted, hanging, share};
 
@@ -20,13 +20,14 @@ const EXAMPLES: usize = 2;
 const NARROWEST: usize = 12;
 
 impl Outline {
-    /// Keys, lengths and prefixes, then what is wrong with the other records; no line is wider than `width` unless it
+    /// Keys, lengths and prefixes, then why the other records are not sent; no line is wider than `width` unless it
     /// is very narrow.
     pub fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = Vec::new();
         self.add_ends(&mut lines, width);
         self.add_prefixes(&mut lines, width);
-        self.add_flaws(&mut lines, width);
+        add_reasons(&mut lines, "kept keys, by rule", &self.kept, width);
+        add_reasons(&mut lines, "invalid records, by reason", &self.flaws, width);
         lines
     }
 
@@ -77,31 +78,31 @@ impl Outline {
             lines.push(format!("{}  (others)", row(others)));
         }
     }
+}
 
-    fn add_flaws(&self, lines: &mut Vec<String>, width: usize) {
-        let flaws = self.flaws.by_count();
-        if flaws.is_empty() {
-            return;
+fn add_reasons(lines: &mut Vec<String>, heading: &str, reasons: &Flaws, width: usize) {
+    let flaws = reasons.by_count();
+    if flaws.is_empty() {
+        return;
+    }
+    lines.push(heading.to_owned());
+    let digits = flaws.first().map(|flaw| count(flaw.records).len()).unwrap_or_default();
+    for flaw in flaws.iter().take(RULES) {
+        let label = format!("  {:>digits$}", count(flaw.records));
+        lines.extend(hanging(&label, &Shown(&flaw.rule).to_string(), width));
+        let indent = " ".repeat(label.chars().count() + 2);
+        for (number, invalid) in flaw.examples.iter().take(EXAMPLES) {
+            let room = room(width, indent.len());
+            let key =
+                if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
+            let place = place(invalid).map(|place| format!(" ({place})")).unwrap_or_default();
+            let example = format!("record {number}{key}{}", Shown(&place));
+            lines.push(format!("{indent}{}", cut(&example, room)));
         }
-        lines.push("invalid records, by reason".to_owned());
-        let digits = flaws.first().map(|flaw| count(flaw.records).len()).unwrap_or_default();
-        for flaw in flaws.iter().take(RULES) {
-            let label = format!("  {:>digits$}", count(flaw.records));
-            lines.extend(hanging(&label, &Shown(&flaw.rule).to_string(), width));
-            let indent = " ".repeat(label.chars().count() + 2);
-            for (number, invalid) in flaw.examples.iter().take(EXAMPLES) {
-                let room = room(width, indent.len());
-                let key =
-                    if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
-                let place = place(invalid).map(|place| format!(" ({place})")).unwrap_or_default();
-                let example = format!("record {number}{key}{}", Shown(&place));
-                lines.push(format!("{indent}{}", cut(&example, room)));
-            }
-        }
-        let more = flaws.iter().skip(RULES).map(|flaw| flaw.records).sum::<u64>() + self.flaws.others();
-        if more > 0 {
-            lines.push(format!("  {} for other reasons", count(more)));
-        }
+    }
+    let more = flaws.iter().skip(RULES).map(|flaw| flaw.records).sum::<u64>() + reasons.others();
+    if more > 0 {
+        lines.push(format!("  {} for other reasons", count(more)));
     }
 }
 

@@ -29,8 +29,12 @@ impl Serialize for Outline {
         // Where these are fewer than the keys, the counts above are estimates.
         map.serialize_entry("prefixes_sampled", &self.sampled().unwrap_or(self.keys()))?;
         map.serialize_entry("prefixes_error", &self.prefixes.error())?;
-        map.serialize_entry("invalid", &self.flaws.by_count().into_iter().map(flaw).collect::<Vec<_>>())?;
-        map.serialize_entry("invalid_for_other_reasons", &self.flaws.others())?;
+        for (name, others, reasons) in
+            [("invalid", "invalid_for_other_reasons", &self.flaws), ("kept", "kept_for_other_reasons", &self.kept)]
+        {
+            map.serialize_entry(name, &reasons.by_count().into_iter().map(flaw).collect::<Vec<_>>())?;
+            map.serialize_entry(others, &reasons.others())?;
+        }
         map.end()
     }
 }

@@ -50,6 +50,8 @@ fn a_record_that_is_no_key_says_why() {
     lab.write("keys.json", format!("[\"\", \"..\", \"{}\", 7, {{\"id\": \"a\"}}, \"config:a\"]", "k".repeat(513)));
     let report = ["--report", "-", "--protect", "config:*"];
     told.hear("the key is empty", &lab, lab.delete(["keys.json"]).args(report));
+    lab.write("kept.txt", "config:a\n");
+    told.hear("filters keep every key of", &lab, lab.delete(["kept.txt"]).args(report));
     lab.write("latin1.txt", b"caf\xe9\n");
     told.hear("the key is not UTF-8", &lab, lab.delete(["latin1.txt", "--report", "-"]));
     told.assert("records");

@@ -54,7 +54,7 @@ pub(crate) fn the_end(world: &World, input: &[Record], last: &Rows, server: &Ser
                 assert!(matches!(status, Status::Failed | Status::Unknown), "{key} is {status}");
             }
             Some(key) => assert!(is_gone(status) && !server.keys.contains(key), "{key} is {status}"),
-            None => assert!(matches!(status, Status::Invalid | Status::Duplicate), "{status}"),
+            None => assert!(matches!(status, Status::Kept | Status::Invalid | Status::Duplicate), "{status}"),
         }
     }
     let names: BTreeSet<_> = input.iter().filter_map(key).collect();

@@ -43,6 +43,7 @@ impl Run<'_> {
                 let right = match record.content {
                     Content::Duplicate(_) => row.status == Status::Duplicate,
                     Content::Invalid(_) => row.status == Status::Invalid,
+                    Content::Kept(_) => row.status == Status::Kept,
                     Content::Key(_) | Content::Settled => false,
                 };
                 assert!(right, "record {number} is {:?}, and its row says {}", record.content, row.status);

@@ -9,6 +9,7 @@ use crate::api::{Page, PageRequest, Presence};
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::state::{Slot, Step, Wait};
 use crate::pipeline::stop::Accepted;
+use crate::record::Kept;
 
 mod promises;
 
@@ -99,6 +100,7 @@ fn record(index: usize, what: char) -> Record {
     let content = match what {
         'k' => Content::Key(key(index)),
         'd' => Content::Duplicate(key(index)),
+        'p' => Content::Kept(Box::new(Kept { key: key(index), rule: String::new() })),
         'i' => Content::Invalid(Box::new(Invalid { key: String::new(), rule: "".into(), reason: String::new() })),
         _ => Content::Settled,
     };

@@ -158,6 +158,7 @@ impl World<'_> {
             Status::Failed => key.proof == Proof::Refused,
             Status::Unknown => key.delete_sent && key.proof == Proof::Nothing,
             Status::Duplicate => what == 'd',
+            Status::Kept => what == 'p',
             Status::Invalid => what == 'i',
             Status::Restored | Status::Restorable => false,
         };
