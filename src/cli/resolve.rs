@@ -175,10 +175,11 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
         timeout: args.pace.requests.timeout,
         max_wait: args.pace.requests.max_wait,
-        max_failures: args.safety.max_failures.map(|limit| match limit {
-            MaxFailures::Count(count) => FailureLimit::Count(count),
-            MaxFailures::Share(percent) => FailureLimit::Percent(percent),
-        }),
+        max_failures: match args.safety.max_failures {
+            MaxFailures::Count(count) => Some(FailureLimit::Count(count)),
+            MaxFailures::Share(percent) => Some(FailureLimit::Percent(percent)),
+            MaxFailures::None => None,
+        },
         canary: args.safety.canary.map(NonZeroU64::get),
         deadline: args.pace.requests.deadline,
         grace: args.pace.grace,

@@ -59,11 +59,12 @@ pub struct SafetyArgs {
     #[arg(long, value_name = "N", env = "KVSWEEP_MAX_KEYS", value_parser = count)]
     pub max_keys: Option<NonZeroU64>,
 
-    /// Stop when N keys, or P percent of them, have failed
+    /// Stop once N keys or more than P percent failed
     ///
-    /// Keys whose fate is unknown count as failed. 1 stops at the first failure. Without it there is no limit.
-    #[arg(long, value_name = "N|P%", env = "KVSWEEP_MAX_FAILURES", value_parser = clap::value_parser!(MaxFailures))]
-    pub max_failures: Option<MaxFailures>,
+    /// unknown keys count as failed; none removes the limit. A percentage is evaluated once 1,000 keys have been attempted, those that an earlier
+    /// run deleted among them. 1 stops at the first failure.
+    #[arg(long, value_name = "N|P%|none", env = "KVSWEEP_MAX_FAILURES", default_value = "50%")]
+    pub max_failures: MaxFailures,
 
     /// Delete nothing unless the inputs name exactly N keys
     ///

@@ -131,7 +131,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         None => Approved::streaming(job.guards, consent),
     };
 
-    let deleted_before = opened.journal.as_ref().is_some_and(|(journal, _)| journal.has_deletes());
+    let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
         return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &Stop::signalled(signal)));
@@ -223,8 +223,8 @@ struct Parts {
     rows: mpsc::Sender<Settled>,
     writer: Writer,
     backup: Option<backup::Writer>,
-    /// Whether an earlier run of this job deleted keys.
-    deleted_before: bool,
+    /// How many keys earlier runs of this job deleted or found absent.
+    deleted_before: u64,
 }
 
 /// How it ended.
@@ -370,7 +370,7 @@ impl Sending {
     }
 }
 
-fn options(job: &Job, began: Instant, deleted_before: bool) -> Options {
+fn options(job: &Job, began: Instant, deleted_before: u64) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,

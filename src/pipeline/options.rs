@@ -54,8 +54,8 @@ pub struct Options {
     pub most_rows: usize,
     /// Keys that wait for a retry; with more, no new ones are taken from the input. In bulk at least four calls' worth.
     pub most_waiting: usize,
-    /// An earlier run of this job has deleted keys: its credentials may delete.
-    pub deleted_before: bool,
+    /// How many keys earlier runs of this job deleted or found absent.
+    pub deleted_before: u64,
 }
 
 impl Default for Options {
@@ -72,7 +72,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             most_rows: 1_024,
             most_waiting: 4_096,
-            deleted_before: false,
+            deleted_before: 0,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Why a job ends before its input does, and how what is under way is treated.
 
+use std::fmt;
 use std::num::NonZeroU64;
 
 use crate::api::answer::Fatal;
-use crate::outcome::{StopReason, Tally};
+use crate::outcome::StopReason;
 
 /// A signal that asks the job to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,22 +77,33 @@ impl From<Fatal> for StopReason {
 /// `--max-failures`: how many keys may be failed or unknown before the job stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FailureLimit {
-    /// So many: the job stops when they are reached.
+    /// The job stops when so many have failed.
     Count(NonZeroU64),
-    /// More than this share of the keys that were sent, in percent; counts only after [`FailureLimit::SHARE_COUNTS_AFTER`] keys.
+    /// The job stops when more than this share of the keys attempted has failed, in percent; evaluated once
+    /// [`FailureLimit::MIN_ATTEMPTED`] keys have been attempted.
     Percent(f64),
 }
 
 impl FailureLimit {
-    /// How many keys must have been sent before a share says anything.
-    pub const SHARE_COUNTS_AFTER: u64 = 100;
+    /// A share of fewer keys says little: the first few may be the bad ones.
+    pub const MIN_ATTEMPTED: u64 = 1_000;
 
-    /// Whether `tally` has reached the limit.
-    pub fn is_reached(self, tally: &Tally) -> bool {
-        let (failures, sent) = (tally.failures(), tally.sent());
+    /// Whether the job has to stop.
+    pub fn is_reached(self, failures: u64, attempted: u64) -> bool {
         match self {
             Self::Count(limit) => failures >= limit.get(),
-            Self::Percent(most) => sent >= Self::SHARE_COUNTS_AFTER && failures as f64 * 100.0 > most * sent as f64,
+            Self::Percent(most) => {
+                attempted >= Self::MIN_ATTEMPTED && failures as f64 * 100.0 > most * attempted as f64
+            }
+        }
+    }
+}
+
+impl fmt::Display for FailureLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(limit) => write!(f, "{limit}"),
+            Self::Percent(most) => write!(f, "{most}%"),
         }
     }
 }
@@ -99,29 +111,27 @@ impl FailureLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Status;
-
-    fn tally(deleted: u64, failed: u64, unknown: u64) -> Tally {
-        let mut tally = Tally::default();
-        for (status, count) in [(Status::Deleted, deleted), (Status::Failed, failed), (Status::Unknown, unknown)] {
-            (0..count).for_each(|_| tally.add(status));
-        }
-        tally
-    }
 
     #[test]
     fn a_count_is_reached() {
         let limit = |count| FailureLimit::Count(NonZeroU64::new(count).unwrap());
-        assert!(!limit(1).is_reached(&tally(5, 0, 0)));
-        assert!(limit(1).is_reached(&tally(5, 0, 1)));
-        assert!(!limit(3).is_reached(&tally(0, 1, 1)));
-        assert!(limit(3).is_reached(&tally(0, 2, 1)));
+        assert!(!limit(1).is_reached(0, 5));
+        assert!(limit(1).is_reached(1, 6));
+        assert!(!limit(3).is_reached(2, 2));
+        assert!(limit(3).is_reached(3, 3));
+        assert_eq!(limit(3).to_string(), "3");
     }
 
     #[test]
-    fn a_share_counts_only_after_a_hundred_keys() {
-        assert!(!FailureLimit::Percent(10.0).is_reached(&tally(0, 99, 0)));
-        assert!(FailureLimit::Percent(10.0).is_reached(&tally(89, 11, 0)));
-        assert!(!FailureLimit::Percent(10.0).is_reached(&tally(90, 10, 0)));
+    fn a_share_counts_once_a_thousand_keys_were_attempted() {
+        assert!(!FailureLimit::Percent(50.0).is_reached(999, 999));
+        assert!(FailureLimit::Percent(50.0).is_reached(1_000, 1_000));
+        assert!(FailureLimit::Percent(50.0).is_reached(501, 1_000));
+        assert!(!FailureLimit::Percent(50.0).is_reached(500, 1_000));
+        assert!(!FailureLimit::Percent(100.0).is_reached(1_000, 1_000));
+        assert_eq!(
+            (FailureLimit::Percent(50.0).to_string(), FailureLimit::Percent(2.5).to_string()),
+            ("50%".to_owned(), "2.5%".to_owned())
+        );
     }
 }

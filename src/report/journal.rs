@@ -66,6 +66,7 @@ pub struct Journal {
     settled: u64,
     planned: u64,
     deletes: u64,
+    deleted: u64,
     restores: u64,
     first_finished_at: Option<SystemTime>,
     requests: VecDeque<SystemTime>,
@@ -113,6 +114,11 @@ impl Journal {
         self.deletes > 0
     }
 
+    /// How many rows say that a key was deleted, or was not there to be.
+    pub fn deleted(&self) -> u64 {
+        self.deleted
+    }
+
     /// Whether a row says that a key was put back, or could be.
     pub fn has_restores(&self) -> bool {
         self.restores > 0
@@ -146,6 +152,7 @@ impl Journal {
         self.settled += u64::from(state == State::Settled);
         self.settled -= u64::from(before & STATE == State::Settled as u64);
         self.planned += u64::from(state == State::Planned);
+        self.deleted += u64::from(matches!(entry.status, Status::Deleted | Status::Absent));
         match entry.status {
             Status::Deleted | Status::Absent | Status::Planned => self.deletes += 1,
             Status::Restored | Status::Restorable => self.restores += 1,

@@ -95,7 +95,7 @@ fn flag_environment_profile_and_default_in_that_order() {
         ("retries", "KVSWEEP_RETRIES", "9", "8", &["3"], 3, &["8"]),
         ("timeout", "KVSWEEP_TIMEOUT", "9s", "8s", &["4s"], 4, &["30s"]),
         ("concurrency", "KVSWEEP_CONCURRENCY", "9", "8", &["5"], 5, &["32"]),
-        ("max-failures", "KVSWEEP_MAX_FAILURES", "9", "8%", &["5%"], 8, &[]),
+        ("max-failures", "KVSWEEP_MAX_FAILURES", "9", "none", &["5%"], 8, &["50%"]),
         ("sync", "KVSWEEP_SYNC", "1s", "always", &["never"], 9, &["1s"]),
         ("log-format", "KVSWEEP_LOG_FORMAT", "text", "json", &["json"], 7, &["text"]),
     ] {

@@ -140,15 +140,42 @@ fn so_many_failures_end_it() {
     resume(&lab, &keys);
 }
 
+/// `count` keys, of which those from `good` on are refused.
+fn refusing(lab: &Lab, good: usize, count: usize) {
+    let name = |index| if index < good { format!("good:{index}") } else { format!("bad:{index}") };
+    let keys: Vec<_> = (0..count).map(name).collect();
+    lab.server.preload(keys.iter().map(String::as_str));
+    lab.write("keys.txt", keys.join("\n"));
+    lab.server.set_faults(["400@prefix:bad:".parse::<Fault>().expect("a fault")]);
+}
+
 #[test]
-fn a_share_of_failures_ends_it_from_a_hundred_keys_on() {
+fn a_share_of_failures_ends_it_from_a_thousand_keys_on() {
+    let run = |count, args: &[&str]| {
+        let lab = Lab::new();
+        refusing(&lab, 0, count);
+        let done = lab.delete(MANY).args(["--concurrency", "1"]).args(args).run();
+        (done.status.code(), done.summary()["failed"].as_u64(), done.stderr)
+    };
+    let (code, failed, said) = run(1_100, &[]);
+    assert_eq!((code, failed), (Some(8), Some(1_000)));
+    assert!(said.contains("1,000 of 1,000 keys failed, and the limit is --max-failures 50%"), "{said}");
+    let (code, failed, _) = run(1_100, &["--max-failures", "none"]);
+    assert_eq!((code, failed), (Some(3), Some(1_100)));
+    let (code, failed, _) = run(999, &["--max-failures", "1%"]);
+    assert_eq!((code, failed), (Some(3), Some(999)), "of fewer keys a share says nothing, at the end too");
+}
+
+#[test]
+fn a_share_of_failures_is_one_of_the_whole_job() {
     let lab = Lab::new();
-    lab.keys(1_000);
-    lab.server.set_faults(["400@prefix:key:".parse::<Fault>().expect("a fault").times(1)]);
-    let done = lab.delete(MANY).args(["--concurrency", "1", "--max-failures", "10%"]).run().code(8);
-    let summary = done.summary();
-    assert_eq!((&summary["stopped"], &summary["failed"]), (&"max_failures".into(), &100.into()));
-    assert_eq!(lab.deletes().len(), 100);
+    refusing(&lab, 1_200, 2_300);
+    lab.delete(MANY).run().code(3);
+    // 1,100 keys are left, and all of them fail again: less than half of the job.
+    let done = lab.delete(MANY).arg("--resume").run().code(3);
+    assert_eq!((&done.summary()["stopped"], &done.summary()["failed"]), (&serde_json::Value::Null, &1_100.into()));
+    let done = lab.delete(MANY).args(["--resume", "--max-failures", "40%"]).run().code(8);
+    assert_eq!(done.summary()["stopped"], "max_failures");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn options(world: &World, faults: &Faults, deadline: Option<Instant>, deleted_be
         grace: faults.grace,
         most_rows: world.room.rows,
         most_waiting: world.room.waiting,
-        deleted_before,
+        deleted_before: u64::from(deleted_before),
     }
 }
 

@@ -105,7 +105,7 @@ const FLAGS: [(&str, &str, &str); 61] = [
     ("--yes", "", ""),
     ("-y", "", ""),
     ("--max-keys", "", "KVSWEEP_MAX_KEYS"),
-    ("--max-failures", "", "KVSWEEP_MAX_FAILURES"),
+    ("--max-failures", "50%", "KVSWEEP_MAX_FAILURES"),
     ("--expect", "", "KVSWEEP_EXPECT"),
     ("--canary", "", "KVSWEEP_CANARY"),
     ("--protect", "", ""),

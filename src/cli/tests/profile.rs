@@ -103,7 +103,7 @@ fn a_profile_gives_what_no_flag_gives() {
     assert_eq!(args.connection.namespace.as_deref(), Some("sessions"));
     assert_eq!(args.pace.requests.rates.len(), 2);
     assert_eq!(args.pace.requests.retries, 9, "a flag wins");
-    assert_eq!(args.safety.max_failures, Some(MaxFailures::Share(5.0)));
+    assert_eq!(args.safety.max_failures, MaxFailures::Share(5.0));
     assert_eq!(args.report.report, Some(ReportArg::Path(folder.0.path().join("r/p.csv"))));
     assert_eq!(args.pace.keys_per_request(), NonZeroU32::new(50));
     assert_eq!(used.folders, [folder.0.path().join("r")]);

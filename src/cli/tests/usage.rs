@@ -38,7 +38,7 @@ fn nothing_said_means_the_defaults() {
     let seconds =
         [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.grace].map(|duration| duration.as_secs());
     assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
-    assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, None));
+    assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, MaxFailures::Share(50.0)));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
     assert_eq!(args.output.log.options().verbosity, Verbosity::Normal);
@@ -57,7 +57,7 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!((args.input.format, args.input.delimiter), (FormatArg::Csv, Some(b'\t')));
     assert!(args.input.no_dedupe && args.safety.yes && args.report.resume && args.report.json);
     assert_eq!(args.safety.max_keys, NonZeroU64::new(1_000));
-    assert_eq!(args.safety.max_failures, Some(MaxFailures::Share(5.0)));
+    assert_eq!(args.safety.max_failures, MaxFailures::Share(5.0));
     assert_eq!(args.report.report, Some(ReportArg::Path("out.ndjson".into())));
     assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), SyncArg::Always));
     let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| RateArg::Limit(rate.parse().unwrap()));

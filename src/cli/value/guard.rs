@@ -54,13 +54,15 @@ pub enum MaxFailures {
     Count(NonZeroU64),
     /// So many percent of the keys, over 0 and at most 100.
     Share(f64),
+    /// No limit.
+    None,
 }
 
 /// A text that is neither a count nor a share.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MaxFailuresError {
     /// Not a number from 1.
-    #[error("expected a number of keys from 1, or a share such as 5%")]
+    #[error("expected a number of keys from 1, a share such as 5%, or none")]
     Count,
     /// A percentage out of its range.
     #[error("a share has to be over 0% and at most 100%")]
@@ -71,6 +73,9 @@ impl FromStr for MaxFailures {
     type Err = MaxFailuresError;
 
     fn from_str(text: &str) -> Result<Self, MaxFailuresError> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
         let Some(percent) = text.strip_suffix('%') else {
             return count(text).map(Self::Count).map_err(|_| MaxFailuresError::Count);
         };
@@ -114,10 +119,11 @@ mod tests {
         assert_eq!("7".parse(), Ok(MaxFailures::Count(NonZeroU64::new(7).unwrap())));
         assert_eq!("2.5%".parse(), Ok(MaxFailures::Share(2.5)));
         assert_eq!("100%".parse(), Ok(MaxFailures::Share(100.0)));
+        assert_eq!("none".parse(), Ok(MaxFailures::None));
         for text in ["0%", "0.0%", "100.1%", "-5%", "nan%", "inf%", "%", "1e1%", "+5%", "5 %"] {
             assert_eq!(text.parse::<MaxFailures>(), Err(MaxFailuresError::Share), "{text:?}");
         }
-        for text in ["", "0", "5%%%"] {
+        for text in ["", "0", "5%%%", "None", "none%"] {
             assert!(text.parse::<MaxFailures>().is_err(), "{text:?}");
         }
     }

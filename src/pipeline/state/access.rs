@@ -111,7 +111,7 @@ impl State {
             let denied = *denied;
             let enough = u64::from(enough_failures(self.totals.keys));
             let tally = &self.totals.tally;
-            let deleted = self.options.deleted_before || tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
+            let deleted = self.options.deleted_before + tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
             // Who may read may still not delete.
             let succeeded = deleted || (read && self.has_read);
             if !succeeded && denied >= enough {

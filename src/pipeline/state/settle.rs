@@ -11,7 +11,7 @@ use crate::pipeline::event::Event;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::work::{InFlight, Sent, Work};
-use crate::terminal::counted;
+use crate::terminal::{count, counted};
 
 impl State {
     pub(super) fn settle_unsent(&mut self, row: Settled) {
@@ -51,15 +51,13 @@ impl State {
             let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
             self.stop(Stop::new(StopReason::MaxFailures, why), now);
         }
-        if let Some(limit) = self.options.max_failures
-            && status.is_trouble()
-            && limit.is_reached(&self.totals.tally)
-        {
-            let failures = counted(self.totals.tally.failures(), "key");
-            self.stop(
-                Stop::new(StopReason::MaxFailures, format!("{failures} failed, and --max-failures allows no more")),
-                now,
-            );
+        // After a success too: it may be the one that makes the keys enough for a share.
+        let (failures, sent) = (self.totals.tally.failures(), self.totals.tally.sent());
+        let attempted = self.options.deleted_before + sent;
+        if let Some(limit) = self.options.max_failures.filter(|limit| limit.is_reached(failures, attempted)) {
+            let (failures, keys) = (count(failures), counted(attempted, "key"));
+            let why = format!("{failures} of {keys} failed, and the limit is --max-failures {limit}");
+            self.stop(Stop::new(StopReason::MaxFailures, why), now);
         }
     }
 

@@ -46,7 +46,7 @@ async fn credentials_that_may_read_but_not_delete_end_the_job() {
 #[tokio::test(start_paused = true)]
 async fn credentials_that_deleted_keys_before_are_believed() {
     let mut lab = lab(500);
-    lab.options.deleted_before = true;
+    lab.options.deleted_before = 1;
     let denies = |key: &str| key.len() == "key-0".len();
     let outcome =
         lab.run(move |key, _| (LATENCY, if denies(key) { denied(Fatal::Unauthorized, 403) } else { Answer::Success }));

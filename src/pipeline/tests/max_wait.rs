@@ -143,7 +143,7 @@ async fn keys_that_are_refused_for_good_are_no_wait() {
 #[tokio::test(start_paused = true)]
 async fn keys_that_are_denied_one_by_one_are_no_wait() {
     let mut lab = patient(20, 3 * SECOND);
-    lab.options.deleted_before = true;
+    lab.options.deleted_before = 1;
     let outcome = lab
         .run(|key, _| match key {
             "the namespace" => (SECOND, Answer::Success),

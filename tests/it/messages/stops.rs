@@ -54,7 +54,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     lab.keys(12);
     hear(&mut told, "code 10048", &lab, &[]);
     let refused = Canned::error(400, 10_001, "so the server says");
-    hear(&mut told, "--max-failures allows no more", &midway(refused.clone()), &["--max-failures", "1"]);
+    hear(&mut told, "the limit is --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
     let first = with(vec![Fault::new(When::Key("key:1".to_owned()), refused.clone().into())]);
     hear(&mut told, "--canary wants them all to be", &first, &["--canary", "3"]);
     hear(&mut told, "tells why keys failed", &midway(refused), &["--failures", "failures.csv"]);
