@@ -17,15 +17,16 @@ pub struct InputArgs {
 
     /// The CSV column that holds the key, by its heading or counted from 1
     ///
-    /// Without it the column headed key, `key_name` or name, else the first. A heading that is a number has to be
-    /// given by its position.
+    /// Without it the column headed key, `key_name` or name; a file of one column needs no heading. Headings are compared
+    /// without case and blanks around them, and - and space count as _. A heading that is a number has to be given by its
+    /// position.
     #[arg(long, value_name = "NAME|NUMBER", value_parser = clap::value_parser!(ColumnArg))]
     pub column: Option<ColumnArg>,
 
     /// The first CSV row is a key, not a header
     ///
-    /// Without it the first row is a header when one of its cells reads key, `key_name` or name, or when --column
-    /// gives a heading.
+    /// The keys are in column 1 unless --column says otherwise. Without it the first row is a header if one of its cells
+    /// reads key, `key_name` or name, or if --column gives a heading; several columns without one are exit code 2.
     #[arg(long, hide_short_help = true)]
     pub no_header: bool,
 

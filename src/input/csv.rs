@@ -8,12 +8,12 @@ mod tests;
 use header::{FirstRow, Layout};
 use row::{Keep, Row, RowReader};
 
+use super::dry_run_report::{Row as ReportRow, Rows};
 use super::entry::{Entry, legible};
 use super::error::{Break, Position, Problem};
 use super::open::Buffered;
 use super::options::{Column, Header};
 use super::records::Notes;
-use super::reviewed::ReportRow;
 
 pub(super) struct Csv {
     rows: RowReader,
@@ -22,7 +22,9 @@ pub(super) struct Csv {
     header: Header,
     /// Known after the first row.
     layout: Option<Layout>,
+    delimiter: u8,
     notes: Notes,
+    report: Rows,
 }
 
 /// What is asked of a CSV.
@@ -31,6 +33,7 @@ pub(super) struct CsvOptions {
     pub(super) header: Header,
     pub(super) delimiter: u8,
     pub(super) notes: Notes,
+    pub(super) report: Rows,
 }
 
 impl Csv {
@@ -47,7 +50,9 @@ impl Csv {
             column: options.column,
             header: options.header,
             layout: None,
+            delimiter: options.delimiter,
             notes: options.notes,
+            report: options.report,
         })
     }
 
@@ -76,7 +81,7 @@ impl Csv {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
-        let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header)
+        let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header, self.delimiter)
             .map_err(|problem| Break::at_line(self.row.line, problem))?;
         self.layout = Some(layout);
         if let (FirstRow::Data, Header::Auto, Notes::Told) = (first, self.header, self.notes) {
@@ -92,7 +97,7 @@ impl Csv {
     }
 
     /// The entry that the row is; `None` where a report's row is to be passed over.
-    fn entry(&self, layout: Layout) -> Result<Option<Entry>, Break> {
+    fn entry(&mut self, layout: Layout) -> Result<Option<Entry>, Break> {
         let row = &self.row;
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
@@ -115,11 +120,15 @@ impl Csv {
             return Ok(Some(Entry::breaking(position, shown(), rule, why)));
         };
         if let Some(status) = layout.status {
-            let status = row.cell(status).map(legible).unwrap_or_default();
-            match ReportRow::of_status(&status) {
-                ReportRow::Planned => {}
-                ReportRow::PassedOver => return Ok(None),
-                ReportRow::Settled => return Err(Break::at(position, Problem::SettledReport(status))),
+            let text = |column| row.cell(column).map(legible).unwrap_or_default();
+            let finished_at = layout.finished_at.map(text);
+            let judged = self.report.judge(Some(&text(status)), finished_at.as_deref());
+            let judged = judged.map_err(|problem| Break::at(position, problem))?;
+            if layout.is_other_column && self.report.are_of_report() {
+                return Err(Break::at(position, Problem::OtherColumnOfReport));
+            }
+            if judged == ReportRow::PassedOver {
+                return Ok(None);
             }
         }
         Ok(Some(Entry::of_bytes(position, key)))

@@ -1,20 +1,58 @@
 //! Which format a source has, by its name and by how it begins.
 
+use std::fmt;
 use std::path::Path;
 
 use memchr::memchr;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::options::Format;
 
 /// What a column of keys may be called, best first.
 pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
 
+/// What may separate the columns of a CSV that names no delimiter.
+pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
 /// How much of a source is looked at.
 pub(super) const LOOKED_AT: usize = 16 * 1024;
 
-/// The key name that `cell` is, whatever its case.
+/// A heading as it is compared: trimmed, in lower case, with `_` for `-` and space.
+pub(super) fn heading(cell: &[u8]) -> String {
+    trimmed(&String::from_utf8_lossy(cell)).to_lowercase().replace(['-', ' '], "_")
+}
+
+/// Whether `cell` is the heading `wanted`, which is ASCII, as headings are compared.
+pub(super) fn is_headed(cell: &[u8], wanted: &str) -> bool {
+    let Ok(text) = std::str::from_utf8(cell) else { return false };
+    let fold = |byte: u8| if matches!(byte, b'-' | b' ') { b'_' } else { byte.to_ascii_lowercase() };
+    trimmed(text).bytes().map(fold).eq(wanted.bytes())
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// The key name that `cell` is, as headings are compared.
 pub(super) fn key_name(cell: &[u8]) -> Option<&'static str> {
-    KEY_NAMES.into_iter().find(|name| cell.eq_ignore_ascii_case(name.as_bytes()))
+    KEY_NAMES.into_iter().find(|name| is_headed(cell, name))
+}
+
+/// The cells of a line that is not read by the rules of CSV, without the quotes around them.
+pub(super) fn cells(line: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
+    line.split(move |&byte| byte == delimiter).map(|cell| unquoted(cell.trim_ascii()))
+}
+
+/// Up to the first line end, which may be CRLF.
+pub(super) fn first_line(text: &[u8]) -> &[u8] {
+    let line = &text[..memchr(b'\n', text).unwrap_or(text.len())];
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Whether a line holds nothing but text: no control character but those that terminals use, and only UTF-8.
+pub(super) fn is_plain(line: &[u8]) -> bool {
+    !line.iter().any(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\r' | 0x1b)) && std::str::from_utf8(line).is_ok()
 }
 
 /// What a name tells.
@@ -39,40 +77,107 @@ pub(super) fn by_name(path: &Path) -> Named {
     Named { format, is_tsv: extension == "tsv" }
 }
 
-/// Whether `start` is enough for [`by_content`]: up to the end of the first line that is not blank.
+/// Whether `start` is enough for [`by_content`] and to see what is no list of keys: up to the end of the first line that
+/// is not blank, if that is plain text.
 pub(super) fn is_enough(start: &[u8]) -> bool {
     let text = start.trim_ascii_start();
-    match text.first() {
-        None => false,
-        Some(b'[' | b'{') => true,
-        Some(_) => memchr(b'\n', text).is_some(),
-    }
+    memchr(b'\n', text).is_some() && is_plain(first_line(text))
 }
 
 /// By how the text begins, and where it is a CSV, with the delimiter that shows it.
 pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option<u8>) {
     let text = start.trim_ascii_start();
+    let line = first_line(text);
     match text.first() {
         None => return (Format::Lines, None),
         Some(b'[') => return (Format::Json, None),
-        Some(b'{') => return (Format::Ndjson, None),
+        Some(b'{') => {
+            let is_cut = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
+            // An object that goes on in the next line, or one that has no key of its own but a list of results.
+            let is_document = match names_keys(line) {
+                _ if is_cut && line.len() < text.len() => true,
+                Some(format) => format == Format::Json,
+                None => false,
+            };
+            return (if is_document { Format::Json } else { Format::Ndjson }, None);
+        }
         Some(_) => {}
     }
-    let line = &text[..memchr(b'\n', text).unwrap_or(text.len())];
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.starts_with(b"\"") && serde_json::from_slice::<String>(line).is_ok() {
         return if key_name(unquoted(line)).is_some() { (Format::Csv, None) } else { (Format::Ndjson, None) };
     }
-    let candidates = match delimiter {
-        Some(delimiter) => vec![delimiter],
-        None => vec![b',', b'\t'],
-    };
-    for delimiter in candidates {
-        if line.split(|&byte| byte == delimiter).any(|cell| key_name(unquoted(cell)).is_some()) {
-            return (Format::Csv, Some(delimiter));
-        }
+    let has_heading = |delimiter| cells(line, delimiter).any(|cell| key_name(cell).is_some());
+    let is_said = delimiter.as_slice();
+    let candidates = if is_said.is_empty() { b",\t" } else { is_said };
+    if let Some(found) = candidates.iter().copied().find(|candidate| has_heading(*candidate)) {
+        return (Format::Csv, Some(found));
     }
-    (Format::Lines, None)
+    // Another delimiter is never a guess: the reader of CSV says that it has to be given.
+    if DELIMITERS.into_iter().any(has_heading) { (Format::Csv, None) } else { (Format::Lines, None) }
+}
+
+/// How the keys that a JSON text names are to be read: as an array or as lines. `None` if it names none; its end may be
+/// missing.
+pub(super) fn names_keys(json: &[u8]) -> Option<Format> {
+    let mut seen = Seen::default();
+    // What was seen before an error counts.
+    let _ = seen.deserialize(&mut serde_json::Deserializer::from_slice(json));
+    match seen {
+        Seen { has_key: true, .. } => Some(Format::Ndjson),
+        Seen { has_result: true, .. } | Seen { has_elements: true, .. } => Some(Format::Json),
+        Seen { .. } => None,
+    }
+}
+
+/// What a JSON text holds at its outermost level.
+#[derive(Debug, Default)]
+struct Seen {
+    has_key: bool,
+    has_result: bool,
+    /// Strings or objects, in an array.
+    has_elements: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Seen {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Seen {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array or an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(member) = map.next_key::<String>()? {
+            self.has_key |= key_name(member.as_bytes()).is_some();
+            self.has_result |= member == "result";
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(is_element) = seq.next_element::<Element>()? {
+            self.has_elements |= is_element.0;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is a string or an object.
+struct Element(bool);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw: &RawValue = Deserialize::deserialize(deserializer)?;
+        Ok(Self(raw.get().starts_with(['"', '{'])))
+    }
 }
 
 fn unquoted(cell: &[u8]) -> &[u8] {
@@ -109,7 +214,7 @@ mod tests {
     #[test]
     fn the_beginning_tells_the_format() {
         let comma = Some(b',');
-        let table: [(&str, (Format, Option<u8>)); 15] = [
+        let table: [(&str, (Format, Option<u8>)); 23] = [
             ("", (Format::Lines, None)),
             (" \r\n\t [1", (Format::Json, None)),
             ("\n{", (Format::Ndjson, None)),
@@ -121,7 +226,15 @@ mod tests {
             ("id,Key_Name\n", (Format::Csv, comma)),
             ("id,\"name\"\r\n", (Format::Csv, comma)),
             ("id\tname\r\n", (Format::Csv, Some(b'\t'))),
-            ("id;name\n", (Format::Lines, None)),
+            ("id;name\n", (Format::Csv, None)),
+            ("Key Name|x\n", (Format::Csv, None)),
+            (" KEY-NAME ,x\n", (Format::Csv, comma)),
+            ("{\n", (Format::Json, None)),
+            ("{\"success\": true,\n", (Format::Json, None)),
+            ("{\"result\":[{\"name\":\"a\"}],\"success\":true}", (Format::Json, None)),
+            ("{\"success\":true,\"result\":[{\"name", (Format::Json, None)),
+            ("{\"key\":\"a\",\"result\":1}\n", (Format::Ndjson, None)),
+            ("{\"key\":\"a\",\"value\":\"cut", (Format::Ndjson, None)),
             ("keys\nkey\n", (Format::Lines, None)),
             ("my key\n", (Format::Lines, None)),
             ("record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n", (Format::Csv, comma)),
@@ -134,8 +247,11 @@ mod tests {
 
     #[test]
     fn no_more_is_waited_for_than_the_first_line() {
-        for (start, enough) in [("", false), (" \n", false), ("a", false), ("a\n", true), ("\n{", true), ("[", true)] {
+        for (start, enough) in
+            [("", false), (" \n", false), ("a", false), ("a\n", true), ("\n{", false), ("\n{\n", true)]
+        {
             assert_eq!(is_enough(start.as_bytes()), enough, "{start:?}");
         }
+        assert!(!is_enough(b"a\0\n") && !is_enough(b"\xff\n"), "it may be no text at all");
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::dry_run_report::{Field, Fields, Row, Rows};
 use super::entry::Entry;
 use super::error::{Break, Position, Problem};
-use super::reviewed::ReportRow;
 
 /// A JSON value, as far as it matters.
 pub(super) enum Value<'a> {
@@ -34,62 +34,45 @@ pub(super) struct Members<'a> {
     key_name: Option<Text<'a>>,
     name: Option<Text<'a>>,
     status: Option<Text<'a>>,
-    has_record: bool,
-}
-
-/// A member of an object, by its name.
-#[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-pub(super) enum Member {
-    Key,
-    KeyName,
-    Name,
-    Status,
-    Record,
-    #[serde(other)]
-    Other,
-}
-
-impl Member {
-    pub(super) fn of(name: &str) -> Self {
-        match name {
-            "key" => Self::Key,
-            "key_name" => Self::KeyName,
-            "name" => Self::Name,
-            "status" => Self::Status,
-            "record" => Self::Record,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether the member's value matters, not only that it is there.
-    pub(super) fn is_read(self) -> bool {
-        !matches!(self, Self::Record | Self::Other)
-    }
+    finished_at: Option<Text<'a>>,
+    fields: Fields,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn put(&mut self, member: Member, text: Text<'a>) {
-        let place = match member {
-            Member::Key => &mut self.key,
-            Member::KeyName => &mut self.key_name,
-            Member::Name => &mut self.name,
-            Member::Status => &mut self.status,
-            Member::Record => {
-                self.has_record = true;
-                return;
-            }
-            Member::Other => return,
+    pub(super) fn put(&mut self, field: Field, text: Text<'a>) {
+        self.fields.add(field);
+        let place = match field {
+            Field::Key => &mut self.key,
+            Field::KeyName => &mut self.key_name,
+            Field::Name => &mut self.name,
+            Field::Status => &mut self.status,
+            Field::FinishedAt => &mut self.finished_at,
+            Field::OfReport | Field::Other => return,
         };
         *place = Some(if place.is_some() { Text::Twice } else { text });
     }
 
-    /// The status, if this is a row of a report.
-    fn report_status(&self) -> Option<&str> {
-        match (&self.key, &self.status) {
-            (Some(_), Some(Text::Exact(status))) if self.has_record => Some(status),
-            _ => None,
+    /// Whether the member's value matters, not only that it is there.
+    pub(super) fn reads(field: Field) -> bool {
+        !matches!(field, Field::OfReport | Field::Other)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+                Ok(Field::of(name.as_bytes()))
+            }
         }
+        deserializer.deserialize_identifier(Name)
     }
 }
 
@@ -98,19 +81,38 @@ impl<'a> Members<'a> {
 pub(super) fn judge(
     position: Position,
     value: Value<'_>,
+    report: &mut Rows,
     whole: impl FnOnce() -> String,
 ) -> Result<Option<Entry>, Break> {
+    let mut judge =
+        |status, finished_at| report.judge(status, finished_at).map_err(|problem| Break::at(position, problem));
     let (text, member) = match value {
-        Value::Plain(text) => (text, None),
-        Value::Object(members) => {
-            if let Some(status) = members.report_status() {
-                match ReportRow::of_status(status) {
-                    ReportRow::Planned => {}
-                    ReportRow::PassedOver => return Ok(None),
-                    ReportRow::Settled => return Err(Break::at(position, Problem::SettledReport(status.to_owned()))),
-                }
+        Value::Plain(text) => {
+            if let Text::Exact(_) = text {
+                judge(None, None)?;
             }
-            let named = [("key", members.key), ("key_name", members.key_name), ("name", members.name)];
+            (text, None)
+        }
+        Value::Object(Members { key, key_name, name, status, finished_at, fields }) => {
+            if fields.lost_status() {
+                return Err(Break::at(position, Problem::ReportWithoutStatus));
+            }
+            let exact = |text| match text {
+                Some(Text::Exact(text)) => Some(text),
+                Some(Text::TooLong | Text::Other | Text::Twice) | None => None,
+            };
+            if fields.decide() {
+                if let Some(Text::Twice) = status {
+                    return Ok(Some(Entry::flawed(position, whole(), "the member `status` is there twice")));
+                }
+                let (status, finished_at) = (exact(status).unwrap_or_default(), exact(finished_at));
+                if judge(Some(&status), finished_at.as_deref())? == Row::PassedOver {
+                    return Ok(None);
+                }
+            } else if fields.has_named_key {
+                judge(None, None)?;
+            }
+            let named = [("key", key), ("key_name", key_name), ("name", name)];
             let mut named = named.into_iter().filter_map(|(name, text)| Some((text?, Some(name))));
             let Some(found) = named.next() else {
                 let why = "the object has no member `key`, `key_name` or `name`";
@@ -179,8 +181,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
         let mut members = Members::default();
-        while let Some(member) = map.next_key::<Member>()? {
-            let text = if member.is_read() {
+        while let Some(field) = map.next_key::<Field>()? {
+            let text = if Members::reads(field) {
                 match map.next_value()? {
                     Value::Plain(text) => text,
                     Value::Object(_) => Text::Other,
@@ -189,7 +191,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 map.next_value::<IgnoredAny>()?;
                 Text::Other
             };
-            members.put(member, text);
+            members.put(field, text);
         }
         Ok(Value::Object(members))
     }

@@ -5,6 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::content::Lookalike;
 use super::open::Compression;
 use super::options::Format;
 
@@ -73,7 +74,14 @@ impl InputError {
             | Problem::AmbiguousColumn(_)
             | Problem::NoSuchColumn { .. }
             | Problem::NameWithoutHeader(_)
-            | Problem::UnfitHeader { .. }
+            | Problem::MalformedHeader { .. }
+            | Problem::NoKeyColumn { .. }
+            | Problem::OtherDelimiter(_)
+            | Problem::DelimiterLine(_)
+            | Problem::NotKeys(_)
+            | Problem::MixedReport
+            | Problem::ReportWithoutStatus
+            | Problem::OtherColumnOfReport
             | Problem::Delimiter(_)
             | Problem::CsvOption(_)
             | Problem::NotAnArray(_)
@@ -81,7 +89,6 @@ impl InputError {
             Problem::Open(_)
             | Problem::Read(_)
             | Problem::Decompress { .. }
-            | Problem::Utf16
             | Problem::UnclosedQuote
             | Problem::FirstRowTooLong
             | Problem::Json(_)
@@ -120,9 +127,9 @@ pub enum Problem {
         /// What the decoder says.
         error: io::Error,
     },
-    /// It begins with a UTF-16 byte order mark.
-    #[error("the text is UTF-16: convert it to UTF-8 first, for example with `iconv -f UTF-16 -t UTF-8`")]
-    Utf16,
+    /// It is no list of keys at all.
+    #[error("this looks like {0}, not a list of keys\nhint: {hint}", hint = .0.hint())]
+    NotKeys(Lookalike),
     /// A CSV quote is still open at the end of the file, so where records end is anybody's guess.
     #[error("the quote that opens here is never closed; close it")]
     UnclosedQuote,
@@ -133,7 +140,7 @@ pub enum Problem {
     #[error("{0}; mend it")]
     Json(String),
     /// The JSON document is something else than an array.
-    #[error("the document is not a JSON array but {0}; for one JSON value a line use --format ndjson")]
+    #[error("the document is not a JSON array but {0}\nhint: for one JSON value per line pass --format ndjson")]
     NotAnArray(&'static str),
     /// No column is headed with that name.
     #[error("no column is headed {wanted:?}; there are: {}", quoted(.headed))]
@@ -157,14 +164,35 @@ pub enum Problem {
     /// A column by name, but no header to look in.
     #[error("--column {0:?} needs a header row, and --no-header says that there is none; use --column NUMBER")]
     NameWithoutHeader(String),
-    /// A column by name, but the first row is broken.
-    #[error("the first row cannot be the header that --column {wanted:?} needs: {flaw}")]
-    UnfitHeader {
-        /// What was asked for.
-        wanted: String,
+    /// The first row is broken, so what its columns are headed would be a guess.
+    #[error(
+        "the first row cannot be the header: {flaw}; its columns: {}\nhint: fix that row, pass --no-header if it is data, or \
+         pass the right --delimiter", quoted(.headed)
+    )]
+    MalformedHeader {
         /// What is wrong with the row.
         flaw: String,
+        /// What its cells seem to hold.
+        headed: Vec<String>,
     },
+    /// Several columns, of which none is headed as one of keys.
+    #[error(
+        "there are {} columns ({}), none named key, key_name or name\nhint: pass --column with the name of one of them, \
+         --no-header if this row is data, or the right --delimiter", headed.len(), quoted(.headed)
+    )]
+    NoKeyColumn {
+        /// What the first row holds.
+        headed: Vec<String>,
+    },
+    /// One column, which another delimiter would split into several with one of keys.
+    #[error(
+        "this row is one column, but split at {} it is a header\nhint: pass --delimiter {}, or \
+         --no-header if the row is a key", delimiter(*.0), delimiter(*.0)
+    )]
+    OtherDelimiter(u8),
+    /// A first line that only names the delimiter, as spreadsheets write it.
+    #[error("the first line only names the delimiter\nhint: remove that line and pass --delimiter {}", delimiter(*.0))]
+    DelimiterLine(u8),
     /// A delimiter that CSV needs for something else.
     #[error("{0:?} cannot be the delimiter")]
     Delimiter(char),
@@ -179,12 +207,32 @@ pub enum Problem {
          to try what failed once more give its --failures file"
     )]
     SettledReport(String),
+    /// Some rows have a status of a report, others have not.
+    #[error(
+        "some rows have a status of a kvsweep report and others have not, so which keys are to be deleted is unclear\nhint: \
+         pass the plan and other keys as separate files; if this is no plan, rename the column status"
+    )]
+    MixedReport,
+    /// The columns of a report, but not the status.
+    #[error(
+        "this looks like a kvsweep report without its status, which says which keys are to be deleted\nhint: keep the \
+         column status; if this is no report, remove the columns besides the key"
+    )]
+    ReportWithoutStatus,
+    /// `--column` names something else than the key of a report.
+    #[error("this is a kvsweep report, and --column names another column than its key\nhint: leave --column out")]
+    OtherColumnOfReport,
     /// No thread to read on.
     #[error("no thread could be started: {0}")]
     Thread(io::Error),
     /// A bug of this program, met while reading.
     #[error("reading stopped by a bug of this program: {0}; please report it")]
     Panicked(String),
+}
+
+/// As it is given to `--delimiter` in a shell.
+fn delimiter(byte: u8) -> String {
+    if byte == b'\t' { "tab".to_owned() } else { format!("'{}'", char::from(byte)) }
 }
 
 fn quoted(names: &[String]) -> String {

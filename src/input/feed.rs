@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_error_is_the_last_item() {
-        let broken = || Err(whole_input(2, Problem::Utf16));
+        let broken = || Err(whole_input(2, Problem::UnclosedQuote));
         let items = vec![Ok(record(1)), Ok(record(2)), broken(), Ok(record(3))];
         let (records, error) = drain(feed(items.into_iter(), 4));
         assert_eq!((records, error.unwrap().records()), (2, 2));

@@ -1,4 +1,5 @@
-//! One JSON array, streamed: neither the document nor a string of it is ever held whole.
+//! One JSON array, or the one in the `result` of an API response, streamed: neither the document nor a string of it is
+//! ever held whole.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -8,7 +9,8 @@ use struson::reader::{
     ValueType,
 };
 
-use super::element::{Member, Members, Text, Value, judge};
+use super::dry_run_report::{Field, Rows};
+use super::element::{Members, Text, Value, judge};
 use super::entry::{Entry, MAX_TEXT};
 use super::error::{Break, Position, Problem};
 use super::open::Buffered;
@@ -19,16 +21,24 @@ const MAX_DEPTH: u32 = 4096;
 pub(super) struct Json {
     reader: JsonStreamReader<Source>,
     stage: Stage,
+    report: Rows,
 }
 
 enum Stage {
     Before,
-    Inside,
+    Inside(Document),
     After,
 }
 
+/// Where the array is.
+#[derive(Clone, Copy)]
+enum Document {
+    Array,
+    Response,
+}
+
 impl Json {
-    pub(super) fn new(bytes: Buffered) -> Self {
+    pub(super) fn new(bytes: Buffered, report: Rows) -> Self {
         let settings = ReaderSettings {
             track_path: false,
             max_nesting_depth: Some(MAX_DEPTH),
@@ -37,46 +47,46 @@ impl Json {
             ..ReaderSettings::default()
         };
         let source = Source { bytes, failure: None, allowance: None };
-        Self { reader: JsonStreamReader::new_custom(source, settings), stage: Stage::Before }
+        Self { reader: JsonStreamReader::new_custom(source, settings), stage: Stage::Before, report }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
         if let Stage::Before = self.stage {
             self.stage = Stage::After;
-            if !self.begin()? {
-                return Ok(None);
+            match self.begin()? {
+                Some(document) => self.stage = Stage::Inside(document),
+                None => return Ok(None),
             }
-            self.stage = Stage::Inside;
         }
-        while let Stage::Inside = self.stage {
+        while let Stage::Inside(document) = self.stage {
             if !self.told(JsonReader::has_next)? {
                 self.stage = Stage::After;
-                self.end()?;
+                self.end(document)?;
                 break;
             }
             let position = self.position();
             let value = self.value()?;
-            if let Some(entry) = judge(position, value, String::new)? {
+            if let Some(entry) = judge(position, value, &mut self.report, String::new)? {
                 return Ok(Some(entry));
             }
         }
         Ok(None)
     }
 
-    /// Into the array; `false` where the document is empty.
-    fn begin(&mut self) -> Result<bool, Break> {
+    /// Into the array; `None` if the document is empty.
+    fn begin(&mut self) -> Result<Option<Document>, Break> {
         let kind = match self.reader.peek() {
             Err(ReaderError::SyntaxError(error)) if error.kind == SyntaxErrorKind::IncompleteDocument => {
-                return Ok(false);
+                return Ok(None);
             }
             other => other.map_err(|error| self.explain(error))?,
         };
         let found = match kind {
             ValueType::Array => {
                 self.told(JsonReader::begin_array)?;
-                return Ok(true);
+                return Ok(Some(Document::Array));
             }
-            ValueType::Object => "an object",
+            ValueType::Object => return self.begin_response().map(Some),
             ValueType::String => "a string",
             ValueType::Number => "a number",
             ValueType::Boolean | ValueType::Null => "a literal",
@@ -84,14 +94,55 @@ impl Json {
         Err(Break::at(self.position(), Problem::NotAnArray(found)))
     }
 
-    fn end(&mut self) -> Result<(), Break> {
+    /// Into the `result` of an object.
+    fn begin_response(&mut self) -> Result<Document, Break> {
+        let position = self.position();
+        self.told(JsonReader::begin_object)?;
+        while self.told(JsonReader::has_next)? {
+            if self.is_result()? {
+                return match self.told(JsonReader::peek)? {
+                    ValueType::Array => self.told(JsonReader::begin_array).map(|()| Document::Response),
+                    _ => Err(Break::at(position, Problem::NotAnArray("an object whose `result` is no array"))),
+                };
+            }
+            self.told(JsonReader::skip_value)?;
+        }
+        Err(Break::at(position, Problem::NotAnArray("an object without a `result`")))
+    }
+
+    /// Whether the next member is the `result`.
+    fn is_result(&mut self) -> Result<bool, Break> {
+        self.name(|name| name == "result")
+    }
+
+    /// The name of the next member, of which no more than a limit is held.
+    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, Break> {
+        self.reader.reader_mut().allowance = Some(MAX_TEXT);
+        let name = self.told(|reader| reader.next_name().map(of))?;
+        self.reader.reader_mut().allowance = None;
+        Ok(name)
+    }
+
+    fn end(&mut self, document: Document) -> Result<(), Break> {
         self.told(JsonReader::end_array)?;
+        if let Document::Response = document {
+            while self.told(JsonReader::has_next)? {
+                if self.is_result()? {
+                    return Err(self.broken("the member `result` is there twice".to_owned()));
+                }
+                self.told(JsonReader::skip_value)?;
+            }
+            self.told(JsonReader::end_object)?;
+        }
         let position = self.position();
         match self.reader.has_next() {
             Ok(false) => Ok(()),
             Err(ReaderError::SyntaxError(_)) | Ok(true) => {
-                let what = "something follows the end of the JSON array".to_owned();
-                Err(Break::at(position, Problem::Json(what)))
+                let what = match document {
+                    Document::Array => "something follows the end of the JSON array",
+                    Document::Response => "something follows the end of the JSON document",
+                };
+                Err(Break::at(position, Problem::Json(what.to_owned())))
             }
             Err(error) => Err(self.explain(error)),
         }
@@ -104,16 +155,14 @@ impl Json {
         self.told(JsonReader::begin_object)?;
         let mut members = Members::default();
         while self.told(JsonReader::has_next)? {
-            self.reader.reader_mut().allowance = Some(MAX_TEXT);
-            let member = self.told(|reader| reader.next_name().map(Member::of))?;
-            self.reader.reader_mut().allowance = None;
-            let text = if member.is_read() {
+            let field = self.name(|name| Field::of(name.as_bytes()))?;
+            let text = if Members::reads(field) {
                 self.text()?
             } else {
                 self.told(JsonReader::skip_value)?;
                 Text::Other
             };
-            members.put(member, text);
+            members.put(field, text);
         }
         self.told(JsonReader::end_object)?;
         Ok(Value::Object(members))

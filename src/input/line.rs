@@ -1,9 +1,10 @@
 //! Lines out of bytes, none of them kept beyond the limit.
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use memchr::memchr;
 
+use super::content::Lookalike;
 use super::entry::{Entry, MAX_TEXT};
 use super::error::{Break, Position, Problem};
 use super::open::Buffered;
@@ -36,7 +37,7 @@ impl LineReader {
     ) -> Result<Option<Entry>, Break> {
         loop {
             let position = Position::line(self.number + 1);
-            let line = self.next().map_err(|error| Break::at(position, Problem::Read(error)))?;
+            let line = self.next().map_err(|problem| Break::at(position, problem))?;
             let entry = match line {
                 None => return Ok(None),
                 Some(Line::TooLong) => Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")),
@@ -49,7 +50,7 @@ impl LineReader {
     }
 
     /// The next line; `None` at the end.
-    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    fn next(&mut self) -> Result<Option<Line<'_>>, Problem> {
         // Room for a `\r` that turns out to be part of the line's end.
         const KEPT: usize = MAX_TEXT + 1;
         self.reader.consume(std::mem::take(&mut self.lent));
@@ -57,14 +58,18 @@ impl LineReader {
         self.number += 1;
         let mut length = 0;
         loop {
-            let chunk = self.reader.fill_buf()?;
+            let chunk = self.reader.fill_buf().map_err(Problem::Read)?;
             if chunk.is_empty() {
+                // Names may hold line ends, which is what NUL bytes are for.
+                if length <= KEPT && self.joined.ends_with(&[0]) {
+                    return Err(Problem::NotKeys(Lookalike::NulSeparated));
+                }
                 return Ok((length > 0).then(|| text(&self.joined, length)));
             }
             let end = memchr(b'\n', chunk);
             if let (Some(end), 0) = (end, length) {
                 self.lent = end + 1;
-                let line = without_return(&self.reader.fill_buf()?[..end]);
+                let line = without_return(&self.reader.fill_buf().map_err(Problem::Read)?[..end]);
                 return Ok(Some(text(line, line.len())));
             }
             let taken = end.unwrap_or(chunk.len());
@@ -92,7 +97,7 @@ fn text(kept: &[u8], length: usize) -> Line<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, Read};
+    use std::io::{self, BufReader, Read};
 
     use super::super::open::Bytes;
     use super::*;

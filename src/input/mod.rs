@@ -7,9 +7,11 @@
 //!
 //! Nothing here sends, writes or asks.
 
+mod content;
 mod csv;
 mod dedupe;
 mod detect;
+mod dry_run_report;
 mod element;
 mod entry;
 mod error;
@@ -25,11 +27,11 @@ mod ndjson;
 mod open;
 mod options;
 mod records;
-mod reviewed;
 mod source;
 #[cfg(test)]
 mod tests;
 
+pub use content::Lookalike;
 pub use dedupe::{Again, Dedupe, Reread, Unmarked};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;

@@ -1,5 +1,6 @@
 //! One JSON value a line; empty lines are nothing, and a broken line is one bad record.
 
+use super::dry_run_report::Rows;
 use super::element::{Value, judge};
 use super::entry::{Entry, legible};
 use super::error::Break;
@@ -8,21 +9,23 @@ use super::open::Buffered;
 
 pub(super) struct Ndjson {
     lines: LineReader,
+    report: Rows,
 }
 
 impl Ndjson {
-    pub(super) fn new(reader: Buffered) -> Self {
-        Self { lines: LineReader::new(reader) }
+    pub(super) fn new(reader: Buffered, report: Rows) -> Self {
+        Self { lines: LineReader::new(reader), report }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
+        let report = &mut self.report;
         self.lines.find_entry(|position, text| {
             if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
             let whole = || legible(text);
             match serde_json::from_slice::<Value<'_>>(text) {
-                Ok(value) => judge(position, value, whole),
+                Ok(value) => judge(position, value, report, whole),
                 Err(error) => Ok(Some(Entry::breaking(position, whole(), "not a JSON value", explain(&error)))),
             }
         })

@@ -85,12 +85,8 @@ pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
         }
     };
     let mut text = Peeker::new(text);
-    let start = text
-        .peek_until(3, |start| !UTF8_MARK.starts_with(start) && start != [0xff] && start != [0xfe])
-        .map_err(|error| compression.problem(error))?;
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err(Problem::Utf16.into());
-    }
+    let start =
+        text.peek_until(3, |start| !UTF8_MARK.starts_with(start)).map_err(|error| compression.problem(error))?;
     if start.starts_with(UTF8_MARK) {
         text.skip(UTF8_MARK.len());
     }
@@ -107,18 +103,30 @@ fn buffered(decoder: impl Read + Send + 'static) -> Bytes {
 /// that a slow pipe is not held up.
 pub(super) struct Peeker {
     seen: Vec<u8>,
+    /// What came instead of more bytes; told to whoever has taken those that were seen.
+    failure: Option<io::Error>,
     rest: Bytes,
 }
 
 impl Peeker {
     fn new(rest: Bytes) -> Self {
-        Self { seen: Vec::new(), rest }
+        Self { seen: Vec::new(), failure: None, rest }
     }
 
-    /// The first bytes: as many as `enough` wants, at most about `most`, fewer where the source ends.
+    /// The first bytes: as many as `enough` wants, at most about `most`, fewer if the source ends or breaks.
+    ///
+    /// # Errors
+    /// If there is no byte before the source breaks.
     pub(super) fn peek_until(&mut self, most: usize, enough: impl Fn(&[u8]) -> bool) -> io::Result<&[u8]> {
-        while self.seen.len() < most && !enough(&self.seen) {
-            let chunk = self.rest.fill_buf()?;
+        while self.failure.is_none() && self.seen.len() < most && !enough(&self.seen) {
+            let chunk = match self.rest.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if self.seen.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            };
             if chunk.is_empty() {
                 break;
             }
@@ -140,7 +148,20 @@ impl Peeker {
     }
 
     fn into_reader(self) -> Bytes {
-        if self.seen.is_empty() { self.rest } else { Box::new(Cursor::new(self.seen).chain(self.rest)) }
+        match (self.seen, self.failure) {
+            (seen, None) if seen.is_empty() => self.rest,
+            (seen, None) => Box::new(Cursor::new(seen).chain(self.rest)),
+            (seen, failure) => Box::new(Cursor::new(seen).chain(BufReader::new(Failing(failure)).chain(self.rest))),
+        }
+    }
+}
+
+/// Fails once.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

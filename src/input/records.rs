@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::vec;
 
+use super::content;
 use super::csv::{Csv, CsvOptions};
 use super::detect::{self, Named};
+use super::dry_run_report::Rows;
 use super::entry::{Entry, Flawed};
 use super::error::{Break, InputError, Problem};
 use super::json::Json;
@@ -178,30 +180,33 @@ impl Reading {
             None | Some(Format::Lines) if options.are_for_csv() => Some(Format::Csv),
             by_name => by_name,
         });
-        let format = if let Some(format) = said {
-            format
-        } else {
-            let start = opened.text.peek_until(detect::LOOKED_AT, detect::is_enough);
-            let start = start.map_err(|error| opened.compression.problem(error))?;
+        let start = opened.text.peek_until(detect::LOOKED_AT, detect::is_enough);
+        let start = start.map_err(|error| opened.compression.problem(error))?;
+        let format = said.unwrap_or_else(|| {
             let (format, shown) = detect::by_content(start, delimiter);
             delimiter = delimiter.or(shown);
             format
-        };
+        });
+        if let Some(found) = content::lookalike(start, format, options.format.is_some() || options.are_for_csv()) {
+            return Err(Problem::NotKeys(found).into());
+        }
         if format != Format::Csv && options.are_for_csv() {
             return Err(Problem::CsvOption(format).into());
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
+        let report = Rows::of(source, notes == Notes::Told);
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes)),
-            Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes)),
-            Format::Json => Reader::Json(Box::new(Json::new(bytes))),
+            Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
+            Format::Json => Reader::Json(Box::new(Json::new(bytes, report))),
             Format::Csv => {
                 let options = CsvOptions {
                     column: options.column.clone(),
                     header: options.header,
                     delimiter: delimiter.unwrap_or(b','),
                     notes,
+                    report,
                 };
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// Bytes asked of the system, or of a decoder, at a time.
 pub(super) const READ_BYTES: usize = 128 * 1024;
@@ -57,6 +58,12 @@ impl Source {
             Self::File(path) => fs::metadata(path)?,
         };
         Ok(Fingerprint::of(&metadata))
+    }
+
+    /// When its content was last changed, if that is known.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        let (seconds, _) = self.fingerprint().ok()?.modified;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
     }
 
     /// The path, to see its extension.

@@ -47,7 +47,9 @@ fn the_column_of_keys_is_found_or_chosen() {
         assert_file("k.csv", format!("id,{header},x\n1,a,0\n2,b,0\n"), &[], &["a", "b"]);
     }
     assert_file("k.csv", "name,key\nx,a\ny,b\n", &[], &["a", "b"]);
-    assert_file("k.csv", "a,1\nb,2\n", &[], &["a", "b"]);
+    assert_file("k.csv", "a,1\nb,2\n", &["--no-header"], &["a", "b"]);
+    assert_file("k.csv", "id,KEY-NAME \n1,a\n", &[], &["a"]);
+    assert_file("k.csv", "id,Cache Key\n1,a\n", &["--column", "cache-key"], &["a"]);
     assert_file("k.csv", "id,Which\n1,a\n2,b\n", &["--column", "Which"], &["a", "b"]);
     assert_file("k.csv", "key,Which\nx,a\ny,b\n", &["--column", "2"], &["a", "b"]);
     assert_file("k.csv", "x,a\ny,b\n", &["--column", "2"], &["a", "b"]);
@@ -343,7 +345,7 @@ fn an_input_that_cannot_be_used_sends_nothing() {
         (&["good.csv", "--column", "3"], 2, "no column 3"),
         (&["object.json"], 2, "not a JSON array"),
         (&["good.json", "--column", "key"], 2, "--format csv"),
-        (&["utf16.txt"], 1, "UTF-16"),
+        (&["utf16.txt"], 2, "UTF-16"),
     ];
     for (args, code, told) in table {
         let lab = Lab::new();

@@ -22,6 +22,7 @@ mod grid;
 mod guards;
 mod house;
 mod http2;
+mod inputs;
 mod instant;
 mod isolated;
 mod lab;

@@ -1,9 +1,11 @@
 //! What the first row says: which column holds the keys, and whether the row is a header.
 
-use super::super::detect::{KEY_NAMES, key_name};
+use super::super::content::Lookalike;
+use super::super::detect::{self, DELIMITERS, KEY_NAMES, heading, key_name};
+use super::super::dry_run_report::{Field, Fields, is_header, is_row, is_row_by};
+use super::super::entry::legible;
 use super::super::error::Problem;
 use super::super::options::{Column, Header};
-use super::super::reviewed::REPORT_HEADER;
 use super::row::Row;
 
 /// How the rows are to be read.
@@ -11,8 +13,12 @@ use super::row::Row;
 pub(super) struct Layout {
     /// The column of the key, from 0.
     pub(super) key: usize,
-    /// The column of the status, if this is a report.
+    /// The column whose words may show that this is a report.
     pub(super) status: Option<usize>,
+    /// The column that says how old a report is.
+    pub(super) finished_at: Option<usize>,
+    /// Whether the key is another column than the one headed so, which no report allows.
+    pub(super) is_other_column: bool,
     /// How many fields a row has.
     pub(super) fields: usize,
 }
@@ -23,44 +29,108 @@ pub(super) enum FirstRow {
     Data,
 }
 
-pub(super) fn arrange(row: &Row, column: Option<&Column>, header: Header) -> Result<(Layout, FirstRow), Problem> {
-    let layout = |key| Layout { key, status: None, fields: row.fields };
-    // A row that could be read in two ways is nothing to find a name in.
-    let names = if row.flaw.is_none() && header == Header::Auto { row.cells() } else { Vec::new() };
-    let first = if names.iter().any(|name| key_name(name).is_some()) { FirstRow::Header } else { FirstRow::Data };
-    match column {
-        None if names.iter().copied().eq(REPORT_HEADER.map(str::as_bytes)) => {
-            let report = Layout { key: 1, status: Some(2), fields: row.fields };
-            Ok((report, FirstRow::Header))
+pub(super) fn arrange(
+    row: &Row,
+    column: Option<&Column>,
+    header: Header,
+    delimiter: u8,
+) -> Result<(Layout, FirstRow), Problem> {
+    let cells = row.cells();
+    let plain = |key| Layout { key, status: None, finished_at: None, is_other_column: false, fields: row.fields };
+    if let Some(Column::Number(number)) = column
+        && number.get() > row.fields
+    {
+        return Err(Problem::NoSuchColumn { wanted: number.get(), columns: row.fields });
+    }
+    let numbered = match column {
+        Some(Column::Number(number)) => Some(number.get() - 1),
+        _ => None,
+    };
+    if header == Header::None {
+        if is_row(&cells) || is_header(&cells) || is_row_otherwise(&cells, delimiter) {
+            return Err(Problem::NotKeys(Lookalike::HeaderlessReport));
         }
-        None => {
-            for wanted in KEY_NAMES {
-                if let Some(index) = only(names.iter().map(|name| key_name(name)), &Some(wanted))
-                    .map_err(|()| Problem::AmbiguousColumn(wanted.to_owned()))?
-                {
-                    return Ok((layout(index), first));
-                }
-            }
-            Ok((layout(0), FirstRow::Data))
-        }
-        Some(Column::Number(number)) if number.get() > row.fields => {
-            Err(Problem::NoSuchColumn { wanted: number.get(), columns: row.fields })
-        }
-        Some(Column::Number(number)) => Ok((layout(number.get() - 1), first)),
-        Some(Column::Name(wanted)) => {
-            if let Some(flaw) = &row.flaw {
-                return Err(Problem::UnfitHeader { wanted: wanted.clone(), flaw: flaw.to_string() });
-            }
-            let found = only(names.iter().copied(), &wanted.as_bytes());
-            match found.map_err(|()| Problem::AmbiguousColumn(wanted.clone()))? {
-                Some(index) => Ok((layout(index), FirstRow::Header)),
-                None => Err(Problem::MissingColumn {
-                    wanted: wanted.clone(),
-                    headed: names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-                }),
-            }
+        return Ok((plain(numbered.unwrap_or(0)), FirstRow::Data));
+    }
+    if let Some(flaw) = &row.flaw {
+        return Err(Problem::MalformedHeader { flaw: flaw.to_string(), headed: headed(&cells) });
+    }
+    let fields: Vec<Field> = cells.iter().map(|cell| Field::of(cell)).collect();
+    let mut all = Fields::default();
+    for field in &fields {
+        all.add(*field);
+    }
+    if all.lost_status() {
+        return Err(Problem::ReportWithoutStatus);
+    }
+    let own = || key_column(&cells);
+    let key = match column {
+        None => own()?,
+        Some(Column::Number(_)) if all.has_named_key => numbered,
+        Some(Column::Number(_)) => None,
+        Some(Column::Name(wanted)) => Some(named(&cells, wanted)?),
+    };
+    let Some(key) = key else {
+        let key = data(&cells, numbered, delimiter)?;
+        return Ok((plain(key), FirstRow::Data));
+    };
+    let mut layout = plain(key);
+    if all.decide() {
+        let several = |()| Problem::AmbiguousColumn("status".to_owned());
+        layout.status = only(fields.iter().copied(), &Field::Status).map_err(several)?;
+        layout.finished_at = fields.iter().position(|field| *field == Field::FinishedAt);
+        layout.is_other_column = own()?.is_some_and(|own| own != key);
+    }
+    Ok((layout, FirstRow::Header))
+}
+
+/// The column of keys by its heading.
+fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, Problem> {
+    for wanted in KEY_NAMES {
+        let found = only(cells.iter().map(|cell| key_name(cell)), &Some(wanted));
+        if let Some(index) = found.map_err(|()| Problem::AmbiguousColumn(wanted.to_owned()))? {
+            return Ok(Some(index));
         }
     }
+    Ok(None)
+}
+
+/// The column that is headed `wanted`: exactly, or else as headings are compared.
+fn named(cells: &[&[u8]], wanted: &str) -> Result<usize, Problem> {
+    let several = |()| Problem::AmbiguousColumn(wanted.to_owned());
+    let exact = only(cells.iter().copied(), &wanted.as_bytes()).map_err(several)?;
+    let found = match exact {
+        Some(index) => Some(index),
+        None => only(cells.iter().map(|cell| heading(cell)), &heading(wanted.as_bytes())).map_err(several)?,
+    };
+    found.ok_or_else(|| Problem::MissingColumn { wanted: wanted.to_owned(), headed: headed(cells) })
+}
+
+/// The column of keys if the first row is data, which has to be beyond doubt.
+fn data(cells: &[&[u8]], numbered: Option<usize>, delimiter: u8) -> Result<usize, Problem> {
+    if is_row(cells) || is_row_otherwise(cells, delimiter) {
+        return Err(Problem::NotKeys(Lookalike::HeaderlessReport));
+    }
+    let ([cell], others) = (cells, || DELIMITERS.into_iter().filter(|other| *other != delimiter)) else {
+        return numbered.ok_or_else(|| Problem::NoKeyColumn { headed: headed(cells) });
+    };
+    if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', other] = cell {
+        return Err(Problem::DelimiterLine(*other));
+    }
+    let is_split = |other: &u8| {
+        let parts: Vec<&[u8]> = detect::cells(cell, *other).collect();
+        parts.iter().any(|part| key_name(part).is_some()) || is_header(&parts)
+    };
+    others().find(is_split).map_or(Ok(0), |other| Err(Problem::OtherDelimiter(other)))
+}
+
+/// Whether a cell is a row of a report for which the delimiter is wrong.
+fn is_row_otherwise(cells: &[&[u8]], delimiter: u8) -> bool {
+    cells.iter().any(|cell| is_row_by(cell, DELIMITERS.into_iter().filter(|other| *other != delimiter)))
+}
+
+fn headed(cells: &[&[u8]]) -> Vec<String> {
+    cells.iter().map(|cell| legible(cell)).collect()
 }
 
 /// Where `wanted` stands; an error if it stands in several places.

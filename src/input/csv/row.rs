@@ -85,18 +85,19 @@ impl fmt::Display for Flaw {
 #[derive(Clone, Copy)]
 pub(super) enum Keep {
     Every,
-    Two(usize, usize),
+    Some([usize; 3]),
 }
 
 impl Keep {
     pub(super) fn of(layout: Layout) -> Self {
-        Self::Two(layout.key, layout.status.unwrap_or(layout.key))
+        let Layout { key, status, finished_at, .. } = layout;
+        Self::Some([key, status.unwrap_or(key), finished_at.unwrap_or(key)])
     }
 
     fn wants(self, column: usize) -> bool {
         match self {
             Self::Every => true,
-            Self::Two(one, other) => column == one || column == other,
+            Self::Some(columns) => columns.contains(&column),
         }
     }
 }

@@ -24,7 +24,7 @@ fn usage(input: &str, options: &InputOptions) -> InputError {
 
 #[test]
 fn the_first_row_is_a_header_only_if_it_says_so() {
-    let table: [(&str, InputOptions, &[&str]); 14] = [
+    let table: [(&str, InputOptions, &[&str]); 22] = [
         ("key\na\n", InputOptions::default(), &["a"]),
         ("KEY\na\n", InputOptions::default(), &["a"]),
         ("a\nb\n", InputOptions::default(), &["a", "b"]),
@@ -39,6 +39,14 @@ fn the_first_row_is_a_header_only_if_it_says_so() {
         ("id,tag\n1,a\n", column("2"), &["tag", "a"]),
         ("id,key\n1,a\n", column("1"), &["1"]),
         ("\u{feff}\"tag\"\na\n", column("tag"), &["a"]),
+        ("id, Key Name \n1,a\n", InputOptions::default(), &["a"]),
+        ("id,KEY-NAME\n1,a\n", InputOptions::default(), &["a"]),
+        ("id,\"\tkey\u{a0}\"\n1,a\n", InputOptions::default(), &["a"]),
+        ("id,Cache Key\n1,a\n", column("cache_key"), &["a"]),
+        ("id,ÉTÉ-1\n1,a\n", column(" été 1"), &["a"]),
+        ("Id,ID\n1,a\n", column("ID"), &["a"]),
+        ("id,Tag\n1,a\n", column("tag"), &["a"]),
+        ("my key\na\n", InputOptions::default(), &["my key", "a"]),
     ];
     for (input, options, expected) in table {
         let (records, error) = read("k.csv", input, &options);
@@ -51,7 +59,8 @@ fn the_first_row_is_a_header_only_if_it_says_so() {
 fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let error = usage("id,\"a\nb\"\n1,2\n", &column("tag"));
     assert_eq!(error.to_string(), r#"k.csv line 1: no column is headed "tag"; there are: "id", "a\nb""#);
-    assert!(usage("Tag\n1\n", &column("tag")).to_string().contains("there are: \"Tag\""));
+    assert!(usage("Tags\n1\n", &column("tag")).to_string().contains("there are: \"Tags\""));
+    assert!(usage("Tag,TAG\n1,2\n", &column("tag")).to_string().contains("several columns"));
     let error = usage("\n\nid,tag\n1,2\n", &column("3"));
     assert_eq!(error.to_string(), "k.csv line 3: there is no column 3: the first row has 2");
     let both = InputOptions { header: super::Header::None, ..column("tag") };
@@ -158,11 +167,56 @@ fn lines_are_counted_through_blank_lines_and_quotes() {
 }
 
 #[test]
+fn several_columns_of_which_none_is_headed_as_keys_are_no_guess() {
+    for (input, headed) in [
+        ("id,kv_key\n1,a\n", r#"2 columns ("id", "kv_key")"#),
+        ("id,keys\n1,a\n", r#"2 columns ("id", "keys")"#),
+        ("a,1\nb,2\n", r#"2 columns ("a", "1")"#),
+        ("a,\nb,\n", r#"2 columns ("a", "")"#),
+        ("sep=,\nkey,x\n", r#"2 columns ("sep=", "")"#),
+    ] {
+        let error = usage(input, &InputOptions::default()).to_string();
+        assert!(error.contains(headed) && error.contains("none named key, key_name or name"), "{error}");
+        for flag in ["--column", "--no-header", "--delimiter"] {
+            assert!(error.contains(flag), "{error}");
+        }
+    }
+    for (input, delimiter) in [
+        ("Key;Owner\na;b\n", "--delimiter ';'"),
+        ("id;\"key\"\n1;a\n", "--delimiter ';'"),
+        ("id\tKEY NAME\n1\ta\n", "--delimiter tab"),
+        ("id | name\n1 | a\n", "--delimiter '|'"),
+        ("sep=;\nid;key\n1;a\n", "--delimiter ';'"),
+    ] {
+        for options in [InputOptions::default(), column("1")] {
+            let error = usage(input, &options).to_string();
+            assert!(error.contains(delimiter), "{error}");
+        }
+    }
+    let semicolon = InputOptions { delimiter: Some(b';'), ..InputOptions::default() };
+    assert!(usage("id,key\n1,a\n", &semicolon).to_string().contains("--delimiter ','"));
+    assert_eq!(read_whole("k.csv", "a;b\nc\n"), ["a;b", "c"], "names of keys");
+}
+
+#[test]
+fn a_malformed_header_is_no_guess() {
+    for input in ["id,\"key\"x\n1,a\n", "id,key\rx\n1,a\n", "\"id\"x\na\n", "\"id\" ,key\n1,a\n"] {
+        for options in [InputOptions::default(), column("key"), column("1")] {
+            let error = usage(input, &options).to_string();
+            assert!(
+                error.contains("the first row cannot be the header") && error.contains("its columns: \"id"),
+                "{error}"
+            );
+            assert!(error.contains("--no-header") && error.contains("--delimiter"), "{error}");
+        }
+        assert_eq!(read("k.csv", input, &no_header()).0.len(), 2, "it is a bad record then");
+    }
+}
+
+#[test]
 fn old_line_ends_are_no_header_that_eats_the_keys() {
     for input in ["key\ra\rb\r", "key,x\ra,1\rb,2\r"] {
-        let records = read_whole("k.csv", input);
-        assert_eq!(records.len(), 1);
-        assert!(records[0].contains("carriage return"), "{records:?}");
+        assert!(usage(input, &InputOptions::default()).to_string().contains("lines end in CR alone"));
     }
 }
 
@@ -213,12 +267,59 @@ fn a_dry_run_report_gives_its_planned_rows() {
 }
 
 #[test]
-fn a_column_turns_the_report_into_a_plain_csv() {
-    let rows = report(&[(1, "a", "failed"), (2, "b", "deleted")]);
-    assert_eq!(read("plan.csv", &rows, &column("key")).0, ["a", "b"]);
-    assert_eq!(read("plan.csv", &rows, &column("2")).0, ["a", "b"]);
-    let like = rows.replace("finished_at", "finished");
-    assert_eq!(read_whole("plan.csv", like), ["a", "b"]);
+fn no_option_makes_a_list_of_keys_out_of_a_report() {
+    let ran = report(&[(1, "a", "failed"), (2, "b", "deleted")]);
+    let plan = report(&[(1, "a", "planned"), (2, "b", "invalid")]);
+    for options in [column("key"), column("2"), column(" Key")] {
+        assert!(usage(&ran, &options).to_string().contains("this is the report of a job"));
+        assert_eq!(read("plan.csv", &plan, &options).0, ["a"]);
+    }
+    for options in [column("record"), column("1"), column("error")] {
+        assert!(usage(&plan, &options).to_string().contains("another column than its key"));
+    }
+    let other = InputOptions { delimiter: Some(b';'), ..InputOptions::default() };
+    assert!(usage(&plan, &other).to_string().contains("--delimiter ','"));
+    let like = ran.replace("finished_at", "finished");
+    assert!(usage(&like, &InputOptions::default()).to_string().contains("this is the report of a job"));
+    let renamed = plan.replace(",key,", ",cache key,");
+    assert_eq!(read("plan.csv", &renamed, &column("cache key")).0, ["a"]);
+}
+
+#[test]
+fn a_report_that_lost_its_header_or_its_status_is_no_list_of_keys() {
+    let plan = report(&[(7, "a", "planned"), (8, "b", "planned")]);
+    let headerless = plan.strip_prefix(REPORT).unwrap();
+    let shorter: String =
+        headerless.lines().map(|row| row.split(',').skip(1).take(2).collect::<Vec<_>>().join(",") + "\n").collect();
+    for rows in [headerless, &headerless.replace(',', ";"), &headerless.replace(',', "\t"), &shorter, &plan] {
+        for options in [no_header(), InputOptions { column: Some("1".parse().unwrap()), ..no_header() }] {
+            let error = usage(rows, &options).to_string();
+            assert!(error.contains("rows of a kvsweep report without its header"), "{error}");
+        }
+    }
+    for rows in [headerless, &headerless.replace(',', ";"), &shorter] {
+        usage(rows, &InputOptions::default());
+        assert!(usage(rows, &column("1")).to_string().contains("without its header"));
+    }
+    for input in
+        ["record,key\n1,a\n", "key,finished_at\na,\n", "Key;HTTP Status\na;\n", "record,kv,elapsed_ms\n1,a,0\n"]
+    {
+        let delimiter = if input.contains(';') { b';' } else { b',' };
+        for column in [None, Some("1".parse().unwrap())] {
+            let options = InputOptions { column, delimiter: Some(delimiter), ..InputOptions::default() };
+            assert!(usage(input, &options).to_string().contains("report without its status"), "{input}");
+        }
+    }
+}
+
+#[test]
+fn a_status_of_others_is_no_status_of_ours() {
+    assert_eq!(read_whole("k.csv", "key,status\na,active\nb,\n"), ["a", "b"]);
+    assert_eq!(read("k.csv", "url,status\nx,failed\n", &column("url")).0, ["x"]);
+    for (input, before) in [("key,status\na,active\nb,failed\n", 1), ("key,status\na,planned\nb,active\n", 1)] {
+        let (records, error) = read_broken("k.csv", input);
+        assert!(records.len() == before && error.is_usage(), "{error}");
+    }
 }
 
 #[test]
@@ -236,11 +337,11 @@ fn a_row_is_read_in_constant_memory() {
     let mut row = Row::default();
     assert!(reader.read(&mut row, Keep::Every).unwrap());
     assert_eq!(row.cells(), [b"a", b"b"]);
-    assert!(reader.read(&mut row, Keep::Two(0, 1)).unwrap());
+    assert!(reader.read(&mut row, Keep::Some([0, 0, 1])).unwrap());
     assert_eq!((row.fields, row.flaw), (1_000_002, Some(Flaw::TooLong { column: 1 })));
     assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
     assert!(row.memory() < 300_000, "{}", row.memory());
-    assert!(reader.read(&mut row, Keep::Two(0, 0)).unwrap());
+    assert!(reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
     assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
-    assert!(!reader.read(&mut row, Keep::Two(0, 0)).unwrap());
+    assert!(!reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
 }

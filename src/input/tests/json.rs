@@ -28,7 +28,7 @@ fn one_bad_element_is_one_bad_record() {
         ("null", "neither a string nor an object"),
         ("[\"x\", {}]", "neither a string nor an object"),
         ("{}", "the object has no member `key`, `key_name` or `name`"),
-        (r#"{"Key": "x"}"#, "the object has no member `key`, `key_name` or `name`"),
+        (r#"{"keys": "x"}"#, "the object has no member `key`, `key_name` or `name`"),
         (r#"{"key": 1, "name": "x"}"#, "the member `key` is not a string"),
         (r#"{"key": {"key": "x"}}"#, "the member `key` is not a string"),
         (r#"{"name": null}"#, "the member `name` is not a string"),
@@ -102,12 +102,17 @@ fn a_broken_array_is_a_break_with_its_place() {
 
 #[test]
 fn another_document_than_an_array_is_a_wrong_format() {
-    for (input, found) in
-        [("{\"result\": []}", "an object"), ("\"a\"", "a string"), ("1", "a number"), ("null", "a literal")]
-    {
+    for (input, found) in [
+        ("{\"results\": []}", "an object without a `result`"),
+        ("{\"success\":false,\"result\":null}", "an object whose `result` is no array"),
+        ("\"a\"", "a string"),
+        ("1", "a number"),
+        ("null", "a literal"),
+    ] {
         let (records, error) = read_broken("k.json", input);
         assert!(records.is_empty() && error.is_usage());
-        let text = format!("k.json line 1 column 1: the document is not a JSON array but {found}; for one JSON value");
+        let text =
+            format!("k.json line 1 column 1: the document is not a JSON array but {found}\nhint: for one JSON value");
         assert!(error.to_string().starts_with(&text), "{error}");
     }
 }
@@ -134,9 +139,56 @@ fn a_dry_run_report_gives_its_planned_rows() {
             "{error}"
         );
     }
-    // Not rows of a report: a member is missing, or the status is no word.
-    let others = [r#"{"key":"a","status":"failed"}"#, r#"{"record":1,"key":"b","status":1}"#];
-    assert_eq!(read_whole("k.ndjson", others.join("\n")), ["a", "b"]);
+    for (rows, expected) in [
+        (r#"{"status":"planned","Key":"a","note":1}"#, Ok(vec!["a"])),
+        (r#"{"KEY_NAME":"a","Status":" invalid "}"#, Ok(vec![])),
+        (r#"{"key":"a","status":"active"}"#, Ok(vec!["a"])),
+        (r#"{"key":"a","status":1}"#, Ok(vec!["a"])),
+        (r#"{"key":"a","status":"failed"}"#, Err("this is the report of a job that ran")),
+        (r#"{"record":1,"key":"a"}"#, Err("without its status")),
+        (r#"{"key":"a","Finished-At":"2026-11-02T03:00:00.000Z"}"#, Err("without its status")),
+        ("\"a\"\n{\"key\":\"b\",\"status\":\"planned\"}", Err("some rows have a status")),
+        ("{\"key\":\"b\",\"status\":\"planned\"}\n\"a\"", Err("some rows have a status")),
+        ("{\"key\":\"b\",\"status\":\"planned\"}\n{\"key\":\"a\"}", Err("some rows have a status")),
+        ("{\"key\":\"a\",\"status\":\"planned\",\"status\":\"invalid\"}", Ok(vec!["!"])),
+    ] {
+        let array = format!("[{}]", rows.replace('\n', ","));
+        for (name, input) in [("k.ndjson", rows), ("k.json", &array)] {
+            let (records, error) = read(name, input, &InputOptions::default());
+            match expected {
+                Ok(ref keys) => {
+                    assert!(error.is_none(), "{input}: {error:?}");
+                    assert!(records.iter().map(|record| &record[..1]).eq(keys.iter().copied()), "{input}: {records:?}");
+                }
+                Err(text) => {
+                    let error = error.expect(input);
+                    assert!(error.is_usage() && error.to_string().contains(text), "{input}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_response_of_the_api_is_read_through_its_result() {
+    let pretty = "{\n  \"success\": true,\n  \"errors\": [{\"key\": \"x\"}],\n  \"result\": [\n    {\"name\": \"a\"},\n    \"b\"\n  ],\n  \
+                  \"result_info\": {\"cursor\": \"\"}\n}\n";
+    let compact = r#"{"result":[{"name":"a"},{"name":"b"}],"success":true,"errors":[],"messages":[]}"#;
+    for name in ["k.json", "k"] {
+        assert_eq!(read_whole(name, pretty), ["a", "b"]);
+        assert_eq!(read_whole(name, compact), ["a", "b"]);
+    }
+    let long: Vec<String> = (0..2000).map(|number| format!("{{\"name\":\"key {number}\"}}")).collect();
+    assert_eq!(read_whole("k", format!("{{\"success\":true,\"result\":[{}]}}", long.join(","))).len(), 2000);
+    for (broken, why) in [
+        (r#"{"result":["a"]"#, "the JSON ends before"),
+        (r#"{"result":["a"],"result":["b"]}"#, "`result` is there twice"),
+        (r#"{"result":["a"]} x"#, "something follows the end of the JSON document"),
+    ] {
+        let (records, error) = read_broken("k.json", broken);
+        assert_eq!(records, ["a"]);
+        assert!(error.to_string().contains(why) && !error.is_usage(), "{error}");
+    }
 }
 
 /// Reads a JSON document of `head`, millions of bytes, and `tail`.

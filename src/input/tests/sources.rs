@@ -180,7 +180,7 @@ fn duplicates_are_marked_over_all_sources() {
     let once_more = records.clone();
     let again = Again {
         records: Box::new(move || Box::new(once_more())),
-        changed: InputError::new("the test".to_owned(), 0, Problem::Utf16.into()),
+        changed: InputError::new("the test".to_owned(), 0, Problem::UnclosedQuote.into()),
         meter: Meter::default(),
     };
     for again in [Some(again), None] {

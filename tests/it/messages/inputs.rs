@@ -17,7 +17,13 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     std::fs::create_dir(lab.path("folder")).expect("a folder");
     told.hear("cannot be read", &lab, delete(&["folder"]));
     lab.write("utf16.csv", b"\xff\xfek\0e\0y\0\n\0a\0\n\0");
-    told.hear("the text is UTF-16", &lab, delete(&["utf16.csv"]));
+    told.hear("not a list of keys", &lab, delete(&["utf16.csv"]));
+    lab.write("unnamed.csv", "id,kv_key\n1,a\n");
+    told.hear("none named key, key_name or name", &lab, delete(&["unnamed.csv"]));
+    lab.write("semicolons.csv", "Key;Owner\na;b\n");
+    told.hear("it is a header", &lab, delete(&["semicolons.csv"]));
+    lab.write("stray.csv", "id,\"key\"s\n1,a\n");
+    told.hear("cannot be the header", &lab, delete(&["stray.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
     told.hear("is never closed", &lab, delete(&["unclosed.csv"]));
     lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
@@ -37,6 +43,12 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
 
     lab.delete(["lines.txt", "--report", "done.csv"]).run().code(0);
     told.hear("this is the report of a job that ran", &lab, delete(&["done.csv"]));
+    lab.write("cut.csv", "record,key\n1,a\n");
+    told.hear("without its status", &lab, delete(&["cut.csv"]));
+    lab.write("mixed.ndjson", "{\"key\":\"a\",\"status\":\"planned\"}\n\"b\"\n");
+    told.hear("some rows have a status", &lab, delete(&["mixed.ndjson"]));
+    lab.write("plan.csv", "key,note,Status\na,good,planned\n");
+    told.hear("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
     told.hear("a report is what kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
     told.hear("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
     told.assert("inputs");
