@@ -1,4 +1,8 @@
 //! Which account and namespace are meant, and who asks.
+//!
+//! What is missing or cannot be used is collected, so that one run names all of it: [`Problems`].
+
+use std::fmt;
 
 use crate::api::{BaseUrl, Credentials};
 use crate::command::{Access, Connection, Error, NamespaceRef};
@@ -8,19 +12,79 @@ use crate::wrangler::{self, Bound, nearest};
 
 use super::connection::{AccountArgs, ConnectionArgs};
 
-pub(super) const NO_ACCOUNT: &str = "which account? give --account-id or CLOUDFLARE_ACCOUNT_ID";
+/// Everything that is missing or cannot be used, and what to do about it.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    problems: Vec<String>,
+    hints: Vec<String>,
+}
 
-/// The namespace that is meant, and the way to it; `hint` is said where something is missing.
-pub(super) fn connection(args: ConnectionArgs, hint: &str) -> Result<Connection<NamespaceRef>, Error> {
-    let missing = |what: &str| Error::Usage(format!("{what}{hint}"));
-    let (named, namespace) = namespace(&args)?;
-    let account = args.account.account_id.clone().or(named);
-    let account = account.ok_or_else(|| missing(NO_ACCOUNT))?;
-    let namespace = namespace.ok_or_else(|| {
-        missing("which namespace? give --namespace-id, CLOUDFLARE_KV_NAMESPACE_ID, --namespace or --binding")
-    })?;
-    let Access { base_url, credentials, ca_file } = access(args.account, hint)?;
-    Ok(Connection { base_url, credentials, account, namespace, ca_file })
+impl Problems {
+    /// Adds a setting that was not given, and how to give it.
+    pub(super) fn missing(&mut self, what: &str, hint: &str) {
+        self.problems.push(what.to_owned());
+        self.hints.push(hint.to_owned());
+    }
+
+    /// The value, or `None` and one problem more.
+    pub(super) fn take<T>(&mut self, result: Result<T, impl fmt::Display>) -> Option<T> {
+        result.map_err(|error| self.problems.push(error.to_string())).ok()
+    }
+
+    /// Adds what helps against any missing setting.
+    pub(super) fn hint(&mut self, hint: &str) {
+        if !self.hints.is_empty() && !hint.is_empty() {
+            self.hints.push(hint.to_owned());
+        }
+    }
+
+    /// The account, or `None` and one problem more.
+    pub(super) fn account(&mut self, account: Option<AccountId>) -> Option<AccountId> {
+        if account.is_none() {
+            self.missing("no account", "pass --account-id ID, or set CLOUDFLARE_ACCOUNT_ID");
+        }
+        account
+    }
+
+    /// One error for all of them, if there are any.
+    pub(super) fn check(self) -> Result<(), Error> {
+        if self.problems.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
+    }
+
+    /// The problems alone, on one line.
+    pub(super) fn line(&self) -> Option<String> {
+        (!self.problems.is_empty()).then(|| self.problems.join("; "))
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("; "))?;
+        self.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+/// The namespace that is meant, and the way to it.
+pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Option<Connection<NamespaceRef>> {
+    let access = access(args.account.clone(), problems);
+    let (named, namespace) = problems.take(namespace(&args))?;
+    let account = problems.account(args.account.account_id.or(named));
+    if namespace.is_none() {
+        problems.missing(
+            "no namespace",
+            "pass --namespace-id ID, --namespace TITLE or --binding NAME, or set CLOUDFLARE_KV_NAMESPACE_ID",
+        );
+    }
+    let Access { base_url, credentials, ca_file } = access?;
+    Some(Connection { base_url, credentials, account: account?, namespace: namespace?, ca_file })
+}
+
+/// The account that is meant, and the way to it.
+pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Access, AccountId)> {
+    let account = args.account_id.clone();
+    let access = access(args, problems);
+    let account = problems.account(account);
+    Some((access?, account?))
 }
 
 /// The namespace as it was named, and the account that a wrangler file names with it.
@@ -34,24 +98,27 @@ pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Opt
 }
 
 /// Where the API is, and who asks.
-pub(super) fn access(args: AccountArgs, hint: &str) -> Result<Access, Error> {
-    let base_url: BaseUrl =
-        args.base_url.parse().map_err(|error| Error::Usage(format!("--base-url {:?}: {error}", args.base_url)))?;
+pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Access> {
+    let base_url = args.base_url.parse::<BaseUrl>().map_err(|error| format!("--base-url {:?}: {error}", args.base_url));
+    let base_url = problems.take(base_url);
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN")) {
-        (Some(path), _) => Credentials::token_from_file(&path)?,
-        (None, Some(token)) => Credentials::token(&token)?,
-        (None, None) => match (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY")) {
-            (Some(email), Some(key)) => Credentials::global_key(&email, &key)?,
-            _ => {
-                return Err(Error::Usage(format!(
-                    "no credentials: set CLOUDFLARE_API_TOKEN (an API token with Workers KV Storage: Edit), or give \
-                     --api-token-file{hint}"
-                )));
-            }
-        },
+    let key = (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY"));
+    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN"), key) {
+        (Some(path), ..) => problems.take(Credentials::token_from_file(&path)),
+        (None, Some(token), _) => problems.take(Credentials::token(&token)),
+        (None, None, (Some(email), Some(key))) => problems.take(Credentials::global_key(&email, &key)),
+        (None, None, (email, key)) => {
+            let what = match (email, key) {
+                (Some(_), None) => "no API token (CLOUDFLARE_EMAIL is set, CLOUDFLARE_API_KEY is not)",
+                (None, Some(_)) => "no API token (CLOUDFLARE_API_KEY is set, CLOUDFLARE_EMAIL is not)",
+                _ => "no API token",
+            };
+            let hint = "set CLOUDFLARE_API_TOKEN, or pass --api-token-file PATH (permission: Workers KV Storage: Edit)";
+            problems.missing(what, hint);
+            None
+        }
     };
-    Ok(Access { base_url, credentials, ca_file: args.cacert })
+    Some(Access { base_url: base_url?, credentials: credentials?, ca_file: args.cacert })
 }
 
 /// What the nearest wrangler file says of a binding.

@@ -97,6 +97,12 @@ pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), Contradiction> {
 }
 
 impl DeleteArgs {
+    /// Whether requests are sent: an account, a namespace and credentials are needed.
+    pub(super) fn needs_connection(&self) -> bool {
+        let SafetyArgs { dry_run, sandbox, check, .. } = self.safety;
+        self.namespace.is_given() || (!sandbox && (check || !dry_run))
+    }
+
     /// Finds the contradictions that clap alone cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
         self.connection.settle(matches)?;

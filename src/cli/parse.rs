@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::delete::Contradiction;
-use super::{Cli, Command, man, profile};
+use super::{Cli, Command, man, profile, resolve};
 use crate::clock::wall_now;
 use crate::profile::{ProfileError, Surroundings};
 
@@ -69,7 +69,7 @@ pub(super) fn parse_with(
         command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let mut used = None;
     if let Some((changed, by)) =
-        profile::apply(&unbuilt, &matches, surroundings, wall_now()).map_err(|error| unusable(&error))?
+        profile::apply(&unbuilt, &matches, surroundings, wall_now()).map_err(|error| unusable(&error, &matches))?
     {
         command = changed;
         matches = command.try_get_matches_from_mut(args)?;
@@ -109,8 +109,11 @@ pub(super) fn parse_with(
 }
 
 /// No usage is shown: it would not say more about a file.
-fn unusable(error: &ProfileError) -> clap::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n"))
+fn unusable(error: &ProfileError, matches: &clap::ArgMatches) -> clap::Error {
+    // The next run should not end at the next missing setting.
+    let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| resolve::missing(cli.command));
+    let missing = missing.map(|missing| format!("    without the profile: {missing}\n"));
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n{}", missing.unwrap_or_default()))
 }
 
 /// Adds to an error about a value where it came from, when that was the environment: at 3 a.m. nobody finds a flag

@@ -152,9 +152,8 @@ pub(super) fn apply(
     let Some((file, wanted)) = wanted(given) else { return Ok(None) };
     let Some(profile) = choose(&file, &wanted, surroundings)? else { return Ok(None) };
     let Some(flags) = command.find_subcommand("delete") else { return Ok(None) };
-    for entry in &profile.entries {
-        check(flags, entry, &entry.values(now, &profile.name))?;
-    }
+    let wrong = profile.entries.iter().map(|entry| check(flags, entry, &entry.values(now, &profile.name)));
+    ProfileError::all(wrong.filter_map(Result::err))?;
     let named = path.iter().try_fold(command, |command, name| command.find_subcommand(name)).unwrap_or(command);
     let mut used = Used {
         keeping: keeping(&profile, now),

@@ -22,7 +22,7 @@ use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
 
-use super::access::{NO_ACCOUNT, access, connection, namespace};
+use super::access::{self, Problems, connection};
 use super::config;
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
@@ -108,34 +108,34 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
 fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
-    let hint = match (listed, args.safety.check) {
+    let mut problems = Problems::default();
+    let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
+    problems.hint(match (listed, args.safety.check) {
         (true, _) => "",
-        (false, true) => "; --sandbox, and --dry-run without --check, need neither ids nor credentials",
-        (false, false) => "; --dry-run and --sandbox need neither ids nor credentials",
-    };
-    let mode = match (args.safety.dry_run, args.safety.sandbox) {
-        (true, _) if args.safety.check => Mode::Check(connection(args.connection.clone(), hint)?),
-        (true, _) => Mode::DryRun,
-        (false, true) => Mode::Rehearsal,
-        (false, false) => Mode::Real(connection(args.connection.clone(), hint)?),
+        (false, true) => "--sandbox, and --dry-run without --check, need none of these",
+        (false, false) => "--dry-run and --sandbox need none of these",
+    });
+    let sources = if listed { Vec::new() } else { sources(args.inputs, &mut problems) };
+    problems.check()?;
+    let wanted_connection = connection.clone();
+    let mode = match connection {
+        _ if args.safety.sandbox => Mode::Rehearsal,
+        Some(connection) if !args.safety.dry_run => Mode::Real(connection),
+        Some(connection) if args.safety.check => Mode::Check(connection),
+        _ => Mode::DryRun,
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
     let filter = keeping(filter, used, args.safety.allow_protected)?;
     let shard = scheduler::shard(args.schedule.shard)?;
-    let keys = if listed {
-        let connection = match &mode {
-            Mode::Real(connection) | Mode::Check(connection) => connection.clone(),
-            Mode::DryRun | Mode::Rehearsal => connection(args.connection, hint)?,
-        };
-        Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) }))
-    } else {
-        Keys::Inputs(Inputs {
-            sources: sources(args.inputs)?,
+    let keys = match wanted_connection.filter(|_| listed) {
+        Some(connection) => Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) })),
+        None => Keys::Inputs(Inputs {
+            sources,
             dedupe: !args.input.no_dedupe,
             options: input_options(args.input),
             filter,
             shard,
-        })
+        }),
     };
     let keys_per_request = args.pace.keys_per_request();
     Ok(Job {
@@ -238,7 +238,7 @@ fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
     let format = args.format();
     let progress = args.output.progress_mode();
     Ok(ListJob {
-        connection: connection(args.connection, "")?,
+        connection: required(|problems| connection(args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
             names: filter(args.protect.clone(), None, args.only.clone())?,
@@ -274,7 +274,12 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
         connection: if args.dry_run {
             None
         } else {
-            Some(connection(args.connection, "; --dry-run needs neither ids nor credentials")?)
+            let connection = required(|problems| {
+                let connection = connection(args.connection, problems);
+                problems.hint("--dry-run needs none of these");
+                connection
+            });
+            Some(connection?)
         },
         overwrite_values: args.overwrite_values,
         profile: used.map(note),
@@ -308,22 +313,41 @@ fn existing(overwrite: bool, resume: bool) -> Existing {
     }
 }
 
-fn sources(inputs: Vec<InputArg>) -> Result<Vec<Source>, Error> {
+fn sources(inputs: Vec<InputArg>, problems: &mut Problems) -> Vec<Source> {
     if inputs.is_empty() {
         if std::io::stdin().is_terminal() {
-            return Err(Error::Usage(
-                "no INPUT: name a file of keys, or send keys to stdin (- reads them from this terminal)".to_owned(),
-            ));
+            problems
+                .missing("no INPUT", "name a file of keys, or send keys to stdin (- reads them from this terminal)");
         }
-        return Ok(vec![Source::Stdin]);
+        return vec![Source::Stdin];
     }
-    Ok(inputs
-        .into_iter()
-        .map(|input| match input {
-            InputArg::Stdin => Source::Stdin,
-            InputArg::Path(path) => Source::File(path),
-        })
-        .collect())
+    let source = |input| match input {
+        InputArg::Stdin => Source::Stdin,
+        InputArg::Path(path) => Source::File(path),
+    };
+    inputs.into_iter().map(source).collect()
+}
+
+/// What `find` finds, or one error for all that is missing.
+fn required<T>(find: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Error> {
+    let mut problems = Problems::default();
+    let found = find(&mut problems);
+    problems.check()?;
+    found.ok_or_else(|| Error::Usage("a setting is missing".to_owned()))
+}
+
+/// What is missing of what a command needs besides its profile, on one line.
+pub(super) fn missing(command: Command) -> Option<String> {
+    let mut problems = Problems::default();
+    match command {
+        Command::Delete(args) if args.needs_connection() => drop(connection(args.connection, &mut problems)),
+        Command::List(args) => drop(connection(args.connection, &mut problems)),
+        Command::Restore(args) if !args.dry_run => drop(connection(args.connection, &mut problems)),
+        Command::Namespaces(args) => drop(access::account(args.account, &mut problems)),
+        Command::Whoami(args) => drop(access::access(args.connection.account, &mut problems)),
+        _ => {}
+    }
+    problems.line()
 }
 
 fn input_options(args: InputArgs) -> InputOptions {
@@ -355,21 +379,20 @@ fn patience(args: RequestArgs) -> Patience {
 }
 
 fn namespaces(args: NamespacesArgs) -> Result<NamespacesJob, Error> {
-    let account = args.account.account_id.clone().ok_or_else(|| Error::Usage(NO_ACCOUNT.to_owned()))?;
-    Ok(NamespacesJob { access: access(args.account, "")?, account, json: args.json, patience: patience(args.requests) })
+    let (access, account) = required(|problems| access::account(args.account, problems))?;
+    Ok(NamespacesJob { access, account, json: args.json, patience: patience(args.requests) })
 }
 
 fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
-    let (named, namespace) = namespace(&args.connection)?;
-    let account = args.connection.account.account_id.clone().or(named);
-    if namespace.is_some() && account.is_none() {
-        return Err(Error::Usage(NO_ACCOUNT.to_owned()));
-    }
-    Ok(WhoamiJob {
-        access: access(args.connection.account, "")?,
-        account,
-        namespace,
-        json: args.json,
-        patience: patience(args.requests),
-    })
+    let (access, account, namespace) = required(|problems| {
+        let named = problems.take(access::namespace(&args.connection));
+        let account = args.connection.account.account_id.clone();
+        let access = access::access(args.connection.account, problems);
+        let (named, namespace) = named?;
+        let account = account.or(named);
+        // Without a namespace the account is only nice to have.
+        let account = if namespace.is_some() { problems.account(account) } else { account };
+        Some((access?, account, namespace))
+    })?;
+    Ok(WhoamiJob { access, account, namespace, json: args.json, patience: patience(args.requests) })
 }

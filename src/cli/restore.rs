@@ -37,7 +37,7 @@ pub struct RestoreArgs {
 
     /// Do not ask before writing
     ///
-    /// Without it you are asked on the terminal; where nobody can be asked, nothing is sent and the exit code is 2.
+    /// Without it you are asked on the terminal; if there is none, nothing is sent and the exit code is 2.
     #[arg(long, short, help_heading = "Safety")]
     pub yes: bool,
 

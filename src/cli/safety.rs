@@ -47,8 +47,7 @@ pub struct SafetyArgs {
 
     /// Do not ask before deleting
     ///
-    /// Without it you are asked on the terminal; where nobody can be asked, nothing is sent and the exit code
-    /// is 2.
+    /// Without it you are asked on the terminal; if there is none, nothing is sent and the exit code is 2.
     #[arg(long, short)]
     pub yes: bool,
 

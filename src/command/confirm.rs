@@ -7,10 +7,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
 use crate::key::{AccountId, NamespaceId};
-use crate::pipeline::Stop;
+use crate::progress::stderr_is_terminal;
 use crate::stderr;
 use crate::terminal::{Shown, count, counted};
 
+use super::error::Error;
+use super::locate::Missed;
 use super::signals;
 
 /// How many keys are shown at most.
@@ -32,6 +34,16 @@ pub enum Action {
         /// Whether those that are there are written over.
         over: bool,
     },
+}
+
+impl Action {
+    /// What has not been done without a yes.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Restore { .. } => "written",
+        }
+    }
 }
 
 /// What is about to be deleted, for the one who has to agree.
@@ -72,45 +84,41 @@ pub enum ToType {
     Name(String),
 }
 
-/// What came of the question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Confirmation {
-    /// The job may begin.
-    Granted,
-    /// Somebody was asked and did not agree.
-    Declined,
-    /// There is no terminal to ask on.
-    NobodyToAsk,
-    /// A signal came instead of an answer.
-    Interrupted(Stop),
-}
-
-/// Asks on the controlling terminal, and waits for the answer without a time limit.
+/// The terminal to ask on. A job that will need it looks for it before it does anything else.
 ///
-/// Nobody is asked where stderr is no terminal: the job then runs unattended, or its messages would not be seen.
-/// Blocks the thread until somebody answers or a signal comes.
-///
-/// # Errors
-/// The terminal broke while it was asked.
-pub fn ask(question: &Question, stderr_is_terminal: bool) -> io::Result<Confirmation> {
-    if !stderr_is_terminal {
-        return Ok(Confirmation::NobodyToAsk);
-    }
-    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
-        return Ok(Confirmation::NobodyToAsk);
-    };
-    // Warnings come before the question.
-    stderr::flush();
-    let (question, screen) = (question.clone(), terminal.try_clone()?);
-    let answered = signals::blocking(move || ask_on(&question, BufReader::new(&terminal), &terminal));
-    answered.unwrap_or_else(|stop| {
-        // Ctrl-C leaves the cursor after the prompt. The terminal may be gone.
-        let _ = (&screen).write_all(b"\n");
-        Ok(Confirmation::Interrupted(stop))
+/// If stderr is not a terminal, nobody would see the messages, so nobody is asked.
+pub(super) fn terminal(action: Action) -> Result<File, Error> {
+    let terminal = || File::options().read(true).write(true).open("/dev/tty").ok();
+    stderr_is_terminal().then(terminal).flatten().ok_or_else(|| {
+        let done = action.done();
+        let text = format!("no terminal to confirm on, nothing {done}\nhint: check with --dry-run, then pass --yes");
+        Error::Usage(text)
     })
 }
 
-fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) -> io::Result<Confirmation> {
+/// Asks on the controlling terminal, and waits for the answer without a time limit; `Ok` means yes.
+///
+/// Blocks the thread until somebody answers or a signal comes.
+pub(super) fn ask(question: &Question) -> Result<(), Missed> {
+    let terminal = terminal(question.action)?;
+    // Warnings come before the question.
+    stderr::flush();
+    let broke = Error::system("ask on the terminal");
+    let (asked, screen) = (question.clone(), terminal.try_clone().map_err(Error::system("ask on the terminal"))?);
+    match signals::blocking(move || ask_on(&asked, BufReader::new(&terminal), &terminal)) {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(Error::Usage(format!("not confirmed, nothing {}", question.action.done())).into()),
+        Ok(Err(error)) => Err(broke(error).into()),
+        Err(stop) => {
+            // Ctrl-C leaves the cursor after the prompt. The terminal may be gone.
+            let _ = (&screen).write_all(b"\n");
+            Err(Missed::Stop(stop))
+        }
+    }
+}
+
+/// Whether the answer is a yes.
+fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) -> io::Result<bool> {
     screen.write_all(question.render().as_bytes())?;
     screen.flush()?;
     let mut answer = Vec::new();
@@ -119,7 +127,7 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
         // Ctrl-D leaves the cursor behind the prompt.
         screen.write_all(b"\n")?;
     }
-    Ok(if question.is_granted_by(&answer) { Confirmation::Granted } else { Confirmation::Declined })
+    Ok(question.is_granted_by(&answer))
 }
 
 impl Question {
@@ -213,10 +221,10 @@ mod tests {
         }
     }
 
-    fn answered(question: &Question, answer: &[u8]) -> (Confirmation, String) {
+    fn answered(question: &Question, answer: &[u8]) -> (bool, String) {
         let mut screen = Vec::new();
-        let confirmation = ask_on(question, answer, &mut screen).unwrap();
-        (confirmation, String::from_utf8(screen).unwrap())
+        let is_granted = ask_on(question, answer, &mut screen).unwrap();
+        (is_granted, String::from_utf8(screen).unwrap())
     }
 
     #[test]
@@ -246,7 +254,7 @@ mod tests {
         This cannot be undone.
         Type yes to delete them:
         ");
-        assert_eq!(answered(&question, b"yes\n").0, Confirmation::Granted);
+        assert!(answered(&question, b"yes\n").0);
     }
 
     #[test]
@@ -274,33 +282,32 @@ mod tests {
         This cannot be undone.
         Type the namespace's name (production) to delete them:
         ");
-        assert_eq!(answered(&question, b" production\n").0, Confirmation::Granted);
+        assert!(answered(&question, b" production\n").0);
         for no in ["yes\n", "Production\n", "prod\n", "\n"] {
-            assert_eq!(answered(&question, no.as_bytes()).0, Confirmation::Declined, "{no:?}");
+            assert!(!answered(&question, no.as_bytes()).0, "{no:?}");
         }
     }
 
     #[test]
     fn only_a_yes_is_a_yes() {
         for yes in ["y\n", "yes\n", "YES\r\n", "  Yes \n", "y"] {
-            assert_eq!(answered(&question(), yes.as_bytes()).0, Confirmation::Granted, "{yes:?}");
+            assert!(answered(&question(), yes.as_bytes()).0, "{yes:?}");
         }
         for no in ["\n", "", "n\n", "no\n", "yess\n", "y e s\n", "12345\n", "\u{435}\n", "yes; no\n"] {
-            assert_eq!(answered(&question(), no.as_bytes()).0, Confirmation::Declined, "{no:?}");
+            assert!(!answered(&question(), no.as_bytes()).0, "{no:?}");
         }
-        assert_eq!(answered(&question(), b"\xffyes\n").0, Confirmation::Declined);
+        assert!(!answered(&question(), b"\xffyes\n").0);
     }
 
     #[test]
     fn only_the_first_line_counts() {
-        assert_eq!(answered(&question(), b"no\nyes\n").0, Confirmation::Declined);
+        assert!(!answered(&question(), b"no\nyes\n").0);
     }
 
     #[test]
     fn an_endless_answer_is_cut_off() {
         let endless = BufReader::new(io::repeat(b'y'));
-        let confirmation = ask_on(&question(), endless, Vec::new()).unwrap();
-        assert_eq!(confirmation, Confirmation::Declined);
+        assert!(!ask_on(&question(), endless, Vec::new()).unwrap());
     }
 
     #[test]
@@ -313,10 +320,10 @@ mod tests {
     fn where_the_number_is_asked_for_a_yes_is_not_enough() {
         let question = Question { to_type: ToType::Count, ..question() };
         assert!(question.render().ends_with("\nType the number of keys (12,345) to delete them: "));
-        assert_eq!(answered(&question, b"yes\n").0, Confirmation::Declined);
-        assert_eq!(answered(&question, b"1234\n").0, Confirmation::Declined);
-        assert_eq!(answered(&question, b"12345\n").0, Confirmation::Granted);
-        assert_eq!(answered(&question, b"12,345\n").0, Confirmation::Granted);
+        assert!(!answered(&question, b"yes\n").0);
+        assert!(!answered(&question, b"1234\n").0);
+        assert!(answered(&question, b"12345\n").0);
+        assert!(answered(&question, b"12,345\n").0);
     }
 
     #[test]
@@ -324,11 +331,6 @@ mod tests {
         let key = "é".repeat(256);
         assert_eq!(shortened(&key), format!("{}… (512 bytes)", "é".repeat(100)));
         assert_eq!(shortened(&"k".repeat(100)), "k".repeat(100));
-    }
-
-    #[test]
-    fn nobody_is_asked_off_a_terminal() {
-        assert_eq!(ask(&question(), false).unwrap(), Confirmation::NobodyToAsk);
     }
 
     #[test]

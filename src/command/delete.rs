@@ -30,6 +30,7 @@ use crate::terminal::{Shown, duration};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
+use super::confirm;
 use super::dry_run::{discard, notes as dry_run_notes};
 use super::earlier;
 use super::error::Error;
@@ -187,6 +188,9 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
 /// Opens what exists of the outputs, and takes the first look at the keys.
 fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Missed> {
     watch.open(job)?;
+    if job.question == Question::Ask && matches!(job.mode, Mode::Real(_)) {
+        confirm::terminal(confirm::Action::Delete)?;
+    }
     let open = {
         let job = Arc::clone(job);
         move || Opened::new(&job)

@@ -26,7 +26,7 @@ use crate::quota::Rate;
 use crate::report::{self, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
-use super::confirm::{self, Action, Confirmation, ToType};
+use super::confirm::{self, Action, ToType};
 use super::earlier;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
@@ -98,9 +98,18 @@ pub struct RestoreJob {
     pub lines: LineFormat,
 }
 
+impl RestoreJob {
+    fn action(&self) -> Action {
+        Action::Restore { over: self.overwrite_values }
+    }
+}
+
 /// Reads the backups, asks, writes, and says what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let started = Instant::now();
+    if job.connection.is_some() && job.question == Question::Ask {
+        confirm::terminal(job.action())?;
+    }
     let opened = records::open_report(job)?;
     let mut closing = Closing {
         job,
@@ -202,7 +211,7 @@ async fn connect(
         return Ok((client, named));
     }
     let question = confirm::Question {
-        action: Action::Restore { over: job.overwrite_values },
+        action: job.action(),
         keys: Some(plan.keys),
         uncounted: "",
         prefixes: Vec::new(),
@@ -214,16 +223,8 @@ async fn connect(
         note: limits.note(),
         to_type: ToType::Yes,
     };
-    let answer = confirm::ask(&question, stderr_is_terminal());
-    match answer.map_err(Error::system("ask on the terminal"))? {
-        Confirmation::Granted => Ok((client, named)),
-        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was written".to_owned()).into()),
-        Confirmation::NobodyToAsk => Err(Error::Usage(
-            "nobody can be asked here, so nothing was written; look with --dry-run, then give --yes".to_owned(),
-        )
-        .into()),
-        Confirmation::Interrupted(stop) => Err(Missed::Stop(stop)),
-    }
+    confirm::ask(&question)?;
+    Ok((client, named))
 }
 
 /// No new request is made.

@@ -57,6 +57,9 @@ pub enum ProfileError {
         /// What.
         problem: Problem,
     },
+    /// Several values are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<ProfileError>),
     /// No file has such a profile.
     #[error("there is no profile {wanted}; {there}")]
     NoProfile {
@@ -89,6 +92,18 @@ pub enum ProfileError {
     /// A profile of no file.
     #[error("--config none says that no file is read, and the profile {0} would be in one")]
     NoFile(ProfileName),
+}
+
+impl ProfileError {
+    /// One error for all of these, if there are any.
+    pub(crate) fn all(errors: impl Iterator<Item = Self>) -> Result<(), Self> {
+        let mut errors: Vec<_> = errors.collect();
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
 }
 
 /// What is wrong at a place of a file.

@@ -32,18 +32,73 @@ fn assert_nothing_sent(lab: &Lab) {
 
 #[test]
 fn nothing_is_deleted_that_nobody_confirmed() {
-    for args in [&[][..], &["--report", "report.csv", "--failures", "failures.csv"][..]] {
+    for args in [
+        &["delete", "keys.txt"][..],
+        &["delete", "keys.txt", "--report", "report.csv", "--failures", "failures.csv", "--backup", "backup.ndjson"],
+        &["delete", "--prefix", "a"],
+        &["delete", "--all", "--namespace", "sandbox"],
+        &["delete", "keys.txt", "--check"],
+        &["restore", "keys.txt"],
+        &["restore", "keys.txt", "--report", "report.csv", "--namespace", "sandbox", "--overwrite-values"],
+    ] {
         let lab = lab();
-        let done = lab.kvsweep(["delete", "keys.txt"]).args(args).run().code(2);
-        assert!(done.stderr.contains("--yes"), "{}", done.stderr);
-        assert!(lab.server.ledger().iter().all(|entry| entry.method == "GET" && !entry.applied));
-        assert_eq!((lab.server.len(), files(&lab)), (2, vec!["keys.txt".to_owned()]));
+        let done = lab.kvsweep(args).run().code(2);
+        assert!(done.stderr.contains("no terminal to confirm on") && done.stderr.contains("--yes"), "{}", done.stderr);
+        assert_nothing_sent(&lab);
+        assert_eq!(files(&lab), ["keys.txt"]);
     }
     let lab = lab();
     // An answer on stdin is a key, not a yes.
     lab.kvsweep(["delete"]).stdin("yes\n").run().code(2);
     lab.kvsweep(["delete", "keys.txt"]).stdin("yes\n").run().code(2);
     assert_eq!((lab.deletes().len(), lab.server.len(), files(&lab)), (0, 2, vec!["keys.txt".to_owned()]));
+}
+
+#[test]
+fn everything_that_is_missing_is_in_one_error() {
+    let bare = |args: &[&str]| {
+        let lab = lab();
+        let run = lab.kvsweep(args).without_env("CLOUDFLARE_API_TOKEN").without_env("CLOUDFLARE_ACCOUNT_ID");
+        let done = run.without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(2);
+        assert_nothing_sent(&lab);
+        assert_eq!(done.stderr.matches("error: ").count(), 1, "{}", done.stderr);
+        done.stderr
+    };
+    let hints = ["CLOUDFLARE_API_TOKEN", "--api-token-file", "CLOUDFLARE_ACCOUNT_ID", "--account-id"];
+    for args in [
+        &["delete", "keys.txt"][..],
+        &["delete", "--prefix", "a", "--dry-run"],
+        &["delete", "keys.txt", "--dry-run", "--check"],
+        &["list"],
+        &["restore", "backup.ndjson"],
+    ] {
+        let said = bare(args);
+        assert!(said.starts_with("error: no API token; no account; no namespace\n"), "{args:?}: {said}");
+        for hint in hints.into_iter().chain(["--namespace-id", "--namespace TITLE", "--binding NAME"]) {
+            assert!(said.contains(hint), "{args:?}: {hint}: {said}");
+        }
+    }
+    let said = bare(&["namespaces"]);
+    assert!(said.starts_with("error: no API token; no account\n") && hints.iter().all(|hint| said.contains(hint)));
+    // What is given and cannot be used counts too.
+    let said = bare(&["delete", "keys.txt", "--base-url", "ftp://x", "--api-token-file", "none", "--binding", "KV"]);
+    assert!(said.contains("--base-url") && said.contains("`none`") && said.contains("--binding: "), "{said}");
+    let said = bare(&["delete", "keys.txt", "--account-id", "a", "--namespace-id", "n"]);
+    assert!(said.starts_with("error: no API token\n"), "{said}");
+    // And so does a profile.
+    let said = bare(&["delete", "keys.txt", "--profile", "prod", "--account-id", "a"]);
+    assert!(said.contains("prod") && said.contains("no API token; no namespace\n"), "{said}");
+}
+
+#[test]
+fn every_wrong_value_of_a_profile_is_in_one_error() {
+    let lab = lab();
+    lab.write("k.toml", "[profile.p]\nretries = -1\nrate = 'fast'\nmax-failures = '0%'\n");
+    let done = lab.delete(["keys.txt", "--config", "k.toml", "--profile", "p"]).run().code(2);
+    for place in ["k.toml:2:1", "k.toml:3:1", "k.toml:4:1"] {
+        assert!(done.stderr.contains(place), "{place}: {}", done.stderr);
+    }
+    assert_nothing_sent(&lab);
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! What is asked before a job that deletes, of whom, and what the answer means.
 
-use crate::command::confirm::{self, Confirmation, ToType};
-use crate::command::error::Error;
+use crate::command::confirm::{self, ToType};
 use crate::command::expected;
 use crate::command::job::{Job, Keys, Wanted};
 use crate::command::locate::Missed;
 use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
-use crate::progress::stderr_is_terminal;
 use crate::record::{Content, Record};
 use crate::terminal::Shown;
 
@@ -44,16 +42,8 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
     let note =
         met.limits.note().into_iter().chain(part).chain(question.note).reduce(|part, note| format!("{part}; {note}"));
     let question = confirm::Question { note, ..question };
-    let answer = confirm::ask(&question, stderr_is_terminal());
-    match answer.map_err(Error::system("ask on the terminal"))? {
-        Confirmation::Granted => Ok(Consent::Typed),
-        Confirmation::Declined => Err(Error::Usage("not confirmed: nothing was deleted".to_owned()).into()),
-        Confirmation::NobodyToAsk => Err(Error::Usage(
-            "nobody can be asked here, so nothing was deleted; look with --dry-run, then give --yes".to_owned(),
-        )
-        .into()),
-        Confirmation::Interrupted(stop) => Err(Missed::Stop(stop)),
-    }
+    confirm::ask(&question)?;
+    Ok(Consent::Typed)
 }
 
 /// The same question about keys that are listed, of which `first` are known.

@@ -23,9 +23,9 @@ fn wrong_usage_says_what_to_say_instead() {
     let mut told = Told::new();
     let delete = |args: &[&str]| lab.delete(["keys.txt"]).args(args);
 
-    told.hear("no credentials", &lab, delete(&[]).without_env("CLOUDFLARE_API_TOKEN"));
-    told.hear("which account?", &lab, delete(&[]).without_env("CLOUDFLARE_ACCOUNT_ID"));
-    told.hear("which namespace?", &lab, delete(&[]).without_env("CLOUDFLARE_KV_NAMESPACE_ID"));
+    told.hear("no API token", &lab, delete(&[]).without_env("CLOUDFLARE_API_TOKEN"));
+    told.hear("no account", &lab, delete(&[]).without_env("CLOUDFLARE_ACCOUNT_ID"));
+    told.hear("no namespace", &lab, delete(&[]).without_env("CLOUDFLARE_KV_NAMESPACE_ID"));
     told.hear("the id holds", &lab, delete(&[]).env("CLOUDFLARE_KV_NAMESPACE_ID", "../../zones"));
     told.hear("no flag takes a secret", &lab, delete(&["--api-token", "v1.0-secret"]));
     told.hear("holds a character at byte", &lab, delete(&[]).env("CLOUDFLARE_API_TOKEN", "Bearer abcdefgh"));
@@ -38,7 +38,7 @@ fn wrong_usage_says_what_to_say_instead() {
     told.hear("expected N/DURATION", &lab, lab.kvsweep(["delete", "keys.txt", "--rate", "1200"]));
     told.hear("an empty prefix names every key", &lab, lab.delete(["--prefix", ""]));
     told.hear("--resume needs --report PATH", &lab, delete(&["--resume"]));
-    told.hear("give --yes", &lab, lab.kvsweep(["delete", "keys.txt"]));
+    told.hear("no terminal to confirm on", &lab, lab.kvsweep(["delete", "keys.txt"]));
 
     told.hear("the base URL is plain http", &lab, delete(&["--base-url", "http://api.example/client/v4"]));
     lab.write("ca.pem", "not a certificate\n");
