@@ -90,6 +90,11 @@ impl KeyName {
         self.0
     }
 
+    /// Whether it stands in a URL otherwise than as it is.
+    pub fn needs_encoding(&self) -> bool {
+        !self.0.bytes().all(is_unreserved)
+    }
+
     /// Appends the one path segment that stands for this key: every byte outside RFC 3986's unreserved set
     /// (`A–Z a–z 0–9 - _ . ~`) percent-encoded with upper-case digits.
     ///
@@ -106,7 +111,7 @@ pub fn push_encoded(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.reserve(text.len());
     for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+        if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -114,6 +119,11 @@ pub fn push_encoded(text: &str, out: &mut String) {
             out.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
+}
+
+/// Whether RFC 3986 lets this byte stand for itself everywhere.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
 }
 
 fn check(name: &str) -> Result<(), KeyNameError> {

@@ -121,6 +121,8 @@ impl Namespace {
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// Whether a key that has to be encoded may stand in a URL.
+    url_encoding: bool,
 }
 
 struct Inner {
@@ -143,7 +145,32 @@ impl Client {
             concurrency: options.concurrency,
             ca_file: options.ca_file.as_deref(),
         })?;
-        Ok(Self { inner: Arc::new(Inner { http, namespace_url: endpoint.namespace()?, endpoint }) })
+        let inner = Inner { http, namespace_url: endpoint.namespace()?, endpoint };
+        Ok(Self { inner: Arc::new(inner), url_encoding: true })
+    }
+
+    /// For a namespace whose `supports_url_encoding` is false: no key that has to be encoded is put into a URL, where it
+    /// would name another key.
+    #[must_use]
+    pub fn without_url_encoding(self) -> Self {
+        Self { url_encoding: false, ..self }
+    }
+
+    pub(crate) fn value_url(&self, key: &KeyName) -> Result<Url, NotItself> {
+        self.check_encoding(key).and_then(|()| self.inner.endpoint.value(key))
+    }
+
+    pub(crate) fn metadata_url(&self, key: &KeyName) -> Result<Url, NotItself> {
+        self.check_encoding(key).and_then(|()| self.inner.endpoint.metadata(key))
+    }
+
+    fn check_encoding(&self, key: &KeyName) -> Result<(), NotItself> {
+        if self.url_encoding || !key.needs_encoding() {
+            return Ok(());
+        }
+        let mut segment = String::new();
+        key.push_segment(&mut segment);
+        Err(NotItself::Encoded(segment))
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -156,7 +183,7 @@ impl Client {
 
     /// Sends one `DELETE` for `key`.
     pub async fn delete(&self, key: &KeyName) -> Reply {
-        match self.inner.endpoint.value(key) {
+        match self.value_url(key) {
             Ok(url) => self.inner.http.attempt(Ask::new(Call::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0,
             Err(error) => self.inner.http.unsent(&error),
         }

@@ -70,10 +70,18 @@ pub enum BaseUrlError {
 
 /// A URL would not name what it was made from, so it is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("not sent: URL parsers would turn `{wanted}` into `{parsed}`, which names something else")]
-pub struct NotItself {
-    wanted: String,
-    parsed: String,
+pub enum NotItself {
+    /// URL parsers change it.
+    #[error("not sent: URL parsers would turn `{wanted}` into `{parsed}`, which names something else")]
+    Parsed {
+        /// What was written.
+        wanted: String,
+        /// What came of it.
+        parsed: String,
+    },
+    /// The namespace does not decode it.
+    #[error("not sent: the namespace does not support URL encoding, and `{0}` would name another key")]
+    Encoded(String),
 }
 
 impl BaseUrl {
@@ -281,7 +289,10 @@ fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Resu
 /// `text` came out of a parser as `parsed`, or not at all.
 fn not_itself(text: &str, parsed: Result<Url, impl fmt::Display>, origin: &str) -> NotItself {
     let path = |url: &str| url.strip_prefix(origin).unwrap_or(url).to_owned();
-    NotItself { wanted: path(text), parsed: parsed.map_or_else(|error| error.to_string(), |url| path(url.as_str())) }
+    NotItself::Parsed {
+        wanted: path(text),
+        parsed: parsed.map_or_else(|error| error.to_string(), |url| path(url.as_str())),
+    }
 }
 
 #[cfg(test)]

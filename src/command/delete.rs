@@ -33,6 +33,7 @@ use super::closing::Closing;
 use super::confirm;
 use super::dry_run::{discard, notes as dry_run_notes};
 use super::earlier;
+use super::encoding;
 use super::error::Error;
 use super::expected;
 use super::job::{Connection, Job, Mode, Question};
@@ -113,6 +114,9 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
             Ok(Err(Missed::Error(error))) => return Err(error),
         }
     };
+    if let Some(met) = &met {
+        look.check_encoding(job, &met.namespace)?;
+    }
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
@@ -275,6 +279,7 @@ impl Sending {
         };
         let client = client(&connection, job.timeout, job.concurrency)?;
         let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+        let client = encoding::restricted(client, &namespace);
         let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
         if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
             calls.budget.set_rates(&limits.rates, Instant::now());

@@ -23,6 +23,7 @@ use crate::report;
 use super::closing::Closing;
 use super::delete::before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
+use super::encoding;
 use super::error::Error;
 use super::job::{Job, Wanted};
 use super::limits::Limits;
@@ -56,7 +57,10 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     };
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
-    let pages = NamespacePages::new(wanted);
+    let mut pages = NamespacePages::new(wanted);
+    if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
+        pages.refuse_encoded();
+    }
     let mut survey = Survey { job, client, pages, calls, plan: Plan::default(), outline: Outline::default() };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };

@@ -126,6 +126,11 @@ impl fmt::Display for ProfileNote {
 
 impl Job {
     /// What is done about each key. A backup looks anyway.
+    /// Whether a key may be put into a URL: only bulk calls have none there.
+    pub(super) fn puts_keys_into_urls(&self) -> bool {
+        self.batching == Batching::Single || self.course().reads()
+    }
+
     pub(super) fn course(&self) -> Course {
         match self.mode {
             Mode::Check(_) => Course::Check,

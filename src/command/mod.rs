@@ -34,6 +34,7 @@ mod descriptors;
 mod dry_run;
 mod dry_run_listing;
 mod earlier;
+mod encoding;
 mod error;
 mod expected;
 mod job;

@@ -11,6 +11,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Shown, counted, duration};
 
+use super::encoding;
 use super::job::Wanted;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
@@ -24,6 +25,8 @@ pub(super) struct NamespacePages {
     /// How many keys of this part were listed, and how many of them the filters let through.
     listed: u64,
     selected: u64,
+    /// Whether a key that has to be encoded to stand in a URL is invalid.
+    refuses_encoded: bool,
 }
 
 impl NamespacePages {
@@ -31,7 +34,20 @@ impl NamespacePages {
         let lister = Lister::new(wanted.prefixes.clone(), Position::default());
         let first = wanted.shard.map_or(0, |shard| u64::from(shard.index()));
         let next = RecordNumber::FIRST.plus(first);
-        Self { lister, selection: wanted.selection.clone(), shard: wanted.shard, next, listed: 0, selected: 0 }
+        Self {
+            lister,
+            selection: wanted.selection.clone(),
+            shard: wanted.shard,
+            next,
+            listed: 0,
+            selected: 0,
+            refuses_encoded: false,
+        }
+    }
+
+    /// From now on a key that has to be encoded to stand in a URL is invalid.
+    pub(super) fn refuse_encoded(&mut self) {
+        self.refuses_encoded = true;
     }
 
     fn record(&mut self, key: ListedKey) -> Record {
@@ -45,7 +61,11 @@ impl NamespacePages {
                 reason: format!("listed: {error}"),
             })),
         };
-        Record { number, content }
+        let mut record = Record { number, content };
+        if self.refuses_encoded {
+            encoding::refuse(&mut record);
+        }
+        record
     }
 }
 

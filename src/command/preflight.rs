@@ -6,7 +6,6 @@ use crate::api::{Client, Namespace};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::pipeline::call::{Calls, Failed};
-use crate::terminal::Shown;
 
 use super::asking::{refused, warn};
 use super::locate::Missed;
@@ -28,17 +27,9 @@ pub(super) async fn within<T>(
 /// The [`Stop`] that ends the job before it begins.
 pub(super) async fn namespace(calls: &mut Calls, client: &Client) -> Result<Namespace, Stop> {
     let found = calls.find_namespace(|waiting| warn("the namespace", &waiting), || client.namespace()).await;
-    let namespace = found.map_err(|failed| match failed {
+    found.map_err(|failed| match failed {
         Failed::Stop(stop) => stop,
         // The server is there and will not show the namespace: no delete could fare better.
         Failed::Refused(verdict) => refused("the namespace", &verdict, StopReason::NamespaceNotFound),
-    })?;
-    if namespace.supports_url_encoding == Some(false) {
-        tracing::warn!(
-            "namespace {} does not support URL-encoded names: keys with other characters than letters, digits, `-`, \
-             `_`, `.` and `~` may not be found under their name",
-            Shown(&namespace.id)
-        );
-    }
-    Ok(namespace)
+    })
 }

@@ -28,6 +28,7 @@ use crate::terminal::{Shown, duration};
 
 use super::confirm::{self, Action, ToType};
 use super::earlier;
+use super::encoding;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
 use super::limits::Limits;
@@ -201,6 +202,11 @@ async fn connect(
     let connection = locate(connection, job.timeout, calls).await?;
     let client = client(&connection, job.timeout, 1)?;
     let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+    let client = encoding::restricted(client, &namespace);
+    if !job.overwrite_values {
+        let hint = "pass --overwrite-values, which does not look first which keys exist";
+        encoding::check(&namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
+    }
     let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, None);
     if limits.rates != job.rates {

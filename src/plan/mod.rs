@@ -32,6 +32,10 @@ pub struct Plan<E> {
     pub resumed: u64,
     /// The first keys, as examples.
     pub first_keys: Vec<KeyName>,
+    /// Keys that have to be encoded to stand in a URL, and the first of them.
+    pub encoded: u64,
+    /// See [`Plan::encoded`].
+    pub first_encoded: Option<KeyName>,
     /// What broke the input, if something did; nothing after it was read.
     pub broken: Option<E>,
 }
@@ -47,7 +51,16 @@ pub enum Survey {
 
 impl<E> Default for Plan<E> {
     fn default() -> Self {
-        Self { records: 0, keys: 0, tally: Tally::default(), resumed: 0, first_keys: Vec::new(), broken: None }
+        Self {
+            records: 0,
+            keys: 0,
+            tally: Tally::default(),
+            resumed: 0,
+            first_keys: Vec::new(),
+            encoded: 0,
+            first_encoded: None,
+            broken: None,
+        }
     }
 }
 
@@ -84,6 +97,10 @@ impl<E> Plan<E> {
                 self.tally.add(Status::Planned);
                 if self.first_keys.len() < SAMPLES {
                     self.first_keys.push(key.clone());
+                }
+                if key.needs_encoding() {
+                    self.encoded += 1;
+                    self.first_encoded.get_or_insert_with(|| key.clone());
                 }
             }
             Content::Duplicate(_) => self.tally.add(Status::Duplicate),

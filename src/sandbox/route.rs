@@ -49,8 +49,9 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Reads a raw path the way the real edge does: dot segments are folded away first, encoded ones included, so
-    /// that `…/namespaces/ID/values/..` is the namespace itself. A slash at the end means nothing.
-    pub(super) fn parse(path: &'a str) -> Result<Self, Problem> {
+    /// that `…/namespaces/ID/values/..` is the namespace itself. A slash at the end means nothing. `decodes` is the
+    /// namespace's `supports_url_encoding`.
+    pub(super) fn parse(path: &'a str, decodes: bool) -> Result<Self, Problem> {
         let below = path.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
         let mut segments = folded(below.ok_or_else(Problem::no_route)?);
         let ends_open = segments.last().is_some_and(|last| last.is_empty());
@@ -72,8 +73,8 @@ impl<'a> Target<'a> {
                     ["bulk"] => Route::Bulk,
                     ["bulk", "delete"] => Route::BulkDelete,
                     ["bulk", "get"] => Route::BulkGet,
-                    ["values", key] => Route::Value(key_name(key)?),
-                    ["metadata", key] => Route::Metadata(key_name(key)?),
+                    ["values", key] => Route::Value(key_name(key, decodes)?),
+                    ["metadata", key] => Route::Metadata(key_name(key, decodes)?),
                     _ => return Err(Problem::no_route()),
                 };
                 (Some(account), Some(namespace), route)
@@ -135,9 +136,9 @@ fn is_id(id: &str) -> bool {
     (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-/// Decodes the segment and refuses what cannot be a key.
-fn key_name(segment: &str) -> Result<String, Problem> {
-    let name = decoded(segment);
+/// Decodes the segment, if the namespace does, and refuses what cannot be a key.
+fn key_name(segment: &str, decodes: bool) -> Result<String, Problem> {
+    let name = if decodes { decoded(segment) } else { segment.to_owned() };
     check_key(&name)?;
     Ok(name)
 }
@@ -196,7 +197,7 @@ mod tests {
     const NAMESPACE: &str = "/client/v4/accounts/acc/storage/kv/namespaces/ns";
 
     fn route(rest: &str) -> Result<Route, (u16, u64)> {
-        Target::parse(&format!("{NAMESPACE}{rest}"))
+        Target::parse(&format!("{NAMESPACE}{rest}"), true)
             .map(|target| target.route)
             .map_err(|problem| (problem.status.as_u16(), problem.code))
     }
@@ -255,11 +256,11 @@ mod tests {
                 format!("/client/v4/accounts/{id}/storage/kv/namespaces/ns/values/k"),
                 format!("/client/v4/accounts/acc/storage/kv/namespaces/{id}/values/k"),
             ] {
-                assert_eq!(Target::parse(&path).unwrap_err().code, 7003, "{path}");
+                assert_eq!(Target::parse(&path, true).unwrap_err().code, 7003, "{path}");
             }
         }
         for path in ["/", "/client/v4", "/client/v4x/user/tokens/verify", "/client/v4/accounts"] {
-            assert_eq!(Target::parse(path).unwrap_err().code, 7000, "{path}");
+            assert_eq!(Target::parse(path, true).unwrap_err().code, 7000, "{path}");
         }
     }
 
@@ -279,7 +280,7 @@ mod tests {
 
         #[test]
         fn no_path_upsets_the_parser(path in "(/client/v4/accounts/a/storage/kv/namespaces/n)?[/.%2eE0-9a\u{e9}]{0,20}") {
-            if let Ok(target) = Target::parse(&path) {
+            if let Ok(target) = Target::parse(&path, true) {
                 prop_assert!(target.key().is_none_or(|key| check_key(key).is_ok()));
             }
         }

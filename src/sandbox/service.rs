@@ -148,7 +148,7 @@ impl Service {
         let verdict = self.meters.judge(arrived);
         let (head, body) = request.into_parts();
         let access = self.gate.check(&head.headers);
-        let target = Target::parse(head.uri.path());
+        let target = Target::parse(head.uri.path(), self.options().supports_url_encoding);
         let line = self.ledger.open(|| Entry {
             at: arrived - self.start,
             method: head.method.to_string(),

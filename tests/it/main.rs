@@ -51,4 +51,5 @@ mod stop;
 mod throttled;
 mod tls;
 mod told;
+mod url_encoding;
 mod waits;

@@ -334,3 +334,25 @@ fn neither_options_nor_client_show_a_secret() {
     assert!(matches!(error, ClientError::Credentials(_)));
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_key_that_needs_encoding_is_never_put_into_a_url_that_is_not_decoded() {
+    // Nothing listens there: a request would get no response.
+    let client = Client::new(options("127.0.0.1:1".parse().unwrap())).unwrap().without_url_encoding();
+    for name in ["a:b", "é", "a b", "100%", "a/b"] {
+        let key = key(name);
+        let replies = [
+            client.delete(&key).await,
+            client.value(&key).await.0,
+            client.metadata(&key).await.0,
+            client.presence(std::slice::from_ref(&key)).await.0,
+        ];
+        for reply in replies {
+            assert!(
+                matches!(&reply.answer, Answer::Refused(why) if why.to_string().contains("URL encoding")),
+                "{name}"
+            );
+        }
+    }
+    assert!(!matches!(client.delete(&key("A-z_0.~")).await.answer, Answer::Refused(_)));
+}

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::api::Namespace;
+use crate::command::encoding;
 use crate::command::error::Error;
 use crate::command::job::{Job, Keys};
 use crate::command::pages::NamespacePages;
@@ -32,6 +34,32 @@ pub(super) enum Supply {
         /// Those that were shown to the one who was asked.
         first: Vec<Record>,
     },
+}
+
+impl Look {
+    /// What is to be done about keys that would have to be encoded where the namespace does not support that: nothing is
+    /// sent if files hold one; of what is only seen while it is deleted, each is invalid.
+    pub(super) fn check_encoding(&mut self, job: &Job, namespace: &Namespace) -> Result<(), Error> {
+        if encoding::is_supported(namespace) || !job.puts_keys_into_urls() {
+            return Ok(());
+        }
+        if let Some(plan) = &self.plan {
+            return encoding::check(namespace, plan.encoded, plan.first_encoded.as_ref(), encoding::hint(job));
+        }
+        match &mut self.supply {
+            Supply::Read(records) => {
+                let all: BoxedRecords = std::mem::replace(records, Box::new(std::iter::empty()));
+                *records = Box::new(all.map(|record| {
+                    record.map(|mut record| {
+                        encoding::refuse(&mut record);
+                        record
+                    })
+                }));
+            }
+            Supply::Asked { pages, .. } => pages.refuse_encoded(),
+        }
+        Ok(())
+    }
 }
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an

@@ -96,6 +96,9 @@ pub(super) struct Plan {
     pub(super) keys: u64,
     /// The first of them.
     pub(super) first_keys: Vec<String>,
+    /// Keys that have to be encoded to stand in a URL, and the first of them.
+    pub(super) encoded: u64,
+    pub(super) first_encoded: Option<KeyName>,
     hasher: RandomState,
     /// The last record of each key.
     newest: HashMap<u64, u64>,
@@ -110,6 +113,8 @@ impl Plan {
             records: 0,
             keys: 0,
             first_keys: Vec::new(),
+            encoded: 0,
+            first_encoded: None,
             hasher: RandomState::new(),
             newest: HashMap::new(),
             prints: Vec::new(),
@@ -120,9 +125,10 @@ impl Plan {
             for line in Entries::open(file)? {
                 let line = line.map_err(|error| unreadable(file, error))?;
                 // Before anything is sent: the report of another job must not say what is left to do.
-                if let Some(number) = RecordNumber::new(plan.records + 1) {
-                    plan.verdict(number, &line)?;
-                }
+                let verdict = match RecordNumber::new(plan.records + 1) {
+                    Some(number) => plan.verdict(number, &line)?,
+                    None => Verdict::Todo,
+                };
                 match line {
                     Line::Torn => tracing::warn!(
                         "the last record of {} is not whole: its key was not deleted, and it is left out",
@@ -131,6 +137,10 @@ impl Plan {
                     Line::Invalid { .. } => plan.records += 1,
                     Line::Entry(entry) => {
                         plan.records += 1;
+                        if verdict == Verdict::Todo && entry.key.needs_encoding() {
+                            plan.encoded += 1;
+                            plan.first_encoded.get_or_insert_with(|| entry.key.clone());
+                        }
                         let hash = plan.hasher.hash_one(entry.key.as_str());
                         if plan.newest.insert(hash, plan.records).is_none() && plan.first_keys.len() < FIRST_KEYS {
                             plan.first_keys.push(entry.key.as_str().to_owned());
