@@ -147,6 +147,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod exit;
+pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -11,10 +11,14 @@ use jsonc_parser::ParseOptions;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::files::text;
 use crate::key::{AccountId, IdError, NamespaceId};
 
 /// The names of such a file, in the order in which wrangler prefers them.
 pub const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+
+/// The largest file that is read, in bytes.
+const MAX_SIZE: u64 = 16 << 20;
 
 /// A binding that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +130,7 @@ pub fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
 /// # Errors
 /// [`WranglerError`] says what is missing, and what there is.
 pub fn bound(file: &Path, binding: &str, environment: Option<&str>) -> Result<Bound, WranglerError> {
-    let text = std::fs::read_to_string(file)?;
+    let text = text::read(file, MAX_SIZE).map_err(io::Error::from)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");
     let settings = if is_toml {
         toml::from_str(&text).map_err(|error| WranglerError::Parse(one_line(error.message())))

@@ -1,7 +1,5 @@
 //! Secrets: from text or file to request headers. None is ever shown, not by `Debug` and not in an error.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -9,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::files::text;
 use crate::text::truncated;
 
 /// The longest token file that is read, in bytes; a token has about 40.
@@ -67,9 +66,6 @@ pub enum CredentialsError {
         /// Why not.
         reason: Box<CredentialsError>,
     },
-    /// Too long for a token.
-    #[error("more than {} KiB, so it is no token file", MAX_FILE / 1024)]
-    TooLong,
 }
 
 impl Credentials {
@@ -94,12 +90,9 @@ impl Credentials {
     /// # Errors
     /// Where the file cannot be read or holds no token; names the path, never what is in it.
     pub fn token_from_file(path: &Path) -> Result<Self, CredentialsError> {
-        let mut content = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
-            .map_err(|source| CredentialsError::Read { path: path.to_owned(), source })?;
-        token_from_bytes(&content)
-            .map_err(|reason| CredentialsError::File { path: path.to_owned(), reason: Box::new(reason) })
+        let text = text::read(path, MAX_FILE)
+            .map_err(|error| CredentialsError::Read { path: path.to_owned(), source: error.into() })?;
+        Self::token(&text).map_err(|reason| CredentialsError::File { path: path.to_owned(), reason: Box::new(reason) })
     }
 
     /// The headers of every request, marked as sensitive.
@@ -148,16 +141,6 @@ impl Credentials {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-}
-
-fn token_from_bytes(content: &[u8]) -> Result<Credentials, CredentialsError> {
-    if content.len() as u64 > MAX_FILE {
-        return Err(CredentialsError::TooLong);
-    }
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let text = std::str::from_utf8(content)
-        .map_err(|error| CredentialsError::Character { what: "API token", position: error.valid_up_to() })?;
-    Credentials::token(text)
 }
 
 /// Visible ASCII only: none of these secrets has anything else, and it is what a header may hold.
@@ -236,6 +219,7 @@ mod tests {
         for content in [
             SECRET.as_bytes().to_vec(),
             format!("{SECRET}\r\n").into_bytes(),
+            format!("{SECRET}\r").into_bytes(),
             format!("\u{feff}{SECRET}\n").into_bytes(),
             [SECRET.as_bytes(), &vec![b'\n'; 64 * 1024 - SECRET.len()]].concat(),
         ] {
@@ -244,8 +228,8 @@ mod tests {
         for (content, reason) in [
             (b"".to_vec(), "the API token is empty"),
             (b"\n\n".to_vec(), "the API token is empty"),
-            (vec![b'\n'; 64 * 1024 + 1], "more than 64 KiB"),
-            (b"hunter2\xff".to_vec(), "at byte 7"),
+            (vec![b'\n'; 64 * 1024 + 1], "larger than 64 KiB"),
+            (b"hunter2\xff".to_vec(), "not UTF-8, at line 1"),
             (b"CLOUDFLARE_API_TOKEN = hunter2".to_vec(), "at byte 20"),
         ] {
             let error = read(&content).unwrap_err();

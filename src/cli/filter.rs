@@ -3,9 +3,14 @@
 use std::path::Path;
 
 use super::profile::{Keeping, Used};
+use super::value::glob;
 use crate::command::Error;
+use crate::files::text;
 use crate::plan::filter::Filter;
 use crate::terminal::Shown;
+
+/// The largest file of patterns that is read, in bytes.
+const MAX_SIZE: u64 = 1 << 30;
 
 /// What the flags keep.
 pub(super) fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
@@ -17,10 +22,21 @@ pub(super) fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<St
 
 /// The patterns of a file; `by` is what named it.
 fn patterns(path: &Path, by: &str) -> Result<Vec<String>, Error> {
+    let shown = path.to_string_lossy();
+    let shown = Shown(&shown);
     // A file of protected keys that cannot be read must not pass for an empty one.
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Error::Usage(format!("{by} {}: {error}", Shown(&path.to_string_lossy()))))?;
-    Ok(text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+    let text = text::read(path, MAX_SIZE).map_err(|error| Error::Usage(format!("{by} {shown}: {error}")))?;
+    let mut patterns = Vec::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        patterns.push(glob(line).map_err(|error| {
+            let error = format!("{by} {shown}, line {number}: {line:?}: {error}");
+            Error::Usage(error)
+        })?);
+    }
+    if patterns.is_empty() {
+        return Err(Error::Usage(format!("{by} {shown} holds no pattern, so it would protect nothing")));
+    }
+    Ok(patterns)
 }
 
 /// The filter with what the profile keeps besides, unless that is lifted.

@@ -10,7 +10,7 @@ use super::delete::{Contradiction, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
-use super::value::{InputArg, WhenArg};
+use super::value::{InputArg, WhenArg, glob};
 use crate::listing::{Format, MetadataTest};
 
 const AFTER_HELP: &str = "\
@@ -42,15 +42,15 @@ pub struct ListArgs {
 
     /// Only keys that match; repeatable
     ///
-    /// `*` stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` work as in a shell. The whole
+    /// `*` stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` as for delete. The whole
     /// namespace is read to find them: --prefix is quicker.
-    #[arg(long, value_name = "GLOB", help_heading = "Keys")]
+    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Keys")]
     pub only: Vec<String>,
 
     /// No key that matches; repeatable
     ///
     /// Wins over --only.
-    #[arg(long, value_name = "GLOB", help_heading = "Keys")]
+    #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Keys")]
     pub protect: Vec<String>,
 
     /// Only keys that expire before WHEN: a moment, or a duration from now

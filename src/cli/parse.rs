@@ -14,6 +14,9 @@ use crate::profile::{ProfileError, Surroundings};
 /// The SDKs' variable, taken where wrangler's is not set.
 const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
 
+/// Variables that keep keys: one that is empty must not pass for one that was never meant.
+const GUARDS: [&str; 3] = ["KVSWEEP_PROTECT", "KVSWEEP_PROTECT_FROM", "KVSWEEP_ONLY"];
+
 /// Reads a command line (the program's name first) and the environment.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ where
 }
 
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
-/// counts as unset when it is empty.
+/// counts as unset when it is empty, unless it keeps keys.
 pub fn command() -> clap::Command {
     with_environments(man::with_pages(Cli::command()))
 }
@@ -55,7 +58,8 @@ fn with_environment(arg: Arg) -> Arg {
 }
 
 fn is_set(variable: &OsStr) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+    let guards = GUARDS.iter().any(|guard| variable == OsStr::new(guard));
+    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty())
 }
 
 pub(super) fn parse_with(

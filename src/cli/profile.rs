@@ -16,7 +16,6 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
-use crate::plan::filter::Filter;
 use crate::profile::{
     Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, Surroundings, WantedFile,
     WantedProfile, choose,
@@ -312,7 +311,6 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
     }
     let texts = || values.iter().map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();
     let wrong = match entry.key {
-        "protect" | "only" => Filter::new(texts(), Vec::new()).err().map(|error| error.to_string()),
         "base-url" => texts().iter().find_map(|text| text.parse::<BaseUrl>().err()).map(|error| error.to_string()),
         _ => None,
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::value::{MaxFailures, count};
+use super::value::{MaxFailures, count, glob};
 
 /// What keeps a mistake small.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -80,15 +80,16 @@ pub struct SafetyArgs {
 
     /// Never delete a key that matches; repeatable
     ///
-    /// Its row is kept and names the pattern, and the exit code stays 0. * stands for any characters, / among them; ? for one;
-    /// `[ab]`, `{a,b}` and `\` work as in a shell. With --prefix or --all such a key is just not taken. Without it every
-    /// key may be deleted.
-    #[arg(long, value_name = "GLOB", hide_short_help = true)]
+    /// Its row is kept and names the pattern, and the exit code stays 0. * stands for any characters, / among them; ? for
+    /// one; `[a-z]`, `[!a]` and `[[:digit:]]` for one of a set, `{a,b}` for alternatives; `\` escapes. With --prefix or
+    /// --all such a key is just not taken. Without it every key may be deleted.
+    #[arg(long, value_name = "GLOB", env = "KVSWEEP_PROTECT", value_parser = glob, hide_short_help = true)]
     pub protect: Vec<String>,
 
     /// As --protect, with a pattern on every line of a file
     ///
-    /// Empty lines and lines that begin with # are skipped. Without it no file is read.
+    /// Empty lines and lines that begin with # are skipped; a file without a pattern is an error. Without it no file is
+    /// read.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
@@ -103,6 +104,6 @@ pub struct SafetyArgs {
     /// Delete only keys that match; repeatable
     ///
     /// Others are kept as by --protect, which wins over it. Without it every key may be deleted.
-    #[arg(long, value_name = "GLOB", hide_short_help = true)]
+    #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob, hide_short_help = true)]
     pub only: Vec<String>,
 }

@@ -105,7 +105,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     } else {
         let began = *sending.began.insert(Instant::now());
         let deadline = job.deadline.map(|deadline| began + deadline);
-        let meeting = preflight::within(deadline, sending.meet(job, rehearsal.as_ref()));
+        let meeting = preflight::within(deadline, sending.meet(job, rehearsal.as_ref(), &mut look));
         match runtime.block_on(signals::unless_signalled(meeting)) {
             Ok(Ok(met)) => Some(met),
             Ok(Err(Missed::Stop(stop))) | Err(stop) => {
@@ -114,9 +114,6 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
             Ok(Err(Missed::Error(error))) => return Err(error),
         }
     };
-    if let Some(met) = &met {
-        look.check_encoding(job, &met.namespace)?;
-    }
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
@@ -268,7 +265,7 @@ impl Met {
 }
 
 impl Sending {
-    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>) -> Result<Met, Missed> {
+    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>, look: &mut Look) -> Result<Met, Missed> {
         let calls = &mut self.calls;
         let connection = match (rehearsal, &job.mode) {
             (Some(rehearsal), _) => rehearsal.connection()?,
@@ -280,6 +277,7 @@ impl Sending {
         let client = client(&connection, job.timeout, job.concurrency)?;
         let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
         let client = encoding::restricted(client, &namespace);
+        look.check_encoding(job, &namespace)?;
         let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
         if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
             calls.budget.set_rates(&limits.rates, Instant::now());

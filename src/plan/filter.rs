@@ -1,16 +1,23 @@
 //! `--protect` and `--only`: keys that are never deleted, whatever the input says.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use regex::{RegexSet, RegexSetBuilder};
 use thiserror::Error;
 
+use super::glob::{Glob, GlobError};
 use crate::record::{self, Content, Record};
+
+/// The most memory that the patterns of a flag may take as one regular expression.
+const REGEX_BYTES: usize = 64_000_000;
 
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    flags: Layer,
+    flags: Arc<Layer>,
     /// What a profile keeps besides, and its name.
-    profile: Option<Box<(String, Layer)>>,
+    profile: Option<Arc<(String, Layer)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,37 +35,70 @@ enum Kept<'a> {
 #[derive(Debug, Clone, Default)]
 struct Patterns {
     texts: Vec<String>,
-    set: GlobSet,
+    /// Those that match a single name: a file of a hundred thousand protected keys must not be one regular expression.
+    names: HashMap<String, usize>,
+    /// The others, and which ones they are.
+    globs: RegexSet,
+    places: Vec<usize>,
 }
 
-/// A pattern that cannot be read.
+/// A pattern that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{pattern}` is not a pattern: {why}")]
-pub struct PatternError {
-    pattern: String,
-    why: String,
+pub enum PatternError {
+    /// It is malformed.
+    #[error("`{pattern}` is not a pattern: {error}")]
+    Malformed {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it, and where.
+        error: GlobError,
+    },
+    /// They cannot be compiled.
+    #[error("the {count} patterns with wildcards cannot be used together: {why}")]
+    TooLarge {
+        /// How many they are.
+        count: usize,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Patterns {
     fn new(texts: Vec<String>) -> Result<Self, PatternError> {
-        let mut builder = GlobSetBuilder::new();
-        for pattern in &texts {
-            let error =
-                |error: globset::Error| PatternError { pattern: pattern.clone(), why: error.kind().to_string() };
-            builder.add(GlobBuilder::new(pattern).backslash_escape(true).build().map_err(error)?);
+        let (mut names, mut regexes, mut places) = (HashMap::new(), Vec::new(), Vec::new());
+        for (place, pattern) in texts.iter().enumerate() {
+            match glob(pattern)? {
+                Glob::Name(name) => {
+                    names.entry(name).or_insert(place);
+                }
+                Glob::Regex(regex) => {
+                    regexes.push(regex);
+                    places.push(place);
+                }
+            }
         }
-        let error = |error: globset::Error| PatternError { pattern: texts.join(" "), why: error.kind().to_string() };
-        let set = builder.build().map_err(error)?;
-        Ok(Self { texts, set })
+        let globs = RegexSetBuilder::new(&regexes).dot_matches_new_line(true).size_limit(REGEX_BYTES).build();
+        let globs = globs.map_err(|error| PatternError::TooLarge { count: places.len(), why: story(&error) })?;
+        Ok(Self { texts, names, globs, places })
     }
 
     /// The first pattern that matches.
     fn matching(&self, key: &str) -> Option<&str> {
-        // It would take the key apart before it sees that there is nothing to match.
-        if self.set.is_empty() {
-            return None;
-        }
-        self.set.matches(key).first().map(|index| self.texts[*index].as_str())
+        let name = self.names.get(key).copied();
+        let glob = if self.globs.is_match(key) { self.globs.matches(key).iter().next() } else { None };
+        let first = name.into_iter().chain(glob.map(|glob| self.places[glob])).min()?;
+        Some(&self.texts[first])
+    }
+}
+
+fn glob(pattern: &str) -> Result<Glob, PatternError> {
+    Glob::new(pattern).map_err(|error| PatternError::Malformed { pattern: pattern.to_owned(), error })
+}
+
+fn story(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(limit) => format!("they take more than {} MB", limit / 1_000_000),
+        error => error.to_string(),
     }
 }
 
@@ -80,12 +120,12 @@ impl Layer {
 impl Filter {
     /// Keys that match one of `protect` are kept; where `only` is not empty, so are those that match none of it.
     ///
-    /// `*` matches any characters, `/` included; `?` one; `[ab]`, `{a,b}` and `\` work as in a shell.
+    /// Patterns are globs, as [`glob`](super::glob) has them.
     ///
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
     pub fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { flags: Layer::new(protect, only)?, profile: None })
+        Ok(Self { flags: Arc::new(Layer::new(protect, only)?), profile: None })
     }
 
     /// The same, and what a profile keeps besides: a key has to pass both.
@@ -93,7 +133,7 @@ impl Filter {
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
     pub fn besides(self, profile: &str, protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { profile: Some(Box::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
+        Ok(Self { profile: Some(Arc::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
     }
 
     /// Whether no key is kept.

@@ -11,6 +11,7 @@ use crate::record::{Content, Record};
 
 mod approve;
 pub mod filter;
+pub mod glob;
 pub mod outline;
 pub mod price;
 

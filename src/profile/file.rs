@@ -104,7 +104,6 @@ fn place(folder: &Path, text: &str) -> OsString {
 /// # Errors
 /// [`ProfileError::At`] with the first problem in the file.
 pub fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let reading = Reading { path, text, origin, home, folder: path.parent().unwrap_or(Path::new("")) };
     let document = DeTable::parse(text).map_err(|error| {
         // Not the whole error: it shows the line, which may hold a secret.

@@ -7,12 +7,13 @@
 //! (<https://specifications.freedesktop.org/basedir-spec/latest/>).
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, parse};
+use crate::files::text;
 
 /// What such a file is called.
 pub const FILE_NAME: &str = "kvsweep.toml";
@@ -119,12 +120,7 @@ impl Surroundings {
     }
 
     fn read(&self, open: File, file: &Path, origin: Origin) -> Result<ConfigFile, ProfileError> {
-        let mut text = String::new();
-        open.take(MAX_SIZE + 1).read_to_string(&mut text).map_err(unreadable(file))?;
-        if text.len() as u64 > MAX_SIZE {
-            let error = io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB");
-            return Err(unreadable(file)(error));
-        }
+        let text = text::read_from(open, MAX_SIZE).map_err(|error| unreadable(file)(error.into()))?;
         // Relative paths in it begin at its folder, wherever that is seen from.
         let path = std::path::absolute(file).map_err(unreadable(file))?;
         parse(&path, &text, origin, self.home.as_deref())

@@ -30,7 +30,7 @@ fn values(file: &ConfigFile, profile: &str, key: &str) -> Vec<String> {
 #[test]
 fn values_come_out_as_a_flag_would_get_them() {
     let file = read(
-        "\u{feff}default-profile = 'b'\n[profile.a]\nrate = '5/1s'\n[profile.b]\nrate = ['5/1s', '70/1m']\nretries = 0x10\n\
+        "default-profile = 'b'\n[profile.a]\nrate = '5/1s'\n[profile.b]\nrate = ['5/1s', '70/1m']\nretries = 0x10\n\
          max-failures = 7\nbulk = true\nreport = '{date}/{profile}.csv'\nfailures = '-'\nprotect-from = '~/p.txt'\n\
          api-token-file = '/run/token'\nonly = []\n",
     )
@@ -302,7 +302,7 @@ fn a_huge_file_is_not_read() {
     let path = home.write("huge.toml", &"#\n".repeat(600_000));
     let file = WantedFile::Named { path, is_typed: true };
     let error = choose(&file, &named("p"), &home.at("me")).unwrap_err().to_string();
-    assert!(error.contains("larger than 1 MiB"), "{error}");
+    assert!(error.contains("larger than 1024 KiB"), "{error}");
 }
 
 proptest::proptest! {

@@ -155,7 +155,7 @@ fn what_a_profile_protects_no_flag_lifts() {
         "protect = 'config:*'\nprotect-from = 'listed.txt'\nonly = ['session:*', 'listed', 'config:*']\n",
     );
     let run = |args: &[&str], report: &str| {
-        lab.write("none.txt", "");
+        lab.write("none.txt", "nothing-of-this-name\n");
         bare(&lab, ["delete", "--yes", "--config", "k.toml", "--profile", "prod", "--report", report]).args(args)
     };
     let lifting = ["keys.txt", "--only", "*", "--protect", "*:keep", "--protect-from", "none.txt"];

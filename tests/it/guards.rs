@@ -131,6 +131,106 @@ fn a_kept_key_counts_wherever_records_are_counted() {
 }
 
 #[test]
+fn files_of_patterns_are_read_as_an_editor_shows_them() {
+    let lab = Lab::new();
+    lab.write("keys.txt", "config:1\nuser:1\n");
+    for (number, file) in [
+        "\u{feff}config:*\r\nuser:*\r\n",
+        "\u{feff}config:*\nuser:*",
+        "config:*\r\n\r\n# users\r\nuser:*\r",
+        "#\nconfig:?\nuser:[[:digit:]]\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        lab.server.preload(["config:1", "user:1"]);
+        lab.write("p.txt", file);
+        lab.write("k.toml", "\u{feff}[profile.p]\r\nprotect-from = 'p.txt'\r\n");
+        let args: &[&str] =
+            if number % 2 == 0 { &["--protect-from", "p.txt"] } else { &["--config", "k.toml", "--profile", "p"] };
+        lab.delete(["keys.txt", "--report", "none"]).args(args).run().code(0);
+        assert_eq!(lab.server.keys(), ["config:1", "user:1"], "{file:?}");
+    }
+}
+
+#[test]
+fn patterns_that_would_protect_nothing_are_refused() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.write("good.txt", "x\n");
+    let refused = |args: &[&str], variable: Option<(&str, &str)>, why: &str| {
+        let mut run = lab.delete(["keys.txt", "--report", "none"]).args(args);
+        if let Some((name, value)) = variable {
+            run = run.env(name, value);
+        }
+        let done = run.run().code(2);
+        assert!(done.stderr.contains(why), "{args:?} {variable:?}: {}", done.stderr);
+    };
+    for (pattern, why) in [
+        ("", "it is empty"),
+        (" a", "the blank at character 1 is not escaped"),
+        ("a ", "the blank at character 2 is not escaped"),
+        ("a\t", "the blank at character 2"),
+        ("é[", "the `[` at character 2 is never closed"),
+        ("a{b", "the `{` at character 2 is never closed"),
+        ("{id}", "hold no comma"),
+    ] {
+        for flag in ["protect", "only"] {
+            refused(&[&format!("--{flag}"), pattern], None, why);
+            let toml = format!("[profile.p]\n{flag} = ['x', '''{pattern}''']\n");
+            lab.write("k.toml", toml);
+            refused(&["--config", "k.toml", "--profile", "p"], None, why);
+            refused(&[], Some((&format!("KVSWEEP_{}", flag.to_uppercase()), pattern)), why);
+        }
+        if !pattern.is_empty() {
+            lab.write("p.txt", format!("# patterns\nx\n{pattern}\n"));
+            refused(&["--protect-from", "p.txt"], None, &format!("p.txt, line 3: {pattern:?}: not a pattern: "));
+        }
+    }
+    for (file, why) in [
+        (&b""[..], "p.txt holds no pattern"),
+        (b"\xef\xbb\xbf", "p.txt holds no pattern"),
+        (b"# nothing\r\n\r\n", "p.txt holds no pattern"),
+        (b"config:*\rother\r", "line 1 holds a carriage return"),
+        (b"\xff\xfec\0*\0", "UTF-16"),
+        (b"c\0*\0\n\0", "NUL"),
+        (b"caf\xe9\n", "not UTF-8, at line 1"),
+    ] {
+        lab.write("p.txt", file);
+        refused(&["--protect-from", "p.txt"], None, why);
+        lab.write("k.toml", "[profile.p]\nprotect-from = 'p.txt'\n");
+        refused(&["--config", "k.toml", "--profile", "p"], None, why);
+    }
+    refused(&[], Some(("KVSWEEP_PROTECT_FROM", "")), "KVSWEEP_PROTECT_FROM");
+    assert_eq!((lab.server.requests(), lab.server.len()), (0, 3));
+    let run = lab.delete(["keys.txt", "--report", "r.csv"]).env("KVSWEEP_PROTECT", "key*");
+    run.run().code(0);
+    assert_eq!((lab.deletes().len(), lab.rows("r.csv")[0].status.as_str()), (0, "kept"));
+}
+
+#[test]
+fn patterns_match_characters() {
+    let lab = Lab::new();
+    let all = ["café", "cafe\u{301}", "école", "é", "a:b", "x9", "x]", "user", "user:1"];
+    lab.write("keys.ndjson", all.map(|key| format!("{key:?}\n").replace("\\u{301}", "\u{301}")).concat());
+    for (flag, pattern, kept) in [
+        ("--protect", "caf?", &["café"][..]),
+        ("--protect", "[é]cole", &["école"]),
+        ("--protect", "?", &["é"]),
+        ("--protect", "x[[:digit:]]", &["x9"]),
+        ("--protect", r"x[\]]", &["x]"]),
+        ("--protect", "user{,:*}", &["user", "user:1"]),
+        ("--protect", "**:b", &["a:b"]),
+        ("--only", "??", &["café", "cafe\u{301}", "école", "é", "a:b", "user", "user:1"]),
+    ] {
+        let args = ["delete", "keys.ndjson", "--dry-run", "--report", "plan.csv", "--overwrite", flag, pattern];
+        lab.kvsweep(args).run().code(0);
+        let rows = lab.rows("plan.csv").into_iter().filter(|row| row.status == "kept");
+        assert_eq!(rows.map(|row| row.key).collect::<Vec<_>>(), kept, "{flag} {pattern}");
+    }
+}
+
+#[test]
 fn a_list_of_protected_keys_that_is_missing_or_broken_protects_everything() {
     let lab = Lab::new();
     lab.keys(3);

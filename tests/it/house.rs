@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 29] = [
-    ("api", "clock key text"),
+const ROOMS: [(&str, &str); 30] = [
+    ("api", "clock files key text"),
     ("backup", "api key report"),
     (
         "cli",
-        "api clock command exit input key listing logging monitoring pipeline plan profile progress quota report sandbox \
+        "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
          shard terminal wrangler",
     ),
     ("clock", ""),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &str); 29] = [
          sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
+    ("files", ""),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
     ("input", "clock key outcome record terminal"),
     ("key", ""),
@@ -30,7 +31,7 @@ const ROOMS: [(&str, &str); 29] = [
     ("outcome", "record"),
     ("pipeline", "api clock key outcome plan quota record terminal"),
     ("plan", "key outcome record terminal"),
-    ("profile", "terminal"),
+    ("profile", "files terminal"),
     ("progress", "clock outcome pipeline stderr terminal"),
     ("quota", ""),
     ("record", "key"),
@@ -41,7 +42,7 @@ const ROOMS: [(&str, &str); 29] = [
     ("stderr", ""),
     ("terminal", ""),
     ("text", ""),
-    ("wrangler", "key"),
+    ("wrangler", "files key"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -164,10 +164,12 @@ fn what_a_flag_would_not_take_is_refused_with_its_line() {
         ("sync = 'sometimes'", "sync: \"sometimes\" will not do: expected one of never, 1s, always"),
         ("namespace-id = '../x'", "namespace-id: \"../x\" will not do: "),
         ("base-url = 'http://example.com'", "base-url: "),
-        ("protect = ['a', 'b[']", "protect: `b[` is not a pattern"),
+        ("protect = ['a', 'b[']", "protect: \"b[\" will not do: not a pattern: the `[` at character 2 is never closed"),
+        ("protect = ''", "protect: \"\" will not do: not a pattern: it is empty"),
+        ("only = ['a', '']", "only: \"\" will not do: not a pattern: it is empty"),
         ("max-failures = '0%'", "max-failures: \"0%\" will not do: a share has to be"),
         ("namespace = \"\"", "namespace: \"\" will not do: expected a value"),
-        ("only = \"\\u001b[\"", "only: `\\u{1b}[` is not a pattern"),
+        ("only = \"\\u001b[\"", "only: \"\\u{1b}[\" will not do: not a pattern: "),
     ] {
         // Of every command, not only of those that have the flag.
         for command in ["delete", "whoami"] {

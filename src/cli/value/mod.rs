@@ -8,7 +8,7 @@ mod time;
 mod when;
 
 pub use guard::{BulkArg, BulkArgError, CountError, MaxFailures, MaxFailuresError, count};
-pub use name::{JobNameError, MetricsFileError, job_name, metrics_file};
+pub use name::{GlobArgError, JobNameError, MetricsFileError, glob, job_name, metrics_file};
 pub use place::{
     ColumnArg, ColumnError, DelimiterError, EmptyPrefix, FormatArg, InputArg, ReportArg, SyncArg, delimiter, prefix,
 };

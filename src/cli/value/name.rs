@@ -1,8 +1,10 @@
-//! Names that end up in metrics, and the file of those.
+//! Names that end up in metrics, and the file of those; patterns of names.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::plan::glob::{GlobError, check};
 
 /// The longest label, in bytes.
 const MOST: usize = 200;
@@ -27,6 +29,17 @@ pub struct MetricsFileError;
 pub fn metrics_file(text: &str) -> Result<PathBuf, MetricsFileError> {
     let path = PathBuf::from(text);
     if path.extension().is_some_and(|extension| extension == "prom") { Ok(path) } else { Err(MetricsFileError) }
+}
+
+/// A text that is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("not a pattern: {0}")]
+pub struct GlobArgError(#[from] GlobError);
+
+/// `--protect` and `--only`.
+pub fn glob(text: &str) -> Result<String, GlobArgError> {
+    check(text)?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

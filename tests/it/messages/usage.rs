@@ -54,9 +54,14 @@ fn wrong_usage_says_what_to_say_instead() {
     told.hear("no wrangler.json", &lab, delete(&["--binding", "KV"]));
     lab.write("wrangler.toml", "kv_namespaces = [{ binding = \"CACHE\", id = \"0123\" }]\n");
     told.hear("has no KV binding", &lab, delete(&["--binding", "KV"]));
-    told.hear("is not a pattern", &lab, delete(&["--protect", "a[b"]));
+    told.hear("not a pattern", &lab, delete(&["--protect", "a[b"]));
     told.hear("--protect-from none.txt", &lab, delete(&["--protect-from", "none.txt"]));
+    lab.write("patterns.txt", "# none yet\n");
+    told.hear("holds no pattern", &lab, delete(&["--protect-from", "patterns.txt"]));
 
+    let plain = Lab::with(SandboxOptions { supports_url_encoding: false, ..Default::default() });
+    plain.keys(3);
+    told.hear("does not support URL encoding", &plain, plain.delete(["keys.txt"]));
     told.assert("usage");
 }
 

@@ -1,0 +1,3 @@
+//! Files that users write: how their text is read.
+
+pub mod text;

@@ -1,0 +1,281 @@
+//! Globs, translated into regular expressions that are matched by character.
+//!
+//! Whole names are matched. `*` stands for any run of characters (none, `/`, `:` and line breaks among them), and so does
+//! `**`; `?` for one character; `[ab]`, `[a-z]`, `[!a]`, `[^a]` and `[[:digit:]]` for one of a set; `{a,b,}` for
+//! alternatives; `\` takes the next character as it is, inside brackets too. What a shell would quietly take for
+//! something else (an unclosed bracket, say) is an error: a guard that means something else protects nothing.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+/// Braces inside each other; far below what the `regex` crate allows.
+const MOST_NESTED: usize = 50;
+
+/// POSIX classes, as Unicode's annex on regular expressions has them (<https://unicode.org/reports/tr18/#Compatibility_Properties>);
+/// digits are those of ASCII, as in a shell.
+const CLASSES: [(&str, &str); 13] = [
+    ("alnum", r"\p{Alphabetic}\p{Nd}"),
+    ("alpha", r"\p{Alphabetic}"),
+    ("blank", r"\p{Zs}\t"),
+    ("cntrl", r"\p{Cc}"),
+    ("digit", "0-9"),
+    ("graph", r"[^\p{White_Space}\p{Cc}\p{Cn}]"),
+    ("lower", r"\p{Lowercase}"),
+    ("print", r"[^\p{Zl}\p{Zp}\p{Cc}\p{Cn}]"),
+    ("punct", r"[[\p{P}\p{S}]--\p{Alphabetic}]"),
+    ("space", r"\p{White_Space}"),
+    ("upper", r"\p{Uppercase}"),
+    ("word", r"\p{Alphabetic}\p{Nd}_"),
+    ("xdigit", "0-9A-Fa-f"),
+];
+
+/// What is wrong with a glob. Positions are those of characters, from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GlobError {
+    /// It has no character.
+    #[error("it is empty")]
+    Empty,
+    /// It begins or ends with a blank that is not escaped.
+    #[error("the blank at character {0} is not escaped; `\\ ` or `[ ]` stands for one")]
+    Blank(usize),
+    /// Nothing follows a backslash.
+    #[error("nothing follows the `\\` at character {0}")]
+    Escape(usize),
+    /// A bracket is never closed.
+    #[error("the `[` at character {0} is never closed; `\\[` stands for itself")]
+    OpenBracket(usize),
+    /// A range that holds nothing.
+    #[error("the range at character {0} is reversed")]
+    Reversed(usize),
+    /// A class at the end of a range.
+    #[error("a class cannot be the end of a range, at character {0}")]
+    ClassInRange(usize),
+    /// No such class.
+    #[error(
+        "[:{1}:] at character {0} is no class; there are alnum, alpha, blank, cntrl, digit, graph, lower, print, \
+             punct, space, upper, word and xdigit"
+    )]
+    NoClass(usize, String),
+    /// A class without `:]`, or one that stands in no bracket.
+    #[error("the class at character {0} is to be written [[:{1}:]]")]
+    BareClass(usize, String),
+    /// Collating symbols and equivalence classes.
+    #[error("[. .] and [= =] cannot be used, at character {0}")]
+    Collating(usize),
+    /// A brace is never closed.
+    #[error("the `{{` at character {0} is never closed; `\\{{` stands for itself")]
+    OpenBrace(usize),
+    /// A brace was never opened.
+    #[error("the `}}` at character {0} closes nothing; `\\}}` stands for itself")]
+    CloseBrace(usize),
+    /// Braces without a comma: some tools take them for themselves, others for a group.
+    #[error("the braces at character {0} hold no comma; `\\{{` stands for itself")]
+    OneAlternative(usize),
+    /// Too many braces inside each other.
+    #[error("the `{{` at character {0} is nested more than {MOST_NESTED} deep")]
+    TooDeep(usize),
+}
+
+/// What a glob is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Glob {
+    /// It matches this name alone.
+    Name(String),
+    /// It matches what this regular expression does.
+    Regex(String),
+}
+
+impl Glob {
+    /// Translates `glob`.
+    ///
+    /// # Errors
+    /// [`GlobError`] says what is wrong with it, and where.
+    pub(super) fn new(glob: &str) -> Result<Self, GlobError> {
+        let mut parser =
+            Parser { chars: glob.chars().collect(), at: 0, regex: String::new(), name: Some(String::new()) };
+        parser.whole()?;
+        let Parser { regex, name, .. } = parser;
+        Ok(name.map_or_else(|| Self::Regex(format!(r"\A(?:{regex})\z")), Self::Name))
+    }
+}
+
+/// Whether `glob` is one.
+///
+/// # Errors
+/// [`GlobError`] says what is wrong with it, and where.
+pub fn check(glob: &str) -> Result<(), GlobError> {
+    Glob::new(glob).map(drop)
+}
+
+struct Parser {
+    chars: Vec<char>,
+    /// The index of the next character.
+    at: usize,
+    regex: String,
+    /// The only name that matches, as long as there is just one.
+    name: Option<String>,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += 1;
+        Some(c)
+    }
+
+    fn whole(&mut self) -> Result<(), GlobError> {
+        let first = self.peek().ok_or(GlobError::Empty)?;
+        if first.is_whitespace() {
+            return Err(GlobError::Blank(1));
+        }
+        // Where each brace was opened that is not closed yet, and whether it holds a comma.
+        let mut braces: Vec<(usize, bool)> = Vec::new();
+        while let Some(c) = self.next() {
+            let position = self.at;
+            match c {
+                '*' => {
+                    while self.peek() == Some('*') {
+                        self.at += 1;
+                    }
+                    self.push(".*");
+                }
+                '?' => self.push("."),
+                '\\' => {
+                    let escaped = self.next().ok_or(GlobError::Escape(position))?;
+                    self.literal(escaped);
+                }
+                '[' => self.bracket(position)?,
+                '{' if braces.len() == MOST_NESTED => return Err(GlobError::TooDeep(position)),
+                '{' => {
+                    braces.push((position, false));
+                    self.push("(?:");
+                }
+                ',' if !braces.is_empty() => {
+                    braces.last_mut().into_iter().for_each(|(_, has_comma)| *has_comma = true);
+                    self.push("|");
+                }
+                '}' => match braces.pop() {
+                    None => return Err(GlobError::CloseBrace(position)),
+                    Some((opened, false)) => return Err(GlobError::OneAlternative(opened)),
+                    Some((_, true)) => self.push(")"),
+                },
+                c if c.is_whitespace() && self.peek().is_none() => return Err(GlobError::Blank(position)),
+                c => self.literal(c),
+            }
+        }
+        match braces.last() {
+            Some(&(opened, _)) => Err(GlobError::OpenBrace(opened)),
+            None => Ok(()),
+        }
+    }
+
+    fn push(&mut self, regex: &str) {
+        self.regex.push_str(regex);
+        self.name = None;
+    }
+
+    fn literal(&mut self, c: char) {
+        self.code(c);
+        if let Some(name) = &mut self.name {
+            name.push(c);
+        }
+    }
+
+    /// A character as a regular expression, inside a set too.
+    fn code(&mut self, c: char) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.regex, r"\x{{{:X}}}", u32::from(c));
+    }
+
+    /// A set, up to the bracket that closes the one at `opened`.
+    fn bracket(&mut self, opened: usize) -> Result<(), GlobError> {
+        let bare = self.class_name(self.at).filter(|(name, _)| CLASSES.iter().any(|(class, _)| class == name));
+        if let Some((name, end)) = bare
+            && self.chars.get(end - 1) == Some(&']')
+        {
+            return Err(GlobError::BareClass(opened, name));
+        }
+        self.push("[");
+        if let Some('!' | '^') = self.peek() {
+            self.at += 1;
+            self.regex.push('^');
+        }
+        // A bracket that comes first is one of the set.
+        let begin = self.at;
+        loop {
+            let position = self.at + 1;
+            match self.next() {
+                None => return Err(GlobError::OpenBracket(opened)),
+                Some(']') if self.at - 1 > begin => break,
+                Some('[') if self.peek() == Some(':') && self.class(position)? => {
+                    if self.peek() == Some('-') && self.chars.get(self.at + 1).is_some_and(|&c| c != ']') {
+                        return Err(GlobError::ClassInRange(self.at + 1));
+                    }
+                }
+                Some('[') if matches!(self.peek(), Some('.' | '=')) => return Err(GlobError::Collating(position)),
+                Some(c) => self.range(c, position, opened)?,
+            }
+        }
+        self.regex.push(']');
+        Ok(())
+    }
+
+    /// A character of a set, or a range that begins with it.
+    fn range(&mut self, first: char, position: usize, opened: usize) -> Result<(), GlobError> {
+        let first = self.unescaped(first, opened)?;
+        self.code(first);
+        if self.peek() != Some('-') || self.chars.get(self.at + 1).is_none_or(|&c| c == ']') {
+            return Ok(());
+        }
+        self.at += 1;
+        if let (Some('['), Some(':' | '.' | '=')) = (self.peek(), self.chars.get(self.at + 1)) {
+            return Err(GlobError::ClassInRange(self.at + 1));
+        }
+        let last = self.next().ok_or(GlobError::OpenBracket(opened))?;
+        let last = self.unescaped(last, opened)?;
+        if last < first {
+            return Err(GlobError::Reversed(position));
+        }
+        self.regex.push('-');
+        self.code(last);
+        Ok(())
+    }
+
+    fn unescaped(&mut self, c: char, opened: usize) -> Result<char, GlobError> {
+        if c == '\\' { self.next().ok_or(GlobError::OpenBracket(opened)) } else { Ok(c) }
+    }
+
+    /// The letters between `:` at `from` and the next `:`, if there are some, and the place after that.
+    fn class_name(&self, from: usize) -> Option<(String, usize)> {
+        let rest = self.chars.get(from..)?.strip_prefix(&[':'])?;
+        let name: String = rest.iter().take_while(|c| c.is_ascii_alphabetic()).collect();
+        let after = from + 1 + name.len();
+        (!name.is_empty() && self.chars.get(after) == Some(&':')).then_some((name, after + 2))
+    }
+
+    /// A class, after the `[` at `position`; `false` if none is meant.
+    fn class(&mut self, position: usize) -> Result<bool, GlobError> {
+        let letters: String = self.chars[self.at + 1..].iter().take_while(|c| c.is_ascii_alphabetic()).collect();
+        if letters.is_empty() {
+            return Ok(false);
+        }
+        let end = self.at + 1 + letters.len();
+        if self.chars.get(end..end + 2) != Some(&[':', ']']) {
+            return Err(GlobError::BareClass(position, letters));
+        }
+        let Some((_, class)) = CLASSES.iter().find(|(name, _)| *name == letters) else {
+            return Err(GlobError::NoClass(position, letters));
+        };
+        self.regex.push_str(class);
+        self.at = end + 2;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests;
