@@ -47,9 +47,9 @@ pub(crate) struct Work {
     pub(crate) history: History,
     /// What the last attempt came to, once one was made.
     pub(crate) last: Option<Box<Verdict>>,
-    /// Whether an attempt has failed that says something about the server; one that only met a closed connection or a
-    /// 429 does not.
-    pub(crate) judged: bool,
+    /// How many signs of life the server had given when an attempt last failed that says something about the server; one
+    /// that only met a closed connection or a 429 does not.
+    pub(crate) judged: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
     pub(crate) together: NonZeroU32,
     /// When it would be its turn, while it is tried before that.
@@ -71,7 +71,7 @@ impl Work {
             first_sent: None,
             history: History::default(),
             last: None,
-            judged: false,
+            judged: None,
             together: NonZeroU32::MAX,
             early: None,
             tried_early: 0,
@@ -104,7 +104,7 @@ impl Work {
 
     /// What decides about the key, without times and texts.
     #[cfg(test)]
-    pub(crate) fn fingerprint(&self, epoch: u64) -> impl std::hash::Hash + Ord + use<> {
+    pub(crate) fn fingerprint(&self, epoch: u64, signs: u64) -> impl std::hash::Hash + Ord + use<> {
         let stage = match self.stage {
             Stage::Presence => 0,
             Stage::Metadata => 1,
@@ -114,7 +114,7 @@ impl Work {
         let last = self.last.as_ref().map(|verdict| (verdict.status as u8, verdict.passes));
         let refundable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
         (
-            (self.number, stage, self.attempts == 0, self.tried, self.judged, last),
+            (self.number, stage, self.attempts == 0, self.tried, self.judged.map(|judged| judged == signs), last),
             (self.history.failures, self.history.resent, refundable, self.together),
             (self.early.is_some(), self.tried_early),
         )

@@ -12,7 +12,7 @@ impl State {
     /// same hash differ in nothing but when things happened.
     pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
         let queue = |works: &mut dyn Iterator<Item = &Work>| -> Vec<_> {
-            works.map(|work| work.fingerprint(self.epoch)).collect()
+            works.map(|work| work.fingerprint(self.epoch, self.signs)).collect()
         };
         for ready in [&self.ready, &self.reads] {
             ready.queues().map(|works| queue(&mut works.iter())).hash(hasher);

@@ -137,8 +137,10 @@ pub struct State {
     /// Whether a signal has come.
     signalled: bool,
     paused: bool,
-    /// Counts signs of life, so that failures since the last one can be told.
+    /// Counts deleted keys and the like, so that failures since the last one can be told.
     epoch: u64,
+    /// The same with successful reads.
+    signs: u64,
 }
 
 impl State {
@@ -173,6 +175,7 @@ impl State {
             signalled: false,
             paused: false,
             epoch: 0,
+            signs: 0,
         }
     }
 
@@ -215,6 +218,11 @@ impl State {
     fn holds_back_untried(&self) -> bool {
         let again = self.waiting.len() + self.ready.len() + self.reads.len() + self.slots.len();
         !self.input_ended && again >= self.most_waiting() && !self.entrance().has_fresh()
+    }
+
+    /// Whether every key that is left was sent before.
+    fn has_only_retries(&self) -> bool {
+        self.input_ended && !self.entrance().has_fresh()
     }
 
     fn has_room_for_rows(&self) -> bool {

@@ -185,8 +185,10 @@ impl State {
     /// What the answer says of the server.
     pub(super) fn see_sign(&mut self, answer: &Answer, batch: &mut [Work], read: bool, probe: bool, now: Instant) {
         let history = batch.iter().map(|work| work.history).max_by_key(|history| history.resent).unwrap_or_default();
-        // Many keys that fail together are no key's own trouble; and no retry is, where no other key can be tried.
-        let first_attempt = batch.len() > 1 || batch.iter().any(|work| !work.judged) || self.holds_back_untried();
+        // Many keys that fail together are no key's own trouble; and no retry is, where no other key can be tried. When only
+        // retries are left, each key counts once after every sign of life.
+        let is_new = |work: &Work| work.judged.is_none_or(|judged| self.has_only_retries() && judged != self.signs);
+        let first_attempt = batch.len() > 1 || batch.iter().any(is_new) || self.holds_back_untried();
         match sign_of(answer, history, first_attempt) {
             Some(sign) => {
                 match (sign, answer) {
@@ -196,7 +198,7 @@ impl State {
                     (Sign::Down { .. }, _) => {}
                 }
                 if let (Sign::Down { .. }, [work]) = (sign, &mut *batch) {
-                    work.judged = true;
+                    work.judged = Some(self.signs);
                 }
                 self.observe_stage(sign, read, probe, now);
             }
@@ -306,8 +308,9 @@ impl State {
     }
 
     fn observe_stage(&mut self, sign: Sign, read: bool, probe: bool, now: Instant) {
-        if sign == Sign::Alive && !read {
-            self.epoch += 1;
+        if sign == Sign::Alive {
+            self.signs += 1;
+            self.epoch += u64::from(!read);
         }
         let was_down = self.outage.since().is_some();
         let batching = if read { self.reading_batching() } else { self.options.batching };

@@ -158,3 +158,25 @@ async fn bad_keys_fail_and_the_others_are_deleted_at_a_low_rate() {
         assert!(requests <= 100 + 8 * bad as u64 + 8, "{requests} requests with {bad} bad keys");
     }
 }
+
+/// Seed 80127129. A success that was on its way when the server went down made the failures before it count for nothing,
+/// and so few keys were left that had never failed that no more failures showed the outage.
+#[tokio::test(start_paused = true)]
+async fn an_outage_shows_at_the_end_of_a_job_too() {
+    for left in [12, 16, 20] {
+        let start = Instant::now();
+        let mut lab = lab(30);
+        (lab.options.concurrency, lab.options.retry.retries) = (2, 3);
+        let outcome = lab
+            .run(move |key, nth| {
+                // The namespace, whose name holds no number, is down like the last keys.
+                let index = key.trim_start_matches("key-").parse().unwrap_or(usize::MAX);
+                let is_down = index >= 30 - left && start.elapsed() < 60 * SECOND;
+                let is_slow = nth == 1 && index == 30 - left;
+                let answer = if is_down && !is_slow { passing(503) } else { Answer::Success };
+                (if is_slow { 7 * LATENCY } else { LATENCY }, answer)
+            })
+            .await;
+        assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 30), "{left} keys were left");
+    }
+}
