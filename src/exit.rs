@@ -22,7 +22,7 @@ pub enum ExitCode {
     Stopped = 5,
     /// Stopped by a fatal answer: the credentials, the account or the namespace. Run again after mending.
     Fatal = 7,
-    /// Stopped by `--max-keys` or `--max-failures`. Run again after looking.
+    /// Stopped by `--max-keys`, `--min-keys`, `--expect`, `--max-failures` or `--canary`. Run again after checking.
     Guard = 8,
     /// Another run holds the report. Run again later.
     Locked = 11,
@@ -51,13 +51,17 @@ impl ExitCode {
     /// The code of a job that ended early; `signal` is the one that interrupted it, if one did.
     pub fn for_stop(reason: StopReason, signal: Option<Signal>) -> Self {
         match reason {
-            StopReason::IoError => Self::Error,
+            StopReason::IoError | StopReason::InputError => Self::Error,
             StopReason::DailyLimit | StopReason::Outage | StopReason::Deadline => Self::Stopped,
             StopReason::Unauthorized
             | StopReason::NamespaceNotFound
             | StopReason::AccountNotFound
             | StopReason::UnexpectedResponse => Self::Fatal,
-            StopReason::MaxFailures | StopReason::MaxKeys => Self::Guard,
+            StopReason::MaxFailures
+            | StopReason::MaxKeys
+            | StopReason::MinKeys
+            | StopReason::Expect
+            | StopReason::Canary => Self::Guard,
             StopReason::Interrupted => match signal {
                 Some(Signal::Terminate) => Self::Terminated,
                 Some(Signal::Hangup) => Self::HungUp,
@@ -106,19 +110,25 @@ mod tests {
 
     #[test]
     fn every_stop_has_the_code_of_the_contract() {
-        for (reason, code) in [
+        let codes = [
             (StopReason::Unauthorized, 7),
             (StopReason::NamespaceNotFound, 7),
             (StopReason::AccountNotFound, 7),
             (StopReason::DailyLimit, 5),
             (StopReason::MaxFailures, 8),
             (StopReason::MaxKeys, 8),
+            (StopReason::MinKeys, 8),
+            (StopReason::Expect, 8),
+            (StopReason::Canary, 8),
             (StopReason::Outage, 5),
             (StopReason::Deadline, 5),
             (StopReason::Interrupted, 130),
+            (StopReason::InputError, 1),
             (StopReason::IoError, 1),
             (StopReason::UnexpectedResponse, 7),
-        ] {
+        ];
+        assert_eq!(codes.map(|(reason, _)| reason), StopReason::ALL);
+        for (reason, code) in codes {
             assert_eq!(ExitCode::for_stop(reason, None).as_u8(), code, "{reason}");
         }
     }

@@ -17,6 +17,7 @@
 //! - [`quota`]: when the next request may be sent.
 //! - [`api`]: the KV REST API: one attempt in, one typed answer out.
 //! - [`backup`]: values on the disk before they are deleted, and back again.
+//! - [`files`]: text files of users, and files as a whole.
 //! - [`report`]: a row for every record; the journal, the failures file, the summary.
 //! - [`review`]: what finished reports say, as text, JSON or a page.
 //! - [`progress`], [`logging`], [`stderr`], [`terminal`]: what people see; [`monitoring`]: who else is told.

@@ -153,6 +153,24 @@ impl Tally {
         self.counts[status as usize] += 1;
     }
 
+    /// Counts one record less.
+    pub fn remove(&mut self, status: Status) {
+        let count = &mut self.counts[status as usize];
+        *count = count.saturating_sub(1);
+    }
+
+    /// The same with `other` added.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self { counts: std::array::from_fn(|index| self.counts[index] + other.counts[index]) }
+    }
+
+    /// The same without `other`.
+    #[must_use]
+    pub fn minus(self, other: &Self) -> Self {
+        Self { counts: std::array::from_fn(|index| self.counts[index].saturating_sub(other.counts[index])) }
+    }
+
     /// How many are in this state.
     pub fn get(&self, status: Status) -> u64 {
         self.counts[status as usize]
@@ -194,19 +212,46 @@ pub enum StopReason {
     MaxFailures,
     /// `--max-keys` was reached.
     MaxKeys,
+    /// There are fewer keys than `--min-keys`.
+    MinKeys,
+    /// There are not as many keys as `--expect` says.
+    Expect,
+    /// One of the keys of `--canary` was not deleted.
+    Canary,
     /// No request succeeded for longer than `--max-wait`, or the server asked for a longer pause.
     Outage,
     /// `--deadline` came.
     Deadline,
     /// A signal asked for it.
     Interrupted,
-    /// An input or the report could not be read or written.
+    /// An input could not be read, or ended before what an earlier run settled.
+    InputError,
+    /// The report or another output could not be written.
     IoError,
     /// Before anything had worked: the server's certificate is not trusted, or its response is not the API's.
     UnexpectedResponse,
 }
 
 impl StopReason {
+    /// Every reason.
+    pub const ALL: [Self; 15] = [
+        Self::Unauthorized,
+        Self::NamespaceNotFound,
+        Self::AccountNotFound,
+        Self::DailyLimit,
+        Self::MaxFailures,
+        Self::MaxKeys,
+        Self::MinKeys,
+        Self::Expect,
+        Self::Canary,
+        Self::Outage,
+        Self::Deadline,
+        Self::Interrupted,
+        Self::InputError,
+        Self::IoError,
+        Self::UnexpectedResponse,
+    ];
+
     /// The word in the summary's `stopped`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -216,9 +261,13 @@ impl StopReason {
             Self::DailyLimit => "daily_limit",
             Self::MaxFailures => "max_failures",
             Self::MaxKeys => "max_keys",
+            Self::MinKeys => "min_keys",
+            Self::Expect => "expect",
+            Self::Canary => "canary",
             Self::Outage => "outage",
             Self::Deadline => "deadline",
             Self::Interrupted => "interrupted",
+            Self::InputError => "input_error",
             Self::IoError => "io_error",
             Self::UnexpectedResponse => "unexpected_response",
         }

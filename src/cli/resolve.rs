@@ -22,7 +22,7 @@ use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Shown;
 
-use super::access::{self, Problems, connection};
+use super::access::{self, Problems, connection, target};
 use super::config;
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
@@ -109,6 +109,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
     let mut problems = Problems::default();
+    let target = if args.safety.sandbox { None } else { target(&args.connection) };
     let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
     problems.hint(match (listed, args.safety.check) {
         (true, _) => "",
@@ -140,6 +141,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let keys_per_request = args.pace.keys_per_request();
     Ok(Job {
         keys,
+        target,
         guards: Guards {
             max_keys: args.safety.max_keys.map(NonZeroU64::get),
             expect: args.safety.expect.map(NonZeroU64::get),

@@ -24,7 +24,7 @@ pub struct SafetyArgs {
     ///
     /// The server holds the keys of the input and some others, speaks real HTTP, and is gone afterwards. Nothing
     /// is sent anywhere else; needs no credentials.
-    #[arg(long, conflicts_with = "backup")]
+    #[arg(long, conflicts_with_all = ["backup", "resume"])]
     pub sandbox: bool,
 
     /// Look which keys are there, and delete only those

@@ -15,6 +15,7 @@ use crate::terminal::{Shown, columns, counted};
 
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
+use super::job_file::RunEnd;
 use super::preview::Preview;
 use super::signals;
 
@@ -68,6 +69,17 @@ impl Closing<'_> {
             stopped: self.stop.map(|stop| stop.reason),
             dry_run: matches!(self.job.mode, Mode::DryRun | Mode::Check(_)),
             exit_code: self.code().as_u8(),
+        }
+    }
+
+    /// The same for the job file.
+    pub(super) fn run_end(&self) -> RunEnd {
+        RunEnd {
+            records: self.records,
+            tally: self.totals.tally,
+            requests: self.totals.requests,
+            stopped: self.stop.map(|stop| stop.reason),
+            code: self.code(),
         }
     }
 
@@ -152,15 +164,17 @@ impl Closing<'_> {
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
-            Some(StopReason::MaxKeys) => {
+            Some(StopReason::MaxKeys | StopReason::MinKeys | StopReason::Expect) => {
                 steps.push(
                     "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
                 );
             }
-            Some(StopReason::IoError) => {
+            Some(StopReason::InputError | StopReason::IoError) => {
                 steps.push("next: mend the file that is named above, or make room for it.".to_owned());
             }
-            None | Some(StopReason::MaxFailures | StopReason::Outage) if self.totals.tally.failures() > 0 => {
+            None | Some(StopReason::MaxFailures | StopReason::Canary | StopReason::Outage)
+                if self.totals.tally.failures() > 0 =>
+            {
                 steps.extend(self.report.map(|report| {
                     let report = shell_word(&report.to_string_lossy());
                     format!("next: `kvsweep report {report}` tells why keys failed.")

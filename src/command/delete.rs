@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::api::{Client, Namespace};
+use crate::api::Client;
 use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
@@ -33,16 +33,14 @@ use super::closing::Closing;
 use super::confirm;
 use super::dry_run::{discard, notes as dry_run_notes};
 use super::earlier;
-use super::encoding;
 use super::error::Error;
 use super::expected;
-use super::job::{Connection, Job, Mode, Question};
+use super::job::{Job, Mode, Question};
 use super::limits::Limits;
-use super::locate::{Missed, client, locate};
+use super::locate::Missed;
 use super::or_panicked;
 use super::outputs::{Opened, Ready};
 use super::pages::{NamespacePages, next_page};
-use super::preflight;
 use super::preview::Preview;
 use super::reading::Broken;
 use super::rehearsal::Rehearsal;
@@ -53,10 +51,12 @@ use super::ticking::ticking;
 use super::watch::Watch;
 
 mod look;
+mod meet;
 mod outlining;
 mod question;
 
 use look::{Look, Supply, look};
+use meet::Met;
 use outlining::{Flawed, outlined};
 use question::ask;
 
@@ -81,13 +81,13 @@ pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Er
 }
 
 fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
-    let (opened, mut look) = match open_and_look(job, watch) {
+    let (mut opened, mut look) = match open_and_look(job, watch) {
         Ok(opened) => opened,
         Err(Missed::Stop(stop)) => return watch.close(before(job, None, Totals::default(), &stop)),
         Err(Missed::Error(error)) => return Err(error),
     };
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
-        let stop = Stop::new(StopReason::MaxKeys, refused.to_string());
+        let stop = Stop::new(refused.reason(), refused.to_string());
         return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
     }
     if let Some(plan) = &look.plan {
@@ -103,9 +103,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let met = if look.nothing_to_send {
         None
     } else {
-        let began = *sending.began.insert(Instant::now());
-        let deadline = job.deadline.map(|deadline| began + deadline);
-        let meeting = preflight::within(deadline, sending.meet(job, rehearsal.as_ref(), &mut look));
+        let meeting = sending.meet_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut look);
         match runtime.block_on(signals::unless_signalled(meeting)) {
             Ok(Ok(met)) => Some(met),
             Ok(Err(Missed::Stop(stop))) | Err(stop) => {
@@ -138,7 +136,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     if let Some(signal) = signals::received() {
         return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &Stop::signalled(signal)));
     }
-    let Ready { outputs, report, failures, backup } = opened.make(job)?;
+    let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
     let (keeping, backup) = match backup.map(backup::start).transpose()? {
         Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
         None => (None, None),
@@ -153,14 +151,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, outline } =
         sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
-    let stop = match (written, end.stop) {
-        (Some(Err(error)), _) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
-        (Some(Ok(_)), stop) => stop,
-        (None, stop) => {
-            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
-            stop.or_else(|| signals::received().map(Stop::signalled))
-        }
-    };
+    let stop = stop_of(written, end.stop);
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     let mut report = report.as_deref();
     if outline.is_some() {
@@ -169,7 +160,8 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         }
         notes.extend(dry_run_notes(job));
     }
-    let closing = Closing {
+    let is_kept = report.is_some();
+    let mut closing = Closing {
         job,
         totals: end.totals,
         records: look.plan.as_ref().map(|plan| plan.records),
@@ -180,6 +172,8 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         backup: job.backup.as_deref().zip(kept),
         notes,
     };
+    let unrecorded = if is_kept { record.end(closing.run_end()).err() } else { None };
+    closing.stop = closing.stop.or(unrecorded.as_ref());
     match outline {
         Some(outline) => watch.close_planned(closing, &Preview { job, limits: &limits, outline, now: wall_now() }),
         None => watch.close(closing),
@@ -196,17 +190,30 @@ fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Mi
         let job = Arc::clone(job);
         move || Opened::new(&job)
     };
-    let opened = signals::blocking(open).map_err(Missed::Stop)??;
+    let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
     watch.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
     let look = {
-        let (job, journal) = (Arc::clone(job), opened.journal.clone());
-        move || look(&job, journal)
+        let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
+        move || look(&job, journal, record)
     };
     let look = signals::blocking(look).map_err(Missed::Stop)??;
+    opened.record.clone_from(&look.record);
     Ok((opened, look))
+}
+
+/// Why the job ended early, if it did: a report that cannot be written outweighs everything else.
+fn stop_of(written: Option<Result<Written, ReportError>>, stop: Option<Stop>) -> Option<Stop> {
+    match written {
+        Some(Err(error)) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        Some(Ok(_)) => stop,
+        None => {
+            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
+            stop.or_else(|| signals::received().map(Stop::signalled))
+        }
+    }
 }
 
 /// Who agreed to the job, and how.
@@ -250,44 +257,7 @@ struct Sending {
     began: Option<Instant>,
 }
 
-/// The namespace, found and seen, and the way to it.
-struct Met {
-    connection: Connection,
-    client: Client,
-    namespace: Namespace,
-    limits: Limits,
-}
-
-impl Met {
-    fn note(&self) -> String {
-        format!("namespace: {} ({})", Shown(&self.namespace.title), self.connection.namespace)
-    }
-}
-
 impl Sending {
-    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>, look: &mut Look) -> Result<Met, Missed> {
-        let calls = &mut self.calls;
-        let connection = match (rehearsal, &job.mode) {
-            (Some(rehearsal), _) => rehearsal.connection()?,
-            (None, Mode::Real(connection) | Mode::Check(connection)) => locate(connection, job.timeout, calls).await?,
-            (None, Mode::DryRun | Mode::Rehearsal) => {
-                return Err(Error::Usage("a dry run has no connection".to_owned()).into());
-            }
-        };
-        let client = client(&connection, job.timeout, job.concurrency)?;
-        let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
-        let client = encoding::restricted(client, &namespace);
-        look.check_encoding(job, &namespace)?;
-        let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
-        if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
-            calls.budget.set_rates(&limits.rates, Instant::now());
-            if job.question == Question::Answered {
-                limits.warn();
-            }
-        }
-        Ok(Met { connection, client, namespace, limits })
-    }
-
     async fn page(&mut self, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
         next_page(client, pages, &mut self.calls, |_| {}).await
     }

@@ -16,7 +16,7 @@ use crate::pipeline::state::Totals;
 use crate::plan::Plan;
 use crate::plan::outline::Outline;
 use crate::record::Record;
-use crate::report::{self, ReportError};
+use crate::report::{self, JobFile, ReportError};
 use crate::terminal::Shown;
 
 use super::closing::Closing;
@@ -39,20 +39,23 @@ const LAST_ROWS: Duration = Duration::from_secs(1);
 /// Reads everything, sends nothing, says what would be done.
 pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let start = Instant::now();
-    let opened = Opened::new(job)?;
+    let mut opened = Opened::new(job)?;
     let reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
+    let mut record = opened.record.clone();
     let begun = signals::blocking(move || {
+        record.read_inputs(&reading.sources)?;
         let mut records = reading.records(Notes::Given).peekable();
         let first = records.next_if(Result::is_err);
-        first.and_then(Result::err).map_or(Ok(records), Err)
+        first.and_then(Result::err).map_or(Ok((records, record)), |broken| Err(Error::from(broken)))
     });
-    let records = match begun {
-        Ok(records) => records?,
+    let (records, record) = match begun {
+        Ok(begun) => begun?,
         Err(stop) => return before(job, None, Totals::default(), &stop).say(),
     };
-    let ready = opened.make(job)?;
+    opened.record = record;
+    let mut ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
     // The reading thread may be left alone, and must not keep the writer.
@@ -93,8 +96,11 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
     }
     let stop = stop_of(job, &plan, unwritten);
+    if inputs.shard.is_none() && plan.broken.is_none() {
+        ready.record.counted(&[plan.records]);
+    }
     let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
-    Closing {
+    let mut closing = Closing {
         job,
         totals,
         records: Some(plan.records),
@@ -104,16 +110,18 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         failures: None,
         backup: None,
         notes: notes(job),
-    }
-    .say_planned(&Preview { job, limits: &Limits::new(&job.rates), outline, now: wall_now() })
+    };
+    let unrecorded = ready.record.end(closing.run_end()).err();
+    closing.stop = closing.stop.or(unrecorded.as_ref());
+    closing.say_planned(&Preview { job, limits: &Limits::new(&job.rates), outline, now: wall_now() })
 }
 
 pub(super) fn stop_of(job: &Job, plan: &Plan<Box<Broken>>, unwritten: Option<ReportError>) -> Option<Stop> {
     let stop = |reason, why: String| Some(Stop::new(reason, why));
     match (unwritten, &plan.broken, plan.check(job.guards)) {
         (Some(error), ..) => stop(StopReason::IoError, Error::from(error).story()),
-        (None, Some(broken), _) => stop(StopReason::IoError, broken.to_string()),
-        (None, None, Err(refused)) => stop(StopReason::MaxKeys, refused.to_string()),
+        (None, Some(broken), _) => stop(StopReason::InputError, broken.to_string()),
+        (None, None, Err(refused)) => stop(refused.reason(), refused.to_string()),
         (None, None, Ok(())) => None,
     }
 }
@@ -129,6 +137,8 @@ pub(super) fn discard(report: &mut Option<&Path>) -> Option<String> {
 /// is said.
 pub(super) fn remove(report: &Path) -> bool {
     let removed = fs::remove_file(report);
+    // Without its report it means nothing.
+    let _ = fs::remove_file(JobFile::path(report));
     if let Err(error) = &removed {
         let report = report.to_string_lossy();
         tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));

@@ -40,7 +40,7 @@ use super::ticking::ticking;
 /// Lists everything, deletes nothing, says what would be done.
 pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let start = Instant::now();
-    let opened = Opened::new(job)?;
+    let mut opened = Opened::new(job)?;
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let located = locate(&wanted.connection, job.timeout, &mut calls);
@@ -55,6 +55,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         Ok(namespace) => namespace,
         Err(stop) => return before(job, None, calls.totals, &stop).say(),
     };
+    opened.record.located(&connection, &namespace.title)?;
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
     let mut pages = NamespacePages::new(wanted);
@@ -91,7 +92,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
     let Survey { calls, plan, outline, .. } = survey;
     more.extend(notes(job));
-    Closing {
+    let mut closing = Closing {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
         records: Some(plan.records),
@@ -101,8 +102,10 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         failures: None,
         backup: None,
         notes: more,
-    }
-    .say_planned(&Preview { job, limits: &limits, outline, now: wall_now() })
+    };
+    let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
+    closing.stop = closing.stop.or(unrecorded.as_ref());
+    closing.say_planned(&Preview { job, limits: &limits, outline, now: wall_now() })
 }
 
 struct Survey<'a> {

@@ -11,7 +11,7 @@ use crate::backup::BackupError;
 use crate::exit::ExitCode;
 use crate::listing::BookmarkError;
 use crate::pipeline::Stop;
-use crate::report::ReportError;
+use crate::report::{JobFileError, ReportError};
 
 use super::reading::Broken;
 
@@ -33,6 +33,9 @@ pub enum Error {
     /// The report or the failures file cannot be opened, read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The report or a plan belongs to another job, or its job file cannot be read or written.
+    #[error(transparent)]
+    JobFile(#[from] JobFileError),
     /// A backup cannot be opened, read or written.
     #[error(transparent)]
     Backup(#[from] BackupError),
@@ -96,12 +99,14 @@ impl Error {
                 ExitCode::Locked
             }
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
+            Self::JobFile(error) if error.is_usage() => ExitCode::Usage,
             Self::Backup(error) if error.is_usage() => ExitCode::Usage,
             Self::Interrupted(stop) => ExitCode::for_stop(stop.reason, stop.signal),
             Self::Bookmark(_)
             | Self::Panicked
             | Self::Input(_)
             | Self::Report(_)
+            | Self::JobFile(_)
             | Self::Backup(_)
             | Self::Sandbox(_)
             | Self::Page { .. }
@@ -115,6 +120,7 @@ impl Error {
         let mut story = self.to_string();
         let mut cause = match self {
             Self::Report(error) | Self::Backup(BackupError::File(error)) => error.source(),
+            Self::JobFile(error) => error.source(),
             _ => None,
         };
         while let Some(error) = cause {

@@ -27,6 +27,8 @@ pub struct Job {
     pub guards: Guards,
     /// For real, as a rehearsal, or only looked at.
     pub mode: Mode,
+    /// Which namespace was named, also if nothing is sent there; `None` for a rehearsal.
+    pub target: Option<Target>,
     /// Whether somebody is asked before anything is deleted.
     pub question: Question,
     /// Where rows go.
@@ -200,6 +202,17 @@ pub struct Access {
     pub credentials: Credentials,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What a job is about, as far as it was named.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Whose namespace it is.
+    pub account: Option<AccountId>,
+    /// The namespace.
+    pub namespace: Option<NamespaceRef>,
 }
 
 /// How a namespace was named.

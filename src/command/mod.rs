@@ -6,6 +6,7 @@
 //! - `pages`: the keys of a namespace as records.
 //! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
+//! - `job_file`: whether a report or a plan belongs to the job.
 //! - `limits`: what a namespace's mode means for a job.
 //! - `earlier`: which requests earlier runs of a job sent.
 //! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
@@ -38,6 +39,7 @@ mod encoding;
 mod error;
 mod expected;
 mod job;
+mod job_file;
 mod limits;
 mod list;
 mod locate;
@@ -63,7 +65,8 @@ pub use asking::Patience;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use error::Error;
 pub use job::{
-    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo, Told, Wanted,
+    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo, Target,
+    Told, Wanted,
 };
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;

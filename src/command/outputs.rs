@@ -16,6 +16,7 @@ use crate::report::{Destination, Existing, FailuresFile, Format, Journal, Output
 
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
+use super::job_file::JobRecord;
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     report: Option<Pending<Destination>>,
     failures: Option<Pending<FailuresFile>>,
     backup: Option<Pending<BackupFile>>,
+    /// Which job it is.
+    pub(super) record: JobRecord,
     /// What an earlier run settled, with the path of its report.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
 }
@@ -66,31 +69,28 @@ pub(super) struct Ready {
     pub(super) report: Option<PathBuf>,
     pub(super) failures: Option<PathBuf>,
     pub(super) backup: Option<BackupFile>,
+    pub(super) record: JobRecord,
 }
 
 impl Opened {
     pub(super) fn new(job: &Job) -> Result<Self, Error> {
-        let mut journal = None;
+        let (mut journal, mut record) = (None, JobRecord::of(job));
         let report = match &job.report {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
             ReportTo::Default => Some(Pending::ToBeMade(named(job, default_path(wall_now())))),
             ReportTo::File(path) => Some(match look(path, job)? {
-                None => Pending::ToBeMade(path.clone()),
+                None => {
+                    JobRecord::free(path, job.existing)?;
+                    Pending::ToBeMade(path.clone())
+                }
                 Some(existing) => {
                     let mut destination = Target::File(path.clone()).open(existing)?;
                     if let Destination::File(file) = &mut destination {
                         not_an_input(job, "--report", path, |input| file.is_same_file(input))?;
+                        record.found(path, existing, file.is_empty())?;
                         if existing == Existing::Resume {
-                            let read = file.read_journal()?;
-                            if read.has_restores() {
-                                return Err(Error::Usage(format!(
-                                    "{} is the report of a restoration, which a delete cannot go on with; give another \
-                                     --report",
-                                    path.display()
-                                )));
-                            }
-                            journal = Some((Arc::new(read), path.clone()));
+                            journal = Some((Arc::new(file.read_journal()?), path.clone()));
                         }
                     }
                     Pending::Open(destination)
@@ -139,7 +139,7 @@ impl Opened {
                 }
             }
         };
-        Ok(Self { report, failures, backup, journal })
+        Ok(Self { report, failures, backup, record, journal })
     }
 
     /// Makes what is not there yet.
@@ -169,8 +169,12 @@ impl Opened {
             Some(Pending::Open(file)) => Some(file),
             Some(Pending::ToBeMade(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
         };
+        let mut record = self.record;
+        if let Some(report) = &report_path {
+            record.begin(report)?;
+        }
         let outputs = Outputs { report, failures, sync: job.sync };
-        Ok(Ready { outputs, report: report_path, failures: failures_path, backup })
+        Ok(Ready { record, outputs, report: report_path, failures: failures_path, backup })
     }
 }
 

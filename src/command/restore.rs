@@ -16,6 +16,7 @@ use crate::api::answer::Reply;
 use crate::api::{Client, MAX_GET_KEYS, MAX_PUT_KEYS};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
+use crate::input::Source;
 use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
@@ -23,7 +24,7 @@ use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Existing, Sync};
+use crate::report::{self, Destination, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
 use super::confirm::{self, Action, ToType};
@@ -31,6 +32,7 @@ use super::earlier;
 use super::encoding;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
+use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::preflight;
@@ -122,11 +124,15 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         namespace: None,
     };
     let planned = signals::blocking({
-        let (files, journal) = (job.files.clone(), opened.journal);
-        move || Plan::of(&files, journal)
+        let (files, journal, mut record) = (job.files.clone(), opened.journal, opened.record);
+        move || {
+            let sources: Vec<_> = files.iter().cloned().map(Source::File).collect();
+            record.read_inputs(&sources)?;
+            Ok::<_, Error>((Plan::of(&files, journal)?, record))
+        }
     });
-    let plan = match planned {
-        Ok(plan) => plan?,
+    let (plan, mut record) = match planned {
+        Ok(planned) => planned?,
         Err(stop) => return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say()),
     };
     closing.records = plan.records;
@@ -138,7 +144,8 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let began = Instant::now();
     let client = match &job.connection {
         Some(connection) if plan.keys > 0 => {
-            match runtime.block_on(signals::unless_signalled(connect(job, connection, &plan, &mut calls))) {
+            match runtime.block_on(signals::unless_signalled(connect(job, connection, &plan, &mut calls, &mut record)))
+            {
                 Ok(Ok((client, namespace))) => {
                     closing.namespace = Some(namespace);
                     Some(client)
@@ -155,6 +162,9 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     };
     let (rows, writer) = match opened.destination {
         Some(report) => {
+            if let Destination::File(file) = &report {
+                record.begin(file.path())?;
+            }
             let outputs = report::Outputs { report: Some(report), failures: None, sync: Sync::default() };
             Some(report::start(outputs, ROWS)?)
         }
@@ -189,7 +199,10 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         }
     }
     run.progress.borrow_mut().finish();
-    Ok(Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing }.say())
+    let mut closing = Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing };
+    let unrecorded = record.end(closing.run_end()).err();
+    closing.stop = closing.stop.or(unrecorded.as_ref());
+    Ok(closing.say())
 }
 
 /// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
@@ -198,10 +211,12 @@ async fn connect(
     connection: &Connection<NamespaceRef>,
     plan: &Plan,
     calls: &mut Calls,
+    record: &mut JobRecord,
 ) -> Result<(Client, String), Missed> {
     let connection = locate(connection, job.timeout, calls).await?;
     let client = client(&connection, job.timeout, 1)?;
     let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+    record.located(&connection, &namespace.title)?;
     let client = encoding::restricted(client, &namespace);
     if !job.overwrite_values {
         let hint = "pass --overwrite-values, which does not look first which keys exist";
@@ -310,7 +325,7 @@ impl Run<'_> {
             if self.stopping.get() {
                 return Err(ending());
             }
-            match found.map_err(|error| Stop::new(StopReason::IoError, error.to_string()))? {
+            match found.map_err(|error| Stop::new(StopReason::InputError, error.to_string()))? {
                 Found::Settled => {
                     self.calls.totals.resumed += 1;
                     self.progress.borrow_mut().on(&Event::Resumed);

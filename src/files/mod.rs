@@ -1,3 +1,8 @@
-//! Files that users write: how their text is read.
+//! Files: how the text of those that users write is read; replaced in one step, and told apart by what they hold.
 
+mod hash;
+mod replace;
 pub mod text;
+
+pub use hash::hash;
+pub use replace::{Access, folder_of, replace};

@@ -1,5 +1,6 @@
 //! Which of the listed keys are wanted.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,16 @@ impl FromStr for MetadataTest {
             None => (text, None),
         };
         if path.is_empty() { Err(MetadataTestError) } else { Ok(Self { path: path.to_owned(), value }) }
+    }
+}
+
+impl fmt::Display for MetadataTest {
+    /// As it is given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value}", self.path),
+            None => f.write_str(&self.path),
+        }
     }
 }
 

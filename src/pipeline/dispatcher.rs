@@ -104,7 +104,7 @@ where
                         Ok(batch) => batch.into_iter().for_each(|record| state.on_record(record, now)),
                         Err(error) => {
                             state.on_input_end();
-                            state.stop(Stop::reading(StopReason::IoError, error.to_string()), now);
+                            state.stop(Stop::reading(StopReason::InputError, error.to_string()), now);
                             broken = Some(error);
                         }
                     }

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::Plan;
+use crate::outcome::StopReason;
 use crate::terminal::count;
 
 /// Limits that are checked before anything is sent.
@@ -33,6 +34,16 @@ pub enum Refused {
         /// What it should hold.
         expected: u64,
     },
+}
+
+impl Refused {
+    /// The guard, as the summary names it.
+    pub fn reason(&self) -> StopReason {
+        match self {
+            Self::TooManyKeys { .. } => StopReason::MaxKeys,
+            Self::NotAsExpected { .. } => StopReason::Expect,
+        }
+    }
 }
 
 /// That somebody agreed to the deletion.

@@ -136,6 +136,14 @@ impl Filter {
         Ok(Self { profile: Some(Arc::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
     }
 
+    /// The patterns of flags and profile: a key that matches one of the first is kept, and it has to match one of each of the
+    /// others.
+    pub fn patterns(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let layers = || std::iter::once(&self.flags).chain(self.profile.as_deref().map(|(_, layer)| layer));
+        let protect = layers().flat_map(|layer| layer.protect.texts.iter().cloned()).collect();
+        (protect, layers().filter_map(|layer| layer.only.as_ref()).map(|only| only.texts.clone()).collect())
+    }
+
     /// Whether no key is kept.
     pub fn is_empty(&self) -> bool {
         self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()

@@ -145,10 +145,14 @@ fn because(reason: StopReason) -> &'static str {
         StopReason::DailyLimit => "daily limit reached",
         StopReason::MaxFailures => "too many failures",
         StopReason::MaxKeys => "too many keys",
+        StopReason::MinKeys => "too few keys",
+        StopReason::Expect => "not the expected number of keys",
+        StopReason::Canary => "--canary failed",
         StopReason::Outage => "outage",
         StopReason::Deadline => "deadline",
         StopReason::Interrupted => "interrupted",
-        StopReason::IoError => "cannot read or write a file",
+        StopReason::InputError => "cannot read the input",
+        StopReason::IoError => "cannot write a file",
         StopReason::UnexpectedResponse => "not the API",
     }
 }

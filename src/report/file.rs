@@ -48,6 +48,11 @@ impl ReportFile {
         self.output.path()
     }
 
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.output.file().metadata().is_ok_and(|file| file.len() == 0)
+    }
+
     /// Whether `path` names this very file, by whatever name (an input that is also the report, say).
     pub fn is_same_file(&self, path: &Path) -> bool {
         self.output.is_same_file(path)

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
 use super::scan::Entry;
-use crate::outcome::Status;
+use crate::outcome::{Status, Tally};
 use crate::record::RecordNumber;
 
 /// Records a chunk. Small, so that a report with far-flung record numbers costs a few times its own size and no more.
@@ -18,30 +18,11 @@ const CHUNK_OVERHEAD: usize = 64;
 /// How many of the latest requests are remembered; no API limit is about more.
 const LATEST: usize = 1_200;
 
-/// The low bits of a record's word hold its state; the rest is a hash of its key.
-const STATE: u64 = 0b11;
+/// The low bits of a record's word hold the status of its last row, from 1; 0 is for a record without a row. The rest is a hash
+/// of its key.
+const STATUS: u64 = 0b1111;
 
-/// What the last row of a record says of it. Zero is for records without a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-enum State {
-    /// A dry run saw it.
-    Planned = 1,
-    /// It was sent, and has to be sent again.
-    Unsettled = 2,
-    /// Nothing is left to do.
-    Settled = 3,
-}
-
-impl From<Status> for State {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Planned | Status::Restorable => Self::Planned,
-            settled if settled.is_settled() => Self::Settled,
-            _ => Self::Unsettled,
-        }
-    }
-}
+const _: () = assert!((Status::ALL.len() as u64) < STATUS);
 
 /// What a journal says of a record of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +37,15 @@ pub enum Verdict {
 
 /// What an earlier run settled. Read by [`ReportFile::read_journal`](super::ReportFile::read_journal).
 ///
-/// Keys are kept as 62-bit hashes under a key that is random per journal: a different key passes for the same with a
-/// chance of 2⁻⁶² a record, whoever chose it.
+/// Keys are kept as 60-bit hashes under a key that is random per journal: a different key passes for the same with a
+/// chance of 2⁻⁶⁰ a record, whoever chose it.
 #[derive(Debug, Default)]
 pub struct Journal {
     chunks: BTreeMap<u64, Box<[u64; CHUNK]>>,
     hasher: RandomState,
-    rows: u64,
-    settled: u64,
-    planned: u64,
+    tally: Tally,
     deletes: u64,
-    deleted: u64,
-    restores: u64,
+    last: Option<RecordNumber>,
     first_finished_at: Option<SystemTime>,
     requests: VecDeque<SystemTime>,
 }
@@ -76,37 +54,33 @@ impl Journal {
     /// What is to be done about record `number`, which now holds `key` (for an invalid record, what its row's `key`
     /// would be). The record's last row decides; rows of a dry run bind to nothing.
     pub fn verdict(&self, number: RecordNumber, key: &str) -> Verdict {
-        let (chunk, index) = place(number);
-        let word = self.chunks.get(&chunk).map_or(0, |records| records[index]);
-        match word & STATE {
-            0 => Verdict::Todo,
-            state if state == State::Planned as u64 => Verdict::Todo,
-            _ if word & !STATE != self.hash(key) => Verdict::Mismatch,
-            state if state == State::Settled as u64 => Verdict::Settled,
-            _ => Verdict::Todo,
+        match self.status(number) {
+            None | Some(Status::Planned | Status::Restorable) => Verdict::Todo,
+            Some(_) if self.word(number) & !STATUS != self.hash(key) => Verdict::Mismatch,
+            Some(status) if status.is_settled() => Verdict::Settled,
+            Some(_) => Verdict::Todo,
         }
     }
 
-    /// Whether a job that ran has a row for record `number`.
-    pub fn has_row(&self, number: RecordNumber) -> bool {
-        let (chunk, index) = place(number);
-        let word = self.chunks.get(&chunk).map_or(0, |records| records[index]);
-        word & STATE != 0 && word & STATE != State::Planned as u64
+    /// The status of a record's last row.
+    pub fn status(&self, number: RecordNumber) -> Option<Status> {
+        let index = usize::try_from(self.word(number) & STATUS).ok()?.checked_sub(1)?;
+        Status::ALL.get(index).copied()
     }
 
-    /// How many complete rows there are.
-    pub fn rows(&self) -> u64 {
-        self.rows
+    /// The last record that has a row.
+    pub fn last(&self) -> Option<RecordNumber> {
+        self.last
+    }
+
+    /// Records by the status of their last row.
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// How many records are settled.
     pub fn settled(&self) -> u64 {
-        self.settled
-    }
-
-    /// Whether there are rows, and all are those of a dry run.
-    pub fn planned_only(&self) -> bool {
-        self.rows > 0 && self.planned == self.rows
+        Status::ALL.into_iter().filter(|status| status.is_settled()).map(|status| self.tally.get(status)).sum()
     }
 
     /// Whether a row says that a key was deleted, was not there to be, or was planned to be.
@@ -114,14 +88,9 @@ impl Journal {
         self.deletes > 0
     }
 
-    /// How many rows say that a key was deleted, or was not there to be.
+    /// How many records are deleted, or were not there to be.
     pub fn deleted(&self) -> u64 {
-        self.deleted
-    }
-
-    /// Whether a row says that a key was put back, or could be.
-    pub fn has_restores(&self) -> bool {
-        self.restores > 0
+        self.tally.get(Status::Deleted) + self.tally.get(Status::Absent)
     }
 
     /// The earliest `finished_at` of any row.
@@ -142,21 +111,15 @@ impl Journal {
     }
 
     pub(super) fn add(&mut self, entry: &Entry<'_>) {
-        let state = State::from(entry.status);
-        let word = self.hash(entry.key) | state as u64;
-        let (chunk, index) = place(entry.number);
-        let records = self.chunks.entry(chunk).or_insert_with(|| Box::new([0; CHUNK]));
-        let before = std::mem::replace(&mut records[index], word);
-
-        self.rows += 1;
-        self.settled += u64::from(state == State::Settled);
-        self.settled -= u64::from(before & STATE == State::Settled as u64);
-        self.planned += u64::from(state == State::Planned);
-        self.deleted += u64::from(matches!(entry.status, Status::Deleted | Status::Absent));
+        self.tally.add(entry.status);
+        let word = self.hash(entry.key) | (entry.status as u64 + 1);
+        if let Some(before) = self.replace(entry.number, word) {
+            self.tally.remove(before);
+        }
+        self.last = self.last.max(Some(entry.number));
         match entry.status {
             Status::Deleted | Status::Absent | Status::Planned => self.deletes += 1,
-            Status::Restored | Status::Restorable => self.restores += 1,
-            Status::Kept | Status::Failed | Status::Unknown | Status::Invalid | Status::Duplicate => {}
+            _ => {}
         }
         let at = entry.finished_at;
         let made = LATEST.min(entry.attempts as usize);
@@ -165,8 +128,20 @@ impl Journal {
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
     }
 
+    fn replace(&mut self, number: RecordNumber, word: u64) -> Option<Status> {
+        let before = self.status(number);
+        let (chunk, index) = place(number);
+        self.chunks.entry(chunk).or_insert_with(|| Box::new([0; CHUNK]))[index] = word;
+        before
+    }
+
+    fn word(&self, number: RecordNumber) -> u64 {
+        let (chunk, index) = place(number);
+        self.chunks.get(&chunk).map_or(0, |records| records[index])
+    }
+
     fn hash(&self, key: &str) -> u64 {
-        self.hasher.hash_one(key) & !STATE
+        self.hasher.hash_one(key) & !STATUS
     }
 }
 
@@ -203,8 +178,7 @@ mod tests {
             let verdict = if status.is_settled() { Verdict::Settled } else { Verdict::Todo };
             assert_eq!(journal.verdict(number(1), "a"), verdict, "{status}");
             assert_eq!(journal.settled(), u64::from(status.is_settled()), "{status}");
-            let ran = !matches!(status, Status::Planned | Status::Restorable);
-            assert_eq!((journal.has_row(number(1)), journal.has_row(number(2))), (ran, false));
+            assert_eq!((journal.status(number(1)), journal.status(number(2))), (Some(status), None));
             assert_eq!(journal.verdict(number(2), "a"), Verdict::Todo, "{status}");
         }
     }
@@ -224,28 +198,20 @@ mod tests {
     #[test]
     fn the_last_row_of_a_record_wins() {
         let again = journal(&[(1, "a", Status::Failed), (2, "b", Status::Deleted), (1, "a", Status::Deleted)]);
-        assert_eq!((again.rows(), again.settled()), (3, 2));
+        assert_eq!((again.tally().total(), again.settled()), (2, 2));
         assert_eq!(again.verdict(number(1), "a"), Verdict::Settled);
 
         let undone = journal(&[(1, "a", Status::Deleted), (1, "a", Status::Unknown)]);
-        assert_eq!((undone.rows(), undone.settled()), (2, 0));
+        assert_eq!((undone.tally().total(), undone.settled()), (1, 0));
         assert_eq!(undone.verdict(number(1), "a"), Verdict::Todo);
     }
 
     #[test]
-    fn a_dry_run_is_told_from_a_run() {
-        assert!(!journal(&[]).planned_only());
-        assert!(journal(&[(1, "a", Status::Planned), (2, "b", Status::Planned)]).planned_only());
-        assert!(!journal(&[(1, "a", Status::Planned), (2, "b", Status::Duplicate)]).planned_only());
-    }
-
-    #[test]
-    fn the_report_of_a_restoration_is_told_from_one_of_deletes() {
+    fn deletes_are_told_from_other_rows() {
         for status in Status::ALL {
             let journal = journal(&[(1, "a", Status::Failed), (2, "b", status)]);
             let deletes = matches!(status, Status::Deleted | Status::Absent | Status::Planned);
-            let restores = matches!(status, Status::Restored | Status::Restorable);
-            assert_eq!((journal.has_deletes(), journal.has_restores()), (deletes, restores), "{status}");
+            assert_eq!(journal.has_deletes(), deletes, "{status}");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`Format`], [`Target`], [`Existing`], [`Sync`]: what may be asked for.
 //! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
+//! - [`JobFile`]: which job a report belongs to, and whether another run is the same job.
 //! - [`Journal`]: what an earlier run settled.
 //! - [`ReportReader`], [`StoredRow`]: what a finished report says, row by row.
 //! - [`start`], [`Writer`]: one thread writes every row; a row that cannot be written closes its channel.
@@ -18,6 +19,7 @@ mod failures;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod job_file;
 mod journal;
 mod lock;
 mod ndjson;
@@ -33,6 +35,7 @@ mod writer;
 pub use error::{Holder, ReportError};
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
+pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
 pub use journal::{Journal, Verdict};
 pub use output::OutputFile;
 pub use reader::{Extent, ReportReader, StoredRow};

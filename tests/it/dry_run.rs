@@ -75,7 +75,7 @@ fn a_dry_run_over_a_broken_input_says_so() {
     let lab = Lab::new();
     lab.write("keys.json", "[\"a\", \"b\", nope]");
     let done = dry_run(&lab, "keys.json").args(["--json", "--report", "plan.csv"]).run().code(1);
-    assert_eq!((&done.summary()["planned"], &done.summary()["stopped"]), (&2.into(), &"io_error".into()));
+    assert_eq!((&done.summary()["planned"], &done.summary()["stopped"]), (&2.into(), &"input_error".into()));
     assert!(done.stderr.contains("keys.json line 1"), "{}", done.stderr);
     assert_eq!((lab.rows("plan.csv").len(), lab.server.requests()), (2, 0));
 }

@@ -289,7 +289,7 @@ fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: 
     let done = lab.delete([name, "--report", "report.csv", "--json"]).run().code(1);
     lab.assert_all_deleted(before.iter().copied(), &in_order(&lab, "report.csv", before));
     assert_eq!(lab.server.keys(), after, "{name}: what comes after is untouched");
-    assert_eq!(done.summary()["stopped"], "io_error", "{name}");
+    assert_eq!(done.summary()["stopped"], "input_error", "{name}");
     assert_eq!(done.summary()["deleted"], before.len(), "{name}");
     for words in told.iter().chain(&[name]) {
         assert!(done.stderr.contains(words), "{name}: {words:?} is not in\n{}", done.stderr);
@@ -314,7 +314,7 @@ fn a_break_on_stdin_ends_the_job_after_what_came_before() {
         lab.server.preload(["a", "b", "c"]);
         let done = lab.delete(["--report", "report.csv", "--json"]).stdin(content).run().code(1);
         lab.assert_all_deleted(["a", "b"], &in_order(&lab, "report.csv", &["a", "b"]));
-        assert_eq!((lab.server.keys(), &done.summary()["stopped"]), (vec!["c".to_owned()], &"io_error".into()));
+        assert_eq!((lab.server.keys(), &done.summary()["stopped"]), (vec!["c".to_owned()], &"input_error".into()));
         assert!(done.stderr.contains("stdin") && done.stderr.contains(told), "{}", done.stderr);
     }
 }
@@ -332,7 +332,7 @@ fn a_truncated_archive_gives_only_whole_keys() {
     assert!((1..600).contains(&rows.len()), "{} rows", rows.len());
     lab.assert_all_deleted(keys[..rows.len()].iter().map(String::as_str), &rows);
     assert_eq!(lab.server.len(), keys.len() - rows.len());
-    assert_eq!(done.summary()["stopped"], "io_error");
+    assert_eq!(done.summary()["stopped"], "input_error");
     assert!(done.stderr.contains("cut.txt.gz") && done.stderr.contains("cut off"), "{}", done.stderr);
 }
 

@@ -15,7 +15,7 @@ fn expect_wants_exactly_so_many_keys() {
     for (expected, code) in [("19", 8), ("21", 8)] {
         let done = lab.delete(["keys.txt", "--report", "r.csv", "--json", "--expect", expected]).run().code(code);
         assert!(done.stderr.contains("--expect") && done.stderr.contains("nothing was sent"), "{}", done.stderr);
-        assert_eq!(done.summary()["stopped"], "max_keys");
+        assert_eq!(done.summary()["stopped"], "expect");
         assert!(only_read(&lab) && !lab.path("r.csv").exists());
     }
     lab.delete(["-", "--expect", "1"]).stdin("a\n").run().code(2);

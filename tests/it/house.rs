@@ -15,8 +15,8 @@ const ROOMS: [(&str, &str); 30] = [
     ("clock", ""),
     (
         "command",
-        "api backup clock exit input key listing monitoring outcome pipeline plan progress quota record report review \
-         sandbox shard stderr terminal",
+        "api backup clock exit files input key listing monitoring outcome pipeline plan progress quota record report \
+         review sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
     ("files", ""),
@@ -35,7 +35,7 @@ const ROOMS: [(&str, &str); 30] = [
     ("progress", "clock outcome pipeline stderr terminal"),
     ("quota", ""),
     ("record", "key"),
-    ("report", "clock outcome record terminal text"),
+    ("report", "clock files outcome record terminal text"),
     ("review", "outcome record report terminal"),
     ("sandbox", "clock"),
     ("shard", "record"),

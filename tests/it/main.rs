@@ -25,6 +25,7 @@ mod http2;
 mod inputs;
 mod instant;
 mod isolated;
+mod job_file;
 mod lab;
 mod list;
 mod memory;

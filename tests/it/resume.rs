@@ -125,8 +125,8 @@ fn another_input_is_refused_before_anything_is_sent() {
     let (before, report) = (lab.server.requests(), lab.read("report.csv"));
     lab.write("other.txt", "key:0\nkey:1\nsomething else\nkey:3\n");
     let done = lab.delete(["other.txt", "--report", "report.csv", "--resume"]).run().code(2);
-    assert!(done.stderr.contains("record 3"), "{}", done.stderr);
-    assert!(done.stderr.contains("something else"), "{}", done.stderr);
+    assert!(done.stderr.contains("keys.txt (10 records"), "{}", done.stderr);
+    assert!(done.stderr.contains("other.txt"), "{}", done.stderr);
     assert!(done.stderr.contains("report.csv"), "{}", done.stderr);
     assert_eq!(lab.server.requests(), before);
     assert_eq!(lab.read("report.csv"), report);
@@ -151,20 +151,6 @@ fn resume_without_a_report_just_starts() {
     let keys = lab.keys(20);
     lab.delete(["keys.txt", "--report", "report.csv", "--resume"]).run().code(0);
     lab.assert_all_deleted(keys.iter().map(String::as_str), &lab.rows("report.csv"));
-}
-
-#[test]
-fn a_dry_run_settles_nothing() {
-    let lab = Lab::new();
-    let keys = lab.keys(20);
-    lab.delete(["keys.txt", "--report", "report.csv", "--dry-run"]).run().code(0);
-    assert_eq!(lab.server.requests(), 0);
-    let done = lab.delete(["keys.txt", "--report", "report.csv", "--resume", "--json"]).run().code(0);
-    assert_eq!(done.summary()["deleted"], 20);
-    let rows = lab.rows("report.csv");
-    assert_eq!(rows.len(), 40);
-    let sent: Vec<Row> = rows.into_iter().filter(|row| row.status != "planned").collect();
-    lab.assert_all_deleted(keys.iter().map(String::as_str), &sent);
 }
 
 #[test]
@@ -195,11 +181,13 @@ fn failed_and_unknown_keys_are_sent_again_and_no_other() {
 fn an_old_journal_is_warned_about_and_a_young_one_is_not() {
     let lab = Lab::new();
     lab.keys(3);
-    let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
-    lab.write("old.csv", format!("{header}1,key:0,deleted,200,,,1,5,2020-02-02T02:02:02.000Z\n"));
+    lab.delete(["keys.txt", "--report", "old.csv"]).run().code(0);
+    let rows = lab.read("old.csv");
+    let moment = rows.lines().nth(1).and_then(|row| row.rsplit(',').next()).expect("a moment");
+    lab.write("old.csv", rows.replace(moment, "2020-02-02T02:02:02.000Z"));
     let done = lab.delete(["keys.txt", "--report", "old.csv", "--resume"]).run().code(0);
     assert!(done.stderr.contains("old.csv was begun"), "{}", done.stderr);
-    assert_eq!(lab.deletes().len(), 2);
+    assert_eq!(lab.deletes().len(), 3);
 
     lab.delete(["keys.txt", "--report", "young.csv"]).run().code(0);
     let done = lab.delete(["keys.txt", "--report", "young.csv", "--resume"]).run().code(0);

@@ -39,7 +39,7 @@ impl Pages for Book {
     fn accept(&mut self, _page: Page) -> Result<Vec<Record>, Stop> {
         self.at += 1;
         let page = self.pages[self.at - 1].take();
-        page.ok_or_else(|| Stop::new(StopReason::IoError, "the listing breaks"))
+        page.ok_or_else(|| Stop::new(StopReason::InputError, "the listing breaks"))
     }
 
     fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {

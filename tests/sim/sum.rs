@@ -10,12 +10,13 @@ use crate::server::denied;
 use crate::world::World;
 
 /// What has to happen somewhere, or the simulation proves nothing about it.
-const NEEDED: [&str; 43] = [
+const NEEDED: [&str; 44] = [
     "absent",
     "accounted in a failed call",
     "backed up",
     "backup full",
     "bulk calls",
+    "canary",
     "contradicted",
     "crash",
     "daily_limit",

@@ -8,6 +8,7 @@ use crate::api::Namespace;
 use crate::command::encoding;
 use crate::command::error::Error;
 use crate::command::job::{Job, Keys};
+use crate::command::job_file::JobRecord;
 use crate::command::pages::NamespacePages;
 use crate::command::reading::{BoxedRecords, Broken, Notes, Reading};
 use crate::plan::Plan;
@@ -22,6 +23,7 @@ pub(super) struct Look {
     /// The records, for the job.
     pub(super) supply: Supply,
     pub(super) nothing_to_send: bool,
+    pub(super) record: JobRecord,
 }
 
 /// How the records of a job are had.
@@ -64,18 +66,24 @@ impl Look {
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Look, Error> {
+pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Error> {
     let reading = match &job.keys {
         Keys::Inputs(inputs) => Reading::new(inputs, journal),
         Keys::Namespace(wanted) => {
             let supply = Supply::Asked { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
-            return Ok(Look { plan: None, supply, nothing_to_send: false });
+            return Ok(Look { plan: None, supply, nothing_to_send: false, record });
         }
     };
-    if let Some(prints) = reading.fingerprints()? {
+    let prints = reading.fingerprints()?;
+    record.read_inputs(&reading.sources)?;
+    if let Some(prints) = prints {
         let plan = survey(&reading)?;
+        if reading.shard.is_none() && plan.broken.is_none() {
+            record.counted(&[plan.records]);
+        }
         let nothing_to_send = plan.keys == 0;
-        return Ok(Look { plan: Some(plan), supply: Supply::Read(reading.records_unchanged(prints)), nothing_to_send });
+        let supply = Supply::Read(reading.records_unchanged(prints));
+        return Ok(Look { plan: Some(plan), supply, nothing_to_send, record });
     }
     if job.guards.expect.is_some() {
         return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
@@ -84,7 +92,7 @@ pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>) -> Resul
     let first = records.next().transpose()?;
     let nothing_to_send = first.is_none();
     let supply = Supply::Read(Box::new(first.into_iter().map(Ok).chain(records)));
-    Ok(Look { plan: None, supply, nothing_to_send })
+    Ok(Look { plan: None, supply, nothing_to_send, record })
 }
 
 /// The first pass. What is broken in the middle of an input is warned about, and what came before is still done; a

@@ -95,7 +95,7 @@ impl Batches {
         self.batch.retain(|record| {
             let kept = wrong.is_none() && shard.owns_record(record);
             if let (None, false, Some((journal, report))) = (&wrong, kept, &self.journal)
-                && journal.has_row(record.number)
+                && journal.status(record.number).is_some()
             {
                 // Every row of the journal is about this part, if it is the right one.
                 let key = key_of(record).unwrap_or_default().to_owned();

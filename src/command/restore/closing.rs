@@ -8,6 +8,7 @@ use serde_json::json;
 use super::RestoreJob;
 use crate::command::closing::{Stream, advice, print_summary, shell_word};
 use crate::command::job::ReportTo;
+use crate::command::job_file::RunEnd;
 use crate::command::signals;
 use crate::exit::ExitCode;
 use crate::outcome::Status;
@@ -39,11 +40,26 @@ const STATES: [Status; 7] = [
 ];
 
 impl Closing<'_> {
+    /// For the job file.
+    pub(super) fn run_end(&self) -> RunEnd {
+        RunEnd {
+            records: Some(self.records),
+            tally: self.totals.tally,
+            requests: self.totals.requests,
+            stopped: self.stop.map(|stop| stop.reason),
+            code: self.code(),
+        }
+    }
+
+    fn code(&self) -> ExitCode {
+        let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
+        ExitCode::for_job(reason, signal, &self.totals.tally)
+    }
+
     /// Prints the summary and returns the exit code.
     pub(super) fn say(self) -> ExitCode {
         let Totals { tally, resumed, requests, retries, throttled, .. } = self.totals;
-        let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
-        let code = ExitCode::for_job(reason, signal, &tally);
+        let (reason, code) = (self.stop.map(|stop| stop.reason), self.code());
         signals::decide(code);
         if let Some(stop) = self.stop {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));

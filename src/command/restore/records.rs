@@ -12,6 +12,7 @@ use crate::backup::{Entries, Entry, Line};
 use crate::clock::wall_now;
 use crate::command::error::Error;
 use crate::command::job::ReportTo;
+use crate::command::job_file::JobRecord;
 use crate::command::reading::Broken;
 use crate::input::{Fingerprint, Source};
 use crate::key::KeyName;
@@ -49,15 +50,17 @@ pub(super) enum Found {
 pub(super) struct OpenedReport {
     pub(super) destination: Option<Destination>,
     pub(super) path: Option<PathBuf>,
+    pub(super) record: JobRecord,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Journal, PathBuf)>,
 }
 
 pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
+    let mut record = JobRecord::of_restore(job);
     let path = match &job.report {
-        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, journal: None }),
+        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None }),
         ReportTo::Stdout => {
-            return Ok(OpenedReport { destination: Some(Destination::Stdout), path: None, journal: None });
+            return Ok(OpenedReport { destination: Some(Destination::Stdout), path: None, record, journal: None });
         }
         ReportTo::Default => {
             PathBuf::from(default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1))
@@ -74,18 +77,12 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
         if let Some(backup) = job.files.iter().find(|backup| file.is_same_file(backup)) {
             return Err(Error::Usage(format!("--report {} is the same file as {}", path.display(), backup.display())));
         }
+        record.found(&path, job.existing, file.is_empty())?;
         if job.existing == Existing::Resume {
-            let read = file.read_journal()?;
-            if read.has_deletes() {
-                let path = path.display();
-                return Err(Error::Usage(format!(
-                    "{path} is the report of a delete, which a restoration cannot go on with; give another --report"
-                )));
-            }
-            journal = Some((read, path.clone()));
+            journal = Some((file.read_journal()?, path.clone()));
         }
     }
-    Ok(OpenedReport { destination: Some(destination), path: Some(path), journal })
+    Ok(OpenedReport { destination: Some(destination), path: Some(path), record, journal })
 }
 
 /// What a first pass over the backups found.

@@ -49,7 +49,7 @@ impl State {
         if status.is_trouble() && self.totals.tally.sent() <= self.options.canary {
             let canaries = counted(self.options.canary, "key");
             let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
-            self.stop(Stop::new(StopReason::MaxFailures, why), now);
+            self.stop(Stop::new(StopReason::Canary, why), now);
         }
         // After a success too: it may be the one that makes the keys enough for a share.
         let (failures, sent) = (self.totals.tally.failures(), self.totals.tally.sent());

@@ -107,7 +107,7 @@ async fn canaries_go_alone() {
     bad.options.canary = 5;
     let outcome =
         bad.run(|key, _| (LATENCY, if key == "key-3" { Answer::Refused(refusal(400)) } else { Answer::Success })).await;
-    assert_eq!(outcome.stopped(), Some(StopReason::MaxFailures));
+    assert_eq!(outcome.stopped(), Some(StopReason::Canary));
     assert_eq!((outcome.count(Status::Deleted), outcome.count(Status::Failed)), (4, 1));
 }
 

@@ -335,6 +335,6 @@ async fn guards_end_a_listing() {
     let script =
         |what: &str, _| (LATENCY, if what == "key-60" { Answer::Refused(refusal(400)) } else { Answer::Success });
     let listed = canary.run(script).await;
-    assert_eq!(listed.stopped(), Some(StopReason::MaxFailures));
+    assert_eq!(listed.stopped(), Some(StopReason::Canary));
     assert!(listed.rows.len() <= 70 && listed.deleted() == listed.rows.len() - 1, "more than the canaries were sent");
 }

@@ -73,7 +73,12 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
 
     lab.write("report.csv", "precious\n");
     told.hear("exists: use --resume", &lab, delete(&["--report", "report.csv"]));
-    told.hear("it cannot be resumed", &lab, delete(&["--report", "report.csv", "--resume"]));
+    told.hear("has no job file", &lab, delete(&["--report", "report.csv", "--resume"]));
+    lab.write("torn.csv", "record,key\n");
+    lab.write("torn.csv.job.json", "{");
+    told.hear("is not a job file that can be read", &lab, delete(&["--report", "torn.csv", "--resume"]));
+    lab.write("fresh.csv.job.json", "{}");
+    told.hear("is not a job file of kvsweep", &lab, delete(&["--report", "fresh.csv"]));
     told.hear("the format is told by the extension", &lab, delete(&["--report", "report.txt"]));
     told.hear("names one of the inputs", &lab, delete(&["--report", "keys.txt"]));
     symlink("elsewhere.csv", lab.path("link.csv")).expect("a link");
@@ -84,7 +89,19 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
 
     lab.write("other.txt", "another\n");
     lab.delete(["other.txt", "--report", "other.csv"]).run().code(0);
-    told.hear("it is the report of another input", &lab, delete(&["--report", "other.csv", "--resume"]));
+    told.hear("is the report of another job", &lab, delete(&["--report", "other.csv", "--resume"]));
+    let file = lab.read("other.csv.job.json");
+    lab.write("other.csv.job.json", file.replace("\"schema\": 1", "\"schema\": 9"));
+    told.hear("has schema 9", &lab, delete(&["--report", "other.csv", "--resume"]));
+    lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
+    told.hear("which cannot be resumed", &lab, delete(&["--report", "rehearsal.csv", "--resume"]));
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    let elsewhere = lab.delete(["plan.csv", "--report", "none", "--namespace-id", &"1".repeat(32)]);
+    told.hear("was planned for another namespace", &lab, elsewhere);
+    lab.delete(["keys.txt", "--report", "damaged.csv"]).run().code(0);
+    let report = lab.read("damaged.csv").replace(",deleted,", ",gone,");
+    lab.write("damaged.csv", report);
+    told.hear("it cannot be resumed", &lab, delete(&["--report", "damaged.csv", "--resume"]));
 
     lab.server.set_faults([Fault::new(When::Probability(1.0), What::Hang)]);
     let before = lab.deletes().len();

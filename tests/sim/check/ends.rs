@@ -46,17 +46,20 @@ impl Run<'_> {
         let told = |wanted: fn(Said) -> bool| {
             self.ran.log.sent.iter().any(|sent| sent.told.is_some_and(|(at, said)| at <= since && wanted(said)))
         };
+        let failed = self.ran.rows.iter().filter(|row| row.status.is_trouble()).count() as u64;
         let good = match stop.reason {
             StopReason::Interrupted => !self.ran.signals.is_empty(),
             StopReason::Deadline => self.ran.deadline.is_some_and(|deadline| deadline <= since),
-            StopReason::IoError => self.is_broken() || told(|said| said == Said::Unkept),
+            StopReason::InputError => self.is_broken(),
+            StopReason::IoError => told(|said| said == Said::Unkept),
             // Its moment is checked where waits are.
             StopReason::Outage => true,
             StopReason::MaxFailures => {
-                let failed = self.ran.rows.iter().filter(|row| row.status.is_trouble()).count() as u64;
-                let most = self.faults.max_failures.unwrap_or(u64::MAX);
-                self.ran.signals.len() > 1 || failed >= most.min(if self.faults.canary > 0 { 1 } else { u64::MAX })
+                self.ran.signals.len() > 1 || failed >= self.faults.max_failures.unwrap_or(u64::MAX)
             }
+            StopReason::Canary => self.ran.signals.len() > 1 || (self.faults.canary > 0 && failed > 0),
+            // The plan is checked before there is a pipeline.
+            StopReason::MinKeys | StopReason::Expect => false,
             StopReason::MaxKeys => self.faults.max_keys.is_some_and(|most| most < self.keys() as u64),
             StopReason::DailyLimit => told(|said| said == Said::DailyLimit),
             StopReason::UnexpectedResponse => {

@@ -1,0 +1,73 @@
+//! The requests before the first key: the namespace is found, seen, and compared with that of the report and of a plan.
+
+use tokio::time::Instant;
+
+use crate::api::{Client, Namespace};
+use crate::command::encoding;
+use crate::command::error::Error;
+use crate::command::job::{Connection, Job, Mode, Question};
+use crate::command::job_file::JobRecord;
+use crate::command::limits::Limits;
+use crate::command::locate::{Missed, client, locate};
+use crate::command::preflight;
+use crate::command::rehearsal::Rehearsal;
+use crate::terminal::Shown;
+
+use super::Sending;
+use super::look::Look;
+
+/// The namespace, found and seen, and the way to it.
+pub(super) struct Met {
+    pub(super) connection: Connection,
+    pub(super) client: Client,
+    pub(super) namespace: Namespace,
+    pub(super) limits: Limits,
+}
+
+impl Met {
+    pub(super) fn note(&self) -> String {
+        format!("namespace: {} ({})", Shown(&self.namespace.title), self.connection.namespace)
+    }
+}
+
+impl Sending {
+    /// Makes the first request, and checks that its namespace is that of the report and of a plan.
+    pub(super) async fn meet_in_time(
+        &mut self,
+        job: &Job,
+        rehearsal: Option<&Rehearsal>,
+        record: &mut JobRecord,
+        look: &mut Look,
+    ) -> Result<Met, Missed> {
+        let began = *self.began.insert(Instant::now());
+        let deadline = job.deadline.map(|deadline| began + deadline);
+        let met = preflight::within(deadline, self.meet(job, rehearsal, look)).await?;
+        if rehearsal.is_none() {
+            record.located(&met.connection, &met.namespace.title)?;
+        }
+        Ok(met)
+    }
+
+    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>, look: &mut Look) -> Result<Met, Missed> {
+        let calls = &mut self.calls;
+        let connection = match (rehearsal, &job.mode) {
+            (Some(rehearsal), _) => rehearsal.connection()?,
+            (None, Mode::Real(connection) | Mode::Check(connection)) => locate(connection, job.timeout, calls).await?,
+            (None, Mode::DryRun | Mode::Rehearsal) => {
+                return Err(Error::Usage("a dry run has no connection".to_owned()).into());
+            }
+        };
+        let client = client(&connection, job.timeout, job.concurrency)?;
+        let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+        let client = encoding::restricted(client, &namespace);
+        look.check_encoding(job, &namespace)?;
+        let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
+        if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
+            calls.budget.set_rates(&limits.rates, Instant::now());
+            if job.question == Question::Answered {
+                limits.warn();
+            }
+        }
+        Ok(Met { connection, client, namespace, limits })
+    }
+}

@@ -1,0 +1,186 @@
+//! Whether a report, or a plan, belongs to the job: what is known of the job is compared with the job files that are found,
+//! again whenever more of it is known. And the job file of its own report, brought up to date at both ends of a run.
+
+mod describe;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::clock::wall_now;
+use crate::exit::ExitCode;
+use crate::files::hash;
+use crate::input::Source;
+use crate::outcome::{StopReason, Tally};
+use crate::pipeline::Stop;
+use crate::report::{Existing, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
+
+use super::error::Error;
+use super::job::Connection;
+use super::reading::Broken;
+use super::signals;
+
+/// What is known of a job, and what it has to agree with.
+#[derive(Debug, Clone)]
+pub(super) struct JobRecord {
+    now: Identity,
+    flags: BTreeMap<String, Value>,
+    /// Whether the inputs are known.
+    is_read: bool,
+    /// The report that is resumed, and the job that it belongs to.
+    earlier: Option<(PathBuf, JobFile)>,
+    /// Inputs that a dry run wrote, and what it was about.
+    plans: Vec<(PathBuf, Identity)>,
+    /// The job file of the report, once the run has begun.
+    begun: Option<(PathBuf, JobFile)>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RunEnd {
+    pub(super) records: Option<u64>,
+    /// Of the whole job.
+    pub(super) tally: Tally,
+    pub(super) requests: u64,
+    pub(super) stopped: Option<StopReason>,
+    pub(super) code: ExitCode,
+}
+
+impl JobRecord {
+    /// A report that exists is to be resumed, or replaced.
+    ///
+    /// # Errors
+    /// [`JobFileError`] if it is not the report of this job, or if that cannot be known.
+    pub(super) fn found(&mut self, report: &Path, existing: Existing, is_empty: bool) -> Result<(), Error> {
+        // An empty one settles nothing: its run was killed before it began.
+        if existing != Existing::Resume || is_empty {
+            return Self::free(report, existing);
+        }
+        let earlier = JobFile::read(report)?.ok_or_else(|| JobFileError::Missing { report: report.to_owned() })?;
+        self.earlier = Some((report.to_owned(), earlier));
+        self.check()
+    }
+
+    /// A report is to be made, so its job file must not be a file of somebody else.
+    ///
+    /// # Errors
+    /// [`JobFileError::NotOurs`].
+    pub(super) fn free(report: &Path, existing: Existing) -> Result<(), Error> {
+        match JobFile::read(report) {
+            Ok(_) | Err(JobFileError::Newer { .. }) => Ok(()),
+            Err(JobFileError::Damaged { .. }) if existing == Existing::Overwrite => Ok(()),
+            Err(JobFileError::Damaged { path, .. }) => Err(JobFileError::NotOurs { path }.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the inputs hold, and whether they are plans.
+    ///
+    /// # Errors
+    /// As [`JobRecord::found`]; [`Broken::Open`] for an input that cannot be read.
+    pub(super) fn read_inputs(&mut self, sources: &[Source]) -> Result<(), Error> {
+        for source in sources {
+            let open = |error| Broken::Open { input: source.to_string(), source: error };
+            let mut input = Input { path: "-".to_owned(), bytes: None, hash: None, records: None };
+            if let Source::File(path) = source {
+                input.path = path.to_string_lossy().into_owned();
+                if source.is_regular().map_err(open)? {
+                    let (bytes, hash) = hash(path).map_err(open)?;
+                    (input.bytes, input.hash) = (Some(bytes), Some(hash));
+                    self.plans.extend(plan(path)?);
+                }
+            }
+            self.now.inputs.push(input);
+        }
+        self.is_read = true;
+        self.check()
+    }
+
+    /// How many records the inputs hold, where each was read to its end.
+    pub(super) fn counted(&mut self, records: &[u64]) {
+        if records.len() == self.now.inputs.len() {
+            self.now.inputs.iter_mut().zip(records).for_each(|(input, &records)| input.records = Some(records));
+        }
+    }
+
+    /// Which namespace it is.
+    ///
+    /// # Errors
+    /// As [`JobRecord::found`].
+    pub(super) fn located(&mut self, connection: &Connection, title: &str) -> Result<(), Error> {
+        self.now.namespace_id = Some(connection.namespace.to_string());
+        self.now.namespace_title = Some(title.to_owned());
+        self.check()
+    }
+
+    /// The one place that decides.
+    fn check(&self) -> Result<(), Error> {
+        if let Some((report, JobFile { identity: then, .. })) = &self.earlier {
+            let mut now = self.now.clone();
+            if !self.is_read {
+                now.inputs.clone_from(&then.inputs);
+            }
+            let report = report.clone();
+            if !then.kind.is_resumable() {
+                return Err(JobFileError::NotResumable { report, then: then.kind, now: now.kind }.into());
+            }
+            if let Some(difference) = then.difference(&now) {
+                return Err(JobFileError::OtherJob { report, difference: Box::new(difference) }.into());
+            }
+        }
+        for (plan, then) in self.plans.iter().filter(|(_, then)| self.now.kind == Kind::Delete && then.has_namespace())
+        {
+            if let Some(difference) = then.other_namespace(&self.now) {
+                return Err(JobFileError::OtherPlan { plan: plan.clone(), difference: Box::new(difference) }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs that are recorded already.
+    pub(super) fn earlier_runs(&self) -> &[Run] {
+        self.earlier.as_ref().map_or(&[], |(_, earlier)| &earlier.runs)
+    }
+
+    /// The run begins to write the report.
+    ///
+    /// # Errors
+    /// [`JobFileError::Io`].
+    pub(super) fn begin(&mut self, report: &Path) -> Result<(), Error> {
+        let mut file = JobFile::new(self.now.clone(), self.flags.clone());
+        file.runs.extend_from_slice(self.earlier_runs());
+        file.runs.push(Run::starting(wall_now()));
+        file.write(report)?;
+        self.begun = Some((report.to_owned(), file));
+        Ok(())
+    }
+
+    /// The run has ended.
+    ///
+    /// # Errors
+    /// A [`Stop`] for the error that it cannot be recorded.
+    pub(super) fn end(self, end: RunEnd) -> Result<(), Stop> {
+        let Some((report, mut file)) = self.begun else { return Ok(()) };
+        file.identity = self.now;
+        if let Some(run) = file.runs.last_mut() {
+            run.ended_at = Some(wall_now());
+            run.records = end.records;
+            run.counts = counts(&end.tally);
+            run.requests = Some(end.requests);
+            run.stopped = end.stopped.map(|reason| reason.as_str().to_owned());
+            run.exit_code = Some(end.code.as_u8());
+        }
+        match signals::to_the_end(move || file.write(&report)) {
+            Some(Err(error)) => Err(Stop::new(StopReason::IoError, Error::from(error).story())),
+            // Its disk does not take it, which the report's writer has found as well.
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+}
+
+/// What a dry run was about, if `input` is a report that one wrote.
+fn plan(input: &Path) -> Result<Option<(PathBuf, Identity)>, JobFileError> {
+    let file = JobFile::read(input)?.filter(|file| file.identity.kind == Kind::DryRun);
+    Ok(file.map(|file| (input.to_owned(), file.identity)))
+}

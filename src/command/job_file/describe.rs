@@ -1,0 +1,149 @@
+//! What a job is, for its job file: no secret is in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::command::job::{Inputs, Job, Keys, Mode, NamespaceRef, Target, Wanted};
+use crate::command::restore::RestoreJob;
+use crate::input::{Column, Header};
+use crate::pipeline::{Batching, FailureLimit};
+use crate::plan::filter::Filter;
+use crate::quota::Rate;
+use crate::report::{Filters, Identity, Kind, Names};
+
+use super::JobRecord;
+
+impl JobRecord {
+    /// Of a job that deletes, or plans or rehearses it.
+    pub(in crate::command) fn of(job: &Job) -> Self {
+        let kind = match job.mode {
+            Mode::DryRun | Mode::Check(_) => Kind::DryRun,
+            Mode::Rehearsal => Kind::Rehearsal,
+            Mode::Real(_) => Kind::Delete,
+        };
+        let mut now = identity(kind, job.target.as_ref());
+        now.shard = job.shard().map(|shard| shard.to_string());
+        now.filters = match &job.keys {
+            Keys::Inputs(inputs) => Filters { names: names(&inputs.filter), ..Filters::default() },
+            Keys::Namespace(wanted) => filters(wanted),
+        };
+        Self::new(now, flags(job), matches!(job.keys, Keys::Namespace(_)))
+    }
+
+    /// Of a job that restores, or plans it.
+    pub(in crate::command) fn of_restore(job: &RestoreJob) -> Self {
+        let now = match &job.connection {
+            None => Identity::new(Kind::RestoreDryRun),
+            Some(connection) => {
+                let target = Target {
+                    base_url: connection.base_url.clone(),
+                    account: Some(connection.account.clone()),
+                    namespace: Some(connection.namespace.clone()),
+                };
+                identity(Kind::Restore, Some(&target))
+            }
+        };
+        let mut flags = BTreeMap::new();
+        flags.insert("overwrite_values".to_owned(), json!(job.overwrite_values));
+        flags.insert("rate".to_owned(), rates(&job.rates));
+        flags.insert("profile".to_owned(), json!(job.profile.as_ref().map(|profile| &profile.name)));
+        Self::new(now, flags, false)
+    }
+
+    fn new(now: crate::report::Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
+        Self { now, flags, is_read, earlier: None, plans: Vec::new(), begun: None }
+    }
+}
+
+fn identity(kind: Kind, target: Option<&Target>) -> Identity {
+    let mut now = Identity::new(kind);
+    if let Some(target) = target {
+        now.base_url = Some(target.base_url.to_string());
+        now.account_id = target.account.as_ref().map(ToString::to_string);
+        match &target.namespace {
+            Some(NamespaceRef::Id(id)) => now.namespace_id = Some(id.to_string()),
+            Some(NamespaceRef::Title(title)) => now.namespace_title = Some(title.clone()),
+            None => {}
+        }
+    }
+    now
+}
+
+fn names(filter: &Filter) -> Names {
+    let (protect, only) = filter.patterns();
+    Names::new(protect, only)
+}
+
+fn filters(wanted: &Wanted) -> Filters {
+    let is_all = wanted.prefixes.cover_everything();
+    Filters {
+        names: names(&wanted.selection.names),
+        all: is_all,
+        prefix: wanted.prefixes.iter().filter(|_| !is_all).map(str::to_owned).collect(),
+        expiring_before: wanted.selection.expiring_before.as_ref().map(|moment| moment.said.clone()),
+        without_expiration: wanted.selection.without_expiration,
+        metadata: wanted.selection.metadata.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn flags(job: &Job) -> BTreeMap<String, Value> {
+    let bulk = match job.batching {
+        Batching::Single => None,
+        Batching::Bulk(batch) => Some(batch.keys),
+    };
+    let max_failures = job.max_failures.map(|limit| match limit {
+        FailureLimit::Count(count) => json!(count),
+        FailureLimit::Percent(percent) => json!(format!("{percent}%")),
+    });
+    let mut flags = json!({
+        "max_keys": job.guards.max_keys,
+        "expect": job.guards.expect,
+        "max_failures": max_failures,
+        "canary": job.canary,
+        "check": job.check,
+        "backup": job.backup.as_deref().map(Path::to_string_lossy),
+        "failures": job.failures.as_deref().map(Path::to_string_lossy),
+        "bulk": bulk,
+        "rate": rates(&job.rates),
+        "concurrency": job.concurrency,
+        "retries": job.retry.retries,
+        "timeout": time(job.timeout),
+        "max_wait": time(job.max_wait),
+        "deadline": job.deadline.map(time),
+        "grace": time(job.grace),
+        "profile": job.profile.as_ref().map(|profile| &profile.name),
+        "job_name": job.told.job_name,
+    });
+    if let (Keys::Inputs(inputs), Some(flags)) = (&job.keys, flags.as_object_mut()) {
+        flags.extend(reading(inputs));
+    }
+    flags.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// How the inputs are read.
+fn reading(inputs: &Inputs) -> [(String, Value); 5] {
+    let options = &inputs.options;
+    let column = options.column.as_ref().map(|column| match column {
+        Column::Name(name) => json!(name),
+        Column::Number(number) => json!(number),
+    });
+    [
+        ("format", json!(options.format.map(crate::input::Format::as_str))),
+        ("column", json!(column)),
+        ("no_header", json!(options.header == Header::None)),
+        ("delimiter", json!(options.delimiter.map(char::from))),
+        ("no_dedupe", json!(!inputs.dedupe)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+}
+
+fn rates(rates: &[Rate]) -> Value {
+    json!(rates.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+fn time(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}

@@ -1,0 +1,51 @@
+//! What a file holds, in a few characters.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use ring::digest::{Context, SHA256};
+
+/// Bytes that are read at a time.
+const CHUNK: usize = 256 << 10;
+
+/// How many bytes a file holds, and `sha256:` with the digest of them in hex.
+///
+/// # Errors
+/// What the system says.
+pub fn hash(path: &Path) -> io::Result<(u64, String)> {
+    let (mut file, mut digest) = (File::open(path)?, Context::new(&SHA256));
+    let (mut chunk, mut length) = (vec![0; CHUNK], 0);
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => {
+                digest.update(&chunk[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut text = "sha256:".to_owned();
+    for byte in digest.finish().as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok((length, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_that_of_sha256sum() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "abc").unwrap();
+        let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash(&path).unwrap(), (3, expected.to_owned()));
+    }
+}

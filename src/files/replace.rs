@@ -1,0 +1,85 @@
+//! Atomic replacement: whoever reads the file sees what it held before or all of what it holds now.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner alone (0600): it holds keys.
+    Owner,
+    /// Everybody (0644): a collector runs as another user.
+    Everyone,
+}
+
+impl Access {
+    /// The permissions, whatever the umask.
+    pub fn permissions(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Owner => 0o600,
+            Self::Everyone => 0o644,
+        })
+    }
+}
+
+/// Puts a new file in the place of `path`, and waits until it is on the disk under that name. A symbolic link is replaced, never
+/// followed.
+///
+/// # Errors
+/// What the system says; `path` is then what it was.
+pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().set_permissions(access.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// The folder that a path names a file in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn it_is_replaced_whole_with_the_permissions_of_its_kind_and_never_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("f"), folder.path().join("other"));
+        for (access, mode) in [(Access::Owner, 0o600), (Access::Everyone, 0o644)] {
+            fs::write(&path, "before").unwrap();
+            let before = File::open(&path).unwrap();
+            replace(&path, b"after", access).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            assert_eq!(
+                (io::read_to_string(before).unwrap(), fs::read(&path).unwrap()),
+                ("before".into(), b"after".into())
+            );
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        }
+        fs::write(&other, "mine").unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        replace(&path, b"after", Access::Owner).unwrap();
+        assert_eq!((fs::read(&other).unwrap(), fs::read(&path).unwrap()), (b"mine".into(), b"after".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_stays_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (missing, taken) = (folder.path().join("none/f"), folder.path().join("taken"));
+        fs::create_dir(&taken).unwrap();
+        assert!(replace(&missing, b"", Access::Owner).is_err());
+        assert!(replace(&taken, b"", Access::Owner).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

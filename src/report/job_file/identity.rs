@@ -1,0 +1,260 @@
+//! What makes two runs the same job.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::terminal::{Shown, count, counted};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// It deletes keys.
+    Delete,
+    /// It plans what a delete would do.
+    DryRun,
+    /// It deletes keys of a server in memory.
+    Rehearsal,
+    /// It writes what a backup holds.
+    Restore,
+    /// It plans what a restore would do.
+    RestoreDryRun,
+}
+
+impl Kind {
+    /// The word in the job file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::DryRun => "dry_run",
+            Self::Rehearsal => "rehearsal",
+            Self::Restore => "restore",
+            Self::RestoreDryRun => "restore_dry_run",
+        }
+    }
+
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::DryRun => "dry run",
+            Self::Rehearsal => "rehearsal",
+            Self::Restore => "restore",
+            Self::RestoreDryRun => "restore's dry run",
+        }
+    }
+
+    /// Whether its report can be continued: a plan is only read, and what a rehearsal deleted is gone with its server.
+    pub fn is_resumable(self) -> bool {
+        matches!(self, Self::Delete | Self::Restore)
+    }
+}
+
+/// Which job it is. `None` is not known yet, or does not apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// What it does.
+    pub kind: Kind,
+    /// Where the API is.
+    pub base_url: Option<String>,
+    /// Whose namespace it is.
+    pub account_id: Option<String>,
+    /// Which namespace.
+    pub namespace_id: Option<String>,
+    /// Its title. Titles can change: it counts only if one side has no id.
+    pub namespace_title: Option<String>,
+    /// The part of the keys that is taken, `K/N`.
+    pub shard: Option<String>,
+    /// Which keys are taken.
+    pub filters: Filters,
+    /// What is read, in order.
+    pub inputs: Vec<Input>,
+}
+
+/// Which keys are taken: those of flags and profile together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filters {
+    /// By name.
+    #[serde(flatten)]
+    pub names: Names,
+    /// Whether all keys of the namespace are listed.
+    pub all: bool,
+    /// The prefixes whose keys are listed.
+    pub prefix: Vec<String>,
+    /// As it was given: `7d` is another moment whenever it is given.
+    pub expiring_before: Option<String>,
+    /// Only keys that never expire.
+    pub without_expiration: bool,
+    /// `PATH=VALUE` or `PATH`.
+    pub metadata: Vec<String>,
+}
+
+/// Patterns of names, sorted and without repetition, so that equal sets are equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Names {
+    /// A key that matches one of these is kept.
+    pub protect: Vec<String>,
+    /// A key has to match one pattern of each of these lists (that of the flags, that of the profile).
+    pub only: Vec<Vec<String>>,
+}
+
+/// An input. One that can be read only once (stdin) has nothing but its path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// As it was named; `-` is stdin. It is not compared.
+    pub path: String,
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// Its content: `sha256:` and 64 hex digits.
+    pub hash: Option<String>,
+    /// How many records it holds.
+    pub records: Option<u64>,
+}
+
+/// How two jobs differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In what.
+    pub what: &'static str,
+    /// The value of the job that wrote the file.
+    pub then: String,
+    /// The value of this job.
+    pub now: String,
+}
+
+impl Difference {
+    fn of<T: PartialEq + ?Sized>(what: &'static str, then: &T, now: &T, shown: impl Fn(&T) -> String) -> Option<Self> {
+        (then != now).then(|| Self { what, then: shown(then), now: shown(now) })
+    }
+
+    fn of_known(what: &'static str, then: Option<&String>, now: Option<&String>) -> Option<Self> {
+        Self::of(what, then?, now?, |value| Shown(value).to_string())
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its {} is {}, and this job's is {}", self.what, self.then, self.now)
+    }
+}
+
+impl Identity {
+    /// One of which nothing but the kind is known.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            base_url: None,
+            account_id: None,
+            namespace_id: None,
+            namespace_title: None,
+            shard: None,
+            filters: Filters::default(),
+            inputs: Vec::new(),
+        }
+    }
+
+    /// How `now` differs from this job, as far as both are known; `None` if it is the same.
+    pub fn difference(&self, now: &Self) -> Option<Difference> {
+        Difference::of("kind", &self.kind, &now.kind, |kind| kind.in_words().to_owned())
+            .or_else(|| self.other_namespace(now))
+            .or_else(|| Difference::of("shard", &self.shard, &now.shard, |shard| shard.clone().unwrap_or_else(none)))
+            .or_else(|| self.filters.difference(&now.filters))
+            .or_else(|| different_inputs(&self.inputs, &now.inputs))
+    }
+
+    /// How the place that `now` is about differs from this job's.
+    pub fn other_namespace(&self, now: &Self) -> Option<Difference> {
+        let ids = (self.namespace_id.as_ref(), now.namespace_id.as_ref());
+        let titles = match ids {
+            (Some(_), Some(_)) => None,
+            _ => Difference::of_known("namespace", self.namespace_title.as_ref(), now.namespace_title.as_ref()),
+        };
+        Difference::of_known("base URL", self.base_url.as_ref(), now.base_url.as_ref())
+            .or_else(|| Difference::of_known("account", self.account_id.as_ref(), now.account_id.as_ref()))
+            .or_else(|| Difference::of_known("namespace", ids.0, ids.1))
+            .or(titles)
+    }
+
+    /// Whether a namespace was named.
+    pub fn has_namespace(&self) -> bool {
+        self.namespace_id.is_some() || self.namespace_title.is_some()
+    }
+}
+
+impl Filters {
+    fn difference(&self, now: &Self) -> Option<Difference> {
+        let list = |patterns: &Vec<String>| listed(patterns);
+        let layers = |layers: &Vec<Vec<String>>| {
+            let layers: Vec<_> = layers.iter().map(|patterns| listed(patterns)).collect();
+            if layers.is_empty() { none() } else { layers.join(" and ") }
+        };
+        let yes = |given: &bool| if *given { "given" } else { "not given" }.to_owned();
+        Difference::of("--protect", &self.names.protect, &now.names.protect, list)
+            .or_else(|| Difference::of("--only", &self.names.only, &now.names.only, layers))
+            .or_else(|| Difference::of("--all", &self.all, &now.all, yes))
+            .or_else(|| Difference::of("--prefix", &self.prefix, &now.prefix, list))
+            .or_else(|| {
+                let shown = |moment: &Option<String>| moment.clone().unwrap_or_else(none);
+                Difference::of("--expiring-before", &self.expiring_before, &now.expiring_before, shown)
+            })
+            .or_else(|| Difference::of("--without-expiration", &self.without_expiration, &now.without_expiration, yes))
+            .or_else(|| Difference::of("--metadata", &self.metadata, &now.metadata, list))
+    }
+}
+
+impl Names {
+    /// Patterns in any order; those of the flags and of the profile protect together, and each of their `only` counts.
+    pub fn new(mut protect: Vec<String>, only: Vec<Vec<String>>) -> Self {
+        let tidy = |patterns: &mut Vec<String>| {
+            patterns.sort_unstable();
+            patterns.dedup();
+        };
+        tidy(&mut protect);
+        let mut only: Vec<_> = only.into_iter().filter(|patterns| !patterns.is_empty()).collect();
+        only.iter_mut().for_each(tidy);
+        only.sort_unstable();
+        only.dedup();
+        Self { protect, only }
+    }
+}
+
+/// By content, as far as that is known of both; what is read only once is compared row by row while it is read.
+fn different_inputs(then: &[Input], now: &[Input]) -> Option<Difference> {
+    let is_known = |inputs: &[Input]| inputs.iter().all(|input| input.hash.is_some());
+    let same = if is_known(then) && is_known(now) {
+        then.iter().map(|input| &input.hash).eq(now.iter().map(|input| &input.hash))
+    } else {
+        then.len() != now.len()
+            || then.iter().zip(now).all(|(then, now)| match (&then.hash, &now.hash) {
+                (Some(then), Some(now)) => then == now,
+                _ => true,
+            })
+    };
+    let shown = |inputs: &[Input]| inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    (!same).then(|| Difference { what: "input", then: shown(then), now: shown(now) })
+}
+
+/// `keys.txt (480 records, 12,345 bytes, sha256:0123456789ab…)`.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = [
+            self.records.map(|records| counted(records, "record")),
+            self.bytes.map(|bytes| format!("{} bytes", count(bytes))),
+            self.hash.as_ref().map(|hash| format!("{}…", hash.chars().take(19).collect::<String>())),
+        ];
+        let facts: Vec<_> = facts.into_iter().flatten().collect();
+        write!(f, "{}", Shown(&self.path))?;
+        if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
+    }
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn listed(patterns: &[String]) -> String {
+    if patterns.is_empty() { none() } else { Shown(&patterns.join(" ")).to_string() }
+}

@@ -1,0 +1,153 @@
+//! `REPORT.job.json`: which job a report belongs to, so that it is resumed and its plan is carried out only as that job.
+//!
+//! - [`JobFile`]: what it holds; read, and replaced as a whole.
+//! - [`Identity`]: what makes two runs the same job, and the one comparison ([`Identity::difference`]).
+//! - [`Run`]: what each run did.
+//! - [`JobFileError`]: why it cannot be used.
+
+mod error;
+mod identity;
+mod moment;
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use error::JobFileError;
+pub use identity::{Difference, Filters, Identity, Input, Kind, Names};
+
+use super::lock::safe_flags;
+use crate::files::{Access, replace};
+use crate::outcome::{Status, Tally};
+
+/// The schema that this version writes and reads.
+const SCHEMA: u64 = 1;
+
+/// A longer file is not a job file.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// What is known about the job that wrote a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobFile {
+    schema: u64,
+    /// The version of kvsweep that wrote it last.
+    version: String,
+    /// Which job it is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The other flags of the last run, by name. No secret is among them.
+    pub flags: BTreeMap<String, Value>,
+    /// Every run, from the first on.
+    pub runs: Vec<Run>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// When it began to write the report.
+    #[serde(with = "moment")]
+    pub started_at: SystemTime,
+    /// When it ended; `None` if it is still running, or was killed.
+    #[serde(with = "moment::option", default)]
+    pub ended_at: Option<SystemTime>,
+    /// How many records the job has, as far as this run counted them.
+    #[serde(default)]
+    pub records: Option<u64>,
+    /// Records by their final status at the end of the run, earlier runs included; those that did not occur are left out.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// Requests that this run sent.
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// Why it ended early.
+    #[serde(default)]
+    pub stopped: Option<String>,
+    /// Its exit code.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+}
+
+impl Run {
+    /// One that begins now.
+    pub fn starting(started_at: SystemTime) -> Self {
+        let counts = BTreeMap::new();
+        Self { started_at, ended_at: None, records: None, counts, requests: None, stopped: None, exit_code: None }
+    }
+}
+
+/// Records by status, as the job file counts them.
+pub fn counts(tally: &Tally) -> BTreeMap<String, u64> {
+    let occurred = Status::ALL.into_iter().filter(|&status| tally.get(status) > 0);
+    occurred.map(|status| (status.as_str().to_owned(), tally.get(status))).collect()
+}
+
+impl JobFile {
+    /// That of a job without a run.
+    pub fn new(identity: Identity, flags: BTreeMap<String, Value>) -> Self {
+        Self { schema: SCHEMA, version: String::new(), identity, flags, runs: Vec::new() }
+    }
+
+    /// Beside the report: its name with `.job.json`.
+    pub fn path(report: &Path) -> PathBuf {
+        let mut path = report.as_os_str().to_owned();
+        path.push(".job.json");
+        path.into()
+    }
+
+    /// The job file beside `report`; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`JobFileError`], but not [`JobFileError::Missing`].
+    pub fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
+        let path = Self::path(report);
+        let file = match OpenOptions::new().read(true).custom_flags(safe_flags()).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) if path.is_symlink() => return Err(JobFileError::NotRegular { path }),
+            file => file.map_err(JobFileError::io(&path, "read"))?,
+        };
+        if !file.metadata().map_err(JobFileError::io(&path, "read"))?.is_file() {
+            return Err(JobFileError::NotRegular { path });
+        }
+        let mut text = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut text).map_err(JobFileError::io(&path, "read"))?;
+        Self::parse(&text).map(Some).map_err(|why| why.at(path))
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, error::Unreadable> {
+        let value: Value = serde_json::from_slice(text)?;
+        match value.get("schema").and_then(Value::as_u64) {
+            Some(SCHEMA) => Ok(serde_json::from_value(value)?),
+            Some(newer) if newer > SCHEMA => Err(error::Unreadable::Newer(newer)),
+            _ => Err(error::Unreadable::Damaged("it has no schema".to_owned())),
+        }
+    }
+
+    /// Replaces the job file beside `report`, and waits until that is on the disk.
+    ///
+    /// # Errors
+    /// [`JobFileError::Io`]; the file is then what it was.
+    pub fn write(&mut self, report: &Path) -> Result<(), JobFileError> {
+        env!("CARGO_PKG_VERSION").clone_into(&mut self.version);
+        let path = Self::path(report);
+        let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
+        let written = text.and_then(|mut text| {
+            text.push(b'\n');
+            replace(&path, &text, Access::Owner)
+        });
+        written.map_err(JobFileError::io(&path, "write"))
+    }
+
+    /// The last run, if there was one.
+    pub fn last_run(&self) -> Option<&Run> {
+        self.runs.last()
+    }
+}
+
+#[cfg(test)]
+mod tests;

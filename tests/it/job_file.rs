@@ -1,0 +1,268 @@
+//! `REPORT.job.json`: a report is continued, and a plan carried out, only as the job that it belongs to.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use kvsweep::sandbox::{Fault, Sandbox, SandboxOptions};
+use serde_json::Value;
+
+use crate::lab::{ACCOUNT, Done, Kvsweep, Lab, NAMESPACE, TOKEN};
+
+/// Five of twenty keys are deleted before the deadline of a canary ends it.
+fn begun() -> Lab {
+    let lab = Lab::new();
+    lab.keys(20);
+    lab.server.set_faults(["400@key:key:5".parse::<Fault>().expect("a fault")]);
+    lab.delete(["keys.txt", "--report", "r.csv", "--canary", "20", "--concurrency", "1"]).run().code(8);
+    lab.server.set_faults([]);
+    lab
+}
+
+fn job_file(lab: &Lab, report: &str) -> Value {
+    serde_json::from_str(&lab.read(&format!("{report}.job.json"))).expect("JSON")
+}
+
+/// Nothing is sent and nothing is changed, and the message has these parts.
+fn refused(lab: &Lab, run: Kvsweep, parts: &[&str]) -> Done {
+    let (requests, report) = (lab.server.requests(), fs::read(lab.path("r.csv")).ok());
+    let done = run.run().code(2);
+    for part in parts.iter().chain(&["hint: "]) {
+        assert!(done.stderr.contains(part), "{part} is not in\n{}", done.stderr);
+    }
+    assert_eq!((lab.server.requests(), fs::read(lab.path("r.csv")).ok()), (requests, report), "{parts:?}");
+    done
+}
+
+fn resume(lab: &Lab) -> Kvsweep {
+    lab.delete(["--report", "r.csv", "--resume"])
+}
+
+#[test]
+fn it_says_which_job_a_report_belongs_to_and_what_each_run_did() {
+    let lab = begun();
+    let file = job_file(&lab, "r.csv");
+    for (member, value) in [
+        ("kind", "delete"),
+        ("base_url", lab.server.base_url().as_str()),
+        ("account_id", ACCOUNT),
+        ("namespace_id", NAMESPACE),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert_eq!(file[member], value, "{member}");
+    }
+    let input = &file["inputs"][0];
+    assert_eq!((&file["schema"], &input["path"], &input["records"]), (&1.into(), &"keys.txt".into(), &20.into()));
+    let run = &file["runs"][0];
+    assert_eq!((&run["counts"]["deleted"], &run["counts"]["failed"]), (&5.into(), &1.into()));
+    assert_eq!((&run["requests"], &run["stopped"], &run["exit_code"]), (&7.into(), &"canary".into(), &8.into()));
+    assert!(!lab.read("r.csv.job.json").contains(TOKEN));
+    let mode = fs::metadata(lab.path("r.csv.job.json")).expect("the job file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    resume(&lab).arg("keys.txt").run().code(0);
+    let file = job_file(&lab, "r.csv");
+    let runs = file["runs"].as_array().expect("the runs");
+    assert_eq!((runs.len(), &runs[1]["exit_code"], &runs[1]["stopped"]), (2, &0.into(), &Value::Null));
+    assert!(runs.iter().all(|run| run["ended_at"].as_str() >= run["started_at"].as_str()));
+    // A fresh report has a fresh job file.
+    lab.delete(["keys.txt", "--report", "r.csv", "--overwrite"]).run().code(0);
+    assert_eq!(job_file(&lab, "r.csv")["runs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn every_report_that_is_a_file_has_one_of_its_kind() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    lab.delete(["keys.txt", "--dry-run", "--check", "--report", "looked.csv"]).run().code(0);
+    lab.delete(["--prefix", "key:", "--dry-run", "--report", "listed.csv"]).run().code(0);
+    lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
+    lab.delete(["keys.txt", "--report", "r.csv", "--backup", "b.ndjson"]).run().code(0);
+    lab.kvsweep(["restore", "b.ndjson", "--dry-run", "--report", "restorable.csv"]).run().code(0);
+    lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "restored.csv"]).run().code(0);
+    for (report, kind) in [
+        ("plan.csv", "dry_run"),
+        ("looked.csv", "dry_run"),
+        ("listed.csv", "dry_run"),
+        ("rehearsal.csv", "rehearsal"),
+        ("r.csv", "delete"),
+        ("restorable.csv", "restore_dry_run"),
+        ("restored.csv", "restore"),
+    ] {
+        let file = job_file(&lab, report);
+        assert_eq!((&file["kind"], &file["runs"][0]["exit_code"]), (&kind.into(), &0.into()), "{report}");
+    }
+    assert_eq!(job_file(&lab, "rehearsal.csv")["namespace_id"], Value::Null);
+    assert_eq!(job_file(&lab, "listed.csv")["filters"]["prefix"], serde_json::json!(["key:"]));
+    // Nothing is written beside what is no file.
+    let files = fs::read_dir(lab.folder()).expect("the folder").count();
+    lab.delete(["keys.txt", "--report", "-"]).run().code(0);
+    lab.delete(["keys.txt", "--report", "none"]).run().code(0);
+    assert_eq!(fs::read_dir(lab.folder()).expect("the folder").count(), files);
+}
+
+#[test]
+fn a_report_is_resumed_only_as_the_job_that_wrote_it() {
+    let lab = begun();
+    let other = "1".repeat(32);
+    lab.write("profile.toml", "[profile.p]\nprotect = [\"key:9\"]\n");
+    lab.write("other.txt", "key:0\nkey:1\nother\n");
+    let url = lab.server.base_url();
+    for (args, parts) in [
+        (&["--namespace-id", &other][..], [NAMESPACE, &other]),
+        (&["--account-id", &other], [ACCOUNT, &other]),
+        (&["--base-url", "http://127.0.0.1:9"], [&url, "http://127.0.0.1:9"]),
+        (&["--shard", "1/2"], ["shard is none", "1/2"]),
+        (&["--only", "key:*"], ["--only is none", "key:*"]),
+        (&["--protect", "key:7"], ["--protect is none", "key:7"]),
+        (&["--config", "profile.toml", "--profile", "p"], ["--protect is none", "key:9"]),
+        (&["--protect-from", "other.txt"], ["--protect is none", "key:0 key:1 other"]),
+        (&["other.txt"], ["keys.txt (20 records", "other.txt"]),
+    ] {
+        let input = if args[0] == "other.txt" { resume(&lab) } else { resume(&lab).arg("keys.txt") };
+        refused(&lab, input.args(args), &parts);
+    }
+    // The same job is recognised under another name of its input, and with flags that do not matter.
+    fs::rename(lab.path("keys.txt"), lab.path("moved.txt")).expect("another name");
+    resume(&lab).args(["moved.txt", "--bulk", "--retries", "1"]).run().code(0);
+    assert!(lab.server.is_empty());
+}
+
+#[test]
+fn a_report_whose_job_file_cannot_be_read_is_not_resumed() {
+    let whole = begun().read("r.csv.job.json");
+    let torn = &whole[..whole.len() / 2];
+    let newer = whole.replace("\"schema\": 1", "\"schema\": 9");
+    for (content, part) in [(None, "has no job file"), (Some(torn), "is not a job file"), (Some(&newer), "schema 9")] {
+        let lab = begun();
+        match content {
+            None => fs::remove_file(lab.path("r.csv.job.json")).expect("the job file"),
+            Some(content) => drop(lab.write("r.csv.job.json", content)),
+        }
+        refused(&lab, resume(&lab).arg("keys.txt"), &["r.csv.job.json", part]);
+    }
+}
+
+#[test]
+fn a_job_file_is_never_followed_nor_a_file_of_somebody_else_replaced() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.write("mine", "precious");
+    symlink("mine", lab.path("r.csv.job.json")).expect("a link");
+    refused(&lab, lab.delete(["keys.txt", "--report", "r.csv"]), &["r.csv.job.json"]);
+    fs::remove_file(lab.path("r.csv.job.json")).expect("the link");
+    lab.write("r.csv.job.json", "precious");
+    refused(&lab, lab.delete(["keys.txt", "--report", "r.csv"]), &["not a job file"]);
+    assert_eq!((lab.read("mine"), lab.read("r.csv.job.json")), ("precious".to_owned(), "precious".to_owned()));
+}
+
+#[test]
+fn a_rehearsal_is_never_resumed_and_never_appends_to_a_report() {
+    let lab = Lab::new();
+    lab.keys(20);
+    lab.delete(["keys.txt", "--sandbox", "--report", "r.csv"]).run().code(0);
+    refused(&lab, resume(&lab).arg("keys.txt"), &["rehearsal", "delete"]);
+    assert_eq!(lab.server.len(), 20);
+
+    let lab = begun();
+    let before = lab.read("r.csv");
+    lab.delete(["keys.txt", "--sandbox", "--resume", "--report", "r.csv"]).run().code(2);
+    assert_eq!(lab.read("r.csv"), before);
+}
+
+#[test]
+fn the_report_of_another_kind_is_not_continued() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.delete(["keys.txt", "--dry-run", "--report", "r.csv"]).run().code(0);
+    refused(&lab, resume(&lab).arg("keys.txt"), &["dry run", "delete"]);
+    lab.delete(["keys.txt", "--report", "deleted.csv", "--backup", "b.ndjson"]).run().code(0);
+    // Without a row that tells: every record of the restore failed.
+    lab.server.set_faults(["400@prefix:key:".parse::<Fault>().expect("a fault")]);
+    let restore = |report: &'static str| {
+        lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--retries", "0", "--report", report])
+    };
+    restore("restored.csv").run().code(3);
+    assert!(!lab.read("restored.csv").contains(",restored,"));
+    lab.server.set_faults([]);
+    let run = lab.delete(["keys.txt", "--report", "restored.csv", "--resume"]);
+    refused(&lab, run, &["kind is restore", "delete"]);
+    refused(&lab, restore("deleted.csv").arg("--resume"), &["kind is delete", "restore"]);
+}
+
+#[test]
+fn a_plan_is_carried_out_only_against_the_namespace_that_it_was_made_for() {
+    let lab = Lab::new();
+    lab.keys(5);
+    let other = Sandbox::start_on_thread(SandboxOptions {
+        token: Some(TOKEN.to_owned()),
+        account: Some(ACCOUNT.to_owned()),
+        namespace: Some("1".repeat(32)),
+        ..SandboxOptions::default()
+    })
+    .expect("a free port");
+    other.preload(["key:0", "key:1"]);
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    lab.delete(["--all", "--dry-run", "--report", "listed.csv"]).run().code(0);
+    let before = lab.server.requests();
+    for plan in ["plan.csv", "listed.csv"] {
+        for (name, value) in [
+            ("CLOUDFLARE_KV_NAMESPACE_ID", "1".repeat(32)),
+            ("CLOUDFLARE_ACCOUNT_ID", "1".repeat(32)),
+            ("CLOUDFLARE_API_BASE_URL", other.base_url()),
+        ] {
+            refused(&lab, lab.delete([plan, "--report", "r.csv"]).env(name, &value), &[plan, &value]);
+            assert!(!lab.path("r.csv").exists());
+        }
+    }
+    assert_eq!((lab.server.requests(), other.requests()), (before, 0));
+    // A torn job file proves nothing.
+    let whole = lab.read("plan.csv.job.json");
+    lab.write("plan.csv.job.json", &whole[..9]);
+    refused(&lab, lab.delete(["plan.csv", "--report", "r.csv"]), &["plan.csv.job.json"]);
+    lab.write("plan.csv.job.json", whole);
+    lab.delete(["plan.csv", "--report", "r.csv"]).run().code(0);
+    assert!(lab.server.is_empty());
+}
+
+#[test]
+fn a_plan_made_without_a_namespace_may_be_carried_out_anywhere() {
+    let lab = Lab::new();
+    lab.keys(5);
+    let plan = lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    plan.run().code(0);
+    assert_eq!(job_file(&lab, "plan.csv")["namespace_id"], Value::Null);
+    let done = lab.delete(["plan.csv", "--report", "r.csv"]).run().code(0);
+    assert!(!done.stderr.contains("warning"), "{}", done.stderr);
+    assert!(lab.server.is_empty());
+}
+
+#[test]
+fn a_namespace_that_is_named_by_its_title_is_compared_by_its_id() {
+    let lab = begun();
+    let title = job_file(&lab, "r.csv")["namespace_title"].as_str().expect("a title").to_owned();
+    let named = |title: &str| {
+        let run = resume(&lab).arg("keys.txt").without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+        run.args(["--namespace", title])
+    };
+    refused(&lab, named("another"), &["another", &title]);
+    named(&title).run().code(0);
+    // The namespace of that title is another one by now.
+    let lab = begun();
+    let file = lab.read("r.csv.job.json").replace(NAMESPACE, &"1".repeat(32));
+    lab.write("r.csv.job.json", file);
+    let before = lab.deletes().len();
+    let run = resume(&lab).arg("keys.txt").without_env("CLOUDFLARE_KV_NAMESPACE_ID").args(["--namespace", &title]);
+    let done = run.run().code(2);
+    assert!(done.stderr.contains(NAMESPACE) && done.stderr.contains(&"1".repeat(32)), "{}", done.stderr);
+    assert_eq!(lab.deletes().len(), before);
+}
+
+#[test]
+fn half_a_plan_leaves_no_job_file() {
+    let lab = Lab::new();
+    lab.write("keys.csv", "key\na\n");
+    lab.delete(["keys.csv", "--dry-run", "--column", "nope", "--report", "plan.csv"]).run().code(2);
+    assert!(!Path::new(&lab.path("plan.csv.job.json")).exists());
+}
