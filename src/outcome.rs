@@ -176,6 +176,15 @@ impl Tally {
         self.counts[status as usize]
     }
 
+    /// Only those that a resumed run has nothing left to do for.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        for status in Status::ALL.into_iter().filter(|status| !status.is_settled()) {
+            self.counts[status as usize] = 0;
+        }
+        self
+    }
+
     /// How many are in any state.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()

@@ -37,7 +37,7 @@ pub struct Backup {
 /// The thread that writes.
 #[derive(Debug)]
 pub struct Writer {
-    done: oneshot::Receiver<u64>,
+    done: oneshot::Receiver<Result<u64, BackupError>>,
 }
 
 /// Makes the file ready and starts to write.
@@ -80,9 +80,9 @@ impl Writer {
     /// kept.
     ///
     /// # Errors
-    /// [`BackupError::WriterDied`].
+    /// [`BackupError::File`] if the file was removed or replaced, [`BackupError::WriterDied`].
     pub async fn finish(self) -> Result<u64, BackupError> {
-        self.done.await.map_err(|_| BackupError::WriterDied)
+        self.done.await.unwrap_or(Err(BackupError::WriterDied))
     }
 }
 
@@ -96,7 +96,7 @@ struct Writing {
 
 impl Writing {
     /// Writes until every sender is gone. After an error nothing more is written, and everybody is told.
-    fn run(mut self, mut received: mpsc::Receiver<Order>) -> u64 {
+    fn run(mut self, mut received: mpsc::Receiver<Order>) -> Result<u64, BackupError> {
         let (mut kept, mut broken) = (0, None);
         while let Some(first) = received.blocking_recv() {
             let mut waiting = Vec::new();
@@ -116,7 +116,8 @@ impl Writing {
                 let _ = one.send(result.clone());
             }
         }
-        kept
+        self.output.check_in_place()?;
+        Ok(kept)
     }
 
     /// Writes a record and those that wait behind it, and forces them onto the disk.
@@ -130,6 +131,7 @@ impl Writing {
         let written = write(self.output.file(), self.packing, orders, waiting);
         let synced = written.and_then(|()| {
             self.output.file().sync_data()?;
+            self.output.check_in_place().map_err(io::Error::other)?;
             let mut file = self.output.file();
             io::Seek::stream_position(&mut file)
         });

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::exit::ExitCode;
-use crate::outcome::{Status, StopReason};
+use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::Summary;
 use crate::stderr;
 use crate::terminal::{Shown, columns, counted};
 
+use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
 use super::job_file::RunEnd;
@@ -29,7 +30,9 @@ const GONE: &str = "what is deleted is no longer listed";
 #[derive(Debug)]
 pub(super) struct Closing<'a> {
     pub(super) job: &'a Job,
+    /// Of this run.
     pub(super) totals: Totals,
+    pub(super) earlier: Earlier,
     /// Records of the input, where they were counted; those that were seen otherwise.
     pub(super) records: Option<u64>,
     pub(super) elapsed: std::time::Duration,
@@ -52,16 +55,23 @@ struct WithPlan<'a, P> {
 }
 
 impl Closing<'_> {
+    /// Of the whole job.
+    fn tally(&self) -> Tally {
+        self.totals.tally.plus(&self.earlier.tally)
+    }
+
     fn code(&self) -> ExitCode {
-        ExitCode::for_job(self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal), &self.totals.tally)
+        let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
+        ExitCode::for_job(reason, signal, &self.tally())
     }
 
     /// The job in numbers.
     pub(super) fn summary(&self) -> Summary {
         Summary {
-            records: self.records.unwrap_or(self.totals.records),
-            tally: self.totals.tally,
-            resumed: self.totals.resumed,
+            records: self.records.unwrap_or_else(|| self.earlier.records(self.totals.records)),
+            tally: self.tally(),
+            resumed: self.earlier.settled,
+            sent: self.totals.tally.sent(),
             requests: self.totals.requests,
             retries: self.totals.retries,
             throttled: self.totals.throttled,
@@ -76,7 +86,7 @@ impl Closing<'_> {
     pub(super) fn run_end(&self) -> RunEnd {
         RunEnd {
             records: self.records,
-            tally: self.totals.tally,
+            tally: self.tally(),
             requests: self.totals.requests,
             stopped: self.stop.map(|stop| stop.reason),
             code: self.code(),
@@ -141,9 +151,9 @@ impl Closing<'_> {
             lines.push(format!("report: {}", Shown(&report.to_string_lossy())));
         }
         if let Some(failures) = self.failures
-            && self.totals.tally.failures() > 0
+            && self.tally().failures() > 0
         {
-            let keys = counted(self.totals.tally.failures(), "key");
+            let keys = counted(self.tally().failures(), "key");
             lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Shown(&failures.to_string_lossy())));
         }
         if let Some((backup, records)) = self.backup {
@@ -173,7 +183,7 @@ impl Closing<'_> {
                 steps.push("next: mend the file that is named above, or make room for it.".to_owned());
             }
             None | Some(StopReason::MaxFailures | StopReason::Canary | StopReason::Outage)
-                if self.totals.tally.failures() > 0 =>
+                if self.tally().failures() > 0 =>
             {
                 steps.extend(self.report.map(|report| {
                     let report = shell_word(&report.to_string_lossy());
@@ -182,8 +192,8 @@ impl Closing<'_> {
             }
             _ => {}
         }
-        let begun = self.totals.tally.total() > 0 || self.totals.resumed > 0;
-        let unfinished = self.stop.is_some() || self.totals.tally.failures() > 0;
+        let begun = self.tally().total() > 0;
+        let unfinished = self.stop.is_some() || self.tally().failures() > 0;
         if matches!(self.job.mode, Mode::Real(_)) && unfinished && begun && code != ExitCode::Success {
             match (&self.job.keys, &self.job.report) {
                 (Keys::Inputs(_), _) => steps.extend(self.report.map(|report| {
@@ -196,7 +206,7 @@ impl Closing<'_> {
                 (Keys::Namespace(_), _) => steps.push(format!("go on: the same command again; {GONE}")),
             }
         }
-        if self.totals.tally.get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
+        if self.tally().get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
             steps.push("--report PATH lists the invalid records and why they are.".to_owned());
         }
         steps

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::api::Client;
-use crate::backup;
+use crate::backup::{self, BackupError};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
@@ -32,7 +32,7 @@ use super::answering::{Answering, Keeping};
 use super::closing::Closing;
 use super::confirm;
 use super::dry_run::{discard, notes as dry_run_notes};
-use super::earlier;
+use super::earlier::{self, Earlier};
 use super::error::Error;
 use super::expected;
 use super::job::{Job, Mode, Question};
@@ -83,12 +83,16 @@ pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Er
 fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
     let (mut opened, mut look) = match open_and_look(job, watch) {
         Ok(opened) => opened,
-        Err(Missed::Stop(stop)) => return watch.close(before(job, None, Totals::default(), &stop)),
+        Err(Missed::Stop(stop)) => {
+            return watch.close(before(job, None, (Totals::default(), Earlier::default()), &stop));
+        }
         Err(Missed::Error(error)) => return Err(error),
     };
+    let earlier = opened.earlier();
+    watch.continues(earlier);
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(refused.reason(), refused.to_string());
-        return watch.close(before(job, look.plan.as_ref(), Totals::default(), &stop));
+        return watch.close(before(job, look.plan.as_ref(), (Totals::default(), earlier), &stop));
     }
     if let Some(plan) = &look.plan {
         watch.counted(plan.records);
@@ -107,7 +111,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         match runtime.block_on(signals::unless_signalled(meeting)) {
             Ok(Ok(met)) => Some(met),
             Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-                return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &stop));
+                return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &stop));
             }
             Ok(Err(Missed::Error(error))) => return Err(error),
         }
@@ -115,7 +119,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
-            Err(stop) => return watch.close(before(job, None, sending.calls.totals, &stop)),
+            Err(stop) => return watch.close(before(job, None, (sending.calls.totals, earlier), &stop)),
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -123,7 +127,9 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let limits = met.as_ref().map_or_else(|| Limits::new(&job.rates), |met| met.limits.clone());
     let consent = match consent(job, rehearsal.is_some(), met.as_ref(), &look) {
         Ok(consent) => consent,
-        Err(Missed::Stop(stop)) => return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &stop)),
+        Err(Missed::Stop(stop)) => {
+            return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &stop));
+        }
         Err(Missed::Error(error)) => return Err(error),
     };
     let approved = match &look.plan {
@@ -134,7 +140,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
-        return watch.close(before(job, look.plan.as_ref(), sending.calls.totals, &Stop::signalled(signal)));
+        return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &Stop::signalled(signal)));
     }
     let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
     let (keeping, backup) = match backup.map(backup::start).transpose()? {
@@ -151,7 +157,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, outline } =
         sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
+    let replaced = written.as_ref().and_then(|written| Some(written.as_ref().ok()?.replaced)).unwrap_or_default();
     let stop = stop_of(written, end.stop);
+    let (kept, stop) = match kept {
+        Some(Err(error)) => (None, Some(Stop::new(StopReason::IoError, Error::from(error).story()))),
+        kept => (kept.and_then(Result::ok), stop),
+    };
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     let mut report = report.as_deref();
     if outline.is_some() {
@@ -164,6 +175,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let mut closing = Closing {
         job,
         totals: end.totals,
+        earlier: earlier.without(&replaced),
         records: look.plan.as_ref().map(|plan| plan.records),
         elapsed: end.elapsed,
         stop: stop.as_ref(),
@@ -244,8 +256,8 @@ struct Ended {
     end: End<Box<Broken>>,
     /// What came of the report; `None` if it was still stuck after the second signal.
     written: Option<Result<Written, ReportError>>,
-    /// How many records the backup got.
-    kept: Option<u64>,
+    /// How many records the backup got, if it still has them.
+    kept: Option<Result<u64, BackupError>>,
     /// What is planned, where keys were only looked for.
     outline: Option<Outline>,
 }
@@ -339,7 +351,7 @@ impl Sending {
             end.totals.retries += totals.retries;
             end.totals.throttled += totals.throttled;
             let kept = match parts.backup {
-                Some(writer) => signals::in_time(writer.finish()).await.transpose()?,
+                Some(writer) => signals::in_time(writer.finish()).await,
                 None => None,
             };
             Ok(Ended { end, written: signals::in_time(parts.writer.finish()).await, kept, outline })
@@ -379,12 +391,13 @@ fn warn_of_age(journal: &Journal, report: &Path) {
 pub(super) fn before<'a>(
     job: &'a Job,
     plan: Option<&Plan<Box<Broken>>>,
-    totals: Totals,
+    (totals, earlier): (Totals, Earlier),
     stop: &'a Stop,
 ) -> Closing<'a> {
     Closing {
         job,
         totals,
+        earlier,
         records: plan.map(|plan| plan.records),
         elapsed: Duration::ZERO,
         stop: Some(stop),

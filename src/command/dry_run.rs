@@ -21,6 +21,7 @@ use crate::terminal::Shown;
 
 use super::closing::Closing;
 use super::delete::before;
+use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Inputs, Job, Keys, Mode};
 use super::limits::Limits;
@@ -52,7 +53,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     });
     let (records, record) = match begun {
         Ok(begun) => begun?,
-        Err(stop) => return before(job, None, Totals::default(), &stop).say(),
+        Err(stop) => return before(job, None, (Totals::default(), Earlier::default()), &stop).say(),
     };
     opened.record = record;
     let mut ready = opened.make(job)?;
@@ -88,7 +89,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         Ok(done) => done,
         Err(stop) => {
             let notes = discard(&mut ready.report.as_deref()).into_iter().collect();
-            return Closing { notes, ..before(job, None, Totals::default(), &stop) }.say();
+            return Closing { notes, ..before(job, None, (Totals::default(), Earlier::default()), &stop) }.say();
         }
     };
     if plan.broken.as_ref().is_some_and(|broken| broken.is_usage()) {
@@ -103,6 +104,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let mut closing = Closing {
         job,
         totals,
+        earlier: Earlier::default(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),

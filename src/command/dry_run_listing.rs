@@ -23,6 +23,7 @@ use crate::report;
 use super::closing::Closing;
 use super::delete::before;
 use super::dry_run::{ROWS, discard, notes, stop_of};
+use super::earlier::Earlier;
 use super::encoding;
 use super::error::Error;
 use super::job::{Job, Wanted};
@@ -46,14 +47,16 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let located = locate(&wanted.connection, job.timeout, &mut calls);
     let connection = match runtime.block_on(signals::unless_signalled(located)) {
         Ok(Ok(connection)) => connection,
-        Ok(Err(Missed::Stop(stop))) | Err(stop) => return before(job, None, calls.totals, &stop).say(),
+        Ok(Err(Missed::Stop(stop))) | Err(stop) => {
+            return before(job, None, (calls.totals, Earlier::default()), &stop).say();
+        }
         Ok(Err(Missed::Error(error))) => return Err(error),
     };
     let client = client(&connection, job.timeout, job.concurrency)?;
     let found = signals::unless_signalled(preflight::namespace(&mut calls, &client));
     let namespace = match runtime.block_on(found).flatten() {
         Ok(namespace) => namespace,
-        Err(stop) => return before(job, None, calls.totals, &stop).say(),
+        Err(stop) => return before(job, None, (calls.totals, Earlier::default()), &stop).say(),
     };
     opened.record.located(&connection, &namespace.title)?;
     // The pages are only read, which the mode does not slow down.
@@ -95,6 +98,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let mut closing = Closing {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
+        earlier: Earlier::default(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),

@@ -1,4 +1,4 @@
-//! The requests of an earlier run of a job count against its rates.
+//! Earlier runs of a job: their requests count against its rates, and their rows in its summary.
 
 use std::iter::repeat_n;
 use std::time::{Duration, SystemTime};
@@ -6,9 +6,42 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
+use crate::outcome::Tally;
 use crate::quota::Budget;
+use crate::record::RecordNumber;
 use crate::report::Journal;
 use crate::terminal::duration;
+
+/// What earlier runs left, as the summary of the job counts it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Earlier {
+    /// Records by the status of their last row.
+    pub(super) tally: Tally,
+    /// How many of them are settled.
+    pub(super) settled: u64,
+    /// The last record that has a row.
+    last: u64,
+}
+
+impl Earlier {
+    pub(super) fn of(journal: Option<&Journal>) -> Self {
+        journal.map_or_else(Self::default, |journal| Self {
+            tally: journal.tally(),
+            settled: journal.settled(),
+            last: journal.last().map_or(0, RecordNumber::get),
+        })
+    }
+
+    /// The same without what `replaced` of its rows said, for records that have a new one.
+    pub(super) fn without(self, replaced: &Tally) -> Self {
+        Self { tally: self.tally.minus(replaced), ..self }
+    }
+
+    /// How many records there are, if the run has seen so many.
+    pub(super) fn records(&self, seen: u64) -> u64 {
+        seen.max(self.last)
+    }
+}
 
 /// A wait before the first request that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);

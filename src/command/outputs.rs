@@ -12,8 +12,11 @@ use std::sync::Arc;
 use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
 use crate::input::Source;
-use crate::report::{Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, default_path};
+use crate::report::{
+    Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
+};
 
+use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
 use super::job_file::JobRecord;
@@ -34,6 +37,8 @@ pub(super) struct Opened {
 enum Pending<T> {
     Open(T),
     ToBeMade(PathBuf),
+    /// Under this name, or one like it.
+    ToBeNamed(PathBuf),
 }
 
 impl Pending<Destination> {
@@ -42,7 +47,7 @@ impl Pending<Destination> {
         match self {
             Self::Open(Destination::File(file)) => file.is_same_file(path),
             Self::Open(Destination::Stdout) => false,
-            Self::ToBeMade(own) => is_named_as(own, path),
+            Self::ToBeMade(own) | Self::ToBeNamed(own) => is_named_as(own, path),
         }
     }
 }
@@ -51,7 +56,7 @@ impl Pending<FailuresFile> {
     fn is_at(&self, path: &Path) -> bool {
         match self {
             Self::Open(file) => file.is_same_file(path),
-            Self::ToBeMade(own) => is_named_as(own, path),
+            Self::ToBeMade(own) | Self::ToBeNamed(own) => is_named_as(own, path),
         }
     }
 }
@@ -78,7 +83,7 @@ impl Opened {
         let report = match &job.report {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
-            ReportTo::Default => Some(Pending::ToBeMade(named(job, default_path(wall_now())))),
+            ReportTo::Default => Some(Pending::ToBeNamed(named(job, default_path(wall_now())))),
             ReportTo::File(path) => Some(match look(path, job)? {
                 None => {
                     JobRecord::free(path, job.existing)?;
@@ -90,7 +95,7 @@ impl Opened {
                         not_an_input(job, "--report", path, |input| file.is_same_file(input))?;
                         record.found(path, existing, file.is_empty())?;
                         if existing == Existing::Resume {
-                            journal = Some((Arc::new(file.read_journal()?), path.clone()));
+                            journal = Some((file.read_journal()?, path.clone()));
                         }
                     }
                     Pending::Open(destination)
@@ -142,6 +147,11 @@ impl Opened {
         Ok(Self { report, failures, backup, record, journal })
     }
 
+    /// What earlier runs left.
+    pub(super) fn earlier(&self) -> Earlier {
+        Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
+    }
+
     /// Makes what is not there yet.
     pub(super) fn make(self, job: &Job) -> Result<Ready, Error> {
         make_folders(&job.folders)?;
@@ -152,6 +162,11 @@ impl Opened {
                 (Some(Destination::File(file)), Some(path))
             }
             Some(Pending::Open(Destination::Stdout)) => (Some(Destination::Stdout), None),
+            Some(Pending::ToBeNamed(path)) => {
+                let made = create_unique(&path)?;
+                let path = made.path().to_owned();
+                (Some(Destination::File(made)), Some(path))
+            }
             Some(Pending::ToBeMade(path)) => {
                 let made = Target::File(path.clone()).open(Existing::Refuse);
                 (Some(made.map_err(|error| held_meanwhile(error, job.existing))?), Some(path))
@@ -160,14 +175,16 @@ impl Opened {
         let failures = match self.failures {
             None => None,
             Some(Pending::Open(file)) => Some(file),
-            Some(Pending::ToBeMade(path)) => Some(FailuresFile::open(path, Existing::Refuse)?),
+            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => {
+                Some(FailuresFile::open(path, Existing::Refuse)?)
+            }
         };
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
         let backup = match self.backup {
             _ if matches!(job.mode, Mode::DryRun | Mode::Check(_)) => None,
             None => None,
             Some(Pending::Open(file)) => Some(file),
-            Some(Pending::ToBeMade(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
+            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
         };
         let mut record = self.record;
         if let Some(report) = &report_path {

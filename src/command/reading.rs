@@ -16,6 +16,7 @@ use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::Journal;
 use crate::shard::Shard;
+use crate::terminal::counted;
 
 use super::job::Inputs;
 
@@ -56,6 +57,21 @@ pub enum Broken {
         /// The journal.
         report: PathBuf,
     },
+    /// The input has fewer records than an earlier run saw.
+    #[error(
+        "the input ends after {}, but {} has a row for record {last}: give --resume the whole input of that run",
+        counted(*.read, "record"), report.display()
+    )]
+    EndedEarly {
+        /// How many records it has.
+        read: u64,
+        /// The last record of the journal.
+        last: RecordNumber,
+        /// The journal.
+        report: PathBuf,
+        /// Whether the input is files alone, which are read before anything is sent.
+        is_file: bool,
+    },
     /// A file is not what it was when it was checked.
     #[error("{input} was changed since it was checked: nothing more is taken from it until it is still")]
     Changed {
@@ -84,6 +100,7 @@ impl Broken {
         match self {
             Self::Input(error) => error.is_usage(),
             Self::OtherInput { .. } | Self::OtherShard { .. } => true,
+            Self::EndedEarly { is_file, .. } => *is_file,
             Self::Changed { .. } | Self::Open { .. } => false,
         }
     }
@@ -154,6 +171,7 @@ impl Reading {
             kept: (notes == Notes::Given && !self.filter.is_empty()).then(KeptCounts::default),
             dedupe: self.dedupe.then(|| Dedupe::new(again())),
             journal: self.journal.clone(),
+            last: None,
             batch: VecDeque::with_capacity(most),
             error: None,
         }

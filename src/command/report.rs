@@ -1,14 +1,12 @@
 //! `kvsweep report`: what finished reports say, as text, JSON or a page.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::ExitCode;
 use crate::outcome::{Settled, Tally};
-use crate::report::{self, Existing, FailuresFile, ReportError, StoredRow, Sync};
+use crate::report::{self, Existing, FailuresFile, OutputFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Shown, count, counted};
 
@@ -48,6 +46,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     {
         return Err(Error::Usage(format!("--html {} exists: use --overwrite to replace it", path.display())));
     }
+    let page = html.clone().map(|path| OutputFile::open(path, *existing)).transpose()?;
     let failures = failures.clone().map(|path| FailuresFile::open(path, *existing)).transpose()?;
     let failures_path = failures.as_ref().map(|file| file.path().to_owned());
 
@@ -70,10 +69,10 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
         None => Review::of(&reports, |_| ())?,
         Some(failures) => with_failures(&reports, failures)?,
     };
-    if let Some(path) = html {
+    if let Some(page) = page {
         let text = page::html(&review, &next_steps(&review));
         let text = text.map_err(io::Error::other).map_err(Error::system("make the page"))?;
-        write_page(path, &text, *existing).map_err(|source| Error::Page { path: path.clone(), source })?;
+        write_page(page, &text)?;
     }
     say(*json, &review, || {
         let mut lines = review.lines();
@@ -170,17 +169,11 @@ fn not_deleted(tally: &Tally) -> String {
     format!("{} not deleted", counted(tally.failures(), "key"))
 }
 
-/// Private, as the report is: it holds keys.
-fn write_page(path: &Path, text: &str, existing: Existing) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    match existing {
-        Existing::Overwrite => options.create(true).truncate(true),
-        Existing::Refuse | Existing::Resume => options.create_new(true),
-    };
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.flush()
+fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {
+    page.begin(0)?;
+    let path = page.path().to_owned();
+    page.file().write_all(text.as_bytes()).map_err(|source| Error::Page { path, source })?;
+    Ok(page.check_in_place()?)
 }
 
 impl From<crate::review::ReviewError> for Error {

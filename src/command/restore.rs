@@ -28,7 +28,7 @@ use crate::report::{self, Destination, Existing, Sync};
 use crate::terminal::{Shown, duration};
 
 use super::confirm::{self, Action, ToType};
-use super::earlier;
+use super::earlier::{self, Earlier};
 use super::encoding;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
@@ -117,6 +117,7 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let mut closing = Closing {
         job,
         totals: Totals::default(),
+        earlier: Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal)),
         records: 0,
         elapsed: Duration::ZERO,
         stop: None,
@@ -193,7 +194,7 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     run.rows = None;
     if let Some(writer) = writer {
         match runtime.block_on(signals::in_time(writer.finish())) {
-            Some(Ok(_)) => {}
+            Some(Ok(written)) => closing.earlier = closing.earlier.without(&written.replaced),
             Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
             None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
         }

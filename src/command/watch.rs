@@ -12,13 +12,13 @@ use crate::api::answer::{Answer, Reply};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
-use crate::outcome::Tally;
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Response};
 use crate::report::Summary;
 use crate::terminal::Shown;
 
 use super::closing::Closing;
+use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Connection, Job, Mode, NamespaceRef};
 use super::preview::Preview;
@@ -48,6 +48,7 @@ pub(super) struct Watch {
 struct Live {
     records: Option<u64>,
     totals: Totals,
+    earlier: Earlier,
 }
 
 impl Watch {
@@ -115,6 +116,11 @@ impl Watch {
         self.live.borrow_mut().records = Some(records);
     }
 
+    /// Earlier runs of the job did so much. What they left unsettled counts once this run has settled it.
+    pub(super) fn continues(&self, earlier: Earlier) {
+        self.live.borrow_mut().earlier = earlier;
+    }
+
     /// Something happened.
     pub(super) fn on(&self, event: &Event) {
         if self.tells_nobody() {
@@ -123,9 +129,8 @@ impl Watch {
         let totals = &mut self.live.borrow_mut().totals;
         match *event {
             Event::Settled(status) => totals.tally.add(status),
-            Event::Resumed => totals.resumed += 1,
             Event::Retrying => totals.retries += 1,
-            Event::Paused { .. } | Event::Running | Event::Draining { .. } => {}
+            Event::Resumed | Event::Paused { .. } | Event::Running | Event::Draining { .. } => {}
         }
     }
 
@@ -232,12 +237,13 @@ impl Watch {
 
     fn so_far(&self) -> Summary {
         let live = self.live.borrow();
-        let Totals { tally, resumed, requests, retries, throttled, .. } = live.totals;
-        let seen = Tally::total(&tally) + resumed;
+        let Totals { tally: run, requests, retries, throttled, .. } = live.totals;
+        let tally = run.plus(&live.earlier.tally.settled());
         Summary {
-            records: live.records.unwrap_or(seen),
+            records: live.records.unwrap_or(tally.total()),
             tally,
-            resumed,
+            resumed: live.earlier.settled,
+            sent: run.sent(),
             requests,
             retries,
             throttled,

@@ -5,4 +5,4 @@ mod replace;
 pub mod text;
 
 pub use hash::hash;
-pub use replace::{Access, folder_of, replace};
+pub use replace::{Access, create, folder_of, replace};

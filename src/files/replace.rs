@@ -31,12 +31,27 @@ impl Access {
 /// What the system says; `path` is then what it was.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let folder = folder_of(path);
-    let mut file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().set_permissions(access.permissions())?;
+    let file = draft(folder, content, access)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Makes a file that holds this from its first moment on.
+///
+/// # Errors
+/// What the system says; nothing of that name is touched if it exists.
+pub fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+    let file = draft(folder_of(path), content, access)?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+fn draft(folder: &Path, content: &[u8], access: Access) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().set_permissions(access.permissions())?;
+    Ok(file)
 }
 
 /// The folder that a path names a file in.

@@ -1,15 +1,15 @@
 //! Where a listing stands, in a small file beside its output: replaced as a whole after every page, and only after the
 //! page's rows are on the disk, so that it never promises more than is there.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{MetadataTest, Moment, Position, Prefixes};
+use crate::files::{Access, replace};
 
 /// What is listed: a listing goes on only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,9 @@ impl Listing {
 impl Bookmark {
     /// Beside the output: its name with `.cursor`.
     pub fn path(output: &Path) -> PathBuf {
-        with_ending(output, ".cursor")
+        let mut path = output.as_os_str().to_owned();
+        path.push(".cursor");
+        path.into()
     }
 
     /// The bookmark beside `output`, where there is one.
@@ -98,8 +100,9 @@ impl Bookmark {
     /// # Errors
     /// [`BookmarkError::Io`]; then the one before is still there.
     pub fn write(&self, output: &Path) -> Result<(), BookmarkError> {
-        let (path, draft) = (Self::path(output), with_ending(output, ".cursor.new"));
-        let written = serde_json::to_vec(self).map_err(io::Error::from).and_then(|text| replace(&path, &draft, &text));
+        let path = Self::path(output);
+        let text = serde_json::to_vec(self).map_err(io::Error::from);
+        let written = text.and_then(|text| replace(&path, &text, Access::Owner));
         written.map_err(|source| BookmarkError::Io { path, doing: "write", source })
     }
 
@@ -116,23 +119,6 @@ impl Bookmark {
             _ => Ok(()),
         }
     }
-}
-
-fn with_ending(output: &Path, ending: &str) -> PathBuf {
-    let mut path = output.as_os_str().to_owned();
-    path.push(ending);
-    path.into()
-}
-
-fn replace(path: &Path, draft: &Path, text: &[u8]) -> io::Result<()> {
-    // One that a killed process left; never followed, were it a link.
-    let _ = fs::remove_file(draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(draft, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -70,8 +70,8 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
     {
         page.sample("kvsweep_last_run_records", Some(("status", status.as_str())), summary.tally.get(status));
     }
-    page.sample("kvsweep_last_run_records", Some(("status", "resumed")), summary.resumed);
     page.sample("kvsweep_last_run_records", Some(("status", "not_attempted")), summary.not_attempted());
+    page.one("kvsweep_last_run_resumed_records", "Records of these that an earlier run had settled.", summary.resumed);
     page.one("kvsweep_last_run_requests", "Requests that it sent, retries included.", summary.requests);
     page.one("kvsweep_last_run_retries", "Requests that repeated an earlier one.", summary.retries);
     page.one("kvsweep_last_run_throttled", "Answers that asked it to pause (429).", summary.throttled);
@@ -159,6 +159,7 @@ pub(super) mod tests {
         Snapshot {
             summary: Summary {
                 records: 10,
+                sent: tally.sent(),
                 tally,
                 resumed: 2,
                 requests: 6,

@@ -1,14 +1,11 @@
 //! The file of the textfile collector: read by somebody else at any moment, so it is replaced and never written into.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::metrics::{Labels, Snapshot, last_success, render};
-
-/// `node_exporter` runs as another user.
-const MODE: u32 = 0o644;
+use crate::files::{Access, replace};
 
 /// A longer file is none of ours.
 const LONGEST: u64 = 1 << 20;
@@ -41,18 +38,14 @@ impl Textfile {
     /// What the system says; the file is then what it was.
     pub fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
         let text = render(&self.labels, snapshot, self.last_success.as_deref());
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The collector reads *.prom alone.
-        let mut file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(Permissions::from_mode(MODE))?;
-        file.persist(&self.path)?;
-        Ok(())
+        replace(&self.path, text.as_bytes(), Access::Everyone)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::super::metrics::tests::{labels, snapshot};
     use super::*;
 

@@ -139,7 +139,7 @@ impl Filter {
     /// The patterns of flags and profile: a key that matches one of the first is kept, and it has to match one of each of the
     /// others.
     pub fn patterns(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let layers = || std::iter::once(&self.flags).chain(self.profile.as_deref().map(|(_, layer)| layer));
+        let layers = || std::iter::once(&*self.flags).chain(self.profile.as_deref().map(|(_, layer)| layer));
         let protect = layers().flat_map(|layer| layer.protect.texts.iter().cloned()).collect();
         (protect, layers().filter_map(|layer| layer.only.as_ref()).map(|only| only.texts.clone()).collect())
     }

@@ -20,6 +20,13 @@ impl Encoder {
         }
     }
 
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Csv(_) => Format::Csv,
+            Self::Ndjson => Format::Ndjson,
+        }
+    }
+
     /// What stands before the first row of a report.
     pub(super) fn report_header(&mut self, out: &mut Vec<u8>) {
         if let Self::Csv(csv) = self {

@@ -39,6 +39,12 @@ pub enum ReportError {
         /// The path.
         path: PathBuf,
     },
+    /// The path does not name the file any more.
+    #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system refused an operation.
     #[error("cannot {doing} {path}")]
     Io {
@@ -94,7 +100,7 @@ impl ReportError {
             | Self::NoReport { .. }
             | Self::Extension { .. }
             | Self::StdoutResume => true,
-            Self::Locked { .. } | Self::Io { .. } | Self::WriterDied => false,
+            Self::Locked { .. } | Self::Replaced { .. } | Self::Io { .. } | Self::WriterDied => false,
         }
     }
 

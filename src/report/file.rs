@@ -1,11 +1,14 @@
 //! A report's file, from opening to the moment when its writer takes it.
 
+use std::fs::File;
 use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::ReportError;
 use super::journal::Journal;
 use super::output::OutputFile;
+use super::reader::StoredRow;
 use super::scan::ScanError;
 use super::target::{Existing, Format};
 use super::{csv, ndjson};
@@ -26,8 +29,8 @@ pub struct ReportFile {
     output: OutputFile,
     format: Format,
     existing: Existing,
-    /// Where the last complete row of the journal ends, in bytes, once that is known.
-    journal_end: Option<u64>,
+    /// What an earlier run wrote and where its last complete row ends, in bytes, once that is known.
+    journal: Option<(Arc<Journal>, u64)>,
 }
 
 impl ReportFile {
@@ -40,7 +43,7 @@ impl ReportFile {
     pub fn open(path: PathBuf, format: Format, existing: Existing) -> Result<Self, ReportError> {
         let mut output = OutputFile::open(path, existing)?;
         output.leave_note();
-        Ok(Self { output, format, existing, journal_end: None })
+        Ok(Self { output, format, existing, journal: None })
     }
 
     /// The path that it was opened by.
@@ -63,35 +66,74 @@ impl ReportFile {
     ///
     /// # Errors
     /// [`ReportError::Damaged`] where a row other than a torn last one cannot be read, [`ReportError::Io`].
-    pub fn read_journal(&mut self) -> Result<Journal, ReportError> {
-        let mut journal = Journal::default();
+    pub fn read_journal(&mut self) -> Result<Arc<Journal>, ReportError> {
         if self.existing != Existing::Resume {
-            return Ok(journal);
+            return Ok(Arc::default());
         }
-        let (path, mut file) = (self.output.path(), self.output.file());
-        file.rewind().map_err(ReportError::io(path, "read"))?;
-        let input = BufReader::with_capacity(256 << 10, file);
-        let end = match self.format {
-            Format::Csv => csv::scan(input, |entry| journal.add(&entry)),
-            Format::Ndjson => ndjson::scan(input, |entry| journal.add(&entry)),
-        };
-        let end = end.map_err(|error| match error {
-            ScanError::Io(source) => ReportError::io(path, "read")(source),
-            ScanError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
-        })?;
-        self.journal_end = Some(end);
+        let (journal, end) = journal(&self.output, self.format)?;
+        let journal = Arc::new(journal);
+        self.journal = Some((Arc::clone(&journal), end));
         Ok(journal)
     }
 
-    /// Makes the file ready for rows. Returns it with its format and how many bytes of it stay, 0 meaning that a
-    /// header has to be written.
-    pub(super) fn begin(mut self) -> Result<(OutputFile, Format, u64), ReportError> {
-        if self.existing == Existing::Resume && self.journal_end.is_none() {
+    /// Makes the file ready for rows.
+    pub(super) fn begin(mut self) -> Result<Begun, ReportError> {
+        if self.existing == Existing::Resume && self.journal.is_none() {
             self.read_journal()?;
         }
-        let keep = self.journal_end.unwrap_or(0);
+        let (journal, keep) = self.journal.unzip();
+        let keep = keep.unwrap_or(0);
         self.output.begin(keep)?;
-        Ok((self.output, self.format, keep))
+        Ok(Begun { output: self.output, format: self.format, keep, journal })
+    }
+}
+
+/// A report that is ready for rows.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) output: OutputFile,
+    pub(super) format: Format,
+    /// How many bytes of it stay; 0 means that a header has to be written.
+    pub(super) keep: u64,
+    /// What an earlier run wrote, if it is resumed.
+    pub(super) journal: Option<Arc<Journal>>,
+}
+
+/// What the rows of a report say, and where the last complete one ends.
+pub(super) fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
+    let mut journal = Journal::default();
+    let input = from_start(report)?;
+    let end = match format {
+        Format::Csv => csv::scan(input, |entry| journal.add(&entry)),
+        Format::Ndjson => ndjson::scan(input, |entry| journal.add(&entry)),
+    };
+    Ok((journal, end.map_err(unreadable(report.path()))?))
+}
+
+/// Every complete row of a report.
+pub(super) fn each_row(
+    report: &OutputFile,
+    format: Format,
+    each: impl FnMut(&StoredRow<'_>),
+) -> Result<(), ReportError> {
+    let input = from_start(report)?;
+    let end = match format {
+        Format::Csv => csv::scan_whole(input, each),
+        Format::Ndjson => ndjson::scan_whole(input, each),
+    };
+    end.map(drop).map_err(unreadable(report.path()))
+}
+
+fn from_start(report: &OutputFile) -> Result<BufReader<&File>, ReportError> {
+    let mut file = report.file();
+    file.rewind().map_err(ReportError::io(report.path(), "read"))?;
+    Ok(BufReader::with_capacity(256 << 10, file))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(ScanError) -> ReportError {
+    move |error| match error {
+        ScanError::Io(source) => ReportError::io(path, "read")(source),
+        ScanError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
     }
 }
 

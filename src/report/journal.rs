@@ -128,6 +128,11 @@ impl Journal {
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
     }
 
+    /// Takes back that a record has a row.
+    pub(super) fn forget(&mut self, number: RecordNumber) {
+        self.replace(number, 0);
+    }
+
     fn replace(&mut self, number: RecordNumber, word: u64) -> Option<Status> {
         let before = self.status(number);
         let (chunk, index) = place(number);

@@ -2,7 +2,7 @@
 //! however that ends, and beside it a note that says who has it. The note is for people; nothing depends on it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use super::error::{Holder, ReportError};
 use super::row::representable;
 use crate::clock::wall_now;
+use crate::files::{Access, create, replace};
 
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
@@ -74,19 +75,22 @@ fn note_path(report: &Path) -> PathBuf {
 }
 
 fn open_note(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    let note = how.mode(0o600).custom_flags(safe_flags()).open(path)?;
+    let note = how.custom_flags(safe_flags()).open(path)?;
     if note.metadata()?.is_file() { Ok(note) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 fn write(path: &Path, holder: Holder) -> io::Result<()> {
-    let mut note = open_note(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
-    if note.metadata()?.len() > 0 && read(&mut note)?.is_none() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours"));
-    }
-    note.set_len(0)?;
-    note.rewind()?;
     let since = humantime::format_rfc3339_seconds(representable(holder.since));
-    note.write_all(format!("pid {}\nsince {since}\n", holder.pid).as_bytes())
+    let text = format!("pid {}\nsince {since}\n", holder.pid);
+    match open_note(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
+        Ok(mut note) => match read(&mut note)? {
+            // That of a process that was killed.
+            Some(_) => replace(path, text.as_bytes(), Access::Owner),
+            None => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours")),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 fn read(note: &mut File) -> io::Result<Option<Holder>> {
@@ -131,9 +135,11 @@ mod tests {
     fn somebody_elses_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.csv.lock");
-        fs::write(&path, "yarn lockfile v1\n").unwrap();
-        assert!(Note::leave(&folder.path().join("r.csv")).is_none());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "yarn lockfile v1\n");
+        for text in ["yarn lockfile v1\n", ""] {
+            fs::write(&path, text).unwrap();
+            assert!(Note::leave(&folder.path().join("r.csv")).is_none());
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
 
         let victim = folder.path().join("victim");
         fs::write(&victim, "").unwrap();

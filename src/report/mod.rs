@@ -40,5 +40,5 @@ pub use journal::{Journal, Verdict};
 pub use output::OutputFile;
 pub use reader::{Extent, ReportReader, StoredRow};
 pub use summary::Summary;
-pub use target::{Existing, Format, Sync, SyncError, Target, default_path};
+pub use target::{Existing, Format, Sync, SyncError, Target, create_unique, default_path};
 pub use writer::{Outputs, Writer, Written, start};

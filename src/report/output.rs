@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::ReportError;
 use super::lock::{self, Note};
 use super::target::Existing;
+use crate::files::Access;
 
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
@@ -82,10 +83,25 @@ impl OutputFile {
     pub fn begin(&mut self, keep: u64) -> Result<(), ReportError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
+        // It holds keys, and may have been made by somebody who let others read it.
+        file.set_permissions(Access::Owner.permissions()).map_err(ReportError::io(&self.path, "restrict access to"))?;
         file.set_len(keep)
             .and_then(|()| file.seek(SeekFrom::Start(keep)))
             .map_err(ReportError::io(&self.path, "write"))?;
         Ok(())
+    }
+
+    /// Checks that its path still names this file: one that was removed takes what is written, and loses it.
+    ///
+    /// # Errors
+    /// [`ReportError::Replaced`], [`ReportError::Io`].
+    pub fn check_in_place(&self) -> Result<(), ReportError> {
+        let here = self.file.metadata().map_err(ReportError::io(&self.path, "look at"))?;
+        match fs::metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (here.dev(), here.ino()) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ReportError::io(&self.path, "look at")(error)),
+            Ok(_) | Err(_) => Err(ReportError::Replaced { path: self.path.clone() }),
+        }
     }
 
     /// Whether `path` names this file, by whatever name.
@@ -97,7 +113,10 @@ impl OutputFile {
     /// A stand-in for what no test can have on the disk, such as a full one.
     #[cfg(test)]
     pub(crate) fn for_test(file: File) -> Self {
-        Self { note: None, file, path: "test".into(), origin: Origin::Found }
+        use std::os::fd::AsRawFd as _;
+
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
+        Self { note: None, file, path, origin: Origin::Found }
     }
 }
 

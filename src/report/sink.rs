@@ -47,6 +47,14 @@ impl Sink {
         Self { medium, buffer: Vec::with_capacity(2 * ENOUGH) }
     }
 
+    /// The file, if it is one.
+    pub(super) fn output(&self) -> Option<&OutputFile> {
+        match &self.medium {
+            Medium::File(output) => Some(output),
+            Medium::Stdout(_) | Medium::Closed => None,
+        }
+    }
+
     /// The buffer, to append to.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
@@ -83,9 +91,17 @@ impl Sink {
     /// Waits until what was flushed is on the disk.
     pub(super) fn sync(&mut self) -> Result<(), ReportError> {
         match &self.medium {
-            Medium::File(output) => output.file().sync_data().map_err(ReportError::io(output.path(), "sync")),
+            Medium::File(output) => {
+                output.file().sync_data().map_err(ReportError::io(output.path(), "sync"))?;
+                output.check_in_place()
+            }
             Medium::Stdout(_) | Medium::Closed => Ok(()),
         }
+    }
+
+    /// Checks that what was written can be found under its name.
+    pub(super) fn check_in_place(&self) -> Result<(), ReportError> {
+        self.output().map_or(Ok(()), OutputFile::check_in_place)
     }
 
     /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.

@@ -13,10 +13,12 @@ use crate::terminal::{count, counted, duration};
 pub struct Summary {
     /// Records of the input, as far as it was read.
     pub records: u64,
-    /// Records that this run gave a state.
+    /// Records by their final status, those of earlier runs included.
     pub tally: Tally,
-    /// Records that an earlier run had settled.
+    /// How many of them an earlier run had settled.
     pub resumed: u64,
+    /// Keys that this run sent.
+    pub sent: u64,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Requests that repeated an earlier one.
@@ -36,12 +38,12 @@ pub struct Summary {
 impl Summary {
     /// Keys a second that were settled by being sent; 0 where no time passed.
     pub fn rate(&self) -> f64 {
-        if self.elapsed.is_zero() { 0.0 } else { self.tally.sent() as f64 / self.elapsed.as_secs_f64() }
+        if self.elapsed.is_zero() { 0.0 } else { self.sent as f64 / self.elapsed.as_secs_f64() }
     }
 
     /// Records that are in no state, because the job stopped early.
     pub fn not_attempted(&self) -> u64 {
-        self.records.saturating_sub(self.tally.total()).saturating_sub(self.resumed)
+        self.records.saturating_sub(self.tally.total())
     }
 
     /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
@@ -49,7 +51,7 @@ impl Summary {
     pub fn lines(&self) -> Vec<String> {
         let main = if self.dry_run { Status::Planned } else { Status::Deleted };
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
-        let others = [("settled before", self.resumed, false), ("not attempted", self.not_attempted(), false)];
+        let others = [("not attempted", self.not_attempted(), false)];
         let shown: Vec<(&str, String)> = states
             .into_iter()
             .chain(others)
@@ -61,6 +63,9 @@ impl Summary {
         let mut lines: Vec<String> =
             shown.iter().map(|(name, number)| format!("{name:name_width$}  {number:>number_width$}")).collect();
 
+        if self.resumed > 0 {
+            lines.push(format!("resumed: an earlier run had settled {}", counted(self.resumed, "record")));
+        }
         lines.push(self.work());
         if let Some(reason) = self.stopped {
             lines.push(format!("stopped early: {}", in_words(reason)));
@@ -172,6 +177,7 @@ mod tests {
         }
         Summary {
             records: tally.total(),
+            sent: tally.sent(),
             tally,
             resumed: 0,
             requests: 0,
@@ -206,7 +212,7 @@ mod tests {
              \"planned\":7,\"resumed\":8,\"requests\":20,\"retries\":9,\"throttled\":10,\"elapsed_s\":3.0,\
              \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5,\"kept\":11}"
         );
-        assert_eq!(summary.not_attempted(), 50 - 39 - 8);
+        assert_eq!(summary.not_attempted(), 50 - 39);
     }
 
     #[test]
@@ -229,16 +235,17 @@ mod tests {
             throttled: 2,
             elapsed: Duration::from_secs(100),
             stopped: Some(StopReason::Deadline),
-            ..summary(&[(Status::Absent, 3), (Status::Failed, 1200)])
+            sent: 1203,
+            ..summary(&[(Status::Deleted, 700), (Status::Absent, 3), (Status::Failed, 1200)])
         };
         assert_eq!(
             mixed.lines(),
             [
-                "deleted             0",
-                "absent              3",
-                "failed          1,200",
-                "settled before    700",
-                "not attempted      97",
+                "deleted          700",
+                "absent             3",
+                "failed         1,200",
+                "not attempted     97",
+                "resumed: an earlier run had settled 700 records",
                 "2,000 records in 1m 40s, 12.0 keys/s; 1,240 requests, 1 retry, throttled 2 times",
                 "stopped early: --deadline came",
             ]

@@ -108,6 +108,27 @@ impl FromStr for Sync {
     }
 }
 
+/// Makes a report that nobody named: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
+/// and so on before the extension.
+///
+/// # Errors
+/// As [`ReportFile::open`], but not [`ReportError::Exists`].
+pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
+    let format = Format::of(path)?;
+    let mut number = 1_u64;
+    loop {
+        let mut candidate = path.to_owned();
+        if let (2.., Some(stem), Some(extension)) = (number, path.file_stem(), path.extension()) {
+            let (stem, extension) = (stem.to_string_lossy(), extension.to_string_lossy());
+            candidate.set_file_name(format!("{stem}-{number}.{extension}"));
+        }
+        match ReportFile::open(candidate, format, Existing::Refuse) {
+            Err(ReportError::Exists { .. }) => number += 1,
+            opened => return opened,
+        }
+    }
+}
+
 /// The report of a job that named none: `kvsweep-report-YYYYMMDDTHHMMSSZ.csv` in the current folder, `now` in UTC.
 pub fn default_path(now: SystemTime) -> PathBuf {
     let stamp = humantime::format_rfc3339_seconds(representable(now)).to_string();
@@ -152,6 +173,16 @@ mod tests {
         assert_eq!("1s".parse(), Ok(Sync::EverySecond));
         assert_eq!("always".parse(), Ok(Sync::Always));
         assert_eq!("2s".parse::<Sync>().unwrap_err().to_string(), "`2s` is none of never, 1s, always");
+    }
+
+    #[test]
+    fn reports_that_nobody_named_never_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kvsweep-report-1.csv");
+        let made: Vec<_> = (0..3).map(|_| create_unique(&path).unwrap()).collect();
+        let names = made.iter().map(|file| file.path().file_name().unwrap().to_str().unwrap().to_owned());
+        let expected = ["kvsweep-report-1.csv", "kvsweep-report-1-2.csv", "kvsweep-report-1-3.csv"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 
     #[test]

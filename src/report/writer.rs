@@ -4,6 +4,7 @@
 //! whoever sends rows knows at once, and [`Writer::finish`] says why; nothing is written after an error.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,11 +13,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::encode::Encoder;
 use super::error::ReportError;
 use super::failures::FailuresFile;
-use super::file::Destination;
+use super::file::{Begun, Destination};
+use super::journal::Journal;
 use super::row::Row;
 use super::sink::Sink;
 use super::target::{Format, Sync};
-use crate::outcome::{Settled, Status};
+use crate::outcome::{Settled, Status, Tally};
 
 /// The longest that a row waits to be on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
@@ -46,6 +48,8 @@ pub struct Written {
     pub rows: u64,
     /// Whether the report went to a stdout that was closed before the end; what came later is nowhere.
     pub stdout_closed: bool,
+    /// What the rows of earlier runs said of the records that this run gave a new row.
+    pub replaced: Tally,
 }
 
 /// The thread that writes.
@@ -94,30 +98,40 @@ type Output = (Sink, Encoder);
 struct Rows {
     report: Option<Output>,
     failures: Option<Output>,
+    /// The failures of a resumed job, which are written at its end.
+    late: Option<FailuresFile>,
+    /// What an earlier run wrote.
+    journal: Option<Arc<Journal>>,
     sync: Sync,
     taken: u64,
+    replaced: Tally,
 }
 
 impl Rows {
+    fn new(report: Option<Output>, failures: Option<Output>, sync: Sync) -> Self {
+        Self { report, failures, late: None, journal: None, sync, taken: 0, replaced: Tally::default() }
+    }
+
     fn begin(outputs: Outputs) -> Result<Self, ReportError> {
-        let report = match outputs.report {
-            None => None,
-            Some(Destination::Stdout) => Some(report(Sink::stdout(), Format::Csv, 0)),
+        let (report, journal) = match outputs.report {
+            None => (None, None),
+            Some(Destination::Stdout) => (Some(report(Sink::stdout(), Format::Csv, 0)), None),
             Some(Destination::File(file)) => {
-                let (output, format, keep) = file.begin()?;
-                Some(report(Sink::file(output), format, keep))
+                let Begun { output, format, keep, journal } = file.begin()?;
+                (Some(report(Sink::file(output), format, keep)), journal)
             }
         };
-        let failures = match outputs.failures {
-            None => None,
+        let (failures, late) = match outputs.failures {
+            Some(file) if journal.is_some() => (None, Some(file)),
             Some(file) => {
                 let (output, format) = file.begin()?;
                 let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));
                 encoder.keys_header(sink.buffer());
-                Some((sink, encoder))
+                (Some((sink, encoder)), None)
             }
+            None => (None, None),
         };
-        let mut rows = Self { report, failures, sync: outputs.sync, taken: 0 };
+        let mut rows = Self { late, journal, ..Self::new(report, failures, outputs.sync) };
         rows.flush()?;
         if rows.sync != Sync::Never {
             rows.sinks().for_each(|sink| sink.sync_name());
@@ -166,12 +180,25 @@ impl Rows {
             }
         }
         self.flush()?;
+        if let (Some(late), Some((sink, encoder))) = (self.late.take(), &self.report)
+            && let Some(report) = sink.output()
+        {
+            let mut failures = late.fill_from(report, encoder.format())?;
+            if self.sync != Sync::Never {
+                failures.sync()?;
+            }
+            failures.check_in_place()?;
+        }
+        self.sinks().map(|sink| sink.check_in_place()).fold(Ok(()), Result::and)?;
         let stdout_closed = self.report.as_ref().is_some_and(|(sink, _)| sink.is_closed());
-        Ok(Written { rows: self.taken, stdout_closed })
+        Ok(Written { rows: self.taken, stdout_closed, replaced: self.replaced })
     }
 
     fn write(&mut self, settled: &Settled) -> Result<(), ReportError> {
         self.taken += 1;
+        if let Some(before) = self.journal.as_ref().and_then(|journal| journal.status(settled.number)) {
+            self.replaced.add(before);
+        }
         if let Some((sink, encoder)) = &mut self.report {
             encoder.row(&Row::from(settled), sink.buffer());
             sink.relieve()?;

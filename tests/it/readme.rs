@@ -227,7 +227,8 @@ fn asked(lab: &Lab) -> BTreeSet<String> {
 
 fn kept(lab: &Lab, prefix: &str) -> usize {
     let folder = std::fs::read_dir(lab.path("kept")).expect("the script's folder");
-    folder.filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().starts_with(prefix))).count()
+    let names = folder.map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(prefix) && !name.ends_with(".job.json")).count()
 }
 
 fn lab_for_cron() -> Lab {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kvsweep::outcome::{Settled, Status};
 use kvsweep::report::{Destination, Existing, Format, Journal, Outputs, ReportFile, Sync, start};
@@ -27,7 +28,7 @@ impl Report {
         ReportFile::open(self.path.clone(), self.format, Existing::Resume).expect("the report is opened")
     }
 
-    pub(crate) fn journal(&self) -> Journal {
+    pub(crate) fn journal(&self) -> Arc<Journal> {
         self.open().read_journal().expect("the report is read")
     }
 

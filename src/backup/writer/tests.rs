@@ -118,5 +118,5 @@ fn after_an_error_everybody_is_told_and_nothing_more_is_written() {
         assert!(error.contains("No space left"), "{error}");
     }
     drop(backup);
-    assert_eq!(thread.join().unwrap(), 0);
+    assert_eq!(thread.join().unwrap().unwrap(), 0);
 }

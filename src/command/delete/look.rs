@@ -89,9 +89,13 @@ pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut reco
         return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
     }
     let mut records = reading.records(Notes::Given);
-    let first = records.next().transpose()?;
-    let nothing_to_send = first.is_none();
-    let supply = Supply::Read(Box::new(first.into_iter().map(Ok).chain(records)));
+    let first = match records.next() {
+        // It is the end of a job that began, and has its summary.
+        Some(Err(broken)) if matches!(*broken, Broken::EndedEarly { .. }) => Some(Err(broken)),
+        first => first.transpose()?.map(Ok),
+    };
+    let nothing_to_send = !matches!(first, Some(Ok(_)));
+    let supply = Supply::Read(Box::new(first.into_iter().chain(records)));
     Ok(Look { plan: None, supply, nothing_to_send, record })
 }
 

@@ -89,6 +89,7 @@ pub(super) fn write(output: Output, rows: &[u8], mark: &Bookmark) -> Result<Opti
         Output::File(file) => {
             let mut out = file.file();
             out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
+            file.check_in_place()?;
             mark.write(file.path())?;
             Ok(Some(Output::File(file)))
         }

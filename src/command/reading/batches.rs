@@ -25,6 +25,8 @@ pub(in crate::command) struct Batches {
     pub(super) kept: Option<KeptCounts>,
     pub(super) dedupe: Option<Dedupe<Box<Broken>>>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    /// The last record that was read, whichever part it is of.
+    pub(super) last: Option<RecordNumber>,
     /// Not yet handed out.
     pub(super) batch: VecDeque<Record>,
     /// What ended the reading, to be told after them.
@@ -56,10 +58,15 @@ impl Batches {
         {
             let read = records.read(&mut self.batch, self.most);
             let ended = records.take_ended();
-            if read.is_err() || self.batch.len() < self.most {
+            self.last = self.batch.back().map(|record| record.number).or(self.last);
+            let is_over = self.batch.len() < self.most;
+            if read.is_err() || is_over {
                 self.records = None;
             }
-            self.error = read.err().map(Into::into);
+            self.error = match read {
+                Ok(()) if is_over => self.ended_early(),
+                read => read.err().map(Into::into),
+            };
             self.work(ended);
         }
     }
@@ -81,6 +88,15 @@ impl Batches {
             self.end_before(from, error);
         }
         self.pass_over_settled();
+    }
+
+    /// The input is over: has it had every record of the journal?
+    fn ended_early(&self) -> Option<Box<Broken>> {
+        let (journal, report) = self.journal.as_ref()?;
+        let last = journal.last().filter(|last| self.last.is_none_or(|read| read < *last))?;
+        let read = self.last.map_or(0, RecordNumber::get);
+        let is_file = self.most > 1;
+        Some(Box::new(Broken::EndedEarly { read, last, report: report.clone(), is_file }))
     }
 
     /// No record from `place` on is handed out, but this error.

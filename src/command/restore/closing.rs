@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::RestoreJob;
 use crate::command::closing::{Stream, advice, print_summary, shell_word};
+use crate::command::earlier::Earlier;
 use crate::command::job::ReportTo;
 use crate::command::job_file::RunEnd;
 use crate::command::signals;
 use crate::exit::ExitCode;
-use crate::outcome::Status;
+use crate::outcome::{Status, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::terminal::{Shown, count, counted, duration};
@@ -19,7 +20,9 @@ use crate::terminal::{Shown, count, counted, duration};
 /// What is said at the end.
 pub(super) struct Closing<'a> {
     pub(super) job: &'a RestoreJob,
+    /// Of this run.
     pub(super) totals: Totals,
+    pub(super) earlier: Earlier,
     pub(super) records: u64,
     pub(super) elapsed: Duration,
     pub(super) stop: Option<&'a Stop>,
@@ -44,21 +47,27 @@ impl Closing<'_> {
     pub(super) fn run_end(&self) -> RunEnd {
         RunEnd {
             records: Some(self.records),
-            tally: self.totals.tally,
+            tally: self.tally(),
             requests: self.totals.requests,
             stopped: self.stop.map(|stop| stop.reason),
             code: self.code(),
         }
     }
 
+    /// Of the whole job.
+    fn tally(&self) -> Tally {
+        self.totals.tally.plus(&self.earlier.tally)
+    }
+
     fn code(&self) -> ExitCode {
         let (reason, signal) = (self.stop.map(|stop| stop.reason), self.stop.and_then(|stop| stop.signal));
-        ExitCode::for_job(reason, signal, &self.totals.tally)
+        ExitCode::for_job(reason, signal, &self.tally())
     }
 
     /// Prints the summary and returns the exit code.
     pub(super) fn say(self) -> ExitCode {
-        let Totals { tally, resumed, requests, retries, throttled, .. } = self.totals;
+        let Totals { requests, retries, throttled, .. } = self.totals;
+        let (tally, resumed) = (self.tally(), self.earlier.settled);
         let (reason, code) = (self.stop.map(|stop| stop.reason), self.code());
         signals::decide(code);
         if let Some(stop) = self.stop {
@@ -88,7 +97,7 @@ impl Closing<'_> {
                 lines.push(format!("{:<10}  {}", status.as_str(), count(tally.get(status))));
             }
             if resumed > 0 {
-                lines.push(format!("{} settled before", counted(resumed, "record")));
+                lines.push(format!("resumed: an earlier run had settled {}", counted(resumed, "record")));
             }
             let (records, requests) = (counted(self.records, "record"), counted(requests, "request"));
             lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
@@ -103,7 +112,7 @@ impl Closing<'_> {
         }
         lines.extend(self.stop.and_then(advice).map(str::to_owned));
         let unfinished = self.stop.is_some() || tally.failures() > 0;
-        if let (true, Some(report)) = (unfinished && tally.total() + resumed > 0, self.report) {
+        if let (true, Some(report)) = (unfinished && tally.total() > 0, self.report) {
             lines.push(format!(
                 "go on: the same command with --resume --report {}",
                 shell_word(&report.to_string_lossy())

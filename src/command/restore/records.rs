@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::input::{Fingerprint, Source};
 use crate::key::KeyName;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
-use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, default_path};
+use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path};
 use crate::terminal::Shown;
 
 /// How many keys are shown before the question.
@@ -52,7 +53,7 @@ pub(super) struct OpenedReport {
     pub(super) path: Option<PathBuf>,
     pub(super) record: JobRecord,
     /// What an earlier run settled, and where that is written.
-    pub(super) journal: Option<(Journal, PathBuf)>,
+    pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
 }
 
 pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
@@ -63,7 +64,10 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
             return Ok(OpenedReport { destination: Some(Destination::Stdout), path: None, record, journal: None });
         }
         ReportTo::Default => {
-            PathBuf::from(default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1))
+            let path = default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1);
+            let file = create_unique(Path::new(&path))?;
+            let path = Some(file.path().to_owned());
+            return Ok(OpenedReport { destination: Some(Destination::File(file)), path, record, journal: None });
         }
         ReportTo::File(path) => path.clone(),
     };
@@ -100,12 +104,12 @@ pub(super) struct Plan {
     /// The last record of each key.
     newest: HashMap<u64, u64>,
     prints: Vec<Fingerprint>,
-    journal: Option<(Journal, PathBuf)>,
+    journal: Option<(Arc<Journal>, PathBuf)>,
 }
 
 impl Plan {
     /// Reads them all.
-    pub(super) fn of(files: &[PathBuf], journal: Option<(Journal, PathBuf)>) -> Result<Self, Error> {
+    pub(super) fn of(files: &[PathBuf], journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Self, Error> {
         let mut plan = Self {
             records: 0,
             keys: 0,
@@ -152,7 +156,7 @@ impl Plan {
 
     /// What an earlier run wrote.
     pub(super) fn journal(&self) -> Option<&Journal> {
-        self.journal.as_ref().map(|(journal, _)| journal)
+        self.journal.as_ref().map(|(journal, _)| &**journal)
     }
 
     /// Every record, in order, as the first pass saw it.

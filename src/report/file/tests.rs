@@ -19,7 +19,7 @@ fn open(path: &Path, existing: Existing) -> Result<ReportFile, ReportError> {
 }
 
 /// Writes `rows` as a run that resumes the report, and gives back what it found there.
-async fn resume_and_append(path: &Path, rows: &[Settled]) -> Journal {
+async fn resume_and_append(path: &Path, rows: &[Settled]) -> Arc<Journal> {
     let mut report = open(path, Existing::Resume).unwrap();
     let journal = report.read_journal().unwrap();
     let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
@@ -114,7 +114,7 @@ fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     drop(replaced);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old", "a job that was not confirmed");
 
-    let (output, _, keep) = open(&path, Existing::Overwrite).unwrap().begin().unwrap();
+    let Begun { output, keep, .. } = open(&path, Existing::Overwrite).unwrap().begin().unwrap();
     assert_eq!((keep, fs::read_to_string(output.path()).unwrap()), (0, String::new()));
 }
 

@@ -26,7 +26,7 @@ fn full_disk() -> File {
 /// Rows into the end of a pipe, as stdout can be one.
 fn piped(pipe: std::io::PipeWriter) -> Rows {
     let sink = Sink::stream(Some(OwnedFd::from(pipe).into()));
-    Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Always, taken: 0 }
+    Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always)
 }
 
 #[tokio::test]
@@ -43,7 +43,10 @@ async fn every_row_is_written_and_the_file_unlocked() {
                 sender.send(row.clone()).await.unwrap();
             }
             drop(sender);
-            assert_eq!(writer.finish().await.unwrap(), Written { rows: 2000, stdout_closed: false });
+            assert_eq!(
+                writer.finish().await.unwrap(),
+                Written { rows: 2000, stdout_closed: false, replaced: Tally::default() }
+            );
 
             let format = Format::of(&path).unwrap();
             assert!(fs::read(&path).unwrap() == encode(format, &rows), "{name} {sync:?}");
@@ -88,7 +91,7 @@ async fn a_full_disk_closes_the_channel_and_claims_nothing() {
             Failing::Report => (output(), None),
             Failing::Failures => (None, output()),
         };
-        let rows = Rows { report, failures, sync: Sync::Never, taken: 0 };
+        let rows = Rows::new(report, failures, Sync::Never);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         sender.send(settled(1, "a", Status::Failed)).await.unwrap();
@@ -142,8 +145,7 @@ async fn rows_are_synced_as_the_policy_says() {
     {
         let (_reader, pipe) = std::io::pipe().unwrap();
         let output = OutputFile::for_test(OwnedFd::from(pipe).into());
-        let rows =
-            Rows { report: Some((Sink::file(output), Encoder::new(Format::Csv))), failures: None, sync, taken: 0 };
+        let rows = Rows::new(Some((Sink::file(output), Encoder::new(Format::Csv))), None, sync);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         let begun = Instant::now();
@@ -169,7 +171,7 @@ async fn a_stdout_that_closes_does_not_end_the_job() {
         sender.send(row).await.unwrap();
     }
     drop(sender);
-    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: true });
+    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: true, replaced: Tally::default() });
 }
 
 #[tokio::test]
@@ -186,14 +188,17 @@ async fn a_stdout_that_is_read_gets_every_row() {
         sender.send(row.clone()).await.unwrap();
     }
     drop(sender);
-    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: false });
+    assert_eq!(
+        writer.await.unwrap().unwrap(),
+        Written { rows: 1000, stdout_closed: false, replaced: Tally::default() }
+    );
     assert!(reading.join().unwrap().unwrap() == encode(Format::Csv, &rows));
 }
 
 #[tokio::test]
 async fn a_stdout_on_a_full_disk_is_an_error() {
     let sink = Sink::stream(Some(full_disk()));
-    let rows = Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Never, taken: 0 };
+    let rows = Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Never);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
     let error = rows.run(received).await.unwrap_err();
@@ -203,8 +208,8 @@ async fn a_stdout_on_a_full_disk_is_an_error() {
 #[tokio::test]
 async fn a_process_without_stdout_has_a_closed_one() {
     let sink = Sink::stream(None);
-    let rows = Rows { report: Some(report(sink, Format::Csv, 0)), failures: None, sync: Sync::Always, taken: 0 };
+    let rows = Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
-    assert_eq!(rows.run(received).await.unwrap(), Written { rows: 0, stdout_closed: true });
+    assert_eq!(rows.run(received).await.unwrap(), Written { rows: 0, stdout_closed: true, replaced: Tally::default() });
 }
