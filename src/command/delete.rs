@@ -1,7 +1,6 @@
 //! The job itself, for real or as a rehearsal: look, ask, send, say what came of it.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +24,7 @@ use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::least_time;
 use crate::record::{Content, Record};
-use crate::report::{self, Journal, ReportError, Writer, Written};
-use crate::terminal::{Shown, duration};
+use crate::report::{self, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
@@ -55,7 +53,7 @@ mod meet;
 mod outlining;
 mod question;
 
-use look::{Look, Supply, look};
+use look::{Look, Supply, open_and_look};
 use meet::Met;
 use outlining::{Flawed, outlined};
 use question::ask;
@@ -68,9 +66,6 @@ const PIPE_AHEAD: usize = 1_024;
 
 /// Rows on their way to the writer: at full speed as many as are settled while a disk takes half a second to be in step.
 const ROWS: usize = 16_384;
-
-/// An earlier run's report that is older than this is warned about.
-const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
 /// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Error> {
@@ -136,12 +131,30 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
-
-    let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
         return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &Stop::signalled(signal)));
     }
+    send(job, Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime }, screen, watch)
+}
+
+/// A job that may begin.
+struct Agreed {
+    opened: Opened,
+    look: Look,
+    rehearsal: Option<Rehearsal>,
+    met: Option<Met>,
+    limits: Limits,
+    approved: Approved,
+    sending: Sending,
+    runtime: &'static Runtime,
+}
+
+/// Begins the report, sends, and says what came of it.
+fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
+    let Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime } = agreed;
+    let earlier = opened.earlier();
+    let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
     let (keeping, backup) = match backup.map(backup::start).transpose()? {
         Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
@@ -190,30 +203,6 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         Some(outline) => watch.close_planned(closing, &Preview { job, limits: &limits, outline, now: wall_now() }),
         None => watch.close(closing),
     }
-}
-
-/// Opens what exists of the outputs, and takes the first look at the keys.
-fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Missed> {
-    watch.open(job)?;
-    if job.question == Question::Ask && matches!(job.mode, Mode::Real(_)) {
-        confirm::terminal(confirm::Action::Delete)?;
-    }
-    let open = {
-        let job = Arc::clone(job);
-        move || Opened::new(&job)
-    };
-    let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
-    watch.begin();
-    if let Some((journal, report)) = &opened.journal {
-        warn_of_age(journal, report);
-    }
-    let look = {
-        let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
-        move || look(&job, journal, record)
-    };
-    let look = signals::blocking(look).map_err(Missed::Stop)??;
-    opened.record.clone_from(&look.record);
-    Ok((opened, look))
 }
 
 /// Why the job ended early, if it did: a report that cannot be written outweighs everything else.
@@ -373,17 +362,6 @@ fn options(job: &Job, began: Instant, deleted_before: u64) -> Options {
         grace: job.grace,
         deleted_before,
         ..Options::default()
-    }
-}
-
-fn warn_of_age(journal: &Journal, report: &Path) {
-    let age = journal.first_finished_at().and_then(|first| wall_now().duration_since(first).ok());
-    if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
-        tracing::warn!(
-            "{} was begun {} ago: keys that it says are deleted are not sent again, even if they were made again since",
-            Shown(&report.to_string_lossy()),
-            duration(age)
-        );
     }
 }
 

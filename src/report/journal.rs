@@ -44,7 +44,6 @@ pub struct Journal {
     chunks: BTreeMap<u64, Box<[u64; CHUNK]>>,
     hasher: RandomState,
     tally: Tally,
-    deletes: u64,
     last: Option<RecordNumber>,
     first_finished_at: Option<SystemTime>,
     requests: VecDeque<SystemTime>,
@@ -83,11 +82,6 @@ impl Journal {
         Status::ALL.into_iter().filter(|status| status.is_settled()).map(|status| self.tally.get(status)).sum()
     }
 
-    /// Whether a row says that a key was deleted, was not there to be, or was planned to be.
-    pub fn has_deletes(&self) -> bool {
-        self.deletes > 0
-    }
-
     /// How many records are deleted, or were not there to be.
     pub fn deleted(&self) -> u64 {
         self.tally.get(Status::Deleted) + self.tally.get(Status::Absent)
@@ -117,10 +111,6 @@ impl Journal {
             self.tally.remove(before);
         }
         self.last = self.last.max(Some(entry.number));
-        match entry.status {
-            Status::Deleted | Status::Absent | Status::Planned => self.deletes += 1,
-            _ => {}
-        }
         let at = entry.finished_at;
         let made = LATEST.min(entry.attempts as usize);
         self.requests.drain(..(self.requests.len() + made).saturating_sub(LATEST));
@@ -209,15 +199,6 @@ mod tests {
         let undone = journal(&[(1, "a", Status::Deleted), (1, "a", Status::Unknown)]);
         assert_eq!((undone.tally().total(), undone.settled()), (1, 0));
         assert_eq!(undone.verdict(number(1), "a"), Verdict::Todo);
-    }
-
-    #[test]
-    fn deletes_are_told_from_other_rows() {
-        for status in Status::ALL {
-            let journal = journal(&[(1, "a", Status::Failed), (2, "b", status)]);
-            let deletes = matches!(status, Status::Deleted | Status::Absent | Status::Planned);
-            assert_eq!(journal.has_deletes(), deletes, "{status}");
-        }
     }
 
     #[test]

@@ -1,20 +1,30 @@
 //! The first look at the keys, before anybody is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::api::Namespace;
+use crate::clock::wall_now;
+use crate::command::confirm;
 use crate::command::encoding;
 use crate::command::error::Error;
-use crate::command::job::{Job, Keys};
+use crate::command::job::{Job, Keys, Mode, Question};
 use crate::command::job_file::JobRecord;
+use crate::command::locate::Missed;
+use crate::command::outputs::Opened;
 use crate::command::pages::NamespacePages;
 use crate::command::reading::{BoxedRecords, Broken, Notes, Reading};
+use crate::command::signals;
+use crate::command::watch::Watch;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Journal;
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Shown, counted, duration};
+
+/// An earlier run's report that is older than this is warned about.
+const OLD_JOURNAL: Duration = Duration::from_hours(24);
 
 /// What the first look at the input showed.
 pub(super) struct Look {
@@ -64,9 +74,33 @@ impl Look {
     }
 }
 
+/// Opens what exists of the outputs, and takes the first look at the keys.
+pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Missed> {
+    watch.open(job)?;
+    if job.question == Question::Ask && matches!(job.mode, Mode::Real(_)) {
+        confirm::terminal(confirm::Action::Delete)?;
+    }
+    let open = {
+        let job = Arc::clone(job);
+        move || Opened::new(&job)
+    };
+    let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
+    watch.begin();
+    if let Some((journal, report)) = &opened.journal {
+        warn_of_age(journal, report);
+    }
+    let look = {
+        let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
+        move || look(&job, journal, record)
+    };
+    let look = signals::blocking(look).map_err(Missed::Stop)??;
+    opened.record.clone_from(&look.record);
+    Ok((opened, look))
+}
+
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-pub(super) fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Error> {
+fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Error> {
     let reading = match &job.keys {
         Keys::Inputs(inputs) => Reading::new(inputs, journal),
         Keys::Namespace(wanted) => {
@@ -112,4 +146,15 @@ fn survey(reading: &Reading) -> Result<Plan<Box<Broken>>, Error> {
         tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
     }
     Ok(plan)
+}
+
+fn warn_of_age(journal: &Journal, report: &Path) {
+    let age = journal.first_finished_at().and_then(|first| wall_now().duration_since(first).ok());
+    if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
+        tracing::warn!(
+            "{} was begun {} ago: keys that it says are deleted are not sent again, even if they were made again since",
+            Shown(&report.to_string_lossy()),
+            duration(age)
+        );
+    }
 }
