@@ -89,15 +89,19 @@ fn jobs_that_begin_at_once_have_reports_of_their_own() {
     let keys = lab.keys(3);
     let jobs = 4;
     let running: Vec<_> = (0..jobs).map(|job| lab.start(&format!("job-{job}"), lab.delete(["keys.txt"]))).collect();
-    running.into_iter().for_each(|running| drop(running.done().code(0)));
+    for running in running {
+        running.done().code(0);
+    }
     let rehearsals: Vec<_> =
         (0..jobs).map(|job| lab.start(&format!("rehearsal-{job}"), lab.delete(["keys.txt", "--sandbox"]))).collect();
-    rehearsals.into_iter().for_each(|running| drop(running.done().code(0)));
+    for running in rehearsals {
+        running.done().code(0);
+    }
     for kind in ["kvsweep-report-", "kvsweep-rehearsal-"] {
         let names = fs::read_dir(lab.folder()).expect("the folder").map(|entry| entry.expect("a file").file_name());
         let reports: Vec<String> = names
             .map(|name| name.to_string_lossy().into_owned())
-            .filter(|name| name.starts_with(kind) && name.ends_with(".csv"))
+            .filter(|name| name.starts_with(kind) && !name.contains(".job"))
             .collect();
         assert_eq!(reports.len(), jobs, "{reports:?}");
         for report in reports {

@@ -42,7 +42,7 @@ fn lab(records: &[Value], seed: u64) -> Lab {
 }
 
 fn lines(records: &[Value]) -> String {
-    records.iter().map(|record| format!("{record}\n")).collect()
+    records.iter().flat_map(|record| [record.to_string(), "\n".to_owned()]).collect()
 }
 
 const JOB: [&str; 11] = [

@@ -187,7 +187,7 @@ fn the_scheduler_says_which_part_it_is() {
     }
     let names = std::fs::read_dir(lab.folder()).expect("the folder").map(|entry| entry.expect("an entry").file_name());
     let names = names.filter_map(|name| name.into_string().ok());
-    let reports: Vec<_> = names.filter(|name| name.starts_with("kvsweep-report-") && name.ends_with(".csv")).collect();
+    let reports: Vec<_> = names.filter(|name| name.starts_with("kvsweep-report-") && !name.contains(".job")).collect();
     assert_eq!(reports.len(), 3, "{reports:?}");
     let rows: Vec<_> = reports.iter().flat_map(|report| lab.rows(report)).collect();
     lab.assert_all_deleted(keys.iter().map(String::as_str), &rows);
