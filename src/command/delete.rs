@@ -28,7 +28,6 @@ use crate::report::{self, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
-use super::confirm;
 use super::dry_run::{discard, notes as dry_run_notes};
 use super::earlier::{self, Earlier};
 use super::error::Error;
