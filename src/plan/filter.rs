@@ -12,6 +12,10 @@ use crate::record::{self, Content, Record};
 /// The most memory that the patterns of a flag may take as one regular expression.
 const REGEX_BYTES: usize = 64_000_000;
 
+/// The most memory for what is remembered while they are matched. With the crate's own 2 MB a key takes a thousand times as
+/// long where there are ten thousand patterns.
+const CACHE_BYTES: usize = 32_000_000;
+
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -77,8 +81,7 @@ impl Patterns {
                 }
             }
         }
-        let globs = RegexSetBuilder::new(&regexes).dot_matches_new_line(true).size_limit(REGEX_BYTES).build();
-        let globs = globs.map_err(|error| PatternError::TooLarge { count: places.len(), why: story(&error) })?;
+        let globs = compiled(&regexes, REGEX_BYTES)?;
         Ok(Self { texts, names, globs, places })
     }
 
@@ -95,11 +98,16 @@ fn glob(pattern: &str) -> Result<Glob, PatternError> {
     Glob::new(pattern).map_err(|error| PatternError::Malformed { pattern: pattern.to_owned(), error })
 }
 
-fn story(error: &regex::Error) -> String {
-    match error {
-        regex::Error::CompiledTooBig(limit) => format!("they take more than {} MB", limit / 1_000_000),
-        error => error.to_string(),
-    }
+fn compiled(regexes: &[String], most: usize) -> Result<RegexSet, PatternError> {
+    let mut builder = RegexSetBuilder::new(regexes);
+    builder.dot_matches_new_line(true).size_limit(most).dfa_size_limit(CACHE_BYTES);
+    builder.build().map_err(|error| {
+        let why = match error {
+            regex::Error::CompiledTooBig(most) => format!("they take more than {} MB", most / 1_000_000),
+            error => error.to_string(),
+        };
+        PatternError::TooLarge { count: regexes.len(), why }
+    })
 }
 
 impl Layer {
@@ -237,6 +245,30 @@ mod tests {
             assert!(kept(&filter(&["*"], &[]), key).is_some(), "{key:?}");
             assert!(kept(&filter(&[key], &[]), key).is_some(), "{key:?}");
         }
+    }
+
+    #[test]
+    fn the_first_pattern_that_matches_is_named_be_it_a_name_or_a_glob() {
+        for patterns in [["config", "c*"], ["c*", "config"], [r"conf\ig", "{config,x}"]] {
+            let rule = kept(&filter(&patterns, &[]), "config");
+            assert_eq!(rule.as_deref(), Some(&*format!("matches --protect {}", patterns[0])));
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_names_are_no_regular_expression() {
+        let names: Vec<String> = (0..100_000).map(|number| format!("config:{number}")).collect();
+        let filter = Filter::new(names, Vec::new()).unwrap();
+        assert_eq!(kept(&filter, "config:99999").as_deref(), Some("matches --protect config:99999"));
+        assert_eq!(kept(&filter, "config:100000"), None);
+    }
+
+    #[test]
+    fn patterns_that_take_too_much_memory_are_an_error_and_not_a_wait() {
+        let regexes = vec![r"\A(?:[\p{Alphabetic}].*)\z".to_owned(); 300];
+        let error = compiled(&regexes, 1_000_000).unwrap_err().to_string();
+        assert_eq!(error, "the 300 patterns with wildcards cannot be used together: they take more than 1 MB");
+        assert!(compiled(&regexes[..2], 1_000_000).is_ok());
     }
 
     #[test]

@@ -8,6 +8,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use regex::RegexBuilder;
 
 use super::*;
+use crate::key::KeyName;
+use crate::plan::filter::Filter;
+use crate::record::{Content, Record, RecordNumber};
 
 fn matches(glob: &str, name: &str) -> bool {
     match Glob::new(glob).unwrap_or_else(|error| panic!("{glob:?}: {error}")) {
@@ -357,4 +360,40 @@ fn ten_thousand_globs_match_what_a_simple_matcher_says() {
         matching += u32::from(expected);
     }
     assert!((3_000..9_000).contains(&matching), "{matching} of {pairs} pairs match: one side is hardly tested");
+}
+
+#[test]
+fn a_filter_names_the_first_of_several_globs_that_match() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let (mut sets, mut kept) = (0, 0);
+    while sets < 1_000 {
+        let mut drawn = || {
+            let (mut glob, mut name) = (String::new(), String::new());
+            draw(&mut rng, 1, &mut glob, &mut name);
+            (glob, name)
+        };
+        let (globs, mut names): (Vec<String>, Vec<String>) =
+            (0..8).map(|_| drawn()).filter(|(glob, _)| !glob.is_empty()).unzip();
+        names.retain(|name| !name.is_empty());
+        let filter = Filter::new(globs.clone(), Vec::new()).unwrap_or_else(|error| panic!("{globs:?}: {error}"));
+        for name in names {
+            let characters: Vec<char> = name.chars().collect();
+            let matches = |glob: &&String| {
+                expanded(&glob.chars().collect::<Vec<_>>()).iter().any(|glob| simply_matches(glob, &characters))
+            };
+            let expected = globs.iter().find(matches).map(|glob| format!("matches --protect {glob}"));
+            // A dot alone is no key.
+            let Ok(key) = KeyName::new(name.as_str()) else { continue };
+            let mut record = Record { number: RecordNumber::FIRST, content: Content::Key(key) };
+            filter.apply(&mut record);
+            let rule = match record.content {
+                Content::Kept(kept) => Some(kept.rule),
+                _ => None,
+            };
+            assert_eq!(rule, expected, "{globs:?} and {name:?}");
+            kept += u32::from(expected.is_some());
+        }
+        sets += 1;
+    }
+    assert!(kept > 1_000, "{kept}");
 }
