@@ -120,3 +120,18 @@ fn the_nearest_folder_wins_and_in_it_json_before_toml() {
         assert_eq!(nearest(&inner).unwrap(), top.path().join(name));
     }
 }
+
+#[test]
+fn marks_and_line_endings_of_an_editor_do_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("wrangler.toml", "kv_namespaces = [{ binding = \"KV\", id = \"0f\" }]\n# the end"),
+        ("wrangler.jsonc", "{ // KV\n\"kv_namespaces\": [{ \"binding\": \"KV\", \"id\": \"0f\" }]\n}\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("\u{feff}{}\r", text.replace('\n', "\r\n"))).unwrap();
+        assert_eq!(bound(&path, "KV", None).unwrap().namespace.as_str(), "0f", "{name}");
+        std::fs::write(&path, b"\xff\xfe{\0}\0").unwrap();
+        assert!(bound(&path, "KV", None).unwrap_err().to_string().contains("UTF-16"), "{name}");
+    }
+}
