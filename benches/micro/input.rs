@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput};
-use kvsweep::input::{InputOptions, KeySet, Records, Source};
+use kvsweep::input::{InputOptions, Records, Source};
+use kvsweep::key_set::KeySet;
 
 use crate::key::names;
 

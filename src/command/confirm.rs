@@ -18,6 +18,9 @@ use super::signals;
 /// How many keys are shown at most.
 pub(super) const SHOWN_KEYS: usize = 5;
 
+/// Above so many keys the count itself has to be typed.
+const MUST_TYPE_COUNT: u64 = 10_000;
+
 /// How much of a key is shown, in characters: five keys of 512 bytes would push the count off the screen.
 const SHOWN_CHARS: usize = 100;
 
@@ -128,6 +131,13 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
         screen.write_all(b"\n")?;
     }
     Ok(question.is_granted_by(&answer))
+}
+
+impl ToType {
+    /// What so many keys take, whatever is done with them.
+    pub(super) fn for_keys(keys: Option<u64>) -> Self {
+        if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { Self::Count } else { Self::Yes }
+    }
 }
 
 impl Question {
@@ -285,6 +295,18 @@ mod tests {
         assert!(answered(&question, b" production\n").0);
         for no in ["yes\n", "Production\n", "prod\n", "\n"] {
             assert!(!answered(&question, no.as_bytes()).0, "{no:?}");
+        }
+    }
+
+    #[test]
+    fn above_ten_thousand_keys_the_count_is_typed_to_delete_and_to_restore() {
+        for action in [Action::Delete, Action::Restore { over: false }, Action::Restore { over: true }] {
+            let asked = |keys| Question { action, keys, to_type: ToType::for_keys(keys), ..question() };
+            assert!(answered(&asked(Some(10_000)), b"yes\n").0);
+            assert!(answered(&asked(None), b"yes\n").0, "of stdin nobody knows it");
+            assert!(!answered(&asked(Some(10_001)), b"yes\n").0);
+            assert!(answered(&asked(Some(10_001)), b"10001\n").0);
+            assert!(asked(Some(10_001)).render().contains("Type the number of keys (10,001) to "));
         }
     }
 

@@ -28,7 +28,7 @@ use super::closing::{Stream, advice, print_summary};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
-use super::pages::{cursor_lost, refused, unordered};
+use super::pages::{cursor_lost, endless, refused};
 use super::runtime::runtime;
 use super::signals;
 use super::ticking::ticking;
@@ -246,7 +246,7 @@ impl Run<'_> {
     /// Encodes what is wanted of a page and moves the bookmark behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
-        let mut keys = keys.map_err(|error| unordered(&error, ANEW))?;
+        let mut keys = keys.map_err(|error| endless(error, ANEW))?;
         keys.retain(|key| self.selection.wants(key));
         for key in &keys {
             if KeyName::new(key.name.as_str()).is_err() {

@@ -2,7 +2,7 @@
 
 use crate::api::{Client, ListedKey, Page, PageRequest};
 use crate::key::KeyName;
-use crate::listing::{Lister, Position, Selection, Unordered};
+use crate::listing::{Lister, ListingError, Position, Selection};
 use crate::outcome::StopReason;
 use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
@@ -75,7 +75,7 @@ impl Pages for NamespacePages {
     }
 
     fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop> {
-        let mut keys = self.lister.accept(page).map_err(|error| unordered(&error, AGAIN))?;
+        let mut keys = self.lister.accept(page).map_err(|error| endless(error, AGAIN))?;
         keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)));
         self.listed += keys.len() as u64;
         keys.retain(|key| self.selection.wants(key));
@@ -113,7 +113,7 @@ pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> R
 /// The prefix starts over, without what was listed, because of what the server said, or because its answer shows that
 /// it does not understand the cursor.
 pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Result<(), Stop> {
-    lister.cursor_lost().map_err(|error| unordered(&error, &format!("({why}) {advice}")))?;
+    lister.cursor_lost().map_err(|error| endless(error, &format!("({why}) {advice}")))?;
     let prefix = lister.request().map(|page| page.prefix).unwrap_or_default();
     tracing::warn!(
         "the server no longer takes the cursor ({}): the listing of prefix {prefix:?} starts over, without what is \
@@ -123,8 +123,13 @@ pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Resul
     Ok(())
 }
 
-pub(super) fn unordered(error: &Unordered, advice: &str) -> Stop {
-    Stop::new(StopReason::Outage, format!("{error}; {advice}"))
+pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
+    match error {
+        ListingError::Unordered => Stop::new(StopReason::Outage, format!("{error}; {advice}")),
+        ListingError::RepeatedCursor | ListingError::RepeatedPage => {
+            Stop::new(StopReason::InputError, error.to_string())
+        }
+    }
 }
 
 /// The next page where nothing else is sent meanwhile; `on_wait` hears of trouble. Empty where there is none to ask for.

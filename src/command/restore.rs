@@ -243,7 +243,7 @@ async fn connect(
         profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: plan.first_keys.clone(),
         note: limits.note(),
-        to_type: ToType::Yes,
+        to_type: ToType::for_keys(Some(plan.keys)),
     };
     confirm::ask(&question)?;
     Ok((client, named))

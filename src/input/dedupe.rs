@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::mem;
 
-use super::key_set::{KeyHash, KeySet};
 use super::source::Meter;
+use crate::key_set::{KeyHash, KeySet};
 use crate::record::{Content, Record};
 
 /// How many hashes are looked for at a time.

@@ -3,7 +3,7 @@
 //! [`Records`] reads the sources one after the other and numbers what they hold; [`Dedupe`] marks the keys that
 //! were there before; [`feed()`] runs that on a thread of its own, behind a bounded channel. What cannot be a key is an
 //! invalid [`Record`](crate::record::Record) and reading goes on; an [`InputError`] is the end of it, because the
-//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`].
+//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`](crate::key_set::KeySet).
 //!
 //! Nothing here sends, writes or asks.
 
@@ -20,7 +20,6 @@ mod feed;
 pub(crate) mod fuzzing;
 mod gzip;
 mod json;
-mod key_set;
 mod line;
 mod lines;
 mod ndjson;
@@ -35,7 +34,6 @@ pub use content::Lookalike;
 pub use dedupe::{Again, Dedupe, Reread, Unmarked};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
-pub use key_set::KeySet;
 pub use open::Compression;
 pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
 pub use records::Records;

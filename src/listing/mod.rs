@@ -13,7 +13,7 @@ mod rows;
 mod selection;
 
 pub use bookmark::{Bookmark, BookmarkError, Listing};
-pub use lister::{Lister, Position, Unordered};
+pub use lister::{Lister, ListingError, Position};
 pub use prefixes::Prefixes;
 pub use rows::{Encoder, Format, Unfit, is_fit_for_a_line};
 pub use selection::{MetadataTest, Moment, Selection};

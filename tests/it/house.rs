@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name.
-const ROOMS: [(&str, &str); 30] = [
+const ROOMS: [(&str, &str); 31] = [
     ("api", "clock files key text"),
     ("backup", "api key report"),
     (
@@ -15,16 +15,17 @@ const ROOMS: [(&str, &str); 30] = [
     ("clock", ""),
     (
         "command",
-        "api backup clock exit files input key listing monitoring outcome pipeline plan progress quota record report \
-         review sandbox shard stderr terminal",
+        "api backup clock exit files input key key_set listing monitoring outcome pipeline plan progress quota record \
+         report review sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
     ("files", ""),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
-    ("input", "clock key outcome record terminal"),
+    ("input", "clock key key_set outcome record terminal"),
     ("key", ""),
+    ("key_set", ""),
     ("lib", ""),
-    ("listing", "api files plan terminal"),
+    ("listing", "api files key_set plan terminal"),
     ("logging", "clock stderr terminal"),
     ("main", ""),
     ("monitoring", "api files outcome report"),

@@ -17,6 +17,7 @@ mod descriptors;
 mod disk;
 mod docs;
 mod dry_run;
+mod endless;
 mod formats;
 mod grid;
 mod guards;

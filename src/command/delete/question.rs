@@ -13,9 +13,6 @@ use crate::terminal::Shown;
 use super::Met;
 use super::look::{Look, Supply};
 
-/// Above so many keys the count itself has to be typed.
-const MUST_TYPE_COUNT: u64 = 10_000;
-
 /// Asks on the terminal.
 pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> {
     let plan = look.plan.as_ref();
@@ -32,7 +29,7 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
         profile: job.profile.as_ref().map(ToString::to_string),
         first_keys: first.unwrap_or_default(),
         note: keys.and_then(|keys| expected::bulk_note(job, &met.limits.rates, keys)),
-        to_type: if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { ToType::Count } else { ToType::Yes },
+        to_type: ToType::for_keys(keys),
     };
     let question = match (&job.keys, &look.supply) {
         (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),

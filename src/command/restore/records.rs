@@ -1,7 +1,5 @@
 //! Which records of the backups are put back: the last one of each key, because it holds the newest value.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +15,7 @@ use crate::command::job_file::JobRecord;
 use crate::command::reading::Broken;
 use crate::input::{Fingerprint, Source};
 use crate::key::KeyName;
+use crate::key_set::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path};
@@ -100,9 +99,7 @@ pub(super) struct Plan {
     /// Keys that have to be encoded to stand in a URL, and the first of them.
     pub(super) encoded: u64,
     pub(super) first_encoded: Option<KeyName>,
-    hasher: RandomState,
-    /// The last record of each key.
-    newest: HashMap<u64, u64>,
+    last: LastRecords,
     prints: Vec<Fingerprint>,
     journal: Option<(Arc<Journal>, PathBuf)>,
 }
@@ -116,8 +113,7 @@ impl Plan {
             first_keys: Vec::new(),
             encoded: 0,
             first_encoded: None,
-            hasher: RandomState::new(),
-            newest: HashMap::new(),
+            last: LastRecords::default(),
             prints: Vec::new(),
             journal,
         };
@@ -142,15 +138,16 @@ impl Plan {
                             plan.encoded += 1;
                             plan.first_encoded.get_or_insert_with(|| entry.key.clone());
                         }
-                        let hash = plan.hasher.hash_one(entry.key.as_str());
-                        if plan.newest.insert(hash, plan.records).is_none() && plan.first_keys.len() < FIRST_KEYS {
-                            plan.first_keys.push(entry.key.as_str().to_owned());
+                        let key = entry.key.as_str();
+                        plan.last.add(key, plan.records);
+                        if plan.first_keys.len() < FIRST_KEYS && !plan.first_keys.iter().any(|first| first == key) {
+                            plan.first_keys.push(key.to_owned());
                         }
                     }
                 }
             }
         }
-        plan.keys = plan.newest.len() as u64;
+        plan.keys = plan.last.finish();
         Ok(plan)
     }
 
@@ -219,7 +216,7 @@ impl Plan {
         match line {
             Line::Torn => unsent(String::new(), Status::Invalid, "not whole".to_owned()),
             Line::Invalid { key, why } => unsent(key, Status::Invalid, format!("{}: {why}", file.display())),
-            Line::Entry(entry) if self.newest.get(&self.hasher.hash_one(entry.key.as_str())) != Some(&number.get()) => {
+            Line::Entry(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
                 let why = "a later record holds a newer value of this key".to_owned();
                 unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
             }

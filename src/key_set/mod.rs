@@ -1,5 +1,6 @@
-//! A set of keys in about 20 bytes each, however long they are.
+//! Keys by their fingerprints, in a few bytes each, however long they are: a set, and which record of each is the last.
 
+mod last;
 mod slots;
 mod table;
 
@@ -8,6 +9,7 @@ use std::num::NonZeroU128;
 
 use siphasher::sip128::SipHasher13;
 
+pub use last::LastRecords;
 use table::{Growth, Table};
 
 /// Parts, a power of two. While one grows, it alone is in memory twice.
