@@ -7,8 +7,8 @@
 # handed on to `kvsweep delete`. Token and ids come from the environment. KVSWEEP names the program, where it is not
 # in PATH.
 #
-# Run it as often as you like: a day that was finished costs nothing, one that was stopped goes on where it was, and
-# two at once do no harm, because the second finds the report locked.
+# Run it as often as you like: a day that was finished costs nothing, one that was stopped is resumed, one that failed is
+# tried again and keeps no other day from its turn, and two at once do no harm, because the second finds the report locked.
 set -eu
 
 if [ "$#" -lt 2 ]; then
@@ -78,18 +78,28 @@ mkdir -p "$folder"
 today=$(date -u +%Y%m%d)
 
 # A copy, because LIST may be replaced while its keys are deleted, and --resume wants the same list again. The
-# extension says the format.
-keys=$folder/keys-$today.${list##*.}
+# extension, if there is one, says the format.
+worst=0
+name=${list##*/}
+case $name in
+?*.*) extension=.${name##*.} ;;
+*) extension='' ;;
+esac
+keys=$folder/keys-$today$extension
 if [ ! -e "$keys" ]; then
-    cp -- "$list" "$folder/.copy.$$"
-    # Only one of two can make the name.
-    ln -- "$folder/.copy.$$" "$keys" 2>/dev/null || [ -e "$keys" ]
+    if cp -- "$list" "$folder/.copy.$$"; then
+        # Only one of two can make the name.
+        ln -- "$folder/.copy.$$" "$keys" 2>/dev/null || [ -e "$keys" ]
+    else
+        worst=1
+        say "$today: there is no list"
+    fi
     rm -f -- "$folder/.copy.$$"
 fi
 
 # The oldest first: a day that the quota or an outage cut short is finished before the next one begins.
-worst=0
 for keys in "$folder"/keys-*; do
+    [ -e "$keys" ] || continue
     day=${keys##*/keys-}
     day=${day%%.*}
     if [ -e "$folder/done-$day" ]; then
@@ -98,29 +108,34 @@ for keys in "$folder"/keys-*; do
     if [ -n "$received" ]; then
         exit "$received"
     fi
-    run "${KVSWEEP:-kvsweep}" delete "$keys" --yes --resume --report "$folder/report-$day.csv" \
-        --failures "$folder/failures-$day.csv" --max-failures 5% "$@"
+    for attempt in first second; do
+        run "${KVSWEEP:-kvsweep}" delete "$keys" --yes --resume --report "$folder/report-$day.csv" \
+            --failures "$folder/failures-$day.csv" --max-failures 5% "$@"
+        # Some keys are not deleted: once more, those alone.
+        [ "$code" -eq 3 ] && [ "$attempt" = first ] && [ -z "$received" ] || break
+    done
     case $code in
     0)
         : >"$folder/done-$day"
         ;;
     3)
-        # Everything was tried. What is left wants a look, not another try tomorrow.
+        # Everything was tried twice. What is left wants a look, not another try tomorrow.
         : >"$folder/done-$day"
         say "$day: some keys are not deleted; see $folder/report-$day.csv and failures-$day.csv"
-        worst=3
+        [ "$worst" -ne 0 ] || worst=3
         ;;
     5 | 129 | 130 | 143)
-        say "$day: stopped early; the next run goes on"
+        say "$day: stopped early; the next run resumes it"
         exit "$code"
         ;;
     11)
         say "$day: another run is at it"
-        exit 0
+        exit "$worst"
         ;;
     *)
+        # The next run tries it again; the days after it have their turn now.
         say "$day: kvsweep ended with code $code; somebody has to look"
-        exit "$code"
+        worst=$code
         ;;
     esac
 done

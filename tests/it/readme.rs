@@ -263,7 +263,7 @@ fn the_cron_script_goes_on_with_a_day_that_was_stopped() {
     let spent = Canned::error(429, 10048, "the daily limit is spent");
     lab.server.set_faults([Fault::new(When::Key("two".to_owned()), spent.into())]);
     let done = cron(&lab, "list.txt").args(["--concurrency", "1"]).run().code(5);
-    assert!(done.stderr.contains("stopped early; the next run goes on"), "{}", done.stderr);
+    assert!(done.stderr.contains("stopped early; the next run resumes it"), "{}", done.stderr);
     assert_eq!(kept(&lab, "done-"), 0);
     assert_eq!(asked(&lab), BTreeSet::from(["one".to_owned(), "two".to_owned()]));
     // The list is another by now; the day goes on with its own copy.
@@ -273,6 +273,50 @@ fn the_cron_script_goes_on_with_a_day_that_was_stopped() {
     assert_eq!(lab.deletes().iter().filter(|entry| entry.key.as_deref() == Some("one")).count(), 1);
     assert!(!lab.server.contains("two") && !lab.server.contains("three"));
     assert!(kept(&lab, "keys-") > 1 || lab.server.contains("keep"));
+}
+
+#[test]
+fn a_bad_day_does_not_block_the_next_one() {
+    let lab = lab_for_cron();
+    std::fs::create_dir(lab.path("kept")).expect("the script's folder");
+    // No column of it is known to hold the keys, and the quote of the other is never closed.
+    lab.write("kept/keys-20260101.csv", "id,owner\n1,keep\n");
+    lab.write("kept/keys-20260102.csv", "key\n\"keep\n");
+    for _ in 0..2 {
+        let done = cron(&lab, "list.txt").run();
+        assert!(matches!(done.status.code(), Some(1 | 2)), "{}", done.stderr);
+        for day in ["20260101", "20260102"] {
+            assert!(done.stderr.contains(&format!("{day}: kvsweep ended with code")), "{}", done.stderr);
+        }
+        assert_eq!((kept(&lab, "done-2026010"), lab.server.keys()), (0, vec!["keep".to_owned()]));
+        assert!(kept(&lab, "done-") > 0);
+    }
+    // Without today's list the days before have their turn.
+    lab.write("kept/keys-20260101.csv", "key\nkeep\n");
+    let done = cron(&lab, "missing.txt").run();
+    assert_eq!(kept(&lab, "done-20260101"), 1, "{}", done.stderr);
+}
+
+#[test]
+fn the_cron_script_tries_what_failed_once_more() {
+    let lab = lab_for_cron();
+    lab.server
+        .set_faults([Fault::new(When::Key("two".to_owned()), Canned::error(400, 10001, "not now").into()).times(1)]);
+    cron(&lab, "list.txt").run().code(0);
+    assert_eq!(lab.server.keys(), ["keep"]);
+    let asked = |key| lab.deletes().iter().filter(|entry| entry.key.as_deref() == Some(key)).count();
+    assert_eq!((asked("one"), asked("two"), asked("three")), (1, 2, 1));
+}
+
+#[test]
+fn the_cron_script_takes_a_list_without_an_extension() {
+    for list in ["list", "a.folder/list", ".list", "list.keys.txt"] {
+        let lab = lab_for_cron();
+        std::fs::create_dir(lab.path("a.folder")).expect("a folder");
+        lab.write(list, "one\ntwo\nthree\n");
+        cron(&lab, list).run().code(0);
+        assert_eq!((lab.server.keys(), kept(&lab, "done-")), (vec!["keep".to_owned()], 1), "{list}");
+    }
 }
 
 #[test]

@@ -15,8 +15,9 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs workerd, which .ci/run installs and runs"]
 fn deleting_what_is_being_listed_skips_no_key() {
-    let Some(workerd) = Workerd::start("explorer-prefix", Side::Explorer) else { return };
+    let workerd = Workerd::start("explorer-prefix", Side::Explorer);
     let names = numbered(2_500);
     workerd.rest.put(&names);
     workerd.rest.put(["keep", "tmp"]);
@@ -31,8 +32,9 @@ fn deleting_what_is_being_listed_skips_no_key() {
 }
 
 #[test]
+#[ignore = "needs workerd, which .ci/run installs and runs"]
 fn bulk_deletes_are_counted_as_they_are_here() {
-    let Some(workerd) = Workerd::start("explorer-bulk", Side::Explorer) else { return };
+    let workerd = Workerd::start("explorer-bulk", Side::Explorer);
     let names = numbered(1_000);
     workerd.rest.put(&names);
     workerd.rest.put(["keep"]);
@@ -46,8 +48,9 @@ fn bulk_deletes_are_counted_as_they_are_here() {
 
 /// That a key is absent is confirmed by its metadata, which the explorer does not show: such keys are not called absent.
 #[test]
+#[ignore = "needs workerd, which .ci/run installs and runs"]
 fn a_checked_dry_run_tells_what_is_there() {
-    let Some(workerd) = Workerd::start("explorer-check", Side::Explorer) else { return };
+    let workerd = Workerd::start("explorer-check", Side::Explorer);
     let names = numbered(250);
     workerd.rest.put(names.iter().step_by(2));
     let args = ["delete", "--dry-run", "--check", "--rate", "none", "-", "--json"];
@@ -57,8 +60,9 @@ fn a_checked_dry_run_tells_what_is_there() {
 }
 
 #[test]
+#[ignore = "needs workerd, which .ci/run installs and runs"]
 fn what_is_restored_is_exactly_there() {
-    let Some(workerd) = Workerd::start("explorer-restore", Side::Explorer) else { return };
+    let workerd = Workerd::start("explorer-restore", Side::Explorer);
     let every_byte: Vec<u8> = (0..=255).collect();
     let with = |value: &[u8], expiration, metadata| Held { value: value.to_vec(), expiration, metadata };
     let treasures = BTreeMap::from([
@@ -87,8 +91,9 @@ fn what_is_restored_is_exactly_there() {
 }
 
 #[test]
+#[ignore = "needs workerd, which .ci/run installs and runs"]
 fn where_metadata_cannot_be_read_nothing_is_deleted() {
-    let Some(workerd) = Workerd::start("explorer-backup", Side::Explorer) else { return };
+    let workerd = Workerd::start("explorer-backup", Side::Explorer);
     workerd.rest.put(["a", "b"]);
     let args = ["-", "--backup", "b.ndjson", "--report", "r.csv", "--retries", "0"];
     workerd.delete(args).stdin("a\nb\n").run().code(3);

@@ -1,7 +1,7 @@
 //! The real binary against Cloudflare's own runtime: workerd with a real KV binding, behind the REST layout.
 //!
 //! Needs what `.ci/run` installs into `target/workerd/`: miniflare 5, and on Linux the Node 22 that it asks for.
-//! Where they are absent every test says that it was skipped; in CI (`CI=true`) it fails.
+//! Ignored by `cargo test`; `.ci/run` runs them (`--include-ignored`) if it could install them, and in CI in any case.
 //!
 //! - `api`: the Worker in `worker.mjs`: every call that there is.
 //! - `explorer`: the local API of Cloudflare's development tools, their own code, for the calls that it has.
