@@ -296,7 +296,7 @@ fn keeping(profile: &Profile, now: SystemTime) -> Keeping {
 /// Reads values with the parser of their flag, for its error to name the line.
 fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), ProfileError> {
     let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { return Ok(()) };
-    if values.is_empty() && !KEEPING.contains(&entry.key) {
+    if values.is_empty() {
         return Err(entry.refuse("it is empty; leave it out, and the default holds".to_owned()));
     }
     if arg.get_action().takes_values() {

@@ -158,6 +158,8 @@ fn what_a_flag_would_not_take_is_refused_with_its_line() {
     for (line, expected) in [
         ("rate = 'fast'", "rate: \"fast\" will not do: "),
         ("rate = []", "rate: it is empty"),
+        ("protect = []", "protect: it is empty"),
+        ("only = []", "only: it is empty"),
         ("timeout = '30'", "timeout: \"30\" will not do: 30 what?"),
         ("retries = -1", "retries: \"-1\" will not do: "),
         ("concurrency = 5000", "concurrency: \"5000\" will not do: 5000 is not in 1..=1024"),
