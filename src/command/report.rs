@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::ExitCode;
-use crate::outcome::{Settled, Tally};
-use crate::report::{self, Existing, FailuresFile, OutputFile, ReportError, StoredRow, Sync};
+use crate::outcome::{Settled, Status, Tally};
+use crate::report::{self, Existing, FailuresFile, Kind, OutputFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Shown, count, counted};
 
@@ -144,18 +144,23 @@ fn settled(row: &StoredRow<'_>) -> Settled {
 
 /// How to go on, for the page: what it does, and the command.
 fn next_steps(review: &Review) -> Vec<(String, String)> {
-    let open = review.tally.failures();
+    let (open, kind) = (review.tally.failures(), kind(review));
     let word = |path: &Path| shell_word(&path.to_string_lossy());
+    if !kind.is_some_and(Kind::is_resumable) {
+        return Vec::new();
+    }
     let mut steps: Vec<_> = review
         .resumable
         .iter()
         .take(RESUMED)
         .map(|path| {
-            let what = "Go on with the job: what failed or was not reached is sent again.".to_owned();
-            (what, format!("kvsweep delete INPUT --resume --report {}", word(path)))
+            let what = "Resume the job: what failed or was not reached is sent again.".to_owned();
+            let command = if kind == Some(Kind::Restore) { "restore BACKUP" } else { "delete INPUT" };
+            (what, format!("kvsweep {command} --resume --report {}", word(path)))
         })
         .collect();
-    if open > 0 {
+    // Whatever is not restored is least of all to be deleted.
+    if open > 0 && kind == Some(Kind::Delete) {
         let reports: Vec<_> = review.files.iter().map(|file| word(&file.path)).collect();
         steps.push((
             format!("Or send only the {} of these reports, as a job of its own.", not_deleted(&review.tally)),
@@ -163,6 +168,19 @@ fn next_steps(review: &Review) -> Vec<(String, String)> {
         ));
     }
     steps
+}
+
+/// What the reports are of, if all are of one kind. Without a job file, rows tell a restore from a delete.
+fn kind(review: &Review) -> Option<Kind> {
+    let restored = review.tally.get(Status::Restored) + review.tally.get(Status::Restorable) > 0;
+    let deleted = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent) > 0;
+    let mut kinds = review.files.iter().map(|file| match &file.job {
+        Some(job) => Some(job.file.identity.kind),
+        None if deleted && !restored => Some(Kind::Delete),
+        None => None,
+    });
+    let first = kinds.next().flatten()?;
+    kinds.all(|kind| kind == Some(first)).then_some(first)
 }
 
 fn not_deleted(tally: &Tally) -> String {

@@ -62,7 +62,7 @@ impl Causes {
     }
 
     pub(super) fn add(&mut self, row: &StoredRow<'_>) {
-        let error = cut(&row.error);
+        let error = if row.status == Status::Invalid { without_place(cut(&row.error)) } else { cut(&row.error) };
         // A filter is the user's own text: with another number in it, it is another filter.
         let pattern = if row.status == Status::Kept { error.to_owned() } else { pattern(error) };
         let (status, http_status, error_code) = (row.status, row.http_status, row.error_code);
@@ -83,6 +83,26 @@ impl Causes {
             self.others += 1;
         }
     }
+}
+
+/// The reason of an invalid record without where it stands: `keys.csv line 7 column 3: the key is empty` is about an empty key.
+/// The first such place counts, because what follows may quote the input.
+fn without_place(error: &str) -> &str {
+    let mut rest = error;
+    while let Some(at) = rest.find("line ") {
+        let is_word = at == 0 || rest[..at].ends_with(' ');
+        let after = rest[at + "line ".len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        let after = after
+            .strip_prefix(" column ")
+            .map_or(after, |after| after.trim_start_matches(|c: char| c.is_ascii_digit()));
+        match after.strip_prefix(": ") {
+            Some(reason) if is_word && rest[at + "line ".len()..].starts_with(|c: char| c.is_ascii_digit()) => {
+                return reason;
+            }
+            _ => rest = &rest[at + "line ".len()..],
+        }
+    }
+    error
 }
 
 /// `text` with every run of digits as `#`.
@@ -138,13 +158,30 @@ mod tests {
         assert_eq!(
             found,
             [
-                (5, None, "line #: empty".to_owned(), 3),
+                (5, None, "empty".to_owned(), 3),
                 (2, Some(400), "code 12: no".to_owned(), 2),
                 (1, None, "matches --protect a1*".to_owned(), 1),
                 (1, None, "matches --protect a2*".to_owned(), 1),
                 (1, Some(403), "code 12: no".to_owned(), 1),
             ]
         );
+    }
+
+    #[test]
+    fn where_an_invalid_record_stands_is_no_reason() {
+        for (error, reason) in [
+            ("keys.csv line 7: the key is empty", "the key is empty"),
+            (
+                "a line 3: b.csv line 12 column 4: not a JSON value: x (column 4)",
+                "b.csv line 12 column 4: not a JSON value: x (column 4)",
+            ),
+            ("my line file.csv line 7 column 3: no: line 9: more", "no: line 9: more"),
+            ("stdin line 1: odd", "odd"),
+            ("listed: the key is empty", "listed: the key is empty"),
+            ("online 4: x", "online 4: x"),
+        ] {
+            assert_eq!(without_place(error), reason, "{error}");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ impl Serialize for Review {
         map.serialize_entry("inputs", &self.inputs)?;
         map.serialize_entry("rows", &self.rows)?;
         map.serialize_entry("records", &self.tally.total())?;
+        map.serialize_entry("total_records", &self.progress.total)?;
+        map.serialize_entry("not_attempted", &self.not_attempted())?;
+        map.serialize_entry("missing_shards", &self.progress.missing_shards)?;
         for status in Status::ALL {
             map.serialize_entry(status.as_str(), &self.tally.get(status))?;
         }
@@ -47,9 +50,11 @@ impl Serialize for Review {
         let (count, together, pauses) = self.timeline.pauses();
         let longest = pauses
             .iter()
+            .filter(|pause| !pause.is_idle)
             .map(|pause| json!({"from": moment(pause.from_ms).to_string(), "s": pause.length_ms as f64 / 1000.0}));
         let longest: Vec<Value> = longest.collect();
         map.serialize_entry("pauses", &json!({"count": count, "s": together.as_secs_f64(), "longest": longest}))?;
+        map.serialize_entry("not_running_s", &self.timeline.idle().as_secs_f64())?;
         map.end()
     }
 }
@@ -73,7 +78,7 @@ impl Review {
             json!({
                 "path": file.path.to_string_lossy(), "rows": file.rows, "records": file.records,
                 "torn_bytes": file.extent.torn, "first_finished_at": time(file.finished.map(|range| range.0)),
-                "last_finished_at": time(file.finished.map(|range| range.1)),
+                "last_finished_at": time(file.finished.map(|range| range.1)), "job": file.job_value(),
             })
         };
         self.files.iter().map(value).collect()

@@ -9,6 +9,7 @@
 
 mod causes;
 mod diff;
+mod jobs;
 mod json;
 pub mod page;
 mod reports;
@@ -23,6 +24,7 @@ use hdrhistogram::Histogram;
 
 pub use causes::{Cause, Causes};
 pub use diff::Diff;
+pub use jobs::{Progress, ReportedJob};
 pub use reports::{ReportedFile, Reports, ReviewError};
 pub use timeline::{Bin, Pause, Timeline};
 
@@ -67,6 +69,8 @@ pub struct Review {
     pub files: Vec<ReportedFile>,
     /// How many different inputs the reports are about: two files with another key for the same record are about two.
     pub inputs: usize,
+    /// How far the jobs came, as their job files say.
+    pub progress: Progress,
     /// Complete rows of all files.
     pub rows: u64,
     /// Records by the row that counts.
@@ -95,6 +99,7 @@ impl Review {
     pub fn of(reports: &Reports, mut each: impl FnMut(&StoredRow<'_>)) -> Result<Self, ReportError> {
         let files = reports.files();
         let span = files.iter().filter_map(|file| file.sent).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let progress = Progress::of(files, reports.input_of());
         let mut review = Self {
             inputs: reports.inputs(),
             rows: files.iter().map(|file| file.rows).sum(),
@@ -104,7 +109,8 @@ impl Review {
             kept: Causes::default(),
             attempts: vec![0; MOST_ATTEMPTS + 1],
             elapsed: histogram(),
-            timeline: Timeline::new(span),
+            timeline: Timeline::new(span, &progress.idle),
+            progress,
             failures: Vec::new(),
             resumable: Vec::new(),
         };
@@ -132,9 +138,9 @@ impl Review {
         self.rows - self.tally.total()
     }
 
-    /// Records sent a second, over the whole time; none where no time passed.
+    /// Records sent a second while a job was running; none where no time passed.
     pub fn rate(&self) -> Option<f64> {
-        let seconds = self.timeline.span().as_secs_f64();
+        let seconds = self.timeline.span().saturating_sub(self.timeline.idle()).as_secs_f64();
         (seconds > 0.0).then(|| self.tally.sent() as f64 / seconds)
     }
 
@@ -148,7 +154,10 @@ impl Review {
         if row.attempts > 0 {
             let attempts = usize::try_from(row.attempts).unwrap_or(MOST_ATTEMPTS).min(MOST_ATTEMPTS);
             self.attempts[attempts] += 1;
-            self.elapsed.saturating_record(row.elapsed_ms);
+            // It grows with what is recorded; only a time that no counter can hold is clamped.
+            if self.elapsed.record(row.elapsed_ms).is_err() {
+                self.elapsed.saturating_record(row.elapsed_ms);
+            }
         }
         if row.status == Status::Kept {
             self.kept.add(row);
@@ -175,7 +184,9 @@ impl Review {
 /// Three digits over any range; it grows as it has to.
 #[expect(clippy::expect_used, reason = "an error is for more than five digits")]
 fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are allowed")
+    let mut histogram = Histogram::new(3).expect("three digits are allowed");
+    histogram.auto(true);
+    histogram
 }
 
 /// The beginning of a foreign text, as far as it is kept.

@@ -50,6 +50,7 @@ struct Page<'a> {
 
 struct State {
     name: &'static str,
+    class: &'static str,
     count: String,
     share: String,
     /// Where its part of the bar begins and how wide it is, of 1000.
@@ -66,6 +67,8 @@ struct Picture {
     to: String,
     most: String,
     column: String,
+    any_idle: bool,
+    any_waited: bool,
     any_failed: bool,
     any_retried: bool,
     table: Vec<(String, String, String, String)>,
@@ -80,6 +83,7 @@ struct Column {
 }
 
 struct Gap {
+    class: &'static str,
     x: f64,
     width: f64,
     title: String,
@@ -151,14 +155,17 @@ fn title(review: &Review) -> String {
     let open = review.tally.failures();
     let gone = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
     match (open, gone) {
-        (0, 0) => counted(review.tally.total(), "record"),
-        (0, _) => format!("{} deleted", counted(gone, "key")),
+        (0, 0) => review.records(),
+        (0, _) => match review.whole().filter(|whole| *whole > gone) {
+            Some(whole) => format!("{} of {} deleted", count(gone), counted(whole, "record")),
+            None => format!("{} deleted", counted(gone, "key")),
+        },
         (_, _) => format!("{} not deleted", counted(open, "key")),
     }
 }
 
 fn summary(review: &Review) -> String {
-    let records = counted(review.tally.total(), "record");
+    let records = review.records();
     if review.tally.sent() == 0 {
         return format!("{records}; nothing was sent.");
     }
@@ -168,7 +175,7 @@ fn summary(review: &Review) -> String {
 }
 
 fn notes(review: &Review) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = review.job_lines();
     if review.inputs > 1 {
         notes.push(format!("The reports are about {} different inputs, counted side by side.", review.inputs));
     }
@@ -183,21 +190,24 @@ fn notes(review: &Review) -> Vec<String> {
 }
 
 fn states(review: &Review) -> Vec<State> {
-    let total = review.tally.total();
-    let occurring: Vec<_> = Status::ALL.into_iter().filter(|&status| review.tally.get(status) > 0).collect();
+    let whole = review.whole();
+    let total = whole.unwrap_or(review.tally.total());
+    let states = Status::ALL.map(|status| (status.as_str(), status.as_str(), review.tally.get(status)));
+    let left = ("not attempted", "not-attempted", review.not_attempted().unwrap_or_default());
+    let occurring: Vec<_> = states.into_iter().chain([left]).filter(|(.., number)| *number > 0).collect();
     // What occurred is seen, however rare: its part is at least six of a thousand.
-    let widths: Vec<f64> =
-        occurring.iter().map(|&status| (review.tally.get(status) as f64 / total as f64 * 1000.0).max(6.0)).collect();
-    let all: f64 = widths.iter().sum();
+    let width = |&(.., number): &(_, _, u64)| (number as f64 / total as f64 * 1000.0).max(6.0);
+    let all: f64 = occurring.iter().map(width).sum();
     let mut x = 0.0;
-    let state = |(&status, width): (&Status, &f64)| {
-        let number = review.tally.get(status);
-        let width = width / all * 1000.0;
-        let state = State { name: status.as_str(), count: count(number), share: share(number, total), x, width };
+    let state = |state: &(&'static str, &'static str, u64)| {
+        let &(name, class, number) = state;
+        let width = width(state) / all * 1000.0;
+        let share = whole.map(|whole| share(number, whole)).unwrap_or_default();
+        let state = State { name, class, count: count(number), share, x, width };
         x += width;
         state
     };
-    occurring.iter().zip(&widths).map(state).collect()
+    occurring.iter().map(state).collect()
 }
 
 fn facts(review: &Review) -> Vec<(&'static str, String)> {
@@ -214,14 +224,18 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
         0 => "none of 2s or more".to_owned(),
         _ => format!("{} of 2s or more, {} together", count(pauses), duration(together)),
     };
-    vec![
-        ("Time a key, median", quantile(0.5)),
+    let mut facts = vec![
+        ("Time per key, median", quantile(0.5)),
         ("90 % within", quantile(0.9)),
         ("99 % within", quantile(0.99)),
         ("Longest", quantile(1.0)),
-        ("Requests a key", attempts.collect::<Vec<_>>().join(" · ")),
+        ("Requests per key", attempts.collect::<Vec<_>>().join(" · ")),
         ("Pauses", pauses),
-    ]
+    ];
+    if !review.timeline.idle().is_zero() {
+        facts.push(("Not running", format!("{} in between", duration(review.timeline.idle()))));
+    }
+    facts
 }
 
 fn picture(review: &Review) -> Option<Picture> {
@@ -248,8 +262,10 @@ fn picture(review: &Review) -> Option<Picture> {
     let gap = |pause: &super::Pause| Gap {
         x: (pause.from_ms - timeline.from_ms()) as f64 / width_ms as f64,
         width: pause.length_ms as f64 / width_ms as f64,
+        class: if pause.is_idle { "idle" } else { "gap" },
         title: format!(
-            "Nothing finished for {} from {}",
+            "{} for {} from {}",
+            if pause.is_idle { "Not running" } else { "Nothing finished" },
             duration(Duration::from_millis(pause.length_ms)),
             moment(pause.from_ms)
         ),
@@ -276,6 +292,8 @@ fn picture(review: &Review) -> Option<Picture> {
         to: moment(timeline.from_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default()).to_string(),
         most: count(most),
         column: column_time,
+        any_idle: longest.iter().any(|pause| pause.is_idle),
+        any_waited: longest.iter().any(|pause| !pause.is_idle),
         any_failed: bins.iter().any(|bin| bin.failed > 0),
         any_retried: bins.iter().any(|bin| bin.retried > 0),
         table: bins.chunks(together_in_table.max(1)).enumerate().map(row).collect(),

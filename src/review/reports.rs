@@ -1,15 +1,17 @@
 //! One or more reports, open for reading.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use thiserror::Error;
 
+use super::jobs::ReportedJob;
 use super::timeline::millis;
 use super::winners::{MOST_FILES, Table, Winners};
 use crate::outcome::Status;
-use crate::report::{Extent, ReportError, ReportReader, StoredRow};
+use crate::report::{Extent, JobFile, ReportError, ReportReader, StoredRow};
+use crate::terminal::Shown;
 
 /// Why reports cannot be reviewed.
 #[derive(Debug, Error)]
@@ -55,6 +57,8 @@ pub struct ReportedFile {
     pub(super) sent: Option<(u64, u64)>,
     /// How much of it was read.
     pub extent: Extent,
+    /// The job that it belongs to, if there is a job file.
+    pub job: Option<ReportedJob>,
 }
 
 /// One or more reports, of which it is known which row of a record counts.
@@ -84,6 +88,7 @@ impl Reports {
             let (mut rows, mut records, mut planned) = (0, 0, 0);
             let (mut finished, mut sent) = (None, None);
             let mut table = Table::default();
+            let mut job = job_of(reader.path());
             let extent = reader.rows(None, |row| {
                 let at = millis(row.finished_at);
                 let new = table.put(row.number, index, rows, at, hasher.hash_one(&*row.key));
@@ -91,12 +96,15 @@ impl Reports {
                 records += u64::from(new);
                 planned += u64::from(row.status == Status::Planned);
                 finished = Some(widened(finished, row.finished_at));
+                if let Some(job) = &mut job {
+                    job.add(at);
+                }
                 if row.attempts > 0 {
                     sent = Some(widened(sent, at));
                 }
             })?;
             let path = reader.path().to_owned();
-            reports.files.push(ReportedFile { path, rows, records, planned, finished, sent, extent });
+            reports.files.push(ReportedFile { path, rows, records, planned, finished, sent, extent, job });
             reports.winners.add(table);
         }
         Ok(reports)
@@ -105,6 +113,11 @@ impl Reports {
     /// What each file holds, in the order given.
     pub fn files(&self) -> &[ReportedFile] {
         &self.files
+    }
+
+    /// Which input each file is about.
+    pub(super) fn input_of(&self) -> &[usize] {
+        self.winners.input_of()
     }
 
     /// How many different inputs they are about.
@@ -126,6 +139,17 @@ impl Reports {
             })?;
         }
         Ok(())
+    }
+}
+
+/// What the job file beside a report says; what cannot be read says nothing.
+fn job_of(report: &Path) -> Option<ReportedJob> {
+    match JobFile::read(report) {
+        Ok(file) => file.map(ReportedJob::new),
+        Err(error) => {
+            tracing::warn!("{}", Shown(&error.to_string()));
+            None
+        }
     }
 }
 

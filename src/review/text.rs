@@ -19,7 +19,7 @@ const COLUMNS: usize = 60;
 impl Review {
     /// Counts, causes, times and pauses, a line each.
     pub fn lines(&self) -> Vec<String> {
-        let records = counted(self.tally.total(), "record");
+        let records = self.records();
         let superseded = match self.superseded() {
             0 => String::new(),
             rows => format!("; {} replaced by a later one", counted(rows, "row")),
@@ -28,9 +28,12 @@ impl Review {
         if self.inputs > 1 {
             lines.push(format!("they are about {} different inputs, counted side by side", self.inputs));
         }
+        lines.extend(self.job_lines());
         lines.push(String::new());
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status)));
-        lines.extend(counts(&states, self.tally.total()));
+        let not_attempted = ("not attempted", self.not_attempted().unwrap_or_default());
+        let states: Vec<_> = states.into_iter().chain([not_attempted]).collect();
+        lines.extend(counts(&states, self.whole()));
         lines.extend(cause_lines("kept, by rule", &self.kept));
         lines.extend(cause_lines("not deleted, by cause", &self.causes));
         lines.extend(self.time_lines());
@@ -48,9 +51,9 @@ impl Review {
         let quantile = |quantile| duration_ms(self.elapsed_ms(quantile));
         let mut lines = vec![
             String::new(),
-            format!("requests a key   {}", attempts.collect::<Vec<_>>().join("  ")),
+            format!("requests per key {}", attempts.collect::<Vec<_>>().join("  ")),
             format!(
-                "time a key       p50 {}  p90 {}  p99 {}  max {}",
+                "time per key     p50 {}  p90 {}  p99 {}  max {}",
                 quantile(0.5),
                 quantile(0.9),
                 quantile(0.99),
@@ -63,7 +66,10 @@ impl Review {
         let to = from + u64::try_from(span.as_millis()).unwrap_or_default();
         lines.push(format!("sent             {} to {} ({}{rate})", moment(from), moment(to), duration(span)));
         let (pauses, together, longest) = timeline.pauses();
-        if let Some(most) = longest.iter().max_by_key(|pause| pause.length_ms) {
+        if !timeline.idle().is_zero() {
+            lines.push(format!("not running      {} in between", duration(timeline.idle())));
+        }
+        if let Some(most) = longest.iter().filter(|pause| !pause.is_idle).max_by_key(|pause| pause.length_ms) {
             lines.push(format!(
                 "pauses           {} of 2s or more, {} together; the longest {} from {}",
                 count(pauses),
@@ -101,7 +107,7 @@ impl Diff {
         let mut lines = vec![format!("{} planned", counted(self.planned, "key")), String::new()];
         let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));
         let rows: Vec<_> = done.into_iter().chain([("no row", self.not_done)]).collect();
-        lines.extend(counts(&rows, self.planned));
+        lines.extend(counts(&rows, Some(self.planned)));
         let mut differ = |count: u64, what: &str, keys: &[String]| {
             if count > 0 {
                 lines.extend([String::new(), format!("{} {what}", counted(count, "key"))]);
@@ -134,13 +140,14 @@ fn cause_lines(heading: &str, all: &Causes) -> Vec<String> {
     lines
 }
 
-/// The states that occurred, with their shares.
-fn counts(states: &[(&str, u64)], total: u64) -> Vec<String> {
+/// The states that occurred, with their shares of the whole, if that is known.
+fn counts(states: &[(&str, u64)], whole: Option<u64>) -> Vec<String> {
     let shown: Vec<_> = states.iter().filter(|(_, number)| *number > 0).collect();
     let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let number_width = shown.iter().map(|(_, number)| count(*number).len()).max().unwrap_or_default();
     let line = |(name, number): &(&str, u64)| {
-        format!("{name:name_width$}  {:>number_width$}  {:>6}", count(*number), share(*number, total))
+        let share = whole.map(|whole| format!("  {:>6}", share(*number, whole))).unwrap_or_default();
+        format!("{name:name_width$}  {:>number_width$}{share}", count(*number))
     };
     shown.into_iter().map(line).collect()
 }

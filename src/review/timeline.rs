@@ -71,6 +71,8 @@ impl Bin {
 /// A time in which nothing was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
+    /// Whether no job was running, rather than one that waited.
+    pub is_idle: bool,
     /// Its beginning, in milliseconds since 1970, as exact as the marks are.
     pub from_ms: u64,
     /// How long, in milliseconds.
@@ -86,15 +88,19 @@ pub struct Timeline {
     bins: Vec<Bin>,
     mark_ms: u64,
     marks: Vec<u64>,
+    /// When no job was running, in order, in milliseconds since 1970.
+    idle: Vec<(u64, u64)>,
 }
 
 impl Timeline {
     /// From the first to the last moment, in milliseconds since 1970; none where nothing was sent.
-    pub(super) fn new(span: Option<(u64, u64)>) -> Self {
+    pub(super) fn new(span: Option<(u64, u64)>, idle: &[(u64, u64)]) -> Self {
         let Some((from_ms, to_ms)) = span else {
-            let (bins, marks) = (Vec::new(), Vec::new());
-            return Self { from_ms: 0, to_ms: 0, width_ms: 1, bins, mark_ms: 1, marks };
+            let (bins, marks, idle) = (Vec::new(), Vec::new(), Vec::new());
+            return Self { from_ms: 0, to_ms: 0, width_ms: 1, bins, mark_ms: 1, marks, idle };
         };
+        let within = idle.iter().map(|&(start, end)| (start.max(from_ms), end.min(to_ms)));
+        let idle = within.filter(|(start, end)| start < end).collect();
         let length = to_ms - from_ms + 1;
         let fits = |width: &u64| length.div_ceil(*width) <= COLUMNS;
         let width_ms = WIDTHS.into_iter().find(fits).unwrap_or_else(|| length.div_ceil(COLUMNS).next_multiple_of(DAY));
@@ -106,6 +112,7 @@ impl Timeline {
             bins: vec![Bin::default(); index(length.div_ceil(width_ms))],
             mark_ms,
             marks: vec![0; index(length.div_ceil(mark_ms).div_ceil(64))],
+            idle,
         }
     }
 
@@ -131,6 +138,11 @@ impl Timeline {
         Duration::from_millis(self.to_ms - self.from_ms)
     }
 
+    /// How long no job was running in between.
+    pub fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle.iter().map(|(start, end)| end - start).sum())
+    }
+
     /// How much time a column is.
     pub fn width(&self) -> Duration {
         Duration::from_millis(self.width_ms)
@@ -141,22 +153,34 @@ impl Timeline {
         &self.bins
     }
 
-    /// Times of two seconds or more without anything finished: how many, how long together, and the longest ones in
-    /// the order of their beginnings.
+    /// Times of two seconds or more without anything finished while a job was running: how many, how long together. And the
+    /// longest ones in the order of their beginnings, with those at which no job was running.
     pub fn pauses(&self) -> (u64, Duration, Vec<Pause>) {
         let least = LEAST_PAUSE.max(2 * self.mark_ms);
         let (mut pauses, mut count, mut all_ms) = (Vec::new(), 0, 0);
         let mut before = None;
         for mark in self.occupied() {
-            if let Some(begun) = before.replace(mark) {
-                // Between two marks lies one width less than between their beginnings, more or less.
-                let length_ms = (mark - begun) * self.mark_ms;
-                if length_ms >= least {
-                    count += 1;
-                    all_ms += length_ms;
-                    pauses.push(Pause { from_ms: self.from_ms + begun * self.mark_ms, length_ms });
-                }
+            let Some(begun) = before.replace(mark) else { continue };
+            // Between two marks lies one width less than between their beginnings, more or less.
+            let (from, to) = (self.from_ms + begun * self.mark_ms, self.from_ms + mark * self.mark_ms);
+            if to - from < least {
+                continue;
             }
+            let mut pause = |is_idle: bool, from_ms: u64, to_ms: u64| {
+                let length_ms = to_ms.saturating_sub(from_ms);
+                if length_ms >= least {
+                    count += u64::from(!is_idle);
+                    all_ms += if is_idle { 0 } else { length_ms };
+                    pauses.push(Pause { is_idle, from_ms, length_ms });
+                }
+            };
+            let mut at = from;
+            for &(start, end) in self.idle.iter().filter(|&&(start, end)| start < to && end > from) {
+                pause(false, at, start.max(from));
+                pause(true, start.max(from), end.min(to));
+                at = end.min(to);
+            }
+            pause(false, at, to);
         }
         pauses.sort_by_key(|pause| std::cmp::Reverse(pause.length_ms));
         pauses.truncate(MOST_PAUSES);
@@ -207,20 +231,20 @@ mod tests {
             (3_600_000, 30_000, 121),
             (40 * DAY, 28_800_000, 121),
         ] {
-            let timeline = Timeline::new(Some((1_000, 1_000 + span)));
+            let timeline = Timeline::new(Some((1_000, 1_000 + span)), &[]);
             assert!(timeline.bins().len() <= 120, "{span}: {}", timeline.bins().len());
             if columns <= 120 {
                 assert_eq!((timeline.width_ms, timeline.bins().len() as u64), (width, columns), "{span}");
             }
         }
         // A clock that jumped by ages costs no more.
-        let timeline = Timeline::new(Some((0, 253_402_300_799_999)));
+        let timeline = Timeline::new(Some((0, 253_402_300_799_999)), &[]);
         assert!(timeline.bins().len() <= 120 && timeline.marks.len() <= 2_049);
     }
 
     #[test]
     fn rows_are_counted_where_they_belong() {
-        let mut timeline = Timeline::new(Some((5_000, 5_119)));
+        let mut timeline = Timeline::new(Some((5_000, 5_119)), &[]);
         timeline.add(5_000, false, true);
         timeline.add(5_119, true, false);
         assert_eq!(timeline.bins()[0], Bin { done: 1, failed: 0, retried: 1 });
@@ -233,7 +257,7 @@ mod tests {
 
     #[test]
     fn pauses_are_found_and_the_longest_kept() {
-        let mut timeline = Timeline::new(Some((0, 600_000)));
+        let mut timeline = Timeline::new(Some((0, 600_000)), &[]);
         let mut at = 0;
         while at <= 600_000 {
             let quiet = (10_000..40_000).contains(&at) || (100_000..103_000).contains(&at);
@@ -249,8 +273,20 @@ mod tests {
     }
 
     #[test]
+    fn the_time_between_two_runs_is_no_pause() {
+        let mut timeline = Timeline::new(Some((0, 100_000)), &[(12_000, 90_000), (200_000, 300_000)]);
+        for at in [0, 10_000, 95_000, 95_500, 100_000] {
+            timeline.add(at, false, false);
+        }
+        let (count, all, pauses) = timeline.pauses();
+        assert_eq!((count, all.as_secs(), timeline.idle().as_secs()), (4, 10 + 2 + 5 + 4, 78));
+        let idle: Vec<_> = pauses.iter().map(|pause| (pause.is_idle, pause.from_ms, pause.length_ms)).collect();
+        assert_eq!(idle[1..4], [(false, 10_000, 2_000), (true, 12_000, 78_000), (false, 90_000, 5_000)]);
+    }
+
+    #[test]
     fn nothing_sent_is_no_picture() {
-        let mut timeline = Timeline::new(None);
+        let mut timeline = Timeline::new(None, &[]);
         timeline.add(5, false, false);
         assert!(timeline.bins().is_empty() && timeline.pauses().2.is_empty());
         assert_eq!(timeline.span(), Duration::ZERO);

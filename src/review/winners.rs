@@ -121,6 +121,11 @@ impl Winners {
         self.inputs[self.input_of[file]].counts(number, file, row)
     }
 
+    /// Which input each file is about.
+    pub(super) fn input_of(&self) -> &[usize] {
+        &self.input_of
+    }
+
     /// How many inputs there are.
     pub(super) fn inputs(&self) -> usize {
         self.inputs.len()

@@ -1,0 +1,212 @@
+//! What the job files beside reports say: which job each belongs to, how far it came, and when it was running.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::ReportedFile;
+use super::timeline::millis;
+use crate::report::{JobFile, Run};
+use crate::terminal::{Shown, count, counted};
+
+/// Reports whose jobs are described one by one.
+const DESCRIBED: usize = 20;
+
+/// What is known about the job of a report.
+#[derive(Debug, Clone)]
+pub struct ReportedJob {
+    /// Its job file.
+    pub file: JobFile,
+    /// When each run wrote its last row, in milliseconds since 1970.
+    last_rows: Vec<Option<u64>>,
+}
+
+impl ReportedJob {
+    pub(super) fn new(file: JobFile) -> Self {
+        Self { last_rows: vec![None; file.runs.len()], file }
+    }
+
+    /// A row was written at this moment.
+    pub(super) fn add(&mut self, at_ms: u64) {
+        let begun = self.file.runs.iter().rposition(|run| millis(run.started_at) <= at_ms);
+        if let Some(last) = begun.and_then(|run| self.last_rows.get_mut(run)) {
+            *last = (*last).max(Some(at_ms));
+        }
+    }
+
+    /// When it was running. A run that was killed ran until its last row, as far as is known.
+    pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.file.runs.iter().zip(&self.last_rows).map(|(run, last_row)| {
+            let start = millis(run.started_at);
+            let end = run.ended_at.map(millis).max(*last_row);
+            (start, end.unwrap_or(start).max(start))
+        })
+    }
+
+    /// How many records the job has, if a run counted them.
+    pub(super) fn records(&self) -> Option<u64> {
+        self.file.runs.iter().rev().find_map(|run| run.records)
+    }
+
+    fn namespace(&self) -> String {
+        let identity = &self.file.identity;
+        match (&identity.namespace_title, &identity.namespace_id) {
+            (Some(title), Some(id)) => format!("{} ({})", Shown(title), Shown(id)),
+            (Some(name), None) | (None, Some(name)) => Shown(name).to_string(),
+            (None, None) => "none".to_owned(),
+        }
+    }
+
+    /// `finished`, or why it did not.
+    pub(super) fn state(&self) -> String {
+        match self.file.last_run() {
+            None => "not begun".to_owned(),
+            Some(Run { ended_at: None, .. }) => "not finished: the last run was killed, or is still running".to_owned(),
+            Some(Run { stopped: Some(reason), .. }) => format!("stopped early: {}", Shown(reason)),
+            Some(Run { stopped: None, exit_code: None | Some(0 | 3), .. }) => "finished".to_owned(),
+            Some(Run { exit_code: Some(code), .. }) => format!("ended with exit code {code}"),
+        }
+    }
+
+    /// Whether every record was taken up.
+    pub(super) fn is_finished(&self) -> bool {
+        self.file.last_run().is_some_and(|run| run.ended_at.is_some() && run.stopped.is_none())
+    }
+}
+
+impl ReportedFile {
+    /// Kind, namespace and state of its job, a line.
+    fn job_line(&self) -> String {
+        let path = self.path.to_string_lossy();
+        let Some(job) = &self.job else {
+            return format!("{}: no job file, so namespace, kind and end are unknown", Shown(&path));
+        };
+        let identity = &job.file.identity;
+        let account = identity.account_id.as_ref().map(|id| format!(", account {}", Shown(id))).unwrap_or_default();
+        let shard = identity.shard.as_ref().map(|shard| format!(", shard {}", Shown(shard))).unwrap_or_default();
+        let runs = match job.file.runs.len() {
+            0 | 1 => String::new(),
+            runs => format!(" after {}", counted(runs as u64, "run")),
+        };
+        format!(
+            "{}: {}, namespace {}{account}{shard}, {}{runs}",
+            Shown(&path),
+            identity.kind.in_words(),
+            job.namespace(),
+            job.state()
+        )
+    }
+
+    /// The same for scripts.
+    pub(super) fn job_value(&self) -> Value {
+        let Some(job) = &self.job else { return Value::Null };
+        let identity = &job.file.identity;
+        json!({
+            "kind": identity.kind, "base_url": identity.base_url, "account_id": identity.account_id,
+            "namespace_id": identity.namespace_id, "namespace_title": identity.namespace_title,
+            "shard": identity.shard, "records": job.records(), "finished": job.is_finished(), "runs": job.file.runs,
+        })
+    }
+}
+
+/// All reports together.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// How many records the jobs have; `None` if one of them is not known.
+    pub total: Option<u64>,
+    /// Parts of a sharded job that are in none of the reports.
+    pub missing_shards: Vec<String>,
+    /// Times at which no job was running, between the first run and the last, in milliseconds since 1970.
+    pub idle: Vec<(u64, u64)>,
+}
+
+impl Progress {
+    /// `input_of` says which reports are about the same input.
+    pub(super) fn of(files: &[ReportedFile], input_of: &[usize]) -> Self {
+        Self { total: total(files, input_of), missing_shards: missing_shards(files, input_of), idle: idle(files) }
+    }
+}
+
+/// Each part of each input counts once.
+fn total(files: &[ReportedFile], input_of: &[usize]) -> Option<u64> {
+    let mut parts = BTreeMap::new();
+    for (file, input) in files.iter().zip(input_of) {
+        let job = file.job.as_ref()?;
+        let records: &mut u64 = parts.entry((input, &job.file.identity.shard)).or_default();
+        *records = (*records).max(job.records()?);
+    }
+    Some(parts.values().sum())
+}
+
+fn missing_shards(files: &[ReportedFile], input_of: &[usize]) -> Vec<String> {
+    let mut present = BTreeMap::<_, BTreeSet<u64>>::new();
+    for (file, input) in files.iter().zip(input_of) {
+        let shard = file.job.as_ref().and_then(|job| job.file.identity.shard.as_deref());
+        if let Some((part, parts)) = shard.and_then(|shard| shard.split_once('/'))
+            && let (Ok(part), Ok(parts)) = (part.parse(), parts.parse::<u64>())
+        {
+            present.entry((input, parts)).or_default().insert(part);
+        }
+    }
+    let missing = present.into_iter().flat_map(|((_, parts), present)| {
+        (1..=parts).filter(move |part| !present.contains(part)).map(move |part| format!("{part}/{parts}"))
+    });
+    missing.collect()
+}
+
+fn idle(files: &[ReportedFile]) -> Vec<(u64, u64)> {
+    let mut running = Vec::new();
+    for file in files {
+        match &file.job {
+            Some(job) => running.extend(job.running()),
+            // Nothing says that it was not.
+            None => running.extend(file.sent),
+        }
+    }
+    running.sort_unstable();
+    let (mut idle, mut until) = (Vec::new(), None::<u64>);
+    for (start, end) in running {
+        if let Some(before) = until.filter(|before| *before < start) {
+            idle.push((before, start));
+        }
+        until = until.max(Some(end));
+    }
+    idle
+}
+
+impl super::Review {
+    /// Records that are in no report because the jobs did not come to them, if that is known.
+    pub fn not_attempted(&self) -> Option<u64> {
+        self.progress.total.map(|total| total.saturating_sub(self.tally.total()))
+    }
+
+    /// `1,080 of 20,000 records`, or `1,080 records` if no job file says how many there are.
+    pub(super) fn records(&self) -> String {
+        match self.progress.total.filter(|total| *total > self.tally.total()) {
+            Some(total) => format!("{} of {}", count(self.tally.total()), counted(total, "record")),
+            None => counted(self.tally.total(), "record"),
+        }
+    }
+
+    /// What the shares are of; `None` if it is not known.
+    pub(super) fn whole(&self) -> Option<u64> {
+        self.progress.total.map(|total| total.max(self.tally.total()))
+    }
+
+    /// Which jobs the reports belong to and how far those came, a line each.
+    pub(super) fn job_lines(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.files.iter().take(DESCRIBED).map(ReportedFile::job_line).collect();
+        if self.files.len() > DESCRIBED {
+            lines.push(format!("and {}", counted((self.files.len() - DESCRIBED) as u64, "more report")));
+        }
+        let missing = &self.progress.missing_shards;
+        if !missing.is_empty() {
+            lines.push(format!(
+                "missing: the {} of shard {}",
+                if missing.len() == 1 { "report" } else { "reports" },
+                missing.join(", ")
+            ));
+        }
+        lines
+    }
+}
