@@ -33,7 +33,7 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let folder = folder_of(path);
     let file = draft(folder, content, access)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(path).map_err(|error| without_path(error.error))?;
     File::open(folder)?.sync_all()
 }
 
@@ -43,15 +43,21 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
 /// What the system says; nothing of that name is touched if it exists.
 pub fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let file = draft(folder_of(path), content, access)?;
-    file.persist_noclobber(path)?;
+    file.persist_noclobber(path).map_err(|error| without_path(error.error))?;
     Ok(())
 }
 
 fn draft(folder: &Path, content: &[u8], access: Access) -> io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(content)?;
+    let file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder);
+    let mut file = file.map_err(without_path)?;
+    file.as_file_mut().write_all(content)?;
     file.as_file().set_permissions(access.permissions())?;
     Ok(file)
+}
+
+/// The kind of error alone: the random name of a draft says nothing.
+fn without_path(error: io::Error) -> io::Error {
+    if error.raw_os_error().is_some() { error } else { error.kind().into() }
 }
 
 /// The folder that a path names a file in.
@@ -93,7 +99,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (missing, taken) = (folder.path().join("none/f"), folder.path().join("taken"));
         fs::create_dir(&taken).unwrap();
-        assert!(replace(&missing, b"", Access::Owner).is_err());
+        let error = replace(&missing, b"", Access::Owner).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("kvsweep")), (io::ErrorKind::NotFound, false), "{error}");
         assert!(replace(&taken, b"", Access::Owner).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
