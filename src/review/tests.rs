@@ -137,3 +137,18 @@ fn the_table_of_failures_is_capped_and_says_so() {
     assert!(html.contains("The first 1,000 are listed; 205 more"));
     assert_eq!(html.matches("data-label=\"Record\"").count(), 1_000);
 }
+
+#[test]
+fn percentiles_are_right_for_any_duration() {
+    let folder = tempfile::tempdir().unwrap();
+    for elapsed in [0, 3, 2_047, 5_000, 90_000, 86_400_000, u64::from(u32::MAX)] {
+        let rows: Vec<_> =
+            (1..=100).map(|n| format!("{n},k{n},deleted,200,,,1,{elapsed},2026-11-24T05:00:00.000Z\n")).collect();
+        let path = write(folder.path(), &format!("{elapsed}.csv"), &rows);
+        let (review, _) = review(&[path]);
+        for quantile in [0.5, 0.9, 0.99, 1.0] {
+            // Three digits.
+            assert!(review.elapsed_ms(quantile).abs_diff(elapsed) <= elapsed / 1_000, "{elapsed} at {quantile}");
+        }
+    }
+}

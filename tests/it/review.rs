@@ -6,7 +6,7 @@ use std::process::Command;
 
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, NAMESPACE};
 
 /// Forty keys, five of them refused, some with hostile names.
 fn lab_with_failures() -> Lab {
@@ -167,4 +167,88 @@ fn the_page_holds_in_a_browser() {
         .output()
         .expect("the browser starts");
     assert!(String::from_utf8_lossy(&output.stdout).contains("<title>5 keys not deleted"));
+}
+
+#[test]
+fn a_job_that_stopped_is_told_with_what_is_left() {
+    let lab = Lab::new();
+    lab.keys(200);
+    lab.server.set_faults(["400@key:key:7".parse::<Fault>().expect("a fault")]);
+    lab.delete(["keys.txt", "--report", "r.csv", "--max-failures", "1", "--concurrency", "1"]).run().code(8);
+    let done = lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
+    for part in
+        ["8 of 200 records", "delete, namespace", NAMESPACE, "stopped early: max_failures", "not attempted  192"]
+    {
+        assert!(done.stdout.contains(part), "{part} is not in\n{}", done.stdout);
+    }
+    assert!(done.stdout.contains("3.5%") && !done.stdout.contains("87"), "of all records: {}", done.stdout);
+    let page = lab.read("page.html");
+    for part in ["8 of 200 records", "stopped early: max_failures", "not attempted"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let json = lab.kvsweep(["report", "r.csv", "--json"]).run().code(0).summary();
+    assert_eq!((&json["total_records"], &json["not_attempted"]), (&200.into(), &192.into()));
+    let job = &json["reports"][0]["job"];
+    assert_eq!(
+        (&job["kind"], &job["finished"], &job["namespace_id"]),
+        (&"delete".into(), &false.into(), &NAMESPACE.into())
+    );
+    // Without the job file nobody knows how many records there are, so nothing is a share of them.
+    std::fs::remove_file(lab.path("r.csv.job.json")).expect("the job file");
+    let done = lab.kvsweep(["report", "r.csv"]).run().code(0);
+    assert!(done.stdout.contains("no job file") && !done.stdout.contains('%'), "{}", done.stdout);
+}
+
+#[test]
+fn a_rehearsal_and_a_missing_part_are_told() {
+    let lab = Lab::new();
+    lab.keys(30);
+    lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
+    let done = lab.kvsweep(["report", "rehearsal.csv"]).run().code(0);
+    assert!(done.stdout.contains("rehearsal, namespace none, finished"), "{}", done.stdout);
+    for shard in ["1/3", "3/3"] {
+        let report = format!("part-{}.csv", &shard[..1]);
+        lab.delete(["keys.txt", "--shard", shard, "--report", &report]).run().code(0);
+    }
+    let done = lab.kvsweep(["report", "part-1.csv", "part-3.csv"]).run().code(0);
+    assert!(done.stdout.contains("missing: the report of shard 2/3"), "{}", done.stdout);
+    let json = lab.kvsweep(["report", "part-1.csv", "part-3.csv", "--json"]).run().code(0).summary();
+    assert_eq!(json["missing_shards"], serde_json::json!(["2/3"]));
+}
+
+#[test]
+fn no_command_deletes_what_was_to_be_restored() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.delete(["keys.txt", "--report", "none", "--backup", "b.ndjson"]).run().code(0);
+    lab.server.set_faults(["400@prefix:key:".parse::<Fault>().expect("a fault")]);
+    let args = ["restore", "b.ndjson", "--yes", "--rate", "none", "--retries", "0", "--report", "r.csv"];
+    lab.kvsweep(args).run().code(3);
+    lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
+    let page = lab.read("page.html");
+    assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore BACKUP --resume --report r.csv"));
+    // A rehearsal's keys are nowhere any more.
+    lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
+    lab.kvsweep(["report", "rehearsal.csv", "--html", "page.html", "--overwrite"]).run().code(0);
+    assert!(!lab.read("page.html").contains("--resume"));
+}
+
+#[test]
+fn the_time_between_two_runs_is_not_running() {
+    let lab = Lab::new();
+    lab.keys(20);
+    lab.server.set_faults(["400@key:key:9".parse::<Fault>().expect("a fault")]);
+    lab.delete(["keys.txt", "--report", "r.csv", "--max-failures", "1", "--concurrency", "1"]).run().code(8);
+    lab.server.set_faults([]);
+    // As if the first run had been a day earlier.
+    let today =
+        lab.read("r.csv").lines().nth(1).and_then(|row| row.rsplit(',').next()).expect("a moment")[..10].to_owned();
+    for name in ["r.csv", "r.csv.job.json"] {
+        let earlier = lab.read(name).replace(&format!("{today}T"), "2026-01-01T");
+        lab.write(name, earlier);
+    }
+    lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).run().code(0);
+    let done = lab.kvsweep(["report", "r.csv"]).run().code(0);
+    assert!(done.stdout.contains("not running") && !done.stdout.contains("pauses"), "{}", done.stdout);
+    assert!(done.stdout.contains("finished after 2 runs"), "{}", done.stdout);
 }
