@@ -41,7 +41,9 @@ pub struct ReportArgs {
     /// Print the summary as one JSON object on stdout
     ///
     /// Its members: `records, deleted, absent, failed, unknown, invalid, duplicate, planned, resumed, requests,
-    /// retries, throttled, elapsed_s, rate_per_s, stopped, exit_code, kept`.
+    /// retries, throttled, elapsed_s, rate_per_s, stopped, exit_code, kept, restored, restorable, not_attempted,
+    /// schema_version, version, kind, account_id, namespace_id, namespace_title, started_at, report, causes`.
+    /// docs/schema/summary.schema.json describes them.
     #[arg(long)]
     pub json: bool,
 

@@ -73,8 +73,7 @@ pub struct RestoreArgs {
 
     /// Print a summary as one JSON object on stdout
     ///
-    /// Its members: `records, restored, kept, failed, unknown, invalid, duplicate, restorable, resumed, requests,
-    /// retries, throttled, elapsed_s, stopped, exit_code`.
+    /// Its members are those of delete's summary; docs/schema/summary.schema.json describes them.
     #[arg(long, help_heading = "Report")]
     pub json: bool,
 

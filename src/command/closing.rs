@@ -9,7 +9,7 @@ use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
-use crate::report::Summary;
+use crate::report::{Cause, Facts, Summary};
 use crate::stderr;
 use crate::terminal::{Shown, columns, counted};
 
@@ -36,6 +36,8 @@ pub(super) struct Closing<'a> {
     /// Records of the input, where they were counted; those that were seen otherwise.
     pub(super) records: Option<u64>,
     pub(super) elapsed: std::time::Duration,
+    pub(super) facts: Facts,
+    pub(super) causes: Vec<Cause>,
     pub(super) stop: Option<&'a Stop>,
     pub(super) report: Option<&'a Path>,
     pub(super) failures: Option<&'a Path>,
@@ -79,6 +81,9 @@ impl Closing<'_> {
             stopped: self.stop.map(|stop| stop.reason),
             dry_run: matches!(self.job.mode, Mode::DryRun | Mode::Check(_)),
             exit_code: self.code().as_u8(),
+            facts: Some(self.facts.clone()),
+            report: self.report.map(|report| report.to_string_lossy().into_owned()),
+            causes: self.causes.clone(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::backup::{self, BackupError};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::feed;
-use crate::outcome::{Settled, StopReason};
+use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::call::Calls;
 use crate::pipeline::state::{State, Totals};
 use crate::pipeline::{Course, End, Options, Pages as _, Stop, run as run_pipeline};
@@ -24,7 +24,7 @@ use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::least_time;
 use crate::record::{Content, Record};
-use crate::report::{self, ReportError, Writer, Written};
+use crate::report::{self, Facts, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
@@ -33,6 +33,7 @@ use super::earlier::{self, Earlier};
 use super::error::Error;
 use super::expected;
 use super::job::{Job, Mode, Question};
+use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::Missed;
 use super::or_panicked;
@@ -78,7 +79,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let (mut opened, mut look) = match open_and_look(job, watch) {
         Ok(opened) => opened,
         Err(Missed::Stop(stop)) => {
-            return watch.close(before(job, None, (Totals::default(), Earlier::default()), &stop));
+            return watch.close(before(
+                job,
+                None,
+                (Totals::default(), Earlier::default(), JobRecord::of(job).facts()),
+                &stop,
+            ));
         }
         Err(Missed::Error(error)) => return Err(error),
     };
@@ -86,7 +92,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     watch.continues(earlier);
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(refused.reason(), refused.to_string());
-        return watch.close(before(job, look.plan.as_ref(), (Totals::default(), earlier), &stop));
+        return watch.close(before(
+            job,
+            look.plan.as_ref(),
+            (Totals::default(), earlier, opened.record.facts()),
+            &stop,
+        ));
     }
     if let Some(plan) = &look.plan {
         watch.counted(plan.records);
@@ -105,7 +116,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         match runtime.block_on(signals::unless_signalled(meeting)) {
             Ok(Ok(met)) => Some(met),
             Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-                return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &stop));
+                return watch.close(before(
+                    job,
+                    look.plan.as_ref(),
+                    (sending.calls.totals, earlier, opened.record.facts()),
+                    &stop,
+                ));
             }
             Ok(Err(Missed::Error(error))) => return Err(error),
         }
@@ -113,7 +129,9 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
         match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
-            Err(stop) => return watch.close(before(job, None, (sending.calls.totals, earlier), &stop)),
+            Err(stop) => {
+                return watch.close(before(job, None, (sending.calls.totals, earlier, opened.record.facts()), &stop));
+            }
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -122,7 +140,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let consent = match consent(job, rehearsal.is_some(), met.as_ref(), &look) {
         Ok(consent) => consent,
         Err(Missed::Stop(stop)) => {
-            return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &stop));
+            return watch.close(before(
+                job,
+                look.plan.as_ref(),
+                (sending.calls.totals, earlier, opened.record.facts()),
+                &stop,
+            ));
         }
         Err(Missed::Error(error)) => return Err(error),
     };
@@ -132,7 +155,12 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     };
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
-        return watch.close(before(job, look.plan.as_ref(), (sending.calls.totals, earlier), &Stop::signalled(signal)));
+        return watch.close(before(
+            job,
+            look.plan.as_ref(),
+            (sending.calls.totals, earlier, opened.record.facts()),
+            &Stop::signalled(signal),
+        ));
     }
     send(job, Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime }, screen, watch)
 }
@@ -169,7 +197,10 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
     let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, outline } =
         sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
-    let replaced = written.as_ref().and_then(|written| Some(written.as_ref().ok()?.replaced)).unwrap_or_default();
+    let (replaced, causes) = match &written {
+        Some(Ok(written)) => (written.replaced, written.causes.clone()),
+        Some(Err(_)) | None => (Tally::default(), Vec::new()),
+    };
     let stop = stop_of(written, end.stop);
     let (kept, stop) = match kept {
         Some(Err(error)) => (None, Some(Stop::new(StopReason::IoError, Error::from(error).story()))),
@@ -188,6 +219,8 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
         job,
         totals: end.totals,
         earlier: earlier.without(&replaced),
+        facts: record.facts(),
+        causes,
         records: look.plan.as_ref().map(|plan| plan.records),
         elapsed: end.elapsed,
         stop: stop.as_ref(),
@@ -368,13 +401,15 @@ fn options(job: &Job, began: Instant, deleted_before: u64) -> Options {
 pub(super) fn before<'a>(
     job: &'a Job,
     plan: Option<&Plan<Box<Broken>>>,
-    (totals, earlier): (Totals, Earlier),
+    (totals, earlier, facts): (Totals, Earlier, Facts),
     stop: &'a Stop,
 ) -> Closing<'a> {
     Closing {
         job,
         totals,
         earlier,
+        facts,
+        causes: Vec::new(),
         records: plan.map(|plan| plan.records),
         elapsed: Duration::ZERO,
         stop: Some(stop),

@@ -41,6 +41,7 @@ const LAST_ROWS: Duration = Duration::from_secs(1);
 pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
+    let facts = opened.record.facts();
     let reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
@@ -53,7 +54,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     });
     let (records, record) = match begun {
         Ok(begun) => begun?,
-        Err(stop) => return before(job, None, (Totals::default(), Earlier::default()), &stop).say(),
+        Err(stop) => return before(job, None, (Totals::default(), Earlier::default(), facts.clone()), &stop).say(),
     };
     opened.record = record;
     let mut ready = opened.make(job)?;
@@ -89,7 +90,11 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         Ok(done) => done,
         Err(stop) => {
             let notes = discard(&mut ready.report.as_deref()).into_iter().collect();
-            return Closing { notes, ..before(job, None, (Totals::default(), Earlier::default()), &stop) }.say();
+            return Closing {
+                notes,
+                ..before(job, None, (Totals::default(), Earlier::default(), facts.clone()), &stop)
+            }
+            .say();
         }
     };
     if plan.broken.as_ref().is_some_and(|broken| broken.is_usage()) {
@@ -105,6 +110,8 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         job,
         totals,
         earlier: Earlier::default(),
+        facts: ready.record.facts(),
+        causes: Vec::new(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),

@@ -42,13 +42,14 @@ use super::ticking::ticking;
 pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
+    let facts = opened.record.facts();
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let located = locate(&wanted.connection, job.timeout, &mut calls);
     let connection = match runtime.block_on(signals::unless_signalled(located)) {
         Ok(Ok(connection)) => connection,
         Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-            return before(job, None, (calls.totals, Earlier::default()), &stop).say();
+            return before(job, None, (calls.totals, Earlier::default(), facts.clone()), &stop).say();
         }
         Ok(Err(Missed::Error(error))) => return Err(error),
     };
@@ -56,7 +57,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     let found = signals::unless_signalled(preflight::namespace(&mut calls, &client));
     let namespace = match runtime.block_on(found).flatten() {
         Ok(namespace) => namespace,
-        Err(stop) => return before(job, None, (calls.totals, Earlier::default()), &stop).say(),
+        Err(stop) => return before(job, None, (calls.totals, Earlier::default(), facts.clone()), &stop).say(),
     };
     opened.record.located(&connection, &namespace.title)?;
     // The pages are only read, which the mode does not slow down.
@@ -99,6 +100,8 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
         earlier: Earlier::default(),
+        facts: ready.record.facts(),
+        causes: Vec::new(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),

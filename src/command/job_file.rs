@@ -5,6 +5,7 @@ mod describe;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::files::hash;
 use crate::input::Source;
 use crate::outcome::{StopReason, Tally};
 use crate::pipeline::Stop;
-use crate::report::{Existing, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
+use crate::report::{Existing, Facts, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
 
 use super::error::Error;
 use super::job::Connection;
@@ -26,6 +27,7 @@ use super::signals;
 pub(super) struct JobRecord {
     now: Identity,
     flags: BTreeMap<String, Value>,
+    started_at: SystemTime,
     /// Whether the inputs are known.
     is_read: bool,
     /// The report that is resumed, and the job that it belongs to.
@@ -136,6 +138,17 @@ impl JobRecord {
             }
         }
         Ok(())
+    }
+
+    /// For the summary.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            kind: self.now.kind,
+            account_id: self.now.account_id.clone(),
+            namespace_id: self.now.namespace_id.clone(),
+            namespace_title: self.now.namespace_title.clone(),
+            started_at: self.started_at,
+        }
     }
 
     /// The runs that are recorded already.

@@ -122,6 +122,8 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         elapsed: Duration::ZERO,
         stop: None,
         report: opened.path.as_deref(),
+        facts: opened.record.facts(),
+        causes: Vec::new(),
         namespace: None,
     };
     let planned = signals::blocking({
@@ -194,13 +196,17 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     run.rows = None;
     if let Some(writer) = writer {
         match runtime.block_on(signals::in_time(writer.finish())) {
-            Some(Ok(written)) => closing.earlier = closing.earlier.without(&written.replaced),
+            Some(Ok(written)) => {
+                closing.earlier = closing.earlier.without(&written.replaced);
+                closing.causes = written.causes;
+            }
             Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
             None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
         }
     }
     run.progress.borrow_mut().finish();
     let mut closing = Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing };
+    closing.facts = record.facts();
     let unrecorded = record.end(closing.run_end()).err();
     closing.stop = closing.stop.or(unrecorded.as_ref());
     Ok(closing.say())

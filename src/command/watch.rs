@@ -251,6 +251,9 @@ impl Watch {
             stopped: None,
             dry_run: false,
             exit_code: 0,
+            facts: None,
+            report: None,
+            causes: Vec::new(),
         }
     }
 }

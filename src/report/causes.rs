@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::cut;
-use crate::outcome::Status;
-use crate::report::StoredRow;
+use super::reader::StoredRow;
+use crate::outcome::{Settled, Status};
 
 /// Different causes that are kept apart; what comes later is only counted.
 const MOST_CAUSES: usize = 10_000;
+
+/// The characters of a foreign text that are kept.
+const TEXT_CHARS: usize = 1_024;
 
 /// Keys of a cause that are kept.
 const SAMPLES: usize = 3;
@@ -61,11 +63,24 @@ impl Causes {
         self.others
     }
 
-    pub(super) fn add(&mut self, row: &StoredRow<'_>) {
-        let error = if row.status == Status::Invalid { without_place(cut(&row.error)) } else { cut(&row.error) };
+    /// Counts a record whose row stands in a report.
+    pub fn add(&mut self, row: &StoredRow<'_>) {
+        self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);
+    }
+
+    /// Counts a record that is about to have its row.
+    pub(super) fn add_settled(&mut self, settled: &Settled) {
+        let detail = settled.detail.as_deref();
+        let error_code = detail.and_then(|detail| detail.error_code);
+        let error = detail.map_or("", |detail| &detail.error);
+        self.count((settled.status, settled.http_status, error_code), &settled.key, error);
+    }
+
+    fn count(&mut self, what: (Status, Option<u16>, Option<u64>), key: &str, error: &str) {
+        let error = if what.0 == Status::Invalid { without_place(cut(error)) } else { cut(error) };
         // A filter is the user's own text: with another number in it, it is another filter.
-        let pattern = if row.status == Status::Kept { error.to_owned() } else { pattern(error) };
-        let (status, http_status, error_code) = (row.status, row.http_status, row.error_code);
+        let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error) };
+        let (status, http_status, error_code) = what;
         let like = Like { status, http_status, error_code, pattern };
         if let Some(cause) = self.found.get_mut(&like) {
             cause.count += 1;
@@ -73,16 +88,21 @@ impl Causes {
                 cause.error.clone_from(&like.pattern);
             }
             if cause.keys.len() < SAMPLES {
-                cause.keys.push(cut(&row.key).to_owned());
+                cause.keys.push(cut(key).to_owned());
             }
         } else if self.found.len() < MOST_CAUSES {
-            let keys = vec![cut(&row.key).to_owned()];
+            let keys = vec![cut(key).to_owned()];
             let cause = Cause { status, http_status, error_code, error: error.to_owned(), count: 1, keys };
             self.found.insert(like, cause);
         } else {
             self.others += 1;
         }
     }
+}
+
+/// The beginning of a foreign text, as far as it is kept.
+pub(crate) fn cut(text: &str) -> &str {
+    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The reason of an invalid record without where it stands: `keys.csv line 7 column 3: the key is empty` is about an empty key.

@@ -3,13 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::encode::Encoder;
 use super::error::ReportError;
-use super::file;
 use super::output::OutputFile;
-use super::sink::Sink;
 use super::target::{Existing, Format};
-use crate::outcome::Status;
 
 /// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped
 /// before that, a file that was made for it is removed.
@@ -45,28 +41,6 @@ impl FailuresFile {
     /// Whether `path` names this very file, by whatever name (an input that is also the failures file, say).
     pub fn is_same_file(&self, path: &Path) -> bool {
         self.output.is_same_file(path)
-    }
-
-    /// Replaces what it holds by the keys whose last row in `report` says that they failed.
-    pub(super) fn fill_from(self, report: &OutputFile, format: Format) -> Result<Sink, ReportError> {
-        let (mut last, _) = file::journal(report, format)?;
-        let (output, own_format) = self.begin()?;
-        let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(own_format));
-        encoder.keys_header(sink.buffer());
-        let mut written = Ok(());
-        file::each_row(report, format, |row| {
-            let counts = last.status(row.number) == Some(row.status);
-            if counts && matches!(row.status, Status::Failed | Status::Unknown) {
-                // An earlier row may say the same of it.
-                last.forget(row.number);
-                encoder.key(&row.key, sink.buffer());
-                if written.is_ok() {
-                    written = sink.relieve();
-                }
-            }
-        })?;
-        written.and_then(|()| sink.flush())?;
-        Ok(sink)
     }
 
     /// Empties the file.

@@ -100,7 +100,7 @@ pub(super) struct Begun {
 }
 
 /// What the rows of a report say, and where the last complete one ends.
-pub(super) fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
+fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();
     let input = from_start(report)?;
     let end = match format {
@@ -111,17 +111,29 @@ pub(super) fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u
 }
 
 /// Every complete row of a report.
-pub(super) fn each_row(
-    report: &OutputFile,
-    format: Format,
-    each: impl FnMut(&StoredRow<'_>),
-) -> Result<(), ReportError> {
+fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>)) -> Result<(), ReportError> {
     let input = from_start(report)?;
     let end = match format {
         Format::Csv => csv::scan_whole(input, each),
         Format::Ndjson => ndjson::scan_whole(input, each),
     };
     end.map(drop).map_err(unreadable(report.path()))
+}
+
+/// The last row of every record that failed, is unknown or invalid.
+pub(super) fn each_trouble(
+    report: &OutputFile,
+    format: Format,
+    mut each: impl FnMut(&StoredRow<'_>),
+) -> Result<(), ReportError> {
+    let (mut last, _) = journal(report, format)?;
+    each_row(report, format, |row| {
+        if row.status.is_trouble() && last.status(row.number) == Some(row.status) {
+            // A later row may say the same of it.
+            last.forget(row.number);
+            each(row);
+        }
+    })
 }
 
 fn from_start(report: &OutputFile) -> Result<BufReader<&File>, ReportError> {

@@ -10,6 +10,7 @@
 //!
 //! Nothing here knows an input or a request, or prints.
 
+mod causes;
 mod csv;
 #[doc(hidden)]
 pub mod doors;
@@ -32,6 +33,8 @@ mod summary;
 mod target;
 mod writer;
 
+pub(crate) use causes::cut;
+pub use causes::{Cause, Causes};
 pub use error::{Holder, ReportError};
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
@@ -39,6 +42,6 @@ pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, 
 pub use journal::{Journal, Verdict};
 pub use output::OutputFile;
 pub use reader::{Extent, ReportReader, StoredRow};
-pub use summary::Summary;
+pub use summary::{Facts, Summary};
 pub use target::{Existing, Format, Sync, SyncError, Target, create_unique, default_path};
 pub use writer::{Outputs, Writer, Written, start};

@@ -1,12 +1,21 @@
 //! The job in numbers: one JSON object for a script, a few lines for a person.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::causes::Cause;
+use super::job_file::Kind;
+use super::row::representable;
 
 use crate::outcome::{Status, StopReason, Tally};
 use crate::terminal::{count, counted, duration};
+
+/// The schema of the serialized summary, `docs/schema/summary.schema.json`.
+const SCHEMA_VERSION: u32 = 1;
 
 /// What a run came to. Serialized, it has exactly the members of the contract, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +42,23 @@ pub struct Summary {
     pub dry_run: bool,
     /// The exit code.
     pub exit_code: u8,
+    /// Which job it is; `None` while it runs.
+    pub facts: Option<Facts>,
+    /// The report, if it is a file.
+    pub report: Option<String>,
+    /// Why records are failed, unknown or invalid, the most frequent cause first.
+    pub causes: Vec<Cause>,
+}
+
+/// Which job a summary is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the members")]
+pub struct Facts {
+    pub kind: Kind,
+    pub account_id: Option<String>,
+    pub namespace_id: Option<String>,
+    pub namespace_title: Option<String>,
+    pub started_at: SystemTime,
 }
 
 impl Summary {
@@ -122,48 +148,50 @@ fn in_words(reason: StopReason) -> &'static str {
 
 impl Serialize for Summary {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Members {
-            records: u64,
-            deleted: u64,
-            absent: u64,
-            failed: u64,
-            unknown: u64,
-            invalid: u64,
-            duplicate: u64,
-            planned: u64,
-            resumed: u64,
-            requests: u64,
-            retries: u64,
-            throttled: u64,
-            elapsed_s: f64,
-            rate_per_s: f64,
-            stopped: Option<StopReason>,
-            exit_code: u8,
-            kept: u64,
-        }
         let thousandths = |number: f64| (number * 1000.0).round() / 1000.0;
-        Members {
-            records: self.records,
-            deleted: self.tally.get(Status::Deleted),
-            absent: self.tally.get(Status::Absent),
-            failed: self.tally.get(Status::Failed),
-            unknown: self.tally.get(Status::Unknown),
-            invalid: self.tally.get(Status::Invalid),
-            duplicate: self.tally.get(Status::Duplicate),
-            planned: self.tally.get(Status::Planned),
-            resumed: self.resumed,
-            requests: self.requests,
-            retries: self.retries,
-            throttled: self.throttled,
-            elapsed_s: thousandths(self.elapsed.as_secs_f64()),
-            rate_per_s: thousandths(self.rate()),
-            stopped: self.stopped,
-            exit_code: self.exit_code,
-            kept: self.tally.get(Status::Kept),
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("records", &self.records)?;
+        // In the order of the first versions; `kept` came later.
+        for status in Status::ALL.into_iter().filter(|status| !is_later(*status)) {
+            map.serialize_entry(status.as_str(), &self.tally.get(status))?;
         }
-        .serialize(serializer)
+        map.serialize_entry("resumed", &self.resumed)?;
+        map.serialize_entry("requests", &self.requests)?;
+        map.serialize_entry("retries", &self.retries)?;
+        map.serialize_entry("throttled", &self.throttled)?;
+        map.serialize_entry("elapsed_s", &thousandths(self.elapsed.as_secs_f64()))?;
+        map.serialize_entry("rate_per_s", &thousandths(self.rate()))?;
+        map.serialize_entry("stopped", &self.stopped)?;
+        map.serialize_entry("exit_code", &self.exit_code)?;
+        for status in Status::ALL.into_iter().filter(|status| is_later(*status)) {
+            map.serialize_entry(status.as_str(), &self.tally.get(status))?;
+        }
+        map.serialize_entry("not_attempted", &self.not_attempted())?;
+        map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
+        map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        let facts = self.facts.as_ref();
+        map.serialize_entry("kind", &facts.map(|facts| facts.kind))?;
+        map.serialize_entry("account_id", &facts.and_then(|facts| facts.account_id.as_deref()))?;
+        map.serialize_entry("namespace_id", &facts.and_then(|facts| facts.namespace_id.as_deref()))?;
+        map.serialize_entry("namespace_title", &facts.and_then(|facts| facts.namespace_title.as_deref()))?;
+        let started_at =
+            facts.map(|facts| humantime::format_rfc3339_millis(representable(facts.started_at)).to_string());
+        map.serialize_entry("started_at", &started_at)?;
+        map.serialize_entry("report", &self.report)?;
+        map.serialize_entry("causes", &self.causes.iter().map(cause).collect::<Vec<_>>())?;
+        map.end()
     }
+}
+
+fn is_later(status: Status) -> bool {
+    matches!(status, Status::Kept | Status::Restored | Status::Restorable)
+}
+
+fn cause(cause: &Cause) -> Value {
+    json!({
+        "status": cause.status.as_str(), "http_status": cause.http_status, "code": cause.error_code, "message": cause.error,
+        "count": cause.count, "sample_key": cause.keys.first(),
+    })
 }
 
 #[cfg(test)]
@@ -187,6 +215,9 @@ mod tests {
             stopped: None,
             dry_run: false,
             exit_code: 0,
+            facts: None,
+            report: None,
+            causes: Vec::new(),
         }
     }
 
@@ -207,10 +238,12 @@ mod tests {
             ..summary(&counts)
         };
         assert_eq!(
-            serde_json::to_string(&summary).unwrap(),
+            serde_json::to_string(&summary).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION"),
             "{\"records\":50,\"deleted\":1,\"absent\":2,\"failed\":3,\"unknown\":4,\"invalid\":5,\"duplicate\":6,\
              \"planned\":7,\"resumed\":8,\"requests\":20,\"retries\":9,\"throttled\":10,\"elapsed_s\":3.0,\
-             \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5,\"kept\":11}"
+             \"rate_per_s\":3.333,\"stopped\":\"daily_limit\",\"exit_code\":5,\"kept\":11,\"restored\":0,\"restorable\":0,\
+             \"not_attempted\":11,\"schema_version\":1,\"version\":\"VERSION\",\"kind\":null,\"account_id\":null,\
+             \"namespace_id\":null,\"namespace_title\":null,\"started_at\":null,\"report\":null,\"causes\":[]}"
         );
         assert_eq!(summary.not_attempted(), 50 - 39);
     }

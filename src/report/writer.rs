@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::causes::{Cause, Causes};
 use super::encode::Encoder;
 use super::error::ReportError;
 use super::failures::FailuresFile;
-use super::file::{Begun, Destination};
+use super::file::{Begun, Destination, each_trouble};
 use super::journal::Journal;
 use super::row::Row;
 use super::sink::Sink;
@@ -22,6 +23,9 @@ use crate::outcome::{Settled, Status, Tally};
 
 /// The longest that a row waits to be on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
+
+/// Causes that are passed on.
+const CAUSES: usize = 100;
 
 /// Rows taken at once.
 const BATCH: usize = 256;
@@ -42,7 +46,7 @@ pub struct Outputs {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// How many settled records were taken, and, unless stdout closed, written.
     pub rows: u64,
@@ -50,6 +54,8 @@ pub struct Written {
     pub stdout_closed: bool,
     /// What the rows of earlier runs said of the records that this run gave a new row.
     pub replaced: Tally,
+    /// Why records of the job are failed, unknown or invalid, the most frequent cause first.
+    pub causes: Vec<Cause>,
 }
 
 /// The thread that writes.
@@ -105,11 +111,21 @@ struct Rows {
     sync: Sync,
     taken: u64,
     replaced: Tally,
+    causes: Causes,
 }
 
 impl Rows {
     fn new(report: Option<Output>, failures: Option<Output>, sync: Sync) -> Self {
-        Self { report, failures, late: None, journal: None, sync, taken: 0, replaced: Tally::default() }
+        Self {
+            report,
+            failures,
+            late: None,
+            journal: None,
+            sync,
+            taken: 0,
+            replaced: Tally::default(),
+            causes: Causes::default(),
+        }
     }
 
     fn begin(outputs: Outputs) -> Result<Self, ReportError> {
@@ -123,12 +139,7 @@ impl Rows {
         };
         let (failures, late) = match outputs.failures {
             Some(file) if journal.is_some() => (None, Some(file)),
-            Some(file) => {
-                let (output, format) = file.begin()?;
-                let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));
-                encoder.keys_header(sink.buffer());
-                (Some((sink, encoder)), None)
-            }
+            Some(file) => (Some(keys(file)?), None),
             None => (None, None),
         };
         let mut rows = Self { late, journal, ..Self::new(report, failures, outputs.sync) };
@@ -180,22 +191,39 @@ impl Rows {
             }
         }
         self.flush()?;
-        if let (Some(late), Some((sink, encoder))) = (self.late.take(), &self.report)
-            && let Some(report) = sink.output()
-        {
-            let mut failures = late.fill_from(report, encoder.format())?;
-            if self.sync != Sync::Never {
-                failures.sync()?;
-            }
-            failures.check_in_place()?;
-        }
+        self.finish_job()?;
         self.sinks().map(|sink| sink.check_in_place()).fold(Ok(()), Result::and)?;
         let stdout_closed = self.report.as_ref().is_some_and(|(sink, _)| sink.is_closed());
-        Ok(Written { rows: self.taken, stdout_closed, replaced: self.replaced })
+        let causes = self.causes.by_count().into_iter().take(CAUSES).cloned().collect();
+        Ok(Written { rows: self.taken, stdout_closed, replaced: self.replaced, causes })
+    }
+
+    /// What is only known at the end of a resumed job, from the rows of all its runs: why records failed, and which.
+    fn finish_job(&mut self) -> Result<(), ReportError> {
+        let (Some(_), Some((report, encoder))) = (&self.journal, &self.report) else { return Ok(()) };
+        let Some(output) = report.output() else { return Ok(()) };
+        let mut failures = self.late.take().map(keys).transpose()?;
+        let (mut causes, mut written) = (Causes::default(), Ok(()));
+        each_trouble(output, encoder.format(), |row| {
+            causes.add(row);
+            if let Some((sink, encoder)) = &mut failures
+                && row.status != Status::Invalid
+                && written.is_ok()
+            {
+                encoder.key(&row.key, sink.buffer());
+                written = sink.relieve();
+            }
+        })?;
+        written?;
+        (self.causes, self.failures) = (causes, failures);
+        self.flush()
     }
 
     fn write(&mut self, settled: &Settled) -> Result<(), ReportError> {
         self.taken += 1;
+        if settled.status.is_trouble() {
+            self.causes.add_settled(settled);
+        }
         if let Some(before) = self.journal.as_ref().and_then(|journal| journal.status(settled.number)) {
             self.replaced.add(before);
         }
@@ -234,6 +262,14 @@ impl Rows {
     fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         self.report.iter_mut().chain(&mut self.failures).map(|(sink, _)| sink)
     }
+}
+
+/// A failures file, emptied.
+fn keys(file: FailuresFile) -> Result<Output, ReportError> {
+    let (output, format) = file.begin()?;
+    let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));
+    encoder.keys_header(sink.buffer());
+    Ok((sink, encoder))
 }
 
 /// A report whose first `keep` bytes are there already.

@@ -7,7 +7,6 @@
 //!
 //! Knows no command line and prints nothing.
 
-mod causes;
 mod diff;
 mod jobs;
 mod json;
@@ -22,21 +21,18 @@ use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
 
-pub use causes::{Cause, Causes};
 pub use diff::Diff;
 pub use jobs::{Progress, ReportedJob};
 pub use reports::{ReportedFile, Reports, ReviewError};
 pub use timeline::{Bin, Pause, Timeline};
 
 use crate::outcome::{Status, Tally};
-use crate::report::{ReportError, StoredRow};
+pub use crate::report::{Cause, Causes};
+use crate::report::{ReportError, StoredRow, cut};
 use timeline::millis;
 
 /// Rows of failures that are kept whole, for the table of the page.
 pub const FAILURE_ROWS: usize = 1_000;
-
-/// The characters of a foreign text that are kept.
-const TEXT_CHARS: usize = 1_024;
 
 /// Attempts are counted one by one up to here; the last count holds this many and more.
 const MOST_ATTEMPTS: usize = 32;
@@ -187,11 +183,6 @@ fn histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new(3).expect("three digits are allowed");
     histogram.auto(true);
     histogram
-}
-
-/// The beginning of a foreign text, as far as it is kept.
-fn cut(text: &str) -> &str {
-    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

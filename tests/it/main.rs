@@ -47,6 +47,7 @@ mod resume;
 mod resumed;
 mod review;
 mod schedule;
+mod schema;
 mod secrets;
 mod shard;
 mod sharing;

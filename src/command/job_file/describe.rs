@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::clock::wall_now;
 use crate::command::job::{Inputs, Job, Keys, Mode, NamespaceRef, Target, Wanted};
 use crate::command::restore::RestoreJob;
 use crate::input::{Column, Header};
@@ -54,7 +55,7 @@ impl JobRecord {
     }
 
     fn new(now: crate::report::Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
-        Self { now, flags, is_read, earlier: None, plans: Vec::new(), begun: None }
+        Self { now, flags, started_at: wall_now(), is_read, earlier: None, plans: Vec::new(), begun: None }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::RestoreJob;
 use crate::command::closing::{Stream, advice, print_summary, shell_word};
 use crate::command::earlier::Earlier;
@@ -15,6 +13,7 @@ use crate::exit::ExitCode;
 use crate::outcome::{Status, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
+use crate::report::{Cause, Facts, Summary};
 use crate::terminal::{Shown, count, counted, duration};
 
 /// What is said at the end.
@@ -27,6 +26,8 @@ pub(super) struct Closing<'a> {
     pub(super) elapsed: Duration,
     pub(super) stop: Option<&'a Stop>,
     pub(super) report: Option<&'a Path>,
+    pub(super) facts: Facts,
+    pub(super) causes: Vec<Cause>,
     /// Where the keys went, for people.
     pub(super) namespace: Option<String>,
 }
@@ -74,18 +75,24 @@ impl Closing<'_> {
             tracing::error!("the job stopped early: {}", Shown(&stop.why));
         }
         if self.job.json {
-            let mut summary = serde_json::Map::new();
-            summary.insert("records".to_owned(), self.records.into());
-            for status in STATES {
-                summary.insert(status.as_str().to_owned(), tally.get(status).into());
-            }
-            let rest = json!({
-                "resumed": resumed, "requests": requests, "retries": retries, "throttled": throttled,
-                "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
-                "stopped": reason, "exit_code": code.as_u8(),
-            });
-            summary.extend(rest.as_object().cloned().unwrap_or_default());
-            print_summary(Stream::Stdout, vec![serde_json::Value::from(summary).to_string()]);
+            let summary = Summary {
+                records: self.records,
+                tally,
+                resumed,
+                sent: self.totals.tally.sent(),
+                requests,
+                retries,
+                throttled,
+                elapsed: self.elapsed,
+                stopped: reason,
+                dry_run: self.job.connection.is_none(),
+                exit_code: code.as_u8(),
+                facts: Some(self.facts.clone()),
+                report: self.report.map(|report| report.to_string_lossy().into_owned()),
+                causes: self.causes.clone(),
+            };
+            let json = serde_json::to_string(&summary).unwrap_or_default();
+            print_summary(Stream::Stdout, vec![json]);
         }
         if self.job.quiet && code == ExitCode::Success {
             return code;

@@ -43,10 +43,8 @@ async fn every_row_is_written_and_the_file_unlocked() {
                 sender.send(row.clone()).await.unwrap();
             }
             drop(sender);
-            assert_eq!(
-                writer.finish().await.unwrap(),
-                Written { rows: 2000, stdout_closed: false, replaced: Tally::default() }
-            );
+            let written = writer.finish().await.unwrap();
+            assert_eq!((written.rows, written.stdout_closed), (2000, false));
 
             let format = Format::of(&path).unwrap();
             assert!(fs::read(&path).unwrap() == encode(format, &rows), "{name} {sync:?}");
@@ -171,7 +169,8 @@ async fn a_stdout_that_closes_does_not_end_the_job() {
         sender.send(row).await.unwrap();
     }
     drop(sender);
-    assert_eq!(writer.await.unwrap().unwrap(), Written { rows: 1000, stdout_closed: true, replaced: Tally::default() });
+    let written = writer.await.unwrap().unwrap();
+    assert_eq!((written.rows, written.stdout_closed), (1000, true));
 }
 
 #[tokio::test]
@@ -188,10 +187,8 @@ async fn a_stdout_that_is_read_gets_every_row() {
         sender.send(row.clone()).await.unwrap();
     }
     drop(sender);
-    assert_eq!(
-        writer.await.unwrap().unwrap(),
-        Written { rows: 1000, stdout_closed: false, replaced: Tally::default() }
-    );
+    let written = writer.await.unwrap().unwrap();
+    assert_eq!((written.rows, written.stdout_closed), (1000, false));
     assert!(reading.join().unwrap().unwrap() == encode(Format::Csv, &rows));
 }
 
@@ -211,5 +208,6 @@ async fn a_process_without_stdout_has_a_closed_one() {
     let rows = Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
-    assert_eq!(rows.run(received).await.unwrap(), Written { rows: 0, stdout_closed: true, replaced: Tally::default() });
+    let written = rows.run(received).await.unwrap();
+    assert_eq!((written.rows, written.stdout_closed), (0, true));
 }
