@@ -92,12 +92,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     watch.continues(earlier);
     if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
         let stop = Stop::new(refused.reason(), refused.to_string());
-        return watch.close(before(
-            job,
-            look.plan.as_ref(),
-            (Totals::default(), earlier, opened.record.facts()),
-            &stop,
-        ));
+        return watch.close(before(job, look.plan.as_ref(), opened.so_far(Totals::default()), &stop));
     }
     if let Some(plan) = &look.plan {
         watch.counted(plan.records);
@@ -107,7 +102,8 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let runtime = runtime()?;
     let mut sending = Sending { calls: Calls::start(&job.rates, job.retry, job.max_wait), began: None };
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
-        earlier::count(&mut sending.calls.budget, journal, job.concurrency, job.timeout);
+        let runs = opened.record.earlier_runs();
+        earlier::count(&mut sending.calls.budget, journal, runs, job.concurrency, job.timeout);
     }
     let met = if look.nothing_to_send {
         None
@@ -116,12 +112,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         match runtime.block_on(signals::unless_signalled(meeting)) {
             Ok(Ok(met)) => Some(met),
             Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-                return watch.close(before(
-                    job,
-                    look.plan.as_ref(),
-                    (sending.calls.totals, earlier, opened.record.facts()),
-                    &stop,
-                ));
+                return watch.close(before(job, look.plan.as_ref(), opened.so_far(sending.calls.totals), &stop));
             }
             Ok(Err(Missed::Error(error))) => return Err(error),
         }
@@ -130,7 +121,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
             Ok(records) => *first = records,
             Err(stop) => {
-                return watch.close(before(job, None, (sending.calls.totals, earlier, opened.record.facts()), &stop));
+                return watch.close(before(job, None, opened.so_far(sending.calls.totals), &stop));
             }
         }
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
@@ -140,12 +131,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     let consent = match consent(job, rehearsal.is_some(), met.as_ref(), &look) {
         Ok(consent) => consent,
         Err(Missed::Stop(stop)) => {
-            return watch.close(before(
-                job,
-                look.plan.as_ref(),
-                (sending.calls.totals, earlier, opened.record.facts()),
-                &stop,
-            ));
+            return watch.close(before(job, look.plan.as_ref(), opened.so_far(sending.calls.totals), &stop));
         }
         Err(Missed::Error(error)) => return Err(error),
     };
@@ -158,7 +144,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         return watch.close(before(
             job,
             look.plan.as_ref(),
-            (sending.calls.totals, earlier, opened.record.facts()),
+            opened.so_far(sending.calls.totals),
             &Stop::signalled(signal),
         ));
     }

@@ -9,7 +9,7 @@ use crate::clock::wall_now;
 use crate::outcome::Tally;
 use crate::quota::Budget;
 use crate::record::RecordNumber;
-use crate::report::Journal;
+use crate::report::{Journal, Run};
 use crate::terminal::duration;
 
 /// What earlier runs left, as the summary of the job counts it.
@@ -46,17 +46,39 @@ impl Earlier {
 /// A wait before the first request that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
-/// Counts the requests that the rows of `journal` tell of, before this run sends anything. A run that was killed may have had
-/// up to `in_flight` more on their way, which have no row and reached the server within `timeout`.
-pub(super) fn count(budget: &mut Budget, journal: &Journal, in_flight: usize, timeout: Duration) {
+/// Counts the requests of earlier `runs`, before this run sends anything: as many as each says it sent, and of one that was
+/// killed, those that its rows in `journal` tell of. A run that was killed may have had up to `in_flight` more on their way,
+/// which have no row and reached the server within `timeout`.
+pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], in_flight: usize, timeout: Duration) {
     let (now, wall) = (Instant::now(), wall_now());
-    let rows = journal.latest_requests().map(|moment| instant(moment, now, wall));
-    budget.count_earlier(&with_in_flight(rows.collect(), in_flight, timeout, now));
+    let sent = of_runs(journal.latest_requests().collect(), runs);
+    let sent: Vec<_> = sent.into_iter().map(|moment| instant(moment, now, wall)).collect();
+    let was_killed = runs.last().is_none_or(|run| run.ended_at.is_none());
+    budget.count_earlier(&if was_killed { with_in_flight(sent, in_flight, timeout, now) } else { sent });
     let wait = budget.full_until(now).map_or(Duration::ZERO, |until| until - now);
     if wait >= LONG_WAIT {
         let wait = duration(wait);
         tracing::warn!("requests of the earlier run still count towards --rate: the first request is sent in {wait}");
     }
+}
+
+/// When requests were sent, at the latest: rows of one bulk call are one request, and a request for the namespace has no row.
+/// `rows` tells one request per attempt.
+fn of_runs(mut rows: Vec<SystemTime>, runs: &[Run]) -> Vec<SystemTime> {
+    rows.sort_unstable();
+    let mut sent = Vec::new();
+    for run in runs {
+        let (Some(end), Some(requests)) = (run.ended_at, run.requests) else { continue };
+        let from = rows.partition_point(|moment| *moment < run.started_at);
+        let to = rows.partition_point(|moment| *moment <= end).max(from);
+        let of_run: Vec<_> = rows.drain(from..to).collect();
+        let most = usize::try_from(requests).unwrap_or(usize::MAX).min(Journal::LATEST_REQUESTS);
+        sent.extend(&of_run[of_run.len().saturating_sub(most)..]);
+        sent.extend(repeat_n(end, most.saturating_sub(of_run.len())));
+    }
+    sent.extend(rows);
+    sent.sort_unstable();
+    sent
 }
 
 fn with_in_flight(mut rows: Vec<Instant>, in_flight: usize, timeout: Duration, now: Instant) -> Vec<Instant> {
@@ -82,6 +104,22 @@ mod tests {
         assert_eq!(with_in_flight(vec![ago(5), ago(9)], 2, 2 * second, now), [ago(9), ago(5), ago(3), ago(3)]);
         assert_eq!(with_in_flight(vec![ago(5)], 1, 9 * second, now), [ago(5), now + 4 * second], "it may still arrive");
         assert_eq!(with_in_flight(Vec::new(), 2, second, now), [now + second; 2]);
+    }
+
+    #[test]
+    fn a_run_that_ended_says_how_many_requests_it_sent() {
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let run =
+            |start, end: Option<u64>, requests| Run { ended_at: end.map(at), requests, ..Run::starting(at(start)) };
+        // Two bulk calls, each with three rows.
+        let rows = || [11, 11, 11, 19, 19, 19].map(at).to_vec();
+        assert_eq!(of_runs(rows(), &[run(10, Some(20), Some(2))]), [19, 19].map(at));
+        // More requests than rows: retries, or those for the namespace.
+        assert_eq!(of_runs([11, 12].map(at).to_vec(), &[run(10, Some(20), Some(4))]), [11, 12, 20, 20].map(at));
+        // What was killed has nothing but its rows.
+        let runs = [run(10, Some(15), Some(1)), run(18, None, None)];
+        assert_eq!(of_runs(rows(), &runs), [11, 19, 19, 19].map(at));
+        assert_eq!(of_runs(rows(), &[]), rows());
     }
 
     #[test]

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
 use crate::input::Source;
+use crate::pipeline::state::Totals;
 use crate::report::{
-    Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
+    Destination, Existing, Facts, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
+    default_path,
 };
 
 use super::earlier::Earlier;
@@ -150,6 +152,11 @@ impl Opened {
     /// What earlier runs left.
     pub(super) fn earlier(&self) -> Earlier {
         Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
+    }
+
+    /// For the summary of a job that ends before it begins.
+    pub(super) fn so_far(&self, totals: Totals) -> (Totals, Earlier, Facts) {
+        (totals, self.earlier(), self.record.facts())
     }
 
     /// Makes what is not there yet.

@@ -142,7 +142,7 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     if let Some(journal) = plan.journal() {
-        earlier::count(&mut calls.budget, journal, 1, job.timeout);
+        earlier::count(&mut calls.budget, journal, record.earlier_runs(), 1, job.timeout);
     }
     let began = Instant::now();
     let client = match &job.connection {

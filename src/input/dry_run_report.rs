@@ -10,6 +10,7 @@ use super::detect::{cells, is_headed};
 use super::error::Problem;
 use super::source::Source;
 use crate::clock::wall_now;
+use crate::files::job_file;
 use crate::outcome::Status;
 use crate::terminal::{Shown, duration};
 
@@ -163,7 +164,7 @@ impl Rows {
         }
         if self.kind.is_none() {
             self.kind = Some(Kind::Report);
-            self.warn_of_age(finished_at);
+            self.warn(finished_at);
         }
         match parse(status) {
             Some(Status::Planned) => Ok(Row::Key),
@@ -188,8 +189,14 @@ impl Rows {
         }
     }
 
-    fn warn_of_age(&mut self, finished_at: Option<&str>) {
+    fn warn(&mut self, finished_at: Option<&str>) {
         let Some(source) = self.warn_of.take() else { return };
+        if source.path().is_none_or(|path| !job_file(path).exists()) {
+            tracing::warn!(
+                "the plan in {} has no job file beside it, so its namespace cannot be checked",
+                Shown(&source.to_string())
+            );
+        }
         let made = finished_at.and_then(moment).or_else(|| source.modified());
         let age = made.and_then(|made| wall_now().duration_since(made).ok());
         if let Some(age) = age.filter(|age| *age > OLD_PLAN) {

@@ -15,9 +15,6 @@ const CHUNK: usize = 64;
 /// own words.
 const CHUNK_OVERHEAD: usize = 64;
 
-/// How many of the latest requests are remembered; no API limit is about more.
-const LATEST: usize = 1_200;
-
 /// The low bits of a record's word hold the status of its last row, from 1; 0 is for a record without a row. The rest is a hash
 /// of its key.
 const STATUS: u64 = 0b1111;
@@ -50,6 +47,9 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// How many of the latest requests are remembered; no API limit is about more.
+    pub const LATEST_REQUESTS: usize = 1_200;
+
     /// What is to be done about record `number`, which now holds `key` (for an invalid record, what its row's `key`
     /// would be). The record's last row decides; rows of a dry run bind to nothing.
     pub fn verdict(&self, number: RecordNumber, key: &str) -> Verdict {
@@ -112,8 +112,8 @@ impl Journal {
         }
         self.last = self.last.max(Some(entry.number));
         let at = entry.finished_at;
-        let made = LATEST.min(entry.attempts as usize);
-        self.requests.drain(..(self.requests.len() + made).saturating_sub(LATEST));
+        let made = Self::LATEST_REQUESTS.min(entry.attempts as usize);
+        self.requests.drain(..(self.requests.len() + made).saturating_sub(Self::LATEST_REQUESTS));
         self.requests.extend(std::iter::repeat_n(at, made));
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
     }

@@ -58,6 +58,7 @@ struct State {
     width: f64,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is an entry of the legend")]
 struct Picture {
     alternative: String,
     columns: Vec<Column>,

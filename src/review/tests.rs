@@ -67,7 +67,9 @@ fn nothing_is_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let empty = write(folder.path(), "1.csv", &[]);
     let (review, _) = review(&[empty]);
-    assert_eq!(review.lines(), ["1 report with 0 records", ""]);
+    let lines = review.lines();
+    assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, "1 report with 0 records", ""));
+    assert!(lines[1].ends_with("no job file, so namespace, kind and end are unknown"), "{}", lines[1]);
     let json = serde_json::to_value(&review).unwrap();
     assert_eq!((&json["records"], &json["timeline"], &json["elapsed_ms"]["max"]), (&0.into(), &().into(), &().into()));
     assert!(page::html(&review, &[]).unwrap().contains("<h1>0 records</h1>"));

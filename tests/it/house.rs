@@ -21,7 +21,7 @@ const ROOMS: [(&str, &str); 31] = [
     ("exit", "outcome pipeline"),
     ("files", ""),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
-    ("input", "clock key key_set outcome record terminal"),
+    ("input", "clock files key key_set outcome record terminal"),
     ("key", ""),
     ("key_set", ""),
     ("lib", ""),

@@ -239,6 +239,23 @@ fn a_plan_made_without_a_namespace_may_be_carried_out_anywhere() {
 }
 
 #[test]
+fn a_plan_without_a_job_file_is_taken_with_a_warning() {
+    let lab = Lab::new();
+    lab.keys(5);
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    lab.write("copy.csv", lab.read("plan.csv"));
+    let warning = "its namespace cannot be checked";
+    let done = lab.delete(["copy.csv", "--report", "none", "--max-keys", "1"]).run().code(8);
+    assert!(done.stderr.contains(warning) && done.stderr.contains("copy.csv"), "{}", done.stderr);
+    let done = lab.delete(["-", "--report", "none"]).stdin(lab.read("plan.csv")).run().code(0);
+    assert!(done.stderr.contains(warning) && done.stderr.contains("stdin"), "{}", done.stderr);
+    let done = lab.delete(["plan.csv", "--report", "none"]).run().code(0);
+    assert!(!done.stderr.contains(warning), "{}", done.stderr);
+    let done = lab.delete(["keys.txt", "--report", "none"]).run().code(0);
+    assert!(!done.stderr.contains(warning), "{}", done.stderr);
+}
+
+#[test]
 fn a_namespace_that_is_named_by_its_title_is_compared_by_its_id() {
     let lab = begun();
     let title = job_file(&lab, "r.csv")["namespace_title"].as_str().expect("a title").to_owned();

@@ -23,7 +23,7 @@ pub use error::JobFileError;
 pub use identity::{Difference, Filters, Identity, Input, Kind, Names};
 
 use super::lock::safe_flags;
-use crate::files::{Access, replace};
+use crate::files::{Access, job_file, replace};
 use crate::outcome::{Status, Tally};
 
 /// The schema that this version writes and reads.
@@ -95,9 +95,7 @@ impl JobFile {
 
     /// Beside the report: its name with `.job.json`.
     pub fn path(report: &Path) -> PathBuf {
-        let mut path = report.as_os_str().to_owned();
-        path.push(".job.json");
-        path.into()
+        job_file(report)
     }
 
     /// The job file beside `report`; `None` if there is none.
