@@ -92,7 +92,7 @@ fn summaries_rows_and_job_files_are_as_published() {
     lab.keys(30);
     lab.write(
         "keys.ndjson",
-        (0..30).map(|key| format!("\"key:{key}\"\n")).collect::<String>() + "7\n\"key:0\"\n\"config\"\n",
+        (0..30).map(|key| format!("\"key:{key}\"")).collect::<Vec<_>>().join("\n") + "\n7\n\"key:0\"\n\"config\"\n",
     );
     lab.server.set_faults(["400@key:key:5", "garbage@key:key:6"].map(|fault| fault.parse::<Fault>().expect("a fault")));
     let delete =
