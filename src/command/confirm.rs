@@ -6,17 +6,20 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
-use crate::key::{AccountId, NamespaceId};
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
-use crate::terminal::{Shown, count, counted};
+use crate::terminal::{Shown, columns, count, counted};
 
 use super::error::Error;
 use super::locate::Missed;
+use super::overview::Overview;
 use super::signals;
 
 /// How many keys are shown at most.
 pub(super) const SHOWN_KEYS: usize = 5;
+
+/// Columns of a line on a terminal that does not say how many it has.
+const WIDTH: usize = 100;
 
 /// Above so many keys the count itself has to be typed.
 const MUST_TYPE_COUNT: u64 = 10_000;
@@ -58,16 +61,8 @@ pub struct Question {
     pub keys: Option<u64>,
     /// What is said where it is not.
     pub uncounted: &'static str,
-    /// How the names begin, exactly; empty where they are not listed, or all of them are.
-    pub prefixes: Vec<String>,
-    /// The namespace's title, where it could be had; may hold any character.
-    pub title: Option<String>,
-    /// The namespace that loses the keys.
-    pub namespace: NamespaceId,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// The profile that values came from, and its file; safe to show.
-    pub profile: Option<String>,
+    /// Where, from what, and within which bounds.
+    pub(super) overview: Overview,
     /// The first keys of the input, exact; at most five of them are shown.
     pub first_keys: Vec<String>,
     /// What else is worth knowing before the answer.
@@ -152,24 +147,15 @@ impl Question {
             Some(keys) => counted(keys, "key"),
             None => self.uncounted.to_owned(),
         };
-        let (verb, from) = match self.action {
-            Action::Delete => ("delete", "from"),
-            Action::Restore { .. } => ("restore", "into"),
+        let verb = match self.action {
+            Action::Delete => "delete",
+            Action::Restore { .. } => "restore",
         };
         let mut lines = vec![format!("About to {verb} {what}")];
-        for (index, prefix) in self.prefixes.iter().enumerate() {
-            let label = if index == 0 { "prefix" } else { "" };
-            lines.push(format!("  {label:<14}  {}", shortened(prefix)));
-        }
-        lines.push(match &self.title {
-            Some(title) => format!("  {from} namespace  {} ({})", Shown(title), self.namespace),
-            None => format!("  {from} namespace  {}", self.namespace),
-        });
-        lines.push(format!("  of account      {}", self.account));
-        lines.extend(self.profile.iter().map(|profile| format!("  by profile      {profile}")));
+        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH)));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
             let label = if index == 0 { "first keys" } else { "" };
-            lines.push(format!("  {label:<14}  {}", shortened(key)));
+            lines.push(format!("  {label:<10}  {}", shortened(key)));
         }
         lines.extend(self.note.iter().map(|note| format!("({note})")));
         lines.push(match self.action {
@@ -219,15 +205,11 @@ mod tests {
         Question {
             action: Action::Delete,
             keys: Some(12_345),
-            title: Some("sessions \u{1b}[2Jproduction".to_owned()),
-            namespace: "0f2ac74b498b48028cb68387c421e279".parse().unwrap(),
-            account: "023e105f4ecef8ad9ca31a8372d0c353".parse().unwrap(),
-            profile: None,
+            overview: Overview::sample(),
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
             note: None,
             to_type: ToType::Yes,
             uncounted: "as many keys as stdin holds",
-            prefixes: Vec::new(),
         }
     }
 
@@ -241,13 +223,13 @@ mod tests {
     fn the_question_shows_what_is_lost_and_hides_nothing() {
         insta::assert_snapshot!(question().render(), @r"
         About to delete 12,345 keys
-          from namespace  sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
-          of account      023e105f4ecef8ad9ca31a8372d0c353
-          first keys      user:1
-                          user:\r2
-                          k3
-                          k4
-                          k5
+          account     023e105f4ecef8ad9ca31a8372d0c353
+          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          first keys  user:1
+                      user:\r2
+                      k3
+                      k4
+                      k5
         This cannot be undone.
         Type yes to delete them:
         ");
@@ -255,12 +237,11 @@ mod tests {
 
     #[test]
     fn a_question_about_stdin_has_no_number() {
-        let question =
-            Question { keys: None, title: None, first_keys: Vec::new(), to_type: ToType::Count, ..question() };
+        let question = Question { keys: None, first_keys: Vec::new(), to_type: ToType::Count, ..question() };
         insta::assert_snapshot!(question.render(), @r"
         About to delete as many keys as stdin holds
-          from namespace  0f2ac74b498b48028cb68387c421e279
-          of account      023e105f4ecef8ad9ca31a8372d0c353
+          account     023e105f4ecef8ad9ca31a8372d0c353
+          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
         This cannot be undone.
         Type yes to delete them:
         ");
@@ -272,23 +253,18 @@ mod tests {
         let question = Question {
             keys: None,
             uncounted: "every key that begins with a prefix below",
-            prefixes: vec!["tmp:".to_owned(), "a\r".to_owned()],
             to_type: ToType::Name("production".to_owned()),
-            profile: Some("prod (/home/me/kvsweep.toml)".to_owned()),
             ..question()
         };
         insta::assert_snapshot!(question.render(), @r"
         About to delete every key that begins with a prefix below
-          prefix          tmp:
-                          a\r
-          from namespace  sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
-          of account      023e105f4ecef8ad9ca31a8372d0c353
-          by profile      prod (/home/me/kvsweep.toml)
-          first keys      user:1
-                          user:\r2
-                          k3
-                          k4
-                          k5
+          account     023e105f4ecef8ad9ca31a8372d0c353
+          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          first keys  user:1
+                      user:\r2
+                      k3
+                      k4
+                      k5
         This cannot be undone.
         Type the namespace's name (production) to delete them:
         ");

@@ -38,6 +38,7 @@ use super::limits::Limits;
 use super::locate::Missed;
 use super::or_panicked;
 use super::outputs::{Opened, Ready};
+use super::overview::Overview;
 use super::pages::{NamespacePages, next_page};
 use super::preview::Preview;
 use super::reading::Broken;
@@ -178,6 +179,7 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
         (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
         (_, supply) => supply,
     };
+    let overview = Overview::of(job, met.as_ref().map(|met| (&met.connection, &met.namespace)));
     let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
     let answering = Answering { client: met.map(|met| met.client), keeping };
     let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
@@ -218,7 +220,9 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
     let unrecorded = if is_kept { record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());
     match outline {
-        Some(outline) => watch.close_planned(closing, &Preview { job, limits: &limits, outline, now: wall_now() }),
+        Some(outline) => {
+            watch.close_planned(closing, &Preview { job, limits: &limits, overview, outline, now: wall_now() })
+        }
         None => watch.close(closing),
     }
 }

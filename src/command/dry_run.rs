@@ -26,6 +26,7 @@ use super::error::Error;
 use super::job::{Inputs, Job, Keys, Mode};
 use super::limits::Limits;
 use super::outputs::Opened;
+use super::overview::Overview;
 use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
 use super::runtime::runtime;
@@ -122,7 +123,13 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     };
     let unrecorded = ready.record.end(closing.run_end()).err();
     closing.stop = closing.stop.or(unrecorded.as_ref());
-    closing.say_planned(&Preview { job, limits: &Limits::new(&job.rates), outline, now: wall_now() })
+    closing.say_planned(&Preview {
+        job,
+        limits: &Limits::new(&job.rates),
+        overview: Overview::of(job, None),
+        outline,
+        now: wall_now(),
+    })
 }
 
 pub(super) fn stop_of(job: &Job, plan: &Plan<Box<Broken>>, unwritten: Option<ReportError>) -> Option<Stop> {

@@ -30,6 +30,7 @@ use super::job::{Job, Wanted};
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::outputs::Opened;
+use super::overview::Overview;
 use super::pages::{NamespacePages, next_page};
 use super::preflight;
 use super::preview::Preview;
@@ -62,6 +63,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     opened.record.located(&connection, &namespace.title)?;
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
+    let overview = Overview::of(job, Some((&connection, &namespace)));
     let mut pages = NamespacePages::new(wanted);
     if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
         pages.refuse_encoded();
@@ -112,7 +114,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     };
     let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());
-    closing.say_planned(&Preview { job, limits: &limits, outline, now: wall_now() })
+    closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })
 }
 
 struct Survey<'a> {

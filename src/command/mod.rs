@@ -45,6 +45,7 @@ mod list;
 mod locate;
 mod namespaces;
 mod outputs;
+mod overview;
 mod pages;
 mod preflight;
 mod preview;

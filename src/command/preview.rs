@@ -12,6 +12,7 @@ use crate::terminal::{count, counted, duration, hanging};
 use super::expected::{self, BULK};
 use super::job::Job;
 use super::limits::Limits;
+use super::overview::Overview;
 
 /// Ends that are nearer are clear from the duration.
 const NEAR: Duration = Duration::from_mins(1);
@@ -24,6 +25,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 pub(super) struct Preview<'a> {
     pub(super) job: &'a Job,
     pub(super) limits: &'a Limits,
+    pub(super) overview: Overview,
     pub(super) outline: Outline,
     pub(super) now: SystemTime,
 }
@@ -40,7 +42,8 @@ struct Way {
 impl Preview<'_> {
     /// For a person; nothing of an input without records.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = vec![String::new()];
+        lines.extend(self.overview.lines(width));
         let outline = self.outline.lines(width);
         if !outline.is_empty() {
             lines.push(String::new());

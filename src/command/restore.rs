@@ -35,6 +35,7 @@ use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, Rep
 use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
+use super::overview::Overview;
 use super::preflight;
 use super::runtime::runtime;
 use super::signals;
@@ -242,11 +243,7 @@ async fn connect(
         action: job.action(),
         keys: Some(plan.keys),
         uncounted: "",
-        prefixes: Vec::new(),
-        title: Some(namespace.title),
-        namespace: connection.namespace,
-        account: connection.account,
-        profile: job.profile.as_ref().map(ToString::to_string),
+        overview: Overview::of_restore(job, &connection, &namespace),
         first_keys: plan.first_keys.clone(),
         note: limits.note(),
         to_type: ToType::for_keys(Some(plan.keys)),

@@ -22,6 +22,8 @@ pub(super) struct Csv {
     header: Header,
     /// Known after the first row.
     layout: Option<Layout>,
+    /// What the column of the keys is headed.
+    heading: Option<String>,
     delimiter: u8,
     notes: Notes,
     report: Rows,
@@ -50,10 +52,20 @@ impl Csv {
             column: options.column,
             header: options.header,
             layout: None,
+            heading: None,
             delimiter: options.delimiter,
             notes: options.notes,
             report: options.report,
         })
+    }
+
+    /// How it is read, once there was a row.
+    pub(super) fn describe(&self) -> String {
+        let column = self.layout.map_or(1, |layout| layout.key + 1);
+        match &self.heading {
+            Some(heading) => format!("csv, column {column}: {heading}"),
+            None => format!("csv, column {column}, no header"),
+        }
     }
 
     pub(super) fn next(&mut self, input: &str) -> Result<Option<Entry>, Break> {
@@ -84,6 +96,9 @@ impl Csv {
         let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header, self.delimiter)
             .map_err(|problem| Break::at_line(self.row.line, problem))?;
         self.layout = Some(layout);
+        if first == FirstRow::Header {
+            self.heading = self.row.cell(layout.key).map(legible);
+        }
         if let (FirstRow::Data, Header::Auto, Notes::Told) = (first, self.header, self.notes) {
             let row = self.row.cell(layout.key).map(legible);
             tracing::warn!(

@@ -36,5 +36,5 @@ pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use open::Compression;
 pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
-pub use records::Records;
+pub use records::{Records, describe};
 pub use source::{Fingerprint, Meter, Source};

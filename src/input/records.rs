@@ -164,6 +164,20 @@ impl Iterator for Records {
 
 impl std::iter::FusedIterator for Records {}
 
+/// How a file is read: its format, and of a CSV the column of the keys. `None` of a pipe, which can be read only once, and of
+/// a file without a readable record.
+pub fn describe(source: &Source, options: &InputOptions) -> Option<String> {
+    source.path().filter(|_| source.is_regular().is_ok_and(|regular| regular))?;
+    let mut records = Records::new(vec![source.clone()], options.clone()).without_notes();
+    records.next()?.ok()?;
+    Some(match records.reading?.reader {
+        Reader::Csv(csv) => csv.describe(),
+        Reader::Lines(_) => "lines".to_owned(),
+        Reader::Ndjson(_) => "ndjson".to_owned(),
+        Reader::Json(_) => "json".to_owned(),
+    })
+}
+
 impl Reading {
     fn begin(
         name: String,

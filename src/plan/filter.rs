@@ -152,6 +152,15 @@ impl Filter {
         (protect, layers().filter_map(|layer| layer.only.as_ref()).map(|only| only.texts.clone()).collect())
     }
 
+    /// The patterns to protect and of the only keys, of the flags and then of the profile, with its name.
+    pub fn layers(&self) -> impl Iterator<Item = (Option<&str>, &[String], &[String])> {
+        let profile = self.profile.as_deref().map(|(name, layer)| (Some(name.as_str()), layer));
+        std::iter::once((None, &*self.flags)).chain(profile).map(|(name, layer)| {
+            let only = layer.only.as_ref().map(|only| only.texts.as_slice());
+            (name, layer.protect.texts.as_slice(), only.unwrap_or_default())
+        })
+    }
+
     /// Whether no key is kept.
     pub fn is_empty(&self) -> bool {
         self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()

@@ -6,7 +6,7 @@ use kvsweep::clock::wall_now;
 use kvsweep::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 
-use crate::lab::{Done, Lab};
+use crate::lab::{ACCOUNT, Done, Lab, NAMESPACE};
 
 fn plan(done: &Done) -> Value {
     done.summary()["plan"].clone()
@@ -176,4 +176,70 @@ fn an_input_without_a_key_has_no_outline() {
     assert!(!done.stdout.contains("list price") && !done.stdout.contains("keys\n"), "{}", done.stdout);
     let plan = plan(&dry_run(&lab, &["keys.txt", "--json"]).code(0));
     assert_eq!((&plan["keys"], &plan["name_bytes"]), (&0.into(), &Value::Null));
+}
+
+#[test]
+fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
+    let lab = Lab::new();
+    lab.server.preload(["a", "config:1"]);
+    lab.write("keys.csv", "id;Key Name\n1;a\n2;config:1\n");
+    lab.write("more.txt", "b\n");
+    lab.write("p.txt", "secret:*\n");
+    lab.write("k.toml", "[profile.p]\nprotect = [\"feature:*\"]\nonly = \"*\"\n");
+    let args = [
+        "delete",
+        "keys.csv",
+        "more.txt",
+        "--column",
+        "Key Name",
+        "--delimiter",
+        ";",
+        "--format",
+        "csv",
+        "--protect",
+        "config:*",
+        "--protect-from",
+        "p.txt",
+        "--config",
+        "k.toml",
+        "--profile",
+        "p",
+        "--max-keys",
+        "10",
+        "--canary",
+        "1",
+        "--max-failures",
+        "5",
+        "--deadline",
+        "1h",
+        "--backup",
+        "b.ndjson",
+        "--report",
+        "none",
+        "--shard",
+        "1/1",
+    ];
+    lab.write("more.txt", "Key Name\nb\n");
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = [
+        format!("account {ACCOUNT}"),
+        "input keys.csv (csv, column 2: Key Name)".to_owned(),
+        "more.txt (csv, column 1: Key Name)".to_owned(),
+        "protect config:*, secret:* (flags)".to_owned(),
+        "feature:* (profile p)".to_owned(),
+        "only * (profile p)".to_owned(),
+        "guards --max-keys 10, --max-failures 5, --canary 1, --backup b.ndjson, --deadline 1h, --shard 1/1".to_owned(),
+    ];
+    let dry = lab.kvsweep(args).arg("--dry-run").run();
+    let asked = lab.kvsweep(args).on_terminal().stdin("no\n").run().code(2);
+    for (said, namespace) in [
+        (flat(&dry.stdout), format!("namespace {NAMESPACE}")),
+        (flat(&asked.stdout), format!("namespace sandbox ({NAMESPACE})")),
+    ] {
+        for line in shown.iter().chain([&namespace]) {
+            assert!(said.contains(line.as_str()), "{line}: {said}");
+        }
+    }
+    assert!(flat(&asked.stdout).contains("Type yes to delete them"));
+    assert_eq!(lab.server.len(), 2);
 }

@@ -4,6 +4,7 @@ use crate::command::confirm::{self, ToType};
 use crate::command::expected;
 use crate::command::job::{Job, Keys, Wanted};
 use crate::command::locate::Missed;
+use crate::command::overview::Overview;
 use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
@@ -22,17 +23,13 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
         action: confirm::Action::Delete,
         keys,
         uncounted: "as many keys as stdin holds",
-        prefixes: Vec::new(),
-        title: Some(met.namespace.title.clone()),
-        namespace: met.connection.namespace.clone(),
-        account: met.connection.account.clone(),
-        profile: job.profile.as_ref().map(ToString::to_string),
+        overview: Overview::of(job, Some((&met.connection, &met.namespace))),
         first_keys: first.unwrap_or_default(),
         note: keys.and_then(|keys| expected::bulk_note(job, &met.limits.rates, keys)),
         to_type: ToType::for_keys(keys),
     };
     let question = match (&job.keys, &look.supply) {
-        (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages),
+        (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages, met),
         _ => question,
     };
     let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
@@ -44,7 +41,13 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
 }
 
 /// The same question about keys that are listed, of which `first` are known.
-fn listed(question: confirm::Question, wanted: &Wanted, first: &[Record], pages: &NamespacePages) -> confirm::Question {
+fn listed(
+    question: confirm::Question,
+    wanted: &Wanted,
+    first: &[Record],
+    pages: &NamespacePages,
+    met: &Met,
+) -> confirm::Question {
     let known: Vec<&str> = first
         .iter()
         .filter_map(|record| match &record.content {
@@ -57,14 +60,13 @@ fn listed(question: confirm::Question, wanted: &Wanted, first: &[Record], pages:
     confirm::Question {
         keys: whole.then_some(known.len() as u64),
         uncounted: if everything { "every key" } else { "every key that begins with a prefix below" },
-        prefixes: wanted.prefixes.iter().filter(|_| !everything).map(str::to_owned).collect(),
         first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
         note: (!whole)
             .then(|| "how many they are is not known before all are listed: --dry-run counts them".to_owned()),
-        to_type: match (everything, &question.title) {
-            (false, _) => ToType::Yes,
-            (true, Some(title)) if can_be_typed(title) => ToType::Name(title.clone()),
-            (true, _) => ToType::Name(question.namespace.to_string()),
+        to_type: match &met.namespace.title {
+            _ if !everything => ToType::Yes,
+            title if can_be_typed(title) => ToType::Name(title.clone()),
+            _ => ToType::Name(met.connection.namespace.to_string()),
         },
         ..question
     }

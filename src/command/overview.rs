@@ -1,0 +1,159 @@
+//! What a job is about and what guards it: the same lines in a dry run and in the question before a job.
+
+use crate::api::Namespace;
+use crate::input::{Source, describe};
+use crate::plan::filter::Filter;
+use crate::terminal::{Shown, counted, duration, hanging};
+
+use super::job::{Connection, Inputs, Job, Keys, NamespaceRef, Target};
+use super::restore::RestoreJob;
+
+/// How many patterns of a flag are shown.
+const SHOWN_PATTERNS: usize = 5;
+
+/// How wide the labels are, with what is in front of them.
+const LABELS: usize = 14 - GAP;
+
+/// Between a label and its text.
+const GAP: usize = 2;
+
+/// Lines of a label and a text, in the order in which they are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Overview(Vec<(&'static str, String)>);
+
+impl Overview {
+    /// Of a job that deletes or plans it; `found` is the namespace, if it was asked for.
+    pub(super) fn of(job: &Job, found: Option<(&Connection, &Namespace)>) -> Self {
+        let mut overview = Self::default();
+        match (found, &job.target) {
+            (Some((connection, namespace)), _) => overview.found(connection, &namespace.title),
+            (None, Some(target)) => overview.named(target),
+            (None, None) => {}
+        }
+        overview.0.extend(job.profile.iter().map(|profile| ("profile", profile.to_string())));
+        let filter = match &job.keys {
+            Keys::Inputs(inputs) => {
+                overview.inputs(inputs);
+                &inputs.filter
+            }
+            Keys::Namespace(wanted) => {
+                if wanted.prefixes.cover_everything() {
+                    overview.0.push(("keys", "all of the namespace (--all)".to_owned()));
+                } else {
+                    let prefixes = wanted.prefixes.iter().map(|prefix| ("prefix", Shown(prefix).to_string()));
+                    overview.0.extend(prefixes);
+                }
+                let selection = &wanted.selection;
+                let expiring = selection.expiring_before.as_ref();
+                overview
+                    .0
+                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Shown(&moment.said)))));
+                let forever = selection.without_expiration.then(|| ("only", "--without-expiration".to_owned()));
+                overview.0.extend(forever);
+                let metadata = selection.metadata.iter();
+                overview.0.extend(metadata.map(|test| ("only", format!("--metadata {}", Shown(&test.to_string())))));
+                &selection.names
+            }
+        };
+        overview.filter(filter);
+        overview.0.push(("guards", guards(job)));
+        overview
+    }
+
+    /// Of a job that restores.
+    pub(super) fn of_restore(job: &RestoreJob, connection: &Connection, namespace: &Namespace) -> Self {
+        let mut overview = Self::default();
+        overview.found(connection, &namespace.title);
+        overview.0.extend(job.profile.iter().map(|profile| ("profile", profile.to_string())));
+        let files = job.files.iter().map(|file| ("backup", Shown(&file.to_string_lossy()).to_string()));
+        overview.0.extend(files);
+        let deadline = job.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
+        overview.0.extend(deadline.map(|deadline| ("guards", deadline)));
+        overview
+    }
+
+    fn found(&mut self, connection: &Connection, title: &str) {
+        self.0.push(("account", connection.account.to_string()));
+        self.0.push(("namespace", format!("{} ({})", Shown(title), connection.namespace)));
+    }
+
+    fn named(&mut self, target: &Target) {
+        let none = || "not given".to_owned();
+        self.0.push(("account", target.account.as_ref().map_or_else(none, ToString::to_string)));
+        let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {
+            NamespaceRef::Id(id) => id.to_string(),
+            NamespaceRef::Title(title) => Shown(title).to_string(),
+        });
+        self.0.push(("namespace", namespace));
+    }
+
+    fn inputs(&mut self, inputs: &Inputs) {
+        for source in &inputs.sources {
+            let name = Shown(&source.to_string()).to_string();
+            let how = match source {
+                Source::Stdin => None,
+                Source::File(_) => describe(source, &inputs.options),
+            };
+            self.0.push(("input", how.map_or(name.clone(), |how| format!("{name} ({})", Shown(&how)))));
+        }
+    }
+
+    fn filter(&mut self, filter: &Filter) {
+        for (origin, protect, only) in filter.layers() {
+            for (label, patterns) in [("protect", protect), ("only", only)] {
+                let origin = origin.map_or_else(|| "flags".to_owned(), |profile| format!("profile {profile}"));
+                if !patterns.is_empty() {
+                    self.0.push((label, format!("{} ({})", listed(patterns), Shown(&origin))));
+                }
+            }
+        }
+    }
+
+    /// For a terminal so many columns wide.
+    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+        let mut before = "";
+        let label = |(label, text): &(&'static str, String)| {
+            let shown = if std::mem::replace(&mut before, label) == *label { "" } else { label };
+            hanging(&format!("{:<LABELS$}", format!("  {shown}")), text, width)
+        };
+        self.0.iter().flat_map(label).collect()
+    }
+}
+
+#[cfg(test)]
+impl Overview {
+    pub(super) fn sample() -> Self {
+        let namespace = Shown("sessions \u{1b}[2Jproduction").to_string();
+        Self(vec![
+            ("account", "023e105f4ecef8ad9ca31a8372d0c353".to_owned()),
+            ("namespace", format!("{namespace} (0f2ac74b498b48028cb68387c421e279)")),
+        ])
+    }
+}
+
+/// The first patterns, and how many more there are.
+fn listed(patterns: &[String]) -> String {
+    let first = patterns.iter().take(SHOWN_PATTERNS).map(|pattern| Shown(pattern).to_string());
+    let listed = first.collect::<Vec<_>>().join(", ");
+    match patterns.len().checked_sub(SHOWN_PATTERNS) {
+        None | Some(0) => listed,
+        Some(more) => format!("{listed} and {} more", counted(more as u64, "pattern")),
+    }
+}
+
+/// The flags that bound a job.
+fn guards(job: &Job) -> String {
+    let mut guards = Vec::new();
+    let mut add = |flag: &str, value: Option<String>| guards.extend(value.map(|value| format!("--{flag} {value}")));
+    add("max-keys", job.guards.max_keys.map(|keys| keys.to_string()));
+    add("expect", job.guards.expect.map(|keys| keys.to_string()));
+    add("max-failures", Some(job.max_failures.map_or("none".to_owned(), |limit| limit.to_string())));
+    add("canary", job.canary.map(|keys| keys.to_string()));
+    add("backup", job.backup.as_ref().map(|backup| Shown(&backup.to_string_lossy()).to_string()));
+    add("deadline", job.deadline.map(duration));
+    add("shard", job.shard().map(|shard| shard.to_string()));
+    if job.check {
+        guards.push("--check".to_owned());
+    }
+    guards.join(", ")
+}
