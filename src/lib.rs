@@ -102,7 +102,7 @@
 //! })?;
 //!
 //! // Nothing is sent without somebody's consent, nor beyond the rates.
-//! let approved = Approved::streaming(Guards { max_keys: Some(100), expect: None }, Consent::Rehearsal);
+//! let approved = Approved::streaming(Guards { max_keys: Some(100), ..Guards::default() }, Consent::Rehearsal);
 //! let budget = Budget::new(&["1200/5m".parse()?, "200/1s".parse()?], Instant::now());
 //! let state = State::new(Options { concurrency: 8, ..Options::default() }, &approved, budget, rand::make_rng());
 //!

@@ -24,6 +24,31 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// The name of a key as it may be shown: in quotes if it begins or ends with a blank, which nobody would see.
+#[derive(Debug, Clone, Copy)]
+pub struct ShownKey<'a>(pub &'a str);
+
+impl fmt::Display for ShownKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = if is_padded(self.0) { "\"" } else { "" };
+        write!(f, "{quote}{}{quote}", Shown(self.0))
+    }
+}
+
+/// Whether a key begins or ends with a blank: mostly it was copied or exported so by mistake.
+pub fn is_padded(key: &str) -> bool {
+    key.starts_with(char::is_whitespace) || key.ends_with(char::is_whitespace)
+}
+
+/// What is to be said of so many such keys.
+pub fn padded_note(keys: u64) -> Option<String> {
+    match keys {
+        0 => None,
+        1 => Some("1 key begins or ends with a blank".to_owned()),
+        _ => Some(format!("{} keys begin or end with a blank", count(keys))),
+    }
+}
+
 /// C0 and C1 controls, bidirectional overrides and isolates, zero-width and other invisible characters.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -121,6 +146,17 @@ mod tests {
             "a\\u{1b}[31mb\\r\\nc\\u{9b}d\\u{202e}e\\u{200b}"
         );
         assert_eq!(Shown("naïve key/ключ 🔑").to_string(), "naïve key/ключ 🔑");
+    }
+
+    #[test]
+    fn blanks_at_the_ends_of_a_key_are_seen() {
+        let shown = ["a", " a", "a\t", "a b", "\u{a0}"].map(|key| ShownKey(key).to_string());
+        assert_eq!(shown, ["a", "\" a\"", "\"a\\t\"", "a b", "\"\u{a0}\""]);
+        assert_eq!(
+            [0, 1, 2].map(padded_note)[1..],
+            [Some("1 key begins or ends with a blank".into()), Some("2 keys begin or end with a blank".into())]
+        );
+        assert_eq!(padded_note(0), None);
     }
 
     #[test]

@@ -24,9 +24,11 @@ pub struct Entry {
     pub value: Value,
     /// Its metadata.
     pub metadata: Option<Metadata>,
+    /// How long it is to live once it is written, in seconds. Our own backups have an expiration instead.
+    pub expiration_ttl: Option<u64>,
 }
 
-/// A record as `wrangler kv bulk put` reads it. A member that we do not write is refused, so that nothing of a record
+/// A record as `wrangler kv bulk put` reads it. A member that it does not know is refused, so that nothing of a record
 /// is lost without a word.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,7 @@ struct Record<'a> {
     #[serde(default)]
     base64: bool,
     expiration: Option<u64>,
+    expiration_ttl: Option<u64>,
     metadata: Option<Box<RawValue>>,
 }
 
@@ -66,6 +69,9 @@ impl Entry {
         if let Some(expiration) = self.value.expiration {
             write!(out, ",\"expiration\":{expiration}")?;
         }
+        if let Some(seconds) = self.expiration_ttl {
+            write!(out, ",\"expiration_ttl\":{seconds}")?;
+        }
         if let Some(metadata) = &self.metadata {
             write!(out, ",\"metadata\":{}", metadata.as_json())?;
         }
@@ -90,9 +96,13 @@ impl Entry {
             let (length, most) = (bytes.len(), MAX_VALUE_BYTES);
             return Err((key, format!("the value is {length} bytes long; at most {most} are allowed")));
         }
+        if record.expiration.is_some() && record.expiration_ttl.is_some() {
+            return Err((key, "has both expiration and expiration_ttl".to_owned()));
+        }
         let name = KeyName::new(key.as_str()).map_err(|error| (key, error.to_string()))?;
         let metadata = record.metadata.as_deref().and_then(Metadata::new);
-        Ok(Self { key: name, value: Value::new(bytes, record.expiration), metadata })
+        let expiration_ttl = record.expiration_ttl;
+        Ok(Self { key: name, value: Value::new(bytes, record.expiration), metadata, expiration_ttl })
     }
 }
 
@@ -114,7 +124,8 @@ mod tests {
 
     fn entry(bytes: &[u8], expiration: Option<u64>, metadata: Option<&str>) -> Entry {
         let metadata = metadata.and_then(|json| Metadata::new(&serde_json::from_str::<Box<RawValue>>(json).unwrap()));
-        Entry { key: KeyName::new("k\"\n").unwrap(), value: Value::new(bytes.to_vec(), expiration), metadata }
+        let value = Value::new(bytes.to_vec(), expiration);
+        Entry { key: KeyName::new("k\"\n").unwrap(), value, metadata, expiration_ttl: None }
     }
 
     fn line(entry: &Entry) -> String {
@@ -134,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn what_wrangler_writes_is_read_and_written_again() {
+        let line = r#"{"key":"k","value":"v","expiration_ttl":60,"metadata":[1]}"#;
+        assert_eq!(String::from_utf8(Entry::read(line.as_bytes()).unwrap().to_json().unwrap()).unwrap(), line);
+        let nulls =
+            br#"{"key":"k","value":"v","expiration":null,"expiration_ttl":null,"metadata":null,"base64":false}"#;
+        assert_eq!(Entry::read(nulls).unwrap().to_json().unwrap(), br#"{"key":"k","value":"v"}"#);
+    }
+
+    #[test]
     fn a_text_that_no_call_could_carry_is_written_as_base64() {
         let line = line(&entry(&vec![1; MAX_VALUE_BYTES], None, None));
         assert!(line.len() < 36_000_000 && line.ends_with("\"base64\":true}\n"));
@@ -145,7 +165,12 @@ mod tests {
         for (line, key, why) in [
             (r#"{"key":"k""#, "", "not a record"),
             (r#"{"key":"k"}"#, "", "missing field `value`"),
-            (r#"{"key":"k","value":"v","expiration_ttl":60}"#, "", "expiration_ttl"),
+            (r#"{"key":"k","value":"v","ttl":60}"#, "", "unknown field `ttl`"),
+            (
+                r#"{"key":"k","value":"v","expiration":1,"expiration_ttl":60}"#,
+                "k",
+                "both expiration and expiration_ttl",
+            ),
             (r#"{"key":"k","value":"v","expiration":-1}"#, "", "integer `-1`"),
             (r#"{"key":"k","value":"%","base64":true}"#, "k", "Base64"),
             (r#"{"key":"..","value":"v"}"#, "..", "fold"),

@@ -1,6 +1,6 @@
 //! How a backup is packed: by its name when it is made, by its first bytes when it is read.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use flate2::Compression;
@@ -98,44 +98,6 @@ impl<W: Write> Write for Packer<W> {
     }
 }
 
-/// All groups of a file, unpacked, one after the other.
-pub(super) enum Unpacker<R: BufRead> {
-    Plain(R),
-    /// `None` after the last member.
-    Gzip(Option<GzDecoder<R>>),
-    Zstd(zstd::stream::read::Decoder<'static, R>),
-}
-
-impl<R: BufRead> Unpacker<R> {
-    pub(super) fn new(mut packed: R) -> io::Result<Self> {
-        Ok(match Packing::seen(packed.fill_buf()?) {
-            Packing::Plain => Self::Plain(packed),
-            Packing::Gzip => Self::Gzip(Some(GzDecoder::new(packed))),
-            Packing::Zstd => Self::Zstd(zstd::stream::read::Decoder::with_buffer(packed)?),
-        })
-    }
-}
-
-impl<R: BufRead> Read for Unpacker<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(plain) => plain.read(buf),
-            Self::Zstd(frames) => frames.read(buf),
-            Self::Gzip(member) => {
-                while let Some(decoder) = member {
-                    let read = decoder.read(buf)?;
-                    if read > 0 || buf.is_empty() {
-                        return Ok(read);
-                    }
-                    let more = !decoder.get_mut().fill_buf()?.is_empty();
-                    *member = member.take().filter(|_| more).map(|ended| GzDecoder::new(ended.into_inner()));
-                }
-                Ok(0)
-            }
-        }
-    }
-}
-
 /// Reads one packed group to its end; the reader then stands behind it.
 pub(super) fn skip_group(packing: Packing, packed: &mut impl BufRead) -> io::Result<()> {
     match packing {
@@ -165,21 +127,6 @@ mod tests {
         for name in ["b", "b.json", "b.csv", "ndjson", "b.ndjson.xz", "b.gz", "", "/"] {
             let error = Packing::of(Path::new(name)).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(".ndjson"), "{name}");
-        }
-    }
-
-    #[test]
-    fn groups_are_read_as_one() {
-        for packing in [Packing::Plain, Packing::Gzip, Packing::Zstd] {
-            let mut file = Vec::new();
-            for group in ["a\nb\n", "c\n", ""] {
-                let mut packer = Packer::new(packing, &mut file).unwrap();
-                packer.write_all(group.as_bytes()).unwrap();
-                packer.finish().unwrap();
-            }
-            let mut text = String::new();
-            Unpacker::new(&file[..]).unwrap().read_to_string(&mut text).unwrap();
-            assert_eq!(text, "a\nb\nc\n", "{packing:?}");
         }
     }
 }

@@ -160,6 +160,8 @@ impl DeleteArgs {
             ("--sandbox", self.safety.sandbox, "a rehearsal knows no keys but those of an INPUT"),
             ("--check", self.safety.check, "what is listed is there"),
             ("--expect", self.safety.expect.is_some(), "the keys are not counted first; --max-keys stops the job"),
+            ("--min-keys", self.safety.min_keys.is_some() && !self.safety.dry_run, "the keys are not counted first"),
+            ("--allow-partial", self.safety.allow_partial, "nothing is read that could break off"),
         ] {
             if said {
                 return Contradiction::conflict(format!("{refused} cannot be used with {flag}: {why}"));
@@ -192,10 +194,13 @@ impl DeleteArgs {
         let SafetyArgs { dry_run, sandbox, .. } = self.safety;
         let untold = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
         self.schedule.settle(untold, matches)?;
-        if self.schedule.shard.is_some() && self.safety.expect.is_some() {
-            return Contradiction::conflict(
-                "--expect cannot be used with --shard: nobody knows beforehand how many keys each shard holds",
-            );
+        let SafetyArgs { expect, min_keys, .. } = &self.safety;
+        for (flag, is_given) in [("--expect", expect.is_some()), ("--min-keys", min_keys.is_some())] {
+            if is_given && self.schedule.shard.is_some() {
+                return Contradiction::conflict(format!(
+                    "{flag} cannot be used with --shard: how many keys each shard holds is not known beforehand"
+                ));
+            }
         }
         Ok(())
     }

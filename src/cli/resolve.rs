@@ -144,8 +144,10 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         target,
         guards: Guards {
             max_keys: args.safety.max_keys.map(NonZeroU64::get),
+            min_keys: args.safety.min_keys.map(NonZeroU64::get),
             expect: args.safety.expect.map(NonZeroU64::get),
         },
+        allow_partial: args.safety.allow_partial,
         question: if args.safety.yes { Question::Answered } else { Question::Ask },
         report: match (args.report.report, &mode) {
             (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
@@ -284,6 +286,7 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
             Some(connection?)
         },
         overwrite_values: args.overwrite_values,
+        allow_partial: args.allow_partial,
         profile: used.map(note),
         question: if args.yes { Question::Answered } else { Question::Ask },
         report: match args.report {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
@@ -24,7 +25,7 @@ Examples:
 pub struct RestoreArgs {
     /// Backups that kvsweep delete --backup wrote, in order
     ///
-    /// Gzip and zstd are recognised by content. Of several records of one key the last one counts.
+    /// NDJSON, or a JSON array as wrangler kv bulk put takes it. Gzip and zstd are recognised by content. Of several records of one key the last one counts.
     #[arg(value_name = "FILE", required = true, help_heading = "Input", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
@@ -46,6 +47,12 @@ pub struct RestoreArgs {
     /// Without it each key is looked for first, and one that exists is left as it is: its row is kept.
     #[arg(long, help_heading = "Safety")]
     pub overwrite_values: bool,
+
+    /// Restore the records before the break of a backup
+    ///
+    /// A truncated archive, a record that is cut off, broken JSON: without it nothing is sent. The exit code is 1 either way.
+    #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), help_heading = "Safety")]
+    pub allow_partial: bool,
 
     /// Write a row for every record to PATH (- is stdout, none writes none)
     ///

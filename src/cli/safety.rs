@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
 
 use super::value::{MaxFailures, count, glob};
@@ -65,10 +66,24 @@ pub struct SafetyArgs {
     #[arg(long, value_name = "N|P%|none", env = "KVSWEEP_MAX_FAILURES", default_value = "50%")]
     pub max_failures: MaxFailures,
 
+    /// Delete nothing if the inputs name fewer than N keys
+    ///
+    /// Counts as --expect does: a list that is empty or cut short by mistake is exit code 8. Needs files, which can be counted
+    /// first. Without it an empty input only triggers a warning.
+    #[arg(long, value_name = "N", env = "KVSWEEP_MIN_KEYS", value_parser = count, hide_short_help = true)]
+    pub min_keys: Option<NonZeroU64>,
+
+    /// Process the records before the break of an input
+    ///
+    /// A truncated archive, a quote that is never closed, broken JSON: without it nothing is sent. The exit code is 1 either
+    /// way. Of stdin, which cannot be read twice, what came before the break is always processed.
+    #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), hide_short_help = true)]
+    pub allow_partial: bool,
+
     /// Delete nothing unless the inputs name exactly N keys
     ///
-    /// Distinct keys, those that an earlier run settled among them. Needs files, which can be counted first. Without
-    /// it any number is taken.
+    /// Distinct keys after filters, those that an earlier run settled among them. Needs files, which can be counted first.
+    /// Without it any number is taken.
     #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count, hide_short_help = true)]
     pub expect: Option<NonZeroU64>,
 

@@ -21,7 +21,7 @@ impl Keeping {
     async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
         let (reply, value) = client.value(&key).await;
         if let Some(value) = value {
-            self.backup.keep(Entry { key, value, metadata }).await?;
+            self.backup.keep(Entry { key, value, metadata, expiration_ttl: None }).await?;
         }
         Ok(reply)
     }

@@ -179,13 +179,18 @@ impl Closing<'_> {
             Some(StopReason::DailyLimit) => steps.push(
                 "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
             ),
-            Some(StopReason::MaxKeys | StopReason::MinKeys | StopReason::Expect) => {
-                steps.push(
-                    "next: look at the input; nothing is wrong with it? then change --max-keys or --expect.".to_owned(),
-                );
-            }
-            Some(StopReason::InputError | StopReason::IoError) => {
-                steps.push("next: mend the file that is named above, or make room for it.".to_owned());
+            Some(StopReason::MaxKeys | StopReason::MinKeys | StopReason::Expect) => steps.push(
+                "next: look at the input; if this number of keys is right, change --max-keys, --min-keys or --expect."
+                    .to_owned(),
+            ),
+            Some(StopReason::InputError) => steps.push(if self.totals.tally.sent() > 0 || self.job.allow_partial {
+                "next: fix the input that is named above.".to_owned()
+            } else {
+                "next: fix the input that is named above, or pass --allow-partial to process the records before the break."
+                    .to_owned()
+            }),
+            Some(StopReason::IoError) => {
+                steps.push("next: fix the file that is named above, or make room for it.".to_owned());
             }
             None | Some(StopReason::MaxFailures | StopReason::Canary | StopReason::Outage)
                 if self.tally().failures() > 0 =>

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Write};
 
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
-use crate::terminal::{Shown, columns, count, counted};
+use crate::terminal::{Shown, ShownKey, columns, count, counted};
 
 use super::error::Error;
 use super::locate::Missed;
@@ -193,7 +193,7 @@ impl Question {
 fn shortened(key: &str) -> String {
     match key.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}… ({} bytes)", Shown(&key[..end]), key.len()),
-        None => Shown(key).to_string(),
+        None => ShownKey(key).to_string(),
     }
 }
 

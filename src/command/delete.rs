@@ -28,7 +28,7 @@ use crate::report::{self, Facts, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
-use super::dry_run::{discard, notes as dry_run_notes};
+use super::dry_run::{discard, notes as dry_run_notes, refusal};
 use super::earlier::{self, Earlier};
 use super::error::Error;
 use super::expected;
@@ -54,7 +54,7 @@ mod meet;
 mod outlining;
 mod question;
 
-use look::{Look, Supply, open_and_look};
+use look::{Look, Supply, broken_off, open_and_look};
 use meet::Met;
 use outlining::{Flawed, outlined};
 use question::ask;
@@ -91,8 +91,7 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
     };
     let earlier = opened.earlier();
     watch.continues(earlier);
-    if let Some(refused) = look.plan.as_ref().and_then(|plan| plan.check(job.guards).err()) {
-        let stop = Stop::new(refused.reason(), refused.to_string());
+    if let Some(stop) = look.plan.as_ref().and_then(|plan| broken_off(job, plan).or_else(|| refusal(job, plan))) {
         return watch.close(before(job, look.plan.as_ref(), opened.so_far(Totals::default()), &stop));
     }
     if let Some(plan) = &look.plan {
@@ -197,9 +196,7 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     let mut report = report.as_deref();
     if outline.is_some() {
-        if stop.is_some() {
-            notes.extend(discard(&mut report));
-        }
+        notes.extend(stop.as_ref().and_then(|stop| discard(job, stop, &mut report)));
         notes.extend(dry_run_notes(job));
     }
     let is_kept = report.is_some();

@@ -43,11 +43,12 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
     let facts = opened.record.facts();
-    let reading = Reading::new(inputs, None);
+    let mut reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
     let mut record = opened.record.clone();
     let begun = signals::blocking(move || {
+        reading.watch()?;
         record.read_inputs(&reading.sources)?;
         let mut records = reading.records(Notes::Given).peekable();
         let first = records.next_if(Result::is_err);
@@ -87,10 +88,10 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
             Ok(None)
         }
     };
-    let (plan, outline, unwritten) = match surveyed.and_then(|(plan, outline)| Ok((plan, outline, unwritten?))) {
+    let (mut plan, outline, unwritten) = match surveyed.and_then(|(plan, outline)| Ok((plan, outline, unwritten?))) {
         Ok(done) => done,
         Err(stop) => {
-            let notes = discard(&mut ready.report.as_deref()).into_iter().collect();
+            let notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
             return Closing {
                 notes,
                 ..before(job, None, (Totals::default(), Earlier::default(), facts.clone()), &stop)
@@ -98,14 +99,19 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
             .say();
         }
     };
-    if plan.broken.as_ref().is_some_and(|broken| broken.is_usage()) {
+    if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
-        return Err(plan.broken.map_or_else(|| Error::Usage(String::new()), Error::from));
+        return Err(broken.into());
     }
-    let stop = stop_of(job, &plan, unwritten);
+    if plan.records == 0 && plan.broken.is_none() {
+        warn_of_emptiness();
+    }
     if inputs.shard.is_none() && plan.broken.is_none() {
         ready.record.counted(&[plan.records]);
     }
+    let mut report = ready.report.as_deref();
+    let (stop, mut said) = end(job, &plan, None, unwritten, &mut report);
+    said.extend(notes(job));
     let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
     let mut closing = Closing {
         job,
@@ -116,12 +122,12 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),
-        report: ready.report.as_deref(),
+        report,
         failures: None,
         backup: None,
-        notes: notes(job),
+        notes: said,
     };
-    let unrecorded = ready.record.end(closing.run_end()).err();
+    let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());
     closing.say_planned(&Preview {
         job,
@@ -132,21 +138,41 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     })
 }
 
-pub(super) fn stop_of(job: &Job, plan: &Plan<Box<Broken>>, unwritten: Option<ReportError>) -> Option<Stop> {
-    let stop = |reason, why: String| Some(Stop::new(reason, why));
-    match (unwritten, &plan.broken, plan.check(job.guards)) {
-        (Some(error), ..) => stop(StopReason::IoError, Error::from(error).story()),
-        (None, Some(broken), _) => stop(StopReason::InputError, broken.to_string()),
-        (None, None, Err(refused)) => stop(refused.reason(), refused.to_string()),
-        (None, None, Ok(())) => None,
-    }
+/// Why a dry run ends as it does: because of `stop`, of a report that cannot be written, of an input that breaks, or of a
+/// guard. What became of a report that holds a part of the plan is said.
+pub(super) fn end(
+    job: &Job,
+    plan: &Plan<Box<Broken>>,
+    stop: Option<Stop>,
+    unwritten: Option<ReportError>,
+    report: &mut Option<&Path>,
+) -> (Option<Stop>, Vec<String>) {
+    let unwritten = || Some(Stop::new(StopReason::IoError, Error::from(unwritten?).story()));
+    let broken = || Some(Stop::new(StopReason::InputError, plan.broken.as_ref()?.to_string()));
+    let cut = stop.or_else(unwritten).or_else(broken);
+    let notes = cut.as_ref().and_then(|stop| discard(job, stop, report)).into_iter().collect();
+    (cut.or_else(|| refusal(job, plan)), notes)
 }
 
-/// As [`remove`], of a dry run that stopped early; what is to be said of it.
-pub(super) fn discard(report: &mut Option<&Path>) -> Option<String> {
+/// Of inputs without any record: mostly the command that wrote them failed.
+pub(super) fn warn_of_emptiness() {
+    tracing::warn!("the input is empty\nhint: pass --min-keys 1 to make that exit code 8");
+}
+
+/// The guard that stands against a plan.
+pub(super) fn refusal(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
+    let refused = plan.check(job.guards).err()?;
+    Some(Stop::new(refused.reason(), refused.to_string()))
+}
+
+/// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.
+pub(super) fn discard(job: &Job, stop: &Stop, report: &mut Option<&Path>) -> Option<String> {
+    let shown = |path: &Path| Shown(&path.to_string_lossy()).to_string();
+    if job.allow_partial && stop.reason == StopReason::InputError {
+        return report.map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
+    }
     let part = report.take_if(|part| remove(part))?;
-    let shown = part.to_string_lossy();
-    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", Shown(&shown)))
+    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", shown(part)))
 }
 
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that

@@ -22,7 +22,7 @@ use crate::report;
 
 use super::closing::Closing;
 use super::delete::before;
-use super::dry_run::{ROWS, discard, notes, stop_of};
+use super::dry_run::{ROWS, end, notes};
 use super::earlier::Earlier;
 use super::encoding;
 use super::error::Error;
@@ -90,14 +90,10 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
             Some(signal) = signals.recv() => (stop.or(Some(Stop::signalled(signal))), None),
         }
     });
-    let mut more = Vec::new();
-    let mut report = ready.report.as_deref();
-    if stop.is_some() {
-        more.extend(discard(&mut report));
-    }
-    let stop = stop.or_else(|| stop_of(job, &survey.plan, unwritten));
     let Survey { calls, plan, outline, .. } = survey;
-    more.extend(notes(job));
+    let mut report = ready.report.as_deref();
+    let (stop, mut said) = end(job, &plan, stop, unwritten, &mut report);
+    said.extend(notes(job));
     let mut closing = Closing {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
@@ -110,7 +106,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         report,
         failures: None,
         backup: None,
-        notes: more,
+        notes: said,
     };
     let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());

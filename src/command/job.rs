@@ -20,6 +20,7 @@ use crate::terminal::Shown;
 
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Job {
     /// Which keys.
     pub keys: Keys,
@@ -29,6 +30,8 @@ pub struct Job {
     pub mode: Mode,
     /// Which namespace was named, also if nothing is sent there; `None` for a rehearsal.
     pub target: Option<Target>,
+    /// Whether the records before the break of an input are processed.
+    pub allow_partial: bool,
     /// Whether somebody is asked before anything is deleted.
     pub question: Question,
     /// Where rows go.

@@ -30,6 +30,7 @@ use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
 use super::pages::{cursor_lost, endless, refused};
 use super::runtime::runtime;
+use super::same_file::Files;
 use super::signals;
 use super::ticking::ticking;
 
@@ -91,6 +92,11 @@ enum Ended {
 
 /// Lists, and says what came of it.
 pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    if let Some(path) = &job.output {
+        let mut files = Files::default();
+        files.writes("--output", path, &[".lock", ".cursor"]);
+        files.check()?;
+    }
     let runtime = runtime()?;
     let started = Instant::now();
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);

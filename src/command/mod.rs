@@ -55,6 +55,7 @@ mod rehearsal;
 mod report;
 mod restore;
 mod runtime;
+mod same_file;
 mod sandbox;
 mod signals;
 mod telling;

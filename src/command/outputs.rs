@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
-use crate::input::Source;
 use crate::pipeline::state::Totals;
 use crate::report::{
     Destination, Existing, Facts, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
@@ -22,6 +21,7 @@ use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Job, Keys, Mode, ReportTo};
 use super::job_file::JobRecord;
+use super::same_file::Files;
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]
@@ -43,32 +43,6 @@ enum Pending<T> {
     ToBeNamed(PathBuf),
 }
 
-impl Pending<Destination> {
-    /// Whether `path` names it, by whatever spelling.
-    fn is_at(&self, path: &Path) -> bool {
-        match self {
-            Self::Open(Destination::File(file)) => file.is_same_file(path),
-            Self::Open(Destination::Stdout) => false,
-            Self::ToBeMade(own) | Self::ToBeNamed(own) => is_named_as(own, path),
-        }
-    }
-}
-
-impl Pending<FailuresFile> {
-    fn is_at(&self, path: &Path) -> bool {
-        match self {
-            Self::Open(file) => file.is_same_file(path),
-            Self::ToBeMade(own) | Self::ToBeNamed(own) => is_named_as(own, path),
-        }
-    }
-}
-
-/// Whether two files that are not there yet would be one.
-fn is_named_as(own: &Path, path: &Path) -> bool {
-    let folder = |path: &Path| folder_of(path).canonicalize().unwrap_or_else(|_| folder_of(path).to_owned());
-    own.file_name() == path.file_name() && folder(own) == folder(path)
-}
-
 /// What a job writes, and where it is afterwards.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -81,6 +55,7 @@ pub(super) struct Ready {
 
 impl Opened {
     pub(super) fn new(job: &Job) -> Result<Self, Error> {
+        files(job).check()?;
         let (mut journal, mut record) = (None, JobRecord::of(job));
         let report = match &job.report {
             ReportTo::Nowhere => None,
@@ -94,7 +69,6 @@ impl Opened {
                 Some(existing) => {
                     let mut destination = Target::File(path.clone()).open(existing)?;
                     if let Destination::File(file) = &mut destination {
-                        not_an_input(job, "--report", path, |input| file.is_same_file(input))?;
                         record.found(path, existing, file.is_empty())?;
                         if existing == Existing::Resume {
                             journal = Some((file.read_journal()?, path.clone()));
@@ -106,41 +80,19 @@ impl Opened {
         };
         let failures = match &job.failures {
             None => None,
-            // Before it is opened: our own lock would look like that of another process.
-            Some(path) if report.as_ref().is_some_and(|report| report.is_at(path)) => {
-                let path = path.display();
-                return Err(Error::Usage(format!("--failures {path} is the same file as the report; give it another")));
-            }
             Some(path) => Some(match look(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
-                Some(existing) => {
-                    let file = FailuresFile::open(path.clone(), existing)?;
-                    not_an_input(job, "--failures", path, |input| file.is_same_file(input))?;
-                    Pending::Open(file)
-                }
+                Some(existing) => Pending::Open(FailuresFile::open(path.clone(), existing)?),
             }),
         };
         let backup = match &job.backup {
             None => None,
             Some(path) => {
                 Packing::of(path)?;
-                for (flag, is_at) in [
-                    ("--report", report.as_ref().is_some_and(|report| report.is_at(path))),
-                    ("--failures", failures.as_ref().is_some_and(|failures| failures.is_at(path))),
-                ] {
-                    if is_at {
-                        let path = path.display();
-                        return Err(Error::Usage(format!(
-                            "--backup {path} is the same file as {flag}; give it another"
-                        )));
-                    }
-                }
                 match there(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
-                        let file = BackupFile::open(path.clone(), existing)?;
-                        not_an_input(job, "--backup", path, |input| file.is_same_file(input))?;
-                        Some(Pending::Open(file))
+                        Some(Pending::Open(BackupFile::open(path.clone(), existing)?))
                     }
                     _ => Some(Pending::ToBeMade(path.clone())),
                 }
@@ -247,17 +199,24 @@ fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
     Ok(())
 }
 
-fn not_an_input(job: &Job, flag: &str, path: &Path, is_same: impl Fn(&Path) -> bool) -> Result<(), Error> {
-    let Keys::Inputs(inputs) = &job.keys else { return Ok(()) };
-    for source in &inputs.sources {
-        if let Source::File(input) = source
-            && is_same(input)
-        {
-            let (path, input) = (path.display(), input.display());
-            return Err(Error::Usage(format!("{flag} {path} is the same file as the input {input}")));
+/// What a job reads and writes.
+fn files(job: &Job) -> Files {
+    let mut files = Files::default();
+    if let Keys::Inputs(inputs) = &job.keys {
+        inputs.sources.iter().for_each(|source| files.reads(source));
+    }
+    if let ReportTo::File(path) = &job.report {
+        files.writes("--report", path, &[".lock", ".job.json"]);
+    }
+    for (flag, path) in [("--failures", &job.failures), ("--backup", &job.backup)] {
+        if let Some(path) = path {
+            files.writes(flag, path, &[".lock"]);
         }
     }
-    Ok(())
+    if let Some(path) = &job.told.metrics_file {
+        files.writes("--metrics-file", path, &[]);
+    }
+    files
 }
 
 /// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the

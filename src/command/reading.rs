@@ -116,6 +116,8 @@ pub(super) struct Reading {
     pub(super) shard: Option<Shard>,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    /// What each source was when it was looked at, if it is a file that can be read twice.
+    files: Vec<Option<Fingerprint>>,
 }
 
 /// Whether warnings about the input are given.
@@ -139,30 +141,47 @@ impl Reading {
             filter: filter.clone(),
             shard: *shard,
             journal,
+            files: Vec::new(),
         }
     }
 
-    /// The state of every input, where all of them are files that can be read twice; `None` where one is not.
-    pub(super) fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, Broken> {
-        let mut prints = Vec::with_capacity(self.sources.len());
+    /// Looks at every input: from now on a file that changes is an error before a record of it is taken. Whether all of
+    /// them are files that can be read twice.
+    pub(super) fn watch(&mut self) -> Result<bool, Broken> {
+        self.files.clear();
         for source in &self.sources {
             let open = |error| Broken::Open { input: source.to_string(), source: error };
-            if !source.is_regular().map_err(open)? {
-                return Ok(None);
-            }
-            prints.push(source.fingerprint().map_err(open)?);
+            let is_regular = source.is_regular().map_err(open)?;
+            self.files.push(if is_regular { Some(source.fingerprint().map_err(open)?) } else { None });
         }
-        Ok(Some(prints))
+        Ok(self.are_files())
+    }
+
+    fn are_files(&self) -> bool {
+        self.files.len() == self.sources.len() && self.files.iter().all(Option::is_some)
+    }
+
+    /// Only the files, as they are before any record is marked.
+    pub(super) fn of_files(&self) -> Self {
+        let files =
+            self.sources.iter().cloned().zip(&self.files).filter_map(|(source, print)| Some((source, (*print)?)));
+        let (sources, files) = files.map(|(source, print)| (source, Some(print))).unzip();
+        Self { sources, files, ..self.unmarked() }
+    }
+
+    fn unmarked(&self) -> Self {
+        Self { dedupe: false, journal: None, ..self.clone() }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
     pub(super) fn records(&self, notes: Notes) -> Batches {
         // Of files no record is long in coming; what comes through a pipe is passed on before more is asked for.
-        let files = self.fingerprints().ok().flatten();
-        let most = if files.is_some() { AHEAD } else { 1 };
-        let meter = Meter::new(files.iter().flatten().map(|print| print.len).sum());
-        let again = || files.is_some().then(|| self.again(meter.clone()));
-        let records = Records::new(self.sources.clone(), self.options.clone()).metered(meter.clone());
+        let are_files = self.are_files();
+        let most = if are_files { AHEAD } else { 1 };
+        let meter = Meter::new(self.files.iter().flatten().map(|print| print.len).sum());
+        let again = || are_files.then(|| self.again(meter.clone()));
+        let records = Records::new(self.sources.clone(), self.options.clone());
+        let records = records.metered(meter.clone()).expecting(self.files.clone());
         Batches {
             records: Some(if notes == Notes::Given { records } else { records.without_notes() }),
             most,
@@ -174,35 +193,19 @@ impl Reading {
             last: None,
             batch: VecDeque::with_capacity(most),
             error: None,
+            settled_keys: 0,
         }
     }
 
     /// How to have all records once more, as they are before any is marked.
     fn again(&self, meter: Meter) -> Again<Box<Broken>> {
-        let unmarked = Self { dedupe: false, journal: None, ..self.clone() };
+        let unmarked = self.unmarked();
         let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
         Again {
             records: Box::new(move || Box::new(unmarked.records(Notes::Dropped))),
             changed: Box::new(Broken::Changed { input: names.join(", ") }),
             meter,
         }
-    }
-
-    /// As [`Reading::records`], but a file that changed since `prints` were taken is an error, before the first record
-    /// and after the last.
-    pub(super) fn records_unchanged(self, prints: Vec<Fingerprint>) -> BoxedRecords {
-        let records = self.records(Notes::Dropped);
-        let (first, last) = ((self.clone(), prints.clone()), (self, prints));
-        let check = |(reading, prints): (Self, Vec<Fingerprint>)| {
-            std::iter::once_with(move || reading.changed(&prints).map(Err)).flatten()
-        };
-        Box::new(check(first).chain(records).chain(check(last)))
-    }
-
-    fn changed(&self, prints: &[Fingerprint]) -> Option<Box<Broken>> {
-        let changed =
-            self.sources.iter().zip(prints).find(|(source, print)| source.fingerprint().ok() != Some(**print));
-        changed.map(|(source, _)| Box::new(Broken::Changed { input: source.to_string() }))
     }
 }
 

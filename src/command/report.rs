@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::ExitCode;
+use crate::input::Source;
 use crate::outcome::{Settled, Status, Tally};
 use crate::report::{self, Existing, FailuresFile, Kind, OutputFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
@@ -12,6 +13,7 @@ use crate::terminal::{Shown, count, counted};
 
 use super::closing::{print, shell_word};
 use super::error::Error;
+use super::same_file::Files;
 
 /// Keys on their way to the failures file.
 const ROWS: usize = 1_024;
@@ -38,7 +40,7 @@ pub struct Reviewing {
 
 pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     let Reviewing { html, failures, existing, json, .. } = reviewing;
-    not_a_report(reviewing)?;
+    files(reviewing).check()?;
     // What cannot be written is told before the long reading.
     if let Some(path) = html
         && *existing == Existing::Refuse
@@ -87,20 +89,16 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// An output must not replace what is being read.
-fn not_a_report(reviewing: &Reviewing) -> Result<(), Error> {
-    let real = |path: &Path| path.canonicalize().ok();
-    for (flag, output) in [("--html", &reviewing.html), ("--failures", &reviewing.failures)] {
-        let Some(output) = output else { continue };
-        let same = |report: &&PathBuf| *report == output || real(report).is_some_and(|r| Some(r) == real(output));
-        if reviewing.reports.iter().any(|report| same(&report)) {
-            return Err(Error::Usage(format!("{flag} {} is one of the reports", output.display())));
+/// What is read and written.
+fn files(reviewing: &Reviewing) -> Files {
+    let mut files = Files::default();
+    reviewing.reports.iter().chain(&reviewing.plan).for_each(|path| files.reads(&Source::File(path.clone())));
+    for (flag, path) in [("--html", &reviewing.html), ("--failures", &reviewing.failures)] {
+        if let Some(path) = path {
+            files.writes(flag, path, &[]);
         }
     }
-    if reviewing.html.is_some() && reviewing.html == reviewing.failures {
-        return Err(Error::Usage("--html and --failures cannot be the same file".to_owned()));
-    }
-    Ok(())
+    files
 }
 
 fn say(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<(), Error> {

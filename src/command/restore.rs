@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
@@ -24,7 +25,7 @@ use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Destination, Existing, Sync};
+use crate::report::{self, Destination, Existing, Journal, Sync};
 use crate::terminal::{Shown, duration};
 
 use super::confirm::{self, Action, ToType};
@@ -65,6 +66,7 @@ const ROWS: usize = 1_024;
 
 /// A restoration, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RestoreJob {
     /// The backups, in order.
     pub files: Vec<PathBuf>,
@@ -74,6 +76,8 @@ pub struct RestoreJob {
     pub profile: Option<ProfileNote>,
     /// Whether keys that are there are written over.
     pub overwrite_values: bool,
+    /// Whether the records before the break of a backup are restored.
+    pub allow_partial: bool,
     /// Whether somebody is asked before anything is written.
     pub question: Question,
     /// Where rows go.
@@ -127,19 +131,17 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         causes: Vec::new(),
         namespace: None,
     };
-    let planned = signals::blocking({
-        let (files, journal, mut record) = (job.files.clone(), opened.journal, opened.record);
-        move || {
-            let sources: Vec<_> = files.iter().cloned().map(Source::File).collect();
-            record.read_inputs(&sources)?;
-            Ok::<_, Error>((Plan::of(&files, journal)?, record))
-        }
-    });
+    let (files, journal, record) = (job.files.clone(), opened.journal, opened.record);
+    let planned = signals::blocking(move || plan(&files, journal, record));
     let (plan, mut record) = match planned {
         Ok(planned) => planned?,
         Err(stop) => return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say()),
     };
     closing.records = plan.records;
+    if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial) {
+        let stop = Stop::new(StopReason::InputError, format!("{broken}; nothing was sent"));
+        return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say());
+    }
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     if let Some(journal) = plan.journal() {
@@ -211,6 +213,17 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     let unrecorded = record.end(closing.run_end()).err();
     closing.stop = closing.stop.or(unrecorded.as_ref());
     Ok(closing.say())
+}
+
+/// Looks at the backups before anybody is asked.
+fn plan(
+    files: &[PathBuf],
+    journal: Option<(Arc<Journal>, PathBuf)>,
+    mut record: JobRecord,
+) -> Result<(Plan, JobRecord), Error> {
+    let sources: Vec<_> = files.iter().cloned().map(Source::File).collect();
+    record.read_inputs(&sources)?;
+    Ok((Plan::of(files, journal)?, record))
 }
 
 /// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
@@ -322,6 +335,7 @@ impl Run<'_> {
     async fn all(&mut self, plan: &Plan) -> Result<(), Stop> {
         let (mut asked, mut asked_bytes) = (Vec::new(), 0);
         let (mut group, mut group_bytes) = (Vec::new(), 0);
+        let mut broken = None;
         let most = if self.job.overwrite_values { MAX_PUT_KEYS } else { CHECKED_KEYS };
         for found in plan.records(&self.job.files) {
             // A dry run waits for nothing; signals are seen all the same.
@@ -329,7 +343,15 @@ impl Run<'_> {
             if self.stopping.get() {
                 return Err(ending());
             }
-            match found.map_err(|error| Stop::new(StopReason::InputError, error.to_string()))? {
+            let found = match found {
+                Ok(found) => found,
+                // What came before it is still written.
+                Err(error) => {
+                    broken = Some(Stop::new(StopReason::InputError, error.to_string()));
+                    break;
+                }
+            };
+            match found {
                 Found::Settled => {
                     self.calls.totals.resumed += 1;
                     self.progress.borrow_mut().on(&Event::Resumed);
@@ -353,7 +375,8 @@ impl Run<'_> {
             }
         }
         group.extend(self.absent(asked).await?);
-        self.put(group).await
+        self.put(group).await?;
+        broken.map_or(Ok(()), Err)
     }
 
     /// One request, within budget, repeated where it is worth it.

@@ -52,6 +52,12 @@ impl InputError {
         Self(Box::new(Stopped { input, records, at }))
     }
 
+    /// The same, of which only so many records are to be taken.
+    pub(super) fn after(mut self, records: u64) -> Self {
+        self.0.records = records;
+        self
+    }
+
     /// What is wrong.
     pub fn problem(&self) -> &Problem {
         &self.0.at.0.problem
@@ -87,6 +93,7 @@ impl InputError {
             | Problem::NotAnArray(_)
             | Problem::SettledReport(_) => true,
             Problem::Open(_)
+            | Problem::Changed
             | Problem::Read(_)
             | Problem::Decompress { .. }
             | Problem::UnclosedQuote
@@ -116,6 +123,11 @@ pub enum Problem {
     /// The file could not be opened.
     #[error("cannot be opened: {0}")]
     Open(io::Error),
+    /// It is not what it was when it was checked.
+    #[error(
+        "it was changed since it was checked: nothing more is taken from it\nhint: run again once it stays as it is"
+    )]
+    Changed,
     /// The system refused to read on.
     #[error("cannot be read: {0}")]
     Read(io::Error),

@@ -29,6 +29,7 @@ mod records;
 mod source;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use content::Lookalike;
 pub use dedupe::{Again, Dedupe, Reread, Unmarked};
@@ -38,3 +39,4 @@ pub use open::Compression;
 pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
 pub use records::{Records, describe};
 pub use source::{Fingerprint, Meter, Source};
+pub use values::JsonValues;

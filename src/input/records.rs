@@ -1,6 +1,8 @@
 //! All sources as one numbered sequence.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
 use std::vec;
 
 use super::content;
@@ -14,7 +16,7 @@ use super::lines::Lines;
 use super::ndjson::Ndjson;
 use super::open::{self, Bytes, Compression};
 use super::options::{Format, InputOptions};
-use super::source::{Meter, Source};
+use super::source::{Fingerprint, Meter, Source};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
@@ -23,6 +25,8 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 /// sources after it unread.
 pub struct Records {
     sources: vec::IntoIter<Source>,
+    /// What each of them was when it was checked, if it is a file that was.
+    expected: vec::IntoIter<Option<Fingerprint>>,
     options: InputOptions,
     notes: Notes,
     meter: Meter,
@@ -44,6 +48,8 @@ pub(super) enum Notes {
 /// The source that is being read.
 struct Reading {
     name: String,
+    /// The open file, and what it was.
+    watched: Option<(Arc<File>, Fingerprint)>,
     compression: Compression,
     reader: Reader,
 }
@@ -60,6 +66,7 @@ impl Records {
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
         Self {
             sources: sources.into_iter(),
+            expected: Vec::new().into_iter(),
             options,
             notes: Notes::Told,
             meter: Meter::default(),
@@ -77,6 +84,14 @@ impl Records {
         self
     }
 
+    /// Takes no record from a file that is, when it is opened or once its records are read, another than `expected` says,
+    /// in the order of the sources.
+    #[must_use]
+    pub fn expecting(mut self, expected: Vec<Option<Fingerprint>>) -> Self {
+        self.expected = expected.into_iter();
+        self
+    }
+
     /// For a second pass: logs no warning that the first one has given already.
     #[must_use]
     pub fn without_notes(mut self) -> Self {
@@ -89,6 +104,24 @@ impl Records {
     /// # Errors
     /// As the iterator's; what came before is in the batch.
     pub fn read(&mut self, batch: &mut VecDeque<Record>, most: usize) -> Result<(), InputError> {
+        let mut sure = batch.len();
+        let mut read = self.fill(batch, most, &mut sure);
+        if read.is_ok() && self.reading.as_ref().is_some_and(Reading::has_changed) {
+            read = Err(self.break_off(Problem::Changed.into()));
+        }
+        match read {
+            // What was read since the last look may be of the new content.
+            Err(error) if matches!(error.problem(), Problem::Changed) => {
+                let next = batch.get(sure).map_or(self.next, |record| record.number);
+                batch.truncate(sure);
+                Err(error.after(next.get() - 1))
+            }
+            read => read,
+        }
+    }
+
+    /// As [`Records::read`]. The records before `sure` are of files that did not change while they were read.
+    fn fill(&mut self, batch: &mut VecDeque<Record>, most: usize, sure: &mut usize) -> Result<(), InputError> {
         while batch.len() < most {
             let Some(reading) = &mut self.reading else {
                 if self.open_next()? {
@@ -99,16 +132,16 @@ impl Records {
             let content = match reading.next() {
                 Ok(Some(Entry(Ok(key)))) => Content::Key(key),
                 Ok(Some(Entry(Err(flawed)))) => invalid(*flawed, &reading.name),
+                // It may look broken, or as if it ended here, because it is being written.
+                Ok(None) | Err(_) if reading.has_changed() => return Err(self.break_off(Problem::Changed.into())),
                 Ok(None) => {
+                    *sure = batch.len();
                     let name = std::mem::take(&mut reading.name);
                     self.ended.push((name, self.next));
                     self.reading = None;
                     continue;
                 }
-                Err(at) => {
-                    let name = std::mem::take(&mut reading.name);
-                    return Err(self.error(name, at));
-                }
+                Err(at) => return Err(self.break_off(at)),
             };
             batch.push_back(Record { number: self.next, content });
             self.next = self.next.next();
@@ -124,10 +157,24 @@ impl Records {
     /// `false` where no source is left.
     fn open_next(&mut self) -> Result<bool, InputError> {
         let Some(source) = self.sources.next() else { return Ok(false) };
+        let expected = self.expected.next().flatten();
         let opened = source.open(&self.meter);
-        let reader = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
+        let (reader, file) = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
+        let watched = expected.map(|expected| (file, expected));
+        if has_changed(watched.as_ref()) {
+            return Err(self.error(source.to_string(), Problem::Changed.into()));
+        }
         self.begin(&source, reader)?;
+        if let Some(reading) = &mut self.reading {
+            reading.watched = watched;
+        }
         Ok(true)
+    }
+
+    /// An error in the source that is being read.
+    fn break_off(&mut self, at: Break) -> InputError {
+        let name = self.reading.take().map(|reading| reading.name).unwrap_or_default();
+        self.error(name, at)
     }
 
     /// Looks into a source and makes it the one that is read.
@@ -225,7 +272,11 @@ impl Reading {
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }
         };
-        Ok(Self { name, compression: opened.compression, reader })
+        Ok(Self { name, watched: None, compression: opened.compression, reader })
+    }
+
+    fn has_changed(&self) -> bool {
+        has_changed(self.watched.as_ref())
     }
 
     fn next(&mut self) -> Result<Option<Entry>, Break> {
@@ -237,6 +288,13 @@ impl Reading {
         };
         entry.map_err(|at| at.of(self.compression))
     }
+}
+
+fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
+    let is_same = |(file, expected): &(Arc<File>, Fingerprint)| {
+        file.metadata().is_ok_and(|now| Fingerprint::of(&now) == *expected)
+    };
+    !watched.is_none_or(is_same)
 }
 
 fn invalid(Flawed { position, key, rule, why }: Flawed, input: &str) -> Content {

@@ -74,13 +74,14 @@ impl Source {
         }
     }
 
-    /// What is read of it is counted by `meter`.
-    pub(super) fn open(&self, meter: &Meter) -> io::Result<Box<dyn BufRead + Send>> {
-        let reader: Box<dyn Read + Send> = match self {
-            Self::Stdin => Box::new(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
-            Self::File(path) => Box::new(File::open(path)?),
-        };
-        Ok(Box::new(BufReader::with_capacity(READ_BYTES, Patient { reader, meter: meter.clone() })))
+    /// What is read of it is counted by `meter`; the second is the open file, to be asked whether it changes.
+    pub(super) fn open(&self, meter: &Meter) -> io::Result<(Box<dyn BufRead + Send>, Arc<File>)> {
+        let file = Arc::new(match self {
+            Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            Self::File(path) => File::open(path)?,
+        });
+        let reader = Patient { reader: Arc::clone(&file), meter: meter.clone() };
+        Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), file))
     }
 }
 
@@ -91,6 +92,8 @@ pub struct Fingerprint {
     pub len: u64,
     /// Seconds and nanoseconds since 1970 of the last change of its content.
     pub modified: (i64, i64),
+    /// The same of the last change of anything about it: nobody can set that back.
+    pub changed: (i64, i64),
     /// The file system that it is on.
     pub device: u64,
     /// Its number there.
@@ -98,10 +101,12 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata) -> Self {
+    /// What `metadata` says.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
             device: metadata.dev(),
             inode: metadata.ino(),
         }
@@ -218,7 +223,7 @@ mod tests {
         fs::write(&path, vec![b'k'; 3 * READ_BYTES]).unwrap();
         let source = Source::File(path);
         let meter = Meter::new(source.fingerprint().unwrap().len);
-        let mut reader = source.open(&meter).unwrap();
+        let (mut reader, _) = source.open(&meter).unwrap();
         assert_eq!(meter.project(0), 0);
         for read in 1..=3 {
             reader.fill_buf().unwrap();

@@ -97,7 +97,7 @@ fn options() -> Options {
 }
 
 fn approved(max_keys: Option<u64>) -> Approved {
-    Approved::streaming(Guards { max_keys, expect: None }, Consent::Rehearsal)
+    Approved::streaming(Guards { max_keys, ..Guards::default() }, Consent::Rehearsal)
 }
 
 fn lab(keys: usize) -> Lab {

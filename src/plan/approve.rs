@@ -4,13 +4,15 @@ use thiserror::Error;
 
 use super::Plan;
 use crate::outcome::StopReason;
-use crate::terminal::count;
+use crate::terminal::{count, counted};
 
 /// Limits that are checked before anything is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Guards {
     /// `--max-keys`: the input may hold at most so many keys.
     pub max_keys: Option<u64>,
+    /// `--min-keys`: the input has to hold at least so many keys.
+    pub min_keys: Option<u64>,
     /// `--expect`: the input has to hold exactly so many keys.
     pub expect: Option<u64>,
 }
@@ -19,15 +21,23 @@ pub struct Guards {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refused {
     /// More keys than `--max-keys`.
-    #[error("the input holds {} keys, more than --max-keys {}: nothing was sent", count(*.keys), count(*.most))]
+    #[error("the input holds {}, more than --max-keys {}: nothing was sent", counted(*.keys, "key"), count(*.most))]
     TooManyKeys {
         /// What the input holds.
         keys: u64,
         /// What is allowed.
         most: u64,
     },
+    /// Fewer keys than `--min-keys`.
+    #[error("the input holds {}, fewer than --min-keys {}: nothing was sent", counted(*.keys, "key"), count(*.least))]
+    TooFewKeys {
+        /// What the input holds.
+        keys: u64,
+        /// What it should hold at least.
+        least: u64,
+    },
     /// Not as many keys as `--expect` says.
-    #[error("the input holds {} keys, and --expect says {}: nothing was sent", count(*.keys), count(*.expected))]
+    #[error("the input holds {}, and --expect says {}: nothing was sent", counted(*.keys, "key"), count(*.expected))]
     NotAsExpected {
         /// What the input holds.
         keys: u64,
@@ -37,10 +47,11 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The guard, as the summary names it.
-    pub fn reason(&self) -> StopReason {
+    /// The word for it in the summary.
+    pub fn reason(self) -> StopReason {
         match self {
             Self::TooManyKeys { .. } => StopReason::MaxKeys,
+            Self::TooFewKeys { .. } => StopReason::MinKeys,
             Self::NotAsExpected { .. } => StopReason::Expect,
         }
     }
@@ -83,13 +94,15 @@ impl<E> Plan<E> {
     /// # Errors
     /// [`Refused`] says which guard stands against it.
     pub fn check(&self, guards: Guards) -> Result<(), Refused> {
-        // Settled keys of an earlier run belong to the same input.
-        let keys = self.keys + self.resumed;
-        if let Some(most) = guards.max_keys.filter(|most| self.keys > *most) {
-            return Err(Refused::TooManyKeys { keys: self.keys, most });
+        let keys = self.distinct_keys;
+        if let Some(expected) = guards.expect.filter(|expected| *expected != keys) {
+            return Err(Refused::NotAsExpected { keys, expected });
         }
-        match guards.expect.filter(|expected| *expected != keys) {
-            Some(expected) => Err(Refused::NotAsExpected { keys, expected }),
+        if let Some(least) = guards.min_keys.filter(|least| keys < *least) {
+            return Err(Refused::TooFewKeys { keys, least });
+        }
+        match guards.max_keys.filter(|most| keys > *most) {
+            Some(most) => Err(Refused::TooManyKeys { keys, most }),
             None => Ok(()),
         }
     }
@@ -110,21 +123,38 @@ mod tests {
     use super::*;
 
     fn plan(keys: u64) -> Plan<()> {
-        Plan { keys, ..Plan::default() }
+        Plan { keys, distinct_keys: keys, ..Plan::default() }
     }
 
     #[test]
     fn guards_stand_before_the_first_delete() {
-        let guards = Guards { max_keys: Some(10), expect: None };
+        let guards = Guards { max_keys: Some(10), ..Guards::default() };
         assert!(plan(10).approve(guards, Consent::Flag).is_ok());
         let refused = plan(1_234).approve(guards, Consent::Flag).unwrap_err();
         assert_eq!(refused.to_string(), "the input holds 1,234 keys, more than --max-keys 10: nothing was sent");
-        let guards = Guards { max_keys: None, expect: Some(9) };
+        let guards = Guards { expect: Some(9), ..Guards::default() };
         assert!(plan(9).approve(guards, Consent::Typed).is_ok());
         assert_eq!(
             plan(10).approve(guards, Consent::Typed).unwrap_err(),
             Refused::NotAsExpected { keys: 10, expected: 9 }
         );
+        let guards = Guards { min_keys: Some(2), ..Guards::default() };
+        assert!(plan(2).approve(guards, Consent::Flag).is_ok());
+        let refused = plan(1).approve(guards, Consent::Flag).unwrap_err();
+        assert_eq!(refused.to_string(), "the input holds 1 key, fewer than --min-keys 2: nothing was sent");
+    }
+
+    #[test]
+    fn keys_of_an_earlier_run_count_for_every_guard() {
+        let resumed = Plan::<()> { keys: 1, distinct_keys: 10, ..Plan::default() };
+        for guards in [
+            Guards { expect: Some(10), ..Guards::default() },
+            Guards { min_keys: Some(10), ..Guards::default() },
+            Guards { max_keys: Some(10), ..Guards::default() },
+        ] {
+            assert_eq!(resumed.check(guards), Ok(()));
+        }
+        assert!(resumed.check(Guards { max_keys: Some(9), ..Guards::default() }).is_err());
     }
 
     #[test]

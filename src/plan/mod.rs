@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::key::KeyName;
 use crate::outcome::{Status, Tally};
 use crate::record::{Content, Record};
+use crate::terminal::is_padded;
 
 mod approve;
 pub mod filter;
@@ -27,10 +28,14 @@ pub struct Plan<E> {
     pub records: u64,
     /// Keys to be deleted; those that an earlier run settled are not among them.
     pub keys: u64,
+    /// The same with those that an earlier run settled: what `--expect`, `--min-keys` and `--max-keys` count.
+    pub distinct_keys: u64,
     /// Records in each state that is known before anything is sent: `kept`, `invalid`, `duplicate`, and `planned` for keys.
     pub tally: Tally,
     /// Records that an earlier run settled.
     pub resumed: u64,
+    /// Keys to be deleted that begin or end with a blank.
+    pub padded_keys: u64,
     /// The first keys, as examples.
     pub first_keys: Vec<KeyName>,
     /// Keys that have to be encoded to stand in a URL, and the first of them.
@@ -55,8 +60,10 @@ impl<E> Default for Plan<E> {
         Self {
             records: 0,
             keys: 0,
+            distinct_keys: 0,
             tally: Tally::default(),
             resumed: 0,
+            padded_keys: 0,
             first_keys: Vec::new(),
             encoded: 0,
             first_encoded: None,
@@ -90,11 +97,14 @@ impl<E> Plan<E> {
         Survey::Whole
     }
 
-    fn count(&mut self, record: &Record) {
+    /// Counts one more record.
+    pub fn count(&mut self, record: &Record) {
         self.records += 1;
         match &record.content {
             Content::Key(key) => {
                 self.keys += 1;
+                self.distinct_keys += 1;
+                self.padded_keys += u64::from(is_padded(key.as_str()));
                 self.tally.add(Status::Planned);
                 if self.first_keys.len() < SAMPLES {
                     self.first_keys.push(key.clone());

@@ -213,7 +213,7 @@ impl Reading<'_> {
             (Kind::Number | Kind::NumberOrText | Kind::SwitchOrNumber, DeValue::Integer(number)) => {
                 one(integer(number).ok_or_else(wrong)?.to_string())
             }
-            (Kind::SwitchOrNumber, DeValue::Boolean(switch)) => one(switch.to_string()),
+            (Kind::Switch | Kind::SwitchOrNumber, DeValue::Boolean(switch)) => one(switch.to_string()),
             (Kind::Path, DeValue::String(text)) if setting.name == "api-token-file" && is_token(text) => {
                 return Err((value.span(), Problem::Secret(setting.name.to_owned())));
             }

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Number,
     /// A whole number, or a string such as `5%`.
     NumberOrText,
+    /// `true` or `false`.
+    Switch,
     /// `true`, `false` or a whole number.
     SwitchOrNumber,
     /// A path; a relative one begins at the file's folder.
@@ -37,6 +39,7 @@ impl Kind {
             Self::Texts => "a string or an array of strings",
             Self::Number => "a whole number",
             Self::NumberOrText => "a whole number or a string",
+            Self::Switch => "true or false",
             Self::SwitchOrNumber => "true, false or a whole number",
             Self::Path | Self::Template => "a path as a string",
         }
@@ -44,7 +47,7 @@ impl Kind {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 28] = [
+pub const SETTINGS: [Setting; 30] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
@@ -57,6 +60,8 @@ pub const SETTINGS: [Setting; 28] = [
     Setting { name: "protect-from", kind: Kind::Path },
     Setting { name: "only", kind: Kind::Texts },
     Setting { name: "max-keys", kind: Kind::Number },
+    Setting { name: "min-keys", kind: Kind::Number },
+    Setting { name: "allow-partial", kind: Kind::Switch },
     Setting { name: "max-failures", kind: Kind::NumberOrText },
     Setting { name: "canary", kind: Kind::Number },
     Setting { name: "rate", kind: Kind::Texts },

@@ -77,6 +77,9 @@ fn a_dry_run_over_a_broken_input_says_so() {
     let done = dry_run(&lab, "keys.json").args(["--json", "--report", "plan.csv"]).run().code(1);
     assert_eq!((&done.summary()["planned"], &done.summary()["stopped"]), (&2.into(), &"input_error".into()));
     assert!(done.stderr.contains("keys.json line 1"), "{}", done.stderr);
+    assert_eq!((lab.path("plan.csv").exists(), lab.server.requests()), (false, 0), "a part would pass for the whole");
+    let done = dry_run(&lab, "keys.json").args(["--allow-partial", "--report", "plan.csv"]).run().code(1);
+    assert!(done.stdout.contains("plan.csv holds the plan for the records before the break"), "{}", done.stdout);
     assert_eq!((lab.rows("plan.csv").len(), lab.server.requests()), (2, 0));
 }
 

@@ -1,9 +1,8 @@
-//! Every format, packing and way in gives the same keys; what is broken is named by file and place, and what came before
-//! it is done.
+//! Every format, packing and way in gives the same keys; what is broken is named by file and place.
 
 use std::io::Write;
 
-use crate::lab::{Done, Lab, Row};
+use crate::lab::{Lab, Row};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -281,24 +280,32 @@ fn a_messy_json_array_costs_only_its_bad_elements() {
     assert_messy("messy.json", b"[", &bad, good);
 }
 
-/// A job over a file that breaks off: `before` is deleted, all else on the server stays, and the end says where.
-fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: &[&str], told: &[&str]) -> Done {
+/// A job over a file that breaks off: nothing is sent, and the end says where; with `--allow-partial` `before` is deleted and
+/// all else on the server stays.
+fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: &[&str], told: &[&str]) {
     let lab = Lab::new();
     lab.write(name, content);
     lab.server.preload(before.iter().chain(after).copied());
-    let done = lab.delete([name, "--report", "report.csv", "--json"]).run().code(1);
-    lab.assert_all_deleted(before.iter().copied(), &in_order(&lab, "report.csv", before));
-    assert_eq!(lab.server.keys(), after, "{name}: what comes after is untouched");
+    let job = || lab.delete([name, "--report", "report.csv", "--json"]);
+    let done = job().run().code(1);
+    assert_eq!((lab.server.requests(), lab.path("report.csv").exists()), (0, false), "{name}");
     assert_eq!(done.summary()["stopped"], "input_error", "{name}");
-    assert_eq!(done.summary()["deleted"], before.len(), "{name}");
-    for words in told.iter().chain(&[name]) {
-        assert!(done.stderr.contains(words), "{name}: {words:?} is not in\n{}", done.stderr);
+    assert!(done.stderr.contains("--allow-partial") && done.stderr.contains("nothing was sent"), "{}", done.stderr);
+    for partial in [job().arg("--allow-partial"), job().arg("--overwrite").env("KVSWEEP_ALLOW_PARTIAL", "1")] {
+        lab.server.preload(before.iter().copied());
+        let done = partial.run().code(1);
+        in_order(&lab, "report.csv", before);
+        assert_eq!(lab.server.keys(), after, "{name}: what comes after is untouched");
+        assert_eq!(done.summary()["stopped"], "input_error", "{name}");
+        assert_eq!(done.summary()["deleted"], before.len(), "{name}");
+        for words in told.iter().chain(&[name]) {
+            assert!(done.stderr.contains(words), "{name}: {words:?} is not in\n{}", done.stderr);
+        }
     }
-    done
 }
 
 #[test]
-fn what_comes_before_a_break_is_done_and_the_break_is_named() {
+fn of_a_file_that_breaks_off_nothing_is_sent_unless_a_part_is_enough() {
     assert_broken("b.json", "[\"a\",\n\"b\", nope, \"c\"]", &["a", "b"], &["c"], &["line 2", "--resume"]);
     assert_broken("b.json", "[\"a\", {\"key\": \"b\"}, {\"key\" \"c\"}, \"d\"]", &["a", "b"], &["c", "d"], &["line 1"]);
     assert_broken("b.json", "[\"a\", \"b", &["a"], &["b"], &["line 1"]);
@@ -327,7 +334,9 @@ fn a_truncated_archive_gives_only_whole_keys() {
     let packed = gzip((keys.join("\n") + "\n").as_bytes());
     lab.write("cut.txt.gz", &packed[..packed.len() / 2]);
     lab.server.preload(keys.iter().map(String::as_str));
-    let done = lab.delete(["cut.txt.gz", "--report", "report.csv", "--json"]).run().code(1);
+    lab.delete(["cut.txt.gz", "--report", "report.csv", "--json"]).run().code(1);
+    assert_eq!(lab.server.requests(), 0);
+    let done = lab.delete(["cut.txt.gz", "--allow-partial", "--report", "report.csv", "--json"]).run().code(1);
     let rows = settled(&lab, "report.csv");
     assert!((1..600).contains(&rows.len()), "{} rows", rows.len());
     lab.assert_all_deleted(keys[..rows.len()].iter().map(String::as_str), &rows);

@@ -241,3 +241,83 @@ fn a_list_of_protected_keys_that_is_missing_or_broken_protects_everything() {
     }
     assert_eq!(lab.server.requests(), 0);
 }
+
+#[test]
+fn fewer_keys_than_required_delete_none() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.write("twice.txt", "key:0\nkey:0\n..\n");
+    lab.write("empty.txt", "");
+    for (input, least, code) in [("keys.txt", "4", 8), ("twice.txt", "2", 8), ("empty.txt", "1", 8)] {
+        let args = [input, "--min-keys", least, "--json", "--report", "r.csv"];
+        let done = lab.delete(args).run().code(code);
+        assert_eq!(done.summary()["stopped"], "min_keys", "{input}");
+        assert!(done.stderr.contains("fewer than --min-keys"), "{}", done.stderr);
+        assert!(only_read(&lab) && !lab.path("r.csv").exists());
+        lab.kvsweep(["delete", input, "--min-keys", least, "--dry-run"]).run().code(code);
+        let piped = lab.delete(["-", "--min-keys", least, "--report", "r.csv"]).stdin(lab.read(input)).run();
+        piped.code(code);
+        assert!(only_read(&lab) && !lab.path("r.csv").exists());
+    }
+    let done = lab.delete(["keys.txt", "--only", "key:1", "--min-keys", "2"]).run().code(8);
+    assert!(done.stderr.contains("holds 1 key"), "{}", done.stderr);
+    lab.delete(["-", "--min-keys", "3", "--report", "none"]).stdin(lab.read("keys.txt")).run().code(0);
+    assert!(lab.server.is_empty());
+    lab.delete(["keys.txt", "--report", "none"]).env("KVSWEEP_MIN_KEYS", "4").run().code(8);
+    lab.write("kvsweep.toml", "[profile.p]\nmin-keys = 4\nallow-partial = true\n");
+    lab.write("broken.json", "[\"a\", nope]");
+    lab.delete(["keys.txt", "--report", "none", "--profile", "p"]).run().code(8);
+    let sent = lab.deletes().len();
+    lab.delete(["broken.json", "--report", "none", "--profile", "p", "--min-keys", "1"]).run().code(1);
+    assert_eq!(lab.deletes().len(), sent + 1, "the part before the break");
+}
+
+#[test]
+fn an_empty_input_is_warned_about() {
+    let lab = Lab::new();
+    lab.write("empty.txt", "\n\n");
+    for run in [
+        lab.delete(["empty.txt", "--report", "none"]),
+        lab.delete(["-", "--report", "none"]).stdin(""),
+        lab.kvsweep(["delete", "empty.txt", "--dry-run"]),
+    ] {
+        let done = run.run().code(0);
+        assert!(done.stderr.contains("warning: the input is empty"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn every_guard_counts_the_distinct_keys_of_a_resumed_job() {
+    let bad = Fault::new(When::Key("key:2".to_owned()), What::from(Canned::error(400, 10_014, "no")));
+    let lab = Lab::with(SandboxOptions { faults: vec![bad], ..SandboxOptions::default() });
+    lab.keys(5);
+    lab.write("keys.txt", "key:0\nkey:1\nkey:0\n..\nkey:2\nkey:3\n");
+    let job = |args: &[&str]| lab.delete(["keys.txt", "--report", "r.csv", "--resume", "--json"]).args(args);
+    job(&[]).run().code(3);
+    for (flag, number, code) in [
+        ("--expect", "4", 3),
+        ("--expect", "6", 8),
+        ("--expect", "1", 8),
+        ("--min-keys", "4", 3),
+        ("--min-keys", "5", 8),
+        ("--max-keys", "4", 3),
+        ("--max-keys", "3", 8),
+    ] {
+        job(&[flag, number]).run().code(code);
+    }
+}
+
+#[test]
+fn keys_with_blanks_at_their_ends_are_counted_and_quoted() {
+    let lab = Lab::new();
+    lab.write("keys.csv", "key\n a\nb \nc d\n");
+    let done = lab.kvsweep(["delete", "keys.csv", "--dry-run"]).run().code(0);
+    assert!(done.stdout.contains("\" a\"\n") && done.stdout.contains("\"b \"\n"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("  c d\n") && done.stdout.contains("2 keys begin or end with a blank"),
+        "{}",
+        done.stdout
+    );
+    let done = lab.kvsweep(["delete", "keys.csv", "--dry-run", "--json"]).run().code(0);
+    assert_eq!(done.summary()["plan"]["padded_keys"], 2);
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms that it may name.
 const ROOMS: [(&str, &str); 31] = [
     ("api", "clock files key text"),
-    ("backup", "api key report"),
+    ("backup", "api input key report"),
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \

@@ -191,7 +191,8 @@ impl Process<'_> {
         let Self { world, faults, server, seen, .. } = self;
         let (record_sender, records) = mpsc::channel(world.room.record_channel);
         let (row_sender, mut rows) = mpsc::channel(world.room.row_channel);
-        let approved = Approved::streaming(Guards { max_keys: faults.max_keys, expect: None }, Consent::Rehearsal);
+        let approved =
+            Approved::streaming(Guards { max_keys: faults.max_keys, ..Guards::default() }, Consent::Rehearsal);
         let options = options(world, faults, self.deadline, self.deleted_before);
         let Calls { budget, max_wait, rng, .. } = calls;
         let mut state = State::new(options, &approved, budget, rng).after_preflight(max_wait);

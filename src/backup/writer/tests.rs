@@ -7,13 +7,19 @@ use std::path::PathBuf;
 use super::*;
 use crate::api::Value;
 use crate::backup::{Entries, Line};
+use crate::input::Source;
 use crate::key::KeyName;
 use crate::report::{Existing, ReportError};
 
 const NAMES: [&str; 3] = ["b.ndjson", "b.ndjson.gz", "b.ndjson.zst"];
 
 fn entry(key: &str, value: &[u8]) -> Entry {
-    Entry { key: KeyName::new(key).unwrap(), value: Value::new(value.to_vec(), None), metadata: None }
+    Entry {
+        key: KeyName::new(key).unwrap(),
+        value: Value::new(value.to_vec(), None),
+        metadata: None,
+        expiration_ttl: None,
+    }
 }
 
 fn open(path: &Path, existing: Existing) -> Result<BackupFile, BackupError> {
@@ -42,14 +48,15 @@ fn keep(path: &Path, existing: Existing, keys: &[&str]) -> u64 {
 /// The keys that can be read back, and whether something was torn behind them.
 fn keys(path: &Path) -> (Vec<String>, bool) {
     let (mut keys, mut torn) = (Vec::new(), false);
-    for line in Entries::open(path).unwrap() {
-        match line.unwrap() {
-            Line::Entry(entry) => {
+    let source = Source::File(path.to_owned());
+    for line in Entries::open(&source, source.fingerprint().unwrap()).unwrap() {
+        match line {
+            Ok(Line::Entry(entry)) => {
                 assert_eq!(entry.value.bytes, entry.key.as_str().as_bytes());
                 keys.push(entry.key.as_str().to_owned());
             }
-            Line::Torn => torn = true,
-            Line::Invalid { key, why } => panic!("{key}: {why}"),
+            Ok(Line::Invalid { key, why }) => panic!("{key}: {why}"),
+            Err(_) => torn = true,
         }
     }
     (keys, torn)

@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 61] = [
+const FLAGS: [(&str, &str, &str); 63] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -106,6 +106,8 @@ const FLAGS: [(&str, &str, &str); 61] = [
     ("-y", "", ""),
     ("--max-keys", "", "KVSWEEP_MAX_KEYS"),
     ("--max-failures", "50%", "KVSWEEP_MAX_FAILURES"),
+    ("--min-keys", "", "KVSWEEP_MIN_KEYS"),
+    ("--allow-partial", "", "KVSWEEP_ALLOW_PARTIAL"),
     ("--expect", "", "KVSWEEP_EXPECT"),
     ("--canary", "", "KVSWEEP_CANARY"),
     ("--protect", "", "KVSWEEP_PROTECT"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::api::Namespace;
 use crate::clock::wall_now;
 use crate::command::confirm;
+use crate::command::dry_run::warn_of_emptiness;
 use crate::command::encoding;
 use crate::command::error::Error;
 use crate::command::job::{Job, Keys, Mode, Question};
@@ -18,13 +19,18 @@ use crate::command::pages::NamespacePages;
 use crate::command::reading::{BoxedRecords, Broken, Notes, Reading};
 use crate::command::signals;
 use crate::command::watch::Watch;
+use crate::outcome::StopReason;
+use crate::pipeline::Stop;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Journal;
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::{Shown, count, counted, duration};
 
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
+
+/// The most records of a pipe that wait for `--min-keys` to be reached.
+const MOST_AHEAD: u64 = 100_000;
 
 /// What the first look at the input showed.
 pub(super) struct Look {
@@ -100,52 +106,97 @@ pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Error> {
-    let reading = match &job.keys {
+fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Missed> {
+    let mut reading = match &job.keys {
         Keys::Inputs(inputs) => Reading::new(inputs, journal),
         Keys::Namespace(wanted) => {
             let supply = Supply::Asked { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
             return Ok(Look { plan: None, supply, nothing_to_send: false, record });
         }
     };
-    let prints = reading.fingerprints()?;
+    let are_files = reading.watch()?;
     record.read_inputs(&reading.sources)?;
-    if let Some(prints) = prints {
-        let plan = survey(&reading)?;
+    if are_files {
+        let plan = survey(&reading, Notes::Given)?;
+        if plan.records == 0 {
+            warn_of_emptiness();
+        }
         if reading.shard.is_none() && plan.broken.is_none() {
             record.counted(&[plan.records]);
         }
         let nothing_to_send = plan.keys == 0;
-        let supply = Supply::Read(reading.records_unchanged(prints));
+        let supply = Supply::Read(Box::new(reading.records(Notes::Dropped)));
         return Ok(Look { plan: Some(plan), supply, nothing_to_send, record });
     }
     if job.guards.expect.is_some() {
-        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
+        return Err(
+            Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()).into()
+        );
+    }
+    if job.guards.min_keys.is_some_and(|least| least > MOST_AHEAD) {
+        let most = count(MOST_AHEAD);
+        return Err(Error::Usage(format!(
+            "--min-keys above {most} needs inputs that can be counted first: files, not a pipe"
+        ))
+        .into());
+    }
+    // A file beside the pipe can be seen to break before anything is sent.
+    let files = survey(&reading.of_files(), Notes::Dropped)?;
+    if let Some(stop) = broken_off(job, &files) {
+        return Err(Missed::Stop(stop));
     }
     let mut records = reading.records(Notes::Given);
-    let first = match records.next() {
-        // It is the end of a job that began, and has its summary.
-        Some(Err(broken)) if matches!(*broken, Broken::EndedEarly { .. }) => Some(Err(broken)),
-        first => first.transpose()?.map(Ok),
-    };
-    let nothing_to_send = !matches!(first, Some(Ok(_)));
-    let supply = Supply::Read(Box::new(first.into_iter().chain(records)));
-    Ok(Look { plan: None, supply, nothing_to_send, record })
+    let (mut plan, mut ahead) = (Plan::default(), Vec::new());
+    let least = job.guards.min_keys.unwrap_or_default();
+    while ahead.is_empty() || plan.keys + records.settled_keys() < least {
+        match records.next() {
+            Some(Ok(record)) => {
+                plan.count(&record);
+                ahead.push(Ok(record));
+            }
+            // That an input ended early is the end of a job that began, and has its summary.
+            Some(Err(broken)) if ahead.is_empty() && !matches!(*broken, Broken::EndedEarly { .. }) => {
+                return Err(broken.into());
+            }
+            Some(Err(broken)) => {
+                ahead.push(Err(broken));
+                break;
+            }
+            None => break,
+        }
+    }
+    plan.distinct_keys += records.settled_keys();
+    if ahead.is_empty() {
+        warn_of_emptiness();
+    }
+    let nothing_to_send = !matches!(ahead.first(), Some(Ok(_)));
+    // Only what is too few is known by now.
+    let plan = (plan.distinct_keys < least).then_some(plan);
+    let supply = Supply::Read(Box::new(ahead.into_iter().chain(records)));
+    Ok(Look { plan, supply, nothing_to_send, record })
 }
 
-/// The first pass. What is broken in the middle of an input is warned about, and what came before is still done; a
-/// command that was wrong is not carried out at all.
-fn survey(reading: &Reading) -> Result<Plan<Box<Broken>>, Error> {
+/// The first pass. A command that was wrong is not carried out at all.
+fn survey(reading: &Reading, notes: Notes) -> Result<Plan<Box<Broken>>, Error> {
     let mut plan = Plan::default();
-    plan.survey(reading.records(Notes::Given), &AtomicBool::new(false), |_| true);
-    if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
-        return Err(broken.into());
+    let mut records = reading.records(notes);
+    plan.survey(&mut records, &AtomicBool::new(false), |_| true);
+    plan.distinct_keys += records.settled_keys();
+    match plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
+        Some(broken) => Err(broken.into()),
+        None => Ok(plan),
     }
-    if let Some(broken) = &plan.broken {
+}
+
+/// Why nothing is sent of an input that breaks off, unless the part before that is what was asked for.
+pub(super) fn broken_off(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
+    let broken = plan.broken.as_ref()?;
+    if job.allow_partial {
         let records = counted(plan.records, "record");
         tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
+        return None;
     }
-    Ok(plan)
+    Some(Stop::new(StopReason::InputError, format!("{broken}; nothing was sent")))
 }
 
 fn warn_of_age(journal: &Journal, report: &Path) {

@@ -9,7 +9,7 @@ use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
 use crate::record::{Content, Record};
-use crate::terminal::Shown;
+use crate::terminal::{Shown, padded_note};
 
 use super::Met;
 use super::look::{Look, Supply};
@@ -33,8 +33,15 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
         _ => question,
     };
     let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
-    let note =
-        met.limits.note().into_iter().chain(part).chain(question.note).reduce(|part, note| format!("{part}; {note}"));
+    let padded = plan.and_then(|plan| padded_note(plan.padded_keys));
+    let note = met
+        .limits
+        .note()
+        .into_iter()
+        .chain(part)
+        .chain(padded)
+        .chain(question.note)
+        .reduce(|part, note| format!("{part}; {note}"));
     let question = confirm::Question { note, ..question };
     confirm::ask(&question)?;
     Ok(Consent::Typed)

@@ -31,6 +31,8 @@ pub(in crate::command) struct Batches {
     pub(super) batch: VecDeque<Record>,
     /// What ended the reading, to be told after them.
     pub(super) error: Option<Box<Broken>>,
+    /// Keys that would be deleted, had an earlier run not settled them.
+    pub(super) settled_keys: u64,
 }
 
 impl Iterator for Batches {
@@ -50,6 +52,11 @@ impl Iterator for Batches {
 }
 
 impl Batches {
+    /// How many keys so far an earlier run settled, each counted once.
+    pub(in crate::command) fn settled_keys(&self) -> u64 {
+        self.settled_keys
+    }
+
     /// Leaves it empty at the end only. Apart, so that what is done for each record stays small.
     #[cold]
     fn refill(&mut self) {
@@ -130,7 +137,10 @@ impl Batches {
             let Some(key) = key_of(record) else { continue };
             match journal.verdict(record.number, key) {
                 Verdict::Todo => {}
-                Verdict::Settled => record.content = Content::Settled,
+                Verdict::Settled => {
+                    self.settled_keys += u64::from(matches!(record.content, Content::Key(_)));
+                    record.content = Content::Settled;
+                }
                 Verdict::Mismatch => {
                     let (record, key, report) = (record.number, key.to_owned(), report.clone());
                     return self.end_before(place, Box::new(Broken::OtherInput { record, key, report }));
@@ -198,7 +208,9 @@ mod tests {
     fn of(path: &Path, dedupe: bool) -> Reading {
         let filter = Filter::new(vec!["kept*".to_owned()], Vec::new()).unwrap();
         let (sources, options) = (vec![Source::File(path.to_owned())], InputOptions::default());
-        Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None)
+        let mut reading = Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None);
+        reading.watch().unwrap();
+        reading
     }
 
     fn letter(record: &Record) -> char {
@@ -229,8 +241,7 @@ mod tests {
         let path = folder.path().join("keys.txt");
         fs::write(&path, "a\n".repeat(3 * AHEAD)).unwrap();
         let reading = of(&path, true);
-        let prints = reading.fingerprints().unwrap().unwrap();
-        let mut records = reading.records_unchanged(prints);
+        let mut records = reading.records(Notes::Dropped);
         for number in 1..=3 * AHEAD {
             assert_eq!(records.next().unwrap().unwrap().number.get(), number as u64);
             assert_eq!(records.size_hint().0, (3 * AHEAD - number) % AHEAD);

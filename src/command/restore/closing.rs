@@ -10,7 +10,7 @@ use crate::command::job::ReportTo;
 use crate::command::job_file::RunEnd;
 use crate::command::signals;
 use crate::exit::ExitCode;
-use crate::outcome::{Status, Tally};
+use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::{Cause, Facts, Summary};
@@ -118,6 +118,11 @@ impl Closing<'_> {
             }
         }
         lines.extend(self.stop.and_then(advice).map(str::to_owned));
+        if reason == Some(StopReason::InputError) && !self.job.allow_partial {
+            let what =
+                "next: get the backup again whole, or pass --allow-partial to restore the records before the break.";
+            lines.push(what.to_owned());
+        }
         let unfinished = self.stop.is_some() || tally.failures() > 0;
         if let (true, Some(report)) = (unfinished && tally.total() > 0, self.report) {
             lines.push(format!(

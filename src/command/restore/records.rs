@@ -9,17 +9,18 @@ use super::RestoreJob;
 use super::expiry::{expiry, unix_now};
 use crate::backup::{Entries, Entry, Line};
 use crate::clock::wall_now;
+use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
 use crate::command::job::ReportTo;
 use crate::command::job_file::JobRecord;
 use crate::command::reading::Broken;
-use crate::input::{Fingerprint, Source};
+use crate::command::same_file::Files;
+use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
 use crate::key_set::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path};
-use crate::terminal::Shown;
 
 /// How many keys are shown before the question.
 const FIRST_KEYS: usize = 5;
@@ -56,6 +57,12 @@ pub(super) struct OpenedReport {
 }
 
 pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
+    let mut files = Files::default();
+    job.files.iter().for_each(|path| files.reads(&Source::File(path.clone())));
+    if let ReportTo::File(path) = &job.report {
+        files.writes("--report", path, &[".lock", ".job.json"]);
+    }
+    files.check()?;
     let mut record = JobRecord::of_restore(job);
     let path = match &job.report {
         ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None }),
@@ -77,9 +84,6 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
     let mut destination = Target::File(path.clone()).open(job.existing)?;
     let mut journal = None;
     if let Destination::File(file) = &mut destination {
-        if let Some(backup) = job.files.iter().find(|backup| file.is_same_file(backup)) {
-            return Err(Error::Usage(format!("--report {} is the same file as {}", path.display(), backup.display())));
-        }
         record.found(&path, job.existing, file.is_empty())?;
         if job.existing == Existing::Resume {
             journal = Some((file.read_journal()?, path.clone()));
@@ -99,6 +103,8 @@ pub(super) struct Plan {
     /// Keys that have to be encoded to stand in a URL, and the first of them.
     pub(super) encoded: u64,
     pub(super) first_encoded: Option<KeyName>,
+    /// What broke a backup off, if something did; nothing after it was read.
+    pub(super) broken: Option<InputError>,
     last: LastRecords,
     prints: Vec<Fingerprint>,
     journal: Option<(Arc<Journal>, PathBuf)>,
@@ -113,24 +119,29 @@ impl Plan {
             first_keys: Vec::new(),
             encoded: 0,
             first_encoded: None,
+            broken: None,
             last: LastRecords::default(),
             prints: Vec::new(),
             journal,
         };
         for file in files {
             plan.prints.push(print(file)?);
-            for line in Entries::open(file)? {
-                let line = line.map_err(|error| unreadable(file, error))?;
+        }
+        for (file, print) in files.iter().zip(plan.prints.clone()) {
+            for line in entries(file, print) {
+                let line = match line {
+                    Ok(line) => line,
+                    Err(broken) => {
+                        plan.broken = Some(broken);
+                        break;
+                    }
+                };
                 // Before anything is sent: the report of another job must not say what is left to do.
                 let verdict = match RecordNumber::new(plan.records + 1) {
                     Some(number) => plan.verdict(number, &line)?,
                     None => Verdict::Todo,
                 };
                 match line {
-                    Line::Torn => tracing::warn!(
-                        "the last record of {} is not whole: its key was not deleted, and it is left out",
-                        Shown(&file.to_string_lossy())
-                    ),
                     Line::Invalid { .. } => plan.records += 1,
                     Line::Entry(entry) => {
                         plan.records += 1;
@@ -146,8 +157,16 @@ impl Plan {
                     }
                 }
             }
+            if plan.broken.is_some() {
+                break;
+            }
         }
         plan.keys = plan.last.finish();
+        match plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
+            Some(broken) => return Err(Box::new(Broken::from(broken)).into()),
+            None if plan.records == 0 => warn_of_emptiness(),
+            None => {}
+        }
         Ok(plan)
     }
 
@@ -159,26 +178,16 @@ impl Plan {
     /// Every record, in order, as the first pass saw it.
     pub(super) fn records<'a>(&'a self, files: &'a [PathBuf]) -> impl Iterator<Item = Result<Found, Error>> + 'a {
         let mut number = None;
-        let found = files.iter().flat_map(|file| -> Box<dyn Iterator<Item = Result<(Line, &PathBuf), Error>>> {
-            match Entries::open(file) {
-                Err(error) => Box::new(std::iter::once(Err(error.into()))),
-                Ok(lines) => {
-                    Box::new(lines.map(move |line| Ok((line.map_err(|error| unreadable(file, error))?, file))))
-                }
-            }
-        });
-        let found = found.filter(|line| !matches!(line, Ok((Line::Torn, _)))).map(move |line| {
-            let (line, file) = line?;
+        let lines = files
+            .iter()
+            .zip(&self.prints)
+            .flat_map(|(file, print)| entries(file, *print).map(move |line| (line, file)));
+        lines.map(move |(line, file)| {
+            let line = line.map_err(|broken| Box::new(Broken::from(broken)))?;
             let next = number.map_or(RecordNumber::FIRST, RecordNumber::next);
             number = Some(next);
             self.found(next, line, file)
-        });
-        let changed = || files.iter().zip(&self.prints).find(|(file, seen)| print(file).ok().as_ref() != Some(seen));
-        let check = move || {
-            let (file, _) = changed()?;
-            Some(Err(Broken::Changed { input: file.display().to_string() }.into()))
-        };
-        std::iter::once_with(check).flatten().chain(found).chain(std::iter::once_with(check).flatten())
+        })
     }
 
     /// Whether anything is left to do for a record.
@@ -186,7 +195,6 @@ impl Plan {
         let key = match line {
             Line::Entry(entry) => entry.key.as_str(),
             Line::Invalid { key, .. } => key.as_str(),
-            Line::Torn => return Ok(Verdict::Todo),
         };
         let Some((journal, report)) = &self.journal else { return Ok(Verdict::Todo) };
         match journal.verdict(number, key) {
@@ -214,7 +222,6 @@ impl Plan {
             }))
         };
         match line {
-            Line::Torn => unsent(String::new(), Status::Invalid, "not whole".to_owned()),
             Line::Invalid { key, why } => unsent(key, Status::Invalid, format!("{}: {why}", file.display())),
             Line::Entry(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
                 let why = "a later record holds a newer value of this key".to_owned();
@@ -243,6 +250,10 @@ fn print(file: &Path) -> Result<Fingerprint, Error> {
     Ok(source.fingerprint().map_err(open)?)
 }
 
-fn unreadable(file: &Path, error: std::io::Error) -> Error {
-    Broken::Open { input: file.display().to_string(), source: error }.into()
+/// What a backup holds, or why it cannot be opened.
+fn entries(file: &Path, print: Fingerprint) -> Box<dyn Iterator<Item = Result<Line, InputError>>> {
+    match Entries::open(&Source::File(file.to_owned()), print) {
+        Ok(entries) => Box::new(entries),
+        Err(broken) => Box::new(std::iter::once(Err(broken))),
+    }
 }

@@ -14,6 +14,7 @@ pub use prefixes::{Prefix, Prefixes};
 
 use crate::key::KeyName;
 use crate::record::{Content, Record};
+use crate::terminal::is_padded;
 use sample::Sample;
 
 /// How many keys are kept from either end.
@@ -35,6 +36,8 @@ pub struct Outline {
     /// The last keys, overwritten in turn.
     last: [Option<KeyName>; ENDS],
     keys: usize,
+    /// Keys that begin or end with a blank.
+    padded: u64,
 }
 
 impl Outline {
@@ -65,6 +68,7 @@ impl Outline {
         if self.first.len() < ENDS {
             self.first.push(key.clone());
         }
+        self.padded += u64::from(is_padded(name));
         self.last[self.keys % ENDS] = Some(key);
         self.keys += 1;
     }

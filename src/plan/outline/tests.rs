@@ -142,6 +142,7 @@ fn the_object_has_exact_names() {
         "first_keys": ["a\u{1b}/b:0", "a\u{1b}/b:1", "a\u{1b}/b:2"],
         "last_keys": ["a\u{1b}/c", "d"],
         "name_bytes": {"shortest": 1, "median": 6, "longest": 6},
+        "padded_keys": 0,
         "prefixes": [{
             "prefix": "a\u{1b}/", "keys": 4, "error": 0, "share": 0.8,
             "longer": [{"prefix": "a\u{1b}/b:", "keys": 3, "error": 0, "share": 0.6, "longer": []}],

@@ -2,7 +2,7 @@
 
 use super::{Flaws, Outline, Prefix};
 use crate::record::Invalid;
-use crate::terminal::{Shown, count, counted, hanging, share};
+use crate::terminal::{Shown, ShownKey, count, counted, hanging, padded_note, share};
 
 /// Prefixes that are shown.
 const ROWS: usize = 12;
@@ -33,7 +33,7 @@ impl Outline {
 
     fn add_ends(&self, lines: &mut Vec<String>, width: usize) {
         let Some((shortest, median, longest)) = self.lengths.summary() else { return };
-        let key = |key: &str| format!("  {}", head(key, room(width, 2)));
+        let key = |key: &str| format!("  {}", cut(&ShownKey(key).to_string(), room(width, 2)));
         let last: Vec<_> = self.last().map(key).collect();
         lines.push(if last.is_empty() { "keys" } else { "first keys" }.to_owned());
         lines.extend(self.first().map(key));
@@ -47,6 +47,7 @@ impl Outline {
             format!("{shortest} to {longest} bytes, median {median}")
         };
         lines.push(format!("name length  {bytes}"));
+        lines.extend(padded_note(self.padded));
     }
 
     fn add_prefixes(&self, lines: &mut Vec<String>, width: usize) {

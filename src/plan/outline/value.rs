@@ -23,6 +23,7 @@ impl Serialize for Outline {
             .summary()
             .map(|(shortest, median, longest)| json!({"shortest": shortest, "median": median, "longest": longest}));
         map.serialize_entry("name_bytes", &lengths)?;
+        map.serialize_entry("padded_keys", &self.padded)?;
         let total = self.prefixes.total();
         let prefixes = self.prefixes.biggest(ROWS, LEAST);
         map.serialize_entry("prefixes", &prefixes.iter().map(|prefix| tree(prefix, total)).collect::<Vec<_>>())?;

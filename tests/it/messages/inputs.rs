@@ -36,12 +36,16 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     lab.write("object.json", "{\"keys\": []}\n");
     told.hear("the document is not a JSON array", &lab, delete(&["object.json"]));
     lab.write("keys.json", "[\"a\", \"b\"");
-    told.hear("mend it", &lab, lab.delete(["keys.json", "--report", "half.csv"]));
+    told.hear("nothing was sent", &lab, lab.delete(["keys.json", "--report", "half.csv"]));
     lab.write("lines.txt", "a\n");
     lab.write("whole.json", "[\"a\"]");
     told.hear("are for CSV", &lab, delete(&["whole.json", "--column", "2"]));
 
     lab.delete(["lines.txt", "--report", "done.csv"]).run().code(0);
+    told.hear("is the same file as", &lab, lab.delete(["done.csv", "--report", "./done.csv", "--overwrite"]));
+    lab.write("none.txt", "");
+    told.hear("the input is empty", &lab, delete(&["none.txt"]));
+    told.hear("fewer than --min-keys", &lab, delete(&["none.txt", "--min-keys", "1"]));
     told.hear("this is the report of a job that ran", &lab, delete(&["done.csv"]));
     lab.write("cut.csv", "record,key\n1,a\n");
     told.hear("without its status", &lab, delete(&["cut.csv"]));

@@ -1,0 +1,189 @@
+//! What a job reads is never what it writes, by whatever name, and no two of its outputs are one file.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::input::Source;
+use crate::terminal::Shown;
+
+use super::error::Error;
+
+/// The most symbolic links that are followed, as in Linux.
+const MOST_LINKS: usize = 40;
+
+/// The files of a job, before any of them is opened for writing.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    inputs: Vec<Named>,
+    outputs: Vec<Named>,
+}
+
+/// A file, and what it is called in a message.
+#[derive(Debug)]
+struct Named {
+    what: String,
+    identity: Identity,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Identity {
+    /// A regular file that exists.
+    File { device: u64, inode: u64 },
+    /// One that would be made there.
+    Place { folder: PathBuf, name: OsString },
+}
+
+impl Files {
+    /// Adds an input.
+    pub(super) fn reads(&mut self, source: &Source) {
+        let identity = match source {
+            Source::Stdin => of_stream(io::stdin()),
+            Source::File(path) => of_path(path),
+        };
+        let what = match source {
+            Source::Stdin => "stdin".to_owned(),
+            Source::File(path) => format!("the input {}", shown(path)),
+        };
+        self.inputs.extend(identity.map(|identity| Named { what, identity }));
+    }
+
+    /// Adds the file that `flag` names, and those that are made beside it, by what is added to its name.
+    pub(super) fn writes(&mut self, flag: &str, path: &Path, beside: &[&str]) {
+        let what = format!("{flag} {}", shown(path));
+        self.outputs.extend(of_path(path).map(|identity| Named { what: what.clone(), identity }));
+        for suffix in beside {
+            let mut other = path.as_os_str().to_owned();
+            other.push(suffix);
+            let other = PathBuf::from(other);
+            let what = format!("{} (of {what})", shown(&other));
+            self.outputs.extend(of_path(&other).map(|identity| Named { what, identity }));
+        }
+    }
+
+    /// Compares them, stdout and stderr included, where every job writes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] names two that are one file.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let stream =
+            |what: &str, identity: Option<Identity>| Some(Named { what: what.to_owned(), identity: identity? });
+        let streams = [stream("stdout", of_stream(io::stdout())), stream("stderr", of_stream(io::stderr()))];
+        let streams: Vec<Named> = streams.into_iter().flatten().collect();
+        for (index, output) in self.outputs.iter().enumerate() {
+            // Both streams may go to one log.
+            if let Some(other) = self.outputs[..index].iter().chain(&streams).find(|other| other.is(output)) {
+                return Err(same(&output.what, &other.what));
+            }
+        }
+        for input in &self.inputs {
+            if let Some(output) = self.outputs.iter().chain(&streams).find(|output| output.is(input)) {
+                return Err(same(&output.what, &input.what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Named {
+    fn is(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+fn same(one: &str, other: &str) -> Error {
+    Error::Usage(format!("{one} is the same file as {other}\nhint: choose another file"))
+}
+
+fn shown(path: &Path) -> String {
+    Shown(&path.to_string_lossy()).to_string()
+}
+
+/// Pipes, terminals and devices keep nothing that could be read again.
+fn of(metadata: &Metadata) -> Option<Identity> {
+    metadata.is_file().then(|| Identity::File { device: metadata.dev(), inode: metadata.ino() })
+}
+
+fn of_stream(stream: impl AsFd) -> Option<Identity> {
+    let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+    of(&file.metadata().ok()?)
+}
+
+fn of_path(path: &Path) -> Option<Identity> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if let Ok(metadata) = fs::metadata(&path) {
+            return of(&metadata);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A link that leads nowhere: what is written would be made where it leads.
+        let Ok(target) = fs::read_link(&path) else {
+            let name = path.file_name()?.to_owned();
+            let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            return Some(Identity::Place { folder, name });
+        };
+        path = folder.join(target);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn one_file_is_known_by_every_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("there"), "a\n").unwrap();
+        fs::write(at("other"), "a\n").unwrap();
+        fs::hard_link(at("there"), at("hard")).unwrap();
+        symlink("there", at("link")).unwrap();
+        symlink("../link", at("sub/far")).unwrap();
+        symlink("missing", at("nowhere")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        for (input, output, is_same) in [
+            ("there", "there", true),
+            ("there", "sub/../there", true),
+            ("there", "hard", true),
+            ("there", "link", true),
+            ("there", "sub/far", true),
+            ("missing", "nowhere", true),
+            ("sub/missing", "sub/../sub/missing", true),
+            ("there", "other", false),
+            ("there", "missing", false),
+            ("missing", "sub/missing", false),
+            ("loop", "missing", false),
+        ] {
+            for (input, output) in [(input, output), (output, input)] {
+                let mut files = Files::default();
+                files.reads(&Source::File(at(input)));
+                files.writes("--report", &at(output), &[]);
+                let found = files.check();
+                assert_eq!(found.is_err(), is_same, "{input} {output}: {found:?}");
+                let mut files = Files::default();
+                files.writes("--report", &at(input), &[]);
+                files.writes("--failures", &at(output), &[]);
+                assert_eq!(files.check().is_err(), is_same, "{input} {output}");
+            }
+        }
+        let mut files = Files::default();
+        files.reads(&Source::File(at("r.csv.lock")));
+        files.writes("--report", &at("r.csv"), &[".lock"]);
+        assert!(files.check().unwrap_err().to_string().contains("r.csv.lock"));
+    }
+
+    #[test]
+    fn what_keeps_nothing_may_be_read_and_written() {
+        let mut files = Files::default();
+        files.reads(&Source::File("/dev/null".into()));
+        files.writes("--report", Path::new("/dev/null"), &[]);
+        assert!(files.check().is_ok());
+    }
+}
