@@ -51,7 +51,7 @@ fn the_column_of_keys_is_found_or_chosen() {
     assert_file("k.csv", "id,Cache Key\n1,a\n", &["--column", "cache-key"], &["a"]);
     assert_file("k.csv", "id,Which\n1,a\n2,b\n", &["--column", "Which"], &["a", "b"]);
     assert_file("k.csv", "key,Which\nx,a\ny,b\n", &["--column", "2"], &["a", "b"]);
-    assert_file("k.csv", "x,a\ny,b\n", &["--column", "2"], &["a", "b"]);
+    assert_file("k.csv", "x,a\ny,b\n", &["--column", "2", "--no-header"], &["a", "b"]);
     assert_file("k.csv", "key\na\n", &["--no-header"], &["key", "a"]);
     assert_file("k.csv", "id;key\n1;a,b\n", &["--delimiter", ";"], &["a,b"]);
     assert_file("k.csv", "id\tkey\n1\ta\n", &["--delimiter", "tab"], &["a"]);

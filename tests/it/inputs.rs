@@ -63,6 +63,13 @@ fn a_column_of_keys_is_recognised_or_asked_for() {
         csv,
         "2 columns (\"id\", \"kv_key\"), none named key, key_name or name",
     );
+    // The number does not say whether the first row is a heading.
+    assert_refused(
+        "k.csv",
+        b"id,kv_key\n1,a\n",
+        &["--format", "csv", "--column", "2"],
+        "--no-header if this row is data",
+    );
     assert_refused("k.csv", b"Key;Owner\na;b\n", csv, "--delimiter ';'");
     assert_refused("k.csv", b"id,\"key\"s\n1,a\n", csv, "cannot be the header");
     assert_refused("k", b"Key;Owner\na;b\n", &[], "--delimiter ';'");

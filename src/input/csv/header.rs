@@ -71,8 +71,8 @@ pub(super) fn arrange(
         Some(Column::Name(wanted)) => Some(named(&cells, wanted)?),
     };
     let Some(key) = key else {
-        let key = data(&cells, numbered, delimiter)?;
-        return Ok((plain(key), FirstRow::Data));
+        check_is_data(&cells, delimiter)?;
+        return Ok((plain(0), FirstRow::Data));
     };
     let mut layout = plain(key);
     if all.decide() {
@@ -106,13 +106,13 @@ fn named(cells: &[&[u8]], wanted: &str) -> Result<usize, Problem> {
     found.ok_or_else(|| Problem::MissingColumn { wanted: wanted.to_owned(), headed: headed(cells) })
 }
 
-/// The column of keys if the first row is data, which has to be beyond doubt.
-fn data(cells: &[&[u8]], numbered: Option<usize>, delimiter: u8) -> Result<usize, Problem> {
+/// Without a recognised heading the first row is data only if it has one column, and nothing looks like several.
+fn check_is_data(cells: &[&[u8]], delimiter: u8) -> Result<(), Problem> {
     if is_row(cells) || is_row_otherwise(cells, delimiter) {
         return Err(Problem::NotKeys(Lookalike::HeaderlessReport));
     }
     let ([cell], others) = (cells, || DELIMITERS.into_iter().filter(|other| *other != delimiter)) else {
-        return numbered.ok_or_else(|| Problem::NoKeyColumn { headed: headed(cells) });
+        return Err(Problem::NoKeyColumn { headed: headed(cells) });
     };
     if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', other] = cell {
         return Err(Problem::DelimiterLine(*other));
@@ -121,7 +121,7 @@ fn data(cells: &[&[u8]], numbered: Option<usize>, delimiter: u8) -> Result<usize
         let parts: Vec<&[u8]> = detect::cells(cell, *other).collect();
         parts.iter().any(|part| key_name(part).is_some()) || is_header(&parts)
     };
-    others().find(is_split).map_or(Ok(0), |other| Err(Problem::OtherDelimiter(other)))
+    others().find(is_split).map_or(Ok(()), |other| Err(Problem::OtherDelimiter(other)))
 }
 
 /// Whether a cell is a row of a report for which the delimiter is wrong.
