@@ -1,14 +1,15 @@
 //! The one writer of rows: a thread that takes settled records from a channel and writes them out.
 //!
-//! Rows are handed to the system at least once a second and at the end. When that fails, the channel closes, so that
-//! whoever sends rows knows at once, and [`Writer::finish`] says why; nothing is written after an error.
+//! Rows are handed to the system as soon as no other waits, so that a killed process loses none that could be written.
+//! When that fails, the channel closes, so that whoever sends rows knows at once, and [`Writer::finish`] says why; nothing
+//! is written after an error.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::causes::{Cause, Causes};
 use super::encode::Encoder;
@@ -29,10 +30,6 @@ const CAUSES: usize = 100;
 
 /// Rows taken at once.
 const BATCH: usize = 256;
-
-/// How long rows may gather before they are taken, so that a fast job does not wake this thread for every row. Used
-/// only where the channel holds enough of them not to fill up meanwhile.
-const GATHER: Duration = Duration::from_millis(5);
 
 /// Everything that a run writes besides its summary.
 #[derive(Debug)]
@@ -65,7 +62,7 @@ pub struct Writer {
 }
 
 /// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
-/// sent. At most `capacity` rows wait in the channel; from 512 on, the thread takes them in batches.
+/// sent. At most `capacity` rows wait in the channel.
 ///
 /// # Errors
 /// [`ReportError`], where a file cannot be written at all or no thread can be had.
@@ -152,7 +149,6 @@ impl Rows {
 
     /// Writes what is received until every sender is gone.
     async fn run(mut self, mut received: mpsc::Receiver<Settled>) -> Result<Written, ReportError> {
-        let gathers = received.max_capacity() >= 2 * BATCH;
         let mut batch = Vec::with_capacity(BATCH);
         // When what is written has to be on the disk; `None` if everything is.
         let mut due = None;
@@ -176,7 +172,6 @@ impl Rows {
                 self.write(&settled)?;
             }
             if received.is_empty() {
-                // A killed process loses no row that could have been written.
                 self.hand_over()?;
             }
             let now = Instant::now();
@@ -185,9 +180,6 @@ impl Rows {
                 due = None;
             } else {
                 due = due.or(Some(now + FLUSH_AFTER));
-            }
-            if gathers && taken < BATCH && !received.is_closed() {
-                sleep(GATHER).await;
             }
         }
         self.flush()?;

@@ -7,6 +7,8 @@ use super::super::encode::tests::{encode, settled};
 use super::super::file::ReportFile;
 use super::super::output::OutputFile;
 use super::super::target::Existing;
+use tokio::time::sleep;
+
 use super::*;
 
 fn rows(count: u64) -> Vec<Settled> {
@@ -122,7 +124,7 @@ async fn a_row_waits_for_no_other_and_a_second_at_most_however_busy_the_writer_i
     let written = || fs::read(&path).unwrap().len();
     let first = settled(1, "a", Status::Deleted);
     sender.send(first.clone()).await.unwrap();
-    sleep(GATHER * 2).await;
+    sleep(Duration::from_millis(10)).await;
     assert_eq!(fs::read(&path).unwrap(), encode(Format::Csv, &[first]), "an idle writer hands its rows over at once");
 
     let before = written();
