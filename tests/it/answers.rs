@@ -11,6 +11,10 @@ use crate::lab::{Lab, Row};
 /// Statuses that may pass.
 const PASSING: [u16; 18] = [408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 200, 201];
 
+/// Requests for a bad key with one retry. The last ones, which fail after all others are deleted, may look like an outage,
+/// which costs no retry, until the namespace is found.
+const ATTEMPTS: std::ops::RangeInclusive<u32> = 2..=3;
+
 /// A misfortune for one key.
 fn at(key: &str, what: impl Into<What>) -> Fault {
     Fault::new(When::Key(key.to_owned()), what.into())
@@ -160,11 +164,8 @@ fn a_response_that_is_not_the_apis_leaves_its_key_unknown() {
     let rows = lab.rows("report.csv");
     for (key, canned) in &answers {
         let row = row(&rows, key);
-        assert_eq!(
-            (row.status.as_str(), row.http_status, row.attempts),
-            ("unknown", Some(canned.status), 2),
-            "{row:?}"
-        );
+        assert_eq!((row.status.as_str(), row.http_status), ("unknown", Some(canned.status)), "{row:?}");
+        assert!(ATTEMPTS.contains(&row.attempts), "{row:?}");
         let explained = row.error.contains("firewall") && row.error.contains("--bulk");
         assert_eq!(explained, firewall.iter().any(|(other, _)| other == key), "{row:?}");
         assert!(row.error_code.is_none() && lab.server.contains(key), "{row:?}");
@@ -201,11 +202,12 @@ fn what_does_not_pass_in_time_is_failed_with_the_last_words() {
     for (status, key) in PASSING.iter().zip(&bad) {
         let row = row(&rows, key);
         assert_eq!(
-            (row.status.as_str(), row.http_status, row.error_code, row.attempts),
-            ("failed", Some(*status), Some(10_001), 2)
+            (row.status.as_str(), row.http_status, row.error_code),
+            ("failed", Some(*status), Some(10_001)),
+            "{row:?}"
         );
         assert_eq!(row.error, format!("no, {key}"));
-        assert_eq!(asked(&lab, key), 2);
+        assert!(ATTEMPTS.contains(&row.attempts) && asked(&lab, key) == row.attempts as usize, "{row:?}");
         assert!(lab.server.contains(key));
     }
     assert_good_ones_deleted(&lab, &rows);

@@ -21,10 +21,11 @@ use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};
 use page::{Command, Section, anchor, is_shown, sections, timeless};
 
 /// How commands begin that are not run here, and why.
-const NOT_RUN: [(&str, &str); 12] = [
+const NOT_RUN: [(&str, &str); 13] = [
     ("cargo ", "builds; .ci/run does"),
     ("SEEDS=", "takes hours"),
     ("MINUTES=", "cargo-fuzz needs nightly"),
+    ("KVSWEEP_MODEL_SEEDS=", "two thousand jobs; `cargo test` runs some"),
     ("KVSWEEP_SIM_SEEDS=", "ten thousand seeds; `cargo test` runs some hundred"),
     ("mkdir -p target/fuzz", "cargo-fuzz needs nightly"),
     ("docker ", "needs a daemon"),

@@ -225,7 +225,7 @@ fn an_input_that_breaks_after_any_number_of_records_ends_the_job() {
             let path = lab.write("keys.csv", &text);
             let source = if stdin { "-" } else { "keys.csv" };
             let report = format!("r-{stdin}.csv");
-            let args = [source, "--format", "csv", "--bulk", "--report", &report];
+            let args = [source, "--format", "csv", "--bulk", "--allow-partial", "--report", &report];
             let input =
                 if stdin { std::fs::File::open(path).expect("the keys").into() } else { std::process::Stdio::null() };
             let done = lab.start_with("job", lab.delete(args), input).done();

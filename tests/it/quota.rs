@@ -160,6 +160,12 @@ fn a_resumed_bulk_job_keeps_the_rate_of_the_runs_before() {
 #[test]
 fn the_rows_of_the_run_before_count() {
     let lab = lab_with(SandboxOptions::default(), 10);
+    // The job's file, without the requests of its runs.
+    lab.delete(["keys.txt", "--report", "report.csv"]).run().code(0);
+    let mut job: serde_json::Value = serde_json::from_str(&lab.read("report.csv.job.json")).expect("JSON");
+    job["runs"] = serde_json::json!([]);
+    lab.write("report.csv.job.json", job.to_string());
+    lab.keys(10);
     let now = humantime::format_rfc3339_millis(kvsweep::clock::wall_now());
     let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
     let resume = |attempts: u32, old: &str| {

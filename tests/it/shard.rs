@@ -206,8 +206,8 @@ fn what_is_not_certain_or_leaves_nothing_is_refused() {
         ),
         (&["--shard", "auto/3"], &[("JOB_COMPLETION_INDEX", "3")], "JOB_COMPLETION_INDEX is out of range"),
         (&["--shard", "4/3"], &[], "no number 4"),
-        (&["--shard", "auto/3", "--expect", "3"], &[("JOB_COMPLETION_INDEX", "0")], "nobody knows beforehand"),
-        (&["--shard", "1/3", "--expect", "3"], &[], "nobody knows beforehand"),
+        (&["--shard", "auto/3", "--expect", "3"], &[("JOB_COMPLETION_INDEX", "0")], "not known beforehand"),
+        (&["--shard", "1/3", "--expect", "3"], &[], "not known beforehand"),
         (&["--shard", "3/3", "--rate", "2/1s"], &[], "--rate 2/1s has no request for shard 3/3"),
     ] {
         let mut run = lab.kvsweep(["delete", "--yes", "keys.txt"]).args(args);

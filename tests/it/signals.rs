@@ -294,7 +294,7 @@ fn a_signal_to_the_cron_script_reaches_the_job() {
             assert_eq!(lab.deletes().len(), 4, "a request began after the signal");
             let report = std::fs::read_dir(lab.path("kept")).expect("the folder").find_map(|entry| {
                 let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-                name.starts_with("report-").then_some(name)
+                (name.starts_with("report-") && crate::lab::is_csv(&name)).then_some(name)
             });
             let rows = lab.rows(&format!("kept/{}", report.expect("a report")));
             assert!(rows.len() == 4 && rows.iter().all(|row| row.status == "deleted"), "{rows:?}");

@@ -124,6 +124,8 @@ fn a_token_that_expires_midway_ends_the_job_and_a_new_one_finishes_it() {
     // A server that knows the token, with what the first one has left.
     let renewed = Lab::new();
     renewed.server.preload(lab.server.keys());
+    let job = lab.read("report.csv.job.json");
+    lab.write("report.csv.job.json", job.replace(&lab.server.base_url(), &renewed.server.base_url()));
     let resume = lab.delete(["keys.txt", "--report", "report.csv", "--resume", "--json"]);
     let done = resume.env("CLOUDFLARE_API_BASE_URL", renewed.server.base_url()).run().code(0);
     assert_eq!(done.summary()["resumed"], 100);
