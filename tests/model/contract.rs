@@ -1,0 +1,139 @@
+//! The contract (sections 2 to 5), as far as the drawn jobs touch it: which keys may be sent, which final states a record
+//! may have, how a job may end. It knows nothing of the program but this.
+
+use std::collections::HashSet;
+
+use crate::case::{Case, Damage};
+use crate::files::is_damaged;
+use crate::glob;
+
+/// What is to become of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// "cannot be sent"
+    Invalid,
+    /// "deliberately not sent: `--protect`, `--only`"
+    Kept,
+    /// "an earlier record has the same key"
+    Duplicate,
+    /// It is to be deleted.
+    Send,
+}
+
+/// "Any non-empty UTF-8 of at most 512 bytes … `.` and `..` are rejected."
+fn is_valid(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 512 && name != "." && name != ".."
+}
+
+/// "Every byte outside `A–Z a–z 0–9 - _ . ~` is percent-encoded."
+fn needs_encoding(name: &str) -> bool {
+    !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+/// "one row per input record … `record` is the 1-based position across all inputs"
+pub(crate) fn records(case: &Case) -> Vec<&str> {
+    case.inputs.iter().flatten().map(String::as_str).collect()
+}
+
+/// "Globs match whole names, by character": what `--protect` covers and `--only` leaves out is not sent.
+fn is_kept(case: &Case, name: &str) -> bool {
+    let name: Vec<char> = name.chars().collect();
+    let any = |patterns: &[Vec<glob::Part>]| patterns.iter().any(|pattern| glob::matches(pattern, &name));
+    any(&case.protect) || (!case.only.is_empty() && !any(&case.only))
+}
+
+/// "a key that needs encoding is never sent in a URL"
+pub(crate) fn has_unsendable(case: &Case) -> bool {
+    let in_urls = case.bulk.is_none() || case.backup || case.check;
+    let mut valid = records(case).into_iter().filter(|name| is_valid(name) && !is_kept(case, name));
+    !case.server.url_encoding && in_urls && valid.any(needs_encoding)
+}
+
+pub(crate) fn fates(case: &Case) -> Vec<Fate> {
+    let mut seen = HashSet::new();
+    let in_urls = case.bulk.is_none() || case.backup || case.check;
+    let fate = |name: &str| {
+        if !is_valid(name) || (case.from_stdin && !case.server.url_encoding && in_urls && needs_encoding(name)) {
+            Fate::Invalid
+        } else if !seen.insert(name.to_owned()) && !case.no_dedupe {
+            Fate::Duplicate
+        } else if is_kept(case, name) {
+            Fate::Kept
+        } else {
+            Fate::Send
+        }
+    };
+    records(case).into_iter().map(fate).collect()
+}
+
+/// The names that may be touched (promise 1).
+pub(crate) fn sendable(case: &Case) -> HashSet<&str> {
+    let records = records(case);
+    fates(case).into_iter().zip(records).filter(|(fate, _)| *fate == Fate::Send).map(|(_, name)| name).collect()
+}
+
+/// The final states of a record, once a job has finished.
+pub(crate) fn allowed(case: &Case, fate: Fate, name: &str) -> &'static [&'static str] {
+    match fate {
+        // A record with a name that cannot be sent, or is not to be, may repeat one.
+        Fate::Invalid if !is_valid(name) => &["invalid", "duplicate"],
+        Fate::Invalid => &["invalid", "kept", "duplicate"],
+        Fate::Kept => &["kept"],
+        Fate::Duplicate if is_kept(case, name) => &["duplicate", "kept"],
+        Fate::Duplicate => &["duplicate"],
+        Fate::Send if case.server.refused.iter().any(|refused| refused == name) => &["failed", "unknown"],
+        Fate::Send => &["deleted", "absent"],
+    }
+}
+
+/// The final states of a record in a plan.
+pub(crate) fn planned(case: &Case, fate: Fate, name: &str) -> &'static [&'static str] {
+    match fate {
+        Fate::Send if case.check => &["planned", "absent", "failed"],
+        Fate::Send => &["planned"],
+        other => allowed(case, other, name),
+    }
+}
+
+/// How a job has to end before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) codes: &'static [i32],
+}
+
+pub(crate) fn refusal(case: &Case) -> Option<Refused> {
+    // "Content that cannot be a key list: exit 2"
+    if matches!(case.damage, Some(Damage::Html | Damage::Zip)) {
+        return Some(Refused { codes: &[2] });
+    }
+    // "A break partway through a file is found by the first pass: nothing is sent, exit 1"
+    if is_damaged(case) && !case.allow_partial && !case.from_stdin {
+        return Some(Refused { codes: &[1] });
+    }
+    let unsendable = has_unsendable(case) && !case.from_stdin && !is_damaged(case);
+    let count = i64::try_from(sendable(case).len()).unwrap_or(i64::MAX);
+    let violated = |limit: Option<i64>, is: fn(i64, i64) -> bool| {
+        limit.is_some_and(|distance| count + distance > 0 && is(count, count + distance))
+    };
+    let limits = case.limits;
+    let guarded = violated(limits.max_keys, |count, most| count > most)
+        || violated(limits.min_keys, |count, least| count < least)
+        || violated(limits.expect, |count, expected| count != expected);
+    match (unsendable, guarded) {
+        (false, false) => None,
+        (true, false) => Some(Refused { codes: &[2] }),
+        (false, true) => Some(Refused { codes: &[8] }),
+        (true, true) => Some(Refused { codes: &[2, 8] }),
+    }
+}
+
+/// "0: every key is gone or deliberately kept"; "3: finished, but some keys are failed, unknown or invalid"
+pub(crate) fn exit_code<'a>(case: &Case, statuses: impl IntoIterator<Item = &'a str>) -> i32 {
+    let success = ["deleted", "absent", "kept", "duplicate", "planned"];
+    let all_well = statuses.into_iter().all(|status| success.contains(&status));
+    match (is_damaged(case), all_well) {
+        (true, _) => 1,
+        (_, true) => 0,
+        (_, false) => 3,
+    }
+}
