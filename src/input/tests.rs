@@ -205,6 +205,6 @@ fn options_of_csv_are_never_ignored() {
     }
     let lines = InputOptions { format: Some(Format::Lines), ..options.clone() };
     assert!(read("k.csv", "a\n", &lines).1.unwrap().is_usage());
-    let tab = InputOptions { column: Some("2".parse().unwrap()), ..InputOptions::default() };
+    let tab = InputOptions { delimiter: None, ..options };
     assert_eq!(read("k.TSV", "1\ta,b\n2\tc\n", &tab).0, ["a,b", "c"]);
 }

@@ -40,7 +40,7 @@ pub(crate) fn content(form: &Form, names: &[String], damage: Option<Damage>) -> 
         }
         Compression::Zstd => zstd::encode_all(&bytes[..], 1).expect("memory"),
     };
-    if damage == Some(Damage::Truncated) {
+    if damage == Some(Damage::Truncated) && form.compression != Compression::None {
         bytes.truncate(bytes.len().saturating_sub(6));
     }
     bytes
