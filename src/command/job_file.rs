@@ -55,11 +55,13 @@ impl JobRecord {
     /// # Errors
     /// [`JobFileError`] if it is not the report of this job, or if that cannot be known.
     pub(super) fn found(&mut self, report: &Path, existing: Existing, is_empty: bool) -> Result<(), Error> {
-        // An empty one settles nothing: its run was killed before it began.
-        if existing != Existing::Resume || is_empty {
+        if existing != Existing::Resume {
             return Self::free(report, existing);
         }
-        let earlier = JobFile::read(report)?.ok_or_else(|| JobFileError::Missing { report: report.to_owned() })?;
+        let Some(earlier) = JobFile::read(report)? else {
+            // An empty report settles nothing: its run was killed before it wrote a job file.
+            return if is_empty { Ok(()) } else { Err(JobFileError::Missing { report: report.to_owned() }.into()) };
+        };
         self.earlier = Some((report.to_owned(), earlier));
         self.check()
     }

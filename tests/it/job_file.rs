@@ -130,6 +130,20 @@ fn a_report_is_resumed_only_as_the_job_that_wrote_it() {
 }
 
 #[test]
+fn an_empty_report_belongs_to_its_job_too() {
+    let lab = Lab::new();
+    lab.server.preload(["a"]);
+    lab.write("keys.txt", "");
+    let args = ["keys.txt", "--report", "report.ndjson"];
+    lab.delete(args).run().code(0);
+    assert_eq!(lab.read("report.ndjson"), "");
+    lab.write("keys.txt", "a\n");
+    let done = lab.delete(args).arg("--resume").run().code(2);
+    assert!(done.stderr.contains("report.ndjson is the report of another job"), "{}", done.stderr);
+    assert!(lab.server.contains("a"));
+}
+
+#[test]
 fn a_report_whose_job_file_cannot_be_read_is_not_resumed() {
     let whole = begun().read("r.csv.job.json");
     let torn = &whole[..whole.len() / 2];
