@@ -146,10 +146,10 @@ impl<'a> Run<'a> {
     fn command(&mut self, words: Vec<String>) -> Kvsweep {
         let mut command = self.lab.kvsweep(["delete", "--yes", "--json", "--config", "p.toml", "--profile", "p"]);
         let mut shown = vec!["kvsweep delete --yes --json --config p.toml --profile p".to_owned()];
-        let is_dry_run = words.iter().any(|word| word == "--dry-run");
+        let deletes_nothing = words.iter().any(|word| matches!(word.as_str(), "--dry-run" | "--sandbox"));
         for (name, value, route) in &self.case.others {
-            // A dry run has no metrics.
-            if is_dry_run && name == "metrics-file" {
+            // Dry runs and rehearsals have no metrics.
+            if deletes_nothing && name == "metrics-file" {
                 continue;
             }
             let flag = value.as_ref().map_or(format!("--{name}"), |value| format!("--{name}={value}"));
