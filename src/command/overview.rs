@@ -146,14 +146,14 @@ fn guards(job: &Job) -> String {
     let mut guards = Vec::new();
     let mut add = |flag: &str, value: Option<String>| guards.extend(value.map(|value| format!("--{flag} {value}")));
     add("max-keys", job.guards.max_keys.map(|keys| keys.to_string()));
+    add("min-keys", job.guards.min_keys.map(|keys| keys.to_string()));
     add("expect", job.guards.expect.map(|keys| keys.to_string()));
     add("max-failures", Some(job.max_failures.map_or("none".to_owned(), |limit| limit.to_string())));
     add("canary", job.canary.map(|keys| keys.to_string()));
     add("backup", job.backup.as_ref().map(|backup| Shown(&backup.to_string_lossy()).to_string()));
     add("deadline", job.deadline.map(duration));
     add("shard", job.shard().map(|shard| shard.to_string()));
-    if job.check {
-        guards.push("--check".to_owned());
-    }
+    guards.extend(job.check.then(|| "--check".to_owned()));
+    guards.extend(job.allow_partial.then(|| "--allow-partial".to_owned()));
     guards.join(", ")
 }

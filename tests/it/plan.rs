@@ -206,6 +206,7 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
         "p",
         "--max-keys",
         "10",
+        "--allow-partial",
         "--canary",
         "1",
         "--max-failures",
@@ -228,7 +229,9 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
         "protect config:*, secret:* (flags)".to_owned(),
         "feature:* (profile p)".to_owned(),
         "only * (profile p)".to_owned(),
-        "guards --max-keys 10, --max-failures 5, --canary 1, --backup b.ndjson, --deadline 1h, --shard 1/1".to_owned(),
+        "guards --max-keys 10, --max-failures 5, --canary 1, --backup b.ndjson, --deadline 1h, --shard 1/1, \
+         --allow-partial"
+            .to_owned(),
     ];
     let dry = lab.kvsweep(args).arg("--dry-run").run();
     let asked = lab.kvsweep(args).on_terminal().stdin("no\n").run().code(2);
@@ -241,5 +244,7 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
         }
     }
     assert!(flat(&asked.stdout).contains("Type yes to delete them"));
+    let dry = lab.kvsweep(["delete", "more.txt", "--dry-run", "--min-keys", "1", "--report", "none"]).run().code(0);
+    assert!(flat(&dry.stdout).contains("guards --min-keys 1, --max-failures 50%"), "{}", dry.stdout);
     assert_eq!(lab.server.len(), 2);
 }
