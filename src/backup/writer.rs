@@ -47,7 +47,7 @@ pub struct Writer {
 pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
     let BackupFile { mut output, packing, keep } = file;
     output.begin(keep)?;
-    sync_name(output.path());
+    output.sync_name();
     let thread_failed = BackupError::io(Path::new("the backup"), "start a thread for");
     let (orders, received) = mpsc::channel(WAITING);
     let (tell, done) = oneshot::channel();
@@ -165,15 +165,6 @@ fn write(
         }
     }
     packer.finish()?.flush()
-}
-
-/// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
-fn sync_name(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    if let Err(error) = synced {
-        tracing::debug!(?path, %error, "the folder cannot be synced");
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
+use crate::files::folder_of;
 use crate::pipeline::state::Totals;
 use crate::report::{
     Destination, Existing, Facts, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
@@ -184,10 +185,6 @@ fn held_meanwhile(error: ReportError, existing: Existing) -> ReportError {
         ReportError::Exists { path } if existing == Existing::Resume => ReportError::Locked { path, holder: None },
         error => error,
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes folders, for this user alone.

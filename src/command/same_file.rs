@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::files::folder_of;
 use crate::input::Source;
 use crate::terminal::Shown;
 
@@ -118,7 +119,7 @@ fn of_path(path: &Path) -> Option<Identity> {
         if let Ok(metadata) = fs::metadata(&path) {
             return of(&metadata);
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&path);
         // A link that leads nowhere: what is written would be made where it leads.
         let Ok(target) = fs::read_link(&path) else {
             let name = path.file_name()?.to_owned();

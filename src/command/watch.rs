@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::api::answer::{Answer, Reply};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
+use crate::files::folder_of;
 use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Response};
@@ -276,7 +277,7 @@ fn labels(job: &Job, connection: &Connection<NamespaceRef>) -> Labels {
 }
 
 fn textfile(path: &Path, labels: Labels) -> Result<Textfile, Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if folder.is_dir() {
         return Ok(Textfile::new(path.to_owned(), labels));
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::ReportError;
 use super::lock::{self, Note};
 use super::target::Existing;
-use crate::files::Access;
+use crate::files::{Access, folder_of};
 
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
@@ -101,6 +101,14 @@ impl OutputFile {
             Ok(there) if (there.dev(), there.ino()) == (here.dev(), here.ino()) => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ReportError::io(&self.path, "look at")(error)),
             Ok(_) | Err(_) => Err(ReportError::Replaced { path: self.path.clone() }),
+        }
+    }
+
+    /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
+    pub fn sync_name(&self) {
+        let synced = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        if let Err(error) = synced {
+            tracing::debug!(path = ?self.path, %error, "the folder cannot be synced");
         }
     }
 

@@ -104,13 +104,10 @@ impl Sink {
         self.output().map_or(Ok(()), OutputFile::check_in_place)
     }
 
-    /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
+    /// As [`OutputFile::sync_name`], if it is a file.
     pub(super) fn sync_name(&self) {
-        let Medium::File(output) = &self.medium else { return };
-        let folder = output.path().parent().filter(|folder| !folder.as_os_str().is_empty());
-        let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-        if let Err(error) = synced {
-            tracing::debug!(path = ?output.path(), %error, "the folder cannot be synced");
+        if let Some(output) = self.output() {
+            output.sync_name();
         }
     }
 

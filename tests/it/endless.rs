@@ -1,13 +1,13 @@
 //! A server whose pages repeat: a listing ends with an error, and no key is counted twice.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::lab::{Done, Kvsweep, Lab};
+use crate::lab::{Done, Kvsweep, Lab, next_request};
 
 /// The keys and the cursor of page `n`, from 0, which was asked for with `cursor`.
 type Pages = fn(cursor: &str, n: usize) -> (Vec<String>, String);
@@ -37,25 +37,11 @@ impl Hostile {
 
     fn converse(&self, mut stream: &TcpStream) -> io::Result<()> {
         let mut requests = BufReader::new(stream);
-        loop {
-            let (mut first, mut length) = (String::new(), 0);
-            if requests.read_line(&mut first)? == 0 {
-                return Ok(());
-            }
-            loop {
-                let mut line = String::new();
-                requests.read_line(&mut line)?;
-                if let Some((_, number)) = line.split_once("content-length: ") {
-                    length = number.trim().parse().map_err(io::Error::other)?;
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            io::copy(&mut requests.by_ref().take(length), &mut io::sink())?;
+        while let Some(first) = next_request(&mut requests)? {
             let body = self.answer(&first).to_string();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())?;
         }
+        Ok(())
     }
 
     fn answer(&self, request: &str) -> Value {

@@ -1,9 +1,9 @@
 //! A server cannot fill the memory of the machine, whatever it answers.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::lab::{Lab, wait_until};
+use crate::lab::{Lab, next_request, wait_until};
 
 const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
 
@@ -24,20 +24,7 @@ fn serve() -> SocketAddr {
 
 fn answer(mut stream: &TcpStream) -> io::Result<()> {
     let mut requests = BufReader::new(stream);
-    loop {
-        let (mut first, mut length) = (String::new(), 0);
-        requests.read_line(&mut first)?;
-        loop {
-            let mut line = String::new();
-            requests.read_line(&mut line)?;
-            if let Some((_, number)) = line.split_once("content-length: ") {
-                length = number.trim().parse().map_err(io::Error::other)?;
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        io::copy(&mut requests.by_ref().take(length), &mut io::sink())?;
+    while let Some(first) = next_request(&mut requests)? {
         if first.starts_with("GET ") {
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{DONE}", DONE.len())?;
             continue;
@@ -51,6 +38,7 @@ fn answer(mut stream: &TcpStream) -> io::Result<()> {
         }
         write!(stream, "{end}")?;
     }
+    Ok(())
 }
 
 /// The most memory that a process had so far, in MiB; `None` once it has ended.

@@ -296,13 +296,24 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A delete of the inputs that is not interrupted, to its end.
-    fn delete(&mut self, extra: &[&str]) -> Done {
+    /// The arguments of a job over the inputs.
+    fn job_words(&self, extra: &[&str]) -> Vec<String> {
         let mut words: Vec<String> = extra.iter().map(|word| (*word).to_owned()).collect();
-        words.push(format!("--report={}", self.report()));
-        words.extend(self.mode_words(false));
+        words.extend(self.mode_words(extra.contains(&"--dry-run")));
         words.extend(self.guard_words());
         words.extend(self.input_words());
+        words
+    }
+
+    /// The same with the report of the case.
+    fn delete_words(&self, extra: &[&str]) -> Vec<String> {
+        let report = format!("--report={}", self.report());
+        self.job_words(&[extra, &[&report]].concat())
+    }
+
+    /// A delete of the inputs that is not interrupted, to its end.
+    fn delete(&mut self, extra: &[&str]) -> Done {
+        let words = self.delete_words(extra);
         self.run(words, None)
     }
 

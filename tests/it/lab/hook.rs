@@ -1,8 +1,28 @@
 //! A server for pings: writes down what it is told, and answers what the test wants.
 
-use std::io::{Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+
+/// The first line of the next request, whose body is skipped; `None` once the client has left.
+pub fn next_request(requests: &mut impl BufRead) -> io::Result<Option<String>> {
+    let (mut first, mut length) = (String::new(), 0);
+    if requests.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    loop {
+        let mut line = String::new();
+        requests.read_line(&mut line)?;
+        if let Some((_, number)) = line.split_once("content-length: ") {
+            length = number.trim().parse().map_err(io::Error::other)?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    io::copy(&mut requests.take(length), &mut io::sink())?;
+    Ok(Some(first))
+}
 
 /// What was asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

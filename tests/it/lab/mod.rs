@@ -15,7 +15,7 @@ use assert_cmd::cargo::cargo_bin;
 use kvsweep::sandbox::{Entry, Sandbox, SandboxOptions};
 use tempfile::TempDir;
 
-pub use hook::Hook;
+pub use hook::{Hook, next_request};
 pub use live::{Running, pause, wait_until};
 pub use report::{Row, complete, final_rows, is_csv, parse_csv, parse_ndjson};
 pub use run::{Done, Kvsweep, unshare_works};

@@ -36,11 +36,7 @@ impl Run<'_> {
         let (mut settled, mut sent) = (HashSet::new(), 0);
         let mut extra: &[&str] = &[];
         for event in events {
-            let mut words: Vec<String> = extra.iter().map(|word| (*word).to_owned()).collect();
-            words.push(format!("--report={}", self.report()));
-            words.extend(self.mode_words(false));
-            words.extend(self.guard_words());
-            words.extend(self.input_words());
+            let words = self.delete_words(extra);
             let done = self.run(words, Some(*event));
             let (expected, code) = (event.0, done.status.code());
             let by_signal = match expected {
@@ -69,10 +65,7 @@ impl Run<'_> {
     }
 
     fn plan(&mut self, edit: Edit) {
-        let mut words = vec!["--dry-run".to_owned(), "--report=plan.csv".to_owned()];
-        words.extend(self.mode_words(true));
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
+        let words = self.job_words(&["--dry-run", "--report=plan.csv"]);
         let done = self.run(words, None);
         assert!(self.changed().is_empty(), "a dry run changes something");
         let rows = self.rows("plan.csv");
@@ -137,11 +130,8 @@ impl Run<'_> {
     }
 
     fn rehearsal(&mut self) {
-        let mut words = vec!["--sandbox".to_owned(), format!("--report={}", self.report())];
-        words.extend(self.mode_words(false));
+        let mut words = self.delete_words(&["--sandbox"]);
         words.retain(|word| !word.starts_with("--backup"));
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
         let done = self.run(words, None);
         assert!(matches!(done.status.code(), Some(0 | 3)), "{:?} {}", done.status, done.stderr);
         assert_eq!(self.lab.server.requests(), 0, "a rehearsal speaks to the real server");
@@ -151,10 +141,7 @@ impl Run<'_> {
     }
 
     fn changed_job(&mut self, after: u64, change: Change) {
-        let mut words = vec![format!("--report={}", self.report())];
-        words.extend(self.mode_words(false));
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
+        let words = self.delete_words(&[]);
         self.run(words, Some((Signal::Int, after)));
         self.check_touched();
         if !self.lab.path(self.report()).exists() {
@@ -245,10 +232,7 @@ impl Run<'_> {
     }
 
     fn disturbed(&mut self, after: u64, what: Disturbance) {
-        let mut words = vec![format!("--report={}", self.report())];
-        words.extend(self.mode_words(false));
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
+        let words = self.delete_words(&[]);
         let input = self.lab.path(&files::name(&self.case.form, 0));
         let report = self.lab.path(self.report());
         let others: Vec<String> = (0..self.case.inputs[0].len() + 3).map(|nth| format!("other:{nth}")).collect();
@@ -284,12 +268,9 @@ impl Run<'_> {
     }
 
     fn restore(&mut self) {
-        let mut words = vec![format!("--report={}", self.report())];
-        words.extend(self.mode_words(false));
+        let mut words = self.delete_words(&[]);
         words.retain(|word| !word.starts_with("--backup") && word != "--check");
         words.push("--backup=backup.ndjson".to_owned());
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
         let done = self.run(words, None);
         self.check_touched();
         assert!(matches!(done.status.code(), Some(0 | 3)), "{:?}: {}", done.status, done.stderr);
@@ -313,11 +294,8 @@ impl Run<'_> {
         let mut names = Vec::new();
         for part in 1..=count {
             let report = format!("part{part}.csv");
-            let mut words = vec![format!("--report={report}"), format!("--shard={part}/{count}")];
-            words.extend(self.mode_words(false));
+            let mut words = self.job_words(&[&format!("--report={report}"), &format!("--shard={part}/{count}")]);
             words.retain(|word| !word.starts_with("--backup"));
-            words.extend(self.guard_words());
-            words.extend(self.input_words());
             let done = self.run(words, None);
             assert!(matches!(done.status.code(), Some(0 | 3)), "{:?}: {}", done.status, done.stderr);
             self.check_touched();
