@@ -1,5 +1,6 @@
 //! The end of a job: its summary, what to do next, its exit code.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -22,6 +23,9 @@ use super::signals;
 
 /// The width of what is printed where no terminal says its own.
 const WIDTH: usize = 120;
+
+/// What an error and its hint are told apart by.
+const HINT: &str = "\nhint: ";
 
 /// Why a job over the keys of a namespace needs no journal.
 const GONE: &str = "what is deleted is no longer listed";
@@ -111,9 +115,7 @@ impl Closing<'_> {
     fn say_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
         let (code, summary) = (self.code(), self.summary());
         signals::decide(code);
-        if let Some(stop) = self.stop {
-            tracing::error!("the job stopped early: {}", Shown(&stop.why));
-        }
+        self.stop.into_iter().for_each(|stop| log_stop("job", stop));
         if self.job.json {
             let object = WithPlan { summary: &summary, plan: preview.map(Preview::value) };
             let json = serde_json::to_string(&object).map_err(io::Error::from);
@@ -223,6 +225,20 @@ impl Closing<'_> {
     }
 }
 
+/// Logs why the `job` ended early, with its hint on a line of its own.
+pub(super) fn log_stop(job: &str, stop: &Stop) {
+    let (what, hint) = stop.why.split_once(HINT).map_or((&*stop.why, None), |(what, hint)| (what, Some(hint)));
+    let hint = hint.map(|hint| format!("{HINT}{}", Shown(hint))).unwrap_or_default();
+    tracing::error!("the {job} stopped early: {}{hint}", Shown(what));
+}
+
+/// The message of an error after which nothing was sent.
+pub(super) fn with_nothing_sent(error: &impl Display) -> String {
+    let message = error.to_string();
+    let (what, hint) = message.split_at(message.find(HINT).unwrap_or(message.len()));
+    format!("{what}; nothing was sent{hint}")
+}
+
 /// What to do about credentials, an account or a namespace that the server does not take, and about a server that does
 /// not answer.
 pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
@@ -298,6 +314,12 @@ fn text(lines: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_nothing_was_sent_is_no_part_of_a_hint() {
+        assert_eq!(with_nothing_sent(&"it broke"), "it broke; nothing was sent");
+        assert_eq!(with_nothing_sent(&"it broke\nhint: fix it"), "it broke; nothing was sent\nhint: fix it");
+    }
 
     #[test]
     fn paths_can_be_pasted() {

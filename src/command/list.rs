@@ -24,7 +24,7 @@ use crate::quota::Rate;
 use crate::report::Existing;
 use crate::terminal::{Shown, counted, duration};
 
-use super::closing::{Stream, advice, print_summary};
+use super::closing::{Stream, advice, log_stop, print_summary};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
@@ -325,7 +325,7 @@ impl Summary<'_> {
     fn say(&self, job: &ListJob, code: ExitCode) -> ExitCode {
         signals::decide(code);
         if let Some(stop) = self.stop {
-            tracing::error!("the listing stopped early: {}", Shown(&stop.why));
+            log_stop("listing", stop);
         }
         if job.json {
             let summary = json!({

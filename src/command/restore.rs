@@ -28,6 +28,7 @@ use crate::quota::Rate;
 use crate::report::{self, Destination, Existing, Journal, Sync};
 use crate::terminal::{Shown, duration};
 
+use super::closing::with_nothing_sent;
 use super::confirm::{self, Action, ToType};
 use super::earlier::{self, Earlier};
 use super::encoding;
@@ -139,7 +140,7 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
     };
     closing.records = plan.records;
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial) {
-        let stop = Stop::new(StopReason::InputError, format!("{broken}; nothing was sent"));
+        let stop = Stop::new(StopReason::InputError, with_nothing_sent(broken));
         return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say());
     }
     let runtime = runtime()?;

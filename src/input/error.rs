@@ -99,6 +99,7 @@ impl InputError {
             | Problem::UnclosedQuote
             | Problem::FirstRowTooLong
             | Problem::Json(_)
+            | Problem::NotJson(_)
             | Problem::Thread(_)
             | Problem::Panicked(_) => false,
         }
@@ -149,8 +150,13 @@ pub enum Problem {
     #[error("the first row is longer than 1 MiB: this is no CSV of keys (another --format or --delimiter?)")]
     FirstRowTooLong,
     /// The JSON document is broken.
-    #[error("{0}; mend it")]
+    #[error("{0}")]
     Json(String),
+    /// A line of NDJSON is not JSON.
+    #[error(
+        "this line is not a JSON value: {0}\nhint: fix or remove it; if each line is a key as it stands, pass --format lines"
+    )]
+    NotJson(String),
     /// The JSON document is something else than an array.
     #[error("the document is not a JSON array but {0}\nhint: for one JSON value per line pass --format ndjson")]
     NotAnArray(&'static str),

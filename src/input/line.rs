@@ -1,6 +1,6 @@
 //! Lines out of bytes, none of them kept beyond the limit.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 
 use memchr::memchr;
 
@@ -17,7 +17,11 @@ pub(super) struct LineReader {
     /// A line that lies across buffers.
     joined: Vec<u8>,
     number: u64,
+    check: Option<Check>,
 }
+
+/// Looks at a line that is too long to be kept. It need not read to the end.
+type Check = fn(&mut dyn Read) -> Result<(), Problem>;
 
 /// What a line holds, without its end.
 enum Line<'a> {
@@ -27,7 +31,12 @@ enum Line<'a> {
 
 impl LineReader {
     pub(super) fn new(reader: Buffered) -> Self {
-        Self { reader, lent: 0, joined: Vec::new(), number: 0 }
+        Self { reader, lent: 0, joined: Vec::new(), number: 0, check: None }
+    }
+
+    /// With `check` for lines that are too long to be kept; its errors are those of the reader.
+    pub(super) fn checking_long_lines(self, check: Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// The first entry that `judge` finds in the lines to come; one that is too long to be kept is a bad record.
@@ -64,16 +73,22 @@ impl LineReader {
                 if length <= KEPT && self.joined.ends_with(&[0]) {
                     return Err(Problem::NotKeys(Lookalike::NulSeparated));
                 }
-                return Ok((length > 0).then(|| text(&self.joined, length)));
+                return (length > 0).then(|| text(&self.joined, length, self.check)).transpose();
             }
             let end = memchr(b'\n', chunk);
             if let (Some(end), 0) = (end, length) {
                 self.lent = end + 1;
                 let line = without_return(&self.reader.fill_buf().map_err(Problem::Read)?[..end]);
-                return Ok(Some(text(line, line.len())));
+                return text(line, line.len(), self.check).map(Some);
             }
             let taken = end.unwrap_or(chunk.len());
             length += taken;
+            if let (true, Some(check)) = (length > KEPT, self.check) {
+                let mut rest = RestOfLine { reader: &mut self.reader, is_over: false };
+                let checked = check(&mut self.joined.as_slice().chain(&mut rest));
+                io::copy(&mut rest, &mut io::sink()).map_err(Problem::Read)?;
+                return checked.map(|()| Some(Line::TooLong));
+            }
             if length <= KEPT {
                 self.joined.extend_from_slice(&chunk[..taken]);
             }
@@ -81,7 +96,7 @@ impl LineReader {
             if end.is_some() {
                 let line = without_return(&self.joined);
                 let stripped = self.joined.len() - line.len();
-                return Ok(Some(text(line, length - stripped)));
+                return text(line, length - stripped, self.check).map(Some);
             }
         }
     }
@@ -91,13 +106,39 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn text(kept: &[u8], length: usize) -> Line<'_> {
-    if length > MAX_TEXT { Line::TooLong } else { Line::Text(kept) }
+fn text(mut kept: &[u8], length: usize, check: Option<Check>) -> Result<Line<'_>, Problem> {
+    if length <= MAX_TEXT {
+        return Ok(Line::Text(kept));
+    }
+    // Where there is a check, what is longer than this is checked while it is read.
+    check.map_or(Ok(()), |check| check(&mut kept))?;
+    Ok(Line::TooLong)
+}
+
+/// What is still to come of a line, without its `\n`.
+struct RestOfLine<'a> {
+    reader: &'a mut Buffered,
+    is_over: bool,
+}
+
+impl Read for RestOfLine<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.is_over {
+            return Ok(0);
+        }
+        let chunk = self.reader.fill_buf()?;
+        let end = memchr(b'\n', chunk);
+        let taken = end.unwrap_or(chunk.len()).min(out.len());
+        out[..taken].copy_from_slice(&chunk[..taken]);
+        self.is_over = end == Some(taken);
+        self.reader.consume(taken + usize::from(self.is_over));
+        Ok(taken)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, BufReader, Read};
+    use std::io::{self, BufReader};
 
     use super::super::open::Bytes;
     use super::*;

@@ -1,9 +1,14 @@
-//! One JSON value a line; empty lines are nothing, and a broken line is one bad record.
+//! One JSON value per line. Empty lines are skipped; a line that is no JSON breaks the input off, because whatever cut or
+//! garbled it may have taken more than that line.
+
+use std::io::Read;
+
+use serde::de::IgnoredAny;
 
 use super::dry_run_report::Rows;
 use super::element::{Value, judge};
-use super::entry::{Entry, legible};
-use super::error::Break;
+use super::entry::Entry;
+use super::error::{Break, Problem};
 use super::line::LineReader;
 use super::open::Buffered;
 
@@ -14,7 +19,7 @@ pub(super) struct Ndjson {
 
 impl Ndjson {
     pub(super) fn new(reader: Buffered, report: Rows) -> Self {
-        Self { lines: LineReader::new(reader), report }
+        Self { lines: LineReader::new(reader).checking_long_lines(is_json), report }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
@@ -23,21 +28,47 @@ impl Ndjson {
             if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
-            let whole = || legible(text);
-            match serde_json::from_slice::<Value<'_>>(text) {
+            let not_json = |what| Break::at(position, Problem::NotJson(what));
+            let text = utf8(text).map_err(not_json)?;
+            let whole = || text.to_owned();
+            match serde_json::from_str::<Value<'_>>(text) {
                 Ok(value) => judge(position, value, report, whole),
-                Err(error) => Ok(Some(Entry::breaking(position, whole(), "not a JSON value", explain(&error)))),
+                Err(error) => {
+                    syntax(text.as_bytes()).map_err(not_json)?;
+                    // JSON as such: half a surrogate pair, a number beyond all bounds.
+                    let why = format!("the value cannot be read: {}", in_words(&error));
+                    Ok(Some(Entry::breaking(position, whole(), "the value cannot be read", why)))
+                }
             }
         })
     }
 }
 
+/// Whether `text` is one JSON value; the error says what is wrong with it.
+pub(super) fn syntax(text: &[u8]) -> Result<(), String> {
+    serde_json::from_str::<IgnoredAny>(utf8(text)?).map(|_| ()).map_err(|error| in_words(&error))
+}
+
+fn utf8(text: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(text).map_err(|error| format!("not UTF-8 (byte {})", error.valid_up_to() + 1))
+}
+
+/// The same of a line that is too long to be kept. What is wrong is not told in detail: its `\r` may still be there.
+fn is_json(line: &mut dyn Read) -> Result<(), Problem> {
+    match serde_json::from_reader::<_, IgnoredAny>(line) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_io() => Err(Problem::Read(error.into())),
+        Err(_) => Err(Problem::NotJson("it is longer than 64 KiB, and broken or cut off".to_owned())),
+    }
+}
+
 /// The parser's words with the column alone: it counts lines from this one.
-fn explain(error: &serde_json::Error) -> String {
+fn in_words(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match message.strip_suffix(&place) {
-        Some(what) => format!("not a JSON value: {what} (column {})", error.column()),
-        None => format!("not a JSON value: {message}"),
+        Some(_) if error.is_eof() => format!("it is cut off (column {})", error.column()),
+        Some(what) => format!("{what} (column {})", error.column()),
+        None => message,
     }
 }

@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-
 use super::content::lookalike;
 use super::detect;
 use super::error::{Break, InputError, Position, Problem};
+use super::ndjson::syntax;
 use super::open::{self, Buffered, Compression};
 use super::options::Format;
 use super::source::{Fingerprint, Meter, Source};
+
+/// Of a last line without an end.
+const CUT_OFF: &str = "the last record is cut off";
 
 /// The JSON values of a file, each of them whole. Lines may be empty; an array may begin with blank lines.
 pub struct JsonValues {
@@ -114,8 +116,10 @@ impl JsonValues {
                 return Err(self.at(Problem::Json("the line is longer than any record".to_owned())));
             }
             if !self.value.trim_ascii().is_empty() {
-                if !is_whole && serde_json::from_slice::<IgnoredAny>(&self.value).is_err() {
-                    return Err(self.at(Problem::Json("the last record is cut off".to_owned())));
+                if let Err(what) = syntax(self.value.trim_ascii()) {
+                    let what =
+                        if is_whole { format!("this line is not a JSON value: {what}") } else { CUT_OFF.to_owned() };
+                    return Err(self.at(Problem::Json(what)));
                 }
                 self.line += 1;
                 return Ok(true);
@@ -179,13 +183,9 @@ impl JsonValues {
 
     /// Whether what stands between two commas is a value.
     fn checked(&self, is_there: bool) -> Result<bool, Break> {
-        match serde_json::from_slice::<IgnoredAny>(&self.value) {
-            Ok(_) => Ok(is_there),
-            Err(error) => {
-                let what = error.to_string();
-                let what = what.split(" at line ").next().unwrap_or_default();
-                Err(self.at(Problem::Json(format!("the JSON is broken: {what}"))))
-            }
+        match syntax(self.value.trim_ascii()) {
+            Ok(()) => Ok(is_there),
+            Err(what) => Err(self.at(Problem::Json(format!("the JSON is broken: {what}")))),
         }
     }
 
@@ -273,6 +273,9 @@ mod tests {
         let long = format!("1\n{}\n", "2".repeat(200));
         for (content, before, why) in [
             ("1\n{\"a\"", 1, "the last record is cut off"),
+            ("1\n{\"a\"\n2\n", 1, "line 2 (after record 1): this line is not a JSON value: it is cut off (column 4)"),
+            ("nope\n2\n", 0, "line 1: this line is not a JSON value"),
+            ("1\n2 3\n", 1, "not a JSON value: trailing characters"),
             ("[1, 2", 1, "ends before the array"),
             ("[1, 2,", 2, "ends before the array"),
             ("[1, \"2", 1, "ends before the array"),

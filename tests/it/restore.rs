@@ -391,6 +391,24 @@ fn a_truncated_backup_restores_nothing_unless_a_part_is_enough() {
 }
 
 #[test]
+fn a_line_of_a_backup_that_is_not_json_breaks_it_off() {
+    for (line, what) in
+        [("nope", "not a JSON value"), ("{\"key\":\"b\",\"val", "cut off"), ("{} {}", "trailing characters")]
+    {
+        let lab = Lab::new();
+        let record = |key: &str| json!({"key": key, "value": "v"}).to_string();
+        lab.write("b.ndjson", format!("{}\n{line}\n{}\n", record("a"), record("c")));
+        let done = restore(&lab, &["b.ndjson", "--report", "none", "--json"]).run().code(1);
+        assert_eq!((lab.server.requests(), &done.summary()["stopped"]), (0, &"input_error".into()), "{line}");
+        for words in ["b.ndjson line 2 (after record 1)", what, "--allow-partial"] {
+            assert!(done.stderr.contains(words), "{line}: {}", done.stderr);
+        }
+        restore(&lab, &["b.ndjson", "--report", "none", "--allow-partial"]).run().code(1);
+        assert_eq!(lab.server.keys(), ["a"], "{line}");
+    }
+}
+
+#[test]
 fn what_wrangler_puts_is_restored() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let records = json!([

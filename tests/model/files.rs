@@ -24,8 +24,9 @@ pub(crate) fn content(form: &Form, names: &[String], damage: Option<Damage>) -> 
     if damage == Some(Damage::Open) {
         match &form.format {
             Format::Json { .. } => text.truncate(text.trim_end_matches(['}', ']', '\n', ' ']).len()),
-            // A quote is part of a line, and a line that is no JSON is an invalid record.
-            Format::Lines | Format::Ndjson { .. } => {}
+            // A quote is part of a line.
+            Format::Lines => {}
+            Format::Ndjson { .. } => text = format!("{}{end}{{\"open", text.trim_end_matches(['\r', '\n'])),
             Format::Csv { .. } => text += "\"open,",
         }
     }
@@ -51,7 +52,7 @@ pub(crate) fn is_damaged(case: &Case) -> bool {
     match case.damage {
         None => false,
         Some(Damage::Truncated) => case.form.compression != Compression::None,
-        Some(Damage::Open) => matches!(case.form.format, Format::Csv { .. } | Format::Json { .. }),
+        Some(Damage::Open) => case.form.format != Format::Lines,
         Some(Damage::Html | Damage::Zip) => true,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::api::Namespace;
 use crate::clock::wall_now;
+use crate::command::closing::with_nothing_sent;
 use crate::command::confirm;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::encoding;
@@ -196,7 +197,7 @@ pub(super) fn broken_off(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
         tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
         return None;
     }
-    Some(Stop::new(StopReason::InputError, format!("{broken}; nothing was sent")))
+    Some(Stop::new(StopReason::InputError, with_nothing_sent(broken)))
 }
 
 fn warn_of_age(journal: &Journal, report: &Path) {

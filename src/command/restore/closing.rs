@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::RestoreJob;
-use crate::command::closing::{Stream, advice, print_summary, shell_word};
+use crate::command::closing::{Stream, advice, log_stop, print_summary, shell_word};
 use crate::command::earlier::Earlier;
 use crate::command::job::ReportTo;
 use crate::command::job_file::RunEnd;
@@ -71,9 +71,7 @@ impl Closing<'_> {
         let (tally, resumed) = (self.tally(), self.earlier.settled);
         let (reason, code) = (self.stop.map(|stop| stop.reason), self.code());
         signals::decide(code);
-        if let Some(stop) = self.stop {
-            tracing::error!("the job stopped early: {}", Shown(&stop.why));
-        }
+        self.stop.into_iter().for_each(|stop| log_stop("job", stop));
         if self.job.json {
             let summary = Summary {
                 records: self.records,

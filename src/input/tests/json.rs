@@ -46,23 +46,46 @@ fn one_bad_element_is_one_bad_record() {
 }
 
 #[test]
-fn a_broken_line_is_one_bad_record() {
-    let table: [(&[u8], &str); 8] = [
-        (b"a", "expected value (column 1)"),
-        (b"\"a\" \"b\"", "trailing characters (column 5)"),
-        (b"{\"key\": \"a\"", "EOF while parsing an object (column 11)"),
-        (b"\"a", "EOF while parsing a string (column 2)"),
-        (b"\"\\ud800\"", "unexpected end of hex escape (column 8)"),
-        (b"\"\\udc00x\"", "lone leading surrogate in hex escape (column 7)"),
-        (b"\"\xff\"", "invalid unicode code point (column 2)"),
-        (b"[[[", "EOF while parsing a list (column 3)"),
+fn a_line_that_is_not_json_is_a_break_with_its_place() {
+    let long = |start: &str, end: &str| [start, &"x".repeat(70_000), end].concat().into_bytes();
+    let table: [(Vec<u8>, &str); 12] = [
+        (b"a".to_vec(), "expected value (column 1)"),
+        (b"\"a\" \"b\"".to_vec(), "trailing characters (column 5)"),
+        (b"{\"key\": \"a\"".to_vec(), "it is cut off (column 11)"),
+        (b"{\"key\": \"a\",}".to_vec(), "key must be a string (column 13)"),
+        (b"{'key': 'a'}".to_vec(), "key must be a string (column 2)"),
+        (b"\"a".to_vec(), "it is cut off (column 2)"),
+        (b"\"\\x\"".to_vec(), "invalid escape (column 3)"),
+        (b"\"\xff\"".to_vec(), "not UTF-8 (byte 2)"),
+        (b"{\"other\": \"\xff\", \"key\": \"k\"}".to_vec(), "not UTF-8 (byte 12)"),
+        (b"[[[".to_vec(), "it is cut off (column 3)"),
+        (long("{\"key\": \"", "\""), "it is longer than 64 KiB, and broken or cut off"),
+        (long("\"", "\" \"b\""), "it is longer than 64 KiB, and broken or cut off"),
     ];
-    for (line, why) in table {
-        let input = [b"\"a\"\n", line, b"\n\"b\""].concat();
-        let records = read_whole("k.ndjson", input);
-        assert_eq!(records.len(), 3, "{records:?}");
-        let start = format!("! k.ndjson line 2: not a JSON value: {why} [");
-        assert!(records[1].starts_with(&start), "{} but not {start}", records[1]);
+    for (line, what) in table {
+        for end in ["", "\n\"b\"", "\r\n\"b\"\r\n"] {
+            let input = [b"\"a\"\n", &line[..], end.as_bytes()].concat();
+            let (records, error) = read_broken("k.ndjson", input);
+            assert_eq!(records, ["a"], "{what}");
+            let message = error.to_string();
+            let start = format!("k.ndjson line 2 (after record 1): this line is not a JSON value: {what}");
+            assert!(message.starts_with(&start) && !error.is_usage(), "{message} but not {start}");
+            assert!(message.contains("\nhint: fix or remove it"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_json_line_without_a_readable_key_is_one_bad_record() {
+    let nested = "[".repeat(500) + &"]".repeat(500);
+    let long = format!("{{\"value\": \"{}\", \"key\": \"k\"}}", "x".repeat(70_000));
+    let edge = format!("\"{}\"", "x".repeat(65_535));
+    for line in ["\"\\ud800\"", "\"\\udc00x\"", "1e999", "{\"key\": -1e999}", &nested, &long, &edge] {
+        for end in ["\n", "\r\n"] {
+            let records = read_whole("k.ndjson", format!("\"a\"{end}{line}{end}\"b\""));
+            assert_eq!(records.len(), 3, "{records:?}");
+            assert!(records[1].starts_with("! k.ndjson line 2: ") && records[2] == "b", "{records:?}");
+        }
     }
 }
 
@@ -227,6 +250,6 @@ fn depth_is_bounded() {
     let (records, error) = read_broken("k.json", deep(5000));
     assert_eq!(records, ["a"]);
     assert!(error.to_string().contains("levels deep"), "{error}");
-    let line = format!("{}\n\"a\"", "[".repeat(60_000));
+    let line = format!("{}{}\n\"a\"", "[".repeat(30_000), "]".repeat(30_000));
     assert_eq!(read_whole("k.ndjson", line)[1], "a");
 }

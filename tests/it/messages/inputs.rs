@@ -26,6 +26,8 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     told.hear("cannot be the header", &lab, delete(&["stray.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
     told.hear("is never closed", &lab, delete(&["unclosed.csv"]));
+    lab.write("cut.ndjson", "\"a\"\n{\"key\":\"b\",\n");
+    told.hear("is not a JSON value", &lab, delete(&["cut.ndjson"]));
     lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
     told.hear("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
     lab.write("keys.csv", "name,size\na,1\n");
