@@ -81,7 +81,7 @@
 //! use kvsweep::record::{Content, Record, RecordNumber};
 //! use kvsweep::sandbox::{Sandbox, SandboxOptions};
 //! use rand::SeedableRng;
-//! use tokio::sync::mpsc;
+//! use tokio::sync::{mpsc, watch};
 //! use tokio::time::Instant;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -108,6 +108,7 @@
 //!
 //! let (input, records) = mpsc::channel(64);
 //! let (report, mut rows) = mpsc::channel::<Settled>(64);
+//! let (acknowledge, written) = watch::channel(0);
 //! let (_stop, signals) = mpsc::channel(1);
 //! let client = &client;
 //! let send = |request| async move {
@@ -129,9 +130,10 @@
 //! let reporting = async move {
 //!     while let Some(row) = rows.recv().await {
 //!         println!("{},{},{}", row.number, row.key, row.status);
+//!         acknowledge.send_modify(|rows| *rows += 1);
 //!     }
 //! };
-//! let job = pipeline::run(state, records, report, send, signals, |_event| {});
+//! let job = pipeline::run(state, records, report, written, send, signals, |_event| {});
 //! let (end, (), ()) = tokio::join!(job, reading, reporting);
 //!
 //! assert!(end.stop.is_none());

@@ -65,8 +65,8 @@ const FILES_AHEAD: usize = 2;
 /// The same of a pipe, where each is one record.
 const PIPE_AHEAD: usize = 1_024;
 
-/// Rows on their way to the writer: at full speed as many as are settled while a disk takes half a second to be in step.
-const ROWS: usize = 16_384;
+/// Rows on their way to the writer.
+const ROWS: usize = 1_024;
 
 /// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Error> {
@@ -348,7 +348,8 @@ impl Sending {
                 }
                 None => (parts.rows, None),
             };
-            let job = run_pipeline(state, records, rows, send, signals::listen(), listener);
+            let written = parts.writer.written();
+            let job = run_pipeline(state, records, rows, written, send, signals::listen(), listener);
             let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
             let (mut end, outline) = tokio::select! {
                 both = ticking(&progress, both) => both,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, poll};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::outcome::{Settled, StopReason};
@@ -35,12 +36,13 @@ pub struct End<E> {
 /// Runs a job until its input is done and every key has its final state, or until it has to stop.
 ///
 /// `records` is the input, a batch at a time, unless `state` asks for it in pages; an `Err` ends it. `rows` takes every
-/// outcome; when its other end is gone (the report cannot be written), nothing more is sent. `send` makes one request.
-/// `signals` may ask the job to end.
+/// outcome, and `written` is how many of them a kill can no longer lose; when their other ends are gone (the report cannot
+/// be written), nothing more is sent. `send` makes one request. `signals` may ask the job to end.
 pub async fn run<E, Fut>(
     mut state: State,
     mut records: mpsc::Receiver<Result<Vec<Record>, E>>,
     rows: mpsc::Sender<Settled>,
+    mut written: watch::Receiver<u64>,
     send: impl Fn(Request) -> Fut,
     mut signals: mpsc::Receiver<Signal>,
     mut listener: impl FnMut(Event),
@@ -60,6 +62,7 @@ where
         while let Ok(signal) = signals.try_recv() {
             state.on_signal(signal, Instant::now());
         }
+        state.on_rows_written(*written.borrow_and_update());
         let step = loop {
             match state.next(Instant::now()) {
                 Step::Send { slot, request } => {
@@ -74,8 +77,7 @@ where
             }
         };
         state.take_events().for_each(&mut listener);
-        // Room for rows may be what was missing: whoever makes it asks again before it waits.
-        if hand_over_rows(&mut state, &rows) {
+        if !hand_over_rows(&mut state, &rows) {
             continue;
         }
         let Step::Wait(wait) = step else { break };
@@ -88,9 +90,14 @@ where
             Some((slot, response)) = in_flight.next(), if wait.response => {
                 state.on_response(slot, response, Instant::now());
             }
-            place = rows.reserve(), if wait.row => {
-                // A closed channel is seen when the next row is handed over.
-                if let (Ok(place), Some(row)) = (place, state.rows().pop_front()) {
+            changed = written.changed(), if wait.row => {
+                if changed.is_err() {
+                    stop_without_report(&mut state);
+                }
+            }
+            // A closed channel is seen when the next row is handed over.
+            Ok(place) = rows.reserve(), if !state.rows().is_empty() => {
+                if let Some(row) = state.rows().pop_front() {
                     place.send(row);
                 }
             }
@@ -132,24 +139,27 @@ async fn in_slot(slot: Slot, response: impl Future<Output = Response>) -> (Slot,
     (slot, response.await)
 }
 
-/// Gives the writer as many rows as it takes without waiting. Whether it took any.
+/// Gives the writer as many rows as it takes without waiting. Whether there is a writer.
 fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) -> bool {
-    let mut handed_over = false;
     while let Some(row) = state.rows().pop_front() {
         match rows.try_send(row) {
-            Ok(()) => handed_over = true,
+            Ok(()) => {}
             Err(TrySendError::Full(row)) => {
                 state.rows().push_front(row);
                 break;
             }
             Err(TrySendError::Closed(_)) => {
-                state.rows().clear();
-                state.stop(Stop::new(StopReason::IoError, "the report cannot be written"), Instant::now());
-                handed_over = true;
+                stop_without_report(state);
+                return false;
             }
         }
     }
-    handed_over
+    true
+}
+
+fn stop_without_report(state: &mut State) {
+    state.on_report_closed();
+    state.stop(Stop::new(StopReason::IoError, "the report cannot be written"), Instant::now());
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub struct Options {
     pub deadline: Option<Instant>,
     /// How long those in flight are waited for once the job ends early.
     pub grace: Duration,
-    /// Rows that wait for the report's writer; with more, no response is looked at, and so nothing is sent.
+    /// Rows that the report's writer has not written yet; with more, no response is looked at, and so nothing is sent.
     pub most_rows: usize,
     /// Keys that wait for a retry; with more, no new ones are taken from the input. In bulk at least four calls' worth.
     pub most_waiting: usize,

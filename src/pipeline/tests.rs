@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::state::State;
@@ -183,7 +183,8 @@ impl Lab {
         let before = self.before.unwrap_or_else(|| MaxWait::new(self.options.max_wait));
         let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11))
             .after_preflight(before);
-        let job = run(state, records, row_sender, send, signals, |event| events.push(event));
+        let (acknowledge, written) = watch::channel(0);
+        let job = run(state, records, row_sender, written, send, signals, |event| events.push(event));
         let reader = async {
             for record in input {
                 if record_sender.send(Ok(vec![record])).await.is_err() {
@@ -199,8 +200,9 @@ impl Lab {
                     Some(row) => rows.push(row),
                     None => break,
                 }
+                acknowledge.send_replace(rows.len() as u64);
             }
-            drop(row_receiver);
+            drop((row_receiver, acknowledge));
             rows
         };
         let signaller = async {
@@ -226,7 +228,8 @@ async fn drive<Fut: Future<Output = Response>>(
     let (row_sender, mut row_receiver) = mpsc::channel(16);
     let (_signal_sender, signals) = mpsc::channel(1);
     let state = State::new(options, &approved(None), budget, StdRng::seed_from_u64(5));
-    let job = run(state, records, row_sender, send, signals, |_| {});
+    let (acknowledge, written) = watch::channel(0);
+    let job = run(state, records, row_sender, written, send, signals, |_| {});
     let reader = async {
         for record in input {
             if !pace.is_zero() {
@@ -242,6 +245,7 @@ async fn drive<Fut: Future<Output = Response>>(
         let mut rows = Vec::new();
         while let Some(row) = row_receiver.recv().await {
             rows.push(row);
+            acknowledge.send_replace(rows.len() as u64);
         }
         rows
     };

@@ -1,6 +1,7 @@
 //! The one writer of rows: a thread that takes settled records from a channel and writes them out.
 //!
-//! Rows are handed to the system as soon as no other waits, so that a killed process loses none that could be written.
+//! Rows are handed to the system a batch at a time, and then counted as written: what a killed process can lose is what was
+//! not counted.
 //! When that fails, the channel closes, so that whoever sends rows knows at once, and [`Writer::finish`] says why; nothing
 //! is written after an error.
 
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::causes::{Cause, Causes};
@@ -59,6 +60,7 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Writer {
     done: oneshot::Receiver<Result<Written, ReportError>>,
+    written: watch::Receiver<u64>,
 }
 
 /// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
@@ -72,6 +74,7 @@ pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(thread_failed())?;
     let (sender, received) = mpsc::channel(capacity.max(1));
     let (tell, done) = oneshot::channel();
+    let written = rows.written.subscribe();
     std::thread::Builder::new()
         .name("report".to_owned())
         .spawn(move || {
@@ -79,10 +82,15 @@ pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>
             let _ = tell.send(runtime.block_on(rows.run(received)));
         })
         .map_err(thread_failed())?;
-    Ok((sender, Writer { done }))
+    Ok((sender, Writer { done, written }))
 }
 
 impl Writer {
+    /// How many rows the system has: a killed process does not lose them. Closed once nothing more is written.
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.written.clone()
+    }
+
     /// Waits until all rows are written. Ends only after every sender is gone, or on an error; then the files are
     /// unlocked.
     ///
@@ -107,6 +115,8 @@ struct Rows {
     journal: Option<Arc<Journal>>,
     sync: Sync,
     taken: u64,
+    /// How many of those taken the system has.
+    written: watch::Sender<u64>,
     replaced: Tally,
     causes: Causes,
 }
@@ -120,6 +130,7 @@ impl Rows {
             journal: None,
             sync,
             taken: 0,
+            written: watch::Sender::new(0),
             replaced: Tally::default(),
             causes: Causes::default(),
         }
@@ -171,9 +182,8 @@ impl Rows {
             for settled in batch.drain(..) {
                 self.write(&settled)?;
             }
-            if received.is_empty() {
-                self.hand_over()?;
-            }
+            self.hand_over()?;
+            self.written.send_replace(self.taken);
             let now = Instant::now();
             if self.sync == Sync::Always || due.is_some_and(|due| due <= now) {
                 self.flush()?;

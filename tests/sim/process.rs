@@ -14,7 +14,7 @@ use kvsweep::pipeline::{
 use kvsweep::plan::{Approved, Consent, Guards};
 use kvsweep::record::Record;
 use rand::rngs::StdRng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::faults::Faults;
@@ -209,8 +209,9 @@ impl Process<'_> {
                 seen.borrow_mut().drains.push((Instant::now(), reason));
             }
         };
-        let job =
-            run_pipeline(state, records, row_sender, |request| send(Rc::clone(server), request), signals, listener);
+        let (acknowledge, written) = watch::channel(0);
+        let send = |request| send(Rc::clone(server), request);
+        let job = run_pipeline(state, records, row_sender, written, send, signals, listener);
         let job = async {
             let end = job.await;
             seen.borrow_mut().over = Some(Instant::now());
@@ -233,6 +234,7 @@ impl Process<'_> {
             while let Some(row) = rows.recv().await {
                 pass(faults.disk).await;
                 seen.borrow_mut().rows.push(row);
+                acknowledge.send_modify(|rows| *rows += 1);
             }
         };
         tokio::join!(job, reader, writer).0

@@ -29,14 +29,15 @@ async fn rows_written(signals_at: &[u64]) -> u64 {
     drop(record_sender);
     let (row_sender, mut rows) = mpsc::channel(1);
     let (signal_sender, signals) = mpsc::channel(4);
-    let options = Options { concurrency: 8, ..Options::default() };
+    let options = Options { concurrency: 100, ..Options::default() };
     let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
     let state = State::new(options, &approved, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let send = |_| async {
         sleep(Duration::from_millis(10)).await;
         Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
     };
-    let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
+    let (acknowledge, rows_written) = watch::channel(0);
+    let job = run::<Infallible, _>(state, records, row_sender, rows_written, send, signals, |_| {});
     let signaller = async {
         let start = Instant::now();
         for second in signals_at {
@@ -49,6 +50,7 @@ async fn rows_written(signals_at: &[u64]) -> u64 {
         while rows.recv().await.is_some() {
             sleep(Duration::from_secs(1)).await;
             written += 1;
+            acknowledge.send_replace(written);
         }
         written
     };

@@ -44,7 +44,7 @@ impl State {
         (self.looks.most, self.looks.good, self.gathering.is_some(), self.filling.is_some()).hash(hasher);
         (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
         let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.accepted as u8));
-        (self.rows.len(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
+        (self.unwritten(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
         (self.max_wait.has_worked(), self.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
     }
 

@@ -64,7 +64,7 @@ pub struct Wait {
     pub response: bool,
     /// A record, or the end of the input, may come.
     pub record: bool,
-    /// The report's writer may take a row.
+    /// The report's writer may have written a row.
     pub row: bool,
 }
 
@@ -128,6 +128,8 @@ pub struct State {
     /// Whether the next probe is a key that was never sent, or the namespace, and not one that waits to be sent again.
     probe_untried: bool,
     rows: VecDeque<Settled>,
+    /// Rows that the report's writer has handed to the system.
+    written: u64,
     events: Vec<Event>,
     totals: Totals,
     /// How records are fetched, unless they are read.
@@ -167,6 +169,7 @@ impl State {
             has_read: false,
             probe_untried: false,
             rows: VecDeque::new(),
+            written: 0,
             events: Vec::new(),
             totals: Totals::default(),
             paging: None,
@@ -226,7 +229,18 @@ impl State {
     }
 
     fn has_room_for_rows(&self) -> bool {
-        self.rows.len() < self.options.most_rows
+        self.unwritten() < self.options.most_rows as u64
+    }
+
+    /// Rows that a killed process would lose.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.totals.tally.total() - self.written
+    }
+
+    /// Requests that a killed process could not account for: those in flight, and those whose keys have no row yet.
+    fn unaccounted_requests(&self) -> usize {
+        let unwritten = self.options.batching.requests(self.unwritten());
+        self.slots.len().saturating_add(usize::try_from(unwritten).unwrap_or(usize::MAX))
     }
 
     /// Rows on their way to the report, oldest first.
@@ -281,6 +295,17 @@ impl State {
     /// The input has no more records.
     pub fn on_input_end(&mut self) {
         self.input_ended = true;
+    }
+
+    /// The report's writer has handed so many rows to the system.
+    pub fn on_rows_written(&mut self, written: u64) {
+        self.written = self.written.max(written.min(self.totals.tally.total()));
+    }
+
+    /// The report's writer is gone: no row is waited for.
+    pub fn on_report_closed(&mut self) {
+        self.rows.clear();
+        self.written = self.totals.tally.total();
     }
 
     /// A signal came: nothing new is sent. The second one ends the job at once.
@@ -349,7 +374,7 @@ impl State {
             until,
             response: !self.slots.is_empty() && self.has_room_for_rows(),
             record: self.wants_records(),
-            row: !self.rows.is_empty(),
+            row: self.unwritten() > 0,
         };
         if wait.until.is_some() || wait.response || wait.record || wait.row {
             return Step::Wait(wait);
@@ -375,8 +400,8 @@ impl State {
             Some(Limit::Rate) => !self.slots.is_empty(),
             None => !self.slots.is_empty() || retries,
         };
-        // Without room for rows it is the report that a response waits for.
-        waits && self.has_room_for_rows()
+        // Without room for rows it is the report that a response waits for, or the next request.
+        waits && self.has_room_for_rows() && !(self.slots.is_empty() && self.unwritten() > 0)
     }
 
     fn has_keys(&self) -> bool {

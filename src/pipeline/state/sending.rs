@@ -41,9 +41,11 @@ impl State {
         if !(self.has_keys() || asks || self.access.is_wanted()) || !self.has_room_for_rows() {
             return Err(Blocked::UNTIL_EVENT);
         }
+        // What a killed process would send again is never more than may be in flight.
+        let used = self.unaccounted_requests();
         let probe = match self.outage.allowance(now) {
-            Allowance::InFlight(most) if self.slots.len() < most.min(self.most_in_flight) => false,
-            Allowance::Probe if self.slots.len() < self.most_in_flight => true,
+            Allowance::InFlight(most) if used < most.min(self.most_in_flight) => false,
+            Allowance::Probe if used < self.most_in_flight => true,
             Allowance::NotBefore(moment) => return Err(Blocked::by_server(Some(moment))),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(Blocked::by_server(None)),
         };

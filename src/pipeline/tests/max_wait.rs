@@ -84,10 +84,13 @@ async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
         sleep(LATENCY).await;
         Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
     };
-    let job = run::<Infallible, _>(state, records, row_sender, send, signals, |_| {});
+    let (acknowledge, written) = watch::channel(0);
+    let job = run::<Infallible, _>(state, records, row_sender, written, send, signals, |_| {});
     let writer = async {
         sleep(100 * SECOND).await;
-        while rows.recv().await.is_some() {}
+        while rows.recv().await.is_some() {
+            acknowledge.send_modify(|rows| *rows += 1);
+        }
     };
     record_sender.send(Ok(keys(16).collect())).await.unwrap();
     drop(record_sender);

@@ -123,11 +123,13 @@ impl Listing {
         };
         let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11));
         let state = state.asking(Box::new(self.book), Vec::new(), Instant::now());
-        let job = run(state, records, row_sender, send, signals, |_| {});
+        let (acknowledge, written) = watch::channel(0);
+        let job = run(state, records, row_sender, written, send, signals, |_| {});
         let writer = async {
             let mut rows = HashMap::new();
             while let Some(row) = row_receiver.recv().await {
                 assert!(rows.insert(row.number.get(), row.status).is_none(), "record {} has two rows", row.number);
+                acknowledge.send_replace(rows.len() as u64);
             }
             rows
         };

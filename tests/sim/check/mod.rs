@@ -55,6 +55,7 @@ pub(crate) fn run(world: &World, faults: &Faults, ran: &Ran, (records, deleted_b
     run.stops();
     run.rows();
     run.totals();
+    run.killed();
     run.retries();
     run.waits();
     run.outages();

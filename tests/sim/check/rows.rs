@@ -99,6 +99,19 @@ impl Run<'_> {
         }
     }
 
+    /// Of the keys that are gone no more lack their row than could be in flight, whenever the process is killed.
+    pub(super) fn killed(&self) {
+        let named: BTreeSet<_> = self.ran.rows.iter().map(|row| &*row.key).collect();
+        let lacks_row = |(key, sends): &(&&str, &Vec<&Sent>)| {
+            let sent = sends[sends.len() - 1];
+            let is_gone = matches!(sent.told_of(key), Some((_, Said::Deleted | Said::Absent)) | None);
+            sent.kind == Kind::Delete && is_gone && !named.contains(**key)
+        };
+        let lost = self.sends.iter().filter(lacks_row).count();
+        let in_flight = self.world.concurrency * self.world.batching().most();
+        assert!(self.ran.end.is_some() || lost <= in_flight, "{lost} keys are sent again after a kill");
+    }
+
     /// How many responses asked for a pause; and how many others did so at the very moment from which the job was ending
     /// and waited for keys only.
     fn throttled(&self) -> [usize; 2] {

@@ -24,7 +24,7 @@ pub(super) enum Event {
     End,
     /// The input breaks.
     Broken,
-    /// The report's writer takes a row.
+    /// The report's writer takes a row and writes it.
     Row,
     /// The moment comes that is waited for.
     Timer,
@@ -65,6 +65,8 @@ struct Key {
     read: bool,
     proof: Proof,
     row: Option<Status>,
+    /// Whether its row is written.
+    written: bool,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ pub(super) struct World<'a> {
     throttled: u64,
     /// Rows that wait and were seen.
     rows: usize,
+    written: u64,
     /// When a request has last succeeded, or the first one was sent.
     progress: Option<Instant>,
     /// When requests were answered, or given up.
@@ -163,6 +166,7 @@ impl<'a> World<'a> {
             requests: 0,
             throttled: 0,
             rows: 0,
+            written: 0,
             progress: None,
             answered: Vec::new(),
             stop_seen: false,
@@ -276,8 +280,11 @@ impl<'a> World<'a> {
                 }
             }
             Event::Row => {
-                assert!(self.state.rows().pop_front().is_some());
+                let row = self.state.rows().pop_front().unwrap();
+                self.keys[usize::try_from(row.number.get()).unwrap() - 1].written = true;
                 self.rows -= 1;
+                self.written += 1;
+                self.state.on_rows_written(self.written);
             }
             Event::Timer => self.now = self.now.max(wait.until.expect("a timer")),
             Event::Signal => {

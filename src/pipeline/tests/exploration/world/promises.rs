@@ -128,7 +128,15 @@ impl World<'_> {
         assert_eq!(self.state.permits(), self.state.in_flight(), "a permit is lost");
         let open = self.in_flight.iter().filter(|outstanding| !outstanding.given_up).count();
         assert_eq!(open, self.state.in_flight(), "requests in flight");
-        assert!(open <= self.job.options.concurrency, "{open} in flight");
+        let concurrency = self.job.options.concurrency;
+        assert!(open <= concurrency, "{open} in flight");
+        let is_gone = |key: &Key| matches!(key.proof, Proof::Deleted | Proof::Absent);
+        let lost_by_kill = |key: &&Key| key.delete_sent && (key.in_flight || is_gone(key) && !key.written);
+        let sent_again = self.keys.iter().filter(lost_by_kill).count();
+        assert!(
+            sent_again <= concurrency * self.job.options.batching.most(),
+            "a kill has {sent_again} keys sent again"
+        );
         let totals = self.state.totals();
         assert_eq!((totals.requests, totals.throttled), (self.requests, self.throttled));
         assert_eq!(totals.records, self.given as u64);
