@@ -12,6 +12,8 @@ use crate::lab::{Lab, Row, complete, final_rows, is_csv, parse_csv, parse_ndjson
 
 const KEYS: usize = 300;
 
+const CONCURRENCY: usize = 4;
+
 /// Kills in all, over as many jobs as it takes; half of them in each format.
 const KILLS: u32 = 100;
 
@@ -44,8 +46,8 @@ fn kill_and_resume(report: &str, seed: u64) {
         let lines: Vec<String> = keys.iter().map(|key| serde_json::json!(key).to_string()).collect();
         lab.server.preload(keys.iter().map(String::as_str).chain(["bystander"]));
         lab.write("keys.ndjson", lines.join("\n"));
-        let run =
-            || lab.delete(["keys.ndjson", "--report", report, "--resume", "--sync", "always", "--concurrency", "4"]);
+        let concurrency = format!("--concurrency={CONCURRENCY}");
+        let run = || lab.delete(["keys.ndjson", "--report", report, "--resume", "--sync", "never", &concurrency]);
 
         let mut done = false;
         while !done {
@@ -66,10 +68,14 @@ fn kill_and_resume(report: &str, seed: u64) {
                 kills += 1;
             }
             let first = usize::try_from(before).expect("a position in the ledger");
+            let written = settled_keys(&lab, report);
+            let mut lost = 0;
             for entry in &lab.server.ledger()[first..] {
                 let key = entry.key.as_deref();
                 assert!(key.is_none_or(|key| !settled.contains(key)), "{key:?} was settled and asked again");
+                lost += usize::from(key.is_some_and(|key| !written.contains(key)));
             }
+            assert!(lost <= CONCURRENCY, "{lost} keys were sent and have no row, with {CONCURRENCY} in flight");
             if !done && rng.random_bool(0.5) {
                 cut += u32::from(tear(&lab, report, &mut rng));
             }
