@@ -69,13 +69,16 @@ fn kill_and_resume(report: &str, seed: u64) {
             }
             let first = usize::try_from(before).expect("a position in the ledger");
             let written = settled_keys(&lab, report);
-            let mut lost = 0;
+            let mut without_row = 0;
             for entry in &lab.server.ledger()[first..] {
                 let key = entry.key.as_deref();
                 assert!(key.is_none_or(|key| !settled.contains(key)), "{key:?} was settled and asked again");
-                lost += usize::from(key.is_some_and(|key| !written.contains(key)));
+                without_row += usize::from(key.is_some_and(|key| !written.contains(key)));
             }
-            assert!(lost <= CONCURRENCY, "{lost} keys were sent and have no row, with {CONCURRENCY} in flight");
+            assert!(
+                without_row <= CONCURRENCY,
+                "{without_row} keys were sent and have no row, with {CONCURRENCY} in flight"
+            );
             if !done && rng.random_bool(0.5) {
                 cut += u32::from(tear(&lab, report, &mut rng));
             }
