@@ -4,87 +4,7 @@ use kvsweep::sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::lab::Lab;
-
-/// The parts of JSON Schema that our schemas use; any other keyword is an error, so that none is silently ignored.
-fn check(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
-    let schema = match schema.get("$ref").and_then(Value::as_str) {
-        Some(reference) => &root["$defs"][reference.strip_prefix("#/$defs/").expect("a definition")],
-        None => schema,
-    };
-    for (keyword, rule) in schema.as_object().ok_or("a schema is an object")? {
-        let holds = match keyword.as_str() {
-            "$schema" | "$id" | "$defs" | "title" | "description" | "properties" | "format" => true,
-            "const" => value == rule,
-            "enum" => rule.as_array().is_some_and(|allowed| allowed.contains(value)),
-            "type" => match rule {
-                Value::Array(types) => types.iter().any(|name| is_of_type(value, name)),
-                name => is_of_type(value, name),
-            },
-            "minimum" => value.as_f64().is_none_or(|number| Some(number) >= rule.as_f64()),
-            "required" => {
-                let names = rule.as_array().expect("names").iter().filter_map(Value::as_str);
-                names.into_iter().all(|name| value.get(name).is_some())
-            }
-            "items" => {
-                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                    check(rule, root, item, &format!("{at}[{index}]"))?;
-                }
-                true
-            }
-            "additionalProperties" => {
-                for (name, member) in value.as_object().into_iter().flatten() {
-                    match (schema["properties"].get(name), rule) {
-                        (Some(_), _) | (None, Value::Bool(true)) => {}
-                        (None, Value::Bool(false)) => return Err(format!("{at}.{name} is not allowed")),
-                        (None, rule) => check(rule, root, member, &format!("{at}.{name}"))?,
-                    }
-                }
-                true
-            }
-            other => return Err(format!("{other} is a keyword that this test does not know")),
-        };
-        if !holds {
-            return Err(format!("{at}: {keyword} {rule} does not hold for {value}"));
-        }
-    }
-    for (name, rule) in schema["properties"].as_object().into_iter().flatten() {
-        if let Some(member) = value.get(name) {
-            check(rule, root, member, &format!("{at}.{name}"))?;
-        }
-    }
-    Ok(())
-}
-
-fn is_of_type(value: &Value, name: &Value) -> bool {
-    match name.as_str().expect("a type") {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "null" => value.is_null(),
-        other => panic!("{other} is not a type"),
-    }
-}
-
-fn schema(name: &str) -> Value {
-    let path = format!("{}/docs/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(&path).expect("the schema")).expect("JSON")
-}
-
-fn assert_valid(name: &str, value: &Value) {
-    let schema = schema(name);
-    check(&schema, &schema, value, name).unwrap_or_else(|why| panic!("{why}\nin {value:#}"));
-}
-
-/// Every member that is written is in the schema, too.
-fn assert_described(name: &str, value: &Value) {
-    let schema = schema(name);
-    for (member, _) in value.as_object().expect("an object") {
-        assert!(schema["properties"].get(member).is_some(), "{member} is not in the schema of the {name}");
-    }
-}
+use crate::lab::schema::{assert_described, assert_valid, check, schema};
 
 #[test]
 fn summaries_rows_and_job_files_are_as_published() {
@@ -172,7 +92,7 @@ fn the_schemas_refuse_what_is_not_theirs() {
         "elapsed_ms": 2, "finished_at": "2026-11-29T00:00:00.000Z"
     });
     let schema = schema("row");
-    assert_eq!(check(&schema, &schema, &good, "row"), Ok(()));
+    assert_eq!(check(schema, schema, &good, "row"), Ok(()));
     for (member, value) in [
         ("record", json!(0)),
         ("status", json!("gone")),
@@ -182,9 +102,9 @@ fn the_schemas_refuse_what_is_not_theirs() {
     ] {
         let mut bad = good.clone();
         bad[member] = value;
-        assert!(check(&schema, &schema, &bad, "row").is_err(), "{member}");
+        assert!(check(schema, schema, &bad, "row").is_err(), "{member}");
     }
     let mut short = good;
     short.as_object_mut().expect("an object").remove("error");
-    assert!(check(&schema, &schema, &short, "row").is_err());
+    assert!(check(schema, schema, &short, "row").is_err());
 }

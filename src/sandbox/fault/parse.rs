@@ -1,5 +1,6 @@
 //! How a fault is spelled on a command line.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -17,9 +18,9 @@ pub enum FaultError {
     Shape,
     /// An unknown kind.
     #[error(
-        "`{0}` is no kind of fault: a status from 300 to 599, html with such a status (html403), reset, reset-after, \
-         hang, hang-after, truncate, garbage, giant, redirect, close, or of a bulk call unsuccessful, unsuccessful with a \
-         status from 400 to 599 (unsuccessful500), wrong-names, wrong-count"
+        "`{0}` is no kind of fault: a status from 300 to 599, html with such a status (html403), {named}, or of a bulk call \
+         unsuccessful with a status from 400 to 599 (unsuccessful500)",
+        named = NAMED.map(|(name, _)| name).join(", ")
     )]
     Kind(String),
     /// Not a probability.
@@ -31,6 +32,37 @@ pub enum FaultError {
     /// An unknown target.
     #[error("`{0}` is none of key:NAME, prefix:PREFIX and nth:FIRST-LAST (numbers from 1)")]
     Target(String),
+}
+
+/// The kinds that have a name; the others have a status.
+const NAMED: [(&str, fn() -> What); 12] = [
+    ("reset", || What::ResetBefore),
+    ("reset-after", || What::ResetAfter),
+    ("hang", || What::Hang),
+    ("hang-after", || What::HangAfter),
+    ("truncate", || What::Truncate),
+    ("garbage", || What::Garbage),
+    ("giant", || What::Giant),
+    // RFC 2606 reserves `.invalid`: following it leads nowhere.
+    ("redirect", || What::Redirect("https://redirected.invalid/".to_owned())),
+    ("close", || What::CloseIdle),
+    ("unsuccessful", || What::Unsuccessful(BulkResult::Partial)),
+    ("wrong-names", || What::Unsuccessful(BulkResult::WrongNames)),
+    ("wrong-count", || What::Unsuccessful(BulkResult::WrongCount)),
+];
+
+/// What a status follows, and the statuses that may.
+const WITH_STATUS: [(&str, RangeInclusive<u16>); 3] =
+    [("", 300..=599), ("html", 300..=599), ("unsuccessful", 400..=599)];
+
+impl Fault {
+    /// Every kind, as a command line spells it; a kind with a status once for each status.
+    pub fn kinds() -> impl Iterator<Item = String> {
+        let with_status = |(kind, statuses): (&'static str, RangeInclusive<u16>)| {
+            statuses.map(move |status| format!("{kind}{status}"))
+        };
+        NAMED.into_iter().map(|(name, _)| name.to_owned()).chain(WITH_STATUS.into_iter().flat_map(with_status))
+    }
 }
 
 /// `KIND[xTIMES]=PROBABILITY` or `KIND[xTIMES]@key:NAME`, `@prefix:PREFIX`, `@nth:NUMBER`, `@nth:FIRST-LAST`. A name
@@ -82,29 +114,16 @@ fn target(text: &str) -> Result<When, FaultError> {
 }
 
 fn what(kind: &str) -> Option<What> {
-    let status = |text: &str| text.parse().ok().filter(|status| (300..=599).contains(status));
-    Some(match kind {
-        "reset" => What::ResetBefore,
-        "reset-after" => What::ResetAfter,
-        "hang" => What::Hang,
-        "hang-after" => What::HangAfter,
-        "truncate" => What::Truncate,
-        "garbage" => What::Garbage,
-        "giant" => What::Giant,
-        // RFC 2606 reserves `.invalid`: following it leads nowhere.
-        "redirect" => What::Redirect("https://redirected.invalid/".to_owned()),
-        "close" => What::CloseIdle,
-        "unsuccessful" => What::Unsuccessful(BulkResult::Partial),
-        "wrong-names" => What::Unsuccessful(BulkResult::WrongNames),
-        "wrong-count" => What::Unsuccessful(BulkResult::WrongCount),
-        _ => match (kind.strip_prefix("html"), kind.strip_prefix("unsuccessful")) {
-            (Some(digits), _) => Canned::html(status(digits)?).into(),
-            (_, Some(digits)) => {
-                let status = status(digits).filter(|status| *status >= 400)?;
-                What::Unsuccessful(BulkResult::PartialFailure(status))
-            }
-            (None, None) => usual(status(kind)?).into(),
-        },
+    if let Some((_, what)) = NAMED.iter().find(|(name, _)| *name == kind) {
+        return Some(what());
+    }
+    let (name, digits) = kind.split_at(kind.find(|c: char| c.is_ascii_digit())?);
+    let (_, statuses) = WITH_STATUS.into_iter().find(|(with_status, _)| *with_status == name)?;
+    let status = digits.parse().ok().filter(|status| statuses.contains(status))?;
+    Some(match name {
+        "html" => Canned::html(status).into(),
+        "unsuccessful" => What::Unsuccessful(BulkResult::PartialFailure(status)),
+        _ => usual(status).into(),
     })
 }
 
@@ -148,6 +167,30 @@ mod tests {
         for kind in ["truncate", "garbage", "giant", "redirect", "401", "404", "400", "429", "599"] {
             assert!(format!("{kind}=0.5").parse::<Fault>().is_ok(), "{kind}");
         }
+    }
+
+    /// The compiler asks for a spelling of whatever is added to [`What`].
+    #[test]
+    fn every_kind_can_be_spelled() {
+        let number = |what: &What| match what {
+            What::Answer(_) => 0,
+            What::ResetBefore => 1,
+            What::ResetAfter => 2,
+            What::Hang => 3,
+            What::HangAfter => 4,
+            What::Truncate => 5,
+            What::Garbage => 6,
+            What::Giant => 7,
+            What::Redirect(_) => 8,
+            What::CloseIdle => 9,
+            What::Unsuccessful(BulkResult::Partial) => 10,
+            What::Unsuccessful(BulkResult::PartialFailure(_)) => 11,
+            What::Unsuccessful(BulkResult::WrongNames) => 12,
+            What::Unsuccessful(BulkResult::WrongCount) => 13,
+        };
+        let spelled = Fault::kinds().map(|kind| number(&what(&kind).unwrap_or_else(|| panic!("{kind}"))));
+        let spelled: std::collections::BTreeSet<u32> = spelled.collect();
+        assert!(spelled.into_iter().eq(0..=13));
     }
 
     #[test]

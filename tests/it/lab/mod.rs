@@ -6,6 +6,7 @@ mod hook;
 mod live;
 mod report;
 mod run;
+pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -56,6 +57,11 @@ impl Lab {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Leaves the folder and what is in it for a person to look at.
+    pub fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
     }
 
     /// Writes a file into the folder.
