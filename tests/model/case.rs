@@ -1,6 +1,6 @@
 //! A job and what happens to it, as plain data, so that it can be printed and made smaller.
 
-use kvsweep::sandbox::{Fault, MissingKey};
+use kvsweep::sandbox::{MissingKey, Quota, RetryAfter};
 
 use crate::glob::Part;
 
@@ -13,6 +13,9 @@ pub(crate) struct Case {
     pub(crate) inputs: Vec<Vec<String>>,
     pub(crate) form: Form,
     pub(crate) from_stdin: bool,
+    pub(crate) stdin: Stdin,
+    /// The second input is the file of the first.
+    pub(crate) same_file: bool,
     /// What is wrong with the last input.
     pub(crate) damage: Option<Damage>,
     pub(crate) allow_partial: bool,
@@ -25,12 +28,23 @@ pub(crate) struct Case {
     pub(crate) check: bool,
     pub(crate) backup: bool,
     pub(crate) concurrency: u32,
+    /// `--rate`: so many requests in so many milliseconds.
+    pub(crate) rate: Option<(u32, u64)>,
     pub(crate) limits: Limits,
     pub(crate) server: Server,
     /// Further flags from clap's definition, which the contract says change nothing about keys or reports.
     pub(crate) others: Vec<(String, Option<String>, Route)>,
     pub(crate) ndjson_report: bool,
     pub(crate) chain: Chain,
+}
+
+/// What standard input is, if keys come from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    File,
+    Pipe,
+    /// A FIFO that is named as an input.
+    Fifo,
 }
 
 /// How a flag is given.
@@ -120,12 +134,20 @@ pub(crate) struct Server {
     /// Every nth name is not in the namespace.
     pub(crate) missing: usize,
     pub(crate) missing_key: MissingKey,
-    /// Faults that pass.
-    pub(crate) temporary: Vec<Fault>,
+    /// Faults that are temporary, as the sandbox spells them.
+    pub(crate) temporary: Vec<String>,
+    /// Faults after which it is open what becomes of the keys in these requests.
+    pub(crate) refusing: Vec<String>,
     /// Names of which the server refuses every request.
     pub(crate) refused: Vec<String>,
+    /// What it says of those.
+    pub(crate) refusal: String,
     pub(crate) url_encoding: bool,
     pub(crate) latency_us: u64,
+    pub(crate) quota: Option<Quota>,
+    pub(crate) retry_after: RetryAfter,
+    /// Connections are closed after so many idle milliseconds.
+    pub(crate) idle_close: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,13 +158,74 @@ pub(crate) enum Signal {
     Kill,
 }
 
+/// A signal after so many requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) signal: Signal,
+    pub(crate) after: u64,
+    /// A second one follows at once.
+    pub(crate) twice: bool,
+}
+
+/// Which keys of the namespace are meant, besides the patterns.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    /// All keys if there is none.
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) expires: Option<Expires>,
+    /// A member of the metadata, and its value.
+    pub(crate) metadata: Option<(&'static str, Option<&'static str>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expires {
+    BeforeDays(u64),
+    Never,
+}
+
+/// What is done with the keys that are listed.
+#[derive(Debug, Clone)]
+pub(crate) enum Listed {
+    Delete,
+    /// A dry run, and the plan executed.
+    Plan,
+    /// `list` into a file, interrupted and resumed, and the file as an input.
+    List {
+        extension: &'static str,
+        events: Vec<Event>,
+    },
+}
+
+/// Where an output stream of the job leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    File,
+    Closed,
+    /// A pipe whose reader is gone.
+    Unread,
+    /// A pipe whose reader reads nothing.
+    Stuck,
+    /// A disk without space.
+    Full,
+}
+
+/// What a second job does with the report of the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Second {
+    Same,
+    Resume,
+    Overwrite,
+    /// Neither of them names its report.
+    Unnamed,
+}
+
 /// What is done, one command after the other.
 #[derive(Debug, Clone)]
 pub(crate) enum Chain {
     Delete,
     /// Signals after so many requests, and the job resumed until it is done.
     Interrupted {
-        events: Vec<(Signal, u64)>,
+        events: Vec<Event>,
     },
     /// A dry run, whose report is edited and executed.
     Plan {
@@ -170,6 +253,33 @@ pub(crate) enum Chain {
     /// Parts of one job.
     Shards {
         count: u32,
+    },
+    /// Keys of the namespace, with so many more in it.
+    Listing {
+        selection: Selection,
+        more: usize,
+        what: Listed,
+    },
+    /// Another job while this one runs.
+    Together {
+        after: u64,
+        second: Second,
+    },
+    /// Files may not grow beyond so many blocks of 512 bytes; then the job is resumed without that limit.
+    FullDisk {
+        blocks: u64,
+    },
+    /// An output is on a disk without space.
+    FullDevice {
+        output: Output,
+    },
+    Streams {
+        stdout: Stream,
+        stderr: Stream,
+    },
+    /// A dry run of so many long names.
+    Large {
+        names: usize,
     },
 }
 

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use crate::case::{Case, Damage};
+use kvsweep::sandbox::Stored;
+
+use crate::case::{Case, Damage, Expires, Selection};
 use crate::files::is_damaged;
 use crate::glob;
 
@@ -21,7 +23,7 @@ pub(crate) enum Fate {
 }
 
 /// "Any non-empty UTF-8 of at most 512 bytes … `.` and `..` are rejected."
-fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     !name.is_empty() && name.len() <= 512 && name != "." && name != ".."
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn allowed(case: &Case, fate: Fate, name: &str) -> &'static [&'static
         Fate::Kept => &["kept"],
         Fate::Duplicate if is_kept(case, name) => &["duplicate", "kept"],
         Fate::Duplicate => &["duplicate"],
+        Fate::Send if !case.server.refusing.is_empty() => &["deleted", "absent", "failed", "unknown"],
         Fate::Send if case.server.refused.iter().any(|refused| refused == name) => &["failed", "unknown"],
         Fate::Send => &["deleted", "absent"],
     }
@@ -136,4 +139,54 @@ pub(crate) fn exit_code<'a>(case: &Case, statuses: impl IntoIterator<Item = &'a 
         (_, true) => 0,
         (_, false) => 3,
     }
+}
+
+/// Statuses of a server, or of Cloudflare in front of it, that is in trouble.
+const TEMPORARY: [&str; 15] =
+    ["429", "500", "502", "503", "504", "520", "521", "522", "523", "524", "525", "526", "527", "529", "530"];
+
+/// "During temporary trouble kvsweep probes and waits instead of failing key after key": whether that is all that this fault,
+/// in the sandbox's spelling, leads to. An error of the API with another status refuses keys, or stops the job.
+pub(crate) fn is_temporary(fault: &str) -> bool {
+    let kind = fault.split(['@', '=']).next().unwrap_or(fault);
+    match kind.find(|char: char| char.is_ascii_digit()).map(|at| kind.split_at(at)) {
+        Some(("", status)) => TEMPORARY.contains(&status),
+        Some(("unsuccessful", status)) => TEMPORARY.contains(&status) || status == "400",
+        // "a portal or firewall page, any response that is not the API's"
+        _ => true,
+    }
+}
+
+/// "7: stopped by a fatal response", "8: stopped by … `--max-failures`": how a job may end early because of such a fault.
+pub(crate) fn may_stop(case: &Case, code: Option<i32>) -> bool {
+    !case.server.refusing.is_empty() && matches!(code, Some(7 | 8))
+}
+
+/// Keys of the namespace that are meant: "only keys … selected by `--prefix`/`--all` are ever touched, and never one that a
+/// guard covers".
+pub(crate) fn is_selected(case: &Case, selection: &Selection, name: &str, held: &Stored, now: u64) -> bool {
+    let by_prefix = selection.prefixes.is_empty() || selection.prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let by_expiration = match selection.expires {
+        None => true,
+        Some(Expires::Never) => held.expiration.is_none(),
+        Some(Expires::BeforeDays(days)) => held.expiration.is_some_and(|at| at < now + days * 86_400),
+    };
+    let by_metadata = selection.metadata.is_none_or(|(path, value)| {
+        let member = held.metadata.as_ref().and_then(|held| held.pointer(&format!("/{}", path.replace('.', "/"))));
+        let text = |member: &serde_json::Value| member.as_str().map_or_else(|| member.to_string(), str::to_owned);
+        member.is_some_and(|member| value.is_none_or(|value| text(member) == value))
+    });
+    by_prefix && by_expiration && by_metadata && !is_kept(case, name)
+}
+
+/// "only keys that were in flight are sent again": how many at most.
+pub(crate) fn in_flight(case: &Case) -> usize {
+    case.concurrency as usize * case.bulk.unwrap_or(1) as usize
+}
+
+/// "Memory does not grow with the input beyond 32 bytes per key": in KiB, for a job over so many keys of a program that
+/// needs `base` for one key. What is in flight, and what the allocator keeps, is bounded generously.
+pub(crate) fn most_memory(case: &Case, base: u64, keys: u64) -> u64 {
+    let of_requests = in_flight(case).min(40_000) as u64 * 4;
+    base + (keys * 32) / 1_024 + of_requests + 24 * 1_024
 }

@@ -1,11 +1,16 @@
 //! What a seed draws.
 
-use kvsweep::sandbox::{BulkResult, Canned, Fault, MissingKey, What, When};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::case::*;
 use crate::glob::{self, Part};
+
+mod chain;
+mod server;
+
+use chain::chain;
+use server::server;
 
 pub(crate) fn chance(rng: &mut StdRng, percent: u32) -> bool {
     rng.random_range(0..100) < percent
@@ -16,7 +21,13 @@ pub(crate) fn one_of<T: Clone>(rng: &mut StdRng, values: &[T]) -> T {
 }
 
 const SIZES: [usize; 22] = [0, 1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 99, 100, 101, 127, 128, 129, 255, 256, 257];
-const LARGE: [usize; 12] = [999, 1_000, 1_001, 1_023, 1_024, 1_025, 4_095, 4_096, 9_999, 10_000, 10_001, 11_000];
+
+/// Powers of two, the program's limits, and more than the largest of them.
+const LARGE: [usize; 17] = [
+    999, 1_000, 1_001, 1_023, 1_024, 1_025, 1_999, 2_000, 2_048, 4_095, 4_096, 4_097, 9_999, 10_000, 10_001, 11_000,
+    16_384,
+];
+const HUGE: [usize; 8] = [16_383, 16_384, 16_385, 20_000, 20_001, 32_767, 32_768, 40_000];
 
 const PLAIN: &[&str] = &[
     "user",
@@ -51,6 +62,13 @@ const PLAIN: &[&str] = &[
     "null",
     "0",
     "__proto__",
+    // Each moves a cursor, turns the text around, or is not to be seen.
+    "\u{9b}31m",
+    "\u{7f}",
+    "\u{202e}",
+    "z\u{feff}",
+    "\u{2028}",
+    "\u{85}",
 ];
 
 fn name(rng: &mut StdRng, number: usize, form: &Format) -> String {
@@ -100,99 +118,19 @@ fn format(rng: &mut StdRng) -> Format {
     }
 }
 
-fn server(rng: &mut StdRng, names: &[String], bulk: bool) -> Server {
-    let kinds: [What; 12] = [
-        Canned::error(500, 10_001, "internal error").into(),
-        Canned::error(503, None, "unavailable").into(),
-        Canned::html(502).into(),
-        Canned::html(403).into(),
-        Canned::raw(404, "").into(),
-        Canned::error(429, 971, "slow down").with_header("retry-after", "1").into(),
-        What::ResetBefore,
-        What::ResetAfter,
-        What::Truncate,
-        What::Garbage,
-        What::CloseIdle,
-        What::Redirect("https://elsewhere.invalid/".to_owned()),
-    ];
-    let mut temporary = Vec::new();
-    for _ in 0..one_of(rng, &[0, 0, 1, 2]) {
-        let first = rng.random_range(3..60);
-        let what = if bulk && chance(rng, 50) {
-            let status = one_of(rng, &[400, 500, 503]);
-            What::Unsuccessful(one_of(
-                rng,
-                &[
-                    BulkResult::Partial,
-                    BulkResult::PartialFailure(status),
-                    BulkResult::WrongNames,
-                    BulkResult::WrongCount,
-                ],
-            ))
-        } else {
-            one_of(rng, &kinds)
-        };
-        temporary.push(Fault::new(When::Nth(first..=first + rng.random_range(0..3)), what));
-    }
-    let is_strict = !names.is_empty() && chance(rng, 30);
-    let count = if is_strict { rng.random_range(1..4) } else { 0 };
-    let refused = (0..count).map(|_| one_of(rng, names)).collect();
-    Server {
-        missing: one_of(rng, &[usize::MAX, 10, 3]),
-        missing_key: one_of(rng, &[MissingKey::Success, MissingKey::NotFound]),
-        temporary,
-        refused,
-        url_encoding: !chance(rng, 4),
-        latency_us: one_of(rng, &[0, 0, 500, 2_000]),
-    }
-}
-
-fn chain(rng: &mut StdRng, count: u64) -> Chain {
-    let moment = |rng: &mut StdRng| rng.random_range(1..count.max(2) + 2);
-    match rng.random_range(0..16) {
-        2..=4 => {
-            let mut events = Vec::new();
-            for _ in 0..rng.random_range(1..4) {
-                events.push((one_of(rng, &[Signal::Int, Signal::Term, Signal::Hup, Signal::Kill]), moment(rng)));
-            }
-            Chain::Interrupted { events }
-        }
-        5 | 6 => {
-            use Edit::*;
-            let edits = [Nothing, AddColumn, Reorder, Capitals, DropOthers, OnlyPlanned, NoHeader, NoStatus];
-            Chain::Plan { edit: one_of(rng, &edits) }
-        }
-        7 => Chain::Rehearsal,
-        8 => {
-            use Change::*;
-            let changes = [Protect, Only, Input, ShorterInput, Namespace, DryRun];
-            Chain::Changed { after: moment(rng), change: one_of(rng, &changes) }
-        }
-        9 => Chain::Failures,
-        10 => {
-            use Output::*;
-            Chain::OutputIsInput { output: one_of(rng, &[Report, Failures, Backup, Stdout]) }
-        }
-        11 | 12 => {
-            use Disturbance::*;
-            let all = [InputRewritten, InputReplaced, ReportRemoved, ReportReplaced];
-            Chain::Disturbed { after: moment(rng), what: one_of(rng, &all) }
-        }
-        13 => Chain::Restore,
-        14 => Chain::Shards { count: rng.random_range(2..5) },
-        _ => Chain::Delete,
-    }
-}
-
 impl Case {
     pub(crate) fn draw(seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
-        let bulk = chance(rng, 40).then(|| one_of(rng, &[1, 2, 7, 100, 1_000, 10_000]));
+        let mut bulk = chance(rng, 40).then(|| one_of(rng, &[1, 2, 7, 100, 1_000, 10_000]));
         let size = match rng.random_range(0..20) {
+            0 if chance(rng, 12) => one_of(rng, &HUGE),
             0 => one_of(rng, &LARGE),
             1..=9 => one_of(rng, &SIZES),
             _ => rng.random_range(0..80),
         };
+        if size > 2_000 && chance(rng, 80) {
+            bulk = Some(one_of(rng, &[100, 1_000, 4_096, 9_999, 10_000]));
+        }
         let format = format(rng);
         let mut names: Vec<String> = (0..size).map(|number| name(rng, number, &format)).collect();
         for index in 1..size {
@@ -235,6 +173,8 @@ impl Case {
                 named_after_format: chance(rng, 70),
             },
             from_stdin,
+            stdin: one_of(rng, &[Stdin::File, Stdin::Pipe, Stdin::Fifo]),
+            same_file: chance(rng, 50),
             damage,
             allow_partial: chance(rng, 30),
             protect,
@@ -254,11 +194,12 @@ impl Case {
             check,
             backup,
             concurrency: one_of(rng, &[1, 2, 8, 32]),
+            rate: chance(rng, 6).then(|| one_of(rng, &[(1, 20), (10, 100), (20, 500), (100, 1_000), (50, 2_500)])),
             limits,
             server: server(rng, &names, bulk.is_some()),
             others: crate::flags::draw(rng),
             ndjson_report: chance(rng, 30),
-            chain: chain(rng, names.len() as u64),
+            chain: chain(rng, &names),
             inputs,
         }
     }

@@ -1,65 +1,144 @@
 //! Runs the real binary as a case says, and compares what it did with the contract.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
-use kvsweep::sandbox::{Canned, Entry, Fault, SandboxOptions, When};
+use kvsweep::sandbox::{Canned, Fault, SandboxOptions, Stored, When};
 use rustix::process::Signal as Posix;
 
-use crate::case::{Case, Chain, Format, ProtectRoute, Route, Signal};
-use crate::contract::{self, Fate};
-use crate::files::{self, is_damaged};
-use crate::lab::{Done, Kvsweep, Lab, Row, TOKEN, complete, is_csv, parse_csv, parse_ndjson, wait_until};
+use crate::case::{Case, Chain, Event, ProtectRoute, Route, Signal, Stdin};
+use crate::contract;
+use crate::files;
+use crate::lab::{Done, Kvsweep, Lab, NAMESPACE, Running, wait_until};
 use crate::{flags, glob};
 
 mod chains;
+mod checks;
+mod listing;
+mod memory;
+mod outputs;
+mod stopped;
 
 /// A case under way.
 pub(crate) struct Run<'a> {
     case: &'a Case,
     lab: Lab,
     /// What the namespace held before.
-    before: HashSet<String>,
+    before: BTreeMap<String, Stored>,
     /// Every command, to be repeated by hand.
     pub(crate) commands: Vec<String>,
-    interruptions: usize,
+    /// How many runs ended before what was in flight had its row.
     kills: usize,
 }
 
 /// Names that no input holds.
 const DECOYS: [&str; 4] = ["decoy", "decoy:é", "k", ""];
 
-fn faults(case: &Case) -> Vec<Fault> {
-    let refuse =
-        |name: &String| Fault::new(When::Key(name.clone()), Canned::error(400, 10_012, "malformed key").into());
-    case.server.refused.iter().map(refuse).chain(case.server.temporary.iter().cloned()).collect()
+fn faults(case: &Case, others: &[String]) -> Vec<Fault> {
+    let refusal = || Canned::error(400, 10_012, case.server.refusal.clone()).into();
+    let refuse = |name: &String| Fault::new(When::Key(name.clone()), refusal());
+    let others = others.iter().map(|fault| fault.parse().expect("a fault"));
+    case.server.refused.iter().map(refuse).chain(others).collect()
+}
+
+/// What a key holds: values, metadata and expirations of every kind.
+fn stored(name: &str, now: u64) -> Stored {
+    let number = name.bytes().map(u64::from).sum::<u64>();
+    let metadata = [
+        None,
+        Some(serde_json::json!({ "tag": "red", "deep": [1, "é"] })),
+        Some(serde_json::json!({ "tag": "blue", "deep": ["1"] })),
+        Some(serde_json::json!({ "tag": null })),
+        Some(serde_json::json!("red")),
+    ];
+    let expiration = [None, Some(now + 10 * 86_400), Some(now + 40 * 86_400)];
+    let value = [Vec::new(), name.as_bytes().to_vec(), vec![0xff, 0, b'"'], vec![b'v'; 3_000]];
+    let nth = |length: usize, divisor: u64| usize::try_from(number / divisor).unwrap_or(0) % length;
+    Stored {
+        value: value[nth(4, 1)].clone().into(),
+        metadata: metadata[nth(5, 2)].clone(),
+        expiration: expiration[nth(3, 3)],
+    }
+}
+
+fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs()
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_=./:,%+@".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    if !word.chars().any(char::is_control) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let escaped = word.chars().map(|char| match char {
+        '\'' | '\\' => format!("\\{char}"),
+        char if char.is_control() => format!("\\u{:04x}", u32::from(char)),
+        char => char.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 impl<'a> Run<'a> {
     pub(crate) fn new(case: &'a Case) -> Self {
-        let latency = Duration::from_micros(case.server.latency_us);
+        let server = &case.server;
+        let latency = Duration::from_micros(server.latency_us);
+        let all: Vec<String> = server.temporary.iter().chain(&server.refusing).cloned().collect();
         let lab = Lab::with(SandboxOptions {
-            faults: faults(case),
-            missing_key: case.server.missing_key,
-            supports_url_encoding: case.server.url_encoding,
+            faults: faults(case, &all),
+            missing_key: server.missing_key,
+            supports_url_encoding: server.url_encoding,
             latency: (!latency.is_zero()).then_some((latency / 2, latency)),
+            quotas: server.quota.clone().into_iter().collect(),
+            retry_after: server.retry_after,
+            idle_close: server.idle_close.map(Duration::from_millis),
             seed: case.seed,
             ..SandboxOptions::default()
         });
-        let names: Vec<&str> = contract::records(case);
-        let is_key = |name: &str| !name.is_empty() && name.len() <= 512;
-        let present = names.iter().enumerate().filter(|(index, name)| {
-            is_key(name) && (case.server.missing == usize::MAX || (index + 1) % case.server.missing != 0)
-        });
-        let before: HashSet<String> = present
-            .map(|(_, name)| (*name).to_owned())
-            .chain(DECOYS.iter().filter(|name| is_key(name)).map(|name| (*name).to_owned()))
+        let more = if let Chain::Listing { more, .. } = case.chain { more } else { 0 };
+        let is_missing = |index: usize| server.missing != usize::MAX && (index + 1).is_multiple_of(server.missing);
+        let of_inputs = contract::records(case).into_iter().enumerate().filter(|(index, _)| !is_missing(*index));
+        let names = of_inputs.map(|(_, name)| name.to_owned()).chain(DECOYS.map(str::to_owned));
+        let names = names.chain((0..more).map(|number| format!("more:{number}")));
+        let now = now();
+        let before: BTreeMap<String, Stored> = names
+            .filter(|name| !name.is_empty() && name.len() <= 512)
+            .map(|name| (name.clone(), stored(&name, now)))
             .collect();
-        lab.server.preload(before.iter().map(String::as_str));
-        let run = Self { case, lab, before, commands: Vec::new(), interruptions: 0, kills: 0 };
+        for (name, stored) in &before {
+            lab.server.put_stored(name.as_str(), stored.clone());
+        }
+        let run = Self { case, lab, before, commands: Vec::new(), kills: 0 };
         run.write_inputs(&case.inputs);
         run
+    }
+
+    /// Leaves the folder as it is, and says how to repeat the commands.
+    pub(crate) fn keep(&mut self) -> String {
+        let names: Vec<&String> = self.before.keys().collect();
+        self.lab.write("namespace.json", serde_json::to_string(&names).expect("memory"));
+        self.lab.keep();
+        let server = &self.case.server;
+        let mut sandbox = "kvsweep sandbox --keys namespace.json".to_owned();
+        for fault in server.temporary.iter().chain(&server.refusing) {
+            sandbox = format!("{sandbox} --fault {fault}");
+        }
+        for name in &server.refused {
+            sandbox = format!("{sandbox} --fault {}", quoted(&format!("400@key:{name}")));
+        }
+        if let Some(quota) = &server.quota {
+            let window = humantime::format_duration(quota.window).to_string().replace(' ', "");
+            sandbox = format!("{sandbox} --quota {}/{window}/{:?}", quota.count, quota.kind).to_lowercase();
+        }
+        let address = "export CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8787/client/v4 CLOUDFLARE_API_TOKEN=any";
+        let folder = self.lab.folder().display();
+        let ids = format!("CLOUDFLARE_ACCOUNT_ID={NAMESPACE} CLOUDFLARE_KV_NAMESPACE_ID={NAMESPACE}");
+        format!("cd {folder}\n{sandbox} &\n{address} {ids}\n{}", self.commands.join("\n"))
     }
 
     fn write_inputs(&self, inputs: &[Vec<String>]) {
@@ -80,9 +159,9 @@ impl<'a> Run<'a> {
         match self.case.protect_route {
             _ if patterns.is_empty() => {}
             ProtectRoute::Flag => {}
-            // JSON's strings are TOML's, too.
+            // JSON's strings are TOML's, too, but for the one control character that JSON need not escape.
             ProtectRoute::Profile => {
-                let patterns = serde_json::to_string(&patterns).expect("memory");
+                let patterns = serde_json::to_string(&patterns).expect("memory").replace('\u{7f}', "\\u007f");
                 profile = format!("{profile}protect = {patterns}\n");
             }
             ProtectRoute::File { bom, crlf, comment } => {
@@ -103,10 +182,13 @@ impl<'a> Run<'a> {
     /// The inputs and what it takes to read them.
     fn input_words(&self) -> Vec<String> {
         let mut words = files::flags(&self.case.form);
-        if self.case.from_stdin {
-            words.push("-".to_owned());
-        } else {
-            words.extend((0..self.case.inputs.len()).map(|index| files::name(&self.case.form, index)));
+        match self.case.stdin {
+            _ if !self.case.from_stdin => {
+                let of = |index: usize| files::name(&self.case.form, if self.case.same_file { 0 } else { index });
+                words.extend((0..self.case.inputs.len()).map(of));
+            }
+            Stdin::Fifo => words.push("fifo".to_owned()),
+            Stdin::File | Stdin::Pipe => words.push("-".to_owned()),
         }
         words
     }
@@ -136,13 +218,18 @@ impl<'a> Run<'a> {
 
     fn mode_words(&self, is_dry_run: bool) -> Vec<String> {
         let case = self.case;
-        let mut words = vec![format!("--concurrency={}", case.concurrency), "--rate=none".to_owned()];
+        let rate = case.rate.map_or("none".to_owned(), |(count, milliseconds)| format!("{count}/{milliseconds}ms"));
+        let mut words = vec![format!("--concurrency={}", case.concurrency), format!("--rate={rate}")];
+        if case.server.temporary.iter().chain(&case.server.refusing).any(|fault| fault.starts_with("hang")) {
+            words.push("--timeout=2s".to_owned());
+        }
         words.extend(case.bulk.map(|keys| format!("--bulk={keys}")));
         words.extend(case.check.then(|| "--check".to_owned()));
         words.extend((case.backup && !is_dry_run).then(|| "--backup=backup.ndjson".to_owned()));
         words
     }
 
+    /// `kvsweep delete` with the drawn flags and these words.
     fn command(&mut self, words: Vec<String>) -> Kvsweep {
         let mut command = self.lab.kvsweep(["delete", "--yes", "--json", "--config", "p.toml", "--profile", "p"]);
         let mut shown = vec!["kvsweep delete --yes --json --config p.toml --profile p".to_owned()];
@@ -165,135 +252,118 @@ impl<'a> Run<'a> {
                 _ => {}
             }
         }
-        shown.extend(words.iter().map(|word| format!("{word:?}")));
+        shown.extend(words.iter().map(|word| quoted(word)));
+        if self.case.from_stdin {
+            let input = quoted(&files::name(&self.case.form, 0));
+            match self.case.stdin {
+                Stdin::File => shown.push(format!("< {input}")),
+                Stdin::Pipe => shown.insert(0, format!("cat {input} |")),
+                Stdin::Fifo => shown.insert(0, format!("cat {input} > fifo &")),
+            }
+        }
         self.commands.push(shown.join(" "));
         command.args(words)
+    }
+
+    /// Another command than `delete`.
+    fn other_command(&mut self, words: &[String]) -> Kvsweep {
+        let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        self.commands.push(format!("kvsweep {}", shown.join(" ")));
+        self.lab.kvsweep(words)
+    }
+
+    /// Says what happened to the last command, for those who repeat it.
+    fn note(&mut self, what: &str) {
+        if let Some(command) = self.commands.last_mut() {
+            *command = format!("{command}  # {what}");
+        }
     }
 
     fn stdin(&self) -> Stdio {
         if !self.case.from_stdin {
             return Stdio::null();
         }
-        std::fs::File::open(self.lab.path(&files::name(&self.case.form, 0))).expect("the input").into()
+        let input = self.lab.path(&files::name(&self.case.form, 0));
+        let mut content = File::open(&input).expect("the input");
+        match self.case.stdin {
+            Stdin::File => content.into(),
+            Stdin::Pipe => {
+                let (reader, mut writer) = std::io::pipe().expect("a pipe");
+                // A reader that has seen enough is no failure.
+                std::thread::spawn(move || std::io::copy(&mut content, &mut writer));
+                reader.into()
+            }
+            Stdin::Fifo => {
+                let fifo = self.lab.path("fifo");
+                if !fifo.exists() {
+                    let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+                    assert!(made.success());
+                }
+                std::thread::spawn(move || std::io::copy(&mut content, &mut File::options().write(true).open(fifo)?));
+                Stdio::null()
+            }
+        }
+    }
+
+    /// Lets go of whoever still waits to write into the FIFO.
+    fn drain(&self) {
+        use std::os::unix::fs::OpenOptionsExt;
+        let fifo = self.lab.path("fifo");
+        if fifo.exists() {
+            let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
+            drop(File::options().read(true).custom_flags(flags).open(fifo));
+        }
+    }
+
+    fn start(&self, command: Kvsweep) -> Running {
+        let number = self.commands.len();
+        self.lab.start_with(&format!("run{number}"), command, self.stdin())
     }
 
     /// Runs a command to its end, with a signal after so many more requests.
-    fn run(&mut self, words: Vec<String>, event: Option<(Signal, u64)>) -> Done {
-        let number = self.commands.len();
+    fn run(&mut self, words: Vec<String>, event: Option<Event>) -> Done {
         let command = self.command(words);
+        self.run_command(command, event)
+    }
+
+    fn run_command(&mut self, command: Kvsweep, event: Option<Event>) -> Done {
         let from = self.lab.server.requests();
-        let mut running = self.lab.start_with(&format!("run{number}"), command, self.stdin());
-        if let Some((signal, after)) = event {
+        let mut running = self.start(command);
+        if let Some(Event { signal, after, twice }) = event {
             let server = &self.lab.server;
             wait_until("the moment of the signal", || running.has_ended() || server.requests() >= from + after);
             if !running.has_ended() {
-                self.interruptions += 1;
-                self.kills += usize::from(signal == Signal::Kill);
-                running.signal(match signal {
+                let posix = match signal {
                     Signal::Int => Posix::INT,
                     Signal::Term => Posix::TERM,
                     Signal::Hup => Posix::HUP,
                     Signal::Kill => Posix::KILL,
-                });
+                };
+                running.signal(posix);
+                if twice && !running.has_ended() {
+                    running.signal(posix);
+                }
+                self.kills += usize::from(signal == Signal::Kill || twice);
+                let times = if twice { "twice, " } else { "" };
+                self.note(&format!("SIG{signal:?}, {times}after {after} requests").to_uppercase());
             }
         }
+        self.finish(running)
+    }
+
+    /// Waits for its end.
+    fn finish(&self, mut running: Running) -> Done {
+        let process = running.child().id();
+        let mut peak = 0;
+        wait_until("the process ends", || {
+            peak = peak.max(memory::peak(process));
+            running.has_ended()
+        });
         let done = running.done();
+        self.drain();
+        self.check_memory(peak);
         self.check_streams(&done);
         done
-    }
-
-    fn check_streams(&self, done: &Done) {
-        let said = format!("{}{}", done.stdout, done.stderr);
-        assert!(!said.contains(TOKEN), "the token is shown:\n{said}");
-        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
-        // A progress bar moves the cursor.
-        let has_bar = self.case.others.iter().any(|(_, value, _)| value.as_deref() == Some("always"));
-        let is_raw = |char: &char| char.is_control() && !matches!(char, '\n' | '\t' | '\r') && !has_bar;
-        let control = done.stderr.chars().find(is_raw);
-        assert_eq!(control, None, "a control character: {:?}", done.stderr);
-        for entry in std::fs::read_dir(self.lab.folder()).expect("the folder") {
-            let path = entry.expect("a file").path();
-            let content = String::from_utf8_lossy(&std::fs::read(&path).expect("a file")).into_owned();
-            assert!(!content.contains(TOKEN), "the token is in {}", path.display());
-        }
-    }
-
-    fn rows(&self, name: &str) -> BTreeMap<u64, Row> {
-        let Ok(content) = std::fs::read(self.lab.path(name)) else { return BTreeMap::new() };
-        let text = complete(&content, is_csv(name));
-        if text.is_empty() {
-            return BTreeMap::new();
-        }
-        let rows = if is_csv(name) { parse_csv(&text) } else { parse_ndjson(&text) };
-        rows.into_iter().map(|row| (row.record, row)).collect()
-    }
-
-    /// The names in requests that change something.
-    fn changed(&self) -> Vec<String> {
-        let is_change = |entry: &Entry| entry.method == "DELETE" || entry.path.ends_with("/bulk/delete");
-        let changes = self.lab.server.ledger().into_iter().filter(is_change);
-        changes.flat_map(|entry| entry.key.into_iter().chain(entry.body_keys)).collect()
-    }
-
-    /// Promise 1: nothing was touched but what the input names and no guard covers.
-    fn check_touched(&self) {
-        let may = contract::sendable(self.case);
-        for name in self.changed() {
-            assert!(may.contains(name.as_str()), "{name:?} was not to be deleted");
-        }
-        for name in &self.before {
-            assert!(may.contains(name.as_str()) || self.lab.server.contains(name), "{name:?} is gone");
-        }
-        assert_eq!(self.lab.server.namespaces_deleted(), 0);
-    }
-
-    /// Promises 2 and 3: what rows say of their records is allowed and true. Returns the final states.
-    fn check_rows(&self, report: &str, finished: bool) -> Vec<String> {
-        let case = self.case;
-        let records = contract::records(case);
-        let fates = contract::fates(case);
-        let rows = self.rows(report);
-        for (number, row) in &rows {
-            let index = usize::try_from(*number).expect("a number") - 1;
-            assert!(index < records.len(), "a row for a record that there is not: {row:?}");
-            let (name, fate) = (records[index], fates[index]);
-            // What a signal left unanswered, and a resume repeats, is not known.
-            let open = !finished && fate == Fate::Send && matches!(row.status.as_str(), "unknown" | "failed");
-            let allowed = contract::allowed(case, fate, name);
-            assert!(open || allowed.contains(&row.status.as_str()), "{fate:?} {name:?}, {allowed:?}: {row:?}");
-            assert!(row.key == *name || !matches!(fate, Fate::Send | Fate::Kept), "{name:?}: {row:?}");
-            match row.status.as_str() {
-                "deleted" | "absent" => assert!(!self.lab.server.contains(name), "{name:?} is still there: {row:?}"),
-                "failed" if fate == Fate::Send && self.before.contains(name) && !case.no_dedupe => {
-                    assert!(self.lab.server.contains(name), "{name:?} is gone: {row:?}");
-                }
-                _ => {}
-            }
-        }
-        if finished && !is_damaged(case) {
-            assert_eq!(rows.len(), records.len(), "records without a row");
-        }
-        rows.into_values().map(|row| row.status).collect()
-    }
-
-    /// The summary agrees with the rows and the exit code.
-    fn check_summary(done: &Done, statuses: &[String]) {
-        if statuses.is_empty() && done.status.code() == Some(1) && done.stdout.is_empty() {
-            // An input that breaks before its first record.
-            return;
-        }
-        let Ok(summary) = serde_json::from_str::<serde_json::Value>(&done.stdout) else {
-            panic!("no summary: {}\n{}", done.stdout, done.stderr);
-        };
-        assert_eq!(summary["exit_code"].as_i64(), done.status.code().map(i64::from), "{summary}");
-        let mut counts: HashMap<&str, u64> = HashMap::new();
-        for status in statuses {
-            *counts.entry(status).or_default() += 1;
-        }
-        for status in ["deleted", "absent", "kept", "duplicate", "invalid", "failed", "unknown", "planned"] {
-            let count = counts.get(status).copied().unwrap_or(0);
-            assert_eq!(summary[status].as_u64(), Some(count), "{status}: {summary}");
-        }
     }
 
     /// The arguments of a job over the inputs.
@@ -315,71 +385,5 @@ impl<'a> Run<'a> {
     fn delete(&mut self, extra: &[&str]) -> Done {
         let words = self.delete_words(extra);
         self.run(words, None)
-    }
-
-    fn check_finished(&mut self, done: &Done) {
-        self.check_touched();
-        if let Some(refused) = contract::refusal(self.case) {
-            let code = done.status.code().expect("an exit code");
-            assert!(refused.codes.contains(&code), "exit {code}, not {:?}: {}", refused.codes, done.stderr);
-            assert!(self.changed().is_empty(), "something was sent");
-            return;
-        }
-        let statuses = self.check_rows(self.report(), true);
-        let code = contract::exit_code(self.case, statuses.iter().map(String::as_str));
-        assert_eq!(done.status.code(), Some(code), "{}", done.stderr);
-        Self::check_summary(done, &statuses);
-        let case = self.case;
-        if case.server.temporary.is_empty() && self.kills == 0 && case.server.refused.is_empty() && !case.no_dedupe {
-            let changed = self.changed();
-            let distinct: HashSet<&String> = changed.iter().collect();
-            assert_eq!(distinct.len(), changed.len(), "a key was sent twice");
-        }
-    }
-}
-
-/// Makes a case consistent: what the contract leaves open is not drawn.
-pub(crate) fn settle(case: &mut Case) {
-    if case.from_stdin {
-        case.limits = crate::case::Limits::default();
-    }
-    if case.no_dedupe || case.damage.is_some() {
-        case.limits = crate::case::Limits::default();
-    }
-    if case.damage.is_some() {
-        case.form.final_newline = true;
-    }
-    if case.check {
-        case.server.url_encoding = true;
-    }
-    if matches!(case.chain, Chain::Rehearsal | Chain::Restore) {
-        case.server.refused.clear();
-    }
-    if case.from_stdin {
-        // A name may look like another format.
-        case.form.named_after_format = false;
-    }
-    if matches!(case.chain, Chain::Plan { .. }) {
-        // The plan is carried out without --bulk.
-        case.server.url_encoding = true;
-    }
-    if matches!(case.chain, Chain::Restore | Chain::Shards { .. }) {
-        // A backup reads values in URLs; what a part counts is its own.
-        case.server.url_encoding = true;
-        case.limits = crate::case::Limits::default();
-        (case.check, case.no_dedupe) = (false, false);
-    }
-    // What is written to a file ends with its line.
-    if case.protect.iter().any(|pattern| glob::text(pattern).contains(['\n', '\r'])) {
-        case.protect_route = ProtectRoute::Flag;
-    }
-    let is_single_csv = matches!(case.form.format, Format::Csv { before: 0, after: 0, .. });
-    for names in &mut case.inputs {
-        for name in names {
-            if case.form.format == Format::Lines || is_single_csv {
-                // A line cannot hold them, and a name in one column must not look like a row of several.
-                *name = name.replace(['\n', '\r', ';', '\t', '|'], "_");
-            }
-        }
     }
 }

@@ -34,8 +34,10 @@ pub enum FaultError {
     Target(String),
 }
 
-/// The kinds that have a name; the others have a status.
-const NAMED: [(&str, fn() -> What); 12] = [
+/// A kind that has a name; the others have a status.
+type Named = (&'static str, fn() -> What);
+
+const NAMED: [Named; 12] = [
     ("reset", || What::ResetBefore),
     ("reset-after", || What::ResetAfter),
     ("hang", || What::Hang),

@@ -1,10 +1,9 @@
 //! What is done with a job: one command after the other.
 
-use std::collections::{BTreeMap, HashSet};
-use std::process::Stdio;
+use std::collections::BTreeMap;
 
 use super::Run;
-use crate::case::{Chain, Change, Disturbance, Edit, Output, Signal};
+use crate::case::{Chain, Change, Disturbance, Edit, Event, Signal};
 use crate::files::is_damaged;
 use crate::lab::{Row, wait_until};
 use crate::{contract, files};
@@ -24,44 +23,13 @@ impl Run<'_> {
             Chain::Disturbed { after, what } => self.disturbed(*after, *what),
             Chain::Restore => self.restore(),
             Chain::Shards { count } => self.shards(*count),
+            Chain::Listing { selection, what, .. } => self.listing(selection, what),
+            Chain::Together { after, second } => self.together(*after, *second),
+            Chain::FullDisk { blocks } => self.full_disk(*blocks),
+            Chain::FullDevice { output } => self.full_device(*output),
+            Chain::Streams { stdout, stderr } => self.streams(*stdout, *stderr),
+            Chain::Large { names } => self.large(*names),
         }
-    }
-
-    fn delete_once(&mut self) {
-        let done = self.delete(&[]);
-        self.check_finished(&done);
-    }
-
-    fn interrupted(&mut self, events: &[(Signal, u64)]) {
-        let (mut settled, mut sent) = (HashSet::new(), 0);
-        let mut extra: &[&str] = &[];
-        for event in events {
-            let words = self.delete_words(extra);
-            let done = self.run(words, Some(*event));
-            let (expected, code) = (event.0, done.status.code());
-            let by_signal = match expected {
-                Signal::Int => Some(130),
-                Signal::Term => Some(143),
-                Signal::Hup => Some(129),
-                Signal::Kill => None,
-            };
-            assert!(code == by_signal || matches!(code, Some(0 | 3)), "exit {code:?}: {}", done.stderr);
-            self.check_touched();
-            self.check_rows(self.report(), false);
-            // What has its row, even after SIGKILL, is not sent again.
-            let changed = self.changed();
-            let again = changed[sent..].iter().find(|name| settled.contains(*name));
-            assert!(again.is_none() || self.case.no_dedupe, "{again:?} was sent again");
-            sent = changed.len();
-            let done = |row: &Row| matches!(row.status.as_str(), "deleted" | "absent");
-            settled.extend(self.rows(self.report()).into_values().filter(done).map(|row| row.key));
-            // A job that was stopped before its report was made has nothing to resume.
-            extra = if self.lab.path(self.report()).exists() { &["--resume"] } else { &[] };
-        }
-        let done = self.delete(extra);
-        self.check_finished(&done);
-        let again = self.changed().into_iter().skip(sent).find(|name| settled.contains(name));
-        assert!(again.is_none() || self.case.no_dedupe, "{again:?} was sent again");
     }
 
     fn plan(&mut self, edit: Edit) {
@@ -85,6 +53,11 @@ impl Run<'_> {
         if edit == Edit::NoHeader && !rows.is_empty() {
             assert_eq!(done.status.code(), Some(2), "{}", done.stderr);
             assert!(self.changed().is_empty());
+            return;
+        }
+        if rows.values().any(|row| row.status == "failed") {
+            // What could not be looked up with --check: the plan is executed, or nothing is sent.
+            assert!(done.status.code() != Some(2) || self.changed().is_empty());
             return;
         }
         let refused = &self.case.server.refused;
@@ -142,7 +115,7 @@ impl Run<'_> {
 
     fn changed_job(&mut self, after: u64, change: Change) {
         let words = self.delete_words(&[]);
-        self.run(words, Some((Signal::Int, after)));
+        self.run(words, Some(Event { signal: Signal::Int, after, twice: false }));
         self.check_touched();
         if !self.lab.path(self.report()).exists() {
             return;
@@ -158,9 +131,10 @@ impl Run<'_> {
             Change::DryRun => return,
         };
         let mut inputs = self.case.inputs.clone();
-        let last = inputs.last_mut().expect("an input");
-        if change == Change::ShorterInput && last.pop().is_none() || change == Change::Input {
-            last.push("one-more".to_owned());
+        let changed = if self.case.same_file { 0 } else { inputs.len() - 1 };
+        let changed = &mut inputs[changed];
+        if change == Change::ShorterInput && changed.pop().is_none() || change == Change::Input {
+            changed.push("one-more".to_owned());
         }
         if by_input && !self.case.from_stdin {
             self.write_inputs(&inputs);
@@ -194,53 +168,15 @@ impl Run<'_> {
         self.check_touched();
     }
 
-    fn output_is_input(&mut self, output: Output) {
-        let input = files::name(&self.case.form, 0);
-        let content = std::fs::read(self.lab.path(&input)).expect("the input");
-        let mut words = self.mode_words(false);
-        words.retain(|word| !word.starts_with("--backup"));
-        words.extend(match output {
-            Output::Report => [format!("--report={input}"), "--overwrite".to_owned()].to_vec(),
-            Output::Failures => [format!("--failures={input}"), "--overwrite".to_owned()].to_vec(),
-            Output::Backup => vec![format!("--backup={input}")],
-            Output::Stdout => vec!["--report=-".to_owned()],
-        });
-        words.extend(self.guard_words());
-        words.extend(self.input_words());
-        let command = match output {
-            // Standard output goes on at the end of the input.
-            Output::Stdout => {
-                let mut command = self.command(words);
-                let mut options = std::fs::File::options();
-                let file = options.append(true).open(self.lab.path(&input)).expect("the input");
-                let stdin = self.stdin();
-                let mut child = command
-                    .command()
-                    .stdin(stdin)
-                    .stdout(file)
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .expect("the binary starts");
-                wait_until("the process ends", || child.try_wait().expect("it can be waited for").is_some());
-                child.wait().expect("it can be waited for").code()
-            }
-            _ => self.run(words, None).status.code(),
-        };
-        assert_eq!(command, Some(2), "an output is an input");
-        assert!(self.changed().is_empty(), "something was sent");
-        assert_eq!(std::fs::read(self.lab.path(&input)).expect("the input"), content, "the input was changed");
-    }
-
     fn disturbed(&mut self, after: u64, what: Disturbance) {
         let words = self.delete_words(&[]);
         let input = self.lab.path(&files::name(&self.case.form, 0));
         let report = self.lab.path(self.report());
         let others: Vec<String> = (0..self.case.inputs[0].len() + 3).map(|nth| format!("other:{nth}")).collect();
         let other = files::content(&self.case.form, &others, None);
-        let number = self.commands.len();
         let command = self.command(words);
         let from = self.lab.server.requests();
-        let mut running = self.lab.start_with(&format!("run{number}"), command, self.stdin());
+        let mut running = self.start(command);
         let server = &self.lab.server;
         wait_until("the moment", || running.has_ended() || server.requests() >= from + after);
         let is_late = running.has_ended();
@@ -254,8 +190,8 @@ impl Run<'_> {
             Disturbance::ReportReplaced => drop(std::fs::rename(&report, self.lab.path("elsewhere"))),
         }
         let had_report = self.lab.path("elsewhere").exists();
-        let done = running.done();
-        self.check_streams(&done);
+        self.note(&format!("{what:?} after {after} requests"));
+        let done = self.finish(running);
         self.check_touched();
         let is_report = matches!(what, Disturbance::ReportRemoved | Disturbance::ReportReplaced);
         if is_report && !is_late && (what == Disturbance::ReportRemoved || had_report) && !report.exists() {
@@ -278,14 +214,13 @@ impl Run<'_> {
         let is_there = self.lab.path("backup.ndjson").exists();
         self.lab.server.set_faults([]);
         if is_there {
-            let words = ["restore", "--yes", "backup.ndjson", "--rate=none", "--report=restored.csv"];
-            let run = self.lab.kvsweep(words);
-            self.commands.push(format!("kvsweep {}", words.join(" ")));
-            let done = run.run();
+            let words = ["restore", "--yes", "--json", "backup.ndjson", "--rate=none", "--report=restored.ndjson"];
+            let command = self.other_command(&words.map(str::to_owned));
+            let done = self.run_command(command, None);
             assert!(matches!(done.status.code(), Some(0)), "{:?}: {}", done.status, done.stderr);
         }
-        for name in &self.before {
-            assert!(self.lab.server.contains(name), "{name:?} was not restored");
+        for (name, stored) in &self.before {
+            assert_eq!(self.lab.server.get(name).as_ref(), Some(stored), "{name:?} was not restored");
         }
     }
 

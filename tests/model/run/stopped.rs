@@ -1,0 +1,145 @@
+//! Jobs that are stopped, by a signal, a full disk or a response; and two at once.
+
+use std::collections::HashSet;
+
+use rustix::process::Signal as Posix;
+
+use super::{Run, faults};
+use crate::case::{Event, Second, Signal};
+use crate::contract;
+use crate::lab::{Done, Row, is_csv, wait_until};
+
+impl Run<'_> {
+    /// A delete to its end, resumed if the server stops it.
+    pub(super) fn delete_once(&mut self) {
+        let mut done = self.delete(&[]);
+        if contract::may_stop(self.case, done.status.code()) {
+            self.check_touched();
+            self.check_rows(self.report(), false);
+            self.lab.server.set_faults(faults(self.case, &[]));
+            done = self.delete(&["--resume"]);
+        }
+        self.check_finished(&done);
+    }
+
+    /// Stopped by signals, and resumed until it is done.
+    pub(super) fn interrupted(&mut self, events: &[Event]) {
+        let (mut settled, mut sent) = (HashSet::new(), 0);
+        let mut extra: &[&str] = &[];
+        for event in events {
+            let words = self.delete_words(extra);
+            let kills = self.kills;
+            let done = self.run(words, Some(*event));
+            Self::check_signalled(&done, event.signal);
+            self.check_touched();
+            self.check_rows(self.report(), false);
+            if self.kills == kills {
+                // "nothing new is sent, requests in flight are finished and reported"
+                assert_eq!(self.unreported(self.report()), 0, "a key is gone without a row: {}", done.stderr);
+            }
+            sent = self.check_sent_again(&settled, sent);
+            let is_done = |row: &Row| matches!(row.status.as_str(), "deleted" | "absent");
+            settled.extend(self.rows(self.report()).into_values().filter(is_done).map(|row| row.key));
+            // A job that was stopped before its report was made has nothing to resume.
+            extra = if self.lab.path(self.report()).exists() { &["--resume"] } else { &[] };
+        }
+        let done = self.delete(extra);
+        self.check_finished(&done);
+        self.check_sent_again(&settled, sent);
+    }
+
+    /// What has its row, even after SIGKILL, is not sent again. Returns how many keys were sent so far.
+    fn check_sent_again(&self, settled: &HashSet<String>, sent: usize) -> usize {
+        let changed = self.changed();
+        let again = changed[sent..].iter().find(|name| settled.contains(*name));
+        assert!(again.is_none() || self.case.no_dedupe, "{again:?} was sent again");
+        changed.len()
+    }
+
+    pub(super) fn check_signalled(done: &Done, signal: Signal) {
+        let code = done.status.code();
+        let by_signal = match signal {
+            Signal::Int => Some(130),
+            Signal::Term => Some(143),
+            Signal::Hup => Some(129),
+            Signal::Kill => None,
+        };
+        assert!(code == by_signal || matches!(code, Some(0 | 3)), "exit {code:?}: {}", done.stderr);
+    }
+
+    /// Files may not grow beyond so many blocks, as on a disk that becomes full.
+    pub(super) fn full_disk(&mut self, blocks: u64) {
+        let words = self.delete_words(&[]);
+        let command = self.command(words);
+        let limit = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        self.note(&format!("after: {limit}"));
+        let done = self.run_command(command.by(["sh", "-c", &limit]), None);
+        self.check_touched();
+        self.check_rows(self.report(), false);
+        assert!(matches!(done.status.code(), Some(0 | 1 | 3)), "{:?}: {}", done.status, done.stderr);
+        self.kills += 1;
+        let report = self.lab.path(self.report());
+        // Nothing was sent if not even the job file could be written.
+        let has_job = self.lab.path(&format!("{}.job.json", self.report())).exists();
+        assert!(has_job || self.changed().is_empty(), "keys were sent without a job file: {}", done.stderr);
+        let extra: &[&str] = match (report.exists(), has_job) {
+            (true, true) => &["--resume"],
+            (true, false) => &["--overwrite"],
+            (false, _) => &[],
+        };
+        let done = self.delete(extra);
+        self.check_finished(&done);
+    }
+
+    /// Another job over the same keys while this one, after so many requests, stands still.
+    pub(super) fn together(&mut self, after: u64, second: Second) {
+        let words = match second {
+            Second::Unnamed => self.job_words(&[]),
+            _ => self.delete_words(&[]),
+        };
+        let command = self.command(words);
+        let mut first = self.start(command);
+        // Its report is made before it changes anything.
+        wait_until("the moment", || first.has_ended() || self.changed().len() as u64 >= after);
+        let is_running = !first.has_ended();
+        if is_running {
+            first.signal(Posix::STOP);
+            self.note(&format!("SIGSTOP after {after} keys, SIGCONT after the next command"));
+        }
+        let words = match second {
+            Second::Unnamed => self.job_words(&[]),
+            Second::Same => self.delete_words(&[]),
+            Second::Resume => self.delete_words(&["--resume"]),
+            Second::Overwrite => self.delete_words(&["--overwrite"]),
+        };
+        let other = is_running.then(|| self.run(words, None));
+        if is_running {
+            first.signal(Posix::CONT);
+        }
+        let done = self.finish(first);
+        if second == Second::Unnamed {
+            return self.check_unnamed(1 + usize::from(is_running), &[Some(done), other]);
+        }
+        self.check_finished(&done);
+        let Some(other) = other else { return };
+        // A report that exists is another reason to refuse it.
+        let codes: &[i32] = if second == Second::Same { &[2, 11] } else { &[11] };
+        assert!(other.status.code().is_some_and(|code| codes.contains(&code)), "{:?}: {}", other.status, other.stderr);
+    }
+
+    /// Jobs that do not name their reports have one each.
+    fn check_unnamed(&self, count: usize, jobs: &[Option<Done>]) {
+        self.check_touched();
+        for done in jobs.iter().flatten() {
+            assert!(matches!(done.status.code(), Some(0 | 3)), "{:?}: {}", done.status, done.stderr);
+        }
+        let files = std::fs::read_dir(self.lab.folder()).expect("the folder");
+        let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name in UTF-8"));
+        let is_report = |name: &String| name.starts_with("kvsweep-report-") && is_csv(name);
+        let reports: Vec<String> = names.filter(is_report).collect();
+        assert_eq!(reports.len(), count, "{reports:?}");
+        for report in reports {
+            self.check_rows(&report, true);
+        }
+    }
+}
