@@ -185,7 +185,7 @@ impl Closing<'_> {
                 "next: look at the input; if this number of keys is right, change --max-keys, --min-keys or --expect."
                     .to_owned(),
             ),
-            Some(StopReason::InputError) => steps.push(if self.totals.tally.sent() > 0 || self.job.allow_partial {
+            Some(StopReason::InputError) => steps.push(if self.totals.tally.sent() > 0 || self.job.allow_partial || self.records.unwrap_or_default() == 0 {
                 "next: fix the input that is named above.".to_owned()
             } else {
                 "next: fix the input that is named above, or pass --allow-partial to process the records before the break."

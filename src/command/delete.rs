@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::OptionFuture;
 use indicatif::MultiProgress;
@@ -17,23 +16,22 @@ use crate::exit::ExitCode;
 use crate::input::feed;
 use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::call::Calls;
-use crate::pipeline::state::{State, Totals};
+use crate::pipeline::state::State;
 use crate::pipeline::{Course, End, Options, Pages as _, Stop, run as run_pipeline};
 use crate::plan::outline::Outline;
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::least_time;
 use crate::record::{Content, Record};
-use crate::report::{self, Facts, ReportError, Writer, Written};
+use crate::report::{self, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
 use super::closing::Closing;
 use super::dry_run::{discard, notes as dry_run_notes, refusal};
-use super::earlier::{self, Earlier};
+use super::earlier;
 use super::error::Error;
 use super::expected;
 use super::job::{Job, Mode, Question};
-use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::Missed;
 use super::or_panicked;
@@ -45,6 +43,7 @@ use super::reading::Broken;
 use super::rehearsal::Rehearsal;
 use super::runtime::runtime;
 use super::signals;
+use super::so_far::SoFar;
 use super::telling::Teller;
 use super::ticking::ticking;
 use super::watch::Watch;
@@ -71,30 +70,28 @@ const ROWS: usize = 1_024;
 /// Looks at the input, asks, deletes, and says what came of it, to others too.
 pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let mut watch = Watch::new(job);
-    let ended = or_panicked(|| carry_out(job, screen, &mut watch));
+    let ended = or_panicked(|| {
+        let mut so_far = SoFar::of(job);
+        let ended = carry_out(job, screen, &mut watch, &mut so_far);
+        so_far.end(job, ended, Some(&mut watch))
+    });
     watch.end(&ended);
     ended
 }
 
-fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
-    let (mut opened, mut look) = match open_and_look(job, watch) {
-        Ok(opened) => opened,
-        Err(Missed::Stop(stop)) => {
-            return watch.close(before(
-                job,
-                None,
-                (Totals::default(), Earlier::default(), JobRecord::of(job).facts()),
-                &stop,
-            ));
-        }
-        Err(Missed::Error(error)) => return Err(error),
-    };
-    let earlier = opened.earlier();
-    watch.continues(earlier);
-    if let Some(stop) = look.plan.as_ref().and_then(|plan| broken_off(job, plan).or_else(|| refusal(job, plan))) {
-        return watch.close(before(job, look.plan.as_ref(), opened.so_far(Totals::default()), &stop));
-    }
+fn carry_out(
+    job: &Arc<Job>,
+    screen: &MultiProgress,
+    watch: &mut Watch,
+    so_far: &mut SoFar,
+) -> Result<ExitCode, Missed> {
+    let (mut opened, mut look) = open_and_look(job, watch, so_far)?;
+    watch.continues(so_far.earlier);
     if let Some(plan) = &look.plan {
+        so_far.records = Some(plan.records);
+        if let Some(stop) = broken_off(job, plan).or_else(|| refusal(job, plan)) {
+            return Err(Missed::Stop(stop));
+        }
         watch.counted(plan.records);
     }
 
@@ -109,46 +106,28 @@ fn carry_out(job: &Arc<Job>, screen: &MultiProgress, watch: &mut Watch) -> Resul
         None
     } else {
         let meeting = sending.meet_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut look);
-        match runtime.block_on(signals::unless_signalled(meeting)) {
-            Ok(Ok(met)) => Some(met),
-            Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-                return watch.close(before(job, look.plan.as_ref(), opened.so_far(sending.calls.totals), &stop));
-            }
-            Ok(Err(Missed::Error(error))) => return Err(error),
-        }
+        let met = runtime.block_on(signals::unless_signalled(meeting)).map_err(Missed::Stop).flatten();
+        (so_far.totals, so_far.facts) = (sending.calls.totals, opened.record.facts());
+        Some(met?)
     };
     if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
-        match runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten() {
-            Ok(records) => *first = records,
-            Err(stop) => {
-                return watch.close(before(job, None, opened.so_far(sending.calls.totals), &stop));
-            }
-        }
+        let page = runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten();
+        so_far.totals = sending.calls.totals;
+        *first = page.map_err(Missed::Stop)?;
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
     let limits = met.as_ref().map_or_else(|| Limits::new(&job.rates), |met| met.limits.clone());
-    let consent = match consent(job, rehearsal.is_some(), met.as_ref(), &look) {
-        Ok(consent) => consent,
-        Err(Missed::Stop(stop)) => {
-            return watch.close(before(job, look.plan.as_ref(), opened.so_far(sending.calls.totals), &stop));
-        }
-        Err(Missed::Error(error)) => return Err(error),
-    };
+    let consent = consent(job, rehearsal.is_some(), met.as_ref(), &look)?;
     let approved = match &look.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
     // One that came since the last wait.
     if let Some(signal) = signals::received() {
-        return watch.close(before(
-            job,
-            look.plan.as_ref(),
-            opened.so_far(sending.calls.totals),
-            &Stop::signalled(signal),
-        ));
+        return Err(Missed::Stop(Stop::signalled(signal)));
     }
-    send(job, Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime }, screen, watch)
+    Ok(send(job, Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime }, screen, watch)?)
 }
 
 /// A job that may begin.
@@ -382,28 +361,5 @@ fn options(job: &Job, began: Instant, deleted_before: u64) -> Options {
         grace: job.grace,
         deleted_before,
         ..Options::default()
-    }
-}
-
-/// A job that ended before its first delete.
-pub(super) fn before<'a>(
-    job: &'a Job,
-    plan: Option<&Plan<Box<Broken>>>,
-    (totals, earlier, facts): (Totals, Earlier, Facts),
-    stop: &'a Stop,
-) -> Closing<'a> {
-    Closing {
-        job,
-        totals,
-        earlier,
-        facts,
-        causes: Vec::new(),
-        records: plan.map(|plan| plan.records),
-        elapsed: Duration::ZERO,
-        stop: Some(stop),
-        report: None,
-        failures: None,
-        backup: None,
-        notes: Vec::new(),
     }
 }

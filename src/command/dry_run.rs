@@ -16,21 +16,22 @@ use crate::pipeline::state::Totals;
 use crate::plan::Plan;
 use crate::plan::outline::Outline;
 use crate::record::Record;
-use crate::report::{self, JobFile, ReportError};
+use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Shown;
 
 use super::closing::Closing;
-use super::delete::before;
 use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Inputs, Job, Keys, Mode};
 use super::limits::Limits;
+use super::locate::Missed;
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;
 use super::reading::{Broken, Notes, Reading};
 use super::runtime::runtime;
 use super::signals;
+use super::so_far::SoFar;
 
 /// Rows on their way to the writer.
 pub(super) const ROWS: usize = 1_024;
@@ -40,9 +41,14 @@ const LAST_ROWS: Duration = Duration::from_secs(1);
 
 /// Reads everything, sends nothing, says what would be done.
 pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
+    let mut so_far = SoFar::of(job);
+    let ended = carry_out(job, inputs, &mut so_far);
+    so_far.end(job, ended, None)
+}
+
+fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
-    let facts = opened.record.facts();
     let mut reading = Reading::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
@@ -54,11 +60,8 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         let first = records.next_if(Result::is_err);
         first.and_then(Result::err).map_or(Ok((records, record)), |broken| Err(Error::from(broken)))
     });
-    let (records, record) = match begun {
-        Ok(begun) => begun?,
-        Err(stop) => return before(job, None, (Totals::default(), Earlier::default(), facts.clone()), &stop).say(),
-    };
-    opened.record = record;
+    let records;
+    (records, opened.record) = begun.map_err(Missed::Stop)??;
     let mut ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -66,17 +69,21 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     let rows = sender.as_ref().map(mpsc::Sender::downgrade);
     let surveyed = signals::blocking(move || {
         let (mut plan, mut outline) = (Plan::<Box<Broken>>::default(), Outline::default());
-        plan.survey(records, &AtomicBool::new(false), |record| match &rows {
-            None => {
-                outline.take(record);
-                true
-            }
-            Some(rows) => {
-                outline.add(&record);
-                rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
+        let mut causes = Causes::default();
+        plan.survey(records, &AtomicBool::new(false), |record| {
+            causes.add_unsent(&record);
+            match &rows {
+                None => {
+                    outline.take(record);
+                    true
+                }
+                Some(rows) => {
+                    outline.add(&record);
+                    rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
+                }
             }
         });
-        (plan, outline)
+        (plan, outline, causes)
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {
@@ -88,15 +95,11 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
             Ok(None)
         }
     };
-    let (mut plan, outline, unwritten) = match surveyed.and_then(|(plan, outline)| Ok((plan, outline, unwritten?))) {
+    let ((mut plan, outline, causes), unwritten) = match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?))) {
         Ok(done) => done,
         Err(stop) => {
-            let notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
-            return Closing {
-                notes,
-                ..before(job, None, (Totals::default(), Earlier::default(), facts.clone()), &stop)
-            }
-            .say();
+            so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
+            return Err(Missed::Stop(stop));
         }
     };
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
@@ -118,7 +121,7 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
         totals,
         earlier: Earlier::default(),
         facts: ready.record.facts(),
-        causes: Vec::new(),
+        causes: causes.most_frequent(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),
@@ -129,13 +132,8 @@ pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
     };
     let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());
-    closing.say_planned(&Preview {
-        job,
-        limits: &Limits::new(&job.rates),
-        overview: Overview::of(job, None),
-        outline,
-        now: wall_now(),
-    })
+    let (limits, overview) = (Limits::new(&job.rates), Overview::of(job, None));
+    Ok(closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })?)
 }
 
 /// Why a dry run ends as it does: because of `stop`, of a report that cannot be written, of an input that breaks, or of a

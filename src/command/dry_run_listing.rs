@@ -18,10 +18,9 @@ use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
 use crate::plan::Plan;
 use crate::plan::outline::Outline;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
-use crate::report;
+use crate::report::{self, Causes};
 
 use super::closing::Closing;
-use super::delete::before;
 use super::dry_run::{ROWS, end, notes};
 use super::earlier::Earlier;
 use super::encoding;
@@ -37,30 +36,32 @@ use super::preview::Preview;
 use super::reading::Broken;
 use super::runtime::runtime;
 use super::signals;
+use super::so_far::SoFar;
 use super::ticking::ticking;
 
 /// Lists everything, deletes nothing, says what would be done.
 pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut so_far = SoFar::of(job);
+    let ended = carry_out(job, wanted, screen, &mut so_far);
+    so_far.end(job, ended, None)
+}
+
+fn carry_out(job: &Job, wanted: &Wanted, screen: &MultiProgress, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
-    let facts = opened.record.facts();
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
     let located = locate(&wanted.connection, job.timeout, &mut calls);
-    let connection = match runtime.block_on(signals::unless_signalled(located)) {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-            return before(job, None, (calls.totals, Earlier::default(), facts.clone()), &stop).say();
-        }
-        Ok(Err(Missed::Error(error))) => return Err(error),
-    };
+    let connection = runtime.block_on(signals::unless_signalled(located)).map_err(Missed::Stop).flatten();
+    so_far.totals = calls.totals;
+    let connection = connection?;
     let client = client(&connection, job.timeout, job.concurrency)?;
     let found = signals::unless_signalled(preflight::namespace(&mut calls, &client));
-    let namespace = match runtime.block_on(found).flatten() {
-        Ok(namespace) => namespace,
-        Err(stop) => return before(job, None, (calls.totals, Earlier::default(), facts.clone()), &stop).say(),
-    };
+    let namespace = runtime.block_on(found).flatten();
+    so_far.totals = calls.totals;
+    let namespace = namespace.map_err(Missed::Stop)?;
     opened.record.located(&connection, &namespace.title)?;
+    so_far.facts = opened.record.facts();
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
     let overview = Overview::of(job, Some((&connection, &namespace)));
@@ -68,7 +69,8 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
         pages.refuse_encoded();
     }
-    let mut survey = Survey { job, client, pages, calls, plan: Plan::default(), outline: Outline::default() };
+    let (plan, outline, causes) = (Plan::default(), Outline::default(), Causes::default());
+    let mut survey = Survey { job, client, pages, calls, plan, outline, causes };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -90,7 +92,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
             Some(signal) = signals.recv() => (stop.or(Some(Stop::signalled(signal))), None),
         }
     });
-    let Survey { calls, plan, outline, .. } = survey;
+    let Survey { calls, plan, outline, causes, .. } = survey;
     let mut report = ready.report.as_deref();
     let (stop, mut said) = end(job, &plan, stop, unwritten, &mut report);
     said.extend(notes(job));
@@ -99,7 +101,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
         earlier: Earlier::default(),
         facts: ready.record.facts(),
-        causes: Vec::new(),
+        causes: causes.most_frequent(),
         records: Some(plan.records),
         elapsed: start.elapsed(),
         stop: stop.as_ref(),
@@ -110,7 +112,7 @@ pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<
     };
     let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
     closing.stop = closing.stop.or(unrecorded.as_ref());
-    closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })
+    Ok(closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })?)
 }
 
 struct Survey<'a> {
@@ -120,6 +122,7 @@ struct Survey<'a> {
     calls: Calls,
     plan: Plan<Box<Broken>>,
     outline: Outline,
+    causes: Causes,
 }
 
 impl Survey<'_> {
@@ -153,6 +156,7 @@ impl Survey<'_> {
             let mut planned = Vec::with_capacity(records.len());
             self.plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |record| {
                 self.outline.add(&record);
+                self.causes.add_unsent(&record);
                 planned.extend(Settled::unsent(record.number, record.content, wall_now()));
                 true
             });

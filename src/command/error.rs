@@ -10,9 +10,11 @@ use crate::api::{ClientError, CredentialsError};
 use crate::backup::BackupError;
 use crate::exit::ExitCode;
 use crate::listing::BookmarkError;
+use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::report::{JobFileError, ReportError};
 
+use super::closing::with_nothing_sent;
 use super::reading::Broken;
 
 /// Why a job did not run. What came of a job that did is in its summary.
@@ -113,6 +115,28 @@ impl Error {
             | Self::Folder { .. }
             | Self::System { .. } => ExitCode::Error,
         }
+    }
+
+    /// The stop that it is for a job that had nothing to send yet, if nothing is wrong with the command line.
+    pub(super) fn into_stop(self) -> Result<Stop, Self> {
+        let reason = match &self {
+            _ if self.exit_code() != ExitCode::Error => return Err(self),
+            Self::Input(_) => StopReason::InputError,
+            Self::Report(_)
+            | Self::JobFile(_)
+            | Self::Backup(_)
+            | Self::Bookmark(_)
+            | Self::Page { .. }
+            | Self::Folder { .. }
+            | Self::System { .. } => StopReason::IoError,
+            Self::Usage(_)
+            | Self::Credentials(_)
+            | Self::Client(_)
+            | Self::Sandbox(_)
+            | Self::Interrupted(_)
+            | Self::Panicked => return Err(self),
+        };
+        Ok(Stop::new(reason, with_nothing_sent(&self.story())))
     }
 
     /// The whole story on one line, causes included.

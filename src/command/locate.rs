@@ -29,6 +29,19 @@ pub(super) enum Missed {
     Error(Error),
 }
 
+impl Missed {
+    /// The end of a job that has read its flags well.
+    ///
+    /// # Errors
+    /// What needs another command line, or another run to end.
+    pub(super) fn into_stop(self) -> Result<Stop, Error> {
+        match self {
+            Self::Stop(stop) => Ok(stop),
+            Self::Error(error) => error.into_stop(),
+        }
+    }
+}
+
 impl<E: Into<Error>> From<E> for Missed {
     fn from(error: E) -> Self {
         Self::Error(error.into())

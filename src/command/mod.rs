@@ -58,6 +58,7 @@ mod runtime;
 mod same_file;
 mod sandbox;
 mod signals;
+mod so_far;
 mod telling;
 mod ticking;
 mod watch;

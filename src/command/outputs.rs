@@ -12,9 +12,8 @@ use std::sync::Arc;
 use crate::backup::{BackupFile, Packing};
 use crate::clock::wall_now;
 use crate::files::folder_of;
-use crate::pipeline::state::Totals;
 use crate::report::{
-    Destination, Existing, Facts, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
+    Causes, Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
     default_path,
 };
 
@@ -107,9 +106,15 @@ impl Opened {
         Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
     }
 
-    /// For the summary of a job that ends before it begins.
-    pub(super) fn so_far(&self, totals: Totals) -> (Totals, Earlier, Facts) {
-        (totals, self.earlier(), self.record.facts())
+    /// Why records of earlier runs failed.
+    ///
+    /// # Errors
+    /// Those of reading the report.
+    pub(super) fn causes(&self) -> Result<Causes, Error> {
+        Ok(match &self.report {
+            Some(Pending::Open(Destination::File(file))) if self.earlier().tally.failures() > 0 => file.causes()?,
+            _ => Causes::default(),
+        })
     }
 
     /// Makes what is not there yet.

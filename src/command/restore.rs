@@ -21,11 +21,10 @@ use crate::input::Source;
 use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
-use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Destination, Existing, Journal, Sync};
+use crate::report::{self, Causes, Destination, Existing, Journal, Sync};
 use crate::terminal::{Shown, duration};
 
 use super::closing::with_nothing_sent;
@@ -116,32 +115,34 @@ impl RestoreJob {
 /// Reads the backups, asks, writes, and says what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let started = Instant::now();
+    let mut so_far = Closing::new(job);
+    let stop = match carry_out(job, screen, started, &mut so_far) {
+        Ok(code) => return Ok(code),
+        Err(missed) => missed.into_stop()?,
+    };
+    Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..so_far }.say())
+}
+
+fn carry_out(
+    job: &RestoreJob,
+    screen: &MultiProgress,
+    started: Instant,
+    so_far: &mut Closing<'_>,
+) -> Result<ExitCode, Missed> {
     if job.connection.is_some() && job.question == Question::Ask {
         confirm::terminal(job.action())?;
     }
     let opened = records::open_report(job)?;
-    let mut closing = Closing {
-        job,
-        totals: Totals::default(),
-        earlier: Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal)),
-        records: 0,
-        elapsed: Duration::ZERO,
-        stop: None,
-        report: opened.path.as_deref(),
-        facts: opened.record.facts(),
-        causes: Vec::new(),
-        namespace: None,
-    };
-    let (files, journal, record) = (job.files.clone(), opened.journal, opened.record);
-    let planned = signals::blocking(move || plan(&files, journal, record));
-    let (plan, mut record) = match planned {
-        Ok(planned) => planned?,
-        Err(stop) => return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say()),
-    };
-    closing.records = plan.records;
-    if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial) {
-        let stop = Stop::new(StopReason::InputError, with_nothing_sent(broken));
-        return Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..closing }.say());
+    so_far.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
+    so_far.report.clone_from(&opened.path);
+    so_far.facts = opened.record.facts();
+    let (files, journal, record, causes) = (job.files.clone(), opened.journal, opened.record, opened.causes);
+    let planned = signals::blocking(move || plan(&files, journal, record, causes));
+    let (plan, mut record) = planned.map_err(Missed::Stop)??;
+    so_far.records = plan.records;
+    so_far.causes = plan.causes.most_frequent();
+    if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial || plan.records == 0) {
+        return Err(Missed::Stop(Stop::new(StopReason::InputError, with_nothing_sent(broken))));
     }
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
@@ -149,35 +150,20 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         earlier::count(&mut calls.budget, journal, record.earlier_runs(), 1, job.timeout);
     }
     let began = Instant::now();
-    let client = match &job.connection {
-        Some(connection) if plan.keys > 0 => {
-            match runtime.block_on(signals::unless_signalled(connect(job, connection, &plan, &mut calls, &mut record)))
-            {
-                Ok(Ok((client, namespace))) => {
-                    closing.namespace = Some(namespace);
-                    Some(client)
-                }
-                Ok(Err(Missed::Error(error))) => return Err(error),
-                Ok(Err(Missed::Stop(stop))) | Err(stop) => {
-                    let closing =
-                        Closing { totals: calls.totals, elapsed: started.elapsed(), stop: Some(&stop), ..closing };
-                    return Ok(closing.say());
-                }
-            }
-        }
-        _ => None,
-    };
-    let (rows, writer) = match opened.destination {
-        Some(report) => {
-            if let Destination::File(file) = &report {
-                record.begin(file.path())?;
-            }
-            let outputs = report::Outputs { report: Some(report), failures: None, sync: Sync::default() };
-            Some(report::start(outputs, ROWS)?)
-        }
-        None => None,
+    let mut client = None;
+    if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
+        let connecting = connect(job, connection, &plan, &mut calls, &mut record);
+        let connected = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
+        so_far.totals = calls.totals;
+        let (found, namespace) = connected?;
+        so_far.namespace = Some(namespace);
+        client = Some(found);
     }
-    .unzip();
+    if let Some(Destination::File(file)) = &opened.destination {
+        record.begin(file.path())?;
+    }
+    let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
+    let (rows, writer) = report::start(outputs, ROWS)?;
     // Only now: a bar would be drawn over the question.
     let shown = ProgressOptions {
         mode: job.progress,
@@ -197,20 +183,19 @@ pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, 
         stopping: Rc::default(),
     };
     let mut stop = runtime.block_on(run.finish(&plan))?;
-    run.rows = None;
-    if let Some(writer) = writer {
-        match runtime.block_on(signals::in_time(writer.finish())) {
-            Some(Ok(written)) => {
-                closing.earlier = closing.earlier.without(&written.replaced);
-                closing.causes = written.causes;
-            }
-            Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
-            None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
+    let Run { calls, rows, progress, .. } = run;
+    drop(rows);
+    match runtime.block_on(signals::in_time(writer.finish())) {
+        Some(Ok(written)) => {
+            so_far.earlier = so_far.earlier.without(&written.replaced);
+            so_far.causes = written.causes;
         }
+        Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
     }
-    run.progress.borrow_mut().finish();
-    let mut closing = Closing { totals: run.calls.totals, elapsed: started.elapsed(), stop: stop.as_ref(), ..closing };
-    closing.facts = record.facts();
+    progress.borrow_mut().finish();
+    (so_far.totals, so_far.elapsed, so_far.facts) = (calls.totals, started.elapsed(), record.facts());
+    let mut closing = Closing { stop: stop.as_ref(), ..so_far.clone() };
     let unrecorded = record.end(closing.run_end()).err();
     closing.stop = closing.stop.or(unrecorded.as_ref());
     Ok(closing.say())
@@ -221,10 +206,11 @@ fn plan(
     files: &[PathBuf],
     journal: Option<(Arc<Journal>, PathBuf)>,
     mut record: JobRecord,
+    causes: Causes,
 ) -> Result<(Plan, JobRecord), Error> {
     let sources: Vec<_> = files.iter().cloned().map(Source::File).collect();
     record.read_inputs(&sources)?;
-    Ok((Plan::of(files, journal)?, record))
+    Ok((Plan::of(files, journal, causes)?, record))
 }
 
 /// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
@@ -276,8 +262,7 @@ struct Run<'a> {
     /// None where nothing is sent.
     client: Option<Client>,
     calls: Calls,
-    /// None where there is no report.
-    rows: Option<mpsc::Sender<Settled>>,
+    rows: mpsc::Sender<Settled>,
     progress: Rc<RefCell<Progress>>,
     /// What the write under way holds.
     in_flight: Vec<Item>,
@@ -441,11 +426,7 @@ impl Run<'_> {
     async fn hand_over(&mut self, row: Settled) -> Result<(), Stop> {
         self.calls.totals.tally.add(row.status);
         self.progress.borrow_mut().on(&Event::Settled(row.status));
-        match &self.rows {
-            Some(rows) if rows.send(row).await.is_err() => {
-                Err(Stop::new(StopReason::IoError, "the report cannot be written"))
-            }
-            _ => Ok(()),
-        }
+        let sent = self.rows.send(row).await;
+        sent.map_err(|_| Stop::new(StopReason::IoError, "the report cannot be written"))
     }
 }

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use super::reader::StoredRow;
 use crate::outcome::{Settled, Status};
+use crate::record::{Content, Record};
 
 /// Different causes that are kept apart; what comes later is only counted.
 const MOST_CAUSES: usize = 10_000;
+
+/// Causes that a summary names.
+const MOST_NAMED: usize = 100;
 
 /// The characters of a foreign text that are kept.
 const TEXT_CHARS: usize = 1_024;
@@ -41,7 +45,7 @@ pub struct Cause {
 }
 
 /// All causes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Causes {
     found: HashMap<Like, Cause>,
     others: u64,
@@ -58,6 +62,11 @@ impl Causes {
         causes
     }
 
+    /// Those that a summary names, the most frequent first.
+    pub fn most_frequent(&self) -> Vec<Cause> {
+        self.by_count().into_iter().take(MOST_NAMED).cloned().collect()
+    }
+
     /// Records whose cause was not kept, because there were too many different ones.
     pub fn others(&self) -> u64 {
         self.others
@@ -66,6 +75,18 @@ impl Causes {
     /// Counts a record whose row stands in a report.
     pub fn add(&mut self, row: &StoredRow<'_>) {
         self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);
+    }
+
+    /// Counts a record if it cannot be sent; it need not get a row.
+    pub fn add_unsent(&mut self, record: &Record) {
+        if let Content::Invalid(invalid) = &record.content {
+            self.add_invalid(&invalid.key, &invalid.reason);
+        }
+    }
+
+    /// Counts a record that cannot be sent.
+    pub fn add_invalid(&mut self, key: &str, why: &str) {
+        self.count((Status::Invalid, None, None), key, why);
     }
 
     /// Counts a record that is about to have its row.

@@ -5,6 +5,7 @@ use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
 use super::output::OutputFile;
@@ -74,6 +75,16 @@ impl ReportFile {
         let journal = Arc::new(journal);
         self.journal = Some((Arc::clone(&journal), end));
         Ok(journal)
+    }
+
+    /// Why records of an earlier run failed, are unknown or invalid, by their last rows.
+    ///
+    /// # Errors
+    /// As [`ReportFile::read_journal`].
+    pub fn causes(&self) -> Result<Causes, ReportError> {
+        let mut causes = Causes::default();
+        each_trouble(&self.output, self.format, |row| causes.add(row))?;
+        Ok(causes)
     }
 
     /// Makes the file ready for rows.

@@ -26,9 +26,6 @@ use crate::outcome::{Settled, Status, Tally};
 /// The longest that a row waits to be on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-/// Causes that are passed on.
-const CAUSES: usize = 100;
-
 /// Rows taken at once.
 const BATCH: usize = 256;
 
@@ -196,7 +193,7 @@ impl Rows {
         self.finish_job()?;
         self.sinks().map(|sink| sink.check_in_place()).fold(Ok(()), Result::and)?;
         let stdout_closed = self.report.as_ref().is_some_and(|(sink, _)| sink.is_closed());
-        let causes = self.causes.by_count().into_iter().take(CAUSES).cloned().collect();
+        let causes = self.causes.most_frequent();
         Ok(Written { rows: self.taken, stdout_closed, replaced: self.replaced, causes })
     }
 

@@ -19,6 +19,7 @@ mod disk;
 mod docs;
 mod dry_run;
 mod endless;
+mod ends;
 mod formats;
 mod grid;
 mod guards;

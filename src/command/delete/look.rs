@@ -19,12 +19,13 @@ use crate::command::outputs::Opened;
 use crate::command::pages::NamespacePages;
 use crate::command::reading::{BoxedRecords, Broken, Notes, Reading};
 use crate::command::signals;
+use crate::command::so_far::SoFar;
 use crate::command::watch::Watch;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::report::Journal;
+use crate::report::{Causes, Journal};
 use crate::terminal::{Shown, count, counted, duration};
 
 /// An earlier run's report that is older than this is warned about.
@@ -41,6 +42,8 @@ pub(super) struct Look {
     pub(super) supply: Supply,
     pub(super) nothing_to_send: bool,
     pub(super) record: JobRecord,
+    /// Why records cannot be sent, with what earlier runs say.
+    causes: Causes,
 }
 
 /// How the records of a job are had.
@@ -82,7 +85,7 @@ impl Look {
 }
 
 /// Opens what exists of the outputs, and takes the first look at the keys.
-pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened, Look), Missed> {
+pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch, so_far: &mut SoFar) -> Result<(Opened, Look), Missed> {
     watch.open(job)?;
     if job.question == Question::Ask && matches!(job.mode, Mode::Real(_)) {
         confirm::terminal(confirm::Action::Delete)?;
@@ -92,34 +95,42 @@ pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch) -> Result<(Opened
         move || Opened::new(&job)
     };
     let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
+    so_far.opened(&opened)?;
     watch.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
     let look = {
         let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
-        move || look(&job, journal, record)
+        let causes = so_far.causes.clone();
+        move || look(&job, journal, record, causes)
     };
-    let look = signals::blocking(look).map_err(Missed::Stop)??;
+    let mut look = signals::blocking(look).map_err(Missed::Stop)??;
     opened.record.clone_from(&look.record);
+    so_far.causes = std::mem::take(&mut look.causes);
     Ok((opened, look))
 }
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobRecord) -> Result<Look, Missed> {
+fn look(
+    job: &Job,
+    journal: Option<(Arc<Journal>, PathBuf)>,
+    mut record: JobRecord,
+    mut causes: Causes,
+) -> Result<Look, Missed> {
     let mut reading = match &job.keys {
         Keys::Inputs(inputs) => Reading::new(inputs, journal),
         Keys::Namespace(wanted) => {
             let supply = Supply::Asked { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
-            return Ok(Look { plan: None, supply, nothing_to_send: false, record });
+            return Ok(Look { plan: None, supply, nothing_to_send: false, record, causes });
         }
     };
     let are_files = reading.watch()?;
     record.read_inputs(&reading.sources)?;
     if are_files {
-        let plan = survey(&reading, Notes::Given)?;
-        if plan.records == 0 {
+        let plan = survey(&reading, Notes::Given, &mut causes)?;
+        if plan.records == 0 && plan.broken.is_none() {
             warn_of_emptiness();
         }
         if reading.shard.is_none() && plan.broken.is_none() {
@@ -127,7 +138,7 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobReco
         }
         let nothing_to_send = plan.keys == 0;
         let supply = Supply::Read(Box::new(reading.records(Notes::Dropped)));
-        return Ok(Look { plan: Some(plan), supply, nothing_to_send, record });
+        return Ok(Look { plan: Some(plan), supply, nothing_to_send, record, causes });
     }
     if job.guards.expect.is_some() {
         return Err(
@@ -142,7 +153,7 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobReco
         .into());
     }
     // A file beside the pipe can be seen to break before anything is sent.
-    let files = survey(&reading.of_files(), Notes::Dropped)?;
+    let files = survey(&reading.of_files(), Notes::Dropped, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
         return Err(Missed::Stop(stop));
     }
@@ -153,6 +164,7 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobReco
         match records.next() {
             Some(Ok(record)) => {
                 plan.count(&record);
+                causes.add_unsent(&record);
                 ahead.push(Ok(record));
             }
             // That an input ended early is the end of a job that began, and has its summary.
@@ -174,16 +186,19 @@ fn look(job: &Job, journal: Option<(Arc<Journal>, PathBuf)>, mut record: JobReco
     // Only what is too few is known by now.
     let plan = (plan.distinct_keys < least).then_some(plan);
     let supply = Supply::Read(Box::new(ahead.into_iter().chain(records)));
-    Ok(Look { plan, supply, nothing_to_send, record })
+    Ok(Look { plan, supply, nothing_to_send, record, causes })
 }
 
 /// The first pass. A command that was wrong is not carried out at all.
-fn survey(reading: &Reading, notes: Notes) -> Result<Plan<Box<Broken>>, Error> {
+fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<Plan<Box<Broken>>, Error> {
     let mut plan = Plan::default();
     let mut records = reading.records(notes);
-    plan.survey(&mut records, &AtomicBool::new(false), |_| true);
+    plan.survey(&mut records, &AtomicBool::new(false), |record| {
+        causes.add_unsent(&record);
+        true
+    });
     plan.distinct_keys += records.settled_keys();
-    match plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
+    match plan.broken.take_if(|broken| broken.is_usage()) {
         Some(broken) => Err(broken.into()),
         None => Ok(plan),
     }
@@ -192,7 +207,7 @@ fn survey(reading: &Reading, notes: Notes) -> Result<Plan<Box<Broken>>, Error> {
 /// Why nothing is sent of an input that breaks off, unless the part before that is what was asked for.
 pub(super) fn broken_off(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
     let broken = plan.broken.as_ref()?;
-    if job.allow_partial {
+    if job.allow_partial && plan.records > 0 {
         let records = counted(plan.records, "record");
         tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
         return None;

@@ -1,13 +1,13 @@
 //! The end of a restoration: its summary, what to do next, its exit code.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::RestoreJob;
 use crate::command::closing::{Stream, advice, log_stop, print_summary, shell_word};
 use crate::command::earlier::Earlier;
 use crate::command::job::ReportTo;
-use crate::command::job_file::RunEnd;
+use crate::command::job_file::{JobRecord, RunEnd};
 use crate::command::signals;
 use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason, Tally};
@@ -17,6 +17,7 @@ use crate::report::{Cause, Facts, Summary};
 use crate::terminal::{Shown, count, counted, duration};
 
 /// What is said at the end.
+#[derive(Clone)]
 pub(super) struct Closing<'a> {
     pub(super) job: &'a RestoreJob,
     /// Of this run.
@@ -25,7 +26,7 @@ pub(super) struct Closing<'a> {
     pub(super) records: u64,
     pub(super) elapsed: Duration,
     pub(super) stop: Option<&'a Stop>,
-    pub(super) report: Option<&'a Path>,
+    pub(super) report: Option<PathBuf>,
     pub(super) facts: Facts,
     pub(super) causes: Vec<Cause>,
     /// Where the keys went, for people.
@@ -42,6 +43,24 @@ const STATES: [Status; 7] = [
     Status::Duplicate,
     Status::Restorable,
 ];
+
+impl<'a> Closing<'a> {
+    /// Of a job of which nothing is known yet.
+    pub(super) fn new(job: &'a RestoreJob) -> Self {
+        Self {
+            job,
+            totals: Totals::default(),
+            earlier: Earlier::default(),
+            records: 0,
+            elapsed: Duration::ZERO,
+            stop: None,
+            report: None,
+            facts: JobRecord::of_restore(job).facts(),
+            causes: Vec::new(),
+            namespace: None,
+        }
+    }
+}
 
 impl Closing<'_> {
     /// For the job file.
@@ -86,7 +105,7 @@ impl Closing<'_> {
                 dry_run: self.job.connection.is_none(),
                 exit_code: code.as_u8(),
                 facts: Some(self.facts.clone()),
-                report: self.report.map(|report| report.to_string_lossy().into_owned()),
+                report: self.report.as_ref().map(|report| report.to_string_lossy().into_owned()),
                 causes: self.causes.clone(),
             };
             let json = serde_json::to_string(&summary).unwrap_or_default();
@@ -106,7 +125,7 @@ impl Closing<'_> {
             }
             let (records, requests) = (counted(self.records, "record"), counted(requests, "request"));
             lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
-            lines.extend(self.report.map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
+            lines.extend(self.report.as_ref().map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
             lines.extend(self.namespace);
             lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
             if self.job.connection.is_none() {
@@ -116,13 +135,13 @@ impl Closing<'_> {
             }
         }
         lines.extend(self.stop.and_then(advice).map(str::to_owned));
-        if reason == Some(StopReason::InputError) && !self.job.allow_partial {
+        if reason == Some(StopReason::InputError) && !self.job.allow_partial && self.records > 0 {
             let what =
                 "next: get the backup again whole, or pass --allow-partial to restore the records before the break.";
             lines.push(what.to_owned());
         }
         let unfinished = self.stop.is_some() || tally.failures() > 0;
-        if let (true, Some(report)) = (unfinished && tally.total() > 0, self.report) {
+        if let (true, Some(report)) = (unfinished && tally.total() > 0, &self.report) {
             lines.push(format!(
                 "go on: the same command with --resume --report {}",
                 shell_word(&report.to_string_lossy())

@@ -20,7 +20,9 @@ use crate::key::KeyName;
 use crate::key_set::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
-use crate::report::{Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path};
+use crate::report::{
+    Causes, Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path,
+};
 
 /// How many keys are shown before the question.
 const FIRST_KEYS: usize = 5;
@@ -54,6 +56,8 @@ pub(super) struct OpenedReport {
     pub(super) record: JobRecord,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    /// Why records failed in it.
+    pub(super) causes: Causes,
 }
 
 pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
@@ -63,17 +67,29 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }
     files.check()?;
-    let mut record = JobRecord::of_restore(job);
+    let (mut record, mut causes) = (JobRecord::of_restore(job), Causes::default());
     let path = match &job.report {
-        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None }),
+        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None, causes }),
         ReportTo::Stdout => {
-            return Ok(OpenedReport { destination: Some(Destination::Stdout), path: None, record, journal: None });
+            return Ok(OpenedReport {
+                destination: Some(Destination::Stdout),
+                path: None,
+                record,
+                journal: None,
+                causes,
+            });
         }
         ReportTo::Default => {
             let path = default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1);
             let file = create_unique(Path::new(&path))?;
             let path = Some(file.path().to_owned());
-            return Ok(OpenedReport { destination: Some(Destination::File(file)), path, record, journal: None });
+            return Ok(OpenedReport {
+                destination: Some(Destination::File(file)),
+                path,
+                record,
+                journal: None,
+                causes,
+            });
         }
         ReportTo::File(path) => path.clone(),
     };
@@ -87,9 +103,10 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
         record.found(&path, job.existing, file.is_empty())?;
         if job.existing == Existing::Resume {
             journal = Some((file.read_journal()?, path.clone()));
+            causes = file.causes()?;
         }
     }
-    Ok(OpenedReport { destination: Some(destination), path: Some(path), record, journal })
+    Ok(OpenedReport { destination: Some(destination), path: Some(path), record, journal, causes })
 }
 
 /// What a first pass over the backups found.
@@ -105,6 +122,8 @@ pub(super) struct Plan {
     pub(super) first_encoded: Option<KeyName>,
     /// What broke a backup off, if something did; nothing after it was read.
     pub(super) broken: Option<InputError>,
+    /// Why records cannot be put back.
+    pub(super) causes: Causes,
     last: LastRecords,
     prints: Vec<Fingerprint>,
     journal: Option<(Arc<Journal>, PathBuf)>,
@@ -112,7 +131,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads them all.
-    pub(super) fn of(files: &[PathBuf], journal: Option<(Arc<Journal>, PathBuf)>) -> Result<Self, Error> {
+    pub(super) fn of(
+        files: &[PathBuf],
+        journal: Option<(Arc<Journal>, PathBuf)>,
+        causes: Causes,
+    ) -> Result<Self, Error> {
         let mut plan = Self {
             records: 0,
             keys: 0,
@@ -120,6 +143,7 @@ impl Plan {
             encoded: 0,
             first_encoded: None,
             broken: None,
+            causes,
             last: LastRecords::default(),
             prints: Vec::new(),
             journal,
@@ -142,7 +166,12 @@ impl Plan {
                     None => Verdict::Todo,
                 };
                 match line {
-                    Line::Invalid { .. } => plan.records += 1,
+                    Line::Invalid { key, why } => {
+                        plan.records += 1;
+                        if verdict == Verdict::Todo {
+                            plan.causes.add_invalid(&key, &invalid(file, &why));
+                        }
+                    }
                     Line::Entry(entry) => {
                         plan.records += 1;
                         if verdict == Verdict::Todo && entry.key.needs_encoding() {
@@ -162,9 +191,9 @@ impl Plan {
             }
         }
         plan.keys = plan.last.finish();
-        match plan.broken.take_if(|broken| broken.is_usage() || plan.records == 0) {
+        match plan.broken.take_if(|broken| broken.is_usage()) {
             Some(broken) => return Err(Box::new(Broken::from(broken)).into()),
-            None if plan.records == 0 => warn_of_emptiness(),
+            None if plan.records == 0 && plan.broken.is_none() => warn_of_emptiness(),
             None => {}
         }
         Ok(plan)
@@ -222,7 +251,7 @@ impl Plan {
             }))
         };
         match line {
-            Line::Invalid { key, why } => unsent(key, Status::Invalid, format!("{}: {why}", file.display())),
+            Line::Invalid { key, why } => unsent(key, Status::Invalid, invalid(file, &why)),
             Line::Entry(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
                 let why = "a later record holds a newer value of this key".to_owned();
                 unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
@@ -233,6 +262,11 @@ impl Plan {
             },
         }
     }
+}
+
+/// Why a line of a backup is no record.
+fn invalid(file: &Path, why: &str) -> String {
+    format!("{}: {why}", file.display())
 }
 
 fn item(number: RecordNumber, entry: Entry) -> Result<Item, Error> {

@@ -1,0 +1,86 @@
+//! What is known of a job that ends before it begins: its summary is printed all the same.
+
+use std::time::Duration;
+
+use crate::exit::ExitCode;
+use crate::pipeline::state::Totals;
+use crate::report::{Causes, Facts};
+
+use super::closing::Closing;
+use super::earlier::Earlier;
+use super::error::Error;
+use super::job::Job;
+use super::job_file::JobRecord;
+use super::locate::Missed;
+use super::outputs::Opened;
+use super::watch::Watch;
+
+/// A job before its first record is sent, or planned.
+#[derive(Debug)]
+pub(super) struct SoFar {
+    pub(super) totals: Totals,
+    pub(super) facts: Facts,
+    pub(super) earlier: Earlier,
+    /// Why records failed in earlier runs, and which cannot be sent.
+    pub(super) causes: Causes,
+    pub(super) records: Option<u64>,
+    pub(super) notes: Vec<String>,
+}
+
+impl SoFar {
+    pub(super) fn of(job: &Job) -> Self {
+        Self {
+            totals: Totals::default(),
+            facts: JobRecord::of(job).facts(),
+            earlier: Earlier::default(),
+            causes: Causes::default(),
+            records: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The outputs are open, with what earlier runs left.
+    ///
+    /// # Errors
+    /// Those of the report that is resumed.
+    pub(super) fn opened(&mut self, opened: &Opened) -> Result<(), Error> {
+        self.earlier = opened.earlier();
+        self.causes = opened.causes()?;
+        self.facts = opened.record.facts();
+        Ok(())
+    }
+
+    /// Ends the job if it ended too early to do so itself, and shows that to `watch`.
+    ///
+    /// # Errors
+    /// Those that need another command line, and leave no summary.
+    pub(super) fn end(
+        self,
+        job: &Job,
+        ended: Result<ExitCode, Missed>,
+        watch: Option<&mut Watch>,
+    ) -> Result<ExitCode, Error> {
+        let stop = match ended {
+            Ok(code) => return Ok(code),
+            Err(missed) => missed.into_stop()?,
+        };
+        let closing = Closing {
+            job,
+            totals: self.totals,
+            earlier: self.earlier,
+            facts: self.facts,
+            causes: self.causes.most_frequent(),
+            records: self.records,
+            elapsed: Duration::ZERO,
+            stop: Some(&stop),
+            report: None,
+            failures: None,
+            backup: None,
+            notes: self.notes,
+        };
+        match watch {
+            Some(watch) => watch.close(closing),
+            None => closing.say(),
+        }
+    }
+}
