@@ -45,11 +45,6 @@ impl BackupFile {
     pub fn path(&self) -> &Path {
         self.output.path()
     }
-
-    /// Whether `path` names this very file, by whatever name.
-    pub fn is_same_file(&self, path: &Path) -> bool {
-        self.output.is_same_file(path)
-    }
 }
 
 /// Where the last whole group ends. What is behind it was never said to be on the disk.

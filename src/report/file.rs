@@ -57,11 +57,6 @@ impl ReportFile {
         self.output.file().metadata().is_ok_and(|file| file.len() == 0)
     }
 
-    /// Whether `path` names this very file, by whatever name (an input that is also the report, say).
-    pub fn is_same_file(&self, path: &Path) -> bool {
-        self.output.is_same_file(path)
-    }
-
     /// Reads what an earlier run wrote; empty unless it was opened to be resumed. A torn last row is left out; it is
     /// cut off when writing starts.
     ///

@@ -112,12 +112,6 @@ impl OutputFile {
         }
     }
 
-    /// Whether `path` names this file, by whatever name.
-    pub fn is_same_file(&self, path: &Path) -> bool {
-        let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        fs::metadata(path).and_then(|other| Ok(same(other, self.file.metadata()?))).unwrap_or(false)
-    }
-
     /// A stand-in for what no test can have on the disk, such as a full one.
     #[cfg(test)]
     pub(crate) fn for_test(file: File) -> Self {

@@ -188,17 +188,6 @@ fn a_report_held_by_a_process_without_a_note_is_held_by_another_process() {
 }
 
 #[test]
-fn one_file_is_known_by_every_name() {
-    let (folder, path) = folder_with("r.csv", "");
-    let report = open(&path, Existing::Resume).unwrap();
-    let (hard, soft) = (folder.path().join("hard"), folder.path().join("soft"));
-    fs::hard_link(&path, &hard).unwrap();
-    symlink(&path, &soft).unwrap();
-    assert!(report.is_same_file(&path) && report.is_same_file(&hard) && report.is_same_file(&soft));
-    assert!(!report.is_same_file(folder.path()) && !report.is_same_file(&folder.path().join("none")));
-}
-
-#[test]
 fn a_dry_runs_report_leaves_everything_to_do() {
     for (format, name) in FORMATS {
         let rows = [settled(1, "a", Status::Planned), settled(2, "b", Status::Planned)];
