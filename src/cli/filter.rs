@@ -6,18 +6,22 @@ use super::profile::{Keeping, Used};
 use super::value::glob;
 use crate::command::Error;
 use crate::files::text;
-use crate::plan::filter::Filter;
+use crate::plan::filter::{Filter, Part};
 use crate::terminal::Shown;
 
 /// The largest file of patterns that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 30;
 
 /// What the flags keep.
-pub(super) fn filter(mut protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
-    if let Some(path) = from {
-        protect.extend(patterns(path, "--protect-from")?);
-    }
-    Filter::new(protect, only).map_err(|error| Error::Usage(error.to_string()))
+pub(super) fn filter(protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, Error> {
+    let from = from.map(|path| part(path, "--protect-from")).transpose()?;
+    let protect = std::iter::once(protect.into()).chain(from).collect();
+    Filter::of(protect, only).map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// The patterns of a file, with its name.
+fn part(path: &Path, by: &str) -> Result<Part, Error> {
+    Ok(Part { file: Some(path.to_string_lossy().into_owned()), patterns: patterns(path, by)? })
 }
 
 /// The patterns of a file; `by` is what named it.
@@ -48,10 +52,9 @@ pub(super) fn keeping(filter: Filter, used: Option<&Used>, is_lifted: bool) -> R
         tracing::warn!("--allow-protected: what the profile {} keeps may be deleted too", profile.name);
         return Ok(filter);
     }
-    let mut protect = keeping.protect.clone();
-    if let Some(path) = &keeping.protect_from {
-        protect.extend(patterns(path, &format!("protect-from of the profile {}:", profile.name))?);
-    }
+    let by = format!("protect-from of the profile {}:", profile.name);
+    let from = keeping.protect_from.as_deref().map(|path| part(path, &by)).transpose()?;
+    let protect = std::iter::once(keeping.protect.clone().into()).chain(from).collect();
     let both = filter.besides(profile.name.as_str(), protect, keeping.only.clone());
     both.map_err(|error| Error::Usage(format!("the profile {}: {error}", profile.name)))
 }

@@ -99,13 +99,8 @@ impl Overview {
     }
 
     fn filter(&mut self, filter: &Filter) {
-        for (origin, protect, only) in filter.layers() {
-            for (label, patterns) in [("protect", protect), ("only", only)] {
-                let origin = origin.map_or_else(|| "flags".to_owned(), |profile| format!("profile {profile}"));
-                if !patterns.is_empty() {
-                    self.0.push((label, format!("{} ({})", listed(patterns), Shown(&origin))));
-                }
-            }
+        for (label, origin, patterns) in filter.origins() {
+            self.0.push((label, format!("{} ({})", listed(patterns), Shown(&origin))));
         }
     }
 

@@ -32,13 +32,31 @@ struct Layer {
 
 /// Why a key is kept.
 enum Kept<'a> {
-    Protected(&'a str),
+    /// The pattern, and the file that it is from.
+    Protected(&'a str, Option<&'a str>),
     NotAmongOnly,
+}
+
+/// Patterns from one place.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// The file that holds them; `None` for those that were given themselves.
+    pub file: Option<String>,
+    /// The patterns.
+    pub patterns: Vec<String>,
+}
+
+impl From<Vec<String>> for Part {
+    fn from(patterns: Vec<String>) -> Self {
+        Self { file: None, patterns }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
 struct Patterns {
     texts: Vec<String>,
+    /// Where they are from, with the place after the last of each.
+    files: Vec<(Option<String>, usize)>,
     /// Those that match a single name: a file of a hundred thousand protected keys must not be one regular expression.
     names: HashMap<String, usize>,
     /// The others, and which ones they are.
@@ -68,7 +86,12 @@ pub enum PatternError {
 }
 
 impl Patterns {
-    fn new(texts: Vec<String>) -> Result<Self, PatternError> {
+    fn new(parts: Vec<Part>) -> Result<Self, PatternError> {
+        let (mut texts, mut files) = (Vec::new(), Vec::new());
+        for part in parts {
+            texts.extend(part.patterns);
+            files.push((part.file, texts.len()));
+        }
         let (mut names, mut regexes, mut places) = (HashMap::new(), Vec::new(), Vec::new());
         for (place, pattern) in texts.iter().enumerate() {
             match glob(pattern)? {
@@ -82,15 +105,24 @@ impl Patterns {
             }
         }
         let globs = compiled(&regexes, REGEX_BYTES)?;
-        Ok(Self { texts, names, globs, places })
+        Ok(Self { texts, files, names, globs, places })
     }
 
-    /// The first pattern that matches.
-    fn matching(&self, key: &str) -> Option<&str> {
+    /// The first pattern that matches, and the file that it is from.
+    fn matching(&self, key: &str) -> Option<(&str, Option<&str>)> {
         let name = self.names.get(key).copied();
         let glob = if self.globs.is_match(key) { self.globs.matches(key).iter().next() } else { None };
         let first = name.into_iter().chain(glob.map(|glob| self.places[glob])).min()?;
-        Some(&self.texts[first])
+        let file = self.files.iter().find(|(_, end)| first < *end).and_then(|(file, _)| file.as_deref());
+        Some((&self.texts[first], file))
+    }
+
+    /// The patterns from each place.
+    fn parts(&self) -> impl Iterator<Item = (Option<&str>, &[String])> {
+        let mut begin = 0;
+        self.files
+            .iter()
+            .map(move |(file, end)| (file.as_deref(), &self.texts[std::mem::replace(&mut begin, *end)..*end]))
     }
 }
 
@@ -111,14 +143,14 @@ fn compiled(regexes: &[String], most: usize) -> Result<RegexSet, PatternError> {
 }
 
 impl Layer {
-    fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
-        let only = if only.is_empty() { None } else { Some(Patterns::new(only)?) };
+    fn new(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
+        let only = if only.is_empty() { None } else { Some(Patterns::new(vec![only.into()])?) };
         Ok(Self { protect: Patterns::new(protect)?, only })
     }
 
     fn keeps(&self, name: &str) -> Option<Kept<'_>> {
         match (self.protect.matching(name), &self.only) {
-            (Some(pattern), _) => Some(Kept::Protected(pattern)),
+            (Some((pattern, file)), _) => Some(Kept::Protected(pattern, file)),
             (None, Some(only)) if only.matching(name).is_none() => Some(Kept::NotAmongOnly),
             (None, _) => None,
         }
@@ -133,6 +165,14 @@ impl Filter {
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
     pub fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
+        Self::of(vec![protect.into()], only)
+    }
+
+    /// The same with patterns to protect from several places.
+    ///
+    /// # Errors
+    /// As [`Filter::new`].
+    pub fn of(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
         Ok(Self { flags: Arc::new(Layer::new(protect, only)?), profile: None })
     }
 
@@ -140,7 +180,7 @@ impl Filter {
     ///
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
-    pub fn besides(self, profile: &str, protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
+    pub fn besides(self, profile: &str, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
         Ok(Self { profile: Some(Arc::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
     }
 
@@ -152,13 +192,17 @@ impl Filter {
         (protect, layers().filter_map(|layer| layer.only.as_ref()).map(|only| only.texts.clone()).collect())
     }
 
-    /// The patterns to protect and of the only keys, of the flags and then of the profile, with its name.
-    pub fn layers(&self) -> impl Iterator<Item = (Option<&str>, &[String], &[String])> {
+    /// The patterns to protect and of the only keys, each with the flag, file or profile that it is from.
+    pub fn origins(&self) -> Vec<(&'static str, String, &[String])> {
         let profile = self.profile.as_deref().map(|(name, layer)| (Some(name.as_str()), layer));
-        std::iter::once((None, &*self.flags)).chain(profile).map(|(name, layer)| {
-            let only = layer.only.as_ref().map(|only| only.texts.as_slice());
-            (name, layer.protect.texts.as_slice(), only.unwrap_or_default())
-        })
+        let mut origins = Vec::new();
+        for (profile, layer) in std::iter::once((None, &*self.flags)).chain(profile) {
+            let protect = layer.protect.parts().map(|(file, patterns)| ("protect", protect(file, profile), patterns));
+            let only =
+                layer.only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", only(profile), patterns));
+            origins.extend(protect.chain(only).filter(|(_, _, patterns)| !patterns.is_empty()));
+        }
+        origins
     }
 
     /// Whether no key is kept.
@@ -180,16 +224,35 @@ impl Filter {
         let Content::Key(key) = &record.content else { return };
         let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
         let rule = match (self.flags.keeps(key.as_str()), profile) {
-            (Some(Kept::Protected(pattern)), _) => format!("matches --protect {pattern}"),
+            (Some(Kept::Protected(pattern, None)), _) => format!("matches --protect {pattern}"),
+            (Some(Kept::Protected(pattern, file)), _) => format!("matches {pattern} of {}", protect(file, None)),
             (Some(Kept::NotAmongOnly), _) => "matches no --only".to_owned(),
-            (None, Some((name, Kept::Protected(pattern)))) => {
+            (None, Some((name, Kept::Protected(pattern, None)))) => {
                 format!("matches protect {pattern} of the profile {name}")
             }
-            (None, Some((name, Kept::NotAmongOnly))) => format!("matches no only of the profile {name}"),
+            (None, Some((name, Kept::Protected(pattern, file)))) => {
+                format!("matches {pattern} of {}", protect(file, Some(name)))
+            }
+            (None, Some((name, Kept::NotAmongOnly))) => format!("matches no {}", only(Some(name))),
             (None, None) => return,
         };
         record.content = Content::Kept(Box::new(record::Kept { key: key.clone(), rule }));
     }
+}
+
+/// What names patterns to protect.
+fn protect(file: Option<&str>, profile: Option<&str>) -> String {
+    match (file, profile) {
+        (None, None) => "--protect".to_owned(),
+        (Some(file), None) => format!("--protect-from {file}"),
+        (None, Some(profile)) => format!("protect of the profile {profile}"),
+        (Some(file), Some(profile)) => format!("protect-from {file} of the profile {profile}"),
+    }
+}
+
+/// What names the patterns of the only keys.
+fn only(profile: Option<&str>) -> String {
+    profile.map_or_else(|| "--only".to_owned(), |profile| format!("only of the profile {profile}"))
 }
 
 #[cfg(test)]
@@ -232,12 +295,15 @@ mod tests {
 
     #[test]
     fn a_profile_only_ever_keeps_more() {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
         let both = filter(&["tmp:mine"], &["tmp:*", "log:*"]);
-        let both = both.besides("prod", owned(&["*:keep"]), owned(&["tmp:*"])).unwrap();
+        let parts =
+            vec![owned(&["*:keep"]).into(), Part { file: Some("p.txt".to_owned()), patterns: owned(&["log:x"]) }];
+        let both = both.besides("prod", parts, owned(&["tmp:*"])).unwrap();
         assert_eq!(kept(&both, "tmp:a"), None);
         for (key, reason) in [
             ("tmp:keep", "matches protect *:keep of the profile prod"),
+            ("log:x", "matches log:x of protect-from p.txt of the profile prod"),
             ("log:a", "matches no only of the profile prod"),
             ("tmp:mine", "matches --protect tmp:mine"),
             ("other", "matches no --only"),
@@ -246,6 +312,28 @@ mod tests {
             assert!(!both.allows(key), "{key}");
         }
         assert!(both.allows("tmp:a"));
+    }
+
+    #[test]
+    fn each_pattern_is_named_with_where_it_is_from() {
+        let part = |file: Option<&str>, pattern: &str| Part {
+            file: file.map(str::to_owned),
+            patterns: vec![pattern.to_owned()],
+        };
+        let flags = Filter::of(vec![part(None, "a*"), part(Some("p.txt"), "b*")], vec!["*".to_owned()]).unwrap();
+        let both = flags.besides("prod", vec![Part::default(), part(Some("q.txt"), "c*")], Vec::new()).unwrap();
+        let origins: Vec<_> =
+            both.origins().into_iter().map(|(_, origin, patterns)| (origin, patterns.join(""))).collect();
+        let origins: Vec<_> = origins.iter().map(|(origin, patterns)| (origin.as_str(), patterns.as_str())).collect();
+        let expected = [
+            ("--protect", "a*"),
+            ("--protect-from p.txt", "b*"),
+            ("--only", "*"),
+            ("protect-from q.txt of the profile prod", "c*"),
+        ];
+        assert_eq!(origins, expected);
+        assert_eq!(kept(&both, "a1").as_deref(), Some("matches --protect a*"));
+        assert_eq!(kept(&both, "b1").as_deref(), Some("matches b* of --protect-from p.txt"));
     }
 
     #[test]

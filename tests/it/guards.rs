@@ -62,7 +62,7 @@ fn protected_keys_are_never_sent() {
         [
             ("config", "matches --protect conf*"),
             ("user:1", "matches no --only"),
-            ("tmp:keep", "matches --protect *:keep"),
+            ("tmp:keep", "matches *:keep of --protect-from protected"),
         ]
     );
     assert!(lab.deletes().iter().all(|entry| entry.key.as_deref().is_some_and(|key| key.starts_with("tmp:"))));

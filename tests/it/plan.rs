@@ -185,7 +185,8 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
     lab.write("keys.csv", "id;Key Name\n1;a\n2;config:1\n");
     lab.write("more.txt", "b\n");
     lab.write("p.txt", "secret:*\n");
-    lab.write("k.toml", "[profile.p]\nprotect = [\"feature:*\"]\nonly = \"*\"\n");
+    lab.write("q.txt", "other:*\n");
+    lab.write("k.toml", "[profile.p]\nprotect = [\"feature:*\"]\nprotect-from = \"q.txt\"\nonly = \"*\"\n");
     let args = [
         "delete",
         "keys.csv",
@@ -200,6 +201,10 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
         "config:*",
         "--protect-from",
         "p.txt",
+        "--only",
+        "config:?",
+        "--only",
+        "[!z]*",
         "--config",
         "k.toml",
         "--profile",
@@ -226,9 +231,12 @@ fn the_dry_run_and_the_question_show_what_is_meant_and_every_guard() {
         format!("account {ACCOUNT}"),
         "input keys.csv (csv, column 2: Key Name)".to_owned(),
         "more.txt (csv, column 1: Key Name)".to_owned(),
-        "protect config:*, secret:* (flags)".to_owned(),
-        "feature:* (profile p)".to_owned(),
-        "only * (profile p)".to_owned(),
+        "protect config:* (--protect)".to_owned(),
+        "secret:* (--protect-from p.txt)".to_owned(),
+        "only config:?, [!z]* (--only)".to_owned(),
+        "protect feature:* (protect of the profile p)".to_owned(),
+        format!("other:* (protect-from {} of the profile p)", lab.path("q.txt").display()),
+        "only * (only of the profile p)".to_owned(),
         "guards --max-keys 10, --max-failures 5, --canary 1, --backup b.ndjson, --deadline 1h, --shard 1/1, \
          --allow-partial"
             .to_owned(),
