@@ -62,6 +62,7 @@ impl NamespacePages {
             })),
         };
         let mut record = Record { number, content };
+        self.selection.names.apply(&mut record);
         if self.refuses_encoded {
             encoding::refuse(&mut record);
         }
@@ -78,12 +79,15 @@ impl Pages for NamespacePages {
         let mut keys = self.lister.accept(page).map_err(|error| endless(error, AGAIN))?;
         keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)));
         self.listed += keys.len() as u64;
-        keys.retain(|key| self.selection.wants(key));
-        self.selected += keys.len() as u64;
+        // A filter covers a name that no request can hold, too.
+        let can_be_kept = |key: &ListedKey| KeyName::new(key.name.as_str()).is_ok();
+        keys.retain(|key| if can_be_kept(key) { self.selection.selects(key) } else { self.selection.wants(key) });
+        let records: Vec<_> = keys.into_iter().map(|key| self.record(key)).collect();
+        self.selected += records.iter().filter(|record| !matches!(record.content, Content::Kept(_))).count() as u64;
         if self.listed > 0 && self.selected == 0 && self.lister.request().is_none() {
             tracing::warn!("filters keep every key that was listed ({})", counted(self.listed, "key"));
         }
-        Ok(keys.into_iter().map(|key| self.record(key)).collect())
+        Ok(records)
     }
 
     fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {

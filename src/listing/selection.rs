@@ -86,9 +86,13 @@ pub struct Selection {
 impl Selection {
     /// Whether the key is wanted.
     pub fn wants(&self, key: &ListedKey) -> bool {
+        self.names.allows(&key.name) && self.selects(key)
+    }
+
+    /// The same whatever its name.
+    pub fn selects(&self, key: &ListedKey) -> bool {
         let early = |moment: &Moment| key.expiration.is_some_and(|expiration| expiration < moment.at);
-        self.names.allows(&key.name)
-            && self.expiring_before.as_ref().is_none_or(early)
+        self.expiring_before.as_ref().is_none_or(early)
             && !(self.without_expiration && key.expiration.is_some())
             && (self.metadata.is_empty() || self.wants_metadata(key))
     }

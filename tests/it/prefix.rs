@@ -133,7 +133,7 @@ fn a_dry_run_that_is_cut_short_leaves_no_half_plan() {
 }
 
 #[test]
-fn only_what_is_selected_is_deleted_and_the_rest_has_no_row() {
+fn only_what_is_selected_is_deleted_and_only_what_filters_keep_has_another_row() {
     let stored = |expiration, metadata: &str| Stored {
         expiration,
         metadata: serde_json::from_str(metadata).ok(),
@@ -156,7 +156,9 @@ fn only_what_is_selected_is_deleted_and_the_rest_has_no_row() {
         lab.delete(["--report", "r.csv"]).args(args).run().code(0);
         let rows = lab.rows("r.csv");
         assert_eq!(keys_of(&rows, "deleted").iter().collect::<Vec<_>>(), gone, "{args:?}");
-        assert_eq!((rows.len(), lab.server.len()), (gone.len(), 4 - gone.len()), "{args:?}");
+        let kept: &[&str] = if args.contains(&"--protect") { &["b:1", "c"] } else { &[] };
+        assert_eq!(keys_of(&rows, "kept").iter().collect::<Vec<_>>(), kept, "{args:?}");
+        assert_eq!((rows.len(), lab.server.len()), (gone.len() + kept.len(), 4 - gone.len()), "{args:?}");
     }
 }
 
@@ -269,4 +271,37 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
     lab.kvsweep(["delete", "--rate", "none", "--report", "none", "--prefix", "none:"]).on_terminal().run().code(0);
     lab.server.preload([".."]);
     lab.kvsweep(["delete", "--rate", "none", "--report", "none", "--prefix", "."]).on_terminal().run().code(3);
+}
+
+#[test]
+fn what_filters_keep_of_a_listing_has_its_row_in_every_mode() {
+    let lab = Lab::new();
+    let names: BTreeSet<String> = (0..1_500).map(|number| format!("tmp:{number}")).collect();
+    lab.server.preload(names.iter().map(String::as_str).chain(["config:1", "config:2"]));
+    let args = ["--all", "--protect", "config:*", "--json"];
+    let kept = BTreeSet::from(["config:1", "config:2"].map(str::to_owned));
+    let dry = lab.kvsweep(["delete", "--dry-run", "--report", "plan.csv", "--rate", "none"]).args(args).run().code(0);
+    let real = ["r.csv", "again.csv"].map(|report| lab.delete(["--report", report]).args(args));
+    let [first, again] = real.map(|run| run.run().code(0));
+    for (done, report, (status, most)) in [
+        (dry, "plan.csv", ("planned", 1_500)),
+        (first, "r.csv", ("deleted", 1_500)),
+        (again, "again.csv", ("deleted", 0)),
+    ] {
+        let (rows, summary) = (lab.rows(report), done.summary());
+        assert_numbered(&rows);
+        assert_eq!((keys_of(&rows, "kept"), rows.len()), (kept.clone(), most + 2), "{report}");
+        let counts = ["records", "kept", status].map(|name| summary[name].as_u64());
+        assert_eq!(counts, [Some(most as u64 + 2), Some(2), Some(most as u64)], "{report}");
+        let rule = |row: &Row| row.status != "kept" || row.error == "matches --protect config:*";
+        assert!(rows.iter().all(rule), "{report}");
+        let warns = done.stderr.contains("filters keep every key that was listed (2 keys)");
+        assert_eq!(warns, most == 0, "{}", done.stderr);
+    }
+    lab.server.preload(["tmp:new"]);
+    lab.delete(["plan.csv", "--report", "planned.csv"]).run().code(0);
+    assert_eq!(lab.server.keys(), ["config:1", "config:2", "tmp:new"]);
+    // None of them counts for a guard.
+    let guarded = lab.delete(["--report", "guarded.csv", "--max-keys", "1"]).args(args).run().code(0);
+    assert_eq!(guarded.summary()["deleted"], 1);
 }
