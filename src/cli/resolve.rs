@@ -370,6 +370,7 @@ fn input_options(args: InputArgs) -> InputOptions {
         }),
         header: if args.no_header { Header::None } else { Header::Auto },
         delimiter: args.delimiter,
+        plans: Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
     let begun = signals::blocking(move || {
         reading.watch()?;
         record.read_inputs(&reading.sources)?;
+        reading.options.plans = record.plans();
         let mut records = reading.records(Notes::Given).peekable();
         let first = records.next_if(Result::is_err);
         first.and_then(Result::err).map_or(Ok((records, record)), |broken| Err(Error::from(broken)))

@@ -101,6 +101,11 @@ impl JobRecord {
         self.check()
     }
 
+    /// The inputs that dry runs wrote.
+    pub(super) fn plans(&self) -> Vec<PathBuf> {
+        self.plans.iter().map(|(plan, _)| plan.clone()).collect()
+    }
+
     /// How many records the inputs hold, where each was read to its end.
     pub(super) fn counted(&mut self, records: &[u64]) {
         if records.len() == self.now.inputs.len() {

@@ -137,6 +137,8 @@ pub(super) enum Row {
 pub(super) struct Rows {
     /// Asked for its age if no row has a time; `None` if nothing is to be warned about.
     warn_of: Option<Source>,
+    /// Whether it is known to be of a dry run.
+    is_plan: bool,
     kind: Option<Kind>,
 }
 
@@ -147,9 +149,9 @@ enum Kind {
 }
 
 impl Rows {
-    /// Of `source`; its age is warned about if `warns`.
-    pub(super) fn of(source: &Source, warns: bool) -> Self {
-        Self { warn_of: warns.then(|| source.clone()), kind: None }
+    /// Of `source`; its age is warned about if `warns`. It `is_plan` if its job file says so.
+    pub(super) fn of(source: &Source, warns: bool, is_plan: bool) -> Self {
+        Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None }
     }
 
     /// What becomes of a row with this status; `None` if it has none, or none that decides. `finished_at` is what the row
@@ -170,8 +172,11 @@ impl Rows {
             Some(Status::Planned) => Ok(Row::Key),
             // A dry run with --check says absent; a job that ran is known by its other rows.
             Some(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Ok(Row::PassedOver),
+            // A check failed, or what was sent: only the job file tells.
+            Some(Status::Failed | Status::Unknown) if self.is_plan => Ok(Row::PassedOver),
+            Some(Status::Failed | Status::Unknown) => Err(Problem::FailedRow(status.to_owned())),
             // What may be put back is least of all to be deleted.
-            Some(Status::Deleted | Status::Failed | Status::Unknown | Status::Restored | Status::Restorable) | None => {
+            Some(Status::Deleted | Status::Restored | Status::Restorable) | None => {
                 Err(Problem::SettledReport(status.to_owned()))
             }
         }

@@ -91,7 +91,8 @@ impl InputError {
             | Problem::Delimiter(_)
             | Problem::CsvOption(_)
             | Problem::NotAnArray(_)
-            | Problem::SettledReport(_) => true,
+            | Problem::SettledReport(_)
+            | Problem::FailedRow(_) => true,
             Problem::Open(_)
             | Problem::Changed
             | Problem::Read(_)
@@ -225,6 +226,13 @@ pub enum Problem {
          to try what failed once more give its --failures file"
     )]
     SettledReport(String),
+    /// The same, or a dry run whose checks failed.
+    #[error(
+        "a row is {0:?}, and no job file says that this is a plan: it passes for the report of a job that ran\nhint: keep the \
+         job file (PLAN.job.json) beside the plan; to go on with a job use --resume, to try again what failed pass its \
+         --failures file"
+    )]
+    FailedRow(String),
     /// Some rows have a status of a report, others have not.
     #[error(
         "some rows have a status of a kvsweep report and others have not, so which keys are to be deleted is unclear\nhint: \

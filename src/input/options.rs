@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -17,6 +18,8 @@ pub struct InputOptions {
     pub header: Header,
     /// The byte between CSV fields. `None`: a comma, or a TAB in a `.tsv` or where the header is split by it.
     pub delimiter: Option<u8>,
+    /// Files that are the reports of dry runs, as their job files say: a check of theirs may have failed.
+    pub plans: Vec<PathBuf>,
 }
 
 impl InputOptions {

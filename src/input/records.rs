@@ -256,7 +256,8 @@ impl Reading {
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
-        let report = Rows::of(source, notes == Notes::Told);
+        let is_plan = source.path().is_some_and(|path| options.plans.iter().any(|plan| plan == path));
+        let report = Rows::of(source, notes == Notes::Told, is_plan);
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),

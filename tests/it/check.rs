@@ -133,3 +133,35 @@ fn what_is_asked_for_makes_sense() {
     let rehearsed = lab.kvsweep(["delete", "keys.txt", "--sandbox", "--check", "--report", "none", "--json"]);
     assert_eq!(rehearsed.run().code(0).summary()["deleted"], 3);
 }
+
+#[test]
+fn a_plan_with_failed_checks_is_executed_while_its_job_file_says_that_it_is_one() {
+    for name in ["plan.csv", "plan.ndjson"] {
+        let (lab, _) = filled(SandboxOptions::default(), 30);
+        lab.server.set_faults(["403@key:key:7", "500@key:key:9"].map(|fault| fault.parse::<Fault>().expect("a fault")));
+        let dry = ["delete", "keys.txt", "--dry-run", "--check", "--report", name, "--retries", "1", "--rate", "none"];
+        lab.kvsweep(dry).run().code(3);
+        let rows = lab.rows(name);
+        let failed = rows.iter().filter(|row| row.status == "failed" || row.status == "unknown").count();
+        let planned = rows.iter().filter(|row| row.status == "planned").count();
+        assert!(failed > 0 && planned > 0, "{rows:?}");
+        lab.server.set_faults([]);
+        let before = lab.server.len();
+        // Away from its job file it may be the report of a job that ran.
+        lab.write(&format!("copy-{name}"), lab.read(name));
+        let copy = lab.delete([format!("copy-{name}").as_str(), "--report", "none"]).run().code(2);
+        assert!(copy.stderr.contains("hint: keep the job file"), "{}", copy.stderr);
+        assert_eq!(lab.server.len(), before);
+        for mode in [&["--dry-run"][..], &["--sandbox"], &[]] {
+            let done = lab.delete([name, "--report", "none", "--json"]).args(mode.iter().copied()).run().code(0);
+            assert_eq!(done.summary()["records"], planned, "{mode:?}");
+        }
+        assert_eq!(lab.server.len(), before - planned);
+        // The report of a job that ran stays one, whatever its rows.
+        lab.server.preload(["key:7"]);
+        lab.server.set_faults(["403@key:key:7".parse::<Fault>().expect("a fault")]);
+        lab.write("seven.txt", "key:7\n");
+        lab.delete(["seven.txt", "--report", "ran.csv"]).run().code(3);
+        lab.delete(["ran.csv", "--report", "none"]).run().code(2);
+    }
+}

@@ -128,6 +128,7 @@ fn look(
     };
     let are_files = reading.watch()?;
     record.read_inputs(&reading.sources)?;
+    reading.options.plans = record.plans();
     if are_files {
         let plan = survey(&reading, Notes::Given, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
