@@ -179,9 +179,20 @@ pub(crate) fn is_selected(case: &Case, selection: &Selection, name: &str, held: 
     by_prefix && by_expiration && by_metadata && !is_kept(case, name)
 }
 
-/// "only keys that were in flight are sent again": how many at most.
+/// How many keys may be in flight.
 pub(crate) fn in_flight(case: &Case) -> usize {
     case.concurrency as usize * case.bulk.unwrap_or(1) as usize
+}
+
+/// "After `kill -9`, only keys that were in flight are sent again": how many keys may be gone without a row. A key whose
+/// response was lost waits for its next attempt.
+pub(crate) fn most_without_row(case: &Case) -> usize {
+    let lost = |fault: &String| {
+        let numbers = fault.split_once("@nth:")?.1.split_once('-')?;
+        Some(numbers.1.parse::<usize>().ok()? + 1 - numbers.0.parse::<usize>().ok()?)
+    };
+    let lost: usize = case.server.temporary.iter().filter_map(lost).sum();
+    in_flight(case) + lost * case.bulk.unwrap_or(1) as usize
 }
 
 /// "Memory does not grow with the input beyond 32 bytes per key": in KiB, for a job over so many keys of a program that

@@ -64,6 +64,8 @@ fn settle_chain(case: &mut Case) {
             case.server.url_encoding = true;
             case.limits = Limits::default();
             (case.check, case.no_dedupe) = (false, false);
+            // A part takes its share of a rate, which must not be none.
+            case.rate = None;
         }
         Chain::Listing { what, more, .. } => {
             if case.protect_route != ProtectRoute::Profile {

@@ -97,7 +97,8 @@ impl Run<'_> {
             words
         };
         // No name of the first page is one that is read as a line.
-        let is_ambiguous = extension == "txt" && selected.iter().any(|name| name.starts_with(['{', '[', '"']));
+        let is_like_json = |name: &String| name.starts_with(|char: char| char.is_whitespace() || "{[\"".contains(char));
+        let is_ambiguous = extension == "txt" && selected.iter().any(is_like_json);
         let mut resume = false;
         for event in events {
             let words = [words(resume), self.selection_words(selection)].concat();
