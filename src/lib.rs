@@ -23,7 +23,7 @@
 //! - [`progress`], [`logging`], [`stderr`], [`terminal`]: what people see; [`monitoring`]: who else is told.
 //! - [`profile`]: values of flags that go by a name, and the files that hold them.
 //! - [`wrangler`]: which namespace a binding of a wrangler file stands for.
-//! - [`key_set`]: keys by 128-bit fingerprints.
+//! - [`key_index`]: keys by their fingerprints.
 //! - [`key`], [`record`], [`shard`], [`outcome`], [`exit`], [`clock`], [`text`]: the words that all of them use.
 //! - [`sandbox`]: the API from the other side, for rehearsals and tests.
 //!
@@ -157,7 +157,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod input;
 pub mod key;
-pub mod key_set;
+pub mod key_index;
 pub mod listing;
 pub mod logging;
 pub mod monitoring;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput};
 use kvsweep::input::{InputOptions, Records, Source};
-use kvsweep::key_set::KeySet;
+use kvsweep::key_index::KeySet;
 
 use crate::key::names;
 
@@ -37,15 +37,15 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.bench_function("10000 new keys", |bencher| {
         bencher.iter(|| {
             let mut set = KeySet::with_seed([7; 16]);
-            names.iter().filter(|name| insert(&mut set, black_box(name))).count()
+            names.iter().filter(|name| set.insert(black_box(name))).count()
         });
     });
     let mut set = KeySet::with_seed([7; 16]);
     for name in &names {
-        insert(&mut set, name);
+        set.insert(name);
     }
     group.bench_function("10000 known keys", |bencher| {
-        bencher.iter(|| names.iter().filter(|name| insert(&mut set, black_box(name))).count());
+        bencher.iter(|| names.iter().filter(|name| set.insert(black_box(name))).count());
     });
     group.finish();
 }
@@ -56,9 +56,4 @@ fn read(path: &Path) -> u64 {
         black_box(record.expect("a readable file"));
         count + 1
     })
-}
-
-fn insert(set: &mut KeySet, name: &str) -> bool {
-    let hash = set.hash(name);
-    set.insert(hash)
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use batches::{Batches, KeptCounts};
 
-use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Meter, Records, Source};
+use crate::input::{Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::Journal;
@@ -72,12 +72,6 @@ pub enum Broken {
         /// Whether the input is files alone, which are read before anything is sent.
         is_file: bool,
     },
-    /// A file is not what it was when it was checked.
-    #[error("{input} was changed since it was checked: nothing more is taken from it until it is still")]
-    Changed {
-        /// Which file.
-        input: String,
-    },
     /// What the system says about a file before it is opened.
     #[error("{input}: cannot be opened: {source}")]
     Open {
@@ -101,7 +95,7 @@ impl Broken {
             Self::Input(error) => error.is_usage(),
             Self::OtherInput { .. } | Self::OtherShard { .. } => true,
             Self::EndedEarly { is_file, .. } => *is_file,
-            Self::Changed { .. } | Self::Open { .. } => false,
+            Self::Open { .. } => false,
         }
     }
 }
@@ -166,11 +160,7 @@ impl Reading {
         let files =
             self.sources.iter().cloned().zip(&self.files).filter_map(|(source, print)| Some((source, (*print)?)));
         let (sources, files) = files.map(|(source, print)| (source, Some(print))).unzip();
-        Self { sources, files, ..self.unmarked() }
-    }
-
-    fn unmarked(&self) -> Self {
-        Self { dedupe: false, journal: None, ..self.clone() }
+        Self { sources, files, dedupe: false, journal: None, ..self.clone() }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
@@ -178,33 +168,19 @@ impl Reading {
         // Of files no record is long in coming; what comes through a pipe is passed on before more is asked for.
         let are_files = self.are_files();
         let most = if are_files { AHEAD } else { 1 };
-        let meter = Meter::new(self.files.iter().flatten().map(|print| print.len).sum());
-        let again = || are_files.then(|| self.again(meter.clone()));
-        let records = Records::new(self.sources.clone(), self.options.clone());
-        let records = records.metered(meter.clone()).expecting(self.files.clone());
+        let records = Records::new(self.sources.clone(), self.options.clone()).expecting(self.files.clone());
         Batches {
             records: Some(if notes == Notes::Given { records } else { records.without_notes() }),
             most,
             shard: self.shard,
             filter: self.filter.clone(),
             kept: (notes == Notes::Given && !self.filter.is_empty()).then(KeptCounts::default),
-            dedupe: self.dedupe.then(|| Dedupe::new(again())),
+            dedupe: self.dedupe.then(Dedupe::default),
             journal: self.journal.clone(),
             last: None,
             batch: VecDeque::with_capacity(most),
             error: None,
             settled_keys: 0,
-        }
-    }
-
-    /// How to have all records once more, as they are before any is marked.
-    fn again(&self, meter: Meter) -> Again<Box<Broken>> {
-        let unmarked = self.unmarked();
-        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
-        Again {
-            records: Box::new(move || Box::new(unmarked.records(Notes::Dropped))),
-            changed: Box::new(Broken::Changed { input: names.join(", ") }),
-            meter,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! [`Records`] reads the sources one after the other and numbers what they hold; [`Dedupe`] marks the keys that
 //! were there before; [`feed()`] runs that on a thread of its own, behind a bounded channel. What cannot be a key is an
 //! invalid [`Record`](crate::record::Record) and reading goes on; an [`InputError`] is the end of it, because the
-//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`](crate::key_set::KeySet).
+//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`](crate::key_index::KeySet).
 //!
 //! Nothing here sends, writes or asks.
 
@@ -32,11 +32,11 @@ mod tests;
 mod values;
 
 pub use content::Lookalike;
-pub use dedupe::{Again, Dedupe, Reread, Unmarked};
+pub use dedupe::Dedupe;
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use open::Compression;
 pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
 pub use records::{Records, describe};
-pub use source::{Fingerprint, Meter, Source};
+pub use source::{Fingerprint, Source};
 pub use values::JsonValues;

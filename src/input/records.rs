@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::ndjson::Ndjson;
 use super::open::{self, Bytes, Compression};
 use super::options::{Format, InputOptions};
-use super::source::{Fingerprint, Meter, Source};
+use super::source::{Fingerprint, Source};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
@@ -29,7 +29,6 @@ pub struct Records {
     expected: vec::IntoIter<Option<Fingerprint>>,
     options: InputOptions,
     notes: Notes,
-    meter: Meter,
     reading: Option<Reading>,
     next: RecordNumber,
     /// Inputs that were read to their end since this was last asked for, with the number of the record after.
@@ -69,19 +68,11 @@ impl Records {
             expected: Vec::new().into_iter(),
             options,
             notes: Notes::Told,
-            meter: Meter::default(),
             reading: None,
             next: RecordNumber::FIRST,
             ended: Vec::new(),
             one: VecDeque::new(),
         }
-    }
-
-    /// Counts what is read by `meter`.
-    #[must_use]
-    pub fn metered(mut self, meter: Meter) -> Self {
-        self.meter = meter;
-        self
     }
 
     /// Takes no record from a file that is, when it is opened or once its records are read, another than `expected` says,
@@ -158,7 +149,7 @@ impl Records {
     fn open_next(&mut self) -> Result<bool, InputError> {
         let Some(source) = self.sources.next() else { return Ok(false) };
         let expected = self.expected.next().flatten();
-        let opened = source.open(&self.meter);
+        let opened = source.open();
         let (reader, file) = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
         let watched = expected.map(|expected| (file, expected));
         if has_changed(watched.as_ref()) {

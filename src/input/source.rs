@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Bytes asked of the system, or of a decoder, at a time.
@@ -74,13 +73,13 @@ impl Source {
         }
     }
 
-    /// What is read of it is counted by `meter`; the second is the open file, to be asked whether it changes.
-    pub(super) fn open(&self, meter: &Meter) -> io::Result<(Box<dyn BufRead + Send>, Arc<File>)> {
+    /// The second is the open file, to be asked whether it changes.
+    pub(super) fn open(&self) -> io::Result<(Box<dyn BufRead + Send>, Arc<File>)> {
         let file = Arc::new(match self {
             Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
             Self::File(path) => File::open(path)?,
         });
-        let reader = Patient { reader: Arc::clone(&file), meter: meter.clone() };
+        let reader = Patient(Arc::clone(&file));
         Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), file))
     }
 }
@@ -113,44 +112,15 @@ impl Fingerprint {
     }
 }
 
-/// How far the reading is: bytes that were read of all there are, packed as they lie there. Clones count together.
-#[derive(Debug, Clone, Default)]
-pub struct Meter {
-    read: Arc<AtomicU64>,
-    total: u64,
-}
-
-impl Meter {
-    /// Nothing is read yet of `total` bytes.
-    pub fn new(total: u64) -> Self {
-        Self { read: Arc::default(), total }
-    }
-
-    /// How many there may be of something in all, if there are `count` in what was read so far. A little too few,
-    /// because some of that waits in buffers; `count` at least.
-    pub fn project(&self, count: u64) -> u64 {
-        let read = self.read.load(Ordering::Relaxed).max(1);
-        let all = u128::from(count) * u128::from(self.total) / u128::from(read);
-        u64::try_from(all).unwrap_or(u64::MAX).max(count)
-    }
-
-    fn add(&self, bytes: usize) {
-        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-}
-
 /// Reads again when a signal came between, so that nothing above has to.
-struct Patient<R> {
-    reader: R,
-    meter: Meter,
-}
+struct Patient<R>(R);
 
 impl<R: Read> Read for Patient<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.reader.read(buf) {
+            match self.0.read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                answer => return answer.inspect(|&bytes| self.meter.add(bytes)),
+                answer => return answer,
             }
         }
     }
@@ -210,28 +180,7 @@ mod tests {
                 b"ab".as_slice().read(buf)
             }
         }
-        let meter = Meter::new(4);
-        let mut patient = Patient { reader: Interrupted(0), meter: meter.clone() };
+        let mut patient = Patient(Interrupted(0));
         assert_eq!(patient.read(&mut [0; 4]).unwrap(), 2);
-        assert_eq!(meter.project(1), 2);
-    }
-
-    #[test]
-    fn a_number_is_projected_from_what_was_read_of_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.txt");
-        fs::write(&path, vec![b'k'; 3 * READ_BYTES]).unwrap();
-        let source = Source::File(path);
-        let meter = Meter::new(source.fingerprint().unwrap().len);
-        let (mut reader, _) = source.open(&meter).unwrap();
-        assert_eq!(meter.project(0), 0);
-        for read in 1..=3 {
-            reader.fill_buf().unwrap();
-            reader.consume(READ_BYTES);
-            assert_eq!(meter.project(3000), 9000 / read);
-        }
-        meter.add(1);
-        assert_eq!((meter.project(1000), meter.project(u64::MAX)), (1000, u64::MAX));
-        assert_eq!(Meter::default().project(7), 7);
     }
 }

@@ -11,7 +11,7 @@ use super::error::{Break, InputError, Position, Problem};
 use super::ndjson::syntax;
 use super::open::{self, Buffered, Compression};
 use super::options::Format;
-use super::source::{Fingerprint, Meter, Source};
+use super::source::{Fingerprint, Source};
 
 /// Of a last line without an end.
 const CUT_OFF: &str = "the last record is cut off";
@@ -48,7 +48,7 @@ impl JsonValues {
     pub fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
         let name = source.to_string();
         let error = |at: Break| InputError::new(name.clone(), 0, at);
-        let (reader, file) = source.open(&Meter::default()).map_err(|failure| error(Problem::Open(failure).into()))?;
+        let (reader, file) = source.open().map_err(|failure| error(Problem::Open(failure).into()))?;
         let watched = (file, expected);
         if has_changed(&watched) {
             return Err(error(Problem::Changed.into()));

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::Prefixes;
 use crate::api::{Cursor, ListedKey, Page, PageRequest};
-use crate::key_set::KeySet;
+use crate::key_index::KeySet;
 
 /// Where a listing stands: behind the last page that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Lister {
         let seen = if kept { None } else { position.last.take() };
         let mut cursors = KeySet::new();
         if let Some(cursor) = &position.cursor {
-            is_new(&mut cursors, cursor.as_str());
+            cursors.insert(cursor.as_str());
         }
         Self { prefixes, position, seen, kept, names: KeySet::new(), cursors }
     }
@@ -108,13 +108,13 @@ impl Lister {
     /// [`ListingError`], if the listing would not end, or names are being skipped and do not come sorted.
     pub fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, ListingError> {
         self.kept = false;
-        if page.next.as_ref().is_some_and(|next| !is_new(&mut self.cursors, next.as_str())) {
+        if page.next.as_ref().is_some_and(|next| !self.cursors.insert(next.as_str())) {
             return Err(ListingError::RepeatedCursor);
         }
         let mut keys = Vec::with_capacity(page.keys.len());
         let mut repeats_all = !page.keys.is_empty();
         for key in page.keys {
-            if !is_new(&mut self.names, &key.name) && self.seen.is_none() {
+            if !self.names.insert(&key.name) && self.seen.is_none() {
                 continue;
             }
             repeats_all = false;
@@ -155,11 +155,6 @@ impl Lister {
         self.seen = self.position.last.take();
         Ok(())
     }
-}
-
-fn is_new(set: &mut KeySet, text: &str) -> bool {
-    let hash = set.hash(text);
-    set.insert(hash)
 }
 
 #[cfg(test)]

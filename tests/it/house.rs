@@ -15,17 +15,17 @@ const ROOMS: [(&str, &str); 31] = [
     ("clock", ""),
     (
         "command",
-        "api backup clock exit files input key key_set listing monitoring outcome pipeline plan progress quota record \
+        "api backup clock exit files input key key_index listing monitoring outcome pipeline plan progress quota record \
          report review sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
     ("files", ""),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
-    ("input", "clock files key key_set outcome record terminal"),
+    ("input", "clock files key key_index outcome record terminal"),
     ("key", ""),
-    ("key_set", ""),
+    ("key_index", ""),
     ("lib", ""),
-    ("listing", "api files key_set plan terminal"),
+    ("listing", "api files key_index plan terminal"),
     ("logging", "clock stderr terminal"),
     ("main", ""),
     ("monitoring", "api files outcome report"),

@@ -17,7 +17,7 @@ use crate::command::reading::Broken;
 use crate::command::same_file::Files;
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
-use crate::key_set::LastRecords;
+use crate::key_index::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 use crate::report::{
