@@ -26,6 +26,7 @@ pub struct RestoreArgs {
     /// Backups that kvsweep delete --backup wrote, in order
     ///
     /// NDJSON, or a JSON array as wrangler kv bulk put takes it. Gzip and zstd are recognised by content. Of several records of one key the last one counts.
+    /// Each is read twice, so it has to be a regular file, not stdin or a pipe.
     #[arg(value_name = "FILE", required = true, help_heading = "Input", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 

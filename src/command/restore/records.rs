@@ -61,6 +61,7 @@ pub(super) struct OpenedReport {
 }
 
 pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
+    job.files.iter().try_for_each(|file| check_is_file(file))?;
     let mut files = Files::default();
     job.files.iter().for_each(|path| files.reads(&Source::File(path.clone())));
     if let ReportTo::File(path) = &job.report {
@@ -275,12 +276,22 @@ fn item(number: RecordNumber, entry: Entry) -> Result<Item, Error> {
     Ok(Item { number, key: entry.key, json, expiration, attempts: 0, begun: Instant::now() })
 }
 
+/// Refuses what can be read only once. One that is missing is an error once it is read.
+fn check_is_file(file: &Path) -> Result<(), Error> {
+    let is_stdin = file.as_os_str() == "-";
+    if !is_stdin && Source::File(file.to_owned()).is_regular().unwrap_or(true) {
+        return Ok(());
+    }
+    let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
+    Err(Error::Usage(format!(
+        "{name} cannot be restored from: a backup is read twice, so it has to be a regular file\nhint: write it to a file \
+         first, and pass that"
+    )))
+}
+
 fn print(file: &Path) -> Result<Fingerprint, Error> {
     let source = Source::File(file.to_owned());
     let open = |error| Broken::Open { input: file.display().to_string(), source: error };
-    if !source.is_regular().map_err(open)? {
-        return Err(Error::Usage(format!("{} is read twice, so it has to be a regular file", file.display())));
-    }
     Ok(source.fingerprint().map_err(open)?)
 }
 

@@ -28,6 +28,8 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     told.hear("is never closed", &lab, delete(&["unclosed.csv"]));
     lab.write("cut.ndjson", "\"a\"\n{\"key\":\"b\",\n");
     told.hear("is not a JSON value", &lab, delete(&["cut.ndjson"]));
+    let piped = lab.kvsweep(["restore", "-", "--yes", "--report", "none"]).stdin("{\"key\":\"a\",\"value\":\"v\"}\n");
+    told.hear("so it has to be a regular file", &lab, piped);
     lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
     told.hear("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
     lab.write("keys.csv", "name,size\na,1\n");
