@@ -57,12 +57,12 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
         reading.watch()?;
         record.read_inputs(&reading.sources)?;
         reading.options.plans = record.plans();
-        let mut records = reading.records(Notes::Given).peekable();
-        let first = records.next_if(Result::is_err);
-        first.and_then(Result::err).map_or(Ok((records, record)), |broken| Err(Error::from(broken)))
+        let mut records = reading.records(Notes::Given);
+        let first = records.next().transpose().map_err(Error::from)?;
+        Ok::<_, Error>(((first, records), record))
     });
-    let records;
-    (records, opened.record) = begun.map_err(Missed::Stop)??;
+    let (first, mut records);
+    ((first, records), opened.record) = begun.map_err(Missed::Stop)??;
     let mut ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -71,7 +71,7 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
     let surveyed = signals::blocking(move || {
         let (mut plan, mut outline) = (Plan::<Box<Broken>>::default(), Outline::default());
         let mut causes = Causes::default();
-        plan.survey(records, &AtomicBool::new(false), |record| {
+        plan.survey(first.map(Ok).into_iter().chain(&mut records), &AtomicBool::new(false), |record| {
             causes.add_unsent(&record);
             match &rows {
                 None => {
@@ -84,7 +84,7 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
                 }
             }
         });
-        (plan, outline, causes)
+        (plan, outline, causes, records.counts().to_vec())
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {
@@ -96,13 +96,14 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
             Ok(None)
         }
     };
-    let ((mut plan, outline, causes), unwritten) = match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?))) {
-        Ok(done) => done,
-        Err(stop) => {
-            so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
-            return Err(Missed::Stop(stop));
-        }
-    };
+    let ((mut plan, outline, causes, counts), unwritten) =
+        match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?))) {
+            Ok(done) => done,
+            Err(stop) => {
+                so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
+                return Err(Missed::Stop(stop));
+            }
+        };
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
         return Err(broken.into());
@@ -110,9 +111,7 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
     if plan.records == 0 && plan.broken.is_none() {
         warn_of_emptiness();
     }
-    if inputs.shard.is_none() && plan.broken.is_none() {
-        ready.record.counted(&[plan.records]);
-    }
+    ready.record.counted(&counts);
     let mut report = ready.report.as_deref();
     let (stop, mut said) = end(job, &plan, None, unwritten, &mut report);
     said.extend(notes(job));

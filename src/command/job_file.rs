@@ -106,11 +106,9 @@ impl JobRecord {
         self.plans.iter().map(|(plan, _)| plan.clone()).collect()
     }
 
-    /// How many records the inputs hold, where each was read to its end.
+    /// How many records each of the inputs holds that were read to their end.
     pub(super) fn counted(&mut self, records: &[u64]) {
-        if records.len() == self.now.inputs.len() {
-            self.now.inputs.iter_mut().zip(records).for_each(|(input, &records)| input.records = Some(records));
-        }
+        self.now.inputs.iter_mut().zip(records).for_each(|(input, &records)| input.records = Some(records));
     }
 
     /// Which namespace it is.

@@ -181,6 +181,7 @@ impl Reading {
             batch: VecDeque::with_capacity(most),
             error: None,
             settled_keys: 0,
+            counts: Vec::new(),
         }
     }
 }

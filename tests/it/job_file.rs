@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use kvsweep::sandbox::{Fault, Sandbox, SandboxOptions};
 use serde_json::Value;
 
@@ -296,4 +297,81 @@ fn half_a_plan_leaves_no_job_file() {
     lab.write("keys.csv", "key\na\n");
     lab.delete(["keys.csv", "--dry-run", "--column", "nope", "--report", "plan.csv"]).run().code(2);
     assert!(!Path::new(&lab.path("plan.csv.job.json")).exists());
+}
+
+/// Flags that are not under `flags`, and why.
+const ELSEWHERE: [(&str, &str); 35] = [
+    ("prefix", "a filter"),
+    ("all", "a filter"),
+    ("expiring-before", "a filter"),
+    ("without-expiration", "a filter"),
+    ("metadata", "a filter"),
+    ("protect", "a filter"),
+    ("protect-from", "a filter"),
+    ("allow-protected", "a filter"),
+    ("only", "a filter"),
+    ("shard", "`shard`"),
+    ("dry-run", "`kind`"),
+    ("sandbox", "`kind`"),
+    ("namespace-id", "`namespace_id`"),
+    ("namespace", "`namespace_id`"),
+    ("binding", "`namespace_id`"),
+    ("env", "`namespace_id`"),
+    ("preview", "`namespace_id`"),
+    ("account-id", "`account_id`"),
+    ("base-url", "`base_url`"),
+    ("report", "the job file is beside it"),
+    ("no-bulk", "`bulk` is null"),
+    ("config", "where `profile` is from"),
+    ("api-token", "a secret"),
+    ("api-key", "a secret"),
+    ("api-token-file", "credentials"),
+    ("api-token-command", "credentials"),
+    ("cacert", "credentials"),
+    ("ping", "its URL is a secret"),
+    ("json", "changes what is shown only"),
+    ("progress", "changes what is shown only"),
+    ("quiet", "changes what is shown only"),
+    ("verbose", "changes what is shown only"),
+    ("log-format", "changes what is shown only"),
+    ("help", "runs no job"),
+    ("page", "runs no job"),
+];
+
+#[test]
+fn the_job_file_has_every_flag() {
+    let lab = Lab::new();
+    lab.write("k.txt", "a\n");
+    lab.server.preload(["a"]);
+    lab.delete(["k.txt", "--report", "r.csv", "--min-keys", "1", "--allow-partial", "--backup", "b.ndjson"])
+        .run()
+        .code(0);
+    lab.kvsweep(["restore", "b.ndjson", "--yes", "--report", "b.csv", "--allow-partial"]).run().code(0);
+    let cli = kvsweep::cli::Cli::command();
+    for (command, report) in [("delete", "r.csv"), ("restore", "b.csv")] {
+        let job: Value = serde_json::from_str(&lab.read(&format!("{report}.job.json"))).expect("JSON");
+        let flags = &job["flags"];
+        assert_eq!(flags["allow_partial"], true, "{flags}");
+        assert!(command == "restore" || flags["min_keys"] == 1, "{flags}");
+        let arguments = cli.find_subcommand(command).expect("a command").get_arguments();
+        for name in arguments.filter_map(clap::Arg::get_long) {
+            let is_there = flags.get(name.replace('-', "_")).is_some();
+            let is_elsewhere = ELSEWHERE.iter().any(|(flag, _)| *flag == name);
+            assert!(is_there != is_elsewhere, "{command} --{name}: add it to `flags` or to the table");
+        }
+    }
+}
+
+#[test]
+fn the_job_file_counts_the_records_of_each_input() {
+    for args in [&[][..], &["--shard", "1/2"], &["--dry-run"], &["--dry-run", "--shard", "2/2"]] {
+        let lab = Lab::new();
+        lab.write("a.txt", "a\nb\nc\n");
+        lab.write("none.txt", "");
+        lab.write("b.ndjson", "\"k\"\n".repeat(700));
+        lab.delete(["a.txt", "none.txt", "b.ndjson", "--report", "r.csv"]).args(args.iter().copied()).run().code(0);
+        let job: Value = serde_json::from_str(&lab.read("r.csv.job.json")).expect("JSON");
+        let counts: Vec<_> = (0..3).map(|input| job["inputs"][input]["records"].as_u64()).collect();
+        assert_eq!(counts, [Some(3), Some(0), Some(700)], "{args:?}");
+    }
 }

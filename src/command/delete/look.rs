@@ -130,13 +130,11 @@ fn look(
     record.read_inputs(&reading.sources)?;
     reading.options.plans = record.plans();
     if are_files {
-        let plan = survey(&reading, Notes::Given, &mut causes)?;
+        let (plan, counts) = survey(&reading, Notes::Given, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
             warn_of_emptiness();
         }
-        if reading.shard.is_none() && plan.broken.is_none() {
-            record.counted(&[plan.records]);
-        }
+        record.counted(&counts);
         let nothing_to_send = plan.keys == 0;
         let supply = Supply::Read(Box::new(reading.records(Notes::Dropped)));
         return Ok(Look { plan: Some(plan), supply, nothing_to_send, record, causes });
@@ -154,7 +152,7 @@ fn look(
         .into());
     }
     // A file beside the pipe can be seen to break before anything is sent.
-    let files = survey(&reading.of_files(), Notes::Dropped, &mut Causes::default())?;
+    let (files, _) = survey(&reading.of_files(), Notes::Dropped, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
         return Err(Missed::Stop(stop));
     }
@@ -190,8 +188,8 @@ fn look(
     Ok(Look { plan, supply, nothing_to_send, record, causes })
 }
 
-/// The first pass. A command that was wrong is not carried out at all.
-fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<Plan<Box<Broken>>, Error> {
+/// The first pass, and how many records each input has. A command that was wrong is not carried out at all.
+fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<(Plan<Box<Broken>>, Vec<u64>), Error> {
     let mut plan = Plan::default();
     let mut records = reading.records(notes);
     plan.survey(&mut records, &AtomicBool::new(false), |record| {
@@ -201,7 +199,7 @@ fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<Plan<B
     plan.distinct_keys += records.settled_keys();
     match plan.broken.take_if(|broken| broken.is_usage()) {
         Some(broken) => Err(broken.into()),
-        None => Ok(plan),
+        None => Ok((plan, records.counts().to_vec())),
     }
 }
 

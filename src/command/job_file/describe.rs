@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::wall_now;
-use crate::command::job::{Inputs, Job, Keys, Mode, NamespaceRef, Target, Wanted};
+use crate::command::job::{Inputs, Job, Keys, Mode, NamespaceRef, Question, Target, Wanted};
 use crate::command::restore::RestoreJob;
 use crate::input::{Column, Header};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
-use crate::report::{Filters, Identity, Kind, Names};
+use crate::report::{Existing, Filters, Identity, Kind, Names, Sync};
 
 use super::JobRecord;
 
@@ -47,11 +47,20 @@ impl JobRecord {
                 identity(Kind::Restore, Some(&target))
             }
         };
-        let mut flags = BTreeMap::new();
-        flags.insert("overwrite_values".to_owned(), json!(job.overwrite_values));
-        flags.insert("rate".to_owned(), rates(&job.rates));
-        flags.insert("profile".to_owned(), json!(job.profile.as_ref().map(|profile| &profile.name)));
-        Self::new(now, flags, false)
+        let flags = json!({
+            "overwrite_values": job.overwrite_values,
+            "allow_partial": job.allow_partial,
+            "yes": job.question == Question::Answered,
+            "overwrite": job.existing == Existing::Overwrite,
+            "resume": job.existing == Existing::Resume,
+            "rate": rates(&job.rates),
+            "retries": job.retry.retries,
+            "timeout": time(job.timeout),
+            "max_wait": time(job.max_wait),
+            "deadline": job.deadline.map(time),
+            "profile": job.profile.as_ref().map(|profile| &profile.name),
+        });
+        Self::new(now, members(&flags), false)
     }
 
     fn new(now: crate::report::Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
@@ -99,8 +108,20 @@ fn flags(job: &Job) -> BTreeMap<String, Value> {
         FailureLimit::Count(count) => json!(count),
         FailureLimit::Percent(percent) => json!(format!("{percent}%")),
     });
+    let sync = match job.sync {
+        Sync::Never => "never",
+        Sync::EverySecond => "1s",
+        Sync::Always => "always",
+    };
     let mut flags = json!({
         "max_keys": job.guards.max_keys,
+        "min_keys": job.guards.min_keys,
+        "allow_partial": job.allow_partial,
+        "yes": job.question == Question::Answered,
+        "overwrite": job.existing == Existing::Overwrite,
+        "resume": job.existing == Existing::Resume,
+        "sync": sync,
+        "metrics_file": job.told.metrics_file.as_deref().map(Path::to_string_lossy),
         "expect": job.guards.expect,
         "max_failures": max_failures,
         "canary": job.canary,
@@ -121,7 +142,11 @@ fn flags(job: &Job) -> BTreeMap<String, Value> {
     if let (Keys::Inputs(inputs), Some(flags)) = (&job.keys, flags.as_object_mut()) {
         flags.extend(reading(inputs));
     }
-    flags.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+    members(&flags)
+}
+
+fn members(object: &Value) -> BTreeMap<String, Value> {
+    object.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// How the inputs are read.

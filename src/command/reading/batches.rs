@@ -33,6 +33,8 @@ pub(in crate::command) struct Batches {
     pub(super) error: Option<Box<Broken>>,
     /// Keys that would be deleted, had an earlier run not settled them.
     pub(super) settled_keys: u64,
+    /// Of each input that was read to its end, how many records it has, whichever part they are of.
+    pub(super) counts: Vec<u64>,
 }
 
 impl Iterator for Batches {
@@ -57,6 +59,11 @@ impl Batches {
         self.settled_keys
     }
 
+    /// How many records each of the inputs holds that were read to their end.
+    pub(in crate::command) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
     /// Leaves it empty at the end only. Apart, so that what is done for each record stays small.
     #[cold]
     fn refill(&mut self) {
@@ -65,6 +72,10 @@ impl Batches {
         {
             let read = records.read(&mut self.batch, self.most);
             let ended = records.take_ended();
+            for (_, next) in &ended {
+                let before: u64 = self.counts.iter().sum();
+                self.counts.push(next.get() - 1 - before);
+            }
             self.last = self.batch.back().map(|record| record.number).or(self.last);
             let is_over = self.batch.len() < self.most;
             if read.is_err() || is_over {
