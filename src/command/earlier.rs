@@ -50,11 +50,20 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// killed, those that its rows in `journal` tell of. A run that was killed may have had up to `in_flight` more on their way,
 /// which have no row and reached the server within `timeout`.
 pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], in_flight: usize, timeout: Duration) {
-    let (now, wall) = (Instant::now(), wall_now());
-    let sent = of_runs(journal.latest_requests().collect(), runs);
-    let sent: Vec<_> = sent.into_iter().map(|moment| instant(moment, now, wall)).collect();
     let was_killed = runs.last().is_none_or(|run| run.ended_at.is_none());
-    budget.count_earlier(&if was_killed { with_in_flight(sent, in_flight, timeout, now) } else { sent });
+    count_requests(
+        budget,
+        of_runs(journal.latest_requests().collect(), runs),
+        if was_killed { in_flight } else { 0 },
+        timeout,
+    );
+}
+
+/// Counts the requests that an earlier run `sent`, and those that it may have sent besides before it was killed.
+pub(super) fn count_requests(budget: &mut Budget, sent: Vec<SystemTime>, in_flight: usize, timeout: Duration) {
+    let (now, wall) = (Instant::now(), wall_now());
+    let sent = sent.into_iter().map(|moment| instant(moment, now, wall)).collect();
+    budget.count_earlier(&with_in_flight(sent, in_flight, timeout, now));
     let wait = budget.full_until(now).map_or(Duration::ZERO, |until| until - now);
     if wait >= LONG_WAIT {
         let wait = duration(wait);
@@ -86,6 +95,12 @@ fn with_in_flight(mut rows: Vec<Instant>, in_flight: usize, timeout: Duration, n
     let arrived = rows.last().copied().unwrap_or(now) + timeout;
     rows.extend(repeat_n(arrived, in_flight));
     rows
+}
+
+/// When the latest requests of this run were made.
+pub(super) fn latest_requests(budget: &Budget) -> Vec<SystemTime> {
+    let (now, wall) = (Instant::now(), wall_now());
+    budget.latest().filter_map(|moment| wall.checked_sub(now.saturating_duration_since(moment))).collect()
 }
 
 /// A moment of the wall clock, as long ago as it is of `wall`. If the clock was set back since, it is taken to be now.

@@ -36,7 +36,7 @@ use super::ticking::ticking;
 
 mod output;
 
-use output::{Output, open, write};
+use output::{Output, count_earlier, made, open, write};
 
 /// What to do about a listing that cannot go on.
 const ANEW: &str = "--overwrite lists anew";
@@ -100,6 +100,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
     let runtime = runtime()?;
     let started = Instant::now();
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
+    count_earlier(job, &mut calls)?;
     let located = locate(&job.connection, job.timeout, &mut calls);
     let connection = match runtime.block_on(signals::unless_signalled(located)) {
         Ok(Ok(connection)) => connection,
@@ -133,6 +134,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         encoder,
         withheld_before: mark.withheld,
         unsendable: None,
+        written: mark.clone(),
         mark,
         pages: 0,
     };
@@ -151,6 +153,8 @@ struct Run<'a> {
     withheld_before: u64,
     /// How many listed names no request can carry, with the first.
     unsendable: Option<(u64, String)>,
+    /// What is on the disk, and what will be with the next page.
+    written: Bookmark,
     mark: Bookmark,
     pages: u64,
 }
@@ -158,7 +162,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn pages(
         &mut self,
-        mut output: Output,
+        output: Output,
         mut signals: mpsc::Receiver<Signal>,
         screen: &MultiProgress,
     ) -> Result<Ended, Error> {
@@ -192,8 +196,8 @@ impl Run<'_> {
                     }
                 }
                 let mut writing = spawn_blocking({
-                    let (rows, mark) = (std::mem::take(&mut rows), self.mark.clone());
-                    move || write(output, &rows, &mark)
+                    let (output, rows, mark) = (output.clone(), std::mem::take(&mut rows), self.mark.clone());
+                    move || write(&output, &rows, &mark)
                 });
                 // A page is written whole; only a second signal leaves a reader that does not read.
                 let mut signalled = None;
@@ -206,10 +210,10 @@ impl Run<'_> {
                         },
                     }
                 };
-                output = match written.map_err(|error| Error::system("write the list")(io::Error::other(error)))?? {
-                    Some(output) => output,
-                    None => return Ok(Ended::Unread),
-                };
+                if !written.map_err(|error| Error::system("write the list")(io::Error::other(error)))?? {
+                    return Ok(Ended::Unread);
+                }
+                self.written.clone_from(&self.mark);
                 if let Some(signal) = signalled {
                     return Ok(Ended::Stopped(Stop::signalled(signal)));
                 }
@@ -221,6 +225,9 @@ impl Run<'_> {
         };
         let ended = ticking(&progress, listing).await;
         progress.borrow_mut().finish();
+        if let (Output::File(file), Ok(Ended::Stopped(_))) = (&output, &ended) {
+            Bookmark { requests: made(&self.calls), ended: true, ..self.written.clone() }.write(file.path())?;
+        }
         ended
     }
 
@@ -269,6 +276,7 @@ impl Run<'_> {
         self.mark.bytes += rows.len() as u64;
         self.mark.withheld = self.withheld_before + self.encoder.withheld().map_or(0, |(count, _)| count);
         self.mark.position = self.lister.position();
+        (self.mark.requests, self.mark.ended) = (made(&self.calls), false);
         progress.borrow_mut().listed(written);
         Ok(())
     }

@@ -40,6 +40,10 @@ pub struct Bookmark {
     pub keys: u64,
     /// How many names no line could hold.
     pub withheld: u64,
+    /// When the latest requests were made, in milliseconds since 1970: they count towards the rates of the next run.
+    pub requests: Vec<u64>,
+    /// Whether those are all that were made: a run that was killed may have made more.
+    pub ended: bool,
 }
 
 /// Why a bookmark cannot be used.
@@ -138,7 +142,15 @@ mod tests {
             without_expiration: false,
             metadata: vec!["a=b".parse().unwrap()],
         };
-        Bookmark { listing, position: Position::default(), bytes: 7, keys: 1, withheld: 0 }
+        Bookmark {
+            listing,
+            position: Position::default(),
+            bytes: 7,
+            keys: 1,
+            withheld: 0,
+            requests: vec![8],
+            ended: true,
+        }
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Budget {
         self.fill_windows();
     }
 
+    /// When the latest requests were answered, in order; at most [`LATEST`].
+    pub fn latest(&self) -> impl Iterator<Item = Instant> {
+        self.server.latest().iter().copied()
+    }
+
     /// Keeps these rates from now on instead of those before. Requests that were sent already count.
     pub fn set_rates(&mut self, rates: &[Rate], now: Instant) {
         self.rates = rates.to_vec();

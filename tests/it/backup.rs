@@ -122,7 +122,7 @@ fn what_cannot_be_kept_is_not_deleted() {
     let rows = lab.rows("r.csv");
     let of = |key: &str| rows.iter().find(|row| row.key == key).unwrap();
     assert_eq!(of("key:3").status, "failed");
-    assert!(of("key:3").error.contains("not deleted, because its metadata could not be backed up"), "{rows:?}");
+    assert!(of("key:3").error.contains("no delete was sent, because its metadata could not be backed up"), "{rows:?}");
     assert_eq!((of("not there").status.as_str(), of("not there").error_code), ("absent", Some(10_009)));
     assert!(lab.server.contains("key:3"));
     let deleted: BTreeSet<_> = lab.deletes().into_iter().filter_map(|entry| entry.key).collect();

@@ -4,19 +4,43 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::command::earlier;
 use crate::command::error::Error;
 use crate::command::job::Connection;
 use crate::listing::{Bookmark, Listing, Position};
+use crate::pipeline::call::Calls;
 use crate::report::{Existing, OutputFile};
 
 use super::ListJob;
 
-/// Where the list goes.
+/// Where the list goes. Clones write to the same place.
+#[derive(Clone)]
 pub(super) enum Output {
-    File(OutputFile),
+    File(Arc<OutputFile>),
     /// A duplicate of stdout, without the line buffer that std has in front of it.
-    Stdout(File),
+    Stdout(Arc<File>),
+}
+
+/// Counts what the earlier run of a listing that is resumed has sent, before anything else is.
+pub(super) fn count_earlier(job: &ListJob, calls: &mut Calls) -> Result<(), Error> {
+    let Some(path) = job.output.as_deref().filter(|_| job.existing == Existing::Resume) else { return Ok(()) };
+    if let Some(mark) = Bookmark::read(path)? {
+        let sent = mark.requests.iter().map(|made| UNIX_EPOCH + Duration::from_millis(*made)).collect();
+        // A page and its retries.
+        let unrecorded = if mark.ended { 0 } else { 1 + job.retry.retries as usize };
+        earlier::count_requests(&mut calls.budget, sent, unrecorded, job.timeout);
+    }
+    Ok(())
+}
+
+/// When requests were made, as a bookmark holds it.
+pub(super) fn made(calls: &Calls) -> Vec<u64> {
+    let since_1970 = |made: SystemTime| made.duration_since(UNIX_EPOCH).ok();
+    let made = earlier::latest_requests(&calls.budget).into_iter().filter_map(since_1970);
+    made.filter_map(|made| u64::try_from(made.as_millis()).ok()).collect()
 }
 
 /// Opens the output and finds out where the listing stands.
@@ -33,10 +57,18 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bo
         without_expiration: job.selection.without_expiration,
         metadata: job.selection.metadata.clone(),
     };
-    let fresh = Bookmark { listing, position: Position::default(), bytes: 0, keys: 0, withheld: 0 };
+    let fresh = Bookmark {
+        listing,
+        position: Position::default(),
+        bytes: 0,
+        keys: 0,
+        withheld: 0,
+        requests: Vec::new(),
+        ended: false,
+    };
     let Some(path) = &job.output else {
         let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::system("use stdout"))?;
-        return Ok((Output::Stdout(File::from(stdout)), fresh));
+        return Ok((Output::Stdout(Arc::new(File::from(stdout))), fresh));
     };
     let mut file = OutputFile::open(path.clone(), job.existing)?;
     let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();
@@ -58,7 +90,7 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bo
     mark.write(path)?;
     file.begin(mark.bytes)?;
     file.leave_note();
-    Ok((Output::File(file), mark))
+    Ok((Output::File(Arc::new(file)), mark))
 }
 
 fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Result<Bookmark, Error> {
@@ -79,19 +111,19 @@ fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Res
     Ok(mark)
 }
 
-/// Writes rows, and then the bookmark; `None` where nobody reads them.
-pub(super) fn write(output: Output, rows: &[u8], mark: &Bookmark) -> Result<Option<Output>, Error> {
+/// Writes rows, and then the bookmark. Whether anybody reads them.
+pub(super) fn write(output: &Output, rows: &[u8], mark: &Bookmark) -> Result<bool, Error> {
     match output {
-        Output::Stdout(mut stdout) => match stdout.write_all(rows) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
-            written => written.map(|()| Some(Output::Stdout(stdout))).map_err(Error::system("write the list")),
+        Output::Stdout(stdout) => match (&**stdout).write_all(rows) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).map_err(Error::system("write the list")),
         },
         Output::File(file) => {
             let mut out = file.file();
             out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
             file.check_in_place()?;
             mark.write(file.path())?;
-            Ok(Some(Output::File(file)))
+            Ok(true)
         }
     }
 }

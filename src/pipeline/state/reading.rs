@@ -195,6 +195,7 @@ impl State {
                 }
                 Presence::Unsaid => {
                     work.together = NonZeroU32::MIN;
+                    work.last = None;
                     self.reads.push_last(work);
                 }
             }
@@ -208,7 +209,7 @@ impl State {
         self.stop(Stop::new(StopReason::IoError, format!("the backup cannot be written: {why}")), now);
         for work in batch {
             let detail = Detail { error_code: None, error: why.to_owned() };
-            let verdict = Verdict { status: Status::Failed, http_status: None, detail, passes: false };
+            let verdict = Verdict { status: Status::Unknown, http_status: None, detail, passes: false };
             self.settle_as(work, verdict, now);
         }
     }
@@ -226,20 +227,15 @@ pub(super) fn read(parcel: &[Work]) -> Option<Request> {
 }
 
 impl Stage {
-    /// What became of a key in this stage: one that was only read is surely not deleted.
+    /// What became of a key in this stage, and why no delete was sent if it was only to be read.
     pub(super) fn verdict(&self, verdict: Verdict) -> Verdict {
         let why = match self {
-            Self::Presence => "it could not be seen whether it is there",
+            Self::Presence => "whether it exists is unknown",
             Self::Metadata => "its metadata could not be backed up",
             Self::Value(_) => "its value could not be backed up",
             Self::Delete => return verdict,
         };
-        match verdict.status {
-            Status::Failed | Status::Unknown => {
-                let error = format!("not deleted, because {why}: {}", verdict.detail.error);
-                Verdict { status: Status::Failed, detail: Detail { error, ..verdict.detail }, ..verdict }
-            }
-            _ => verdict,
-        }
+        let error = format!("no delete was sent, because {why}: {}", verdict.detail.error);
+        Verdict { detail: Detail { error, ..verdict.detail }, ..verdict }
     }
 }

@@ -84,7 +84,9 @@ impl State {
         let Answered { mut batch, permit, probe } = keys;
         let read = batch.first().is_some_and(|work| work.stage.is_read());
         self.observe_reply(&reply.answer, reply, &mut batch, read, (&permit, probe), now);
-        self.resolve(batch, &reply.answer, reply.http_status, Proof::Named, now);
+        // What is refused of several keys that are looked for at once may be right for each of them.
+        let proof = if batch.len() == 1 { Proof::Named } else { Proof::Unaccounted };
+        self.resolve(batch, &reply.answer, reply.http_status, proof, now);
         self.budget.give_back(permit, now);
     }
 

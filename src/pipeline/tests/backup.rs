@@ -127,7 +127,7 @@ async fn what_cannot_be_read_is_not_deleted_and_says_why() {
         (3, Status::Failed, "its value could not be backed up: answer 403"),
         (4, Status::Absent, "answer 404"),
         (5, Status::Absent, "answer 404"),
-        (6, Status::Failed, "its value could not be backed up: connection reset"),
+        (6, Status::Unknown, "its value could not be backed up: connection reset"),
         (7, Status::Failed, "its value could not be backed up: answer 503"),
     ] {
         let row = row(number);
@@ -157,8 +157,8 @@ async fn a_full_disk_of_the_backup_ends_the_job_and_costs_nothing_that_is_not_ke
         let options = Options { batching, ..backing_up() };
         let ran = run_with(options, Budget::new(&[], Instant::now()), 500, 60, |_, _, _| Answer::Success).await;
         assert_eq!(ran.end.stop.as_ref().map(|stop| stop.reason), Some(StopReason::IoError));
-        let why = "not deleted, because its value could not be backed up: the disk is full";
-        let failed: Vec<_> = ran.rows.iter().filter(|row| row.status == Status::Failed).collect();
+        let why = "no delete was sent, because its value could not be backed up: the disk is full";
+        let failed: Vec<_> = ran.rows.iter().filter(|row| row.status == Status::Unknown).collect();
         assert!((1..=8).contains(&failed.len()));
         assert!(failed.iter().all(|row| row.detail.as_ref().unwrap().error == why));
         assert!(ran.count(Status::Deleted) <= 60);

@@ -12,22 +12,18 @@ use crate::scenario::key;
 
 /// The state of a key of which this was said last.
 fn status(sent: &Sent, said: Option<Said>) -> Status {
-    // What was only to be read is surely not deleted.
-    let deletes = sent.kind == Kind::Delete;
+    // What is refused of several keys that are looked for at once may be right for each of them.
+    let together = sent.kind == Kind::Presence && sent.keys.len() > 1;
     match said {
         Some(Said::Deleted) => Status::Deleted,
         Some(Said::Absent) => Status::Absent,
         Some(Said::Read) => unreachable!("what was only read has no row"),
-        Some(
-            Said::Refused | Said::Failing | Said::Throttled(_, By::Api) | Said::Fatal | Said::DailyLimit | Said::Unkept,
-        ) => {
+        Some(Said::Refused | Said::Failing | Said::Throttled(_, By::Api) | Said::Fatal | Said::DailyLimit) => {
             // A bulk call that does not say which keys it deleted may have deleted any.
-            if sent.bulk && !sent.accounted { Status::Unknown } else { Status::Failed }
+            if together || (sent.bulk && !sent.accounted) { Status::Unknown } else { Status::Failed }
         }
-        Some(Said::Throttled(_, By::Gateway) | Said::Nothing | Said::Unexpected | Said::Stale) | None if deletes => {
-            Status::Unknown
-        }
-        Some(Said::Throttled(_, By::Gateway) | Said::Nothing | Said::Unexpected | Said::Stale) | None => Status::Failed,
+        Some(Said::Throttled(_, By::Gateway) | Said::Nothing | Said::Unexpected | Said::Stale | Said::Unkept)
+        | None => Status::Unknown,
     }
 }
 

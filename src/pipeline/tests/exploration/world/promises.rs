@@ -163,9 +163,10 @@ impl World<'_> {
             Status::Deleted => key.delete_sent && key.proof == Proof::Deleted,
             Status::Absent => key.proof == Proof::Absent,
             Status::Planned => course == Course::Check && key.proof == Proof::Exists,
-            Status::Failed if !key.delete_sent => key.sent && course.reads(),
-            Status::Failed => key.proof == Proof::Refused,
-            Status::Unknown => key.delete_sent && key.proof == Proof::Nothing,
+            Status::Failed => key.sent && key.proof == Proof::Refused,
+            // Several keys that were looked for at once may have been refused for one of them.
+            Status::Unknown if !key.delete_sent && key.proof == Proof::Refused => course.reads(),
+            Status::Unknown => key.sent && matches!(key.proof, Proof::Nothing | Proof::Unsaid),
             Status::Duplicate => what == 'd',
             Status::Kept => what == 'p',
             Status::Invalid => what == 'i',
