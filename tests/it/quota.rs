@@ -117,24 +117,10 @@ fn all_rates_hold_at_once() {
 }
 
 /// A job that is interrupted and killed in turn and resumed at once.
-fn restarts_keep_the_rate(args: &[&str]) {
+fn restarts_keep_the_rate(lab: &Lab, args: &[&str]) {
     const COUNT: u64 = 12;
     const WINDOW: Duration = Duration::from_secs(2);
-    let lab = lab_with(SandboxOptions::default(), 70);
-    let run = || {
-        let run = lab.kvsweep([
-            "delete",
-            "--yes",
-            "--report",
-            "report.csv",
-            "--resume",
-            "--rate",
-            "12/2s",
-            "--timeout",
-            "2s",
-        ]);
-        run.args(args)
-    };
+    let run = || lab.kvsweep(args).args(["--resume", "--rate", "12/2s", "--timeout", "2s"]);
     for (nth, signal) in [Signal::INT, Signal::KILL, Signal::INT].into_iter().enumerate() {
         let before = lab.server.requests();
         let running = lab.start("run", run());
@@ -149,12 +135,23 @@ fn restarts_keep_the_rate(args: &[&str]) {
 
 #[test]
 fn a_resumed_job_keeps_the_rate_of_the_runs_before() {
-    restarts_keep_the_rate(&["keys.txt"]);
+    let lab = lab_with(SandboxOptions::default(), 70);
+    restarts_keep_the_rate(&lab, &["delete", "--yes", "--report", "report.csv", "keys.txt"]);
 }
 
 #[test]
 fn a_resumed_bulk_job_keeps_the_rate_of_the_runs_before() {
-    restarts_keep_the_rate(&["keys.txt", "--bulk=2"]);
+    let lab = lab_with(SandboxOptions::default(), 70);
+    restarts_keep_the_rate(&lab, &["delete", "--yes", "--report", "report.csv", "keys.txt", "--bulk=2"]);
+}
+
+#[test]
+fn a_resumed_listing_keeps_the_rate_of_the_runs_before() {
+    let lab = Lab::new();
+    let names: Vec<String> = (0..40_000).map(|number| format!("key:{number}")).collect();
+    lab.server.preload(names.iter().map(String::as_str));
+    restarts_keep_the_rate(&lab, &["list", "--prefix", "key:", "--output", "names.csv"]);
+    assert_eq!(lab.read("names.csv").lines().count(), 40_001);
 }
 
 #[test]

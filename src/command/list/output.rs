@@ -29,8 +29,8 @@ pub(super) fn count_earlier(job: &ListJob, calls: &mut Calls) -> Result<(), Erro
     let Some(path) = job.output.as_deref().filter(|_| job.existing == Existing::Resume) else { return Ok(()) };
     if let Some(mark) = Bookmark::read(path)? {
         let sent = mark.requests.iter().map(|made| UNIX_EPOCH + Duration::from_millis(*made)).collect();
-        // A page and its retries.
-        let unrecorded = if mark.ended { 0 } else { 1 + job.retry.retries as usize };
+        // A request that was given up, or, if the run was killed, a page and its retries.
+        let unrecorded = if mark.ended { 1 } else { 1 + job.retry.retries as usize };
         earlier::count_requests(&mut calls.budget, sent, unrecorded, job.timeout);
     }
     Ok(())
