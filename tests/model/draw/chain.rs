@@ -80,7 +80,9 @@ pub(super) fn chain(rng: &mut StdRng, names: &[String]) -> Chain {
         29..=34 => listing(rng, names),
         35 | 36 => {
             use Second::*;
-            Chain::Together { after: moment(rng), second: one_of(rng, &[Same, Resume, Overwrite, Unnamed]) }
+            // Early, so that the first is still running.
+            let after = rng.random_range(1..requests.max(4) / 2 + 1);
+            Chain::Together { after, second: one_of(rng, &[Same, Resume, Overwrite, Unnamed]) }
         }
         37 | 38 => Chain::FullDisk { blocks: one_of(rng, &[1, 2, 3, 4, 5, 8, 16, 32]) },
         39 => {

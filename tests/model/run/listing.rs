@@ -68,6 +68,9 @@ impl Run<'_> {
         self.check_gone(selected);
         let rows = self.names_with(self.report(), &["deleted", "absent", "failed", "unknown", "invalid"]);
         assert_eq!(&rows, selected, "{}", done.stderr);
+        for name in self.names_with(self.report(), &["kept"]) {
+            assert!(self.before.contains_key(&name) && !selected.contains(&name), "{name:?} is kept");
+        }
         let statuses: Vec<String> = self.rows(self.report()).into_values().map(|row| row.status).collect();
         let code = contract::exit_code(self.case, statuses.iter().map(String::as_str));
         assert_eq!(done.status.code(), Some(code), "{}", done.stderr);
