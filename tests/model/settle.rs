@@ -1,6 +1,6 @@
 //! Leaves out of a case what the contract leaves open, or what cannot be combined.
 
-use crate::case::{Case, Chain, Format, Limits, Listed, Output, ProtectRoute, Second};
+use crate::case::{Case, Chain, Format, Limits, Listed, Output, ProtectRoute, Second, Stdin};
 use crate::glob;
 
 pub(crate) fn settle(case: &mut Case) {
@@ -82,6 +82,10 @@ fn settle_chain(case: &mut Case) {
         // Each of the two has its own, and one of them would find what the other one left.
         Chain::Together { second, .. } => {
             case.backup = false;
+            // Two readers of one FIFO share what comes.
+            if case.stdin == Stdin::Fifo {
+                case.stdin = Stdin::Pipe;
+            }
             if *second == Second::Unnamed {
                 case.ndjson_report = false;
             }
