@@ -39,7 +39,7 @@ pub struct SafetyArgs {
     /// Write every key with all it holds to FILE before it is deleted
     ///
     /// A key is deleted only once its value, metadata and expiration are on the disk; one that cannot be backed up is
-    /// failed, and one that is not there is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
+    /// failed or unknown, and one that does not exist is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
     /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more
     /// is written behind it, and --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
