@@ -26,6 +26,7 @@ mod access;
 mod accounting;
 mod backup;
 mod bulk;
+mod call;
 mod check;
 mod early;
 mod ends;
