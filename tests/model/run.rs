@@ -167,8 +167,8 @@ impl<'a> Run<'a> {
             ProtectRoute::File { bom, crlf, comment } => {
                 let end = if crlf { "\r\n" } else { "\n" };
                 let mark = if bom { "\u{feff}" } else { "" };
-                let comment = if comment { "# kept" } else { "" };
-                let text = format!("{mark}{comment}{end}{}", patterns.join(end));
+                let comment = if comment { format!("# kept{end}") } else { String::new() };
+                let text = format!("{mark}{comment}{}", patterns.join(end));
                 self.lab.write("protect.txt", text);
             }
         }
