@@ -56,6 +56,12 @@ impl KeySet {
         }
     }
 
+    /// How many keys are in it.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(HashTable::len).sum()
+    }
+
     /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.shards.iter().map(|shard| size_of_val(shard) + shard.allocation_size()).sum::<usize>()

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use batches::{Batches, KeptCounts};
 
-use crate::input::{Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
+use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::Journal;
@@ -72,6 +72,12 @@ pub enum Broken {
         /// Whether the input is files alone, which are read before anything is sent.
         is_file: bool,
     },
+    /// A file is not what it was when it was checked.
+    #[error("{input} was changed since it was checked: nothing more is taken from it until it is still")]
+    Changed {
+        /// Which file.
+        input: String,
+    },
     /// What the system says about a file before it is opened.
     #[error("{input}: cannot be opened: {source}")]
     Open {
@@ -95,7 +101,7 @@ impl Broken {
             Self::Input(error) => error.is_usage(),
             Self::OtherInput { .. } | Self::OtherShard { .. } => true,
             Self::EndedEarly { is_file, .. } => *is_file,
-            Self::Open { .. } => false,
+            Self::Changed { .. } | Self::Open { .. } => false,
         }
     }
 }
@@ -160,7 +166,11 @@ impl Reading {
         let files =
             self.sources.iter().cloned().zip(&self.files).filter_map(|(source, print)| Some((source, (*print)?)));
         let (sources, files) = files.map(|(source, print)| (source, Some(print))).unzip();
-        Self { sources, files, dedupe: false, journal: None, ..self.clone() }
+        Self { sources, files, ..self.unmarked() }
+    }
+
+    fn unmarked(&self) -> Self {
+        Self { dedupe: false, journal: None, ..self.clone() }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
@@ -175,13 +185,23 @@ impl Reading {
             shard: self.shard,
             filter: self.filter.clone(),
             kept: (notes == Notes::Given && !self.filter.is_empty()).then(KeptCounts::default),
-            dedupe: self.dedupe.then(Dedupe::default),
+            dedupe: self.dedupe.then(|| Dedupe::new(are_files.then(|| self.again()))),
             journal: self.journal.clone(),
             last: None,
             batch: VecDeque::with_capacity(most),
             error: None,
             settled_keys: 0,
             counts: Vec::new(),
+        }
+    }
+
+    /// How to have all records once more, as they are before any is marked.
+    fn again(&self) -> Again<Box<Broken>> {
+        let unmarked = self.unmarked();
+        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
+        Again {
+            records: Box::new(move || Box::new(unmarked.records(Notes::Dropped))),
+            changed: Box::new(Broken::Changed { input: names.join(", ") }),
         }
     }
 }

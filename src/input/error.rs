@@ -228,7 +228,7 @@ pub enum Problem {
     SettledReport(String),
     /// The same, or a dry run whose checks failed.
     #[error(
-        "a row is {0:?}, and no job file says that this is a plan: it passes for the report of a job that ran\nhint: keep the \
+        "this is the report of a job that ran: a row is {0:?}, and no job file says that it is a plan\nhint: keep the \
          job file (PLAN.job.json) beside the plan; to go on with a job use --resume, to try again what failed pass its \
          --failures file"
     )]

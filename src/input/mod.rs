@@ -32,7 +32,7 @@ mod tests;
 mod values;
 
 pub use content::Lookalike;
-pub use dedupe::Dedupe;
+pub use dedupe::{Again, Dedupe, Reread, Unmarked};
 pub use error::{InputError, Position, Problem};
 pub use feed::feed;
 pub use open::Compression;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Broken, key_of};
-use crate::input::{Dedupe, Records};
+use crate::input::{Dedupe, Records, Unmarked};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
@@ -23,7 +23,7 @@ pub(in crate::command) struct Batches {
     pub(super) filter: Filter,
     /// Counts what the filter keeps; `None` if no warning is to be given, or nothing is filtered.
     pub(super) kept: Option<KeptCounts>,
-    pub(super) dedupe: Option<Dedupe>,
+    pub(super) dedupe: Option<Dedupe<Box<Broken>>>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
     /// The last record that was read, whichever part it is of.
     pub(super) last: Option<RecordNumber>,
@@ -100,8 +100,10 @@ impl Batches {
         if let Some(counts) = &mut self.kept {
             counts.count(&self.batch, ended);
         }
-        if let Some(dedupe) = &mut self.dedupe {
-            self.batch.iter_mut().for_each(|record| dedupe.mark(record));
+        if let Some(dedupe) = &mut self.dedupe
+            && let Err(Unmarked { from, error }) = dedupe.mark(self.batch.make_contiguous())
+        {
+            self.end_before(from, error);
         }
         self.pass_over_settled();
     }

@@ -85,7 +85,8 @@ proptest! {
         }
         // A first byte order mark belongs to the file; give it one to lose.
         let input = ["\u{feff}".as_bytes(), &writer.into_inner().unwrap()].concat();
-        prop_assume!(keys.first().is_none_or(|key| is_text(&format!("{key}\n"))));
+        let is_plain = |key: &String| is_text(&format!("{key}\n")) && !key.contains(char::is_control);
+        prop_assume!(keys.first().is_none_or(is_plain));
         let options = InputOptions { header: Header::None, ..InputOptions::default() };
         assert_reads("k.csv", &input, &options, at_once, &keys)?;
     }

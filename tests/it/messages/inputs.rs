@@ -52,7 +52,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     told.hear("fewer than --min-keys", &lab, delete(&["none.txt", "--min-keys", "1"]));
     told.hear("this is the report of a job that ran", &lab, delete(&["done.csv"]));
     lab.write("checked.csv", "key,status\na,planned\nb,failed\n");
-    told.hear("no job file says that this is a plan", &lab, delete(&["checked.csv"]));
+    told.hear("no job file says that it is a plan", &lab, delete(&["checked.csv"]));
     lab.write("cut.csv", "record,key\n1,a\n");
     told.hear("without its status", &lab, delete(&["cut.csv"]));
     lab.write("mixed.ndjson", "{\"key\":\"a\",\"status\":\"planned\"}\n\"b\"\n");
