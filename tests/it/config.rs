@@ -164,7 +164,8 @@ fn what_a_profile_protects_no_flag_lifts() {
     let rows = lab.rows("one.csv");
     let why = |key: &str| rows.iter().find(|row| row.key == key).map(|row| row.error.as_str());
     assert_eq!(why("config:a"), Some("matches protect config:* of the profile prod"));
-    assert_eq!(why("listed"), Some("matches protect listed of the profile prod"));
+    let listed = format!("matches listed of protect-from {} of the profile prod", lab.path("listed.txt").display());
+    assert_eq!(why("listed"), Some(listed.as_str()));
     assert_eq!(why("other"), Some("matches no only of the profile prod"));
     assert_eq!(why("session:keep"), Some("matches --protect *:keep"));
     // Nor where the keys are listed.
