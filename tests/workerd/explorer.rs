@@ -97,6 +97,6 @@ fn where_metadata_cannot_be_read_nothing_is_deleted() {
     workerd.rest.put(["a", "b"]);
     let args = ["-", "--backup", "b.ndjson", "--report", "r.csv", "--retries", "0"];
     workerd.delete(args).stdin("a\nb\n").run().code(3);
-    assert!(workerd.rows("r.csv").iter().all(|row| row.status == "failed" && row.error.contains("404")));
+    assert!(workerd.rows("r.csv").iter().all(|row| row.status == "unknown" && row.error.contains("404")));
     assert_eq!(workerd.rest.names(), ["a", "b"]);
 }
