@@ -71,6 +71,11 @@ impl Closing<'_> {
         ExitCode::for_job(reason, signal, &self.tally())
     }
 
+    /// Whether no records before the break of an input are left that `--allow-partial` would process.
+    fn has_no_unsent_part(&self) -> bool {
+        self.totals.tally.sent() > 0 || self.job.allow_partial || self.records.unwrap_or_default() == 0
+    }
+
     /// The job in numbers.
     pub(super) fn summary(&self) -> Summary {
         Summary {
@@ -185,7 +190,7 @@ impl Closing<'_> {
                 "next: look at the input; if this number of keys is right, change --max-keys, --min-keys or --expect."
                     .to_owned(),
             ),
-            Some(StopReason::InputError) => steps.push(if self.totals.tally.sent() > 0 || self.job.allow_partial || self.records.unwrap_or_default() == 0 {
+            Some(StopReason::InputError) => steps.push(if self.has_no_unsent_part() {
                 "next: fix the input that is named above.".to_owned()
             } else {
                 "next: fix the input that is named above, or pass --allow-partial to process the records before the break."

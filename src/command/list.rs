@@ -276,7 +276,7 @@ impl Run<'_> {
         self.mark.bytes += rows.len() as u64;
         self.mark.withheld = self.withheld_before + self.encoder.withheld().map_or(0, |(count, _)| count);
         self.mark.position = self.lister.position();
-        (self.mark.requests, self.mark.ended) = (made(&self.calls), false);
+        self.mark.requests = made(&self.calls);
         progress.borrow_mut().listed(written);
         Ok(())
     }

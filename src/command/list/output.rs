@@ -108,7 +108,8 @@ fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Res
             shown.display()
         )));
     }
-    Ok(mark)
+    // From now on this run may be killed with requests that it does not hold.
+    Ok(Bookmark { ended: false, ..mark })
 }
 
 /// Writes rows, and then the bookmark. Whether anybody reads them.
