@@ -9,9 +9,9 @@ use rustix::termios::tcgetwinsize;
 /// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
 /// could move the cursor, change colours, reorder or hide text is written as an escape.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown<'a>(pub &'a str);
+pub struct Escaped<'a>(pub &'a str);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
             if is_unsafe(c) {
@@ -26,12 +26,12 @@ impl fmt::Display for Shown<'_> {
 
 /// The name of a key as it may be shown: in quotes if it begins or ends with a blank, which nobody would see.
 #[derive(Debug, Clone, Copy)]
-pub struct ShownKey<'a>(pub &'a str);
+pub struct EscapedKey<'a>(pub &'a str);
 
-impl fmt::Display for ShownKey<'_> {
+impl fmt::Display for EscapedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quote = if is_padded(self.0) { "\"" } else { "" };
-        write!(f, "{quote}{}{quote}", Shown(self.0))
+        write!(f, "{quote}{}{quote}", Escaped(self.0))
     }
 }
 
@@ -73,7 +73,7 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 key`, `1,234 keys`.
-pub fn counted(number: u64, noun: &str) -> String {
+pub fn pluralized(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
 }
@@ -113,7 +113,7 @@ pub fn columns(out: impl AsFd) -> Option<usize> {
 }
 
 /// A label and a text behind it that goes on below itself, broken at spaces; a word that is longer stays whole.
-pub fn hanging(label: &str, text: &str, width: usize) -> Vec<String> {
+pub fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<String> {
     let indent = label.chars().count() + 2;
     let mut lines = vec![format!("{label}  ")];
     let mut used = indent;
@@ -142,15 +142,15 @@ mod tests {
     #[test]
     fn what_could_move_a_cursor_is_escaped() {
         assert_eq!(
-            Shown("a\u{1b}[31mb\r\nc\u{9b}d\u{202e}e\u{200b}").to_string(),
+            Escaped("a\u{1b}[31mb\r\nc\u{9b}d\u{202e}e\u{200b}").to_string(),
             "a\\u{1b}[31mb\\r\\nc\\u{9b}d\\u{202e}e\\u{200b}"
         );
-        assert_eq!(Shown("naïve key/ключ 🔑").to_string(), "naïve key/ключ 🔑");
+        assert_eq!(Escaped("naïve key/ключ 🔑").to_string(), "naïve key/ключ 🔑");
     }
 
     #[test]
     fn blanks_at_the_ends_of_a_key_are_seen() {
-        let shown = ["a", " a", "a\t", "a b", "\u{a0}"].map(|key| ShownKey(key).to_string());
+        let shown = ["a", " a", "a\t", "a b", "\u{a0}"].map(|key| EscapedKey(key).to_string());
         assert_eq!(shown, ["a", "\" a\"", "\"a\\t\"", "a b", "\"\u{a0}\""]);
         assert_eq!(
             [0, 1, 2].map(padded_note)[1..],
@@ -165,7 +165,7 @@ mod tests {
             ["0", "999", "1,000", "12,345,678"],
             [0, 999, 1_000, 12_345_678].map(count).each_ref().map(String::as_str)
         );
-        assert_eq!((counted(1, "key"), counted(2, "key")), ("1 key".into(), "2 keys".into()));
+        assert_eq!((pluralized(1, "key"), pluralized(2, "key")), ("1 key".into(), "2 keys".into()));
     }
 
     #[test]
@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn a_long_text_goes_on_below_itself() {
-        assert_eq!(hanging("price", "less than a cent", 80), ["price  less than a cent"]);
-        assert_eq!(hanging("price", "less than a cent", 18), ["price  less than a", "       cent"]);
-        assert_eq!(hanging("p", "incomprehensible is it", 8), ["p  incomprehensible", "   is it"]);
-        assert_eq!(hanging("p", "", 8), ["p  "]);
+        assert_eq!(hanging_indent("price", "less than a cent", 80), ["price  less than a cent"]);
+        assert_eq!(hanging_indent("price", "less than a cent", 18), ["price  less than a", "       cent"]);
+        assert_eq!(hanging_indent("p", "incomprehensible is it", 8), ["p  incomprehensible", "   is it"]);
+        assert_eq!(hanging_indent("p", "", 8), ["p  "]);
     }
 
     #[test]

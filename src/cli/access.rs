@@ -7,7 +7,7 @@ use std::fmt;
 use crate::api::{BaseUrl, Credentials};
 use crate::command::{Access, Connection, Error, NamespaceRef, Target};
 use crate::key::AccountId;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 use crate::wrangler::{self, Bound, nearest};
 
 use super::connection::{AccountArgs, ConnectionArgs};
@@ -135,7 +135,7 @@ fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
     let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
     let bound = wrangler::bound(&file, binding, environment);
     let bound =
-        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Shown(&file.to_string_lossy()))))?;
-    tracing::info!("{} binds {binding:?} to namespace {}", Shown(&file.to_string_lossy()), bound.namespace);
+        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Escaped(&file.to_string_lossy()))))?;
+    tracing::info!("{} binds {binding:?} to namespace {}", Escaped(&file.to_string_lossy()), bound.namespace);
     Ok(bound)
 }

@@ -7,7 +7,7 @@ use super::value::glob;
 use crate::command::Error;
 use crate::files::text;
 use crate::plan::filter::{Filter, Part};
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// The largest file of patterns that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 30;
@@ -27,7 +27,7 @@ fn part(path: &Path, by: &str) -> Result<Part, Error> {
 /// The patterns of a file; `by` is what named it.
 fn patterns(path: &Path, by: &str) -> Result<Vec<String>, Error> {
     let shown = path.to_string_lossy();
-    let shown = Shown(&shown);
+    let shown = Escaped(&shown);
     // A file of protected keys that cannot be read must not pass for an empty one.
     let text = text::read(path, MAX_SIZE).map_err(|error| Error::Usage(format!("{by} {shown}: {error}")))?;
     let mut patterns = Vec::new();

@@ -20,7 +20,7 @@ use crate::profile::{
     Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, Surroundings, WantedFile,
     WantedProfile, choose,
 };
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only when told to.
 const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
@@ -314,7 +314,7 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
         "base-url" => texts().iter().find_map(|text| text.parse::<BaseUrl>().err()).map(|error| error.to_string()),
         _ => None,
     };
-    wrong.map_or(Ok(()), |why| Err(entry.refuse(Shown(&why).to_string())))
+    wrong.map_or(Ok(()), |why| Err(entry.refuse(Escaped(&why).to_string())))
 }
 
 /// What is wrong with a value, without the flag's name around it.
@@ -327,7 +327,7 @@ fn reason(error: &clap::Error) -> String {
         (None, _) => "expected a value".to_owned(),
     };
     match error.get(ContextKind::InvalidValue) {
-        Some(ContextValue::String(value)) => format!("{value:?} will not do: {}", Shown(&why)),
-        _ => Shown(&why).to_string(),
+        Some(ContextValue::String(value)) => format!("{value:?} will not do: {}", Escaped(&why)),
+        _ => Escaped(&why).to_string(),
     }
 }

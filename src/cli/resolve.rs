@@ -20,7 +20,7 @@ use crate::progress::LineFormat;
 use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::access::{self, Problems, connection, target};
 use super::config;
@@ -49,7 +49,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     }
     if let Some(Used { profile, taken, .. }) = used.as_deref() {
         let file = profile.file.to_string_lossy();
-        tracing::info!("the profile {} of {} gives {}", profile.name, Shown(&file), taken.join(", "));
+        tracing::info!("the profile {} of {} gives {}", profile.name, Escaped(&file), taken.join(", "));
     }
     match cli.command {
         Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
@@ -78,7 +78,7 @@ fn reviewing(args: ReviewArgs) -> Reviewing {
 
 fn serving(args: SandboxArgs) -> Result<Serving, Error> {
     let faults = args.faults.iter().map(|spec| {
-        let error = |error| Error::Usage(format!("--fault {}: {error}", Shown(spec)));
+        let error = |error| Error::Usage(format!("--fault {}: {error}", Escaped(spec)));
         spec.parse::<Fault>().map_err(error)
     });
     let quota = |quota: QuotaArg| {

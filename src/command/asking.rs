@@ -13,7 +13,7 @@ use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::{RetryPolicy, Stop};
 use crate::quota::Rate;
-use crate::terminal::{Shown, duration};
+use crate::terminal::{Escaped, duration};
 
 use super::closing::advice;
 use super::error::Error;
@@ -53,7 +53,7 @@ impl Calls {
 /// `what` cannot be read yet.
 pub(super) fn warn(what: &str, waiting: &Waiting<'_>) {
     let (error, wait) = (waiting.verdict.to_string(), duration(waiting.wait));
-    tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Shown(&error));
+    tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Escaped(&error));
 }
 
 /// The end of a job that needs `what`, which the server is there for and does not give.
@@ -91,6 +91,6 @@ pub(super) fn ask<T>(
 /// Says why such a command did not come to its end.
 pub(super) fn stopped(stop: &Stop) -> ExitCode {
     let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
-    tracing::error!("{}{next}", Shown(&stop.why));
+    tracing::error!("{}{next}", Escaped(&stop.why));
     ExitCode::for_stop(stop.reason, stop.signal)
 }

@@ -12,7 +12,7 @@ use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::{Cause, Facts, Summary};
 use crate::stderr;
-use crate::terminal::{Shown, columns, counted};
+use crate::terminal::{Escaped, columns, pluralized};
 
 use super::earlier::Earlier;
 use super::error::Error;
@@ -160,16 +160,20 @@ impl Closing<'_> {
             lines.push(format!("shard: {shard}, and nothing of the others"));
         }
         if let Some(report) = self.report {
-            lines.push(format!("report: {}", Shown(&report.to_string_lossy())));
+            lines.push(format!("report: {}", Escaped(&report.to_string_lossy())));
         }
         if let Some(failures) = self.failures
             && self.tally().failures() > 0
         {
-            let keys = counted(self.tally().failures(), "key");
-            lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Shown(&failures.to_string_lossy())));
+            let keys = pluralized(self.tally().failures(), "key");
+            lines.push(format!("failures: {} ({keys}, ready to be an INPUT)", Escaped(&failures.to_string_lossy())));
         }
         if let Some((backup, records)) = self.backup {
-            lines.push(format!("backup: {} ({} added)", Shown(&backup.to_string_lossy()), counted(records, "record")));
+            lines.push(format!(
+                "backup: {} ({} added)",
+                Escaped(&backup.to_string_lossy()),
+                pluralized(records, "record")
+            ));
         }
         lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
         lines.extend(preview.into_iter().flat_map(|preview| preview.lines(columns.unwrap_or(WIDTH))));
@@ -233,8 +237,8 @@ impl Closing<'_> {
 /// Logs why the `job` ended early, with its hint on a line of its own.
 pub(super) fn log_stop(job: &str, stop: &Stop) {
     let (what, hint) = stop.why.split_once(HINT).map_or((&*stop.why, None), |(what, hint)| (what, Some(hint)));
-    let hint = hint.map(|hint| format!("{HINT}{}", Shown(hint))).unwrap_or_default();
-    tracing::error!("the {job} stopped early: {}{hint}", Shown(what));
+    let hint = hint.map(|hint| format!("{HINT}{}", Escaped(hint))).unwrap_or_default();
+    tracing::error!("the {job} stopped early: {}{hint}", Escaped(what));
 }
 
 /// The message of an error after which nothing was sent.
@@ -271,7 +275,7 @@ pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
 /// A word that a shell reads as it is.
 pub(super) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    let shown = Shown(word).to_string();
+    let shown = Escaped(word).to_string();
     if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::exit::ExitCode;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::closing::print;
 use super::error::Error;
@@ -98,12 +98,12 @@ pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
 impl Settings {
     fn lines(&self) -> Vec<String> {
         let head = match &self.profile {
-            Some((name, file)) => format!("profile {name} of {}", Shown(&file.to_string_lossy())),
+            Some((name, file)) => format!("profile {name} of {}", Escaped(&file.to_string_lossy())),
             None => "no profile".to_owned(),
         };
         // The head names the file with its folder already.
         let folder = self.profile.as_ref().and_then(|(_, file)| file.parent()).unwrap_or(Path::new(""));
-        let folder = format!("{}/", Shown(&folder.to_string_lossy()));
+        let folder = format!("{}/", Escaped(&folder.to_string_lossy()));
         let rows: Vec<[String; 3]> = self.settings.iter().map(|setting| setting.cells(&folder)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (names, values) = (width(0), width(1).min(MAX_VALUE_WIDTH));
@@ -119,7 +119,7 @@ impl Setting {
     fn cells(&self, folder: &str) -> [String; 3] {
         let value = match &self.values[..] {
             [] => "-".to_owned(),
-            values => Shown(&values.join(", ")).to_string(),
+            values => Escaped(&values.join(", ")).to_string(),
         };
         let source = match (self.source, &self.from) {
             (Source::Default, _) => "default".to_owned(),
@@ -134,6 +134,6 @@ impl Setting {
 
 impl Place {
     fn line(&self) -> String {
-        format!("{}  {}", Shown(&self.file.to_string_lossy()), self.says)
+        format!("{}  {}", Escaped(&self.file.to_string_lossy()), self.says)
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Write};
 
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
-use crate::terminal::{Shown, ShownKey, columns, count, counted};
+use crate::terminal::{Escaped, EscapedKey, columns, count, pluralized};
 
 use super::error::Error;
 use super::locate::Missed;
@@ -144,7 +144,7 @@ impl Question {
     /// The whole question, up to the place where the answer is typed.
     fn render(&self) -> String {
         let what = match self.keys {
-            Some(keys) => counted(keys, "key"),
+            Some(keys) => pluralized(keys, "key"),
             None => self.uncounted.to_owned(),
         };
         let verb = match self.action {
@@ -168,7 +168,9 @@ impl Question {
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
         lines.push(match (self.wanted_count(), &self.to_type) {
             (Some(keys), _) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
-            (None, ToType::Name(name)) => format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Shown(name)),
+            (None, ToType::Name(name)) => {
+                format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Escaped(name))
+            }
             (None, ToType::Yes | ToType::Count) => format!("Type yes to {verb} {pronoun}: "),
         });
         lines.join("\n")
@@ -192,8 +194,8 @@ impl Question {
 /// A key that fits on a line, safe to show.
 fn shortened(key: &str) -> String {
     match key.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("{}… ({} bytes)", Shown(&key[..end]), key.len()),
-        None => ShownKey(key).to_string(),
+        Some((end, _)) => format!("{}… ({} bytes)", Escaped(&key[..end]), key.len()),
+        None => EscapedKey(key).to_string(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::plan::outline::Outline;
 use crate::record::Record;
 use crate::report::{self, Causes, JobFile, ReportError};
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::closing::Closing;
 use super::earlier::Earlier;
@@ -165,7 +165,7 @@ pub(super) fn refusal(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.
 pub(super) fn discard(job: &Job, stop: &Stop, report: &mut Option<&Path>) -> Option<String> {
-    let shown = |path: &Path| Shown(&path.to_string_lossy()).to_string();
+    let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
     if job.allow_partial && stop.reason == StopReason::InputError {
         return report.map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
     }
@@ -181,7 +181,7 @@ pub(super) fn remove(report: &Path) -> bool {
     let _ = fs::remove_file(JobFile::path(report));
     if let Err(error) = &removed {
         let report = report.to_string_lossy();
-        tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Shown(&report));
+        tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Escaped(&report));
     }
     removed.is_ok()
 }

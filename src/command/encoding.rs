@@ -5,7 +5,7 @@ use crate::api::{Client, Namespace};
 use crate::key::KeyName;
 use crate::pipeline::Course;
 use crate::record::{Content, Invalid, Record};
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Escaped, pluralized};
 
 use super::error::Error;
 use super::job::Job;
@@ -26,8 +26,8 @@ pub(super) fn check(namespace: &Namespace, keys: u64, first: Option<&KeyName>, h
     Err(Error::Usage(format!(
         "the namespace {} does not support URL encoding, which {} would need (the first one is {first:?}): nothing was \
          sent\nhint: {hint}",
-        Shown(&namespace.title),
-        counted(keys, "key"),
+        Escaped(&namespace.title),
+        pluralized(keys, "key"),
     )))
 }
 

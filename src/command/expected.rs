@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, PageRequest};
 use crate::pipeline::{Batch, Batching, Course};
 use crate::quota::{Rate, least_time};
-use crate::terminal::{counted, duration};
+use crate::terminal::{duration, pluralized};
 
 use super::job::{Job, Keys, Mode};
 
@@ -54,7 +54,7 @@ pub(super) fn bulk_note(job: &Job, rates: &[Rate], keys: u64) -> Option<String> 
         return None;
     }
     let (requests, time) = requests(job, rates, BULK, keys);
-    Some(format!("with --bulk it would take {}{}", counted(requests, "request"), at_least(time)))
+    Some(format!("with --bulk it would take {}{}", pluralized(requests, "request"), at_least(time)))
 }
 
 /// How long `keys` would take with `--bulk`, for a job that takes long without it.

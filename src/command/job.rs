@@ -16,7 +16,7 @@ use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
 use crate::report::{Existing, Sync};
 use crate::shard::Shard;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ pub struct ProfileNote {
 
 impl fmt::Display for ProfileNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, Shown(&self.file.to_string_lossy()))
+        write!(f, "{} ({})", self.name, Escaped(&self.file.to_string_lossy()))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::api::Namespace;
 use crate::quota::Rate;
 use crate::shard::Shard;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::job::RatesFrom;
 
@@ -44,7 +44,7 @@ impl Limits {
     /// Logs the note, where nobody is asked.
     pub(super) fn warn(&self) {
         if let Some(note) = self.note() {
-            tracing::warn!("{}", Shown(&note));
+            tracing::warn!("{}", Escaped(&note));
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
 use crate::report::Existing;
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::{Escaped, duration, pluralized};
 
 use super::closing::{Stream, advice, log_stop, print_summary};
 use super::error::Error;
@@ -239,7 +239,7 @@ impl Run<'_> {
             let throttled = wait.verdict.http_status == Some(429);
             let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
             let (error, time) = (&wait.verdict.detail.error, duration(wait.wait));
-            tracing::warn!("no page yet: {}; trying again in {time}", Shown(error));
+            tracing::warn!("no page yet: {}; trying again in {time}", Escaped(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
         };
         let page = self.calls.call_with_retry(tell, || self.client.page(request)).await;
@@ -296,13 +296,13 @@ impl Run<'_> {
         if withheld > 0 {
             let first =
                 self.encoder.withheld().map(|(_, first)| format!(", {first:?} for example,")).unwrap_or_default();
-            let names = counted(withheld, "name");
+            let names = pluralized(withheld, "name");
             tracing::error!(
                 "{names}{first} cannot be a line and were left out: list them with --format csv or --format ndjson"
             );
         }
         if let Some((count, first)) = &self.unsendable {
-            tracing::warn!("{} ({first:?} first) cannot be sent in a request", counted(*count, "listed name"));
+            tracing::warn!("{} ({first:?} first) cannot be sent in a request", pluralized(*count, "listed name"));
         }
         let summary = Summary {
             totals: &self.calls.totals,
@@ -345,12 +345,12 @@ impl Summary<'_> {
             print_summary(Stream::Stdout, vec![summary.to_string()]);
         }
         if !(job.quiet && code == ExitCode::Success) {
-            let (keys, requests) = (counted(self.listed, "key"), counted(self.totals.requests, "request"));
+            let (keys, requests) = (pluralized(self.listed, "key"), pluralized(self.totals.requests, "request"));
             let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
             lines.extend(job.profile.iter().map(|profile| format!("profile: {profile}")));
             lines.extend(self.stop.and_then(advice).map(str::to_owned));
             if let Some(path) = self.unfinished {
-                let path = Shown(&path.to_string_lossy()).to_string();
+                let path = Escaped(&path.to_string_lossy()).to_string();
                 lines.push(format!("go on: the same command with --resume; {path} is not whole"));
             }
             print_summary(Stream::Stderr, lines);

@@ -8,7 +8,7 @@ use crate::key::{AccountId, NamespaceId};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::pipeline::call::{Calls, Failed};
-use crate::terminal::counted;
+use crate::terminal::pluralized;
 
 use super::asking::refused;
 use super::error::Error;
@@ -92,7 +92,7 @@ pub(super) async fn all(
             _ if found.len() > before => page += 1,
             None => return Ok(found),
             Some(total) => {
-                let why = format!("the server lists only {} of {}", found.len(), counted(total, "namespace"));
+                let why = format!("the server lists only {} of {}", found.len(), pluralized(total, "namespace"));
                 return Err(Stop::new(StopReason::Outage, format!("{why}; were some deleted meanwhile? try again")));
             }
         }
@@ -141,7 +141,7 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
         .map(|(_, namespace)| format!("{:?} ({})", namespace.title, namespace.id))
         .collect();
     match alike[..] {
-        [] => format!("it has {}", counted(namespaces.len() as u64, "namespace")),
+        [] => format!("it has {}", pluralized(namespaces.len() as u64, "namespace")),
         _ => format!("there is {}", alike.join(", ")),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use crate::api::{AccountClient, AccountOptions, Namespace};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::asking::{Patience, ask, stopped};
 use super::closing::print;
@@ -58,5 +58,5 @@ fn json(namespaces: &[Namespace]) -> Result<Vec<String>, Error> {
 
 /// A line each, whatever a title holds.
 fn lines(namespaces: &[Namespace]) -> Vec<String> {
-    namespaces.iter().map(|namespace| format!("{}  {}", namespace.id, Shown(&namespace.title))).collect()
+    namespaces.iter().map(|namespace| format!("{}  {}", namespace.id, Escaped(&namespace.title))).collect()
 }

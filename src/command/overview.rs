@@ -3,7 +3,7 @@
 use crate::api::Namespace;
 use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
-use crate::terminal::{Shown, counted, duration, hanging};
+use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
 
 use super::job::{Connection, Inputs, Job, Keys, NamespaceRef, Target};
 use super::restore::RestoreJob;
@@ -40,18 +40,18 @@ impl Overview {
                 if wanted.prefixes.cover_everything() {
                     overview.0.push(("keys", "all of the namespace (--all)".to_owned()));
                 } else {
-                    let prefixes = wanted.prefixes.iter().map(|prefix| ("prefix", Shown(prefix).to_string()));
+                    let prefixes = wanted.prefixes.iter().map(|prefix| ("prefix", Escaped(prefix).to_string()));
                     overview.0.extend(prefixes);
                 }
                 let selection = &wanted.selection;
                 let expiring = selection.expiring_before.as_ref();
                 overview
                     .0
-                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Shown(&moment.said)))));
+                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Escaped(&moment.said)))));
                 let forever = selection.without_expiration.then(|| ("only", "--without-expiration".to_owned()));
                 overview.0.extend(forever);
                 let metadata = selection.metadata.iter();
-                overview.0.extend(metadata.map(|test| ("only", format!("--metadata {}", Shown(&test.to_string())))));
+                overview.0.extend(metadata.map(|test| ("only", format!("--metadata {}", Escaped(&test.to_string())))));
                 &selection.names
             }
         };
@@ -65,7 +65,7 @@ impl Overview {
         let mut overview = Self::default();
         overview.found(connection, &namespace.title);
         overview.0.extend(job.profile.iter().map(|profile| ("profile", profile.to_string())));
-        let files = job.files.iter().map(|file| ("backup", Shown(&file.to_string_lossy()).to_string()));
+        let files = job.files.iter().map(|file| ("backup", Escaped(&file.to_string_lossy()).to_string()));
         overview.0.extend(files);
         let deadline = job.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
         overview.0.extend(deadline.map(|deadline| ("guards", deadline)));
@@ -74,7 +74,7 @@ impl Overview {
 
     fn found(&mut self, connection: &Connection, title: &str) {
         self.0.push(("account", connection.account.to_string()));
-        self.0.push(("namespace", format!("{} ({})", Shown(title), connection.namespace)));
+        self.0.push(("namespace", format!("{} ({})", Escaped(title), connection.namespace)));
     }
 
     fn named(&mut self, target: &Target) {
@@ -82,25 +82,25 @@ impl Overview {
         self.0.push(("account", target.account.as_ref().map_or_else(none, ToString::to_string)));
         let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {
             NamespaceRef::Id(id) => id.to_string(),
-            NamespaceRef::Title(title) => Shown(title).to_string(),
+            NamespaceRef::Title(title) => Escaped(title).to_string(),
         });
         self.0.push(("namespace", namespace));
     }
 
     fn inputs(&mut self, inputs: &Inputs) {
         for source in &inputs.sources {
-            let name = Shown(&source.to_string()).to_string();
+            let name = Escaped(&source.to_string()).to_string();
             let how = match source {
                 Source::Stdin => None,
                 Source::File(_) => describe(source, &inputs.options),
             };
-            self.0.push(("input", how.map_or(name.clone(), |how| format!("{name} ({})", Shown(&how)))));
+            self.0.push(("input", how.map_or(name.clone(), |how| format!("{name} ({})", Escaped(&how)))));
         }
     }
 
     fn filter(&mut self, filter: &Filter) {
         for (label, origin, patterns) in filter.origins() {
-            self.0.push((label, format!("{} ({})", listed(patterns), Shown(&origin))));
+            self.0.push((label, format!("{} ({})", listed(patterns), Escaped(&origin))));
         }
     }
 
@@ -109,7 +109,7 @@ impl Overview {
         let mut before = "";
         let label = |(label, text): &(&'static str, String)| {
             let shown = if std::mem::replace(&mut before, label) == *label { "" } else { label };
-            hanging(&format!("{:<LABELS$}", format!("  {shown}")), text, width)
+            hanging_indent(&format!("{:<LABELS$}", format!("  {shown}")), text, width)
         };
         self.0.iter().flat_map(label).collect()
     }
@@ -118,7 +118,7 @@ impl Overview {
 #[cfg(test)]
 impl Overview {
     pub(super) fn sample() -> Self {
-        let namespace = Shown("sessions \u{1b}[2Jproduction").to_string();
+        let namespace = Escaped("sessions \u{1b}[2Jproduction").to_string();
         Self(vec![
             ("account", "023e105f4ecef8ad9ca31a8372d0c353".to_owned()),
             ("namespace", format!("{namespace} (0f2ac74b498b48028cb68387c421e279)")),
@@ -128,11 +128,11 @@ impl Overview {
 
 /// The first patterns, and how many more there are.
 fn listed(patterns: &[String]) -> String {
-    let first = patterns.iter().take(SHOWN_PATTERNS).map(|pattern| Shown(pattern).to_string());
+    let first = patterns.iter().take(SHOWN_PATTERNS).map(|pattern| Escaped(pattern).to_string());
     let listed = first.collect::<Vec<_>>().join(", ");
     match patterns.len().checked_sub(SHOWN_PATTERNS) {
         None | Some(0) => listed,
-        Some(more) => format!("{listed} and {} more", counted(more as u64, "pattern")),
+        Some(more) => format!("{listed} and {} more", pluralized(more as u64, "pattern")),
     }
 }
 
@@ -145,7 +145,7 @@ fn guards(job: &Job) -> String {
     add("expect", job.guards.expect.map(|keys| keys.to_string()));
     add("max-failures", Some(job.max_failures.map_or("none".to_owned(), |limit| limit.to_string())));
     add("canary", job.canary.map(|keys| keys.to_string()));
-    add("backup", job.backup.as_ref().map(|backup| Shown(&backup.to_string_lossy()).to_string()));
+    add("backup", job.backup.as_ref().map(|backup| Escaped(&backup.to_string_lossy()).to_string()));
     add("deadline", job.deadline.map(duration));
     add("shard", job.shard().map(|shard| shard.to_string()));
     guards.extend(job.check.then(|| "--check".to_owned()));

@@ -9,7 +9,7 @@ use crate::pipeline::retry::Verdict;
 use crate::pipeline::{Pages, Stop};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
-use crate::terminal::{Shown, counted, duration};
+use crate::terminal::{Escaped, duration, pluralized};
 
 use super::encoding;
 use super::job::Wanted;
@@ -85,7 +85,7 @@ impl Pages for NamespacePages {
         let records: Vec<_> = keys.into_iter().map(|key| self.record(key)).collect();
         self.selected += records.iter().filter(|record| !matches!(record.content, Content::Kept(_))).count() as u64;
         if self.listed > 0 && self.selected == 0 && self.lister.request().is_none() {
-            tracing::warn!("filters keep every key that was listed ({})", counted(self.listed, "key"));
+            tracing::warn!("filters keep every key that was listed ({})", pluralized(self.listed, "key"));
         }
         Ok(records)
     }
@@ -122,7 +122,7 @@ pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Resul
     tracing::warn!(
         "the server no longer takes the cursor ({}): the listing of prefix {prefix:?} starts over, without what is \
          listed already",
-        Shown(why)
+        Escaped(why)
     );
     Ok(())
 }
@@ -148,7 +148,7 @@ pub(super) async fn next_page(
 ) -> Result<Vec<Record>, Stop> {
     let tell = |waiting: Waiting<'_>| {
         let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
-        tracing::warn!("no page yet: {}; trying again in {wait}", Shown(error));
+        tracing::warn!("no page yet: {}; trying again in {wait}", Escaped(error));
         on_wait(&waiting);
     };
     let Some(request) = pages.request() else { return Ok(Vec::new()) };

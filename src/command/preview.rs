@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::pipeline::Batching;
 use crate::plan::outline::Outline;
 use crate::plan::price::{self, Cost};
-use crate::terminal::{count, counted, duration, hanging};
+use crate::terminal::{count, duration, hanging_indent, pluralized};
 
 use super::expected::{self, BULK};
 use super::job::Job;
@@ -53,12 +53,12 @@ impl Preview<'_> {
             lines.push(String::new());
             let ways = self.ways();
             for (index, way) in ways.iter().enumerate() {
-                lines.extend(hanging(&format!("{:<11}", way.name), &self.in_words(way, index == 0), width));
+                lines.extend(hanging_indent(&format!("{:<11}", way.name), &self.in_words(way, index == 0), width));
             }
             if let Some(cost) = self.cost() {
-                lines.extend(hanging("list price ", &price_in_words(cost), width));
+                lines.extend(hanging_indent("list price ", &price_in_words(cost), width));
             }
-            lines.extend(self.limits.note().iter().flat_map(|note| hanging("rate       ", note, width)));
+            lines.extend(self.limits.note().iter().flat_map(|note| hanging_indent("rate       ", note, width)));
             lines.push(String::new());
         }
         lines
@@ -87,7 +87,7 @@ impl Preview<'_> {
     }
 
     fn in_words(&self, way: &Way, is_chosen: bool) -> String {
-        let requests = counted(way.requests, "request");
+        let requests = pluralized(way.requests, "request");
         if self.limits.rates.is_empty() {
             return format!("{requests}, as fast as the server answers (--rate none)");
         }
@@ -176,7 +176,7 @@ fn price_in_words(cost: Cost) -> String {
         cost.least,
         cost.most,
         count(price::INCLUDED_A_MONTH),
-        counted(cost.free_days, "day"),
+        pluralized(cost.free_days, "day"),
         count(price::FREE_A_DAY),
         Cost::AS_OF
     )

@@ -16,7 +16,7 @@ use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::Journal;
 use crate::shard::Shard;
-use crate::terminal::counted;
+use crate::terminal::pluralized;
 
 use super::job::Inputs;
 
@@ -60,7 +60,7 @@ pub enum Broken {
     /// The input has fewer records than an earlier run saw.
     #[error(
         "the input ends after {}, but {} has a row for record {last}: give --resume the whole input of that run",
-        counted(*.read, "record"), report.display()
+        pluralized(*.read, "record"), report.display()
     )]
     EndedEarly {
         /// How many records it has.

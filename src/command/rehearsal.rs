@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::Credentials;
 use crate::record::{Content, Record};
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::terminal::counted;
+use crate::terminal::pluralized;
 
 use super::error::Error;
 use super::job::Connection;
@@ -56,7 +56,7 @@ impl Rehearsal {
     /// What is left, a line each.
     pub(super) fn ending(&self) -> Vec<String> {
         let untouched = self.bystanders.iter().filter(|name| self.sandbox.contains(name)).count();
-        let left = counted((self.sandbox.len() - untouched) as u64, "key");
+        let left = pluralized((self.sandbox.len() - untouched) as u64, "key");
         vec![
             "This was a rehearsal against a server in memory: nothing real was deleted.".to_owned(),
             format!("There, {left} of the input are left, and {untouched} of {BYSTANDERS} others are untouched."),

@@ -9,7 +9,7 @@ use crate::input::Source;
 use crate::outcome::{Settled, Status, Tally};
 use crate::report::{self, Existing, FailuresFile, Kind, OutputFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
-use crate::terminal::{Shown, count, counted};
+use crate::terminal::{Escaped, count, pluralized};
 
 use super::closing::{print, shell_word};
 use super::error::Error;
@@ -55,8 +55,8 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     let reports = Reports::open(reviewing.reports.clone())?;
     for file in reports.files().iter().filter(|file| file.extent.torn > 0) {
         let path = file.path.to_string_lossy();
-        let bytes = counted(file.extent.torn, "byte");
-        tracing::warn!("{}: the last row is incomplete ({bytes}) and left out", Shown(&path));
+        let bytes = pluralized(file.extent.torn, "byte");
+        tracing::warn!("{}: the last row is incomplete ({bytes}) and left out", Escaped(&path));
     }
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
@@ -83,7 +83,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
         if !written.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(written.iter().map(|(what, path)| format!("{what}: {}", Shown(&path.to_string_lossy()))));
+        lines.extend(written.iter().map(|(what, path)| format!("{what}: {}", Escaped(&path.to_string_lossy()))));
         lines
     })?;
     Ok(ExitCode::Success)
@@ -182,7 +182,7 @@ fn kind(review: &Review) -> Option<Kind> {
 }
 
 fn not_deleted(tally: &Tally) -> String {
-    format!("{} not deleted", counted(tally.failures(), "key"))
+    format!("{} not deleted", pluralized(tally.failures(), "key"))
 }
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {
@@ -196,7 +196,7 @@ impl From<crate::review::ReviewError> for Error {
     fn from(error: crate::review::ReviewError) -> Self {
         match error {
             crate::review::ReviewError::Report(error) => ReportError::into(error),
-            usage => Self::Usage(Shown(&usage.to_string()).to_string()),
+            usage => Self::Usage(Escaped(&usage.to_string()).to_string()),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
 use crate::report::{self, Causes, Destination, Existing, Journal, Sync};
-use crate::terminal::{Shown, duration};
+use crate::terminal::{Escaped, duration};
 
 use super::closing::with_nothing_sent;
 use super::confirm::{self, Action, ToType};
@@ -230,7 +230,7 @@ async fn connect(
         let hint = "pass --overwrite-values, which does not look first which keys exist";
         encoding::check(&namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
     }
-    let named = format!("namespace: {} ({})", Shown(&namespace.title), connection.namespace);
+    let named = format!("namespace: {} ({})", Escaped(&namespace.title), connection.namespace);
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, None);
     if limits.rates != job.rates {
         calls.budget.set_rates(&limits.rates, Instant::now());
@@ -380,7 +380,7 @@ impl Run<'_> {
             let cause =
                 if waiting.verdict.http_status == Some(429) { PauseCause::Throttled } else { PauseCause::Outage };
             let (error, time) = (&waiting.verdict.detail.error, duration(waiting.wait));
-            tracing::warn!("{}; trying again in {time}", Shown(error));
+            tracing::warn!("{}; trying again in {time}", Escaped(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
         };
         let result = self.calls.call_with_retry(tell, call).await;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::folder_of;
 use crate::input::Source;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::error::Error;
 
@@ -100,7 +100,7 @@ fn same(one: &str, other: &str) -> Error {
 }
 
 fn shown(path: &Path) -> String {
-    Shown(&path.to_string_lossy()).to_string()
+    Escaped(&path.to_string_lossy()).to_string()
 }
 
 /// Pipes, terminals and devices keep nothing that could be read again.

@@ -8,7 +8,7 @@ use crate::exit::ExitCode;
 use crate::input::{InputOptions, Records, Source};
 use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Escaped, pluralized};
 
 use super::closing::{Stream, print, print_summary};
 use super::error::Error;
@@ -39,13 +39,13 @@ pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
         move || fill(&sandbox, serving.keys)
     })?;
     let lines = vec![
-        format!("serving {} at {}", counted(filled, "key"), sandbox.base_url()),
+        format!("serving {} at {}", pluralized(filled, "key"), sandbox.base_url()),
         format!("export CLOUDFLARE_API_BASE_URL={} CLOUDFLARE_API_TOKEN=any", sandbox.base_url()),
     ];
     print(lines).map_err(Error::system("write to stdout"))?;
     signals::listen().blocking_recv();
-    let served = counted(sandbox.requests(), "request");
-    let left = counted(sandbox.len() as u64, "key");
+    let served = pluralized(sandbox.requests(), "request");
+    let left = pluralized(sandbox.len() as u64, "key");
     print_summary(Stream::Stdout, vec![format!("served {served}; {left} left")]);
     Ok(ExitCode::Success)
 }
@@ -55,7 +55,7 @@ fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
     for record in Records::new(sources, InputOptions::default()) {
         match record.map_err(Box::<Broken>::from)?.content {
             Content::Key(key) => sandbox.preload([key.as_str()]),
-            Content::Invalid(invalid) => tracing::warn!("left out: {}", Shown(&invalid.reason)),
+            Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
             Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}
         }
     }

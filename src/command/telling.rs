@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::pipeline::{Event, PauseCause};
-use crate::terminal::{counted, duration};
+use crate::terminal::{duration, pluralized};
 
 /// A pause that ends later by less than this is the same one.
 const SAME: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ impl Teller {
                 }
             }
             Event::Draining { reason, in_flight } => {
-                tracing::info!("stopping ({reason}): {} in flight", counted(in_flight as u64, "request"));
+                tracing::info!("stopping ({reason}): {} in flight", pluralized(in_flight as u64, "request"));
             }
             Event::Settled(_) | Event::Resumed | Event::Retrying => {}
         }

@@ -16,7 +16,7 @@ use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Response};
 use crate::report::Summary;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::closing::Closing;
 use super::earlier::Earlier;
@@ -59,7 +59,7 @@ impl Watch {
         let pinger = job.told.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
             let pinger = Pinger::new(url, connection.and_then(|connection| connection.ca_file.as_deref()));
-            pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Shown(&host))).ok()
+            pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Escaped(&host))).ok()
         });
         Self {
             started: (wall_now(), Instant::now()),
@@ -232,7 +232,7 @@ impl Watch {
         };
         if let Err(error) = file.write(&snapshot) {
             let path = file.path().to_string_lossy();
-            tracing::warn!("the metrics cannot be written to {}: {error}", Shown(&path));
+            tracing::warn!("the metrics cannot be written to {}: {error}", Escaped(&path));
         }
     }
 
@@ -290,7 +290,7 @@ fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
 }
 
 fn warn(pinger: &Pinger, why: &str) {
-    tracing::warn!("the ping to {} failed: {}", Shown(pinger.host()), Shown(why));
+    tracing::warn!("the ping to {} failed: {}", Escaped(pinger.host()), Escaped(why));
 }
 
 fn warn_of(error: &Error) {

@@ -11,7 +11,7 @@ use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::pipeline::call::Calls;
 use crate::pipeline::call::Failed;
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Escaped, pluralized};
 
 use super::asking::{Patience, ask, refused};
 use super::closing::print;
@@ -112,7 +112,7 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     };
     print(lines).map_err(Error::system("write what was found"))?;
     if let Err(stop) = looked {
-        tracing::error!("{}", Shown(&stop.why));
+        tracing::error!("{}", Escaped(&stop.why));
     }
     Ok(code)
 }
@@ -239,7 +239,7 @@ impl Found {
 
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut say = |label: &str, text: &str| lines.push(format!("{label:<11}{}", Shown(text)));
+        let mut say = |label: &str, text: &str| lines.push(format!("{label:<11}{}", Escaped(text)));
         if let Some(token) = &self.token {
             let whose = if self.credentials == Some("account_token") { "the account's own" } else { "a user's" };
             say("token", &format!("{} ({whose}), {}{}", token.id, token.status, token.times()));
@@ -255,7 +255,7 @@ impl Found {
         if let Some(account) = &self.account {
             let text = match (&account.error, account.namespaces) {
                 (Some(error), _) => error.clone(),
-                (None, count) => format!("may list its {}", counted(count.unwrap_or_default() as u64, "namespace")),
+                (None, count) => format!("may list its {}", pluralized(count.unwrap_or_default() as u64, "namespace")),
             };
             say("account", &format!("{}: {text}", account.id));
         }

@@ -12,7 +12,7 @@ use super::source::Source;
 use crate::clock::wall_now;
 use crate::files::job_file;
 use crate::outcome::Status;
-use crate::terminal::{Shown, duration};
+use crate::terminal::{Escaped, duration};
 
 /// A plan that is older is warned about.
 const OLD_PLAN: Duration = Duration::from_hours(24);
@@ -199,7 +199,7 @@ impl Rows {
         if source.path().is_none_or(|path| !job_file(path).exists()) {
             tracing::warn!(
                 "the plan in {} has no job file beside it, so its namespace cannot be checked",
-                Shown(&source.to_string())
+                Escaped(&source.to_string())
             );
         }
         let made = finished_at.and_then(moment).or_else(|| source.modified());
@@ -207,7 +207,7 @@ impl Rows {
         if let Some(age) = age.filter(|age| *age > OLD_PLAN) {
             tracing::warn!(
                 "the plan in {} was made {} ago; the namespace may have changed since\nhint: make a new one with --dry-run",
-                Shown(&source.to_string()),
+                Escaped(&source.to_string()),
                 duration(age)
             );
         }

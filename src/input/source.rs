@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 pub(super) const READ_BYTES: usize = 128 * 1024;
 
 /// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through
-/// [`Shown`](crate::terminal::Shown).
+/// [`Escaped`](crate::terminal::Escaped).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Standard input; can be read once only.

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::api::ListedKey;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// How keys are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Encoder {
             let mut text = Vec::new();
             self.encode(key, &mut text)?;
             text.pop();
-            out.extend_from_slice(Shown(&String::from_utf8_lossy(&text)).to_string().as_bytes());
+            out.extend_from_slice(Escaped(&String::from_utf8_lossy(&text)).to_string().as_bytes());
             out.push(b'\n');
         }
         Ok(keys.len() as u64)

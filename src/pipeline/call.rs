@@ -13,7 +13,7 @@ use crate::pipeline::retry::{Decision, History, RetryPolicy, Verdict, decide};
 use crate::pipeline::state::Totals;
 use crate::pipeline::stop::Stop;
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
-use crate::terminal::counted;
+use crate::terminal::pluralized;
 
 /// How long to wait before a permit is asked for again that another request holds.
 const POLL: Duration = Duration::from_millis(10);
@@ -174,7 +174,7 @@ impl Calls {
                 }
                 Decision::Stop(stop, _) => Err(Failed::Stop(stop)),
                 Decision::Settle(verdict) if verdict.passes => {
-                    let why = format!("no successful request after {}: {verdict}", counted(attempts, "attempt"));
+                    let why = format!("no successful request after {}: {verdict}", pluralized(attempts, "attempt"));
                     Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
                 }
                 Decision::Settle(verdict) => Err(Failed::Refused(verdict)),

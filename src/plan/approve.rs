@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::Plan;
 use crate::outcome::StopReason;
-use crate::terminal::{count, counted};
+use crate::terminal::{count, pluralized};
 
 /// Limits that are checked before anything is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Guards {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refused {
     /// More keys than `--max-keys`.
-    #[error("the input holds {}, more than --max-keys {}: nothing was sent", counted(*.keys, "key"), count(*.most))]
+    #[error("the input holds {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
     TooManyKeys {
         /// What the input holds.
         keys: u64,
@@ -29,7 +29,7 @@ pub enum Refused {
         most: u64,
     },
     /// Fewer keys than `--min-keys`.
-    #[error("the input holds {}, fewer than --min-keys {}: nothing was sent", counted(*.keys, "key"), count(*.least))]
+    #[error("the input holds {}, fewer than --min-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.least))]
     TooFewKeys {
         /// What the input holds.
         keys: u64,
@@ -37,7 +37,7 @@ pub enum Refused {
         least: u64,
     },
     /// Not as many keys as `--expect` says.
-    #[error("the input holds {}, and --expect says {}: nothing was sent", counted(*.keys, "key"), count(*.expected))]
+    #[error("the input holds {}, and --expect says {}: nothing was sent", pluralized(*.keys, "key"), count(*.expected))]
     NotAsExpected {
         /// What the input holds.
         keys: u64,

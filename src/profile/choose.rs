@@ -100,7 +100,7 @@ fn anywhere(name: &ProfileName, surroundings: &Surroundings) -> Result<Profile, 
 }
 
 fn none(wanted: &ProfileName, files: &[ConfigFile], surroundings: &Surroundings) -> ProfileError {
-    let shown = |path: &PathBuf| format!("{}", crate::terminal::Shown(&path.to_string_lossy()));
+    let shown = |path: &PathBuf| format!("{}", crate::terminal::Escaped(&path.to_string_lossy()));
     let there = match files {
         [] => {
             let places: Vec<_> = surroundings.folder_files().into_iter().chain(surroundings.own_files()).collect();

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::name::{ProfileName, ProfileNameError};
 use super::template::TemplateError;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// A place in a file, as compilers write it: `kvsweep.toml:12:3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", Shown(&self.file.to_string_lossy()), self.line, self.column)
+        write!(f, "{}:{}:{}", Escaped(&self.file.to_string_lossy()), self.line, self.column)
     }
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Location {
 #[derive(Debug, Error)]
 pub enum ProfileError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", Shown(&.file.to_string_lossy()))]
+    #[error("cannot read {}: {source}", Escaped(&.file.to_string_lossy()))]
     Read {
         /// The file.
         file: PathBuf,
@@ -41,7 +41,7 @@ pub enum ProfileError {
     },
     /// A file that was found and may have been left there by somebody else.
     #[error(
-        "{} is not used, because {why}; if you trust what it says, name it with --config", Shown(&.file.to_string_lossy())
+        "{} is not used, because {why}; if you trust what it says, name it with --config", Escaped(&.file.to_string_lossy())
     )]
     Untrusted {
         /// The file.
@@ -69,7 +69,7 @@ pub enum ProfileError {
         there: String,
     },
     /// A file was named, but no profile.
-    #[error("which profile? {} has {there}; give --profile", Shown(&.file.to_string_lossy()))]
+    #[error("which profile? {} has {there}; give --profile", Escaped(&.file.to_string_lossy()))]
     Which {
         /// The file.
         file: PathBuf,
@@ -79,7 +79,7 @@ pub enum ProfileError {
     /// Two files have it, and which one is meant would be a guess.
     #[error(
         "the profile {wanted} is in {} and in {}; say with --config which one is meant",
-        Shown(&.one.to_string_lossy()), Shown(&.other.to_string_lossy())
+        Escaped(&.one.to_string_lossy()), Escaped(&.other.to_string_lossy())
     )]
     Ambiguous {
         /// What was asked for.
@@ -110,10 +110,10 @@ impl ProfileError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
     /// It is no TOML.
-    #[error("{}", Shown(.0))]
+    #[error("{}", Escaped(.0))]
     Syntax(String),
     /// No such key.
-    #[error("`{}` is unknown here; {instead}", Shown(.key))]
+    #[error("`{}` is unknown here; {instead}", Escaped(.key))]
     Unknown {
         /// The key.
         key: String,
@@ -121,7 +121,7 @@ pub enum Problem {
         instead: String,
     },
     /// A value of another type.
-    #[error("{}: expected {expected}, found {found}", Shown(.key))]
+    #[error("{}: expected {expected}, found {found}", Escaped(.key))]
     Type {
         /// The key.
         key: String,
@@ -133,11 +133,11 @@ pub enum Problem {
     /// A secret, or what looks like one.
     #[error(
         "{}: a secret must not be in this file; set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, \
-         the path of a file with nothing but the token", Shown(.0)
+         the path of a file with nothing but the token", Escaped(.0)
     )]
     Secret(String),
     /// A profile whose name is none.
-    #[error("profile `{}`: {error}", Shown(.name))]
+    #[error("profile `{}`: {error}", Escaped(.name))]
     Name {
         /// What it is called.
         name: String,

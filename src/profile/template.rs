@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::likely::likely;
 use super::name::ProfileName;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 const NAMES: [&str; 6] = ["date", "time", "year", "month", "day", "profile"];
 
@@ -37,7 +37,7 @@ enum Part {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// No such placeholder.
-    #[error("`{{{}}}` stands for nothing; {instead}", Shown(.name))]
+    #[error("`{{{}}}` stands for nothing; {instead}", Escaped(.name))]
     Unknown {
         /// What was in the braces.
         name: String,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::outcome::StopReason;
 use crate::pipeline::PauseCause;
-use crate::terminal::{count, counted, duration};
+use crate::terminal::{count, duration, pluralized};
 
 /// How things stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,12 +36,12 @@ impl fmt::Display for View {
         match self.total {
             Some(total) => {
                 let percent = percent(self.done, total);
-                write!(f, "{} of {} ({percent})", count(self.done), counted(total, "key"))?;
+                write!(f, "{} of {} ({percent})", count(self.done), pluralized(total, "key"))?;
             }
-            None => f.write_str(&counted(self.done, "key"))?,
+            None => f.write_str(&pluralized(self.done, "key"))?,
         }
         if self.pages > 0 {
-            write!(f, " in {}", counted(self.pages, "page"))?;
+            write!(f, " in {}", pluralized(self.pages, "page"))?;
         }
         if let Doing::Running { per_second: Some(speed), .. } = self.doing {
             write!(f, ", {}", rate(speed))?;
@@ -80,7 +80,7 @@ impl fmt::Display for Doing {
             },
             Self::Draining { reason, in_flight: 0 } => write!(f, ", stopping ({})", because(reason)),
             Self::Draining { reason, in_flight } => {
-                let waiting = counted(in_flight, "request");
+                let waiting = pluralized(in_flight, "request");
                 write!(f, ", stopping ({}), waiting for {waiting}", because(reason))
             }
         }

@@ -12,7 +12,7 @@ use super::job_file::Kind;
 use super::row::representable;
 
 use crate::outcome::{Status, StopReason, Tally};
-use crate::terminal::{count, counted, duration};
+use crate::terminal::{count, duration, pluralized};
 
 /// The schema of the serialized summary, `docs/schema/summary.schema.json`.
 const SCHEMA_VERSION: u32 = 1;
@@ -90,7 +90,7 @@ impl Summary {
             shown.iter().map(|(name, number)| format!("{name:name_width$}  {number:>number_width$}")).collect();
 
         if self.resumed > 0 {
-            lines.push(format!("resumed: an earlier run had settled {}", counted(self.resumed, "record")));
+            lines.push(format!("resumed: an earlier run had settled {}", pluralized(self.resumed, "record")));
         }
         lines.push(self.work());
         if let Some(reason) = self.stopped {
@@ -101,7 +101,7 @@ impl Summary {
 
     /// `1,234 records in 4.0s, 308.5 keys/s; 1,240 requests, 6 retries, throttled 1 time`.
     fn work(&self) -> String {
-        let time = format!("{} in {}", counted(self.records, "record"), duration(self.elapsed));
+        let time = format!("{} in {}", pluralized(self.records, "record"), duration(self.elapsed));
         if self.requests == 0 {
             return time;
         }
@@ -112,9 +112,9 @@ impl Summary {
         };
         let throttled = match self.throttled {
             0 => String::new(),
-            times => format!(", throttled {}", counted(times, "time")),
+            times => format!(", throttled {}", pluralized(times, "time")),
         };
-        let requests = counted(self.requests, "request");
+        let requests = pluralized(self.requests, "request");
         format!("{time}, {:.1} keys/s; {requests}{retries}{throttled}", self.rate())
     }
 }

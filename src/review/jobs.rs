@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ReportedFile;
 use super::timeline::millis;
 use crate::report::{JobFile, Run};
-use crate::terminal::{Shown, count, counted};
+use crate::terminal::{Escaped, count, pluralized};
 
 /// Reports whose jobs are described one by one.
 const DESCRIBED: usize = 20;
@@ -51,8 +51,8 @@ impl ReportedJob {
     fn namespace(&self) -> String {
         let identity = &self.file.identity;
         match (&identity.namespace_title, &identity.namespace_id) {
-            (Some(title), Some(id)) => format!("{} ({})", Shown(title), Shown(id)),
-            (Some(name), None) | (None, Some(name)) => Shown(name).to_string(),
+            (Some(title), Some(id)) => format!("{} ({})", Escaped(title), Escaped(id)),
+            (Some(name), None) | (None, Some(name)) => Escaped(name).to_string(),
             (None, None) => "none".to_owned(),
         }
     }
@@ -62,7 +62,7 @@ impl ReportedJob {
         match self.file.last_run() {
             None => "not begun".to_owned(),
             Some(Run { ended_at: None, .. }) => "not finished: the last run was killed, or is still running".to_owned(),
-            Some(Run { stopped: Some(reason), .. }) => format!("stopped early: {}", Shown(reason)),
+            Some(Run { stopped: Some(reason), .. }) => format!("stopped early: {}", Escaped(reason)),
             Some(Run { stopped: None, exit_code: None | Some(0 | 3), .. }) => "finished".to_owned(),
             Some(Run { exit_code: Some(code), .. }) => format!("ended with exit code {code}"),
         }
@@ -79,18 +79,18 @@ impl ReportedFile {
     fn job_line(&self) -> String {
         let path = self.path.to_string_lossy();
         let Some(job) = &self.job else {
-            return format!("{}: no job file, so namespace, kind and end are unknown", Shown(&path));
+            return format!("{}: no job file, so namespace, kind and end are unknown", Escaped(&path));
         };
         let identity = &job.file.identity;
-        let account = identity.account_id.as_ref().map(|id| format!(", account {}", Shown(id))).unwrap_or_default();
-        let shard = identity.shard.as_ref().map(|shard| format!(", shard {}", Shown(shard))).unwrap_or_default();
+        let account = identity.account_id.as_ref().map(|id| format!(", account {}", Escaped(id))).unwrap_or_default();
+        let shard = identity.shard.as_ref().map(|shard| format!(", shard {}", Escaped(shard))).unwrap_or_default();
         let runs = match job.file.runs.len() {
             0 | 1 => String::new(),
-            runs => format!(" after {}", counted(runs as u64, "run")),
+            runs => format!(" after {}", pluralized(runs as u64, "run")),
         };
         format!(
             "{}: {}, namespace {}{account}{shard}, {}{runs}",
-            Shown(&path),
+            Escaped(&path),
             identity.kind.in_words(),
             job.namespace(),
             job.state()
@@ -183,8 +183,8 @@ impl super::Review {
     /// `1,080 of 20,000 records`, or `1,080 records` if no job file says how many there are.
     pub(super) fn records(&self) -> String {
         match self.progress.total.filter(|total| *total > self.tally.total()) {
-            Some(total) => format!("{} of {}", count(self.tally.total()), counted(total, "record")),
-            None => counted(self.tally.total(), "record"),
+            Some(total) => format!("{} of {}", count(self.tally.total()), pluralized(total, "record")),
+            None => pluralized(self.tally.total(), "record"),
         }
     }
 
@@ -197,7 +197,7 @@ impl super::Review {
     pub(super) fn job_lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.files.iter().take(DESCRIBED).map(ReportedFile::job_line).collect();
         if self.files.len() > DESCRIBED {
-            lines.push(format!("and {}", counted((self.files.len() - DESCRIBED) as u64, "more report")));
+            lines.push(format!("and {}", pluralized((self.files.len() - DESCRIBED) as u64, "more report")));
         }
         let missing = &self.progress.missing_shards;
         if !missing.is_empty() {

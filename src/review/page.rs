@@ -13,7 +13,7 @@ use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Shown, count, counted, duration, share};
+use crate::terminal::{Escaped, count, duration, pluralized, share};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/page.js");
@@ -149,7 +149,7 @@ fn sha256(text: &str) -> String {
 }
 
 fn shown(text: &str) -> String {
-    Shown(text).to_string()
+    Escaped(text).to_string()
 }
 
 fn title(review: &Review) -> String {
@@ -158,10 +158,10 @@ fn title(review: &Review) -> String {
     match (open, gone) {
         (0, 0) => review.records(),
         (0, _) => match review.whole().filter(|whole| *whole > gone) {
-            Some(whole) => format!("{} of {} deleted", count(gone), counted(whole, "record")),
-            None => format!("{} deleted", counted(gone, "key")),
+            Some(whole) => format!("{} of {} deleted", count(gone), pluralized(whole, "record")),
+            None => format!("{} deleted", pluralized(gone, "key")),
         },
-        (_, _) => format!("{} not deleted", counted(open, "key")),
+        (_, _) => format!("{} not deleted", pluralized(open, "key")),
     }
 }
 
@@ -181,7 +181,7 @@ fn notes(review: &Review) -> Vec<String> {
         notes.push(format!("The reports are about {} different inputs, counted side by side.", review.inputs));
     }
     if review.superseded() > 0 {
-        let rows = counted(review.superseded(), "row");
+        let rows = pluralized(review.superseded(), "row");
         notes.push(format!("{rows} replaced by a later one of the same record."));
     }
     for file in review.files.iter().filter(|file| file.extent.torn > 0) {
@@ -251,7 +251,7 @@ fn picture(review: &Review) -> Option<Picture> {
         title: format!(
             "{}: {}, {} failed, {} retried",
             moment(begins(index)),
-            counted(bin.total(), "key"),
+            pluralized(bin.total(), "key"),
             count(bin.failed),
             count(bin.retried)
         ),
@@ -282,8 +282,8 @@ fn picture(review: &Review) -> Option<Picture> {
         alternative: format!(
             "Keys over time, {} columns of {column_time}: at most {} in one; {} of two seconds or more, {} together.",
             bins.len(),
-            counted(most, "key"),
-            counted(pauses, "pause"),
+            pluralized(most, "key"),
+            pluralized(pauses, "pause"),
             duration(together)
         ),
         columns: bins.iter().enumerate().filter(|(_, bin)| bin.total() > 0).map(column).collect(),
@@ -317,7 +317,7 @@ fn causes(causes: &Causes) -> Vec<CauseRow> {
 fn rest_of_causes(review: &Review) -> Option<String> {
     let shown: u64 = review.causes.by_count().iter().take(CAUSES).map(|cause| cause.count).sum();
     let rest = review.tally.trouble() - shown;
-    (rest > 0).then(|| format!("{} for other, rarer causes.", counted(rest, "more record")))
+    (rest > 0).then(|| format!("{} for other, rarer causes.", pluralized(rest, "more record")))
 }
 
 fn failures(review: &Review) -> Vec<FailureRow> {

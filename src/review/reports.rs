@@ -11,7 +11,7 @@ use super::timeline::millis;
 use super::winners::{MOST_FILES, Table, Winners};
 use crate::outcome::Status;
 use crate::report::{Extent, JobFile, ReportError, ReportReader, StoredRow};
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 /// Why reports cannot be reviewed.
 #[derive(Debug, Error)]
@@ -147,7 +147,7 @@ fn job_of(report: &Path) -> Option<ReportedJob> {
     match JobFile::read(report) {
         Ok(file) => file.map(ReportedJob::new),
         Err(error) => {
-            tracing::warn!("{}", Shown(&error.to_string()));
+            tracing::warn!("{}", Escaped(&error.to_string()));
             None
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::timeline::{Bin, moment};
 use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Shown, count, counted, duration, share};
+use crate::terminal::{Escaped, count, duration, pluralized, share};
 
 /// Causes that are shown.
 const CAUSES: usize = 10;
@@ -22,9 +22,9 @@ impl Review {
         let records = self.records();
         let superseded = match self.superseded() {
             0 => String::new(),
-            rows => format!("; {} replaced by a later one", counted(rows, "row")),
+            rows => format!("; {} replaced by a later one", pluralized(rows, "row")),
         };
-        let mut lines = vec![format!("{} with {records}{superseded}", counted(self.files.len() as u64, "report"))];
+        let mut lines = vec![format!("{} with {records}{superseded}", pluralized(self.files.len() as u64, "report"))];
         if self.inputs > 1 {
             lines.push(format!("they are about {} different inputs, counted side by side", self.inputs));
         }
@@ -104,13 +104,13 @@ impl Cause {
 impl Diff {
     /// What was planned and what became of it, a line each.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("{} planned", counted(self.planned, "key")), String::new()];
+        let mut lines = vec![format!("{} planned", pluralized(self.planned, "key")), String::new()];
         let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));
         let rows: Vec<_> = done.into_iter().chain([("no row", self.not_done)]).collect();
         lines.extend(counts(&rows, Some(self.planned)));
         let mut differ = |count: u64, what: &str, keys: &[String]| {
             if count > 0 {
-                lines.extend([String::new(), format!("{} {what}", counted(count, "key"))]);
+                lines.extend([String::new(), format!("{} {what}", pluralized(count, "key"))]);
                 lines.push(format!("  such as {}", samples(keys)));
             }
         };
@@ -167,7 +167,7 @@ fn samples(keys: &[String]) -> String {
 
 /// Foreign text, harmless and not long.
 pub(super) fn shortened(text: &str) -> String {
-    let shown = Shown(text).to_string();
+    let shown = Escaped(text).to_string();
     match shown.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
@@ -186,7 +186,7 @@ fn spark(bins: &[Bin], width: Duration) -> (String, String, String) {
     };
     let width = u32::try_from(together).map_or(width, |together| width * together);
     let width = duration_ms(u64::try_from(width.as_millis()).unwrap_or(u64::MAX));
-    (columns.iter().map(block).collect(), counted(most, "key"), width)
+    (columns.iter().map(block).collect(), pluralized(most, "key"), width)
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ fn a_messy_json_array_costs_only_its_bad_elements() {
 
 /// A job over a file that breaks off: nothing is sent, and the end says where; with `--allow-partial` `before` is deleted and
 /// all else on the server stays.
-fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: &[&str], told: &[&str]) {
+fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: &[&str], message: &[&str]) {
     let lab = Lab::new();
     lab.write(name, content);
     lab.server.preload(before.iter().chain(after).copied());
@@ -295,7 +295,7 @@ fn assert_broken(name: &str, content: impl AsRef<[u8]>, before: &[&str], after: 
         assert_eq!(lab.server.keys(), after, "{name}: what comes after is untouched");
         assert_eq!(done.summary()["stopped"], "input_error", "{name}");
         assert_eq!(done.summary()["deleted"], before.len(), "{name}");
-        for words in told.iter().chain(&[name]) {
+        for words in message.iter().chain(&[name]) {
             assert!(done.stderr.contains(words), "{name}: {words:?} is not in\n{}", done.stderr);
         }
     }
@@ -326,14 +326,15 @@ fn of_a_file_that_breaks_off_nothing_is_sent_unless_a_part_is_enough() {
 #[test]
 fn a_break_on_stdin_ends_the_job_after_what_came_before() {
     let ndjson = "\"a\"\n\"b\"\n\"c\n\"c\"\n";
-    for (content, told) in [("[\"a\", \"b\", nope, \"c\"]", "line 1"), ("key\na\nb\n\"c", "line 4"), (ndjson, "line 3")]
+    for (content, message) in
+        [("[\"a\", \"b\", nope, \"c\"]", "line 1"), ("key\na\nb\n\"c", "line 4"), (ndjson, "line 3")]
     {
         let lab = Lab::new();
         lab.server.preload(["a", "b", "c"]);
         let done = lab.delete(["--report", "report.csv", "--json"]).stdin(content).run().code(1);
         lab.assert_all_deleted(["a", "b"], &in_order(&lab, "report.csv", &["a", "b"]));
         assert_eq!((lab.server.keys(), &done.summary()["stopped"]), (vec!["c".to_owned()], &"input_error".into()));
-        assert!(done.stderr.contains("stdin") && done.stderr.contains(told), "{}", done.stderr);
+        assert!(done.stderr.contains("stdin") && done.stderr.contains(message), "{}", done.stderr);
     }
 }
 
@@ -367,7 +368,7 @@ fn an_input_that_cannot_be_used_sends_nothing() {
         (&["good.json", "--column", "key"], 2, "--format csv"),
         (&["utf16.txt"], 2, "UTF-16"),
     ];
-    for (args, code, told) in table {
+    for (args, code, message) in table {
         let lab = Lab::new();
         lab.server.preload(["a"]);
         lab.write("good.txt", "a\n");
@@ -376,7 +377,7 @@ fn an_input_that_cannot_be_used_sends_nothing() {
         lab.write("object.json", "{\"a\": 1}");
         lab.write("utf16.txt", b"\xff\xfea\0\n\0");
         let done = lab.delete(args).args(["--report", "report.csv"]).run().code(code);
-        assert!(done.stderr.contains(told), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(message), "{args:?}: {}", done.stderr);
         assert_eq!((lab.server.requests(), lab.path("report.csv").exists()), (0, false), "{args:?}");
     }
 }

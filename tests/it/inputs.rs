@@ -1,4 +1,4 @@
-//! What cannot be told for sure to be keys is refused before anything is sent, as a file and on stdin.
+//! What may not be keys is refused before anything is sent, as a file and on stdin.
 
 use crate::lab::{Done, Lab};
 
@@ -19,11 +19,11 @@ fn over(name: &str, content: &[u8], args: &[&str]) -> Vec<(Lab, Done)> {
     runs.into()
 }
 
-/// Exit code 2, nothing sent, no report, and a message with `told` and a hint.
-fn assert_refused(name: &str, content: &[u8], args: &[&str], told: &str) {
+/// Exit code 2, nothing sent, no report, and a message with `message` and a hint.
+fn assert_refused(name: &str, content: &[u8], args: &[&str], message: &str) {
     for (lab, done) in over(name, content, args) {
         let done = done.code(2);
-        assert!(done.stderr.contains(told) && done.stderr.contains("hint: "), "{name} {args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(message) && done.stderr.contains("hint: "), "{name} {args:?}: {}", done.stderr);
         assert_eq!((lab.server.requests(), lab.path("report.csv").exists()), (0, false), "{name} {args:?}");
     }
 }
@@ -41,12 +41,12 @@ fn content_that_is_no_list_of_keys_is_named() {
         (b"key\ra\rb\r", "CR alone"),
         (b"%PDF-1.7\n", "PDF"),
     ];
-    for (content, told) in table {
+    for (content, message) in table {
         for format in ["auto", "csv", "lines", "ndjson", "json"] {
-            if (told, format) == ("CR alone", "json") {
+            if (message, format) == ("CR alone", "json") {
                 continue;
             }
-            assert_refused("k.txt", content, &["--format", format], told);
+            assert_refused("k.txt", content, &["--format", format], message);
         }
     }
     for format in ["lines", "csv", "ndjson"] {
@@ -134,10 +134,10 @@ fn a_report_of_deletes_stays_one() {
 }
 
 /// As [`assert_refused`], of an error without a hint.
-fn assert_refused_quietly(name: &str, content: &[u8], args: &[&str], told: &str) {
+fn assert_refused_quietly(name: &str, content: &[u8], args: &[&str], message: &str) {
     for (lab, done) in over(name, content, args) {
         let done = done.code(2);
-        assert!(done.stderr.contains(told), "{}", done.stderr);
+        assert!(done.stderr.contains(message), "{}", done.stderr);
         assert_eq!(lab.server.requests(), 0);
     }
 }

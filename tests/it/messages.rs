@@ -1,4 +1,4 @@
-//! Errors as help: what a person is told at every end that a job can come to, word for word.
+//! Errors as help: what kvsweep prints at every end that a job can come to, word for word.
 //!
 //! Each scene is what somebody did and the phrase that they would look up. `docs/troubleshooting.md` has an entry for
 //! every phrase, and for no other.
@@ -15,18 +15,18 @@ use std::path::Path;
 use crate::lab::{Done, Kvsweep, Lab, Running};
 
 /// Scenes with what was said in each.
-struct Told {
+struct Messages {
     text: String,
 }
 
-impl Told {
+impl Messages {
     fn new() -> Self {
         Self { text: String::new() }
     }
 
     /// Runs it to its end, and notes what it said under a phrase that it has to say.
     #[track_caller]
-    fn hear(&mut self, phrase: &str, lab: &Lab, run: Kvsweep) {
+    fn check(&mut self, phrase: &str, lab: &Lab, run: Kvsweep) {
         let mut run = run;
         let command = command_line(&mut run);
         self.note(phrase, &command, lab, &run.run());
@@ -34,13 +34,13 @@ impl Told {
 
     /// The same under a command line as somebody would type it.
     #[track_caller]
-    fn hear_as(&mut self, phrase: &str, command: &str, lab: &Lab, run: Kvsweep) {
+    fn check_as(&mut self, phrase: &str, command: &str, lab: &Lab, run: Kvsweep) {
         self.note(phrase, command, lab, &run.run());
     }
 
     /// The same for one that was started before.
     #[track_caller]
-    fn hear_running(&mut self, phrase: &str, lab: &Lab, command: &str, running: Running) {
+    fn check_running(&mut self, phrase: &str, lab: &Lab, command: &str, running: Running) {
         self.note(phrase, command, lab, &running.done());
     }
 
@@ -137,12 +137,12 @@ fn phrases(text: &str) -> BTreeSet<String> {
 fn every_phrase_can_be_looked_up() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let told: BTreeSet<String> = ["answers", "files", "inputs", "records", "signals", "stops", "usage"]
+    let messages: BTreeSet<String> = ["answers", "files", "inputs", "records", "signals", "stops", "usage"]
         .iter()
         .flat_map(|name| phrases(&read(&format!("tests/it/snapshots/{name}.snap"))))
         .collect();
     let explained = phrases(&read("docs/troubleshooting.md"));
-    let missing: Vec<_> = told.difference(&explained).collect();
-    let stale: Vec<_> = explained.difference(&told).collect();
+    let missing: Vec<_> = messages.difference(&explained).collect();
+    let stale: Vec<_> = explained.difference(&messages).collect();
     assert!(missing.is_empty() && stale.is_empty(), "no entry for {missing:#?}; never said: {stale:#?}");
 }

@@ -84,8 +84,8 @@ fn the_object_is_the_same_plan() {
     assert_eq!(plan["last_keys"], json!(["loose0027", "loose0028", "loose0029"]));
     assert_eq!(plan["name_bytes"], json!({"shortest": 9, "median": 16, "longest": 16}));
     let prefixes = plan["prefixes"].as_array().expect("prefixes");
-    let told: Vec<_> = prefixes.iter().map(|prefix| (&prefix["prefix"], &prefix["keys"], &prefix["share"])).collect();
-    assert_eq!(told, [(&json!("session:"), &json!(450), &json!(0.75)), (&json!("cache/"), &json!(120), &json!(0.2)),]);
+    let found: Vec<_> = prefixes.iter().map(|prefix| (&prefix["prefix"], &prefix["keys"], &prefix["share"])).collect();
+    assert_eq!(found, [(&json!("session:"), &json!(450), &json!(0.75)), (&json!("cache/"), &json!(120), &json!(0.2)),]);
     assert_eq!(plan["prefixes_error"], 0);
     let invalid = plan["invalid"].as_array().expect("reasons");
     let counts: Vec<_> = invalid.iter().map(|reason| reason["records"].as_u64().expect("a count")).collect();
@@ -125,8 +125,8 @@ fn the_end_is_as_far_away_as_the_rate_makes_it() {
 fn a_plan_for_bulk_says_so() {
     let lab = mixed();
     let plan = plan(&dry_run(&lab, &["keys.txt", "--json", "--bulk=100"]).code(3));
-    let told = (&plan["way"], &plan["one_by_one"]["requests"], &plan["bulk"]["requests"]);
-    assert_eq!(told, (&"bulk".into(), &601.into(), &7.into()));
+    let found = (&plan["way"], &plan["one_by_one"]["requests"], &plan["bulk"]["requests"]);
+    assert_eq!(found, (&"bulk".into(), &601.into(), &7.into()));
 }
 
 #[test]

@@ -139,8 +139,12 @@ fn a_report_over_its_own_input_is_refused() {
     {
         for flag in ["--report", "--failures"] {
             let done = lab.delete([input, flag, output, "--overwrite"]).run().code(2);
-            let told = ["the same file as the input", "names one of the inputs"];
-            assert!(told.iter().any(|told| done.stderr.contains(told)), "{input} {flag} {output}: {}", done.stderr);
+            let message = ["the same file as the input", "names one of the inputs"];
+            assert!(
+                message.iter().any(|message| done.stderr.contains(message)),
+                "{input} {flag} {output}: {}",
+                done.stderr
+            );
             lab.delete([input, flag, output]).run().code(2);
             assert_eq!(lab.read("keys.csv"), "key\na\n");
         }
@@ -300,8 +304,8 @@ fn a_report_on_stdout_is_alone_there() {
     rows.sort_by_key(|row| row.record);
     let states: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
     assert_eq!(states, ["deleted", "invalid", "duplicate"]);
-    for told in ["deleted    1", "invalid    1", "duplicate  1", "3 records"] {
-        assert!(done.stderr.contains(told), "{told:?} is not in {}", done.stderr);
+    for message in ["deleted    1", "invalid    1", "duplicate  1", "3 records"] {
+        assert!(done.stderr.contains(message), "{message:?} is not in {}", done.stderr);
     }
     assert!(!done.stderr.contains("--report PATH"), "there is a report already: {}", done.stderr);
     assert_eq!((lab.server.keys(), files(&lab)), (vec!["bystander".to_owned()], vec!["keys.txt".to_owned()]));

@@ -152,6 +152,6 @@ fn the_workflow_deletes_what_it_says() {
     let run = lab.kvsweep(["delete", "--prefix"]).args(command).env("KVSWEEP_PING", hook.url("x"));
     run.run().code(0);
     assert_eq!(lab.server.keys(), ["keep"]);
-    assert_eq!(hook.told().last().map(|told| told.target.clone()), Some("/x".to_owned()));
+    assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/x".to_owned()));
     assert_eq!(lab.rows("report.csv").len(), 2);
 }

@@ -91,15 +91,15 @@ fn a_signal_during_the_preflight_is_told_to_metrics_and_pings() {
         let lab = hanging(true);
         lab.keys(5);
         let hook = Hook::answering(&[(200, "OK")]);
-        let told = ["--metrics-file", "kvsweep.prom", "--ping", &hook.url("x")];
-        let running = lab.start("run", way(lab.delete(JOB).args(told)));
+        let pings = ["--metrics-file", "kvsweep.prom", "--ping", &hook.url("x")];
+        let running = lab.start("run", way(lab.delete(JOB).args(pings)));
         wait_until("the namespace is asked for", || lab.server.requests() == 1);
         running.signal(Signal::TERM);
         let done = running.done().code(143);
         assert!(done.stderr.contains("SIGTERM was received"), "{}", done.stderr);
         assert_eq!(metrics(&lab, "in_progress"), Some("0".to_owned()));
         assert_eq!(metrics(&lab, "exit_code"), Some("143".to_owned()));
-        assert_eq!(hook.told().last().map(|told| told.target.clone()), Some("/x/143".to_owned()));
+        assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/x/143".to_owned()));
         assert!(lab.deletes().is_empty() && !lab.path("report.csv").exists());
     }
 }
@@ -110,7 +110,7 @@ fn an_error_before_the_first_file_is_opened_is_pinged() {
     lab.keys(1);
     let hook = Hook::answering(&[(200, "OK")]);
     lab.delete(JOB).args(["--metrics-file", "no/such.prom", "--ping", &hook.url("x")]).run().code(2);
-    assert_eq!(hook.told().last().map(|told| told.target.clone()), Some("/x/2".to_owned()));
+    assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/x/2".to_owned()));
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::pipeline::Stop;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::{Causes, Journal};
-use crate::terminal::{Shown, count, counted, duration};
+use crate::terminal::{Escaped, count, duration, pluralized};
 
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
@@ -207,8 +207,8 @@ fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<(Plan<
 pub(super) fn broken_off(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
     let broken = plan.broken.as_ref()?;
     if job.allow_partial && plan.records > 0 {
-        let records = counted(plan.records, "record");
-        tracing::warn!("{}; only the {records} before it can be processed", Shown(&broken.to_string()));
+        let records = pluralized(plan.records, "record");
+        tracing::warn!("{}; only the {records} before it can be processed", Escaped(&broken.to_string()));
         return None;
     }
     Some(Stop::new(StopReason::InputError, with_nothing_sent(broken)))
@@ -219,7 +219,7 @@ fn warn_of_age(journal: &Journal, report: &Path) {
     if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
         tracing::warn!(
             "{} was begun {} ago: keys that it says are deleted are not sent again, even if they were made again since",
-            Shown(&report.to_string_lossy()),
+            Escaped(&report.to_string_lossy()),
             duration(age)
         );
     }

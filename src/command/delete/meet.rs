@@ -11,7 +11,7 @@ use crate::command::limits::Limits;
 use crate::command::locate::{Missed, client, locate};
 use crate::command::preflight;
 use crate::command::rehearsal::Rehearsal;
-use crate::terminal::Shown;
+use crate::terminal::Escaped;
 
 use super::Sending;
 use super::look::Look;
@@ -26,7 +26,7 @@ pub(super) struct Met {
 
 impl Met {
     pub(super) fn note(&self) -> String {
-        format!("namespace: {} ({})", Shown(&self.namespace.title), self.connection.namespace)
+        format!("namespace: {} ({})", Escaped(&self.namespace.title), self.connection.namespace)
     }
 }
 

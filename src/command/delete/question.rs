@@ -9,7 +9,7 @@ use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
 use crate::record::{Content, Record};
-use crate::terminal::{Shown, padded_note};
+use crate::terminal::{Escaped, padded_note};
 
 use super::Met;
 use super::look::{Look, Supply};
@@ -80,5 +80,5 @@ fn listed(
 }
 
 fn can_be_typed(title: &str) -> bool {
-    !title.is_empty() && title.trim() == title && Shown(title).to_string() == title
+    !title.is_empty() && title.trim() == title && Escaped(title).to_string() == title
 }

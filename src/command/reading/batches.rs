@@ -11,7 +11,7 @@ use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, Verdict};
 use crate::shard::Shard;
-use crate::terminal::{Shown, counted};
+use crate::terminal::{Escaped, pluralized};
 
 /// See [`Reading::records`](super::Reading::records).
 pub(in crate::command) struct Batches {
@@ -180,8 +180,8 @@ impl KeptCounts {
             }
             let Self { keys, kept, rule } = std::mem::take(self);
             if keys == 0 && kept > 0 {
-                let (input, kept) = (Shown(&input), counted(kept, "key"));
-                tracing::warn!("filters keep every key of {input} ({kept}); the first one {}", Shown(&rule));
+                let (input, kept) = (Escaped(&input), pluralized(kept, "key"));
+                tracing::warn!("filters keep every key of {input} ({kept}); the first one {}", Escaped(&rule));
             }
         }
         records.for_each(|record| self.add(record));

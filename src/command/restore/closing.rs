@@ -14,7 +14,7 @@ use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::report::{Cause, Facts, Summary};
-use crate::terminal::{Shown, count, counted, duration};
+use crate::terminal::{Escaped, count, duration, pluralized};
 
 /// What is said at the end.
 #[derive(Clone)]
@@ -121,11 +121,11 @@ impl Closing<'_> {
                 lines.push(format!("{:<10}  {}", status.as_str(), count(tally.get(status))));
             }
             if resumed > 0 {
-                lines.push(format!("resumed: an earlier run had settled {}", counted(resumed, "record")));
+                lines.push(format!("resumed: an earlier run had settled {}", pluralized(resumed, "record")));
             }
-            let (records, requests) = (counted(self.records, "record"), counted(requests, "request"));
+            let (records, requests) = (pluralized(self.records, "record"), pluralized(requests, "request"));
             lines.push(format!("{records} in {}; {requests}", duration(self.elapsed)));
-            lines.extend(self.report.as_ref().map(|report| format!("report: {}", Shown(&report.to_string_lossy()))));
+            lines.extend(self.report.as_ref().map(|report| format!("report: {}", Escaped(&report.to_string_lossy()))));
             lines.extend(self.namespace);
             lines.extend(self.job.profile.iter().map(|profile| format!("profile: {profile}")));
             if self.job.connection.is_none() {

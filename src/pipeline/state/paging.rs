@@ -17,7 +17,7 @@ use crate::pipeline::stop::{Accepted, Stop};
 use crate::pipeline::work::{InFlight, Sent};
 use crate::quota::Permit;
 use crate::record::Record;
-use crate::terminal::counted;
+use crate::terminal::pluralized;
 
 /// The pages of a job, and how the next one fares.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl State {
             Decision::Stop(stop, _) if is_fatal => self.suspend_page(stop),
             Decision::Stop(stop, _) => self.stop(stop, now),
             Decision::Settle(verdict) if verdict.passes => {
-                let attempts = counted(attempts, "attempt");
+                let attempts = pluralized(attempts, "attempt");
                 let why = format!("the keys cannot be listed: no good answer after {attempts}: {verdict}");
                 self.end_paging(Stop::new(StopReason::Outage, why), now);
             }

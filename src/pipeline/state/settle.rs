@@ -11,7 +11,7 @@ use crate::pipeline::event::Event;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::work::{InFlight, Sent, Work};
-use crate::terminal::{count, counted};
+use crate::terminal::{count, pluralized};
 
 impl State {
     pub(super) fn settle_unsent(&mut self, row: Settled) {
@@ -47,7 +47,7 @@ impl State {
             finished_at: wall_now(),
         });
         if status.is_trouble() && self.totals.tally.sent() <= self.options.canary {
-            let canaries = counted(self.options.canary, "key");
+            let canaries = pluralized(self.options.canary, "key");
             let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
             self.stop(Stop::new(StopReason::Canary, why), now);
         }
@@ -55,7 +55,7 @@ impl State {
         let (failures, sent) = (self.totals.tally.failures(), self.totals.tally.sent());
         let attempted = self.options.deleted_before + sent;
         if let Some(limit) = self.options.max_failures.filter(|limit| limit.is_reached(failures, attempted)) {
-            let (failures, keys) = (count(failures), counted(attempted, "key"));
+            let (failures, keys) = (count(failures), pluralized(attempted, "key"));
             let why = format!("{failures} of {keys} failed, and the limit is --max-failures {limit}");
             self.stop(Stop::new(StopReason::MaxFailures, why), now);
         }

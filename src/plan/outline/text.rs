@@ -2,7 +2,7 @@
 
 use super::{Flaws, Outline, Prefix};
 use crate::record::Invalid;
-use crate::terminal::{Shown, ShownKey, count, counted, hanging, padded_note, share};
+use crate::terminal::{Escaped, EscapedKey, count, hanging_indent, padded_note, pluralized, share};
 
 /// Prefixes that are shown.
 const ROWS: usize = 12;
@@ -33,7 +33,7 @@ impl Outline {
 
     fn add_ends(&self, lines: &mut Vec<String>, width: usize) {
         let Some((shortest, median, longest)) = self.lengths.summary() else { return };
-        let key = |key: &str| format!("  {}", cut(&ShownKey(key).to_string(), room(width, 2)));
+        let key = |key: &str| format!("  {}", cut(&EscapedKey(key).to_string(), room(width, 2)));
         let last: Vec<_> = self.last().map(key).collect();
         lines.push(if last.is_empty() { "keys" } else { "first keys" }.to_owned());
         lines.extend(self.first().map(key));
@@ -42,7 +42,7 @@ impl Outline {
             lines.extend(last);
         }
         let bytes = if shortest == longest {
-            counted(longest as u64, "byte")
+            pluralized(longest as u64, "byte")
         } else {
             format!("{shortest} to {longest} bytes, median {median}")
         };
@@ -58,12 +58,12 @@ impl Outline {
         let heading = "biggest prefixes";
         let error = biggest.iter().map(Prefix::largest_error).max().unwrap_or_default();
         let mut inexact = Vec::new();
-        inexact.extend(self.sampled().map(|names| format!("about, from a sample of {}", counted(names, "name"))));
+        inexact.extend(self.sampled().map(|names| format!("about, from a sample of {}", pluralized(names, "name"))));
         inexact.extend((error > 0).then(|| format!("may be too low by {} at most", count(error))));
         if inexact.is_empty() {
             lines.push(heading.to_owned());
         } else {
-            lines.extend(hanging(heading, &format!("({})", inexact.join("; ")), width));
+            lines.extend(hanging_indent(heading, &format!("({})", inexact.join("; ")), width));
         }
         let total = self.prefixes.total();
         let others = total.saturating_sub(biggest.iter().map(|prefix| prefix.keys).sum());
@@ -90,14 +90,14 @@ fn add_reasons(lines: &mut Vec<String>, heading: &str, reasons: &Flaws, width: u
     let digits = flaws.first().map(|flaw| count(flaw.records).len()).unwrap_or_default();
     for flaw in flaws.iter().take(RULES) {
         let label = format!("  {:>digits$}", count(flaw.records));
-        lines.extend(hanging(&label, &Shown(&flaw.rule).to_string(), width));
+        lines.extend(hanging_indent(&label, &Escaped(&flaw.rule).to_string(), width));
         let indent = " ".repeat(label.chars().count() + 2);
         for (number, invalid) in flaw.examples.iter().take(EXAMPLES) {
             let room = room(width, indent.len());
             let key =
                 if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
             let place = place(invalid).map(|place| format!(" ({place})")).unwrap_or_default();
-            let example = format!("record {number}{key}{}", Shown(&place));
+            let example = format!("record {number}{key}{}", Escaped(&place));
             lines.push(format!("{indent}{}", cut(&example, room)));
         }
     }
@@ -142,12 +142,12 @@ fn columns(c: char) -> usize {
 
 /// As much of a foreign text's beginning as there is room for.
 fn head(text: &str, room: usize) -> String {
-    cut(&Shown(text).to_string(), room)
+    cut(&Escaped(text).to_string(), room)
 }
 
 /// As much of a foreign text's end as there is room for: prefixes differ there.
 fn tail(text: &str, room: usize) -> String {
-    let backwards: String = Shown(text).to_string().chars().rev().collect();
+    let backwards: String = Escaped(text).to_string().chars().rev().collect();
     cut(&backwards, room).chars().rev().collect()
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::terminal::{Shown, count, counted};
+use crate::terminal::{Escaped, count, pluralized};
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Difference {
     }
 
     fn of_known(what: &'static str, then: Option<&String>, now: Option<&String>) -> Option<Self> {
-        Self::of(what, then?, now?, |value| Shown(value).to_string())
+        Self::of(what, then?, now?, |value| Escaped(value).to_string())
     }
 }
 
@@ -241,12 +241,12 @@ fn different_inputs(then: &[Input], now: &[Input]) -> Option<Difference> {
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let facts = [
-            self.records.map(|records| counted(records, "record")),
+            self.records.map(|records| pluralized(records, "record")),
             self.bytes.map(|bytes| format!("{} bytes", count(bytes))),
             self.hash.as_ref().map(|hash| format!("{}…", hash.chars().take(19).collect::<String>())),
         ];
         let facts: Vec<_> = facts.into_iter().flatten().collect();
-        write!(f, "{}", Shown(&self.path))?;
+        write!(f, "{}", Escaped(&self.path))?;
         if facts.is_empty() { Ok(()) } else { write!(f, " ({})", facts.join(", ")) }
     }
 }
@@ -256,5 +256,5 @@ fn none() -> String {
 }
 
 fn listed(patterns: &[String]) -> String {
-    if patterns.is_empty() { none() } else { Shown(&patterns.join(" ")).to_string() }
+    if patterns.is_empty() { none() } else { Escaped(&patterns.join(" ")).to_string() }
 }

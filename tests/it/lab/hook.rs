@@ -1,4 +1,4 @@
-//! A server for pings: writes down what it is told, and answers what the test wants.
+//! A server for pings: records every request, and answers what the test wants.
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ pub fn next_request(requests: &mut impl BufRead) -> io::Result<Option<String>> {
 
 /// What was asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Ping {
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -36,7 +36,7 @@ pub struct Told {
 /// A server that serves until the process ends.
 pub struct Hook {
     port: u16,
-    told: Receiver<Told>,
+    pings: Receiver<Ping>,
 }
 
 impl Hook {
@@ -46,7 +46,7 @@ impl Hook {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         let answers: Vec<(u16, String)> = answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
-        let (sender, told) = channel();
+        let (sender, pings) = channel();
         std::thread::spawn(move || {
             let mut open = Vec::new();
             for (index, stream) in listener.incoming().enumerate() {
@@ -66,7 +66,7 @@ impl Hook {
                 let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
             }
         });
-        Self { port, told }
+        Self { port, pings }
     }
 
     /// A URL of it, with a path that is a secret.
@@ -74,14 +74,14 @@ impl Hook {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// All that it was told so far.
-    pub fn told(&self) -> Vec<Told> {
-        self.told.try_iter().collect()
+    /// Every ping so far.
+    pub fn pings(&self) -> Vec<Ping> {
+        self.pings.try_iter().collect()
     }
 }
 
 /// One request with its body, unless the connection ends before that.
-fn read(stream: &mut TcpStream) -> Option<Told> {
+fn read(stream: &mut TcpStream) -> Option<Ping> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         let taken = stream.read(&mut buffer).ok().filter(|taken| *taken > 0)?;
@@ -91,7 +91,7 @@ fn read(stream: &mut TcpStream) -> Option<Told> {
         let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if body.len() >= length.unwrap_or(0) {
             let mut words = head.split(' ').map(str::to_owned);
-            return Some(Told { method: words.next()?, target: words.next()?, body: body.to_owned() });
+            return Some(Ping { method: words.next()?, target: words.next()?, body: body.to_owned() });
         }
     }
 }

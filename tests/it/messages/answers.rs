@@ -2,7 +2,7 @@
 
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
 
-use super::Told;
+use super::Messages;
 use crate::lab::{Kvsweep, Lab};
 
 fn lab(what: impl Into<What>) -> Lab {
@@ -18,10 +18,10 @@ fn delete(lab: &Lab) -> Kvsweep {
 
 #[test]
 fn a_server_that_does_not_do_as_the_api_is_told_apart() {
-    let mut told = Told::new();
+    let mut messages = Messages::new();
     let mut hear = |phrase: &str, what: What| {
         let lab = lab(what);
-        told.hear(phrase, &lab, delete(&lab).args(["--timeout", "1s"]));
+        messages.check(phrase, &lab, delete(&lab).args(["--timeout", "1s"]));
     };
     hear("a firewall refused the request", Canned::html(403).into());
     hear("not a response of the API", Canned::raw(404, "").into());
@@ -39,12 +39,12 @@ fn a_server_that_does_not_do_as_the_api_is_told_apart() {
 
     let lab = lab(What::Hang);
     let at = |url: &str| delete(&lab).args(["--base-url", url]);
-    told.hear("Connection refused", &lab, at("http://127.0.0.1:9/client/v4"));
-    told.hear("dns error", &lab, at("https://no-such-host.invalid/client/v4"));
+    messages.check("Connection refused", &lab, at("http://127.0.0.1:9/client/v4"));
+    messages.check("dns error", &lab, at("https://no-such-host.invalid/client/v4"));
 
     let (address, _) = crate::tls::serve();
     lab.write("stranger.pem", crate::tls::STRANGER);
     let stranger = at(&format!("https://{address}/client/v4")).env("SSL_CERT_FILE", lab.path("stranger.pem"));
-    told.hear("certificate is not trusted", &lab, stranger);
-    told.assert("answers");
+    messages.check("certificate is not trusted", &lab, stranger);
+    messages.assert("answers");
 }

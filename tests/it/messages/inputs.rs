@@ -1,6 +1,6 @@
 //! Inputs and reports that cannot be read.
 
-use super::Told;
+use super::Messages;
 use crate::lab::Lab;
 
 /// `printf 'key\na\n' | gzip -n`.
@@ -10,71 +10,71 @@ const GZIP: [u8; 26] =
 #[test]
 fn an_input_that_cannot_be_read_says_where_and_why() {
     let lab = Lab::new();
-    let mut told = Told::new();
+    let mut messages = Messages::new();
     let delete = |args: &[&str]| lab.delete(["--report", "none"]).args(args);
 
-    told.hear("cannot be opened", &lab, delete(&["none.csv"]));
+    messages.check("cannot be opened", &lab, delete(&["none.csv"]));
     std::fs::create_dir(lab.path("folder")).expect("a folder");
-    told.hear("cannot be read", &lab, delete(&["folder"]));
+    messages.check("cannot be read", &lab, delete(&["folder"]));
     lab.write("utf16.csv", b"\xff\xfek\0e\0y\0\n\0a\0\n\0");
-    told.hear("not a list of keys", &lab, delete(&["utf16.csv"]));
+    messages.check("not a list of keys", &lab, delete(&["utf16.csv"]));
     lab.write("unnamed.csv", "id,kv_key\n1,a\n");
-    told.hear("none named key, key_name or name", &lab, delete(&["unnamed.csv"]));
+    messages.check("none named key, key_name or name", &lab, delete(&["unnamed.csv"]));
     lab.write("semicolons.csv", "Key;Owner\na;b\n");
-    told.hear("it is a header", &lab, delete(&["semicolons.csv"]));
+    messages.check("it is a header", &lab, delete(&["semicolons.csv"]));
     lab.write("stray.csv", "id,\"key\"s\n1,a\n");
-    told.hear("cannot be the header", &lab, delete(&["stray.csv"]));
+    messages.check("cannot be the header", &lab, delete(&["stray.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
-    told.hear("is never closed", &lab, delete(&["unclosed.csv"]));
+    messages.check("is never closed", &lab, delete(&["unclosed.csv"]));
     lab.write("cut.ndjson", "\"a\"\n{\"key\":\"b\",\n");
-    told.hear("is not a JSON value", &lab, delete(&["cut.ndjson"]));
+    messages.check("is not a JSON value", &lab, delete(&["cut.ndjson"]));
     let piped = lab.kvsweep(["restore", "-", "--yes", "--report", "none"]).stdin("{\"key\":\"a\",\"value\":\"v\"}\n");
-    told.hear("so it has to be a regular file", &lab, piped);
+    messages.check("so it has to be a regular file", &lab, piped);
     lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
-    told.hear("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
+    messages.check("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
     lab.write("keys.csv", "name,size\na,1\n");
-    told.hear("no column is headed", &lab, delete(&["keys.csv", "--column", "id"]));
-    told.hear("there is no column", &lab, delete(&["keys.csv", "--column", "3"]));
+    messages.check("no column is headed", &lab, delete(&["keys.csv", "--column", "id"]));
+    messages.check("there is no column", &lab, delete(&["keys.csv", "--column", "3"]));
     lab.write("twice.csv", "id,id\na,b\n");
-    told.hear("several columns are headed", &lab, delete(&["twice.csv", "--column", "id"]));
+    messages.check("several columns are headed", &lab, delete(&["twice.csv", "--column", "id"]));
     lab.write("object.json", "{\"keys\": []}\n");
-    told.hear("the document is not a JSON array", &lab, delete(&["object.json"]));
+    messages.check("the document is not a JSON array", &lab, delete(&["object.json"]));
     lab.write("keys.json", "[\"a\", \"b\"");
-    told.hear("nothing was sent", &lab, lab.delete(["keys.json", "--report", "half.csv"]));
+    messages.check("nothing was sent", &lab, lab.delete(["keys.json", "--report", "half.csv"]));
     lab.write("lines.txt", "a\n");
     lab.write("whole.json", "[\"a\"]");
-    told.hear("are for CSV", &lab, delete(&["whole.json", "--column", "2"]));
+    messages.check("are for CSV", &lab, delete(&["whole.json", "--column", "2"]));
 
     lab.delete(["lines.txt", "--report", "done.csv"]).run().code(0);
-    told.hear("is the same file as", &lab, lab.delete(["done.csv", "--report", "./done.csv", "--overwrite"]));
+    messages.check("is the same file as", &lab, lab.delete(["done.csv", "--report", "./done.csv", "--overwrite"]));
     lab.write("none.txt", "");
-    told.hear("the input is empty", &lab, delete(&["none.txt"]));
-    told.hear("fewer than --min-keys", &lab, delete(&["none.txt", "--min-keys", "1"]));
-    told.hear("this is the report of a job that ran", &lab, delete(&["done.csv"]));
+    messages.check("the input is empty", &lab, delete(&["none.txt"]));
+    messages.check("fewer than --min-keys", &lab, delete(&["none.txt", "--min-keys", "1"]));
+    messages.check("this is the report of a job that ran", &lab, delete(&["done.csv"]));
     lab.write("checked.csv", "key,status\na,planned\nb,failed\n");
-    told.hear("no job file says that it is a plan", &lab, delete(&["checked.csv"]));
+    messages.check("no job file says that it is a plan", &lab, delete(&["checked.csv"]));
     lab.write("cut.csv", "record,key\n1,a\n");
-    told.hear("without its status", &lab, delete(&["cut.csv"]));
+    messages.check("without its status", &lab, delete(&["cut.csv"]));
     lab.write("mixed.ndjson", "{\"key\":\"a\",\"status\":\"planned\"}\n\"b\"\n");
-    told.hear("some rows have a status", &lab, delete(&["mixed.ndjson"]));
+    messages.check("some rows have a status", &lab, delete(&["mixed.ndjson"]));
     lab.write("plan.csv", "key,note,Status\na,good,planned\n");
-    told.hear("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
-    told.hear("a report is what kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
-    told.hear("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
-    told.assert("inputs");
+    messages.check("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
+    messages.check("a report is what kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
+    messages.check("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
+    messages.assert("inputs");
 }
 
 /// What is wrong with a single record stops nothing; its row says why.
 #[test]
 fn a_record_that_is_no_key_says_why() {
     let lab = Lab::new();
-    let mut told = Told::new();
+    let mut messages = Messages::new();
     lab.write("keys.json", format!("[\"\", \"..\", \"{}\", 7, {{\"id\": \"a\"}}, \"config:a\"]", "k".repeat(513)));
     let report = ["--report", "-", "--protect", "config:*"];
-    told.hear("the key is empty", &lab, lab.delete(["keys.json"]).args(report));
+    messages.check("the key is empty", &lab, lab.delete(["keys.json"]).args(report));
     lab.write("kept.txt", "config:a\n");
-    told.hear("filters keep every key of", &lab, lab.delete(["kept.txt"]).args(report));
+    messages.check("filters keep every key of", &lab, lab.delete(["kept.txt"]).args(report));
     lab.write("latin1.txt", b"caf\xe9\n");
-    told.hear("the key is not UTF-8", &lab, lab.delete(["latin1.txt", "--report", "-"]));
-    told.assert("records");
+    messages.check("the key is not UTF-8", &lab, lab.delete(["latin1.txt", "--report", "-"]));
+    messages.assert("records");
 }

@@ -6,7 +6,7 @@ use assert_cmd::cargo::cargo_bin;
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
 use rustix::process::Signal;
 
-use super::Told;
+use super::Messages;
 use crate::lab::{Kvsweep, Lab, NAMESPACE, wait_until};
 
 fn with(faults: Vec<Fault>) -> Lab {
@@ -29,66 +29,70 @@ fn midway(what: impl Into<What>) -> Lab {
 
 #[test]
 fn a_job_that_is_stopped_says_how_to_go_on() {
-    let mut told = Told::new();
-    let hear = |told: &mut Told, phrase: &str, lab: &Lab, args: &[&str]| {
-        told.hear(phrase, lab, lab.delete(ONE_BY_ONE).args(args));
+    let mut messages = Messages::new();
+    let hear = |messages: &mut Messages, phrase: &str, lab: &Lab, args: &[&str]| {
+        messages.check(phrase, lab, lab.delete(ONE_BY_ONE).args(args));
     };
 
     let lab = with(Vec::new());
-    told.hear("Authentication error", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_API_TOKEN", "wrong-0123456789"));
+    messages.check(
+        "Authentication error",
+        &lab,
+        lab.delete(ONE_BY_ONE).env("CLOUDFLARE_API_TOKEN", "wrong-0123456789"),
+    );
     let wrong = NAMESPACE.replace('f', "0");
     let account = lab.delete(ONE_BY_ONE).env("CLOUDFLARE_ACCOUNT_ID", &wrong);
-    told.hear("code 7003", &lab, account);
-    told.hear("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
-    hear(&mut told, "more than --max-keys", &lab, &["--max-keys", "5"]);
-    hear(&mut told, "--expect says", &lab, &["--expect", "5"]);
-    hear(&mut told, "the deadline came before the first delete", &always(What::Hang), &["--deadline", "1s"]);
+    messages.check("code 7003", &lab, account);
+    messages.check("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
+    hear(&mut messages, "more than --max-keys", &lab, &["--max-keys", "5"]);
+    hear(&mut messages, "--expect says", &lab, &["--expect", "5"]);
+    hear(&mut messages, "the deadline came before the first delete", &always(What::Hang), &["--deadline", "1s"]);
 
     let denied = || Canned::error(403, 10_000, "Authentication error");
     // The seventh request is for the sixth key, and the one after it for the namespace.
     let gone = with(vec![Fault::new(When::Nth(7..=u64::MAX), denied().into()).everywhere()]);
-    hear(&mut told, "Authentication error", &gone, &[]);
+    hear(&mut messages, "Authentication error", &gone, &[]);
     let read_only = with(vec![Fault::new(When::Probability(1.0), denied().into())]);
-    hear(&mut told, "every request for a key is refused", &read_only, &[]);
+    hear(&mut messages, "every request for a key is refused", &read_only, &[]);
     let lab = Lab::with(SandboxOptions { daily_deletes: Some(5), ..SandboxOptions::default() });
     lab.keys(12);
-    hear(&mut told, "code 10048", &lab, &[]);
+    hear(&mut messages, "code 10048", &lab, &[]);
     let refused = Canned::error(400, 10_001, "so the server says");
-    hear(&mut told, "the limit is --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
+    hear(&mut messages, "the limit is --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
     let first = with(vec![Fault::new(When::Key("key:1".to_owned()), refused.clone().into())]);
-    hear(&mut told, "--canary wants them all to be", &first, &["--canary", "3"]);
-    hear(&mut told, "tells why keys failed", &midway(refused), &["--failures", "failures.csv"]);
-    hear(&mut told, "unknown", &midway(What::Garbage), &[]);
+    hear(&mut messages, "--canary wants them all to be", &first, &["--canary", "3"]);
+    hear(&mut messages, "tells why keys failed", &midway(refused), &["--failures", "failures.csv"]);
+    hear(&mut messages, "unknown", &midway(What::Garbage), &[]);
 
     let lab = with(Vec::new());
     let stdin = lab.delete(["-", "--report", "report.csv", "--concurrency", "1", "--max-keys", "2"]).stdin("a\nb\nc\n");
-    told.hear("the input holds more than", &lab, stdin);
+    messages.check("the input holds more than", &lab, stdin);
 
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
     let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];
     let lab = with(down());
-    told.hear("no successful request", &lab, lab.delete(args));
+    messages.check("no successful request", &lab, lab.delete(args));
     let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
-    hear(&mut told, "longer than --max-wait", &midway(throttled), &[]);
-    hear(&mut told, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
+    hear(&mut messages, "longer than --max-wait", &midway(throttled), &[]);
+    hear(&mut messages, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
 
     // A report that may not grow, as on a full disk.
     let lab = with(Vec::new());
     let shell = ["-c", "ulimit -f 0 && exec \"$0\" \"$@\""];
     let full = lab.like(Kvsweep::new("/bin/sh".into(), lab.folder())).args(shell).arg(cargo_bin("kvsweep"));
     let full = full.args(["delete", "--yes", "--rate", "none"]).args(ONE_BY_ONE);
-    told.hear_as("cannot write report.csv", "kvsweep delete keys.txt … (on a full disk)", &lab, full);
+    messages.check_as("cannot write report.csv", "kvsweep delete keys.txt … (on a full disk)", &lab, full);
     let lab = with(Vec::new());
     let shell = ["-c", "exec \"$0\" \"$@\" >/dev/full"];
     let full = lab.like(Kvsweep::new("/bin/sh".into(), lab.folder())).args(shell).arg(cargo_bin("kvsweep"));
     let full = full.args(["delete", "--yes", "--rate", "none"]).args(ONE_BY_ONE);
-    told.hear_as("the summary cannot be printed", "kvsweep delete keys.txt … >/dev/full", &lab, full);
-    told.assert("stops");
+    messages.check_as("the summary cannot be printed", "kvsweep delete keys.txt … >/dev/full", &lab, full);
+    messages.assert("stops");
 }
 
 #[test]
 fn a_signal_is_answered_with_the_way_to_go_on() {
-    let mut told = Told::new();
+    let mut messages = Messages::new();
     for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
         let slow = Duration::from_millis(500);
         let lab = Lab::with(SandboxOptions { latency: Some((slow, slow)), ..SandboxOptions::default() });
@@ -96,7 +100,7 @@ fn a_signal_is_answered_with_the_way_to_go_on() {
         let running = lab.start("run", lab.delete(ONE_BY_ONE));
         wait_until("a key is sent", || !lab.deletes().is_empty());
         running.signal(signal);
-        told.hear_running(&format!("{name} was received"), &lab, "kvsweep delete keys.txt …", running);
+        messages.check_running(&format!("{name} was received"), &lab, "kvsweep delete keys.txt …", running);
     }
-    told.assert("signals");
+    messages.assert("signals");
 }

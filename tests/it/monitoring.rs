@@ -1,4 +1,4 @@
-//! What others are told of a job that nobody watches: metrics, pings, and nothing at all with --quiet.
+//! Monitoring of unattended jobs: metrics, pings, and nothing at all with --quiet.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -146,26 +146,26 @@ fn pings_say_that_it_begins_and_how_it_ended_and_name_no_key() {
     let hook = Hook::answering(&[(200, "OK")]);
     pinging(&lab, &hook, 0);
     let (start, success) = (format!("/ping/{SECRET}/start"), format!("/ping/{SECRET}"));
-    let told = hook.told();
-    // A job may be over before the first ping was answered; its end is told all the same, and last.
-    let targets: Vec<_> = told.iter().map(|told| told.target.as_str()).collect();
+    let pings = hook.pings();
+    // A job may be over before the first ping was answered; its end is reported all the same, and last.
+    let targets: Vec<_> = pings.iter().map(|ping| ping.target.as_str()).collect();
     assert!(targets == [&start, &success] || targets == [&success], "{targets:?}");
-    let last = told.last().expect("a ping");
+    let last = pings.last().expect("a ping");
     assert!(last.body.contains("deleted  12") && last.body.contains("exit code 0"), "{}", last.body);
 
     refusing(&lab, "key:5");
     pinging(&lab, &hook, 3);
-    let last = hook.told().pop().expect("a ping");
+    let last = hook.pings().pop().expect("a ping");
     assert_eq!((last.method.as_str(), last.target), ("POST", format!("/ping/{SECRET}/3")));
     assert!(last.body.contains("failed") && !last.body.contains("key:") && !last.body.contains("not this one"));
     let requests = lab.server.requests();
     assert_eq!(requests, 2 * (1 + 12), "pings are no requests of the job");
 
-    // What was wrong with the command is told, too.
+    // What was wrong with the command is reported, too.
     lab.write("keys.csv", "other\na\n");
     let run = lab.delete(["keys.csv", "--column", "key", "--report", "none", "--ping", &hook.url(SECRET)]);
     run.run().code(2);
-    assert_eq!(hook.told().pop().map(|told| told.target), Some(format!("/{SECRET}/2")));
+    assert_eq!(hook.pings().pop().map(|ping| ping.target), Some(format!("/{SECRET}/2")));
 }
 
 #[test]
@@ -175,16 +175,16 @@ fn the_first_ping_arrives_while_the_job_goes_on() {
     let hook = Hook::answering(&[(200, "OK")]);
     let args = ["keys.txt", "--report", "report.csv", "--timeout", "1h", "--grace", "0s", "--ping", &hook.url("x")];
     let running = lab.start("run", lab.delete(args));
-    let mut told = Vec::new();
-    wait_until("the start is told", || {
-        told.extend(hook.told());
-        !told.is_empty()
+    let mut pings = Vec::new();
+    wait_until("the start is pinged", || {
+        pings.extend(hook.pings());
+        !pings.is_empty()
     });
-    assert_eq!(told[0].target, "/x/start");
+    assert_eq!(pings[0].target, "/x/start");
     wait_until("the others are deleted", || lab.server.len() == 1);
     running.signal(Signal::INT);
     running.done().code(130);
-    assert_eq!(hook.told().last().map(|told| told.target.clone()), Some("/x/130".to_owned()));
+    assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/x/130".to_owned()));
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn a_ping_that_fails_is_a_warning() {
     let hook = Hook::answering(&[(503, ""), (503, ""), (200, "OK")]);
     let done = pinging(&lab, &hook, 0);
     assert!(!done.stderr.contains("failed: "), "{}", done.stderr);
-    let told = hook.told();
-    assert_eq!(told.last().map(|told| told.target.clone()), Some(format!("/ping/{SECRET}")));
-    assert!(told.len() >= 3, "{told:?}");
+    let pings = hook.pings();
+    assert_eq!(pings.last().map(|ping| ping.target.clone()), Some(format!("/ping/{SECRET}")));
+    assert!(pings.len() >= 3, "{pings:?}");
     // Nobody is there.
     let nobody = "http://127.0.0.1:9/nobody-is-there";
     let done = lab.delete(["keys.txt", "--report", "none", "--ping", nobody]).run().code(0);
@@ -222,10 +222,10 @@ fn a_ping_that_is_not_answered_does_not_hold_the_process_for_long() {
     let lab = lab(2);
     let hook = Hook::answering(&[(0, "")]);
     let running = lab.start("run", lab.delete(["keys.txt", "--report", "none", "--ping", &hook.url(SECRET)]));
-    let mut told = Vec::new();
-    wait_until("the end is told", || {
-        told.extend(hook.told());
-        told.iter().any(|told| told.target == format!("/{SECRET}"))
+    let mut pings = Vec::new();
+    wait_until("the end is pinged", || {
+        pings.extend(hook.pings());
+        pings.iter().any(|ping| ping.target == format!("/{SECRET}"))
     });
     // Ctrl-C ends the wait, and the job's code is what it was.
     let mut running = running;
@@ -254,15 +254,15 @@ fn a_dry_run_and_a_rehearsal_pass_for_nothing() {
     let lab = lab(2);
     let hook = Hook::answering(&[(200, "OK")]);
     for mode in ["--dry-run", "--sandbox"] {
-        for told in [["--metrics-file", "kvsweep.prom"], ["--ping", &hook.url("x")]] {
-            let done = lab.delete(["keys.txt", mode]).args(told).run().code(2);
+        for flags in [["--metrics-file", "kvsweep.prom"], ["--ping", &hook.url("x")]] {
+            let done = lab.delete(["keys.txt", mode]).args(flags).run().code(2);
             assert!(done.stderr.contains(&format!("cannot be used with {mode}")), "{}", done.stderr);
         }
         // Where the environment is that of the real job.
         let run = lab.delete(["keys.txt", mode, "--report", "none"]).env("KVSWEEP_PING", hook.url("x"));
         run.env("KVSWEEP_METRICS_FILE", "kvsweep.prom").env("KVSWEEP_JOB_NAME", "nightly").run().code(0);
     }
-    assert!(!lab.path("kvsweep.prom").exists() && hook.told().is_empty());
+    assert!(!lab.path("kvsweep.prom").exists() && hook.pings().is_empty());
     assert_eq!(lab.server.requests(), 0);
 }
 
