@@ -2,6 +2,7 @@
 
 use kvsweep::sandbox::{MissingKey, Quota, RetryAfter};
 
+use crate::front::Tls;
 use crate::glob::Part;
 
 /// Everything about one job and what is done with it.
@@ -148,6 +149,7 @@ pub(crate) struct Server {
     pub(crate) retry_after: RetryAfter,
     /// Connections are closed after so many idle milliseconds.
     pub(crate) idle_close: Option<u64>,
+    pub(crate) tls: Option<Tls>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +198,15 @@ pub(crate) enum Listed {
     },
 }
 
+/// A flag that may stop a job before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    MaxFailures(u32),
+    Canary(u32),
+    /// So many milliseconds.
+    Deadline(u64),
+}
+
 /// Where an output stream of the job leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -239,6 +250,10 @@ pub(crate) enum Chain {
         change: Change,
     },
     Failures,
+    /// Stopped by a guard, if it comes to that, and resumed without it.
+    Guarded {
+        guard: Guard,
+    },
     /// An output is one of the inputs.
     OutputIsInput {
         output: Output,
@@ -259,6 +274,7 @@ pub(crate) enum Chain {
         selection: Selection,
         more: usize,
         what: Listed,
+        limits: Limits,
     },
     /// Another job while this one runs.
     Together {

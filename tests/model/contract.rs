@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use kvsweep::sandbox::Stored;
 
-use crate::case::{Case, Damage, Expires, Selection};
+use crate::case::{Case, Damage, Expires, Limits, Selection};
 use crate::files::is_damaged;
 use crate::glob;
 
@@ -104,6 +104,25 @@ pub(crate) struct Refused {
     pub(crate) codes: &'static [i32],
 }
 
+/// Flags for these limits of a job with so many "distinct keys to delete: after filters".
+pub(crate) fn limit_flags(limits: Limits, count: usize) -> Vec<String> {
+    let limits = [("max-keys", limits.max_keys), ("min-keys", limits.min_keys), ("expect", limits.expect)];
+    let flag = |(name, distance): (_, Option<i64>)| {
+        let limit = i64::try_from(count).unwrap_or(i64::MAX) + distance?;
+        (limit > 0).then(|| format!("--{name}={limit}"))
+    };
+    limits.into_iter().filter_map(flag).collect()
+}
+
+/// "8: stopped by a guard"
+pub(crate) fn is_violated(limits: Limits, count: usize) -> bool {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let is_given = |distance: &i64| count + distance > 0;
+    limits.max_keys.filter(is_given).is_some_and(|distance| distance < 0)
+        || limits.min_keys.filter(is_given).is_some_and(|distance| distance > 0)
+        || limits.expect.filter(is_given).is_some_and(|distance| distance != 0)
+}
+
 pub(crate) fn refusal(case: &Case) -> Option<Refused> {
     // "Content that cannot be a key list: exit 2"
     if matches!(case.damage, Some(Damage::Html | Damage::Zip)) {
@@ -114,14 +133,7 @@ pub(crate) fn refusal(case: &Case) -> Option<Refused> {
         return Some(Refused { codes: &[1] });
     }
     let unsendable = has_unsendable(case) && !case.from_stdin && !is_damaged(case);
-    let count = i64::try_from(sendable(case).len()).unwrap_or(i64::MAX);
-    let violated = |limit: Option<i64>, is: fn(i64, i64) -> bool| {
-        limit.is_some_and(|distance| count + distance > 0 && is(count, count + distance))
-    };
-    let limits = case.limits;
-    let guarded = violated(limits.max_keys, |count, most| count > most)
-        || violated(limits.min_keys, |count, least| count < least)
-        || violated(limits.expect, |count, expected| count != expected);
+    let guarded = is_violated(case.limits, sendable(case).len());
     match (unsendable, guarded) {
         (false, false) => None,
         (true, false) => Some(Refused { codes: &[2] }),
@@ -187,6 +199,10 @@ pub(crate) fn in_flight(case: &Case) -> usize {
 /// "After `kill -9`, only keys that were in flight are sent again": how many keys may be gone without a row. A key whose
 /// response was lost waits for its next attempt.
 pub(crate) fn most_without_row(case: &Case) -> usize {
+    // Each of them waits for its next attempt when a connection ends.
+    if case.server.tls.is_some_and(|tls| tls.lifetime.is_some()) {
+        return usize::MAX;
+    }
     let lost = |fault: &String| {
         let numbers = fault.split_once("@nth:")?.1.split_once('-')?;
         Some(numbers.1.parse::<usize>().ok()? + 1 - numbers.0.parse::<usize>().ok()?)

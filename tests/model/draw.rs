@@ -118,6 +118,12 @@ fn format(rng: &mut StdRng) -> Format {
     }
 }
 
+/// Each limit with this chance.
+fn limits(rng: &mut StdRng, percent: u32) -> Limits {
+    let mut limit = || chance(rng, percent).then(|| one_of(rng, &[-1_i64, 0, 0, 1]));
+    Limits { max_keys: limit(), min_keys: limit(), expect: limit() }
+}
+
 impl Case {
     pub(crate) fn draw(seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed);
@@ -158,8 +164,7 @@ impl Case {
             (0..count).map(|_| glob::draw(rng, &names)).collect()
         };
         let (protect, only) = (patterns(30), patterns(10));
-        let mut limit = |percent| chance(rng, percent).then(|| one_of(rng, &[-1_i64, 0, 0, 1]));
-        let limits = Limits { max_keys: limit(10), min_keys: limit(8), expect: limit(8) };
+        let limits = limits(rng, 9);
         let check = chance(rng, 10);
         let backup = !check && chance(rng, 10);
         Self {

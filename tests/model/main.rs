@@ -15,6 +15,7 @@ mod contract;
 mod draw;
 mod files;
 mod flags;
+mod front;
 mod glob;
 #[path = "../it/lab/mod.rs"]
 #[allow(unused_imports, unreachable_pub, reason = "the tests of tests/it use all of it")]

@@ -11,6 +11,7 @@ use rustix::process::Signal as Posix;
 use crate::case::{Case, Chain, Event, ProtectRoute, Route, Signal, Stdin};
 use crate::contract;
 use crate::files;
+use crate::front::{CERTIFICATE, Front};
 use crate::lab::{Done, Kvsweep, Lab, NAMESPACE, Running, wait_until};
 use crate::{flags, glob};
 
@@ -25,6 +26,7 @@ mod stopped;
 pub(crate) struct Run<'a> {
     case: &'a Case,
     lab: Lab,
+    front: Option<Front>,
     /// What the namespace held before.
     before: BTreeMap<String, Stored>,
     /// Every command, to be repeated by hand.
@@ -113,7 +115,12 @@ impl<'a> Run<'a> {
         for (name, stored) in &before {
             lab.server.put_stored(name.as_str(), stored.clone());
         }
-        let run = Self { case, lab, before, commands: Vec::new(), kills: 0 };
+        let front = server.tls.map(|tls| {
+            lab.write("front.pem", CERTIFICATE);
+            let address = lab.server.base_url().split('/').nth(2).and_then(|address| address.parse().ok());
+            Front::start(tls, address.expect("an address"))
+        });
+        let run = Self { case, lab, front, before, commands: Vec::new(), kills: 0 };
         run.write_inputs(&case.inputs);
         run
     }
@@ -134,6 +141,9 @@ impl<'a> Run<'a> {
         if let Some(quota) = &server.quota {
             let window = humantime::format_duration(quota.window).to_string().replace(' ', "");
             sandbox = format!("{sandbox} --quota {}/{window}/{:?}", quota.count, quota.kind).to_lowercase();
+        }
+        if let Some(tls) = server.tls {
+            sandbox = format!("{sandbox} & # behind {tls:?}");
         }
         let address = "export CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8787/client/v4 CLOUDFLARE_API_TOKEN=any";
         let folder = self.lab.folder().display();
@@ -207,12 +217,7 @@ impl<'a> Run<'a> {
         words.extend(case.only.iter().map(|pattern| format!("--only={}", glob::text(pattern))));
         words.extend(case.no_dedupe.then(|| "--no-dedupe".to_owned()));
         words.extend(case.allow_partial.then(|| "--allow-partial".to_owned()));
-        let count = i64::try_from(contract::sendable(case).len()).expect("a small number");
-        for (flag, distance) in
-            [("max-keys", case.limits.max_keys), ("min-keys", case.limits.min_keys), ("expect", case.limits.expect)]
-        {
-            words.extend(distance.map(|distance| count + distance).filter(|n| *n > 0).map(|n| format!("--{flag}={n}")));
-        }
+        words.extend(contract::limit_flags(case.limits, contract::sendable(case).len()));
         words
     }
 
@@ -231,7 +236,7 @@ impl<'a> Run<'a> {
 
     /// `kvsweep delete` with the drawn flags and these words.
     fn command(&mut self, words: Vec<String>) -> Kvsweep {
-        let mut command = self.lab.kvsweep(["delete", "--yes", "--json", "--config", "p.toml", "--profile", "p"]);
+        let mut command = self.kvsweep(["delete", "--yes", "--json", "--config", "p.toml", "--profile", "p"]);
         let mut shown = vec!["kvsweep delete --yes --json --config p.toml --profile p".to_owned()];
         let deletes_nothing = words.iter().any(|word| matches!(word.as_str(), "--dry-run" | "--sandbox"));
         for (name, value, route) in &self.case.others {
@@ -269,7 +274,18 @@ impl<'a> Run<'a> {
     fn other_command(&mut self, words: &[String]) -> Kvsweep {
         let shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         self.commands.push(format!("kvsweep {}", shown.join(" ")));
-        self.lab.kvsweep(words)
+        self.kvsweep(words)
+    }
+
+    /// The binary, which speaks to the server through what is in front of it.
+    fn kvsweep<I: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = I>) -> Kvsweep {
+        let command = self.lab.kvsweep(words);
+        match &self.front {
+            None => command,
+            Some(front) => command
+                .env("CLOUDFLARE_API_BASE_URL", format!("https://{}/client/v4", front.address))
+                .env("KVSWEEP_CACERT", self.lab.path("front.pem")),
+        }
     }
 
     /// Says what happened to the last command, for those who repeat it.

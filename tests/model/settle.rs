@@ -9,6 +9,16 @@ pub(crate) fn settle(case: &mut Case) {
     if case.from_stdin || case.no_dedupe || case.damage.is_some() {
         case.limits = Limits::default();
     }
+    if let Some(tls) = &mut case.server.tls {
+        if !matches!(case.chain, Chain::Delete) {
+            // Before anything has worked, it ends the job.
+            tls.untrusted = 0;
+        }
+        if matches!(case.chain, Chain::Listing { .. } | Chain::Restore) || case.backup {
+            // A single response may be longer.
+            tls.lifetime = None;
+        }
+    }
     if case.check {
         case.server.url_encoding = true;
     }
@@ -67,7 +77,9 @@ fn settle_chain(case: &mut Case) {
             // A part takes its share of a rate, which must not be none.
             case.rate = None;
         }
-        Chain::Listing { what, more, .. } => {
+        Chain::Listing { what, more, limits, .. } => {
+            // Refused where keys are not counted first.
+            (limits.min_keys, limits.expect) = (None, None);
             if case.protect_route != ProtectRoute::Profile {
                 case.protect_route = ProtectRoute::Flag;
             }

@@ -1,6 +1,6 @@
 //! Smaller cases that may fail as well.
 
-use crate::case::{Case, Chain, Compression, Limits, Listed, Stdin, Stream};
+use crate::case::{Case, Chain, Compression, Limits, Listed, Selection, Stdin, Stream};
 
 pub(crate) fn smaller(case: &Case) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -29,6 +29,7 @@ pub(crate) fn smaller(case: &Case) -> Vec<Case> {
     with(&|case| case.server.refusing.clear());
     with(&|case| case.server.refused.clear());
     with(&|case| "malformed key".clone_into(&mut case.server.refusal));
+    with(&|case| case.server.tls = None);
     with(&|case| (case.server.quota, case.server.idle_close, case.server.latency_us) = (None, None, 0));
     with(&|case| case.rate = None);
     with(&|case| case.stdin = Stdin::File);
@@ -57,17 +58,21 @@ fn shorter(chain: &Chain) -> Vec<Chain> {
                 Chain::Interrupted { events }
             })
             .collect(),
-        Chain::Listing { selection, more, what } => {
-            let mut chains = vec![Chain::Listing { selection: selection.clone(), more: more / 2, what: what.clone() }];
+        Chain::Listing { selection, more, what, limits } => {
+            let listing = |selection: &Selection, more, what: &Listed| {
+                let (selection, what) = (selection.clone(), what.clone());
+                Chain::Listing { selection, more, what, limits: *limits }
+            };
+            let mut chains = vec![listing(selection, more / 2, what)];
             if let Listed::List { extension, events } = what {
                 let events = events.iter().skip(1).copied().collect();
                 let what = Listed::List { extension, events };
-                chains.push(Chain::Listing { selection: selection.clone(), more: *more, what });
+                chains.push(listing(selection, *more, &what));
             }
             let mut plain = selection.clone();
             (plain.expires, plain.metadata) = (None, None);
             plain.prefixes.truncate(1);
-            chains.push(Chain::Listing { selection: plain, more: *more, what: what.clone() });
+            chains.push(listing(&plain, *more, what));
             chains
         }
         Chain::Streams { stdout, stderr } => {

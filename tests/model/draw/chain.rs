@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::{chance, one_of};
+use super::{chance, limits, one_of};
 use crate::case::*;
 
 fn events(rng: &mut StdRng, requests: u64) -> Vec<Event> {
@@ -46,13 +46,13 @@ fn listing(rng: &mut StdRng, names: &[String]) -> Chain {
             Listed::List { extension: one_of(rng, &["txt", "csv", "ndjson"]), events }
         }
     };
-    Chain::Listing { selection: selection(rng, names), more, what }
+    Chain::Listing { selection: selection(rng, names), more, what, limits: limits(rng, 25) }
 }
 
 pub(super) fn chain(rng: &mut StdRng, names: &[String]) -> Chain {
     let requests = names.len() as u64;
     let moment = |rng: &mut StdRng| rng.random_range(1..requests.max(2) + 2);
-    match rng.random_range(0..50) {
+    match rng.random_range(0..56) {
         0..=9 => Chain::Interrupted { events: events(rng, requests) },
         10..=13 => {
             use Edit::*;
@@ -60,13 +60,13 @@ pub(super) fn chain(rng: &mut StdRng, names: &[String]) -> Chain {
             Chain::Plan { edit: one_of(rng, &edits) }
         }
         14 | 15 => Chain::Rehearsal,
-        16 | 17 => {
+        16 | 17 | 50 => {
             use Change::*;
             let changes = [Protect, Only, Input, ShorterInput, Namespace, DryRun];
             Chain::Changed { after: moment(rng), change: one_of(rng, &changes) }
         }
         18 | 19 => Chain::Failures,
-        20 | 21 => {
+        20 | 21 | 51 => {
             use Output::*;
             Chain::OutputIsInput { output: one_of(rng, &[Report, Failures, Backup, Stdout]) }
         }
@@ -95,6 +95,13 @@ pub(super) fn chain(rng: &mut StdRng, names: &[String]) -> Chain {
             Chain::Streams { stdout: one_of(rng, &all), stderr: one_of(rng, &all) }
         }
         42 if chance(rng, 30) => Chain::Large { names: one_of(rng, &[200_000, 300_000]) },
+        52..=54 => {
+            let count = one_of(rng, &[1, 1, 2, 3, 10, 100]);
+            let deadline = one_of(rng, &[1, 5, 20, 100]);
+            Chain::Guarded {
+                guard: one_of(rng, &[Guard::MaxFailures(count), Guard::Canary(count), Guard::Deadline(deadline)]),
+            }
+        }
         _ => Chain::Delete,
     }
 }

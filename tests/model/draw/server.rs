@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use super::{chance, one_of};
 use crate::case::Server;
 use crate::contract;
+use crate::front::Tls;
 use crate::lab::TOKEN;
 
 /// Faults of the sandbox's own list, those with a name more often than one of the many statuses.
@@ -39,6 +40,14 @@ fn quota(rng: &mut StdRng, requests: usize) -> Quota {
     Quota { kind, block, ..Quota::sliding(count, window) }
 }
 
+fn tls(rng: &mut StdRng) -> Tls {
+    Tls {
+        http2: chance(rng, 50),
+        untrusted: one_of(rng, &[0, 0, 1, 2]),
+        lifetime: one_of(rng, &[None, Some(100_000), Some(150_000)]),
+    }
+}
+
 pub(super) fn server(rng: &mut StdRng, names: &[String], bulk: bool) -> Server {
     let is_strict = !names.is_empty() && chance(rng, 30);
     let count = if is_strict { rng.random_range(1..4) } else { 0 };
@@ -59,5 +68,6 @@ pub(super) fn server(rng: &mut StdRng, names: &[String], bulk: bool) -> Server {
         quota: (names.len() < 300 && chance(rng, 6)).then(|| quota(rng, names.len())),
         retry_after: one_of(rng, &[RetryAfter::Seconds, RetryAfter::HttpDate, RetryAfter::Zero, RetryAfter::Absent]),
         idle_close: chance(rng, 10).then(|| one_of(rng, &[1, 20, 100])),
+        tls: chance(rng, 8).then(|| tls(rng)),
     }
 }

@@ -194,7 +194,8 @@ impl Run<'_> {
         assert_eq!(code, Some(expected), "{}", done.stderr);
         let (case, server) = (self.case, &self.case.server);
         let troubles = [server.temporary.len(), server.refusing.len(), server.refused.len(), self.kills];
-        let is_quiet = troubles == [0; 4] && server.quota.is_none() && server.idle_close.is_none();
+        let is_quiet =
+            troubles == [0; 4] && server.quota.is_none() && server.idle_close.is_none() && server.tls.is_none();
         if is_quiet && !case.no_dedupe {
             let changed = self.changed();
             let distinct: HashSet<&String> = changed.iter().collect();

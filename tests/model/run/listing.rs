@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::{Run, now};
-use crate::case::{Event, Expires, Listed, Selection};
+use crate::case::{Event, Expires, Limits, Listed, Selection};
 use crate::contract;
 
 impl Run<'_> {
-    pub(super) fn listing(&mut self, selection: &Selection, what: &Listed) {
+    pub(super) fn listing(&mut self, selection: &Selection, what: &Listed, limits: Limits) {
         let now = now();
         let is_selected = |(name, held): &(&String, &_)| contract::is_selected(self.case, selection, name, held, now);
         let selected: BTreeSet<String> = self.before.iter().filter(is_selected).map(|(name, _)| name.clone()).collect();
         match what {
-            Listed::Delete => self.delete_listed(selection, &selected),
+            Listed::Delete => self.delete_listed(selection, &selected, limits),
             Listed::Plan => self.plan_listed(selection, &selected),
             Listed::List { extension, events } => self.list(selection, &selected, extension, events),
         }
@@ -61,10 +61,19 @@ impl Run<'_> {
         names
     }
 
-    fn delete_listed(&mut self, selection: &Selection, selected: &BTreeSet<String>) {
+    fn delete_listed(&mut self, selection: &Selection, selected: &BTreeSet<String>, limits: Limits) {
         let report = format!("--report={}", self.report());
-        let words = self.listed_words(selection, &[&report]);
+        let mut words = self.listed_words(selection, &[&report]);
+        words.extend(contract::limit_flags(limits, selected.len()));
         let done = self.run(words, None);
+        if contract::is_violated(limits, selected.len()) {
+            // Keys of a namespace are not counted first: the job stops at the limit.
+            assert_eq!(done.status.code(), Some(8), "{}", done.stderr);
+            self.check_touched_only(|name| selected.contains(name));
+            let sent: BTreeSet<String> = self.changed().into_iter().collect();
+            assert!(sent.len() < selected.len(), "{} keys were sent", sent.len());
+            return;
+        }
         self.check_gone(selected);
         let rows = self.names_with(self.report(), &["deleted", "absent", "failed", "unknown", "invalid"]);
         assert_eq!(&rows, selected, "{}", done.stderr);

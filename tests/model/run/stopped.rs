@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use rustix::process::Signal as Posix;
 
 use super::{Run, faults};
-use crate::case::{Event, Second, Signal};
-use crate::contract;
+use crate::case::{Event, Guard, Second, Signal};
+use crate::contract::{self, Fate};
 use crate::lab::{Done, Row, is_csv, wait_until};
 
 impl Run<'_> {
@@ -19,6 +19,53 @@ impl Run<'_> {
             self.lab.server.set_faults(faults(self.case, &[]));
             done = self.delete(&["--resume"]);
         }
+        self.check_finished(&done);
+    }
+
+    /// Stopped by a guard before its end, if the contract says so, and resumed without it.
+    pub(super) fn guarded(&mut self, guard: Guard) {
+        let flag = match guard {
+            Guard::MaxFailures(most) => format!("--max-failures={most}"),
+            Guard::Canary(count) => format!("--canary={count}"),
+            Guard::Deadline(milliseconds) => format!("--deadline={milliseconds}ms"),
+        };
+        let done = self.delete(&[&flag]);
+        self.check_touched();
+        let statuses = self.check_rows(self.report(), false);
+        let failures = statuses.iter().filter(|status| matches!(status.as_str(), "failed" | "unknown")).count();
+        let stopped = serde_json::from_str::<serde_json::Value>(&done.stdout).expect("a summary")["stopped"].clone();
+        let (code, reason) = match guard {
+            Guard::MaxFailures(_) => (8, "max_failures"),
+            Guard::Canary(_) => (8, "canary"),
+            Guard::Deadline(_) => (5, "deadline"),
+        };
+        let has_stopped = done.status.code() == Some(code);
+        assert!(has_stopped || matches!(done.status.code(), Some(0 | 3)), "{:?}: {}", done.status, done.stderr);
+        assert_eq!(stopped.as_str(), has_stopped.then_some(reason), "{}", done.stderr);
+        match guard {
+            Guard::MaxFailures(most) => {
+                let (most, in_flight) = (most as usize, contract::in_flight(self.case));
+                assert!(!has_stopped || failures >= most, "stopped after {failures} failures, not {most}");
+                assert!(failures < most + in_flight, "{failures} failures, not {most}");
+                assert!(has_stopped || failures < most || statuses.len() == contract::records(self.case).len());
+            }
+            Guard::Canary(count) => {
+                let sent: HashSet<String> = self.changed().into_iter().collect();
+                assert!(!has_stopped || failures > 0 && sent.len() <= count as usize, "{} were sent", sent.len());
+                let (records, fates) = (contract::records(self.case), contract::fates(self.case));
+                let sendable = records.iter().zip(&fates).enumerate().filter(|(_, (_, fate))| **fate == Fate::Send);
+                let first: Vec<u64> = sendable.map(|(index, _)| index as u64 + 1).take(count as usize).collect();
+                let rows = self.rows(self.report());
+                let failed = first
+                    .iter()
+                    .filter_map(|record| rows.get(record))
+                    .any(|row| row.status == "failed" || row.status == "unknown");
+                assert_eq!(has_stopped, failed, "{}", done.stderr);
+            }
+            Guard::Deadline(_) => {}
+        }
+        let extra: &[&str] = if self.lab.path(self.report()).exists() { &["--resume"] } else { &[] };
+        let done = self.delete(extra);
         self.check_finished(&done);
     }
 
