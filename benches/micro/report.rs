@@ -6,7 +6,7 @@ use criterion::Criterion;
 use kvsweep::outcome::{Detail, Settled, Status};
 use kvsweep::record::RecordNumber;
 use kvsweep::report::Format;
-use kvsweep::report::doors::Rows;
+use kvsweep::report::bench_internals::Rows;
 
 use crate::key::names;
 

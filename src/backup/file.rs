@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::compression::{Compression, skip_group};
 use super::error::BackupError;
-use super::packing::{Packing, skip_group};
-use crate::report::{Existing, OutputFile};
+use crate::report::{IfExists, OutputFile};
 
 /// How records begin, in a file that is not packed.
 const BEGINNING: &[u8] = b"{\"key\":";
@@ -19,7 +19,7 @@ const STEP: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct BackupFile {
     pub(super) output: OutputFile,
-    pub(super) packing: Packing,
+    pub(super) compression: Compression,
     /// Where its last whole group ends, in bytes.
     pub(super) keep: u64,
 }
@@ -30,15 +30,15 @@ impl BackupFile {
     ///
     /// # Errors
     /// [`BackupError`].
-    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, BackupError> {
-        let packing = Packing::of(&path)?;
-        let mut output = OutputFile::open(path, existing)?;
-        output.leave_note();
-        let keep = match existing {
-            Existing::Resume => whole(output.file(), output.path(), packing)?,
-            Existing::Refuse | Existing::Overwrite => 0,
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, BackupError> {
+        let compression = Compression::of(&path)?;
+        let mut output = OutputFile::open(path, if_exists)?;
+        output.write_lock_owner();
+        let keep = match if_exists {
+            IfExists::Resume => whole(output.file(), output.path(), compression)?,
+            IfExists::Refuse | IfExists::Overwrite => 0,
         };
-        Ok(Self { output, packing, keep })
+        Ok(Self { output, compression, keep })
     }
 
     /// The path that it was opened by.
@@ -48,7 +48,7 @@ impl BackupFile {
 }
 
 /// Where the last whole group ends. What is behind it was never said to be on the disk.
-fn whole(file: &File, path: &Path, packing: Packing) -> Result<u64, BackupError> {
+fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, BackupError> {
     let damaged = |why: &str| BackupError::Damaged { path: path.to_owned(), why: why.to_owned() };
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let read = BackupError::io(path, "read");
@@ -56,16 +56,16 @@ fn whole(file: &File, path: &Path, packing: Packing) -> Result<u64, BackupError>
         Ok(start) => start,
         Err(error) => return Err(read(error)),
     };
-    let is_ours = match packing {
-        Packing::Plain => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
-        Packing::Gzip | Packing::Zstd => start.len() < 4 || Packing::seen(start) == packing,
+    let is_ours = match compression {
+        Compression::Plain => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
+        Compression::Gzip | Compression::Zstd => start.len() < 4 || Compression::seen(start) == compression,
     };
     if !is_ours {
         return Err(damaged("it does not begin as a backup with such a name does"));
     }
-    let end = match packing {
-        Packing::Plain => last_line(file),
-        Packing::Gzip | Packing::Zstd => last_group(&mut reader, packing),
+    let end = match compression {
+        Compression::Plain => last_line(file),
+        Compression::Gzip | Compression::Zstd => last_group(&mut reader, compression),
     };
     end.map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => damaged(&error.to_string()),
@@ -91,10 +91,10 @@ fn last_line(mut file: &File) -> io::Result<u64> {
 }
 
 /// The end of the last whole member or frame.
-fn last_group(reader: &mut BufReader<&File>, packing: Packing) -> io::Result<u64> {
+fn last_group(reader: &mut BufReader<&File>, compression: Compression) -> io::Result<u64> {
     let mut end = 0;
     while !reader.fill_buf()?.is_empty() {
-        match skip_group(packing, reader) {
+        match skip_group(compression, reader) {
             Ok(()) => end = reader.stream_position()?,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),

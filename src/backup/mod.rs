@@ -3,24 +3,24 @@
 //! A backup is NDJSON, plain or packed, a record a line, whose records `wrangler kv bulk put` takes once they are
 //! gathered into an array: `{"key","value","base64"?,"expiration"?,"metadata"?}`.
 //!
-//! - [`Entry`]: one key with all that it holds, to a line and back.
+//! - [`BackupRecord`]: one key with all that it holds, to a line and back.
 //! - [`BackupFile`]: opened and locked; nothing in it is touched before [`start`].
 //! - [`start`], [`Backup`], [`Writer`]: one thread writes; many keys wait for one `fdatasync`.
-//! - [`Entries`]: what a backup holds, record by record.
+//! - [`BackupReader`]: what a backup holds, record by record.
 //!
 //! A file is made of groups, each whole in itself: lines, a gzip member or a zstd frame. What a power cut leaves of the
 //! last one held no key that was deleted, and is cut off before more is written.
 
-mod entry;
+mod compression;
 mod error;
 mod file;
-mod packing;
 mod reader;
+mod record;
 mod writer;
 
-pub use entry::Entry;
+pub use compression::Compression;
 pub use error::BackupError;
 pub use file::BackupFile;
-pub use packing::Packing;
-pub use reader::{Entries, Line};
+pub use reader::{BackupLine, BackupReader};
+pub use record::BackupRecord;
 pub use writer::{Backup, Writer, start};

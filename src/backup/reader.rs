@@ -1,6 +1,6 @@
 //! What a backup holds, record by record, with memory for one of them.
 
-use super::entry::Entry;
+use super::record::BackupRecord;
 use crate::input::{Fingerprint, InputError, JsonValues, Source};
 
 /// The longest record: a value of 25 MiB, each byte of it escaped in six, with the rest.
@@ -8,9 +8,9 @@ const MAX_RECORD_BYTES: usize = (6 * 25 + 1) << 20;
 
 /// What stands in a record's place.
 #[derive(Debug)]
-pub enum Line {
+pub enum BackupLine {
     /// A record.
-    Entry(Entry),
+    Record(BackupRecord),
     /// No record; with what can be told of its key, and why.
     Invalid {
         /// The key, or nothing.
@@ -21,9 +21,9 @@ pub enum Line {
 }
 
 /// The records of a file: NDJSON as kvsweep writes it, or a JSON array as `wrangler kv bulk put` reads it, compressed or not.
-pub struct Entries(JsonValues);
+pub struct BackupReader(JsonValues);
 
-impl Entries {
+impl BackupReader {
     /// Opens a file that was `expected` when it was looked at.
     ///
     /// # Errors
@@ -33,11 +33,13 @@ impl Entries {
     }
 }
 
-impl Iterator for Entries {
-    type Item = Result<Line, InputError>;
+impl Iterator for BackupReader {
+    type Item = Result<BackupLine, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let read = |value: &[u8]| Entry::read(value).map_or_else(|(key, why)| Line::Invalid { key, why }, Line::Entry);
+        let read = |value: &[u8]| {
+            BackupRecord::read(value).map_or_else(|(key, why)| BackupLine::Invalid { key, why }, BackupLine::Record)
+        };
         self.0.next_value().map(|value| value.map(read)).transpose()
     }
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::entry::Entry;
+use super::compression::{Compression, Compressor};
 use super::error::BackupError;
 use super::file::BackupFile;
-use super::packing::{Packer, Packing};
+use super::record::BackupRecord;
 use crate::report::OutputFile;
 
 /// Records that wait for the writer.
@@ -23,15 +23,15 @@ const GROUP_BYTES: usize = 32 << 20;
 const BUFFER: usize = 256 << 10;
 
 /// A record, and who waits for it.
-struct Order {
-    entry: Entry,
+struct WriteRequest {
+    entry: BackupRecord,
     kept: oneshot::Sender<Result<(), String>>,
 }
 
 /// Where records are given to be kept. Cheap to clone; the writer ends when all clones are gone.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    orders: mpsc::Sender<Order>,
+    requests: mpsc::Sender<WriteRequest>,
 }
 
 /// The thread that writes.
@@ -45,13 +45,13 @@ pub struct Writer {
 /// # Errors
 /// [`BackupError::Io`] where the file cannot be written at all or no thread can be had.
 pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
-    let BackupFile { mut output, packing, keep } = file;
+    let BackupFile { mut output, compression, keep } = file;
     output.begin(keep)?;
     output.sync_name();
     let thread_failed = BackupError::io(Path::new("the backup"), "start a thread for");
-    let (orders, received) = mpsc::channel(WAITING);
+    let (requests, received) = mpsc::channel(WAITING);
     let (tell, done) = oneshot::channel();
-    let writing = Writing { output, packing, end: keep };
+    let writing = Writing { output, compression, end: keep };
     std::thread::Builder::new()
         .name("backup".to_owned())
         .spawn(move || {
@@ -59,7 +59,7 @@ pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
             let _ = tell.send(writing.run(received));
         })
         .map_err(thread_failed)?;
-    Ok((Backup { orders }, Writer { done }))
+    Ok((Backup { requests }, Writer { done }))
 }
 
 impl Backup {
@@ -67,10 +67,10 @@ impl Backup {
     ///
     /// # Errors
     /// Why nothing can be written any more.
-    pub async fn keep(&self, entry: Entry) -> Result<(), String> {
+    pub async fn store(&self, entry: BackupRecord) -> Result<(), String> {
         let (kept, told) = oneshot::channel();
         let ended = || "the backup's writer has ended".to_owned();
-        self.orders.send(Order { entry, kept }).await.map_err(|_| ended())?;
+        self.requests.send(WriteRequest { entry, kept }).await.map_err(|_| ended())?;
         told.await.unwrap_or_else(|_| Err(ended()))
     }
 }
@@ -89,14 +89,14 @@ impl Writer {
 /// What the thread owns.
 struct Writing {
     output: OutputFile,
-    packing: Packing,
+    compression: Compression,
     /// Where the last group that is on the disk ends, in bytes.
     end: u64,
 }
 
 impl Writing {
     /// Writes until every sender is gone. After an error nothing more is written, and everybody is told.
-    fn run(mut self, mut received: mpsc::Receiver<Order>) -> Result<u64, BackupError> {
+    fn run(mut self, mut received: mpsc::Receiver<WriteRequest>) -> Result<u64, BackupError> {
         let (mut kept, mut broken) = (0, None);
         while let Some(first) = received.blocking_recv() {
             let mut waiting = Vec::new();
@@ -123,12 +123,12 @@ impl Writing {
     /// Writes a record and those that wait behind it, and forces them onto the disk.
     fn group(
         &mut self,
-        first: Order,
-        received: &mut mpsc::Receiver<Order>,
+        first: WriteRequest,
+        received: &mut mpsc::Receiver<WriteRequest>,
         waiting: &mut Vec<oneshot::Sender<Result<(), String>>>,
     ) -> Result<(), String> {
-        let orders = std::iter::once(first).chain(std::iter::from_fn(|| received.try_recv().ok()));
-        let written = write(self.output.file(), self.packing, orders, waiting);
+        let requests = std::iter::once(first).chain(std::iter::from_fn(|| received.try_recv().ok()));
+        let written = write(self.output.file(), self.compression, requests, waiting);
         let synced = written.and_then(|()| {
             self.output.file().sync_data()?;
             self.output.check_in_place().map_err(io::Error::other)?;
@@ -150,21 +150,21 @@ impl Writing {
 
 fn write(
     file: &File,
-    packing: Packing,
-    orders: impl Iterator<Item = Order>,
+    compression: Compression,
+    requests: impl Iterator<Item = WriteRequest>,
     waiting: &mut Vec<oneshot::Sender<Result<(), String>>>,
 ) -> io::Result<()> {
-    let mut packer = Packer::new(packing, BufWriter::with_capacity(BUFFER, file))?;
+    let mut compressor = Compressor::new(compression, BufWriter::with_capacity(BUFFER, file))?;
     let mut bytes = 0;
-    for Order { entry, kept } in orders {
+    for WriteRequest { entry, kept } in requests {
         waiting.push(kept);
         bytes += entry.value.bytes.len();
-        entry.write(&mut packer)?;
+        entry.write(&mut compressor)?;
         if bytes >= GROUP_BYTES {
             break;
         }
     }
-    packer.finish()?.flush()
+    compressor.finish()?.flush()
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub struct ListArgs {
 
     /// Print a summary as one JSON object on stdout
     ///
-    /// Needs --output PATH, because stdout holds the list otherwise. Its members: `listed, withheld, pages, requests,
+    /// Needs --output PATH, because stdout holds the list otherwise. Its members: `listed, skipped, pages, requests,
     /// retries, throttled, elapsed_s, stopped, exit_code`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,

@@ -18,7 +18,7 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
 use crate::quota::Rate;
-use crate::report::{Existing, Sync};
+use crate::report::{IfExists, Sync};
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Escaped;
 
@@ -71,7 +71,7 @@ fn reviewing(args: ReviewArgs) -> Reviewing {
         plan: args.diff,
         html: args.html,
         failures: args.failures,
-        existing: if args.overwrite { Existing::Overwrite } else { Existing::Refuse },
+        existing: if args.overwrite { IfExists::Overwrite } else { IfExists::Refuse },
         json: args.json,
     }
 }
@@ -212,7 +212,7 @@ fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filt
 }
 
 fn moment(when: WhenArg) -> Moment {
-    Moment { at: when.at(wall_now()), said: when.said }
+    Moment { at: when.at(wall_now()), input: when.said }
 }
 
 fn rates(args: Vec<RateArg>) -> Vec<Rate> {
@@ -310,11 +310,11 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
     })
 }
 
-fn existing(overwrite: bool, resume: bool) -> Existing {
+fn existing(overwrite: bool, resume: bool) -> IfExists {
     match (overwrite, resume) {
-        (true, _) => Existing::Overwrite,
-        (false, true) => Existing::Resume,
-        (false, false) => Existing::Refuse,
+        (true, _) => IfExists::Overwrite,
+        (false, true) => IfExists::Resume,
+        (false, false) => IfExists::Refuse,
     }
 }
 

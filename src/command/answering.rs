@@ -2,7 +2,7 @@
 
 use crate::api::answer::Reply;
 use crate::api::{Client, Metadata};
-use crate::backup::{Backup, Entry};
+use crate::backup::{Backup, BackupRecord};
 use crate::key::KeyName;
 use crate::pipeline::{Request, Response};
 
@@ -21,7 +21,7 @@ impl Keeping {
     async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
         let (reply, value) = client.value(&key).await;
         if let Some(value) = value {
-            self.backup.keep(Entry { key, value, metadata, expiration_ttl: None }).await?;
+            self.backup.store(BackupRecord { key, value, metadata, expiration_ttl: None }).await?;
         }
         Ok(reply)
     }

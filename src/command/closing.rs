@@ -150,7 +150,7 @@ impl Closing<'_> {
         columns: Option<usize>,
         code: ExitCode,
     ) -> Vec<String> {
-        let mut lines = summary.lines();
+        let mut lines = summary.to_text();
         if self.stop.is_some_and(|stop| !stop.told) {
             // The reason is only the nearest word for it.
             lines.pop();

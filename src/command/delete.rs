@@ -13,7 +13,7 @@ use crate::api::Client;
 use crate::backup::{self, BackupError};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::input::feed;
+use crate::input::spawn_reader;
 use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::call::Calls;
 use crate::pipeline::state::State;
@@ -309,7 +309,7 @@ impl Sending {
                         None => records,
                     };
                     // What was looked at as a whole is files.
-                    (state, feed(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
+                    (state, spawn_reader(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
                 }
                 Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
             };

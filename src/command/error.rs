@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::api::{ClientError, CredentialsError};
 use crate::backup::BackupError;
 use crate::exit::ExitCode;
-use crate::listing::BookmarkError;
+use crate::listing::CheckpointError;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::report::{JobFileError, ReportError};
@@ -43,7 +43,7 @@ pub enum Error {
     Backup(#[from] BackupError),
     /// Where a listing stands cannot be read or written.
     #[error(transparent)]
-    Bookmark(#[from] BookmarkError),
+    Checkpoint(#[from] CheckpointError),
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
     Sandbox(io::Error),
@@ -93,9 +93,10 @@ impl Error {
     /// What the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) | Self::Bookmark(BookmarkError::Damaged { .. }) => {
-                ExitCode::Usage
-            }
+            Self::Usage(_)
+            | Self::Credentials(_)
+            | Self::Client(_)
+            | Self::Checkpoint(CheckpointError::Damaged { .. }) => ExitCode::Usage,
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
             Self::Report(ReportError::Locked { .. }) | Self::Backup(BackupError::File(ReportError::Locked { .. })) => {
                 ExitCode::Locked
@@ -104,7 +105,7 @@ impl Error {
             Self::JobFile(error) if error.is_usage() => ExitCode::Usage,
             Self::Backup(error) if error.is_usage() => ExitCode::Usage,
             Self::Interrupted(stop) => ExitCode::for_stop(stop.reason, stop.signal),
-            Self::Bookmark(_)
+            Self::Checkpoint(_)
             | Self::Panicked
             | Self::Input(_)
             | Self::Report(_)
@@ -125,7 +126,7 @@ impl Error {
             Self::Report(_)
             | Self::JobFile(_)
             | Self::Backup(_)
-            | Self::Bookmark(_)
+            | Self::Checkpoint(_)
             | Self::Page { .. }
             | Self::Folder { .. }
             | Self::System { .. } => StopReason::IoError,

@@ -14,7 +14,7 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
-use crate::report::{Existing, Sync};
+use crate::report::{IfExists, Sync};
 use crate::shard::Shard;
 use crate::terminal::Escaped;
 
@@ -47,7 +47,7 @@ pub struct Job {
     /// Whether keys are looked for before they are deleted.
     pub check: bool,
     /// What to do about files that exist.
-    pub existing: Existing,
+    pub existing: IfExists,
     /// When the report is forced out to the disk.
     pub sync: Sync,
     /// Whether the summary is one JSON object.

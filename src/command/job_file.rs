@@ -15,7 +15,7 @@ use crate::files::hash;
 use crate::input::Source;
 use crate::outcome::{StopReason, Tally};
 use crate::pipeline::Stop;
-use crate::report::{Existing, Facts, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
+use crate::report::{Facts, Identity, IfExists, Input, JobFile, JobFileError, Kind, Run, counts};
 
 use super::error::Error;
 use super::job::Connection;
@@ -54,8 +54,8 @@ impl JobRecord {
     ///
     /// # Errors
     /// [`JobFileError`] if it is not the report of this job, or if that cannot be known.
-    pub(super) fn found(&mut self, report: &Path, existing: Existing, is_empty: bool) -> Result<(), Error> {
-        if existing != Existing::Resume {
+    pub(super) fn found(&mut self, report: &Path, existing: IfExists, is_empty: bool) -> Result<(), Error> {
+        if existing != IfExists::Resume {
             return Self::free(report, existing);
         }
         let Some(earlier) = JobFile::read(report)? else {
@@ -70,10 +70,10 @@ impl JobRecord {
     ///
     /// # Errors
     /// [`JobFileError::NotOurs`].
-    pub(super) fn free(report: &Path, existing: Existing) -> Result<(), Error> {
+    pub(super) fn free(report: &Path, existing: IfExists) -> Result<(), Error> {
         match JobFile::read(report) {
             Ok(_) | Err(JobFileError::Newer { .. }) => Ok(()),
-            Err(JobFileError::Damaged { .. }) if existing == Existing::Overwrite => Ok(()),
+            Err(JobFileError::Damaged { .. }) if existing == IfExists::Overwrite => Ok(()),
             Err(JobFileError::Damaged { path, .. }) => Err(JobFileError::NotOurs { path }.into()),
             Err(error) => Err(error.into()),
         }

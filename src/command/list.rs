@@ -14,14 +14,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::api::{Client, Page, PageRequest};
 use crate::exit::ExitCode;
 use crate::key::KeyName;
-use crate::listing::{Bookmark, Encoder, Format, Lister, Prefixes, Selection, Unfit};
+use crate::listing::{Checkpoint, Encoder, Format, Lister, NotRepresentable, Prefixes, Selection};
 use crate::outcome::StopReason;
 use crate::pipeline::call::{Calls, Failed, Waiting};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::Existing;
+use crate::report::IfExists;
 use crate::terminal::{Escaped, duration, pluralized};
 
 use super::closing::{Stream, advice, log_stop, print_summary};
@@ -61,7 +61,7 @@ pub struct ListJob {
     /// Where to; `None` for stdout.
     pub output: Option<PathBuf>,
     /// What to do about a file that exists.
-    pub existing: Existing,
+    pub existing: IfExists,
     /// Whether the summary is one JSON object.
     pub json: bool,
     /// Whether a listing that goes well says nothing.
@@ -110,7 +110,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
                 totals: &calls.totals,
                 elapsed: started.elapsed(),
                 listed: 0,
-                withheld: 0,
+                skipped: 0,
                 pages: 0,
                 stop: Some(&stop),
                 unfinished: None,
@@ -132,7 +132,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
         calls,
         encoder,
-        withheld_before: mark.withheld,
+        skipped_before: mark.skipped,
         unsendable: None,
         written: mark.clone(),
         mark,
@@ -150,12 +150,12 @@ struct Run<'a> {
     lister: Lister,
     calls: Calls,
     encoder: Encoder,
-    withheld_before: u64,
+    skipped_before: u64,
     /// How many listed names no request can carry, with the first.
     unsendable: Option<(u64, String)>,
     /// What is on the disk, and what will be with the next page.
-    written: Bookmark,
-    mark: Bookmark,
+    written: Checkpoint,
+    mark: Checkpoint,
     pages: u64,
 }
 
@@ -219,14 +219,14 @@ impl Run<'_> {
                 }
             }
             if let Some(path) = &self.job.output {
-                Bookmark::remove(path)?;
+                Checkpoint::remove(path)?;
             }
             Ok(Ended::Whole)
         };
         let ended = ticking(&progress, listing).await;
         progress.borrow_mut().finish();
         if let (Output::File(file), Ok(Ended::Stopped(_))) = (&output, &ended) {
-            Bookmark { requests: made(&self.calls), ended: true, ..self.written.clone() }.write(file.path())?;
+            Checkpoint { requests: made(&self.calls), ended: true, ..self.written.clone() }.write(file.path())?;
         }
         ended
     }
@@ -247,7 +247,7 @@ impl Run<'_> {
             progress.borrow_mut().on(&Event::Running);
         }
         match page {
-            Ok(page) => match self.lister.astray(&page) {
+            Ok(page) => match self.lister.cursor_was_reset(&page) {
                 Some(why) => cursor_lost(&mut self.lister, why, ANEW).map(|()| None),
                 None => Ok(Some(page)),
             },
@@ -256,7 +256,7 @@ impl Run<'_> {
         }
     }
 
-    /// Encodes what is wanted of a page and moves the bookmark behind it.
+    /// Encodes what is wanted of a page and moves the checkpoint behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
         let mut keys = keys.map_err(|error| endless(error, ANEW))?;
@@ -267,14 +267,14 @@ impl Run<'_> {
             }
         }
         let written = self.encoder.keys(&keys, rows).map_err(|error| {
-            let unfit = error.get_ref().and_then(|error| error.downcast_ref::<Unfit>()).is_some();
+            let unfit = error.get_ref().and_then(|error| error.downcast_ref::<NotRepresentable>()).is_some();
             let why = if unfit { error.to_string() } else { format!("cannot write the list: {error}") };
             Stop::new(StopReason::IoError, why)
         })?;
         self.pages += 1;
         self.mark.keys += written;
         self.mark.bytes += rows.len() as u64;
-        self.mark.withheld = self.withheld_before + self.encoder.withheld().map_or(0, |(count, _)| count);
+        self.mark.skipped = self.skipped_before + self.encoder.skipped().map_or(0, |(count, _)| count);
         self.mark.position = self.lister.position();
         self.mark.requests = made(&self.calls);
         progress.borrow_mut().listed(written);
@@ -287,16 +287,16 @@ impl Run<'_> {
             Ended::Whole => None,
             Ended::Stopped(stop) => Some(stop),
         };
-        let withheld = self.mark.withheld;
+        let skipped = self.mark.skipped;
         let code = match stop {
             Some(stop) => ExitCode::for_stop(stop.reason, stop.signal),
-            None if withheld > 0 => ExitCode::Incomplete,
+            None if skipped > 0 => ExitCode::Incomplete,
             None => ExitCode::Success,
         };
-        if withheld > 0 {
+        if skipped > 0 {
             let first =
-                self.encoder.withheld().map(|(_, first)| format!(", {first:?} for example,")).unwrap_or_default();
-            let names = pluralized(withheld, "name");
+                self.encoder.skipped().map(|(_, first)| format!(", {first:?} for example,")).unwrap_or_default();
+            let names = pluralized(skipped, "name");
             tracing::error!(
                 "{names}{first} cannot be a line and were left out: list them with --format csv or --format ndjson"
             );
@@ -308,7 +308,7 @@ impl Run<'_> {
             totals: &self.calls.totals,
             elapsed,
             listed: self.mark.keys,
-            withheld,
+            skipped,
             pages: self.pages,
             stop,
             unfinished: self.job.output.as_deref().filter(|_| stop.is_some()),
@@ -322,7 +322,7 @@ struct Summary<'a> {
     totals: &'a Totals,
     elapsed: Duration,
     listed: u64,
-    withheld: u64,
+    skipped: u64,
     pages: u64,
     stop: Option<&'a Stop>,
     /// A file that was begun.
@@ -337,7 +337,7 @@ impl Summary<'_> {
         }
         if job.json {
             let summary = json!({
-                "listed": self.listed, "withheld": self.withheld, "pages": self.pages,
+                "listed": self.listed, "skipped": self.skipped, "pages": self.pages,
                 "requests": self.totals.requests, "retries": self.totals.retries, "throttled": self.totals.throttled,
                 "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
                 "stopped": self.stop.map(|stop| stop.reason), "exit_code": code.as_u8(),

@@ -9,11 +9,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::backup::{BackupFile, Packing};
+use crate::backup::{BackupFile, Compression};
 use crate::clock::wall_now;
 use crate::files::folder_of;
 use crate::report::{
-    Causes, Destination, Existing, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique,
+    Causes, Destination, FailuresFile, Format, IfExists, Journal, Outputs, ReportError, Target, create_unique,
     default_path,
 };
 
@@ -70,7 +70,7 @@ impl Opened {
                     let mut destination = Target::File(path.clone()).open(existing)?;
                     if let Destination::File(file) = &mut destination {
                         record.found(path, existing, file.is_empty())?;
-                        if existing == Existing::Resume {
+                        if existing == IfExists::Resume {
                             journal = Some((file.read_journal()?, path.clone()));
                         }
                     }
@@ -88,7 +88,7 @@ impl Opened {
         let backup = match &job.backup {
             None => None,
             Some(path) => {
-                Packing::of(path)?;
+                Compression::of(path)?;
                 match there(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
@@ -133,7 +133,7 @@ impl Opened {
                 (Some(Destination::File(made)), Some(path))
             }
             Some(Pending::ToBeMade(path)) => {
-                let made = Target::File(path.clone()).open(Existing::Refuse);
+                let made = Target::File(path.clone()).open(IfExists::Refuse);
                 (Some(made.map_err(|error| held_meanwhile(error, job.existing))?), Some(path))
             }
         };
@@ -141,7 +141,7 @@ impl Opened {
             None => None,
             Some(Pending::Open(file)) => Some(file),
             Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => {
-                Some(FailuresFile::open(path, Existing::Refuse)?)
+                Some(FailuresFile::open(path, IfExists::Refuse)?)
             }
         };
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
@@ -149,7 +149,7 @@ impl Opened {
             _ if matches!(job.mode, Mode::DryRun | Mode::Check(_)) => None,
             None => None,
             Some(Pending::Open(file)) => Some(file),
-            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Some(BackupFile::open(path, Existing::Refuse)?),
+            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Some(BackupFile::open(path, IfExists::Refuse)?),
         };
         let mut record = self.record;
         if let Some(report) = &report_path {
@@ -161,19 +161,19 @@ impl Opened {
 }
 
 /// Whether something is there that may be opened; an error where it may not be, or could not be made.
-fn look(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
+fn look(path: &Path, job: &Job) -> Result<Option<IfExists>, Error> {
     Format::of(path)?;
     there(path, job)
 }
 
 /// The same, whatever the file is to hold.
-fn there(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
+fn there(path: &Path, job: &Job) -> Result<Option<IfExists>, Error> {
     let existing = job.existing;
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {
-            Existing::Refuse => Err(ReportError::Exists { path: path.to_owned() }.into()),
-            Existing::Overwrite | Existing::Resume => Ok(Some(existing)),
+            IfExists::Refuse => Err(ReportError::Exists { path: path.to_owned() }.into()),
+            IfExists::Overwrite | IfExists::Resume => Ok(Some(existing)),
         };
     }
     let folder = folder_of(path);
@@ -185,9 +185,9 @@ fn there(path: &Path, job: &Job) -> Result<Option<Existing>, Error> {
 }
 
 /// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
-fn held_meanwhile(error: ReportError, existing: Existing) -> ReportError {
+fn held_meanwhile(error: ReportError, existing: IfExists) -> ReportError {
     match error {
-        ReportError::Exists { path } if existing == Existing::Resume => ReportError::Locked { path, holder: None },
+        ReportError::Exists { path } if existing == IfExists::Resume => ReportError::Locked { path, owner: None },
         error => error,
     }
 }

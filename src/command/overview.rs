@@ -47,7 +47,7 @@ impl Overview {
                 let expiring = selection.expiring_before.as_ref();
                 overview
                     .0
-                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Escaped(&moment.said)))));
+                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Escaped(&moment.input)))));
                 let forever = selection.without_expiration.then(|| ("only", "--without-expiration".to_owned()));
                 overview.0.extend(forever);
                 let metadata = selection.metadata.iter();

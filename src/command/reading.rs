@@ -180,7 +180,7 @@ impl Reading {
         let most = if are_files { AHEAD } else { 1 };
         let records = Records::new(self.sources.clone(), self.options.clone()).expecting(self.files.clone());
         Batches {
-            records: Some(if notes == Notes::Given { records } else { records.without_notes() }),
+            records: Some(if notes == Notes::Given { records } else { records.without_warnings() }),
             most,
             shard: self.shard,
             filter: self.filter.clone(),

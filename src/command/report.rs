@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::exit::ExitCode;
 use crate::input::Source;
 use crate::outcome::{Settled, Status, Tally};
-use crate::report::{self, Existing, FailuresFile, Kind, OutputFile, ReportError, StoredRow, Sync};
+use crate::report::{self, FailuresFile, IfExists, Kind, OutputFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized};
 
@@ -33,7 +33,7 @@ pub struct Reviewing {
     /// Where the failed keys go.
     pub failures: Option<PathBuf>,
     /// Whether files that exist are replaced.
-    pub existing: Existing,
+    pub existing: IfExists,
     /// One JSON object instead of text.
     pub json: bool,
 }
@@ -43,7 +43,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     files(reviewing).check()?;
     // What cannot be written is told before the long reading.
     if let Some(path) = html
-        && *existing == Existing::Refuse
+        && *existing == IfExists::Refuse
         && path.symlink_metadata().is_ok()
     {
         return Err(Error::Usage(format!("--html {} exists: use --overwrite to replace it", path.display())));
@@ -60,7 +60,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     }
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
-        say(*json, &diff, || diff.lines())?;
+        say(*json, &diff, || diff.to_text())?;
         return Ok(if diff.differs() { ExitCode::Incomplete } else { ExitCode::Success });
     }
     if reports.inputs() > 1 {
@@ -77,7 +77,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
         write_page(page, &text)?;
     }
     say(*json, &review, || {
-        let mut lines = review.lines();
+        let mut lines = review.to_text();
         let written = [("failures", &failures_path), ("page", html)];
         let written: Vec<_> = written.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect();
         if !written.is_empty() {

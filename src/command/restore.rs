@@ -24,7 +24,7 @@ use crate::pipeline::retry::Verdict;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Causes, Destination, Existing, Journal, Sync};
+use crate::report::{self, Causes, Destination, IfExists, Journal, Sync};
 use crate::terminal::{Escaped, duration};
 
 use super::closing::with_nothing_sent;
@@ -83,7 +83,7 @@ pub struct RestoreJob {
     /// Where rows go.
     pub report: ReportTo,
     /// What to do about a report that exists.
-    pub existing: Existing,
+    pub existing: IfExists,
     /// Whether the summary is one JSON object.
     pub json: bool,
     /// Whether a job that goes well says nothing.

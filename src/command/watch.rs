@@ -204,7 +204,7 @@ impl Watch {
             }
         };
         let Some(pinger) = &self.pinger else { return };
-        let lines = summary.lines().join("\n");
+        let lines = summary.to_text().join("\n");
         let text = format!("{lines}\nexit code {} (kvsweep {})\n", code.as_u8(), env!("CARGO_PKG_VERSION"));
         let mut signals = signals::listen();
         // Only those that come from now on.

@@ -8,12 +8,12 @@ mod tests;
 use header::{FirstRow, Layout};
 use row::{Keep, Row, RowReader};
 
-use super::dry_run_report::{Row as ReportRow, Rows};
-use super::entry::{Entry, legible};
-use super::error::{Break, Position, Problem};
+use super::dry_run_report::{ReportRows, RowUse};
+use super::error::{InputErrorAt, InputErrorKind, Position};
 use super::open::Buffered;
 use super::options::{Column, Header};
-use super::records::Notes;
+use super::parsed_key::{ParsedKey, escape_non_utf8};
+use super::records::Warnings;
 
 pub(super) struct Csv {
     rows: RowReader,
@@ -25,8 +25,8 @@ pub(super) struct Csv {
     /// What the column of the keys is headed.
     heading: Option<String>,
     delimiter: u8,
-    notes: Notes,
-    report: Rows,
+    warnings: Warnings,
+    report: ReportRows,
 }
 
 /// What is asked of a CSV.
@@ -34,17 +34,17 @@ pub(super) struct CsvOptions {
     pub(super) column: Option<Column>,
     pub(super) header: Header,
     pub(super) delimiter: u8,
-    pub(super) notes: Notes,
-    pub(super) report: Rows,
+    pub(super) warnings: Warnings,
+    pub(super) report: ReportRows,
 }
 
 impl Csv {
-    pub(super) fn new(reader: Buffered, options: CsvOptions) -> Result<Self, Break> {
+    pub(super) fn new(reader: Buffered, options: CsvOptions) -> Result<Self, InputErrorAt> {
         if matches!(options.delimiter, b'"' | b'\r' | b'\n') {
-            return Err(Problem::Delimiter(char::from(options.delimiter)).into());
+            return Err(InputErrorKind::Delimiter(char::from(options.delimiter)).into());
         }
         if let (Some(Column::Name(name)), Header::None) = (&options.column, options.header) {
-            return Err(Problem::NameWithoutHeader(name.clone()).into());
+            return Err(InputErrorKind::NameWithoutHeader(name.clone()).into());
         }
         Ok(Self {
             rows: RowReader::new(reader, options.delimiter),
@@ -54,7 +54,7 @@ impl Csv {
             layout: None,
             heading: None,
             delimiter: options.delimiter,
-            notes: options.notes,
+            warnings: options.warnings,
             report: options.report,
         })
     }
@@ -68,7 +68,7 @@ impl Csv {
         }
     }
 
-    pub(super) fn next(&mut self, input: &str) -> Result<Option<Entry>, Break> {
+    pub(super) fn next(&mut self, input: &str) -> Result<Option<ParsedKey>, InputErrorAt> {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
@@ -89,18 +89,18 @@ impl Csv {
         }
     }
 
-    fn begin(&mut self, input: &str) -> Result<Option<(Layout, FirstRow)>, Break> {
+    fn begin(&mut self, input: &str) -> Result<Option<(Layout, FirstRow)>, InputErrorAt> {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
         let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header, self.delimiter)
-            .map_err(|problem| Break::at_line(self.row.line, problem))?;
+            .map_err(|kind| InputErrorAt::at_line(self.row.line, kind))?;
         self.layout = Some(layout);
         if first == FirstRow::Header {
-            self.heading = self.row.cell(layout.key).map(legible);
+            self.heading = self.row.cell(layout.key).map(escape_non_utf8);
         }
-        if let (FirstRow::Data, Header::Auto, Notes::Told) = (first, self.header, self.notes) {
-            let row = self.row.cell(layout.key).map(legible);
+        if let (FirstRow::Data, Header::Auto, Warnings::On) = (first, self.header, self.warnings) {
+            let row = self.row.cell(layout.key).map(escape_non_utf8);
             tracing::warn!(
                 ?input,
                 ?row,
@@ -112,17 +112,17 @@ impl Csv {
     }
 
     /// The entry that the row is; `None` where a report's row is to be passed over.
-    fn entry(&mut self, layout: Layout) -> Result<Option<Entry>, Break> {
+    fn entry(&mut self, layout: Layout) -> Result<Option<ParsedKey>, InputErrorAt> {
         let row = &self.row;
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
-        let shown = || key.map(legible).unwrap_or_default();
+        let shown = || key.map(escape_non_utf8).unwrap_or_default();
         if let Some(flaw) = &row.flaw {
             let mut why = flaw.to_string();
             if row.last_line > row.line {
                 why = format!("{why} (the record runs to line {})", row.last_line);
             }
-            return Ok(Some(Entry::breaking(position, shown(), flaw.rule(), why)));
+            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), flaw.rule(), why)));
         }
         let (Some(key), true) = (key, row.fields == layout.fields) else {
             let fields = if row.fields == 1 { "field" } else { "fields" };
@@ -132,20 +132,20 @@ impl Csv {
             );
             let rule =
                 "the row has another number of fields than the first; a key that holds the delimiter has to be quoted";
-            return Ok(Some(Entry::breaking(position, shown(), rule, why)));
+            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), rule, why)));
         };
         if let Some(status) = layout.status {
-            let text = |column| row.cell(column).map(legible).unwrap_or_default();
+            let text = |column| row.cell(column).map(escape_non_utf8).unwrap_or_default();
             let finished_at = layout.finished_at.map(text);
-            let judged = self.report.judge(Some(&text(status)), finished_at.as_deref());
-            let judged = judged.map_err(|problem| Break::at(position, problem))?;
+            let judged = self.report.classify(Some(&text(status)), finished_at.as_deref());
+            let judged = judged.map_err(|kind| InputErrorAt::at(position, kind))?;
             if layout.is_other_column && self.report.are_of_report() {
-                return Err(Break::at(position, Problem::OtherColumnOfReport));
+                return Err(InputErrorAt::at(position, InputErrorKind::OtherColumnOfReport));
             }
-            if judged == ReportRow::PassedOver {
+            if judged == RowUse::Skip {
                 return Ok(None);
             }
         }
-        Ok(Some(Entry::of_bytes(position, key)))
+        Ok(Some(ParsedKey::of_bytes(position, key)))
     }
 }

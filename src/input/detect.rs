@@ -16,7 +16,7 @@ pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
 pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// How much of a source is looked at.
-pub(super) const LOOKED_AT: usize = 16 * 1024;
+pub(super) const SNIFF_BYTES: usize = 16 * 1024;
 
 /// A heading as it is compared: trimmed, in lower case, with `_` for `-` and space.
 pub(super) fn heading(cell: &[u8]) -> String {

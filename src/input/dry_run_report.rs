@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::detect::{cells, is_headed};
-use super::error::Problem;
+use super::error::InputErrorKind;
 use super::source::Source;
 use crate::clock::wall_now;
 use crate::files::job_file;
@@ -100,15 +100,15 @@ pub(super) fn is_row(cells: &[&[u8]]) -> bool {
 }
 
 /// Whether a line is a row of a report beyond doubt: it has a status, and its time or its number.
-pub(super) fn is_row_for_sure(cells: &[&[u8]]) -> bool {
+pub(super) fn is_certainly_row(cells: &[&[u8]]) -> bool {
     let is_number = |cell: &&[u8]| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit);
     let is_time = |cell: &&[u8]| moment(&String::from_utf8_lossy(cell)).is_some();
     is_row(cells) && (cells.first().is_some_and(is_number) || cells.iter().any(is_time))
 }
 
-/// As [`is_row_for_sure`], of a line in which only the delimiter is unknown.
+/// As [`is_certainly_row`], of a line in which only the delimiter is unknown.
 pub(super) fn is_row_by(line: &[u8], delimiters: impl IntoIterator<Item = u8>) -> bool {
-    delimiters.into_iter().any(|delimiter| is_row_for_sure(&cells(line, delimiter).collect::<Vec<_>>()))
+    delimiters.into_iter().any(|delimiter| is_certainly_row(&cells(line, delimiter).collect::<Vec<_>>()))
 }
 
 fn is_status(cell: &[u8]) -> bool {
@@ -126,15 +126,15 @@ fn moment(text: &str) -> Option<SystemTime> {
 
 /// Whether the key of a row is to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Row {
-    Key,
+pub(super) enum RowUse {
+    Delete,
     /// The dry run showed that there is nothing to delete.
-    PassedOver,
+    Skip,
 }
 
 /// What the rows of one source so far say that it is.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct ReportRows {
     /// Asked for its age if no row has a time; `None` if nothing is to be warned about.
     warn_of: Option<Source>,
     /// Whether it is known to be of a dry run.
@@ -148,7 +148,7 @@ enum Kind {
     List,
 }
 
-impl Rows {
+impl ReportRows {
     /// Of `source`; its age is warned about if `warns`. It `is_plan` if its job file says so.
     pub(super) fn of(source: &Source, warns: bool, is_plan: bool) -> Self {
         Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None }
@@ -156,28 +156,32 @@ impl Rows {
 
     /// What becomes of a row with this status; `None` if it has none, or none that decides. `finished_at` is what the row
     /// says about its time.
-    pub(super) fn judge(&mut self, status: Option<&str>, finished_at: Option<&str>) -> Result<Row, Problem> {
+    pub(super) fn classify(
+        &mut self,
+        status: Option<&str>,
+        finished_at: Option<&str>,
+    ) -> Result<RowUse, InputErrorKind> {
         let Some(status) = status else { return self.plain() };
         if self.kind != Some(Kind::Report) && parse(&status.to_ascii_lowercase()).is_none() {
             return self.plain();
         }
         if self.kind == Some(Kind::List) {
-            return Err(Problem::MixedReport);
+            return Err(InputErrorKind::MixedReport);
         }
         if self.kind.is_none() {
             self.kind = Some(Kind::Report);
             self.warn(finished_at);
         }
         match parse(status) {
-            Some(Status::Planned) => Ok(Row::Key),
+            Some(Status::Planned) => Ok(RowUse::Delete),
             // A dry run with --check says absent; a job that ran is known by its other rows.
-            Some(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Ok(Row::PassedOver),
+            Some(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Ok(RowUse::Skip),
             // A check failed, or what was sent: only the job file tells.
-            Some(Status::Failed | Status::Unknown) if self.is_plan => Ok(Row::PassedOver),
-            Some(Status::Failed | Status::Unknown) => Err(Problem::FailedRow(status.to_owned())),
+            Some(Status::Failed | Status::Unknown) if self.is_plan => Ok(RowUse::Skip),
+            Some(Status::Failed | Status::Unknown) => Err(InputErrorKind::FailedRow(status.to_owned())),
             // What may be put back is least of all to be deleted.
             Some(Status::Deleted | Status::Restored | Status::Restorable) | None => {
-                Err(Problem::SettledReport(status.to_owned()))
+                Err(InputErrorKind::SettledReport(status.to_owned()))
             }
         }
     }
@@ -187,10 +191,10 @@ impl Rows {
         self.kind == Some(Kind::Report)
     }
 
-    fn plain(&mut self) -> Result<Row, Problem> {
+    fn plain(&mut self) -> Result<RowUse, InputErrorKind> {
         match self.kind.replace(Kind::List) {
-            Some(Kind::Report) => Err(Problem::MixedReport),
-            Some(Kind::List) | None => Ok(Row::Key),
+            Some(Kind::Report) => Err(InputErrorKind::MixedReport),
+            Some(Kind::List) | None => Ok(RowUse::Delete),
         }
     }
 

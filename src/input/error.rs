@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::content::Lookalike;
+use super::lookalike::Lookalike;
 use super::open::Compression;
 use super::options::Format;
 
@@ -37,18 +37,18 @@ impl fmt::Display for Position {
 /// Reading stopped here. Everything before was handed out, nothing after it is read, and no record number is used
 /// up: once the input is mended, the records that follow have the numbers that they would have had.
 #[derive(Debug, Error)]
-#[error("{}: {}", self.place(), self.problem())]
+#[error("{}: {}", self.place(), self.kind())]
 pub struct InputError(Box<Stopped>);
 
 #[derive(Debug)]
 struct Stopped {
     input: String,
     records: u64,
-    at: Break,
+    at: InputErrorAt,
 }
 
 impl InputError {
-    pub(super) fn new(input: String, records: u64, at: Break) -> Self {
+    pub(super) fn new(input: String, records: u64, at: InputErrorAt) -> Self {
         Self(Box::new(Stopped { input, records, at }))
     }
 
@@ -59,8 +59,8 @@ impl InputError {
     }
 
     /// What is wrong.
-    pub fn problem(&self) -> &Problem {
-        &self.0.at.0.problem
+    pub fn kind(&self) -> &InputErrorKind {
+        &self.0.at.0.kind
     }
 
     /// Where it is wrong, if it is about a place.
@@ -75,34 +75,34 @@ impl InputError {
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
     pub fn is_usage(&self) -> bool {
-        match self.problem() {
-            Problem::MissingColumn { .. }
-            | Problem::AmbiguousColumn(_)
-            | Problem::NoSuchColumn { .. }
-            | Problem::NameWithoutHeader(_)
-            | Problem::MalformedHeader { .. }
-            | Problem::NoKeyColumn { .. }
-            | Problem::OtherDelimiter(_)
-            | Problem::DelimiterLine(_)
-            | Problem::NotKeys(_)
-            | Problem::MixedReport
-            | Problem::ReportWithoutStatus
-            | Problem::OtherColumnOfReport
-            | Problem::Delimiter(_)
-            | Problem::CsvOption(_)
-            | Problem::NotAnArray(_)
-            | Problem::SettledReport(_)
-            | Problem::FailedRow(_) => true,
-            Problem::Open(_)
-            | Problem::Changed
-            | Problem::Read(_)
-            | Problem::Decompress { .. }
-            | Problem::UnclosedQuote
-            | Problem::FirstRowTooLong
-            | Problem::Json(_)
-            | Problem::NotJson(_)
-            | Problem::Thread(_)
-            | Problem::Panicked(_) => false,
+        match self.kind() {
+            InputErrorKind::MissingColumn { .. }
+            | InputErrorKind::AmbiguousColumn(_)
+            | InputErrorKind::NoSuchColumn { .. }
+            | InputErrorKind::NameWithoutHeader(_)
+            | InputErrorKind::MalformedHeader { .. }
+            | InputErrorKind::NoKeyColumn { .. }
+            | InputErrorKind::OtherDelimiter(_)
+            | InputErrorKind::DelimiterLine(_)
+            | InputErrorKind::NotKeys(_)
+            | InputErrorKind::MixedReport
+            | InputErrorKind::ReportWithoutStatus
+            | InputErrorKind::OtherColumnOfReport
+            | InputErrorKind::Delimiter(_)
+            | InputErrorKind::CsvOption(_)
+            | InputErrorKind::NotAnArray(_)
+            | InputErrorKind::SettledReport(_)
+            | InputErrorKind::FailedRow(_) => true,
+            InputErrorKind::Open(_)
+            | InputErrorKind::Changed
+            | InputErrorKind::Read(_)
+            | InputErrorKind::Decompress { .. }
+            | InputErrorKind::UnclosedQuote
+            | InputErrorKind::FirstRowTooLong
+            | InputErrorKind::Json(_)
+            | InputErrorKind::NotJson(_)
+            | InputErrorKind::Thread(_)
+            | InputErrorKind::Panicked(_) => false,
         }
     }
 
@@ -121,7 +121,7 @@ impl InputError {
 /// What stopped the reading. The text names what to do about it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum InputErrorKind {
     /// The file could not be opened.
     #[error("cannot be opened: {0}")]
     Open(io::Error),
@@ -277,40 +277,40 @@ fn quoted(names: &[String]) -> String {
     shown.join(", ")
 }
 
-/// A problem at a place of the source that is being read. Small, because the result of every record has room for one.
+/// An error with its position in the source that is being read. Boxed, because it is part of every record's result type.
 #[derive(Debug)]
-pub(super) struct Break(Box<Found>);
+pub(super) struct InputErrorAt(Box<Found>);
 
 #[derive(Debug)]
 struct Found {
     position: Option<Position>,
-    problem: Problem,
+    kind: InputErrorKind,
 }
 
-impl Break {
-    fn new(position: Option<Position>, problem: Problem) -> Self {
-        Self(Box::new(Found { position, problem }))
+impl InputErrorAt {
+    fn new(position: Option<Position>, kind: InputErrorKind) -> Self {
+        Self(Box::new(Found { position, kind }))
     }
 
-    pub(super) fn at(position: Position, problem: Problem) -> Self {
-        Self::new(Some(position), problem)
+    pub(super) fn at(position: Position, kind: InputErrorKind) -> Self {
+        Self::new(Some(position), kind)
     }
 
     /// What a failed read means of a source that is packed so.
     pub(super) fn of(self, compression: Compression) -> Self {
         match *self.0 {
-            Found { position, problem: Problem::Read(error) } => Self::new(position, compression.problem(error)),
-            Found { position, problem } => Self::new(position, problem),
+            Found { position, kind: InputErrorKind::Read(error) } => Self::new(position, compression.kind(error)),
+            Found { position, kind } => Self::new(position, kind),
         }
     }
 
-    pub(super) fn at_line(line: u64, problem: Problem) -> Self {
-        Self::at(Position::line(line), problem)
+    pub(super) fn at_line(line: u64, kind: InputErrorKind) -> Self {
+        Self::at(Position::line(line), kind)
     }
 }
 
-impl From<Problem> for Break {
-    fn from(problem: Problem) -> Self {
-        Self::new(None, problem)
+impl From<InputErrorKind> for InputErrorAt {
+    fn from(kind: InputErrorKind) -> Self {
+        Self::new(None, kind)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{BufReader, Cursor, Read};
 use std::path::PathBuf;
 
-use super::{Header, InputError, InputOptions, Problem, Records, Source};
+use super::{Header, InputError, InputErrorKind, InputOptions, Records, Source};
 use crate::record::{Content, Record};
 
 /// Anything as `.csv`, with a header and without.
@@ -34,7 +34,7 @@ pub fn lines(data: &[u8]) {
     }
     if let Some(error) = error {
         // It looks like something else.
-        assert!(matches!(error.problem(), Problem::NotKeys(_)), "{error:?}");
+        assert!(matches!(error.kind(), InputErrorKind::NotKeys(_)), "{error:?}");
         return;
     }
     let text = without_mark(data);
@@ -125,7 +125,7 @@ fn read_in_chunks(
     options: &InputOptions,
     at_once: usize,
 ) -> (Vec<Record>, Option<InputError>) {
-    let mut source = Records::new(Vec::new(), options.clone()).without_notes();
+    let mut source = Records::new(Vec::new(), options.clone()).without_warnings();
     let reader = BufReader::with_capacity(at_once, Cursor::new(data.to_vec()).take(u64::MAX));
     let (mut records, mut end) = (Vec::new(), None);
     if let Err(error) = source.begin(&Source::File(PathBuf::from(name)), Box::new(reader)) {

@@ -9,11 +9,11 @@ use struson::reader::{
     ValueType,
 };
 
-use super::dry_run_report::{Field, Rows};
-use super::element::{Members, Text, Value, judge};
-use super::entry::{Entry, MAX_TEXT};
-use super::error::{Break, Position, Problem};
+use super::dry_run_report::{Field, ReportRows};
+use super::error::{InputErrorAt, InputErrorKind, Position};
+use super::json_value::{Members, Text, Value, key_of_value};
 use super::open::Buffered;
+use super::parsed_key::{MAX_TEXT, ParsedKey};
 
 /// Arrays and objects inside each other. Only what is skipped can be deep, at a byte a level.
 const MAX_DEPTH: u32 = 4096;
@@ -21,7 +21,7 @@ const MAX_DEPTH: u32 = 4096;
 pub(super) struct Json {
     reader: JsonStreamReader<Source>,
     stage: Stage,
-    report: Rows,
+    report: ReportRows,
 }
 
 enum Stage {
@@ -38,7 +38,7 @@ enum Document {
 }
 
 impl Json {
-    pub(super) fn new(bytes: Buffered, report: Rows) -> Self {
+    pub(super) fn new(bytes: Buffered, report: ReportRows) -> Self {
         let settings = ReaderSettings {
             track_path: false,
             max_nesting_depth: Some(MAX_DEPTH),
@@ -50,7 +50,7 @@ impl Json {
         Self { reader: JsonStreamReader::new_custom(source, settings), stage: Stage::Before, report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
+    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
         if let Stage::Before = self.stage {
             self.stage = Stage::After;
             match self.begin()? {
@@ -59,14 +59,14 @@ impl Json {
             }
         }
         while let Stage::Inside(document) = self.stage {
-            if !self.told(JsonReader::has_next)? {
+            if !self.call(JsonReader::has_next)? {
                 self.stage = Stage::After;
                 self.end(document)?;
                 break;
             }
             let position = self.position();
             let value = self.value()?;
-            if let Some(entry) = judge(position, value, &mut self.report, String::new)? {
+            if let Some(entry) = key_of_value(position, value, &mut self.report, String::new)? {
                 return Ok(Some(entry));
             }
         }
@@ -74,7 +74,7 @@ impl Json {
     }
 
     /// Into the array; `None` if the document is empty.
-    fn begin(&mut self) -> Result<Option<Document>, Break> {
+    fn begin(&mut self) -> Result<Option<Document>, InputErrorAt> {
         let kind = match self.reader.peek() {
             Err(ReaderError::SyntaxError(error)) if error.kind == SyntaxErrorKind::IncompleteDocument => {
                 return Ok(None);
@@ -83,7 +83,7 @@ impl Json {
         };
         let found = match kind {
             ValueType::Array => {
-                self.told(JsonReader::begin_array)?;
+                self.call(JsonReader::begin_array)?;
                 return Ok(Some(Document::Array));
             }
             ValueType::Object => return self.begin_response().map(Some),
@@ -91,48 +91,51 @@ impl Json {
             ValueType::Number => "a number",
             ValueType::Boolean | ValueType::Null => "a literal",
         };
-        Err(Break::at(self.position(), Problem::NotAnArray(found)))
+        Err(InputErrorAt::at(self.position(), InputErrorKind::NotAnArray(found)))
     }
 
     /// Into the `result` of an object.
-    fn begin_response(&mut self) -> Result<Document, Break> {
+    fn begin_response(&mut self) -> Result<Document, InputErrorAt> {
         let position = self.position();
-        self.told(JsonReader::begin_object)?;
-        while self.told(JsonReader::has_next)? {
+        self.call(JsonReader::begin_object)?;
+        while self.call(JsonReader::has_next)? {
             if self.is_result()? {
-                return match self.told(JsonReader::peek)? {
-                    ValueType::Array => self.told(JsonReader::begin_array).map(|()| Document::Response),
-                    _ => Err(Break::at(position, Problem::NotAnArray("an object whose `result` is no array"))),
+                return match self.call(JsonReader::peek)? {
+                    ValueType::Array => self.call(JsonReader::begin_array).map(|()| Document::Response),
+                    _ => Err(InputErrorAt::at(
+                        position,
+                        InputErrorKind::NotAnArray("an object whose `result` is no array"),
+                    )),
                 };
             }
-            self.told(JsonReader::skip_value)?;
+            self.call(JsonReader::skip_value)?;
         }
-        Err(Break::at(position, Problem::NotAnArray("an object without a `result`")))
+        Err(InputErrorAt::at(position, InputErrorKind::NotAnArray("an object without a `result`")))
     }
 
     /// Whether the next member is the `result`.
-    fn is_result(&mut self) -> Result<bool, Break> {
+    fn is_result(&mut self) -> Result<bool, InputErrorAt> {
         self.name(|name| name == "result")
     }
 
     /// The name of the next member, of which no more than a limit is held.
-    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, Break> {
+    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, InputErrorAt> {
         self.reader.reader_mut().allowance = Some(MAX_TEXT);
-        let name = self.told(|reader| reader.next_name().map(of))?;
+        let name = self.call(|reader| reader.next_name().map(of))?;
         self.reader.reader_mut().allowance = None;
         Ok(name)
     }
 
-    fn end(&mut self, document: Document) -> Result<(), Break> {
-        self.told(JsonReader::end_array)?;
+    fn end(&mut self, document: Document) -> Result<(), InputErrorAt> {
+        self.call(JsonReader::end_array)?;
         if let Document::Response = document {
-            while self.told(JsonReader::has_next)? {
+            while self.call(JsonReader::has_next)? {
                 if self.is_result()? {
                     return Err(self.broken("the member `result` is there twice".to_owned()));
                 }
-                self.told(JsonReader::skip_value)?;
+                self.call(JsonReader::skip_value)?;
             }
-            self.told(JsonReader::end_object)?;
+            self.call(JsonReader::end_object)?;
         }
         let position = self.position();
         match self.reader.has_next() {
@@ -142,35 +145,35 @@ impl Json {
                     Document::Array => "something follows the end of the JSON array",
                     Document::Response => "something follows the end of the JSON document",
                 };
-                Err(Break::at(position, Problem::Json(what.to_owned())))
+                Err(InputErrorAt::at(position, InputErrorKind::Json(what.to_owned())))
             }
             Err(error) => Err(self.explain(error)),
         }
     }
 
-    fn value(&mut self) -> Result<Value<'static>, Break> {
-        if self.told(JsonReader::peek)? != ValueType::Object {
+    fn value(&mut self) -> Result<Value<'static>, InputErrorAt> {
+        if self.call(JsonReader::peek)? != ValueType::Object {
             return Ok(Value::Plain(self.text()?));
         }
-        self.told(JsonReader::begin_object)?;
+        self.call(JsonReader::begin_object)?;
         let mut members = Members::default();
-        while self.told(JsonReader::has_next)? {
+        while self.call(JsonReader::has_next)? {
             let field = self.name(|name| Field::of(name.as_bytes()))?;
             let text = if Members::reads(field) {
                 self.text()?
             } else {
-                self.told(JsonReader::skip_value)?;
+                self.call(JsonReader::skip_value)?;
                 Text::Other
             };
             members.put(field, text);
         }
-        self.told(JsonReader::end_object)?;
+        self.call(JsonReader::end_object)?;
         Ok(Value::Object(members))
     }
 
-    fn text(&mut self) -> Result<Text<'static>, Break> {
-        if self.told(JsonReader::peek)? != ValueType::String {
-            self.told(JsonReader::skip_value)?;
+    fn text(&mut self) -> Result<Text<'static>, InputErrorAt> {
+        if self.call(JsonReader::peek)? != ValueType::String {
+            self.call(JsonReader::skip_value)?;
             return Ok(Text::Other);
         }
         let mut text = Vec::new();
@@ -203,11 +206,11 @@ impl Json {
         })
     }
 
-    /// What the reader answers, its error told in our words.
-    fn told<T>(
+    /// Calls the JSON reader and translates its error.
+    fn call<T>(
         &mut self,
         ask: impl FnOnce(&mut JsonStreamReader<Source>) -> Result<T, ReaderError>,
-    ) -> Result<T, Break> {
+    ) -> Result<T, InputErrorAt> {
         ask(&mut self.reader).map_err(|error| self.explain(error))
     }
 
@@ -215,9 +218,9 @@ impl Json {
         place(&self.reader.current_position(false)).unwrap_or(Position::line(1))
     }
 
-    fn explain(&mut self, error: ReaderError) -> Break {
+    fn explain(&mut self, error: ReaderError) -> InputErrorAt {
         if let Some(failure) = self.reader.reader_mut().failure.take() {
-            return Break::at(self.position(), Problem::Read(failure));
+            return InputErrorAt::at(self.position(), InputErrorKind::Read(failure));
         }
         match error {
             ReaderError::SyntaxError(error) => self.explain_syntax(&error),
@@ -231,9 +234,9 @@ impl Json {
     }
 
     /// As [`Self::explain`], for what the reader of a string says.
-    fn explain_string(&mut self, error: &io::Error) -> Break {
+    fn explain_string(&mut self, error: &io::Error) -> InputErrorAt {
         if let Some(failure) = self.reader.reader_mut().failure.take() {
-            return Break::at(self.position(), Problem::Read(failure));
+            return InputErrorAt::at(self.position(), InputErrorKind::Read(failure));
         }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<JsonSyntaxError>()) {
             Some(error) => self.explain_syntax(error),
@@ -241,17 +244,17 @@ impl Json {
         }
     }
 
-    fn explain_syntax(&self, error: &JsonSyntaxError) -> Break {
+    fn explain_syntax(&self, error: &JsonSyntaxError) -> InputErrorAt {
         let what = match error.kind {
             SyntaxErrorKind::IncompleteDocument => "the JSON ends before the array does".to_owned(),
             kind => format!("the JSON is broken: {}", in_words(&kind.to_string())),
         };
         let position = place(&error.location).unwrap_or_else(|| self.position());
-        Break::at(position, Problem::Json(what))
+        InputErrorAt::at(position, InputErrorKind::Json(what))
     }
 
-    fn broken(&self, what: String) -> Break {
-        Break::at(self.position(), Problem::Json(what))
+    fn broken(&self, what: String) -> InputErrorAt {
+        InputErrorAt::at(self.position(), InputErrorKind::Json(what))
     }
 }
 

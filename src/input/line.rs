@@ -4,10 +4,10 @@ use std::io::{self, BufRead, Read};
 
 use memchr::memchr;
 
-use super::content::Lookalike;
-use super::entry::{Entry, MAX_TEXT};
-use super::error::{Break, Position, Problem};
+use super::error::{InputErrorAt, InputErrorKind, Position};
+use super::lookalike::Lookalike;
 use super::open::Buffered;
+use super::parsed_key::{MAX_TEXT, ParsedKey};
 
 /// Cuts at `\n` and `\r\n`. A last line without an end counts; its `\r`, if any, is part of it.
 pub(super) struct LineReader {
@@ -21,7 +21,7 @@ pub(super) struct LineReader {
 }
 
 /// Looks at a line that is too long to be kept. It need not read to the end.
-type Check = fn(&mut dyn Read) -> Result<(), Problem>;
+type Check = fn(&mut dyn Read) -> Result<(), InputErrorKind>;
 
 /// What a line holds, without its end.
 enum Line<'a> {
@@ -40,16 +40,18 @@ impl LineReader {
     }
 
     /// The first entry that `judge` finds in the lines to come; one that is too long to be kept is a bad record.
-    pub(super) fn find_entry(
+    pub(super) fn find_key(
         &mut self,
-        mut judge: impl FnMut(Position, &[u8]) -> Result<Option<Entry>, Break>,
-    ) -> Result<Option<Entry>, Break> {
+        mut judge: impl FnMut(Position, &[u8]) -> Result<Option<ParsedKey>, InputErrorAt>,
+    ) -> Result<Option<ParsedKey>, InputErrorAt> {
         loop {
             let position = Position::line(self.number + 1);
-            let line = self.next().map_err(|problem| Break::at(position, problem))?;
+            let line = self.next().map_err(|kind| InputErrorAt::at(position, kind))?;
             let entry = match line {
                 None => return Ok(None),
-                Some(Line::TooLong) => Some(Entry::flawed(position, String::new(), "the line is longer than 64 KiB")),
+                Some(Line::TooLong) => {
+                    Some(ParsedKey::invalid(position, String::new(), "the line is longer than 64 KiB"))
+                }
                 Some(Line::Text(text)) => judge(position, text)?,
             };
             if entry.is_some() {
@@ -59,7 +61,7 @@ impl LineReader {
     }
 
     /// The next line; `None` at the end.
-    fn next(&mut self) -> Result<Option<Line<'_>>, Problem> {
+    fn next(&mut self) -> Result<Option<Line<'_>>, InputErrorKind> {
         // Room for a `\r` that turns out to be part of the line's end.
         const KEPT: usize = MAX_TEXT + 1;
         self.reader.consume(std::mem::take(&mut self.lent));
@@ -67,18 +69,18 @@ impl LineReader {
         self.number += 1;
         let mut length = 0;
         loop {
-            let chunk = self.reader.fill_buf().map_err(Problem::Read)?;
+            let chunk = self.reader.fill_buf().map_err(InputErrorKind::Read)?;
             if chunk.is_empty() {
                 // Names may hold line ends, which is what NUL bytes are for.
                 if length <= KEPT && self.joined.ends_with(&[0]) {
-                    return Err(Problem::NotKeys(Lookalike::NulSeparated));
+                    return Err(InputErrorKind::NotKeys(Lookalike::NulSeparated));
                 }
                 return (length > 0).then(|| text(&self.joined, length, self.check)).transpose();
             }
             let end = memchr(b'\n', chunk);
             if let (Some(end), 0) = (end, length) {
                 self.lent = end + 1;
-                let line = without_return(&self.reader.fill_buf().map_err(Problem::Read)?[..end]);
+                let line = without_return(&self.reader.fill_buf().map_err(InputErrorKind::Read)?[..end]);
                 return text(line, line.len(), self.check).map(Some);
             }
             let taken = end.unwrap_or(chunk.len());
@@ -86,7 +88,7 @@ impl LineReader {
             if let (true, Some(check)) = (length > KEPT, self.check) {
                 let mut rest = RestOfLine { reader: &mut self.reader, is_over: false };
                 let checked = check(&mut self.joined.as_slice().chain(&mut rest));
-                io::copy(&mut rest, &mut io::sink()).map_err(Problem::Read)?;
+                io::copy(&mut rest, &mut io::sink()).map_err(InputErrorKind::Read)?;
                 return checked.map(|()| Some(Line::TooLong));
             }
             if length <= KEPT {
@@ -106,7 +108,7 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn text(mut kept: &[u8], length: usize, check: Option<Check>) -> Result<Line<'_>, Problem> {
+fn text(mut kept: &[u8], length: usize, check: Option<Check>) -> Result<Line<'_>, InputErrorKind> {
     if length <= MAX_TEXT {
         return Ok(Line::Text(kept));
     }

@@ -1,9 +1,9 @@
 //! One key a line, taken exactly; empty lines are nothing.
 
-use super::entry::Entry;
-use super::error::Break;
+use super::error::InputErrorAt;
 use super::line::LineReader;
 use super::open::Buffered;
+use super::parsed_key::ParsedKey;
 
 pub(super) struct Lines {
     lines: LineReader,
@@ -14,7 +14,7 @@ impl Lines {
         Self { lines: LineReader::new(reader) }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
-        self.lines.find_entry(|position, text| Ok((!text.is_empty()).then(|| Entry::of_bytes(position, text))))
+    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
+        self.lines.find_key(|position, text| Ok((!text.is_empty()).then(|| ParsedKey::of_bytes(position, text))))
     }
 }

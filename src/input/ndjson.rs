@@ -5,39 +5,39 @@ use std::io::Read;
 
 use serde::de::IgnoredAny;
 
-use super::dry_run_report::Rows;
-use super::element::{Value, judge};
-use super::entry::Entry;
-use super::error::{Break, Problem};
+use super::dry_run_report::ReportRows;
+use super::error::{InputErrorAt, InputErrorKind};
+use super::json_value::{Value, key_of_value};
 use super::line::LineReader;
 use super::open::Buffered;
+use super::parsed_key::ParsedKey;
 
 pub(super) struct Ndjson {
     lines: LineReader,
-    report: Rows,
+    report: ReportRows,
 }
 
 impl Ndjson {
-    pub(super) fn new(reader: Buffered, report: Rows) -> Self {
+    pub(super) fn new(reader: Buffered, report: ReportRows) -> Self {
         Self { lines: LineReader::new(reader).checking_long_lines(is_json), report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Break> {
+    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
         let report = &mut self.report;
-        self.lines.find_entry(|position, text| {
+        self.lines.find_key(|position, text| {
             if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
-            let not_json = |what| Break::at(position, Problem::NotJson(what));
+            let not_json = |what| InputErrorAt::at(position, InputErrorKind::NotJson(what));
             let text = utf8(text).map_err(not_json)?;
             let whole = || text.to_owned();
             match serde_json::from_str::<Value<'_>>(text) {
-                Ok(value) => judge(position, value, report, whole),
+                Ok(value) => key_of_value(position, value, report, whole),
                 Err(error) => {
                     syntax(text.as_bytes()).map_err(not_json)?;
                     // JSON as such: half a surrogate pair, a number beyond all bounds.
                     let why = format!("the value cannot be read: {}", in_words(&error));
-                    Ok(Some(Entry::breaking(position, whole(), "the value cannot be read", why)))
+                    Ok(Some(ParsedKey::invalid_by_rule(position, whole(), "the value cannot be read", why)))
                 }
             }
         })
@@ -54,11 +54,11 @@ fn utf8(text: &[u8]) -> Result<&str, String> {
 }
 
 /// The same of a line that is too long to be kept. What is wrong is not told in detail: its `\r` may still be there.
-fn is_json(line: &mut dyn Read) -> Result<(), Problem> {
+fn is_json(line: &mut dyn Read) -> Result<(), InputErrorKind> {
     match serde_json::from_reader::<_, IgnoredAny>(line) {
         Ok(_) => Ok(()),
-        Err(error) if error.is_io() => Err(Problem::Read(error.into())),
-        Err(_) => Err(Problem::NotJson("it is longer than 64 KiB, and broken or cut off".to_owned())),
+        Err(error) if error.is_io() => Err(InputErrorKind::Read(error.into())),
+        Err(_) => Err(InputErrorKind::NotJson("it is longer than 64 KiB, and broken or cut off".to_owned())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use super::error::{Break, Problem};
+use super::error::{InputErrorAt, InputErrorKind};
 use super::gzip::Gzip;
 use super::source::READ_BYTES;
 
@@ -52,10 +52,10 @@ impl Compression {
     }
 
     /// What an error of the reader means.
-    pub(super) fn problem(self, error: io::Error) -> Problem {
+    pub(super) fn kind(self, error: io::Error) -> InputErrorKind {
         match self {
-            Self::None => Problem::Read(error),
-            Self::Gzip | Self::Zstd => Problem::Decompress { compression: self, error },
+            Self::None => InputErrorKind::Read(error),
+            Self::Gzip | Self::Zstd => InputErrorKind::Decompress { compression: self, error },
         }
     }
 }
@@ -72,21 +72,20 @@ pub(super) struct Opened {
 }
 
 /// Unpacks `reader` if it is packed and takes the byte order mark off.
-pub(super) fn open(reader: Bytes) -> Result<Opened, Break> {
+pub(super) fn open(reader: Bytes) -> Result<Opened, InputErrorAt> {
     let mut packed = Peeker::new(reader);
     let start = packed.peek_until(4, |start| Compression::of(start).is_some());
-    let compression = Compression::of(start.map_err(Problem::Read)?).unwrap_or(Compression::None);
+    let compression = Compression::of(start.map_err(InputErrorKind::Read)?).unwrap_or(Compression::None);
     let reader = packed.into_reader();
     let text: Bytes = match compression {
         Compression::None => reader,
         Compression::Gzip => buffered(Gzip::new(reader)),
         Compression::Zstd => {
-            buffered(zstd::stream::read::Decoder::with_buffer(reader).map_err(|error| compression.problem(error))?)
+            buffered(zstd::stream::read::Decoder::with_buffer(reader).map_err(|error| compression.kind(error))?)
         }
     };
     let mut text = Peeker::new(text);
-    let start =
-        text.peek_until(3, |start| !UTF8_MARK.starts_with(start)).map_err(|error| compression.problem(error))?;
+    let start = text.peek_until(3, |start| !UTF8_MARK.starts_with(start)).map_err(|error| compression.kind(error))?;
     if start.starts_with(UTF8_MARK) {
         text.skip(UTF8_MARK.len());
     }

@@ -5,17 +5,17 @@ use std::fs::File;
 use std::sync::Arc;
 use std::vec;
 
-use super::content;
 use super::csv::{Csv, CsvOptions};
 use super::detect::{self, Named};
-use super::dry_run_report::Rows;
-use super::entry::{Entry, Flawed};
-use super::error::{Break, InputError, Problem};
+use super::dry_run_report::ReportRows;
+use super::error::{InputError, InputErrorAt, InputErrorKind};
 use super::json::Json;
 use super::lines::Lines;
+use super::lookalike;
 use super::ndjson::Ndjson;
 use super::open::{self, Bytes, Compression};
 use super::options::{Format, InputOptions};
+use super::parsed_key::{InvalidKey, ParsedKey};
 use super::source::{Fingerprint, Source};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
@@ -28,7 +28,7 @@ pub struct Records {
     /// What each of them was when it was checked, if it is a file that was.
     expected: vec::IntoIter<Option<Fingerprint>>,
     options: InputOptions,
-    notes: Notes,
+    warnings: Warnings,
     reading: Option<Reading>,
     next: RecordNumber,
     /// Inputs that were read to their end since this was last asked for, with the number of the record after.
@@ -39,9 +39,9 @@ pub struct Records {
 
 /// Whether what a user should know about a source (a missing header) is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notes {
-    Told,
-    Withheld,
+pub(super) enum Warnings {
+    On,
+    Off,
 }
 
 /// The source that is being read.
@@ -67,7 +67,7 @@ impl Records {
             sources: sources.into_iter(),
             expected: Vec::new().into_iter(),
             options,
-            notes: Notes::Told,
+            warnings: Warnings::On,
             reading: None,
             next: RecordNumber::FIRST,
             ended: Vec::new(),
@@ -85,8 +85,8 @@ impl Records {
 
     /// For a second pass: logs no warning that the first one has given already.
     #[must_use]
-    pub fn without_notes(mut self) -> Self {
-        self.notes = Notes::Withheld;
+    pub fn without_warnings(mut self) -> Self {
+        self.warnings = Warnings::Off;
         self
     }
 
@@ -98,11 +98,11 @@ impl Records {
         let mut sure = batch.len();
         let mut read = self.fill(batch, most, &mut sure);
         if read.is_ok() && self.reading.as_ref().is_some_and(Reading::has_changed) {
-            read = Err(self.break_off(Problem::Changed.into()));
+            read = Err(self.break_off(InputErrorKind::Changed.into()));
         }
         match read {
             // What was read since the last look may be of the new content.
-            Err(error) if matches!(error.problem(), Problem::Changed) => {
+            Err(error) if matches!(error.kind(), InputErrorKind::Changed) => {
                 let next = batch.get(sure).map_or(self.next, |record| record.number);
                 batch.truncate(sure);
                 Err(error.after(next.get() - 1))
@@ -121,10 +121,12 @@ impl Records {
                 break;
             };
             let content = match reading.next() {
-                Ok(Some(Entry(Ok(key)))) => Content::Key(key),
-                Ok(Some(Entry(Err(flawed)))) => invalid(*flawed, &reading.name),
+                Ok(Some(ParsedKey(Ok(key)))) => Content::Key(key),
+                Ok(Some(ParsedKey(Err(invalid)))) => invalid_content(*invalid, &reading.name),
                 // It may look broken, or as if it ended here, because it is being written.
-                Ok(None) | Err(_) if reading.has_changed() => return Err(self.break_off(Problem::Changed.into())),
+                Ok(None) | Err(_) if reading.has_changed() => {
+                    return Err(self.break_off(InputErrorKind::Changed.into()));
+                }
                 Ok(None) => {
                     *sure = batch.len();
                     let name = std::mem::take(&mut reading.name);
@@ -150,10 +152,11 @@ impl Records {
         let Some(source) = self.sources.next() else { return Ok(false) };
         let expected = self.expected.next().flatten();
         let opened = source.open();
-        let (reader, file) = opened.map_err(|error| self.error(source.to_string(), Problem::Open(error).into()))?;
+        let (reader, file) =
+            opened.map_err(|error| self.error(source.to_string(), InputErrorKind::Open(error).into()))?;
         let watched = expected.map(|expected| (file, expected));
         if has_changed(watched.as_ref()) {
-            return Err(self.error(source.to_string(), Problem::Changed.into()));
+            return Err(self.error(source.to_string(), InputErrorKind::Changed.into()));
         }
         self.begin(&source, reader)?;
         if let Some(reading) = &mut self.reading {
@@ -163,7 +166,7 @@ impl Records {
     }
 
     /// An error in the source that is being read.
-    fn break_off(&mut self, at: Break) -> InputError {
+    fn break_off(&mut self, at: InputErrorAt) -> InputError {
         let name = self.reading.take().map(|reading| reading.name).unwrap_or_default();
         self.error(name, at)
     }
@@ -171,7 +174,7 @@ impl Records {
     /// Looks into a source and makes it the one that is read.
     pub(super) fn begin(&mut self, source: &Source, reader: Bytes) -> Result<(), InputError> {
         let name = source.to_string();
-        match Reading::begin(name.clone(), source, reader, &self.options, self.notes) {
+        match Reading::begin(name.clone(), source, reader, &self.options, self.warnings) {
             Ok(reading) => {
                 self.reading = Some(reading);
                 Ok(())
@@ -181,7 +184,7 @@ impl Records {
     }
 
     /// Nothing is read after it.
-    fn error(&mut self, name: String, at: Break) -> InputError {
+    fn error(&mut self, name: String, at: InputErrorAt) -> InputError {
         self.reading = None;
         self.sources = Vec::new().into_iter();
         InputError::new(name, self.next.get() - 1, at)
@@ -206,7 +209,7 @@ impl std::iter::FusedIterator for Records {}
 /// a file without a readable record.
 pub fn describe(source: &Source, options: &InputOptions) -> Option<String> {
     source.path().filter(|_| source.is_regular().is_ok_and(|regular| regular))?;
-    let mut records = Records::new(vec![source.clone()], options.clone()).without_notes();
+    let mut records = Records::new(vec![source.clone()], options.clone()).without_warnings();
     records.next()?.ok()?;
     Some(match records.reading?.reader {
         Reader::Csv(csv) => csv.describe(),
@@ -222,8 +225,8 @@ impl Reading {
         source: &Source,
         reader: Bytes,
         options: &InputOptions,
-        notes: Notes,
-    ) -> Result<Self, Break> {
+        warnings: Warnings,
+    ) -> Result<Self, InputErrorAt> {
         let mut opened = open::open(reader)?;
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
@@ -232,23 +235,23 @@ impl Reading {
             None | Some(Format::Lines) if options.are_for_csv() => Some(Format::Csv),
             by_name => by_name,
         });
-        let start = opened.text.peek_until(detect::LOOKED_AT, detect::is_enough);
-        let start = start.map_err(|error| opened.compression.problem(error))?;
+        let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
+        let start = start.map_err(|error| opened.compression.kind(error))?;
         let format = said.unwrap_or_else(|| {
             let (format, shown) = detect::by_content(start, delimiter);
             delimiter = delimiter.or(shown);
             format
         });
-        if let Some(found) = content::lookalike(start, format, options.format.is_some() || options.are_for_csv()) {
-            return Err(Problem::NotKeys(found).into());
+        if let Some(found) = lookalike::lookalike(start, format, options.format.is_some() || options.are_for_csv()) {
+            return Err(InputErrorKind::NotKeys(found).into());
         }
         if format != Format::Csv && options.are_for_csv() {
-            return Err(Problem::CsvOption(format).into());
+            return Err(InputErrorKind::CsvOption(format).into());
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
         let is_plan = source.path().is_some_and(|path| options.plans.iter().any(|plan| plan == path));
-        let report = Rows::of(source, notes == Notes::Told, is_plan);
+        let report = ReportRows::of(source, warnings == Warnings::On, is_plan);
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
@@ -258,7 +261,7 @@ impl Reading {
                     column: options.column.clone(),
                     header: options.header,
                     delimiter: delimiter.unwrap_or(b','),
-                    notes,
+                    warnings,
                     report,
                 };
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
@@ -271,7 +274,7 @@ impl Reading {
         has_changed(self.watched.as_ref())
     }
 
-    fn next(&mut self) -> Result<Option<Entry>, Break> {
+    fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
         let entry = match &mut self.reader {
             Reader::Csv(csv) => csv.next(&self.name),
             Reader::Lines(lines) => lines.next(),
@@ -289,6 +292,6 @@ fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
     !watched.is_none_or(is_same)
 }
 
-fn invalid(Flawed { position, key, rule, why }: Flawed, input: &str) -> Content {
+fn invalid_content(InvalidKey { position, key, rule, why }: InvalidKey, input: &str) -> Content {
     Content::Invalid(Box::new(Invalid { key, rule, reason: format!("{input} {position}: {why}") }))
 }

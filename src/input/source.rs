@@ -79,7 +79,7 @@ impl Source {
             Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
             Self::File(path) => File::open(path)?,
         });
-        let reader = Patient(Arc::clone(&file));
+        let reader = RetryInterrupted(Arc::clone(&file));
         Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), file))
     }
 }
@@ -113,9 +113,9 @@ impl Fingerprint {
 }
 
 /// Reads again when a signal came between, so that nothing above has to.
-struct Patient<R>(R);
+struct RetryInterrupted<R>(R);
 
-impl<R: Read> Read for Patient<R> {
+impl<R: Read> Read for RetryInterrupted<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buf) {
@@ -180,7 +180,7 @@ mod tests {
                 b"ab".as_slice().read(buf)
             }
         }
-        let mut patient = Patient(Interrupted(0));
+        let mut patient = RetryInterrupted(Interrupted(0));
         assert_eq!(patient.read(&mut [0; 4]).unwrap(), 2);
     }
 }

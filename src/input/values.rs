@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 
-use super::content::lookalike;
 use super::detect;
-use super::error::{Break, InputError, Position, Problem};
+use super::error::{InputError, InputErrorAt, InputErrorKind, Position};
+use super::lookalike::lookalike;
 use super::ndjson::syntax;
 use super::open::{self, Buffered, Compression};
 use super::options::Format;
@@ -47,19 +47,19 @@ impl JsonValues {
     /// [`InputError`]: it cannot be opened, is another by now, or looks like something else.
     pub fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
         let name = source.to_string();
-        let error = |at: Break| InputError::new(name.clone(), 0, at);
-        let (reader, file) = source.open().map_err(|failure| error(Problem::Open(failure).into()))?;
+        let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
+        let (reader, file) = source.open().map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
         let watched = (file, expected);
         if has_changed(&watched) {
-            return Err(error(Problem::Changed.into()));
+            return Err(error(InputErrorKind::Changed.into()));
         }
         let mut opened = open::open(reader).map_err(error)?;
         let compression = opened.compression;
-        let start = opened.text.peek_until(detect::LOOKED_AT, detect::is_enough);
-        let start = start.map_err(|failure| error(compression.problem(failure).into()))?;
+        let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
+        let start = start.map_err(|failure| error(compression.kind(failure).into()))?;
         let format = if start.trim_ascii_start().starts_with(b"[") { Format::Json } else { Format::Ndjson };
         if let Some(found) = lookalike(start, format, true) {
-            return Err(error(Problem::NotKeys(found).into()));
+            return Err(error(InputErrorKind::NotKeys(found).into()));
         }
         Ok(Self {
             name: name.clone(),
@@ -87,7 +87,7 @@ impl JsonValues {
             _ => self.next_line(),
         };
         // It may look broken because it is being written.
-        let read = if has_changed(&self.watched) { Err(Problem::Changed.into()) } else { read };
+        let read = if has_changed(&self.watched) { Err(InputErrorKind::Changed.into()) } else { read };
         match read {
             Ok(true) => {
                 self.values += 1;
@@ -105,21 +105,21 @@ impl JsonValues {
     }
 
     /// Reads a line that is not empty.
-    fn next_line(&mut self) -> Result<bool, Break> {
+    fn next_line(&mut self) -> Result<bool, InputErrorAt> {
         loop {
             self.value.clear();
             let most = self.most as u64 + 1;
             let read = (&mut self.bytes).take(most).read_until(b'\n', &mut self.value);
-            let read = read.map_err(|failure| self.at(Problem::Read(failure)))?;
+            let read = read.map_err(|failure| self.at(InputErrorKind::Read(failure)))?;
             let is_whole = self.value.ends_with(b"\n");
             if !is_whole && read as u64 == most {
-                return Err(self.at(Problem::Json("the line is longer than any record".to_owned())));
+                return Err(self.at(InputErrorKind::Json("the line is longer than any record".to_owned())));
             }
             if !self.value.trim_ascii().is_empty() {
                 if let Err(what) = syntax(self.value.trim_ascii()) {
                     let what =
                         if is_whole { format!("this line is not a JSON value: {what}") } else { CUT_OFF.to_owned() };
-                    return Err(self.at(Problem::Json(what)));
+                    return Err(self.at(InputErrorKind::Json(what)));
                 }
                 self.line += 1;
                 return Ok(true);
@@ -132,7 +132,7 @@ impl JsonValues {
     }
 
     /// Reads an element of the array.
-    fn element(&mut self) -> Result<bool, Break> {
+    fn element(&mut self) -> Result<bool, InputErrorAt> {
         if self.stage == Stage::Before {
             // The bracket is there: it made this an array.
             self.next_byte()?;
@@ -142,7 +142,7 @@ impl JsonValues {
         loop {
             let byte = self.next_byte()?;
             match byte {
-                None => return Err(self.at(Problem::Json("the JSON ends before the array does".to_owned()))),
+                None => return Err(self.at(InputErrorKind::Json("the JSON ends before the array does".to_owned()))),
                 Some(byte) if is_text => {
                     is_text = is_escaped || byte != b'"';
                     is_escaped = !is_escaped && byte == b'\\';
@@ -161,18 +161,18 @@ impl JsonValues {
                 Some(_) => {}
             }
             if self.value.len() > self.most {
-                return Err(self.at(Problem::Json("an element is longer than any record".to_owned())));
+                return Err(self.at(InputErrorKind::Json("an element is longer than any record".to_owned())));
             }
         }
     }
 
     /// After the bracket that closes the array.
-    fn ended(&mut self) -> Result<bool, Break> {
+    fn ended(&mut self) -> Result<bool, InputErrorAt> {
         let last = std::mem::take(&mut self.value);
         self.stage = Stage::After;
         while let Some(byte) = self.next_byte()? {
             if !byte.is_ascii_whitespace() {
-                return Err(self.at(Problem::Json("something follows the end of the JSON array".to_owned())));
+                return Err(self.at(InputErrorKind::Json("something follows the end of the JSON array".to_owned())));
             }
             self.value.clear();
         }
@@ -182,19 +182,19 @@ impl JsonValues {
     }
 
     /// Whether what stands between two commas is a value.
-    fn checked(&self, is_there: bool) -> Result<bool, Break> {
+    fn checked(&self, is_there: bool) -> Result<bool, InputErrorAt> {
         match syntax(self.value.trim_ascii()) {
             Ok(()) => Ok(is_there),
-            Err(what) => Err(self.at(Problem::Json(format!("the JSON is broken: {what}")))),
+            Err(what) => Err(self.at(InputErrorKind::Json(format!("the JSON is broken: {what}")))),
         }
     }
 
     /// One more byte of the value; `None` at the end.
-    fn next_byte(&mut self) -> Result<Option<u8>, Break> {
+    fn next_byte(&mut self) -> Result<Option<u8>, InputErrorAt> {
         loop {
             let byte = match self.bytes.fill_buf() {
                 Ok(chunk) => chunk.first().copied(),
-                Err(failure) => return Err(self.at(Problem::Read(failure))),
+                Err(failure) => return Err(self.at(InputErrorKind::Read(failure))),
             };
             let Some(byte) = byte else { return Ok(None) };
             self.bytes.consume(1);
@@ -209,8 +209,8 @@ impl JsonValues {
         }
     }
 
-    fn at(&self, problem: Problem) -> Break {
-        Break::at(Position::line(self.line), problem)
+    fn at(&self, kind: InputErrorKind) -> InputErrorAt {
+        InputErrorAt::at(Position::line(self.line), kind)
     }
 }
 
@@ -305,7 +305,7 @@ mod tests {
         let mut values = JsonValues::open(&source, print, 100).unwrap();
         assert_eq!(values.next_value().unwrap(), Some(b"1".as_slice()));
         fs::write(&path, "1\n3\n4\n").unwrap();
-        assert!(matches!(values.next_value().unwrap_err().problem(), Problem::Changed));
-        assert!(matches!(JsonValues::open(&source, print, 100).err().unwrap().problem(), Problem::Changed));
+        assert!(matches!(values.next_value().unwrap_err().kind(), InputErrorKind::Changed));
+        assert!(matches!(JsonValues::open(&source, print, 100).err().unwrap().kind(), InputErrorKind::Changed));
     }
 }

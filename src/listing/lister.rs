@@ -89,7 +89,7 @@ impl Lister {
     /// Why the page cannot be the one that a cursor of an earlier run stands for, where that can be told: a server need
     /// not refuse what it cannot read, but may answer with its first page, or with an empty last one, which would pass
     /// for the end. Names that it leaves out in between cannot be told from names that are not there.
-    pub fn astray(&self, page: &Page) -> Option<&'static str> {
+    pub fn cursor_was_reset(&self, page: &Page) -> Option<&'static str> {
         let first = page.keys.first().map(|key| &key.name);
         if !self.kept {
             None
@@ -139,7 +139,7 @@ impl Lister {
         Ok(keys)
     }
 
-    /// The server refused the cursor, or it leads [astray](Lister::astray): the prefix starts over, and names up to the
+    /// The server refused the cursor, or [started over](Lister::cursor_was_reset): the prefix starts over, and names up to the
     /// last one are skipped. Cursors say nothing of where they stand, so there is no other way on.
     ///
     /// # Errors
@@ -195,17 +195,17 @@ mod tests {
                     // A kept cursor is not understood: the first page of all, or the end.
                     Some(2) if lister.kept => {
                         let page = page(&names, &PageRequest { cursor: None, ..request });
-                        assert_eq!(lister.astray(&page), Some("it leads back to what is listed"));
+                        assert_eq!(lister.cursor_was_reset(&page), Some("it leads back to what is listed"));
                         lister.cursor_lost().unwrap();
                     }
                     Some(3) if lister.kept => {
                         let end = Page { keys: Vec::new(), next: None, quota: Vec::new() };
-                        assert_eq!(lister.astray(&end), Some("it leads to the end at once"));
+                        assert_eq!(lister.cursor_was_reset(&end), Some("it leads to the end at once"));
                         lister.cursor_lost().unwrap();
                     }
                     _ => {
                         let page = page(&names, &request);
-                        assert_eq!(lister.astray(&page), None);
+                        assert_eq!(lister.cursor_was_reset(&page), None);
                         listed.extend(lister.accept(page).unwrap());
                     }
                 }
@@ -224,15 +224,15 @@ mod tests {
         let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more"), quota: Vec::new() };
         let position = |sorted| Position { cursor: Cursor::new("kept"), last: Some("b".into()), sorted, prefix: 0 };
         let lister = |sorted| Lister::new(Prefixes::new(Vec::new()), position(sorted));
-        for (name, astray) in [("a", true), ("b", true), ("c", false)] {
-            assert_eq!(lister(true).astray(&page(name)).is_some(), astray, "{name}");
-            assert_eq!(lister(false).astray(&page(name)), None, "{name}");
+        for (name, cursor_was_reset) in [("a", true), ("b", true), ("c", false)] {
+            assert_eq!(lister(true).cursor_was_reset(&page(name)).is_some(), cursor_was_reset, "{name}");
+            assert_eq!(lister(false).cursor_was_reset(&page(name)), None, "{name}");
         }
         // There may be more behind an empty page.
-        assert_eq!(lister(true).astray(&Page { keys: Vec::new(), ..page("a") }), None);
+        assert_eq!(lister(true).cursor_was_reset(&Page { keys: Vec::new(), ..page("a") }), None);
         let mut going_on = lister(true);
         going_on.accept(page("c")).unwrap();
-        assert_eq!(going_on.astray(&page("a")), None, "a cursor of this run is the server's own");
+        assert_eq!(going_on.cursor_was_reset(&page("a")), None, "a cursor of this run is the server's own");
     }
 
     fn page_of(names: &[&str], next: &str) -> Page {

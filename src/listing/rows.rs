@@ -24,16 +24,16 @@ pub enum Format {
     "no name of the first page, {0:?} for example, can begin a list of lines: it would be read as another format; \
      write the listing with --format csv or --format ndjson"
 )]
-pub struct Unfit(String);
+pub struct NotRepresentable(String);
 
 /// Whether a line can hold the name, so that a reader of lines gets it back.
-pub fn is_fit_for_a_line(name: &str) -> bool {
+pub fn fits_on_a_line(name: &str) -> bool {
     !name.is_empty() && !name.contains('\n') && !name.ends_with('\r')
 }
 
 /// Whether a list can begin with the name and still be taken for lines: the start of a text tells its format where
 /// nothing else does (JSON, a CSV header, a byte order mark, a zstd frame).
-fn is_fit_for_the_first(name: &str) -> bool {
+fn can_be_first_line(name: &str) -> bool {
     let starts_plain = name.starts_with(|c: char| !c.is_whitespace() && !"{[\"\u{feff}".contains(c));
     let heads_a_column = |cell: &str| {
         let cell = cell.trim().trim_matches('"');
@@ -53,19 +53,19 @@ pub struct Encoder {
     /// Whether anything was written before.
     begun: bool,
     /// Names that no line can hold.
-    withheld: u64,
-    first_withheld: Option<String>,
+    skipped: u64,
+    first_skipped: Option<String>,
 }
 
 impl Encoder {
     /// `begun` says whether the output holds something already.
     pub fn new(format: Format, terminal: bool, begun: bool) -> Self {
-        Self { format, terminal, begun, withheld: 0, first_withheld: None }
+        Self { format, terminal, begun, skipped: 0, first_skipped: None }
     }
 
     /// How many names no line could hold, with the first of them.
-    pub fn withheld(&self) -> Option<(u64, &str)> {
-        self.first_withheld.as_deref().map(|first| (self.withheld, first))
+    pub fn skipped(&self) -> Option<(u64, &str)> {
+        self.first_skipped.as_deref().map(|first| (self.skipped, first))
     }
 
     /// What stands before the first key.
@@ -83,7 +83,7 @@ impl Encoder {
     /// Appends a page of keys and returns how many.
     ///
     /// # Errors
-    /// [`Unfit`] in an [`io::Error`], where the output would begin with a line that is read as another format.
+    /// [`NotRepresentable`] in an [`io::Error`], where the output would begin with a line that is read as another format.
     pub fn keys(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
         if self.terminal {
             return self.shown(keys, out);
@@ -117,15 +117,15 @@ impl Encoder {
     }
 
     fn lines(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
-        let (fit, unfit): (Vec<_>, Vec<_>) = keys.iter().partition(|key| is_fit_for_a_line(&key.name));
-        self.withheld += unfit.len() as u64;
-        if let (None, Some(first)) = (&self.first_withheld, unfit.first()) {
-            self.first_withheld = Some(first.name.clone());
+        let (fit, unfit): (Vec<_>, Vec<_>) = keys.iter().partition(|key| fits_on_a_line(&key.name));
+        self.skipped += unfit.len() as u64;
+        if let (None, Some(first)) = (&self.first_skipped, unfit.first()) {
+            self.first_skipped = Some(first.name.clone());
         }
         let mut lead = 0;
         if let (false, Some(first)) = (self.begun, fit.first()) {
-            let found = fit.iter().position(|key| is_fit_for_the_first(&key.name));
-            lead = found.ok_or_else(|| io::Error::other(Unfit(first.name.clone())))?;
+            let found = fit.iter().position(|key| can_be_first_line(&key.name));
+            lead = found.ok_or_else(|| io::Error::other(NotRepresentable(first.name.clone())))?;
             self.begun = true;
         }
         // Where the first name cannot begin the list, one that can goes ahead of those before it.
@@ -171,10 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_line_can_hold_is_withheld_and_said() {
+    fn a_name_that_no_line_can_hold_is_skipped_and_reported() {
         let (written, text, encoder) = lines(&["a", "b\nc", "d\r", "e\rf"]);
         assert_eq!((written.unwrap(), text.as_str()), (2, "a\ne\rf\n"));
-        assert_eq!(encoder.withheld(), Some((2, "b\nc")));
+        assert_eq!(encoder.skipped(), Some((2, "b\nc")));
     }
 
     #[test]

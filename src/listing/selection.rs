@@ -14,7 +14,7 @@ use crate::plan::filter::Filter;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// For example `7d`, which means another moment whenever it is said.
-    pub said: String,
+    pub input: String,
     /// In seconds since the Unix epoch.
     pub at: u64,
 }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn names_and_expirations_are_looked_at() {
         assert!(all().wants(&key("a", None, "")) && !all().wants(&key("keep:a", None, "")));
-        let moment = Moment { said: "7d".to_owned(), at: 100 };
+        let moment = Moment { input: "7d".to_owned(), at: 100 };
         let soon = Selection { expiring_before: Some(moment), ..all() };
         let wanted = [Some(99), Some(100), None].map(|expiration| soon.wants(&key("a", expiration, "")));
         assert_eq!(wanted, [true, false, false]);

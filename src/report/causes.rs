@@ -19,7 +19,7 @@ const TEXT_CHARS: usize = 1_024;
 const SAMPLES: usize = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Like {
+struct CauseKey {
     status: Status,
     http_status: Option<u16>,
     error_code: Option<u64>,
@@ -47,7 +47,7 @@ pub struct Cause {
 /// All causes.
 #[derive(Debug, Clone, Default)]
 pub struct Causes {
-    found: HashMap<Like, Cause>,
+    found: HashMap<CauseKey, Cause>,
     others: u64,
 }
 
@@ -98,11 +98,11 @@ impl Causes {
     }
 
     fn count(&mut self, what: (Status, Option<u16>, Option<u64>), key: &str, error: &str) {
-        let error = if what.0 == Status::Invalid { without_place(cut(error)) } else { cut(error) };
+        let error = if what.0 == Status::Invalid { without_position(cut(error)) } else { cut(error) };
         // A filter is the user's own text: with another number in it, it is another filter.
         let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error) };
         let (status, http_status, error_code) = what;
-        let like = Like { status, http_status, error_code, pattern };
+        let like = CauseKey { status, http_status, error_code, pattern };
         if let Some(cause) = self.found.get_mut(&like) {
             cause.count += 1;
             if cause.error != error && cause.error != like.pattern {
@@ -128,7 +128,7 @@ pub(crate) fn cut(text: &str) -> &str {
 
 /// The reason of an invalid record without where it stands: `keys.csv line 7 column 3: the key is empty` is about an empty key.
 /// The first such place counts, because what follows may quote the input.
-fn without_place(error: &str) -> &str {
+fn without_position(error: &str) -> &str {
     let mut rest = error;
     while let Some(at) = rest.find("line ") {
         let is_word = at == 0 || rest[..at].ends_with(' ');
@@ -221,7 +221,7 @@ mod tests {
             ("listed: the key is empty", "listed: the key is empty"),
             ("online 4: x", "online 4: x"),
         ] {
-            assert_eq!(without_place(error), reason, "{error}");
+            assert_eq!(without_position(error), reason, "{error}");
         }
     }
 

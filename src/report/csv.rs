@@ -7,7 +7,7 @@ use memchr::{memchr_iter, memchr2};
 
 use super::reader::StoredRow;
 use super::row::{COLUMNS, Row};
-use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
+use super::scan::{JournalRow, MAX_ROW_BYTES, ScanError, begins_as};
 
 /// Writes fields and rows, each row ended by `\n`.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ fn with_room(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut [u8]) -> us
 ///
 /// # Errors
 /// A row that is complete but cannot be one of ours, and a header that is not ours.
-pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
-    scan_fields(input, |fields| entry(fields).map(&mut each))
+pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(JournalRow<'_>)) -> Result<u64, ScanError> {
+    scan_fields(input, |fields| journal_row(fields).map(&mut each))
 }
 
 /// The same with every column of a row.
@@ -125,7 +125,7 @@ fn whole<'a>(fields: &Fields<'a>) -> Result<StoredRow<'a>, String> {
     fn optional<N: std::str::FromStr>(fields: &Fields<'_>, index: usize) -> Result<Option<N>, String> {
         if fields.get(index).is_empty() { Ok(None) } else { parsed(fields, index).map(Some) }
     }
-    let entry = entry(fields)?;
+    let entry = journal_row(fields)?;
     Ok(StoredRow {
         number: entry.number,
         key: entry.key.into(),
@@ -148,14 +148,14 @@ fn text<'a>(fields: &Fields<'a>, index: usize) -> Result<&'a str, String> {
     std::str::from_utf8(fields.get(index)).map_err(|_| format!("the column `{}` is not UTF-8", COLUMNS[index]))
 }
 
-fn entry<'a>(fields: &Fields<'a>) -> Result<Entry<'a>, String> {
+fn journal_row<'a>(fields: &Fields<'a>) -> Result<JournalRow<'a>, String> {
     if fields.count != COLUMNS.len() {
         return Err(format!("not a row of {} columns", COLUMNS.len()));
     }
     let text = |index: usize| text(fields, index);
     let record = text(0)?;
     let number = record.parse().map_err(|_| format!("`{record}` is not a record number"))?;
-    Entry::new(number, text(1)?, text(2)?, parsed(fields, 6)?, text(COLUMNS.len() - 1)?)
+    JournalRow::new(number, text(1)?, text(2)?, parsed(fields, 6)?, text(COLUMNS.len() - 1)?)
 }
 
 /// `csv-core` with buffers; unlike the `csv` crate's reader it tells a row that ended from one that was cut off.

@@ -18,12 +18,12 @@ pub enum ReportError {
         path: PathBuf,
     },
     /// Another process writes it now.
-    #[error("{path} is being written by {}: wait until it ends, or name another file", Who(*holder))]
+    #[error("{path} is being written by {}: wait until it ends, or name another file", OwnerText(*owner))]
     Locked {
         /// The file.
         path: PathBuf,
-        /// Who holds it, where the note beside the file could be read.
-        holder: Option<Holder>,
+        /// Who holds it, if the `.lock` file beside it could be read.
+        owner: Option<LockOwner>,
     },
     /// A directory, device, pipe or socket.
     #[error("{path} is {what}: name a regular file")]
@@ -111,26 +111,26 @@ impl ReportError {
 
 /// The process that writes a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
+pub struct LockOwner {
     /// Its process id.
     pub pid: u32,
     /// When it took the report.
     pub since: SystemTime,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = humantime::format_rfc3339_seconds(super::row::representable(self.since));
+        let since = humantime::format_rfc3339_seconds(super::row::clamp_rfc3339(self.since));
         write!(f, "process {} since {since}", self.pid)
     }
 }
 
-struct Who(Option<Holder>);
+struct OwnerText(Option<LockOwner>);
 
-impl fmt::Display for Who {
+impl fmt::Display for OwnerText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(holder) => holder.fmt(f),
+            Some(owner) => owner.fmt(f),
             None => f.write_str("another process"),
         }
     }
@@ -145,9 +145,9 @@ mod tests {
     #[test]
     fn a_locked_report_says_who_holds_it() {
         let since = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let locked = |holder| ReportError::Locked { path: "r.csv".into(), holder }.to_string();
+        let locked = |owner| ReportError::Locked { path: "r.csv".into(), owner }.to_string();
         assert_eq!(
-            locked(Some(Holder { pid: 42, since })),
+            locked(Some(LockOwner { pid: 42, since })),
             "r.csv is being written by process 42 since 2023-11-14T22:13:20Z: \
              wait until it ends, or name another file"
         );

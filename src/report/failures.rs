@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
 use super::output::OutputFile;
-use super::target::{Existing, Format};
+use super::target::{Format, IfExists};
 
 /// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped
 /// before that, a file that was made for it is removed.
@@ -24,10 +24,10 @@ impl FailuresFile {
     /// # Errors
     /// As [`ReportFile::open`](super::ReportFile::open); [`ReportError::Extension`]; [`ReportError::Damaged`] where
     /// a resumed run would replace a file that does not look like a failures file.
-    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
         let format = Format::of(&path)?;
-        let output = OutputFile::open(path, existing)?;
-        if existing == Existing::Resume {
+        let output = OutputFile::open(path, if_exists)?;
+        if if_exists == IfExists::Resume {
             check(&output, format)?;
         }
         Ok(Self { output, format })
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn only_formats_that_carry_every_key_are_taken() {
         for name in ["f.txt", "f", "f.lines"] {
-            assert!(matches!(FailuresFile::open(name.into(), Existing::Refuse), Err(ReportError::Extension { .. })));
+            assert!(matches!(FailuresFile::open(name.into(), IfExists::Refuse), Err(ReportError::Extension { .. })));
         }
     }
 
@@ -94,14 +94,14 @@ mod tests {
         ] {
             let path = folder.path().join(name);
             fs::write(&path, held).unwrap();
-            let opened = FailuresFile::open(path.clone(), Existing::Resume);
+            let opened = FailuresFile::open(path.clone(), IfExists::Resume);
             assert_eq!(opened.is_ok(), taken, "{name}");
             assert_eq!(fs::read_to_string(&path).unwrap(), held, "{name}: untouched before the start");
             if let Ok(failures) = opened {
                 failures.begin().unwrap();
                 assert_eq!(fs::read_to_string(&path).unwrap(), "");
             }
-            let refused = FailuresFile::open(path, Existing::Refuse).unwrap_err();
+            let refused = FailuresFile::open(path, IfExists::Refuse).unwrap_err();
             assert!(matches!(refused, ReportError::Exists { .. }));
         }
     }
@@ -110,7 +110,7 @@ mod tests {
     fn a_new_file_is_private_and_goes_when_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.csv");
-        let failures = FailuresFile::open(path.clone(), Existing::Resume).unwrap();
+        let failures = FailuresFile::open(path.clone(), IfExists::Resume).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(failures);
         assert!(!path.exists());

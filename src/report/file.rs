@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::output::OutputFile;
 use super::reader::StoredRow;
 use super::scan::ScanError;
-use super::target::{Existing, Format};
+use super::target::{Format, IfExists};
 use super::{csv, ndjson};
 
 /// Where the rows of a run go.
@@ -29,7 +29,7 @@ pub enum Destination {
 pub struct ReportFile {
     output: OutputFile,
     format: Format,
-    existing: Existing,
+    if_exists: IfExists,
     /// What an earlier run wrote and where its last complete row ends, in bytes, once that is known.
     journal: Option<(Arc<Journal>, u64)>,
 }
@@ -41,10 +41,10 @@ impl ReportFile {
     /// # Errors
     /// [`ReportError::Exists`] where it may not exist; [`ReportError::Symlink`] and [`ReportError::NotRegular`] for
     /// what is no file; [`ReportError::Locked`] where another process has it; [`ReportError::Io`].
-    pub fn open(path: PathBuf, format: Format, existing: Existing) -> Result<Self, ReportError> {
-        let mut output = OutputFile::open(path, existing)?;
-        output.leave_note();
-        Ok(Self { output, format, existing, journal: None })
+    pub fn open(path: PathBuf, format: Format, if_exists: IfExists) -> Result<Self, ReportError> {
+        let mut output = OutputFile::open(path, if_exists)?;
+        output.write_lock_owner();
+        Ok(Self { output, format, if_exists, journal: None })
     }
 
     /// The path that it was opened by.
@@ -63,7 +63,7 @@ impl ReportFile {
     /// # Errors
     /// [`ReportError::Damaged`] where a row other than a torn last one cannot be read, [`ReportError::Io`].
     pub fn read_journal(&mut self) -> Result<Arc<Journal>, ReportError> {
-        if self.existing != Existing::Resume {
+        if self.if_exists != IfExists::Resume {
             return Ok(Arc::default());
         }
         let (journal, end) = journal(&self.output, self.format)?;
@@ -78,25 +78,25 @@ impl ReportFile {
     /// As [`ReportFile::read_journal`].
     pub fn causes(&self) -> Result<Causes, ReportError> {
         let mut causes = Causes::default();
-        each_trouble(&self.output, self.format, |row| causes.add(row))?;
+        each_failure(&self.output, self.format, |row| causes.add(row))?;
         Ok(causes)
     }
 
     /// Makes the file ready for rows.
-    pub(super) fn begin(mut self) -> Result<Begun, ReportError> {
-        if self.existing == Existing::Resume && self.journal.is_none() {
+    pub(super) fn begin(mut self) -> Result<WritableReport, ReportError> {
+        if self.if_exists == IfExists::Resume && self.journal.is_none() {
             self.read_journal()?;
         }
         let (journal, keep) = self.journal.unzip();
         let keep = keep.unwrap_or(0);
         self.output.begin(keep)?;
-        Ok(Begun { output: self.output, format: self.format, keep, journal })
+        Ok(WritableReport { output: self.output, format: self.format, keep, journal })
     }
 }
 
 /// A report that is ready for rows.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(super) struct WritableReport {
     pub(super) output: OutputFile,
     pub(super) format: Format,
     /// How many bytes of it stay; 0 means that a header has to be written.
@@ -127,7 +127,7 @@ fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>
 }
 
 /// The last row of every record that failed, is unknown or invalid.
-pub(super) fn each_trouble(
+pub(super) fn each_failure(
     report: &OutputFile,
     format: Format,
     mut each: impl FnMut(&StoredRow<'_>),

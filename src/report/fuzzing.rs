@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::encode::Encoder;
 use super::row::Row;
-use super::scan::{Entry, ScanError};
+use super::scan::{JournalRow, ScanError};
 use super::target::Format;
 use super::{csv, ndjson};
 use crate::outcome::{Detail, Settled, Status};
@@ -66,7 +66,7 @@ pub fn report(data: &[u8]) {
 
 fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, usize), ScanError> {
     let mut rows = Vec::new();
-    let each = |entry: Entry<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
+    let each = |entry: JournalRow<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
     // A small buffer, so that rows span its borders.
     let input = BufReader::with_capacity(7, bytes);
     let end = match format {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
-use super::scan::Entry;
+use super::scan::JournalRow;
 use crate::outcome::{Status, Tally};
 use crate::record::RecordNumber;
 
@@ -23,9 +23,9 @@ const _: () = assert!((Status::ALL.len() as u64) < STATUS);
 
 /// What a journal says of a record of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RecordState {
     /// It has to be sent: it has no row, or one that does not settle it.
-    Todo,
+    Pending,
     /// Nothing is left to do.
     Settled,
     /// The job that wrote the journal had another key at this position, so it was about another input.
@@ -52,12 +52,12 @@ impl Journal {
 
     /// What is to be done about record `number`, which now holds `key` (for an invalid record, what its row's `key`
     /// would be). The record's last row decides; rows of a dry run bind to nothing.
-    pub fn verdict(&self, number: RecordNumber, key: &str) -> Verdict {
+    pub fn state(&self, number: RecordNumber, key: &str) -> RecordState {
         match self.status(number) {
-            None | Some(Status::Planned | Status::Restorable) => Verdict::Todo,
-            Some(_) if self.word(number) & !STATUS != self.hash(key) => Verdict::Mismatch,
-            Some(status) if status.is_settled() => Verdict::Settled,
-            Some(_) => Verdict::Todo,
+            None | Some(Status::Planned | Status::Restorable) => RecordState::Pending,
+            Some(_) if self.word(number) & !STATUS != self.hash(key) => RecordState::Mismatch,
+            Some(status) if status.is_settled() => RecordState::Settled,
+            Some(_) => RecordState::Pending,
         }
     }
 
@@ -104,7 +104,7 @@ impl Journal {
         self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
     }
 
-    pub(super) fn add(&mut self, entry: &Entry<'_>) {
+    pub(super) fn add(&mut self, entry: &JournalRow<'_>) {
         self.tally.add(entry.status);
         let word = self.hash(entry.key) | (entry.status as u64 + 1);
         if let Some(before) = self.replace(entry.number, word) {
@@ -161,7 +161,7 @@ mod tests {
     fn journal(rows: &[(u64, &str, Status)]) -> Journal {
         let mut journal = Journal::default();
         for &(record, key, status) in rows {
-            journal.add(&Entry { number: number(record), key, status, attempts: 1, finished_at: noon() });
+            journal.add(&JournalRow { number: number(record), key, status, attempts: 1, finished_at: noon() });
         }
         journal
     }
@@ -170,11 +170,11 @@ mod tests {
     fn only_settled_states_settle() {
         for status in Status::ALL {
             let journal = journal(&[(1, "a", status)]);
-            let verdict = if status.is_settled() { Verdict::Settled } else { Verdict::Todo };
-            assert_eq!(journal.verdict(number(1), "a"), verdict, "{status}");
+            let verdict = if status.is_settled() { RecordState::Settled } else { RecordState::Pending };
+            assert_eq!(journal.state(number(1), "a"), verdict, "{status}");
             assert_eq!(journal.settled(), u64::from(status.is_settled()), "{status}");
             assert_eq!((journal.status(number(1)), journal.status(number(2))), (Some(status), None));
-            assert_eq!(journal.verdict(number(2), "a"), Verdict::Todo, "{status}");
+            assert_eq!(journal.state(number(2), "a"), RecordState::Pending, "{status}");
         }
     }
 
@@ -183,9 +183,9 @@ mod tests {
         for status in Status::ALL {
             let journal = journal(&[(5, "a", status)]);
             let dry = matches!(status, Status::Planned | Status::Restorable);
-            let verdict = if dry { Verdict::Todo } else { Verdict::Mismatch };
+            let verdict = if dry { RecordState::Pending } else { RecordState::Mismatch };
             for other in ["b", "", "a ", "A", "a\0"] {
-                assert_eq!(journal.verdict(number(5), other), verdict, "{status} {other:?}");
+                assert_eq!(journal.state(number(5), other), verdict, "{status} {other:?}");
             }
         }
     }
@@ -194,11 +194,11 @@ mod tests {
     fn the_last_row_of_a_record_wins() {
         let again = journal(&[(1, "a", Status::Failed), (2, "b", Status::Deleted), (1, "a", Status::Deleted)]);
         assert_eq!((again.tally().total(), again.settled()), (2, 2));
-        assert_eq!(again.verdict(number(1), "a"), Verdict::Settled);
+        assert_eq!(again.state(number(1), "a"), RecordState::Settled);
 
         let undone = journal(&[(1, "a", Status::Deleted), (1, "a", Status::Unknown)]);
         assert_eq!((undone.tally().total(), undone.settled()), (1, 0));
-        assert_eq!(undone.verdict(number(1), "a"), Verdict::Todo);
+        assert_eq!(undone.state(number(1), "a"), RecordState::Pending);
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(journal.first_finished_at(), None);
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         for second in [20, 10, 30, 25] {
-            let entry = Entry {
+            let entry = JournalRow {
                 number: number(second),
                 key: "k",
                 status: Status::Absent,
@@ -225,7 +225,7 @@ mod tests {
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         let mut add = |second, attempts| -> Vec<u64> {
             let finished_at = at(second);
-            journal.add(&Entry { number: number(1), key: "k", status: Status::Deleted, attempts, finished_at });
+            journal.add(&JournalRow { number: number(1), key: "k", status: Status::Deleted, attempts, finished_at });
             journal.latest_requests().map(|moment| moment.duration_since(UNIX_EPOCH).unwrap().as_secs()).collect()
         };
         add(1, 1);
@@ -240,7 +240,7 @@ mod tests {
     fn a_row_costs_at_most_sixteen_bytes() {
         let mut journal = Journal::default();
         for record in 1..=100_000 {
-            journal.add(&Entry {
+            journal.add(&JournalRow {
                 number: number(record),
                 key: "k",
                 status: Status::Deleted,
@@ -258,8 +258,8 @@ mod tests {
         let journal = journal(&far.map(|record| (record, "k", Status::Deleted)));
         assert!(journal.memory() < 4096, "{} bytes", journal.memory());
         for record in far {
-            assert_eq!(journal.verdict(number(record), "k"), Verdict::Settled);
+            assert_eq!(journal.state(number(record), "k"), RecordState::Settled);
         }
-        assert_eq!(journal.verdict(number(u64::MAX - 2), "k"), Verdict::Todo);
+        assert_eq!(journal.state(number(u64::MAX - 2), "k"), RecordState::Pending);
     }
 }

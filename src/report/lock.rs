@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
-use super::error::{Holder, ReportError};
-use super::row::representable;
+use super::error::{LockOwner, ReportError};
+use super::row::clamp_rfc3339;
 use crate::clock::wall_now;
 use crate::files::{Access, create, replace};
 
@@ -28,7 +28,7 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), ReportError> {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(ReportError::Locked {
             path: path.to_owned(),
-            holder: open_note(&note_path(path), OpenOptions::new().read(true))
+            owner: open_owner_file(&owner_path(path), OpenOptions::new().read(true))
                 .ok()
                 .and_then(|mut note| read(&mut note).ok()?),
         }),
@@ -38,16 +38,16 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), ReportError> {
 
 /// `<report>.lock`, removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Note {
+pub(super) struct LockOwnerFile {
     path: PathBuf,
 }
 
-impl Note {
+impl LockOwnerFile {
     /// Leaves a note beside `report` that names this process. `None` where that cannot be, or where a file of that
     /// name is somebody's: the lock holds without it.
     pub(super) fn leave(report: &Path) -> Option<Self> {
-        let path = note_path(report);
-        let left = write(&path, Holder { pid: std::process::id(), since: wall_now() });
+        let path = owner_path(report);
+        let left = write(&path, LockOwner { pid: std::process::id(), since: wall_now() });
         match left {
             Ok(()) => Some(Self { path }),
             Err(error) => {
@@ -58,31 +58,31 @@ impl Note {
     }
 }
 
-impl Drop for Note {
+impl Drop for LockOwnerFile {
     fn drop(&mut self) {
-        let ours = open_note(&self.path, OpenOptions::new().read(true)).and_then(|mut note| read(&mut note));
-        if ours.is_ok_and(|holder| holder.is_some_and(|holder| holder.pid == std::process::id())) {
+        let ours = open_owner_file(&self.path, OpenOptions::new().read(true)).and_then(|mut note| read(&mut note));
+        if ours.is_ok_and(|owner| owner.is_some_and(|owner| owner.pid == std::process::id())) {
             let removed = fs::remove_file(&self.path);
             tracing::debug!(path = ?self.path, ?removed, "the note beside the report is done with");
         }
     }
 }
 
-fn note_path(report: &Path) -> PathBuf {
+fn owner_path(report: &Path) -> PathBuf {
     let mut path = report.as_os_str().to_owned();
     path.push(".lock");
     path.into()
 }
 
-fn open_note(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+fn open_owner_file(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let note = how.custom_flags(safe_flags()).open(path)?;
     if note.metadata()?.is_file() { Ok(note) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-fn write(path: &Path, holder: Holder) -> io::Result<()> {
-    let since = humantime::format_rfc3339_seconds(representable(holder.since));
-    let text = format!("pid {}\nsince {since}\n", holder.pid);
-    match open_note(path, OpenOptions::new().read(true)) {
+fn write(path: &Path, owner: LockOwner) -> io::Result<()> {
+    let since = humantime::format_rfc3339_seconds(clamp_rfc3339(owner.since));
+    let text = format!("pid {}\nsince {since}\n", owner.pid);
+    match open_owner_file(path, OpenOptions::new().read(true)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
         Ok(mut note) => match read(&mut note)? {
             // That of a process that was killed.
@@ -93,16 +93,16 @@ fn write(path: &Path, holder: Holder) -> io::Result<()> {
     }
 }
 
-fn read(note: &mut File) -> io::Result<Option<Holder>> {
+fn read(note: &mut File) -> io::Result<Option<LockOwner>> {
     let mut text = String::new();
     note.take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
     Ok(parse(&text))
 }
 
-fn parse(note: &str) -> Option<Holder> {
+fn parse(note: &str) -> Option<LockOwner> {
     let (pid, since) = note.strip_prefix("pid ")?.strip_suffix('\n')?.split_once("\nsince ")?;
     let since: SystemTime = humantime::parse_rfc3339(since).ok()?;
-    Some(Holder { pid: pid.parse().ok()?, since })
+    Some(LockOwner { pid: pid.parse().ok()?, since })
 }
 
 #[cfg(test)]
@@ -114,9 +114,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("r.csv");
         let path = folder.path().join("r.csv.lock");
-        let note = Note::leave(&report).unwrap();
-        let holder = read(&mut File::open(&path).unwrap()).unwrap().unwrap();
-        assert_eq!(holder.pid, std::process::id());
+        let note = LockOwnerFile::leave(&report).unwrap();
+        let owner = read(&mut File::open(&path).unwrap()).unwrap().unwrap();
+        assert_eq!(owner.pid, std::process::id());
         drop(note);
         assert!(!path.exists());
     }
@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.csv.lock");
         fs::write(&path, format!("pid {}\nsince 2026-01-01T00:00:00Z\n", u32::MAX)).unwrap();
-        let note = Note::leave(&folder.path().join("r.csv"));
+        let note = LockOwnerFile::leave(&folder.path().join("r.csv"));
         assert!(note.is_some());
         assert!(fs::read_to_string(&path).unwrap().starts_with(&format!("pid {}\n", std::process::id())));
     }
@@ -137,14 +137,14 @@ mod tests {
         let path = folder.path().join("r.csv.lock");
         for text in ["yarn lockfile v1\n", ""] {
             fs::write(&path, text).unwrap();
-            assert!(Note::leave(&folder.path().join("r.csv")).is_none());
+            assert!(LockOwnerFile::leave(&folder.path().join("r.csv")).is_none());
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
 
         let victim = folder.path().join("victim");
         fs::write(&victim, "").unwrap();
         std::os::unix::fs::symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
-        assert!(Note::leave(&folder.path().join("s.csv")).is_none());
+        assert!(LockOwnerFile::leave(&folder.path().join("s.csv")).is_none());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "");
     }
 
@@ -159,6 +159,6 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
-        assert_eq!(parse("pid 7\nsince 2026-01-01T00:00:00Z\n").map(|holder| holder.pid), Some(7));
+        assert_eq!(parse("pid 7\nsince 2026-01-01T00:00:00Z\n").map(|owner| owner.pid), Some(7));
     }
 }

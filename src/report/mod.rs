@@ -1,6 +1,6 @@
 //! Where outcomes go: rows in CSV or NDJSON, the journal that `--resume` reads, the failures file, the summary.
 //!
-//! - [`Format`], [`Target`], [`Existing`], [`Sync`]: what may be asked for.
+//! - [`Format`], [`Target`], [`IfExists`], [`Sync`]: what may be asked for.
 //! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
 //! - [`JobFile`]: which job a report belongs to, and whether another run is the same job.
 //! - [`Journal`]: what an earlier run settled.
@@ -10,10 +10,10 @@
 //!
 //! Nothing here knows an input or a request, or prints.
 
+#[doc(hidden)]
+pub mod bench_internals;
 mod causes;
 mod csv;
-#[doc(hidden)]
-pub mod doors;
 mod encode;
 mod error;
 mod failures;
@@ -35,13 +35,13 @@ mod writer;
 
 pub(crate) use causes::cut;
 pub use causes::{Cause, Causes};
-pub use error::{Holder, ReportError};
+pub use error::{LockOwner, ReportError};
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
 pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
-pub use journal::{Journal, Verdict};
+pub use journal::{Journal, RecordState};
 pub use output::OutputFile;
-pub use reader::{Extent, ReportReader, StoredRow};
+pub use reader::{ReadExtent, ReportReader, StoredRow};
 pub use summary::{Facts, Summary};
-pub use target::{Existing, Format, Sync, SyncError, Target, create_unique, default_path};
+pub use target::{Format, IfExists, Sync, SyncError, Target, create_unique, default_path};
 pub use writer::{Outputs, Writer, Written, start};

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read as _};
 use serde::{Deserialize, Serialize};
 
 use super::reader::StoredRow;
-use super::scan::{Entry, MAX_ROW_BYTES, ScanError, begins_as};
+use super::scan::{JournalRow, MAX_ROW_BYTES, ScanError, begins_as};
 
 /// How every row of ours begins.
 const BEGINNING: &[u8] = b"{\"record\":";
@@ -56,11 +56,11 @@ struct AllMembers<'a> {
 ///
 /// # Errors
 /// A line that is complete but cannot be a row of ours, and a file that holds a line's beginning that is not ours.
-pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Result<u64, ScanError> {
+pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(JournalRow<'_>)) -> Result<u64, ScanError> {
     scan_lines(input, |line| {
         let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
         let attempts = row.attempts.unwrap_or(1);
-        Entry::new(row.record, &row.key, &row.status, attempts, &row.finished_at).map(&mut each)
+        JournalRow::new(row.record, &row.key, &row.status, attempts, &row.finished_at).map(&mut each)
     })
 }
 
@@ -68,7 +68,7 @@ pub(super) fn scan(input: impl BufRead, mut each: impl FnMut(Entry<'_>)) -> Resu
 pub(super) fn scan_whole(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ScanError> {
     scan_lines(input, |line| {
         let row: AllMembers<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
-        let entry = Entry::new(row.record, &row.key, &row.status, row.attempts, &row.finished_at)?;
+        let entry = JournalRow::new(row.record, &row.key, &row.status, row.attempts, &row.finished_at)?;
         each(&StoredRow {
             number: entry.number,
             key: entry.key.into(),

@@ -6,27 +6,27 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
-use super::lock::{self, Note};
-use super::target::Existing;
+use super::lock::{self, LockOwnerFile};
+use super::target::IfExists;
 use crate::files::{Access, folder_of};
 
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
 
-/// Who made the file.
+/// Who created the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     /// It was there before.
     Found,
     /// This run made it; as long as nothing is written, it goes when this goes.
-    Made,
+    Created,
 }
 
 /// A regular file, held by this process alone.
 #[derive(Debug)]
 pub struct OutputFile {
     /// Dropped, and so removed, before the lock goes with the file.
-    note: Option<Note>,
+    note: Option<LockOwnerFile>,
     file: File,
     path: PathBuf,
     origin: Origin,
@@ -37,14 +37,14 @@ impl OutputFile {
     ///
     /// # Errors
     /// As [`ReportFile::open`](super::ReportFile::open).
-    pub fn open(path: PathBuf, existing: Existing) -> Result<Self, ReportError> {
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
         for _ in 0..ATTEMPTS {
-            let opened = match existing {
-                Existing::Refuse => Some((create(&path)?, Origin::Made)),
-                Existing::Overwrite | Existing::Resume => match find(&path)? {
+            let opened = match if_exists {
+                IfExists::Refuse => Some((create(&path)?, Origin::Created)),
+                IfExists::Overwrite | IfExists::Resume => match find(&path)? {
                     Some(file) => Some((file, Origin::Found)),
                     None => match create(&path) {
-                        Ok(file) => Some((file, Origin::Made)),
+                        Ok(file) => Some((file, Origin::Created)),
                         Err(ReportError::Exists { .. }) => None,
                         Err(error) => return Err(error),
                     },
@@ -62,8 +62,8 @@ impl OutputFile {
     }
 
     /// Leaves a note that says who writes it.
-    pub fn leave_note(&mut self) {
-        self.note = Note::leave(&self.path);
+    pub fn write_lock_owner(&mut self) {
+        self.note = LockOwnerFile::leave(&self.path);
     }
 
     /// The path that it was opened by.
@@ -126,7 +126,7 @@ impl Drop for OutputFile {
     /// A job that ended before its first row (nobody confirmed it, say) leaves no empty file in the way of the next.
     fn drop(&mut self) {
         let empty = || self.file.metadata().is_ok_and(|file| file.len() == 0);
-        if self.origin == Origin::Made && empty() && names(&self.path, &self.file).unwrap_or(false) {
+        if self.origin == Origin::Created && empty() && names(&self.path, &self.file).unwrap_or(false) {
             let removed = fs::remove_file(&self.path);
             tracing::debug!(path = ?self.path, ?removed, "nothing was written");
         }
@@ -145,7 +145,9 @@ fn names(path: &Path, file: &File) -> io::Result<bool> {
 fn create(path: &Path) -> Result<File, ReportError> {
     let created = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
     created.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => unfit(path).unwrap_or_else(|| ReportError::Exists { path: path.to_owned() }),
+        io::ErrorKind::AlreadyExists => {
+            unsupported_kind(path).unwrap_or_else(|| ReportError::Exists { path: path.to_owned() })
+        }
         _ => ReportError::io(path, "make")(error),
     })
 }
@@ -161,12 +163,12 @@ fn find(path: &Path) -> Result<Option<File>, ReportError> {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unfit(path).unwrap_or_else(|| ReportError::io(path, "open")(error))),
+        Err(error) => Err(unsupported_kind(path).unwrap_or_else(|| ReportError::io(path, "open")(error))),
     }
 }
 
 /// Why what is at `path` cannot be a report, where that is because of its kind.
-fn unfit(path: &Path) -> Option<ReportError> {
+fn unsupported_kind(path: &Path) -> Option<ReportError> {
     let found = fs::symlink_metadata(path).ok()?;
     if found.is_symlink() {
         return Some(ReportError::Symlink { path: path.to_owned() });

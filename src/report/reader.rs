@@ -42,7 +42,7 @@ pub struct StoredRow<'a> {
 
 /// How much of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub struct ReadExtent {
     /// Where the last complete row ends, in bytes.
     pub complete: u64,
     /// Bytes behind that: a last row that was cut off, or that is being written.
@@ -85,7 +85,7 @@ impl ReportReader {
     ///
     /// # Errors
     /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::Io`].
-    pub fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<Extent, ReportError> {
+    pub fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<ReadExtent, ReportError> {
         let io = |source| ReportError::io(&self.path, "read")(source);
         let mut file = &self.file;
         file.rewind().map_err(io)?;
@@ -102,7 +102,7 @@ impl ReportReader {
             ScanError::Io(source) => io(source),
             ScanError::Damaged { line, why } => ReportError::NoReport { path: self.path.clone(), line, why },
         })?;
-        Ok(Extent { complete, torn: length.saturating_sub(complete) })
+        Ok(ReadExtent { complete, torn: length.saturating_sub(complete) })
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
                 let mut read = Vec::new();
                 let extent = reader.rows(None, |row| read.push(owned(row))).unwrap();
                 prop_assert_eq!(&read, &rows.iter().map(expected).collect::<Vec<_>>());
-                prop_assert_eq!(extent, Extent { complete: bytes.len() as u64, torn: 0 });
+                prop_assert_eq!(extent, ReadExtent { complete: bytes.len() as u64, torn: 0 });
 
                 // A torn last row is left out, and said.
                 let torn = &bytes[..bytes.len() - cut];

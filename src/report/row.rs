@@ -41,7 +41,7 @@ impl<'a> From<&'a Settled> for Row<'a> {
             error: detail.map(|detail| truncated(&detail.error)).filter(|error| !error.is_empty()),
             attempts: settled.attempts,
             elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap_or(u64::MAX),
-            finished_at: humantime::format_rfc3339_millis(representable(settled.finished_at)),
+            finished_at: humantime::format_rfc3339_millis(clamp_rfc3339(settled.finished_at)),
         }
     }
 }
@@ -51,7 +51,7 @@ fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<
 }
 
 /// `moment`, held within what RFC 3339 can say (years 1970 to 9999): a machine whose clock is off still gets its rows.
-pub(super) fn representable(moment: SystemTime) -> SystemTime {
+pub(super) fn clamp_rfc3339(moment: SystemTime) -> SystemTime {
     const LAST: Duration = Duration::new(253_402_300_799, 999_000_000);
     moment.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
 }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn moments_out_of_range_are_held_within_it() {
-        let shown = |moment| humantime::format_rfc3339_millis(representable(moment)).to_string();
+        let shown = |moment| humantime::format_rfc3339_millis(clamp_rfc3339(moment)).to_string();
         assert_eq!(shown(UNIX_EPOCH - Duration::from_millis(1)), "1970-01-01T00:00:00.000Z");
         assert_eq!(shown(UNIX_EPOCH + Duration::from_secs(1 << 40)), "9999-12-31T23:59:59.999Z");
         assert_eq!(shown(UNIX_EPOCH + Duration::from_micros(1_001_999)), "1970-01-01T00:00:01.001Z");

@@ -12,7 +12,7 @@ pub(super) const MAX_ROW_BYTES: usize = 16 << 20;
 
 /// What the journal needs of a row.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
+pub(super) struct JournalRow<'a> {
     pub(super) number: RecordNumber,
     pub(super) key: &'a str,
     pub(super) status: Status,
@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
     pub(super) finished_at: SystemTime,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> JournalRow<'a> {
     /// Checks a row's columns; the error says which is wrong.
     pub(super) fn new(
         record: u64,

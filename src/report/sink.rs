@@ -12,7 +12,7 @@ use super::error::ReportError;
 use super::output::OutputFile;
 
 /// The buffer is handed on when it holds this many bytes: some hundred rows, so that a full disk is met soon.
-const ENOUGH: usize = 16 << 10;
+const FLUSH_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 enum Medium {
@@ -32,7 +32,7 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn file(output: OutputFile) -> Self {
-        Self { medium: Medium::File(output), buffer: Vec::with_capacity(2 * ENOUGH) }
+        Self { medium: Medium::File(output), buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
     pub(super) fn stdout() -> Self {
@@ -44,7 +44,7 @@ impl Sink {
     /// A stream whose reader may leave at any time; `None` where there is none.
     pub(super) fn stream(stream: Option<File>) -> Self {
         let medium = stream.map_or(Medium::Closed, Medium::Stdout);
-        Self { medium, buffer: Vec::with_capacity(2 * ENOUGH) }
+        Self { medium, buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
     /// The file, if it is one.
@@ -61,8 +61,8 @@ impl Sink {
     }
 
     /// Hands the buffer on where it has grown large.
-    pub(super) fn relieve(&mut self) -> Result<(), ReportError> {
-        if self.buffer.len() >= ENOUGH { self.flush() } else { Ok(()) }
+    pub(super) fn flush_if_full(&mut self) -> Result<(), ReportError> {
+        if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Hands everything on to the system.

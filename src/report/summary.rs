@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::causes::Cause;
 use super::job_file::Kind;
-use super::row::representable;
+use super::row::clamp_rfc3339;
 
 use crate::outcome::{Status, StopReason, Tally};
 use crate::terminal::{count, duration, pluralized};
@@ -74,7 +74,7 @@ impl Summary {
 
     /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
     /// stopped. What to do next is for the caller to add.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn to_text(&self) -> Vec<String> {
         let main = if self.dry_run { Status::Planned } else { Status::Deleted };
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
         let others = [("not attempted", self.not_attempted(), false)];
@@ -119,10 +119,10 @@ impl Summary {
     }
 }
 
-/// [`Summary::lines`], one below the other, without a last line end.
+/// [`Summary::to_text`], one below the other, without a last line end.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines().join("\n"))
+        f.write_str(&self.to_text().join("\n"))
     }
 }
 
@@ -175,7 +175,7 @@ impl Serialize for Summary {
         map.serialize_entry("namespace_id", &facts.and_then(|facts| facts.namespace_id.as_deref()))?;
         map.serialize_entry("namespace_title", &facts.and_then(|facts| facts.namespace_title.as_deref()))?;
         let started_at =
-            facts.map(|facts| humantime::format_rfc3339_millis(representable(facts.started_at)).to_string());
+            facts.map(|facts| humantime::format_rfc3339_millis(clamp_rfc3339(facts.started_at)).to_string());
         map.serialize_entry("started_at", &started_at)?;
         map.serialize_entry("report", &self.report)?;
         map.serialize_entry("causes", &self.causes.iter().map(cause).collect::<Vec<_>>())?;
@@ -272,7 +272,7 @@ mod tests {
             ..summary(&[(Status::Deleted, 700), (Status::Absent, 3), (Status::Failed, 1200)])
         };
         assert_eq!(
-            mixed.lines(),
+            mixed.to_text(),
             [
                 "deleted          700",
                 "absent             3",
@@ -288,8 +288,8 @@ mod tests {
     #[test]
     fn a_dry_run_is_about_what_is_planned() {
         let dry = Summary { dry_run: true, ..summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]) };
-        assert_eq!(dry.lines(), ["duplicate  1", "planned    5", "6 records in 0.0s"]);
+        assert_eq!(dry.to_text(), ["duplicate  1", "planned    5", "6 records in 0.0s"]);
         let empty = Summary { dry_run: true, ..summary(&[]) };
-        assert_eq!(empty.lines(), ["planned  0", "0 records in 0.0s"]);
+        assert_eq!(empty.to_text(), ["planned  0", "0 records in 0.0s"]);
     }
 }

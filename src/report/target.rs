@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::error::ReportError;
 use super::file::{Destination, ReportFile};
-use super::row::representable;
+use super::row::clamp_rfc3339;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +55,13 @@ impl Target {
     ///
     /// # Errors
     /// As [`ReportFile::open`], and [`ReportError::StdoutResume`].
-    pub fn open(self, existing: Existing) -> Result<Destination, ReportError> {
-        match (self, existing) {
-            (Self::Stdout, Existing::Resume) => Err(ReportError::StdoutResume),
+    pub fn open(self, if_exists: IfExists) -> Result<Destination, ReportError> {
+        match (self, if_exists) {
+            (Self::Stdout, IfExists::Resume) => Err(ReportError::StdoutResume),
             (Self::Stdout, _) => Ok(Destination::Stdout),
             (Self::File(path), _) => {
                 let format = Format::of(&path)?;
-                ReportFile::open(path, format, existing).map(Destination::File)
+                ReportFile::open(path, format, if_exists).map(Destination::File)
             }
         }
     }
@@ -69,7 +69,7 @@ impl Target {
 
 /// What to do about a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub enum IfExists {
     /// Leave it alone.
     Refuse,
     /// Replace what it holds.
@@ -122,7 +122,7 @@ pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
             let (stem, extension) = (stem.to_string_lossy(), extension.to_string_lossy());
             candidate.set_file_name(format!("{stem}-{number}.{extension}"));
         }
-        match ReportFile::open(candidate, format, Existing::Refuse) {
+        match ReportFile::open(candidate, format, IfExists::Refuse) {
             Err(ReportError::Exists { .. }) => number += 1,
             opened => return opened,
         }
@@ -131,7 +131,7 @@ pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
 
 /// The report of a job that named none: `kvsweep-report-YYYYMMDDTHHMMSSZ.csv` in the current folder, `now` in UTC.
 pub fn default_path(now: SystemTime) -> PathBuf {
-    let stamp = humantime::format_rfc3339_seconds(representable(now)).to_string();
+    let stamp = humantime::format_rfc3339_seconds(clamp_rfc3339(now)).to_string();
     format!("kvsweep-report-{}.csv", stamp.replace(['-', ':'], "")).into()
 }
 
@@ -163,8 +163,8 @@ mod tests {
     fn a_dash_is_stdout_and_cannot_be_resumed() {
         assert_eq!(Target::from(PathBuf::from("-")), Target::Stdout);
         assert_eq!(Target::from(PathBuf::from("./-")), Target::File("./-".into()));
-        assert!(matches!(Target::Stdout.open(Existing::Refuse), Ok(Destination::Stdout)));
-        assert!(matches!(Target::Stdout.open(Existing::Resume), Err(ReportError::StdoutResume)));
+        assert!(matches!(Target::Stdout.open(IfExists::Refuse), Ok(Destination::Stdout)));
+        assert!(matches!(Target::Stdout.open(IfExists::Resume), Err(ReportError::StdoutResume)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::causes::{Cause, Causes};
 use super::encode::Encoder;
 use super::error::ReportError;
 use super::failures::FailuresFile;
-use super::file::{Begun, Destination, each_trouble};
+use super::file::{Destination, WritableReport, each_failure};
 use super::journal::Journal;
 use super::row::Row;
 use super::sink::Sink;
@@ -138,7 +138,7 @@ impl Rows {
             None => (None, None),
             Some(Destination::Stdout) => (Some(report(Sink::stdout(), Format::Csv, 0)), None),
             Some(Destination::File(file)) => {
-                let Begun { output, format, keep, journal } = file.begin()?;
+                let WritableReport { output, format, keep, journal } = file.begin()?;
                 (Some(report(Sink::file(output), format, keep)), journal)
             }
         };
@@ -203,14 +203,14 @@ impl Rows {
         let Some(output) = report.output() else { return Ok(()) };
         let mut failures = self.late.take().map(keys).transpose()?;
         let (mut causes, mut written) = (Causes::default(), Ok(()));
-        each_trouble(output, encoder.format(), |row| {
+        each_failure(output, encoder.format(), |row| {
             causes.add(row);
             if let Some((sink, encoder)) = &mut failures
                 && row.status != Status::Invalid
                 && written.is_ok()
             {
                 encoder.key(&row.key, sink.buffer());
-                written = sink.relieve();
+                written = sink.flush_if_full();
             }
         })?;
         written?;
@@ -228,13 +228,13 @@ impl Rows {
         }
         if let Some((sink, encoder)) = &mut self.report {
             encoder.row(&Row::from(settled), sink.buffer());
-            sink.relieve()?;
+            sink.flush_if_full()?;
         }
         if let Some((sink, encoder)) = &mut self.failures
             && matches!(settled.status, Status::Failed | Status::Unknown)
         {
             encoder.key(&settled.key, sink.buffer());
-            sink.relieve()?;
+            sink.flush_if_full()?;
         }
         Ok(())
     }

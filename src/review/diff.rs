@@ -9,7 +9,7 @@ use super::reports::{Reports, ReviewError};
 use crate::outcome::{Status, Tally};
 
 /// The low bits of a planned key's word say what became of it; the rest is a hash of the key.
-const FATE: u64 = 0b1111;
+const STATUS_BITS: u64 = 0b1111;
 
 /// Keys that are kept as examples.
 const SAMPLES: usize = 10;
@@ -39,25 +39,25 @@ impl Diff {
     pub fn of(plan: &Path, reports: &Reports) -> Result<Self, ReviewError> {
         let plan = Reports::open(vec![plan.to_owned()])?;
         let hasher = RandomState::new();
-        let mut fates = Fates::default();
-        plan.rows(|_, row, counts| {
-            if counts && row.status == Status::Planned {
-                fates.words.push(hasher.hash_one(&*row.key) & !FATE);
+        let mut planned_keys = PlannedKeys::default();
+        plan.rows(|_, row, is_latest| {
+            if is_latest && row.status == Status::Planned {
+                planned_keys.words.push(hasher.hash_one(&*row.key) & !STATUS_BITS);
             }
         })?;
-        if fates.words.is_empty() {
+        if planned_keys.words.is_empty() {
             let path = plan.files().first().map(|file| file.path.clone()).unwrap_or_default();
             return Err(ReviewError::NoPlan { path });
         }
-        fates.words.sort_unstable();
-        fates.words.dedup();
-        let mut diff = Self { planned: fates.words.len() as u64, ..Self::default() };
-        reports.rows(|_, row, counts| {
+        planned_keys.words.sort_unstable();
+        planned_keys.words.dedup();
+        let mut diff = Self { planned: planned_keys.words.len() as u64, ..Self::default() };
+        reports.rows(|_, row, is_latest| {
             // A duplicate's first record tells what became of the key.
-            if !counts || matches!(row.status, Status::Duplicate | Status::Planned) {
+            if !is_latest || matches!(row.status, Status::Duplicate | Status::Planned) {
                 return;
             }
-            let known = fates.settle(hasher.hash_one(&*row.key), row.status);
+            let known = planned_keys.settle(hasher.hash_one(&*row.key), row.status);
             if !known && !matches!(row.status, Status::Invalid | Status::Kept) {
                 diff.unplanned.add(row.status);
                 if diff.unplanned_keys.len() < SAMPLES {
@@ -65,16 +65,16 @@ impl Diff {
                 }
             }
         })?;
-        for &word in &fates.words {
-            match fate(word) {
+        for &word in &planned_keys.words {
+            match status_of(word) {
                 Some(status) => diff.done.add(status),
                 None => diff.not_done += 1,
             }
         }
         if diff.planned_not_gone() > 0 {
-            plan.rows(|_, row, counts| {
-                let wanted = counts && row.status == Status::Planned && diff.not_gone_keys.len() < SAMPLES;
-                if wanted && !fates.of(hasher.hash_one(&*row.key)).is_some_and(is_gone) {
+            plan.rows(|_, row, is_latest| {
+                let wanted = is_latest && row.status == Status::Planned && diff.not_gone_keys.len() < SAMPLES;
+                if wanted && !planned_keys.of(hasher.hash_one(&*row.key)).is_some_and(is_gone) {
                     diff.not_gone_keys.push(cut(&row.key).to_owned());
                 }
             })?;
@@ -99,32 +99,32 @@ fn is_gone(status: Status) -> bool {
 
 /// What became of every planned key, sorted by hash.
 #[derive(Debug, Default)]
-struct Fates {
+struct PlannedKeys {
     words: Vec<u64>,
 }
 
-impl Fates {
+impl PlannedKeys {
     fn find(&self, hash: u64) -> Option<usize> {
-        self.words.binary_search_by_key(&(hash & !FATE), |word| word & !FATE).ok()
+        self.words.binary_search_by_key(&(hash & !STATUS_BITS), |word| word & !STATUS_BITS).ok()
     }
 
     fn of(&self, hash: u64) -> Option<Status> {
-        self.find(hash).and_then(|index| fate(self.words[index]))
+        self.find(hash).and_then(|index| status_of(self.words[index]))
     }
 
     /// Takes what became of a key; of a key with several records, that it is gone says more than anything else. Whether
     /// it was planned.
     fn settle(&mut self, hash: u64, status: Status) -> bool {
         let Some(index) = self.find(hash) else { return false };
-        if !fate(self.words[index]).is_some_and(is_gone) {
-            self.words[index] = self.words[index] & !FATE | (status as u64 + 1);
+        if !status_of(self.words[index]).is_some_and(is_gone) {
+            self.words[index] = self.words[index] & !STATUS_BITS | (status as u64 + 1);
         }
         true
     }
 }
 
-fn fate(word: u64) -> Option<Status> {
-    Status::ALL.into_iter().find(|&status| status as u64 + 1 == word & FATE)
+fn status_of(word: u64) -> Option<Status> {
+    Status::ALL.into_iter().find(|&status| status as u64 + 1 == word & STATUS_BITS)
 }
 
 #[cfg(test)]
@@ -134,20 +134,23 @@ mod tests {
     #[test]
     fn every_status_fits_beside_the_hash() {
         for status in Status::ALL {
-            let mut fates = Fates { words: vec![0, !FATE] };
-            assert!(fates.settle(u64::MAX, status));
-            assert_eq!((fates.of(u64::MAX), fates.of(0), fates.of(16)), (Some(status), None, None));
+            let mut planned_keys = PlannedKeys { words: vec![0, !STATUS_BITS] };
+            assert!(planned_keys.settle(u64::MAX, status));
+            assert_eq!(
+                (planned_keys.of(u64::MAX), planned_keys.of(0), planned_keys.of(16)),
+                (Some(status), None, None)
+            );
         }
     }
 
     #[test]
     fn gone_is_gone() {
-        let mut fates = Fates { words: vec![8] };
+        let mut planned_keys = PlannedKeys { words: vec![8] };
         for (status, then) in
             [(Status::Failed, Status::Failed), (Status::Deleted, Status::Deleted), (Status::Invalid, Status::Deleted)]
         {
-            fates.settle(8, status);
-            assert_eq!(fates.of(8), Some(then));
+            planned_keys.settle(8, status);
+            assert_eq!(planned_keys.of(8), Some(then));
         }
     }
 }

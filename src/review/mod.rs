@@ -10,11 +10,11 @@
 mod diff;
 mod jobs;
 mod json;
+mod latest_rows;
 pub mod page;
 mod reports;
 mod text;
 mod timeline;
-mod winners;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -111,12 +111,12 @@ impl Review {
             resumable: Vec::new(),
         };
         let mut open = vec![false; files.len()];
-        reports.rows(|file, row, counts| {
+        reports.rows(|file, row, is_latest| {
             if row.attempts > 0 {
                 let failed = matches!(row.status, Status::Failed | Status::Unknown);
                 review.timeline.add(millis(row.finished_at), failed, row.attempts > 1);
             }
-            if counts {
+            if is_latest {
                 review.add(row);
                 if matches!(row.status, Status::Failed | Status::Unknown) {
                     open[file] = true;

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 use super::jobs::ReportedJob;
+use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
-use super::winners::{MOST_FILES, Table, Winners};
 use crate::outcome::Status;
-use crate::report::{Extent, JobFile, ReportError, ReportReader, StoredRow};
+use crate::report::{JobFile, ReadExtent, ReportError, ReportReader, StoredRow};
 use crate::terminal::Escaped;
 
 /// Why reports cannot be reviewed.
@@ -56,17 +56,17 @@ pub struct ReportedFile {
     /// The same of rows that were sent, in milliseconds since 1970.
     pub(super) sent: Option<(u64, u64)>,
     /// How much of it was read.
-    pub extent: Extent,
+    pub extent: ReadExtent,
     /// The job that it belongs to, if there is a job file.
     pub job: Option<ReportedJob>,
 }
 
-/// One or more reports, of which it is known which row of a record counts.
+/// One or more reports, of which the latest row of every record is known.
 #[derive(Debug)]
 pub struct Reports {
     readers: Vec<ReportReader>,
     files: Vec<ReportedFile>,
-    winners: Winners,
+    latest_rows: LatestRows,
 }
 
 impl Reports {
@@ -79,7 +79,7 @@ impl Reports {
             return Err(ReviewError::TooMany(paths.len()));
         }
         let hasher = RandomState::new();
-        let mut reports = Self { readers: Vec::new(), files: Vec::new(), winners: Winners::default() };
+        let mut reports = Self { readers: Vec::new(), files: Vec::new(), latest_rows: LatestRows::default() };
         // All are opened before any is read: a name that is wrong is told at once.
         for path in paths {
             reports.readers.push(ReportReader::open(path)?);
@@ -87,7 +87,7 @@ impl Reports {
         for (index, reader) in reports.readers.iter().enumerate() {
             let (mut rows, mut records, mut planned) = (0, 0, 0);
             let (mut finished, mut sent) = (None, None);
-            let mut table = Table::default();
+            let mut table = RowIndex::default();
             let mut job = job_of(reader.path());
             let extent = reader.rows(None, |row| {
                 let at = millis(row.finished_at);
@@ -105,7 +105,7 @@ impl Reports {
             })?;
             let path = reader.path().to_owned();
             reports.files.push(ReportedFile { path, rows, records, planned, finished, sent, extent, job });
-            reports.winners.add(table);
+            reports.latest_rows.add(table);
         }
         Ok(reports)
     }
@@ -117,16 +117,16 @@ impl Reports {
 
     /// Which input each file is about.
     pub(super) fn input_of(&self) -> &[usize] {
-        self.winners.input_of()
+        self.latest_rows.input_of()
     }
 
     /// How many different inputs they are about.
     pub fn inputs(&self) -> usize {
-        self.winners.inputs()
+        self.latest_rows.inputs()
     }
 
     /// Hands every row to `each`, file by file as it was read the first time, with the file's index and whether the row
-    /// is the one that counts for its record.
+    /// is the latest of its record.
     ///
     /// # Errors
     /// As [`ReportReader::rows`]: a file may have been changed since.
@@ -134,7 +134,7 @@ impl Reports {
         for (index, (reader, file)) in self.readers.iter().zip(&self.files).enumerate() {
             let mut row_index = 0;
             reader.rows(Some(file.extent.complete), |row| {
-                each(index, row, self.winners.counts(row.number, index, row_index));
+                each(index, row, self.latest_rows.is_latest(row.number, index, row_index));
                 row_index += 1;
             })?;
         }

@@ -59,7 +59,7 @@ fn other_inputs_are_counted_side_by_side() {
     let second = write(folder.path(), "2.csv", &[row(1, "b", "deleted", 2)]);
     let (review, _) = review(&[first.clone(), second, first]);
     assert_eq!((review.inputs, review.tally.total(), review.superseded()), (2, 2, 1));
-    assert!(review.lines().join("\n").contains("2 different inputs"));
+    assert!(review.to_text().join("\n").contains("2 different inputs"));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn nothing_is_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let empty = write(folder.path(), "1.csv", &[]);
     let (review, _) = review(&[empty]);
-    let lines = review.lines();
+    let lines = review.to_text();
     assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, "1 report with 0 records", ""));
     assert!(lines[1].ends_with("no job file, so namespace, kind and end are unknown"), "{}", lines[1]);
     let json = serde_json::to_value(&review).unwrap();

@@ -161,7 +161,7 @@ fn a_cursor_that_the_server_cannot_read_ends_nothing_early() {
         let run = lab.start("run", list(&lab, &FILE).arg("--resume"));
         wait_until("some pages are kept", || lab.path("keys.csv.cursor").exists() && lab.server.requests() >= 3);
         run.kill();
-        let mut kept: serde_json::Value = serde_json::from_str(&lab.read("keys.csv.cursor")).expect("a bookmark");
+        let mut kept: serde_json::Value = serde_json::from_str(&lab.read("keys.csv.cursor")).expect("a checkpoint");
         kept["position"]["cursor"] = cursor.into();
         lab.write("keys.csv.cursor", kept.to_string());
         let done = list(&lab, &FILE).arg("--resume").run().code(0);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kvsweep::outcome::{Settled, Status};
-use kvsweep::report::{Destination, Existing, Format, Journal, Outputs, ReportFile, Sync, start};
+use kvsweep::report::{Destination, Format, IfExists, Journal, Outputs, ReportFile, Sync, start};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -25,7 +25,7 @@ impl Report {
     }
 
     fn open(&self) -> ReportFile {
-        ReportFile::open(self.path.clone(), self.format, Existing::Resume).expect("the report is opened")
+        ReportFile::open(self.path.clone(), self.format, IfExists::Resume).expect("the report is opened")
     }
 
     pub(crate) fn journal(&self) -> Arc<Journal> {

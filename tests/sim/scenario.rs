@@ -7,7 +7,7 @@ use std::rc::Rc;
 use kvsweep::key::KeyName;
 use kvsweep::outcome::Status;
 use kvsweep::record::{Content, Invalid, Kept, Record, RecordNumber};
-use kvsweep::report::{Journal, Verdict};
+use kvsweep::report::{Journal, RecordState};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};
@@ -130,10 +130,10 @@ fn input(world: &World, rng: &mut StdRng) -> Vec<Record> {
 fn resumed(input: &[Record], journal: &Journal) -> Vec<Record> {
     let look = |record: &Record| {
         let name = shown(record);
-        match journal.verdict(record.number, name) {
-            Verdict::Todo => record.clone(),
-            Verdict::Settled => Record { number: record.number, content: Content::Settled },
-            Verdict::Mismatch => panic!("record {} is said to be of another input", record.number),
+        match journal.state(record.number, name) {
+            RecordState::Pending => record.clone(),
+            RecordState::Settled => Record { number: record.number, content: Content::Settled },
+            RecordState::Mismatch => panic!("record {} is said to be of another input", record.number),
         }
     };
     input.iter().map(look).collect()

@@ -59,7 +59,7 @@ fn a_cursor_that_workerd_cannot_read_ends_nothing_early() {
             }
             first.kill().expect("it runs");
             first.wait().expect("it ends");
-            let mut kept: Value = serde_json::from_str(&workerd.read("keys.csv.cursor")).expect("a bookmark");
+            let mut kept: Value = serde_json::from_str(&workerd.read("keys.csv.cursor")).expect("a checkpoint");
             kept["position"]["cursor"] = cursor.into();
             workerd.write("keys.csv.cursor", kept.to_string());
             workerd.kvsweep(list).args(["--rate", "none"]).run().code(0);

@@ -13,7 +13,7 @@ use crate::input::{Column, Header};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
-use crate::report::{Existing, Filters, Identity, Kind, Names, Sync};
+use crate::report::{Filters, Identity, IfExists, Kind, Names, Sync};
 
 use super::JobRecord;
 
@@ -51,8 +51,8 @@ impl JobRecord {
             "overwrite_values": job.overwrite_values,
             "allow_partial": job.allow_partial,
             "yes": job.question == Question::Answered,
-            "overwrite": job.existing == Existing::Overwrite,
-            "resume": job.existing == Existing::Resume,
+            "overwrite": job.existing == IfExists::Overwrite,
+            "resume": job.existing == IfExists::Resume,
             "rate": rates(&job.rates),
             "retries": job.retry.retries,
             "timeout": time(job.timeout),
@@ -93,7 +93,7 @@ fn filters(wanted: &Wanted) -> Filters {
         names: names(&wanted.selection.names),
         all: is_all,
         prefix: wanted.prefixes.iter().filter(|_| !is_all).map(str::to_owned).collect(),
-        expiring_before: wanted.selection.expiring_before.as_ref().map(|moment| moment.said.clone()),
+        expiring_before: wanted.selection.expiring_before.as_ref().map(|moment| moment.input.clone()),
         without_expiration: wanted.selection.without_expiration,
         metadata: wanted.selection.metadata.iter().map(ToString::to_string).collect(),
     }
@@ -118,8 +118,8 @@ fn flags(job: &Job) -> BTreeMap<String, Value> {
         "min_keys": job.guards.min_keys,
         "allow_partial": job.allow_partial,
         "yes": job.question == Question::Answered,
-        "overwrite": job.existing == Existing::Overwrite,
-        "resume": job.existing == Existing::Resume,
+        "overwrite": job.existing == IfExists::Overwrite,
+        "resume": job.existing == IfExists::Resume,
         "sync": sync,
         "metrics_file": job.told.metrics_file.as_deref().map(Path::to_string_lossy),
         "expect": job.guards.expect,

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::command::earlier;
 use crate::command::error::Error;
 use crate::command::job::Connection;
-use crate::listing::{Bookmark, Listing, Position};
+use crate::listing::{Checkpoint, Listing, Position};
 use crate::pipeline::call::Calls;
-use crate::report::{Existing, OutputFile};
+use crate::report::{IfExists, OutputFile};
 
 use super::ListJob;
 
@@ -26,8 +26,8 @@ pub(super) enum Output {
 
 /// Counts what the earlier run of a listing that is resumed has sent, before anything else is.
 pub(super) fn count_earlier(job: &ListJob, calls: &mut Calls) -> Result<(), Error> {
-    let Some(path) = job.output.as_deref().filter(|_| job.existing == Existing::Resume) else { return Ok(()) };
-    if let Some(mark) = Bookmark::read(path)? {
+    let Some(path) = job.output.as_deref().filter(|_| job.existing == IfExists::Resume) else { return Ok(()) };
+    if let Some(mark) = Checkpoint::read(path)? {
         let sent = mark.requests.iter().map(|made| UNIX_EPOCH + Duration::from_millis(*made)).collect();
         // A request that was given up, or, if the run was killed, a page and its retries.
         let unrecorded = if mark.ended { 1 } else { 1 + job.retry.retries as usize };
@@ -36,7 +36,7 @@ pub(super) fn count_earlier(job: &ListJob, calls: &mut Calls) -> Result<(), Erro
     Ok(())
 }
 
-/// When requests were made, as a bookmark holds it.
+/// When requests were made, as a checkpoint holds it.
 pub(super) fn made(calls: &Calls) -> Vec<u64> {
     let since_1970 = |made: SystemTime| made.duration_since(UNIX_EPOCH).ok();
     let made = earlier::latest_requests(&calls.budget).into_iter().filter_map(since_1970);
@@ -44,7 +44,7 @@ pub(super) fn made(calls: &Calls) -> Vec<u64> {
 }
 
 /// Opens the output and finds out where the listing stands.
-pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bookmark), Error> {
+pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), Error> {
     let listing = Listing {
         base_url: connection.base_url.to_string(),
         account: connection.account.to_string(),
@@ -57,12 +57,12 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bo
         without_expiration: job.selection.without_expiration,
         metadata: job.selection.metadata.clone(),
     };
-    let fresh = Bookmark {
+    let fresh = Checkpoint {
         listing,
         position: Position::default(),
         bytes: 0,
         keys: 0,
-        withheld: 0,
+        skipped: 0,
         requests: Vec::new(),
         ended: false,
     };
@@ -73,15 +73,15 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bo
     let mut file = OutputFile::open(path.clone(), job.existing)?;
     let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();
     let mark = match job.existing {
-        Existing::Refuse | Existing::Overwrite => fresh,
-        Existing::Resume => match Bookmark::read(path)? {
+        IfExists::Refuse | IfExists::Overwrite => fresh,
+        IfExists::Resume => match Checkpoint::read(path)? {
             Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
             None if length == 0 => fresh,
             None => {
                 return Err(Error::Usage(format!(
                     "{} is whole, or no listing of ours: there is no {} to go on from; --overwrite lists anew",
                     path.display(),
-                    Bookmark::path(path).display()
+                    Checkpoint::path(path).display()
                 )));
             }
         },
@@ -89,12 +89,12 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Bo
     // First that nothing is there yet, then that it is so: killed in between, it begins anew.
     mark.write(path)?;
     file.begin(mark.bytes)?;
-    file.leave_note();
+    file.write_lock_owner();
     Ok((Output::File(Arc::new(file)), mark))
 }
 
-fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Result<Bookmark, Error> {
-    let shown = Bookmark::path(path);
+fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> Result<Checkpoint, Error> {
+    let shown = Checkpoint::path(path);
     if !mark.listing.is_the_same(listing) {
         return Err(Error::Usage(format!(
             "{} belongs to another listing: give --resume the same namespace, format and selection, or --overwrite",
@@ -109,11 +109,11 @@ fn unchanged(mark: Bookmark, listing: &Listing, path: &Path, length: u64) -> Res
         )));
     }
     // From now on this run may be killed with requests that it does not hold.
-    Ok(Bookmark { ended: false, ..mark })
+    Ok(Checkpoint { ended: false, ..mark })
 }
 
-/// Writes rows, and then the bookmark. Whether anybody reads them.
-pub(super) fn write(output: &Output, rows: &[u8], mark: &Bookmark) -> Result<bool, Error> {
+/// Writes rows, and then the checkpoint. Whether anybody reads them.
+pub(super) fn write(output: &Output, rows: &[u8], mark: &Checkpoint) -> Result<bool, Error> {
     match output {
         Output::Stdout(stdout) => match (&**stdout).write_all(rows) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),

@@ -9,7 +9,7 @@ use super::{Broken, key_of};
 use crate::input::{Dedupe, Records, Unmarked};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
-use crate::report::{Journal, Verdict};
+use crate::report::{Journal, RecordState};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized};
 
@@ -92,7 +92,7 @@ impl Batches {
     /// Everything that is done with the records of a batch.
     fn work(&mut self, ended: Vec<(String, RecordNumber)>) {
         if let Some(shard) = self.shard {
-            self.keep_those_of(shard);
+            self.retain_shard(shard);
         }
         for record in &mut self.batch {
             self.filter.apply(record);
@@ -103,9 +103,9 @@ impl Batches {
         if let Some(dedupe) = &mut self.dedupe
             && let Err(Unmarked { from, error }) = dedupe.mark(self.batch.make_contiguous())
         {
-            self.end_before(from, error);
+            self.truncate_with(from, error);
         }
-        self.pass_over_settled();
+        self.mark_settled();
     }
 
     /// The input is over: has it had every record of the journal?
@@ -118,13 +118,13 @@ impl Batches {
     }
 
     /// No record from `place` on is handed out, but this error.
-    fn end_before(&mut self, place: usize, error: Box<Broken>) {
+    fn truncate_with(&mut self, place: usize, error: Box<Broken>) {
         self.batch.truncate(place);
         self.records = None;
         self.error = Some(error);
     }
 
-    fn keep_those_of(&mut self, shard: Shard) {
+    fn retain_shard(&mut self, shard: Shard) {
         let mut wrong = None;
         self.batch.retain(|record| {
             let kept = wrong.is_none() && shard.owns_record(record);
@@ -138,23 +138,23 @@ impl Batches {
             kept
         });
         if let Some(wrong) = wrong {
-            self.end_before(self.batch.len(), Box::new(wrong));
+            self.truncate_with(self.batch.len(), Box::new(wrong));
         }
     }
 
-    fn pass_over_settled(&mut self) {
+    fn mark_settled(&mut self) {
         let Some((journal, report)) = &self.journal else { return };
         for (place, record) in self.batch.iter_mut().enumerate() {
             let Some(key) = key_of(record) else { continue };
-            match journal.verdict(record.number, key) {
-                Verdict::Todo => {}
-                Verdict::Settled => {
+            match journal.state(record.number, key) {
+                RecordState::Pending => {}
+                RecordState::Settled => {
                     self.settled_keys += u64::from(matches!(record.content, Content::Key(_)));
                     record.content = Content::Settled;
                 }
-                Verdict::Mismatch => {
+                RecordState::Mismatch => {
                     let (record, key, report) = (record.number, key.to_owned(), report.clone());
-                    return self.end_before(place, Box::new(Broken::OtherInput { record, key, report }));
+                    return self.truncate_with(place, Box::new(Broken::OtherInput { record, key, report }));
                 }
             }
         }

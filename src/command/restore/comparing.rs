@@ -2,7 +2,7 @@
 
 use crate::api::Metadata;
 use crate::api::answer::{Answer, Reply};
-use crate::backup::Entry;
+use crate::backup::BackupRecord;
 use crate::pipeline::call::Failed;
 
 use super::Run;
@@ -22,7 +22,9 @@ pub(super) enum Held {
 impl Run<'_> {
     /// Compares what is there with the record: its value and expiration, then its metadata, one request each.
     pub(super) async fn compare(&mut self, item: &Item) -> Result<Held, Failed> {
-        let (Some(client), Ok(entry)) = (self.client.clone(), Entry::read(&item.json)) else { return Ok(Held::Other) };
+        let (Some(client), Ok(entry)) = (self.client.clone(), BackupRecord::read(&item.json)) else {
+            return Ok(Held::Other);
+        };
         let value = self.patiently(async || {
             let (reply, value) = client.value(&item.key).await;
             known(reply).map(|()| value)

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::RestoreJob;
 use super::expiry::{expiry, unix_now};
-use crate::backup::{Entries, Entry, Line};
+use crate::backup::{BackupLine, BackupReader, BackupRecord};
 use crate::clock::wall_now;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
@@ -21,7 +21,7 @@ use crate::key_index::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 use crate::report::{
-    Causes, Destination, Existing, Journal, ReportError, Target, Verdict, create_unique, default_path,
+    Causes, Destination, IfExists, Journal, RecordState, ReportError, Target, create_unique, default_path,
 };
 
 /// How many keys are shown before the question.
@@ -95,14 +95,14 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
         ReportTo::File(path) => path.clone(),
     };
     // Our own lock on one of them would not keep its rows from being written into it.
-    if path.symlink_metadata().is_ok() && job.existing == Existing::Refuse {
+    if path.symlink_metadata().is_ok() && job.existing == IfExists::Refuse {
         return Err(ReportError::Exists { path }.into());
     }
     let mut destination = Target::File(path.clone()).open(job.existing)?;
     let mut journal = None;
     if let Destination::File(file) = &mut destination {
         record.found(&path, job.existing, file.is_empty())?;
-        if job.existing == Existing::Resume {
+        if job.existing == IfExists::Resume {
             journal = Some((file.read_journal()?, path.clone()));
             causes = file.causes()?;
         }
@@ -164,18 +164,18 @@ impl Plan {
                 // Before anything is sent: the report of another job must not say what is left to do.
                 let verdict = match RecordNumber::new(plan.records + 1) {
                     Some(number) => plan.verdict(number, &line)?,
-                    None => Verdict::Todo,
+                    None => RecordState::Pending,
                 };
                 match line {
-                    Line::Invalid { key, why } => {
+                    BackupLine::Invalid { key, why } => {
                         plan.records += 1;
-                        if verdict == Verdict::Todo {
+                        if verdict == RecordState::Pending {
                             plan.causes.add_invalid(&key, &invalid(file, &why));
                         }
                     }
-                    Line::Entry(entry) => {
+                    BackupLine::Record(entry) => {
                         plan.records += 1;
-                        if verdict == Verdict::Todo && entry.key.needs_encoding() {
+                        if verdict == RecordState::Pending && entry.key.needs_encoding() {
                             plan.encoded += 1;
                             plan.first_encoded.get_or_insert_with(|| entry.key.clone());
                         }
@@ -221,22 +221,22 @@ impl Plan {
     }
 
     /// Whether anything is left to do for a record.
-    fn verdict(&self, number: RecordNumber, line: &Line) -> Result<Verdict, Error> {
+    fn verdict(&self, number: RecordNumber, line: &BackupLine) -> Result<RecordState, Error> {
         let key = match line {
-            Line::Entry(entry) => entry.key.as_str(),
-            Line::Invalid { key, .. } => key.as_str(),
+            BackupLine::Record(entry) => entry.key.as_str(),
+            BackupLine::Invalid { key, .. } => key.as_str(),
         };
-        let Some((journal, report)) = &self.journal else { return Ok(Verdict::Todo) };
-        match journal.verdict(number, key) {
-            Verdict::Mismatch => {
+        let Some((journal, report)) = &self.journal else { return Ok(RecordState::Pending) };
+        match journal.state(number, key) {
+            RecordState::Mismatch => {
                 Err(Broken::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into())
             }
             verdict => Ok(verdict),
         }
     }
 
-    fn found(&self, number: RecordNumber, line: Line, file: &Path) -> Result<Found, Error> {
-        if self.verdict(number, &line)? == Verdict::Settled {
+    fn found(&self, number: RecordNumber, line: BackupLine, file: &Path) -> Result<Found, Error> {
+        if self.verdict(number, &line)? == RecordState::Settled {
             return Ok(Found::Settled);
         }
         let unsent = |key: String, status, why: String| {
@@ -252,12 +252,12 @@ impl Plan {
             }))
         };
         match line {
-            Line::Invalid { key, why } => unsent(key, Status::Invalid, invalid(file, &why)),
-            Line::Entry(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
+            BackupLine::Invalid { key, why } => unsent(key, Status::Invalid, invalid(file, &why)),
+            BackupLine::Record(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
                 let why = "a later record holds a newer value of this key".to_owned();
                 unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
             }
-            Line::Entry(entry) => match expiry(entry.value.expiration, unix_now()) {
+            BackupLine::Record(entry) => match expiry(entry.value.expiration, unix_now()) {
                 Some(why) => unsent(entry.key.as_str().to_owned(), Status::Invalid, why),
                 None => item(number, entry).map(Found::Item),
             },
@@ -270,7 +270,7 @@ fn invalid(file: &Path, why: &str) -> String {
     format!("{}: {why}", file.display())
 }
 
-fn item(number: RecordNumber, entry: Entry) -> Result<Item, Error> {
+fn item(number: RecordNumber, entry: BackupRecord) -> Result<Item, Error> {
     let json = entry.to_json().map_err(Error::system("write a record"))?;
     let expiration = entry.value.expiration;
     Ok(Item { number, key: entry.key, json, expiration, attempts: 0, begun: Instant::now() })
@@ -296,8 +296,8 @@ fn print(file: &Path) -> Result<Fingerprint, Error> {
 }
 
 /// What a backup holds, or why it cannot be opened.
-fn entries(file: &Path, print: Fingerprint) -> Box<dyn Iterator<Item = Result<Line, InputError>>> {
-    match Entries::open(&Source::File(file.to_owned()), print) {
+fn entries(file: &Path, print: Fingerprint) -> Box<dyn Iterator<Item = Result<BackupLine, InputError>>> {
+    match BackupReader::open(&Source::File(file.to_owned()), print) {
         Ok(entries) => Box::new(entries),
         Err(broken) => Box::new(std::iter::once(Err(broken))),
     }

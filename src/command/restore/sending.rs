@@ -16,7 +16,7 @@ use crate::outcome::{Detail, Status};
 use crate::pipeline::Stop;
 use crate::pipeline::call::Failed;
 use crate::pipeline::retry::Verdict;
-use crate::report::Existing;
+use crate::report::IfExists;
 
 /// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
 pub(super) const PUT_BYTES: usize = 50_000_000;
@@ -66,7 +66,7 @@ impl Run<'_> {
     /// What becomes of a record whose key is there: it is left alone, but where it may be what an earlier run wrote it is
     /// compared. Returned where it is gone by now.
     async fn on_there(&mut self, mut item: Item) -> Result<Option<Item>, Stop> {
-        if self.job.existing != Existing::Resume {
+        if self.job.existing != IfExists::Resume {
             return self.settle(item, Status::Kept, Some(is_there())).await.map(|()| None);
         }
         let before = self.calls.totals.requests;

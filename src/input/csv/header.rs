@@ -1,11 +1,11 @@
 //! What the first row says: which column holds the keys, and whether the row is a header.
 
-use super::super::content::Lookalike;
 use super::super::detect::{self, DELIMITERS, KEY_NAMES, heading, key_name};
 use super::super::dry_run_report::{Field, Fields, is_header, is_row, is_row_by};
-use super::super::entry::legible;
-use super::super::error::Problem;
+use super::super::error::InputErrorKind;
+use super::super::lookalike::Lookalike;
 use super::super::options::{Column, Header};
+use super::super::parsed_key::escape_non_utf8;
 use super::row::Row;
 
 /// How the rows are to be read.
@@ -34,13 +34,13 @@ pub(super) fn arrange(
     column: Option<&Column>,
     header: Header,
     delimiter: u8,
-) -> Result<(Layout, FirstRow), Problem> {
+) -> Result<(Layout, FirstRow), InputErrorKind> {
     let cells = row.cells();
     let plain = |key| Layout { key, status: None, finished_at: None, is_other_column: false, fields: row.fields };
     if let Some(Column::Number(number)) = column
         && number.get() > row.fields
     {
-        return Err(Problem::NoSuchColumn { wanted: number.get(), columns: row.fields });
+        return Err(InputErrorKind::NoSuchColumn { wanted: number.get(), columns: row.fields });
     }
     let numbered = match column {
         Some(Column::Number(number)) => Some(number.get() - 1),
@@ -48,12 +48,12 @@ pub(super) fn arrange(
     };
     if header == Header::None {
         if is_row(&cells) || is_header(&cells) || is_row_otherwise(&cells, delimiter) {
-            return Err(Problem::NotKeys(Lookalike::HeaderlessReport));
+            return Err(InputErrorKind::NotKeys(Lookalike::HeaderlessReport));
         }
         return Ok((plain(numbered.unwrap_or(0)), FirstRow::Data));
     }
     if let Some(flaw) = &row.flaw {
-        return Err(Problem::MalformedHeader { flaw: flaw.to_string(), headed: headed(&cells) });
+        return Err(InputErrorKind::MalformedHeader { flaw: flaw.to_string(), headed: headed(&cells) });
     }
     let fields: Vec<Field> = cells.iter().map(|cell| Field::of(cell)).collect();
     let mut all = Fields::default();
@@ -61,7 +61,7 @@ pub(super) fn arrange(
         all.add(*field);
     }
     if all.lost_status() {
-        return Err(Problem::ReportWithoutStatus);
+        return Err(InputErrorKind::ReportWithoutStatus);
     }
     let own = || key_column(&cells);
     let key = match column {
@@ -76,7 +76,7 @@ pub(super) fn arrange(
     };
     let mut layout = plain(key);
     if all.decide() {
-        let several = |()| Problem::AmbiguousColumn("status".to_owned());
+        let several = |()| InputErrorKind::AmbiguousColumn("status".to_owned());
         layout.status = only(fields.iter().copied(), &Field::Status).map_err(several)?;
         layout.finished_at = fields.iter().position(|field| *field == Field::FinishedAt);
         layout.is_other_column = own()?.is_some_and(|own| own != key);
@@ -85,10 +85,10 @@ pub(super) fn arrange(
 }
 
 /// The column of keys by its heading.
-fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, Problem> {
+fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, InputErrorKind> {
     for wanted in KEY_NAMES {
         let found = only(cells.iter().map(|cell| key_name(cell)), &Some(wanted));
-        if let Some(index) = found.map_err(|()| Problem::AmbiguousColumn(wanted.to_owned()))? {
+        if let Some(index) = found.map_err(|()| InputErrorKind::AmbiguousColumn(wanted.to_owned()))? {
             return Ok(Some(index));
         }
     }
@@ -96,32 +96,32 @@ fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, Problem> {
 }
 
 /// The column that is headed `wanted`: exactly, or else as headings are compared.
-fn named(cells: &[&[u8]], wanted: &str) -> Result<usize, Problem> {
-    let several = |()| Problem::AmbiguousColumn(wanted.to_owned());
+fn named(cells: &[&[u8]], wanted: &str) -> Result<usize, InputErrorKind> {
+    let several = |()| InputErrorKind::AmbiguousColumn(wanted.to_owned());
     let exact = only(cells.iter().copied(), &wanted.as_bytes()).map_err(several)?;
     let found = match exact {
         Some(index) => Some(index),
         None => only(cells.iter().map(|cell| heading(cell)), &heading(wanted.as_bytes())).map_err(several)?,
     };
-    found.ok_or_else(|| Problem::MissingColumn { wanted: wanted.to_owned(), headed: headed(cells) })
+    found.ok_or_else(|| InputErrorKind::MissingColumn { wanted: wanted.to_owned(), headed: headed(cells) })
 }
 
 /// Without a recognised heading the first row is data only if it has one column, and nothing looks like several.
-fn check_is_data(cells: &[&[u8]], delimiter: u8) -> Result<(), Problem> {
+fn check_is_data(cells: &[&[u8]], delimiter: u8) -> Result<(), InputErrorKind> {
     if is_row(cells) || is_row_otherwise(cells, delimiter) {
-        return Err(Problem::NotKeys(Lookalike::HeaderlessReport));
+        return Err(InputErrorKind::NotKeys(Lookalike::HeaderlessReport));
     }
     let ([cell], others) = (cells, || DELIMITERS.into_iter().filter(|other| *other != delimiter)) else {
-        return Err(Problem::NoKeyColumn { headed: headed(cells) });
+        return Err(InputErrorKind::NoKeyColumn { headed: headed(cells) });
     };
     if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', other] = cell {
-        return Err(Problem::DelimiterLine(*other));
+        return Err(InputErrorKind::DelimiterLine(*other));
     }
     let is_split = |other: &u8| {
         let parts: Vec<&[u8]> = detect::cells(cell, *other).collect();
         parts.iter().any(|part| key_name(part).is_some()) || is_header(&parts)
     };
-    others().find(is_split).map_or(Ok(()), |other| Err(Problem::OtherDelimiter(other)))
+    others().find(is_split).map_or(Ok(()), |other| Err(InputErrorKind::OtherDelimiter(other)))
 }
 
 /// Whether a cell is a row of a report for which the delimiter is wrong.
@@ -130,7 +130,7 @@ fn is_row_otherwise(cells: &[&[u8]], delimiter: u8) -> bool {
 }
 
 fn headed(cells: &[&[u8]]) -> Vec<String> {
-    cells.iter().map(|cell| legible(cell)).collect()
+    cells.iter().map(|cell| escape_non_utf8(cell)).collect()
 }
 
 /// Where `wanted` stands; an error if it stands in several places.

@@ -1,4 +1,4 @@
-//! Rows out of bytes, with the line of each, and with what makes a row doubtful.
+//! Splits bytes into CSV rows, with the line of each row and the first thing that is wrong with it.
 //!
 //! `csv-core` prefers any reading to none. So the raw bytes of each field are held against what it made of them.
 
@@ -9,9 +9,9 @@ use std::ops::Range;
 use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-use super::super::entry::MAX_TEXT;
-use super::super::error::{Break, Problem};
+use super::super::error::{InputErrorAt, InputErrorKind};
 use super::super::open::Buffered;
+use super::super::parsed_key::MAX_TEXT;
 use super::header::Layout;
 
 /// What is kept of the first row, where every cell matters, in bytes.
@@ -38,7 +38,7 @@ pub(super) struct Row {
     pub(super) last_line: u64,
     pub(super) fields: usize,
     /// The first thing that is wrong with it.
-    pub(super) flaw: Option<Flaw>,
+    pub(super) flaw: Option<RowError>,
     text: Vec<u8>,
     cells: Vec<Cell>,
 }
@@ -50,13 +50,13 @@ struct Cell {
 
 /// What makes a row nothing to act on. Columns are from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum RowError {
     TooLong { column: usize },
     Quote { column: usize },
     Return { column: usize },
 }
 
-impl Flaw {
+impl RowError {
     /// What is wrong, without the field.
     pub(super) fn rule(&self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl Flaw {
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { column } => write!(f, "field {column} is longer than 64 KiB"),
@@ -120,7 +120,7 @@ impl Row {
         self.text.capacity() + self.cells.capacity() * size_of::<Cell>()
     }
 
-    fn note(&mut self, flaw: Flaw) {
+    fn note(&mut self, flaw: RowError) {
         self.flaw.get_or_insert(flaw);
     }
 }
@@ -194,7 +194,7 @@ impl RowReader {
     }
 
     /// Reads the next row that is not blank; `false` at the end.
-    pub(super) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, Break> {
+    pub(super) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, InputErrorAt> {
         loop {
             if !self.skip_blank_lines()? {
                 return Ok(false);
@@ -214,7 +214,7 @@ impl RowReader {
                     break end;
                 }
                 if row.text.len() + row.cells.len() * size_of::<Cell>() > MAX_FIRST_ROW {
-                    return Err(Break::at_line(row.line, Problem::FirstRowTooLong));
+                    return Err(InputErrorAt::at_line(row.line, InputErrorKind::FirstRowTooLong));
                 }
             };
             if end == End::Row {
@@ -225,10 +225,11 @@ impl RowReader {
     }
 
     /// `false` at the end of the file.
-    fn skip_blank_lines(&mut self) -> Result<bool, Break> {
+    fn skip_blank_lines(&mut self) -> Result<bool, InputErrorAt> {
         loop {
             let line = self.core.line();
-            let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(line, Problem::Read(error)))?;
+            let chunk =
+                self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(line, InputErrorKind::Read(error)))?;
             match chunk.first() {
                 None => return Ok(false),
                 Some(b'\n') => {
@@ -242,8 +243,9 @@ impl RowReader {
 
     /// Takes a row that needs no automaton, as nearly all do: one in the buffer whole, in which nothing but delimiters has
     /// a meaning. `false` for any other, which is left where it is.
-    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, Break> {
-        let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(row.line, Problem::Read(error)))?;
+    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, InputErrorAt> {
+        let chunk =
+            self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(row.line, InputErrorKind::Read(error)))?;
         let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
         let line = chunk[..end].strip_suffix(b"\r").unwrap_or(&chunk[..end]);
         if line.is_empty() || line.len() > MAX_PLAIN_ROW {
@@ -269,14 +271,15 @@ impl RowReader {
         Ok(true)
     }
 
-    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, Break> {
+    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, InputErrorAt> {
         let opened = self.core.line();
         let start = row.text.len();
         let kept = keep.wants(row.fields);
         let mut seen = Seen::default();
         let ends_row = loop {
             let line = self.core.line();
-            let chunk = self.bytes.fill_buf().map_err(|error| Break::at_line(line, Problem::Read(error)))?;
+            let chunk =
+                self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(line, InputErrorKind::Read(error)))?;
             // A last row without a line end gets one, which also shows whether a quote is still open.
             let at_end = chunk.is_empty();
             let chunk = if at_end { b"\n" } else { chunk };
@@ -296,7 +299,7 @@ impl RowReader {
             }
             if at_end {
                 if ended.is_none() {
-                    return Err(Break::at_line(opened, Problem::UnclosedQuote));
+                    return Err(InputErrorAt::at_line(opened, InputErrorKind::UnclosedQuote));
                 }
             } else {
                 seen.raw(&chunk[..took - usize::from(ended.is_some())]);
@@ -316,15 +319,15 @@ impl RowReader {
         let column = row.fields;
         if seen.content > MAX_TEXT {
             row.text.truncate(start);
-            row.note(Flaw::TooLong { column });
+            row.note(RowError::TooLong { column });
         } else if kept {
             row.cells.push(Cell { column: column - 1, text: start..row.text.len() });
         }
         if seen.is_broken() {
-            row.note(Flaw::Quote { column });
+            row.note(RowError::Quote { column });
         }
         if seen.returns > 0 {
-            row.note(Flaw::Return { column });
+            row.note(RowError::Return { column });
         }
         Ok(if ends_row { End::Row } else { End::Delimiter })
     }

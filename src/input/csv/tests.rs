@@ -5,7 +5,7 @@ use std::io::{BufReader, Cursor};
 use super::super::InputError;
 use super::super::options::InputOptions;
 use super::super::tests::{read, read_broken, read_whole};
-use super::row::{Flaw, Keep, Row, RowReader};
+use super::row::{Keep, Row, RowError, RowReader};
 
 fn column(column: &str) -> InputOptions {
     InputOptions { column: Some(column.parse().unwrap()), ..InputOptions::default() }
@@ -337,7 +337,7 @@ fn a_row_is_read_in_constant_memory() {
     assert!(reader.read(&mut row, Keep::Every).unwrap());
     assert_eq!(row.cells(), [b"a", b"b"]);
     assert!(reader.read(&mut row, Keep::Some([0, 0, 1])).unwrap());
-    assert_eq!((row.fields, row.flaw), (1_000_002, Some(Flaw::TooLong { column: 1 })));
+    assert_eq!((row.fields, row.flaw), (1_000_002, Some(RowError::TooLong { column: 1 })));
     assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
     assert!(row.memory() < 300_000, "{}", row.memory());
     assert!(reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());

@@ -58,7 +58,7 @@ fn zeros_behind_a_gzip_member_are_padding() {
         let (found, end) =
             read("keys.gz", [first.clone(), zeros, b"rubbish".to_vec()].concat(), &InputOptions::default());
         assert_eq!(found, keys[..200]);
-        assert!(matches!(end.unwrap().problem(), Problem::Decompress { .. }), "rubbish behind it is still seen");
+        assert!(matches!(end.unwrap().kind(), InputErrorKind::Decompress { .. }), "rubbish behind it is still seen");
     }
 }
 
@@ -81,10 +81,10 @@ fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
     assert!(error.to_string().starts_with("k.txt line 3 (after record 2): the gzip data is broken"), "{error}");
     let csv = gzip(b"\"a\"\n\"b\"\n");
     let (_, error) = read_broken("k.csv", &csv[..csv.len() - 4]);
-    assert!(matches!(error.problem(), Problem::Decompress { compression: Compression::Gzip, .. }), "{error}");
+    assert!(matches!(error.kind(), InputErrorKind::Decompress { compression: Compression::Gzip, .. }), "{error}");
     let json = zst(&[b"[\"a\", \"".as_slice(), &text(&keys(9000)), b"\"]"].concat());
     let (_, error) = read_broken("k.json", &json[..json.len() / 2]);
-    assert!(!matches!(error.problem(), Problem::Json(what) if what.contains("ends before")), "{error}");
+    assert!(!matches!(error.kind(), InputErrorKind::Json(what) if what.contains("ends before")), "{error}");
 }
 
 fn write(folder: &Path, name: &str, content: &[u8]) -> Source {
@@ -165,7 +165,7 @@ fn an_error_of_the_system_is_a_break() {
         let mut all: Vec<_> = records.collect();
         let error = all.pop().unwrap().unwrap_err();
         assert!(
-            matches!(error.problem(), Problem::Read(error) if error.to_string() == "the disk is gone"),
+            matches!(error.kind(), InputErrorKind::Read(error) if error.to_string() == "the disk is gone"),
             "{name} {error}"
         );
         assert_eq!((all.len(), error.records()), (records_before, 1), "{name}");
@@ -180,7 +180,7 @@ fn duplicates_are_marked_over_all_sources() {
     let once_more = records.clone();
     let again = Again {
         records: Box::new(move || Box::new(once_more())),
-        changed: InputError::new("the test".to_owned(), 0, Problem::UnclosedQuote.into()),
+        changed: InputError::new("the test".to_owned(), 0, InputErrorKind::UnclosedQuote.into()),
     };
     for again in [Some(again), None] {
         let mut records: Vec<_> = records().map(Result::unwrap).collect();

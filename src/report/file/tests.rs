@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tempfile::TempDir;
 
 use super::super::encode::tests::{encode, settled};
-use super::super::journal::Verdict;
+use super::super::journal::RecordState;
 use super::super::scan::tests::{awkward_rows, ends};
 use super::super::target::Sync;
 use super::super::writer::{Outputs, start};
@@ -14,13 +14,13 @@ use crate::record::RecordNumber;
 
 const FORMATS: [(Format, &str); 2] = [(Format::Csv, "r.csv"), (Format::Ndjson, "r.ndjson")];
 
-fn open(path: &Path, existing: Existing) -> Result<ReportFile, ReportError> {
-    ReportFile::open(path.to_owned(), Format::of(path).unwrap(), existing)
+fn open(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
+    ReportFile::open(path.to_owned(), Format::of(path).unwrap(), if_exists)
 }
 
 /// Writes `rows` as a run that resumes the report, and gives back what it found there.
 async fn resume_and_append(path: &Path, rows: &[Settled]) -> Arc<Journal> {
-    let mut report = open(path, Existing::Resume).unwrap();
+    let mut report = open(path, IfExists::Resume).unwrap();
     let journal = report.read_journal().unwrap();
     let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
     let (sender, writer) = start(outputs, 8).unwrap();
@@ -47,8 +47,8 @@ async fn a_report_cut_at_any_byte_is_gone_on_with() {
             let kept = ends.iter().filter(|&&end| end <= cut).count().saturating_sub(1);
             assert_eq!(journal.tally().total(), kept as u64, "{name} cut at {cut}");
             for (index, row) in rows.iter().enumerate() {
-                let verdict = if index < kept { Verdict::Settled } else { Verdict::Todo };
-                assert_eq!(journal.verdict(row.number, &row.key), verdict, "{name} cut at {cut}, row {index}");
+                let verdict = if index < kept { RecordState::Settled } else { RecordState::Pending };
+                assert_eq!(journal.state(row.number, &row.key), verdict, "{name} cut at {cut}, row {index}");
             }
             let mut expected = rows[..kept].to_vec();
             expected.push(next.clone());
@@ -83,14 +83,14 @@ fn damage_before_the_end_is_named_with_its_line_and_nothing_is_changed() {
     for (name, held, at, expected) in cases {
         let path = folder.path().join(name);
         fs::write(&path, held).unwrap();
-        let error = open(&path, Existing::Resume).unwrap().read_journal().unwrap_err();
+        let error = open(&path, IfExists::Resume).unwrap().read_journal().unwrap_err();
         let ReportError::Damaged { line, why, .. } = &error else { panic!("{held:?}: {error:?}") };
         assert_eq!(line, at, "{held:?}: {why}");
         assert!(why.contains(expected), "{held:?}: {why}");
         assert!(error.is_usage());
         assert_eq!(&fs::read_to_string(&path).unwrap(), held);
         // Whoever forgets to ask for the journal does not get around it either.
-        assert!(open(&path, Existing::Resume).unwrap().begin().is_err());
+        assert!(open(&path, IfExists::Resume).unwrap().begin().is_err());
         assert_eq!(&fs::read_to_string(&path).unwrap(), held);
     }
 }
@@ -105,25 +105,25 @@ fn folder_with(name: &str, held: &str) -> (TempDir, PathBuf) {
 #[test]
 fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     let (_folder, path) = folder_with("r.csv", "old");
-    let refused = open(&path, Existing::Refuse).unwrap_err();
+    let refused = open(&path, IfExists::Refuse).unwrap_err();
     assert!(matches!(refused, ReportError::Exists { .. }) && refused.is_usage());
     assert!(refused.to_string().ends_with("use --resume to go on with it, or --overwrite to replace it"));
 
-    let replaced = open(&path, Existing::Overwrite).unwrap();
+    let replaced = open(&path, IfExists::Overwrite).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     drop(replaced);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old", "a job that was not confirmed");
 
-    let Begun { output, keep, .. } = open(&path, Existing::Overwrite).unwrap().begin().unwrap();
+    let WritableReport { output, keep, .. } = open(&path, IfExists::Overwrite).unwrap().begin().unwrap();
     assert_eq!((keep, fs::read_to_string(output.path()).unwrap()), (0, String::new()));
 }
 
 #[test]
 fn a_new_report_is_private_and_goes_when_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    for existing in [Existing::Refuse, Existing::Overwrite, Existing::Resume] {
+    for if_exists in [IfExists::Refuse, IfExists::Overwrite, IfExists::Resume] {
         let path = folder.path().join("r.csv");
-        let mut report = open(&path, existing).unwrap();
+        let mut report = open(&path, if_exists).unwrap();
         let note = folder.path().join("r.csv.lock");
         for file in [&path, &note] {
             assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
@@ -146,18 +146,18 @@ fn what_is_no_file_is_refused_whatever_was_asked() {
     let pipe = folder.path().join("p.csv");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
-    for existing in [Existing::Refuse, Existing::Overwrite, Existing::Resume] {
+    for if_exists in [IfExists::Refuse, IfExists::Overwrite, IfExists::Resume] {
         for path in [&link, &dangling] {
-            let error = open(path, existing).unwrap_err();
+            let error = open(path, if_exists).unwrap_err();
             assert!(matches!(error, ReportError::Symlink { .. }) && error.is_usage(), "{error:?}");
         }
         for (path, kind) in [(directory.as_path(), "a directory"), (&pipe, "a pipe")] {
-            let error = open(path, existing).unwrap_err();
+            let error = open(path, if_exists).unwrap_err();
             assert!(matches!(error, ReportError::NotRegular { what, .. } if what == kind), "{error:?}");
         }
-        let device = ReportFile::open("/dev/null".into(), Format::Csv, existing).unwrap_err();
+        let device = ReportFile::open("/dev/null".into(), Format::Csv, if_exists).unwrap_err();
         assert!(matches!(device, ReportError::NotRegular { what: "a device", .. }), "{device:?}");
-        let nowhere = open(&folder.path().join("no/r.csv"), existing).unwrap_err();
+        let nowhere = open(&folder.path().join("no/r.csv"), if_exists).unwrap_err();
         assert!(matches!(nowhere, ReportError::Io { .. }) && !nowhere.is_usage(), "{nowhere:?}");
     }
     assert!(!folder.path().join("nothing").exists());
@@ -167,15 +167,15 @@ fn what_is_no_file_is_refused_whatever_was_asked() {
 #[test]
 fn a_report_has_one_holder_and_says_who() {
     let (_folder, path) = folder_with("r.csv", "");
-    let first = open(&path, Existing::Resume).unwrap();
-    for existing in [Existing::Overwrite, Existing::Resume] {
-        let error = open(&path, existing).unwrap_err();
-        let ReportError::Locked { holder: Some(holder), .. } = &error else { panic!("{error:?}") };
-        assert_eq!(holder.pid, std::process::id());
+    let first = open(&path, IfExists::Resume).unwrap();
+    for if_exists in [IfExists::Overwrite, IfExists::Resume] {
+        let error = open(&path, if_exists).unwrap_err();
+        let ReportError::Locked { owner: Some(owner), .. } = &error else { panic!("{error:?}") };
+        assert_eq!(owner.pid, std::process::id());
         assert!(!error.is_usage());
     }
     drop(first);
-    assert!(open(&path, Existing::Overwrite).is_ok(), "nothing is left of the lock");
+    assert!(open(&path, IfExists::Overwrite).is_ok(), "nothing is left of the lock");
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn a_report_held_by_a_process_without_a_note_is_held_by_another_process() {
     let (_folder, path) = folder_with("r.csv", "");
     let other = File::open(&path).unwrap();
     other.try_lock().unwrap();
-    let error = open(&path, Existing::Resume).unwrap_err();
-    assert!(matches!(error, ReportError::Locked { holder: None, .. }), "{error:?}");
+    let error = open(&path, IfExists::Resume).unwrap_err();
+    assert!(matches!(error, ReportError::Locked { owner: None, .. }), "{error:?}");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_dry_runs_report_leaves_everything_to_do() {
     for (format, name) in FORMATS {
         let rows = [settled(1, "a", Status::Planned), settled(2, "b", Status::Planned)];
         let (_folder, path) = folder_with(name, &String::from_utf8(encode(format, &rows)).unwrap());
-        let journal = open(&path, Existing::Resume).unwrap().read_journal().unwrap();
-        assert_eq!(journal.verdict(RecordNumber::FIRST, "other"), Verdict::Todo);
+        let journal = open(&path, IfExists::Resume).unwrap().read_journal().unwrap();
+        assert_eq!(journal.state(RecordNumber::FIRST, "other"), RecordState::Pending);
     }
 }

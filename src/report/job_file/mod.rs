@@ -7,7 +7,7 @@
 
 mod error;
 mod identity;
-mod moment;
+mod rfc3339;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -51,10 +51,10 @@ pub struct JobFile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// When it began to write the report.
-    #[serde(with = "moment")]
+    #[serde(with = "rfc3339")]
     pub started_at: SystemTime,
     /// When it ended; `None` if it is still running, or was killed.
-    #[serde(with = "moment::option", default)]
+    #[serde(with = "rfc3339::option", default)]
     pub ended_at: Option<SystemTime>,
     /// How many records the job has, as far as this run counted them.
     #[serde(default)]

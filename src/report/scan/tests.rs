@@ -28,7 +28,7 @@ type Seen = (u64, String, Status);
 fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ScanError> {
     let told = |capacity| {
         let mut rows = Vec::new();
-        let each = |entry: Entry<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
+        let each = |entry: JournalRow<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
         let input = BufReader::with_capacity(capacity, bytes);
         let end = match format {
             Format::Csv => csv::scan(input, each),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::encode::tests::{encode, settled};
 use super::super::file::ReportFile;
 use super::super::output::OutputFile;
-use super::super::target::Existing;
+use super::super::target::IfExists;
 use tokio::time::sleep;
 
 use super::*;
@@ -18,7 +18,7 @@ fn rows(count: u64) -> Vec<Settled> {
 
 fn report_file(path: PathBuf) -> Destination {
     let format = Format::of(&path).unwrap();
-    Destination::File(ReportFile::open(path, format, Existing::Refuse).unwrap())
+    Destination::File(ReportFile::open(path, format, IfExists::Refuse).unwrap())
 }
 
 fn full_disk() -> File {
@@ -38,7 +38,7 @@ async fn every_row_is_written_and_the_file_unlocked() {
     for (name, failures) in [("r.csv", "f.csv"), ("r.ndjson", "f.jsonl")] {
         for (sync, capacity) in [(Sync::Never, 0), (Sync::EverySecond, 1024), (Sync::Always, 512)] {
             let (path, failed) = (folder.path().join(name), folder.path().join(failures));
-            let failures = FailuresFile::open(failed.clone(), Existing::Refuse).unwrap();
+            let failures = FailuresFile::open(failed.clone(), IfExists::Refuse).unwrap();
             let outputs = Outputs { report: Some(report_file(path.clone())), failures: Some(failures), sync };
             let (sender, writer) = start(outputs, capacity).unwrap();
             for row in &rows {
@@ -77,10 +77,10 @@ async fn a_job_without_a_report_still_counts() {
 fn a_sink_on_a_full_disk_fails_when_flushed_and_when_it_has_grown() {
     let mut sink = Sink::file(OutputFile::for_test(full_disk()));
     sink.buffer().push(b'x');
-    sink.relieve().unwrap();
+    sink.flush_if_full().unwrap();
     assert!(matches!(sink.flush(), Err(ReportError::Io { doing: "write", .. })));
     sink.buffer().resize(100_000, b'x');
-    assert!(matches!(sink.relieve(), Err(ReportError::Io { doing: "write", .. })));
+    assert!(matches!(sink.flush_if_full(), Err(ReportError::Io { doing: "write", .. })));
 }
 
 #[tokio::test(start_paused = true)]

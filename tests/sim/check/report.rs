@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kvsweep::outcome::Status;
 use kvsweep::record::Record;
-use kvsweep::report::{Journal, Verdict};
+use kvsweep::report::{Journal, RecordState};
 
 use crate::journal::Rows;
 use crate::scenario::{is_gone, key, shown};
@@ -20,7 +20,7 @@ fn is_bad(world: &World, key: &str) -> bool {
 pub(crate) fn report(input: &[Record], last: &Rows, journal: &Journal, server: &Server) {
     for record in input {
         let number = record.number.get();
-        let (is_settled, name) = (journal.verdict(record.number, shown(record)) == Verdict::Settled, shown(record));
+        let (is_settled, name) = (journal.state(record.number, shown(record)) == RecordState::Settled, shown(record));
         let Some((written, status)) = last.get(&number) else {
             assert!(!is_settled, "record {number} is settled without a row");
             continue;

@@ -17,7 +17,7 @@ const MOST_ESCAPED: usize = 90_000_000;
 
 /// One key with all that it holds.
 #[derive(Debug)]
-pub struct Entry {
+pub struct BackupRecord {
     /// Its name.
     pub key: KeyName,
     /// Its value and its expiration.
@@ -32,7 +32,7 @@ pub struct Entry {
 /// is lost without a word.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record<'a> {
+struct RawRecord<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow)]
@@ -44,7 +44,7 @@ struct Record<'a> {
     metadata: Option<Box<RawValue>>,
 }
 
-impl Entry {
+impl BackupRecord {
     /// It as a record of `wrangler kv bulk put` and of the call behind that.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Entry {
     /// # Errors
     /// Why it is no record that can be put back, with what can be told of its key.
     pub fn read(line: &[u8]) -> Result<Self, (String, String)> {
-        let record: Record<'_> = serde_json::from_slice(line)
+        let record: RawRecord<'_> = serde_json::from_slice(line)
             .map_err(|error| (String::new(), format!("not a record of a backup: {error}")))?;
         let key = record.key.into_owned();
         let bytes = if record.base64 {
@@ -122,13 +122,13 @@ mod tests {
 
     use super::*;
 
-    fn entry(bytes: &[u8], expiration: Option<u64>, metadata: Option<&str>) -> Entry {
+    fn entry(bytes: &[u8], expiration: Option<u64>, metadata: Option<&str>) -> BackupRecord {
         let metadata = metadata.and_then(|json| Metadata::new(&serde_json::from_str::<Box<RawValue>>(json).unwrap()));
         let value = Value::new(bytes.to_vec(), expiration);
-        Entry { key: KeyName::new("k\"\n").unwrap(), value, metadata, expiration_ttl: None }
+        BackupRecord { key: KeyName::new("k\"\n").unwrap(), value, metadata, expiration_ttl: None }
     }
 
-    fn line(entry: &Entry) -> String {
+    fn line(entry: &BackupRecord) -> String {
         let mut line = Vec::new();
         entry.write(&mut line).unwrap();
         String::from_utf8(line).unwrap()
@@ -147,17 +147,17 @@ mod tests {
     #[test]
     fn what_wrangler_writes_is_read_and_written_again() {
         let line = r#"{"key":"k","value":"v","expiration_ttl":60,"metadata":[1]}"#;
-        assert_eq!(String::from_utf8(Entry::read(line.as_bytes()).unwrap().to_json().unwrap()).unwrap(), line);
+        assert_eq!(String::from_utf8(BackupRecord::read(line.as_bytes()).unwrap().to_json().unwrap()).unwrap(), line);
         let nulls =
             br#"{"key":"k","value":"v","expiration":null,"expiration_ttl":null,"metadata":null,"base64":false}"#;
-        assert_eq!(Entry::read(nulls).unwrap().to_json().unwrap(), br#"{"key":"k","value":"v"}"#);
+        assert_eq!(BackupRecord::read(nulls).unwrap().to_json().unwrap(), br#"{"key":"k","value":"v"}"#);
     }
 
     #[test]
     fn a_text_that_no_call_could_carry_is_written_as_base64() {
         let line = line(&entry(&vec![1; MAX_VALUE_BYTES], None, None));
         assert!(line.len() < 36_000_000 && line.ends_with("\"base64\":true}\n"));
-        assert_eq!(Entry::read(line.trim_end().as_bytes()).unwrap().value.bytes, vec![1; MAX_VALUE_BYTES]);
+        assert_eq!(BackupRecord::read(line.trim_end().as_bytes()).unwrap().value.bytes, vec![1; MAX_VALUE_BYTES]);
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             (r#"{"key":"..","value":"v"}"#, "..", "fold"),
             ("{\"key\":\"k\",\"value\":\"\u{0}\"}", "", "control character"),
         ] {
-            let (said_key, said) = Entry::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();
+            let (said_key, said) = BackupRecord::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();
             assert_eq!(said_key, key, "{line}");
             assert!(said.contains(why), "{said}");
         }
@@ -193,7 +193,7 @@ mod tests {
             let entry = entry(&bytes, expiration, metadata.as_deref());
             let line = line(&entry);
             prop_assert_eq!(line.matches('\n').count(), 1);
-            let read = Entry::read(line.trim_end().as_bytes()).unwrap();
+            let read = BackupRecord::read(line.trim_end().as_bytes()).unwrap();
             prop_assert_eq!(read.key, entry.key);
             prop_assert_eq!((read.value.bytes, read.value.expiration), (bytes, expiration));
             prop_assert_eq!(read.metadata, entry.metadata);

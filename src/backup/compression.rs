@@ -3,7 +3,6 @@
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
@@ -11,7 +10,7 @@ use super::error::BackupError;
 
 /// How a backup is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// Not at all.
     Plain,
     /// Gzip, a member a group.
@@ -20,14 +19,14 @@ pub enum Packing {
     Zstd,
 }
 
-impl Packing {
+impl Compression {
     /// What the extension of `path` says.
     ///
     /// # Errors
     /// [`BackupError::Extension`] where it says nothing of the kind.
     pub fn of(path: &Path) -> Result<Self, BackupError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        let (inner, packing) = if let Some(inner) = name.strip_suffix(".gz") {
+        let (inner, compression) = if let Some(inner) = name.strip_suffix(".gz") {
             (inner, Self::Gzip)
         } else if let Some(inner) = name.strip_suffix(".zst") {
             (inner, Self::Zstd)
@@ -35,7 +34,7 @@ impl Packing {
             (&*name, Self::Plain)
         };
         match inner.rsplit_once('.') {
-            Some((_, "ndjson" | "jsonl")) => Ok(packing),
+            Some((_, "ndjson" | "jsonl")) => Ok(compression),
             _ => Err(BackupError::Extension { path: path.to_owned() }),
         }
     }
@@ -51,18 +50,18 @@ impl Packing {
 }
 
 /// A group that is being written.
-pub(super) enum Packer<W: Write> {
+pub(super) enum Compressor<W: Write> {
     Plain(W),
     Gzip(GzEncoder<W>),
     Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
-impl<W: Write> Packer<W> {
-    pub(super) fn new(packing: Packing, out: W) -> io::Result<Self> {
-        Ok(match packing {
-            Packing::Plain => Self::Plain(out),
-            Packing::Gzip => Self::Gzip(GzEncoder::new(out, Compression::default())),
-            Packing::Zstd => {
+impl<W: Write> Compressor<W> {
+    pub(super) fn new(compression: Compression, out: W) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::Plain => Self::Plain(out),
+            Compression::Gzip => Self::Gzip(GzEncoder::new(out, flate2::Compression::default())),
+            Compression::Zstd => {
                 let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
                 encoder.include_checksum(true)?;
                 Self::Zstd(encoder)
@@ -80,7 +79,7 @@ impl<W: Write> Packer<W> {
     }
 }
 
-impl<W: Write> Write for Packer<W> {
+impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(out) => out.write(bytes),
@@ -99,11 +98,11 @@ impl<W: Write> Write for Packer<W> {
 }
 
 /// Reads one packed group to its end; the reader then stands behind it.
-pub(super) fn skip_group(packing: Packing, packed: &mut impl BufRead) -> io::Result<()> {
-    match packing {
-        Packing::Plain => Ok(()),
-        Packing::Gzip => io::copy(&mut GzDecoder::new(packed), &mut io::sink()).map(drop),
-        Packing::Zstd => {
+pub(super) fn skip_group(compression: Compression, packed: &mut impl BufRead) -> io::Result<()> {
+    match compression {
+        Compression::Plain => Ok(()),
+        Compression::Gzip => io::copy(&mut GzDecoder::new(packed), &mut io::sink()).map(drop),
+        Compression::Zstd => {
             let mut frame = zstd::stream::read::Decoder::with_buffer(packed)?.single_frame();
             io::copy(&mut frame, &mut io::sink()).map(drop)
         }
@@ -116,16 +115,16 @@ mod tests {
 
     #[test]
     fn the_name_says_how_it_is_packed() {
-        for (name, packing) in [
-            ("b.ndjson", Packing::Plain),
-            ("a.b/B.JSONL", Packing::Plain),
-            ("b.ndjson.gz", Packing::Gzip),
-            ("b.x.jsonl.ZST", Packing::Zstd),
+        for (name, compression) in [
+            ("b.ndjson", Compression::Plain),
+            ("a.b/B.JSONL", Compression::Plain),
+            ("b.ndjson.gz", Compression::Gzip),
+            ("b.x.jsonl.ZST", Compression::Zstd),
         ] {
-            assert_eq!(Packing::of(Path::new(name)).unwrap(), packing, "{name}");
+            assert_eq!(Compression::of(Path::new(name)).unwrap(), compression, "{name}");
         }
         for name in ["b", "b.json", "b.csv", "ndjson", "b.ndjson.xz", "b.gz", "", "/"] {
-            let error = Packing::of(Path::new(name)).unwrap_err();
+            let error = Compression::of(Path::new(name)).unwrap_err();
             assert!(error.is_usage() && error.to_string().contains(".ndjson"), "{name}");
         }
     }

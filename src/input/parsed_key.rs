@@ -11,11 +11,11 @@ pub(super) const MAX_TEXT: usize = 64 * 1024;
 
 /// One record, not yet numbered.
 #[derive(Debug)]
-pub(super) struct Entry(pub(super) Result<KeyName, Box<Flawed>>);
+pub(super) struct ParsedKey(pub(super) Result<KeyName, Box<InvalidKey>>);
 
 /// Something that is not a key.
 #[derive(Debug)]
-pub(super) struct Flawed {
+pub(super) struct InvalidKey {
     pub(super) position: Position,
     /// What stood there, as [`Invalid::key`](crate::record::Invalid::key).
     pub(super) key: String,
@@ -24,31 +24,32 @@ pub(super) struct Flawed {
     pub(super) why: Cow<'static, str>,
 }
 
-impl Entry {
+impl ParsedKey {
     /// Checks the bytes that stand in the key's place.
     pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
-        let flawed = |why: KeyNameError| Self::breaking(position, legible(bytes), why.rule(), why.to_string());
-        KeyName::from_bytes(bytes).map_or_else(flawed, |key| Self(Ok(key)))
+        let invalid =
+            |why: KeyNameError| Self::invalid_by_rule(position, escape_non_utf8(bytes), why.rule(), why.to_string());
+        KeyName::from_bytes(bytes).map_or_else(invalid, |key| Self(Ok(key)))
     }
 
-    pub(super) fn flawed(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
         let why = why.into();
-        Self::breaking(position, key, why.clone(), why)
+        Self::invalid_by_rule(position, key, why.clone(), why)
     }
 
-    /// As [`Entry::flawed`], where `why` says more than which `rule` is broken.
-    pub(super) fn breaking(
+    /// As [`ParsedKey::invalid`], where `why` says more than which `rule` is broken.
+    pub(super) fn invalid_by_rule(
         position: Position,
         key: String,
         rule: impl Into<Cow<'static, str>>,
         why: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self(Err(Box::new(Flawed { position, key, rule: rule.into(), why: why.into() })))
+        Self(Err(Box::new(InvalidKey { position, key, rule: rule.into(), why: why.into() })))
     }
 }
 
 /// `bytes` exactly where they are UTF-8, the others written `\xff`.
-pub(super) fn legible(bytes: &[u8]) -> String {
+pub(super) fn escape_non_utf8(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_escaped_and_the_rest_is_exact() {
-        assert_eq!(legible(b"a\xff\x80b\\\n"), "a\\xff\\x80b\\\n");
-        assert_eq!(legible("ключ\0".as_bytes()), "ключ\0");
+        assert_eq!(escape_non_utf8(b"a\xff\x80b\\\n"), "a\\xff\\x80b\\\n");
+        assert_eq!(escape_non_utf8("ключ\0".as_bytes()), "ключ\0");
     }
 }

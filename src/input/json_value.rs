@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::dry_run_report::{Field, Fields, Row, Rows};
-use super::entry::Entry;
-use super::error::{Break, Position, Problem};
+use super::dry_run_report::{Field, Fields, ReportRows, RowUse};
+use super::error::{InputErrorAt, InputErrorKind, Position};
+use super::parsed_key::ParsedKey;
 
 /// A JSON value, as far as it matters.
 pub(super) enum Value<'a> {
@@ -24,7 +24,7 @@ pub(super) enum Text<'a> {
     /// Not a string.
     Other,
     /// The member is there more than once: readers of JSON differ in which one they take.
-    Twice,
+    Repeated,
 }
 
 /// The members of an object that matter; the others are ignored whatever they hold.
@@ -49,7 +49,7 @@ impl<'a> Members<'a> {
             Field::FinishedAt => &mut self.finished_at,
             Field::OfReport | Field::Other => return,
         };
-        *place = Some(if place.is_some() { Text::Twice } else { text });
+        *place = Some(if place.is_some() { Text::Repeated } else { text });
     }
 
     /// Whether the member's value matters, not only that it is there.
@@ -78,55 +78,59 @@ impl<'de> Deserialize<'de> for Field {
 
 /// The entry that `value` is; `None` for a row of a dry run's report that is to be passed over. `whole` gives what
 /// stood there, for a value that holds no key.
-pub(super) fn judge(
+pub(super) fn key_of_value(
     position: Position,
     value: Value<'_>,
-    report: &mut Rows,
+    report: &mut ReportRows,
     whole: impl FnOnce() -> String,
-) -> Result<Option<Entry>, Break> {
-    let mut judge =
-        |status, finished_at| report.judge(status, finished_at).map_err(|problem| Break::at(position, problem));
+) -> Result<Option<ParsedKey>, InputErrorAt> {
+    let mut classify =
+        |status, finished_at| report.classify(status, finished_at).map_err(|kind| InputErrorAt::at(position, kind));
     let (text, member) = match value {
         Value::Plain(text) => {
             if let Text::Exact(_) = text {
-                judge(None, None)?;
+                classify(None, None)?;
             }
             (text, None)
         }
         Value::Object(Members { key, key_name, name, status, finished_at, fields }) => {
             if fields.lost_status() {
-                return Err(Break::at(position, Problem::ReportWithoutStatus));
+                return Err(InputErrorAt::at(position, InputErrorKind::ReportWithoutStatus));
             }
             let exact = |text| match text {
                 Some(Text::Exact(text)) => Some(text),
-                Some(Text::TooLong | Text::Other | Text::Twice) | None => None,
+                Some(Text::TooLong | Text::Other | Text::Repeated) | None => None,
             };
             if fields.decide() {
-                if let Some(Text::Twice) = status {
-                    return Ok(Some(Entry::flawed(position, whole(), "the member `status` is there twice")));
+                if let Some(Text::Repeated) = status {
+                    return Ok(Some(ParsedKey::invalid(position, whole(), "the member `status` is there twice")));
                 }
                 let (status, finished_at) = (exact(status).unwrap_or_default(), exact(finished_at));
-                if judge(Some(&status), finished_at.as_deref())? == Row::PassedOver {
+                if classify(Some(&status), finished_at.as_deref())? == RowUse::Skip {
                     return Ok(None);
                 }
             } else if fields.has_named_key {
-                judge(None, None)?;
+                classify(None, None)?;
             }
             let named = [("key", key), ("key_name", key_name), ("name", name)];
             let mut named = named.into_iter().filter_map(|(name, text)| Some((text?, Some(name))));
             let Some(found) = named.next() else {
                 let why = "the object has no member `key`, `key_name` or `name`";
-                return Ok(Some(Entry::flawed(position, whole(), why)));
+                return Ok(Some(ParsedKey::invalid(position, whole(), why)));
             };
             found
         }
     };
     let entry = match (text, member) {
-        (Text::Exact(text), _) => Entry::of_bytes(position, text.as_bytes()),
-        (Text::TooLong, _) => Entry::flawed(position, String::new(), "the string is longer than 64 KiB"),
-        (Text::Other | Text::Twice, None) => Entry::flawed(position, whole(), "neither a string nor an object"),
-        (Text::Other, Some(name)) => Entry::flawed(position, whole(), format!("the member `{name}` is not a string")),
-        (Text::Twice, Some(name)) => Entry::flawed(position, whole(), format!("the member `{name}` is there twice")),
+        (Text::Exact(text), _) => ParsedKey::of_bytes(position, text.as_bytes()),
+        (Text::TooLong, _) => ParsedKey::invalid(position, String::new(), "the string is longer than 64 KiB"),
+        (Text::Other | Text::Repeated, None) => ParsedKey::invalid(position, whole(), "neither a string nor an object"),
+        (Text::Other, Some(name)) => {
+            ParsedKey::invalid(position, whole(), format!("the member `{name}` is not a string"))
+        }
+        (Text::Repeated, Some(name)) => {
+            ParsedKey::invalid(position, whole(), format!("the member `{name}` is there twice"))
+        }
     };
     Ok(Some(entry))
 }

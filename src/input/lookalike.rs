@@ -234,7 +234,7 @@ fn table(line: &[u8], is_chosen: bool) -> Option<Lookalike> {
         if cells.len() < 2 {
             continue;
         }
-        if dry_run_report::is_row_for_sure(&cells) {
+        if dry_run_report::is_certainly_row(&cells) {
             return Some(Lookalike::HeaderlessReport);
         }
         if !is_chosen && cells.iter().any(|cell| detect::key_name(cell).is_some()) || dry_run_report::is_header(&cells)

@@ -8,7 +8,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::error::{Break, InputError, Problem};
+use super::error::{InputError, InputErrorAt, InputErrorKind};
 use crate::record::Record;
 
 /// The most records that are handed over at a time.
@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 /// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
 /// hand over; it is never joined, because a silent pipe may hold it for ever.
-pub fn feed<E>(
+pub fn spawn_reader<E>(
     mut records: impl Iterator<Item = Result<Record, E>> + Send + 'static,
     capacity: usize,
 ) -> mpsc::Receiver<Result<Vec<Record>, E>>
@@ -30,7 +30,7 @@ where
     E: From<InputError> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    let feeder = sender.clone();
+    let errors = sender.clone();
     let thread = thread::Builder::new().name("input".to_owned()).spawn(move || {
         let mut handed = 0;
         let mut batch = Vec::new();
@@ -49,31 +49,31 @@ where
                     Err(error) => Some(error),
                 });
                 handed += batch.len() as u64;
-                if feeder.blocking_send(Ok(mem::take(&mut batch))).is_err() {
+                if errors.blocking_send(Ok(mem::take(&mut batch))).is_err() {
                     return;
                 }
             }
             if let Some(error) = error {
-                let _ = feeder.blocking_send(Err(error));
+                let _ = errors.blocking_send(Err(error));
             }
         });
         if let Err(panic) = catch_unwind(run) {
-            let problem = Problem::Panicked(message(panic.as_ref()).to_owned());
+            let kind = InputErrorKind::Panicked(message(panic.as_ref()).to_owned());
             let records = handed + batch.len() as u64;
             // Nobody is left to tell where the receiver is gone.
-            let _ = feeder.blocking_send(Ok(batch));
-            let _ = feeder.blocking_send(Err(whole_input(records, problem).into()));
+            let _ = errors.blocking_send(Ok(batch));
+            let _ = errors.blocking_send(Err(whole_input(records, kind).into()));
         }
     });
     if let Err(error) = thread {
         // The channel is new and has room.
-        let _ = sender.try_send(Err(whole_input(0, Problem::Thread(error)).into()));
+        let _ = sender.try_send(Err(whole_input(0, InputErrorKind::Thread(error)).into()));
     }
     receiver
 }
 
-fn whole_input(records: u64, problem: Problem) -> InputError {
-    InputError::new("the input".to_owned(), records, Break::from(problem))
+fn whole_input(records: u64, kind: InputErrorKind) -> InputError {
+    InputError::new("the input".to_owned(), records, InputErrorAt::from(kind))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -119,36 +119,36 @@ mod tests {
 
     #[test]
     fn what_is_sure_to_follow_comes_with_it_and_nothing_waits_for_what_is_not() {
-        let mut known = feed::<InputError>((1..=1000).map(|number| Ok(record(number))), 1);
+        let mut known = spawn_reader::<InputError>((1..=1000).map(|number| Ok(record(number))), 1);
         let mut sizes = iter::from_fn(|| known.blocking_recv()).map(|batch| batch.unwrap().len());
         assert!(sizes.by_ref().take(3).eq([BATCH; 3]) && sizes.eq([1000 - 3 * BATCH]));
-        let mut unknown = feed::<InputError>((1..=1000).filter(|_| true).map(|number| Ok(record(number))), 1);
+        let mut unknown = spawn_reader::<InputError>((1..=1000).filter(|_| true).map(|number| Ok(record(number))), 1);
         assert!(iter::from_fn(|| unknown.blocking_recv()).all(|batch| batch.unwrap().len() == 1));
     }
 
     #[test]
     fn every_record_arrives_in_order() {
         for capacity in [0, 1, 64] {
-            let (records, error) = drain(feed((1..=1000).map(|number| Ok(record(number))), capacity));
+            let (records, error) = drain(spawn_reader((1..=1000).map(|number| Ok(record(number))), capacity));
             assert_eq!((records, error.is_none()), (1000, true));
         }
     }
 
     #[test]
     fn an_error_is_the_last_item() {
-        let broken = || Err(whole_input(2, Problem::UnclosedQuote));
+        let broken = || Err(whole_input(2, InputErrorKind::UnclosedQuote));
         let items = vec![Ok(record(1)), Ok(record(2)), broken(), Ok(record(3))];
-        let (records, error) = drain(feed(items.into_iter(), 4));
+        let (records, error) = drain(spawn_reader(items.into_iter(), 4));
         assert_eq!((records, error.unwrap().records()), (2, 2));
     }
 
     #[test]
     fn a_panic_is_no_clean_end() {
         let items = (1..=5).map(|number| if number == 4 { panic!("broken at {number}") } else { Ok(record(number)) });
-        let (records, error) = drain(feed(items, 2));
+        let (records, error) = drain(spawn_reader(items, 2));
         let error = error.unwrap();
         assert_eq!((records, error.records()), (3, 3));
-        assert!(matches!(error.problem(), Problem::Panicked(text) if text == "broken at 4"), "{error}");
+        assert!(matches!(error.kind(), InputErrorKind::Panicked(text) if text == "broken at 4"), "{error}");
         assert!(!error.is_usage());
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let ended = Ended(ended);
         let taken = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&taken);
-        let mut receiver = feed::<InputError>(
+        let mut receiver = spawn_reader::<InputError>(
             (1..).map(move |number| {
                 let _held = &ended;
                 counter.fetch_add(1, Ordering::SeqCst);

@@ -29,7 +29,7 @@ pub struct Listing {
 
 /// Where a listing stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bookmark {
+pub struct Checkpoint {
     /// What is listed.
     pub listing: Listing,
     /// Behind which page.
@@ -39,16 +39,16 @@ pub struct Bookmark {
     /// How many keys they are.
     pub keys: u64,
     /// How many names no line could hold.
-    pub withheld: u64,
+    pub skipped: u64,
     /// When the latest requests were made, in milliseconds since 1970: they count towards the rates of the next run.
     pub requests: Vec<u64>,
     /// Whether those are all that were made: a run that was killed may have made more.
     pub ended: bool,
 }
 
-/// Why a bookmark cannot be used.
+/// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
-pub enum BookmarkError {
+pub enum CheckpointError {
     /// The system refused an operation.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -60,7 +60,7 @@ pub enum BookmarkError {
         source: io::Error,
     },
     /// What is in it cannot be read.
-    #[error("{} is no bookmark of a listing ({why}): use --overwrite to begin anew", path.display())]
+    #[error("{} is not the checkpoint of a listing ({why})\nhint: pass --overwrite to start from scratch", path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -72,12 +72,12 @@ pub enum BookmarkError {
 impl Listing {
     /// Whether `other` is the same one: moments are compared as they were said, because `7d` moves.
     pub fn is_the_same(&self, other: &Self) -> bool {
-        let said = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.said.clone());
+        let said = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.input.clone());
         said(self) == said(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
     }
 }
 
-impl Bookmark {
+impl Checkpoint {
     /// Beside the output: its name with `.cursor`.
     pub fn path(output: &Path) -> PathBuf {
         let mut path = output.as_os_str().to_owned();
@@ -85,40 +85,40 @@ impl Bookmark {
         path.into()
     }
 
-    /// The bookmark beside `output`, where there is one.
+    /// The checkpoint beside `output`, where there is one.
     ///
     /// # Errors
-    /// [`BookmarkError`].
-    pub fn read(output: &Path) -> Result<Option<Self>, BookmarkError> {
+    /// [`CheckpointError`].
+    pub fn read(output: &Path) -> Result<Option<Self>, CheckpointError> {
         let path = Self::path(output);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| BookmarkError::Io { path: path.clone(), doing: "read", source })?,
+            text => text.map_err(|source| CheckpointError::Io { path: path.clone(), doing: "read", source })?,
         };
         let parsed = serde_json::from_str(&text);
-        parsed.map(Some).map_err(|error| BookmarkError::Damaged { path, why: error.to_string() })
+        parsed.map(Some).map_err(|error| CheckpointError::Damaged { path, why: error.to_string() })
     }
 
     /// Replaces it, and waits until that is on the disk.
     ///
     /// # Errors
-    /// [`BookmarkError::Io`]; then the one before is still there.
-    pub fn write(&self, output: &Path) -> Result<(), BookmarkError> {
+    /// [`CheckpointError::Io`]; then the one before is still there.
+    pub fn write(&self, output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         let text = serde_json::to_vec(self).map_err(io::Error::from);
         let written = text.and_then(|text| replace(&path, &text, Access::Owner));
-        written.map_err(|source| BookmarkError::Io { path, doing: "write", source })
+        written.map_err(|source| CheckpointError::Io { path, doing: "write", source })
     }
 
     /// Removes it: the listing is whole.
     ///
     /// # Errors
-    /// [`BookmarkError::Io`].
-    pub fn remove(output: &Path) -> Result<(), BookmarkError> {
+    /// [`CheckpointError::Io`].
+    pub fn remove(output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(BookmarkError::Io { path, doing: "remove", source })
+                Err(CheckpointError::Io { path, doing: "remove", source })
             }
             _ => Ok(()),
         }
@@ -129,7 +129,7 @@ impl Bookmark {
 mod tests {
     use super::*;
 
-    fn bookmark(said: &str, at: u64) -> Bookmark {
+    fn checkpoint(said: &str, at: u64) -> Checkpoint {
         let listing = Listing {
             base_url: "https://h".to_owned(),
             account: "a".to_owned(),
@@ -138,42 +138,42 @@ mod tests {
             prefixes: Prefixes::new(vec!["p".to_owned()]),
             only: Vec::new(),
             protect: Vec::new(),
-            expiring_before: Some(Moment { said: said.to_owned(), at }),
+            expiring_before: Some(Moment { input: said.to_owned(), at }),
             without_expiration: false,
             metadata: vec!["a=b".parse().unwrap()],
         };
-        Bookmark {
+        Checkpoint {
             listing,
             position: Position::default(),
             bytes: 7,
             keys: 1,
-            withheld: 0,
+            skipped: 0,
             requests: vec![8],
             ended: true,
         }
     }
 
     #[test]
-    fn a_bookmark_is_replaced_read_and_removed() {
+    fn a_checkpoint_is_replaced_read_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("keys.csv");
-        assert_eq!(Bookmark::read(&output).unwrap(), None);
+        assert_eq!(Checkpoint::read(&output).unwrap(), None);
         for at in [1, 2] {
-            bookmark("7d", at).write(&output).unwrap();
-            assert_eq!(Bookmark::read(&output).unwrap(), Some(bookmark("7d", at)));
+            checkpoint("7d", at).write(&output).unwrap();
+            assert_eq!(Checkpoint::read(&output).unwrap(), Some(checkpoint("7d", at)));
         }
-        Bookmark::remove(&output).unwrap();
-        Bookmark::remove(&output).unwrap();
+        Checkpoint::remove(&output).unwrap();
+        Checkpoint::remove(&output).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        fs::write(Bookmark::path(&output), "{").unwrap();
-        assert!(matches!(Bookmark::read(&output), Err(BookmarkError::Damaged { .. })));
+        fs::write(Checkpoint::path(&output), "{").unwrap();
+        assert!(matches!(Checkpoint::read(&output), Err(CheckpointError::Damaged { .. })));
     }
 
     #[test]
     fn a_moving_moment_is_the_same_and_another_flag_is_not() {
-        let first = bookmark("7d", 1).listing;
-        assert!(first.is_the_same(&bookmark("7d", 2).listing));
-        assert!(!first.is_the_same(&bookmark("8d", 1).listing));
+        let first = checkpoint("7d", 1).listing;
+        assert!(first.is_the_same(&checkpoint("7d", 2).listing));
+        assert!(!first.is_the_same(&checkpoint("8d", 1).listing));
         assert!(!first.is_the_same(&Listing { without_expiration: true, ..first.clone() }));
     }
 }
