@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::profile::Used;
+use super::profile::AppliedProfile;
 use super::{
     CompletionsArgs, ConfigArgs, DeleteArgs, ListArgs, ManArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs,
     WhoamiArgs,
@@ -53,7 +53,7 @@ pub struct Cli {
 
     /// What a profile gave; it is in the values of the command already.
     #[arg(skip)]
-    pub used: Option<Box<Used>>,
+    pub used: Option<Box<AppliedProfile>>,
 }
 
 /// What to do.

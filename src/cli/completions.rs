@@ -3,7 +3,7 @@
 use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
-use crate::command::{Document, Publishing};
+use crate::command::{DocsJob, Document};
 
 const AFTER_LONG_HELP: &str = "\
 Where shells look for it:
@@ -30,11 +30,11 @@ pub struct CompletionsArgs {
 }
 
 /// The script for a shell, on stdout.
-pub(super) fn publishing(shell: Shell, whole: &Command) -> Publishing {
+pub(super) fn docs_job(shell: Shell, whole: &Command) -> DocsJob {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut visible(whole, NAME), NAME, &mut script);
     let name = shell.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    Publishing { documents: vec![Document { name, text: script }], folder: None }
+    DocsJob { documents: vec![Document { name, text: script }], folder: None }
 }
 
 /// The definition without what is hidden: `clap_complete` would offer that too.
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn every_shell_is_offered_all_flags_but_the_hidden_ones() {
         for shell in Shell::value_variants() {
-            let publishing = publishing(*shell, &parse::command());
-            let script = String::from_utf8(publishing.documents[0].text.clone()).unwrap();
+            let docs_job = docs_job(*shell, &parse::command());
+            let script = String::from_utf8(docs_job.documents[0].text.clone()).unwrap();
             let words: Vec<&str> = script.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
             for command in parse::command().get_subcommands() {
                 assert!(words.contains(&command.get_name()), "{shell}: {}", command.get_name());

@@ -9,9 +9,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use super::DeleteArgs;
 use super::output::LogArgs;
 use super::parse::command;
-use super::profile::{ProfileArgs, Used};
+use super::profile::{AppliedProfile, ProfileArgs};
 use crate::command::{ConfigJob, Place, Setting, Settings, Source};
-use crate::profile::{Entry, KEEPING, Origin, SETTINGS, Surroundings};
+use crate::profile::{Entry, Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
 
 const SHOW_AFTER_HELP: &str = "\
 It takes every flag of kvsweep delete that a profile can set, and shows what they would come to:
@@ -147,19 +147,19 @@ impl FromArgMatches for Values {
 const SECRETS: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"];
 
 /// What `kvsweep config` is to tell.
-pub(super) fn task(command: ConfigCommand, used: Option<&Used>) -> ConfigJob {
+pub(super) fn task(command: ConfigCommand, used: Option<&AppliedProfile>) -> ConfigJob {
     match command {
         ConfigCommand::Show(args) => ConfigJob::Show(settings(*args, used)),
-        ConfigCommand::Path(_) => ConfigJob::Path(places(&Surroundings::of_process())),
+        ConfigCommand::Path(_) => ConfigJob::Path(places(&SearchPaths::of_process())),
     }
 }
 
-fn settings(args: ShowArgs, used: Option<&Used>) -> Settings {
+fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
     let mut settings = Vec::new();
     for given in args.values.0 {
         let entry = used.and_then(|used| used.profile.entry(given.name));
         let taken = used.is_some_and(|used| used.taken.contains(&given.name));
-        let is_keeping = KEEPING.contains(&given.name);
+        let is_keeping = PROTECTION_KEYS.contains(&given.name);
         let by_profile = entry.filter(|_| taken && is_keeping);
         // What a profile keeps stands beside what a flag keeps.
         if !(by_profile.is_some() && given.values.is_empty()) {
@@ -190,7 +190,7 @@ fn setting(given: Given, entry: Option<&Entry>) -> Setting {
     Setting { name, values, source, from }
 }
 
-fn kept(entry: &Entry, used: &Used) -> Setting {
+fn kept(entry: &Entry, used: &AppliedProfile) -> Setting {
     let keeping = &used.keeping;
     let values = match entry.key {
         "protect" => keeping.protect.clone(),
@@ -200,10 +200,10 @@ fn kept(entry: &Entry, used: &Used) -> Setting {
     Setting { name: entry.key, values, source: Source::Profile, from: Some(entry.at.to_string()) }
 }
 
-fn places(surroundings: &Surroundings) -> Vec<Place> {
+fn places(paths: &SearchPaths) -> Vec<Place> {
     let place = |file: &Path, origin| Place {
         file: file.to_owned(),
-        says: match surroundings.read_found(file, origin) {
+        says: match paths.read_found(file, origin) {
             Ok(None) => "is not there".to_owned(),
             Ok(Some(config)) => match &config.default {
                 Some(default) => format!("has {}; default {default}", config.names()),
@@ -212,8 +212,8 @@ fn places(surroundings: &Surroundings) -> Vec<Place> {
             Err(error) => format!("cannot be used: {error}"),
         },
     };
-    let found = surroundings.folder_files();
-    let own = surroundings.own_files();
+    let found = paths.folder_files();
+    let own = paths.own_files();
     let found = found.iter().map(|file| place(file, Origin::Found));
     found.chain(own.iter().map(|file| place(file, Origin::Own))).collect()
 }

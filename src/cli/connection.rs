@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueHint};
 
-use super::delete::Contradiction;
+use super::delete::FlagConflict;
 use super::secret::RefusedSecret;
 use crate::key::{AccountId, NamespaceId};
 
@@ -84,10 +84,10 @@ pub struct ConnectionArgs {
 impl ConnectionArgs {
     /// Lets `--namespace` and `--binding` win over the environment's namespace; finds what clap alone cannot tell from
     /// that.
-    pub(super) fn settle(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+    pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         if self.binding.is_none() && typed("environment") {
-            return Contradiction::conflict("--env says where --binding is looked up, and there is no --binding");
+            return FlagConflict::conflict("--env says where --binding is looked up, and there is no --binding");
         }
         let ways = [
             ("--namespace-id", typed("namespace_id")),
@@ -97,7 +97,7 @@ impl ConnectionArgs {
         let given: Vec<_> = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
         if given.len() > 1 {
             let flags = given.join(" and ");
-            return Contradiction::conflict(format!("{flags} all name the namespace; give one of them"));
+            return FlagConflict::conflict(format!("{flags} all name the namespace; give one of them"));
         }
         if self.namespace.is_some() || self.binding.is_some() {
             self.namespace_id = None;

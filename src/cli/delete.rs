@@ -81,17 +81,17 @@ pub struct DeleteArgs {
 }
 
 /// What was said that makes no sense together.
-pub(super) struct Contradiction(pub(super) ErrorKind, pub(super) String);
+pub(super) struct FlagConflict(pub(super) ErrorKind, pub(super) String);
 
-impl Contradiction {
+impl FlagConflict {
     pub(super) fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
         Err(Self(ErrorKind::ArgumentConflict, text.into()))
     }
 }
 
-pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), Contradiction> {
+pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), FlagConflict> {
     if requests.rates.len() > 1 && requests.rates.contains(&RateArg::Unlimited) {
-        return Contradiction::conflict("--rate none cannot be used with another --rate");
+        return FlagConflict::conflict("--rate none cannot be used with another --rate");
     }
     Ok(())
 }
@@ -104,8 +104,8 @@ impl DeleteArgs {
     }
 
     /// Finds the contradictions that clap alone cannot see, because they depend on values.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
-        self.connection.settle(matches)?;
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.connection.resolve_conflicts(matches)?;
         self.check_input()?;
         self.check_namespace()?;
         self.check_report()?;
@@ -114,10 +114,10 @@ impl DeleteArgs {
         check_rates(&self.pace.requests)
     }
 
-    fn check_input(&self) -> Result<(), Contradiction> {
+    fn check_input(&self) -> Result<(), FlagConflict> {
         let input = &self.input;
         if self.inputs.iter().filter(|&input| *input == InputArg::Stdin).count() > 1 {
-            return Contradiction::conflict("stdin (-) can be read only once");
+            return FlagConflict::conflict("stdin (-) can be read only once");
         }
         if !matches!(input.format, FormatArg::Auto | FormatArg::Csv) {
             for (flag, given) in [
@@ -127,19 +127,19 @@ impl DeleteArgs {
             ] {
                 if given {
                     let text = format!("{flag} is about CSV and cannot be used with another --format");
-                    return Contradiction::conflict(text);
+                    return FlagConflict::conflict(text);
                 }
             }
         }
         if input.no_header && matches!(input.column, Some(ColumnArg::Name(_))) {
-            return Contradiction::conflict(
+            return FlagConflict::conflict(
                 "--column by name needs a header; with --no-header give the column's number, from 1",
             );
         }
         Ok(())
     }
 
-    fn check_namespace(&self) -> Result<(), Contradiction> {
+    fn check_namespace(&self) -> Result<(), FlagConflict> {
         let given = &self.namespace;
         let flag = if given.all { "--all" } else { "--prefix" };
         let selects = [
@@ -150,7 +150,7 @@ impl DeleteArgs {
         match selects.iter().find(|(_, given)| *given) {
             Some((selecting, _)) if !given.is_given() => {
                 let text = format!("{selecting} selects from the keys of a namespace: it needs --prefix or --all");
-                return Err(Contradiction(ErrorKind::MissingRequiredArgument, text));
+                return Err(FlagConflict(ErrorKind::MissingRequiredArgument, text));
             }
             _ if !given.is_given() => return Ok(()),
             _ => {}
@@ -164,40 +164,40 @@ impl DeleteArgs {
             ("--allow-partial", self.safety.allow_partial, "nothing is read that could break off"),
         ] {
             if said {
-                return Contradiction::conflict(format!("{refused} cannot be used with {flag}: {why}"));
+                return FlagConflict::conflict(format!("{refused} cannot be used with {flag}: {why}"));
             }
         }
         Ok(())
     }
 
-    fn check_report(&self) -> Result<(), Contradiction> {
+    fn check_report(&self) -> Result<(), FlagConflict> {
         let ReportArgs { report, resume, json, .. } = &self.report;
         match report {
-            None if *resume => Err(Contradiction(
+            None if *resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
                 "--resume needs --report PATH: the report of the run to go on with".to_owned(),
             )),
             Some(ReportArg::Stdout) if *resume => {
-                Contradiction::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
+                FlagConflict::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
             }
             Some(ReportArg::None) if *resume => {
-                Contradiction::conflict("--resume goes on with a report; it cannot be used with --report none")
+                FlagConflict::conflict("--resume goes on with a report; it cannot be used with --report none")
             }
             Some(ReportArg::Stdout) if *json => {
-                Contradiction::conflict("--json and --report - both write to stdout; give the report a file")
+                FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
             }
             None | Some(ReportArg::Stdout | ReportArg::None | ReportArg::Path(_)) => Ok(()),
         }
     }
 
-    fn check_schedule(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
+    fn check_schedule(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         let SafetyArgs { dry_run, sandbox, .. } = self.safety;
         let untold = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
-        self.schedule.settle(untold, matches)?;
+        self.schedule.resolve_conflicts(untold, matches)?;
         let SafetyArgs { expect, min_keys, .. } = &self.safety;
         for (flag, is_given) in [("--expect", expect.is_some()), ("--min-keys", min_keys.is_some())] {
             if is_given && self.schedule.shard.is_some() {
-                return Contradiction::conflict(format!(
+                return FlagConflict::conflict(format!(
                     "{flag} cannot be used with --shard: how many keys each shard holds is not known beforehand"
                 ));
             }
@@ -206,20 +206,20 @@ impl DeleteArgs {
     }
 
     /// Outputs that would replace an input or each other. Only equal names are seen here, not equal files.
-    fn check_outputs(&self) -> Result<(), Contradiction> {
+    fn check_outputs(&self) -> Result<(), FlagConflict> {
         let report = match &self.report.report {
             Some(ReportArg::Path(path)) => Some(path),
             None | Some(ReportArg::Stdout | ReportArg::None) => None,
         };
         let failures = self.report.failures.as_ref();
         if report.is_some() && report == failures {
-            return Contradiction::conflict("--report and --failures cannot be the same file");
+            return FlagConflict::conflict("--report and --failures cannot be the same file");
         }
         let metrics = self.schedule.metrics_file.as_ref();
         for (flag, output) in [("--report", report), ("--failures", failures), ("--metrics-file", metrics)] {
             let is_output = |input: &InputArg| matches!(input, InputArg::Path(input) if Some(input) == output);
             if self.inputs.iter().any(is_output) {
-                return Contradiction::conflict(format!("{flag} names one of the inputs, which it would replace"));
+                return FlagConflict::conflict(format!("{flag} names one of the inputs, which it would replace"));
             }
         }
         Ok(())

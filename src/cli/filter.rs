@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::profile::{Keeping, Used};
+use super::profile::{AppliedProfile, Keeping};
 use super::value::glob;
 use crate::command::Error;
 use crate::files::text;
@@ -44,8 +44,8 @@ fn patterns(path: &Path, by: &str) -> Result<Vec<String>, Error> {
 }
 
 /// The filter with what the profile keeps besides, unless that is lifted.
-pub(super) fn keeping(filter: Filter, used: Option<&Used>, is_lifted: bool) -> Result<Filter, Error> {
-    let Some(Used { profile, keeping, .. }) = used.filter(|used| used.keeping != Keeping::default()) else {
+pub(super) fn keeping(filter: Filter, used: Option<&AppliedProfile>, is_lifted: bool) -> Result<Filter, Error> {
+    let Some(AppliedProfile { profile, keeping, .. }) = used.filter(|used| used.keeping != Keeping::default()) else {
         return Ok(filter);
     };
     if is_lifted {
@@ -55,6 +55,6 @@ pub(super) fn keeping(filter: Filter, used: Option<&Used>, is_lifted: bool) -> R
     let by = format!("protect-from of the profile {}:", profile.name);
     let from = keeping.protect_from.as_deref().map(|path| part(path, &by)).transpose()?;
     let protect = std::iter::once(keeping.protect.clone().into()).chain(from).collect();
-    let both = filter.besides(profile.name.as_str(), protect, keeping.only.clone());
+    let both = filter.with_profile(profile.name.as_str(), protect, keeping.only.clone());
     both.map_err(|error| Error::Usage(format!("the profile {}: {error}", profile.name)))
 }

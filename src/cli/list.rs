@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueEnum, ValueHint};
 
 use super::connection::ConnectionArgs;
-use super::delete::{Contradiction, check_rates};
+use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -144,24 +144,24 @@ impl ListArgs {
     }
 
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
-        self.connection.settle(matches)?;
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.connection.resolve_conflicts(matches)?;
         check_rates(&self.requests)?;
         let file = self.file();
         for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {
             if given && file.is_none() {
                 let text = format!("{flag} needs --output PATH: stdout is the list");
-                return Err(Contradiction(ErrorKind::MissingRequiredArgument, text));
+                return Err(FlagConflict(ErrorKind::MissingRequiredArgument, text));
             }
         }
         if let Some(named) = file.and_then(by_extension)
             && named != self.format()
         {
-            return Contradiction::conflict("--format is another than the extension of --output says");
+            return FlagConflict::conflict("--format is another than the extension of --output says");
         }
         if file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "json" || extension == "tsv"))
         {
-            return Contradiction::conflict(
+            return FlagConflict::conflict(
                 "--output: a listing is lines, csv or ndjson; name it .txt, .csv or .ndjson",
             );
         }

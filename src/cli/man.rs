@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, ValueHint};
 
-use crate::command::{Document, Publishing};
+use crate::command::{DocsJob, Document};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,7 +39,7 @@ pub(super) fn with_pages(whole: Command) -> Command {
 }
 
 /// The pages that were asked for.
-pub(super) fn publishing(args: ManArgs, whole: Command) -> Publishing {
+pub(super) fn docs_job(args: ManArgs, whole: Command) -> DocsJob {
     let mut whole = whole.disable_help_subcommand(true);
     whole.build();
     let shown = || whole.get_subcommands().filter(|command| !command.is_hide_set());
@@ -50,7 +50,7 @@ pub(super) fn publishing(args: ManArgs, whole: Command) -> Publishing {
         (None, None) => vec![page::of(&whole, &whole)],
         (None, Some(_)) => std::iter::once(&whole).chain(shown()).map(|command| page::of(command, &whole)).collect(),
     };
-    Publishing { documents, folder: args.out }
+    DocsJob { documents, folder: args.out }
 }
 
 #[cfg(test)]

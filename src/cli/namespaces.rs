@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args};
 
 use super::connection::AccountArgs;
-use super::delete::{Contradiction, check_rates};
+use super::delete::{FlagConflict, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -41,7 +41,7 @@ pub struct NamespacesArgs {
 
 impl NamespacesArgs {
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&self) -> Result<(), FlagConflict> {
         check_rates(&self.requests)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::value::{BulkArg, RateArg, duration, some_duration};
+use super::value::{BulkArg, RateArg, duration, nonzero_duration};
 
 /// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -35,7 +35,7 @@ pub struct RequestArgs {
     ///
     /// From the connection to the end of the answer. An attempt that takes longer is retried.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_TIMEOUT", default_value = "30s")]
-    #[arg(value_parser = some_duration, hide_short_help = true)]
+    #[arg(value_parser = nonzero_duration, hide_short_help = true)]
     pub timeout: Duration,
 
     /// Stop after DURATION without a successful request
@@ -49,7 +49,7 @@ pub struct RequestArgs {
     /// Stop after DURATION, with what is in flight finished
     ///
     /// Counted from the first request. The exit code is 5, and --resume goes on where there is one. Without it there is no limit.
-    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = some_duration)]
+    #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = nonzero_duration)]
     pub deadline: Option<Duration>,
 }
 

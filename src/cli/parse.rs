@@ -6,10 +6,10 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
-use super::delete::Contradiction;
+use super::delete::FlagConflict;
 use super::{Cli, Command, man, profile, resolve};
 use crate::clock::wall_now;
-use crate::profile::{ProfileError, Surroundings};
+use crate::profile::{ProfileError, SearchPaths};
 
 /// The SDKs' variable, taken where wrangler's is not set.
 const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
@@ -29,7 +29,7 @@ where
     I::Item: Into<OsString>,
 {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    parse_with(command(), &args, &Surroundings::of_process())
+    parse_with(command(), &args, &SearchPaths::of_process())
 }
 
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
@@ -65,7 +65,7 @@ fn is_set(variable: &OsStr) -> bool {
 pub(super) fn parse_with(
     mut command: clap::Command,
     args: &[OsString],
-    surroundings: &Surroundings,
+    paths: &SearchPaths,
 ) -> Result<Cli, clap::Error> {
     // Parsing builds it, and what is built cannot be changed any more.
     let unbuilt = command.clone();
@@ -73,7 +73,7 @@ pub(super) fn parse_with(
         command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let mut used = None;
     if let Some((changed, by)) =
-        profile::apply(&unbuilt, &matches, surroundings, wall_now()).map_err(|error| unusable(&error, &matches))?
+        profile::apply(&unbuilt, &matches, paths, wall_now()).map_err(|error| unusable(&error, &matches))?
     {
         command = changed;
         matches = command.try_get_matches_from_mut(args)?;
@@ -99,7 +99,7 @@ pub(super) fn parse_with(
             Ok(())
         }
     };
-    if let Err(Contradiction(kind, mut message)) = checked {
+    if let Err(FlagConflict(kind, mut message)) = checked {
         if let Some(origin) = used.as_ref().and_then(|used| used.origin_of(&message)) {
             message = format!("{message}; {origin}");
         }

@@ -17,7 +17,7 @@ use clap::{ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
 use crate::profile::{
-    Entry, KEEPING, NAMESPACE, Profile, ProfileError, ProfileName, ProfileNameError, Surroundings, WantedFile,
+    Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, WantedFile,
     WantedProfile, choose,
 };
 use crate::terminal::Escaped;
@@ -84,7 +84,7 @@ impl ConfigArg {
 
 /// What a command took from a profile.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Used {
+pub struct AppliedProfile {
     /// The profile.
     pub profile: Profile,
     /// The settings of it that count.
@@ -108,7 +108,7 @@ pub struct Keeping {
     pub only: Vec<String>,
 }
 
-impl Used {
+impl AppliedProfile {
     /// Where the values are that a text is about, by the flags that it names; nothing where none of them is from here.
     pub(super) fn origin_of(&self, text: &str) -> Option<String> {
         let named = self.taken.iter().filter(|key| text.contains(&format!("--{key}")));
@@ -144,17 +144,17 @@ fn change(command: Command, path: &[&str], how: &dyn Fn(Command) -> Command) -> 
 pub(super) fn apply(
     command: &Command,
     matches: &ArgMatches,
-    surroundings: &Surroundings,
+    paths: &SearchPaths,
     now: SystemTime,
-) -> Result<Option<(Command, Used)>, ProfileError> {
+) -> Result<Option<(Command, AppliedProfile)>, ProfileError> {
     let (path, given) = leaf(matches);
     let Some((file, wanted)) = wanted(given) else { return Ok(None) };
-    let Some(profile) = choose(&file, &wanted, surroundings)? else { return Ok(None) };
+    let Some(profile) = choose(&file, &wanted, paths)? else { return Ok(None) };
     let Some(flags) = command.find_subcommand("delete") else { return Ok(None) };
     let wrong = profile.entries.iter().map(|entry| check(flags, entry, &entry.values(now, &profile.name)));
     ProfileError::all(wrong.filter_map(Result::err))?;
     let named = path.iter().try_fold(command, |command, name| command.find_subcommand(name)).unwrap_or(command);
-    let mut used = Used {
+    let mut used = AppliedProfile {
         keeping: keeping(&profile, now),
         taken: Vec::new(),
         folders: Vec::new(),
@@ -169,7 +169,7 @@ pub(super) fn apply(
         if OF_DELETING.contains(&entry.key) && !deletes {
             continue;
         }
-        if KEEPING.contains(&entry.key) {
+        if PROTECTION_KEYS.contains(&entry.key) {
             // Those of a listing are no protection but a choice, which is made anew each time.
             used.taken.extend(Some(entry.key).filter(|_| deletes));
             continue;
@@ -177,7 +177,7 @@ pub(super) fn apply(
         if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
             continue;
         }
-        if entry.key == "report" && entry.tells_time() && flag(given, "resume") {
+        if entry.key == "report" && entry.has_time() && flag(given, "resume") {
             let why =
                 "it names another file every second, so --resume cannot find that of the earlier run; give --report";
             return Err(entry.refuse(why.to_owned()));

@@ -7,8 +7,8 @@ use std::num::NonZeroU64;
 use crate::api::MAX_BULK_BYTES;
 use crate::clock::wall_now;
 use crate::command::{
-    Connection, Error, Inputs, Job, Keys, ListJob, Mode, NamespaceRef, NamespacesJob, Patience, ProfileNote, Question,
-    RatesFrom, ReportTo, RestoreJob, Reviewing, Serving, Task, Told, Wanted, WhoamiJob,
+    Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef,
+    NamespacesJob, Patience, ProfileNote, RatesFrom, ReportJob, ReportTo, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
@@ -28,7 +28,7 @@ use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::pace::RequestArgs;
-use super::profile::Used;
+use super::profile::AppliedProfile;
 use super::scheduler;
 use super::value::{
     ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
@@ -47,7 +47,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     for warning in used.iter().flat_map(|used| &used.warnings) {
         tracing::warn!("{warning}");
     }
-    if let Some(Used { profile, taken, .. }) = used.as_deref() {
+    if let Some(AppliedProfile { profile, taken, .. }) = used.as_deref() {
         let file = profile.file.to_string_lossy();
         tracing::info!("the profile {} of {} gives {}", profile.name, Escaped(&file), taken.join(", "));
     }
@@ -60,13 +60,13 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Config(args) => Ok(Task::Config(config::task(args.command, used.as_deref()))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
-        Command::Completions(args) => Ok(Task::Publish(completions::publishing(args.shell, &parse::command()))),
-        Command::Man(args) => Ok(Task::Publish(man::publishing(args, parse::command()))),
+        Command::Completions(args) => Ok(Task::Publish(completions::docs_job(args.shell, &parse::command()))),
+        Command::Man(args) => Ok(Task::Publish(man::docs_job(args, parse::command()))),
     }
 }
 
-fn reviewing(args: ReviewArgs) -> Reviewing {
-    Reviewing {
+fn reviewing(args: ReviewArgs) -> ReportJob {
+    ReportJob {
         reports: args.reports,
         plan: args.diff,
         html: args.html,
@@ -76,7 +76,7 @@ fn reviewing(args: ReviewArgs) -> Reviewing {
     }
 }
 
-fn serving(args: SandboxArgs) -> Result<Serving, Error> {
+fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
     let faults = args.faults.iter().map(|spec| {
         let error = |error| Error::Usage(format!("--fault {}: {error}", Escaped(spec)));
         spec.parse::<Fault>().map_err(error)
@@ -102,10 +102,10 @@ fn serving(args: SandboxArgs) -> Result<Serving, Error> {
         ledger: false,
         ..SandboxOptions::default()
     };
-    Ok(Serving { options, keys: args.keys })
+    Ok(SandboxJob { options, keys: args.keys })
 }
 
-fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
+fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
     let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
     let mut problems = Problems::default();
@@ -129,7 +129,9 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     let filter = keeping(filter, used, args.safety.allow_protected)?;
     let shard = scheduler::shard(args.schedule.shard)?;
     let keys = match wanted_connection.filter(|_| listed) {
-        Some(connection) => Keys::Namespace(Box::new(Wanted { shard, ..wanted(args.namespace, connection, filter) })),
+        Some(connection) => {
+            Keys::Namespace(Box::new(KeySelection { shard, ..wanted(args.namespace, connection, filter) }))
+        }
         None => Keys::Inputs(Inputs {
             sources,
             dedupe: !args.input.no_dedupe,
@@ -139,7 +141,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         }),
     };
     let keys_per_request = args.pace.keys_per_request();
-    Ok(Job {
+    Ok(DeleteJob {
         keys,
         target,
         guards: Guards {
@@ -148,7 +150,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
             expect: args.safety.expect.map(NonZeroU64::get),
         },
         allow_partial: args.safety.allow_partial,
-        question: if args.safety.yes { Question::Answered } else { Question::Ask },
+        confirm: if args.safety.yes { Confirm::AssumeYes } else { Confirm::Prompt },
         report: match (args.report.report, &mode) {
             (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
             (Some(ReportArg::Stdout), _) => ReportTo::Stdout,
@@ -189,7 +191,7 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
         grace: args.pace.grace,
         progress,
         lines: line_format(args.output.log.log_format),
-        told: Told {
+        monitoring: Monitoring {
             metrics_file: args.schedule.metrics_file,
             job_name: args.schedule.job_name,
             ping: args.schedule.ping,
@@ -197,8 +199,8 @@ fn job(args: DeleteArgs, used: Option<&Used>) -> Result<Job, Error> {
     })
 }
 
-fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filter) -> Wanted {
-    Wanted {
+fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filter) -> KeySelection {
+    KeySelection {
         connection,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
@@ -234,11 +236,11 @@ fn line_format(format: LogFormat) -> LineFormat {
     }
 }
 
-fn note(used: &Used) -> ProfileNote {
+fn note(used: &AppliedProfile) -> ProfileNote {
     ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }
 }
 
-fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
+fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
     let progress = args.output.progress_mode();
     Ok(ListJob {
@@ -271,7 +273,7 @@ fn listing(args: ListArgs, used: Option<&Used>) -> Result<ListJob, Error> {
     })
 }
 
-fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error> {
+fn restoring(args: RestoreArgs, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
     let progress = args.output.progress_mode();
     Ok(RestoreJob {
         files: args.files,
@@ -288,7 +290,7 @@ fn restoring(args: RestoreArgs, used: Option<&Used>) -> Result<RestoreJob, Error
         overwrite_values: args.overwrite_values,
         allow_partial: args.allow_partial,
         profile: used.map(note),
-        question: if args.yes { Question::Answered } else { Question::Ask },
+        confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
         report: match args.report {
             Some(ReportArg::Path(path)) => ReportTo::File(path),
             Some(ReportArg::Stdout) => ReportTo::Stdout,

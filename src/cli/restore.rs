@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
-use super::delete::{Contradiction, check_rates};
+use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -108,17 +108,17 @@ pub struct RestoreArgs {
 
 impl RestoreArgs {
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
-        self.connection.settle(matches)?;
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.connection.resolve_conflicts(matches)?;
         check_rates(&self.requests)?;
         match &self.report {
             Some(ReportArg::Path(_)) => Ok(()),
-            _ if self.resume => Err(Contradiction(
+            _ if self.resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
                 "--resume needs --report PATH: the report of the restoration to go on with".to_owned(),
             )),
             Some(ReportArg::Stdout) if self.json => {
-                Contradiction::conflict("--json and --report - both write to stdout; give the report a file")
+                FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
             }
             None | Some(ReportArg::Stdout | ReportArg::None) => Ok(()),
         }

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
 
-use super::delete::Contradiction;
+use super::delete::FlagConflict;
 use super::value::{ShardArg, job_name, metrics_file};
 use crate::monitoring::PingUrl;
 
@@ -51,20 +51,20 @@ pub struct ScheduleArgs {
 
 impl ScheduleArgs {
     /// Finds what cannot be said together. `untold` is the flag of a job that nobody is told of.
-    pub(super) fn settle(&mut self, untold: Option<&str>, matches: &ArgMatches) -> Result<(), Contradiction> {
+    pub(super) fn resolve_conflicts(&mut self, untold: Option<&str>, matches: &ArgMatches) -> Result<(), FlagConflict> {
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(untold) = untold {
             let told = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
             if let Some((flag, _)) = told.into_iter().find(|(_, id)| typed(id)) {
                 let text =
                     format!("{flag} cannot be used with {untold}: it would pass for a run that deleted something");
-                return Contradiction::conflict(text);
+                return FlagConflict::conflict(text);
             }
             // What the environment says is about real runs.
             (self.metrics_file, self.job_name, self.ping) = (None, None, None);
         }
         if typed("job_name") && self.metrics_file.is_none() {
-            return Contradiction::conflict("--job-name is a label in the metrics: it needs --metrics-file");
+            return FlagConflict::conflict("--job-name is a label in the metrics: it needs --metrics-file");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use clap::{ArgAction, ArgMatches, Args};
 
 use super::connection::ConnectionArgs;
-use super::delete::{Contradiction, check_rates};
+use super::delete::{FlagConflict, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -46,8 +46,8 @@ pub struct WhoamiArgs {
 
 impl WhoamiArgs {
     /// Finds the contradictions that clap alone cannot see.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), Contradiction> {
-        self.connection.settle(matches)?;
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.connection.resolve_conflicts(matches)?;
         check_rates(&self.requests)
     }
 }

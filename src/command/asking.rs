@@ -15,10 +15,10 @@ use crate::pipeline::{RetryPolicy, Stop};
 use crate::quota::Rate;
 use crate::terminal::{Escaped, duration};
 
-use super::closing::advice;
 use super::error::Error;
 use super::runtime::runtime;
 use super::signals;
+use super::summary::advice;
 
 /// How a command asks that makes nothing but single calls.
 #[derive(Debug, Clone)]

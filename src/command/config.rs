@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::exit::ExitCode;
 use crate::terminal::Escaped;
 
-use super::closing::print;
 use super::error::Error;
+use super::summary::print_lines;
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
         ConfigJob::Show(settings) => settings.lines(),
         ConfigJob::Path(places) => places.iter().map(Place::line).collect(),
     };
-    print(lines).map_err(Error::system("write to stdout"))?;
+    print_lines(lines).map_err(Error::system("write to stdout"))?;
     Ok(ExitCode::Success)
 }
 

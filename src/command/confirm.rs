@@ -68,12 +68,12 @@ pub struct Question {
     /// What else is worth knowing before the answer.
     pub note: Option<String>,
     /// What counts as a yes.
-    pub to_type: ToType,
+    pub confirm_with: ConfirmWith,
 }
 
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToType {
+pub enum ConfirmWith {
     /// `yes`.
     Yes,
     /// The number of keys; `yes` where it is not known.
@@ -128,7 +128,7 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
     Ok(question.is_granted_by(&answer))
 }
 
-impl ToType {
+impl ConfirmWith {
     /// What so many keys take, whatever is done with them.
     pub(super) fn for_keys(keys: Option<u64>) -> Self {
         if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { Self::Count } else { Self::Yes }
@@ -138,7 +138,7 @@ impl ToType {
 impl Question {
     /// The number that has to be typed, where one has to.
     fn wanted_count(&self) -> Option<u64> {
-        self.keys.filter(|_| self.to_type == ToType::Count)
+        self.keys.filter(|_| self.confirm_with == ConfirmWith::Count)
     }
 
     /// The whole question, up to the place where the answer is typed.
@@ -166,12 +166,12 @@ impl Question {
             Action::Restore { over: false } => "Keys that are there now are left as they are.".to_owned(),
         });
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
-        lines.push(match (self.wanted_count(), &self.to_type) {
+        lines.push(match (self.wanted_count(), &self.confirm_with) {
             (Some(keys), _) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
-            (None, ToType::Name(name)) => {
+            (None, ConfirmWith::Name(name)) => {
                 format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Escaped(name))
             }
-            (None, ToType::Yes | ToType::Count) => format!("Type yes to {verb} {pronoun}: "),
+            (None, ConfirmWith::Yes | ConfirmWith::Count) => format!("Type yes to {verb} {pronoun}: "),
         });
         lines.join("\n")
     }
@@ -181,10 +181,10 @@ impl Question {
             return false;
         };
         let answer = answer.trim();
-        match (self.wanted_count(), &self.to_type) {
+        match (self.wanted_count(), &self.confirm_with) {
             (Some(keys), _) => answer.replace(',', "") == keys.to_string(),
-            (None, ToType::Name(name)) => answer == name,
-            (None, ToType::Yes | ToType::Count) => {
+            (None, ConfirmWith::Name(name)) => answer == name,
+            (None, ConfirmWith::Yes | ConfirmWith::Count) => {
                 answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
             }
         }
@@ -210,7 +210,7 @@ mod tests {
             overview: Overview::sample(),
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
             note: None,
-            to_type: ToType::Yes,
+            confirm_with: ConfirmWith::Yes,
             uncounted: "as many keys as stdin holds",
         }
     }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_question_about_stdin_has_no_number() {
-        let question = Question { keys: None, first_keys: Vec::new(), to_type: ToType::Count, ..question() };
+        let question = Question { keys: None, first_keys: Vec::new(), confirm_with: ConfirmWith::Count, ..question() };
         insta::assert_snapshot!(question.render(), @r"
         About to delete as many keys as stdin holds
           account     023e105f4ecef8ad9ca31a8372d0c353
@@ -255,7 +255,7 @@ mod tests {
         let question = Question {
             keys: None,
             uncounted: "every key that begins with a prefix below",
-            to_type: ToType::Name("production".to_owned()),
+            confirm_with: ConfirmWith::Name("production".to_owned()),
             ..question()
         };
         insta::assert_snapshot!(question.render(), @r"
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn above_ten_thousand_keys_the_count_is_typed_to_delete_and_to_restore() {
         for action in [Action::Delete, Action::Restore { over: false }, Action::Restore { over: true }] {
-            let asked = |keys| Question { action, keys, to_type: ToType::for_keys(keys), ..question() };
+            let asked = |keys| Question { action, keys, confirm_with: ConfirmWith::for_keys(keys), ..question() };
             assert!(answered(&asked(Some(10_000)), b"yes\n").0);
             assert!(answered(&asked(None), b"yes\n").0, "of stdin nobody knows it");
             assert!(!answered(&asked(Some(10_001)), b"yes\n").0);
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn where_the_number_is_asked_for_a_yes_is_not_enough() {
-        let question = Question { to_type: ToType::Count, ..question() };
+        let question = Question { confirm_with: ConfirmWith::Count, ..question() };
         assert!(question.render().ends_with("\nType the number of keys (12,345) to delete them: "));
         assert!(!answered(&question, b"yes\n").0);
         assert!(!answered(&question, b"1234\n").0);

@@ -1,4 +1,4 @@
-//! The job itself, for real or as a rehearsal: look, ask, send, say what came of it.
+//! The job itself, for real or as a rehearsal: scan, ask, send, say what came of it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::outcome::{Settled, StopReason, Tally};
 use crate::pipeline::call::Calls;
 use crate::pipeline::state::State;
 use crate::pipeline::{Course, End, Options, Pages as _, Stop, run as run_pipeline};
-use crate::plan::outline::Outline;
+use crate::plan::stats::Stats;
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::quota::least_time;
@@ -26,37 +26,37 @@ use crate::record::{Content, Record};
 use crate::report::{self, ReportError, Writer, Written};
 
 use super::answering::{Answering, Keeping};
-use super::closing::Closing;
 use super::dry_run::{discard, notes as dry_run_notes, refusal};
 use super::earlier;
 use super::error::Error;
-use super::expected;
-use super::job::{Job, Mode, Question};
+use super::estimate;
+use super::event_log::EventLogger;
+use super::job::{Confirm, DeleteJob, Mode};
+use super::job_input::JobInputError;
 use super::limits::Limits;
 use super::locate::Missed;
+use super::monitor::Monitor;
 use super::or_panicked;
 use super::outputs::{Opened, Ready};
 use super::overview::Overview;
 use super::pages::{NamespacePages, next_page};
 use super::preview::Preview;
-use super::reading::Broken;
 use super::rehearsal::Rehearsal;
 use super::runtime::runtime;
 use super::signals;
 use super::so_far::SoFar;
-use super::telling::Teller;
-use super::ticking::ticking;
-use super::watch::Watch;
+use super::summary::JobSummary;
+use super::with_progress::with_progress;
 
-mod look;
-mod meet;
-mod outlining;
+mod collect_stats;
+mod connect;
 mod question;
+mod scan;
 
-use look::{Look, Supply, broken_off, open_and_look};
-use meet::Met;
-use outlining::{Flawed, outlined};
+use collect_stats::{InvalidCollector, collect_stats};
+use connect::ConnectedTarget;
 use question::ask;
+use scan::{InputScan, KeySource, broken_off, open_and_scan};
 
 /// Batches of records that are read ahead of files.
 const FILES_AHEAD: usize = 2;
@@ -68,31 +68,31 @@ const PIPE_AHEAD: usize = 1_024;
 const ROWS: usize = 1_024;
 
 /// Looks at the input, asks, deletes, and says what came of it, to others too.
-pub(super) fn run(job: &Arc<Job>, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let mut watch = Watch::new(job);
+pub(super) fn run(job: &Arc<DeleteJob>, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut monitor = Monitor::new(job);
     let ended = or_panicked(|| {
         let mut so_far = SoFar::of(job);
-        let ended = carry_out(job, screen, &mut watch, &mut so_far);
-        so_far.end(job, ended, Some(&mut watch))
+        let ended = carry_out(job, screen, &mut monitor, &mut so_far);
+        so_far.end(job, ended, Some(&mut monitor))
     });
-    watch.end(&ended);
+    monitor.end(&ended);
     ended
 }
 
 fn carry_out(
-    job: &Arc<Job>,
+    job: &Arc<DeleteJob>,
     screen: &MultiProgress,
-    watch: &mut Watch,
+    monitor: &mut Monitor,
     so_far: &mut SoFar,
 ) -> Result<ExitCode, Missed> {
-    let (mut opened, mut look) = open_and_look(job, watch, so_far)?;
-    watch.continues(so_far.earlier);
-    if let Some(plan) = &look.plan {
+    let (mut opened, mut scan) = open_and_scan(job, monitor, so_far)?;
+    monitor.continues(so_far.earlier);
+    if let Some(plan) = &scan.plan {
         so_far.records = Some(plan.records);
         if let Some(stop) = broken_off(job, plan).or_else(|| refusal(job, plan)) {
             return Err(Missed::Stop(stop));
         }
-        watch.counted(plan.records);
+        monitor.counted(plan.records);
     }
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
@@ -102,24 +102,26 @@ fn carry_out(
         let runs = opened.record.earlier_runs();
         earlier::count(&mut sending.calls.budget, journal, runs, job.concurrency, job.timeout);
     }
-    let met = if look.nothing_to_send {
+    let target = if scan.nothing_to_send {
         None
     } else {
-        let meeting = sending.meet_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut look);
-        let met = runtime.block_on(signals::unless_signalled(meeting)).map_err(Missed::Stop).flatten();
+        let connecting = sending.connect_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut scan);
+        let target = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
         (so_far.totals, so_far.facts) = (sending.calls.totals, opened.record.facts());
-        Some(met?)
+        Some(target?)
     };
-    if let (Some(met), Question::Ask, Supply::Asked { pages, first }) = (&met, job.question, &mut look.supply) {
-        let page = runtime.block_on(signals::unless_signalled(sending.page(&met.client, pages))).flatten();
+    if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
+        (&target, job.confirm, &mut scan.source)
+    {
+        let page = runtime.block_on(signals::unless_signalled(sending.page(&target.client, pages))).flatten();
         so_far.totals = sending.calls.totals;
         *first = page.map_err(Missed::Stop)?;
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
-        look.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
+        scan.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
-    let limits = met.as_ref().map_or_else(|| Limits::new(&job.rates), |met| met.limits.clone());
-    let consent = consent(job, rehearsal.is_some(), met.as_ref(), &look)?;
-    let approved = match &look.plan {
+    let limits = target.as_ref().map_or_else(|| Limits::new(&job.rates), |target| target.limits.clone());
+    let consent = consent(job, rehearsal.is_some(), target.as_ref(), &scan)?;
+    let approved = match &scan.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
@@ -127,15 +129,15 @@ fn carry_out(
     if let Some(signal) = signals::received() {
         return Err(Missed::Stop(Stop::signalled(signal)));
     }
-    Ok(send(job, Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime }, screen, watch)?)
+    Ok(send(job, Agreed { opened, scan, rehearsal, target, limits, approved, sending, runtime }, screen, monitor)?)
 }
 
 /// A job that may begin.
 struct Agreed {
     opened: Opened,
-    look: Look,
+    scan: InputScan,
     rehearsal: Option<Rehearsal>,
-    met: Option<Met>,
+    target: Option<ConnectedTarget>,
     limits: Limits,
     approved: Approved,
     sending: Sending,
@@ -143,8 +145,8 @@ struct Agreed {
 }
 
 /// Begins the report, sends, and says what came of it.
-fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) -> Result<ExitCode, Error> {
-    let Agreed { opened, look, rehearsal, met, limits, approved, sending, runtime } = agreed;
+fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut Monitor) -> Result<ExitCode, Error> {
+    let Agreed { opened, scan, rehearsal, target, limits, approved, sending, runtime } = agreed;
     let earlier = opened.earlier();
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
@@ -153,16 +155,17 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
         None => (None, None),
     };
     let (rows, writer) = report::start(outputs, ROWS)?;
-    let supply = match (&rehearsal, look.supply) {
-        (Some(rehearsal), Supply::Read(records)) => Supply::Read(rehearsal.fill(records)),
-        (_, supply) => supply,
+    let source = match (&rehearsal, scan.source) {
+        (Some(rehearsal), KeySource::Inputs(records)) => KeySource::Inputs(rehearsal.fill(records)),
+        (_, source) => source,
     };
-    let overview = Overview::of(job, met.as_ref().map(|met| (&met.connection, &met.namespace)));
-    let mut notes: Vec<_> = met.as_ref().filter(|_| rehearsal.is_none()).map(Met::note).into_iter().collect();
-    let answering = Answering { client: met.map(|met| met.client), keeping };
-    let parts = Parts { approved, answering, supply, rows, writer, backup, deleted_before };
-    let Ended { end, written, kept, outline } =
-        sending.run(job, &limits, look.plan.as_ref(), parts, runtime, (screen, watch))?;
+    let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
+    let mut notes: Vec<_> =
+        target.as_ref().filter(|_| rehearsal.is_none()).map(ConnectedTarget::note).into_iter().collect();
+    let answering = Answering { client: target.map(|target| target.client), keeping };
+    let parts = Parts { approved, answering, source, rows, writer, backup, deleted_before };
+    let Ended { end, written, kept, stats } =
+        sending.run(job, &limits, scan.plan.as_ref(), parts, runtime, (screen, monitor))?;
     let (replaced, causes) = match &written {
         Some(Ok(written)) => (written.replaced, written.causes.clone()),
         Some(Err(_)) | None => (Tally::default(), Vec::new()),
@@ -174,18 +177,18 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
     };
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     let mut report = report.as_deref();
-    if outline.is_some() {
+    if stats.is_some() {
         notes.extend(stop.as_ref().and_then(|stop| discard(job, stop, &mut report)));
         notes.extend(dry_run_notes(job));
     }
     let is_kept = report.is_some();
-    let mut closing = Closing {
+    let mut summary = JobSummary {
         job,
         totals: end.totals,
         earlier: earlier.without(&replaced),
         facts: record.facts(),
         causes,
-        records: look.plan.as_ref().map(|plan| plan.records),
+        records: scan.plan.as_ref().map(|plan| plan.records),
         elapsed: end.elapsed,
         stop: stop.as_ref(),
         report,
@@ -193,13 +196,13 @@ fn send(job: &Job, agreed: Agreed, screen: &MultiProgress, watch: &mut Watch) ->
         backup: job.backup.as_deref().zip(kept),
         notes,
     };
-    let unrecorded = if is_kept { record.end(closing.run_end()).err() } else { None };
-    closing.stop = closing.stop.or(unrecorded.as_ref());
-    match outline {
-        Some(outline) => {
-            watch.close_planned(closing, &Preview { job, limits: &limits, overview, outline, now: wall_now() })
+    let unrecorded = if is_kept { record.end(summary.run_end()).err() } else { None };
+    summary.stop = summary.stop.or(unrecorded.as_ref());
+    match stats {
+        Some(stats) => {
+            monitor.close_planned(summary, &Preview { job, limits: &limits, overview, stats, now: wall_now() })
         }
-        None => watch.close(closing),
+        None => monitor.close(summary),
     }
 }
 
@@ -216,13 +219,18 @@ fn stop_of(written: Option<Result<Written, ReportError>>, stop: Option<Stop>) ->
 }
 
 /// Who agreed to the job, and how.
-fn consent(job: &Job, rehearses: bool, met: Option<&Met>, look: &Look) -> Result<Consent, Missed> {
-    Ok(match (job.question, met) {
+fn consent(
+    job: &DeleteJob,
+    rehearses: bool,
+    target: Option<&ConnectedTarget>,
+    scan: &InputScan,
+) -> Result<Consent, Missed> {
+    Ok(match (job.confirm, target) {
         _ if rehearses => Consent::Rehearsal,
         _ if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
-        (Question::Answered, _) | (Question::Ask, None) => Consent::Flag,
-        (Question::Ask, Some(_)) if look.nothing_to_send => Consent::Flag,
-        (Question::Ask, Some(met)) => ask(job, met, look)?,
+        (Confirm::AssumeYes, _) | (Confirm::Prompt, None) => Consent::Flag,
+        (Confirm::Prompt, Some(_)) if scan.nothing_to_send => Consent::Flag,
+        (Confirm::Prompt, Some(target)) => ask(job, target, scan)?,
     })
 }
 
@@ -230,7 +238,7 @@ fn consent(job: &Job, rehearses: bool, met: Option<&Met>, look: &Look) -> Result
 struct Parts {
     approved: Approved,
     answering: Answering,
-    supply: Supply,
+    source: KeySource,
     rows: mpsc::Sender<Settled>,
     writer: Writer,
     backup: Option<backup::Writer>,
@@ -240,13 +248,13 @@ struct Parts {
 
 /// How it ended.
 struct Ended {
-    end: End<Box<Broken>>,
+    end: End<Box<JobInputError>>,
     /// What came of the report; `None` if it was still stuck after the second signal.
     written: Option<Result<Written, ReportError>>,
     /// How many records the backup got, if it still has them.
     kept: Option<Result<u64, BackupError>>,
     /// What is planned, where keys were only looked for.
-    outline: Option<Outline>,
+    stats: Option<Stats>,
 }
 
 /// What all requests of a job draw on, the first one included.
@@ -263,12 +271,12 @@ impl Sending {
 
     fn run(
         self,
-        job: &Job,
+        job: &DeleteJob,
         limits: &Limits,
-        plan: Option<&Plan<Box<Broken>>>,
+        plan: Option<&Plan<Box<JobInputError>>>,
         parts: Parts,
         runtime: &Runtime,
-        (screen, watch): (&MultiProgress, &Watch),
+        (screen, monitor): (&MultiProgress, &Monitor),
     ) -> Result<Ended, Error> {
         // A look at the keys writes nothing.
         let rates = if matches!(job.mode, Mode::Real(_)) { &limits.rates } else { &job.rates };
@@ -281,58 +289,58 @@ impl Sending {
             expected: Some(Box::new({
                 let (rates, course) = (rates.clone(), job.course());
                 let deletes = move |keys| if course == Course::Check { 0 } else { batching.requests(keys) };
-                move |keys| least_time(&rates, expected::reads(course, keys) + deletes(keys))
+                move |keys| least_time(&rates, estimate::reads(course, keys) + deletes(keys))
             })),
             in_bulk: matches!(job.course(), Course::Delete | Course::CheckAndDelete)
-                .then_some(Box::new(move |keys| expected::in_bulk(&rates, batching, keys))),
+                .then_some(Box::new(move |keys| estimate::in_bulk(&rates, batching, keys))),
         };
         let Calls { budget, rng, max_wait, totals, .. } = self.calls;
         let options = options(job, self.began.unwrap_or_else(Instant::now), parts.deleted_before);
         let state = State::new(options, &parts.approved, budget, rng).after_preflight(max_wait);
         let answering = parts.answering;
-        watch.sent_before(&totals);
+        monitor.sent_before(&totals);
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
             let answer = answering.clone().answer(request);
             async move {
                 let response = answer.await;
-                watch.answered(&response);
+                monitor.answered(&response);
                 response
             }
         };
         runtime.block_on(async {
-            let flawed = (job.course() == Course::Check).then(Flawed::default);
-            let (state, records) = match parts.supply {
-                Supply::Read(records) => {
-                    let records = match &flawed {
-                        Some(flawed) => flawed.among(records),
+            let invalid_records = (job.course() == Course::Check).then(InvalidCollector::default);
+            let (state, records) = match parts.source {
+                KeySource::Inputs(records) => {
+                    let records = match &invalid_records {
+                        Some(invalid_records) => invalid_records.tap(records),
                         None => records,
                     };
                     // What was looked at as a whole is files.
                     (state, spawn_reader(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
                 }
-                Supply::Asked { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
+                KeySource::Listing { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
             };
             let progress = RefCell::new(Progress::new(progress, screen));
-            let mut teller = Teller::default();
+            let mut events = EventLogger::default();
             let listener = |event| {
-                teller.on(&event);
-                watch.on(&event);
+                events.on(&event);
+                monitor.on(&event);
                 progress.borrow_mut().on(&event);
             };
-            let (rows, outlining) = match flawed {
-                Some(flawed) => {
+            let (rows, outlining) = match invalid_records {
+                Some(invalid_records) => {
                     let (rows, settled) = mpsc::channel(super::dry_run::ROWS);
-                    (rows, Some(outlined(flawed, settled, parts.rows)))
+                    (rows, Some(collect_stats(invalid_records, settled, parts.rows)))
                 }
                 None => (parts.rows, None),
             };
             let written = parts.writer.written();
             let job = run_pipeline(state, records, rows, written, send, signals::listen(), listener);
             let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
-            let (mut end, outline) = tokio::select! {
-                both = ticking(&progress, both) => both,
-                never = watch.keep() => match never {},
+            let (mut end, stats) = tokio::select! {
+                both = with_progress(&progress, both) => both,
+                never = monitor.keep() => match never {},
             };
             progress.borrow_mut().finish();
             end.totals.requests += totals.requests;
@@ -342,12 +350,12 @@ impl Sending {
                 Some(writer) => signals::in_time(writer.finish()).await,
                 None => None,
             };
-            Ok(Ended { end, written: signals::in_time(parts.writer.finish()).await, kept, outline })
+            Ok(Ended { end, written: signals::in_time(parts.writer.finish()).await, kept, stats })
         })
     }
 }
 
-fn options(job: &Job, began: Instant, deleted_before: u64) -> Options {
+fn options(job: &DeleteJob, began: Instant, deleted_before: u64) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,

@@ -14,24 +14,24 @@ use crate::outcome::{Settled, StopReason};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
-use crate::plan::outline::Outline;
+use crate::plan::stats::Stats;
 use crate::record::Record;
 use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Escaped;
 
-use super::closing::Closing;
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Inputs, Job, Keys, Mode};
+use super::job::{DeleteJob, Inputs, Keys, Mode};
+use super::job_input::{JobInput, JobInputError, Warnings};
 use super::limits::Limits;
 use super::locate::Missed;
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;
-use super::reading::{Broken, Notes, Reading};
 use super::runtime::runtime;
 use super::signals;
 use super::so_far::SoFar;
+use super::summary::JobSummary;
 
 /// Rows on their way to the writer.
 pub(super) const ROWS: usize = 1_024;
@@ -40,24 +40,24 @@ pub(super) const ROWS: usize = 1_024;
 const LAST_ROWS: Duration = Duration::from_secs(1);
 
 /// Reads everything, sends nothing, says what would be done.
-pub(super) fn run(job: &Job, inputs: &Inputs) -> Result<ExitCode, Error> {
+pub(super) fn run(job: &DeleteJob, inputs: &Inputs) -> Result<ExitCode, Error> {
     let mut so_far = SoFar::of(job);
     let ended = carry_out(job, inputs, &mut so_far);
     so_far.end(job, ended, None)
 }
 
-fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
+fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
-    let mut reading = Reading::new(inputs, None);
+    let mut input = JobInput::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
     let mut record = opened.record.clone();
     let begun = signals::blocking(move || {
-        reading.watch()?;
-        record.read_inputs(&reading.sources)?;
-        reading.options.plans = record.plans();
-        let mut records = reading.records(Notes::Given);
+        input.take_fingerprints()?;
+        record.read_inputs(&input.sources)?;
+        input.options.plans = record.plans();
+        let mut records = input.records(Warnings::On);
         let first = records.next().transpose().map_err(Error::from)?;
         Ok::<_, Error>(((first, records), record))
     });
@@ -69,22 +69,22 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
     // The reading thread may be left alone, and must not keep the writer.
     let rows = sender.as_ref().map(mpsc::Sender::downgrade);
     let surveyed = signals::blocking(move || {
-        let (mut plan, mut outline) = (Plan::<Box<Broken>>::default(), Outline::default());
+        let (mut plan, mut stats) = (Plan::<Box<JobInputError>>::default(), Stats::default());
         let mut causes = Causes::default();
         plan.survey(first.map(Ok).into_iter().chain(&mut records), &AtomicBool::new(false), |record| {
             causes.add_unsent(&record);
             match &rows {
                 None => {
-                    outline.take(record);
+                    stats.take(record);
                     true
                 }
                 Some(rows) => {
-                    outline.add(&record);
+                    stats.add(&record);
                     rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
                 }
             }
         });
-        (plan, outline, causes, records.counts().to_vec())
+        (plan, stats, causes, records.counts().to_vec())
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {
@@ -96,14 +96,14 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
             Ok(None)
         }
     };
-    let ((mut plan, outline, causes, counts), unwritten) =
-        match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?))) {
-            Ok(done) => done,
-            Err(stop) => {
-                so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
-                return Err(Missed::Stop(stop));
-            }
-        };
+    let ((mut plan, stats, causes, counts), unwritten) = match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?)))
+    {
+        Ok(done) => done,
+        Err(stop) => {
+            so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
+            return Err(Missed::Stop(stop));
+        }
+    };
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
         return Err(broken.into());
@@ -116,7 +116,7 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
     let (stop, mut said) = end(job, &plan, None, unwritten, &mut report);
     said.extend(notes(job));
     let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
-    let mut closing = Closing {
+    let mut summary = JobSummary {
         job,
         totals,
         earlier: Earlier::default(),
@@ -130,17 +130,17 @@ fn carry_out(job: &Job, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode,
         backup: None,
         notes: said,
     };
-    let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
-    closing.stop = closing.stop.or(unrecorded.as_ref());
+    let unrecorded = if summary.report.is_some() { ready.record.end(summary.run_end()).err() } else { None };
+    summary.stop = summary.stop.or(unrecorded.as_ref());
     let (limits, overview) = (Limits::new(&job.rates), Overview::of(job, None));
-    Ok(closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })?)
+    Ok(summary.print_with_plan(&Preview { job, limits: &limits, overview, stats, now: wall_now() })?)
 }
 
 /// Why a dry run ends as it does: because of `stop`, of a report that cannot be written, of an input that breaks, or of a
 /// guard. What became of a report that holds a part of the plan is said.
 pub(super) fn end(
-    job: &Job,
-    plan: &Plan<Box<Broken>>,
+    job: &DeleteJob,
+    plan: &Plan<Box<JobInputError>>,
     stop: Option<Stop>,
     unwritten: Option<ReportError>,
     report: &mut Option<&Path>,
@@ -158,13 +158,13 @@ pub(super) fn warn_of_emptiness() {
 }
 
 /// The guard that stands against a plan.
-pub(super) fn refusal(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
+pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
     let refused = plan.check(job.guards).err()?;
     Some(Stop::new(refused.reason(), refused.to_string()))
 }
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.
-pub(super) fn discard(job: &Job, stop: &Stop, report: &mut Option<&Path>) -> Option<String> {
+pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<&Path>) -> Option<String> {
     let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
     if job.allow_partial && stop.reason == StopReason::InputError {
         return report.map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
@@ -195,7 +195,7 @@ fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
 }
 
 /// What has to be said at the end of any dry run.
-pub(super) fn notes(job: &Job) -> Vec<String> {
+pub(super) fn notes(job: &DeleteJob) -> Vec<String> {
     let mut notes = Vec::new();
     if let Keys::Inputs(Inputs { dedupe: false, .. }) = job.keys {
         notes.push("Keys that are named twice were not looked for (--no-dedupe).".to_owned());

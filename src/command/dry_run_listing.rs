@@ -16,16 +16,16 @@ use crate::pipeline::call::Waiting;
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
 use crate::plan::Plan;
-use crate::plan::outline::Outline;
+use crate::plan::stats::Stats;
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
 use crate::report::{self, Causes};
 
-use super::closing::Closing;
 use super::dry_run::{ROWS, end, notes};
 use super::earlier::Earlier;
 use super::encoding;
 use super::error::Error;
-use super::job::{Job, Wanted};
+use super::job::{DeleteJob, KeySelection};
+use super::job_input::JobInputError;
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
 use super::outputs::Opened;
@@ -33,25 +33,30 @@ use super::overview::Overview;
 use super::pages::{NamespacePages, next_page};
 use super::preflight;
 use super::preview::Preview;
-use super::reading::Broken;
 use super::runtime::runtime;
 use super::signals;
 use super::so_far::SoFar;
-use super::ticking::ticking;
+use super::summary::JobSummary;
+use super::with_progress::with_progress;
 
 /// Lists everything, deletes nothing, says what would be done.
-pub(super) fn run(job: &Job, wanted: &Wanted, screen: &MultiProgress) -> Result<ExitCode, Error> {
+pub(super) fn run(job: &DeleteJob, selection: &KeySelection, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let mut so_far = SoFar::of(job);
-    let ended = carry_out(job, wanted, screen, &mut so_far);
+    let ended = carry_out(job, selection, screen, &mut so_far);
     so_far.end(job, ended, None)
 }
 
-fn carry_out(job: &Job, wanted: &Wanted, screen: &MultiProgress, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
+fn carry_out(
+    job: &DeleteJob,
+    selection: &KeySelection,
+    screen: &MultiProgress,
+    so_far: &mut SoFar,
+) -> Result<ExitCode, Missed> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
     let runtime = runtime()?;
     let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    let located = locate(&wanted.connection, job.timeout, &mut calls);
+    let located = locate(&selection.connection, job.timeout, &mut calls);
     let connection = runtime.block_on(signals::unless_signalled(located)).map_err(Missed::Stop).flatten();
     so_far.totals = calls.totals;
     let connection = connection?;
@@ -65,12 +70,12 @@ fn carry_out(job: &Job, wanted: &Wanted, screen: &MultiProgress, so_far: &mut So
     // The pages are only read, which the mode does not slow down.
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
     let overview = Overview::of(job, Some((&connection, &namespace)));
-    let mut pages = NamespacePages::new(wanted);
+    let mut pages = NamespacePages::new(selection);
     if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
         pages.refuse_encoded();
     }
-    let (plan, outline, causes) = (Plan::default(), Outline::default(), Causes::default());
-    let mut survey = Survey { job, client, pages, calls, plan, outline, causes };
+    let (plan, stats, causes) = (Plan::default(), Stats::default(), Causes::default());
+    let mut survey = Survey { job, client, pages, calls, plan, stats, causes };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -92,11 +97,11 @@ fn carry_out(job: &Job, wanted: &Wanted, screen: &MultiProgress, so_far: &mut So
             Some(signal) = signals.recv() => (stop.or(Some(Stop::signalled(signal))), None),
         }
     });
-    let Survey { calls, plan, outline, causes, .. } = survey;
+    let Survey { calls, plan, stats, causes, .. } = survey;
     let mut report = ready.report.as_deref();
     let (stop, mut said) = end(job, &plan, stop, unwritten, &mut report);
     said.extend(notes(job));
-    let mut closing = Closing {
+    let mut summary = JobSummary {
         job,
         totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
         earlier: Earlier::default(),
@@ -110,18 +115,18 @@ fn carry_out(job: &Job, wanted: &Wanted, screen: &MultiProgress, so_far: &mut So
         backup: None,
         notes: said,
     };
-    let unrecorded = if closing.report.is_some() { ready.record.end(closing.run_end()).err() } else { None };
-    closing.stop = closing.stop.or(unrecorded.as_ref());
-    Ok(closing.say_planned(&Preview { job, limits: &limits, overview, outline, now: wall_now() })?)
+    let unrecorded = if summary.report.is_some() { ready.record.end(summary.run_end()).err() } else { None };
+    summary.stop = summary.stop.or(unrecorded.as_ref());
+    Ok(summary.print_with_plan(&Preview { job, limits: &limits, overview, stats, now: wall_now() })?)
 }
 
 struct Survey<'a> {
-    job: &'a Job,
+    job: &'a DeleteJob,
     client: Client,
     pages: NamespacePages,
     calls: Calls,
-    plan: Plan<Box<Broken>>,
-    outline: Outline,
+    plan: Plan<Box<JobInputError>>,
+    stats: Stats,
     causes: Causes,
 }
 
@@ -135,7 +140,7 @@ impl Survey<'_> {
             ..ProgressOptions::default()
         };
         let progress = RefCell::new(Progress::new(shown, screen));
-        let stop = ticking(&progress, self.pages(rows, &progress)).await;
+        let stop = with_progress(&progress, self.pages(rows, &progress)).await;
         progress.borrow_mut().finish();
         stop
     }
@@ -155,7 +160,7 @@ impl Survey<'_> {
             let before = self.plan.tally.get(Status::Planned);
             let mut planned = Vec::with_capacity(records.len());
             self.plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |record| {
-                self.outline.add(&record);
+                self.stats.add(&record);
                 self.causes.add_unsent(&record);
                 planned.extend(Settled::unsent(record.number, record.content, wall_now()));
                 true

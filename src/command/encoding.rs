@@ -8,7 +8,7 @@ use crate::record::{Content, Invalid, Record};
 use crate::terminal::{Escaped, pluralized};
 
 use super::error::Error;
-use super::job::Job;
+use super::job::DeleteJob;
 
 /// Whether `namespace` decodes the names of keys in URLs.
 pub(super) fn is_supported(namespace: &Namespace) -> bool {
@@ -32,7 +32,7 @@ pub(super) fn check(namespace: &Namespace, keys: u64, first: Option<&KeyName>, h
 }
 
 /// What to do about such keys.
-pub(super) fn hint(job: &Job) -> &'static str {
+pub(super) fn hint(job: &DeleteJob) -> &'static str {
     match job.course() {
         Course::Delete => "pass --bulk, which puts no key into a URL",
         Course::CheckAndDelete => "pass --bulk and leave out --check, which puts keys into URLs",

@@ -14,8 +14,8 @@ use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::report::{JobFileError, ReportError};
 
-use super::closing::with_nothing_sent;
-use super::reading::Broken;
+use super::job_input::JobInputError;
+use super::summary::with_nothing_sent;
 
 /// Why a job did not run. What came of a job that did is in its summary.
 #[derive(Debug, Error)]
@@ -31,7 +31,7 @@ pub enum Error {
     Client(#[from] ClientError),
     /// An input cannot be read.
     #[error(transparent)]
-    Input(#[from] Box<Broken>),
+    Input(#[from] Box<JobInputError>),
     /// The report or the failures file cannot be opened, read or written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -79,8 +79,8 @@ pub enum Error {
     },
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
+impl From<JobInputError> for Error {
+    fn from(broken: JobInputError) -> Self {
         Box::new(broken).into()
     }
 }

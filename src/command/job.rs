@@ -21,7 +21,7 @@ use crate::terminal::Escaped;
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct Job {
+pub struct DeleteJob {
     /// Which keys.
     pub keys: Keys,
     /// Limits that are checked before anything is sent.
@@ -33,7 +33,7 @@ pub struct Job {
     /// Whether the records before the break of an input are processed.
     pub allow_partial: bool,
     /// Whether somebody is asked before anything is deleted.
-    pub question: Question,
+    pub confirm: Confirm,
     /// Where rows go.
     pub report: ReportTo,
     /// Where the keys that failed go.
@@ -81,10 +81,10 @@ pub struct Job {
     /// In which form, where it is lines.
     pub lines: LineFormat,
     /// Who else is told of it.
-    pub told: Told,
+    pub monitoring: Monitoring,
 }
 
-impl Job {
+impl DeleteJob {
     /// Which part of the keys is taken, where it is not all.
     pub fn shard(&self) -> Option<Shard> {
         match &self.keys {
@@ -105,7 +105,7 @@ pub enum RatesFrom {
 
 /// Who is told of a job that deletes.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct Monitoring {
     /// The metrics file.
     pub metrics_file: Option<PathBuf>,
     /// What the job is called there.
@@ -129,7 +129,7 @@ impl fmt::Display for ProfileNote {
     }
 }
 
-impl Job {
+impl DeleteJob {
     /// What is done about each key. A backup looks anyway.
     /// Whether a key may be put into a URL: only bulk calls have none there.
     pub(super) fn puts_keys_into_urls(&self) -> bool {
@@ -152,7 +152,7 @@ pub enum Keys {
     /// From files and stdin.
     Inputs(Inputs),
     /// From the namespace itself.
-    Namespace(Box<Wanted>),
+    Namespace(Box<KeySelection>),
 }
 
 /// Keys that are read.
@@ -172,7 +172,7 @@ pub struct Inputs {
 
 /// Keys that are listed.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct KeySelection {
     /// The namespace; here, because a dry run lists too.
     pub connection: Connection<NamespaceRef>,
     /// How the names begin.
@@ -257,11 +257,11 @@ impl<N> Connection<N> {
 
 /// Whether somebody is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+pub enum Confirm {
     /// On the terminal.
-    Ask,
+    Prompt,
     /// `--yes` answered it.
-    Answered,
+    AssumeYes,
 }
 
 /// Where rows go.

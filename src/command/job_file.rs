@@ -19,7 +19,7 @@ use crate::report::{Facts, Identity, IfExists, Input, JobFile, JobFileError, Kin
 
 use super::error::Error;
 use super::job::Connection;
-use super::reading::Broken;
+use super::job_input::JobInputError;
 use super::signals;
 
 /// What is known of a job, and what it has to agree with.
@@ -82,10 +82,10 @@ impl JobRecord {
     /// What the inputs hold, and whether they are plans.
     ///
     /// # Errors
-    /// As [`JobRecord::found`]; [`Broken::Open`] for an input that cannot be read.
+    /// As [`JobRecord::found`]; [`JobInputError::Open`] for an input that cannot be read.
     pub(super) fn read_inputs(&mut self, sources: &[Source]) -> Result<(), Error> {
         for source in sources {
-            let open = |error| Broken::Open { input: source.to_string(), source: error };
+            let open = |error| JobInputError::Open { input: source.to_string(), source: error };
             let mut input = Input { path: "-".to_owned(), bytes: None, hash: None, records: None };
             if let Source::File(path) = source {
                 input.path = path.to_string_lossy().into_owned();

@@ -24,7 +24,6 @@ use crate::quota::Rate;
 use crate::report::IfExists;
 use crate::terminal::{Escaped, duration, pluralized};
 
-use super::closing::{Stream, advice, log_stop, print_summary};
 use super::error::Error;
 use super::job::{Connection, NamespaceRef, ProfileNote};
 use super::locate::{Missed, client, locate};
@@ -32,7 +31,8 @@ use super::pages::{cursor_lost, endless, refused};
 use super::runtime::runtime;
 use super::same_file::Files;
 use super::signals;
-use super::ticking::ticking;
+use super::summary::{Stream, advice, log_stop, print_summary};
+use super::with_progress::with_progress;
 
 mod output;
 
@@ -115,7 +115,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
                 stop: Some(&stop),
                 unfinished: None,
             };
-            return Ok(summary.say(job, ExitCode::for_stop(stop.reason, stop.signal)));
+            return Ok(summary.print(job, ExitCode::for_stop(stop.reason, stop.signal)));
         }
     };
     let client = client(&connection, job.timeout, 1)?;
@@ -223,7 +223,7 @@ impl Run<'_> {
             }
             Ok(Ended::Whole)
         };
-        let ended = ticking(&progress, listing).await;
+        let ended = with_progress(&progress, listing).await;
         progress.borrow_mut().finish();
         if let (Output::File(file), Ok(Ended::Stopped(_))) = (&output, &ended) {
             Checkpoint { requests: made(&self.calls), ended: true, ..self.written.clone() }.write(file.path())?;
@@ -313,7 +313,7 @@ impl Run<'_> {
             stop,
             unfinished: self.job.output.as_deref().filter(|_| stop.is_some()),
         };
-        summary.say(self.job, code)
+        summary.print(self.job, code)
     }
 }
 
@@ -330,7 +330,7 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn say(&self, job: &ListJob, code: ExitCode) -> ExitCode {
+    fn print(&self, job: &ListJob, code: ExitCode) -> ExitCode {
         signals::decide(code);
         if let Some(stop) = self.stop {
             log_stop("listing", stop);

@@ -1,20 +1,20 @@
 //! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
 //!
-//! - [`Job`]: what is to be done, decided once; made by the command line, read here.
+//! - [`DeleteJob`]: what is to be done, decided once; made by the command line, read here.
 //! - `delete` and `dry_run` (`dry_run_listing` for the keys of a namespace): the ways through a job; `preflight`: the one
 //!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
 //! - `pages`: the keys of a namespace as records.
-//! - `reading`: inputs, filters, deduplication and the journal as one iterator of records.
+//! - `job_input`: inputs, filters, deduplication and the journal as one iterator of records.
 //! - `answering`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
 //! - `job_file`: whether a report or a plan belongs to the job.
 //! - `limits`: what a namespace's mode means for a job.
 //! - `earlier`: which requests earlier runs of a job sent.
-//! - `closing`: the summary, the next step, the exit code; `telling`: what the log says meanwhile; `watch`: what metrics
+//! - `summary`: the summary, the next step, the exit code; `event_log`: what the log says meanwhile; `monitor`: metrics
 //!   and pings say.
-//! - `preview`: what a dry run shows of its plan; `expected`: how many requests, how long.
+//! - `preview`: what a dry run shows of its plan; `estimate`: how many requests, how long.
 //! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
 //! - `restore`: what a backup holds, put back.
-//! - `report`: finished reports as text, JSON or a page. `publish`: the manual and shell completions.
+//! - `report`: finished reports as text, JSON or a page. `docs`: the manual and shell completions.
 //! - `config`: what profiles come to. `signals`: what asks a command to end, at any moment of it.
 //! - [`confirm`]: the question before a job that deletes.
 
@@ -27,30 +27,31 @@ use crate::exit::ExitCode;
 
 mod answering;
 mod asking;
-mod closing;
 mod config;
 pub mod confirm;
 mod delete;
 mod descriptors;
+mod docs;
 mod dry_run;
 mod dry_run_listing;
 mod earlier;
 mod encoding;
 mod error;
-mod expected;
+mod estimate;
+mod event_log;
 mod job;
 mod job_file;
+mod job_input;
 mod limits;
 mod list;
 mod locate;
+mod monitor;
 mod namespaces;
 mod outputs;
 mod overview;
 mod pages;
 mod preflight;
 mod preview;
-mod publish;
-mod reading;
 mod rehearsal;
 mod report;
 mod restore;
@@ -59,32 +60,31 @@ mod same_file;
 mod sandbox;
 mod signals;
 mod so_far;
-mod telling;
-mod ticking;
-mod watch;
+mod summary;
 mod whoami;
+mod with_progress;
 
 pub use asking::Patience;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
+pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub use job::{
-    Access, Connection, Inputs, Job, Keys, Mode, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo, Target,
-    Told, Wanted,
+    Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, Mode, Monitoring, NamespaceRef, ProfileNote,
+    RatesFrom, ReportTo, Target,
 };
+pub use job_input::JobInputError;
 pub use list::ListJob;
 pub use namespaces::NamespacesJob;
-pub use publish::{Document, Publishing};
-pub use reading::Broken;
-pub use report::Reviewing;
+pub use report::ReportJob;
 pub use restore::RestoreJob;
-pub use sandbox::Serving;
+pub use sandbox::SandboxJob;
 pub use whoami::WhoamiJob;
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Task {
     /// A job over keys.
-    Delete(Box<Job>),
+    Delete(Box<DeleteJob>),
     /// A listing of a namespace.
     List(Box<ListJob>),
     /// What a backup holds, put back.
@@ -94,13 +94,13 @@ pub enum Task {
     /// What the credentials are.
     Whoami(Box<WhoamiJob>),
     /// What finished reports say.
-    Report(Box<Reviewing>),
+    Report(Box<ReportJob>),
     /// What profiles come to, or where they are looked for.
     Config(ConfigJob),
     /// A server in memory.
-    Sandbox(Box<Serving>),
+    Sandbox(Box<SandboxJob>),
     /// The manual, or shell completions.
-    Publish(Publishing),
+    Publish(DocsJob),
 }
 
 /// Does it.
@@ -130,7 +130,7 @@ fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         Task::Report(reviewing) => interruptible(move || report::run(&reviewing)),
         Task::Config(job) => interruptible(move || config::run(&job)),
         Task::Sandbox(serving) => sandbox::run(*serving),
-        Task::Publish(publishing) => interruptible(move || publish::run(&publishing)),
+        Task::Publish(publishing) => interruptible(move || docs::run(&publishing)),
     }
 }
 

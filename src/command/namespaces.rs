@@ -8,10 +8,10 @@ use crate::key::AccountId;
 use crate::terminal::Escaped;
 
 use super::asking::{Patience, ask, stopped};
-use super::closing::print;
 use super::error::Error;
 use super::job::Access;
 use super::locate::all;
+use super::summary::print_lines;
 
 /// Which account, and how it is asked.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
     };
     namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
     let lines = if job.json { json(&namespaces)? } else { lines(&namespaces) };
-    print(lines).map_err(Error::system("write the namespaces"))?;
+    print_lines(lines).map_err(Error::system("write the namespaces"))?;
     Ok(ExitCode::Success)
 }
 

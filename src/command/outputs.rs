@@ -19,7 +19,7 @@ use crate::report::{
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Job, Keys, Mode, ReportTo};
+use super::job::{DeleteJob, Keys, Mode, ReportTo};
 use super::job_file::JobRecord;
 use super::same_file::Files;
 
@@ -54,14 +54,14 @@ pub(super) struct Ready {
 }
 
 impl Opened {
-    pub(super) fn new(job: &Job) -> Result<Self, Error> {
+    pub(super) fn new(job: &DeleteJob) -> Result<Self, Error> {
         files(job).check()?;
         let (mut journal, mut record) = (None, JobRecord::of(job));
         let report = match &job.report {
             ReportTo::Nowhere => None,
             ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
             ReportTo::Default => Some(Pending::ToBeNamed(named(job, default_path(wall_now())))),
-            ReportTo::File(path) => Some(match look(path, job)? {
+            ReportTo::File(path) => Some(match check_target(path, job)? {
                 None => {
                     JobRecord::free(path, job.existing)?;
                     Pending::ToBeMade(path.clone())
@@ -80,7 +80,7 @@ impl Opened {
         };
         let failures = match &job.failures {
             None => None,
-            Some(path) => Some(match look(path, job)? {
+            Some(path) => Some(match check_target(path, job)? {
                 None => Pending::ToBeMade(path.clone()),
                 Some(existing) => Pending::Open(FailuresFile::open(path.clone(), existing)?),
             }),
@@ -89,7 +89,7 @@ impl Opened {
             None => None,
             Some(path) => {
                 Compression::of(path)?;
-                match there(path, job)? {
+                match existing_file(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
                         Some(Pending::Open(BackupFile::open(path.clone(), existing)?))
@@ -118,7 +118,7 @@ impl Opened {
     }
 
     /// Makes what is not there yet.
-    pub(super) fn make(self, job: &Job) -> Result<Ready, Error> {
+    pub(super) fn make(self, job: &DeleteJob) -> Result<Ready, Error> {
         make_folders(&job.folders)?;
         let (report, report_path) = match self.report {
             None => (None, None),
@@ -134,7 +134,7 @@ impl Opened {
             }
             Some(Pending::ToBeMade(path)) => {
                 let made = Target::File(path.clone()).open(IfExists::Refuse);
-                (Some(made.map_err(|error| held_meanwhile(error, job.existing))?), Some(path))
+                (Some(made.map_err(|error| locked_since(error, job.existing))?), Some(path))
             }
         };
         let failures = match self.failures {
@@ -161,13 +161,13 @@ impl Opened {
 }
 
 /// Whether something is there that may be opened; an error where it may not be, or could not be made.
-fn look(path: &Path, job: &Job) -> Result<Option<IfExists>, Error> {
+fn check_target(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error> {
     Format::of(path)?;
-    there(path, job)
+    existing_file(path, job)
 }
 
 /// The same, whatever the file is to hold.
-fn there(path: &Path, job: &Job) -> Result<Option<IfExists>, Error> {
+fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error> {
     let existing = job.existing;
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
@@ -185,7 +185,7 @@ fn there(path: &Path, job: &Job) -> Result<Option<IfExists>, Error> {
 }
 
 /// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
-fn held_meanwhile(error: ReportError, existing: IfExists) -> ReportError {
+fn locked_since(error: ReportError, existing: IfExists) -> ReportError {
     match error {
         ReportError::Exists { path } if existing == IfExists::Resume => ReportError::Locked { path, owner: None },
         error => error,
@@ -202,7 +202,7 @@ fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
 }
 
 /// What a job reads and writes.
-fn files(job: &Job) -> Files {
+fn files(job: &DeleteJob) -> Files {
     let mut files = Files::default();
     if let Keys::Inputs(inputs) = &job.keys {
         inputs.sources.iter().for_each(|source| files.reads(source));
@@ -215,7 +215,7 @@ fn files(job: &Job) -> Files {
             files.writes(flag, path, &[".lock"]);
         }
     }
-    if let Some(path) = &job.told.metrics_file {
+    if let Some(path) = &job.monitoring.metrics_file {
         files.writes("--metrics-file", path, &[]);
     }
     files
@@ -223,7 +223,7 @@ fn files(job: &Job) -> Files {
 
 /// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the
 /// same second.
-fn named(job: &Job, path: PathBuf) -> PathBuf {
+fn named(job: &DeleteJob, path: PathBuf) -> PathBuf {
     let path = match job.mode {
         Mode::DryRun | Mode::Check(_) | Mode::Real(_) => path,
         Mode::Rehearsal => path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into(),

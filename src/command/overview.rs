@@ -5,7 +5,7 @@ use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
 use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
 
-use super::job::{Connection, Inputs, Job, Keys, NamespaceRef, Target};
+use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, Target};
 use super::restore::RestoreJob;
 
 /// How many patterns of a flag are shown.
@@ -23,7 +23,7 @@ pub(super) struct Overview(Vec<(&'static str, String)>);
 
 impl Overview {
     /// Of a job that deletes or plans it; `found` is the namespace, if it was asked for.
-    pub(super) fn of(job: &Job, found: Option<(&Connection, &Namespace)>) -> Self {
+    pub(super) fn of(job: &DeleteJob, found: Option<(&Connection, &Namespace)>) -> Self {
         let mut overview = Self::default();
         match (found, &job.target) {
             (Some((connection, namespace)), _) => overview.found(connection, &namespace.title),
@@ -137,7 +137,7 @@ fn listed(patterns: &[String]) -> String {
 }
 
 /// The flags that bound a job.
-fn guards(job: &Job) -> String {
+fn guards(job: &DeleteJob) -> String {
     let mut guards = Vec::new();
     let mut add = |flag: &str, value: Option<String>| guards.extend(value.map(|value| format!("--{flag} {value}")));
     add("max-keys", job.guards.max_keys.map(|keys| keys.to_string()));

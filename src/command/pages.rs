@@ -12,7 +12,7 @@ use crate::shard::Shard;
 use crate::terminal::{Escaped, duration, pluralized};
 
 use super::encoding;
-use super::job::Wanted;
+use super::job::KeySelection;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
 /// no two parts give the same number.
@@ -30,14 +30,14 @@ pub(super) struct NamespacePages {
 }
 
 impl NamespacePages {
-    pub(super) fn new(wanted: &Wanted) -> Self {
-        let lister = Lister::new(wanted.prefixes.clone(), Position::default());
-        let first = wanted.shard.map_or(0, |shard| u64::from(shard.index()));
+    pub(super) fn new(selection: &KeySelection) -> Self {
+        let lister = Lister::new(selection.prefixes.clone(), Position::default());
+        let first = selection.shard.map_or(0, |shard| u64::from(shard.index()));
         let next = RecordNumber::FIRST.plus(first);
         Self {
             lister,
-            selection: wanted.selection.clone(),
-            shard: wanted.shard,
+            selection: selection.selection.clone(),
+            shard: selection.shard,
             next,
             listed: 0,
             selected: 0,

@@ -1,16 +1,16 @@
-//! What a dry run shows of a plan: its outline, how long it takes in either way, and what it costs.
+//! What a dry run shows of a plan: its statistics, how long it takes with and without `--bulk`, and what it costs.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::pipeline::Batching;
-use crate::plan::outline::Outline;
 use crate::plan::price::{self, Cost};
+use crate::plan::stats::Stats;
 use crate::terminal::{count, duration, hanging_indent, pluralized};
 
-use super::expected::{self, BULK};
-use super::job::Job;
+use super::estimate::{self, BULK};
+use super::job::DeleteJob;
 use super::limits::Limits;
 use super::overview::Overview;
 
@@ -23,16 +23,16 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// A plan, and what becomes of it if it is carried out from `now` on.
 #[derive(Debug)]
 pub(super) struct Preview<'a> {
-    pub(super) job: &'a Job,
+    pub(super) job: &'a DeleteJob,
     pub(super) limits: &'a Limits,
     pub(super) overview: Overview,
-    pub(super) outline: Outline,
+    pub(super) stats: Stats,
     pub(super) now: SystemTime,
 }
 
-/// A way to send the keys.
+/// How many requests and how long it takes to send the keys in one way.
 #[derive(Debug)]
-struct Way {
+struct SendEstimate {
     name: &'static str,
     requests: u64,
     at_least: Duration,
@@ -44,16 +44,20 @@ impl Preview<'_> {
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = vec![String::new()];
         lines.extend(self.overview.lines(width));
-        let outline = self.outline.lines(width);
-        if !outline.is_empty() {
+        let stats = self.stats.lines(width);
+        if !stats.is_empty() {
             lines.push(String::new());
-            lines.extend(outline);
+            lines.extend(stats);
         }
-        if self.outline.keys() > 0 {
+        if self.stats.keys() > 0 {
             lines.push(String::new());
-            let ways = self.ways();
-            for (index, way) in ways.iter().enumerate() {
-                lines.extend(hanging_indent(&format!("{:<11}", way.name), &self.in_words(way, index == 0), width));
+            let estimates = self.estimates();
+            for (index, estimate) in estimates.iter().enumerate() {
+                lines.extend(hanging_indent(
+                    &format!("{:<11}", estimate.name),
+                    &self.in_words(estimate, index == 0),
+                    width,
+                ));
             }
             if let Some(cost) = self.cost() {
                 lines.extend(hanging_indent("list price ", &price_in_words(cost), width));
@@ -65,55 +69,55 @@ impl Preview<'_> {
     }
 
     /// As the command has it, and the other one.
-    fn ways(&self) -> [Way; 2] {
-        let way = |name, batching| {
-            let (requests, at_least) = expected::requests(self.job, &self.limits.rates, batching, self.outline.keys());
+    fn estimates(&self) -> [SendEstimate; 2] {
+        let estimate = |name, batching| {
+            let (requests, at_least) = estimate::requests(self.job, &self.limits.rates, batching, self.stats.keys());
             // Without a rate nothing says how long it takes.
             let ends_at = if self.limits.rates.is_empty() { None } else { end(self.now, at_least) };
-            Way { name, requests, at_least, ends_at }
+            SendEstimate { name, requests, at_least, ends_at }
         };
-        let single = way("one by one", Batching::Single);
+        let single = estimate("one by one", Batching::Single);
         match self.job.batching {
-            Batching::Single => [single, way("with --bulk", BULK)],
-            batching @ Batching::Bulk(_) => [way("with --bulk", batching), single],
+            Batching::Single => [single, estimate("with --bulk", BULK)],
+            batching @ Batching::Bulk(_) => [estimate("with --bulk", batching), single],
         }
     }
 
     /// None where operations have no price.
     fn cost(&self) -> Option<Cost> {
-        let keys = self.outline.keys();
-        let reads = expected::reads(expected::planned(self.job), keys);
-        (!self.limits.is_instant).then(|| Cost::of(keys, expected::pages(self.job, keys), reads))
+        let keys = self.stats.keys();
+        let reads = estimate::reads(estimate::planned(self.job), keys);
+        (!self.limits.is_instant).then(|| Cost::of(keys, estimate::pages(self.job, keys), reads))
     }
 
-    fn in_words(&self, way: &Way, is_chosen: bool) -> String {
-        let requests = pluralized(way.requests, "request");
+    fn in_words(&self, estimate: &SendEstimate, is_chosen: bool) -> String {
+        let requests = pluralized(estimate.requests, "request");
         if self.limits.rates.is_empty() {
             return format!("{requests}, as fast as the server answers (--rate none)");
         }
-        if way.at_least < Duration::from_secs(1) {
+        if estimate.at_least < Duration::from_secs(1) {
             return format!("{requests}, at once");
         }
-        let time = duration(way.at_least);
-        let deadline = self.job.deadline.filter(|deadline| is_chosen && *deadline < way.at_least);
+        let time = duration(estimate.at_least);
+        let deadline = self.job.deadline.filter(|deadline| is_chosen && *deadline < estimate.at_least);
         let beyond = deadline.map(|deadline| format!(", which is beyond --deadline {}", duration(deadline)));
-        let end = way.ends_at.filter(|_| way.at_least >= NEAR).map(minute);
+        let end = estimate.ends_at.filter(|_| estimate.at_least >= NEAR).map(minute);
         let end = end.map(|end| format!("; begun now, it ends {end} or later"));
         format!("{requests}, at least {time} at this rate{}{}", beyond.unwrap_or_default(), end.unwrap_or_default())
     }
 
     /// The object `plan` of the summary.
     pub(super) fn value(&self) -> impl Serialize + '_ {
-        let timed = |way: &Way| Timed {
-            requests: way.requests,
-            at_least_s: (way.at_least.as_secs_f64() * 1000.0).round() / 1000.0,
-            ends_at: way.ends_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
+        let timed = |estimate: &SendEstimate| Timed {
+            requests: estimate.requests,
+            at_least_s: (estimate.at_least.as_secs_f64() * 1000.0).round() / 1000.0,
+            ends_at: estimate.ends_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
         };
-        let ways = self.ways();
+        let estimates = self.estimates();
         let is_bulk = self.job.batching != Batching::Single;
-        let [one_by_one, bulk] = if is_bulk { [&ways[1], &ways[0]] } else { [&ways[0], &ways[1]] };
+        let [one_by_one, bulk] = if is_bulk { [&estimates[1], &estimates[0]] } else { [&estimates[0], &estimates[1]] };
         Members {
-            outline: &self.outline,
+            stats: &self.stats,
             way: if is_bulk { "bulk" } else { "one_by_one" },
             one_by_one: timed(one_by_one),
             bulk: timed(bulk),
@@ -132,7 +136,7 @@ impl Preview<'_> {
 #[derive(Serialize)]
 struct Members<'a> {
     #[serde(flatten)]
-    outline: &'a Outline,
+    stats: &'a Stats,
     way: &'static str,
     one_by_one: Timed,
     bulk: Timed,

@@ -9,15 +9,15 @@ use crate::terminal::pluralized;
 
 use super::error::Error;
 use super::job::Connection;
-use super::reading::{BoxedRecords, Broken};
+use super::job_input::{BoxedRecords, JobInputError};
 
 /// How many keys stand by that the input does not name.
-const BYSTANDERS: usize = 12;
+const DECOYS: usize = 12;
 
 /// The server of a rehearsal.
 pub(super) struct Rehearsal {
     sandbox: Arc<Sandbox>,
-    bystanders: Vec<String>,
+    decoys: Vec<String>,
 }
 
 impl Rehearsal {
@@ -25,10 +25,9 @@ impl Rehearsal {
         let options = SandboxOptions { title: "rehearsal".to_owned(), ledger: false, ..SandboxOptions::default() };
         let sandbox = Sandbox::start_on_thread(options).map_err(Error::system("start the rehearsal's server"))?;
         // Names that no input holds by accident.
-        let bystanders: Vec<_> =
-            (0..BYSTANDERS).map(|_| format!("bystander:{:032x}", rand::random::<u128>())).collect();
-        sandbox.preload(bystanders.iter().map(String::as_str));
-        Ok(Self { sandbox: Arc::new(sandbox), bystanders })
+        let decoys: Vec<_> = (0..DECOYS).map(|_| format!("decoy:{:032x}", rand::random::<u128>())).collect();
+        sandbox.preload(decoys.iter().map(String::as_str));
+        Ok(Self { sandbox: Arc::new(sandbox), decoys })
     }
 
     pub(super) fn connection(&self) -> Result<Connection, Error> {
@@ -46,7 +45,7 @@ impl Rehearsal {
     /// The same records; each key is put into the server before it is handed on.
     pub(super) fn fill(&self, records: BoxedRecords) -> BoxedRecords {
         let sandbox = Arc::clone(&self.sandbox);
-        Box::new(records.inspect(move |record: &Result<Record, Box<Broken>>| {
+        Box::new(records.inspect(move |record: &Result<Record, Box<JobInputError>>| {
             if let Ok(Record { content: Content::Key(key), .. }) = record {
                 sandbox.preload([key.as_str()]);
             }
@@ -55,11 +54,11 @@ impl Rehearsal {
 
     /// What is left, a line each.
     pub(super) fn ending(&self) -> Vec<String> {
-        let untouched = self.bystanders.iter().filter(|name| self.sandbox.contains(name)).count();
+        let untouched = self.decoys.iter().filter(|name| self.sandbox.contains(name)).count();
         let left = pluralized((self.sandbox.len() - untouched) as u64, "key");
         vec![
             "This was a rehearsal against a server in memory: nothing real was deleted.".to_owned(),
-            format!("There, {left} of the input are left, and {untouched} of {BYSTANDERS} others are untouched."),
+            format!("There, {left} of the input are left, and {untouched} of {DECOYS} others are untouched."),
         ]
     }
 }

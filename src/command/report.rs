@@ -11,9 +11,9 @@ use crate::report::{self, FailuresFile, IfExists, Kind, OutputFile, ReportError,
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized};
 
-use super::closing::{print, shell_word};
 use super::error::Error;
 use super::same_file::Files;
+use super::summary::{print_lines, shell_word};
 
 /// Keys on their way to the failures file.
 const ROWS: usize = 1_024;
@@ -23,7 +23,7 @@ const RESUMED: usize = 5;
 
 /// What is to be told, of what.
 #[derive(Debug)]
-pub struct Reviewing {
+pub struct ReportJob {
     /// The reports.
     pub reports: Vec<PathBuf>,
     /// The plan to compare them with.
@@ -38,8 +38,8 @@ pub struct Reviewing {
     pub json: bool,
 }
 
-pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
-    let Reviewing { html, failures, existing, json, .. } = reviewing;
+pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
+    let ReportJob { html, failures, existing, json, .. } = reviewing;
     files(reviewing).check()?;
     // What cannot be written is told before the long reading.
     if let Some(path) = html
@@ -60,7 +60,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
     }
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
-        say(*json, &diff, || diff.to_text())?;
+        print_result(*json, &diff, || diff.to_text())?;
         return Ok(if diff.differs() { ExitCode::Incomplete } else { ExitCode::Success });
     }
     if reports.inputs() > 1 {
@@ -76,7 +76,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
         let text = text.map_err(io::Error::other).map_err(Error::system("make the page"))?;
         write_page(page, &text)?;
     }
-    say(*json, &review, || {
+    print_result(*json, &review, || {
         let mut lines = review.to_text();
         let written = [("failures", &failures_path), ("page", html)];
         let written: Vec<_> = written.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect();
@@ -90,7 +90,7 @@ pub(super) fn run(reviewing: &Reviewing) -> Result<ExitCode, Error> {
 }
 
 /// What is read and written.
-fn files(reviewing: &Reviewing) -> Files {
+fn files(reviewing: &ReportJob) -> Files {
     let mut files = Files::default();
     reviewing.reports.iter().chain(&reviewing.plan).for_each(|path| files.reads(&Source::File(path.clone())));
     for (flag, path) in [("--html", &reviewing.html), ("--failures", &reviewing.failures)] {
@@ -101,14 +101,14 @@ fn files(reviewing: &Reviewing) -> Files {
     files
 }
 
-fn say(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<(), Error> {
+fn print_result(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<(), Error> {
     let lines = if json {
         let text = serde_json::to_string(value).map_err(io::Error::from);
         vec![text.map_err(Error::system("write the summary"))?]
     } else {
         lines()
     };
-    print(lines).map_err(Error::system("write the summary"))
+    print_lines(lines).map_err(Error::system("write the summary"))
 }
 
 /// The same writer as a job's, on its own thread.

@@ -27,12 +27,11 @@ use crate::quota::Rate;
 use crate::report::{self, Causes, Destination, IfExists, Journal, Sync};
 use crate::terminal::{Escaped, duration};
 
-use super::closing::with_nothing_sent;
-use super::confirm::{self, Action, ToType};
+use super::confirm::{self, Action, ConfirmWith};
 use super::earlier::{self, Earlier};
 use super::encoding;
 use super::error::Error;
-use super::job::{Connection, NamespaceRef, ProfileNote, Question, RatesFrom, ReportTo};
+use super::job::{Confirm, Connection, NamespaceRef, ProfileNote, RatesFrom, ReportTo};
 use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
@@ -40,17 +39,18 @@ use super::overview::Overview;
 use super::preflight;
 use super::runtime::runtime;
 use super::signals;
-use super::ticking::ticking;
+use super::summary::with_nothing_sent;
+use super::with_progress::with_progress;
 
-mod closing;
 mod comparing;
 mod expiry;
 mod records;
 mod sending;
+mod summary;
 
-use closing::Closing;
 use records::{Found, Item, Plan};
 use sending::PUT_BYTES;
+use summary::JobSummary;
 
 /// The most keys of a bulk write where each is looked for before, so that little time passes in between.
 const CHECKED_KEYS: usize = 1_000;
@@ -79,7 +79,7 @@ pub struct RestoreJob {
     /// Whether the records before the break of a backup are restored.
     pub allow_partial: bool,
     /// Whether somebody is asked before anything is written.
-    pub question: Question,
+    pub confirm: Confirm,
     /// Where rows go.
     pub report: ReportTo,
     /// What to do about a report that exists.
@@ -115,21 +115,21 @@ impl RestoreJob {
 /// Reads the backups, asks, writes, and says what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let started = Instant::now();
-    let mut so_far = Closing::new(job);
+    let mut so_far = JobSummary::new(job);
     let stop = match carry_out(job, screen, started, &mut so_far) {
         Ok(code) => return Ok(code),
         Err(missed) => missed.into_stop()?,
     };
-    Ok(Closing { elapsed: started.elapsed(), stop: Some(&stop), ..so_far }.say())
+    Ok(JobSummary { elapsed: started.elapsed(), stop: Some(&stop), ..so_far }.print())
 }
 
 fn carry_out(
     job: &RestoreJob,
     screen: &MultiProgress,
     started: Instant,
-    so_far: &mut Closing<'_>,
+    so_far: &mut JobSummary<'_>,
 ) -> Result<ExitCode, Missed> {
-    if job.connection.is_some() && job.question == Question::Ask {
+    if job.connection.is_some() && job.confirm == Confirm::Prompt {
         confirm::terminal(job.action())?;
     }
     let opened = records::open_report(job)?;
@@ -195,10 +195,10 @@ fn carry_out(
     }
     progress.borrow_mut().finish();
     (so_far.totals, so_far.elapsed, so_far.facts) = (calls.totals, started.elapsed(), record.facts());
-    let mut closing = Closing { stop: stop.as_ref(), ..so_far.clone() };
-    let unrecorded = record.end(closing.run_end()).err();
-    closing.stop = closing.stop.or(unrecorded.as_ref());
-    Ok(closing.say())
+    let mut summary = JobSummary { stop: stop.as_ref(), ..so_far.clone() };
+    let unrecorded = record.end(summary.run_end()).err();
+    summary.stop = summary.stop.or(unrecorded.as_ref());
+    Ok(summary.print())
 }
 
 /// Looks at the backups before anybody is asked.
@@ -235,7 +235,7 @@ async fn connect(
     if limits.rates != job.rates {
         calls.budget.set_rates(&limits.rates, Instant::now());
     }
-    if job.question == Question::Answered {
+    if job.confirm == Confirm::AssumeYes {
         limits.warn();
         return Ok((client, named));
     }
@@ -246,7 +246,7 @@ async fn connect(
         overview: Overview::of_restore(job, &connection, &namespace),
         first_keys: plan.first_keys.clone(),
         note: limits.note(),
-        to_type: ToType::for_keys(Some(plan.keys)),
+        confirm_with: ConfirmWith::for_keys(Some(plan.keys)),
     };
     confirm::ask(&question)?;
     Ok((client, named))
@@ -281,7 +281,7 @@ impl Run<'_> {
         let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
         let mut asked: Option<Stop> = None;
         let stop = {
-            let all = ticking(&progress, self.all(plan));
+            let all = with_progress(&progress, self.all(plan));
             tokio::pin!(all);
             let mut end = deadline;
             loop {

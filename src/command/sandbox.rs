@@ -10,14 +10,14 @@ use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::{Escaped, pluralized};
 
-use super::closing::{Stream, print, print_summary};
 use super::error::Error;
 use super::interruptible;
-use super::reading::Broken;
+use super::job_input::JobInputError;
 use super::signals;
+use super::summary::{Stream, print_lines, print_summary};
 
 /// What is served.
-pub struct Serving {
+pub struct SandboxJob {
     /// How the server behaves.
     pub options: SandboxOptions,
     /// Files whose keys it holds from the start.
@@ -25,14 +25,14 @@ pub struct Serving {
 }
 
 // The options may hold a token.
-impl fmt::Debug for Serving {
+impl fmt::Debug for SandboxJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serving").field("port", &self.options.port).field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("SandboxJob").field("port", &self.options.port).field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
-pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
+pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
     let sandbox = Arc::new(Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?);
     let filled = interruptible({
         let sandbox = Arc::clone(&sandbox);
@@ -42,7 +42,7 @@ pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
         format!("serving {} at {}", pluralized(filled, "key"), sandbox.base_url()),
         format!("export CLOUDFLARE_API_BASE_URL={} CLOUDFLARE_API_TOKEN=any", sandbox.base_url()),
     ];
-    print(lines).map_err(Error::system("write to stdout"))?;
+    print_lines(lines).map_err(Error::system("write to stdout"))?;
     signals::listen().blocking_recv();
     let served = pluralized(sandbox.requests(), "request");
     let left = pluralized(sandbox.len() as u64, "key");
@@ -53,7 +53,7 @@ pub(super) fn run(serving: Serving) -> Result<ExitCode, Error> {
 fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
     let sources = files.into_iter().map(Source::File).collect();
     for record in Records::new(sources, InputOptions::default()) {
-        match record.map_err(Box::<Broken>::from)?.content {
+        match record.map_err(Box::<JobInputError>::from)?.content {
             Content::Key(key) => sandbox.preload([key.as_str()]),
             Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
             Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}

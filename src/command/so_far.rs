@@ -6,14 +6,14 @@ use crate::exit::ExitCode;
 use crate::pipeline::state::Totals;
 use crate::report::{Causes, Facts};
 
-use super::closing::Closing;
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::Job;
+use super::job::DeleteJob;
 use super::job_file::JobRecord;
 use super::locate::Missed;
+use super::monitor::Monitor;
 use super::outputs::Opened;
-use super::watch::Watch;
+use super::summary::JobSummary;
 
 /// A job before its first record is sent, or planned.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct SoFar {
 }
 
 impl SoFar {
-    pub(super) fn of(job: &Job) -> Self {
+    pub(super) fn of(job: &DeleteJob) -> Self {
         Self {
             totals: Totals::default(),
             facts: JobRecord::of(job).facts(),
@@ -50,21 +50,21 @@ impl SoFar {
         Ok(())
     }
 
-    /// Ends the job if it ended too early to do so itself, and shows that to `watch`.
+    /// Ends the job if it ended too early to do so itself, and shows that to the monitor.
     ///
     /// # Errors
     /// Those that need another command line, and leave no summary.
     pub(super) fn end(
         self,
-        job: &Job,
+        job: &DeleteJob,
         ended: Result<ExitCode, Missed>,
-        watch: Option<&mut Watch>,
+        monitor: Option<&mut Monitor>,
     ) -> Result<ExitCode, Error> {
         let stop = match ended {
             Ok(code) => return Ok(code),
             Err(missed) => missed.into_stop()?,
         };
-        let closing = Closing {
+        let summary = JobSummary {
             job,
             totals: self.totals,
             earlier: self.earlier,
@@ -78,9 +78,9 @@ impl SoFar {
             backup: None,
             notes: self.notes,
         };
-        match watch {
-            Some(watch) => watch.close(closing),
-            None => closing.say(),
+        match monitor {
+            Some(monitor) => monitor.close(summary),
+            None => summary.print(),
         }
     }
 }

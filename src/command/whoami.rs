@@ -14,12 +14,12 @@ use crate::pipeline::call::Failed;
 use crate::terminal::{Escaped, pluralized};
 
 use super::asking::{Patience, ask, refused};
-use super::closing::print;
 use super::error::Error;
 use super::job::{Access, Connection, NamespaceRef};
 use super::locate::{Missed, all, client as namespace_client, locate};
 use super::namespaces::client;
 use super::preflight;
+use super::summary::print_lines;
 
 /// The permission to delete, as the API calls it.
 const WRITE: &str = "Workers KV Storage Write";
@@ -110,7 +110,7 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     } else {
         found.lines()
     };
-    print(lines).map_err(Error::system("write what was found"))?;
+    print_lines(lines).map_err(Error::system("write what was found"))?;
     if let Err(stop) = looked {
         tracing::error!("{}", Escaped(&stop.why));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::value::{LatencyArg, MaxFailures, QuotaArg, RateArg, count, delimiter, duration, some_duration};
+use crate::cli::value::{LatencyArg, MaxFailures, QuotaArg, RateArg, count, delimiter, duration, nonzero_duration};
 use crate::key::KeyName;
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
@@ -19,7 +19,7 @@ pub fn spec(data: &[u8]) {
     }
     if let Ok(time) = duration(text) {
         assert!(time <= Duration::from_hours(366 * 24), "{time:?}");
-        assert_eq!(some_duration(text).is_ok(), !time.is_zero());
+        assert_eq!(nonzero_duration(text).is_ok(), !time.is_zero());
     }
     if let Ok(number) = count(text) {
         assert_eq!(text.parse(), Ok(MaxFailures::Count(number)));

@@ -19,7 +19,7 @@ pub struct Guards {
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Refused {
+pub enum GuardViolation {
     /// More keys than `--max-keys`.
     #[error("the input holds {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
     TooManyKeys {
@@ -46,7 +46,7 @@ pub enum Refused {
     },
 }
 
-impl Refused {
+impl GuardViolation {
     /// The word for it in the summary.
     pub fn reason(self) -> StopReason {
         match self {
@@ -92,17 +92,17 @@ impl<E> Plan<E> {
     /// Checks the guards. A survey that was ended early must not be approved.
     ///
     /// # Errors
-    /// [`Refused`] says which guard stands against it.
-    pub fn check(&self, guards: Guards) -> Result<(), Refused> {
+    /// [`GuardViolation`] says which guard stands against it.
+    pub fn check(&self, guards: Guards) -> Result<(), GuardViolation> {
         let keys = self.distinct_keys;
         if let Some(expected) = guards.expect.filter(|expected| *expected != keys) {
-            return Err(Refused::NotAsExpected { keys, expected });
+            return Err(GuardViolation::NotAsExpected { keys, expected });
         }
         if let Some(least) = guards.min_keys.filter(|least| keys < *least) {
-            return Err(Refused::TooFewKeys { keys, least });
+            return Err(GuardViolation::TooFewKeys { keys, least });
         }
         match guards.max_keys.filter(|most| keys > *most) {
-            Some(most) => Err(Refused::TooManyKeys { keys, most }),
+            Some(most) => Err(GuardViolation::TooManyKeys { keys, most }),
             None => Ok(()),
         }
     }
@@ -111,7 +111,7 @@ impl<E> Plan<E> {
     ///
     /// # Errors
     /// As [`Plan::check`].
-    pub fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, Refused> {
+    pub fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, GuardViolation> {
         self.check(guards)?;
         // The file may have grown since it was counted: no more keys are sent than were agreed to.
         Ok(Approved { max_keys: Some(self.keys) })
@@ -136,7 +136,7 @@ mod tests {
         assert!(plan(9).approve(guards, Consent::Typed).is_ok());
         assert_eq!(
             plan(10).approve(guards, Consent::Typed).unwrap_err(),
-            Refused::NotAsExpected { keys: 10, expected: 9 }
+            GuardViolation::NotAsExpected { keys: 10, expected: 9 }
         );
         let guards = Guards { min_keys: Some(2), ..Guards::default() };
         assert!(plan(2).approve(guards, Consent::Flag).is_ok());

@@ -19,19 +19,19 @@ const CACHE_BYTES: usize = 32_000_000;
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    flags: Arc<Layer>,
+    flags: Arc<RuleSet>,
     /// What a profile keeps besides, and its name.
-    profile: Option<Arc<(String, Layer)>>,
+    profile: Option<Arc<(String, RuleSet)>>,
 }
 
 #[derive(Debug, Clone)]
-struct Layer {
+struct RuleSet {
     protect: Patterns,
     only: Option<Patterns>,
 }
 
 /// Why a key is kept.
-enum Kept<'a> {
+enum Excluded<'a> {
     /// The pattern, and the file that it is from.
     Protected(&'a str, Option<&'a str>),
     NotAmongOnly,
@@ -142,16 +142,16 @@ fn compiled(regexes: &[String], most: usize) -> Result<RegexSet, PatternError> {
     })
 }
 
-impl Layer {
+impl RuleSet {
     fn new(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
         let only = if only.is_empty() { None } else { Some(Patterns::new(vec![only.into()])?) };
         Ok(Self { protect: Patterns::new(protect)?, only })
     }
 
-    fn keeps(&self, name: &str) -> Option<Kept<'_>> {
+    fn keeps(&self, name: &str) -> Option<Excluded<'_>> {
         match (self.protect.matching(name), &self.only) {
-            (Some((pattern, file)), _) => Some(Kept::Protected(pattern, file)),
-            (None, Some(only)) if only.matching(name).is_none() => Some(Kept::NotAmongOnly),
+            (Some((pattern, file)), _) => Some(Excluded::Protected(pattern, file)),
+            (None, Some(only)) if only.matching(name).is_none() => Some(Excluded::NotAmongOnly),
             (None, _) => None,
         }
     }
@@ -173,33 +173,33 @@ impl Filter {
     /// # Errors
     /// As [`Filter::new`].
     pub fn of(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { flags: Arc::new(Layer::new(protect, only)?), profile: None })
+        Ok(Self { flags: Arc::new(RuleSet::new(protect, only)?), profile: None })
     }
 
     /// The same, and what a profile keeps besides: a key has to pass both.
     ///
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
-    pub fn besides(self, profile: &str, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { profile: Some(Arc::new((profile.to_owned(), Layer::new(protect, only)?))), ..self })
+    pub fn with_profile(self, profile: &str, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
+        Ok(Self { profile: Some(Arc::new((profile.to_owned(), RuleSet::new(protect, only)?))), ..self })
     }
 
     /// The patterns of flags and profile: a key that matches one of the first is kept, and it has to match one of each of the
     /// others.
     pub fn patterns(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let layers = || std::iter::once(&*self.flags).chain(self.profile.as_deref().map(|(_, layer)| layer));
-        let protect = layers().flat_map(|layer| layer.protect.texts.iter().cloned()).collect();
-        (protect, layers().filter_map(|layer| layer.only.as_ref()).map(|only| only.texts.clone()).collect())
+        let rule_sets = || std::iter::once(&*self.flags).chain(self.profile.as_deref().map(|(_, rules)| rules));
+        let protect = rule_sets().flat_map(|rules| rules.protect.texts.iter().cloned()).collect();
+        (protect, rule_sets().filter_map(|rules| rules.only.as_ref()).map(|only| only.texts.clone()).collect())
     }
 
     /// The patterns to protect and of the only keys, each with the flag, file or profile that it is from.
     pub fn origins(&self) -> Vec<(&'static str, String, &[String])> {
-        let profile = self.profile.as_deref().map(|(name, layer)| (Some(name.as_str()), layer));
+        let profile = self.profile.as_deref().map(|(name, rules)| (Some(name.as_str()), rules));
         let mut origins = Vec::new();
-        for (profile, layer) in std::iter::once((None, &*self.flags)).chain(profile) {
-            let protect = layer.protect.parts().map(|(file, patterns)| ("protect", protect(file, profile), patterns));
+        for (profile, rules) in std::iter::once((None, &*self.flags)).chain(profile) {
+            let protect = rules.protect.parts().map(|(file, patterns)| ("protect", protect(file, profile), patterns));
             let only =
-                layer.only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", only(profile), patterns));
+                rules.only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", only(profile), patterns));
             origins.extend(protect.chain(only).filter(|(_, _, patterns)| !patterns.is_empty()));
         }
         origins
@@ -213,7 +213,7 @@ impl Filter {
     /// Whether a key of this name is not kept.
     pub fn allows(&self, name: &str) -> bool {
         let profile = self.profile.as_deref();
-        self.flags.keeps(name).is_none() && profile.is_none_or(|(_, layer)| layer.keeps(name).is_none())
+        self.flags.keeps(name).is_none() && profile.is_none_or(|(_, rules)| rules.keeps(name).is_none())
     }
 
     /// Marks the key of a record as kept if a filter keeps it.
@@ -222,18 +222,18 @@ impl Filter {
             return;
         }
         let Content::Key(key) = &record.content else { return };
-        let profile = self.profile.as_deref().and_then(|(name, layer)| Some((name, layer.keeps(key.as_str())?)));
+        let profile = self.profile.as_deref().and_then(|(name, rules)| Some((name, rules.keeps(key.as_str())?)));
         let rule = match (self.flags.keeps(key.as_str()), profile) {
-            (Some(Kept::Protected(pattern, None)), _) => format!("matches --protect {pattern}"),
-            (Some(Kept::Protected(pattern, file)), _) => format!("matches {pattern} of {}", protect(file, None)),
-            (Some(Kept::NotAmongOnly), _) => "matches no --only".to_owned(),
-            (None, Some((name, Kept::Protected(pattern, None)))) => {
+            (Some(Excluded::Protected(pattern, None)), _) => format!("matches --protect {pattern}"),
+            (Some(Excluded::Protected(pattern, file)), _) => format!("matches {pattern} of {}", protect(file, None)),
+            (Some(Excluded::NotAmongOnly), _) => "matches no --only".to_owned(),
+            (None, Some((name, Excluded::Protected(pattern, None)))) => {
                 format!("matches protect {pattern} of the profile {name}")
             }
-            (None, Some((name, Kept::Protected(pattern, file)))) => {
+            (None, Some((name, Excluded::Protected(pattern, file)))) => {
                 format!("matches {pattern} of {}", protect(file, Some(name)))
             }
-            (None, Some((name, Kept::NotAmongOnly))) => format!("matches no {}", only(Some(name))),
+            (None, Some((name, Excluded::NotAmongOnly))) => format!("matches no {}", only(Some(name))),
             (None, None) => return,
         };
         record.content = Content::Kept(Box::new(record::Kept { key: key.clone(), rule }));
@@ -299,7 +299,7 @@ mod tests {
         let both = filter(&["tmp:mine"], &["tmp:*", "log:*"]);
         let parts =
             vec![owned(&["*:keep"]).into(), Part { file: Some("p.txt".to_owned()), patterns: owned(&["log:x"]) }];
-        let both = both.besides("prod", parts, owned(&["tmp:*"])).unwrap();
+        let both = both.with_profile("prod", parts, owned(&["tmp:*"])).unwrap();
         assert_eq!(kept(&both, "tmp:a"), None);
         for (key, reason) in [
             ("tmp:keep", "matches protect *:keep of the profile prod"),
@@ -321,7 +321,7 @@ mod tests {
             patterns: vec![pattern.to_owned()],
         };
         let flags = Filter::of(vec![part(None, "a*"), part(Some("p.txt"), "b*")], vec!["*".to_owned()]).unwrap();
-        let both = flags.besides("prod", vec![Part::default(), part(Some("q.txt"), "c*")], Vec::new()).unwrap();
+        let both = flags.with_profile("prod", vec![Part::default(), part(Some("q.txt"), "c*")], Vec::new()).unwrap();
         let origins: Vec<_> =
             both.origins().into_iter().map(|(_, origin, patterns)| (origin, patterns.join(""))).collect();
         let origins: Vec<_> = origins.iter().map(|(origin, patterns)| (origin.as_str(), patterns.as_str())).collect();

@@ -1,7 +1,7 @@
 //! What a job is going to do, known before it does it: the first pass over the input, the guards, the consent.
 //!
 //! [`Plan::survey`] counts and checks; [`Plan::approve`] is the only maker of an [`Approved`], and the pipeline
-//! takes nothing else. A dry run never has one, so it cannot send; it has an [`outline`] and a [`price`] to show instead.
+//! takes nothing else. A dry run never has one, so it cannot send; it has an [`stats`] and a [`price`] to show instead.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,10 +13,10 @@ use crate::terminal::is_padded;
 mod approve;
 pub mod filter;
 pub mod glob;
-pub mod outline;
 pub mod price;
+pub mod stats;
 
-pub use approve::{Approved, Consent, Guards, Refused};
+pub use approve::{Approved, Consent, GuardViolation, Guards};
 
 /// How many keys are kept as examples.
 const SAMPLES: usize = 5;

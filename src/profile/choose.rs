@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, Profile};
-use super::find::Surroundings;
-use super::likely::likely;
+use super::find::SearchPaths;
 use super::name::ProfileName;
+use super::suggest::suggest;
 
 /// Which file was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +42,13 @@ pub enum WantedProfile {
 pub fn choose(
     file: &WantedFile,
     profile: &WantedProfile,
-    surroundings: &Surroundings,
+    paths: &SearchPaths,
 ) -> Result<Option<Profile>, ProfileError> {
     match (file, profile) {
         (_, WantedProfile::None) | (WantedFile::None, WantedProfile::Default) => Ok(None),
         (WantedFile::None, WantedProfile::Named(name)) => Err(ProfileError::NoFile(name.clone())),
         (WantedFile::Named { path, is_typed }, wanted) => {
-            let file = surroundings.read_named(path)?;
+            let file = paths.read_named(path)?;
             let name = match wanted {
                 WantedProfile::Named(name) => Some(name),
                 WantedProfile::Default | WantedProfile::None => file.default.as_ref(),
@@ -60,31 +60,31 @@ pub fn choose(
             }
         }
         (WantedFile::Any, WantedProfile::Default) => {
-            let own = own(surroundings)?;
+            let own = own(paths)?;
             match own.iter().find_map(|file| file.default.as_ref().map(|name| (file, name))) {
                 Some((file, name)) => take(file, name).map(Some),
                 None => Ok(None),
             }
         }
-        (WantedFile::Any, WantedProfile::Named(name)) => anywhere(name, surroundings).map(Some),
+        (WantedFile::Any, WantedProfile::Named(name)) => anywhere(name, paths).map(Some),
     }
 }
 
 /// The files of the user and the machine that exist.
-fn own(surroundings: &Surroundings) -> Result<Vec<ConfigFile>, ProfileError> {
-    let files = surroundings.own_files();
-    files.iter().filter_map(|file| surroundings.read_found(file, Origin::Own).transpose()).collect()
+fn own(paths: &SearchPaths) -> Result<Vec<ConfigFile>, ProfileError> {
+    let files = paths.own_files();
+    files.iter().filter_map(|file| paths.read_found(file, Origin::Own).transpose()).collect()
 }
 
 fn take(file: &ConfigFile, name: &ProfileName) -> Result<Profile, ProfileError> {
-    file.profile(name).cloned().ok_or_else(|| none(name, std::slice::from_ref(file), &Surroundings::nowhere()))
+    file.profile(name).cloned().ok_or_else(|| none(name, std::slice::from_ref(file), &SearchPaths::nowhere()))
 }
 
 /// The profile of a name, in whichever file.
-fn anywhere(name: &ProfileName, surroundings: &Surroundings) -> Result<Profile, ProfileError> {
-    let found = surroundings.folder_files();
-    let found = found.iter().find_map(|file| surroundings.read_found(file, Origin::Found).transpose()).transpose()?;
-    let own = own(surroundings)?;
+fn anywhere(name: &ProfileName, paths: &SearchPaths) -> Result<Profile, ProfileError> {
+    let found = paths.folder_files();
+    let found = found.iter().find_map(|file| paths.read_found(file, Origin::Found).transpose()).transpose()?;
+    let own = own(paths)?;
     let here = found.as_ref().and_then(|file| file.profile(name));
     let there = own.iter().find_map(|file| file.profile(name));
     match (here, there) {
@@ -94,22 +94,22 @@ fn anywhere(name: &ProfileName, surroundings: &Surroundings) -> Result<Profile, 
         (Some(profile), None) | (None, Some(profile)) => Ok(profile.clone()),
         (None, None) => {
             let files: Vec<ConfigFile> = found.into_iter().chain(own).collect();
-            Err(none(name, &files, surroundings))
+            Err(none(name, &files, paths))
         }
     }
 }
 
-fn none(wanted: &ProfileName, files: &[ConfigFile], surroundings: &Surroundings) -> ProfileError {
+fn none(wanted: &ProfileName, files: &[ConfigFile], paths: &SearchPaths) -> ProfileError {
     let shown = |path: &PathBuf| format!("{}", crate::terminal::Escaped(&path.to_string_lossy()));
     let there = match files {
         [] => {
-            let places: Vec<_> = surroundings.folder_files().into_iter().chain(surroundings.own_files()).collect();
+            let places: Vec<_> = paths.folder_files().into_iter().chain(paths.own_files()).collect();
             format!("there is no {}", places.iter().map(shown).collect::<Vec<_>>().join(" and no "))
         }
         files => {
             let places: Vec<_> = files.iter().map(|file| shown(&file.path)).collect();
             let names = files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name.as_str());
-            format!("{}: {}", places.join(" and "), likely(wanted.as_str(), names))
+            format!("{}: {}", places.join(" and "), suggest(wanted.as_str(), names))
         }
     };
     ProfileError::NoProfile { wanted: wanted.clone(), there }

@@ -9,9 +9,9 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::error::{Location, Problem, ProfileError};
-use super::likely::{likely, listed};
 use super::name::ProfileName;
-use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTING, is_secret, is_token};
+use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTED_ONLY_KEYS, is_secret, is_token};
+use super::suggest::{listed, suggest};
 use super::template::Template;
 
 /// How a file came to be read.
@@ -81,8 +81,8 @@ impl Entry {
     }
 
     /// Whether the value names another file every second.
-    pub fn tells_time(&self) -> bool {
-        matches!(&self.value, Value::Template(_, template) if template.tells_time())
+    pub fn has_time(&self) -> bool {
+        matches!(&self.value, Value::Template(_, template) if template.has_time())
     }
 
     /// The error of its value; `why` has to be safe to show.
@@ -158,7 +158,7 @@ impl Reading<'_> {
         if let Some((span, name)) = &default
             && !profiles.iter().any(|profile| profile.name == *name)
         {
-            let there = likely(name.as_str(), profiles.iter().map(|profile| profile.name.as_str()));
+            let there = suggest(name.as_str(), profiles.iter().map(|profile| profile.name.as_str()));
             return Err((span.clone(), Problem::NoDefault(name.to_string(), there)));
         }
         Ok(ConfigFile { path: self.path.to_owned(), default: default.map(|(_, name)| name), profiles })
@@ -194,7 +194,7 @@ impl Reading<'_> {
             let known = SETTINGS.iter().map(|setting| setting.name);
             return Err((key.span(), secret.unwrap_or_else(|| unknown(text, known))));
         };
-        if self.origin == Origin::Found && TRUSTING.contains(&setting.name) {
+        if self.origin == Origin::Found && TRUSTED_ONLY_KEYS.contains(&setting.name) {
             return Err((key.span(), Problem::Trust(setting.name)));
         }
         let value = self.value(setting, value)?;
@@ -260,7 +260,7 @@ fn name(text: &str, span: Range<usize>) -> Found<ProfileName> {
 }
 
 fn unknown<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Problem {
-    Problem::Unknown { key: key.to_owned(), instead: likely(key, known) }
+    Problem::Unknown { key: key.to_owned(), instead: suggest(key, known) }
 }
 
 fn wrong_type(key: &str, expected: &'static str, value: &Spanned<DeValue<'_>>) -> (Range<usize>, Problem) {

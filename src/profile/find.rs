@@ -26,7 +26,7 @@ const WORLD_WRITABLE: u32 = 0o002;
 
 /// What decides where files are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct SearchPaths {
     /// The current folder.
     pub folder: Option<PathBuf>,
     /// The user's home folder.
@@ -37,7 +37,7 @@ pub struct Surroundings {
     pub user: u32,
 }
 
-impl Surroundings {
+impl SearchPaths {
     /// Those of this process.
     pub fn of_process() -> Self {
         // As the specification has it: what is empty or relative counts as unset.

@@ -15,7 +15,7 @@
 //!
 //! - [`SETTINGS`]: what a profile may say. What a value means is known to the flag of the same name, not here.
 //! - [`parse`]: a file's text, with the line and column of what is wrong; [`Template`]: paths with placeholders
-//! - [`Surroundings`]: where files are looked for, and which are trusted
+//! - [`SearchPaths`]: where files are looked for, and which are trusted
 //! - [`choose`]: which profile is used
 
 mod choose;
@@ -25,17 +25,17 @@ mod find;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub(crate) mod fuzzing;
-mod likely;
 mod name;
 mod setting;
+mod suggest;
 mod template;
 
 pub use choose::{WantedFile, WantedProfile, choose};
 pub use error::{Location, Problem, ProfileError};
 pub use file::{ConfigFile, Entry, Origin, Profile, parse};
-pub use find::{FILE_NAME, Surroundings};
+pub use find::{FILE_NAME, SearchPaths};
 pub use name::{ProfileName, ProfileNameError};
-pub use setting::{KEEPING, NAMESPACE, SETTINGS, Setting};
+pub use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS, Setting};
 pub use template::{Template, TemplateError};
 
 #[cfg(test)]

@@ -84,10 +84,10 @@ pub const SETTINGS: [Setting; 30] = [
 pub const NAMESPACE: [&str; 3] = ["namespace-id", "namespace", "binding"];
 
 /// What keeps keys from being deleted: it adds to the flags of the same names, and none of them lifts it.
-pub const KEEPING: [&str; 3] = ["protect", "protect-from", "only"];
+pub const PROTECTION_KEYS: [&str; 3] = ["protect", "protect-from", "only"];
 
 /// Where credentials are sent, and who is trusted there: only from a file that is the user's own or was named.
-pub(super) const TRUSTING: [&str; 2] = ["base-url", "cacert"];
+pub(super) const TRUSTED_ONLY_KEYS: [&str; 2] = ["base-url", "cacert"];
 
 impl Setting {
     /// The setting of a name.
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn groups_name_settings() {
-        for name in NAMESPACE.iter().chain(&KEEPING).chain(&TRUSTING) {
+        for name in NAMESPACE.iter().chain(&PROTECTION_KEYS).chain(&TRUSTED_ONLY_KEYS) {
             assert!(Setting::named(name).is_some(), "{name}");
         }
     }

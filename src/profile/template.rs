@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
-use super::likely::likely;
 use super::name::ProfileName;
+use super::suggest::suggest;
 use crate::terminal::Escaped;
 
 const NAMES: [&str; 6] = ["date", "time", "year", "month", "day", "profile"];
@@ -69,7 +69,7 @@ impl Template {
             }
             let (name, after) = after.split_once('}').ok_or(TemplateError::Unpaired('{'))?;
             let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
-                return Err(TemplateError::Unknown { name: name.to_owned(), instead: likely(name, NAMES) });
+                return Err(TemplateError::Unknown { name: name.to_owned(), instead: suggest(name, NAMES) });
             };
             parts.push(Part::Text(std::mem::take(&mut plain)));
             parts.push(Part::Placeholder(known));
@@ -81,7 +81,7 @@ impl Template {
     }
 
     /// Whether it names another file every second.
-    pub fn tells_time(&self) -> bool {
+    pub fn has_time(&self) -> bool {
         self.parts.contains(&Part::Placeholder("time"))
     }
 
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn only_the_time_differs_every_second() {
-        assert!(Template::new("{date}-{time}").unwrap().tells_time());
-        assert!(!Template::new("{date}{{time}}").unwrap().tells_time());
+        assert!(Template::new("{date}-{time}").unwrap().has_time());
+        assert!(!Template::new("{date}{{time}}").unwrap().has_time());
     }
 
     proptest::proptest! {

@@ -54,7 +54,7 @@ fn values_come_out_as_a_flag_would_get_them() {
     }
     let profile = file.profile(&name("b")).unwrap();
     assert_eq!(profile.entry("retries").unwrap().at.to_string(), "/etc/k/kvsweep.toml:6:1");
-    assert!(!profile.entry("report").unwrap().tells_time());
+    assert!(!profile.entry("report").unwrap().has_time());
 }
 
 #[test]
@@ -160,8 +160,8 @@ impl Home {
         self.path(name)
     }
 
-    fn at(&self, folder: &str) -> Surroundings {
-        Surroundings {
+    fn at(&self, folder: &str) -> SearchPaths {
+        SearchPaths {
             folder: Some(self.path(folder)),
             home: Some(self.path("me")),
             config: vec![self.path("me/.config"), self.path("etc")],
@@ -191,7 +191,7 @@ fn the_search_ends_with_the_repository_the_home_folder_or_at_once() {
     assert_eq!(files("me/repo/a/b"), repo);
     assert_eq!(files("me/plain/c"), ["me/plain/c/kvsweep.toml", "me/plain/kvsweep.toml", "me/kvsweep.toml"]);
     assert_eq!(files("tmp/d"), ["tmp/d/kvsweep.toml"], "a stranger's file in /tmp is not looked at");
-    let of_a_service = Surroundings { home: Some("/".into()), ..home.at("tmp/d") };
+    let of_a_service = SearchPaths { home: Some("/".into()), ..home.at("tmp/d") };
     assert_eq!(of_a_service.folder_files().len(), 1);
     assert!(!files("me/.config/kvsweep").contains(&OWN.to_owned()), "it is one's own");
 }
@@ -252,7 +252,7 @@ fn a_file_that_others_may_have_written_is_not_used() {
     let error = home.choose("me/repo", &named("p")).unwrap_err();
     assert!(error.contains("anybody may write it") && error.contains("--config"), "{error}");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let stranger = Surroundings { user: 4_242, ..home.at("me/repo") };
+    let stranger = SearchPaths { user: 4_242, ..home.at("me/repo") };
     let chosen = choose(&WantedFile::Any, &named("p"), &stranger);
     // Files of root are everybody's to trust.
     if rustix::process::geteuid().is_root() {

@@ -5,7 +5,7 @@ use super::*;
 
 fn pages() -> Vec<Document> {
     let args = ManArgs { command: None, out: Some("man1".into()) };
-    publishing(args, parse::command()).documents
+    docs_job(args, parse::command()).documents
 }
 
 fn text(document: &Document) -> &str {
@@ -50,7 +50,7 @@ fn a_page_is_plain_and_has_the_sections_of_a_manual() {
 fn one_page_is_printed_and_no_other() {
     let one = |command: Option<&str>| {
         let args = ManArgs { command: command.map(str::to_owned), out: None };
-        publishing(args, parse::command()).documents.into_iter().map(|page| page.name).collect::<Vec<_>>()
+        docs_job(args, parse::command()).documents.into_iter().map(|page| page.name).collect::<Vec<_>>()
     };
     assert_eq!(one(None), ["kvsweep.1"]);
     assert_eq!(one(Some("delete")), ["kvsweep-delete.1"]);

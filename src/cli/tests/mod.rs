@@ -11,7 +11,7 @@ use clap::builder::Resettable;
 
 use super::parse::{command, parse_with};
 use super::{Cli, Command, DeleteArgs};
-use crate::profile::Surroundings;
+use crate::profile::SearchPaths;
 
 /// The definition, deaf to the environment that the tests run in.
 fn deaf() -> clap::Command {
@@ -24,13 +24,13 @@ fn hard_of_hearing(command: clap::Command) -> clap::Command {
 
 /// Reads words after the program's name.
 fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
-    parse_in(words, &Surroundings::nowhere())
+    parse_in(words, &SearchPaths::nowhere())
 }
 
 /// The same where there may be a configuration file.
-fn parse_in(words: &[&str], surroundings: &Surroundings) -> Result<Cli, clap::Error> {
+fn parse_in(words: &[&str], paths: &SearchPaths) -> Result<Cli, clap::Error> {
     let args = std::iter::once("kvsweep").chain(words.iter().copied());
-    parse_with(deaf(), &args.map(OsString::from).collect::<Vec<_>>(), surroundings)
+    parse_with(deaf(), &args.map(OsString::from).collect::<Vec<_>>(), paths)
 }
 
 /// Reads words after `kvsweep delete`.

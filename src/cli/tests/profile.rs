@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::*;
-use crate::cli::profile::Used;
+use crate::cli::profile::AppliedProfile;
 use crate::cli::value::{MaxFailures, RateArg, ReportArg};
 use crate::profile::SETTINGS;
 
@@ -60,10 +60,10 @@ impl Folder {
     fn parse(&self, words: &[&str]) -> Result<Cli, clap::Error> {
         let file = self.file();
         let words: Vec<&str> = words.iter().copied().chain(["--config", &file, "--profile", "p"]).collect();
-        parse_in(&words, &Surroundings::nowhere())
+        parse_in(&words, &SearchPaths::nowhere())
     }
 
-    fn delete(&self, words: &[&str]) -> (DeleteArgs, Used) {
+    fn delete(&self, words: &[&str]) -> (DeleteArgs, AppliedProfile) {
         let words: Vec<&str> = std::iter::once("delete").chain(words.iter().copied()).collect();
         let cli = self.parse(&words).unwrap();
         match cli.command {

@@ -13,5 +13,5 @@ pub use place::{
     ColumnArg, ColumnError, DelimiterError, EmptyPrefix, FormatArg, InputArg, ReportArg, SyncArg, delimiter, prefix,
 };
 pub use shard::{ShardArg, ShardArgError};
-pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, some_duration};
+pub use time::{DurationError, LatencyArg, LatencyError, QuotaArg, QuotaWindow, RateArg, duration, nonzero_duration};
 pub use when::{WhenArg, WhenError};

@@ -43,7 +43,7 @@ pub fn duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// As [`duration`], but more than nothing.
-pub fn some_duration(text: &str) -> Result<Duration, DurationError> {
+pub fn nonzero_duration(text: &str) -> Result<Duration, DurationError> {
     match duration(text)? {
         Duration::ZERO => Err(DurationError::Zero),
         duration => Ok(duration),
@@ -151,8 +151,8 @@ mod tests {
         for text in ["367days", "99999999999999999999s", "1000y", "18446744073709551615h"] {
             assert_eq!(duration(text), Err(DurationError::TooLong), "{text:?}");
         }
-        assert_eq!(some_duration("0s"), Err(DurationError::Zero));
-        assert_eq!(some_duration("1ms"), Ok(Duration::from_millis(1)));
+        assert_eq!(nonzero_duration("0s"), Err(DurationError::Zero));
+        assert_eq!(nonzero_duration("1ms"), Ok(Duration::from_millis(1)));
     }
 
     #[test]

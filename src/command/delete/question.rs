@@ -1,8 +1,8 @@
 //! What is asked before a job that deletes, of whom, and what the answer means.
 
-use crate::command::confirm::{self, ToType};
-use crate::command::expected;
-use crate::command::job::{Job, Keys, Wanted};
+use crate::command::confirm::{self, ConfirmWith};
+use crate::command::estimate;
+use crate::command::job::{DeleteJob, KeySelection, Keys};
 use crate::command::locate::Missed;
 use crate::command::overview::Overview;
 use crate::command::pages::NamespacePages;
@@ -11,30 +11,32 @@ use crate::plan::Consent;
 use crate::record::{Content, Record};
 use crate::terminal::{Escaped, padded_note};
 
-use super::Met;
-use super::look::{Look, Supply};
+use super::ConnectedTarget;
+use super::scan::{InputScan, KeySource};
 
 /// Asks on the terminal.
-pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> {
-    let plan = look.plan.as_ref();
+pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -> Result<Consent, Missed> {
+    let plan = scan.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
     let question = confirm::Question {
         action: confirm::Action::Delete,
         keys,
         uncounted: "as many keys as stdin holds",
-        overview: Overview::of(job, Some((&met.connection, &met.namespace))),
+        overview: Overview::of(job, Some((&target.connection, &target.namespace))),
         first_keys: first.unwrap_or_default(),
-        note: keys.and_then(|keys| expected::bulk_note(job, &met.limits.rates, keys)),
-        to_type: ToType::for_keys(keys),
+        note: keys.and_then(|keys| estimate::bulk_note(job, &target.limits.rates, keys)),
+        confirm_with: ConfirmWith::for_keys(keys),
     };
-    let question = match (&job.keys, &look.supply) {
-        (Keys::Namespace(wanted), Supply::Asked { pages, first }) => listed(question, wanted, first, pages, met),
+    let question = match (&job.keys, &scan.source) {
+        (Keys::Namespace(selection), KeySource::Listing { pages, first }) => {
+            listed(question, selection, first, pages, target)
+        }
         _ => question,
     };
     let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
     let padded = plan.and_then(|plan| padded_note(plan.padded_keys));
-    let note = met
+    let note = target
         .limits
         .note()
         .into_iter()
@@ -50,10 +52,10 @@ pub(super) fn ask(job: &Job, met: &Met, look: &Look) -> Result<Consent, Missed> 
 /// The same question about keys that are listed, of which `first` are known.
 fn listed(
     question: confirm::Question,
-    wanted: &Wanted,
+    selection: &KeySelection,
     first: &[Record],
     pages: &NamespacePages,
-    met: &Met,
+    target: &ConnectedTarget,
 ) -> confirm::Question {
     let known: Vec<&str> = first
         .iter()
@@ -63,17 +65,17 @@ fn listed(
         })
         .collect();
     let whole = pages.request().is_none();
-    let everything = wanted.prefixes.cover_everything();
+    let everything = selection.prefixes.cover_everything();
     confirm::Question {
         keys: whole.then_some(known.len() as u64),
         uncounted: if everything { "every key" } else { "every key that begins with a prefix below" },
         first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
         note: (!whole)
             .then(|| "how many they are is not known before all are listed: --dry-run counts them".to_owned()),
-        to_type: match &met.namespace.title {
-            _ if !everything => ToType::Yes,
-            title if can_be_typed(title) => ToType::Name(title.clone()),
-            _ => ToType::Name(met.connection.namespace.to_string()),
+        confirm_with: match &target.namespace.title {
+            _ if !everything => ConfirmWith::Yes,
+            title if can_be_typed(title) => ConfirmWith::Name(title.clone()),
+            _ => ConfirmWith::Name(target.connection.namespace.to_string()),
         },
         ..question
     }

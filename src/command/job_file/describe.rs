@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::wall_now;
-use crate::command::job::{Inputs, Job, Keys, Mode, NamespaceRef, Question, Target, Wanted};
+use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, Target};
 use crate::command::restore::RestoreJob;
 use crate::input::{Column, Header};
 use crate::pipeline::{Batching, FailureLimit};
@@ -19,7 +19,7 @@ use super::JobRecord;
 
 impl JobRecord {
     /// Of a job that deletes, or plans or rehearses it.
-    pub(in crate::command) fn of(job: &Job) -> Self {
+    pub(in crate::command) fn of(job: &DeleteJob) -> Self {
         let kind = match job.mode {
             Mode::DryRun | Mode::Check(_) => Kind::DryRun,
             Mode::Rehearsal => Kind::Rehearsal,
@@ -29,7 +29,7 @@ impl JobRecord {
         now.shard = job.shard().map(|shard| shard.to_string());
         now.filters = match &job.keys {
             Keys::Inputs(inputs) => Filters { names: names(&inputs.filter), ..Filters::default() },
-            Keys::Namespace(wanted) => filters(wanted),
+            Keys::Namespace(selection) => filters(selection),
         };
         Self::new(now, flags(job), matches!(job.keys, Keys::Namespace(_)))
     }
@@ -50,7 +50,7 @@ impl JobRecord {
         let flags = json!({
             "overwrite_values": job.overwrite_values,
             "allow_partial": job.allow_partial,
-            "yes": job.question == Question::Answered,
+            "yes": job.confirm == Confirm::AssumeYes,
             "overwrite": job.existing == IfExists::Overwrite,
             "resume": job.existing == IfExists::Resume,
             "rate": rates(&job.rates),
@@ -87,19 +87,19 @@ fn names(filter: &Filter) -> Names {
     Names::new(protect, only)
 }
 
-fn filters(wanted: &Wanted) -> Filters {
-    let is_all = wanted.prefixes.cover_everything();
+fn filters(selection: &KeySelection) -> Filters {
+    let is_all = selection.prefixes.cover_everything();
     Filters {
-        names: names(&wanted.selection.names),
+        names: names(&selection.selection.names),
         all: is_all,
-        prefix: wanted.prefixes.iter().filter(|_| !is_all).map(str::to_owned).collect(),
-        expiring_before: wanted.selection.expiring_before.as_ref().map(|moment| moment.input.clone()),
-        without_expiration: wanted.selection.without_expiration,
-        metadata: wanted.selection.metadata.iter().map(ToString::to_string).collect(),
+        prefix: selection.prefixes.iter().filter(|_| !is_all).map(str::to_owned).collect(),
+        expiring_before: selection.selection.expiring_before.as_ref().map(|moment| moment.input.clone()),
+        without_expiration: selection.selection.without_expiration,
+        metadata: selection.selection.metadata.iter().map(ToString::to_string).collect(),
     }
 }
 
-fn flags(job: &Job) -> BTreeMap<String, Value> {
+fn flags(job: &DeleteJob) -> BTreeMap<String, Value> {
     let bulk = match job.batching {
         Batching::Single => None,
         Batching::Bulk(batch) => Some(batch.keys),
@@ -117,11 +117,11 @@ fn flags(job: &Job) -> BTreeMap<String, Value> {
         "max_keys": job.guards.max_keys,
         "min_keys": job.guards.min_keys,
         "allow_partial": job.allow_partial,
-        "yes": job.question == Question::Answered,
+        "yes": job.confirm == Confirm::AssumeYes,
         "overwrite": job.existing == IfExists::Overwrite,
         "resume": job.existing == IfExists::Resume,
         "sync": sync,
-        "metrics_file": job.told.metrics_file.as_deref().map(Path::to_string_lossy),
+        "metrics_file": job.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
         "expect": job.guards.expect,
         "max_failures": max_failures,
         "canary": job.canary,
@@ -137,7 +137,7 @@ fn flags(job: &Job) -> BTreeMap<String, Value> {
         "deadline": job.deadline.map(time),
         "grace": time(job.grace),
         "profile": job.profile.as_ref().map(|profile| &profile.name),
-        "job_name": job.told.job_name,
+        "job_name": job.monitoring.job_name,
     });
     if let (Keys::Inputs(inputs), Some(flags)) = (&job.keys, flags.as_object_mut()) {
         flags.extend(reading(inputs));

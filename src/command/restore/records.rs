@@ -13,7 +13,7 @@ use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
 use crate::command::job::ReportTo;
 use crate::command::job_file::JobRecord;
-use crate::command::reading::Broken;
+use crate::command::job_input::JobInputError;
 use crate::command::same_file::Files;
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
@@ -193,7 +193,7 @@ impl Plan {
         }
         plan.keys = plan.last.finish();
         match plan.broken.take_if(|broken| broken.is_usage()) {
-            Some(broken) => return Err(Box::new(Broken::from(broken)).into()),
+            Some(broken) => return Err(Box::new(JobInputError::from(broken)).into()),
             None if plan.records == 0 && plan.broken.is_none() => warn_of_emptiness(),
             None => {}
         }
@@ -213,7 +213,7 @@ impl Plan {
             .zip(&self.prints)
             .flat_map(|(file, print)| entries(file, *print).map(move |line| (line, file)));
         lines.map(move |(line, file)| {
-            let line = line.map_err(|broken| Box::new(Broken::from(broken)))?;
+            let line = line.map_err(|broken| Box::new(JobInputError::from(broken)))?;
             let next = number.map_or(RecordNumber::FIRST, RecordNumber::next);
             number = Some(next);
             self.found(next, line, file)
@@ -229,7 +229,7 @@ impl Plan {
         let Some((journal, report)) = &self.journal else { return Ok(RecordState::Pending) };
         match journal.state(number, key) {
             RecordState::Mismatch => {
-                Err(Broken::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into())
+                Err(JobInputError::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into())
             }
             verdict => Ok(verdict),
         }
@@ -291,7 +291,7 @@ fn check_is_file(file: &Path) -> Result<(), Error> {
 
 fn print(file: &Path) -> Result<Fingerprint, Error> {
     let source = Source::File(file.to_owned());
-    let open = |error| Broken::Open { input: file.display().to_string(), source: error };
+    let open = |error| JobInputError::Open { input: file.display().to_string(), source: error };
     Ok(source.fingerprint().map_err(open)?)
 }
 

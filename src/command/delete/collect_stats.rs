@@ -4,20 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::command::reading::BoxedRecords;
+use crate::command::job_input::BoxedRecords;
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status};
-use crate::plan::outline::{Flaws, Outline};
+use crate::plan::stats::{InvalidReasons, Stats};
 use crate::record::{Content, Record};
 
 /// The records that are not sent. Their rows no longer say by which rule, so they are seen where they are read, in a thread
 /// of its own.
 #[derive(Debug, Default)]
-pub(super) struct Flawed(Arc<Mutex<Outline>>);
+pub(super) struct InvalidCollector(Arc<Mutex<Stats>>);
 
-impl Flawed {
+impl InvalidCollector {
     /// The same records, looked at as they pass.
-    pub(super) fn among(&self, records: BoxedRecords) -> BoxedRecords {
+    pub(super) fn tap(&self, records: BoxedRecords) -> BoxedRecords {
         let seen = Arc::clone(&self.0);
         Box::new(records.inspect(move |record| {
             if let Ok(record) = record
@@ -28,30 +28,30 @@ impl Flawed {
         }))
     }
 
-    fn reasons(&self) -> (Flaws, Flaws) {
+    fn reasons(&self) -> (InvalidReasons, InvalidReasons) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut seen.flaws), std::mem::take(&mut seen.kept))
+        (std::mem::take(&mut seen.invalid), std::mem::take(&mut seen.kept))
     }
 }
 
 /// Passes every row on, and outlines what they say is to be deleted.
-pub(super) async fn outlined(
-    flawed: Flawed,
+pub(super) async fn collect_stats(
+    invalid_records: InvalidCollector,
     mut settled: mpsc::Receiver<Settled>,
     rows: mpsc::Sender<Settled>,
-) -> Outline {
-    let mut outline = Outline::default();
+) -> Stats {
+    let mut stats = Stats::default();
     while let Some(row) = settled.recv().await {
         if row.status == Status::Planned
             && let Ok(key) = KeyName::new(&*row.key)
         {
-            outline.take(Record { number: row.number, content: Content::Key(key) });
+            stats.take(Record { number: row.number, content: Content::Key(key) });
         }
         // Where nobody takes it, the pipeline hears of that by its own channel.
         if rows.send(row).await.is_err() {
             break;
         }
     }
-    (outline.flaws, outline.kept) = flawed.reasons();
-    outline
+    (stats.invalid, stats.kept) = invalid_records.reasons();
+    stats
 }

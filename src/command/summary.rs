@@ -16,7 +16,7 @@ use crate::terminal::{Escaped, columns, pluralized};
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Job, Keys, Mode, ReportTo};
+use super::job::{DeleteJob, Keys, Mode, ReportTo};
 use super::job_file::RunEnd;
 use super::preview::Preview;
 use super::signals;
@@ -32,8 +32,8 @@ const GONE: &str = "what is deleted is no longer listed";
 
 /// What is said at the end of a job.
 #[derive(Debug)]
-pub(super) struct Closing<'a> {
-    pub(super) job: &'a Job,
+pub(super) struct JobSummary<'a> {
+    pub(super) job: &'a DeleteJob,
     /// Of this run.
     pub(super) totals: Totals,
     pub(super) earlier: Earlier,
@@ -60,7 +60,7 @@ struct WithPlan<'a, P> {
     plan: Option<P>,
 }
 
-impl Closing<'_> {
+impl JobSummary<'_> {
     /// Of the whole job.
     fn tally(&self) -> Tally {
         self.totals.tally.plus(&self.earlier.tally)
@@ -108,16 +108,16 @@ impl Closing<'_> {
     }
 
     /// Prints the summary and returns the exit code.
-    pub(super) fn say(self) -> Result<ExitCode, Error> {
-        self.say_with(None)
+    pub(super) fn print(self) -> Result<ExitCode, Error> {
+        self.print_with(None)
     }
 
-    /// As [`Closing::say`], with what is planned.
-    pub(super) fn say_planned(self, preview: &Preview<'_>) -> Result<ExitCode, Error> {
-        self.say_with(Some(preview))
+    /// As [`JobSummary::print`], with what is planned.
+    pub(super) fn print_with_plan(self, preview: &Preview<'_>) -> Result<ExitCode, Error> {
+        self.print_with(Some(preview))
     }
 
-    fn say_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
+    fn print_with(self, preview: Option<&Preview<'_>>) -> Result<ExitCode, Error> {
         let (code, summary) = (self.code(), self.summary());
         signals::decide(code);
         self.stop.into_iter().for_each(|stop| log_stop("job", stop));
@@ -295,14 +295,14 @@ pub(super) fn print_summary(stream: Stream, lines: Vec<String>) {
         stderr::flush();
         // It never fails.
         let _ = stderr::lines().write_all(text(&lines).as_bytes());
-    } else if let Err(error) = print(lines) {
+    } else if let Err(error) = print_lines(lines) {
         tracing::warn!("the summary cannot be printed: {error}");
     }
 }
 
 /// Prints lines on stdout; a reader that went away does not matter any more, and one that takes nothing is waited for until
 /// the second signal.
-pub(super) fn print(lines: Vec<String>) -> io::Result<()> {
+pub(super) fn print_lines(lines: Vec<String>) -> io::Result<()> {
     let write = move || {
         let mut out = io::stdout().lock();
         out.write_all(text(&lines).as_bytes()).and_then(|()| out.flush())

@@ -1,14 +1,14 @@
 //! What a plan is made of: how long the names are, how they begin, which come first and last, and why the
 //! other records are kept or invalid. Takes the same memory for ten keys and for ten million, and little time.
 
-mod flaws;
+mod invalid_reasons;
 mod lengths;
 mod prefixes;
 mod sample;
 mod text;
 mod value;
 
-pub use flaws::{Flaw, Flaws};
+pub use invalid_reasons::{InvalidReason, InvalidReasons};
 pub use lengths::Lengths;
 pub use prefixes::{Prefix, Prefixes};
 
@@ -22,15 +22,15 @@ const ENDS: usize = 3;
 
 /// Looks at every record of a plan.
 #[derive(Debug, Default)]
-pub struct Outline {
+pub struct Stats {
     /// The lengths of the names.
     pub lengths: Lengths,
     /// Their beginnings; of many names, those of a sample.
     pub prefixes: Prefixes,
     /// What is wrong with records that are no keys.
-    pub flaws: Flaws,
+    pub invalid: InvalidReasons,
     /// Which filters keep the others.
-    pub kept: Flaws,
+    pub kept: InvalidReasons,
     sample: Sample,
     first: Vec<KeyName>,
     /// The last keys, overwritten in turn.
@@ -40,18 +40,18 @@ pub struct Outline {
     padded: u64,
 }
 
-impl Outline {
+impl Stats {
     /// Looks at one more record.
     pub fn add(&mut self, record: &Record) {
         match &record.content {
             Content::Key(key) => self.add_key(key.clone()),
-            Content::Invalid(invalid) => self.flaws.add(record.number, invalid),
+            Content::Invalid(invalid) => self.invalid.add(record.number, invalid),
             Content::Kept(kept) => self.kept.add_kept(record.number, kept),
             Content::Duplicate(_) | Content::Settled => {}
         }
     }
 
-    /// As [`Outline::add`], of a record that nobody needs any more: there is nothing to copy.
+    /// As [`Stats::add`], of a record that nobody needs any more: there is nothing to copy.
     pub fn take(&mut self, record: Record) {
         match record.content {
             Content::Key(key) => self.add_key(key),
@@ -88,7 +88,7 @@ impl Outline {
         self.first.iter().map(KeyName::as_str)
     }
 
-    /// The last keys, at most three, in order; those among [`Outline::first`] are not told again.
+    /// The last keys, at most three, in order; those among [`Stats::first`] are not told again.
     pub fn last(&self) -> impl Iterator<Item = &str> {
         let from = self.keys.saturating_sub(ENDS).max(ENDS);
         (from..self.keys).filter_map(|index| self.last[index % ENDS].as_ref()).map(KeyName::as_str)

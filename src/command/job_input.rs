@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use batches::{Batches, KeptCounts};
+use batches::{KeptCounts, RecordBatches};
 
 use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
 use crate::plan::filter::Filter;
@@ -25,7 +25,7 @@ const AHEAD: usize = 256;
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
-pub enum Broken {
+pub enum JobInputError {
     /// The input itself.
     #[error(transparent)]
     Input(#[from] InputError),
@@ -88,13 +88,13 @@ pub enum Broken {
     },
 }
 
-impl From<InputError> for Box<Broken> {
+impl From<InputError> for Box<JobInputError> {
     fn from(error: InputError) -> Self {
         Self::new(error.into())
     }
 }
 
-impl Broken {
+impl JobInputError {
     /// Whether the command was wrong rather than the input broken.
     pub fn is_usage(&self) -> bool {
         match self {
@@ -108,7 +108,7 @@ impl Broken {
 
 /// How a job's records are had, once for a look and once for the job.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
+pub(super) struct JobInput {
     pub(super) sources: Vec<Source>,
     pub(super) options: InputOptions,
     pub(super) dedupe: bool,
@@ -122,16 +122,16 @@ pub(super) struct Reading {
 
 /// Whether warnings about the input are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notes {
+pub(super) enum Warnings {
     /// Yes: it is read for the first time.
-    Given,
+    On,
     /// No: they were given.
-    Dropped,
+    Off,
 }
 
-pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<Broken>>> + Send>;
+pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
 
-impl Reading {
+impl JobInput {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
         let Inputs { sources, options, dedupe, filter, shard } = inputs;
         Self {
@@ -147,10 +147,10 @@ impl Reading {
 
     /// Looks at every input: from now on a file that changes is an error before a record of it is taken. Whether all of
     /// them are files that can be read twice.
-    pub(super) fn watch(&mut self) -> Result<bool, Broken> {
+    pub(super) fn take_fingerprints(&mut self) -> Result<bool, JobInputError> {
         self.files.clear();
         for source in &self.sources {
-            let open = |error| Broken::Open { input: source.to_string(), source: error };
+            let open = |error| JobInputError::Open { input: source.to_string(), source: error };
             let is_regular = source.is_regular().map_err(open)?;
             self.files.push(if is_regular { Some(source.fingerprint().map_err(open)?) } else { None });
         }
@@ -174,17 +174,17 @@ impl Reading {
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
-    pub(super) fn records(&self, notes: Notes) -> Batches {
+    pub(super) fn records(&self, warnings: Warnings) -> RecordBatches {
         // Of files no record is long in coming; what comes through a pipe is passed on before more is asked for.
         let are_files = self.are_files();
         let most = if are_files { AHEAD } else { 1 };
         let records = Records::new(self.sources.clone(), self.options.clone()).expecting(self.files.clone());
-        Batches {
-            records: Some(if notes == Notes::Given { records } else { records.without_warnings() }),
+        RecordBatches {
+            records: Some(if warnings == Warnings::On { records } else { records.without_warnings() }),
             most,
             shard: self.shard,
             filter: self.filter.clone(),
-            kept: (notes == Notes::Given && !self.filter.is_empty()).then(KeptCounts::default),
+            kept: (warnings == Warnings::On && !self.filter.is_empty()).then(KeptCounts::default),
             dedupe: self.dedupe.then(|| Dedupe::new(are_files.then(|| self.again()))),
             journal: self.journal.clone(),
             last: None,
@@ -196,12 +196,12 @@ impl Reading {
     }
 
     /// How to have all records once more, as they are before any is marked.
-    fn again(&self) -> Again<Box<Broken>> {
+    fn again(&self) -> Again<Box<JobInputError>> {
         let unmarked = self.unmarked();
         let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
         Again {
-            records: Box::new(move || Box::new(unmarked.records(Notes::Dropped))),
-            changed: Box::new(Broken::Changed { input: names.join(", ") }),
+            records: Box::new(move || Box::new(unmarked.records(Warnings::Off))),
+            changed: Box::new(JobInputError::Changed { input: names.join(", ") }),
         }
     }
 }

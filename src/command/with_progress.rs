@@ -11,7 +11,7 @@ use crate::progress::Progress;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Does `work`, and keeps the display up to date meanwhile. It must not be borrowed across a wait.
-pub(super) async fn ticking<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
+pub(super) async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
     let ticks = async {
         let mut ticks = interval(TICK);
         loop {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Broken, key_of};
+use super::{JobInputError, key_of};
 use crate::input::{Dedupe, Records, Unmarked};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
@@ -13,8 +13,8 @@ use crate::report::{Journal, RecordState};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized};
 
-/// See [`Reading::records`](super::Reading::records).
-pub(in crate::command) struct Batches {
+/// See [`JobInput::records`](super::JobInput::records).
+pub(in crate::command) struct RecordBatches {
     /// `None` once nothing more is to be had.
     pub(super) records: Option<Records>,
     /// How many are read at a time.
@@ -23,22 +23,22 @@ pub(in crate::command) struct Batches {
     pub(super) filter: Filter,
     /// Counts what the filter keeps; `None` if no warning is to be given, or nothing is filtered.
     pub(super) kept: Option<KeptCounts>,
-    pub(super) dedupe: Option<Dedupe<Box<Broken>>>,
+    pub(super) dedupe: Option<Dedupe<Box<JobInputError>>>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
     /// The last record that was read, whichever part it is of.
     pub(super) last: Option<RecordNumber>,
     /// Not yet handed out.
     pub(super) batch: VecDeque<Record>,
     /// What ended the reading, to be told after them.
-    pub(super) error: Option<Box<Broken>>,
+    pub(super) error: Option<Box<JobInputError>>,
     /// Keys that would be deleted, had an earlier run not settled them.
     pub(super) settled_keys: u64,
     /// Of each input that was read to its end, how many records it has, whichever part they are of.
     pub(super) counts: Vec<u64>,
 }
 
-impl Iterator for Batches {
-    type Item = Result<Record, Box<Broken>>;
+impl Iterator for RecordBatches {
+    type Item = Result<Record, Box<JobInputError>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.batch.is_empty() {
@@ -53,7 +53,7 @@ impl Iterator for Batches {
     }
 }
 
-impl Batches {
+impl RecordBatches {
     /// How many keys so far an earlier run settled, each counted once.
     pub(in crate::command) fn settled_keys(&self) -> u64 {
         self.settled_keys
@@ -109,16 +109,16 @@ impl Batches {
     }
 
     /// The input is over: has it had every record of the journal?
-    fn ended_early(&self) -> Option<Box<Broken>> {
+    fn ended_early(&self) -> Option<Box<JobInputError>> {
         let (journal, report) = self.journal.as_ref()?;
         let last = journal.last().filter(|last| self.last.is_none_or(|read| read < *last))?;
         let read = self.last.map_or(0, RecordNumber::get);
         let is_file = self.most > 1;
-        Some(Box::new(Broken::EndedEarly { read, last, report: report.clone(), is_file }))
+        Some(Box::new(JobInputError::EndedEarly { read, last, report: report.clone(), is_file }))
     }
 
     /// No record from `place` on is handed out, but this error.
-    fn truncate_with(&mut self, place: usize, error: Box<Broken>) {
+    fn truncate_with(&mut self, place: usize, error: Box<JobInputError>) {
         self.batch.truncate(place);
         self.records = None;
         self.error = Some(error);
@@ -133,7 +133,7 @@ impl Batches {
             {
                 // Every row of the journal is about this part, if it is the right one.
                 let key = key_of(record).unwrap_or_default().to_owned();
-                wrong = Some(Broken::OtherShard { record: record.number, key, shard, report: report.clone() });
+                wrong = Some(JobInputError::OtherShard { record: record.number, key, shard, report: report.clone() });
             }
             kept
         });
@@ -154,7 +154,7 @@ impl Batches {
                 }
                 RecordState::Mismatch => {
                     let (record, key, report) = (record.number, key.to_owned(), report.clone());
-                    return self.truncate_with(place, Box::new(Broken::OtherInput { record, key, report }));
+                    return self.truncate_with(place, Box::new(JobInputError::OtherInput { record, key, report }));
                 }
             }
         }
@@ -211,17 +211,17 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::{AHEAD, Notes, Reading};
+    use super::super::{AHEAD, JobInput, Warnings};
     use super::*;
     use crate::command::job::Inputs;
     use crate::input::{InputOptions, Source};
 
-    fn of(path: &Path, dedupe: bool) -> Reading {
+    fn of(path: &Path, dedupe: bool) -> JobInput {
         let filter = Filter::new(vec!["kept*".to_owned()], Vec::new()).unwrap();
         let (sources, options) = (vec![Source::File(path.to_owned())], InputOptions::default());
-        let mut reading = Reading::new(&Inputs { sources, options, dedupe, filter, shard: None }, None);
-        reading.watch().unwrap();
-        reading
+        let mut input = JobInput::new(&Inputs { sources, options, dedupe, filter, shard: None }, None);
+        input.take_fingerprints().unwrap();
+        input
     }
 
     fn letter(record: &Record) -> char {
@@ -240,7 +240,7 @@ mod tests {
         let path = folder.path().join("keys.ndjson");
         fs::write(&path, "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n").unwrap();
         for (dedupe, letters) in [(true, "kpdkipdd"), (false, "kpkkipkk")] {
-            let records: Vec<_> = of(&path, dedupe).records(Notes::Dropped).map(Result::unwrap).collect();
+            let records: Vec<_> = of(&path, dedupe).records(Warnings::Off).map(Result::unwrap).collect();
             assert_eq!(records.iter().map(letter).collect::<String>(), letters);
             assert!(records.iter().map(|record| record.number.get()).eq(1..=8));
         }
@@ -251,8 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.txt");
         fs::write(&path, "a\n".repeat(3 * AHEAD)).unwrap();
-        let reading = of(&path, true);
-        let mut records = reading.records(Notes::Dropped);
+        let input = of(&path, true);
+        let mut records = input.records(Warnings::Off);
         for number in 1..=3 * AHEAD {
             assert_eq!(records.next().unwrap().unwrap().number.get(), number as u64);
             assert_eq!(records.size_hint().0, (3 * AHEAD - number) % AHEAD);
@@ -268,7 +268,7 @@ mod tests {
             for sound in [1, AHEAD, AHEAD + 1, 3 * AHEAD] {
                 let names = (0..i64::try_from(sound).unwrap()).map(|number| format!("key {}\n", 1000 + order * number));
                 fs::write(&path, format!("key\n{}\"never closed\n", names.collect::<String>())).unwrap();
-                let mut records = of(&path, dedupe).records(Notes::Dropped);
+                let mut records = of(&path, dedupe).records(Warnings::Off);
                 assert_eq!(records.by_ref().take_while(Result::is_ok).count(), sound, "{order}");
                 assert!(records.next().is_none());
             }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn of_a_pipe_a_record_is_passed_on_before_the_next_is_asked_for() {
         let (reader, mut writer) = pipe().unwrap();
-        let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true).records(Notes::Dropped);
+        let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true).records(Warnings::Off);
         let (sender, arrived) = mpsc::channel();
         let thread =
             thread::spawn(move || records.by_ref().all(|record| sender.send(letter(&record.unwrap())).is_ok()));

@@ -10,7 +10,7 @@ const ALL: u64 = 50_000;
 const STRIDE: u64 = 16;
 
 /// Chooses names. One of each stretch is taken, at a random place, so that no order of the names can deceive it; always
-/// the same ones, so that the same input has the same outline.
+/// the same ones, so that the same input has the same stats.
 #[derive(Debug)]
 pub(super) struct Sample {
     seen: u64,

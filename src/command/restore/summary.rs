@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::RestoreJob;
-use crate::command::closing::{Stream, advice, log_stop, print_summary, shell_word};
 use crate::command::earlier::Earlier;
 use crate::command::job::ReportTo;
 use crate::command::job_file::{JobRecord, RunEnd};
 use crate::command::signals;
+use crate::command::summary::{Stream, advice, log_stop, print_summary, shell_word};
 use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
@@ -18,7 +18,7 @@ use crate::terminal::{Escaped, count, duration, pluralized};
 
 /// What is said at the end.
 #[derive(Clone)]
-pub(super) struct Closing<'a> {
+pub(super) struct JobSummary<'a> {
     pub(super) job: &'a RestoreJob,
     /// Of this run.
     pub(super) totals: Totals,
@@ -44,7 +44,7 @@ const STATES: [Status; 7] = [
     Status::Restorable,
 ];
 
-impl<'a> Closing<'a> {
+impl<'a> JobSummary<'a> {
     /// Of a job of which nothing is known yet.
     pub(super) fn new(job: &'a RestoreJob) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<'a> Closing<'a> {
     }
 }
 
-impl Closing<'_> {
+impl JobSummary<'_> {
     /// For the job file.
     pub(super) fn run_end(&self) -> RunEnd {
         RunEnd {
@@ -85,7 +85,7 @@ impl Closing<'_> {
     }
 
     /// Prints the summary and returns the exit code.
-    pub(super) fn say(self) -> ExitCode {
+    pub(super) fn print(self) -> ExitCode {
         let Totals { requests, retries, throttled, .. } = self.totals;
         let (tally, resumed) = (self.tally(), self.earlier.settled);
         let (reason, code) = (self.stop.map(|stop| stop.reason), self.code());

@@ -12,14 +12,14 @@ const EXAMPLES: usize = 3;
 
 /// Counts records by rule.
 #[derive(Debug, Default)]
-pub struct Flaws {
-    flaws: Vec<Flaw>,
+pub struct InvalidReasons {
+    reasons: Vec<InvalidReason>,
     others: u64,
 }
 
 /// Why records are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
+pub struct InvalidReason {
     /// In the same words for all.
     pub rule: Cow<'static, str>,
     /// How many.
@@ -28,38 +28,38 @@ pub struct Flaw {
     pub examples: Vec<(RecordNumber, Invalid)>,
 }
 
-impl Flaws {
+impl InvalidReasons {
     pub(super) fn add_kept(&mut self, number: RecordNumber, kept: &Kept) {
         let (key, rule) = (kept.key.as_str().to_owned(), kept.rule.clone());
         self.add(number, &Invalid { key, rule: rule.clone().into(), reason: rule });
     }
 
     pub(super) fn add(&mut self, number: RecordNumber, invalid: &Invalid) {
-        let known = self.flaws.iter().position(|flaw| flaw.rule == invalid.rule);
-        let flaw = match known {
-            Some(index) => &mut self.flaws[index],
-            None if self.flaws.len() == MOST_RULES => {
+        let known = self.reasons.iter().position(|reason| reason.rule == invalid.rule);
+        let reason = match known {
+            Some(index) => &mut self.reasons[index],
+            None if self.reasons.len() == MOST_RULES => {
                 self.others += 1;
                 return;
             }
             None => {
-                let flaw = Flaw { rule: invalid.rule.clone(), records: 0, examples: Vec::new() };
-                self.flaws.push(flaw);
-                let last = self.flaws.len() - 1;
-                &mut self.flaws[last]
+                let reason = InvalidReason { rule: invalid.rule.clone(), records: 0, examples: Vec::new() };
+                self.reasons.push(reason);
+                let last = self.reasons.len() - 1;
+                &mut self.reasons[last]
             }
         };
-        flaw.records += 1;
-        if flaw.examples.len() < EXAMPLES {
-            flaw.examples.push((number, invalid.clone()));
+        reason.records += 1;
+        if reason.examples.len() < EXAMPLES {
+            reason.examples.push((number, invalid.clone()));
         }
     }
 
     /// The rules, the one with most records first.
-    pub fn by_count(&self) -> Vec<&Flaw> {
-        let mut flaws: Vec<&Flaw> = self.flaws.iter().collect();
-        flaws.sort_by_key(|flaw| std::cmp::Reverse(flaw.records));
-        flaws
+    pub fn by_count(&self) -> Vec<&InvalidReason> {
+        let mut reasons: Vec<&InvalidReason> = self.reasons.iter().collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
+        reasons
     }
 
     /// Records whose rules are not told apart.

@@ -12,11 +12,11 @@ const SAME: Duration = Duration::from_secs(2);
 
 /// Tells of pauses, outages and endings, once each.
 #[derive(Debug, Default)]
-pub(super) struct Teller {
+pub(super) struct EventLogger {
     told: Option<(PauseCause, Instant)>,
 }
 
-impl Teller {
+impl EventLogger {
     pub(super) fn on(&mut self, event: &Event) {
         match *event {
             Event::Paused { until, cause } => self.paused(until, cause),

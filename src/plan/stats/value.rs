@@ -1,10 +1,10 @@
-//! An outline as members of a JSON object, for scripts. Names are exact.
+//! Statistics as members of a JSON object, for scripts. Names are exact.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{Flaw, Outline, Prefix};
+use super::{InvalidReason, Prefix, Stats};
 
 /// Prefixes that are told.
 const ROWS: usize = 100;
@@ -12,7 +12,7 @@ const ROWS: usize = 100;
 /// The smallest part of all keys that a prefix is told for.
 const LEAST: f64 = 0.001;
 
-impl Serialize for Outline {
+impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("keys", &self.keys())?;
@@ -31,9 +31,9 @@ impl Serialize for Outline {
         map.serialize_entry("prefixes_sampled", &self.sampled().unwrap_or(self.keys()))?;
         map.serialize_entry("prefixes_error", &self.prefixes.error())?;
         for (name, others, reasons) in
-            [("invalid", "invalid_for_other_reasons", &self.flaws), ("kept", "kept_for_other_reasons", &self.kept)]
+            [("invalid", "invalid_for_other_reasons", &self.invalid), ("kept", "kept_for_other_reasons", &self.kept)]
         {
-            map.serialize_entry(name, &reasons.by_count().into_iter().map(flaw).collect::<Vec<_>>())?;
+            map.serialize_entry(name, &reasons.by_count().into_iter().map(reason).collect::<Vec<_>>())?;
             map.serialize_entry(others, &reasons.others())?;
         }
         map.end()
@@ -50,9 +50,9 @@ fn tree(prefix: &Prefix, total: u64) -> Value {
     })
 }
 
-fn flaw(flaw: &Flaw) -> Value {
-    let examples = flaw.examples.iter();
+fn reason(reason: &InvalidReason) -> Value {
+    let examples = reason.examples.iter();
     let examples =
         examples.map(|(number, invalid)| json!({"record": number.get(), "key": invalid.key, "error": invalid.reason}));
-    json!({"reason": flaw.rule, "records": flaw.records, "examples": examples.collect::<Vec<_>>()})
+    json!({"reason": reason.rule, "records": reason.records, "examples": examples.collect::<Vec<_>>()})
 }

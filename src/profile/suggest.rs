@@ -7,7 +7,7 @@ const ALIKE: f64 = 0.8;
 const MAX_LISTED: usize = 8;
 
 /// `did you mean rate?`, or what there is.
-pub(super) fn likely<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let folded = wrong.to_lowercase().replace('_', "-");
     let alike = known.iter().map(|name| (strsim::jaro_winkler(&folded, name), *name));
@@ -33,10 +33,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_meant() {
-        assert_eq!(likely("rates", ["rate", "retries"]), "did you mean rate?");
-        assert_eq!(likely("Account_Id", ["rate", "account-id"]), "did you mean account-id?");
-        assert_eq!(likely("zzz", ["rate", "retries"]), "known are rate, retries");
-        assert_eq!(likely("zzz", []), "known are none");
-        assert!(likely("zzz", ["rate"; 10]).ends_with(" and 2 more"));
+        assert_eq!(suggest("rates", ["rate", "retries"]), "did you mean rate?");
+        assert_eq!(suggest("Account_Id", ["rate", "account-id"]), "did you mean account-id?");
+        assert_eq!(suggest("zzz", ["rate", "retries"]), "known are rate, retries");
+        assert_eq!(suggest("zzz", []), "known are none");
+        assert!(suggest("zzz", ["rate"; 10]).ends_with(" and 2 more"));
     }
 }

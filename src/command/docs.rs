@@ -18,23 +18,23 @@ pub struct Document {
 
 /// Which texts go where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publishing {
+pub struct DocsJob {
     /// The texts.
     pub documents: Vec<Document>,
     /// The folder that each gets a file in; stdout where there is none.
     pub folder: Option<PathBuf>,
 }
 
-pub(super) fn run(publishing: &Publishing) -> Result<ExitCode, Error> {
-    match &publishing.folder {
-        None => print(&publishing.documents)?,
-        Some(folder) => write(&publishing.documents, folder)?,
+pub(super) fn run(job: &DocsJob) -> Result<ExitCode, Error> {
+    match &job.folder {
+        None => print_documents(&job.documents)?,
+        Some(folder) => write(&job.documents, folder)?,
     }
     Ok(ExitCode::Success)
 }
 
 /// A reader that went away has what it wanted.
-fn print(documents: &[Document]) -> Result<(), Error> {
+fn print_documents(documents: &[Document]) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let written = documents.iter().try_for_each(|document| out.write_all(&document.text)).and_then(|()| out.flush());
     match written {

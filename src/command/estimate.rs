@@ -8,7 +8,7 @@ use crate::pipeline::{Batch, Batching, Course};
 use crate::quota::{Rate, least_time};
 use crate::terminal::{duration, pluralized};
 
-use super::job::{Job, Keys, Mode};
+use super::job::{DeleteJob, Keys, Mode};
 
 /// A job that takes longer one by one is told what `--bulk` would take.
 const LONG: Duration = Duration::from_mins(10);
@@ -19,13 +19,13 @@ pub(super) const BULK: Batching =
 
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
-pub(super) fn requests(job: &Job, rates: &[Rate], batching: Batching, keys: u64) -> (u64, Duration) {
+pub(super) fn requests(job: &DeleteJob, rates: &[Rate], batching: Batching, keys: u64) -> (u64, Duration) {
     let requests = reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1;
     (requests, least_time(rates, requests))
 }
 
 /// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.
-pub(super) fn planned(job: &Job) -> Course {
+pub(super) fn planned(job: &DeleteJob) -> Course {
     if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn reads(course: Course, keys: u64) -> u64 {
 }
 
 /// How many pages it takes to list `keys`, where they are listed.
-pub(super) fn pages(job: &Job, keys: u64) -> u64 {
+pub(super) fn pages(job: &DeleteJob, keys: u64) -> u64 {
     match job.keys {
         Keys::Inputs(_) => 0,
         Keys::Namespace(_) => keys.div_ceil(PageRequest::LIMIT.into()),
@@ -48,7 +48,7 @@ pub(super) fn pages(job: &Job, keys: u64) -> u64 {
 }
 
 /// What `--bulk` would take, for a job that takes long without it.
-pub(super) fn bulk_note(job: &Job, rates: &[Rate], keys: u64) -> Option<String> {
+pub(super) fn bulk_note(job: &DeleteJob, rates: &[Rate], keys: u64) -> Option<String> {
     let one_by_one = requests(job, rates, Batching::Single, keys).1;
     if job.batching != Batching::Single || job.backup.is_some() || one_by_one <= LONG {
         return None;

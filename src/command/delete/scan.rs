@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use crate::api::Namespace;
 use crate::clock::wall_now;
-use crate::command::closing::with_nothing_sent;
 use crate::command::confirm;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::encoding;
 use crate::command::error::Error;
-use crate::command::job::{Job, Keys, Mode, Question};
+use crate::command::job::{Confirm, DeleteJob, Keys, Mode};
 use crate::command::job_file::JobRecord;
+use crate::command::job_input::{BoxedRecords, JobInput, JobInputError, Warnings};
 use crate::command::locate::Missed;
+use crate::command::monitor::Monitor;
 use crate::command::outputs::Opened;
 use crate::command::pages::NamespacePages;
-use crate::command::reading::{BoxedRecords, Broken, Notes, Reading};
 use crate::command::signals;
 use crate::command::so_far::SoFar;
-use crate::command::watch::Watch;
+use crate::command::summary::with_nothing_sent;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
 use crate::plan::Plan;
@@ -35,11 +35,11 @@ const OLD_JOURNAL: Duration = Duration::from_hours(24);
 const MOST_AHEAD: u64 = 100_000;
 
 /// What the first look at the input showed.
-pub(super) struct Look {
+pub(super) struct InputScan {
     /// What the first pass found, where the input can be read twice.
-    pub(super) plan: Option<Plan<Box<Broken>>>,
+    pub(super) plan: Option<Plan<Box<JobInputError>>>,
     /// The records, for the job.
-    pub(super) supply: Supply,
+    pub(super) source: KeySource,
     pub(super) nothing_to_send: bool,
     pub(super) record: JobRecord,
     /// Why records cannot be sent, with what earlier runs say.
@@ -47,29 +47,29 @@ pub(super) struct Look {
 }
 
 /// How the records of a job are had.
-pub(super) enum Supply {
+pub(super) enum KeySource {
     /// They are read.
-    Read(BoxedRecords),
+    Inputs(BoxedRecords),
     /// They are listed.
-    Asked {
+    Listing {
         pages: Box<NamespacePages>,
         /// Those that were shown to the one who was asked.
         first: Vec<Record>,
     },
 }
 
-impl Look {
+impl InputScan {
     /// What is to be done about keys that would have to be encoded where the namespace does not support that: nothing is
     /// sent if files hold one; of what is only seen while it is deleted, each is invalid.
-    pub(super) fn check_encoding(&mut self, job: &Job, namespace: &Namespace) -> Result<(), Error> {
+    pub(super) fn check_encoding(&mut self, job: &DeleteJob, namespace: &Namespace) -> Result<(), Error> {
         if encoding::is_supported(namespace) || !job.puts_keys_into_urls() {
             return Ok(());
         }
         if let Some(plan) = &self.plan {
             return encoding::check(namespace, plan.encoded, plan.first_encoded.as_ref(), encoding::hint(job));
         }
-        match &mut self.supply {
-            Supply::Read(records) => {
+        match &mut self.source {
+            KeySource::Inputs(records) => {
                 let all: BoxedRecords = std::mem::replace(records, Box::new(std::iter::empty()));
                 *records = Box::new(all.map(|record| {
                     record.map(|mut record| {
@@ -78,16 +78,20 @@ impl Look {
                     })
                 }));
             }
-            Supply::Asked { pages, .. } => pages.refuse_encoded(),
+            KeySource::Listing { pages, .. } => pages.refuse_encoded(),
         }
         Ok(())
     }
 }
 
 /// Opens what exists of the outputs, and takes the first look at the keys.
-pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch, so_far: &mut SoFar) -> Result<(Opened, Look), Missed> {
-    watch.open(job)?;
-    if job.question == Question::Ask && matches!(job.mode, Mode::Real(_)) {
+pub(super) fn open_and_scan(
+    job: &Arc<DeleteJob>,
+    monitor: &mut Monitor,
+    so_far: &mut SoFar,
+) -> Result<(Opened, InputScan), Missed> {
+    monitor.open(job)?;
+    if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
         confirm::terminal(confirm::Action::Delete)?;
     }
     let open = {
@@ -96,48 +100,48 @@ pub(super) fn open_and_look(job: &Arc<Job>, watch: &mut Watch, so_far: &mut SoFa
     };
     let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
     so_far.opened(&opened)?;
-    watch.begin();
+    monitor.begin();
     if let Some((journal, report)) = &opened.journal {
         warn_of_age(journal, report);
     }
-    let look = {
+    let scan = {
         let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
         let causes = so_far.causes.clone();
-        move || look(&job, journal, record, causes)
+        move || scan(&job, journal, record, causes)
     };
-    let mut look = signals::blocking(look).map_err(Missed::Stop)??;
-    opened.record.clone_from(&look.record);
-    so_far.causes = std::mem::take(&mut look.causes);
-    Ok((opened, look))
+    let mut scan = signals::blocking(scan).map_err(Missed::Stop)??;
+    opened.record.clone_from(&scan.record);
+    so_far.causes = std::mem::take(&mut scan.causes);
+    Ok((opened, scan))
 }
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-fn look(
-    job: &Job,
+fn scan(
+    job: &DeleteJob,
     journal: Option<(Arc<Journal>, PathBuf)>,
     mut record: JobRecord,
     mut causes: Causes,
-) -> Result<Look, Missed> {
-    let mut reading = match &job.keys {
-        Keys::Inputs(inputs) => Reading::new(inputs, journal),
+) -> Result<InputScan, Missed> {
+    let mut input = match &job.keys {
+        Keys::Inputs(inputs) => JobInput::new(inputs, journal),
         Keys::Namespace(wanted) => {
-            let supply = Supply::Asked { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
-            return Ok(Look { plan: None, supply, nothing_to_send: false, record, causes });
+            let source = KeySource::Listing { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
+            return Ok(InputScan { plan: None, source, nothing_to_send: false, record, causes });
         }
     };
-    let are_files = reading.watch()?;
-    record.read_inputs(&reading.sources)?;
-    reading.options.plans = record.plans();
+    let are_files = input.take_fingerprints()?;
+    record.read_inputs(&input.sources)?;
+    input.options.plans = record.plans();
     if are_files {
-        let (plan, counts) = survey(&reading, Notes::Given, &mut causes)?;
+        let (plan, counts) = survey(&input, Warnings::On, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
             warn_of_emptiness();
         }
         record.counted(&counts);
         let nothing_to_send = plan.keys == 0;
-        let supply = Supply::Read(Box::new(reading.records(Notes::Dropped)));
-        return Ok(Look { plan: Some(plan), supply, nothing_to_send, record, causes });
+        let source = KeySource::Inputs(Box::new(input.records(Warnings::Off)));
+        return Ok(InputScan { plan: Some(plan), source, nothing_to_send, record, causes });
     }
     if job.guards.expect.is_some() {
         return Err(
@@ -152,11 +156,11 @@ fn look(
         .into());
     }
     // A file beside the pipe can be seen to break before anything is sent.
-    let (files, _) = survey(&reading.of_files(), Notes::Dropped, &mut Causes::default())?;
+    let (files, _) = survey(&input.of_files(), Warnings::Off, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
         return Err(Missed::Stop(stop));
     }
-    let mut records = reading.records(Notes::Given);
+    let mut records = input.records(Warnings::On);
     let (mut plan, mut ahead) = (Plan::default(), Vec::new());
     let least = job.guards.min_keys.unwrap_or_default();
     while ahead.is_empty() || plan.keys + records.settled_keys() < least {
@@ -167,7 +171,7 @@ fn look(
                 ahead.push(Ok(record));
             }
             // That an input ended early is the end of a job that began, and has its summary.
-            Some(Err(broken)) if ahead.is_empty() && !matches!(*broken, Broken::EndedEarly { .. }) => {
+            Some(Err(broken)) if ahead.is_empty() && !matches!(*broken, JobInputError::EndedEarly { .. }) => {
                 return Err(broken.into());
             }
             Some(Err(broken)) => {
@@ -184,14 +188,18 @@ fn look(
     let nothing_to_send = !matches!(ahead.first(), Some(Ok(_)));
     // Only what is too few is known by now.
     let plan = (plan.distinct_keys < least).then_some(plan);
-    let supply = Supply::Read(Box::new(ahead.into_iter().chain(records)));
-    Ok(Look { plan, supply, nothing_to_send, record, causes })
+    let source = KeySource::Inputs(Box::new(ahead.into_iter().chain(records)));
+    Ok(InputScan { plan, source, nothing_to_send, record, causes })
 }
 
 /// The first pass, and how many records each input has. A command that was wrong is not carried out at all.
-fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<(Plan<Box<Broken>>, Vec<u64>), Error> {
+fn survey(
+    input: &JobInput,
+    warnings: Warnings,
+    causes: &mut Causes,
+) -> Result<(Plan<Box<JobInputError>>, Vec<u64>), Error> {
     let mut plan = Plan::default();
-    let mut records = reading.records(notes);
+    let mut records = input.records(warnings);
     plan.survey(&mut records, &AtomicBool::new(false), |record| {
         causes.add_unsent(&record);
         true
@@ -204,7 +212,7 @@ fn survey(reading: &Reading, notes: Notes, causes: &mut Causes) -> Result<(Plan<
 }
 
 /// Why nothing is sent of an input that breaks off, unless the part before that is what was asked for.
-pub(super) fn broken_off(job: &Job, plan: &Plan<Box<Broken>>) -> Option<Stop> {
+pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
     let broken = plan.broken.as_ref()?;
     if job.allow_partial && plan.records > 0 {
         let records = pluralized(plan.records, "record");

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::api::{Client, Namespace};
 use crate::command::encoding;
 use crate::command::error::Error;
-use crate::command::job::{Connection, Job, Mode, Question};
+use crate::command::job::{Confirm, Connection, DeleteJob, Mode};
 use crate::command::job_file::JobRecord;
 use crate::command::limits::Limits;
 use crate::command::locate::{Missed, client, locate};
@@ -14,17 +14,17 @@ use crate::command::rehearsal::Rehearsal;
 use crate::terminal::Escaped;
 
 use super::Sending;
-use super::look::Look;
+use super::scan::InputScan;
 
 /// The namespace, found and seen, and the way to it.
-pub(super) struct Met {
+pub(super) struct ConnectedTarget {
     pub(super) connection: Connection,
     pub(super) client: Client,
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
 }
 
-impl Met {
+impl ConnectedTarget {
     pub(super) fn note(&self) -> String {
         format!("namespace: {} ({})", Escaped(&self.namespace.title), self.connection.namespace)
     }
@@ -32,23 +32,28 @@ impl Met {
 
 impl Sending {
     /// Makes the first request, and checks that its namespace is that of the report and of a plan.
-    pub(super) async fn meet_in_time(
+    pub(super) async fn connect_in_time(
         &mut self,
-        job: &Job,
+        job: &DeleteJob,
         rehearsal: Option<&Rehearsal>,
         record: &mut JobRecord,
-        look: &mut Look,
-    ) -> Result<Met, Missed> {
+        scan: &mut InputScan,
+    ) -> Result<ConnectedTarget, Missed> {
         let began = *self.began.insert(Instant::now());
         let deadline = job.deadline.map(|deadline| began + deadline);
-        let met = preflight::within(deadline, self.meet(job, rehearsal, look)).await?;
+        let target = preflight::within(deadline, self.connect(job, rehearsal, scan)).await?;
         if rehearsal.is_none() {
-            record.located(&met.connection, &met.namespace.title)?;
+            record.located(&target.connection, &target.namespace.title)?;
         }
-        Ok(met)
+        Ok(target)
     }
 
-    async fn meet(&mut self, job: &Job, rehearsal: Option<&Rehearsal>, look: &mut Look) -> Result<Met, Missed> {
+    async fn connect(
+        &mut self,
+        job: &DeleteJob,
+        rehearsal: Option<&Rehearsal>,
+        scan: &mut InputScan,
+    ) -> Result<ConnectedTarget, Missed> {
         let calls = &mut self.calls;
         let connection = match (rehearsal, &job.mode) {
             (Some(rehearsal), _) => rehearsal.connection()?,
@@ -60,14 +65,14 @@ impl Sending {
         let client = client(&connection, job.timeout, job.concurrency)?;
         let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
         let client = encoding::restricted(client, &namespace);
-        look.check_encoding(job, &namespace)?;
+        scan.check_encoding(job, &namespace)?;
         let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
         if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
             calls.budget.set_rates(&limits.rates, Instant::now());
-            if job.question == Question::Answered {
+            if job.confirm == Confirm::AssumeYes {
                 limits.warn();
             }
         }
-        Ok(Met { connection, client, namespace, limits })
+        Ok(ConnectedTarget { connection, client, namespace, limits })
     }
 }

@@ -18,13 +18,13 @@ use crate::pipeline::{Event, Response};
 use crate::report::Summary;
 use crate::terminal::Escaped;
 
-use super::closing::Closing;
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Connection, Job, Mode, NamespaceRef};
+use super::job::{Connection, DeleteJob, Mode, NamespaceRef};
 use super::preview::Preview;
 use super::runtime::runtime;
 use super::signals;
+use super::summary::JobSummary;
 
 /// How often the metrics are brought up to date.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -33,7 +33,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 const LAST_PING: Duration = Duration::from_secs(15);
 
 /// Everybody who is told of one job.
-pub(super) struct Watch {
+pub(super) struct Monitor {
     started: (SystemTime, Instant),
     file: Option<Textfile>,
     pinger: Option<Pinger>,
@@ -52,11 +52,11 @@ struct Live {
     earlier: Earlier,
 }
 
-impl Watch {
+impl Monitor {
     /// Looks whom there is to tell, and tells nobody yet.
-    pub(super) fn new(job: &Job) -> Self {
+    pub(super) fn new(job: &DeleteJob) -> Self {
         let connection = real(job);
-        let pinger = job.told.ping.clone().and_then(|url| {
+        let pinger = job.monitoring.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
             let pinger = Pinger::new(url, connection.and_then(|connection| connection.ca_file.as_deref()));
             pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Escaped(&host))).ok()
@@ -75,8 +75,8 @@ impl Watch {
     ///
     /// # Errors
     /// Where the metrics cannot be written for want of a folder.
-    pub(super) fn open(&mut self, job: &Job) -> Result<(), Error> {
-        if let (Some(path), Some(connection)) = (&job.told.metrics_file, real(job)) {
+    pub(super) fn open(&mut self, job: &DeleteJob) -> Result<(), Error> {
+        if let (Some(path), Some(connection)) = (&job.monitoring.metrics_file, real(job)) {
             self.file = Some(textfile(path, labels(job, connection))?);
         }
         Ok(())
@@ -170,15 +170,15 @@ impl Watch {
     }
 
     /// Says how the job ended: first in the metrics, because printing may take for ever.
-    pub(super) fn close(&mut self, closing: Closing<'_>) -> Result<ExitCode, Error> {
-        self.keep_ended(closing.summary());
-        closing.say()
+    pub(super) fn close(&mut self, summary: JobSummary<'_>) -> Result<ExitCode, Error> {
+        self.keep_ended(summary.summary());
+        summary.print()
     }
 
-    /// As [`Watch::close`], with what is planned.
-    pub(super) fn close_planned(&mut self, closing: Closing<'_>, preview: &Preview<'_>) -> Result<ExitCode, Error> {
-        self.keep_ended(closing.summary());
-        closing.say_planned(preview)
+    /// As [`Monitor::close`], with what is planned.
+    pub(super) fn close_planned(&mut self, summary: JobSummary<'_>, preview: &Preview<'_>) -> Result<ExitCode, Error> {
+        self.keep_ended(summary.summary());
+        summary.print_with_plan(preview)
     }
 
     fn keep_ended(&mut self, summary: Summary) {
@@ -260,20 +260,20 @@ impl Watch {
 }
 
 /// The namespace that a job changes.
-fn real(job: &Job) -> Option<&Connection<NamespaceRef>> {
+fn real(job: &DeleteJob) -> Option<&Connection<NamespaceRef>> {
     match &job.mode {
         Mode::Real(connection) => Some(connection),
         Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
     }
 }
 
-fn labels(job: &Job, connection: &Connection<NamespaceRef>) -> Labels {
+fn labels(job: &DeleteJob, connection: &Connection<NamespaceRef>) -> Labels {
     let (namespace_id, namespace) = match &connection.namespace {
         NamespaceRef::Id(id) => (Some(id.to_string()), None),
         NamespaceRef::Title(title) => (None, Some(title.clone())),
     };
     let shard = job.shard().map(|shard| shard.to_string());
-    Labels { namespace_id, namespace, job_name: job.told.job_name.clone(), shard }
+    Labels { namespace_id, namespace, job_name: job.monitoring.job_name.clone(), shard }
 }
 
 fn textfile(path: &Path, labels: Labels) -> Result<Textfile, Error> {
@@ -308,7 +308,7 @@ mod tests {
     async fn metrics_are_brought_up_to_date_while_it_runs() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kvsweep.prom");
-        let watch = Watch {
+        let monitor = Monitor {
             started: (SystemTime::UNIX_EPOCH, Instant::now()),
             file: Some(Textfile::new(path.clone(), Labels::default())),
             pinger: None,
@@ -316,10 +316,10 @@ mod tests {
             live: RefCell::default(),
             ended: None,
         };
-        watch.counted(10);
+        monitor.counted(10);
         let looking = async {
             for deleted in 1..=3 {
-                watch.on(&Event::Settled(Status::Deleted));
+                monitor.on(&Event::Settled(Status::Deleted));
                 sleep(INTERVAL + Duration::from_millis(1)).await;
                 let text = std::fs::read_to_string(&path).unwrap();
                 let left = 10 - deleted;
@@ -329,7 +329,7 @@ mod tests {
             }
         };
         tokio::select! {
-            never = watch.keep() => match never {},
+            never = monitor.keep() => match never {},
             () = looking => {}
         }
     }

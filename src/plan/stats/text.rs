@@ -1,6 +1,6 @@
-//! An outline for a person, as lines of a given width, with foreign text made harmless.
+//! Statistics for a person, as lines of a given width, with foreign text made harmless.
 
-use super::{Flaws, Outline, Prefix};
+use super::{InvalidReasons, Prefix, Stats};
 use crate::record::Invalid;
 use crate::terminal::{Escaped, EscapedKey, count, hanging_indent, padded_note, pluralized, share};
 
@@ -19,7 +19,7 @@ const EXAMPLES: usize = 2;
 /// Names are not shortened below this, however narrow the terminal.
 const NARROWEST: usize = 12;
 
-impl Outline {
+impl Stats {
     /// Keys, lengths and prefixes, then why the other records are not sent; no line is wider than `width` unless it
     /// is very narrow.
     pub fn lines(&self, width: usize) -> Vec<String> {
@@ -27,7 +27,7 @@ impl Outline {
         self.add_ends(&mut lines, width);
         self.add_prefixes(&mut lines, width);
         add_reasons(&mut lines, "kept keys, by rule", &self.kept, width);
-        add_reasons(&mut lines, "invalid records, by reason", &self.flaws, width);
+        add_reasons(&mut lines, "invalid records, by reason", &self.invalid, width);
         lines
     }
 
@@ -81,18 +81,18 @@ impl Outline {
     }
 }
 
-fn add_reasons(lines: &mut Vec<String>, heading: &str, reasons: &Flaws, width: usize) {
-    let flaws = reasons.by_count();
-    if flaws.is_empty() {
+fn add_reasons(lines: &mut Vec<String>, heading: &str, all: &InvalidReasons, width: usize) {
+    let reasons = all.by_count();
+    if reasons.is_empty() {
         return;
     }
     lines.push(heading.to_owned());
-    let digits = flaws.first().map(|flaw| count(flaw.records).len()).unwrap_or_default();
-    for flaw in flaws.iter().take(RULES) {
-        let label = format!("  {:>digits$}", count(flaw.records));
-        lines.extend(hanging_indent(&label, &Escaped(&flaw.rule).to_string(), width));
+    let digits = reasons.first().map(|reason| count(reason.records).len()).unwrap_or_default();
+    for reason in reasons.iter().take(RULES) {
+        let label = format!("  {:>digits$}", count(reason.records));
+        lines.extend(hanging_indent(&label, &Escaped(&reason.rule).to_string(), width));
         let indent = " ".repeat(label.chars().count() + 2);
-        for (number, invalid) in flaw.examples.iter().take(EXAMPLES) {
+        for (number, invalid) in reason.examples.iter().take(EXAMPLES) {
             let room = room(width, indent.len());
             let key =
                 if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
@@ -101,7 +101,7 @@ fn add_reasons(lines: &mut Vec<String>, heading: &str, reasons: &Flaws, width: u
             lines.push(format!("{indent}{}", cut(&example, room)));
         }
     }
-    let more = flaws.iter().skip(RULES).map(|flaw| flaw.records).sum::<u64>() + reasons.others();
+    let more = reasons.iter().skip(RULES).map(|reason| reason.records).sum::<u64>() + all.others();
     if more > 0 {
         lines.push(format!("  {} for other reasons", count(more)));
     }

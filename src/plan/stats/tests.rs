@@ -2,8 +2,8 @@ use super::*;
 use crate::key::KeyName;
 use crate::record::{Invalid, Kept, RecordNumber};
 
-fn outline(names: &[&str]) -> Outline {
-    let mut outline = Outline::default();
+fn stats(names: &[&str]) -> Stats {
+    let mut stats = Stats::default();
     for (number, name) in (1..).zip(names) {
         let number = RecordNumber::new(number).unwrap();
         let content = match KeyName::new(*name) {
@@ -14,24 +14,24 @@ fn outline(names: &[&str]) -> Outline {
                 reason: format!("keys.txt line {number}: {error}"),
             })),
         };
-        outline.add(&Record { number, content });
+        stats.add(&Record { number, content });
     }
-    outline
+    stats
 }
 
-fn text(outline: &Outline, width: usize) -> String {
-    outline.lines(width).join("\n")
+fn text(stats: &Stats, width: usize) -> String {
+    stats.lines(width).join("\n")
 }
 
 #[test]
-fn an_outline_shows_what_a_careful_person_looks_for() {
+fn stats_show_what_a_careful_person_looks_for() {
     let long = "k".repeat(513);
     let mut names: Vec<String> = (0..9).map(|n| format!("session:web:{n:04}")).collect();
     names.extend((0..4).map(|n| format!("session:app:{n}")));
     names.extend(["..", &long, &long, ".", "page/\u{1b}[31m/1", "page/\u{1b}[31m/2", "plain"].map(str::to_owned));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let outline = outline(&names);
-    insta::assert_snapshot!(text(&outline, 80), @r"
+    let stats = stats(&names);
+    insta::assert_snapshot!(text(&stats, 80), @r"
     first keys
       session:web:0000
       session:web:0001
@@ -55,7 +55,7 @@ fn an_outline_shows_what_a_careful_person_looks_for() {
          record 15: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 15)
          record 16: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 16)
     ");
-    insta::assert_snapshot!(text(&outline, 30), @r"
+    insta::assert_snapshot!(text(&stats, 30), @r"
     first keys
       session:web:0000
       session:web:0001
@@ -87,31 +87,31 @@ fn an_outline_shows_what_a_careful_person_looks_for() {
 #[test]
 fn few_keys_are_told_once() {
     let ends = |names: &[&str]| {
-        let outline = outline(names);
-        (outline.first().map(str::to_owned).collect::<Vec<_>>(), outline.last().map(str::to_owned).collect::<Vec<_>>())
+        let stats = stats(names);
+        (stats.first().map(str::to_owned).collect::<Vec<_>>(), stats.last().map(str::to_owned).collect::<Vec<_>>())
     };
     assert_eq!(ends(&["a", "b"]), (vec!["a".to_owned(), "b".to_owned()], vec![]));
     assert_eq!(ends(&["a", "b", "c", "d"]).1, ["d"]);
     assert_eq!(ends(&["a", "b", "c", "d", "e", "f", "g"]).1, ["e", "f", "g"]);
-    insta::assert_snapshot!(text(&outline(&["a", "b"]), 80), @r"
+    insta::assert_snapshot!(text(&stats(&["a", "b"]), 80), @r"
     keys
       a
       b
     name length  1 byte
     ");
-    assert!(outline(&[]).lines(80).is_empty());
+    assert!(stats(&[]).lines(80).is_empty());
 }
 
 #[test]
 fn rules_beyond_the_most_are_counted_together() {
-    let mut outline = Outline::default();
+    let mut stats = Stats::default();
     for n in 1..=40_u64 {
         let kept = Kept { key: KeyName::new("a").unwrap(), rule: format!("matches --protect {n}") };
         let content = Content::Kept(Box::new(kept));
-        outline.add(&Record { number: RecordNumber::new(n).unwrap(), content });
+        stats.add(&Record { number: RecordNumber::new(n).unwrap(), content });
     }
-    assert_eq!((outline.kept.by_count().len(), outline.kept.others()), (32, 8));
-    assert!(text(&outline, 80).ends_with("\n  32 for other reasons"), "{}", text(&outline, 80));
+    assert_eq!((stats.kept.by_count().len(), stats.kept.others()), (32, 8));
+    assert!(text(&stats, 80).ends_with("\n  32 for other reasons"), "{}", text(&stats, 80));
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn names_that_are_too_long_for_the_line_are_cut() {
     let prefix = format!("{}:end:", "x".repeat(60));
     let names = [format!("{prefix}1"), format!("{prefix}2"), wide];
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for line in outline(&names).lines(40) {
+    for line in stats(&names).lines(40) {
         assert!(line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>() <= 41, "{line}");
     }
-    let text = text(&outline(&names), 40);
+    let text = text(&stats(&names), 40);
     assert!(text.contains("…") && text.contains("xx:end:\n"), "{text}");
 }
 
@@ -132,11 +132,11 @@ fn the_object_has_exact_names() {
     let mut names: Vec<String> = (0..3).map(|n| format!("a\u{1b}/b:{n}")).collect();
     names.extend(["a\u{1b}/c", "", "d"].map(str::to_owned));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut outline = outline(&names);
+    let mut stats = stats(&names);
     let kept = Kept { key: KeyName::new("kept").unwrap(), rule: "matches --protect k*".to_owned() };
-    outline.add(&Record { number: RecordNumber::new(7).unwrap(), content: Content::Kept(Box::new(kept)) });
-    assert!(text(&outline, 80).contains("kept keys, by rule\n  1  matches --protect k*\n     record 7: kept\n"));
-    let object = serde_json::to_value(outline).unwrap();
+    stats.add(&Record { number: RecordNumber::new(7).unwrap(), content: Content::Kept(Box::new(kept)) });
+    assert!(text(&stats, 80).contains("kept keys, by rule\n  1  matches --protect k*\n     record 7: kept\n"));
+    let object = serde_json::to_value(stats).unwrap();
     let wanted = serde_json::json!({
         "keys": 5,
         "first_keys": ["a\u{1b}/b:0", "a\u{1b}/b:1", "a\u{1b}/b:2"],
@@ -165,20 +165,20 @@ fn the_object_has_exact_names() {
 
 #[test]
 fn of_many_names_a_sample_is_counted_and_it_is_said() {
-    let mut outline = Outline::default();
+    let mut stats = Stats::default();
     for (number, n) in (1..).zip(0..200_000_u32) {
         // The order is one that every sixteenth would be deceived by.
         let prefix = if n % 16 == 0 { "rare:" } else { "common:" };
         let content = Content::Key(KeyName::new(format!("{prefix}{n}")).unwrap());
-        outline.take(Record { number: RecordNumber::new(number).unwrap(), content });
+        stats.take(Record { number: RecordNumber::new(number).unwrap(), content });
     }
-    let sampled = outline.sampled().unwrap();
+    let sampled = stats.sampled().unwrap();
     assert_eq!(sampled, 50_000 + 150_000 / 16);
-    let biggest = outline.prefixes.biggest(10, 0.01);
-    let shares: Vec<_> = biggest.iter().map(|prefix| prefix.keys as f64 / outline.prefixes.total() as f64).collect();
+    let biggest = stats.prefixes.biggest(10, 0.01);
+    let shares: Vec<_> = biggest.iter().map(|prefix| prefix.keys as f64 / stats.prefixes.total() as f64).collect();
     assert!((shares[0] - 15.0 / 16.0).abs() < 0.01 && (shares[1] - 1.0 / 16.0).abs() < 0.01, "{biggest:?}");
-    let text = text(&outline, 80);
+    let text = text(&stats, 80);
     assert!(text.contains("biggest prefixes  (about, from a sample of 59,375 names)\n  188,000  9"), "{text}");
-    assert_eq!(outline.last().collect::<Vec<_>>(), ["common:199997", "common:199998", "common:199999"]);
-    assert_eq!(outline.lengths.summary(), Some((6, 12, 13)));
+    assert_eq!(stats.last().collect::<Vec<_>>(), ["common:199997", "common:199998", "common:199999"]);
+    assert_eq!(stats.lengths.summary(), Some((6, 12, 13)));
 }
