@@ -37,7 +37,7 @@ fn run() -> exit::ExitCode {
     }
     let task = installed.and_then(|()| command::interruptible(|| cli::resolve::task(cli)));
     task.and_then(|task| command::run(task, &screen)).unwrap_or_else(|error| {
-        tracing::error!("{}", error.story());
+        tracing::error!("{}", error.error_chain());
         error.exit_code()
     })
 }

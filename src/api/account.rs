@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use crate::api::answer::Reply;
 use crate::api::auth::Credentials;
-use crate::api::classify::Call;
+use crate::api::classify::Endpoint;
 use crate::api::client::{ClientError, Namespace};
 use crate::api::envelope;
-use crate::api::http::{Ask, Http, HttpOptions};
-use crate::api::url::{BaseUrl, NotItself, Owner, Site};
+use crate::api::http::{ApiRequest, Http, HttpOptions};
+use crate::api::url::{BaseUrl, Owner, Site, UrlMismatch};
 use crate::key::{AccountId, NamespaceId, TokenId};
 use crate::text::truncated;
 
@@ -133,7 +133,7 @@ impl AccountClient {
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
-        self.get(Call::ListNamespaces, url, "a page of namespaces", |body| {
+        self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
             let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
             let namespaces = wire.result.into_iter().map(|described| {
                 let namespace = Namespace::read(described, self.http.credentials())?;
@@ -152,7 +152,7 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
-        self.get(Call::VerifyToken, self.site.verify(owner), "a token's status", |body| {
+        self.get(Endpoint::VerifyToken, self.site.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
         })
         .await
@@ -163,7 +163,7 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
-        self.get(Call::GetToken, self.site.token(owner, id), "a token's policies", |body| {
+        self.get(Endpoint::GetToken, self.site.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
         })
         .await
@@ -174,19 +174,19 @@ impl AccountClient {
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
     pub async fn user(&self) -> Result<User, Reply> {
-        self.get(Call::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
+        self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
 
     async fn get<T>(
         &self,
-        call: Call,
-        url: Result<Url, NotItself>,
+        call: Endpoint,
+        url: Result<Url, UrlMismatch>,
         what: &str,
         read: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Reply> {
         let url = url.map_err(|error| self.http.unsent(&error))?;
         let read = |body: &[u8]| read(body).map_err(|why| format!("the answer does not describe {what}: {why}"));
-        let (reply, found) = self.http.attempt(Ask::new(call, Method::GET, url), read).await;
+        let (reply, found) = self.http.attempt(ApiRequest::new(call, Method::GET, url), read).await;
         found.ok_or(reply)
     }
 }

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::api::advice::QuotaNews;
+use crate::quota::RateLimitInfo;
 
-/// What one request came to, with what the answer said of the quota.
+/// What one request came to, with what the answer said of the rate_limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// The result.
@@ -16,7 +16,7 @@ pub struct Reply {
     /// The HTTP status, where an answer came.
     pub http_status: Option<u16>,
     /// What `Ratelimit` and `Ratelimit-Policy` said; empty where they were absent or not readable.
-    pub quota: Vec<QuotaNews>,
+    pub rate_limits: Vec<RateLimitInfo>,
 }
 
 /// "Too many bulk requests at once": Workers KV's own, to be treated as a 429 whatever its status.
@@ -34,7 +34,7 @@ pub enum Answer {
     /// 429, or another temporary status with `Retry-After`: every worker pauses, and no key loses a retry.
     Throttled {
         /// What the server said.
-        trouble: Trouble,
+        error: TransientError,
         /// How long it asked for; `None` if it gave no credible time.
         pause: Option<Duration>,
     },
@@ -43,9 +43,9 @@ pub enum Answer {
     /// No request of this job can succeed.
     Fatal(Fatal, Refusal),
     /// It may succeed later.
-    Passing(Trouble),
+    Transient(TransientError),
     /// The server closed the connection before the response began; a fresh one may serve at once.
-    Stale {
+    ConnectionClosed {
         /// What happened.
         text: String,
         /// The server did not process the request, and said so: `REFUSED_STREAM`, or GOAWAY with an earlier last stream (RFC 9113,
@@ -80,11 +80,11 @@ impl Answer {
     /// What happened, in the server's words or ours; `None` if it succeeded or the connection was closed.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Success | Self::Stale { .. } => None,
+            Self::Success | Self::ConnectionClosed { .. } => None,
             Self::Absent(refusal) | Self::Refused(refusal) | Self::DailyLimit(refusal) | Self::Fatal(_, refusal) => {
                 Some(refusal)
             }
-            Self::Throttled { trouble, .. } | Self::Passing(trouble) => Some(trouble.refusal()),
+            Self::Throttled { error, .. } | Self::Transient(error) => Some(error.refusal()),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Refusal {
     }
 }
 
-impl Trouble {
+impl TransientError {
     /// No response came, for this reason.
     pub fn no_answer(message: impl Into<String>) -> Self {
         Self::NoAnswer(Refusal::without_response(message))
@@ -108,7 +108,7 @@ impl Trouble {
         refusal
     }
 
-    /// As [`Trouble::refusal`].
+    /// As [`TransientError::refusal`].
     pub fn refusal_mut(&mut self) -> &mut Refusal {
         let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
         refusal
@@ -127,7 +127,7 @@ impl fmt::Display for Refusal {
 
 /// A failure that may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum TransientError {
     /// The API said so in its envelope (a 500, say): the request was refused.
     Refused(Refusal),
     /// No conclusive response (refused, reset, timed out, truncated, a gateway's 502): it may or may not have been done.

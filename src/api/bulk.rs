@@ -7,11 +7,11 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use crate::api::answer::{Answer, Reply};
-use crate::api::classify::Call;
+use crate::api::classify::Endpoint;
 use crate::api::client::Client;
 use crate::api::envelope::{self, Envelope};
-use crate::api::http::Ask;
-use crate::api::url::NotItself;
+use crate::api::http::ApiRequest;
+use crate::api::url::UrlMismatch;
 use crate::key::KeyName;
 
 /// The most keys that one call may name
@@ -53,15 +53,15 @@ struct Counted {
 impl Client {
     /// Deletes `keys` with one request.
     pub async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
-        self.change_many(Call::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
+        self.bulk_call(Endpoint::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
     }
 
     /// One call that changes `keys`, and which of them it left unchanged.
-    pub(crate) async fn change_many(
+    pub(crate) async fn bulk_call(
         &self,
-        call: Call,
+        call: Endpoint,
         method: Method,
-        url: Result<Url, NotItself>,
+        url: Result<Url, UrlMismatch>,
         keys: &[KeyName],
         body: Bytes,
     ) -> BulkReply {
@@ -69,8 +69,9 @@ impl Client {
             Ok(url) => url,
             Err(error) => return BulkReply { reply: self.http().unsent(&error), accounting: Accounting::Missing },
         };
-        let ask = Ask { body: Some(body), ..Ask::new(call, method, url) };
-        let (reply, unprocessed) = self.http().attempt_in_part(ask, |answer, body| account(keys, answer, body)).await;
+        let request = ApiRequest { body: Some(body), ..ApiRequest::new(call, method, url) };
+        let (reply, unprocessed) =
+            self.http().attempt_in_part(request, |answer, body| account(keys, answer, body)).await;
         let accounting = unprocessed.map_or(Accounting::Missing, |unprocessed| Accounting::Complete { unprocessed });
         BulkReply { reply, accounting }
     }

@@ -8,17 +8,17 @@ use std::time::SystemTime;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 
-use crate::api::advice::Advice;
-use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, Trouble};
+use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, TransientError};
 use crate::api::envelope::{Envelope, Fault};
 use crate::api::memory::SMALL_BODY;
+use crate::api::retry_hints::RetryHints;
 use crate::api::values::MAX_VALUE_BYTES;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum Endpoint {
     DeleteKey,
     DeleteMany,
     GetNamespace,
@@ -33,7 +33,7 @@ pub(crate) enum Call {
     GetUser,
 }
 
-impl Call {
+impl Endpoint {
     /// Whether its path names a key.
     fn is_about_a_key(self) -> bool {
         match self {
@@ -66,7 +66,7 @@ impl Call {
         }
     }
 
-    /// As [`Call::max_answer`] once the status is known: an error about a value has a small body, as all have.
+    /// As [`Endpoint::max_answer`] once the status is known: an error about a value has a small body, as all have.
     pub(crate) fn max_body(self, status: u16) -> usize {
         if self == Self::ReadValue && status != 200 { SMALL_BODY } else { self.max_answer() }
     }
@@ -76,7 +76,7 @@ impl Call {
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) status: u16,
-    pub(crate) advice: Advice,
+    pub(crate) retry_hints: RetryHints,
     is_html: bool,
     /// `cf-mitigated: challenge`: a firewall answered in the place of the API
     /// (<https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response>).
@@ -102,16 +102,11 @@ impl Head {
         };
         Self {
             status: status.as_u16(),
-            advice: Advice::read(headers, now),
+            retry_hints: RetryHints::read(headers, now),
             is_html: says(&CONTENT_TYPE, b"text/html"),
             is_challenge: says(&CF_MITIGATED, b"challenge"),
             location: headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         }
-    }
-
-    /// Whether a firewall answered, whatever the body says.
-    pub(crate) fn is_challenge(&self) -> bool {
-        self.is_challenge
     }
 
     fn refusal(&self, message: String) -> Refusal {
@@ -173,17 +168,17 @@ fn meaning(code: u64) -> Option<Meaning> {
 }
 
 /// 520–527 and 530 are Cloudflare's own for an origin in trouble, 529 "site is overloaded".
-fn passes(status: u16) -> bool {
+fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 500 | 502..=504 | 520..=527 | 529 | 530)
 }
 
 /// What a response came to. It is the API's own only if its body is an envelope with a boolean `success`: nothing else
 /// settles a key or ends the job for a reason that the API gives.
-pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
+pub(crate) fn classify(call: Endpoint, head: &Head, body: &Body) -> Answer {
     match (call, head.status, body) {
-        (Call::ReadValue, 200, _) => return value(head, body),
+        (Endpoint::ReadValue, 200, _) => return value(head, body),
         // Sending it again would not make it shorter; asking for fewer keys does.
-        (Call::ReadMany, 200, Body::TooLong(_, why)) => return Answer::Refused(head.refusal(why.clone())),
+        (Endpoint::ReadMany, 200, Body::TooLong(_, why)) => return Answer::Refused(head.refusal(why.clone())),
         // Of a proxy on the way.
         (_, 407, _) => return without_envelope(call, head, body, "the proxy requires authentication"),
         _ => {}
@@ -200,7 +195,7 @@ pub(crate) fn classify(call: Call, head: &Head, body: &Body) -> Answer {
 }
 
 /// The API responded. Of several errors in the body, the first with a known code speaks, else the first.
-fn with_envelope(call: Call, head: &Head, body: &[u8], envelope: &Envelope) -> Answer {
+fn with_envelope(call: Endpoint, head: &Head, body: &[u8], envelope: &Envelope) -> Answer {
     let meaning_of = |fault: &Fault| fault.code.and_then(meaning);
     let limit = envelope.faults.iter().find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
     let known = || envelope.faults.iter().find(|fault| meaning_of(fault).is_some());
@@ -219,9 +214,10 @@ fn with_envelope(call: Call, head: &Head, body: &[u8], envelope: &Envelope) -> A
     let meaning = fault.and_then(meaning_of);
     match (head.status, meaning) {
         (_, Some(Meaning::DailyLimit)) => Answer::DailyLimit(refusal),
-        (429, _) | (_, Some(Meaning::TooManyBulkCalls)) => {
-            Answer::Throttled { pause: head.advice.pause(envelope.retry_after), trouble: Trouble::Refused(refusal) }
-        }
+        (429, _) | (_, Some(Meaning::TooManyBulkCalls)) => Answer::Throttled {
+            pause: head.retry_hints.pause(envelope.retry_after),
+            error: TransientError::Refused(refusal),
+        },
         (401, _) | (200..=299 | 400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
         (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
             Answer::Fatal(Fatal::Unauthorized, refusal)
@@ -229,26 +225,26 @@ fn with_envelope(call: Call, head: &Head, body: &[u8], envelope: &Envelope) -> A
         (200..=299 | 404, Some(Meaning::NamespaceAbsent)) => Answer::Fatal(Fatal::NamespaceNotFound, refusal),
         (200..=299 | 400 | 404 | 405, Some(Meaning::NoRoute)) => Answer::Fatal(Fatal::AccountNotFound, refusal),
         (404, Some(Meaning::KeyAbsent)) if call.is_about_a_key() => Answer::Absent(refusal),
-        (404 | 405, None) if call == Call::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
+        (404 | 405, None) if call == Endpoint::DeleteMany => Answer::Fatal(Fatal::AccountNotFound, no_bulk(refusal)),
         (200..=299, Some(Meaning::Mistake)) => Answer::Refused(refusal),
         // That a key was absent is believed only with a 404.
-        (status, _) if is_2xx || passes(status) => passing(head, Trouble::Refused(refusal)),
+        (status, _) if is_2xx || is_transient(status) => passing(head, TransientError::Refused(refusal)),
         _ => Answer::Refused(refusal),
     }
 }
 
 /// Something else responded, or the response did not come whole; `why` it is not the API's.
-fn without_envelope(call: Call, head: &Head, body: &Body, why: &str) -> Answer {
-    let no_answer = |message| Trouble::NoAnswer(head.refusal(message));
+fn without_envelope(call: Endpoint, head: &Head, body: &Body, why: &str) -> Answer {
+    let no_answer = |message| TransientError::NoAnswer(head.refusal(message));
     let is_cut = matches!(body, Body::Cut(..));
     match head.status {
         407 => {}
         429 => {
-            let trouble = no_answer(describe(head, body));
-            return Answer::Throttled { pause: head.advice.pause(None), trouble };
+            let error = no_answer(describe(head, body));
+            return Answer::Throttled { pause: head.retry_hints.pause(None), error };
         }
         // A gateway's, which does not know whether it was done.
-        status if passes(status) => return passing(head, no_answer(describe(head, body))),
+        status if is_transient(status) => return passing(head, no_answer(describe(head, body))),
         _ if is_cut => return passing(head, no_answer(why.to_owned())),
         _ => {}
     }
@@ -258,7 +254,7 @@ fn without_envelope(call: Call, head: &Head, body: &Body, why: &str) -> Answer {
         403 if head.is_challenge || is_page(head, body) => from_firewall(call, &describe(head, body)),
         _ => format!("not a response of the API: {}", describe(head, body)),
     };
-    Answer::Passing(Trouble::Unexpected(head.refusal(message)))
+    Answer::Transient(TransientError::Unexpected(head.refusal(message)))
 }
 
 /// A value has no envelope: whatever came whole is it, but for a page that something else put in its place.
@@ -266,10 +262,10 @@ fn value(head: &Head, body: &Body) -> Answer {
     match body {
         Body::Whole(_) if head.is_html || head.is_challenge => {
             let why = "the body is a page for people, and values are application/octet-stream";
-            Answer::Passing(Trouble::Unexpected(head.refusal(why.to_owned())))
+            Answer::Transient(TransientError::Unexpected(head.refusal(why.to_owned())))
         }
         Body::Whole(_) => Answer::Success,
-        Body::Cut(_, why) | Body::TooLong(_, why) => passing(head, Trouble::NoAnswer(head.refusal(why.clone()))),
+        Body::Cut(_, why) | Body::TooLong(_, why) => passing(head, TransientError::NoAnswer(head.refusal(why.clone()))),
     }
 }
 
@@ -279,10 +275,10 @@ fn no_bulk(mut refusal: Refusal) -> Refusal {
     refusal
 }
 
-fn passing(head: &Head, trouble: Trouble) -> Answer {
-    match head.advice.retry_after {
-        Some(pause) => Answer::Throttled { trouble, pause: Some(pause) },
-        None => Answer::Passing(trouble),
+fn passing(head: &Head, error: TransientError) -> Answer {
+    match head.retry_hints.retry_after {
+        Some(pause) => Answer::Throttled { error, pause: Some(pause) },
+        None => Answer::Transient(error),
     }
 }
 
@@ -293,21 +289,21 @@ fn is_page(head: &Head, body: &Body) -> bool {
 }
 
 /// How a firewall's response is explained; `page` is what it said itself.
-fn from_firewall(call: Call, page: &str) -> String {
-    let advice = match call {
-        Call::ReadValue | Call::ReadMetadata => "the key's name in its path may look like an attack",
-        Call::DeleteKey => "the key's name in its path may look like an attack, and --bulk sends names in the body",
-        Call::DeleteMany
-        | Call::GetNamespace
-        | Call::ListKeys
-        | Call::ReadMany
-        | Call::PutMany
-        | Call::ListNamespaces
-        | Call::VerifyToken
-        | Call::GetToken
-        | Call::GetUser => "try from another address or without a proxy",
+fn from_firewall(call: Endpoint, page: &str) -> String {
+    let retry_hints = match call {
+        Endpoint::ReadValue | Endpoint::ReadMetadata => "the key's name in its path may look like an attack",
+        Endpoint::DeleteKey => "the key's name in its path may look like an attack, and --bulk sends names in the body",
+        Endpoint::DeleteMany
+        | Endpoint::GetNamespace
+        | Endpoint::ListKeys
+        | Endpoint::ReadMany
+        | Endpoint::PutMany
+        | Endpoint::ListNamespaces
+        | Endpoint::VerifyToken
+        | Endpoint::GetToken
+        | Endpoint::GetUser => "try from another address or without a proxy",
     };
-    format!("a firewall refused the request before the API saw it ({page}); {advice}")
+    format!("a firewall refused the request before the API saw it ({page}); {retry_hints}")
 }
 
 /// The words of a response that is not the API's, or ours where it had none.

@@ -12,13 +12,13 @@ use thiserror::Error;
 
 use crate::api::answer::Reply;
 use crate::api::auth::{Credentials, CredentialsError};
-use crate::api::classify::Call;
+use crate::api::classify::Endpoint;
 use crate::api::envelope::result;
-use crate::api::http::{Ask, Http, HttpOptions};
+use crate::api::http::{ApiRequest, Http, HttpOptions};
 use crate::api::listing::{Page, PageRequest};
 use crate::api::proxy::ProxyError;
 use crate::api::tls::TrustError;
-use crate::api::url::{BaseUrl, Endpoint, NotItself};
+use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
 
 /// What a [`Client`] is made of.
@@ -51,7 +51,7 @@ pub enum ClientError {
     Trust(#[from] TrustError),
     /// The namespace's own URL would not be what was written.
     #[error("the URL of the namespace cannot be used: {0}")]
-    Url(#[from] NotItself),
+    Url(#[from] UrlMismatch),
     /// The environment names a proxy that cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -127,7 +127,7 @@ pub struct Client {
 
 struct Inner {
     http: Http,
-    endpoint: Endpoint,
+    endpoint: Urls,
     namespace_url: Url,
 }
 
@@ -137,7 +137,7 @@ impl Client {
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Endpoint::new(&options.base_url, &options.account, &options.namespace)?;
+        let endpoint = Urls::new(&options.base_url, &options.account, &options.namespace)?;
         let http = Http::new(HttpOptions {
             base_url: &options.base_url,
             credentials: options.credentials,
@@ -156,35 +156,37 @@ impl Client {
         Self { url_encoding: false, ..self }
     }
 
-    pub(crate) fn value_url(&self, key: &KeyName) -> Result<Url, NotItself> {
+    pub(crate) fn value_url(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
         self.check_encoding(key).and_then(|()| self.inner.endpoint.value(key))
     }
 
-    pub(crate) fn metadata_url(&self, key: &KeyName) -> Result<Url, NotItself> {
+    pub(crate) fn metadata_url(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
         self.check_encoding(key).and_then(|()| self.inner.endpoint.metadata(key))
     }
 
-    fn check_encoding(&self, key: &KeyName) -> Result<(), NotItself> {
+    fn check_encoding(&self, key: &KeyName) -> Result<(), UrlMismatch> {
         if self.url_encoding || !key.needs_encoding() {
             return Ok(());
         }
         let mut segment = String::new();
         key.push_segment(&mut segment);
-        Err(NotItself::Encoded(segment))
+        Err(UrlMismatch::Encoded(segment))
     }
 
     pub(crate) fn http(&self) -> &Http {
         &self.inner.http
     }
 
-    pub(crate) fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Urls {
         &self.inner.endpoint
     }
 
     /// Sends one `DELETE` for `key`.
     pub async fn delete(&self, key: &KeyName) -> Reply {
         match self.value_url(key) {
-            Ok(url) => self.inner.http.attempt(Ask::new(Call::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0,
+            Ok(url) => {
+                self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0
+            }
             Err(error) => self.inner.http.unsent(&error),
         }
     }
@@ -200,7 +202,7 @@ impl Client {
                 .and_then(|described| Namespace::read(described, http.credentials()))
                 .map_err(|error| format!("the answer does not describe a namespace: {error}"))
         };
-        let (reply, namespace) = http.attempt(Ask::new(Call::GetNamespace, Method::GET, url), read).await;
+        let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, Method::GET, url), read).await;
         namespace.ok_or(reply)
     }
 
@@ -215,9 +217,9 @@ impl Client {
         let read = |body: &[u8]| {
             Page::read(request, body).map_err(|why| format!("the answer is not the page that was asked for: {why}"))
         };
-        let (reply, page) = self.inner.http.attempt(Ask::new(Call::ListKeys, Method::GET, url), read).await;
+        let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, Method::GET, url), read).await;
         match page {
-            Some(page) => Ok(Page { quota: reply.quota, ..page }),
+            Some(page) => Ok(Page { rate_limits: reply.rate_limits, ..page }),
             None => Err(reply),
         }
     }

@@ -38,7 +38,9 @@ pub(crate) fn connect(
         .retry(reqwest::retry::never())
         .tcp_nodelay(true);
     let builder = match proxy::for_peer(peer)? {
-        Some(url) => builder.proxy(Proxy::all(url).map_err(|error| ClientError::Build(transport::story(&error)))?),
+        Some(url) => {
+            builder.proxy(Proxy::all(url).map_err(|error| ClientError::Build(transport::error_chain(&error)))?)
+        }
         // A proxy is not meant for this machine, and could not reach it.
         None if peer.is_loopback => builder.no_proxy(),
         // No variable applies; the proxy settings of macOS and Windows may.
@@ -49,7 +51,7 @@ pub(crate) fn connect(
         if tls::is_without_roots(&error) {
             ClientError::Trust(TrustError::NoRoots)
         } else {
-            ClientError::Build(transport::story(&error))
+            ClientError::Build(transport::error_chain(&error))
         }
     })
 }

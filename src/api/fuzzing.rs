@@ -9,11 +9,11 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 
-use super::advice::{Advice, parse_quota, parse_retry_after};
 use super::answer::Answer;
-use super::classify::{Body, Call, Head, classify};
+use super::classify::{Body, Endpoint, Head, classify};
 use super::envelope::Envelope;
-use super::url::{BaseUrl, Endpoint};
+use super::retry_hints::{RetryHints, parse_quota, parse_retry_after};
+use super::url::{BaseUrl, Urls};
 use crate::key::{KeyName, MAX_KEY_BYTES};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -34,23 +34,23 @@ pub fn envelope(data: &[u8]) {
         assert!(envelope.faults.len() <= 32);
     }
     let head = Head::read(status, &HeaderMap::new(), UNIX_EPOCH);
-    for call in [Call::DeleteKey, Call::GetNamespace] {
+    for call in [Endpoint::DeleteKey, Endpoint::GetNamespace] {
         let cut = classify(call, &head, &Body::Cut(body.to_vec(), "cut".to_owned()));
         assert!(!matches!(cut, Answer::Success | Answer::Absent(_)), "{cut:?} out of a cut body");
         let answer = classify(call, &head, &Body::Whole(body.to_vec()));
         match &answer {
             Answer::Success => assert!(status.is_success() && is_success, "{status}: {answer:?}"),
             Answer::Absent(refusal) => {
-                assert_eq!((status.as_u16(), refusal.code, call), (404, Some(10_009), Call::DeleteKey));
+                assert_eq!((status.as_u16(), refusal.code, call), (404, Some(10_009), Endpoint::DeleteKey));
             }
             Answer::Throttled { pause, .. } => {
                 assert!(pause.is_none_or(|pause| !pause.is_zero() && pause <= DAY), "{answer:?}");
             }
-            Answer::Stale { .. } => panic!("an answer came: {answer:?}"),
+            Answer::ConnectionClosed { .. } => panic!("an answer came: {answer:?}"),
             Answer::Refused(_) | Answer::Fatal(..) | Answer::DailyLimit(_) => {
                 assert!(envelope.is_ok(), "{status}: {answer:?} without an envelope");
             }
-            Answer::Passing(_) => {}
+            Answer::Transient(_) => {}
         }
     }
 }
@@ -64,14 +64,13 @@ pub fn headers(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let advice = Advice::read(&headers, UNIX_EPOCH);
-    let waits = [advice.retry_after, advice.pause(None), advice.pause(Some(Duration::MAX))];
+    let retry_hints = RetryHints::read(&headers, UNIX_EPOCH);
+    let waits = [retry_hints.retry_after, retry_hints.pause(None), retry_hints.pause(Some(Duration::MAX))];
     assert!(waits.into_iter().flatten().all(|wait| !wait.is_zero() && wait <= DAY), "{waits:?}");
-    assert!(advice.quota.len() <= 16);
-    for entry in &advice.quota {
+    assert!(retry_hints.rate_limits.len() <= 16);
+    for entry in &retry_hints.rate_limits {
         assert!((1..=64).contains(&entry.name.len()) && entry.reset_after <= YEAR, "{entry:?}");
-        let is_sound = |(quota, window): (u64, Duration)| quota > 0 && !window.is_zero() && window <= YEAR;
-        assert!(entry.policy.is_none_or(is_sound), "{entry:?}");
+        assert!(entry.policy.is_none_or(|policy| policy.window() <= YEAR), "{entry:?}");
     }
     // Text that no HTTP library would let through, too.
     let text = String::from_utf8_lossy(data);
@@ -87,7 +86,7 @@ pub fn url(data: &[u8]) {
         let (Ok(base), Ok(account), Ok(namespace)) = (base.parse::<BaseUrl>(), "acc".parse(), "ns".parse()) else {
             continue;
         };
-        let endpoint = Endpoint::new(&base, &account, &namespace);
+        let endpoint = Urls::new(&base, &account, &namespace);
         let endpoint = endpoint.unwrap_or_else(|error| panic!("{base}: {error}"));
         let Ok(key) = KeyName::from_bytes(key) else {
             let may_be_refused = std::str::from_utf8(key).is_err() || matches!(key, b"" | b"." | b"..");

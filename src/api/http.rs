@@ -10,15 +10,14 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, 
 use reqwest::{Method, Request, Url};
 use tokio::time::{Instant, timeout};
 
-use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::auth::Credentials;
-use crate::api::classify::{Body, Call, Head};
+use crate::api::classify::{Body, Endpoint, Head, classify};
 use crate::api::client::ClientError;
 use crate::api::connection::{self, Settings};
 use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
 use crate::api::transport;
-use crate::api::url::{BaseUrl, NotItself};
-use crate::api::usual::Usual;
+use crate::api::url::{BaseUrl, UrlMismatch};
 use crate::clock::wall_now;
 
 /// Cloudflare's name for a request, which its support asks for.
@@ -36,16 +35,16 @@ pub(crate) struct HttpOptions<'a> {
 }
 
 /// One request.
-pub(crate) struct Ask {
-    pub(crate) call: Call,
+pub(crate) struct ApiRequest {
+    pub(crate) call: Endpoint,
     pub(crate) method: Method,
     pub(crate) url: Url,
     /// JSON.
     pub(crate) body: Option<Bytes>,
 }
 
-impl Ask {
-    pub(crate) fn new(call: Call, method: Method, url: Url) -> Self {
+impl ApiRequest {
+    pub(crate) fn new(call: Endpoint, method: Method, url: Url) -> Self {
         Self { call, method, url, body: None }
     }
 }
@@ -58,7 +57,6 @@ pub(crate) struct Http {
     credentials: Credentials,
     timeout: Duration,
     memory: MemoryBudget,
-    usual: Usual,
 }
 
 /// The body of an answer; empty unless it came whole.
@@ -85,18 +83,18 @@ impl Http {
         })?;
         let (credentials, timeout) = (options.credentials, options.timeout);
         let memory = MemoryBudget::new(MAX_HELD);
-        Ok(Self { client, headers, credentials, timeout, memory, usual: Usual::default() })
+        Ok(Self { client, headers, credentials, timeout, memory })
     }
 
     /// One request, and what `read` makes of the body of a success. A body that it cannot read is no conclusive
     /// response, and its error says why.
     pub(crate) async fn attempt<T>(
         &self,
-        ask: Ask,
+        request: ApiRequest,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
         let read = |answer: &Answer, body: &[u8]| (*answer == Answer::Success).then(|| read(body)).transpose();
-        let (reply, read) = self.attempt_in_part(ask, read).await;
+        let (reply, read) = self.attempt_in_part(request, read).await;
         (reply, read.flatten())
     }
 
@@ -104,22 +102,23 @@ impl Http {
     /// keys may fare differently. Its error matters after a success only.
     pub(crate) async fn attempt_in_part<T>(
         &self,
-        ask: Ask,
+        request: ApiRequest,
         read: impl FnOnce(&Answer, &[u8]) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
-        self.attempt_received(ask, |answer, received| read(answer, &received.bytes)).await
+        self.attempt_received(request, |answer, received| read(answer, &received.bytes)).await
     }
 
     /// As [`Http::attempt_in_part`], and `read` may keep the body.
     pub(crate) async fn attempt_received<T>(
         &self,
-        ask: Ask,
+        request: ApiRequest,
         read: impl FnOnce(&Answer, Received) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
-        let call = ask.call;
-        let name = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", ask.method, ask.url.path()));
+        let call = request.call;
+        let name =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method, request.url.path()));
         let started = Instant::now();
-        let received = self.receive(ask).await;
+        let received = self.receive(request).await;
         let ray = received.as_ref().ok().and_then(|(_, _, received)| received.headers.get(&CF_RAY)?.to_str().ok());
         let status = received.as_ref().ok().map(|(head, ..)| head.status);
         if let Some(name) = name {
@@ -134,8 +133,8 @@ impl Http {
             Ok(received) => received,
             Err(answer) => return (self.reply(answer, None), None),
         };
-        let answer = self.usual.classify(call, &head, &body);
-        let is_the_apis = !matches!(answer, Answer::Passing(Trouble::Unexpected(_)));
+        let answer = classify(call, &head, &body);
+        let is_the_apis = !matches!(answer, Answer::Transient(TransientError::Unexpected(_)));
         let read = match body {
             Body::Whole(bytes) if is_the_apis => Some(read(&answer, Received { bytes, ..received })),
             _ => None,
@@ -148,7 +147,7 @@ impl Http {
         let (answer, read) = match (answer, read.transpose()) {
             (Answer::Success, Err(message)) => {
                 let refusal = Refusal { http_status: Some(head.status), code: None, message };
-                (Answer::Passing(Trouble::NoAnswer(refusal)), None)
+                (Answer::Transient(TransientError::NoAnswer(refusal)), None)
             }
             (answer, read) => (answer, read.unwrap_or_default()),
         };
@@ -160,15 +159,15 @@ impl Http {
         if let Some(text) = text_mut(&mut answer) {
             *text = self.credentials.sanitized(text);
         }
-        let (http_status, mut quota) = head.map(|head| (head.status, head.advice.quota)).unzip();
-        for policy in quota.iter_mut().flatten() {
+        let (http_status, mut rate_limits) = head.map(|head| (head.status, head.retry_hints.rate_limits)).unzip();
+        for policy in rate_limits.iter_mut().flatten() {
             policy.name = self.credentials.sanitized(&policy.name);
         }
-        Reply { answer, http_status, quota: quota.unwrap_or_default() }
+        Reply { answer, http_status, rate_limits: rate_limits.unwrap_or_default() }
     }
 
     /// The reply to a request that cannot be sent, for this reason.
-    pub(crate) fn unsent(&self, why: &NotItself) -> Reply {
+    pub(crate) fn unsent(&self, why: &UrlMismatch) -> Reply {
         self.reply(Answer::Refused(Refusal::without_response(why.to_string())), None)
     }
 
@@ -179,10 +178,10 @@ impl Http {
 
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` if no head came. For a large body
     /// the time is counted anew once there is memory for it.
-    async fn receive(&self, ask: Ask) -> Result<(Head, Body, Received), Answer> {
-        let call = ask.call;
+    async fn receive(&self, request: ApiRequest) -> Result<(Head, Body, Received), Answer> {
+        let call = request.call;
         let begun = timeout(self.timeout, async {
-            let mut opened = self.open(ask).await?;
+            let mut opened = self.open(request).await?;
             let ended = opened.read(SMALL_BODY.min(call.max_answer())).await;
             Ok((opened, ended))
         });
@@ -202,18 +201,18 @@ impl Http {
 
     fn out_of_time(&self) -> Answer {
         let time = humantime::format_duration(self.timeout);
-        Answer::Passing(Trouble::no_answer(format!("no complete answer within {time}")))
+        Answer::Transient(TransientError::no_answer(format!("no complete answer within {time}")))
     }
 
     /// The head of the answer; `Err` where none came.
-    async fn open(&self, ask: Ask) -> Result<Opened, Answer> {
-        let mut request = Request::new(ask.method, ask.url);
-        request.headers_mut().clone_from(&self.headers);
-        if let Some(body) = ask.body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.into());
+    async fn open(&self, request: ApiRequest) -> Result<Opened, Answer> {
+        let mut sent = Request::new(request.method, request.url);
+        sent.headers_mut().clone_from(&self.headers);
+        if let Some(body) = request.body {
+            sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *sent.body_mut() = Some(body.into());
         }
-        let response = self.client.execute(request).await.map_err(transport::unanswered)?;
+        let response = self.client.execute(sent).await.map_err(transport::unanswered)?;
         let head = Head::read(response.status(), response.headers(), wall_now());
         Ok(Opened { head, response, bytes: Vec::new() })
     }
@@ -250,7 +249,7 @@ impl Opened {
             match self.response.chunk().await {
                 Ok(None) => return Ended::Whole,
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
-                Err(error) => return Ended::Cut(transport::story(&error.without_url())),
+                Err(error) => return Ended::Cut(transport::error_chain(&error.without_url())),
             }
         }
         Ended::Full
@@ -277,8 +276,8 @@ impl fmt::Debug for Http {
 fn text_mut(answer: &mut Answer) -> Option<&mut String> {
     match answer {
         Answer::Success => None,
-        Answer::Stale { text, .. } => Some(text),
-        Answer::Throttled { trouble, .. } | Answer::Passing(trouble) => Some(&mut trouble.refusal_mut().message),
+        Answer::ConnectionClosed { text, .. } => Some(text),
+        Answer::Throttled { error, .. } | Answer::Transient(error) => Some(&mut error.refusal_mut().message),
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)

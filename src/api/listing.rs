@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::advice::QuotaNews;
+use crate::quota::RateLimitInfo;
 
 /// Where the next page begins, in the server's own words; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct Page {
     /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
     /// What `Ratelimit` and `Ratelimit-Policy` said; empty where they were absent or not readable.
-    pub quota: Vec<QuotaNews>,
+    pub rate_limits: Vec<RateLimitInfo>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ impl Page {
                 *metadata = RawValue::from_string(line).map_err(|error| error.to_string())?;
             }
         }
-        Ok(Self { keys, next, quota: Vec::new() })
+        Ok(Self { keys, next, rate_limits: Vec::new() })
     }
 }
 

@@ -7,22 +7,22 @@
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
 //!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
-//!   `values`: what a key holds; `putting`: puts many keys back.
+//!   `values`: what a key holds; `bulk_put`: puts many keys back.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
-//! - `envelope`: the JSON of a body. `advice`: what headers say of time and quota.
+//! - `envelope`: the JSON of a body. `retry_hints`: what headers say of time and quota.
 //! - `classify`: the table from status and code to [`answer::Answer`].
 
 mod account;
-pub mod advice;
 pub mod answer;
 mod auth;
+#[doc(hidden)]
+pub mod bench_internals;
 mod bulk;
+mod bulk_put;
 mod classify;
 mod client;
 mod connection;
-#[doc(hidden)]
-pub mod doors;
 mod envelope;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -30,23 +30,22 @@ mod http;
 mod listing;
 mod memory;
 mod proxy;
-mod putting;
+pub mod retry_hints;
 mod tls;
 mod transport;
 mod url;
-mod usual;
 mod values;
 
 pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
 pub use bulk::{Accounting, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
+pub use bulk_put::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
 pub(crate) use connection::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
 pub use proxy::ProxyError;
-pub use putting::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use tls::TrustError;
-pub(crate) use transport::story;
+pub(crate) use transport::error_chain;
 pub(crate) use url::Peer;
-pub use url::{BaseUrl, BaseUrlError, NotItself, Owner};
+pub use url::{BaseUrl, BaseUrlError, Owner, UrlMismatch};
 pub use values::{MAX_VALUE_BYTES, Metadata, Value};

@@ -79,7 +79,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
         // Only to find a broken one while it is known where it came from.
         let checked = roots.add(certificate.clone());
         checked.map_err(|error| unusable(format!("number {number}: {error}")))?;
-        found.push(Certificate::from_der(&certificate).map_err(|error| unusable(transport::story(&error)))?);
+        found.push(Certificate::from_der(&certificate).map_err(|error| unusable(transport::error_chain(&error)))?);
     }
     if found.is_empty() {
         return Err(unusable("there is none in it".to_owned()));

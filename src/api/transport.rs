@@ -7,7 +7,7 @@ use std::iter;
 
 use rustix::io::Errno;
 
-use crate::api::answer::{Answer, Refusal, Trouble};
+use crate::api::answer::{Answer, Refusal, TransientError};
 
 /// What a request came to whose answer did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
@@ -31,31 +31,31 @@ enum Stage {
 }
 
 fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
-    let text = story(error);
+    let text = error_chain(error);
     if stage == Stage::Building {
         return Answer::Refused(Refusal::without_response(format!("not sent: {text}")));
     }
     if causes(error).any(is_distrust) {
-        let advice = "check the clock and the host, or name the CA with --cacert";
-        let message = format!("the server's certificate is not trusted: {text}; {advice}");
-        return Answer::Passing(Trouble::Unexpected(Refusal::without_response(message)));
+        let retry_hints = "check the clock and the host, or name the CA with --cacert";
+        let message = format!("the server's certificate is not trusted: {text}; {retry_hints}");
+        return Answer::Transient(TransientError::Unexpected(Refusal::without_response(message)));
     }
     if causes(error).any(is_proxy_auth) {
         let message = format!("the proxy requires authentication (HTTP 407): {text}");
-        return Answer::Passing(Trouble::Unexpected(Refusal::without_response(message)));
+        return Answer::Transient(TransientError::Unexpected(Refusal::without_response(message)));
     }
     if causes(error).any(is_out_of_files) {
-        return Answer::Passing(Trouble::no_answer(format!(
+        return Answer::Transient(TransientError::no_answer(format!(
             "not sent: this process may not open more files or connections; raise `ulimit -n` or lower --concurrency: {text}"
         )));
     }
     if stage == Stage::Connected {
         let unprocessed = causes(error).any(is_unprocessed);
         if unprocessed || causes(error).any(is_closed_unanswered) {
-            return Answer::Stale { text, unprocessed };
+            return Answer::ConnectionClosed { text, unprocessed };
         }
     }
-    Answer::Passing(Trouble::no_answer(text))
+    Answer::Transient(TransientError::no_answer(text))
 }
 
 fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
@@ -119,19 +119,19 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
 }
 
 /// All causes in one line, each said once.
-pub(crate) fn story(error: &(dyn StdError + 'static)) -> String {
-    let mut story = String::new();
+pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
+    let mut error_chain = String::new();
     for cause in causes(error) {
         let text = cause.to_string();
-        if story.contains(&text) {
+        if error_chain.contains(&text) {
             continue;
         }
-        if !story.is_empty() {
-            story.push_str(": ");
+        if !error_chain.is_empty() {
+            error_chain.push_str(": ");
         }
-        story.push_str(&text);
+        error_chain.push_str(&text);
     }
-    story
+    error_chain
 }
 
 #[cfg(test)]
@@ -158,11 +158,11 @@ mod tests {
 
     fn kind(answer: &Answer) -> &'static str {
         match answer {
-            Answer::Stale { unprocessed: false, .. } => "stale",
-            Answer::Stale { unprocessed: true, .. } => "unprocessed",
+            Answer::ConnectionClosed { unprocessed: false, .. } => "stale",
+            Answer::ConnectionClosed { unprocessed: true, .. } => "unprocessed",
             Answer::Refused(_) => "refused",
-            Answer::Passing(Trouble::NoAnswer(_)) => "no answer",
-            Answer::Passing(Trouble::Unexpected(_)) => "unexpected",
+            Answer::Transient(TransientError::NoAnswer(_)) => "no answer",
+            Answer::Transient(TransientError::Unexpected(_)) => "unexpected",
             _ => "other",
         }
     }
@@ -208,16 +208,16 @@ mod tests {
     fn what_is_missing_on_this_machine_is_not_the_servers_fault() {
         for errno in [Errno::MFILE, Errno::NFILE] {
             let answer = classify(Stage::Connecting, &within(io::Error::from(errno)));
-            let Answer::Passing(Trouble::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };
+            let Answer::Transient(TransientError::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };
             assert!(refusal.message.contains("ulimit -n"), "{}", refusal.message);
         }
     }
 
     #[test]
     fn a_story_says_each_cause_once() {
-        assert_eq!(story(&distrust()), "error sending request: client error: invalid peer certificate: Expired");
+        assert_eq!(error_chain(&distrust()), "error sending request: client error: invalid peer certificate: Expired");
         assert_eq!(
-            story(&within(io::Error::from(io::ErrorKind::BrokenPipe))),
+            error_chain(&within(io::Error::from(io::ErrorKind::BrokenPipe))),
             "error sending request: client error: broken pipe"
         );
     }

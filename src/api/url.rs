@@ -70,7 +70,7 @@ pub enum BaseUrlError {
 
 /// A URL would not name what it was made from, so it is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NotItself {
+pub enum UrlMismatch {
     /// URL parsers change it.
     #[error("not sent: URL parsers would turn `{wanted}` into `{parsed}`, which names something else")]
     Parsed {
@@ -138,7 +138,7 @@ impl fmt::Display for BaseUrl {
 
 /// The URLs of one namespace.
 #[derive(Debug, Clone)]
-pub(crate) struct Endpoint {
+pub(crate) struct Urls {
     origin: String,
     /// `…/namespaces/{namespace_id}`.
     path: String,
@@ -146,8 +146,8 @@ pub(crate) struct Endpoint {
     values: Url,
 }
 
-impl Endpoint {
-    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, NotItself> {
+impl Urls {
+    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, UrlMismatch> {
         let origin = base.origin.clone();
         let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
         let text = format!("{origin}{path}/values/");
@@ -159,17 +159,17 @@ impl Endpoint {
     }
 
     /// Of the namespace itself.
-    pub(crate) fn namespace(&self) -> Result<Url, NotItself> {
+    pub(crate) fn namespace(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&[], None)
     }
 
     /// Of deletes by the thousand.
-    pub(crate) fn bulk_delete(&self) -> Result<Url, NotItself> {
+    pub(crate) fn bulk_delete(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk/delete"], None)
     }
 
     /// Of the value of `key`. Called for every key, so only the segment is parsed; what comes of it is compared whole.
-    pub(crate) fn value(&self, key: &KeyName) -> Result<Url, NotItself> {
+    pub(crate) fn value(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
         let base = self.values.as_str();
         let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
         text.push_str(base);
@@ -182,24 +182,24 @@ impl Endpoint {
     }
 
     /// Of writes by the thousand.
-    pub(crate) fn bulk_put(&self) -> Result<Url, NotItself> {
+    pub(crate) fn bulk_put(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk"], None)
     }
 
     /// Of reads by the hundred.
-    pub(crate) fn bulk_get(&self) -> Result<Url, NotItself> {
+    pub(crate) fn bulk_get(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk/get"], None)
     }
 
     /// Of the metadata of `key`.
-    pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, NotItself> {
+    pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
         let mut segment = String::new();
         key.push_segment(&mut segment);
         self.exactly(&["/metadata/", &segment], None)
     }
 
     /// Of a page of the keys that begin with `prefix`.
-    pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, NotItself> {
+    pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
         let mut query = format!("limit={limit}");
         for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -210,7 +210,7 @@ impl Endpoint {
         self.exactly(&["/keys"], Some(&query))
     }
 
-    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
+    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
         exactly(&self.origin, &self.path, tail, query)
     }
 }
@@ -237,13 +237,13 @@ impl Site {
     }
 
     /// Of a page of the namespaces of an account.
-    pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, NotItself> {
+    pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
         let query = format!("page={page}&per_page={per_page}");
         self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
     }
 
     /// Of what a token is asked about itself.
-    pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, NotItself> {
+    pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, UrlMismatch> {
         match owner {
             Owner::User => self.exactly(&["/user/tokens/verify"], None),
             Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/verify"], None),
@@ -251,7 +251,7 @@ impl Site {
     }
 
     /// Of the description of a token.
-    pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, NotItself> {
+    pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, UrlMismatch> {
         match owner {
             Owner::User => self.exactly(&["/user/tokens/", id.as_str()], None),
             Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/", id.as_str()], None),
@@ -259,17 +259,17 @@ impl Site {
     }
 
     /// Of the user who asks.
-    pub(crate) fn user(&self) -> Result<Url, NotItself> {
+    pub(crate) fn user(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/user"], None)
     }
 
-    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
+    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
         exactly(&self.origin, &self.path, tail, query)
     }
 }
 
-/// Parses once and compares: with [`Endpoint::value`], the only way from text to a URL that is sent.
-fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Result<Url, NotItself> {
+/// Parses once and compares: with [`Urls::value`], the only way from text to a URL that is sent.
+fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
     let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
     let mut text = String::with_capacity(origin.len() + path.len() + length);
     text.push_str(origin);
@@ -287,9 +287,9 @@ fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Resu
 }
 
 /// `text` came out of a parser as `parsed`, or not at all.
-fn not_itself(text: &str, parsed: Result<Url, impl fmt::Display>, origin: &str) -> NotItself {
+fn not_itself(text: &str, parsed: Result<Url, impl fmt::Display>, origin: &str) -> UrlMismatch {
     let path = |url: &str| url.strip_prefix(origin).unwrap_or(url).to_owned();
-    NotItself::Parsed {
+    UrlMismatch::Parsed {
         wanted: path(text),
         parsed: parsed.map_or_else(|error| error.to_string(), |url| path(url.as_str())),
     }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::answer::{Answer, Reply};
-use crate::api::classify::Call;
+use crate::api::classify::Endpoint;
 use crate::api::client::Client;
-use crate::api::http::{Ask, Received};
+use crate::api::http::{ApiRequest, Received};
 use crate::api::memory::Reservation;
 use crate::key::KeyName;
 
@@ -76,7 +76,8 @@ impl Client {
             let described: Result<Described, _> = serde_json::from_slice(body);
             described.map_err(|error| format!("the answer does not hold metadata: {error}"))
         };
-        let (reply, described) = self.http().attempt(Ask::new(Call::ReadMetadata, Method::GET, url), read).await;
+        let (reply, described) =
+            self.http().attempt(ApiRequest::new(Endpoint::ReadMetadata, Method::GET, url), read).await;
         (reply, described.and_then(|described| Metadata::new(&described.result)))
     }
 
@@ -87,12 +88,12 @@ impl Client {
             Ok(url) => url,
             Err(error) => return (self.http().unsent(&error), None),
         };
-        let ask = Ask::new(Call::ReadValue, Method::GET, url);
+        let request = ApiRequest::new(Endpoint::ReadValue, Method::GET, url);
         let value = |Received { bytes, headers, reservation }: Received| {
             expiration(&headers).map(|expiration| Value { bytes, expiration, reservation })
         };
         let read = |answer: &Answer, received| (*answer == Answer::Success).then(|| value(received)).transpose();
-        let (reply, value) = self.http().attempt_received(ask, read).await;
+        let (reply, value) = self.http().attempt_received(request, read).await;
         (reply, value.flatten())
     }
 }

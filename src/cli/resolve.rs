@@ -7,13 +7,13 @@ use std::num::NonZeroU64;
 use crate::api::MAX_BULK_BYTES;
 use crate::clock::wall_now;
 use crate::command::{
-    Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef,
-    NamespacesJob, Patience, ProfileNote, RatesFrom, ReportJob, ReportTo, RestoreJob, SandboxJob, Task, WhoamiJob,
+    CallOptions, Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring,
+    NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, ReportTo, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
-use crate::pipeline::{Batch, Batching, FailureLimit, RetryPolicy};
+use crate::pipeline::{BatchLimit, Batching, FailureLimit, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
@@ -99,7 +99,7 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
         daily_deletes: args.daily_deletes.map(NonZeroU64::get),
         legacy_bulk: args.legacy_bulk,
         // Nobody could look at it, and it grows with every request.
-        ledger: false,
+        request_log: false,
         ..SandboxOptions::default()
     };
     Ok(SandboxJob { options, keys: args.keys })
@@ -175,7 +175,7 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
         rates_from: rates_from(args.pace.requests.rates_given),
         concurrency: args.pace.concurrency.into(),
         batching: match keys_per_request {
-            Some(keys) => Batching::Bulk(Batch { keys, bytes: MAX_BULK_BYTES }),
+            Some(keys) => Batching::Bulk(BatchLimit { keys, bytes: MAX_BULK_BYTES }),
             None => Batching::Single,
         },
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
@@ -376,8 +376,8 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn patience(args: RequestArgs) -> Patience {
-    Patience {
+fn call_options(args: RequestArgs) -> CallOptions {
+    CallOptions {
         rates: rates(args.rates),
         retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
         timeout: args.timeout,
@@ -388,7 +388,7 @@ fn patience(args: RequestArgs) -> Patience {
 
 fn namespaces(args: NamespacesArgs) -> Result<NamespacesJob, Error> {
     let (access, account) = required(|problems| access::account(args.account, problems))?;
-    Ok(NamespacesJob { access, account, json: args.json, patience: patience(args.requests) })
+    Ok(NamespacesJob { access, account, json: args.json, call_options: call_options(args.requests) })
 }
 
 fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
@@ -402,5 +402,5 @@ fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
         let account = if namespace.is_some() { problems.account(account) } else { account };
         Some((access?, account, namespace))
     })?;
-    Ok(WhoamiJob { access, account, namespace, json: args.json, patience: patience(args.requests) })
+    Ok(WhoamiJob { access, account, namespace, json: args.json, call_options: call_options(args.requests) })
 }

@@ -15,9 +15,9 @@ use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::spawn_reader;
 use crate::outcome::{Settled, StopReason, Tally};
-use crate::pipeline::call::Calls;
+use crate::pipeline::call::ApiCaller;
 use crate::pipeline::state::State;
-use crate::pipeline::{Course, End, Options, Pages as _, Stop, run as run_pipeline};
+use crate::pipeline::{End, KeyAction, Options, Pages as _, Stop, run as run_pipeline};
 use crate::plan::stats::Stats;
 use crate::plan::{Approved, Consent, Plan};
 use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
@@ -25,12 +25,12 @@ use crate::quota::least_time;
 use crate::record::{Content, Record};
 use crate::report::{self, ReportError, Writer, Written};
 
-use super::answering::{Answering, Keeping};
 use super::dry_run::{discard, notes as dry_run_notes, refusal};
 use super::earlier;
 use super::error::Error;
 use super::estimate;
 use super::event_log::EventLogger;
+use super::executor::{BackupSink, Executor};
 use super::job::{Confirm, DeleteJob, Mode};
 use super::job_input::JobInputError;
 use super::limits::Limits;
@@ -97,24 +97,24 @@ fn carry_out(
 
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
     let runtime = runtime()?;
-    let mut sending = Sending { calls: Calls::start(&job.rates, job.retry, job.max_wait), began: None };
+    let mut sending = Sending { caller: ApiCaller::start(&job.rates, job.retry, job.max_wait), began: None };
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
         let runs = opened.record.earlier_runs();
-        earlier::count(&mut sending.calls.budget, journal, runs, job.concurrency, job.timeout);
+        earlier::count(&mut sending.caller.budget, journal, runs, job.concurrency, job.timeout);
     }
     let target = if scan.nothing_to_send {
         None
     } else {
         let connecting = sending.connect_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut scan);
         let target = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
-        (so_far.totals, so_far.facts) = (sending.calls.totals, opened.record.facts());
+        (so_far.totals, so_far.facts) = (sending.caller.totals, opened.record.facts());
         Some(target?)
     };
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
         (&target, job.confirm, &mut scan.source)
     {
         let page = runtime.block_on(signals::unless_signalled(sending.page(&target.client, pages))).flatten();
-        so_far.totals = sending.calls.totals;
+        so_far.totals = sending.caller.totals;
         *first = page.map_err(Missed::Stop)?;
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         scan.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
@@ -150,8 +150,8 @@ fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut M
     let earlier = opened.earlier();
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
-    let (keeping, backup) = match backup.map(backup::start).transpose()? {
-        Some((backup, writer)) => (Some(Keeping::new(backup)), Some(writer)),
+    let (backup_sink, backup) = match backup.map(backup::start).transpose()? {
+        Some((backup, writer)) => (Some(BackupSink::new(backup)), Some(writer)),
         None => (None, None),
     };
     let (rows, writer) = report::start(outputs, ROWS)?;
@@ -162,8 +162,8 @@ fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut M
     let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
     let mut notes: Vec<_> =
         target.as_ref().filter(|_| rehearsal.is_none()).map(ConnectedTarget::note).into_iter().collect();
-    let answering = Answering { client: target.map(|target| target.client), keeping };
-    let parts = Parts { approved, answering, source, rows, writer, backup, deleted_before };
+    let executor = Executor { client: target.map(|target| target.client), backup_sink };
+    let parts = Parts { approved, executor, source, rows, writer, backup, deleted_before };
     let Ended { end, written, kept, stats } =
         sending.run(job, &limits, scan.plan.as_ref(), parts, runtime, (screen, monitor))?;
     let (replaced, causes) = match &written {
@@ -172,7 +172,7 @@ fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut M
     };
     let stop = stop_of(written, end.stop);
     let (kept, stop) = match kept {
-        Some(Err(error)) => (None, Some(Stop::new(StopReason::IoError, Error::from(error).story()))),
+        Some(Err(error)) => (None, Some(Stop::new(StopReason::IoError, Error::from(error).error_chain()))),
         kept => (kept.and_then(Result::ok), stop),
     };
     notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
@@ -209,7 +209,7 @@ fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut M
 /// Why the job ended early, if it did: a report that cannot be written outweighs everything else.
 fn stop_of(written: Option<Result<Written, ReportError>>, stop: Option<Stop>) -> Option<Stop> {
     match written {
-        Some(Err(error)) => Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        Some(Err(error)) => Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
         Some(Ok(_)) => stop,
         None => {
             tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
@@ -237,7 +237,7 @@ fn consent(
 /// The parts of a job that are ready to run.
 struct Parts {
     approved: Approved,
-    answering: Answering,
+    executor: Executor,
     source: KeySource,
     rows: mpsc::Sender<Settled>,
     writer: Writer,
@@ -259,14 +259,14 @@ struct Ended {
 
 /// What all requests of a job draw on, the first one included.
 struct Sending {
-    calls: Calls,
+    caller: ApiCaller,
     /// When the first request was made.
     began: Option<Instant>,
 }
 
 impl Sending {
     async fn page(&mut self, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
-        next_page(client, pages, &mut self.calls, |_| {}).await
+        next_page(client, pages, &mut self.caller, |_| {}).await
     }
 
     fn run(
@@ -287,21 +287,21 @@ impl Sending {
             lines: job.lines,
             total: plan.map(|plan| plan.records),
             expected: Some(Box::new({
-                let (rates, course) = (rates.clone(), job.course());
-                let deletes = move |keys| if course == Course::Check { 0 } else { batching.requests(keys) };
-                move |keys| least_time(&rates, estimate::reads(course, keys) + deletes(keys))
+                let (rates, action) = (rates.clone(), job.key_action());
+                let deletes = move |keys| if action == KeyAction::Check { 0 } else { batching.requests(keys) };
+                move |keys| least_time(&rates, estimate::reads(action, keys) + deletes(keys))
             })),
-            in_bulk: matches!(job.course(), Course::Delete | Course::CheckAndDelete)
+            in_bulk: matches!(job.key_action(), KeyAction::Delete | KeyAction::CheckThenDelete)
                 .then_some(Box::new(move |keys| estimate::in_bulk(&rates, batching, keys))),
         };
-        let Calls { budget, rng, max_wait, totals, .. } = self.calls;
+        let ApiCaller { budget, rng, max_wait, totals, .. } = self.caller;
         let options = options(job, self.began.unwrap_or_else(Instant::now), parts.deleted_before);
         let state = State::new(options, &parts.approved, budget, rng).after_preflight(max_wait);
-        let answering = parts.answering;
+        let executor = parts.executor;
         monitor.sent_before(&totals);
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
-            let answer = answering.clone().answer(request);
+            let answer = executor.clone().answer(request);
             async move {
                 let response = answer.await;
                 monitor.answered(&response);
@@ -309,7 +309,7 @@ impl Sending {
             }
         };
         runtime.block_on(async {
-            let invalid_records = (job.course() == Course::Check).then(InvalidCollector::default);
+            let invalid_records = (job.key_action() == KeyAction::Check).then(InvalidCollector::default);
             let (state, records) = match parts.source {
                 KeySource::Inputs(records) => {
                     let records = match &invalid_records {
@@ -319,7 +319,9 @@ impl Sending {
                     // What was looked at as a whole is files.
                     (state, spawn_reader(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
                 }
-                KeySource::Listing { pages, first } => (state.asking(pages, first, Instant::now()), mpsc::channel(1).1),
+                KeySource::Listing { pages, first } => {
+                    (state.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)
+                }
             };
             let progress = RefCell::new(Progress::new(progress, screen));
             let mut events = EventLogger::default();
@@ -359,12 +361,12 @@ fn options(job: &DeleteJob, began: Instant, deleted_before: u64) -> Options {
     Options {
         concurrency: job.concurrency,
         batching: job.batching,
-        course: job.course(),
+        action: job.key_action(),
         retry: job.retry,
         max_wait: job.max_wait,
         max_failures: job.max_failures,
         // Nothing is tried out where nothing is deleted.
-        canary: job.canary.filter(|_| job.course() != Course::Check).unwrap_or(0),
+        canary: job.canary.filter(|_| job.key_action() != KeyAction::Check).unwrap_or(0),
         deadline: job.deadline.map(|deadline| began + deadline),
         grace: job.grace,
         deleted_before,

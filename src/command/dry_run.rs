@@ -145,7 +145,7 @@ pub(super) fn end(
     unwritten: Option<ReportError>,
     report: &mut Option<&Path>,
 ) -> (Option<Stop>, Vec<String>) {
-    let unwritten = || Some(Stop::new(StopReason::IoError, Error::from(unwritten?).story()));
+    let unwritten = || Some(Stop::new(StopReason::IoError, Error::from(unwritten?).error_chain()));
     let broken = || Some(Stop::new(StopReason::InputError, plan.broken.as_ref()?.to_string()));
     let cut = stop.or_else(unwritten).or_else(broken);
     let notes = cut.as_ref().and_then(|stop| discard(job, stop, report)).into_iter().collect();

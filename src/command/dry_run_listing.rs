@@ -11,8 +11,8 @@ use crate::api::Client;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Settled, Status, StopReason};
-use crate::pipeline::call::Calls;
-use crate::pipeline::call::Waiting;
+use crate::pipeline::call::ApiCaller;
+use crate::pipeline::call::RetryNotice;
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Pages as _, PauseCause, Stop};
 use crate::plan::Plan;
@@ -55,15 +55,15 @@ fn carry_out(
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
     let runtime = runtime()?;
-    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    let located = locate(&selection.connection, job.timeout, &mut calls);
+    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
+    let located = locate(&selection.connection, job.timeout, &mut caller);
     let connection = runtime.block_on(signals::unless_signalled(located)).map_err(Missed::Stop).flatten();
-    so_far.totals = calls.totals;
+    so_far.totals = caller.totals;
     let connection = connection?;
     let client = client(&connection, job.timeout, job.concurrency)?;
-    let found = signals::unless_signalled(preflight::namespace(&mut calls, &client));
+    let found = signals::unless_signalled(preflight::namespace(&mut caller, &client));
     let namespace = runtime.block_on(found).flatten();
-    so_far.totals = calls.totals;
+    so_far.totals = caller.totals;
     let namespace = namespace.map_err(Missed::Stop)?;
     opened.record.located(&connection, &namespace.title)?;
     so_far.facts = opened.record.facts();
@@ -75,7 +75,7 @@ fn carry_out(
         pages.refuse_encoded();
     }
     let (plan, stats, causes) = (Plan::default(), Stats::default(), Causes::default());
-    let mut survey = Survey { job, client, pages, calls, plan, stats, causes };
+    let mut survey = Survey { job, client, pages, caller, plan, stats, causes };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -97,13 +97,13 @@ fn carry_out(
             Some(signal) = signals.recv() => (stop.or(Some(Stop::signalled(signal))), None),
         }
     });
-    let Survey { calls, plan, stats, causes, .. } = survey;
+    let Survey { caller, plan, stats, causes, .. } = survey;
     let mut report = ready.report.as_deref();
     let (stop, mut said) = end(job, &plan, stop, unwritten, &mut report);
     said.extend(notes(job));
     let mut summary = JobSummary {
         job,
-        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..calls.totals },
+        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..caller.totals },
         earlier: Earlier::default(),
         facts: ready.record.facts(),
         causes: causes.most_frequent(),
@@ -124,7 +124,7 @@ struct Survey<'a> {
     job: &'a DeleteJob,
     client: Client,
     pages: NamespacePages,
-    calls: Calls,
+    caller: ApiCaller,
     plan: Plan<Box<JobInputError>>,
     stats: Stats,
     causes: Causes,
@@ -147,12 +147,12 @@ impl Survey<'_> {
 
     async fn pages(&mut self, rows: Option<mpsc::Sender<Settled>>, progress: &RefCell<Progress>) -> Option<Stop> {
         while self.pages.request().is_some() {
-            let on_wait = |waiting: &Waiting<'_>| {
-                let throttled = waiting.verdict.http_status == Some(429);
+            let on_wait = |waiting: &RetryNotice<'_>| {
+                let throttled = waiting.failure.http_status == Some(429);
                 let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
                 progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
             };
-            let records = match next_page(&self.client, &mut self.pages, &mut self.calls, on_wait).await {
+            let records = match next_page(&self.client, &mut self.pages, &mut self.caller, on_wait).await {
                 Ok(records) => records,
                 Err(stop) => return Some(stop),
             };

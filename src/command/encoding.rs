@@ -3,7 +3,7 @@
 
 use crate::api::{Client, Namespace};
 use crate::key::KeyName;
-use crate::pipeline::Course;
+use crate::pipeline::KeyAction;
 use crate::record::{Content, Invalid, Record};
 use crate::terminal::{Escaped, pluralized};
 
@@ -33,11 +33,11 @@ pub(super) fn check(namespace: &Namespace, keys: u64, first: Option<&KeyName>, h
 
 /// What to do about such keys.
 pub(super) fn hint(job: &DeleteJob) -> &'static str {
-    match job.course() {
-        Course::Delete => "pass --bulk, which puts no key into a URL",
-        Course::CheckAndDelete => "pass --bulk and leave out --check, which puts keys into URLs",
-        Course::BackUpAndDelete => "pass --bulk and leave out --backup, which puts keys into URLs",
-        Course::Check => "leave out --check, which puts keys into URLs",
+    match job.key_action() {
+        KeyAction::Delete => "pass --bulk, which puts no key into a URL",
+        KeyAction::CheckThenDelete => "pass --bulk and leave out --check, which puts keys into URLs",
+        KeyAction::BackUpThenDelete => "pass --bulk and leave out --backup, which puts keys into URLs",
+        KeyAction::Check => "leave out --check, which puts keys into URLs",
     }
 }
 

@@ -137,21 +137,21 @@ impl Error {
             | Self::Interrupted(_)
             | Self::Panicked => return Err(self),
         };
-        Ok(Stop::new(reason, with_nothing_sent(&self.story())))
+        Ok(Stop::new(reason, with_nothing_sent(&self.error_chain())))
     }
 
-    /// The whole story on one line, causes included.
-    pub fn story(&self) -> String {
-        let mut story = self.to_string();
+    /// The whole error_chain on one line, causes included.
+    pub fn error_chain(&self) -> String {
+        let mut error_chain = self.to_string();
         let mut cause = match self {
             Self::Report(error) | Self::Backup(BackupError::File(error)) => error.source(),
             Self::JobFile(error) => error.source(),
             _ => None,
         };
         while let Some(error) = cause {
-            story = format!("{story}: {error}");
+            error_chain = format!("{error_chain}: {error}");
             cause = error.source();
         }
-        story
+        error_chain
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, PageRequest};
-use crate::pipeline::{Batch, Batching, Course};
+use crate::pipeline::{BatchLimit, Batching, KeyAction};
 use crate::quota::{Rate, least_time};
 use crate::terminal::{duration, pluralized};
 
@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_mins(10);
 
 /// The largest bulk calls.
 pub(super) const BULK: Batching =
-    Batching::Bulk(Batch { keys: NonZeroU32::new(MAX_BULK_KEYS).unwrap(), bytes: MAX_BULK_BYTES });
+    Batching::Bulk(BatchLimit { keys: NonZeroU32::new(MAX_BULK_KEYS).unwrap(), bytes: MAX_BULK_BYTES });
 
 /// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
 /// how long at least.
@@ -25,17 +25,17 @@ pub(super) fn requests(job: &DeleteJob, rates: &[Rate], batching: Batching, keys
 }
 
 /// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.
-pub(super) fn planned(job: &DeleteJob) -> Course {
-    if matches!(job.mode, Mode::Check(_)) { Course::Delete } else { job.course() }
+pub(super) fn planned(job: &DeleteJob) -> KeyAction {
+    if matches!(job.mode, Mode::Check(_)) { KeyAction::Delete } else { job.key_action() }
 }
 
 /// How many requests keys take at least before they may be deleted: metadata and value are read apart, and many are
 /// looked for together.
-pub(super) fn reads(course: Course, keys: u64) -> u64 {
-    match course {
-        Course::Delete => 0,
-        Course::Check | Course::CheckAndDelete => keys.div_ceil(MAX_GET_KEYS as u64),
-        Course::BackUpAndDelete => 2 * keys,
+pub(super) fn reads(action: KeyAction, keys: u64) -> u64 {
+    match action {
+        KeyAction::Delete => 0,
+        KeyAction::Check | KeyAction::CheckThenDelete => keys.div_ceil(MAX_GET_KEYS as u64),
+        KeyAction::BackUpThenDelete => 2 * keys,
     }
 }
 

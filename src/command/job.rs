@@ -9,7 +9,7 @@ use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
 use crate::monitoring::PingUrl;
-use crate::pipeline::{Batching, Course, FailureLimit, RetryPolicy};
+use crate::pipeline::{Batching, FailureLimit, KeyAction, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
@@ -133,15 +133,15 @@ impl DeleteJob {
     /// What is done about each key. A backup looks anyway.
     /// Whether a key may be put into a URL: only bulk calls have none there.
     pub(super) fn puts_keys_into_urls(&self) -> bool {
-        self.batching == Batching::Single || self.course().reads()
+        self.batching == Batching::Single || self.key_action().reads()
     }
 
-    pub(super) fn course(&self) -> Course {
+    pub(super) fn key_action(&self) -> KeyAction {
         match self.mode {
-            Mode::Check(_) => Course::Check,
-            _ if self.backup.is_some() => Course::BackUpAndDelete,
-            _ if self.check => Course::CheckAndDelete,
-            _ => Course::Delete,
+            Mode::Check(_) => KeyAction::Check,
+            _ if self.backup.is_some() => KeyAction::BackUpThenDelete,
+            _ if self.check => KeyAction::CheckThenDelete,
+            _ => KeyAction::Delete,
         }
     }
 }

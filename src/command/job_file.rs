@@ -190,7 +190,7 @@ impl JobRecord {
             run.exit_code = Some(end.code.as_u8());
         }
         match signals::to_the_end(move || file.write(&report)) {
-            Some(Err(error)) => Err(Stop::new(StopReason::IoError, Error::from(error).story())),
+            Some(Err(error)) => Err(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
             // Its disk does not take it, which the report's writer has found as well.
             Some(Ok(())) | None => Ok(()),
         }

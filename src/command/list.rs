@@ -16,7 +16,7 @@ use crate::exit::ExitCode;
 use crate::key::KeyName;
 use crate::listing::{Checkpoint, Encoder, Format, Lister, NotRepresentable, Prefixes, Selection};
 use crate::outcome::StopReason;
-use crate::pipeline::call::{Calls, Failed, Waiting};
+use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
@@ -99,15 +99,15 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
     }
     let runtime = runtime()?;
     let started = Instant::now();
-    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
-    count_earlier(job, &mut calls)?;
-    let located = locate(&job.connection, job.timeout, &mut calls);
+    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
+    count_earlier(job, &mut caller)?;
+    let located = locate(&job.connection, job.timeout, &mut caller);
     let connection = match runtime.block_on(signals::unless_signalled(located)) {
         Ok(Ok(connection)) => connection,
         Ok(Err(Missed::Error(error))) => return Err(error),
         Ok(Err(Missed::Stop(stop))) | Err(stop) => {
             let summary = Summary {
-                totals: &calls.totals,
+                totals: &caller.totals,
                 elapsed: started.elapsed(),
                 listed: 0,
                 skipped: 0,
@@ -130,7 +130,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         client,
         selection,
         lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
-        calls,
+        caller,
         encoder,
         skipped_before: mark.skipped,
         unsendable: None,
@@ -139,7 +139,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         pages: 0,
     };
     let ended = runtime.block_on(run.pages(output, signals::listen(), screen));
-    let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.story())));
+    let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.error_chain())));
     Ok(run.close(&ended, started.elapsed()))
 }
 
@@ -148,7 +148,7 @@ struct Run<'a> {
     client: Client,
     selection: Selection,
     lister: Lister,
-    calls: Calls,
+    caller: ApiCaller,
     encoder: Encoder,
     skipped_before: u64,
     /// How many listed names no request can carry, with the first.
@@ -226,7 +226,7 @@ impl Run<'_> {
         let ended = with_progress(&progress, listing).await;
         progress.borrow_mut().finish();
         if let (Output::File(file), Ok(Ended::Stopped(_))) = (&output, &ended) {
-            Checkpoint { requests: made(&self.calls), ended: true, ..self.written.clone() }.write(file.path())?;
+            Checkpoint { requests: made(&self.caller), ended: true, ..self.written.clone() }.write(file.path())?;
         }
         ended
     }
@@ -234,15 +234,15 @@ impl Run<'_> {
     /// The next page; `None` where its cursor was lost and the prefix starts over.
     async fn fetch(&mut self, request: &PageRequest, progress: &RefCell<Progress>) -> Result<Option<Page>, Stop> {
         let waiting = Cell::new(false);
-        let tell = |wait: Waiting<'_>| {
+        let tell = |wait: RetryNotice<'_>| {
             waiting.set(true);
-            let throttled = wait.verdict.http_status == Some(429);
+            let throttled = wait.failure.http_status == Some(429);
             let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
-            let (error, time) = (&wait.verdict.detail.error, duration(wait.wait));
+            let (error, time) = (&wait.failure.detail.error, duration(wait.wait));
             tracing::warn!("no page yet: {}; trying again in {time}", Escaped(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
         };
-        let page = self.calls.call_with_retry(tell, || self.client.page(request)).await;
+        let page = self.caller.call_with_retry(tell, || self.client.page(request)).await;
         if waiting.get() {
             progress.borrow_mut().on(&Event::Running);
         }
@@ -251,8 +251,8 @@ impl Run<'_> {
                 Some(why) => cursor_lost(&mut self.lister, why, ANEW).map(|()| None),
                 None => Ok(Some(page)),
             },
-            Err(Failed::Stop(stop)) => Err(stop),
-            Err(Failed::Refused(verdict)) => refused(&mut self.lister, &verdict, ANEW).map(|()| None),
+            Err(CallError::Stop(stop)) => Err(stop),
+            Err(CallError::Refused(failure)) => refused(&mut self.lister, &failure, ANEW).map(|()| None),
         }
     }
 
@@ -276,7 +276,7 @@ impl Run<'_> {
         self.mark.bytes += rows.len() as u64;
         self.mark.skipped = self.skipped_before + self.encoder.skipped().map_or(0, |(count, _)| count);
         self.mark.position = self.lister.position();
-        self.mark.requests = made(&self.calls);
+        self.mark.requests = made(&self.caller);
         progress.borrow_mut().listed(written);
         Ok(())
     }
@@ -305,7 +305,7 @@ impl Run<'_> {
             tracing::warn!("{} ({first:?} first) cannot be sent in a request", pluralized(*count, "listed name"));
         }
         let summary = Summary {
-            totals: &self.calls.totals,
+            totals: &self.caller.totals,
             elapsed,
             listed: self.mark.keys,
             skipped,

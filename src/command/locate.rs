@@ -7,12 +7,12 @@ use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
-use crate::pipeline::call::{Calls, Failed};
+use crate::pipeline::call::{ApiCaller, CallError};
 use crate::terminal::pluralized;
 
-use super::asking::refused;
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
+use super::session::refused;
 
 /// How alike two titles have to be for one to be meant by the other, from 0 to 1.
 const ALIKE: f64 = 0.8;
@@ -52,7 +52,7 @@ impl<E: Into<Error>> From<E> for Missed {
 pub(super) async fn locate(
     connection: &Connection<NamespaceRef>,
     timeout: Duration,
-    calls: &mut Calls,
+    caller: &mut ApiCaller,
 ) -> Result<Connection, Missed> {
     let title = match &connection.namespace {
         NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
@@ -64,7 +64,7 @@ pub(super) async fn locate(
         timeout,
         ca_file: connection.ca_file.clone(),
     })?;
-    let namespaces = all(calls, &client, &connection.account).await.map_err(Missed::Stop)?;
+    let namespaces = all(caller, &client, &connection.account).await.map_err(Missed::Stop)?;
     let id = titled(&namespaces, title)?;
     tracing::info!("the namespace {title:?} is {id}");
     Ok(connection.with(id))
@@ -72,17 +72,17 @@ pub(super) async fn locate(
 
 /// Every namespace of an account, in the server's order.
 pub(super) async fn all(
-    calls: &mut Calls,
+    caller: &mut ApiCaller,
     client: &AccountClient,
     account: &AccountId,
 ) -> Result<Vec<Namespace>, Stop> {
     let (mut found, mut known) = (Vec::new(), HashSet::new());
     let mut page = 1;
     loop {
-        let got = calls.make("the account's namespaces", || client.namespaces(account, page)).await;
+        let got = caller.make("the account's namespaces", || client.namespaces(account, page)).await;
         let got = got.map_err(|failed| match failed {
-            Failed::Stop(stop) => stop,
-            Failed::Refused(verdict) => refused("the account's namespaces", &verdict, StopReason::AccountNotFound),
+            CallError::Stop(stop) => stop,
+            CallError::Refused(failure) => refused("the account's namespaces", &failure, StopReason::AccountNotFound),
         })?;
         let before = found.len();
         // One that was made meanwhile moves another to the next page.

@@ -2,10 +2,10 @@
 //!
 //! - [`DeleteJob`]: what is to be done, decided once; made by the command line, read here.
 //! - `delete` and `dry_run` (`dry_run_listing` for the keys of a namespace): the ways through a job; `preflight`: the one
-//!   request before the first delete; `locate`: which namespace a title means. `asking`: how such single calls are made.
+//!   request before the first delete; `locate`: which namespace a title means. `session`: how such single calls are made.
 //! - `pages`: the keys of a namespace as records.
 //! - `job_input`: inputs, filters, deduplication and the journal as one iterator of records.
-//! - `answering`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
+//! - `executor`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
 //! - `job_file`: whether a report or a plan belongs to the job.
 //! - `limits`: what a namespace's mode means for a job.
 //! - `earlier`: which requests earlier runs of a job sent.
@@ -25,8 +25,6 @@ use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 
-mod answering;
-mod asking;
 mod config;
 pub mod confirm;
 mod delete;
@@ -39,6 +37,7 @@ mod encoding;
 mod error;
 mod estimate;
 mod event_log;
+mod executor;
 mod job;
 mod job_file;
 mod job_input;
@@ -58,13 +57,13 @@ mod restore;
 mod runtime;
 mod same_file;
 mod sandbox;
+mod session;
 mod signals;
 mod so_far;
 mod summary;
 mod whoami;
 mod with_progress;
 
-pub use asking::Patience;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;
@@ -78,6 +77,7 @@ pub use namespaces::NamespacesJob;
 pub use report::ReportJob;
 pub use restore::RestoreJob;
 pub use sandbox::SandboxJob;
+pub use session::CallOptions;
 pub use whoami::WhoamiJob;
 
 /// What the command line asks for.

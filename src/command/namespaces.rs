@@ -7,10 +7,10 @@ use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::terminal::Escaped;
 
-use super::asking::{Patience, ask, stopped};
 use super::error::Error;
 use super::job::Access;
 use super::locate::all;
+use super::session::{CallOptions, ask, stopped};
 use super::summary::print_lines;
 
 /// Which account, and how it is asked.
@@ -23,14 +23,14 @@ pub struct NamespacesJob {
     /// Whether they are printed as JSON.
     pub json: bool,
     /// How it is asked.
-    pub patience: Patience,
+    pub call_options: CallOptions,
 }
 
 /// Lists them, sorted by title.
 pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
-    let client = client(&job.access, &job.patience)?;
+    let client = client(&job.access, &job.call_options)?;
     tracing::info!("listing the namespaces of account {} at {}", job.account, job.access.base_url);
-    let found = ask(&job.patience, async |calls| all(calls, &client, &job.account).await)?;
+    let found = ask(&job.call_options, async |caller| all(caller, &client, &job.account).await)?;
     let mut namespaces = match found {
         Ok(namespaces) => namespaces,
         Err(stop) => return Ok(stopped(&stop)),
@@ -42,11 +42,11 @@ pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
 }
 
 /// The client of a command that makes nothing but single calls.
-pub(super) fn client(access: &Access, patience: &Patience) -> Result<AccountClient, Error> {
+pub(super) fn client(access: &Access, call_options: &CallOptions) -> Result<AccountClient, Error> {
     Ok(AccountClient::new(AccountOptions {
         base_url: access.base_url.clone(),
         credentials: access.credentials.clone(),
-        timeout: patience.timeout,
+        timeout: call_options.timeout,
         ca_file: access.ca_file.clone(),
     })?)
 }

@@ -4,8 +4,8 @@ use crate::api::{Client, ListedKey, Page, PageRequest};
 use crate::key::KeyName;
 use crate::listing::{Lister, ListingError, Position, Selection};
 use crate::outcome::StopReason;
-use crate::pipeline::call::{Calls, Failed, Waiting};
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
+use crate::pipeline::retry::Failure;
 use crate::pipeline::{Pages, Stop};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
@@ -90,8 +90,8 @@ impl Pages for NamespacePages {
         Ok(records)
     }
 
-    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {
-        refused(&mut self.lister, verdict, AGAIN)
+    fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
+        refused(&mut self.lister, failure, AGAIN)
     }
 }
 
@@ -100,18 +100,18 @@ const AGAIN: &str = "run the same command again";
 
 /// What is still possible once the server refused the page that `lister` asked for: where it was the cursor, the prefix
 /// starts over without what was listed.
-pub(super) fn refused(lister: &mut Lister, verdict: &Verdict, advice: &str) -> Result<(), Stop> {
-    let said = &verdict.detail.error;
-    if verdict.http_status == Some(400) && lister.request().is_some_and(|page| page.cursor.is_some()) {
+pub(super) fn refused(lister: &mut Lister, failure: &Failure, advice: &str) -> Result<(), Stop> {
+    let said = &failure.detail.error;
+    if failure.http_status == Some(400) && lister.request().is_some_and(|page| page.cursor.is_some()) {
         return cursor_lost(lister, said, advice);
     }
-    let reason = match verdict.http_status {
+    let reason = match failure.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => StopReason::NamespaceNotFound,
     };
-    let status = verdict.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+    let status = failure.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
     let why = format!("the keys cannot be listed: {status}{said}");
-    Err(Stop { told: verdict.http_status.is_some(), ..Stop::new(reason, why) })
+    Err(Stop { from_api: failure.http_status.is_some(), ..Stop::new(reason, why) })
 }
 
 /// The prefix starts over, without what was listed, because of what the server said, or because its answer shows that
@@ -143,18 +143,18 @@ pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
 pub(super) async fn next_page(
     client: &Client,
     pages: &mut NamespacePages,
-    calls: &mut Calls,
-    mut on_wait: impl FnMut(&Waiting<'_>),
+    caller: &mut ApiCaller,
+    mut on_wait: impl FnMut(&RetryNotice<'_>),
 ) -> Result<Vec<Record>, Stop> {
-    let tell = |waiting: Waiting<'_>| {
-        let (error, wait) = (&waiting.verdict.detail.error, duration(waiting.wait));
+    let tell = |waiting: RetryNotice<'_>| {
+        let (error, wait) = (&waiting.failure.detail.error, duration(waiting.wait));
         tracing::warn!("no page yet: {}; trying again in {wait}", Escaped(error));
         on_wait(&waiting);
     };
     let Some(request) = pages.request() else { return Ok(Vec::new()) };
-    match calls.call_with_retry(tell, || client.page(&request)).await {
+    match caller.call_with_retry(tell, || client.page(&request)).await {
         Ok(page) => pages.accept(page),
-        Err(Failed::Stop(stop)) => Err(stop),
-        Err(Failed::Refused(verdict)) => pages.refused(&verdict).map(|()| Vec::new()),
+        Err(CallError::Stop(stop)) => Err(stop),
+        Err(CallError::Refused(failure)) => pages.refused(&failure).map(|()| Vec::new()),
     }
 }

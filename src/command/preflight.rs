@@ -5,10 +5,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::api::{Client, Namespace};
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
-use crate::pipeline::call::{Calls, Failed};
+use crate::pipeline::call::{ApiCaller, CallError};
 
-use super::asking::{refused, warn};
 use super::locate::Missed;
+use super::session::{refused, warn};
 
 /// What comes before the first delete, within the job's deadline.
 pub(super) async fn within<T>(
@@ -25,11 +25,11 @@ pub(super) async fn within<T>(
 ///
 /// # Errors
 /// The [`Stop`] that ends the job before it begins.
-pub(super) async fn namespace(calls: &mut Calls, client: &Client) -> Result<Namespace, Stop> {
-    let found = calls.find_namespace(|waiting| warn("the namespace", &waiting), || client.namespace()).await;
+pub(super) async fn namespace(caller: &mut ApiCaller, client: &Client) -> Result<Namespace, Stop> {
+    let found = caller.find_namespace(|waiting| warn("the namespace", &waiting), || client.namespace()).await;
     found.map_err(|failed| match failed {
-        Failed::Stop(stop) => stop,
+        CallError::Stop(stop) => stop,
         // The server is there and will not show the namespace: no delete could fare better.
-        Failed::Refused(verdict) => refused("the namespace", &verdict, StopReason::NamespaceNotFound),
+        CallError::Refused(failure) => refused("the namespace", &failure, StopReason::NamespaceNotFound),
     })
 }

@@ -22,7 +22,7 @@ pub(super) struct Rehearsal {
 
 impl Rehearsal {
     pub(super) fn start() -> Result<Self, Error> {
-        let options = SandboxOptions { title: "rehearsal".to_owned(), ledger: false, ..SandboxOptions::default() };
+        let options = SandboxOptions { title: "rehearsal".to_owned(), request_log: false, ..SandboxOptions::default() };
         let sandbox = Sandbox::start_on_thread(options).map_err(Error::system("start the rehearsal's server"))?;
         // Names that no input holds by accident.
         let decoys: Vec<_> = (0..DECOYS).map(|_| format!("decoy:{:032x}", rand::random::<u128>())).collect();

@@ -19,8 +19,8 @@ use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::Source;
 use crate::outcome::{Detail, Settled, Status, StopReason};
-use crate::pipeline::call::{Calls, Failed, Waiting};
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
+use crate::pipeline::retry::Failure;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
@@ -145,16 +145,16 @@ fn carry_out(
         return Err(Missed::Stop(Stop::new(StopReason::InputError, with_nothing_sent(broken))));
     }
     let runtime = runtime()?;
-    let mut calls = Calls::start(&job.rates, job.retry, job.max_wait);
+    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
     if let Some(journal) = plan.journal() {
-        earlier::count(&mut calls.budget, journal, record.earlier_runs(), 1, job.timeout);
+        earlier::count(&mut caller.budget, journal, record.earlier_runs(), 1, job.timeout);
     }
     let began = Instant::now();
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
-        let connecting = connect(job, connection, &plan, &mut calls, &mut record);
+        let connecting = connect(job, connection, &plan, &mut caller, &mut record);
         let connected = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
-        so_far.totals = calls.totals;
+        so_far.totals = caller.totals;
         let (found, namespace) = connected?;
         so_far.namespace = Some(namespace);
         client = Some(found);
@@ -175,7 +175,7 @@ fn carry_out(
     let mut run = Run {
         job,
         client,
-        calls,
+        caller,
         rows,
         progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
         in_flight: Vec::new(),
@@ -183,18 +183,18 @@ fn carry_out(
         stopping: Rc::default(),
     };
     let mut stop = runtime.block_on(run.finish(&plan))?;
-    let Run { calls, rows, progress, .. } = run;
+    let Run { caller, rows, progress, .. } = run;
     drop(rows);
     match runtime.block_on(signals::in_time(writer.finish())) {
         Some(Ok(written)) => {
             so_far.earlier = so_far.earlier.without(&written.replaced);
             so_far.causes = written.causes;
         }
-        Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).story())),
+        Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
         None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
     }
     progress.borrow_mut().finish();
-    (so_far.totals, so_far.elapsed, so_far.facts) = (calls.totals, started.elapsed(), record.facts());
+    (so_far.totals, so_far.elapsed, so_far.facts) = (caller.totals, started.elapsed(), record.facts());
     let mut summary = JobSummary { stop: stop.as_ref(), ..so_far.clone() };
     let unrecorded = record.end(summary.run_end()).err();
     summary.stop = summary.stop.or(unrecorded.as_ref());
@@ -218,12 +218,12 @@ async fn connect(
     job: &RestoreJob,
     connection: &Connection<NamespaceRef>,
     plan: &Plan,
-    calls: &mut Calls,
+    caller: &mut ApiCaller,
     record: &mut JobRecord,
 ) -> Result<(Client, String), Missed> {
-    let connection = locate(connection, job.timeout, calls).await?;
+    let connection = locate(connection, job.timeout, caller).await?;
     let client = client(&connection, job.timeout, 1)?;
-    let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+    let namespace = preflight::namespace(caller, &client).await.map_err(Missed::Stop)?;
     record.located(&connection, &namespace.title)?;
     let client = encoding::restricted(client, &namespace);
     if !job.overwrite_values {
@@ -233,7 +233,7 @@ async fn connect(
     let named = format!("namespace: {} ({})", Escaped(&namespace.title), connection.namespace);
     let limits = Limits::over(&namespace, &job.rates, job.rates_from, None);
     if limits.rates != job.rates {
-        calls.budget.set_rates(&limits.rates, Instant::now());
+        caller.budget.set_rates(&limits.rates, Instant::now());
     }
     if job.confirm == Confirm::AssumeYes {
         limits.warn();
@@ -261,7 +261,7 @@ struct Run<'a> {
     job: &'a RestoreJob,
     /// None where nothing is sent.
     client: Option<Client>,
-    calls: Calls,
+    caller: ApiCaller,
     rows: mpsc::Sender<Settled>,
     progress: Rc<RefCell<Progress>>,
     /// What the write under way holds.
@@ -311,9 +311,9 @@ impl Run<'_> {
             (stop, _) => stop,
         };
         for item in std::mem::take(&mut self.in_flight) {
-            let verdict = Verdict::unanswered("no answer came before the job ended".to_owned());
+            let failure = Failure::unanswered("no answer came before the job ended".to_owned());
             // A report that cannot be written has ended the job already.
-            let _ = self.settle(item, Status::Unknown, Some(verdict)).await;
+            let _ = self.settle(item, Status::Unknown, Some(failure)).await;
         }
         Ok(stop)
     }
@@ -339,7 +339,7 @@ impl Run<'_> {
             };
             match found {
                 Found::Settled => {
-                    self.calls.totals.resumed += 1;
+                    self.caller.totals.resumed += 1;
                     self.progress.borrow_mut().on(&Event::Resumed);
                 }
                 Found::Unsent(row) => self.hand_over(row).await?,
@@ -366,24 +366,24 @@ impl Run<'_> {
     }
 
     /// One request, within budget, repeated where it is worth it.
-    async fn patiently<T, Fut>(&mut self, call: impl Fn() -> Fut) -> Result<T, Failed>
+    async fn call_with_retry<T, Fut>(&mut self, call: impl Fn() -> Fut) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
         if self.stopping.get() {
-            return Err(Failed::Stop(ending()));
+            return Err(CallError::Stop(ending()));
         }
         let progress = &self.progress;
         let waited = Cell::new(false);
-        let tell = |waiting: Waiting<'_>| {
+        let tell = |waiting: RetryNotice<'_>| {
             waited.set(true);
             let cause =
-                if waiting.verdict.http_status == Some(429) { PauseCause::Throttled } else { PauseCause::Outage };
-            let (error, time) = (&waiting.verdict.detail.error, duration(waiting.wait));
+                if waiting.failure.http_status == Some(429) { PauseCause::Throttled } else { PauseCause::Outage };
+            let (error, time) = (&waiting.failure.detail.error, duration(waiting.wait));
             tracing::warn!("{}; trying again in {time}", Escaped(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + waiting.wait, cause });
         };
-        let result = self.calls.call_with_retry(tell, call).await;
+        let result = self.caller.call_with_retry(tell, call).await;
         if waited.get() {
             self.progress.borrow_mut().on(&Event::Running);
         }
@@ -391,14 +391,14 @@ impl Run<'_> {
     }
 
     fn count_attempts(&self, items: &mut [Item], before: u64) {
-        let made = u32::try_from(self.calls.totals.requests - before).unwrap_or(u32::MAX);
+        let made = u32::try_from(self.caller.totals.requests - before).unwrap_or(u32::MAX);
         for item in items {
             item.attempts = item.attempts.saturating_add(made);
         }
     }
 
-    async fn settle(&mut self, item: Item, status: Status, verdict: Option<Verdict>) -> Result<(), Stop> {
-        let (http_status, detail) = verdict.map_or((None, None), |verdict| (verdict.http_status, Some(verdict.detail)));
+    async fn settle(&mut self, item: Item, status: Status, failure: Option<Failure>) -> Result<(), Stop> {
+        let (http_status, detail) = failure.map_or((None, None), |failure| (failure.http_status, Some(failure.detail)));
         self.settle_with(item, status, http_status, detail).await
     }
 
@@ -424,7 +424,7 @@ impl Run<'_> {
     }
 
     async fn hand_over(&mut self, row: Settled) -> Result<(), Stop> {
-        self.calls.totals.tally.add(row.status);
+        self.caller.totals.tally.add(row.status);
         self.progress.borrow_mut().on(&Event::Settled(row.status));
         let sent = self.rows.send(row).await;
         sent.map_err(|_| Stop::new(StopReason::IoError, "the report cannot be written"))

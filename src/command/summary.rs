@@ -151,7 +151,7 @@ impl JobSummary<'_> {
         code: ExitCode,
     ) -> Vec<String> {
         let mut lines = summary.to_text();
-        if self.stop.is_some_and(|stop| !stop.told) {
+        if self.stop.is_some_and(|stop| !stop.from_api) {
             // The reason is only the nearest word for it.
             lines.pop();
             lines.push("stopped early: the server is not trusted, or does not answer as the API does".to_owned());
@@ -252,7 +252,7 @@ pub(super) fn with_nothing_sent(error: &impl Display) -> String {
 /// not answer.
 pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
     Some(match stop.reason {
-        _ if !stop.told => return None,
+        _ if !stop.from_api => return None,
         StopReason::Unauthorized => {
             "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
              Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."

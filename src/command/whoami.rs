@@ -9,16 +9,16 @@ use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
-use crate::pipeline::call::Calls;
-use crate::pipeline::call::Failed;
+use crate::pipeline::call::ApiCaller;
+use crate::pipeline::call::CallError;
 use crate::terminal::{Escaped, pluralized};
 
-use super::asking::{Patience, ask, refused};
 use super::error::Error;
 use super::job::{Access, Connection, NamespaceRef};
 use super::locate::{Missed, all, client as namespace_client, locate};
 use super::namespaces::client;
 use super::preflight;
+use super::session::{CallOptions, ask, refused};
 use super::summary::print_lines;
 
 /// The permission to delete, as the API calls it.
@@ -36,7 +36,7 @@ pub struct WhoamiJob {
     /// Whether what was found is one JSON object.
     pub json: bool,
     /// How it is asked.
-    pub patience: Patience,
+    pub call_options: CallOptions,
 }
 
 /// What was found so far.
@@ -84,11 +84,11 @@ struct Namespace {
 
 /// Asks, and says what was found.
 pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
-    let api = client(&job.access, &job.patience)?;
+    let api = client(&job.access, &job.call_options)?;
     tracing::info!("checking the credentials at {}", job.access.base_url);
     let mut found = Found::default();
     let mut usage = None;
-    let looked = ask(&job.patience, async |calls| match look(job, &api, calls, &mut found).await {
+    let looked = ask(&job.call_options, async |caller| match look(job, &api, caller, &mut found).await {
         Ok(()) => Ok(()),
         Err(Missed::Stop(stop)) => Err(stop),
         Err(Missed::Error(error)) => {
@@ -117,18 +117,18 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
-async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &mut Found) -> Result<(), Missed> {
+async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Missed> {
     match &job.access.credentials {
-        Credentials::Token(_) => token(job, api, calls, found).await.map_err(Missed::Stop)?,
+        Credentials::Token(_) => token(job, api, caller, found).await.map_err(Missed::Stop)?,
         Credentials::GlobalKey { .. } => {
-            let user = calls.make("the user", || api.user()).await;
+            let user = caller.make("the user", || api.user()).await;
             let User { id, email } = user.map_err(|failed| Missed::Stop(stop(failed, "the user")))?;
             found.credentials = Some("global_key");
             found.user = Some(Member { id, email });
         }
     }
     let Some(account) = &job.account else { return Ok(()) };
-    let (namespaces, error) = match heard(all(calls, api, account).await).map_err(Missed::Stop)? {
+    let (namespaces, error) = match heard(all(caller, api, account).await).map_err(Missed::Stop)? {
         Ok(namespaces) => (Some(namespaces.len()), None),
         Err(error) => (None, Some(error)),
     };
@@ -146,7 +146,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &m
         NamespaceRef::Id(id) => Namespace { id: Some(id.to_string()), title: None, error: None },
         NamespaceRef::Title(title) => Namespace { id: None, title: Some(title.clone()), error: None },
     };
-    let connection = match locate(&connection, job.patience.timeout, calls).await {
+    let connection = match locate(&connection, job.call_options.timeout, caller).await {
         Ok(connection) => connection,
         Err(Missed::Error(error)) => return Err(Missed::Error(error)),
         Err(Missed::Stop(stop)) => {
@@ -155,7 +155,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &m
             return Ok(());
         }
     };
-    found.namespace = Some(match read(job, &connection, calls).await? {
+    found.namespace = Some(match read(job, &connection, caller).await? {
         Ok(seen) => seen,
         Err(error) => Namespace { error: Some(error), ..named },
     });
@@ -164,21 +164,21 @@ async fn look(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &m
 
 /// Verifies the token as a user's and, where it is not known there, as the account's own; reads its policies where it
 /// may.
-async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &mut Found) -> Result<(), Stop> {
-    let (owner, status) = match verified(api, Owner::User, calls).await? {
+async fn token(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Stop> {
+    let (owner, status) = match verified(api, Owner::User, caller).await? {
         Ok(verified) => verified,
         Err(refused) => {
             let Some(account) = &job.account else {
                 let why = format!("{refused}; a token that an account owns is verified only with --account-id");
                 return Err(Stop::new(StopReason::Unauthorized, why));
             };
-            verified(api, Owner::Account(account.clone()), calls).await?.map_err(|other| {
+            verified(api, Owner::Account(account.clone()), caller).await?.map_err(|other| {
                 let why = format!("the API token is neither a user's ({refused}) nor the account's own ({other})");
                 Stop::new(StopReason::Unauthorized, why)
             })?
         }
     };
-    let details = calls.make("the token's policies", || api.token(&owner, &status.id)).await;
+    let details = caller.make("the token's policies", || api.token(&owner, &status.id)).await;
     let details = heard(details.map_err(|failed| stop(failed, "the token's policies")))?.ok();
     let TokenDetails { name, policies } = details.unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
@@ -190,26 +190,26 @@ async fn token(job: &WhoamiJob, api: &AccountClient, calls: &mut Calls, found: &
 async fn verified(
     api: &AccountClient,
     owner: Owner,
-    calls: &mut Calls,
+    caller: &mut ApiCaller,
 ) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
-    let status = calls.make("the token's status", || api.verify(&owner)).await;
+    let status = caller.make("the token's status", || api.verify(&owner)).await;
     Ok(heard(status.map_err(|failed| stop(failed, "the token's status")))?.map(|status| (owner, status)))
 }
 
 async fn read(
     job: &WhoamiJob,
     connection: &Connection,
-    calls: &mut Calls,
+    caller: &mut ApiCaller,
 ) -> Result<Result<Namespace, String>, Missed> {
-    let client = namespace_client(connection, job.patience.timeout, 1)?;
-    let seen = heard(preflight::namespace(calls, &client).await).map_err(Missed::Stop)?;
+    let client = namespace_client(connection, job.call_options.timeout, 1)?;
+    let seen = heard(preflight::namespace(caller, &client).await).map_err(Missed::Stop)?;
     Ok(seen.map(|seen| Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None }))
 }
 
-fn stop(failed: Failed, what: &str) -> Stop {
+fn stop(failed: CallError, what: &str) -> Stop {
     match failed {
-        Failed::Stop(stop) => stop,
-        Failed::Refused(verdict) => refused(what, &verdict, StopReason::Unauthorized),
+        CallError::Stop(stop) => stop,
+        CallError::Refused(failure) => refused(what, &failure, StopReason::Unauthorized),
     }
 }
 
@@ -223,7 +223,7 @@ fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
 
 fn refusal(stop: Stop) -> Result<String, Stop> {
     match stop.reason {
-        _ if !stop.told => Err(stop),
+        _ if !stop.from_api => Err(stop),
         StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Ok(stop.why),
         _ => Err(stop),
     }

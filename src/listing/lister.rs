@@ -170,7 +170,11 @@ mod tests {
         let mut rest = under.filter(|name| after.is_none_or(|after| name.as_str() > after));
         let keys: Vec<_> = rest.by_ref().take(3).map(ListedKey::new).collect();
         let more = rest.next().is_some();
-        Page { next: keys.last().filter(|_| more).and_then(|last| Cursor::new(&last.name)), keys, quota: Vec::new() }
+        Page {
+            next: keys.last().filter(|_| more).and_then(|last| Cursor::new(&last.name)),
+            keys,
+            rate_limits: Vec::new(),
+        }
     }
 
     proptest! {
@@ -199,7 +203,7 @@ mod tests {
                         lister.cursor_lost().unwrap();
                     }
                     Some(3) if lister.kept => {
-                        let end = Page { keys: Vec::new(), next: None, quota: Vec::new() };
+                        let end = Page { keys: Vec::new(), next: None, rate_limits: Vec::new() };
                         assert_eq!(lister.cursor_was_reset(&end), Some("it leads to the end at once"));
                         lister.cursor_lost().unwrap();
                     }
@@ -221,7 +225,7 @@ mod tests {
 
     #[test]
     fn only_a_kept_cursor_of_sorted_names_can_be_seen_to_lead_back() {
-        let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more"), quota: Vec::new() };
+        let page = |name| Page { keys: vec![ListedKey::new(name)], next: Cursor::new("more"), rate_limits: Vec::new() };
         let position = |sorted| Position { cursor: Cursor::new("kept"), last: Some("b".into()), sorted, prefix: 0 };
         let lister = |sorted| Lister::new(Prefixes::new(Vec::new()), position(sorted));
         for (name, cursor_was_reset) in [("a", true), ("b", true), ("c", false)] {
@@ -239,7 +243,7 @@ mod tests {
         Page {
             keys: names.iter().map(|&name| ListedKey::new(name)).collect(),
             next: Cursor::new(next),
-            quota: Vec::new(),
+            rate_limits: Vec::new(),
         }
     }
 
@@ -284,7 +288,7 @@ mod tests {
         let page = |names: &[&str]| Page {
             keys: names.iter().map(|&name| ListedKey::new(name)).collect(),
             next: Cursor::new("more"),
-            quota: Vec::new(),
+            rate_limits: Vec::new(),
         };
         let start = || Lister::new(Prefixes::new(Vec::new()), Position::default());
         let mut lister = start();

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::api::{ClientError, Peer, connect, story};
+use crate::api::{ClientError, Peer, connect, error_chain};
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -177,7 +177,7 @@ impl Pinger {
 
     async fn attempt(&self, signal: Signal, text: &str) -> Result<(), PingError> {
         let Some(url) = self.url.at(signal) else { return Err(PingError::NoAnswer("not sent".to_owned())) };
-        let no_answer = |error: reqwest::Error| PingError::NoAnswer(story(&error.without_url()));
+        let no_answer = |error: reqwest::Error| PingError::NoAnswer(error_chain(&error.without_url()));
         let mut response = self.client.post(url).body(text.to_owned()).send().await.map_err(no_answer)?;
         let status = response.status();
         let mut said = Vec::new();

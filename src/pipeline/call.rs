@@ -5,11 +5,11 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::api::answer::{Answer, Reply, Trouble};
+use crate::api::answer::{Answer, Reply, TransientError};
 use crate::outcome::StopReason;
+use crate::pipeline::circuit_breaker::enough_failures;
 use crate::pipeline::max_wait::{MaxWait, ServerPause};
-use crate::pipeline::outage::enough_failures;
-use crate::pipeline::retry::{Decision, History, RetryPolicy, Verdict, decide};
+use crate::pipeline::retry::{Decision, Failure, History, RetryPolicy, decide};
 use crate::pipeline::state::Totals;
 use crate::pipeline::stop::Stop;
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
@@ -20,25 +20,25 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failed {
+pub enum CallError {
     /// The job ends.
     Stop(Stop),
     /// The server refused this one call.
-    Refused(Verdict),
+    Refused(Failure),
 }
 
 /// What a listener hears before a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting<'a> {
+pub struct RetryNotice<'a> {
     /// What the last attempt came to.
-    pub verdict: &'a Verdict,
+    pub failure: &'a Failure,
     /// How long until the next one.
     pub wait: Duration,
 }
 
 /// What single calls draw on and count into.
 #[derive(Debug)]
-pub struct Calls {
+pub struct ApiCaller {
     /// The rates.
     pub budget: Budget,
     /// How soon and how often a call is repeated.
@@ -51,7 +51,7 @@ pub struct Calls {
     pub totals: Totals,
 }
 
-impl Calls {
+impl ApiCaller {
     /// Nothing was sent yet.
     pub fn new(rates: &[Rate], policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
         let budget = Budget::new(rates, Instant::now());
@@ -62,12 +62,12 @@ impl Calls {
     /// failures in a row as open the circuit breaker are an outage, which only `--max-wait` ends.
     ///
     /// # Errors
-    /// [`Failed`] says whether the job has to stop.
+    /// [`CallError`] says whether the job has to stop.
     pub async fn call_with_retry<T, Fut>(
         &mut self,
-        on_wait: impl FnMut(Waiting<'_>),
+        on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
-    ) -> Result<T, Failed>
+    ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
@@ -80,15 +80,15 @@ impl Calls {
         Ok(value)
     }
 
-    /// As [`Calls::call_with_retry`] for the namespace, with no limit but `--max-wait`. That it is found is no progress.
+    /// As [`ApiCaller::call_with_retry`] for the namespace, with no limit but `--max-wait`. That it is found is no progress.
     ///
     /// # Errors
-    /// [`Failed`] says whether the job has to stop.
+    /// [`CallError`] says whether the job has to stop.
     pub async fn find_namespace<T, Fut>(
         &mut self,
-        on_wait: impl FnMut(Waiting<'_>),
+        on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
-    ) -> Result<T, Failed>
+    ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
@@ -101,9 +101,9 @@ impl Calls {
     async fn repeat<T, Fut>(
         &mut self,
         policy: RetryPolicy,
-        on_wait: impl FnMut(Waiting<'_>),
+        on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
-    ) -> Result<T, Failed>
+    ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
@@ -115,16 +115,16 @@ impl Calls {
     async fn attempts<T, Fut>(
         &mut self,
         policy: RetryPolicy,
-        mut on_wait: impl FnMut(Waiting<'_>),
+        mut on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
-    ) -> Result<T, Failed>
+    ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
         let mut history = History::default();
         let mut attempts = 0u64;
         loop {
-            let permit = self.permit().await.map_err(Failed::Stop)?;
+            let permit = self.permit().await.map_err(CallError::Stop)?;
             self.totals.requests += 1;
             self.totals.retries += u64::from(attempts > 0);
             attempts += 1;
@@ -141,50 +141,52 @@ impl Calls {
                 }
                 None => {
                     self.budget.give_back(permit, now);
-                    return Err(Failed::Stop(self.max_wait.over()));
+                    return Err(CallError::Stop(self.max_wait.over()));
                 }
-                Some(Err(Reply { answer: Answer::Passing(Trouble::Unexpected(refusal)), .. }))
+                Some(Err(Reply { answer: Answer::Transient(TransientError::Unexpected(refusal)), .. }))
                     if !self.max_wait.has_worked() =>
                 {
                     let why = match refusal.http_status {
                         Some(_) => format!("the response is not the API's: {refusal}"),
                         None => refusal.to_string(),
                     };
-                    let verdict = Trouble::Unexpected(refusal).into();
-                    Decision::Stop(Stop::new(StopReason::UnexpectedResponse, why), verdict)
+                    let failure = TransientError::Unexpected(refusal).into();
+                    Decision::Stop(Stop::new(StopReason::UnexpectedResponse, why), failure)
                 }
                 Some(Err(reply)) => decide(reply.answer, history, &policy, &mut self.rng),
             };
             let failed = match decision {
-                Decision::Retry(wait, verdict) => {
+                Decision::Retry(wait, failure) => {
                     history.failures += 1;
-                    Ok((wait, verdict))
+                    Ok((wait, failure))
                 }
-                Decision::Resend(verdict) => {
+                Decision::Resend(failure) => {
                     history.resent += 1;
-                    Ok((Duration::ZERO, verdict))
+                    Ok((Duration::ZERO, failure))
                 }
-                Decision::Pause(asked, verdict) => {
+                Decision::Pause(asked, failure) => {
                     self.totals.throttled += 1;
                     let pause = self.budget.throttled(&permit, asked, now);
                     match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
-                        Some(stop) => Err(Failed::Stop(stop)),
-                        None => Ok((pause, verdict)),
+                        Some(stop) => Err(CallError::Stop(stop)),
+                        None => Ok((pause, failure)),
                     }
                 }
-                Decision::Stop(stop, _) => Err(Failed::Stop(stop)),
-                Decision::Settle(verdict) if verdict.passes => {
-                    let why = format!("no successful request after {}: {verdict}", pluralized(attempts, "attempt"));
-                    Err(Failed::Stop(Stop::new(StopReason::Outage, why)))
+                Decision::Stop(stop, _) => Err(CallError::Stop(stop)),
+                Decision::Settle(failure) if failure.is_transient => {
+                    let why = format!("no successful request after {}: {failure}", pluralized(attempts, "attempt"));
+                    Err(CallError::Stop(Stop::new(StopReason::Outage, why)))
                 }
-                Decision::Settle(verdict) => Err(Failed::Refused(verdict)),
-                Decision::Success => Err(Failed::Refused(Verdict::unanswered("an answer of another kind".to_owned()))),
+                Decision::Settle(failure) => Err(CallError::Refused(failure)),
+                Decision::Success => {
+                    Err(CallError::Refused(Failure::unanswered("an answer of another kind".to_owned())))
+                }
             };
             self.budget.give_back(permit, now);
-            let (wait, verdict) = failed?;
-            self.max_wait.failed(&verdict);
-            on_wait(Waiting { verdict: &verdict, wait });
-            self.sleep_until(now + wait).await.map_err(Failed::Stop)?;
+            let (wait, failure) = failed?;
+            self.max_wait.failed(&failure);
+            on_wait(RetryNotice { failure: &failure, wait });
+            self.sleep_until(now + wait).await.map_err(CallError::Stop)?;
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::outcome::StopReason;
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::stop::Stop;
 use crate::terminal::duration;
 
@@ -62,8 +62,8 @@ impl MaxWait {
     }
 
     /// An attempt failed.
-    pub fn failed(&mut self, verdict: &Verdict) {
-        self.last = Some(verdict.to_string());
+    pub fn failed(&mut self, failure: &Failure) {
+        self.last = Some(failure.to_string());
     }
 
     /// Whether any request has succeeded.

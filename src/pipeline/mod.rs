@@ -3,40 +3,40 @@
 //! ```text
 //!  records ──► State ──► send (one request) ──► State ──► rows
 //!                ▲   retry later ◄──────────────┘
-//!                └── budget, outage, stop: whether anything may be sent now
+//!                └── budget, circuit_breaker, stop: whether anything may be sent now
 //! ```
 //!
 //! - [`dispatcher::run`] is the loop: it waits for what happens next and carries out what [`state::State`] decides.
 //! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
-//! - [`retry`] turns one answer into one decision; [`outage`] sees when the server is down; [`stop`] names the ways
+//! - [`retry`] turns one answer into one decision; [`circuit_breaker`] sees when the server is down; [`stop`] names the ways
 //!   in which a job ends early.
 //! - [`Pages`] are records that have to be asked for: the next page is fetched while the keys of the last are sent.
-//! - [`parcel`] puts keys into requests: one by one, or as many as a bulk call takes.
+//! - [`batch`] puts keys into requests: one by one, or as many as a bulk call takes.
 //! - [`Event`] is all that a listener hears.
 //!
 //! No file format and no terminal is known here, and rows leave through a bounded channel: when the report's disk is
 //! slow, nothing more is sent.
 
+pub mod batch;
 pub mod call;
+pub mod circuit_breaker;
 pub mod dispatcher;
 mod event;
 pub mod max_wait;
 mod options;
-pub mod outage;
 mod pages;
-pub mod parcel;
 mod request;
 pub mod retry;
 pub mod state;
 pub mod stop;
-mod work;
+mod task;
 
+pub use batch::{BatchLimit, Batching};
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
 pub use max_wait::MaxWait;
-pub use options::{Course, Options};
+pub use options::{KeyAction, Options};
 pub use pages::Pages;
-pub use parcel::{Batch, Batching};
 pub use request::{Request, Response};
 pub use retry::RetryPolicy;
 pub use stop::{FailureLimit, Signal, Stop};

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::pipeline::parcel::Batching;
+use crate::pipeline::batch::Batching;
 use crate::pipeline::retry::RetryPolicy;
 use crate::pipeline::stop::FailureLimit;
 
 /// What is done about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Course {
+pub enum KeyAction {
     /// It is deleted.
     #[default]
     Delete,
     /// It is looked for, and deleted where it is there.
-    CheckAndDelete,
+    CheckThenDelete,
     /// It is read and backed up, and deleted where it is there.
-    BackUpAndDelete,
+    BackUpThenDelete,
     /// It is looked for; nothing is changed.
     Check,
 }
 
-impl Course {
+impl KeyAction {
     /// Whether something is asked about a key before it may be deleted.
     pub fn reads(self) -> bool {
         self != Self::Delete
@@ -37,7 +37,7 @@ pub struct Options {
     /// How many keys a request names.
     pub batching: Batching,
     /// What is done about a key.
-    pub course: Course,
+    pub action: KeyAction,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,
     /// The longest time without a successful request, from the job's first request on; a longer one ends the job.
@@ -63,7 +63,7 @@ impl Default for Options {
         Self {
             concurrency: 32,
             batching: Batching::Single,
-            course: Course::Delete,
+            action: KeyAction::Delete,
             retry: RetryPolicy::default(),
             max_wait: Duration::from_mins(15),
             max_failures: None,

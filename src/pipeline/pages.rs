@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::api::{Page, PageRequest};
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::stop::Stop;
 use crate::record::Record;
 
@@ -23,5 +23,5 @@ pub trait Pages: Debug {
     ///
     /// # Errors
     /// As [`Pages::accept`].
-    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop>;
+    fn refused(&mut self, failure: &Failure) -> Result<(), Stop>;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::api::answer::{Answer, Refusal, Trouble};
+use crate::api::answer::{Answer, Refusal, TransientError};
 use crate::outcome::{Detail, Status, StopReason};
 use crate::pipeline::stop::Stop;
 
@@ -39,7 +39,7 @@ impl RetryPolicy {
 
 /// The state of a key that is not, or not surely, deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Failure {
     /// `failed`, `unknown` or `absent`.
     pub status: Status,
     /// The answer's HTTP status.
@@ -47,40 +47,40 @@ pub struct Verdict {
     /// Its code and message.
     pub detail: Detail,
     /// Whether the cause may pass: it may be the server's trouble and not the key's.
-    pub passes: bool,
+    pub is_transient: bool,
 }
 
-impl Verdict {
+impl Failure {
     fn refused(status: Status, refusal: Refusal) -> Self {
         Self {
             status,
             http_status: refusal.http_status,
             detail: Detail { error_code: refusal.code, error: refusal.message },
-            passes: false,
+            is_transient: false,
         }
     }
 
     /// Nothing readable came back.
     pub fn unanswered(what: String) -> Self {
         let detail = Detail { error_code: None, error: what };
-        Self { status: Status::Unknown, http_status: None, detail, passes: true }
+        Self { status: Status::Unknown, http_status: None, detail, is_transient: true }
     }
 }
 
 /// With the status and code of the answer, where there was one.
-impl fmt::Display for Verdict {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Detail { error_code, error } = &self.detail;
         Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }.fmt(f)
     }
 }
 
-impl From<Trouble> for Verdict {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(refusal) => Self { passes: true, ..Self::refused(Status::Failed, refusal) },
-            Trouble::NoAnswer(refusal) | Trouble::Unexpected(refusal) => {
-                Self { passes: true, ..Self::refused(Status::Unknown, refusal) }
+impl From<TransientError> for Failure {
+    fn from(error: TransientError) -> Self {
+        match error {
+            TransientError::Refused(refusal) => Self { is_transient: true, ..Self::refused(Status::Failed, refusal) },
+            TransientError::NoAnswer(refusal) | TransientError::Unexpected(refusal) => {
+                Self { is_transient: true, ..Self::refused(Status::Unknown, refusal) }
             }
         }
     }
@@ -92,15 +92,15 @@ pub enum Decision {
     /// It is done.
     Success,
     /// It has another final state.
-    Settle(Verdict),
-    /// Try it again after this wait; costs one retry. The verdict stands should it not come to that.
-    Retry(Duration, Verdict),
+    Settle(Failure),
+    /// Try it again after this wait; costs one retry. The failure stands should it not come to that.
+    Retry(Duration, Failure),
     /// Try it again at once; costs no retry.
-    Resend(Verdict),
+    Resend(Failure),
     /// Everybody pauses, for as long as the server asked; then it is tried again. Costs no retry.
-    Pause(Option<Duration>, Verdict),
+    Pause(Option<Duration>, Failure),
     /// The job ends; the key has this state.
-    Stop(Stop, Verdict),
+    Stop(Stop, Failure),
 }
 
 /// What a key has been through.
@@ -125,30 +125,30 @@ const MAX_UNPROCESSED: u32 = 32;
 
 /// Decides about one answer.
 pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
-    let retry = |trouble: Trouble, rng: &mut _| {
-        let verdict = Verdict::from(trouble);
+    let retry = |error: TransientError, rng: &mut _| {
+        let failure = Failure::from(error);
         if history.failures >= policy.retries {
-            return Decision::Settle(verdict);
+            return Decision::Settle(failure);
         }
-        Decision::Retry(policy.backoff(history.failures, rng), verdict)
+        Decision::Retry(policy.backoff(history.failures, rng), failure)
     };
     match answer {
         Answer::Success => Decision::Success,
-        Answer::Absent(refusal) => Decision::Settle(Verdict::refused(Status::Absent, refusal)),
-        Answer::Refused(refusal) => Decision::Settle(Verdict::refused(Status::Failed, refusal)),
-        Answer::Throttled { trouble, pause } => Decision::Pause(pause, trouble.into()),
+        Answer::Absent(refusal) => Decision::Settle(Failure::refused(Status::Absent, refusal)),
+        Answer::Refused(refusal) => Decision::Settle(Failure::refused(Status::Failed, refusal)),
+        Answer::Throttled { error, pause } => Decision::Pause(pause, error.into()),
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
-        Answer::Passing(trouble) => retry(trouble, rng),
-        Answer::Stale { text, unprocessed } if history.allows_resend(unprocessed) => {
-            Decision::Resend(Verdict::unanswered(text))
+        Answer::Transient(error) => retry(error, rng),
+        Answer::ConnectionClosed { text, unprocessed } if history.allows_resend(unprocessed) => {
+            Decision::Resend(Failure::unanswered(text))
         }
-        Answer::Stale { text, .. } => retry(Trouble::no_answer(text), rng),
+        Answer::ConnectionClosed { text, .. } => retry(TransientError::no_answer(text), rng),
     }
 }
 
 fn stop(reason: StopReason, refusal: Refusal) -> Decision {
-    Decision::Stop(Stop::new(reason, refusal.to_string()), Verdict::refused(Status::Failed, refusal))
+    Decision::Stop(Stop::new(reason, refusal.to_string()), Failure::refused(Status::Failed, refusal))
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn closed() -> Answer {
-        Answer::Stale { text: "closed".into(), unprocessed: false }
+        Answer::ConnectionClosed { text: "closed".into(), unprocessed: false }
     }
 
     fn worn_out() -> History {
@@ -182,18 +182,20 @@ mod tests {
         for (answer, status) in
             [(Answer::Absent(refusal(404)), Status::Absent), (Answer::Refused(refusal(400)), Status::Failed)]
         {
-            let Decision::Settle(verdict) = after(answer, History::default()) else { panic!("not settled") };
-            assert_eq!((verdict.status, verdict.detail.error_code), (status, Some(10_001)));
+            let Decision::Settle(failure) = after(answer, History::default()) else { panic!("not settled") };
+            assert_eq!((failure.status, failure.detail.error_code), (status, Some(10_001)));
         }
     }
 
     #[test]
     fn when_retries_are_used_up_the_last_answer_decides() {
-        let Decision::Settle(heard) = after(Answer::Passing(Trouble::Refused(refusal(503))), worn_out()) else {
+        let Decision::Settle(heard) = after(Answer::Transient(TransientError::Refused(refusal(503))), worn_out())
+        else {
             panic!("retried")
         };
         assert_eq!((heard.status, heard.http_status), (Status::Failed, Some(503)));
-        let Decision::Settle(unheard) = after(Answer::Passing(Trouble::no_answer("timed out")), worn_out()) else {
+        let Decision::Settle(unheard) = after(Answer::Transient(TransientError::no_answer("timed out")), worn_out())
+        else {
             panic!("retried")
         };
         assert_eq!((unheard.status, unheard.http_status), (Status::Unknown, None));
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn a_429_costs_no_retry_even_when_none_is_left() {
         let throttled =
-            Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(Duration::from_secs(9)) };
+            Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: Some(Duration::from_secs(9)) };
         assert!(matches!(after(throttled, worn_out()), Decision::Pause(Some(pause), _) if pause.as_secs() == 9));
     }
 
@@ -211,7 +213,7 @@ mod tests {
         assert!(matches!(after(closed(), History::default()), Decision::Resend(_)));
         let again = |resent| History { failures: 0, resent };
         assert!(matches!(after(closed(), again(1)), Decision::Retry(..)));
-        let refused = || Answer::Stale { text: "refused".into(), unprocessed: true };
+        let refused = || Answer::ConnectionClosed { text: "refused".into(), unprocessed: true };
         assert!(matches!(after(refused(), again(MAX_UNPROCESSED - 1)), Decision::Resend(_)));
         assert!(matches!(after(refused(), again(MAX_UNPROCESSED)), Decision::Retry(..)));
     }

@@ -19,11 +19,11 @@ pub enum Signal {
 
 /// What becomes of keys that were taken from the input but not sent when the job ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
+pub enum Pending {
     /// They are still deleted: what ended the job says nothing against them.
-    Finish,
+    Drain,
     /// They are left for a resumed run.
-    Leave,
+    Abandon,
 }
 
 /// Why the job ends early.
@@ -33,24 +33,24 @@ pub struct Stop {
     pub reason: StopReason,
     /// What happened, for a person; may hold the server's words.
     pub why: String,
-    /// Whether it is the reason as it was told. Where nobody answered, because a certificate is not trusted, say, it is
+    /// Whether it is the reason as it was from_api. Where nobody answered, because a certificate is not trusted, say, it is
     /// only the nearest word, and no advice about credentials or ids helps.
-    pub told: bool,
+    pub from_api: bool,
     /// The signal that asked for it.
     pub signal: Option<Signal>,
     /// What becomes of keys that were not sent yet.
-    pub accepted: Accepted,
+    pub pending: Pending,
 }
 
 impl Stop {
     /// The job ends as soon as those in flight are answered.
     pub fn new(reason: StopReason, why: impl Into<String>) -> Self {
-        Self { reason, why: why.into(), told: true, signal: None, accepted: Accepted::Leave }
+        Self { reason, why: why.into(), from_api: true, signal: None, pending: Pending::Abandon }
     }
 
     /// The input is read no further; what came before is finished.
     pub fn reading(reason: StopReason, why: impl Into<String>) -> Self {
-        Self { accepted: Accepted::Finish, ..Self::new(reason, why) }
+        Self { pending: Pending::Drain, ..Self::new(reason, why) }
     }
 
     /// A stop that `signal` asked for.

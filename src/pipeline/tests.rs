@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::state::State;
 use super::*;
-use crate::api::answer::{Answer, Fatal, Refusal, Reply, Trouble};
+use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::{Accounting, BulkReply};
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status, StopReason};
@@ -28,11 +28,11 @@ mod backup;
 mod bulk;
 mod call;
 mod check;
+mod circuit_breaker;
 mod early;
 mod ends;
 mod exploration;
 mod max_wait;
-mod outage;
 mod pages;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,15 +130,15 @@ fn refusal(status: u16) -> Refusal {
 }
 
 fn passing(status: u16) -> Answer {
-    Answer::Passing(Trouble::Refused(refusal(status)))
+    Answer::Transient(TransientError::Refused(refusal(status)))
 }
 
 fn closed() -> Answer {
-    Answer::Stale { text: "closed".into(), unprocessed: false }
+    Answer::ConnectionClosed { text: "closed".into(), unprocessed: false }
 }
 
 fn lost() -> Answer {
-    Answer::Passing(Trouble::no_answer("connection reset"))
+    Answer::Transient(TransientError::no_answer("connection reset"))
 }
 
 /// What the server does with the `nth` attempt (from 1) of a key.
@@ -173,7 +173,7 @@ impl Lab {
                 sleep(latency).await;
                 seen.in_flight.set(seen.in_flight.get() - 1);
                 let is_up = matches!(answer, Answer::Success);
-                let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+                let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
                 match key.as_str() {
                     "the namespace" if is_up => Response::Namespace(Ok(())),
                     "the namespace" => Response::Namespace(Err(reply)),
@@ -347,7 +347,7 @@ async fn a_429_pauses_every_worker_and_costs_no_retry() {
             (
                 LATENCY,
                 if blocked {
-                    Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause }
+                    Answer::Throttled { error: TransientError::Refused(refusal(429)), pause }
                 } else {
                     Answer::Success
                 },
@@ -376,7 +376,10 @@ async fn a_pause_beyond_the_limit_ends_the_job() {
         .run(|_, _| {
             (
                 LATENCY,
-                Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(Duration::from_hours(1)) },
+                Answer::Throttled {
+                    error: TransientError::Refused(refusal(429)),
+                    pause: Some(Duration::from_hours(1)),
+                },
             )
         })
         .await;

@@ -6,8 +6,8 @@
 //! - [`Rate`]: `N/DURATION`, as the user and the API's documentation say it.
 //! - [`window::Window`]: keeps one rate. Exact, in any window, as the server measures it.
 //! - [`pace::Pace`]: spreads requests by GCRA (`governor`).
-//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the careful start behind it.
-//! - [`News`]: what the server says is left; keeps processes that share a token from running into each other.
+//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the slow_start start behind it.
+//! - [`RateLimitInfo`]: what the server says is left; keeps processes that share a token from running into each other.
 //! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or says when to ask again.
 //!
 //! # How the windows and the pace are combined, and why
@@ -46,7 +46,7 @@ pub mod window;
 use pace::Pace;
 use pause::Pause;
 pub use rate::{Rate, RateError};
-pub use server::News;
+pub use server::RateLimitInfo;
 use server::Server;
 use window::{Opening, Window};
 
@@ -210,8 +210,8 @@ impl Budget {
 
     /// The answer to the request of `permit` said what is left of the server's quota. Call it before the permit is
     /// given back.
-    pub fn observe(&mut self, news: News<'_>, permit: &Permit, now: Instant) {
-        self.server.observe(news, &self.rates, permit.taken_at, self.in_flight.saturating_sub(1), now);
+    pub fn observe(&mut self, info: &RateLimitInfo, permit: &Permit, now: Instant) {
+        self.server.observe(info, &self.rates, permit.taken_at, self.in_flight.saturating_sub(1), now);
     }
 
     /// A 429 came for the request of `permit`: nobody sends for as long as the server `asked`, or, where it did

@@ -18,9 +18,9 @@ use super::Rate;
 
 /// A clock that stands where it was put.
 #[derive(Debug, Clone, Default)]
-struct Hand(Arc<AtomicU64>);
+struct ManualClock(Arc<AtomicU64>);
 
-impl Clock for Hand {
+impl Clock for ManualClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -31,8 +31,8 @@ impl Clock for Hand {
 /// Lets one request through every period, and a burst after idleness.
 #[derive(Debug)]
 pub struct Pace {
-    limiter: RateLimiter<NotKeyed, InMemoryState, Hand, NoOpMiddleware<Nanos>>,
-    hand: Hand,
+    limiter: RateLimiter<NotKeyed, InMemoryState, ManualClock, NoOpMiddleware<Nanos>>,
+    clock: ManualClock,
     origin: Instant,
 }
 
@@ -52,8 +52,8 @@ impl Pace {
         let period = period.max(Duration::from_nanos(1));
         #[expect(clippy::expect_used, reason = "with_period refuses zero only, and the line above excludes it")]
         let quota = Quota::with_period(period).expect("a period above zero").allow_burst(burst);
-        let hand = Hand::default();
-        Self { limiter: RateLimiter::direct_with_clock(quota, hand.clone()), hand, origin: now }
+        let clock = ManualClock::default();
+        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, origin: now }
     }
 
     /// Counts one request, or names the moment from which it would be let through.
@@ -62,7 +62,7 @@ impl Pace {
     /// The moment to ask again.
     pub fn check(&mut self, now: Instant) -> Result<(), Instant> {
         let since = now.saturating_duration_since(self.origin);
-        self.hand.0.store(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.clock.0.store(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.limiter.check().map_err(|not_until| self.origin + Duration::from(not_until.earliest_possible()))
     }
 }

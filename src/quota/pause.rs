@@ -1,4 +1,4 @@
-//! The pause after a 429, kept as a moment ("not before"), and the careful start behind it.
+//! The pause after a 429, kept as a moment ("not before"), and the slow_start start behind it.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const RAMP_END: Duration = Duration::from_millis(1);
 /// Whether, until when, and with what care afterwards.
 #[derive(Debug)]
 pub struct Pause {
-    /// The slowest rate's even spacing, and its window: the spacing of the careful start, and its length.
-    careful: Option<(Duration, Duration)>,
+    /// The slowest rate's even spacing, and its window: the spacing of the slow_start start, and its length.
+    slow_start: Option<(Duration, Duration)>,
     state: State,
     /// How many pauses in a row the server gave no length for.
     unasked: u32,
@@ -40,12 +40,12 @@ enum State {
 impl Pause {
     /// No pause. `rates` say how slowly to start after one.
     pub fn new(rates: &[Rate]) -> Self {
-        Self { careful: careful(rates), state: State::Free, unasked: 0 }
+        Self { slow_start: slow_start(rates), state: State::Free, unasked: 0 }
     }
 
     /// From now on `rates` say how slowly to start after a pause.
     pub fn set_rates(&mut self, rates: &[Rate]) {
-        self.careful = careful(rates);
+        self.slow_start = slow_start(rates);
     }
 
     /// The moment before which nothing is sent; `None` where sending is allowed.
@@ -56,20 +56,20 @@ impl Pause {
         }
     }
 
-    /// The pace of the careful start, while it lasts.
+    /// The pace of the slow_start start, while it lasts.
     pub fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
         if let State::Paused { until, .. } = self.state {
             if now < until {
                 return None;
             }
-            let period = self.careful.map_or(RAMP.0, |(even, _)| even);
+            let period = self.slow_start.map_or(RAMP.0, |(even, _)| even);
             self.state = State::Careful { since: now, ramp: 0, pace: Box::new(Pace::steady(period, now)) };
         }
         let State::Careful { since, ramp, pace } = &mut self.state else {
             return None;
         };
         let elapsed = now.saturating_duration_since(*since);
-        let over = if let Some((_, window)) = self.careful {
+        let over = if let Some((_, window)) = self.slow_start {
             elapsed >= window
         } else {
             let step = u32::try_from(elapsed.as_nanos() / RAMP.1.as_nanos()).unwrap_or(u32::MAX);
@@ -111,7 +111,7 @@ impl Pause {
     }
 }
 
-fn careful(rates: &[Rate]) -> Option<(Duration, Duration)> {
+fn slow_start(rates: &[Rate]) -> Option<(Duration, Duration)> {
     let even = |rate: &Rate| rate.window() / rate.count().get();
     rates.iter().map(|rate| (even(rate), rate.window())).max()
 }

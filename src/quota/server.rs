@@ -22,26 +22,26 @@ use super::window::{Opening, Window, insert};
 use super::{LATEST, Rate};
 
 /// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
-const ALONE: f64 = 0.97;
+const SOLE_USER_SHARE: f64 = 0.97;
 
 /// Below this part of the quota, or this many requests, in use, our share of it says nothing yet: of a quota of ten a
 /// single request, which is always ours, would be more than the part.
-const TELLING: (f64, f64) = (0.05, 3.0);
+const MIN_SIGNAL: (f64, f64) = (0.05, 3.0);
 
 /// While others spend too, what we heard is old by what all of us had on the way: of our share of the rest a third is
 /// sent at a time, and nothing once it is below two. That leaves a handful of requests of a window unspent, which
 /// is cheaper than the block that one too many brings.
-const CAUTION: (usize, usize) = (2, 3);
+const SHARED_LIMIT: (usize, usize) = (2, 3);
 
 /// No share is taken to be smaller. One that lost a window to others knows of no more than a request or two of its own,
 /// and would ask for one a window for ever, even after the others are done. Several of them at once still ask for less
 /// than is left, because each sends only a part at a time.
-const LEAST: f64 = 0.125;
+const MIN_SHARE: f64 = 0.125;
 
 /// While more than this part of the quota and more than so many requests are left, one may be on its way whatever our
 /// share is. Of a small quota the parts above come to none, and one request a window would never show that we are alone
 /// again.
-const AMPLE: (f64, f64) = (1.0 / 3.0, 2.0);
+const AMPLE_REST: (f64, f64) = (1.0 / 3.0, 2.0);
 
 /// More policies than this are not kept: a server has two or three.
 const MOST_POLICIES: usize = 8;
@@ -49,16 +49,17 @@ const MOST_POLICIES: usize = 8;
 /// A larger quota is not counted, at 16 bytes a request: what is left of it still is a limit.
 const MOST_COUNTED: u32 = 100_000;
 
-/// One line of what the server says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct News<'a> {
-    /// The policy's name.
-    pub name: &'a str,
-    /// How many requests are left.
+/// One entry of `Ratelimit`, joined with the `Ratelimit-Policy` entry of the same name
+/// (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimitInfo {
+    /// The policy's name, `default` or `burst` for example.
+    pub name: String,
+    /// How many requests are left in the window (`r`).
     pub remaining: u64,
-    /// Until when.
+    /// Time until the window resets (`t`, seconds).
     pub reset_after: Duration,
-    /// How many the policy allows in which window, where the server says so.
+    /// How many requests the policy allows (`q`) in which window (`w`, seconds).
     pub policy: Option<Rate>,
 }
 
@@ -88,17 +89,24 @@ struct Policy {
 impl Server {
     /// The server spoke in its answer to a request of the moment `sent`. `in_flight` others are on their way, `ours`
     /// are the rates that we keep anyway.
-    pub(crate) fn observe(&mut self, news: News<'_>, ours: &[Rate], sent: Instant, in_flight: usize, now: Instant) {
-        let policy = match self.policies.iter_mut().position(|policy| policy.name == news.name) {
+    pub(crate) fn observe(
+        &mut self,
+        info: &RateLimitInfo,
+        ours: &[Rate],
+        sent: Instant,
+        in_flight: usize,
+        now: Instant,
+    ) {
+        let policy = match self.policies.iter_mut().position(|policy| policy.name == info.name) {
             Some(known) => &mut self.policies[known],
             None if self.policies.len() < MOST_POLICIES => {
-                self.policies.push(Policy::new(news, ours, &self.before, now));
+                self.policies.push(Policy::new(info, ours, &self.before, now));
                 let last = self.policies.len() - 1;
                 &mut self.policies[last]
             }
             None => return,
         };
-        policy.observe(news, sent, in_flight, now);
+        policy.observe(info, sent, in_flight, now);
     }
 
     /// Whether the server's word allows one more request.
@@ -141,40 +149,40 @@ impl Server {
 }
 
 impl Policy {
-    fn new(news: News<'_>, ours: &[Rate], before: &VecDeque<Instant>, now: Instant) -> Self {
+    fn new(info: &RateLimitInfo, ours: &[Rate], before: &VecDeque<Instant>, now: Instant) -> Self {
         let keeps = |rate: Rate| ours.iter().any(|our| our.count() <= rate.count() && our.window() >= rate.window());
         Self {
-            name: news.name.to_owned(),
-            own: news
+            name: info.name.clone(),
+            own: info
                 .policy
                 .filter(|rate| rate.count().get() <= MOST_COUNTED)
                 .map(|rate| (rate, Window::after(rate, before))),
             share: 1.0,
-            kept_by_us: news.policy.is_some_and(keeps),
-            remaining: news.remaining,
+            kept_by_us: info.policy.is_some_and(keeps),
+            remaining: info.remaining,
             until: now,
             heard: now,
         }
     }
 
-    fn observe(&mut self, news: News<'_>, sent: Instant, in_flight: usize, now: Instant) {
-        if news.remaining > self.remaining && sent < self.heard {
+    fn observe(&mut self, info: &RateLimitInfo, sent: Instant, in_flight: usize, now: Instant) {
+        if info.remaining > self.remaining && sent < self.heard {
             return;
         }
         if let Some((rate, window)) = &mut self.own {
             let quota = f64::from(rate.count().get());
-            let used = quota - news.remaining as f64;
+            let used = quota - info.remaining as f64;
             // The server counts all of ours that were answered before, and this one. Where it knows of fewer, a fixed
             // window has ended; counting those of the last one would make our share too large.
-            let counted = u64::from(rate.count().get()).saturating_sub(news.remaining);
+            let counted = u64::from(rate.count().get()).saturating_sub(info.remaining);
             window.keep_latest(usize::try_from(counted.saturating_sub(1)).unwrap_or(usize::MAX));
-            if used >= (quota * TELLING.0).max(TELLING.1).min(quota) {
+            if used >= (quota * MIN_SIGNAL.0).max(MIN_SIGNAL.1).min(quota) {
                 // The request that was answered with this is neither in flight any more nor in the window yet.
                 self.share = (window.used(in_flight + 1, now) as f64 / used).clamp(0.0, 1.0);
             }
         }
-        self.remaining = news.remaining;
-        self.until = now + news.reset_after;
+        self.remaining = info.remaining;
+        self.until = now + info.reset_after;
         self.heard = now;
     }
 
@@ -185,16 +193,16 @@ impl Policy {
             return remaining;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a whole number")]
-        let ours = (remaining as f64 * self.share.max(LEAST)) as usize;
+        let ours = (remaining as f64 * self.share.max(MIN_SHARE)) as usize;
         let ample = self.own.as_ref().is_some_and(|(rate, _)| {
-            let least = (f64::from(rate.count().get()) * AMPLE.0).max(AMPLE.1);
+            let least = (f64::from(rate.count().get()) * AMPLE_REST.0).max(AMPLE_REST.1);
             remaining as f64 > least
         });
-        if ours < CAUTION.0 { usize::from(ample) } else { (ours / CAUTION.1).max(1) }
+        if ours < SHARED_LIMIT.0 { usize::from(ample) } else { (ours / SHARED_LIMIT.1).max(1) }
     }
 
     fn opening(&self, in_flight: usize, now: Instant) -> Opening {
-        let alone = self.share >= ALONE;
+        let alone = self.share >= SOLE_USER_SHARE;
         if (alone && self.kept_by_us) || in_flight < self.most_in_flight(alone) {
             return Opening::Now;
         }

@@ -6,7 +6,7 @@ mod parse;
 
 use std::ops::RangeInclusive;
 
-pub(super) use draw::{Faults, Struck};
+pub(super) use draw::{Faults, Hit};
 pub use parse::FaultError;
 
 /// A misfortune and whom it meets.

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::unix_now;
 use super::fault::{Fault, What};
-use super::ledger::Entry;
 use super::lock::locked;
 use super::options::SandboxOptions;
+use super::request_log::Entry;
 use super::route::PREFIX;
 use super::server;
 use super::service::Service;
@@ -138,9 +138,9 @@ impl Sandbox {
         store.names(unix_now()).map(ToOwned::to_owned).collect()
     }
 
-    /// What was asked so far, in order of arrival; empty where no ledger is kept.
-    pub fn ledger(&self) -> Vec<Entry> {
-        self.service.ledger().entries()
+    /// What was asked so far, in order of arrival; empty where no request_log is kept.
+    pub fn request_log(&self) -> Vec<Entry> {
+        self.service.request_log().entries()
     }
 
     /// How many requests arrived.

@@ -10,18 +10,18 @@
 //! - [`Fault`]: which requests meet which misfortune.
 //! - [`Entry`]: what the server saw of a request: the witness of a test.
 //!
-//! Below them: `server` (connections), `service` (the way of one request), `route` (paths), `gate` (credentials),
+//! Below them: `server` (connections), `service` (the way of one request), `route` (paths), `auth` (credentials),
 //! `calls` (what each call does), `store` (the keys), `answer` (the envelope).
 
 mod answer;
+mod auth;
 mod calls;
 mod fault;
-mod gate;
 mod handle;
-mod ledger;
 mod lock;
 mod options;
 mod quota;
+mod request_log;
 mod route;
 mod server;
 mod service;
@@ -31,7 +31,7 @@ mod tests;
 
 pub use fault::{BulkResult, Canned, CannedBody, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;
-pub use ledger::Entry;
 pub use options::{Identity, MissingKey, RetryAfter, SandboxOptions};
 pub use quota::{Quota, QuotaError, WindowKind};
+pub use request_log::Entry;
 pub use store::Stored;

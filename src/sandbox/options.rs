@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::quota::Quota;
 
 /// What a sandbox accepts and how it misbehaves. The default accepts any credentials and ids, knows no quota, delays
-/// nothing and keeps a ledger.
+/// nothing and keeps a request_log.
 #[derive(Clone)]
 pub struct SandboxOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
@@ -49,7 +49,7 @@ pub struct SandboxOptions {
     /// Decides what chance decides: latencies and probable faults.
     pub seed: u64,
     /// Whether requests are written down. It costs memory for each.
-    pub ledger: bool,
+    pub request_log: bool,
 }
 
 /// Whose the token is, and what it may know of itself.
@@ -115,7 +115,7 @@ impl Default for SandboxOptions {
             faults: Vec::new(),
             daily_deletes: None,
             seed: 0,
-            ledger: true,
+            request_log: true,
         }
     }
 }

@@ -99,8 +99,8 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The quotas of a server with what they have seen.
-pub(super) struct Meters {
-    meters: Mutex<Vec<Meter>>,
+pub(super) struct Quotas {
+    meters: Mutex<Vec<QuotaCounter>>,
     refused: AtomicU64,
 }
 
@@ -122,10 +122,10 @@ struct State {
     reset: Duration,
 }
 
-impl Meters {
-    /// Meters whose fixed windows begin at `start`.
+impl Quotas {
+    /// Quotas whose fixed windows begin at `start`.
     pub(super) fn new(quotas: &[Quota], start: Instant) -> Self {
-        let meters = quotas.iter().cloned().map(|quota| Meter::new(quota, start)).collect();
+        let meters = quotas.iter().cloned().map(|quota| QuotaCounter::new(quota, start)).collect();
         Self { meters: Mutex::new(meters), refused: AtomicU64::new(0) }
     }
 
@@ -169,7 +169,7 @@ pub(super) fn ceil_seconds(duration: Duration) -> u64 {
 }
 
 /// One quota with what it has seen.
-struct Meter {
+struct QuotaCounter {
     quota: Quota,
     tally: Tally,
     blocked_until: Option<Instant>,
@@ -185,7 +185,7 @@ enum Tally {
     },
 }
 
-impl Meter {
+impl QuotaCounter {
     fn new(quota: Quota, start: Instant) -> Self {
         let tally = match quota.kind {
             WindowKind::Sliding => Tally::Sliding(VecDeque::new()),

@@ -35,7 +35,7 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: Ca
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&service)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&service)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the sandbox could not accept a connection");
@@ -49,7 +49,7 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: Ca
 }
 
 /// Serves one connection, HTTP/1.1 or HTTP/2, to its end.
-async fn converse(stream: TcpStream, service: Arc<Service>) {
+async fn serve_connection(stream: TcpStream, service: Arc<Service>) {
     // Without this, small answers wait for the peer's acknowledgement; where it cannot be set they are only slower.
     let _ = stream.set_nodelay(true);
     let idle_close = service.options().idle_close;

@@ -17,13 +17,13 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::answer::{Problem, done};
+use super::auth::Auth;
 use super::calls::{Call, Done, Payload, perform, unix_now};
-use super::fault::{Faults, Scope, Struck, What, broken};
-use super::gate::Gate;
-use super::ledger::{Entry, Ledger, Line};
+use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
 use super::options::{RetryAfter, SandboxOptions};
-use super::quota::{Meters, Verdict, ceil_seconds};
+use super::quota::{Quotas, Verdict, ceil_seconds};
+use super::request_log::{Entry, Line, RequestLog};
 use super::route::{Route, Target};
 use super::server::Connection;
 use super::store::Store;
@@ -33,10 +33,10 @@ pub(super) struct Service {
     options: SandboxOptions,
     start: Instant,
     store: Mutex<Store>,
-    gate: Gate,
-    meters: Meters,
+    auth: Auth,
+    meters: Quotas,
     faults: Faults,
-    ledger: Ledger,
+    request_log: RequestLog,
     rng: Mutex<StdRng>,
     requests: AtomicU64,
     namespaces_deleted: AtomicU64,
@@ -63,7 +63,7 @@ enum Ending {
 }
 
 /// How a request ends and whether it changed something.
-struct Treatment {
+struct Handled {
     ending: Ending,
     changed: bool,
 }
@@ -75,10 +75,10 @@ impl Service {
         Self {
             start,
             store: Mutex::default(),
-            gate: Gate::new(options.token.clone(), options.token_expires_after),
-            meters: Meters::new(&options.quotas, start),
+            auth: Auth::new(options.token.clone(), options.token_expires_after),
+            meters: Quotas::new(&options.quotas, start),
             faults: Faults::new(options.faults.clone(), options.seed),
-            ledger: if options.ledger { Ledger::kept() } else { Ledger::not_kept() },
+            request_log: if options.request_log { RequestLog::kept() } else { RequestLog::not_kept() },
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             requests: AtomicU64::new(0),
             namespaces_deleted: AtomicU64::new(0),
@@ -99,8 +99,8 @@ impl Service {
         &self.faults
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(super) fn request_log(&self) -> &RequestLog {
+        &self.request_log
     }
 
     pub(super) fn requests(&self) -> u64 {
@@ -147,9 +147,9 @@ impl Service {
         let _busy = connection.busy();
         let verdict = self.meters.judge(arrived);
         let (head, body) = request.into_parts();
-        let access = self.gate.check(&head.headers);
+        let access = self.auth.check(&head.headers);
         let target = Target::parse(head.uri.path(), self.options().supports_url_encoding);
-        let line = self.ledger.open(|| Entry {
+        let line = self.request_log.open(|| Entry {
             at: arrived - self.start,
             method: head.method.to_string(),
             path: head.uri.path().to_owned(),
@@ -159,16 +159,16 @@ impl Service {
             authorized: access.is_ok(),
             body_keys: Vec::new(),
         });
-        let Treatment { ending, changed } = match self.refusal(&verdict, access) {
-            None => self.treat(&head, target, Body::new(body), line, connection).await,
+        let Handled { ending, changed } = match self.refusal(&verdict, access) {
+            None => self.handle(&head, target, Body::new(body), line, connection).await,
             Some(refusal) => {
                 self.delay().await;
                 let ending = Ending::Answer(refusal);
-                Treatment { ending, changed: false }
+                Handled { ending, changed: false }
             }
         };
         let status = if let Ending::Answer(response) = &ending { response.status().as_u16() } else { 0 };
-        self.ledger.amend(line, |entry| (entry.status, entry.applied) = (status, changed));
+        self.request_log.amend(line, |entry| (entry.status, entry.applied) = (status, changed));
         match ending {
             Ending::Answer(mut response) => {
                 verdict.add_headers(response.headers_mut());
@@ -182,7 +182,7 @@ impl Service {
         }
     }
 
-    /// The answer to what the quotas or the gate refuse.
+    /// The answer to what the quotas or the auth refuse.
     fn refusal(&self, verdict: &Verdict, access: Result<(), Problem>) -> Option<Response> {
         let Some(wait) = verdict.wait else {
             return access.err().map(Response::from);
@@ -196,14 +196,14 @@ impl Service {
     }
 
     /// Reads the body, lets chance decide, waits, does what is asked for and answers.
-    async fn treat(
+    async fn handle(
         &self,
         head: &Parts,
         target: Result<Target<'_>, Problem>,
         body: Body,
         line: Option<Line>,
         connection: &Connection,
-    ) -> Treatment {
+    ) -> Handled {
         let target = target.and_then(|target| self.known(target, head));
         let payload = match &target {
             Ok(target) => Payload::read(&target.route, &head.method, body).await,
@@ -211,13 +211,13 @@ impl Service {
         };
         let names = payload.as_ref().map_or_else(|_| Vec::new(), Payload::names);
         if !names.is_empty() {
-            self.ledger.amend(line, |entry| entry.body_keys = names.iter().map(ToString::to_string).collect());
+            self.request_log.amend(line, |entry| entry.body_keys = names.iter().map(ToString::to_string).collect());
         }
         let struck = self.draw(target.as_ref().ok(), names);
         self.delay().await;
         let (what, met) = struck.map_or((None, Vec::new()), |struck| (Some(struck.what), struck.names));
         if let Some(ending) = what.as_ref().and_then(instead) {
-            return Treatment { ending, changed: false };
+            return Handled { ending, changed: false };
         }
         let done = async {
             let call = Call {
@@ -244,7 +244,7 @@ impl Service {
             Some(What::CloseIdle) => Ending::Answer(connection.close_after(response)),
             _ => Ending::Answer(response),
         };
-        Treatment { ending, changed }
+        Handled { ending, changed }
     }
 
     /// Refuses accounts and namespaces that are not the only one; the others of the account can be looked at.
@@ -263,7 +263,7 @@ impl Service {
         Ok(target)
     }
 
-    fn draw<'a>(&self, target: Option<&'a Target<'_>>, mut names: Vec<&'a str>) -> Option<Struck> {
+    fn draw<'a>(&self, target: Option<&'a Target<'_>>, mut names: Vec<&'a str>) -> Option<Hit> {
         let scope = if target.is_some_and(Target::is_data) { Scope::Data } else { Scope::All };
         names.extend(target.and_then(Target::key));
         self.faults.draw(scope, &names)

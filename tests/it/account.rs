@@ -22,7 +22,7 @@ fn whoami(lab: &Lab, args: &[&str]) -> Kvsweep {
 /// The paths that were asked for, without what all have in common.
 fn asked(lab: &Lab) -> Vec<String> {
     let path = |path: String| path.trim_start_matches("/client/v4").replace(ACCOUNT, "A").replace(NAMESPACE, "N");
-    lab.server.ledger().into_iter().map(|entry| format!("{} {}", entry.method, path(entry.path))).collect()
+    lab.server.request_log().into_iter().map(|entry| format!("{} {}", entry.method, path(entry.path))).collect()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use kvsweep::sandbox::{Canned, CannedBody, Entry, Fault, Quota, SandboxOptions, 
 use crate::lab::{Lab, Row, complete, final_rows, is_csv, parse_csv, parse_ndjson, wait_until};
 
 fn calls(lab: &Lab) -> Vec<Entry> {
-    lab.server.ledger().into_iter().filter(|entry| entry.path.ends_with("/bulk/delete")).collect()
+    lab.server.request_log().into_iter().filter(|entry| entry.path.ends_with("/bulk/delete")).collect()
 }
 
 /// Input, server log and report: every key was named, nothing else was, and every record has its row.
@@ -185,9 +185,9 @@ fn a_million_keys_with_everything_going_wrong_stay_within_the_quota() {
     assert_eq!(rows.len(), count, "one row each");
     assert_ledgers(&lab, &keys, &rows);
     assert!(lab.server.keys().is_empty());
-    let ledger = lab.server.ledger();
-    assert!(ledger.iter().all(|entry| entry.status != 429), "never over the quota");
-    assert!(ledger.iter().any(|entry| entry.status == 503));
+    let request_log = lab.server.request_log();
+    assert!(request_log.iter().all(|entry| entry.status != 429), "never over the quota");
+    assert!(request_log.iter().any(|entry| entry.status == 503));
 }
 
 #[test]

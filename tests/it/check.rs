@@ -15,7 +15,7 @@ fn filled(options: SandboxOptions, count: usize) -> (Lab, Vec<String>) {
 }
 
 fn calls(lab: &Lab, method: &str) -> Vec<Entry> {
-    lab.server.ledger().into_iter().filter(|entry| entry.method == method).collect()
+    lab.server.request_log().into_iter().filter(|entry| entry.method == method).collect()
 }
 
 #[test]

@@ -135,9 +135,9 @@ fn check(lab: &Lab, mode: Mode, keys: &[String], rows: &[Row], what: &str) {
         _ => "deleted",
     };
     assert!(rows.iter().all(|row| row.status == status), "{what}: {:?}", rows.iter().find(|row| row.status != status));
-    let ledger = lab.server.ledger();
+    let request_log = lab.server.request_log();
     let mut sent = Vec::new();
-    for entry in &ledger {
+    for entry in &request_log {
         match (entry.method.as_str(), entry.path.as_str()) {
             ("DELETE", _) => sent.extend(entry.key.as_deref()),
             ("POST", path) if path.ends_with("/bulk/delete") => sent.extend(entry.body_keys.iter().map(String::as_str)),
@@ -148,7 +148,7 @@ fn check(lab: &Lab, mode: Mode, keys: &[String], rows: &[Row], what: &str) {
     let left: BTreeSet<&str> = left.iter().map(String::as_str).filter(|key| *key != "other:1").collect();
     assert!(lab.server.contains("other:1"), "{what}: a key was deleted that nobody named");
     match mode {
-        Mode::DryRun => assert!(reported == input && left == input && ledger.is_empty(), "{what}"),
+        Mode::DryRun => assert!(reported == input && left == input && request_log.is_empty(), "{what}"),
         Mode::Restore | Mode::RestoreOver => {
             assert!(reported == input && left == input, "{what}");
             let holds = |key: &&String| lab.server.get(key).as_ref() == Some(&Stored::new(key.as_bytes().to_vec()));

@@ -13,7 +13,7 @@ fn instant() -> Lab {
 }
 
 fn least_gap(lab: &Lab) -> Duration {
-    let mut arrivals: Vec<Duration> = lab.server.ledger().iter().map(|entry| entry.at).collect();
+    let mut arrivals: Vec<Duration> = lab.server.request_log().iter().map(|entry| entry.at).collect();
     arrivals.sort_unstable();
     arrivals.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).min().expect("two requests")
 }

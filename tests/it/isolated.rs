@@ -85,7 +85,7 @@ fn pages_that_are_not_the_apis_are_an_outage_in_the_middle_of_a_job() {
         wait_until("the job is in its middle", || lab.deletes().len() >= 300);
         lab.server.set_faults([Fault::new(When::Probability(1.0), page.into()).everywhere()]);
         wait_until("it has met the page", || {
-            lab.server.ledger().iter().any(|entry| entry.status == status && entry.key.is_some() && !entry.applied)
+            lab.server.request_log().iter().any(|entry| entry.status == status && entry.key.is_some() && !entry.applied)
         });
         pause(Duration::from_secs(1));
         lab.server.set_faults([]);

@@ -76,7 +76,7 @@ fn published(entry: &Entry) -> &'static Published {
 
 #[test]
 fn every_request_that_is_made_is_published() {
-    let mut ledger = Vec::new();
+    let mut request_log = Vec::new();
     for owned_by_account in [false, true] {
         let identity = Identity { owned_by_account, permissions: Some(Vec::new()), ..Identity::default() };
         let lab = Lab::with(SandboxOptions { identity, ..SandboxOptions::default() });
@@ -91,10 +91,10 @@ fn every_request_that_is_made_is_published() {
         lab.kvsweep(["whoami"]).run().code(0);
         let key = lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_API_TOKEN");
         key.env("CLOUDFLARE_EMAIL", "me@example.com").env("CLOUDFLARE_API_KEY", TOKEN).run().code(0);
-        ledger.extend(lab.server.ledger());
+        request_log.extend(lab.server.request_log());
     }
     let mut made = BTreeSet::new();
-    for entry in &ledger {
+    for entry in &request_log {
         let row = published(entry);
         assert!(!row.call.is_empty(), "{} {} is marked as not made ({})", entry.method, entry.path, row.source);
         assert!(entry.body_keys.len() <= row.most_names, "{entry:?} carries more than {} names", row.most_names);

@@ -55,10 +55,10 @@ fn what_a_page_holds_is_deleted_while_the_next_is_fetched() {
     let summary = done.summary();
     assert_eq!((&summary["records"], &summary["deleted"]), (&25_000.into(), &25_000.into()));
     assert_eq!(summary["requests"], lab.server.requests(), "pages are counted");
-    let ledger = lab.server.ledger();
-    assert_eq!(ledger.iter().filter(|entry| is_page(entry)).count(), 25);
-    let last_page = ledger.iter().rposition(is_page).expect("a page");
-    let before = ledger[..last_page].iter().filter(|entry| entry.method == "DELETE").count();
+    let request_log = lab.server.request_log();
+    assert_eq!(request_log.iter().filter(|entry| is_page(entry)).count(), 25);
+    let last_page = request_log.iter().rposition(is_page).expect("a page");
+    let before = request_log[..last_page].iter().filter(|entry| entry.method == "DELETE").count();
     assert!((20_000..25_000).contains(&before), "{before} keys were deleted before the last page");
 }
 
@@ -66,7 +66,7 @@ fn what_a_page_holds_is_deleted_while_the_next_is_fetched() {
 fn in_bulk_no_key_is_skipped_either_and_calls_are_full() {
     let (lab, names) = filled(25_000, SandboxOptions::default());
     lab.delete(["--prefix", "tmp:", "--bulk", "--report", "r.csv"]).run().code(0);
-    let calls: Vec<_> = lab.server.ledger().into_iter().filter(|entry| entry.method == "POST").collect();
+    let calls: Vec<_> = lab.server.request_log().into_iter().filter(|entry| entry.method == "POST").collect();
     assert_eq!(calls.iter().map(|call| call.body_keys.len()).collect::<Vec<_>>(), [10_000, 10_000, 5_000]);
     let asked: BTreeSet<String> = calls.into_iter().flat_map(|call| call.body_keys).collect();
     let rows = lab.rows("r.csv");
@@ -101,8 +101,8 @@ fn a_dry_run_only_lists_and_its_report_is_a_plan() {
     assert!(done.stdout.contains("This was a dry run: nothing was deleted."), "{}", done.stdout);
     assert!(done.stdout.contains("one by one   2,504 requests"), "{}", done.stdout);
     // The first request asks for the namespace.
-    assert!(lab.server.ledger()[1..].iter().all(is_page));
-    assert!(lab.server.ledger().iter().all(|entry| entry.method == "GET" && !entry.applied));
+    assert!(lab.server.request_log()[1..].iter().all(is_page));
+    assert!(lab.server.request_log().iter().all(|entry| entry.method == "GET" && !entry.applied));
     assert_eq!((lab.server.requests(), lab.server.len()), (4, 2_503));
     let rows = lab.rows("plan.csv");
     assert_numbered(&rows);

@@ -25,8 +25,8 @@ fn lab_with(options: SandboxOptions, count: usize) -> Lab {
 }
 
 /// The most arrivals that any window of this length holds; one that comes exactly a window later is outside.
-fn fullest(ledger: &[Entry], window: Duration) -> usize {
-    let mut arrivals: Vec<Duration> = ledger.iter().map(|entry| entry.at).collect();
+fn fullest(request_log: &[Entry], window: Duration) -> usize {
+    let mut arrivals: Vec<Duration> = request_log.iter().map(|entry| entry.at).collect();
     arrivals.sort_unstable();
     let held =
         |first: usize| arrivals[first..].iter().take_while(|at| at.saturating_sub(arrivals[first]) < window).count();
@@ -42,16 +42,20 @@ fn quota_is_kept(quotas: Vec<Quota>, faults: &[&str]) {
     let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--json", "--rate", RATE];
     let summary = lab.kvsweep(args).run().code(0).summary();
     lab.assert_all_deleted(keys(200).iter().map(String::as_str), &lab.rows("report.csv"));
-    let ledger = lab.server.ledger();
+    let request_log = lab.server.request_log();
     assert_eq!((lab.server.refused_by_quota(), &summary["throttled"]), (0, &0.into()));
-    let fullest = fullest(&ledger, WINDOW);
+    let fullest = fullest(&request_log, WINDOW);
     assert!(fullest <= COUNT as usize, "{fullest} requests in {WINDOW:?}");
     // What met a closed connection was counted and never seen; nothing was seen that was not counted.
     let counted = summary["requests"].as_u64().expect("a number");
     let lost = faults.iter().any(|fault| fault.starts_with("reset") || fault.starts_with("close"));
-    assert!(counted == ledger.len() as u64 || (lost && counted > ledger.len() as u64), "{counted}, {}", ledger.len());
+    assert!(
+        counted == request_log.len() as u64 || (lost && counted > request_log.len() as u64),
+        "{counted}, {}",
+        request_log.len()
+    );
     assert_eq!(summary["retries"].as_u64().is_some_and(|retries| retries > 0), is_faulty);
-    assert_eq!(ledger.len() > 201, is_faulty, "retries are requests, too");
+    assert_eq!(request_log.len() > 201, is_faulty, "retries are requests, too");
 }
 
 #[test]
@@ -109,9 +113,9 @@ fn all_rates_hold_at_once() {
     let lab = lab_with(SandboxOptions::default(), 100);
     let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--rate", "90/2s", "--rate", "10/100ms"];
     lab.kvsweep(args).run().code(0);
-    let ledger = lab.server.ledger();
+    let request_log = lab.server.request_log();
     for (count, window) in [(90, Duration::from_secs(2)), (10, Duration::from_millis(100))] {
-        let fullest = fullest(&ledger, window);
+        let fullest = fullest(&request_log, window);
         assert!(fullest <= count, "{fullest} requests in {window:?}");
     }
 }
@@ -129,7 +133,7 @@ fn restarts_keep_the_rate(lab: &Lab, args: &[&str]) {
         running.done();
     }
     run().run().code(0);
-    let fullest = fullest(&lab.server.ledger(), WINDOW) as u64;
+    let fullest = fullest(&lab.server.request_log(), WINDOW) as u64;
     assert!(fullest <= COUNT, "{fullest} requests in {WINDOW:?}");
 }
 

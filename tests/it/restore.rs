@@ -15,7 +15,7 @@ fn restore(lab: &Lab, args: &[&str]) -> Kvsweep {
 }
 
 fn writes(lab: &Lab) -> Vec<Entry> {
-    lab.server.ledger().into_iter().filter(|entry| entry.method == "PUT").collect()
+    lab.server.request_log().into_iter().filter(|entry| entry.method == "PUT").collect()
 }
 
 /// All that the server holds.

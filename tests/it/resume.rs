@@ -67,10 +67,10 @@ fn kill_and_resume(report: &str, seed: u64) {
                 running.kill();
                 kills += 1;
             }
-            let first = usize::try_from(before).expect("a position in the ledger");
+            let first = usize::try_from(before).expect("a position in the request_log");
             let written = settled_keys(&lab, report);
             let mut without_row = 0;
-            for entry in &lab.server.ledger()[first..] {
+            for entry in &lab.server.request_log()[first..] {
                 let key = entry.key.as_deref();
                 assert!(key.is_none_or(|key| !settled.contains(key)), "{key:?} was settled and asked again");
                 without_row += usize::from(key.is_some_and(|key| !written.contains(key)));

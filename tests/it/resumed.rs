@@ -181,21 +181,21 @@ fn a_change_on_stdin_is_noticed_where_an_earlier_run_has_a_row() {
             .collect();
         let shown = |record: &Value| record.as_str().map_or_else(|| record.to_string(), str::to_owned);
         let differs = known.iter().any(|(&place, key)| now.get(place).is_none_or(|record| shown(record) != *key));
-        let gone = lab.server.ledger().len();
+        let gone = lab.server.request_log().len();
         let mut job = JOB.to_vec();
         job[0] = "-";
         let done = lab.delete(job).args(["--format", "ndjson"]).stdin(lines(&now)).run();
         if differs {
             // A difference in the first record is noticed before the job begins.
             match done.status.code() {
-                Some(2) => assert_eq!(lab.server.ledger().len(), gone, "{how}"),
+                Some(2) => assert_eq!(lab.server.request_log().len(), gone, "{how}"),
                 _ => assert_eq!(done.code(1).summary()["stopped"], "input_error", "{how}"),
             }
         } else {
             assert_ne!(done.status.code(), Some(1), "{how}: {}", done.stderr);
         }
         // Only keys of this input are asked for, and none that has a row.
-        for key in lab.server.ledger().into_iter().skip(gone).filter_map(|entry| entry.key) {
+        for key in lab.server.request_log().into_iter().skip(gone).filter_map(|entry| entry.key) {
             assert!(now.iter().any(|record| record.as_str() == Some(&key)), "{how}: {key}");
         }
     }

@@ -44,7 +44,7 @@ fn a_talkative_job_keeps_the_token() {
         let lab = lab_with(Vec::new());
         let done = talkative(&lab, format).run().code(0);
         assert!(!done.stderr.is_empty(), "-vvv says nothing, so nothing was shown");
-        assert!(lab.server.ledger().iter().all(|entry| entry.authorized));
+        assert!(lab.server.request_log().iter().all(|entry| entry.authorized));
         assert_kept(&lab, &done, TOKEN);
     }
 }
@@ -205,7 +205,7 @@ fn a_global_key_works_and_is_kept() {
     let done = run.env("CLOUDFLARE_EMAIL", EMAIL).env("CLOUDFLARE_API_KEY", TOKEN).run().code(3);
     assert_kept(&lab, &done, TOKEN);
     assert_eq!(lab.server.keys(), ["b"]);
-    assert!(lab.server.ledger().iter().all(|entry| entry.authorized));
+    assert!(lab.server.request_log().iter().all(|entry| entry.authorized));
 }
 
 #[test]

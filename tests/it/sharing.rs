@@ -70,9 +70,9 @@ fn three_processes_share(quota: Quota) {
     assert!(lab.server.is_empty());
     assert_eq!(lab.deletes().len() as u64 + PROCESSES as u64, lab.server.requests());
 
-    let ledger = lab.server.ledger();
-    let first = ledger.first().expect("requests").at;
-    let took = ledger.last().expect("requests").at.saturating_sub(first);
+    let request_log = lab.server.request_log();
+    let first = request_log.first().expect("requests").at;
+    let took = request_log.last().expect("requests").at.saturating_sub(first);
     // The last window begins when all of the others are over; what was refused is not counted.
     let needed = u32::try_from(PROCESSES * (KEYS_EACH + 1)).expect("a few");
     let best = WINDOW * ((needed - 1) / COUNT);

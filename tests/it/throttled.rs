@@ -50,9 +50,9 @@ fn assert_paused_and_finished(lab: &Lab, done: Done) {
 
 /// How long the server saw nothing after it had refused a request of a job that sends one at a time.
 #[track_caller]
-fn silence(ledger: &[Entry]) -> Duration {
-    let refused = ledger.iter().position(|entry| entry.status == 429).expect("a refusal");
-    ledger[refused + 1].at.saturating_sub(ledger[refused].at)
+fn silence(request_log: &[Entry]) -> Duration {
+    let refused = request_log.iter().position(|entry| entry.status == 429).expect("a refusal");
+    request_log[refused + 1].at.saturating_sub(request_log[refused].at)
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn the_server_is_left_alone_for_as_long_as_it_asks() {
                 let lab = lab_with(refusal);
                 let done = run(&lab, "1", "4s");
                 assert_paused_and_finished(&lab, done);
-                let silence = silence(&lab.server.ledger());
+                let silence = silence(&lab.server.request_log());
                 assert!(silence >= Duration::from_secs(1), "{name}: {silence:?}");
             });
         }
@@ -99,10 +99,10 @@ fn a_date_is_a_time_to_come_back_too() {
     lab.server.set_script((0..BEFORE).map(|_| None).chain([Some(refused.into())]));
     let done = run(&lab, "1", "1m");
     assert_paused_and_finished(&lab, done);
-    let ledger = lab.server.ledger();
-    let refused = ledger.iter().position(|entry| entry.status == 429).expect("a refusal");
+    let request_log = lab.server.request_log();
+    let refused = request_log.iter().position(|entry| entry.status == 429).expect("a refusal");
     // The server started before `started`, so its clock is at most this far.
-    assert!(started + ledger[refused + 1].at >= date, "a request came before the date");
+    assert!(started + request_log[refused + 1].at >= date, "a request came before the date");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_zero_alone_is_not_believed() {
     let lab = lab_with(refusal().with_header("retry-after", "0"));
     let done = run(&lab, "1", "1m");
     assert_paused_and_finished(&lab, done);
-    let silence = silence(&lab.server.ledger());
+    let silence = silence(&lab.server.request_log());
     assert!(silence >= Duration::from_secs(5), "{silence:?}");
 }
 
@@ -119,9 +119,9 @@ fn everybody_pauses() {
     let lab = lab_with(refusal().with_header("retry-after", "2"));
     let done = run(&lab, "8", "4s");
     assert_paused_and_finished(&lab, done);
-    let ledger = lab.server.ledger();
-    let refused = ledger.iter().position(|entry| entry.status == 429).expect("a refusal");
-    let gaps = ledger.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at));
+    let request_log = lab.server.request_log();
+    let refused = request_log.iter().position(|entry| entry.status == 429).expect("a refusal");
+    let gaps = request_log.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at));
     let silences: Vec<usize> =
         gaps.enumerate().filter(|(_, gap)| *gap >= Duration::from_secs(2)).map(|(index, _)| index).collect();
     let [silence] = silences[..] else { panic!("{silences:?}") };
@@ -165,5 +165,5 @@ fn the_first_request_waits_as_well() {
     let done = lab.delete(["keys.txt", "--report", "none", "--json", "--retries", "0", "--max-wait", "4s"]).run();
     let summary = done.code(0).summary();
     assert_eq!((&summary["retries"], &summary["throttled"], &summary["requests"]), (&1.into(), &1.into(), &3.into()));
-    assert!(silence(&lab.server.ledger()) >= Duration::from_secs(1));
+    assert!(silence(&lab.server.request_log()) >= Duration::from_secs(1));
 }

@@ -17,8 +17,8 @@ fn lab() -> Lab {
 
 /// No key that needs encoding was put into a URL.
 fn assert_no_encoded_url(lab: &Lab) {
-    let ledger = lab.server.ledger();
-    let urls: Vec<_> = ledger.iter().map(|entry| &entry.path).filter(|path| path.contains('%')).collect();
+    let request_log = lab.server.request_log();
+    let urls: Vec<_> = request_log.iter().map(|entry| &entry.path).filter(|path| path.contains('%')).collect();
     assert!(urls.is_empty(), "{urls:?}");
 }
 

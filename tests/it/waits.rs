@@ -104,7 +104,7 @@ fn a_503_with_retry_after_pauses_the_job_and_costs_no_retry() {
     let keys = lab.keys(200);
     let done = lab.delete(REPORT).args(["--retries", "0"]).run().code(0);
     lab.assert_all_deleted(keys.iter().map(String::as_str), &lab.rows("report.csv"));
-    let asked = lab.server.ledger().into_iter().filter(|entry| entry.status == 503).map(|entry| entry.at);
+    let asked = lab.server.request_log().into_iter().filter(|entry| entry.status == 503).map(|entry| entry.at);
     let (first, last) = (asked.clone().min().expect("a pause"), asked.max().expect("a pause"));
     let during = lab.deletes().into_iter().filter(|entry| entry.at > last && entry.at < first + Duration::from_secs(2));
     // Those that were in flight when the first of these responses came.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvsweep::api::answer::{Answer, Trouble};
+use kvsweep::api::answer::{Answer, TransientError};
 use tokio::time::Instant;
 
 /// What the client was told about a request.
@@ -26,7 +26,7 @@ pub(crate) enum Said {
     Nothing,
     /// Something that is not the API's.
     Unexpected,
-    Stale,
+    ConnectionClosed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +58,14 @@ impl Kind {
             Answer::Success => Said::Read,
             Answer::Absent(_) => Said::Absent,
             Answer::Refused(_) => Said::Refused,
-            Answer::Throttled { pause, trouble: Trouble::Refused(_) } => Said::Throttled(*pause, By::Api),
+            Answer::Throttled { pause, error: TransientError::Refused(_) } => Said::Throttled(*pause, By::Api),
             Answer::Throttled { pause, .. } => Said::Throttled(*pause, By::Gateway),
             Answer::DailyLimit(_) => Said::DailyLimit,
             Answer::Fatal(..) => Said::Fatal,
-            Answer::Passing(Trouble::Refused(_)) => Said::Failing,
-            Answer::Passing(Trouble::NoAnswer(_)) => Said::Nothing,
-            Answer::Passing(Trouble::Unexpected(_)) => Said::Unexpected,
-            Answer::Stale { .. } => Said::Stale,
+            Answer::Transient(TransientError::Refused(_)) => Said::Failing,
+            Answer::Transient(TransientError::NoAnswer(_)) => Said::Nothing,
+            Answer::Transient(TransientError::Unexpected(_)) => Said::Unexpected,
+            Answer::ConnectionClosed { .. } => Said::ConnectionClosed,
         }
     }
 }

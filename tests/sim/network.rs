@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use kvsweep::api::answer::{Answer, Refusal, Reply, Trouble};
+use kvsweep::api::answer::{Answer, Refusal, Reply, TransientError};
 use kvsweep::api::{Accounting, BulkReply, Metadata, Page, Presence};
 use kvsweep::key::KeyName;
-use kvsweep::pipeline::{Course, Request, Response};
+use kvsweep::pipeline::{KeyAction, Request, Response};
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
@@ -18,7 +18,7 @@ use crate::server::{Outcome, Shared, failing, refusal, unexpected};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn nothing(what: &str) -> Answer {
-    Answer::Passing(Trouble::no_answer(what))
+    Answer::Transient(TransientError::no_answer(what))
 }
 
 /// Sends one request to it.
@@ -51,7 +51,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     sent.told = Some((now, said));
     sent.left.clone_from(&left);
     (sent.accounted, sent.used_up_until) = (accounted, used_up_until);
-    let reply = Reply { answer, http_status, quota };
+    let reply = Reply { answer, http_status, rate_limits: quota };
     match request {
         Request::Delete(_) => Response::Delete(reply),
         Request::DeleteMany(_) => {
@@ -62,11 +62,11 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
         Request::Page(_) if reply.answer == Answer::Success => {
-            Response::Page(Ok(Page { keys: Vec::new(), next: None, quota: reply.quota }))
+            Response::Page(Ok(Page { keys: Vec::new(), next: None, rate_limits: reply.rate_limits }))
         }
         Request::Page(_) => Response::Page(Err(reply)),
         Request::Presence(_) => {
-            let found = |key: &String| if left.contains(key) { Presence::Gone } else { Presence::There };
+            let found = |key: &String| if left.contains(key) { Presence::Absent } else { Presence::Present };
             let found = keys.iter().map(found).collect();
             Response::Presence(reply, found)
         }
@@ -98,7 +98,7 @@ fn keys_of(request: &Request) -> (Kind, Vec<String>) {
 /// Writes down that a request was sent: its number.
 fn begin(server: &Shared, request: &Request, kind: Kind, keys: &[String]) -> usize {
     let mut server = server.borrow_mut();
-    if kind == Kind::Delete && server.world.course == Course::BackUpAndDelete {
+    if kind == Kind::Delete && server.world.action == KeyAction::BackUpThenDelete {
         assert!(keys.iter().all(|key| server.kept.contains(key)), "{keys:?} before the backup is on the disk");
     }
     let page = if let Request::Page(page) = request { Some(number_of(page)) } else { None };
@@ -131,8 +131,8 @@ fn http_status(answer: &Answer) -> Option<u16> {
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
         | Answer::Fatal(_, refusal) => of(refusal),
-        Answer::Throttled { trouble, .. } | Answer::Passing(trouble) => of(trouble.refusal()),
-        Answer::Stale { .. } => None,
+        Answer::Throttled { error, .. } | Answer::Transient(error) => of(error.refusal()),
+        Answer::ConnectionClosed { .. } => None,
     }
 }
 
@@ -154,14 +154,15 @@ async fn attempt(server: &Shared, number: usize, kind: Kind, keys: &[String]) ->
         server.under_way.remove(&number);
         let (lost, stale) = (server.faults.lost_before, server.faults.stale);
         if server.one_in_a_thousand(stale) {
-            return Answer::Stale { text: "the connection was closed".to_owned(), unprocessed: false }.into();
+            return Answer::ConnectionClosed { text: "the connection was closed".to_owned(), unprocessed: false }
+                .into();
         }
         server.one_in_a_thousand(lost)
     };
     let answer = match outage {
         Some(OutageKind::Refused) => nothing("connection refused"),
         Some(OutageKind::Unavailable) => failing(503),
-        Some(OutageKind::Gateway) => Answer::Passing(Trouble::NoAnswer(refusal(502, None))),
+        Some(OutageKind::Gateway) => Answer::Transient(TransientError::NoAnswer(refusal(502, None))),
         Some(OutageKind::NotTheApi) => unexpected(403),
         Some(OutageKind::Busy) => server.borrow_mut().busy(),
         Some(OutageKind::Silent | OutageKind::Hanging) => {

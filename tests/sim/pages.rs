@@ -2,7 +2,7 @@
 
 use kvsweep::api::{Cursor, Page, PageRequest};
 use kvsweep::outcome::StopReason;
-use kvsweep::pipeline::{Pages, Stop, retry::Verdict};
+use kvsweep::pipeline::{Pages, Stop, retry::Failure};
 use kvsweep::record::Record;
 
 /// What the server answers for a page holds no keys; they come from here.
@@ -42,8 +42,8 @@ impl Pages for Book {
         page.ok_or_else(|| Stop::new(StopReason::InputError, "the listing breaks"))
     }
 
-    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {
-        let why = verdict.to_string();
+    fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
+        let why = failure.to_string();
         self.forgives = self.forgives.checked_sub(1).ok_or_else(|| Stop::new(StopReason::NamespaceNotFound, why))?;
         Ok(())
     }

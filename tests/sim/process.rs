@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kvsweep::outcome::{Settled, StopReason};
-use kvsweep::pipeline::call::{Calls, Failed};
+use kvsweep::pipeline::call::{ApiCaller, CallError};
 use kvsweep::pipeline::state::State;
 use kvsweep::pipeline::{
     End, Event, FailureLimit, Options, Request, Response, RetryPolicy, Signal, Stop, run as run_pipeline,
@@ -54,7 +54,7 @@ fn options(world: &World, faults: &Faults, deadline: Option<Instant>, deleted_be
     Options {
         concurrency: world.concurrency,
         batching: world.batching(),
-        course: world.course,
+        action: world.action,
         retry: policy(world),
         max_wait: faults.max_wait,
         max_failures: faults.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
@@ -137,7 +137,7 @@ impl Process<'_> {
         let job = async {
             // Fewer retries than open the circuit breaker end a preflight before --max-wait does.
             let patient = RetryPolicy { retries: 8, ..policy(self.world) };
-            let mut calls = Calls::new(&self.world.rates, patient, self.faults.max_wait, rng);
+            let mut calls = ApiCaller::new(&self.world.rates, patient, self.faults.max_wait, rng);
             let found = self.preflight(&mut calls, &mut signals).await;
             let totals = calls.totals;
             if let Err(stop) = found {
@@ -166,7 +166,7 @@ impl Process<'_> {
         let _ = signals.send(Signal::Terminate).await;
     }
 
-    async fn preflight(&self, calls: &mut Calls, signals: &mut mpsc::Receiver<Signal>) -> Result<(), Stop> {
+    async fn preflight(&self, calls: &mut ApiCaller, signals: &mut mpsc::Receiver<Signal>) -> Result<(), Stop> {
         let call = || async {
             match send(Rc::clone(&self.server), Request::Namespace).await {
                 Response::Namespace(answer) => answer,
@@ -181,26 +181,26 @@ impl Process<'_> {
                 Err(Stop::new(StopReason::Deadline, "the deadline came"))
             }
             found = calls.find_namespace(|_| {}, call) => found.map_err(|failed| match failed {
-                Failed::Stop(stop) => stop,
-                Failed::Refused(_) => Stop::new(StopReason::Unauthorized, "the namespace cannot be read"),
+                CallError::Stop(stop) => stop,
+                CallError::Refused(_) => Stop::new(StopReason::Unauthorized, "the namespace cannot be read"),
             }),
         }
     }
 
-    async fn stream(&self, input: Vec<Record>, calls: Calls, signals: mpsc::Receiver<Signal>) -> End<String> {
+    async fn stream(&self, input: Vec<Record>, calls: ApiCaller, signals: mpsc::Receiver<Signal>) -> End<String> {
         let Self { world, faults, server, seen, .. } = self;
         let (record_sender, records) = mpsc::channel(world.room.record_channel);
         let (row_sender, mut rows) = mpsc::channel(world.room.row_channel);
         let approved =
             Approved::streaming(Guards { max_keys: faults.max_keys, ..Guards::default() }, Consent::Rehearsal);
         let options = options(world, faults, self.deadline, self.deleted_before);
-        let Calls { budget, max_wait, rng, .. } = calls;
+        let ApiCaller { budget, max_wait, rng, .. } = calls;
         let mut state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
         let mut read = Vec::new();
         match world.page {
             Some(size) => {
                 let book = Book::new(&input, size, faults.breaks);
-                state = state.asking(Box::new(book), Vec::new(), Instant::now());
+                state = state.with_pages(Box::new(book), Vec::new(), Instant::now());
             }
             None => read = input,
         }

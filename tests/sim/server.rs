@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvsweep::api::advice::QuotaNews;
-use kvsweep::api::answer::{Answer, Fatal, Refusal, Trouble};
+use kvsweep::api::answer::{Answer, Fatal, Refusal, TransientError};
+use kvsweep::quota::RateLimitInfo;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
@@ -56,15 +56,15 @@ pub(crate) fn refusal(status: u16, code: Option<u64>) -> Refusal {
 }
 
 pub(crate) fn failing(status: u16) -> Answer {
-    Answer::Passing(Trouble::Refused(refusal(status, None)))
+    Answer::Transient(TransientError::Refused(refusal(status, None)))
 }
 
 pub(crate) fn unexpected(status: u16) -> Answer {
-    Answer::Passing(Trouble::Unexpected(refusal(status, None)))
+    Answer::Transient(TransientError::Unexpected(refusal(status, None)))
 }
 
 fn throttled(status: u16, code: Option<u64>, pause: Option<Duration>) -> Answer {
-    Answer::Throttled { trouble: Trouble::Refused(refusal(status, code)), pause }
+    Answer::Throttled { error: TransientError::Refused(refusal(status, code)), pause }
 }
 
 fn absent() -> Answer {
@@ -138,7 +138,7 @@ impl Server {
         let pause = Some(SECOND * self.rng.random_range(1..20));
         match throttled(503, None, pause) {
             Answer::Throttled { .. } if self.rng.random_bool(0.5) => {
-                Answer::Throttled { trouble: Trouble::NoAnswer(refusal(503, None)), pause }
+                Answer::Throttled { error: TransientError::NoAnswer(refusal(503, None)), pause }
             }
             of_the_api => of_the_api,
         }
@@ -177,8 +177,8 @@ impl Server {
         (from..until).contains(&now).then_some(until)
     }
 
-    pub(crate) fn news(&self, now: Instant) -> Vec<QuotaNews> {
-        let used_up = self.used_up_until(now).map(|until| QuotaNews {
+    pub(crate) fn news(&self, now: Instant) -> Vec<RateLimitInfo> {
+        let used_up = self.used_up_until(now).map(|until| RateLimitInfo {
             name: "day".to_owned(),
             remaining: 0,
             reset_after: whole_seconds(until - now),
@@ -186,11 +186,11 @@ impl Server {
         });
         let quota = self.world.quota.filter(|_| self.world.tells_quota).map(|quota| {
             let count = u64::from(quota.rate.count().get());
-            QuotaNews {
+            RateLimitInfo {
                 name: "default".to_owned(),
                 remaining: count.saturating_sub(self.window.len() as u64),
                 reset_after: quota.rate.window(),
-                policy: Some((count, quota.rate.window())),
+                policy: Some(quota.rate),
             }
         });
         quota.into_iter().chain(used_up).collect()

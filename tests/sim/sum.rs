@@ -102,7 +102,7 @@ impl Sum {
             let name = match said {
                 Said::Unkept => "backup full",
                 Said::Nothing => "lost",
-                Said::Stale => "stale",
+                Said::ConnectionClosed => "stale",
                 Said::Unexpected => "unexpected",
                 Said::Throttled(_, By::Api) => "throttled",
                 Said::Throttled(_, By::Gateway) => "throttled by a gateway",

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use kvsweep::pipeline::{Batch, Batching, Course};
+use kvsweep::pipeline::{BatchLimit, Batching, KeyAction};
 use kvsweep::quota::Rate;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -36,7 +36,7 @@ pub(crate) struct World {
     /// The report's format.
     pub(crate) ndjson: bool,
     /// What is done about a key.
-    pub(crate) course: Course,
+    pub(crate) action: KeyAction,
     /// The most keys that may be looked for with one request.
     pub(crate) looked_for: usize,
     /// So many keys come in a page, if they are listed and not read.
@@ -86,7 +86,7 @@ pub(crate) fn seeded(seed: u64, part: u64) -> StdRng {
 
 impl World {
     pub(crate) fn batching(&self) -> Batching {
-        self.batch.map_or(Batching::Single, |keys| Batching::Bulk(Batch { keys, bytes: 400 }))
+        self.batch.map_or(Batching::Single, |keys| Batching::Bulk(BatchLimit { keys, bytes: 400 }))
     }
 
     pub(crate) fn draw(rng: &mut StdRng) -> Self {
@@ -124,7 +124,7 @@ impl World {
             denied: one_of(rng, [0, 0, 0, 0, 2, 12]),
             denies_reads: chance(rng, 50),
             ndjson: chance(rng, 30),
-            course: one_of(rng, [Course::Delete, Course::CheckAndDelete, Course::BackUpAndDelete]),
+            action: one_of(rng, [KeyAction::Delete, KeyAction::CheckThenDelete, KeyAction::BackUpThenDelete]),
             looked_for: one_of(rng, [1, 7, 40, 100]),
             page: chance(rng, 25).then(|| rng.random_range(1..=40)),
             room: Room::draw(rng),

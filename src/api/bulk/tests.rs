@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::api::answer::{Refusal, Trouble};
+use crate::api::answer::{Refusal, TransientError};
 
 fn keys(names: &[&str]) -> Vec<KeyName> {
     names.iter().map(|name| KeyName::new(*name).unwrap()).collect()
 }
 
 fn refused() -> Answer {
-    Answer::Passing(Trouble::Refused(Refusal::without_response("the first error")))
+    Answer::Transient(TransientError::Refused(Refusal::without_response("the first error")))
 }
 
 /// What is left, in order, as a response says that is a success or is not.

@@ -18,7 +18,7 @@ fn head(status: u16, lines: &[(&'static str, &str)]) -> Head {
 }
 
 fn answer(status: u16, lines: &[(&'static str, &str)], body: &str) -> Answer {
-    classify(Call::DeleteKey, &head(status, lines), &Body::Whole(body.into()))
+    classify(Endpoint::DeleteKey, &head(status, lines), &Body::Whole(body.into()))
 }
 
 fn with_code(code: u64) -> String {
@@ -30,16 +30,16 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Success => "SUCCESS",
         Answer::Absent(_) => "ABSENT",
         Answer::Refused(_) => "refused",
-        Answer::Throttled { trouble: Trouble::Refused(_), .. } => "pause, else failed",
+        Answer::Throttled { error: TransientError::Refused(_), .. } => "pause, else failed",
         Answer::Throttled { .. } => "pause, else unknown",
         Answer::DailyLimit(_) => "daily limit",
         Answer::Fatal(Fatal::Unauthorized, _) => "UNAUTHORIZED",
         Answer::Fatal(Fatal::NamespaceNotFound, _) => "NO NAMESPACE",
         Answer::Fatal(Fatal::AccountNotFound, _) => "NO ACCOUNT",
-        Answer::Passing(Trouble::Refused(_)) => "retry, else failed",
-        Answer::Passing(Trouble::NoAnswer(_)) => "retry, else unknown",
-        Answer::Passing(Trouble::Unexpected(_)) => "not the API",
-        Answer::Stale { .. } => "stale",
+        Answer::Transient(TransientError::Refused(_)) => "retry, else failed",
+        Answer::Transient(TransientError::NoAnswer(_)) => "retry, else unknown",
+        Answer::Transient(TransientError::Unexpected(_)) => "not the API",
+        Answer::ConnectionClosed { .. } => "stale",
     }
 }
 
@@ -47,19 +47,19 @@ fn refusal(answer: &Answer) -> &Refusal {
     answer.refusal().unwrap_or_else(|| panic!("no refusal: {answer:?}"))
 }
 
-const CALLS: [Call; 12] = [
-    Call::DeleteKey,
-    Call::DeleteMany,
-    Call::GetNamespace,
-    Call::ListKeys,
-    Call::ReadValue,
-    Call::ReadMetadata,
-    Call::ReadMany,
-    Call::PutMany,
-    Call::ListNamespaces,
-    Call::VerifyToken,
-    Call::GetToken,
-    Call::GetUser,
+const CALLS: [Endpoint; 12] = [
+    Endpoint::DeleteKey,
+    Endpoint::DeleteMany,
+    Endpoint::GetNamespace,
+    Endpoint::ListKeys,
+    Endpoint::ReadValue,
+    Endpoint::ReadMetadata,
+    Endpoint::ReadMany,
+    Endpoint::PutMany,
+    Endpoint::ListNamespaces,
+    Endpoint::VerifyToken,
+    Endpoint::GetToken,
+    Endpoint::GetUser,
 ];
 
 #[test]
@@ -105,7 +105,7 @@ fn the_first_error_that_is_known_speaks() {
 #[test]
 fn absent_is_said_of_keys_only() {
     let body = Body::Whole(with_code(10_009).into());
-    assert_eq!(word(&classify(Call::GetNamespace, &head(404, &[]), &body)), "refused");
+    assert_eq!(word(&classify(Endpoint::GetNamespace, &head(404, &[]), &body)), "refused");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_firewall_is_told_from_the_api() {
         let message = &refusal(&answer).message;
         let is_explained = message.contains("--bulk") && message.contains("firewall");
         assert!(word(&answer) == "not the API" && is_explained, "{answer:?}");
-        let namespace = classify(Call::GetNamespace, &head(403, &lines), &Body::Whole(body.into()));
+        let namespace = classify(Endpoint::GetNamespace, &head(403, &lines), &Body::Whole(body.into()));
         assert!(!refusal(&namespace).message.contains("--bulk"), "{namespace:?}");
     }
     assert!(
@@ -140,7 +140,7 @@ fn a_firewall_is_told_from_the_api() {
     let other = answer(403, &[], &with_code(1));
     assert_eq!((word(&other), &refusal(&other).message[..]), ("refused", "m1"));
     let long = Body::TooLong(page.into(), "longer".into());
-    assert!(refusal(&classify(Call::DeleteKey, &head(403, &[html]), &long)).message.contains("firewall"));
+    assert!(refusal(&classify(Endpoint::DeleteKey, &head(403, &[html]), &long)).message.contains("firewall"));
 }
 
 #[test]
@@ -172,14 +172,14 @@ fn waits_are_passed_on() {
     let envelope = &with_code(1)[..];
     for (status, body) in [(408, ""), (429, "<html>"), (503, ""), (503, envelope), (530, "<html>"), (200, envelope)] {
         match answer(status, &[("retry-after", "7")], body) {
-            Answer::Throttled { pause, trouble } => {
+            Answer::Throttled { pause, error } => {
                 assert_eq!(seconds(pause), Some(7));
-                assert_eq!(matches!(trouble, Trouble::Refused(_)), body == envelope, "{status} {body}");
+                assert_eq!(matches!(error, TransientError::Refused(_)), body == envelope, "{status} {body}");
             }
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(answer(429, &[], ""), Answer::Throttled { pause: None, trouble: Trouble::NoAnswer(_) }));
+    assert!(matches!(answer(429, &[], ""), Answer::Throttled { pause: None, error: TransientError::NoAnswer(_) }));
     // A page of something else does not set the pace of the job.
     assert_eq!(word(&answer(200, &[("retry-after", "7")], "nonsense")), "not the API");
 }
@@ -211,9 +211,9 @@ fn messages_say_what_is_known() {
     }
     let text = refusal(&answer(200, &[], "")).to_string();
     assert!(text.starts_with("HTTP 200: the body is not the API's JSON: EOF"), "{text}");
-    for call in [Call::DeleteMany, Call::PutMany, Call::DeleteKey] {
+    for call in [Endpoint::DeleteMany, Endpoint::PutMany, Endpoint::DeleteKey] {
         let unknown = classify(call, &head(404, &[]), &Body::Whole(with_code(1).into()));
-        assert_eq!(refusal(&unknown).message.contains("leave --bulk out"), call == Call::DeleteMany, "{unknown:?}");
+        assert_eq!(refusal(&unknown).message.contains("leave --bulk out"), call == Endpoint::DeleteMany, "{unknown:?}");
     }
 }
 
@@ -235,7 +235,7 @@ proptest! {
         call in prop::sample::select(&CALLS[..]),
     ) {
         // Values have none, and a bulk read that is too long is asked for in parts.
-        prop_assume!(status != 200 || !matches!(call, Call::ReadValue | Call::ReadMany));
+        prop_assume!(status != 200 || !matches!(call, Endpoint::ReadValue | Endpoint::ReadMany));
         let is_envelope = kind < 2 && Envelope::parse(&bytes).is_ok();
         let lines = if kind == 1 { &[("cf-mitigated", "challenge")][..] } else { &[] };
         let body = match kind {
@@ -247,8 +247,8 @@ proptest! {
         if !is_envelope || kind == 1 || status == 407 {
             let is_open = matches!(
                 &answer,
-                Answer::Passing(Trouble::NoAnswer(_) | Trouble::Unexpected(_))
-                    | Answer::Throttled { trouble: Trouble::NoAnswer(_), .. }
+                Answer::Transient(TransientError::NoAnswer(_) | TransientError::Unexpected(_))
+                    | Answer::Throttled { error: TransientError::NoAnswer(_), .. }
             );
             prop_assert!(is_open, "{:?}", answer);
         }

@@ -5,7 +5,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::api::answer::{Answer, Fatal, Trouble};
+use crate::api::answer::{Answer, Fatal, TransientError};
+use crate::quota::Rate;
 use crate::text::MAX_TEXT_BYTES;
 
 mod over_tls;
@@ -69,14 +70,14 @@ async fn delete_once(answer: &str) -> (Reply, String) {
 
 fn no_answer_text(reply: &Reply) -> &str {
     match &reply.answer {
-        Answer::Passing(Trouble::NoAnswer(refusal)) => &refusal.message,
+        Answer::Transient(TransientError::NoAnswer(refusal)) => &refusal.message,
         other => panic!("{other:?}"),
     }
 }
 
 fn unexpected_text(reply: &Reply) -> &str {
     match &reply.answer {
-        Answer::Passing(Trouble::Unexpected(refusal)) => &refusal.message,
+        Answer::Transient(TransientError::Unexpected(refusal)) => &refusal.message,
         other => panic!("{other:?}"),
     }
 }
@@ -93,7 +94,7 @@ async fn a_delete_is_exactly_one_request() {
     let (client, server) = serve(vec![vec![DONE.to_owned()]]).await;
     let reply = client.delete(&key("../a/%2e?ü\t")).await;
     assert_eq!(reply.answer, Answer::Success);
-    assert_eq!((reply.http_status, reply.quota.len()), (Some(200), 0));
+    assert_eq!((reply.http_status, reply.rate_limits.len()), (Some(200), 0));
     let heads = server.await.unwrap();
     assert_eq!(heads.len(), 1);
     let mut lines: Vec<_> = heads[0].trim_end().split("\r\n").collect();
@@ -147,7 +148,7 @@ async fn headers_reach_the_reply() {
     )
     .await;
     assert!(matches!(reply.answer, Answer::Throttled { pause: Some(pause), .. } if pause.as_secs() == 30), "{reply:?}");
-    assert_eq!(reply.quota[0].policy, Some((9, Duration::from_mins(1))));
+    assert_eq!(reply.rate_limits[0].policy, Rate::new(9, Duration::from_mins(1)));
 }
 
 #[tokio::test]
@@ -167,15 +168,15 @@ async fn redirects_are_not_followed() {
 
 #[tokio::test]
 async fn a_body_is_read_to_a_limit_and_no_further() {
-    let fitting = format!("{{\"success\":true,\"x\":\"{}\"}}", "x".repeat(Call::DeleteKey.max_answer() - 23));
-    assert_eq!(fitting.len(), Call::DeleteKey.max_answer());
+    let fitting = format!("{{\"success\":true,\"x\":\"{}\"}}", "x".repeat(Endpoint::DeleteKey.max_answer() - 23));
+    assert_eq!(fitting.len(), Endpoint::DeleteKey.max_answer());
     let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     assert_eq!(delete_once(&answer(&fitting)).await.0.answer, Answer::Success);
     let (reply, _) = delete_once(&answer(&format!("{fitting} "))).await;
     assert_eq!(unexpected_text(&reply), "the body is longer than 64 KiB");
     let endless = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n{}",
-        " ".repeat(8 * Call::DeleteKey.max_answer())
+        " ".repeat(8 * Endpoint::DeleteKey.max_answer())
     );
     assert!(unexpected_text(&delete_once(&endless).await.0).contains("longer than 64 KiB"));
 }
@@ -198,7 +199,7 @@ async fn a_connection_closed_while_idle_is_stale() {
     let (client, server) = serve(vec![vec![DONE.to_owned(), String::new()], vec![DONE.to_owned()]]).await;
     assert_eq!(client.delete(&key("a")).await.answer, Answer::Success);
     let second = client.delete(&key("b")).await;
-    assert!(matches!(second.answer, Answer::Stale { unprocessed: false, .. }), "{second:?}");
+    assert!(matches!(second.answer, Answer::ConnectionClosed { unprocessed: false, .. }), "{second:?}");
     assert_eq!(second.http_status, None);
     assert_eq!(client.delete(&key("b")).await.answer, Answer::Success);
     let names: Vec<_> = server.await.unwrap().iter().map(|head| head.contains("/values/a ")).collect();
@@ -282,7 +283,7 @@ async fn a_namespace_that_makes_no_sense_is_quoted_as_carefully() {
     assert!(text.contains("[redacted]xxx") && text.len() == MAX_TEXT_BYTES, "{text}");
 }
 
-/// A 200 with this body, and a policy of the quota with the secret for its name.
+/// A 200 with this body, and a policy of the rate_limits with the secret for its name.
 fn with_policy(body: &str) -> String {
     let policy = format!("ratelimit: \"{SECRET}\";r=1;t=1\r\n");
     format!("HTTP/1.1 200 OK\r\n{policy}content-length: {}\r\n\r\n{body}", body.len())
@@ -308,7 +309,7 @@ async fn no_call_lets_the_secret_or_a_long_text_out() {
         let refusal = reply.answer.refusal().unwrap();
         assert!(refusal.message.len() <= MAX_TEXT_BYTES, "{reply:?}");
         assert!(!format!("{reply:?}").contains("hunter2"), "{reply:?}");
-        assert_eq!((refusal.http_status, reply.quota.len()), (Some(200), 1));
+        assert_eq!((refusal.http_status, reply.rate_limits.len()), (Some(200), 1));
     }
 }
 

@@ -6,9 +6,9 @@ fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
     text.parse()
 }
 
-fn endpoint() -> Endpoint {
+fn endpoint() -> Urls {
     let base = base(BaseUrl::CLOUDFLARE).unwrap();
-    Endpoint::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap()).unwrap()
+    Urls::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap()).unwrap()
 }
 
 const NAMESPACE: &str = "https://api.cloudflare.com/client/v4/accounts/acc/storage/kv/namespaces/ns";

@@ -54,21 +54,21 @@ impl Sending {
         rehearsal: Option<&Rehearsal>,
         scan: &mut InputScan,
     ) -> Result<ConnectedTarget, Missed> {
-        let calls = &mut self.calls;
+        let caller = &mut self.caller;
         let connection = match (rehearsal, &job.mode) {
             (Some(rehearsal), _) => rehearsal.connection()?,
-            (None, Mode::Real(connection) | Mode::Check(connection)) => locate(connection, job.timeout, calls).await?,
+            (None, Mode::Real(connection) | Mode::Check(connection)) => locate(connection, job.timeout, caller).await?,
             (None, Mode::DryRun | Mode::Rehearsal) => {
                 return Err(Error::Usage("a dry run has no connection".to_owned()).into());
             }
         };
         let client = client(&connection, job.timeout, job.concurrency)?;
-        let namespace = preflight::namespace(calls, &client).await.map_err(Missed::Stop)?;
+        let namespace = preflight::namespace(caller, &client).await.map_err(Missed::Stop)?;
         let client = encoding::restricted(client, &namespace);
         scan.check_encoding(job, &namespace)?;
         let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
         if matches!(job.mode, Mode::Real(_)) && limits.rates != job.rates {
-            calls.budget.set_rates(&limits.rates, Instant::now());
+            caller.budget.set_rates(&limits.rates, Instant::now());
             if job.confirm == Confirm::AssumeYes {
                 limits.warn();
             }

@@ -11,7 +11,7 @@ use crate::command::earlier;
 use crate::command::error::Error;
 use crate::command::job::Connection;
 use crate::listing::{Checkpoint, Listing, Position};
-use crate::pipeline::call::Calls;
+use crate::pipeline::call::ApiCaller;
 use crate::report::{IfExists, OutputFile};
 
 use super::ListJob;
@@ -25,21 +25,21 @@ pub(super) enum Output {
 }
 
 /// Counts what the earlier run of a listing that is resumed has sent, before anything else is.
-pub(super) fn count_earlier(job: &ListJob, calls: &mut Calls) -> Result<(), Error> {
+pub(super) fn count_earlier(job: &ListJob, caller: &mut ApiCaller) -> Result<(), Error> {
     let Some(path) = job.output.as_deref().filter(|_| job.existing == IfExists::Resume) else { return Ok(()) };
     if let Some(mark) = Checkpoint::read(path)? {
         let sent = mark.requests.iter().map(|made| UNIX_EPOCH + Duration::from_millis(*made)).collect();
         // A request that was given up, or, if the run was killed, a page and its retries.
         let unrecorded = if mark.ended { 1 } else { 1 + job.retry.retries as usize };
-        earlier::count_requests(&mut calls.budget, sent, unrecorded, job.timeout);
+        earlier::count_requests(&mut caller.budget, sent, unrecorded, job.timeout);
     }
     Ok(())
 }
 
 /// When requests were made, as a checkpoint holds it.
-pub(super) fn made(calls: &Calls) -> Vec<u64> {
+pub(super) fn made(caller: &ApiCaller) -> Vec<u64> {
     let since_1970 = |made: SystemTime| made.duration_since(UNIX_EPOCH).ok();
-    let made = earlier::latest_requests(&calls.budget).into_iter().filter_map(since_1970);
+    let made = earlier::latest_requests(&caller.budget).into_iter().filter_map(since_1970);
     made.filter_map(|made| u64::try_from(made.as_millis()).ok()).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::api::Metadata;
 use crate::api::answer::{Answer, Reply};
 use crate::backup::BackupRecord;
-use crate::pipeline::call::Failed;
+use crate::pipeline::call::CallError;
 
 use super::Run;
 use super::records::Item;
@@ -21,11 +21,11 @@ pub(super) enum Held {
 
 impl Run<'_> {
     /// Compares what is there with the record: its value and expiration, then its metadata, one request each.
-    pub(super) async fn compare(&mut self, item: &Item) -> Result<Held, Failed> {
+    pub(super) async fn compare(&mut self, item: &Item) -> Result<Held, CallError> {
         let (Some(client), Ok(entry)) = (self.client.clone(), BackupRecord::read(&item.json)) else {
             return Ok(Held::Other);
         };
-        let value = self.patiently(async || {
+        let value = self.call_with_retry(async || {
             let (reply, value) = client.value(&item.key).await;
             known(reply).map(|()| value)
         });
@@ -34,7 +34,7 @@ impl Run<'_> {
             return Ok(Held::Other);
         }
         drop(value);
-        let metadata = self.patiently(async || {
+        let metadata = self.call_with_retry(async || {
             let (reply, metadata) = client.metadata(&item.key).await;
             let there = reply.answer == Answer::Success;
             known(reply).map(|()| there.then_some(metadata))

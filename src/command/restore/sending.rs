@@ -14,8 +14,8 @@ use crate::api::{Accounting, BulkReply, Presence};
 use crate::key::KeyName;
 use crate::outcome::{Detail, Status};
 use crate::pipeline::Stop;
-use crate::pipeline::call::Failed;
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::call::CallError;
+use crate::pipeline::retry::Failure;
 use crate::report::IfExists;
 
 /// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
@@ -34,8 +34,8 @@ impl Run<'_> {
                 continue;
             }
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
-            let before = self.calls.totals.requests;
-            let presence = self.patiently(async || match client.presence(&keys).await {
+            let before = self.caller.totals.requests;
+            let presence = self.call_with_retry(async || match client.presence(&keys).await {
                 (Reply { answer: Answer::Success, .. }, found) => Ok(found),
                 (reply, _) => Err(reply),
             });
@@ -45,17 +45,17 @@ impl Run<'_> {
                 Ok(presence) => {
                     for (item, presence) in part.into_iter().zip(presence) {
                         match presence {
-                            Presence::Gone => absent.push(item),
-                            Presence::Unsaid => parts.push(vec![item]),
-                            Presence::There => absent.extend(self.on_there(item).await?),
+                            Presence::Absent => absent.push(item),
+                            Presence::Unknown => parts.push(vec![item]),
+                            Presence::Present => absent.extend(self.on_there(item).await?),
                         }
                     }
                 }
-                Err(Failed::Stop(stop)) => return Err(stop),
-                Err(Failed::Refused(_)) if part.len() > 1 => parts.extend(halves(part)),
-                Err(Failed::Refused(verdict)) => {
+                Err(CallError::Stop(stop)) => return Err(stop),
+                Err(CallError::Refused(_)) if part.len() > 1 => parts.extend(halves(part)),
+                Err(CallError::Refused(failure)) => {
                     for item in part {
-                        self.settle(item, Status::Failed, Some(not_seen(&verdict, "whether the key is there"))).await?;
+                        self.settle(item, Status::Failed, Some(not_seen(&failure, "whether the key is there"))).await?;
                     }
                 }
             }
@@ -69,19 +69,19 @@ impl Run<'_> {
         if self.job.existing != IfExists::Resume {
             return self.settle(item, Status::Kept, Some(is_there())).await.map(|()| None);
         }
-        let before = self.calls.totals.requests;
+        let before = self.caller.totals.requests;
         let held = self.compare(&item).await;
         self.count_attempts(std::slice::from_mut(&mut item), before);
-        let (status, verdict) = match held {
+        let (status, failure) = match held {
             Ok(Held::Nothing) => return Ok(Some(item)),
             Ok(Held::Same) => {
-                (Status::Restored, Verdict::unanswered("it was there, just as the backup has it".to_owned()))
+                (Status::Restored, Failure::unanswered("it was there, just as the backup has it".to_owned()))
             }
             Ok(Held::Other) => (Status::Kept, is_there()),
-            Err(Failed::Stop(stop)) => return Err(stop),
-            Err(Failed::Refused(verdict)) => (Status::Failed, not_seen(&verdict, "what the key holds")),
+            Err(CallError::Stop(stop)) => return Err(stop),
+            Err(CallError::Refused(failure)) => (Status::Failed, not_seen(&failure, "what the key holds")),
         };
-        self.settle(item, status, Some(verdict)).await.map(|()| None)
+        self.settle(item, status, Some(failure)).await.map(|()| None)
     }
 
     /// Writes them, in as many requests as it takes.
@@ -96,9 +96,9 @@ impl Run<'_> {
             }
             let keys: Vec<KeyName> = part.iter().map(|item| item.key.clone()).collect();
             let body = array(&part);
-            let before = self.calls.totals.requests;
+            let before = self.caller.totals.requests;
             self.in_flight = part;
-            let written = self.patiently(|| async {
+            let written = self.call_with_retry(|| async {
                 match client.put_many(&keys, body.clone()).await {
                     BulkReply { reply, accounting: Accounting::Complete { unprocessed } }
                         if unprocessed.len() < keys.len() || is_about_keys(&reply.answer) =>
@@ -117,7 +117,7 @@ impl Run<'_> {
                     // A pause that the server asks for costs no retry.
                     let (pause, rounds) = match reply.answer {
                         Answer::Throttled { pause, .. } => {
-                            self.calls.totals.throttled += 1;
+                            self.caller.totals.throttled += 1;
                             (pause.map(|pause| pause.min(self.job.max_wait)), rounds)
                         }
                         _ => (None, rounds + 1),
@@ -133,26 +133,26 @@ impl Run<'_> {
                         }
                     }
                     if !again.is_empty() {
-                        let backoff = self.job.retry.backoff(rounds.saturating_sub(1), &mut self.calls.rng);
+                        let backoff = self.job.retry.backoff(rounds.saturating_sub(1), &mut self.caller.rng);
                         sleep(pause.unwrap_or(backoff)).await;
                         parts.push((again, rounds));
                     }
                 }
-                Err(Failed::Stop(stop)) => {
+                Err(CallError::Stop(stop)) => {
                     // None of its responses accounted for the keys.
-                    if self.calls.totals.requests > before {
+                    if self.caller.totals.requests > before {
                         for item in part {
-                            self.settle(item, Status::Unknown, Some(Verdict::unanswered(stop.why.clone()))).await?;
+                            self.settle(item, Status::Unknown, Some(Failure::unanswered(stop.why.clone()))).await?;
                         }
                     }
                     return Err(stop);
                 }
-                Err(Failed::Refused(_)) if part.len() > 1 => {
+                Err(CallError::Refused(_)) if part.len() > 1 => {
                     parts.extend(halves(part).into_iter().map(|half| (half, rounds)));
                 }
-                Err(Failed::Refused(verdict)) => {
+                Err(CallError::Refused(failure)) => {
                     for item in part {
-                        self.settle(item, Status::Unknown, Some(verdict.clone())).await?;
+                        self.settle(item, Status::Unknown, Some(failure.clone())).await?;
                     }
                 }
             }
@@ -167,7 +167,7 @@ impl Run<'_> {
             items.into_iter().partition(|item| expiry(item.expiration, now).is_none());
         for item in expired {
             let why = expiry(item.expiration, now).unwrap_or_default();
-            self.settle(item, Status::Invalid, Some(Verdict::unanswered(why))).await?;
+            self.settle(item, Status::Invalid, Some(Failure::unanswered(why))).await?;
         }
         Ok(good)
     }
@@ -176,29 +176,29 @@ impl Run<'_> {
 /// Whether another request for the keys that were not processed may succeed, with no more than the usual wait.
 fn is_about_keys(answer: &Answer) -> bool {
     match answer {
-        Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::Passing(_) => true,
-        Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..) | Answer::Stale { .. } => false,
+        Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::Transient(_) => true,
+        Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..) | Answer::ConnectionClosed { .. } => false,
     }
 }
 
 /// The server named the key in `unsuccessful_keys`.
-fn not_written(reply: &Reply) -> Verdict {
+fn not_written(reply: &Reply) -> Failure {
     let error = "the bulk call did not write this key (unsuccessful_keys)";
     let refusal = reply.answer.refusal();
     let error = refusal.map_or(error.to_owned(), |refusal| format!("{error}: {}", refusal.message));
-    let verdict = Verdict::unanswered(error);
+    let failure = Failure::unanswered(error);
     let error_code = refusal.and_then(|refusal| refusal.code);
-    Verdict { http_status: reply.http_status, detail: Detail { error_code, ..verdict.detail }, ..verdict }
+    Failure { http_status: reply.http_status, detail: Detail { error_code, ..failure.detail }, ..failure }
 }
 
-fn not_seen(verdict: &Verdict, what: &str) -> Verdict {
-    let error = format!("not restored, because it cannot be seen {what}: {}", verdict.detail.error);
-    Verdict { detail: Detail { error, ..verdict.detail }, ..verdict.clone() }
+fn not_seen(failure: &Failure, what: &str) -> Failure {
+    let error = format!("not restored, because it cannot be seen {what}: {}", failure.detail.error);
+    Failure { detail: Detail { error, ..failure.detail }, ..failure.clone() }
 }
 
-fn is_there() -> Verdict {
+fn is_there() -> Failure {
     let why = "the key exists, and restore overwrites it only with --overwrite-values";
-    Verdict::unanswered(why.to_owned())
+    Failure::unanswered(why.to_owned())
 }
 
 fn halves(mut items: Vec<Item>) -> [Vec<Item>; 2] {

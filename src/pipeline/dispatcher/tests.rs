@@ -34,7 +34,7 @@ async fn rows_written(signals_at: &[u64]) -> u64 {
     let state = State::new(options, &approved, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let send = |_| async {
         sleep(Duration::from_millis(10)).await;
-        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
+        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() })
     };
     let (acknowledge, rows_written) = watch::channel(0);
     let job = run::<Infallible, _>(state, records, row_sender, rows_written, send, signals, |_| {});

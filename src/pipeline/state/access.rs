@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::{Blocked, State, Step};
 use crate::api::answer::Fatal;
 use crate::outcome::Status;
-use crate::pipeline::outage::enough_failures;
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::circuit_breaker::enough_failures;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::Work;
+use crate::pipeline::task::KeyTask;
 
 /// Keys that wait for the namespace.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ pub(super) struct AccessCheck {
 /// The keys of one request.
 #[derive(Debug)]
 pub(super) struct Suspended {
-    pub(super) batch: Vec<Work>,
+    pub(super) batch: Vec<KeyTask>,
     fatal: Fatal,
-    verdict: Verdict,
+    failure: Failure,
 }
 
 impl AccessCheck {
@@ -56,26 +56,26 @@ impl AccessCheck {
         }
     }
 
-    pub(super) fn into_keys(self) -> impl Iterator<Item = Work> {
+    pub(super) fn into_keys(self) -> impl Iterator<Item = KeyTask> {
         self.suspended.into_iter().flat_map(|suspended| suspended.batch)
     }
 }
 
 impl State {
     /// The keys of a request that was refused as if no other could succeed.
-    pub(super) fn suspend(&mut self, mut batch: Vec<Work>, fatal: Fatal, verdict: &Verdict, now: Instant) {
-        for work in &mut batch {
-            work.last = Some(Box::new(verdict.clone()));
+    pub(super) fn suspend(&mut self, mut batch: Vec<KeyTask>, fatal: Fatal, failure: &Failure, now: Instant) {
+        for task in &mut batch {
+            task.last = Some(Box::new(failure.clone()));
         }
-        let verdict = verdict.clone();
-        if self.leaves_accepted().is_some() {
+        let failure = failure.clone();
+        if self.abandons_pending().is_some() {
             // Nothing is sent any more, the check neither.
-            for work in batch {
-                self.settle_as(work, verdict.clone(), now);
+            for task in batch {
+                self.settle_as(task, failure.clone(), now);
             }
             return;
         }
-        self.access.suspended.push(Suspended { batch, fatal, verdict });
+        self.access.suspended.push(Suspended { batch, fatal, failure });
     }
 
     /// A page was refused like that: `stop` says how.
@@ -101,11 +101,11 @@ impl State {
         if let Some(stop) = page {
             self.on_page_refused_alone(stop, now);
         }
-        for Suspended { batch, fatal, verdict } in suspended {
+        for Suspended { batch, fatal, failure } in suspended {
             // As with any other refusal of a key, the server is at work.
             self.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
-            let read = batch.first().is_some_and(|work| work.stage.is_read());
+            let read = batch.first().is_some_and(|task| task.stage.is_read());
             let denied = &mut self.denied[usize::from(!read)];
             *denied += u64::from(batch.len() == 1);
             let denied = *denied;
@@ -115,24 +115,24 @@ impl State {
             // Who may read may still not delete.
             let succeeded = deleted || (read && self.has_read);
             if !succeeded && denied >= enough {
-                let why = format!("the namespace can be read, but every request for a key is refused: {verdict}");
+                let why = format!("the namespace can be read, but every request for a key is refused: {failure}");
                 self.stop(Stop::new(fatal.into(), why), now);
             }
-            self.refuse(batch, &verdict, now);
+            self.refuse(batch, &failure, now);
         }
     }
 
     /// One key failed; of several it is not known which, so they are sent again in halves.
-    fn refuse(&mut self, batch: Vec<Work>, verdict: &Verdict, now: Instant) {
+    fn refuse(&mut self, batch: Vec<KeyTask>, failure: &Failure, now: Instant) {
         let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(std::num::NonZeroU32::new);
         let alone = batch.len() < 2;
-        for mut work in batch.into_iter().rev() {
+        for mut task in batch.into_iter().rev() {
             match half {
                 Some(half) if !alone => {
-                    work.together = half;
-                    self.queue(&work).push_again(work);
+                    task.max_batch = half;
+                    self.queue(&task).push_again(task);
                 }
-                _ => self.settle_as(work, verdict.clone(), now),
+                _ => self.settle_as(task, failure.clone(), now),
             }
         }
     }

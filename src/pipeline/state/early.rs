@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::State;
-use crate::pipeline::parcel::Batching;
-use crate::pipeline::work::{Due, Work};
+use crate::pipeline::batch::Batching;
+use crate::pipeline::task::{DelayedTask, KeyTask};
 
 /// How long a key rests before it is first tried early; each time twice as long as before.
 const REST: Duration = Duration::from_millis(10);
@@ -24,33 +24,33 @@ const REST: Duration = Duration::from_millis(10);
 const MOST: u8 = 4;
 
 impl State {
-    /// `work` waits for its retry. It waits from the place from which
+    /// `task` waits for its retry. It waits from the place from which
     /// it was tried early, if it was.
-    pub(super) fn put_off(&mut self, mut work: Work, wait: Duration, now: Instant) {
-        let at = match work.early.take() {
+    pub(super) fn put_off(&mut self, mut task: KeyTask, wait: Duration, now: Instant) {
+        let at = match task.early.take() {
             Some(place) => place.max(now) + wait,
             None => now + wait,
         };
         let hurries = self.options.batching == Batching::Single
-            && work.tried_early < MOST
-            && work.history.failures < self.options.retry.retries;
-        let early = hurries.then(|| now + REST * 2u32.pow(u32::from(work.tried_early)));
-        self.waiting.push(Due { at, early, work });
+            && task.tried_early < MOST
+            && task.history.failures < self.options.retry.retries;
+        let early = hurries.then(|| now + REST * 2u32.pow(u32::from(task.tried_early)));
+        self.waiting.push(DelayedTask { at, early, task });
     }
 
     /// Brings those whose time has come, or who may go early, to where they are sent from.
     pub(super) fn take_due(&mut self, now: Instant) {
         while self.waiting.peek().is_some_and(|due| due.at <= now) {
             let Some(due) = self.waiting.pop() else { break };
-            self.queue(&due.work).push_again(due.work);
+            self.queue(&due.task).push_again(due.task);
         }
         if self.may_hurry() && self.early_places().any(|moment| moment <= now) {
             let waiting = std::mem::take(&mut self.waiting);
             for mut due in waiting.into_sorted_vec().into_iter().rev() {
                 if due.early.is_some_and(|moment| moment <= now) {
-                    due.work.early = Some(due.at);
-                    due.work.tried_early += 1;
-                    self.queue(&due.work).push_last(due.work);
+                    due.task.early = Some(due.at);
+                    due.task.tried_early += 1;
+                    self.queue(&due.task).push_last(due.task);
                 } else {
                     self.waiting.push(due);
                 }
@@ -71,6 +71,6 @@ impl State {
 
     /// Whether nothing but waiting keys is left, and the server is well.
     fn may_hurry(&self) -> bool {
-        self.input_ended && self.stop.is_none() && self.outage.is_well() && !self.has_keys()
+        self.input_ended && self.stop.is_none() && self.breaker.is_well() && !self.has_keys()
     }
 }

@@ -5,21 +5,21 @@ use std::hash::{Hash, Hasher};
 use tokio::time::Instant;
 
 use super::{Slot, State};
-use crate::pipeline::work::{Sent, Work};
+use crate::pipeline::task::{KeyTask, Sent};
 
 impl State {
     /// Hashes what decides about the job's course, without times, texts and counters that only grow: two states with the
     /// same hash differ in nothing but when things happened.
     pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
-        let queue = |works: &mut dyn Iterator<Item = &Work>| -> Vec<_> {
-            works.map(|work| work.fingerprint(self.epoch, self.signs)).collect()
+        let queue = |tasks: &mut dyn Iterator<Item = &KeyTask>| -> Vec<_> {
+            tasks.map(|task| task.fingerprint(self.epoch, self.successes)).collect()
         };
         for ready in [&self.ready, &self.reads] {
-            ready.queues().map(|works| queue(&mut works.iter())).hash(hasher);
+            ready.queues().map(|tasks| queue(&mut tasks.iter())).hash(hasher);
         }
         let mut waiting: Vec<_> = self.waiting.iter().collect();
         waiting.sort_by(|a, b| b.cmp(a));
-        queue(&mut waiting.iter().map(|due| &due.work)).hash(hasher);
+        queue(&mut waiting.iter().map(|due| &due.task)).hash(hasher);
         waiting.iter().map(|due| due.early.is_some()).collect::<Vec<_>>().hash(hasher);
         let mut slots: Vec<_> = self
             .slots
@@ -40,10 +40,11 @@ impl State {
             let history = (paging.history.failures, paging.history.resent);
             (paging.sent, history, paging.due.is_some()).hash(hasher);
         }
-        self.outage.fingerprint().hash(hasher);
-        (self.looks.most, self.looks.good, self.gathering.is_some(), self.filling.is_some()).hash(hasher);
+        self.breaker.fingerprint().hash(hasher);
+        (self.presence_batch.most, self.presence_batch.good, self.reads_since.is_some(), self.deletes_since.is_some())
+            .hash(hasher);
         (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
-        let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.accepted as u8));
+        let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.pending as u8));
         (self.unwritten(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
         (self.max_wait.has_worked(), self.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
     }

@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::outcome::{Settled, StopReason, Tally};
+use crate::pipeline::batch::{Batching, KeyQueue};
+use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
 use crate::pipeline::max_wait::MaxWait;
 use crate::pipeline::options::Options;
-use crate::pipeline::outage::Outage;
-use crate::pipeline::parcel::{Batching, Ready};
 use crate::pipeline::request::Request;
-use crate::pipeline::stop::{Accepted, Signal, Stop};
-use crate::pipeline::work::{Due, InFlight, Sent, Work};
+use crate::pipeline::stop::{Pending, Signal, Stop};
+use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent};
 use crate::plan::Approved;
 use crate::quota::{Budget, Limit};
 use crate::record::{Content, Record};
@@ -27,7 +27,7 @@ use crate::terminal::count;
 
 use access::AccessCheck;
 use paging::PageFetch;
-use reading::Looks;
+use reading::AdaptiveBatchSize;
 
 mod access;
 mod early;
@@ -99,23 +99,23 @@ pub struct State {
     /// More keys end the job.
     max_keys: Option<u64>,
     budget: Budget,
-    outage: Outage,
+    breaker: CircuitBreaker,
     /// How long nothing has succeeded.
     max_wait: MaxWait,
     rng: StdRng,
     /// Keys that may be deleted.
-    ready: Ready,
+    ready: KeyQueue,
     /// Keys that are to be looked for, or backed up, before.
-    reads: Ready,
+    reads: KeyQueue,
     /// How many keys are looked for with one request.
-    looks: Looks,
+    presence_batch: AdaptiveBatchSize,
     /// Since when keys have waited for such a request to be full.
-    gathering: Option<Instant>,
+    reads_since: Option<Instant>,
     /// Since when keys have waited for a bulk call to be full.
-    filling: Option<Instant>,
+    deletes_since: Option<Instant>,
     /// The most requests in flight; fewer than asked for once the server found them too many.
     most_in_flight: usize,
-    waiting: BinaryHeap<Due>,
+    waiting: BinaryHeap<DelayedTask>,
     /// Keys that were sent at least once.
     begun: u64,
     slots: Slab<InFlight>,
@@ -142,7 +142,7 @@ pub struct State {
     /// Counts deleted keys and the like, so that failures since the last one can be told.
     epoch: u64,
     /// The same with successful reads.
-    signs: u64,
+    successes: u64,
 }
 
 impl State {
@@ -150,17 +150,17 @@ impl State {
     pub fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
         Self {
             max_keys: approved.max_keys(),
-            outage: Outage::new(options.concurrency),
+            breaker: CircuitBreaker::new(options.concurrency),
             max_wait: MaxWait::new(options.max_wait),
             most_in_flight: options.concurrency,
             options,
             budget,
             rng,
-            ready: Ready::default(),
-            reads: Ready::default(),
-            looks: Looks::default(),
-            gathering: None,
-            filling: None,
+            ready: KeyQueue::default(),
+            reads: KeyQueue::default(),
+            presence_batch: AdaptiveBatchSize::default(),
+            reads_since: None,
+            deletes_since: None,
             waiting: BinaryHeap::new(),
             begun: 0,
             slots: Slab::with_capacity(options.concurrency),
@@ -178,7 +178,7 @@ impl State {
             signalled: false,
             paused: false,
             epoch: 0,
-            signs: 0,
+            successes: 0,
         }
     }
 
@@ -220,12 +220,12 @@ impl State {
     /// Whether so many keys are to be sent again that no new ones are taken from the input.
     fn holds_back_untried(&self) -> bool {
         let again = self.waiting.len() + self.ready.len() + self.reads.len() + self.slots.len();
-        !self.input_ended && again >= self.most_waiting() && !self.entrance().has_fresh()
+        !self.input_ended && again >= self.most_waiting() && !self.input_queue().has_fresh()
     }
 
     /// Whether every key that is left was sent before.
     fn has_only_retries(&self) -> bool {
-        self.input_ended && !self.entrance().has_fresh()
+        self.input_ended && !self.input_queue().has_fresh()
     }
 
     fn has_room_for_rows(&self) -> bool {
@@ -279,7 +279,7 @@ impl State {
                     return;
                 }
                 self.totals.keys += 1;
-                self.accept(Work::new(number, key));
+                self.accept(KeyTask::new(number, key));
             }
             unsent => {
                 if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
@@ -321,26 +321,26 @@ impl State {
     pub fn stop(&mut self, stop: Stop, now: Instant) {
         let replace = match &self.stop {
             None => true,
-            Some((earlier, _)) => earlier.accepted == Accepted::Finish && stop.accepted == Accepted::Leave,
+            Some((earlier, _)) => earlier.pending == Pending::Drain && stop.pending == Pending::Abandon,
         };
         if replace {
             self.events.push(Event::Draining { reason: stop.reason, in_flight: self.slots.len() });
             self.stop = Some((stop, now));
         }
-        if self.leaves_accepted().is_some() {
+        if self.abandons_pending().is_some() {
             self.abandon_all_but_keys(now);
         }
     }
 
-    fn leaves_accepted(&self) -> Option<Instant> {
-        self.stop.as_ref().filter(|(stop, _)| stop.accepted == Accepted::Leave).map(|(_, since)| *since)
+    fn abandons_pending(&self) -> Option<Instant> {
+        self.stop.as_ref().filter(|(stop, _)| stop.pending == Pending::Abandon).map(|(_, since)| *since)
     }
 
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Step {
         debug_assert_eq!(self.budget.in_flight(), self.slots.len(), "a permit that no request in flight holds");
         self.check_limits(now);
-        if let Some(since) = self.leaves_accepted() {
+        if let Some(since) = self.abandons_pending() {
             let end = since + self.options.grace;
             if now >= end {
                 self.abandon("no answer came before the job ended", now);
@@ -358,7 +358,7 @@ impl State {
             Ok(step) => return step,
             Err(blocked) => blocked,
         };
-        if self.leaves_accepted().is_some() {
+        if self.abandons_pending().is_some() {
             // The server wants a pause that is too long.
             return self.next(now);
         }

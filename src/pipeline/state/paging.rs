@@ -3,18 +3,18 @@
 
 use tokio::time::Instant;
 
-use super::reply::sign_of;
+use super::reply::health_of;
 use super::{Blocked, Slot, State, Step};
 use crate::api::answer::{Answer, Reply};
 use crate::api::{Page, PageRequest};
 use crate::outcome::StopReason;
+use crate::pipeline::circuit_breaker::Health;
 use crate::pipeline::event::Event;
-use crate::pipeline::outage::Sign;
 use crate::pipeline::pages::Pages;
 use crate::pipeline::request::Request;
-use crate::pipeline::retry::{Decision, History, Verdict, decide};
-use crate::pipeline::stop::{Accepted, Stop};
-use crate::pipeline::work::{InFlight, Sent};
+use crate::pipeline::retry::{Decision, Failure, History, decide};
+use crate::pipeline::stop::{Pending, Stop};
+use crate::pipeline::task::{InFlight, Sent};
 use crate::quota::Permit;
 use crate::record::Record;
 use crate::terminal::pluralized;
@@ -34,12 +34,12 @@ pub(super) struct PageFetch {
 
 impl PageFetch {
     /// What was held against the page was the server's trouble.
-    pub(super) fn refund(&mut self) {
+    pub(super) fn forgive_failures(&mut self) {
         (self.history.failures, self.due) = (0, None);
     }
 
     /// Another page, or the same one from the beginning.
-    fn begin_anew(&mut self) {
+    fn reset(&mut self) {
         (self.attempts, self.history, self.due) = (0, History::default(), None);
     }
 }
@@ -47,14 +47,14 @@ impl PageFetch {
 impl State {
     /// The records are asked for, not read: `first` are those that are known already, in front of the rest of `pages`.
     #[must_use]
-    pub fn asking(mut self, pages: Box<dyn Pages>, first: Vec<Record>, now: Instant) -> Self {
+    pub fn with_pages(mut self, pages: Box<dyn Pages>, first: Vec<Record>, now: Instant) -> Self {
         let ended = pages.request().is_none();
         self.paging = Some(PageFetch { pages, sent: false, attempts: 0, history: History::default(), due: None });
         self.take_page(Ok(first), ended, now);
         self
     }
 
-    fn is_asking(&self) -> bool {
+    fn is_fetching(&self) -> bool {
         self.paging.as_ref().is_some_and(|paging| paging.sent)
     }
 
@@ -72,12 +72,12 @@ impl State {
     /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
     /// read first are not, and what is backed up must not wait for a page that is long in coming.
     pub(super) fn is_filling(&self, fresh: u64) -> bool {
-        let on_their_way = self.is_asking() && self.wants_more() && !self.options.course.reads();
+        let on_their_way = self.is_fetching() && self.wants_more() && !self.options.action.reads();
         on_their_way && !self.ready.is_full(self.options.batching, fresh)
     }
 
     /// Asks for the next page; otherwise as `try_send`.
-    pub(super) fn ask(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
+    pub(super) fn send_page(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
         let Some(request) = self.next_page() else { return Err(Blocked::UNTIL_EVENT) };
         let permit = self.take_permit(probe, now)?;
         if let Some(paging) = &mut self.paging {
@@ -100,7 +100,7 @@ impl State {
         }
         match answer {
             Ok(page) => {
-                self.hear(&page.quota, &permit, now);
+                self.observe_rate_limits(&page.rate_limits, &permit, now);
                 self.max_wait.succeeded(now);
                 self.on_good_page(page, probe, now);
             }
@@ -117,17 +117,17 @@ impl State {
     fn on_good_page(&mut self, page: Page, probe: bool, now: Instant) {
         let alone = self.is_alone();
         if alone {
-            self.observe(Sign::Alive, probe, now);
+            self.observe(Health::Up, probe, now);
         }
         if let Some(paging) = &mut self.paging {
-            paging.begin_anew();
+            paging.reset();
             let records = paging.pages.accept(page);
             let ended = paging.pages.request().is_none();
             self.take_page(records, ended, now);
         }
         if probe && !alone {
             // A server that lists may still not delete: the next probe is one of the keys that came.
-            self.outage.probe_said_nothing(now);
+            self.breaker.probe_said_nothing(now);
         }
     }
 
@@ -144,35 +144,37 @@ impl State {
     /// No more records come; what came before is finished.
     fn end_paging(&mut self, stop: Stop, now: Instant) {
         self.on_input_end();
-        self.stop(Stop { accepted: Accepted::Finish, ..stop }, now);
+        self.stop(Stop { pending: Pending::Drain, ..stop }, now);
     }
 
     fn on_bad_page(&mut self, reply: Reply, permit: &Permit, probe: bool, now: Instant) {
-        self.hear(&reply.quota, permit, now);
+        self.observe_rate_limits(&reply.rate_limits, permit, now);
         let Some(paging) = &self.paging else { return };
         let (attempts, history) = (paging.attempts, paging.history);
         // Where no other key can be tried before it comes, each of its attempts says as much as a key's first.
-        let counts = history.failures == 0 || !self.entrance().has_fresh();
-        match sign_of(&reply.answer, history, counts) {
-            Some(sign) => self.observe(sign, probe, now),
-            None if probe && matches!(reply.answer, Answer::Stale { .. }) => {
-                self.outage.probe_was_cut_off(now);
-                self.tell_of_outage(true, now);
+        let counts = history.failures == 0 || !self.input_queue().has_fresh();
+        match health_of(&reply.answer, history, counts) {
+            Some(health) => self.observe(health, probe, now),
+            None if probe && matches!(reply.answer, Answer::ConnectionClosed { .. }) => {
+                self.breaker.probe_was_reset(now);
+                self.emit_outage(true, now);
             }
-            None if probe => self.outage.probe_said_nothing(now),
+            None if probe => self.breaker.probe_said_nothing(now),
             None => {}
         }
         match &reply.answer {
-            Answer::Throttled { pause, trouble } => self.on_throttled(permit, *pause, &trouble.clone().into(), now),
-            Answer::Passing(trouble) => self.max_wait.failed(&trouble.clone().into()),
+            Answer::Throttled { pause, error } => self.on_throttled(permit, *pause, &error.clone().into(), now),
+            Answer::Transient(error) => self.max_wait.failed(&error.clone().into()),
             _ => {}
         }
         let is_fatal = matches!(reply.answer, Answer::Fatal(..));
-        let caught = self.outage.since().is_some();
+        let caught = self.breaker.since().is_some();
         let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
         let Some(paging) = &mut self.paging else { return };
         match decision {
-            Decision::Settle(verdict) | Decision::Retry(_, verdict) if caught && verdict.passes => paging.due = None,
+            Decision::Settle(failure) | Decision::Retry(_, failure) if caught && failure.is_transient => {
+                paging.due = None
+            }
             Decision::Retry(wait, _) => {
                 paging.history.failures += 1;
                 paging.due = Some(now + wait);
@@ -182,14 +184,14 @@ impl State {
             Decision::Pause(..) => {}
             Decision::Stop(stop, _) if is_fatal => self.suspend_page(stop),
             Decision::Stop(stop, _) => self.stop(stop, now),
-            Decision::Settle(verdict) if verdict.passes => {
+            Decision::Settle(failure) if failure.is_transient => {
                 let attempts = pluralized(attempts, "attempt");
-                let why = format!("the keys cannot be listed: no good answer after {attempts}: {verdict}");
+                let why = format!("the keys cannot be listed: no good answer after {attempts}: {failure}");
                 self.end_paging(Stop::new(StopReason::Outage, why), now);
             }
-            Decision::Settle(verdict) => self.on_refused_page(&verdict, now),
+            Decision::Settle(failure) => self.on_refused_page(&failure, now),
             Decision::Success => {
-                self.on_refused_page(&Verdict::unanswered("an answer of another kind".to_owned()), now);
+                self.on_refused_page(&Failure::unanswered("an answer of another kind".to_owned()), now);
             }
         }
     }
@@ -206,10 +208,10 @@ impl State {
         self.events.push(Event::Retrying);
     }
 
-    fn on_refused_page(&mut self, verdict: &Verdict, now: Instant) {
+    fn on_refused_page(&mut self, failure: &Failure, now: Instant) {
         let Some(paging) = &mut self.paging else { return };
-        paging.begin_anew();
-        if let Err(stop) = paging.pages.refused(verdict) {
+        paging.reset();
+        if let Err(stop) = paging.pages.refused(failure) {
             self.end_paging(stop, now);
         }
     }

@@ -8,34 +8,34 @@ use tokio::time::Instant;
 use super::State;
 use super::reply::{Answered, Proof};
 use super::sending::LINGER;
-use crate::api::answer::{Answer, Reply, Trouble};
+use crate::api::answer::{Answer, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, StopReason};
-use crate::pipeline::options::Course;
-use crate::pipeline::parcel::{Batch, Batching, Ready};
+use crate::pipeline::batch::{BatchLimit, Batching, KeyQueue};
+use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Request;
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{Stage, Work};
+use crate::pipeline::task::{KeyTask, Stage};
 
 /// So many good answers after a refusal, and one key more is looked for with a request.
 const GROWS_AFTER: u32 = 8;
 
 /// How many keys are looked for with one request: as many as the API takes, until their values are too much for it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Looks {
+pub(super) struct AdaptiveBatchSize {
     pub(super) most: NonZeroU32,
     /// Good answers since that last changed.
     pub(super) good: u32,
 }
 
-impl Default for Looks {
+impl Default for AdaptiveBatchSize {
     fn default() -> Self {
         Self { most: Self::MOST, good: 0 }
     }
 }
 
-impl Looks {
+impl AdaptiveBatchSize {
     #[expect(clippy::cast_possible_truncation, reason = "a hundred")]
     const MOST: NonZeroU32 = NonZeroU32::new(MAX_GET_KEYS as u32).unwrap();
 
@@ -56,7 +56,7 @@ impl Looks {
 
 /// Which keys the next request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Queue {
     /// One that is read before it may be deleted.
     Read,
     /// Those that may be deleted.
@@ -65,39 +65,39 @@ pub(super) enum Turn {
 
 impl State {
     /// A key from the input.
-    pub(super) fn accept(&mut self, work: Work) {
-        match self.options.course {
-            Course::Delete => self.ready.push(work),
-            Course::Check | Course::CheckAndDelete => self.reads.push(work.advanced(Stage::Presence)),
-            Course::BackUpAndDelete => self.reads.push(work.advanced(Stage::Metadata)),
+    pub(super) fn accept(&mut self, task: KeyTask) {
+        match self.options.action {
+            KeyAction::Delete => self.ready.push(task),
+            KeyAction::Check | KeyAction::CheckThenDelete => self.reads.push(task.advanced(Stage::Presence)),
+            KeyAction::BackUpThenDelete => self.reads.push(task.advanced(Stage::Metadata)),
         }
     }
 
     /// The queue where keys from the input wait.
-    pub(super) fn entrance(&self) -> &Ready {
-        if self.options.course.reads() { &self.reads } else { &self.ready }
+    pub(super) fn input_queue(&self) -> &KeyQueue {
+        if self.options.action.reads() { &self.reads } else { &self.ready }
     }
 
     /// The queue that a key of this stage belongs to.
-    pub(super) fn queue(&mut self, work: &Work) -> &mut Ready {
-        if work.stage.is_read() { &mut self.reads } else { &mut self.ready }
+    pub(super) fn queue(&mut self, task: &KeyTask) -> &mut KeyQueue {
+        if task.stage.is_read() { &mut self.reads } else { &mut self.ready }
     }
 
     /// The queue that the next request takes from; otherwise until when to wait, where that is known. Deletes go first, so
     /// that little time passes between reading a value and deleting it.
-    pub(super) fn turn(&mut self, fresh: u64, now: Instant) -> Result<Turn, Option<Instant>> {
-        let may_go = |queue: &Ready| !queue.is_empty() && (fresh != 0 || queue.has_again());
+    pub(super) fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
+        let may_go = |queue: &KeyQueue| !queue.is_empty() && (fresh != 0 || queue.has_again());
         let mut wait = None;
         if may_go(&self.ready) && !self.is_filling(fresh) {
             wait = self.lingers(fresh, now);
             if wait.is_none() {
-                return Ok(Turn::Delete);
+                return Ok(Queue::Delete);
             }
         }
         if may_go(&self.reads) {
             let gathers = self.gathers(fresh, now);
             if gathers.is_none() {
-                return Ok(Turn::Read);
+                return Ok(Queue::Read);
             }
             wait = [wait, gathers].into_iter().flatten().min();
         }
@@ -106,10 +106,10 @@ impl State {
 
     /// How many keys one request reads.
     pub(super) fn reading_batching(&self) -> Batching {
-        match self.options.course {
-            Course::Delete | Course::BackUpAndDelete => Batching::Single,
-            Course::Check | Course::CheckAndDelete => {
-                Batching::Bulk(Batch { keys: self.looks.most, bytes: usize::MAX })
+        match self.options.action {
+            KeyAction::Delete | KeyAction::BackUpThenDelete => Batching::Single,
+            KeyAction::Check | KeyAction::CheckThenDelete => {
+                Batching::Bulk(BatchLimit { keys: self.presence_batch.most, bytes: usize::MAX })
             }
         }
     }
@@ -125,22 +125,22 @@ impl State {
         if self.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
             return None;
         }
-        let until = *self.gathering.get_or_insert(now) + LINGER;
+        let until = *self.reads_since.get_or_insert(now) + LINGER;
         (now < until).then_some(until)
     }
 
     /// The keys of the next request.
-    pub(super) fn take_turn(&mut self, turn: Turn, fresh: u64) -> Vec<Work> {
+    pub(super) fn take_from(&mut self, turn: Queue, fresh: u64) -> Vec<KeyTask> {
         match turn {
-            Turn::Delete => self.ready.take(self.options.batching, fresh),
-            Turn::Read => self.reads.take(self.reading_batching(), fresh),
+            Queue::Delete => self.ready.take(self.options.batching, fresh),
+            Queue::Read => self.reads.take(self.reading_batching(), fresh),
         }
     }
 
-    pub(super) fn queue_of(&mut self, turn: Turn) -> &mut Ready {
+    pub(super) fn queue_of(&mut self, turn: Queue) -> &mut KeyQueue {
         match turn {
-            Turn::Delete => &mut self.ready,
-            Turn::Read => &mut self.reads,
+            Queue::Delete => &mut self.ready,
+            Queue::Read => &mut self.reads,
         }
     }
 
@@ -150,18 +150,18 @@ impl State {
             self.on_reply(keys, reply, now);
             return;
         }
-        for work in self.read_well(keys, reply, now) {
-            let work = work.advanced(next.clone());
-            self.queue(&work).push_last(work);
+        for task in self.on_good_read(keys, reply, now) {
+            let task = task.advanced(next.clone());
+            self.queue(&task).push_last(task);
         }
     }
 
     /// The keys of a read that succeeded.
-    fn read_well(&mut self, keys: Answered, reply: &Reply, now: Instant) -> Vec<Work> {
+    fn on_good_read(&mut self, keys: Answered, reply: &Reply, now: Instant) -> Vec<KeyTask> {
         let Answered { batch, permit, probe } = keys;
         self.has_read = true;
-        self.hear(&reply.quota, &permit, now);
-        self.see_sign(&reply.answer, &mut [], true, probe, now);
+        self.observe_rate_limits(&reply.rate_limits, &permit, now);
+        self.observe_health(&reply.answer, &mut [], true, probe, now);
         self.budget.give_back(permit, now);
         batch
     }
@@ -170,56 +170,56 @@ impl State {
     pub(super) fn on_presence(&mut self, keys: Answered, reply: &Reply, found: &[Presence], now: Instant) {
         if reply.answer != Answer::Success {
             if let Answer::Refused(_) = &reply.answer {
-                self.looks.refused(keys.batch.len());
+                self.presence_batch.refused(keys.batch.len());
             }
             self.on_reply(keys, reply, now);
             return;
         }
-        let batch = self.read_well(keys, reply, now);
-        self.looks.answered();
+        let batch = self.on_good_read(keys, reply, now);
+        self.presence_batch.answered();
         let alone = batch.len() == 1;
-        for (index, mut work) in batch.into_iter().enumerate() {
-            match found.get(index).unwrap_or(&Presence::Unsaid) {
-                Presence::There if self.options.course == Course::Check => {
-                    self.settle(work, Status::Planned, reply.http_status, None, now);
+        for (index, mut task) in batch.into_iter().enumerate() {
+            match found.get(index).unwrap_or(&Presence::Unknown) {
+                Presence::Present if self.options.action == KeyAction::Check => {
+                    self.settle(task, Status::Planned, reply.http_status, None, now);
                 }
-                Presence::There => self.ready.push_last(work.advanced(Stage::Delete)),
-                Presence::Gone => {
+                Presence::Present => self.ready.push_last(task.advanced(Stage::Delete)),
+                Presence::Absent => {
                     let error = "it was looked for and is not there; no delete was sent".to_owned();
                     let detail = Some(Box::new(Detail { error_code: None, error }));
-                    self.settle(work, Status::Absent, reply.http_status, detail, now);
+                    self.settle(task, Status::Absent, reply.http_status, detail, now);
                 }
-                Presence::Unsaid if alone => {
-                    let trouble = Trouble::no_answer("the response does not say whether the key exists");
-                    self.resolve(vec![work], &Answer::Passing(trouble), reply.http_status, Proof::Named, now);
+                Presence::Unknown if alone => {
+                    let error = TransientError::no_answer("the response does not say whether the key exists");
+                    self.resolve(vec![task], &Answer::Transient(error), reply.http_status, Proof::Named, now);
                 }
-                Presence::Unsaid => {
-                    work.together = NonZeroU32::MIN;
-                    work.last = None;
-                    self.reads.push_last(work);
+                Presence::Unknown => {
+                    task.max_batch = NonZeroU32::MIN;
+                    task.last = None;
+                    self.reads.push_last(task);
                 }
             }
         }
     }
 
     /// A backup cannot be written: its keys are not deleted, and no others are either.
-    pub(super) fn on_lost_backup(&mut self, keys: Answered, why: &str, now: Instant) {
+    pub(super) fn on_backup_error(&mut self, keys: Answered, why: &str, now: Instant) {
         let Answered { batch, permit, .. } = keys;
         self.budget.give_back(permit, now);
         self.stop(Stop::new(StopReason::IoError, format!("the backup cannot be written: {why}")), now);
-        for work in batch {
+        for task in batch {
             let detail = Detail { error_code: None, error: why.to_owned() };
-            let verdict = Verdict { status: Status::Unknown, http_status: None, detail, passes: false };
-            self.settle_as(work, verdict, now);
+            let failure = Failure { status: Status::Unknown, http_status: None, detail, is_transient: false };
+            self.settle_as(task, failure, now);
         }
     }
 }
 
 /// The request that reads these keys, which are all in one stage; `None` where they are to be deleted.
-pub(super) fn read(parcel: &[Work]) -> Option<Request> {
-    let first = parcel.first()?;
+pub(super) fn read(batch: &[KeyTask]) -> Option<Request> {
+    let first = batch.first()?;
     match &first.stage {
-        Stage::Presence => Some(Request::Presence(parcel.iter().map(|work| work.key.clone()).collect())),
+        Stage::Presence => Some(Request::Presence(batch.iter().map(|task| task.key.clone()).collect())),
         Stage::Metadata => Some(Request::Metadata(first.key.clone())),
         Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
         Stage::Delete => None,
@@ -228,14 +228,14 @@ pub(super) fn read(parcel: &[Work]) -> Option<Request> {
 
 impl Stage {
     /// What became of a key in this stage, and why no delete was sent if it was only to be read.
-    pub(super) fn verdict(&self, verdict: Verdict) -> Verdict {
+    pub(super) fn failure(&self, failure: Failure) -> Failure {
         let why = match self {
             Self::Presence => "whether it exists is unknown",
             Self::Metadata => "its metadata could not be backed up",
             Self::Value(_) => "its value could not be backed up",
-            Self::Delete => return verdict,
+            Self::Delete => return failure,
         };
-        let error = format!("no delete was sent, because {why}: {}", verdict.detail.error);
-        Verdict { detail: Detail { error, ..verdict.detail }, ..verdict }
+        let error = format!("no delete was sent, because {why}: {}", failure.detail.error);
+        Failure { detail: Detail { error, ..failure.detail }, ..failure }
     }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::{Turn, read};
+use super::reading::{Queue, read};
 use super::{Blocked, Slot, State, Step};
+use crate::pipeline::batch::Batching;
+use crate::pipeline::circuit_breaker::Allowance;
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::max_wait::ServerPause;
-use crate::pipeline::outage::Allowance;
-use crate::pipeline::parcel::Batching;
 use crate::pipeline::request::Request;
-use crate::pipeline::work::{InFlight, Sent, Work};
+use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::quota::{Limit, NotYet, Permit};
 
 /// A wait for the rate that is worth a word.
@@ -29,21 +29,21 @@ const LINGER_READ: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 enum Candidate {
     /// One that was sent before.
-    Again(Turn),
+    Again(Queue),
     /// One that never was.
-    Untried(Turn),
+    Untried(Queue),
 }
 
 impl State {
     /// One more request, or what keeps it from being sent.
     pub(super) fn try_send(&mut self, now: Instant) -> Result<Step, Blocked> {
-        let asks = self.wants_page(now);
-        if !(self.has_keys() || asks || self.access.is_wanted()) || !self.has_room_for_rows() {
+        let wants_page = self.wants_page(now);
+        if !(self.has_keys() || wants_page || self.access.is_wanted()) || !self.has_room_for_rows() {
             return Err(Blocked::UNTIL_EVENT);
         }
         // What a killed process would send again is never more than may be in flight.
         let used = self.unaccounted_requests();
-        let probe = match self.outage.allowance(now) {
+        let probe = match self.breaker.allowance(now) {
             Allowance::InFlight(most) if used < most.min(self.most_in_flight) => false,
             Allowance::Probe if used < self.most_in_flight => true,
             Allowance::NotBefore(moment) => return Err(Blocked::by_server(Some(moment))),
@@ -54,23 +54,23 @@ impl State {
             return self.send_access_check(probe, now);
         }
         if probe {
-            return self.send_probe(asks, now);
+            return self.send_probe(wants_page, now);
         }
-        if asks {
-            return self.ask(probe, now);
+        if wants_page {
+            return self.send_page(probe, now);
         }
         let fresh = self.most_fresh();
         let in_doubt = self.is_in_doubt();
         let untried = if in_doubt && self.probe_untried { self.untried() } else { None };
         let turn = match untried {
             Some(turn) => turn,
-            None => self.turn(fresh, now).map_err(Blocked::until)?,
+            None => self.next_queue(fresh, now).map_err(Blocked::until)?,
         };
         let permit = self.take_permit(probe, now)?;
         self.probe_untried ^= in_doubt;
         let batch = match untried {
             Some(turn) => self.queue_of(turn).pop_fresh().into_iter().collect(),
-            None => self.take_turn(turn, fresh),
+            None => self.take_from(turn, fresh),
         };
         Ok(self.begin(batch, permit, probe, now))
     }
@@ -78,46 +78,46 @@ impl State {
     /// Whether every other request is for a key that was never sent: at a low rate a retry is always due, and retries do
     /// not show that the server is down.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.outage.is_in_doubt() && self.options.batching == Batching::Single
+        self.breaker.is_in_doubt() && self.options.batching == Batching::Single
     }
 
     /// The queue that has a key which was never sent, and may be sent now.
-    fn untried(&self) -> Option<Turn> {
-        let turn = if self.options.course.reads() { Turn::Read } else { Turn::Delete };
-        (self.entrance().has_fresh() && !self.waits_for_canaries()).then_some(turn)
+    fn untried(&self) -> Option<Queue> {
+        let turn = if self.options.action.reads() { Queue::Read } else { Queue::Delete };
+        (self.input_queue().has_fresh() && !self.waits_for_canaries()).then_some(turn)
     }
 
     /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
     /// fails, the next probe is a key that was never sent, which tells more of the server than one that may be what it
     /// cannot delete. If there is none, the server is asked for the namespace.
-    fn send_probe(&mut self, asks: bool, now: Instant) -> Result<Step, Blocked> {
+    fn send_probe(&mut self, wants_page: bool, now: Instant) -> Result<Step, Blocked> {
         let candidate = self.probe_candidate();
-        if candidate.is_none() && asks {
-            let step = self.ask(true, now)?;
+        if candidate.is_none() && wants_page {
+            let step = self.send_page(true, now)?;
             self.probe_untried = !self.probe_untried;
             return Ok(step);
         }
         let permit = self.take_permit(true, now)?;
         self.probe_untried = !self.probe_untried;
-        let work = match candidate {
+        let task = match candidate {
             Some(Candidate::Again(turn)) => self.queue_of(turn).pop_again(),
             Some(Candidate::Untried(turn)) => self.queue_of(turn).pop_fresh(),
             None => None,
         };
-        Ok(match work {
-            Some(work) => self.begin(vec![work], permit, true, now),
+        Ok(match task {
+            Some(task) => self.begin(vec![task], permit, true, now),
             None => self.send_namespace(permit, true, false),
         })
     }
 
     fn probe_candidate(&self) -> Option<Candidate> {
         // That reads are answered says little of deletes.
-        let delete = self.ready.has_again().then_some(Candidate::Again(Turn::Delete));
+        let delete = self.ready.has_again().then_some(Candidate::Again(Queue::Delete));
         let untried = self.untried().map(Candidate::Untried);
         if self.probe_untried {
             return untried;
         }
-        let read = self.reads.has_again().then_some(Candidate::Again(Turn::Read));
+        let read = self.reads.has_again().then_some(Candidate::Again(Queue::Read));
         delete.or(read).or(untried)
     }
 
@@ -139,45 +139,45 @@ impl State {
                 {
                     self.stop(stop, now);
                 }
-                self.tell_of_rate(moment, now);
+                self.emit_rate_pause(moment, now);
                 return Err(Blocked { until: Some(moment), by: Some(limit) });
             }
             Err(NotYet::AnAnswer) => return Err(Blocked::UNTIL_EVENT),
         };
         self.totals.requests += 1;
         if probe {
-            self.outage.probe_sent();
+            self.breaker.probe_sent();
         } else if std::mem::take(&mut self.paused) {
             self.events.push(Event::Running);
         }
         Ok(permit)
     }
 
-    fn begin(&mut self, mut batch: Vec<Work>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.totals.retries += u64::from(batch.iter().any(|work| work.tried));
-        for work in &mut batch {
-            self.begun += u64::from(work.attempts == 0);
-            work.attempts += 1;
-            work.tried = true;
-            work.first_sent.get_or_insert(now);
+    fn begin(&mut self, mut batch: Vec<KeyTask>, permit: Permit, probe: bool, now: Instant) -> Step {
+        self.totals.retries += u64::from(batch.iter().any(|task| task.tried));
+        for task in &mut batch {
+            self.begun += u64::from(task.attempts == 0);
+            task.attempts += 1;
+            task.tried = true;
+            task.first_sent.get_or_insert(now);
         }
         let read = read(&batch);
         if read.is_none() {
-            self.filling = None;
+            self.deletes_since = None;
         } else {
-            self.gathering = None;
+            self.reads_since = None;
         }
         let request = match (self.options.batching, &batch[..]) {
             _ if let Some(read) = read => read,
-            (Batching::Single, [work]) => Request::Delete(work.key.clone()),
-            (_, works) => Request::DeleteMany(works.iter().map(|work| work.key.clone()).collect()),
+            (Batching::Single, [task]) => Request::Delete(task.key.clone()),
+            (_, tasks) => Request::DeleteMany(tasks.iter().map(|task| task.key.clone()).collect()),
         };
         let slot = Slot(self.slots.insert(InFlight { sent: Sent::Keys(batch), permit, probe }));
         Step::Send { slot, request }
     }
 
     /// A listener wants to know why nothing happens for a while.
-    fn tell_of_rate(&mut self, moment: Instant, now: Instant) {
+    fn emit_rate_pause(&mut self, moment: Instant, now: Instant) {
         if !self.paused && moment >= now + LONG_WAIT && self.budget.paused_until(now).is_none() {
             self.paused = true;
             self.events.push(Event::Paused { until: moment, cause: PauseCause::Rate });
@@ -209,8 +209,8 @@ impl State {
         if self.ready.is_full(self.options.batching, fresh) || !self.may_fill() {
             return None;
         }
-        let linger = if self.options.course.reads() { LINGER_READ } else { LINGER };
-        let until = *self.filling.get_or_insert(now) + linger;
+        let linger = if self.options.action.reads() { LINGER_READ } else { LINGER };
+        let until = *self.deletes_since.get_or_insert(now) + linger;
         (now < until).then_some(until)
     }
 }

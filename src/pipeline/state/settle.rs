@@ -8,9 +8,9 @@ use super::State;
 use crate::clock::wall_now;
 use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::event::Event;
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::work::{InFlight, Sent, Work};
+use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::terminal::{count, pluralized};
 
 impl State {
@@ -20,15 +20,15 @@ impl State {
         self.rows.push_back(row);
     }
 
-    pub(super) fn settle_as(&mut self, work: Work, verdict: Verdict, now: Instant) {
-        let verdict = work.stage.verdict(verdict);
-        let detail = Box::new(verdict.detail);
-        self.settle(work, verdict.status, verdict.http_status, Some(detail), now);
+    pub(super) fn settle_as(&mut self, task: KeyTask, failure: Failure, now: Instant) {
+        let failure = task.stage.failure(failure);
+        let detail = Box::new(failure.detail);
+        self.settle(task, failure.status, failure.http_status, Some(detail), now);
     }
 
     pub(super) fn settle(
         &mut self,
-        work: Work,
+        task: KeyTask,
         status: Status,
         http_status: Option<u16>,
         detail: Option<Box<Detail>>,
@@ -37,13 +37,13 @@ impl State {
         self.totals.tally.add(status);
         self.events.push(Event::Settled(status));
         self.rows.push_back(Settled {
-            number: work.number,
-            key: work.key.into_boxed_str(),
+            number: task.number,
+            key: task.key.into_boxed_str(),
             status,
             http_status,
             detail,
-            attempts: work.attempts,
-            elapsed: work.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
+            attempts: task.attempts,
+            elapsed: task.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
             finished_at: wall_now(),
         });
         if status.is_trouble() && self.totals.tally.sent() <= self.options.canary {
@@ -66,8 +66,8 @@ impl State {
         for InFlight { sent, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
             self.budget.give_back(permit, now);
             if let Sent::Keys(batch) = sent {
-                for work in batch {
-                    self.settle_as(work, Verdict::unanswered(why.to_owned()), now);
+                for task in batch {
+                    self.settle_as(task, Failure::unanswered(why.to_owned()), now);
                 }
             }
         }
@@ -85,12 +85,12 @@ impl State {
     /// Keys that were sent at least once and wait to be sent again: the job ends before it comes to that, and their
     /// last answer stands.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.work);
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.task);
         let suspended = std::mem::take(&mut self.access).into_keys();
         let queued = self.ready.drain().chain(self.reads.drain());
-        for mut work in queued.chain(waiting).chain(suspended).collect::<Vec<_>>() {
-            if let Some(verdict) = work.last.take() {
-                self.settle_as(work, *verdict, now);
+        for mut task in queued.chain(waiting).chain(suspended).collect::<Vec<_>>() {
+            if let Some(failure) = task.last.take() {
+                self.settle_as(task, *failure, now);
             }
         }
     }

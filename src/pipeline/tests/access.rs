@@ -56,7 +56,7 @@ async fn credentials_that_deleted_keys_before_are_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn one_key_of_a_bulk_call_that_is_refused_over_and_over_fails_alone() {
-    let batch = Batch { keys: 400.try_into().unwrap(), bytes: 1_000_000 };
+    let batch = BatchLimit { keys: 400.try_into().unwrap(), bytes: 1_000_000 };
     let options = Options { batching: Batching::Bulk(batch), concurrency: 1, ..options() };
     let send = |request| async move {
         sleep(LATENCY).await;
@@ -65,7 +65,7 @@ async fn one_key_of_a_bulk_call_that_is_refused_over_and_over_fails_alone() {
         let answer = if is_denied { denied(Fatal::Unauthorized, 403) } else { Answer::Success };
         let accounting = if is_denied { Accounting::Missing } else { Accounting::Complete { unprocessed: Vec::new() } };
         Response::DeleteMany(BulkReply {
-            reply: Reply { answer, http_status: Some(403), quota: Vec::new() },
+            reply: Reply { answer, http_status: Some(403), rate_limits: Vec::new() },
             accounting,
         })
     };
@@ -122,10 +122,10 @@ async fn a_signal_while_the_namespace_is_requested_ends_the_job() {
 /// Seed 3002961 of the simulation.
 #[tokio::test(start_paused = true)]
 async fn keys_that_are_denied_when_they_are_read_end_no_job_that_reads_others() {
-    let options = Options { course: Course::BackUpAndDelete, ..options() };
+    let options = Options { action: KeyAction::BackUpThenDelete, ..options() };
     let send = |request| async move {
         sleep(LATENCY).await;
-        let reply = |answer| Reply { answer, http_status: Some(200), quota: Vec::new() };
+        let reply = |answer| Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
         match request {
             Request::Metadata(key) if key.as_str().ends_with(['1', '2', '3', '4', '5']) => {
                 Response::Metadata(reply(denied(Fatal::Unauthorized, 403)), None)

@@ -9,7 +9,7 @@ async fn run(
     retries: u32,
     say: impl Fn(usize, &[KeyName]) -> (Answer, Accounting),
 ) -> (End<Infallible>, BTreeMap<u64, Settled>, usize) {
-    let batch = Batch { keys: std::num::NonZeroU32::new(10).unwrap(), bytes: 10_000 };
+    let batch = BatchLimit { keys: std::num::NonZeroU32::new(10).unwrap(), bytes: 10_000 };
     let mut options = Options { batching: Batching::Bulk(batch), ..options() };
     options.retry.retries = retries;
     let calls = Cell::new(0);
@@ -21,7 +21,7 @@ async fn run(
                 calls.set(calls.get() + 1);
                 let (answer, accounting) = say(calls.get(), &keys);
                 Response::DeleteMany(BulkReply {
-                    reply: Reply { answer, http_status: Some(500), quota: Vec::new() },
+                    reply: Reply { answer, http_status: Some(500), rate_limits: Vec::new() },
                     accounting,
                 })
             }
@@ -49,7 +49,7 @@ async fn a_failed_call_that_accounts_for_its_keys_settles_them() {
         || passing(500),
         || passing(503),
         || Answer::Refused(refusal(400)),
-        || Answer::Passing(Trouble::Unexpected(refusal(410))),
+        || Answer::Transient(TransientError::Unexpected(refusal(410))),
     ];
     for failure in failures {
         let (end, rows, _) = run(2, |_, keys| (failure(), all_but(&["key-3", "key-17"], keys))).await;
@@ -94,7 +94,7 @@ async fn a_failed_call_without_accounting_ends_as_unknown_and_never_as_failed() 
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_makes_its_call_fail_takes_no_other_with_it() {
-    let batch = Batch { keys: std::num::NonZeroU32::new(1_000).unwrap(), bytes: 1_000_000 };
+    let batch = BatchLimit { keys: std::num::NonZeroU32::new(1_000).unwrap(), bytes: 1_000_000 };
     let mut options = Options { batching: Batching::Bulk(batch), ..options() };
     options.retry.retries = 3;
     let send = |request| async move {
@@ -104,7 +104,7 @@ async fn a_key_that_makes_its_call_fail_takes_no_other_with_it() {
         let (answer, accounting) =
             if fails { (passing(500), Accounting::Missing) } else { (Answer::Success, all_but(&[], &keys)) };
         Response::DeleteMany(BulkReply {
-            reply: Reply { answer, http_status: Some(500), quota: Vec::new() },
+            reply: Reply { answer, http_status: Some(500), rate_limits: Vec::new() },
             accounting,
         })
     };
@@ -121,7 +121,7 @@ async fn a_success_that_contradicts_itself_is_sent_again_and_ends_as_unknown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_and_the_daily_limit_keep_what_was_deleted() {
-    let pause = || Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(SECOND) };
+    let pause = || Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: Some(SECOND) };
     let (end, rows, _) = run(0, |nth, keys| {
         (if nth == 1 { pause() } else { Answer::Success }, all_but(if nth == 1 { &["key-3"] } else { &[] }, keys))
     })

@@ -38,7 +38,7 @@ impl Ran {
 }
 
 fn backing_up() -> Options {
-    Options { concurrency: 8, course: Course::BackUpAndDelete, ..Options::default() }
+    Options { concurrency: 8, action: KeyAction::BackUpThenDelete, ..Options::default() }
 }
 
 /// Runs a job; the backup takes so many records before its disk is full.
@@ -65,7 +65,7 @@ async fn run_with(
             let nth = seen.borrow().iter().filter(|(k, names, _)| *k == kind && names[0] == keys[0]).count();
             seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
             sleep(LATENCY).await;
-            let reply = Reply { answer: say(kind, &keys[0], nth), http_status: Some(200), quota: Vec::new() };
+            let reply = Reply { answer: say(kind, &keys[0], nth), http_status: Some(200), rate_limits: Vec::new() };
             let good = reply.answer == Answer::Success;
             match request {
                 Request::Metadata(_) => {
@@ -153,7 +153,7 @@ async fn each_request_has_its_own_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_of_the_backup_ends_the_job_and_costs_nothing_that_is_not_kept() {
-    for batching in [Batching::Single, Batching::Bulk(Batch { keys: 10.try_into().unwrap(), bytes: 1_000_000 })] {
+    for batching in [Batching::Single, Batching::Bulk(BatchLimit { keys: 10.try_into().unwrap(), bytes: 1_000_000 })] {
         let options = Options { batching, ..backing_up() };
         let ran = run_with(options, Budget::new(&[], Instant::now()), 500, 60, |_, _, _| Answer::Success).await;
         assert_eq!(ran.end.stop.as_ref().map(|stop| stop.reason), Some(StopReason::IoError));
@@ -168,7 +168,7 @@ async fn a_full_disk_of_the_backup_ends_the_job_and_costs_nothing_that_is_not_ke
 
 #[tokio::test(start_paused = true)]
 async fn in_bulk_many_backed_up_keys_share_one_delete_and_none_waits_long() {
-    let batch = Batching::Bulk(Batch { keys: 100.try_into().unwrap(), bytes: 1_000_000 });
+    let batch = Batching::Bulk(BatchLimit { keys: 100.try_into().unwrap(), bytes: 1_000_000 });
     let options = Options { batching: batch, ..backing_up() };
     let full = ran(options, 1_000, |_, _, _| Answer::Success).await;
     assert_eq!((full.count(Status::Deleted), full.requests("delete")), (1_000, 10));
@@ -205,7 +205,7 @@ async fn deletes_that_are_down_are_waited_out_while_reads_are_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn canaries_are_backed_up_and_deleted_before_any_other_key_is_read() {
-    for batching in [Batching::Single, Batching::Bulk(Batch { keys: 100.try_into().unwrap(), bytes: 1_000_000 })] {
+    for batching in [Batching::Single, Batching::Bulk(BatchLimit { keys: 100.try_into().unwrap(), bytes: 1_000_000 })] {
         let options = Options { canary: 3, batching, ..backing_up() };
         let ran = ran(options, 50, |_, _, _| Answer::Success).await;
         assert_eq!(ran.count(Status::Deleted), 50);

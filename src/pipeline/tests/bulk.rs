@@ -7,7 +7,7 @@ use crate::api::answer::TOO_MANY_BULK_CALLS;
 use crate::api::{Accounting, BulkReply};
 
 /// The keys of each call, and when it was made.
-type Calls = Rc<RefCell<Vec<(Instant, Vec<String>)>>>;
+type ApiCaller = Rc<RefCell<Vec<(Instant, Vec<String>)>>>;
 
 /// What the server says to the `nth` call (from 0): of all its keys, and which of them it leaves.
 type Saying = Rc<dyn Fn(usize, &[String]) -> (Answer, Vec<String>)>;
@@ -37,7 +37,7 @@ impl Ran {
 }
 
 fn bulk(count: usize, most: u32) -> Bulk {
-    let batch = Batch { keys: most.try_into().unwrap(), bytes: 1_000_000 };
+    let batch = BatchLimit { keys: most.try_into().unwrap(), bytes: 1_000_000 };
     let options = Options { concurrency: 4, batching: Batching::Bulk(batch), ..Options::default() };
     let budget = Budget::new(&[], Instant::now());
     Bulk { options, records: keys(count).collect(), reading: Duration::ZERO, budget }
@@ -46,7 +46,7 @@ fn bulk(count: usize, most: u32) -> Bulk {
 impl Bulk {
     async fn run(self, say: impl Fn(usize, &[String]) -> (Answer, Vec<String>) + 'static) -> Ran {
         let say: Saying = Rc::new(say);
-        let calls = Calls::default();
+        let calls = ApiCaller::default();
         let send = |request: Request| {
             let (calls, say) = (Rc::clone(&calls), Rc::clone(&say));
             async move {
@@ -59,7 +59,7 @@ impl Bulk {
                 calls.borrow_mut().push((Instant::now(), names.clone()));
                 sleep(LATENCY).await;
                 let (answer, left) = say(nth, &names);
-                let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+                let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
                 let accounting = match &reply.answer {
                     Answer::Success => Accounting::Complete { unprocessed: left.into_iter().map(Into::into).collect() },
                     _ => Accounting::Missing,
@@ -148,7 +148,7 @@ async fn too_many_calls_at_once_are_a_pause_and_then_fewer() {
             let pause = Some(SECOND);
             (
                 if nth < 4 {
-                    Answer::Throttled { trouble: Trouble::Refused(refusal()), pause }
+                    Answer::Throttled { error: TransientError::Refused(refusal()), pause }
                 } else {
                     Answer::Success
                 },

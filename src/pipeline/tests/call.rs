@@ -1,27 +1,27 @@
 //! Single calls: what they count, when they give up, and what a first response that is not the API's leads to.
 
 use super::*;
-use crate::pipeline::call::{Calls, Failed};
+use crate::pipeline::call::{ApiCaller, CallError};
 
-fn calls(retries: u32, max_wait: Duration) -> Calls {
+fn calls(retries: u32, max_wait: Duration) -> ApiCaller {
     let policy = RetryPolicy { retries, ..RetryPolicy::default() };
-    Calls::new(&[], policy, max_wait, StdRng::seed_from_u64(3))
+    ApiCaller::new(&[], policy, max_wait, StdRng::seed_from_u64(3))
 }
 
 /// Makes a call that succeeds at attempt `last`, and otherwise gets this answer.
-async fn call(calls: &mut Calls, last: usize, answer: &Answer) -> Result<usize, Failed> {
+async fn call(calls: &mut ApiCaller, last: usize, answer: &Answer) -> Result<usize, CallError> {
     let attempts = Cell::new(0);
     let once = || async {
         attempts.set(attempts.get() + 1);
-        let failed = Reply { answer: answer.clone(), http_status: None, quota: Vec::new() };
+        let failed = Reply { answer: answer.clone(), http_status: None, rate_limits: Vec::new() };
         if attempts.get() == last { Ok(last) } else { Err(failed) }
     };
     calls.call_with_retry(|_| {}, once).await
 }
 
-fn stopped(result: Result<usize, Failed>) -> StopReason {
+fn stopped(result: Result<usize, CallError>) -> StopReason {
     match result {
-        Err(Failed::Stop(stop)) => stop.reason,
+        Err(CallError::Stop(stop)) => stop.reason,
         other => panic!("{other:?}"),
     }
 }
@@ -51,7 +51,7 @@ async fn few_retries_are_used_up_and_many_end_with_max_wait_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_of_another_server_ends_the_job_at_once_unless_something_has_worked() {
-    let page = Answer::Passing(Trouble::Unexpected(refusal(200)));
+    let page = Answer::Transient(TransientError::Unexpected(refusal(200)));
     let mut calls = calls(8, Duration::from_hours(1));
     assert_eq!(stopped(call(&mut calls, 2, &page).await), StopReason::UnexpectedResponse);
     assert_eq!(calls.totals.requests, 1);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::Presence;
-use crate::api::Presence::{Gone, There, Unsaid};
+use crate::api::Presence::{Absent, Present, Unknown};
 
 /// A request: `look` or `delete`, its keys, and when it was made.
 type Seen = Rc<RefCell<Vec<(&'static str, Vec<String>, Instant)>>>;
@@ -24,8 +24,8 @@ impl Ran {
     }
 }
 
-fn checking(course: Course) -> Options {
-    Options { concurrency: 8, course, ..Options::default() }
+fn checking(action: KeyAction) -> Options {
+    Options { concurrency: 8, action, ..Options::default() }
 }
 
 /// Runs a job over `count` keys. `look` says what comes of the `nth` look (from 0) at so many keys, and then `is` what is
@@ -52,7 +52,7 @@ async fn ran(
             seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
             sleep(LATENCY).await;
             let answer = if kind == "look" { look(nth, keys.len()) } else { Answer::Success };
-            let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+            let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
             match request {
                 Request::Presence(_) => {
                     let found = keys.iter().map(|key| is(key, keys.len())).collect();
@@ -74,12 +74,12 @@ fn is_third(key: &str) -> bool {
 }
 
 fn thirds(key: &str, _: usize) -> Presence {
-    if is_third(key) { Gone } else { There }
+    if is_third(key) { Absent } else { Present }
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_what_is_there_is_deleted_and_a_hundred_are_looked_for_at_once() {
-    let ran = ran(checking(Course::CheckAndDelete), 3_000, |_, _| Answer::Success, thirds).await;
+    let ran = ran(checking(KeyAction::CheckThenDelete), 3_000, |_, _| Answer::Success, thirds).await;
     assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (2_000, 1_000));
     assert_eq!(ran.sizes("look"), [100; 30]);
     assert_eq!(ran.sizes("delete"), [1; 2_000]);
@@ -90,15 +90,15 @@ async fn only_what_is_there_is_deleted_and_a_hundred_are_looked_for_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn in_bulk_what_was_found_shares_its_deletes() {
-    let batch = Batching::Bulk(Batch { keys: 500.try_into().unwrap(), bytes: 1_000_000 });
-    let options = Options { batching: batch, ..checking(Course::CheckAndDelete) };
+    let batch = Batching::Bulk(BatchLimit { keys: 500.try_into().unwrap(), bytes: 1_000_000 });
+    let options = Options { batching: batch, ..checking(KeyAction::CheckThenDelete) };
     let ran = ran(options, 3_000, |_, _| Answer::Success, thirds).await;
     assert_eq!((ran.count(Status::Deleted), ran.sizes("delete")), (2_000, vec![500; 4]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_alone_deletes_nothing() {
-    let ran = ran(checking(Course::Check), 950, |_, _| Answer::Success, thirds).await;
+    let ran = ran(checking(KeyAction::Check), 950, |_, _| Answer::Success, thirds).await;
     assert_eq!((ran.count(Status::Planned), ran.count(Status::Absent)), (633, 317));
     assert!(ran.sizes("delete").is_empty());
     assert_eq!(ran.end.totals.requests, 10);
@@ -106,28 +106,28 @@ async fn a_check_alone_deletes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_values_are_too_much_fewer_are_asked_for_and_none_loses_a_retry() {
-    let mut options = checking(Course::CheckAndDelete);
+    let mut options = checking(KeyAction::CheckThenDelete);
     options.retry.retries = 0;
     let refusing = |_, keys| if keys > 30 { Answer::Refused(refusal(413)) } else { Answer::Success };
     let ran = ran(options, 3_000, refusing, thirds).await;
     assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (2_000, 1_000));
-    let looks = ran.sizes("look");
-    assert!(looks.len() < 250, "{looks:?}");
+    let presence_batch = ran.sizes("look");
+    assert!(presence_batch.len() < 250, "{presence_batch:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_said_of_a_key_among_others_is_asked_of_it_alone() {
-    let is = |key: &str, company| if company > 1 && key == "key-7" { Unsaid } else { thirds(key, company) };
-    let ran = ran(checking(Course::CheckAndDelete), 100, |_, _| Answer::Success, is).await;
+    let is = |key: &str, company| if company > 1 && key == "key-7" { Unknown } else { thirds(key, company) };
+    let ran = ran(checking(KeyAction::CheckThenDelete), 100, |_, _| Answer::Success, is).await;
     assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (66, 34));
     assert_eq!(ran.sizes("look"), [100, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_key_of_which_nothing_is_said_when_it_is_alone_is_unknown_after_its_retries() {
-    let mut options = checking(Course::CheckAndDelete);
+    let mut options = checking(KeyAction::CheckThenDelete);
     options.retry.retries = 2;
-    let is = |key: &str, company| if key == "key-7" { Unsaid } else { thirds(key, company) };
+    let is = |key: &str, company| if key == "key-7" { Unknown } else { thirds(key, company) };
     let ran = ran(options, 100, |_, _| Answer::Success, is).await;
     assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent), ran.count(Status::Unknown)), (65, 34, 1));
     assert_eq!(ran.sizes("look"), [100, 1, 1, 1]);
@@ -135,7 +135,7 @@ async fn a_key_of_which_nothing_is_said_when_it_is_alone_is_unknown_after_its_re
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_cannot_be_looked_for_is_not_deleted_and_says_why() {
-    let mut options = checking(Course::CheckAndDelete);
+    let mut options = checking(KeyAction::CheckThenDelete);
     options.retry.retries = 1;
     let ran = ran(options, 3, |_, _| passing(503), thirds).await;
     assert_eq!(ran.count(Status::Deleted), 0);
@@ -145,7 +145,7 @@ async fn a_key_that_cannot_be_looked_for_is_not_deleted_and_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_looks_is_waited_out() {
-    let mut options = checking(Course::CheckAndDelete);
+    let mut options = checking(KeyAction::CheckThenDelete);
     options.retry.retries = 1;
     let (from, to) = (Instant::now() + 3 * SECOND, Instant::now() + 63 * SECOND);
     let look = move |_, _| if (from..to).contains(&Instant::now()) { passing(503) } else { Answer::Success };

@@ -38,8 +38,9 @@ async fn no_key_is_tried_more_often_than_its_retries_allow_nor_much_sooner() {
 async fn a_wait_that_the_server_asked_for_is_not_cut_short() {
     let outcome = lab(20)
         .run(|key, nth| {
-            let asks = Answer::Throttled { trouble: Trouble::Refused(refusal(503)), pause: Some(30 * SECOND) };
-            (LATENCY, if key == "key-3" && nth == 1 { asks } else { Answer::Success })
+            let slow_down =
+                Answer::Throttled { error: TransientError::Refused(refusal(503)), pause: Some(30 * SECOND) };
+            (LATENCY, if key == "key-3" && nth == 1 { slow_down } else { Answer::Success })
         })
         .await;
     assert_eq!((outcome.count(Status::Deleted), outcome.seen.count("key-3")), (20, 2));

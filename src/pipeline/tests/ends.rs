@@ -55,9 +55,9 @@ async fn no_request_is_counted_that_was_not_sent() {
     let outcome = lab
         .run(|key, _| {
             let pause = Some(Duration::from_hours(1));
-            let asks = Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause };
+            let slow_down = Answer::Throttled { error: TransientError::Refused(refusal(429)), pause };
             // Both are answered at the same moment: the job ends before the first has its row.
-            (LATENCY, if key == "key-1" { asks } else { Answer::Success })
+            (LATENCY, if key == "key-1" { slow_down } else { Answer::Success })
         })
         .await;
     assert_eq!((outcome.stopped(), outcome.rows.len()), (Some(StopReason::Outage), 2));
@@ -130,7 +130,7 @@ async fn a_slow_report_stops_the_sending() {
         requests.set(requests.get() + 1);
         async {
             sleep(LATENCY).await;
-            Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
+            Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() })
         }
     };
     let state = State::new(options(), &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));

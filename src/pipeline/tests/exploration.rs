@@ -59,7 +59,7 @@ fn job(records: &'static str, concurrency: usize, faults: u32) -> Job {
 
 fn bulk(records: &'static str, most: u32, concurrency: usize, faults: u32) -> Job {
     let mut job = job(records, concurrency, faults);
-    job.options.batching = Batching::Bulk(Batch { keys: most.try_into().unwrap(), bytes: 1_000 });
+    job.options.batching = Batching::Bulk(BatchLimit { keys: most.try_into().unwrap(), bytes: 1_000 });
     job
 }
 
@@ -188,7 +188,7 @@ fn assert_ends(name: &str, job: &Job, start: Instant, path: &[Event], server: Se
     }
 }
 
-const TEMPORARY: &[Kind] = &[Kind::Success, Kind::Down, Kind::Lost, Kind::Stale, Kind::Pause];
+const TEMPORARY: &[Kind] = &[Kind::Success, Kind::Down, Kind::Lost, Kind::ConnectionClosed, Kind::Pause];
 const OF_BULK: &[Kind] =
     &[Kind::Success, Kind::Refused, Kind::Down, Kind::Lost, Kind::Pause, Kind::Fatal, Kind::DailyLimit];
 
@@ -230,13 +230,13 @@ fn bulk_deletes() {
 
 #[test]
 fn keys_that_are_looked_for() {
-    for (what, concurrency) in [(Course::Check, 1), (Course::CheckAndDelete, either(1, 2))] {
+    for (what, concurrency) in [(KeyAction::Check, 1), (KeyAction::CheckThenDelete, either(1, 2))] {
         let mut job = Job { kinds: either(OF_BULK, Kind::ALL), ..job("kk", concurrency, 1) };
-        (job.options.course, job.signals) = (what, either(0, 2));
+        (job.options.action, job.signals) = (what, either(0, 2));
         explore(&format!("{what:?}, {concurrency} at a time"), &job);
     }
     let mut job = Job { kinds: OF_BULK, signals: either(0, 1), ..bulk(either("k", "kk"), 2, 1, 1) };
-    job.options.course = Course::CheckAndDelete;
+    job.options.action = KeyAction::CheckThenDelete;
     explore("check, and a bulk delete", &job);
 }
 
@@ -244,7 +244,7 @@ fn keys_that_are_looked_for() {
 fn keys_that_are_backed_up() {
     for concurrency in [1, 2] {
         let mut job = Job { signals: either(0, 1), ..job(either(["kk", "k"][concurrency - 1], "kk"), concurrency, 1) };
-        job.options.course = Course::BackUpAndDelete;
+        job.options.action = KeyAction::BackUpThenDelete;
         explore(&format!("backup, {concurrency} at a time"), &job);
     }
 }

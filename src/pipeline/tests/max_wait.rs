@@ -21,7 +21,7 @@ async fn end_of(
 }
 
 fn asks_for(pause: Duration) -> Answer {
-    Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause: Some(pause) }
+    Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: Some(pause) }
 }
 
 const OUTAGE: Option<StopReason> = Some(StopReason::Outage);
@@ -46,7 +46,7 @@ async fn a_pause_as_long_as_that_is_no_longer_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_is_used_up_for_longer_ends_the_job_at_once() {
-    let news = crate::api::advice::QuotaNews {
+    let info = crate::quota::RateLimitInfo {
         name: "default".to_owned(),
         remaining: 0,
         reset_after: 31_000_000 * SECOND,
@@ -55,10 +55,10 @@ async fn a_quota_that_is_used_up_for_longer_ends_the_job_at_once() {
     // The keys are found, so nothing else happens that would have the loop ask again.
     let send = |_| async {
         sleep(LATENCY).await;
-        let reply = Reply { answer: Answer::Success, http_status: Some(200), quota: vec![news.clone()] };
-        Response::Presence(reply, vec![Presence::There; 100])
+        let reply = Reply { answer: Answer::Success, http_status: Some(200), rate_limits: vec![info.clone()] };
+        Response::Presence(reply, vec![Presence::Present; 100])
     };
-    let options = Options { course: Course::CheckAndDelete, ..options() };
+    let options = Options { action: KeyAction::CheckThenDelete, ..options() };
     let (end, rows) = drive(options, Budget::new(&[], Instant::now()), keys(100), Duration::ZERO, send).await;
     assert_eq!((end.stop.map(|stop| stop.reason), rows.len(), end.elapsed), (OUTAGE, 0, LATENCY));
 }
@@ -82,7 +82,7 @@ async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
     let state = State::new(options, &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let send = |_| async {
         sleep(LATENCY).await;
-        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), quota: Vec::new() })
+        Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() })
     };
     let (acknowledge, written) = watch::channel(0);
     let job = run::<Infallible, _>(state, records, row_sender, written, send, signals, |_| {});
@@ -102,7 +102,7 @@ async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
 async fn deletes_that_hang_while_the_namespace_is_found_are_no_progress() {
     let hang = |key: &str, _| match key {
         "the namespace" => (LATENCY, Answer::Success),
-        _ => (5 * SECOND, Answer::Passing(Trouble::no_answer("timed out"))),
+        _ => (5 * SECOND, Answer::Transient(TransientError::no_answer("timed out"))),
     };
     for most in [8, 60] {
         let (stopped, elapsed) = end_of(patient(100, most * SECOND), hang).await;
@@ -165,7 +165,7 @@ async fn a_503_with_retry_after_pauses_an_outage_too() {
             let answer = match Instant::now() - start {
                 time if time < 10 * SECOND => passing(503),
                 time if time < 30 * SECOND => {
-                    Answer::Throttled { trouble: Trouble::Refused(refusal(503)), pause: Some(asked) }
+                    Answer::Throttled { error: TransientError::Refused(refusal(503)), pause: Some(asked) }
                 }
                 _ => Answer::Success,
             };

@@ -1,9 +1,9 @@
 //! Records that are asked for, page by page, among the requests for keys.
 
 use super::*;
-use crate::api::advice::QuotaNews;
 use crate::api::{Cursor, Page, PageRequest};
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
+use crate::quota::RateLimitInfo;
 
 /// `pages` pages of `size` keys each; what the server answers for them holds no keys, so that each comes from here.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ impl Pages for Book {
         Ok(keys(first + self.size).skip(first).collect())
     }
 
-    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {
+    fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
         if self.forgives == 0 {
-            return Err(Stop::new(StopReason::NamespaceNotFound, verdict.detail.error.clone()));
+            return Err(Stop::new(StopReason::NamespaceNotFound, failure.detail.error.clone()));
         }
         self.forgives -= 1;
         Ok(())
@@ -43,13 +43,13 @@ struct Listing {
     book: Book,
     signal_at: Option<Duration>,
     /// What every page says of the quota.
-    quota: Vec<QuotaNews>,
+    rate_limits: Vec<RateLimitInfo>,
 }
 
 fn listing(pages: usize, size: usize) -> Listing {
     let budget = Budget::new(&[], Instant::now());
     let book = Book { pages, size, at: 0, forgives: 0 };
-    Listing { options: options(), max_keys: None, budget, book, signal_at: None, quota: Vec::new() }
+    Listing { options: options(), max_keys: None, budget, book, signal_at: None, rate_limits: Vec::new() }
 }
 
 struct Listed {
@@ -81,12 +81,12 @@ impl Listing {
     /// `script` says how the `nth` request (from 1) of that name is answered.
     async fn run(self, script: impl Fn(&str, usize) -> (Duration, Answer)) -> Listed {
         let log = RefCell::new(Vec::new());
-        let (pages_out, quota) = (Cell::new(0), self.quota);
+        let (pages_out, rate_limits) = (Cell::new(0), self.rate_limits);
         let (_record_sender, records) = mpsc::channel(1);
         let (row_sender, mut row_receiver) = mpsc::channel(16);
         let (signal_sender, signals) = mpsc::channel(1);
         let send = |request: Request| {
-            let (log, script, pages_out, quota) = (&log, &script, &pages_out, &quota);
+            let (log, script, pages_out, rate_limits) = (&log, &script, &pages_out, &rate_limits);
             async move {
                 let name = match &request {
                     Request::Page(page) => page.cursor.as_ref().unwrap().as_str().to_owned(),
@@ -106,10 +106,10 @@ impl Listing {
                 sleep(latency).await;
                 pages_out.set(pages_out.get() - usize::from(is_page));
                 let is_up = answer == Answer::Success;
-                let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+                let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
                 match request {
                     Request::Page(_) if is_up => {
-                        Response::Page(Ok(Page { keys: Vec::new(), next: None, quota: quota.clone() }))
+                        Response::Page(Ok(Page { keys: Vec::new(), next: None, rate_limits: rate_limits.clone() }))
                     }
                     Request::Page(_) => Response::Page(Err(reply)),
                     Request::Delete(_) => Response::Delete(reply),
@@ -122,7 +122,7 @@ impl Listing {
             }
         };
         let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11));
-        let state = state.asking(Box::new(self.book), Vec::new(), Instant::now());
+        let state = state.with_pages(Box::new(self.book), Vec::new(), Instant::now());
         let (acknowledge, written) = watch::channel(0);
         let job = run(state, records, row_sender, written, send, signals, |_| {});
         let writer = async {
@@ -182,7 +182,7 @@ async fn pages_draw_on_the_same_budget() {
 async fn a_page_that_says_that_the_quota_is_used_up_is_heard() {
     let mut listing = listing(1, 20);
     let reset_after = 60 * SECOND;
-    listing.quota = vec![QuotaNews { name: "default".to_owned(), remaining: 0, reset_after, policy: None }];
+    listing.rate_limits = vec![RateLimitInfo { name: "default".to_owned(), remaining: 0, reset_after, policy: None }];
     let listed = listing.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!((listed.deleted(), listed.pages(), listed.stopped()), (20, 1, None));
     let (first, _) = listed.log[0];
@@ -206,7 +206,7 @@ async fn a_429_for_a_page_pauses_everybody() {
     let pause = Some(60 * SECOND);
     let listed = listing(3, 100)
         .run(move |what, nth| match (what, nth) {
-            ("page-1", 1) => (LATENCY, Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause }),
+            ("page-1", 1) => (LATENCY, Answer::Throttled { error: TransientError::Refused(refusal(429)), pause }),
             _ => (LATENCY, Answer::Success),
         })
         .await;
@@ -314,7 +314,7 @@ async fn a_page_that_waits_for_its_retry_is_a_wait_for_the_server() {
 #[tokio::test(start_paused = true)]
 async fn a_bulk_call_waits_for_the_page_that_fills_it() {
     let mut listing = listing(10, 100);
-    let batch = Batch { keys: 300.try_into().unwrap(), bytes: 1_000_000 };
+    let batch = BatchLimit { keys: 300.try_into().unwrap(), bytes: 1_000_000 };
     listing.options.batching = Batching::Bulk(batch);
     // Longer than a bulk call waits for a reader.
     let listed =

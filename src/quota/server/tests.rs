@@ -131,9 +131,9 @@ fn share(kind: Kind, rate: Rate, jobs: &[usize], ours: &[Rate], seed: u64) -> (D
             let client = &mut clients[flight.client];
             client.in_flight -= 1;
             let Said { refused, remaining, reset_after } = said;
-            let news = News { name: "default", remaining, reset_after, policy: Some(rate) };
+            let info = RateLimitInfo { name: "default".to_owned(), remaining, reset_after, policy: Some(rate) };
             if !std::mem::take(&mut client.deaf) {
-                client.budget.observe(news, &flight.permit, now);
+                client.budget.observe(&info, &flight.permit, now);
             }
             if refused {
                 client.left += 1;
@@ -208,8 +208,8 @@ fn the_first_request_of_a_window_does_not_say_that_the_others_are_gone() {
     let mut server = Server::default();
     let mut tell = |remaining, now| {
         let reset_after = Duration::from_secs(10);
-        let news = News { name: "default", remaining, reset_after, policy: Some(rate) };
-        server.observe(news, &[rate], now - MS, 0, now);
+        let info = RateLimitInfo { name: "default".to_owned(), remaining, reset_after, policy: Some(rate) };
+        server.observe(&info, &[rate], now - MS, 0, now);
         server.answered(now);
         server.opening(1, now)
     };
@@ -224,8 +224,9 @@ fn a_policy_that_was_named_once_does_not_cost_memory_for_every_request() {
     let rate = Rate::new(500, Duration::from_hours(24)).unwrap();
     let now = Instant::now();
     let mut server = Server::default();
-    let news = News { name: "default", remaining: 100, reset_after: rate.window(), policy: Some(rate) };
-    server.observe(news, &[], now, 0, now);
+    let info =
+        RateLimitInfo { name: "default".to_owned(), remaining: 100, reset_after: rate.window(), policy: Some(rate) };
+    server.observe(&info, &[], now, 0, now);
     (0..5_000).for_each(|_| server.answered(now));
     let (_, window) = server.policies[0].own.as_mut().unwrap();
     assert_eq!((window.used(0, now), server.before.len()), (500, LATEST));
@@ -239,7 +240,7 @@ fn policies_take_a_fixed_amount_of_memory_whatever_a_server_names() {
     {
         let name = format!("policy-{index}");
         let policy = Rate::new(count, Duration::from_hours(24));
-        server.observe(News { name: &name, remaining: 1, reset_after: MS, policy }, &[], now, 0, now);
+        server.observe(&RateLimitInfo { name, remaining: 1, reset_after: MS, policy }, &[], now, 0, now);
     }
     (0..2 * MOST_COUNTED).for_each(|_| server.answered(now));
     assert_eq!(server.policies.len(), MOST_POLICIES);

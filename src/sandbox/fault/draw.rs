@@ -32,7 +32,7 @@ struct Armed {
 
 /// What strikes a request.
 #[derive(Debug, PartialEq)]
-pub(in crate::sandbox) struct Struck {
+pub(in crate::sandbox) struct Hit {
     pub(in crate::sandbox) what: What,
     /// Which of its names the fault met.
     pub(in crate::sandbox) names: Vec<String>,
@@ -55,19 +55,19 @@ impl Faults {
     }
 
     /// What strikes a request of this scope about these names. A script comes before all faults.
-    pub(in crate::sandbox) fn draw(&self, scope: Scope, names: &[&str]) -> Option<Struck> {
+    pub(in crate::sandbox) fn draw(&self, scope: Scope, names: &[&str]) -> Option<Hit> {
         let mut state = locked(&self.state);
         let State { rng, armed, script } = &mut *state;
         if scope == Scope::Data
             && let Some(step) = script.pop_front()
         {
-            return step.map(|what| Struck { what, names: owned(names) });
+            return step.map(|what| Hit { what, names: owned(names) });
         }
         let mut met = armed.iter_mut().filter(|armed| armed.fault.scope == Scope::All || scope == Scope::Data);
         let struck = met.by_ref().find_map(|armed| {
             let names = armed.strike(names, rng)?;
             let what = armed.fault.what.clone();
-            Some(Struck { what, names })
+            Some(Hit { what, names })
         });
         // Later ones still count it.
         met.for_each(|armed| armed.seen += 1);

@@ -5,7 +5,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The waits in milliseconds that requests at these milliseconds get; 0 for those within the quota.
 fn waits(quota: Quota, arrivals: &[u64]) -> Vec<u128> {
     let start = Instant::now();
-    let meters = Meters::new(&[quota], start);
+    let meters = Quotas::new(&[quota], start);
     arrivals
         .iter()
         .map(|at| meters.judge(start + Duration::from_millis(*at)).wait)
@@ -50,7 +50,7 @@ fn going_over_blocks_every_call() {
 fn headers_tell_how_each_quota_stands() {
     let start = Instant::now();
     let quotas = ["1200/5m", "2/1s/name=burst"].map(|text| text.parse().unwrap());
-    let meters = Meters::new(&quotas, start);
+    let meters = Quotas::new(&quotas, start);
     let shown = |at: u64| {
         let verdict = meters.judge(start + Duration::from_millis(at));
         let mut headers = HeaderMap::new();
@@ -63,7 +63,7 @@ fn headers_tell_how_each_quota_stands() {
     assert_eq!(shown(600), "\"default\";r=1197;t=300, \"burst\";r=0;t=1");
     assert_eq!(meters.refused(), 1);
     let mut headers = HeaderMap::new();
-    Meters::new(&[], start).judge(start).add_headers(&mut headers);
+    Quotas::new(&[], start).judge(start).add_headers(&mut headers);
     assert!(headers.is_empty());
 }
 
@@ -95,7 +95,7 @@ fn a_random_crowd_is_judged_as_a_recount_does() {
     let mut rng = StdRng::seed_from_u64(7);
     let start = Instant::now();
     let meters =
-        [Quota::sliding(5, SECOND), Quota::fixed(5, SECOND)].map(|quota| Meters::new(&[unblocked(quota)], start));
+        [Quota::sliding(5, SECOND), Quota::fixed(5, SECOND)].map(|quota| Quotas::new(&[unblocked(quota)], start));
     let (mut arrivals, mut now) = (Vec::<u64>::new(), 0);
     for _ in 0..5_000 {
         now += rng.random_range(0..400);

@@ -38,8 +38,8 @@ async fn awkward_names_go_through_exactly() {
         assert_eq!(room.delete(&encoded(name)).await.unwrap().result(), json!({}));
     }
     assert_eq!(room.sandbox.keys(), ["bystander"]);
-    let ledger = room.sandbox.ledger();
-    let deletes: Vec<_> = ledger.iter().filter(|entry| entry.method == "DELETE").collect();
+    let request_log = room.sandbox.request_log();
+    let deletes: Vec<_> = request_log.iter().filter(|entry| entry.method == "DELETE").collect();
     assert!(deletes.iter().all(|entry| entry.applied && entry.authorized && entry.status == 200));
     assert_eq!(deletes.iter().map(|entry| entry.key.as_deref().unwrap()).collect::<Vec<_>>(), names);
     assert_eq!(deletes[1].path, format!("/client/v4{NAMESPACE}/values/%61%2F%62"));
@@ -111,7 +111,7 @@ async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(room.sandbox.is_empty());
         assert_eq!(room.sandbox.namespaces_deleted(), 1);
-        let entry = &room.sandbox.ledger()[0];
+        let entry = &room.sandbox.request_log()[0];
         assert!(entry.applied && entry.key.is_none() && entry.path.ends_with(&format!("/values/{dots}")));
     }
 }
@@ -128,7 +128,7 @@ async fn absent_keys_are_answered_as_told() {
         if expected == 404 {
             assert_eq!(again.refusal(), (404, Some(10009)));
         }
-        assert_eq!(room.sandbox.ledger().iter().map(|entry| entry.applied).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(room.sandbox.request_log().iter().map(|entry| entry.applied).collect::<Vec<_>>(), [true, false]);
     }
 }
 
@@ -154,7 +154,7 @@ async fn deleting_while_listing_skips_nothing() {
     }
     assert_eq!(seen, expected);
     assert_eq!(room.sandbox.keys(), ["a", "z"]);
-    let bodies: Vec<_> = room.sandbox.ledger().iter().map(|entry| entry.body_keys.len()).collect();
+    let bodies: Vec<_> = room.sandbox.request_log().iter().map(|entry| entry.body_keys.len()).collect();
     assert_eq!(bodies, [0, 1_000, 0, 1_000, 0, 500]);
     for bad in ["limit=9", "limit=9.9", "limit=1001", "limit=1000.5", "limit=x", "limit=", "limit=NaN", "limit=-inf"] {
         assert_eq!(room.get(&format!("/keys?{bad}")).await.refusal(), (400, Some(10012)), "{bad}");

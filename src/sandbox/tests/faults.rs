@@ -17,9 +17,9 @@ async fn room_with(what: What) -> Room {
 
 /// What the server wrote down of the only request: its status and whether it took effect.
 fn seen(room: &Room) -> (u16, bool) {
-    let ledger = room.sandbox.ledger();
-    assert_eq!(ledger.len(), 1);
-    (ledger[0].status, ledger[0].applied)
+    let request_log = room.sandbox.request_log();
+    assert_eq!(request_log.len(), 1);
+    (request_log[0].status, request_log[0].applied)
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn credentials_are_asked_for_and_expire() {
     assert_eq!(room.delete("a").await.unwrap().status, 200);
     assert_eq!(room.delete("b").await.unwrap().refusal(), (403, Some(10000)));
     assert_eq!(room.sandbox.keys(), ["b"]);
-    let authorized: Vec<_> = room.sandbox.ledger().iter().map(|entry| entry.authorized).collect();
+    let authorized: Vec<_> = room.sandbox.request_log().iter().map(|entry| entry.authorized).collect();
     assert_eq!(authorized, [false, false, false, true, false]);
 }
 
@@ -91,8 +91,8 @@ async fn latency_lies_between_arrival_and_effect() {
     let room = Room::new(options).await;
     room.sandbox.preload(["a"]);
     assert!(timeout(Duration::from_millis(100), room.delete("a")).await.is_err());
-    let ledger = room.sandbox.ledger();
-    assert_eq!((ledger.len(), ledger[0].status, ledger[0].applied), (1, 0, false));
+    let request_log = room.sandbox.request_log();
+    assert_eq!((request_log.len(), request_log[0].status, request_log[0].applied), (1, 0, false));
     assert!(room.sandbox.contains("a"));
 }
 
@@ -113,7 +113,7 @@ async fn a_server_stops_and_another_takes_its_port() {
 #[test]
 fn a_server_on_a_thread_serves_who_has_no_runtime() {
     use std::io::{Read, Write};
-    let options = SandboxOptions { ledger: false, ..SandboxOptions::default() };
+    let options = SandboxOptions { request_log: false, ..SandboxOptions::default() };
     let sandbox = Sandbox::start_on_thread(options).unwrap();
     sandbox.preload(["a"]);
     let addr = sandbox.addr();
@@ -127,7 +127,7 @@ fn a_server_on_a_thread_serves_who_has_no_runtime() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(sandbox.is_empty() && sandbox.ledger().is_empty());
+    assert!(sandbox.is_empty() && sandbox.request_log().is_empty());
     assert_eq!(sandbox.requests(), 1);
     drop(sandbox);
     assert!(std::net::TcpStream::connect(addr).is_err());

@@ -96,7 +96,7 @@ impl Lab {
 
     /// The deletes that the server saw, in order.
     pub fn deletes(&self) -> Vec<Entry> {
-        self.server.ledger().into_iter().filter(|entry| entry.method == "DELETE").collect()
+        self.server.request_log().into_iter().filter(|entry| entry.method == "DELETE").collect()
     }
 
     /// Distinct keys, written into `keys.txt` and stored on the server.

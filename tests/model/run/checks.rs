@@ -70,7 +70,7 @@ impl Run<'_> {
     /// The names in requests that change something.
     pub(super) fn changed(&self) -> Vec<String> {
         let is_change = |entry: &Entry| entry.method == "DELETE" || entry.path.ends_with("/bulk/delete");
-        let changes = self.lab.server.ledger().into_iter().filter(is_change);
+        let changes = self.lab.server.request_log().into_iter().filter(is_change);
         changes.flat_map(|entry| entry.key.into_iter().chain(entry.body_keys)).collect()
     }
 
@@ -162,7 +162,7 @@ impl Run<'_> {
     /// Promise 4: never more requests than `--rate` allows in any window, measured at the server.
     fn check_rate(&self) {
         let Some((count, milliseconds)) = self.case.rate else { return };
-        let arrivals: Vec<Duration> = self.lab.server.ledger().into_iter().map(|entry| entry.at).collect();
+        let arrivals: Vec<Duration> = self.lab.server.request_log().into_iter().map(|entry| entry.at).collect();
         let window = Duration::from_millis(milliseconds);
         for (first, next) in arrivals.iter().zip(arrivals.iter().skip(count as usize)) {
             let took = next.saturating_sub(*first);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kvsweep::outcome::{Status, StopReason};
-use kvsweep::pipeline::stop::Accepted;
+use kvsweep::pipeline::stop::Pending;
 use kvsweep::record::Content;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ impl Run<'_> {
         if let Some((second, _)) = ran.signals.get(1).filter(|_| quick) {
             assert!(ran.over <= *second + TICK, "a second signal, and {:?} to the end", ran.over - *second);
         }
-        if end.stop.as_ref().is_some_and(|stop| stop.accepted == Accepted::Leave)
+        if end.stop.as_ref().is_some_and(|stop| stop.pending == Pending::Abandon)
             && let Some((since, _)) = ran.drains.last()
         {
             assert_eq!(sent_after(*since), None, "sent after the job began to end");

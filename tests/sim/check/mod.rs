@@ -77,7 +77,7 @@ impl Run<'_> {
         for (key, sends) in &self.sends {
             assert!(todo.contains(key), "{key} was sent, and nothing of the input is left to do about it");
             let deleted = sends.iter().position(|sent| sent.kind == Kind::Delete);
-            if let Some(before) = deleted.filter(|_| self.world.course.reads()) {
+            if let Some(before) = deleted.filter(|_| self.world.action.reads()) {
                 let was_read = before > 0 && matches!(sends[before - 1].told_of(key), Some((_, Said::Read)));
                 assert!(was_read, "{key} was sent to be deleted and was not found before");
             }

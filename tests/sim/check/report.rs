@@ -50,7 +50,7 @@ pub(crate) fn the_end(world: &World, input: &[Record], last: &Rows, server: &Ser
         let status = last[&record.number.get()].1;
         match key(record) {
             // One that was never there is not even sent to be deleted.
-            Some(key) if is_bad(world, key) && !(world.course.reads() && status == Status::Absent) => {
+            Some(key) if is_bad(world, key) && !(world.action.reads() && status == Status::Absent) => {
                 assert!(matches!(status, Status::Failed | Status::Unknown), "{key} is {status}");
             }
             Some(key) => assert!(is_gone(status) && !server.keys.contains(key), "{key} is {status}"),

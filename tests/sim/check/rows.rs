@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kvsweep::outcome::{Status, Tally};
-use kvsweep::pipeline::stop::Accepted;
+use kvsweep::pipeline::stop::Pending;
 use kvsweep::record::Content;
 
 use super::Run;
@@ -22,7 +22,9 @@ fn status(sent: &Sent, said: Option<Said>) -> Status {
             // A bulk call that does not say which keys it deleted may have deleted any.
             if together || (sent.bulk && !sent.accounted) { Status::Unknown } else { Status::Failed }
         }
-        Some(Said::Throttled(_, By::Gateway) | Said::Nothing | Said::Unexpected | Said::Stale | Said::Unkept)
+        Some(
+            Said::Throttled(_, By::Gateway) | Said::Nothing | Said::Unexpected | Said::ConnectionClosed | Said::Unkept,
+        )
         | None => Status::Unknown,
     }
 }
@@ -74,7 +76,7 @@ impl Run<'_> {
             totals.throttled
         );
         let named: BTreeSet<_> = ran.rows.iter().map(|row| &*row.key).collect();
-        let leaves = end.stop.as_ref().is_some_and(|stop| stop.accepted == Accepted::Leave);
+        let leaves = end.stop.as_ref().is_some_and(|stop| stop.pending == Pending::Abandon);
         for (key, sends) in &self.sends {
             let only_read = leaves && matches!(sends[sends.len() - 1].told_of(key), Some((_, Said::Read)));
             assert!(named.contains(key) || !all_handed_over || only_read, "{key} was sent and has no row");
@@ -112,7 +114,7 @@ impl Run<'_> {
     /// and waited for keys only.
     fn throttled(&self) -> [usize; 2] {
         let stop = self.ran.end.as_ref().and_then(|end| end.stop.as_ref());
-        let leaves = stop.is_some_and(|stop| stop.accepted == Accepted::Leave);
+        let leaves = stop.is_some_and(|stop| stop.pending == Pending::Abandon);
         let since = self.ran.drains.last().map(|(since, _)| *since).filter(|_| leaves);
         let mut counts = [0, 0];
         for sent in &self.ran.log.sent {
@@ -157,7 +159,7 @@ impl Run<'_> {
             if count(&[Said::Refused, Said::Fatal]) > 0 {
                 continue;
             }
-            let stale = count(&[Said::Stale]).saturating_sub(1);
+            let stale = count(&[Said::ConnectionClosed]).saturating_sub(1);
             let failures = count(&[Said::Failing, Said::Nothing, Said::Unexpected]) + stale;
             assert!(failures > self.world.retries as usize, "{} was given up after {failures} failures", row.key);
         }

@@ -67,7 +67,7 @@ impl Run<'_> {
         let rates = self.world.rates.iter();
         let rates: Duration = rates.map(|rate| rate.window() * (count / rate.count().get() + 1) * 101 / 100).sum();
         let even = self.world.rates.iter().map(|rate| rate.window() / rate.count().get()).max();
-        let linger = match (self.world.batch, self.world.course.reads()) {
+        let linger = match (self.world.batch, self.world.action.reads()) {
             (_, true) => LINGER.1,
             (Some(_), false) => LINGER.0,
             (None, false) => Duration::ZERO,

@@ -8,7 +8,7 @@ use super::*;
 type Policy = Vec<(u16, &'static str)>;
 
 /// What every status comes to with this body.
-fn policy(call: Call, lines: &[(&'static str, &str)], body: &Body) -> Policy {
+fn policy(call: Endpoint, lines: &[(&'static str, &str)], body: &Body) -> Policy {
     let answer = |status| classify(call, &head(status, lines), body);
     (100..=599).map(|status| (status, word(&answer(status)))).collect()
 }
@@ -71,7 +71,7 @@ fn every_status_with_every_kind_of_body() {
     let mut with_envelope = Vec::new();
     let mut without = Vec::new();
     for (title, lines, body) in kinds() {
-        let policy = policy(Call::DeleteKey, &lines, &body);
+        let policy = policy(Endpoint::DeleteKey, &lines, &body);
         let is_envelope = matches!(&body, Body::Whole(bytes) if Envelope::parse(bytes).is_ok())
             && !lines.contains(&("cf-mitigated", "challenge"));
         let base = if is_envelope { &mut with_envelope } else { &mut without };
@@ -138,7 +138,7 @@ fn every_call_with_every_status_and_body() {
     for call in CALLS {
         let mut differences: Vec<(Policy, Vec<&str>)> = Vec::new();
         for (title, lines, body) in kinds() {
-            let of_delete = policy(Call::DeleteKey, &lines, &body);
+            let of_delete = policy(Endpoint::DeleteKey, &lines, &body);
             let other: Vec<_> =
                 policy(call, &lines, &body).into_iter().filter(|line| !of_delete.contains(line)).collect();
             match differences.iter_mut().find(|(known, _)| *known == other) {

@@ -99,7 +99,7 @@ async fn http2_servers_say_whether_they_touched_a_request() {
         let reply = delete_over_tls(address, LOOPBACK).await;
         server.await.unwrap().unwrap();
         if is_stale {
-            assert!(matches!(reply.answer, Answer::Stale { unprocessed: true, .. }), "{reply:?}");
+            assert!(matches!(reply.answer, Answer::ConnectionClosed { unprocessed: true, .. }), "{reply:?}");
         } else {
             assert!(no_answer_text(&reply).contains("http2"), "{reply:?}");
         }

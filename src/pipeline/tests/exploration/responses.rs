@@ -1,8 +1,8 @@
 //! The responses that a server can give to a request.
 
 use super::*;
-use crate::api::advice::QuotaNews;
 use crate::api::{Cursor, Page, Presence};
+use crate::quota::RateLimitInfo;
 
 /// An answer, without its texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Lost,
     /// A response that is not the API's.
     Strange,
-    Stale,
+    ConnectionClosed,
     /// A 429 that asks for a second.
     Pause,
     /// A 429 that does not say for how long.
@@ -37,7 +37,7 @@ impl Kind {
         Self::Down,
         Self::Lost,
         Self::Strange,
-        Self::Stale,
+        Self::ConnectionClosed,
         Self::Pause,
         Self::PauseUnasked,
         Self::LongPause,
@@ -46,15 +46,15 @@ impl Kind {
     ];
 
     fn answer(self) -> Answer {
-        let throttled = |pause| Answer::Throttled { trouble: Trouble::Refused(refusal(429)), pause };
+        let throttled = |pause| Answer::Throttled { error: TransientError::Refused(refusal(429)), pause };
         match self {
             Self::Success | Self::UsesUpQuota => Answer::Success,
             Self::Absent => Answer::Absent(refusal(404)),
             Self::Refused => Answer::Refused(refusal(400)),
             Self::Down => passing(503),
             Self::Lost => lost(),
-            Self::Strange => Answer::Passing(Trouble::Unexpected(refusal(410))),
-            Self::Stale => Answer::Stale { text: "closed".into(), unprocessed: false },
+            Self::Strange => Answer::Transient(TransientError::Unexpected(refusal(410))),
+            Self::ConnectionClosed => Answer::ConnectionClosed { text: "closed".into(), unprocessed: false },
             Self::Pause => throttled(Some(SECOND)),
             Self::PauseUnasked => throttled(None),
             Self::LongPause => throttled(Some(MAX_WAIT + SECOND)),
@@ -63,15 +63,17 @@ impl Kind {
         }
     }
 
-    fn quota(self) -> Vec<QuotaNews> {
-        let news = QuotaNews { name: "default".to_owned(), remaining: 0, reset_after: SECOND, policy: None };
-        if self == Self::UsesUpQuota { vec![news] } else { Vec::new() }
+    fn quota(self) -> Vec<RateLimitInfo> {
+        let info = RateLimitInfo { name: "default".to_owned(), remaining: 0, reset_after: SECOND, policy: None };
+        if self == Self::UsesUpQuota { vec![info] } else { Vec::new() }
     }
 
     /// Whether it is a refusal, in the API's words.
     pub(super) fn refuses(self) -> bool {
         match self {
-            Self::Success | Self::UsesUpQuota | Self::Absent | Self::Lost | Self::Strange | Self::Stale => false,
+            Self::Success | Self::UsesUpQuota | Self::Absent | Self::Lost | Self::Strange | Self::ConnectionClosed => {
+                false
+            }
             Self::Refused
             | Self::Down
             | Self::Fatal
@@ -101,9 +103,9 @@ impl Canned {
     /// What was found of the key at this place.
     pub(super) fn found(digits: u8, index: usize) -> Presence {
         match digits as usize / 3usize.pow(u32::try_from(index).unwrap()) % 3 {
-            0 => Presence::There,
-            1 => Presence::Gone,
-            _ => Presence::Unsaid,
+            0 => Presence::Present,
+            1 => Presence::Absent,
+            _ => Presence::Unknown,
         }
     }
 
@@ -111,7 +113,7 @@ impl Canned {
     pub(super) fn is_fault(self) -> bool {
         match self {
             Self::Plain(Kind::Success) | Self::Bulk(Kind::Success, Some(0)) => false,
-            Self::Found(digits) => (0..4).any(|index| Self::found(digits, index) == Presence::Unsaid),
+            Self::Found(digits) => (0..4).any(|index| Self::found(digits, index) == Presence::Unknown),
             Self::Plain(_) | Self::Bulk(..) | Self::BackupLost | Self::LastPage => true,
         }
     }
@@ -127,7 +129,7 @@ impl Canned {
                 let subsets = 0..1u8 << keys.len();
                 let bulk = |kind| {
                     // A 404 says nothing of several keys, and what has no envelope accounts for none.
-                    let accounts = !matches!(kind, Kind::Absent | Kind::Lost | Kind::Stale | Kind::Strange);
+                    let accounts = !matches!(kind, Kind::Absent | Kind::Lost | Kind::ConnectionClosed | Kind::Strange);
                     let complete = subsets.clone().filter(move |_| accounts).map(Some);
                     complete.chain([None]).map(move |unprocessed| Self::Bulk(kind, unprocessed))
                 };
@@ -148,7 +150,7 @@ impl Canned {
     }
 
     pub(super) fn response(self, request: &Request) -> Response {
-        let reply = |kind: Kind| Reply { answer: kind.answer(), http_status: Some(200), quota: kind.quota() };
+        let reply = |kind: Kind| Reply { answer: kind.answer(), http_status: Some(200), rate_limits: kind.quota() };
         match (request, self) {
             (Request::Delete(_), Self::Plain(kind)) => Response::Delete(reply(kind)),
             (Request::DeleteMany(keys), Self::Bulk(kind, unprocessed)) => {
@@ -180,7 +182,7 @@ impl Canned {
 }
 
 fn page(next: Option<Cursor>) -> Page {
-    Page { keys: Vec::new(), next, quota: Vec::new() }
+    Page { keys: Vec::new(), next, rate_limits: Vec::new() }
 }
 
 /// What a server answers from some moment on, always the same.

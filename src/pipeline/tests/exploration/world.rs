@@ -6,9 +6,9 @@ use std::hash::{Hash, Hasher};
 use super::responses::{Canned, Kind, Server};
 use super::*;
 use crate::api::{Page, PageRequest, Presence};
-use crate::pipeline::retry::Verdict;
+use crate::pipeline::retry::Failure;
 use crate::pipeline::state::{Slot, Step, Wait};
-use crate::pipeline::stop::Accepted;
+use crate::pipeline::stop::Pending;
 use crate::record::Kept;
 
 mod promises;
@@ -50,7 +50,7 @@ enum Proof {
     Deleted,
     Refused,
     /// It was looked for, and the response does not tell.
-    Unsaid,
+    Unknown,
 }
 
 #[derive(Debug, Clone, Default, Hash)]
@@ -89,8 +89,8 @@ impl Pages for Book {
         Ok((first..first + self.sizes[self.at - 1]).map(|index| record(index, 'k')).collect())
     }
 
-    fn refused(&mut self, verdict: &Verdict) -> Result<(), Stop> {
-        Err(Stop::new(StopReason::NamespaceNotFound, verdict.detail.error.clone()))
+    fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
+        Err(Stop::new(StopReason::NamespaceNotFound, failure.detail.error.clone()))
     }
 }
 
@@ -147,7 +147,7 @@ impl<'a> World<'a> {
         let options = Options { deadline, ..job.options };
         let mut state = State::new(options, &approved(job.max_keys), budget, StdRng::seed_from_u64(11));
         if !job.pages.is_empty() {
-            state = state.asking(Box::new(Book { sizes: job.pages, at: 0 }), Vec::new(), start);
+            state = state.with_pages(Box::new(Book { sizes: job.pages, at: 0 }), Vec::new(), start);
         }
         let count = job.records.len() + job.pages.iter().sum::<usize>();
         let mut world = Self {

@@ -36,16 +36,16 @@ impl World<'_> {
                 Canned::Bulk(_, Some(bits)) if bits & 1 << place == 0 => Proof::Deleted,
                 Canned::Bulk(_, Some(_)) => Proof::Refused,
                 Canned::Found(digits) => match Canned::found(digits, place) {
-                    Presence::There => {
+                    Presence::Present => {
                         key.read = true;
                         Proof::Exists
                     }
-                    Presence::Gone => Proof::Absent,
-                    Presence::Unsaid => Proof::Unsaid,
+                    Presence::Absent => Proof::Absent,
+                    Presence::Unknown => Proof::Unknown,
                 },
                 _ => Proof::Nothing,
             };
-            if !matches!(key.proof, Proof::Nothing | Proof::Refused | Proof::Unsaid) {
+            if !matches!(key.proof, Proof::Nothing | Proof::Refused | Proof::Unknown) {
                 self.progress = Some(self.now);
             }
         }
@@ -61,7 +61,7 @@ impl World<'_> {
         if self.state.is_probe(slot) || self.state.is_in_doubt() {
             self.passed_over = if untried && retry_due { self.passed_over + 1 } else { 0 };
             assert!(self.passed_over < 2, "a key whose retry is due is passed over twice: {request:?}");
-        } else if !self.job.options.course.reads() {
+        } else if !self.job.options.action.reads() {
             assert!(!(untried && retry_due), "a retry is due, and a new key was sent: {request:?}");
         }
         for index in keys {
@@ -73,8 +73,8 @@ impl World<'_> {
             (key.sent, key.in_flight, key.proof) = (true, true, Proof::Nothing);
             match request {
                 Request::Delete(_) | Request::DeleteMany(_) => {
-                    assert!(self.job.options.course != Course::Check, "{request:?}: deleted by a check");
-                    assert!(key.read || !self.job.options.course.reads(), "{request:?}: deleted before it was read");
+                    assert!(self.job.options.action != KeyAction::Check, "{request:?}: deleted by a check");
+                    assert!(key.read || !self.job.options.action.reads(), "{request:?}: deleted before it was read");
                     key.delete_sent = true;
                 }
                 Request::BackUp(..) => assert!(key.metadata_read, "{request:?}: without its metadata"),
@@ -93,7 +93,7 @@ impl World<'_> {
     }
 
     fn leaves(&self) -> bool {
-        self.state.stopped().is_some_and(|stop| stop.accepted == Accepted::Leave)
+        self.state.stopped().is_some_and(|stop| stop.pending == Pending::Abandon)
     }
 
     /// What has to be true after every call.
@@ -148,25 +148,25 @@ impl World<'_> {
         let failures_allowed = limit.is_none_or(|limit| !limit.is_reached(tally.failures(), tally.sent()));
         assert!(failures_allowed || self.leaves(), "too many failures");
         for key in &self.keys {
-            let open = key.row.is_none() && self.job.options.course != Course::Check;
+            let open = key.row.is_none() && self.job.options.action != KeyAction::Check;
             assert!(!(open && key.delete_sent && key.proof == Proof::Deleted), "deleted, and no row");
         }
     }
 
     fn check_row(&mut self, row: &Settled) {
         let index = usize::try_from(row.number.get()).unwrap() - 1;
-        let course = self.job.options.course;
+        let action = self.job.options.action;
         let what = if self.job.pages.is_empty() { self.job.records.chars().nth(index).unwrap() } else { 'k' };
         let key = &mut self.keys[index];
         assert_eq!(key.row.replace(row.status), None, "two rows: {row:?}");
         let proved = match row.status {
             Status::Deleted => key.delete_sent && key.proof == Proof::Deleted,
             Status::Absent => key.proof == Proof::Absent,
-            Status::Planned => course == Course::Check && key.proof == Proof::Exists,
+            Status::Planned => action == KeyAction::Check && key.proof == Proof::Exists,
             Status::Failed => key.sent && key.proof == Proof::Refused,
             // Several keys that were looked for at once may have been refused for one of them.
-            Status::Unknown if !key.delete_sent && key.proof == Proof::Refused => course.reads(),
-            Status::Unknown => key.sent && matches!(key.proof, Proof::Nothing | Proof::Unsaid),
+            Status::Unknown if !key.delete_sent && key.proof == Proof::Refused => action.reads(),
+            Status::Unknown => key.sent && matches!(key.proof, Proof::Nothing | Proof::Unknown),
             Status::Duplicate => what == 'd',
             Status::Kept => what == 'p',
             Status::Invalid => what == 'i',
@@ -190,7 +190,7 @@ impl World<'_> {
         for (index, key) in self.keys.iter().enumerate().take(self.given) {
             let is_key = !self.job.pages.is_empty() || self.job.records.chars().nth(index) != Some('s');
             // One that was read well and not deleted has none: a resumed job reads it again.
-            let only_read = !key.delete_sent && matches!(key.proof, Proof::Exists | Proof::Unsaid);
+            let only_read = !key.delete_sent && matches!(key.proof, Proof::Exists | Proof::Unknown);
             assert!(!key.sent || key.row.is_some() || only_read, "sent, and no row: key {index}");
             let beyond = self.job.max_keys.is_some_and(|most| index as u64 >= most);
             assert!(self.leaves() || beyond || key.row.is_some() || !is_key, "no row: key {index}");
@@ -199,7 +199,7 @@ impl World<'_> {
         let whole = self.input_ended || (!self.job.pages.is_empty() && self.pages == self.job.pages.len());
         assert!(stop.is_some() || whole, "it ends before its input: {stop:?}");
         let reason = stop.map(|stop| stop.reason);
-        assert!(self.signals == 0 || stop.is_some_and(|stop| stop.accepted == Accepted::Leave), "{reason:?}");
+        assert!(self.signals == 0 || stop.is_some_and(|stop| stop.pending == Pending::Abandon), "{reason:?}");
     }
 }
 

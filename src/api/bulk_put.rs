@@ -9,9 +9,9 @@ use serde::de::IgnoredAny;
 
 use crate::api::answer::{Answer, Reply};
 use crate::api::bulk::BulkReply;
-use crate::api::classify::Call;
+use crate::api::classify::Endpoint;
 use crate::api::client::Client;
-use crate::api::http::Ask;
+use crate::api::http::ApiRequest;
 use crate::key::KeyName;
 
 /// The most keys that one bulk write may hold
@@ -29,11 +29,11 @@ pub const MAX_GET_KEYS: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// It is.
-    There,
+    Present,
     /// It is not.
-    Gone,
-    /// The response does not say for sure; ask for this key alone.
-    Unsaid,
+    Absent,
+    /// The response does not say for sure; request for this key alone.
+    Unknown,
 }
 
 #[derive(Deserialize)]
@@ -49,19 +49,19 @@ struct Values {
 impl Client {
     /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most [`MAX_PUT_BYTES`].
     pub async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
-        self.change_many(Call::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
+        self.bulk_call(Endpoint::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
     }
 
     /// Asks with one request which of `keys` are there, in their order; at most [`MAX_GET_KEYS`]. The service answers
     /// with their values: where those are too much, the call is refused, and fewer have to be asked for. Among several, no
-    /// key is [`Presence::Gone`]: Cloudflare's runtime answers `null` for some names that exist (`0`, `__proto__`). Of one
+    /// key is [`Presence::Absent`]: Cloudflare's runtime answers `null` for some names that exist (`0`, `__proto__`). Of one
     /// key it is asked without its value. Any other answer than [`Answer::Success`] says nothing of the keys.
     pub async fn presence(&self, keys: &[KeyName]) -> (Reply, Vec<Presence>) {
         if let [key] = keys {
             let (reply, _) = self.metadata(key).await;
             return match reply.answer {
-                Answer::Success => (reply, vec![Presence::There]),
-                Answer::Absent(_) => (Reply { answer: Answer::Success, ..reply }, vec![Presence::Gone]),
+                Answer::Success => (reply, vec![Presence::Present]),
+                Answer::Absent(_) => (Reply { answer: Answer::Success, ..reply }, vec![Presence::Absent]),
                 _ => (reply, Vec::new()),
             };
         }
@@ -71,8 +71,8 @@ impl Client {
         };
         let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
         let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
-        let ask = Ask { body: Some(body.into()), ..Ask::new(Call::ReadMany, Method::POST, url) };
-        let (reply, found) = self.http().attempt(ask, |body| read_presence(&names, body)).await;
+        let request = ApiRequest { body: Some(body.into()), ..ApiRequest::new(Endpoint::ReadMany, Method::POST, url) };
+        let (reply, found) = self.http().attempt(request, |body| read_presence(&names, body)).await;
         (reply, found.unwrap_or_default())
     }
 }
@@ -81,23 +81,23 @@ fn read_presence(names: &[&str], body: &[u8]) -> Result<Vec<Presence>, String> {
     let got: Got = serde_json::from_slice(body)
         .map_err(|error| format!("the answer does not say which keys are there: {error}"))?;
     let of = |name: &&str| match got.result.values.get(*name) {
-        Some(Some(_)) => Presence::There,
+        Some(Some(_)) => Presence::Present,
         // A JavaScript object on the way loses names that it keeps in another place: integers and `__proto__`.
-        Some(None) | None => Presence::Unsaid,
+        Some(None) | None => Presence::Unknown,
     };
     Ok(names.iter().map(of).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Presence::{There, Unsaid};
+    use super::Presence::{Present, Unknown};
     use super::*;
 
     #[test]
     fn among_several_a_key_is_there_or_has_to_be_asked_for_alone() {
         let body = br#"{"success":true,"result":{"values":{"a":"text","b":null,"c":"","e":7}}}"#;
         let read = read_presence(&["a", "b", "c", "d", "e"], body);
-        assert_eq!(read, Ok(vec![There, Unsaid, There, Unsaid, There]));
+        assert_eq!(read, Ok(vec![Present, Unknown, Present, Unknown, Present]));
         for body in [r#"{"success":true,"result":{}}"#, r#"{"success":true}"#, "[]"] {
             assert!(read_presence(&["a"], body.as_bytes()).is_err(), "{body}");
         }

@@ -27,15 +27,15 @@ pub struct Entry {
 }
 
 /// The entries, where they are kept.
-pub(super) struct Ledger {
+pub(super) struct RequestLog {
     entries: Option<Mutex<Vec<Entry>>>,
 }
 
-/// Where a request stands in the ledger.
+/// Where a request stands in the request_log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line(usize);
 
-impl Ledger {
+impl RequestLog {
     pub(super) fn kept() -> Self {
         Self { entries: Some(Mutex::default()) }
     }
@@ -44,7 +44,7 @@ impl Ledger {
         Self { entries: None }
     }
 
-    /// Writes down what `entry` makes; it is not asked where no ledger is kept.
+    /// Writes down what `entry` makes; it is not asked where no request_log is kept.
     pub(super) fn open(&self, entry: impl FnOnce() -> Entry) -> Option<Line> {
         let mut entries = locked(self.entries.as_ref()?);
         entries.push(entry());

@@ -44,9 +44,9 @@ pub enum Allowance {
 
 /// What an attempt says about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub enum Health {
     /// It works.
-    Alive,
+    Up,
     /// It failed for a reason that passes; at the first attempt of this key or later.
     Down {
         /// Whether it was the key's first attempt.
@@ -56,7 +56,7 @@ pub enum Sign {
 
 /// The breaker.
 #[derive(Debug, Clone)]
-pub struct Outage {
+pub struct CircuitBreaker {
     state: State,
     concurrency: usize,
     /// First attempts that failed since the last sign of life.
@@ -66,9 +66,9 @@ pub struct Outage {
     /// The same of both, with no sign of life of either in between.
     failed_of_both: u32,
     /// The server answers but for the keys at hand: stays closed until one of them is deleted.
-    held_closed: bool,
+    forced_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
-    cut_off: bool,
+    last_probe_reset: bool,
     /// Attempts of any kind that failed since the last success; counted as far as `UNWELL_AFTER`.
     failures: u32,
     has_succeeded: bool,
@@ -82,7 +82,7 @@ enum State {
     Ramping { allowed: usize },
 }
 
-impl Outage {
+impl CircuitBreaker {
     /// A closed breaker over at most `concurrency` requests in flight.
     pub fn new(concurrency: usize) -> Self {
         Self {
@@ -91,8 +91,8 @@ impl Outage {
             failed_in_a_row: 0,
             failed_reads: 0,
             failed_of_both: 0,
-            held_closed: false,
-            cut_off: false,
+            forced_closed: false,
+            last_probe_reset: false,
             failures: 0,
             has_succeeded: false,
         }
@@ -108,7 +108,7 @@ impl Outage {
             State::Ramping { allowed } => (3, allowed),
         };
         let failed = (self.failed_in_a_row, self.failed_reads, self.failed_of_both, self.failures);
-        (state, failed, self.held_closed, self.cut_off, self.has_succeeded)
+        (state, failed, self.forced_closed, self.last_probe_reset, self.has_succeeded)
     }
 
     /// What may be sent now.
@@ -144,21 +144,21 @@ impl Outage {
 
     /// Whether the last attempts failed, and it is not known yet if that is the server's trouble or a few keys'.
     pub fn is_in_doubt(&self) -> bool {
-        self.failures >= UNWELL_AFTER && !self.held_closed && self.since().is_none()
+        self.failures >= UNWELL_AFTER && !self.forced_closed && self.since().is_none()
     }
 
     /// The server answered for the namespace.
     pub fn namespace_answered(&mut self) {
         (self.failed_in_a_row, self.failed_of_both) = (0, 0);
-        self.held_closed = true;
+        self.forced_closed = true;
         self.state = State::Ramping { allowed: 1 };
     }
 
     /// The probe's connection was closed without an answer: perhaps it had only been idle for too long, so probe again
     /// at once. A second time in a row it is the server.
-    pub fn probe_was_cut_off(&mut self, now: Instant) {
-        if std::mem::replace(&mut self.cut_off, true) {
-            self.observe(Sign::Down { first_attempt: false }, true, 0, now);
+    pub fn probe_was_reset(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.last_probe_reset, true) {
+            self.observe(Health::Down { first_attempt: false }, true, 0, now);
         } else {
             self.probe_said_nothing(now);
         }
@@ -173,30 +173,30 @@ impl Outage {
 
     /// As [`Outage::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
     /// closes the breaker only where it was the probe.
-    pub fn observe_read(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
-        if sign == Sign::Alive && !probe && self.since().is_some() {
+    pub fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+        if health == Health::Up && !probe && self.since().is_some() {
             self.failed_reads = 0;
             return false;
         }
-        let held_closed = self.held_closed;
+        let forced_closed = self.forced_closed;
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
-        let opened = self.observe(sign, probe, requests, now);
+        let opened = self.observe(health, probe, requests, now);
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
-        self.held_closed = held_closed;
+        self.forced_closed = forced_closed;
         opened
     }
 
     /// An attempt was answered, or was not. `requests` is how many the keys that the job has seen
     /// so far take at least. Returns whether the
     /// breaker has just opened.
-    pub fn observe(&mut self, sign: Sign, probe: bool, requests: u64, now: Instant) -> bool {
-        self.cut_off &= !probe && sign != Sign::Alive;
-        self.has_succeeded |= sign == Sign::Alive;
-        self.failures = if sign == Sign::Alive { 0 } else { (self.failures + 1).min(UNWELL_AFTER) };
-        match (sign, self.state) {
-            (Sign::Alive, state) => {
+    pub fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+        self.last_probe_reset &= !probe && health != Health::Up;
+        self.has_succeeded |= health == Health::Up;
+        self.failures = if health == Health::Up { 0 } else { (self.failures + 1).min(UNWELL_AFTER) };
+        match (health, self.state) {
+            (Health::Up, state) => {
                 (self.failed_in_a_row, self.failed_of_both) = (0, 0);
-                self.held_closed = false;
+                self.forced_closed = false;
                 self.state = match state {
                     State::Closed => State::Closed,
                     State::Ramping { allowed } if allowed + 1 >= self.concurrency => State::Closed,
@@ -205,16 +205,16 @@ impl Outage {
                 };
                 false
             }
-            (Sign::Down { .. }, State::Probing { since, wait }) if probe => {
+            (Health::Down { .. }, State::Probing { since, wait }) if probe => {
                 let wait = (wait * 2).min(PROBE.1);
                 self.state = State::Open { since, probe_at: now + wait, wait };
                 false
             }
-            (Sign::Down { .. }, State::Open { .. } | State::Probing { .. })
-            | (Sign::Down { first_attempt: false }, State::Closed) => false,
-            (Sign::Down { .. }, _) if self.held_closed => false,
+            (Health::Down { .. }, State::Open { .. } | State::Probing { .. })
+            | (Health::Down { first_attempt: false }, State::Closed) => false,
+            (Health::Down { .. }, _) if self.forced_closed => false,
             // While few requests are allowed, retries go first and no key may have its first attempt.
-            (Sign::Down { .. }, State::Closed | State::Ramping { .. }) => {
+            (Health::Down { .. }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
                 self.failed_of_both += 1;
                 let failed = self.failed_in_a_row.max(self.failed_of_both);
@@ -232,77 +232,77 @@ impl Outage {
 mod tests {
     use super::*;
 
-    const FIRST: Sign = Sign::Down { first_attempt: true };
-    const AGAIN: Sign = Sign::Down { first_attempt: false };
+    const FIRST: Health = Health::Down { first_attempt: true };
+    const AGAIN: Health = Health::Down { first_attempt: false };
 
-    fn opened(now: Instant) -> Outage {
-        let mut outage = Outage::new(32);
-        assert!(!(1..8).any(|_| outage.observe(FIRST, false, 1_000, now)));
-        assert!(outage.observe(FIRST, false, 1_000, now));
-        outage
+    fn opened(now: Instant) -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new(32);
+        assert!(!(1..8).any(|_| breaker.observe(FIRST, false, 1_000, now)));
+        assert!(breaker.observe(FIRST, false, 1_000, now));
+        breaker
     }
 
     #[test]
     fn keys_that_fail_among_good_ones_never_open_it() {
         let now = Instant::now();
-        let mut outage = Outage::new(32);
+        let mut breaker = CircuitBreaker::new(32);
         for _ in 0..1_000 {
-            assert!(!(0..7).any(|_| outage.observe(FIRST, false, 1_000, now)));
-            outage.observe(Sign::Alive, false, 1_000, now);
+            assert!(!(0..7).any(|_| breaker.observe(FIRST, false, 1_000, now)));
+            breaker.observe(Health::Up, false, 1_000, now);
         }
     }
 
     #[test]
     fn reads_that_are_answered_do_not_hide_that_deletes_are_not() {
         let now = Instant::now();
-        let mut outage = Outage::new(32);
+        let mut breaker = CircuitBreaker::new(32);
         for attempt in 1..=8 {
-            assert!(!outage.observe_read(Sign::Alive, false, 1_000, now));
-            assert_eq!(outage.observe(FIRST, false, 1_000, now), attempt == 8);
+            assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
+            assert_eq!(breaker.observe(FIRST, false, 1_000, now), attempt == 8);
         }
-        assert!(!outage.observe_read(Sign::Alive, false, 1_000, now));
-        assert!(outage.since().is_some(), "what was under way says nothing of deletes");
-        assert_eq!(outage.allowance(now + PROBE.0), Allowance::Probe);
-        outage.probe_sent();
-        outage.observe_read(Sign::Alive, true, 1_000, now);
-        assert_eq!(outage.allowance(now), Allowance::InFlight(1));
-        assert!(outage.observe(FIRST, false, 1_000, now), "one more is enough");
+        assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
+        assert!(breaker.since().is_some(), "what was under way says nothing of deletes");
+        assert_eq!(breaker.allowance(now + PROBE.0), Allowance::Probe);
+        breaker.probe_sent();
+        breaker.observe_read(Health::Up, true, 1_000, now);
+        assert_eq!(breaker.allowance(now), Allowance::InFlight(1));
+        assert!(breaker.observe(FIRST, false, 1_000, now), "one more is enough");
     }
 
     #[test]
     fn reads_that_fail_open_it_and_a_deleted_key_does_not_excuse_them() {
         let now = Instant::now();
-        let mut outage = Outage::new(32);
+        let mut breaker = CircuitBreaker::new(32);
         for attempt in 1..=8 {
-            assert!(!outage.observe(Sign::Alive, false, 1_000, now));
-            assert_eq!(outage.observe_read(FIRST, false, 1_000, now), attempt == 8);
+            assert!(!breaker.observe(Health::Up, false, 1_000, now));
+            assert_eq!(breaker.observe_read(FIRST, false, 1_000, now), attempt == 8);
         }
-        let mut outage = Outage::new(32);
+        let mut breaker = CircuitBreaker::new(32);
         for attempt in 1..1_000 {
-            let sign = if attempt % 8 == 0 { Sign::Alive } else { FIRST };
-            assert!(!outage.observe_read(sign, false, 1_000, now), "some trouble among good reads");
+            let health = if attempt % 8 == 0 { Health::Up } else { FIRST };
+            assert!(!breaker.observe_read(health, false, 1_000, now), "some error among good reads");
         }
     }
 
     #[test]
     fn retries_of_the_last_bad_keys_never_open_it() {
-        let mut outage = Outage::new(32);
-        assert!(!(0..1_000).any(|_| outage.observe(AGAIN, false, 1_000, Instant::now())));
+        let mut breaker = CircuitBreaker::new(32);
+        assert!(!(0..1_000).any(|_| breaker.observe(AGAIN, false, 1_000, Instant::now())));
     }
 
     #[test]
     fn a_failure_or_two_among_good_answers_do_not_make_a_server_unwell() {
         let now = Instant::now();
-        let mut outage = Outage::new(32);
-        assert!(!outage.is_well(), "nothing was heard of it");
-        outage.observe(AGAIN, false, 1_000, now);
-        assert!(!outage.is_well(), "nothing good was heard of it");
+        let mut breaker = CircuitBreaker::new(32);
+        assert!(!breaker.is_well(), "nothing was heard of it");
+        breaker.observe(AGAIN, false, 1_000, now);
+        assert!(!breaker.is_well(), "nothing good was heard of it");
         for _ in 0..2 {
-            outage.observe(Sign::Alive, false, 1_000, now);
+            breaker.observe(Health::Up, false, 1_000, now);
             let well: Vec<_> = [AGAIN; 4]
-                .map(|sign| {
-                    outage.observe(sign, false, 1_000, now);
-                    outage.is_well()
+                .map(|health| {
+                    breaker.observe(health, false, 1_000, now);
+                    breaker.is_well()
                 })
                 .into();
             assert_eq!(well, [true, true, false, false]);
@@ -313,38 +313,41 @@ mod tests {
     #[test]
     fn retries_count_until_the_server_is_up_again() {
         let now = Instant::now();
-        let mut outage = opened(now);
-        outage.observe(Sign::Alive, false, 1_000, now);
-        assert!(!(1..8).any(|_| outage.observe(AGAIN, false, 1_000, now)));
-        assert!(outage.observe(AGAIN, false, 1_000, now));
-        outage.namespace_answered();
-        assert!(!(0..100).any(|_| outage.observe(AGAIN, false, 1_000, now)), "the keys are tried on their own account");
+        let mut breaker = opened(now);
+        breaker.observe(Health::Up, false, 1_000, now);
+        assert!(!(1..8).any(|_| breaker.observe(AGAIN, false, 1_000, now)));
+        assert!(breaker.observe(AGAIN, false, 1_000, now));
+        breaker.namespace_answered();
+        assert!(
+            !(0..100).any(|_| breaker.observe(AGAIN, false, 1_000, now)),
+            "the keys are tried on their own account"
+        );
     }
 
     #[test]
     fn one_key_alone_is_not_an_outage_and_two_of_two_are() {
         let now = Instant::now();
-        assert!(!Outage::new(32).observe(FIRST, false, 1, now));
-        let mut outage = Outage::new(32);
-        assert!(!outage.observe(FIRST, false, 2, now));
-        assert!(outage.observe(FIRST, false, 2, now));
+        assert!(!CircuitBreaker::new(32).observe(FIRST, false, 1, now));
+        let mut breaker = CircuitBreaker::new(32);
+        assert!(!breaker.observe(FIRST, false, 2, now));
+        assert!(breaker.observe(FIRST, false, 2, now));
     }
 
     #[test]
     fn probes_grow_apart_up_to_the_cap_and_go_one_at_a_time() {
         let mut now = Instant::now();
-        let mut outage = opened(now);
+        let mut breaker = opened(now);
         let mut waits = Vec::new();
         for _ in 0..8 {
-            let Allowance::NotBefore(at) = outage.allowance(now) else { panic!("not waiting") };
+            let Allowance::NotBefore(at) = breaker.allowance(now) else { panic!("not waiting") };
             waits.push((at - now).as_secs());
             now = at;
-            assert_eq!(outage.allowance(now), Allowance::Probe);
-            outage.probe_sent();
-            assert_eq!(outage.allowance(now), Allowance::AwaitProbe);
-            assert!(!outage.observe(FIRST, false, 1_000, now), "what was under way before says nothing new");
-            assert_eq!(outage.allowance(now), Allowance::AwaitProbe);
-            outage.observe(AGAIN, true, 1_000, now);
+            assert_eq!(breaker.allowance(now), Allowance::Probe);
+            breaker.probe_sent();
+            assert_eq!(breaker.allowance(now), Allowance::AwaitProbe);
+            assert!(!breaker.observe(FIRST, false, 1_000, now), "what was under way before says nothing new");
+            assert_eq!(breaker.allowance(now), Allowance::AwaitProbe);
+            breaker.observe(AGAIN, true, 1_000, now);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
     }
@@ -352,15 +355,15 @@ mod tests {
     #[test]
     fn a_probe_that_is_cut_off_is_repeated_once_and_then_waited_for() {
         let mut now = Instant::now();
-        let mut outage = opened(now);
+        let mut breaker = opened(now);
         for wait in [1, 2, 4] {
-            let Allowance::NotBefore(at) = outage.allowance(now) else { panic!("not waiting") };
+            let Allowance::NotBefore(at) = breaker.allowance(now) else { panic!("not waiting") };
             assert_eq!((at - now).as_secs(), wait);
             now = at;
             for _ in 0..2 {
-                assert_eq!(outage.allowance(now), Allowance::Probe);
-                outage.probe_sent();
-                outage.probe_was_cut_off(now);
+                assert_eq!(breaker.allowance(now), Allowance::Probe);
+                breaker.probe_sent();
+                breaker.probe_was_reset(now);
             }
         }
     }
@@ -368,14 +371,14 @@ mod tests {
     #[test]
     fn a_sign_of_life_ramps_up() {
         let now = Instant::now();
-        let mut outage = opened(now);
-        outage.observe(Sign::Alive, false, 1_000, now);
-        assert_eq!(outage.allowance(now), Allowance::InFlight(1));
+        let mut breaker = opened(now);
+        breaker.observe(Health::Up, false, 1_000, now);
+        assert_eq!(breaker.allowance(now), Allowance::InFlight(1));
         for _ in 0..30 {
-            outage.observe(Sign::Alive, false, 1_000, now);
+            breaker.observe(Health::Up, false, 1_000, now);
         }
-        assert_eq!(outage.allowance(now), Allowance::InFlight(31));
-        outage.observe(Sign::Alive, false, 1_000, now);
-        assert_eq!((outage.state, outage.allowance(now)), (State::Closed, Allowance::InFlight(32)));
+        assert_eq!(breaker.allowance(now), Allowance::InFlight(31));
+        breaker.observe(Health::Up, false, 1_000, now);
+        assert_eq!((breaker.state, breaker.allowance(now)), (State::Closed, Allowance::InFlight(32)));
     }
 }

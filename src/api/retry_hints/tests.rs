@@ -10,12 +10,12 @@ fn retry_after(value: &str) -> Option<u64> {
     parse_retry_after(value, SystemTime::UNIX_EPOCH + NOW).map(|wait| wait.as_secs())
 }
 
-fn entry(name: &str, remaining: u64, reset: u64, policy: Option<(u64, u64)>) -> QuotaNews {
-    QuotaNews {
+fn entry(name: &str, remaining: u64, reset: u64, policy: Option<(u32, u64)>) -> RateLimitInfo {
+    RateLimitInfo {
         name: name.to_owned(),
         remaining,
         reset_after: Duration::from_secs(reset),
-        policy: policy.map(|(quota, window)| (quota, Duration::from_secs(window))),
+        policy: policy.and_then(|(count, window)| Rate::new(count, Duration::from_secs(window))),
     }
 }
 
@@ -26,15 +26,15 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     lines.iter().map(pair).collect()
 }
 
-fn advice(lines: &[(&str, &str)]) -> Advice {
-    Advice::read(&headers(lines), SystemTime::UNIX_EPOCH + NOW)
+fn retry_hints(lines: &[(&str, &str)]) -> RetryHints {
+    RetryHints::read(&headers(lines), SystemTime::UNIX_EPOCH + NOW)
 }
 
 #[test]
 fn a_date_counts_from_the_servers_own_clock() {
     let wait = |date: &str| {
         let lines = [("date", date), ("retry-after", "Tue, 24 Nov 2026 05:02:05 GMT")];
-        advice(&lines[usize::from(date.is_empty())..]).retry_after.map(|wait| wait.as_secs())
+        retry_hints(&lines[usize::from(date.is_empty())..]).retry_after.map(|wait| wait.as_secs())
     };
     // The server's clock is two hours ahead of ours.
     assert_eq!(wait("Tue, 24 Nov 2026 05:00:00 GMT"), Some(125));
@@ -114,15 +114,15 @@ fn lists_are_read_in_all_their_spellings() {
 
 #[test]
 fn headers_may_come_in_several_lines() {
-    let read = advice(&[
+    let read = retry_hints(&[
         ("ratelimit", r#""default";r=50;t=30"#),
         ("ratelimit", r#""burst";r=0;t=3"#),
         ("ratelimit-policy", r#""burst";q=100;w=60"#),
         ("retry-after", "soon"),
         ("retry-after", "7"),
     ]);
-    let quota = vec![entry("default", 50, 30, None), entry("burst", 0, 3, Some((100, 60)))];
-    assert_eq!(read, Advice { retry_after: Some(Duration::from_secs(7)), quota });
+    let rate_limits = vec![entry("default", 50, 30, None), entry("burst", 0, 3, Some((100, 60)))];
+    assert_eq!(read, RetryHints { retry_after: Some(Duration::from_secs(7)), rate_limits });
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_pause_comes_from_the_first_source_that_can_be_believed() {
         (vec![("retry-after", "99999999")], None, None),
         (vec![], None, None),
     ] {
-        let pause = advice(&lines).pause(in_body.map(Duration::from_secs));
+        let pause = retry_hints(&lines).pause(in_body.map(Duration::from_secs));
         assert_eq!(pause.map(|pause| pause.as_secs()), seconds, "{lines:?} {in_body:?}");
     }
 }
@@ -155,8 +155,8 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        let advice = Advice::read(&headers, SystemTime::UNIX_EPOCH + NOW);
-        prop_assert!(advice.pause(None).is_none_or(|pause| pause > Duration::ZERO && pause <= LONGEST_PAUSE));
+        let retry_hints = RetryHints::read(&headers, SystemTime::UNIX_EPOCH + NOW);
+        prop_assert!(retry_hints.pause(None).is_none_or(|pause| pause > Duration::ZERO && pause <= LONGEST_PAUSE));
     }
 
     #[test]

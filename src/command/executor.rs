@@ -8,11 +8,11 @@ use crate::pipeline::{Request, Response};
 
 /// Where values go before their keys are deleted.
 #[derive(Debug, Clone)]
-pub(super) struct Keeping {
+pub(super) struct BackupSink {
     backup: Backup,
 }
 
-impl Keeping {
+impl BackupSink {
     pub(super) fn new(backup: Backup) -> Self {
         Self { backup }
     }
@@ -29,14 +29,14 @@ impl Keeping {
 
 /// What requests are made with. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Answering {
+pub(super) struct Executor {
     /// None where nothing has to be sent.
     pub(super) client: Option<Client>,
     /// None where nothing is backed up.
-    pub(super) keeping: Option<Keeping>,
+    pub(super) backup_sink: Option<BackupSink>,
 }
 
-impl Answering {
+impl Executor {
     /// Sends one request of the pipeline.
     pub(super) async fn answer(self, request: Request) -> Response {
         let Some(client) = &self.client else { return Response::Namespace(Ok(())) };
@@ -53,10 +53,10 @@ impl Answering {
                 Response::Metadata(reply, metadata)
             }
             Request::BackUp(key, metadata) => {
-                let Some(keeping) = &self.keeping else {
+                let Some(backup_sink) = &self.backup_sink else {
                     return Response::BackedUp(Err("no backup was opened".to_owned()));
                 };
-                Response::BackedUp(Box::pin(keeping.back_up(client, key, metadata)).await)
+                Response::BackedUp(Box::pin(backup_sink.back_up(client, key, metadata)).await)
             }
             Request::Namespace => Response::Namespace(Box::pin(client.namespace()).await.map(drop)),
             Request::Page(request) => Response::Page(Box::pin(client.page(&request)).await),

@@ -7,16 +7,16 @@ use crate::quota::Rate;
 /// A job over `count` keys that are looked for before they are deleted, with three retries. The server is down in the
 /// given span, finds every key and takes `latency` for each response.
 async fn lost(concurrency: usize, count: usize, down: [Duration; 2], latency: Duration) -> usize {
-    let mut options = Options { concurrency, course: Course::CheckAndDelete, ..Options::default() };
+    let mut options = Options { concurrency, action: KeyAction::CheckThenDelete, ..Options::default() };
     options.retry.retries = 3;
     let start = Instant::now();
     let send = |request: Request| async move {
         sleep(latency).await;
         let is_down = (down[0]..down[1]).contains(&start.elapsed());
         let answer = if is_down { passing(503) } else { Answer::Success };
-        let reply = Reply { answer, http_status: Some(200), quota: Vec::new() };
+        let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
         match request {
-            Request::Presence(keys) => Response::Presence(reply, vec![Presence::There; keys.len()]),
+            Request::Presence(keys) => Response::Presence(reply, vec![Presence::Present; keys.len()]),
             Request::Delete(_) => Response::Delete(reply),
             Request::Namespace => Response::Namespace(if is_down { Err(reply) } else { Ok(()) }),
             other => unreachable!("{other:?}"),
@@ -48,8 +48,8 @@ async fn a_job_that_looks_for_its_keys_with_few_requests_sees_an_outage_in_few_f
 /// Seed 427497. Failed reads and failed deletes were counted apart, even with no success of either between them.
 #[tokio::test(start_paused = true)]
 async fn reads_and_deletes_that_fail_in_turn_are_one_outage() {
-    let mut outage = crate::pipeline::outage::Outage::new(1);
-    let first = crate::pipeline::outage::Sign::Down { first_attempt: true };
+    let mut outage = crate::pipeline::circuit_breaker::CircuitBreaker::new(1);
+    let first = crate::pipeline::circuit_breaker::Health::Down { first_attempt: true };
     let now = Instant::now();
     let opened: Vec<_> = (0..8)
         .map(|nth| {
@@ -102,14 +102,14 @@ async fn keys_that_hold_back_all_others_show_an_outage_too() {
 /// Seed 21022578. Where keys are read first, two that are never deleted were the only probes for ever.
 #[tokio::test(start_paused = true)]
 async fn the_last_keys_of_a_job_that_reads_are_no_outage_either() {
-    let options = Options { course: Course::CheckAndDelete, ..options() };
+    let options = Options { action: KeyAction::CheckThenDelete, ..options() };
     for count in [2, 3, 400] {
         let send = |request| async move {
             sleep(LATENCY).await;
-            let reply = |answer| Reply { answer, http_status: Some(500), quota: Vec::new() };
+            let reply = |answer| Reply { answer, http_status: Some(500), rate_limits: Vec::new() };
             match request {
                 Request::Presence(keys) => {
-                    Response::Presence(reply(Answer::Success), vec![Presence::There; keys.len()])
+                    Response::Presence(reply(Answer::Success), vec![Presence::Present; keys.len()])
                 }
                 Request::Delete(key) if matches!(key.as_str(), "key-0" | "key-1") => {
                     Response::Delete(reply(passing(500)))

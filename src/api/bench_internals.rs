@@ -4,11 +4,11 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
 use crate::api::answer::Answer;
-use crate::api::classify::{Body, Call, Head, classify};
+use crate::api::classify::{Body, Endpoint, Head, classify};
 use crate::clock::wall_now;
 
 /// What the answer to a delete came to. A `status` that is none of HTTP's counts as 200.
 pub fn answer_to_delete(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     let head = Head::read(StatusCode::from_u16(status).unwrap_or_default(), headers, wall_now());
-    classify(Call::DeleteKey, &head, &Body::Whole(body.to_vec()))
+    classify(Endpoint::DeleteKey, &head, &Body::Whole(body.to_vec()))
 }

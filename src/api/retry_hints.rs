@@ -6,22 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
+use crate::quota::{Rate, RateLimitInfo};
+
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
-/// One entry of `Ratelimit`, joined with the `Ratelimit-Policy` entry of the same name
-/// (draft-ietf-httpapi-ratelimit-headers).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuotaNews {
-    /// The policy's name, `default` or `burst` for example.
-    pub name: String,
-    /// How many requests are left in the window (`r`).
-    pub remaining: u64,
-    /// Time until the window resets (`t`, seconds).
-    pub reset_after: Duration,
-    /// How many requests the policy allows (`q`) in which window (`w`, seconds).
-    pub policy: Option<(u64, Duration)>,
-}
 
 /// The longest wait that a server is believed to mean. Cloudflare's longest is five minutes for the quota, and a day
 /// for the free plan's limit.
@@ -38,14 +26,14 @@ const MAX_NAME: usize = 64;
 
 /// What the headers of one answer say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Advice {
+pub struct RetryHints {
     /// `Retry-After`, where it can be believed.
     pub retry_after: Option<Duration>,
     /// `Ratelimit` and `Ratelimit-Policy`, joined.
-    pub quota: Vec<QuotaNews>,
+    pub rate_limits: Vec<RateLimitInfo>,
 }
 
-impl Advice {
+impl RetryHints {
     /// Reads an answer's headers. Dates count from the server's own `Date`, because its clock and ours may differ; without
     /// one from `now`.
     pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
@@ -57,19 +45,19 @@ impl Advice {
         let retry_after = texts(&RETRY_AFTER).iter().find_map(|value| parse_retry_after(value, now));
         let limits = texts(&RATELIMIT);
         // Without limits a policy says nothing; many answers have neither.
-        let quota = match &limits[..] {
+        let rate_limits = match &limits[..] {
             [] => Vec::new(),
             limits => parse_quota(&limits.join(","), &texts(&RATELIMIT_POLICY).join(",")),
         };
-        Self { retry_after, quota }
+        Self { retry_after, rate_limits }
     }
 
     /// How long a 429 asks everybody to wait: `Retry-After`, else the reset of the window that is used up (of the
     /// longest, where none says that it is), else what the body says. A source that cannot be believed is passed over.
     pub(crate) fn pause(&self, in_body: Option<Duration>) -> Option<Duration> {
-        let used_up = self.quota.iter().filter(|entry| entry.remaining == 0);
+        let used_up = self.rate_limits.iter().filter(|entry| entry.remaining == 0);
         let longest = used_up.map(|entry| entry.reset_after).max();
-        let longest = longest.or_else(|| self.quota.iter().map(|entry| entry.reset_after).max());
+        let longest = longest.or_else(|| self.rate_limits.iter().map(|entry| entry.reset_after).max());
         self.retry_after.or_else(|| longest.and_then(believable)).or_else(|| in_body.and_then(believable))
     }
 }
@@ -93,21 +81,19 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 /// Joins the entries of `Ratelimit` (`"default";r=50;t=30, "burst";r=0;t=3`) with those of `Ratelimit-Policy`
 /// (`"burst";q=100;w=60`) by name. Names may be quoted or bare, parameters come in any order; an entry without a
 /// readable `r` and `t` is left out.
-pub fn parse_quota(limits: &str, policies: &str) -> Vec<QuotaNews> {
+pub fn parse_quota(limits: &str, policies: &str) -> Vec<RateLimitInfo> {
     let policies: Vec<_> = entries(policies, ["q", "w"]).collect();
-    let news = entries(limits, ["r", "t"]).filter_map(|(name, [remaining, reset])| {
+    let infos = entries(limits, ["r", "t"]).filter_map(|(name, [remaining, reset])| {
         let policy = policies.iter().find(|(of, _)| *of == name);
-        Some(QuotaNews {
+        Some(RateLimitInfo {
             remaining: remaining?,
             reset_after: window(reset?)?,
-            policy: policy.and_then(|(_, [quota, length])| {
-                let (quota, length) = ((*quota)?, window((*length)?)?);
-                (quota > 0 && !length.is_zero()).then_some((quota, length))
-            }),
+            policy: policy
+                .and_then(|(_, [count, length])| Rate::new(u32::try_from((*count)?).ok()?, window((*length)?)?)),
             name,
         })
     });
-    news.take(MAX_ENTRIES).collect()
+    infos.take(MAX_ENTRIES).collect()
 }
 
 fn window(seconds: u64) -> Option<Duration> {

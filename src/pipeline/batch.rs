@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use crate::pipeline::work::Work;
+use crate::pipeline::task::KeyTask;
 
 /// How many keys a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +14,12 @@ pub enum Batching {
     /// One.
     Single,
     /// As many as there are, within a limit.
-    Bulk(Batch),
+    Bulk(BatchLimit),
 }
 
 /// The limits of one bulk call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
+pub struct BatchLimit {
     /// The most keys.
     pub keys: NonZeroU32,
     /// The most bytes that their names take in a JSON array; a single name is always sent.
@@ -43,12 +43,12 @@ impl Batching {
 
 /// Keys that may be sent as soon as there is room.
 #[derive(Debug, Default)]
-pub(crate) struct Ready {
-    fresh: VecDeque<Work>,
-    again: VecDeque<Work>,
+pub(crate) struct KeyQueue {
+    fresh: VecDeque<KeyTask>,
+    again: VecDeque<KeyTask>,
 }
 
-impl Ready {
+impl KeyQueue {
     pub(crate) fn len(&self) -> usize {
         self.fresh.len() + self.again.len()
     }
@@ -65,83 +65,83 @@ impl Ready {
         !self.again.is_empty()
     }
 
-    pub(crate) fn push(&mut self, work: Work) {
-        self.fresh.push_back(work);
+    pub(crate) fn push(&mut self, task: KeyTask) {
+        self.fresh.push_back(task);
     }
 
     /// A key that is due again, before all others.
-    pub(crate) fn push_again(&mut self, work: Work) {
-        self.again.push_front(work);
+    pub(crate) fn push_again(&mut self, task: KeyTask) {
+        self.again.push_front(task);
     }
 
     /// A key whose turn comes after all others that were sent before.
-    pub(crate) fn push_last(&mut self, work: Work) {
-        self.again.push_back(work);
+    pub(crate) fn push_last(&mut self, task: KeyTask) {
+        self.again.push_back(task);
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Work> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut KeyTask> {
         self.again.iter_mut().chain(&mut self.fresh)
     }
 
-    /// Whether [`Ready::take`] would find as many keys as fit.
+    /// Whether [`KeyQueue::take`] would find as many keys as fit.
     pub(crate) fn is_full(&self, batching: Batching, fresh: u64) -> bool {
-        let most = self.again.front().map_or(usize::MAX, |work| work.together.get() as usize).min(batching.most());
+        let most = self.again.front().map_or(usize::MAX, |task| task.max_batch.get() as usize).min(batching.most());
         // A limit on the keys that may begin is no reason to wait for more of them.
         self.len() >= most || self.fresh.len() as u64 >= fresh
     }
 
     /// The keys of the next request, in their order: those that were sent before, then at most `fresh` others.
-    pub(crate) fn take(&mut self, batching: Batching, mut fresh: u64) -> Vec<Work> {
+    pub(crate) fn take(&mut self, batching: Batching, mut fresh: u64) -> Vec<KeyTask> {
         let (mut most, mut bytes) = match batching {
             Batching::Single if fresh > 0 => return self.pop().into_iter().collect(),
             Batching::Single => return self.again.pop_front().into_iter().collect(),
             Batching::Bulk(batch) => (batch.keys.get() as usize, batch.bytes),
         };
-        let mut parcel = Vec::with_capacity(self.len().min(most));
+        let mut batch = Vec::with_capacity(self.len().min(most));
         loop {
             let queue = if !self.again.is_empty() {
                 &mut self.again
             } else if fresh > 0 {
                 &mut self.fresh
             } else {
-                return parcel;
+                return batch;
             };
-            let Some(next) = queue.front() else { return parcel };
-            most = most.min(next.together.get() as usize);
+            let Some(next) = queue.front() else { return batch };
+            most = most.min(next.max_batch.get() as usize);
             let length = next.key.json_len() + 1;
-            if !parcel.is_empty() && (parcel.len() >= most || length > bytes) {
-                return parcel;
+            if !batch.is_empty() && (batch.len() >= most || length > bytes) {
+                return batch;
             }
             bytes = bytes.saturating_sub(length);
             if next.attempts == 0 {
                 fresh -= 1;
             }
-            parcel.extend(queue.pop_front());
+            batch.extend(queue.pop_front());
         }
     }
 
     /// The first of those that were sent before.
-    pub(crate) fn pop_again(&mut self) -> Option<Work> {
+    pub(crate) fn pop_again(&mut self) -> Option<KeyTask> {
         self.again.pop_front()
     }
 
     /// The first of those that were never sent.
-    pub(crate) fn pop_fresh(&mut self) -> Option<Work> {
+    pub(crate) fn pop_fresh(&mut self) -> Option<KeyTask> {
         self.fresh.pop_front()
     }
 
     /// One of them, one that was sent before if there is any.
-    fn pop(&mut self) -> Option<Work> {
+    fn pop(&mut self) -> Option<KeyTask> {
         self.again.pop_front().or_else(|| self.fresh.pop_front())
     }
 
     #[cfg(test)]
-    pub(crate) fn queues(&self) -> [&VecDeque<Work>; 2] {
+    pub(crate) fn queues(&self) -> [&VecDeque<KeyTask>; 2] {
         [&self.again, &self.fresh]
     }
 
     /// All of them, those that were sent before first.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Work> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = KeyTask> {
         std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.fresh))
     }
 }
@@ -152,28 +152,28 @@ mod tests {
     use crate::key::KeyName;
     use crate::record::RecordNumber;
 
-    fn work(number: u64) -> Work {
-        Work::new(RecordNumber::new(number).unwrap(), KeyName::new(format!("key {number}")).unwrap())
+    fn task(number: u64) -> KeyTask {
+        KeyTask::new(RecordNumber::new(number).unwrap(), KeyName::new(format!("key {number}")).unwrap())
     }
 
-    fn again(number: u64, together: u32) -> Work {
-        let mut work = work(number);
-        (work.attempts, work.together) = (1, NonZeroU32::new(together).unwrap());
-        work
+    fn again(number: u64, max_batch: u32) -> KeyTask {
+        let mut task = task(number);
+        (task.attempts, task.max_batch) = (1, NonZeroU32::new(max_batch).unwrap());
+        task
     }
 
     fn bulk(keys: u32, bytes: usize) -> Batching {
-        Batching::Bulk(Batch { keys: NonZeroU32::new(keys).unwrap(), bytes })
+        Batching::Bulk(BatchLimit { keys: NonZeroU32::new(keys).unwrap(), bytes })
     }
 
-    fn numbers(parcel: &[Work]) -> Vec<u64> {
-        parcel.iter().map(|work| work.number.get()).collect()
+    fn numbers(batch: &[KeyTask]) -> Vec<u64> {
+        batch.iter().map(|task| task.number.get()).collect()
     }
 
-    fn ready(fresh: impl IntoIterator<Item = u64>, repeated: Vec<Work>) -> Ready {
-        let mut ready = Ready::default();
-        fresh.into_iter().for_each(|number| ready.push(work(number)));
-        repeated.into_iter().rev().for_each(|work| ready.push_again(work));
+    fn ready(fresh: impl IntoIterator<Item = u64>, repeated: Vec<KeyTask>) -> KeyQueue {
+        let mut ready = KeyQueue::default();
+        fresh.into_iter().for_each(|number| ready.push(task(number)));
+        repeated.into_iter().rev().for_each(|task| ready.push_again(task));
         ready
     }
 
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn canaries_and_probes_are_counted_out() {
         let mut ready = ready(2..=9, vec![again(1, 9)]);
-        assert_eq!(ready.pop_fresh().map(|work| work.number.get()), Some(2));
+        assert_eq!(ready.pop_fresh().map(|task| task.number.get()), Some(2));
         assert!(ready.is_full(bulk(10, 1_000), 2));
         assert_eq!(numbers(&ready.take(bulk(10, 1_000), 2)), [1, 3, 4]);
         assert!(ready.take(bulk(10, 1_000), 0).is_empty());

@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, StatusCode};
 use super::answer::Problem;
 
 /// Checks credentials, and forgets them after a while where it is told to.
-pub(super) struct Gate {
+pub(super) struct Auth {
     token: Option<String>,
     expires_after: Option<u64>,
     accepted: AtomicU64,
 }
 
-impl Gate {
-    /// A gate that accepts `token`, or any where there is none, `expires_after` times, or always where there is none.
+impl Auth {
+    /// A auth that accepts `token`, or any where there is none, `expires_after` times, or always where there is none.
     pub(super) fn new(token: Option<String>, expires_after: Option<u64>) -> Self {
         Self { token, expires_after, accepted: AtomicU64::new(0) }
     }
@@ -62,14 +62,14 @@ fn authentication_error(status: StatusCode) -> Problem {
 mod tests {
     use super::*;
 
-    fn checked(gate: &Gate, headers: &[(&'static str, &'static str)]) -> Result<(), (u16, u64)> {
+    fn checked(auth: &Auth, headers: &[(&'static str, &'static str)]) -> Result<(), (u16, u64)> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        gate.check(&headers).map_err(|problem| (problem.status.as_u16(), problem.code))
+        auth.check(&headers).map_err(|problem| (problem.status.as_u16(), problem.code))
     }
 
     #[test]
     fn credentials_are_judged() {
-        let gate = Gate::new(Some("right".into()), None);
+        let auth = Auth::new(Some("right".into()), None);
         let email = ("x-auth-email", "a@b.example");
         for (headers, expected) in [
             (&[("authorization", "Bearer right")][..], Ok(())),
@@ -85,24 +85,24 @@ mod tests {
             (&[email], Err((400, 6003))),
             (&[("x-auth-key", "right")], Err((400, 6003))),
         ] {
-            assert_eq!(checked(&gate, headers), expected, "{headers:?}");
+            assert_eq!(checked(&auth, headers), expected, "{headers:?}");
         }
     }
 
     #[test]
     fn without_a_token_any_will_do_but_none_will_not() {
-        let gate = Gate::new(None, None);
-        assert_eq!(checked(&gate, &[("authorization", "Bearer any")]), Ok(()));
-        assert_eq!(checked(&gate, &[]), Err((401, 10000)));
+        let auth = Auth::new(None, None);
+        assert_eq!(checked(&auth, &[("authorization", "Bearer any")]), Ok(()));
+        assert_eq!(checked(&auth, &[]), Err((401, 10000)));
     }
 
     #[test]
     fn credentials_expire_after_so_many_accepted_requests() {
-        let gate = Gate::new(Some("right".into()), Some(2));
+        let auth = Auth::new(Some("right".into()), Some(2));
         let right = [("authorization", "Bearer right")];
-        assert_eq!(checked(&gate, &right), Ok(()));
-        assert_eq!(checked(&gate, &[("authorization", "Bearer wrong")]), Err((403, 10000)));
-        assert_eq!(checked(&gate, &right), Ok(()));
-        assert_eq!(checked(&gate, &right), Err((403, 10000)));
+        assert_eq!(checked(&auth, &right), Ok(()));
+        assert_eq!(checked(&auth, &[("authorization", "Bearer wrong")]), Err((403, 10000)));
+        assert_eq!(checked(&auth, &right), Ok(()));
+        assert_eq!(checked(&auth, &right), Err((403, 10000)));
     }
 }

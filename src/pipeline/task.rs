@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::api::Metadata;
 use crate::key::KeyName;
-use crate::pipeline::retry::{History, Verdict};
+use crate::pipeline::retry::{Failure, History};
 use crate::quota::Permit;
 use crate::record::RecordNumber;
 
@@ -35,7 +35,7 @@ impl Stage {
 
 /// A key that is to be deleted.
 #[derive(Debug)]
-pub(crate) struct Work {
+pub(crate) struct KeyTask {
     pub(crate) number: RecordNumber,
     pub(crate) key: KeyName,
     pub(crate) stage: Stage,
@@ -46,12 +46,12 @@ pub(crate) struct Work {
     pub(crate) first_sent: Option<Instant>,
     pub(crate) history: History,
     /// What the last attempt came to, once one was made.
-    pub(crate) last: Option<Box<Verdict>>,
+    pub(crate) last: Option<Box<Failure>>,
     /// How many signs of life the server had given when an attempt last failed that says something about the server; one
     /// that only met a closed connection or a 429 does not.
-    pub(crate) judged: Option<u64>,
+    pub(crate) counted_at: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
-    pub(crate) together: NonZeroU32,
+    pub(crate) max_batch: NonZeroU32,
     /// When it would be its turn, while it is tried before that.
     pub(crate) early: Option<Instant>,
     /// How often it was tried before its turn.
@@ -60,7 +60,7 @@ pub(crate) struct Work {
     recent: (u64, u32),
 }
 
-impl Work {
+impl KeyTask {
     pub(crate) fn new(number: RecordNumber, key: KeyName) -> Self {
         Self {
             number,
@@ -71,8 +71,8 @@ impl Work {
             first_sent: None,
             history: History::default(),
             last: None,
-            judged: None,
-            together: NonZeroU32::MAX,
+            counted_at: None,
+            max_batch: NonZeroU32::MAX,
             early: None,
             tried_early: 0,
             recent: (0, 0),
@@ -86,9 +86,9 @@ impl Work {
     }
 
     /// Counts a failure in this epoch (the time between two signs of life of the server).
-    pub(crate) fn failed(&mut self, epoch: u64, verdict: Verdict) {
+    pub(crate) fn failed(&mut self, epoch: u64, failure: Failure) {
         self.history.failures += 1;
-        self.last = Some(Box::new(verdict));
+        self.last = Some(Box::new(failure));
         self.recent = match self.recent {
             (same, count) if same == epoch => (epoch, count + 1),
             _ => (epoch, 1),
@@ -96,7 +96,7 @@ impl Work {
     }
 
     /// Takes back the failures of this epoch: they were the server's.
-    pub(crate) fn refund(&mut self, epoch: u64) {
+    pub(crate) fn forgive_failures(&mut self, epoch: u64) {
         if self.recent.0 == epoch {
             self.history.failures -= std::mem::take(&mut self.recent.1);
         }
@@ -104,24 +104,31 @@ impl Work {
 
     /// What decides about the key, without times and texts.
     #[cfg(test)]
-    pub(crate) fn fingerprint(&self, epoch: u64, signs: u64) -> impl std::hash::Hash + Ord + use<> {
+    pub(crate) fn fingerprint(&self, epoch: u64, successes: u64) -> impl std::hash::Hash + Ord + use<> {
         let stage = match self.stage {
             Stage::Presence => 0,
             Stage::Metadata => 1,
             Stage::Value(_) => 2,
             Stage::Delete => 3,
         };
-        let last = self.last.as_ref().map(|verdict| (verdict.status as u8, verdict.passes));
-        let refundable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
+        let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
+        let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
         (
-            (self.number, stage, self.attempts == 0, self.tried, self.judged.map(|judged| judged == signs), last),
-            (self.history.failures, self.history.resent, refundable, self.together),
+            (
+                self.number,
+                stage,
+                self.attempts == 0,
+                self.tried,
+                self.counted_at.map(|counted_at| counted_at == successes),
+                last,
+            ),
+            (self.history.failures, self.history.resent, forgivable, self.max_batch),
             (self.early.is_some(), self.tried_early),
         )
     }
 
-    pub(crate) fn refunded(mut self, epoch: u64) -> Self {
-        self.refund(epoch);
+    pub(crate) fn forgiven(mut self, epoch: u64) -> Self {
+        self.forgive_failures(epoch);
         self
     }
 }
@@ -139,7 +146,7 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) enum Sent {
     /// These keys, at least one.
-    Keys(Vec<Work>),
+    Keys(Vec<KeyTask>),
     /// A page of records.
     Page,
     /// The namespace.
@@ -150,7 +157,7 @@ pub(crate) enum Sent {
 }
 
 impl InFlight {
-    pub(crate) fn keys_mut(&mut self) -> &mut [Work] {
+    pub(crate) fn keys_mut(&mut self) -> &mut [KeyTask] {
         match &mut self.sent {
             Sent::Keys(keys) => keys,
             Sent::Page | Sent::Namespace { .. } => &mut [],
@@ -160,29 +167,29 @@ impl InFlight {
 
 /// A key that waits for its retry. The heap's greatest is the one that is due first.
 #[derive(Debug)]
-pub(crate) struct Due {
+pub(crate) struct DelayedTask {
     pub(crate) at: Instant,
     /// From when it may be tried before that, if at all.
     pub(crate) early: Option<Instant>,
-    pub(crate) work: Work,
+    pub(crate) task: KeyTask,
 }
 
-impl Ord for Due {
+impl Ord for DelayedTask {
     fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.work.number).cmp(&(self.at, self.work.number))
+        (other.at, other.task.number).cmp(&(self.at, self.task.number))
     }
 }
 
-impl PartialOrd for Due {
+impl PartialOrd for DelayedTask {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Due {
+impl PartialEq for DelayedTask {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Due {}
+impl Eq for DelayedTask {}
