@@ -1,11 +1,10 @@
 //! What can go wrong with a backup, in words that say where and what to do.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::report::ReportError;
+use crate::files::FileError;
 
 /// Why a backup cannot be opened, written or read.
 #[derive(Debug, Error)]
@@ -18,9 +17,9 @@ pub enum BackupError {
         /// The path.
         path: PathBuf,
     },
-    /// The file cannot be opened, made or locked.
+    /// The file cannot be opened, locked, read or written.
     #[error(transparent)]
-    File(#[from] ReportError),
+    File(#[from] FileError),
     /// The file is no backup, or something in it was changed.
     #[error("{path} cannot be gone on with: {why}; nothing in it was changed: give --backup another file")]
     Damaged {
@@ -28,16 +27,6 @@ pub enum BackupError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
-    },
-    /// The system refused an operation.
-    #[error("cannot {doing} {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was being done, as a verb.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
     },
     /// The thread that writes ended without saying why, which is a bug of this tool.
     #[error("the backup's writer ended unexpectedly; what it said to have written is intact")]
@@ -50,11 +39,7 @@ impl BackupError {
         match self {
             Self::Extension { .. } | Self::Damaged { .. } => true,
             Self::File(error) => error.is_usage(),
-            Self::Io { .. } | Self::WriterDied => false,
+            Self::WriterDied => false,
         }
-    }
-
-    pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), doing, source }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::compression::{Compression, skip_group};
 use super::error::BackupError;
-use crate::report::{IfExists, OutputFile};
+use crate::files::{FileError, IfExists, OutputFile};
 
 /// How records begin, in a file that is not packed.
 const BEGINNING: &[u8] = b"{\"key\":";
@@ -51,10 +51,10 @@ impl BackupFile {
 fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, BackupError> {
     let damaged = |why: &str| BackupError::Damaged { path: path.to_owned(), why: why.to_owned() };
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    let read = BackupError::io(path, "read");
+    let read = FileError::io(path, "read");
     let start = match reader.rewind().and_then(|()| reader.fill_buf()) {
         Ok(start) => start,
-        Err(error) => return Err(read(error)),
+        Err(error) => return Err(read(error).into()),
     };
     let is_ours = match compression {
         Compression::Plain => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
@@ -69,7 +69,7 @@ fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, Back
     };
     end.map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => damaged(&error.to_string()),
-        _ => read(error),
+        _ => read(error).into(),
     })
 }
 

@@ -11,7 +11,7 @@ use super::compression::{Compression, Compressor};
 use super::error::BackupError;
 use super::file::BackupFile;
 use super::record::BackupRecord;
-use crate::report::OutputFile;
+use crate::files::{FileError, OutputFile};
 
 /// Records that wait for the writer.
 const WAITING: usize = 64;
@@ -43,12 +43,12 @@ pub struct Writer {
 /// Makes the file ready and starts to write.
 ///
 /// # Errors
-/// [`BackupError::Io`] where the file cannot be written at all or no thread can be had.
+/// [`BackupError::File`] where the file cannot be written at all or no thread can be had.
 pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
     let BackupFile { mut output, compression, keep } = file;
     output.begin(keep)?;
     output.sync_name();
-    let thread_failed = BackupError::io(Path::new("the backup"), "start a thread for");
+    let thread_failed = FileError::io(Path::new("the backup"), "start a thread for");
     let (requests, received) = mpsc::channel(WAITING);
     let (tell, done) = oneshot::channel();
     let writing = Writing { output, compression, end: keep };

@@ -10,6 +10,7 @@ use crate::command::{
     CallOptions, Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring,
     NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, ReportTo, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
+use crate::files::IfExists;
 use crate::input::{Column, Format, Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
 use crate::logging::LogFormat;
@@ -18,7 +19,7 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::LineFormat;
 use crate::quota::Rate;
-use crate::report::{IfExists, Sync};
+use crate::report::Sync;
 use crate::sandbox::{Fault, Quota, SandboxOptions};
 use crate::terminal::Escaped;
 

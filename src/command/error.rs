@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::api::{ClientError, CredentialsError};
 use crate::backup::BackupError;
 use crate::exit::ExitCode;
+use crate::files::FileError;
 use crate::listing::CheckpointError;
 use crate::outcome::StopReason;
 use crate::pipeline::Stop;
@@ -79,6 +80,12 @@ pub enum Error {
     },
 }
 
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Report(error.into())
+    }
+}
+
 impl From<JobInputError> for Error {
     fn from(broken: JobInputError) -> Self {
         Box::new(broken).into()
@@ -98,9 +105,8 @@ impl Error {
             | Self::Client(_)
             | Self::Checkpoint(CheckpointError::Damaged { .. }) => ExitCode::Usage,
             Self::Input(broken) if broken.is_usage() => ExitCode::Usage,
-            Self::Report(ReportError::Locked { .. }) | Self::Backup(BackupError::File(ReportError::Locked { .. })) => {
-                ExitCode::Locked
-            }
+            Self::Report(ReportError::File(FileError::Locked { .. }))
+            | Self::Backup(BackupError::File(FileError::Locked { .. })) => ExitCode::Locked,
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
             Self::JobFile(error) if error.is_usage() => ExitCode::Usage,
             Self::Backup(error) if error.is_usage() => ExitCode::Usage,
@@ -144,8 +150,7 @@ impl Error {
     pub fn error_chain(&self) -> String {
         let mut error_chain = self.to_string();
         let mut cause = match self {
-            Self::Report(error) | Self::Backup(BackupError::File(error)) => error.source(),
-            Self::JobFile(error) => error.source(),
+            Self::Report(_) | Self::Backup(_) | Self::JobFile(_) | Self::Checkpoint(_) => self.source(),
             _ => None,
         };
         while let Some(error) = cause {

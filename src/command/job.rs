@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::{BaseUrl, Credentials};
+use crate::files::IfExists;
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Prefixes, Selection};
@@ -14,7 +15,7 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::{LineFormat, ProgressMode};
 use crate::quota::Rate;
-use crate::report::{IfExists, Sync};
+use crate::report::Sync;
 use crate::shard::Shard;
 use crate::terminal::Escaped;
 

@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
+use crate::files::IfExists;
 use crate::files::hash;
 use crate::input::Source;
 use crate::outcome::{StopReason, Tally};
 use crate::pipeline::Stop;
-use crate::report::{Facts, Identity, IfExists, Input, JobFile, JobFileError, Kind, Run, counts};
+use crate::report::{Facts, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
 
 use super::error::Error;
 use super::job::Connection;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Client, Page, PageRequest};
 use crate::exit::ExitCode;
+use crate::files::IfExists;
 use crate::key::KeyName;
 use crate::listing::{Checkpoint, Encoder, Format, Lister, NotRepresentable, Prefixes, Selection};
 use crate::outcome::StopReason;
@@ -21,7 +22,6 @@ use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::IfExists;
 use crate::terminal::{Escaped, duration, pluralized};
 
 use super::error::Error;

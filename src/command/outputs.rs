@@ -12,9 +12,9 @@ use std::sync::Arc;
 use crate::backup::{BackupFile, Compression};
 use crate::clock::wall_now;
 use crate::files::folder_of;
+use crate::files::{FileError, IfExists};
 use crate::report::{
-    Causes, Destination, FailuresFile, Format, IfExists, Journal, Outputs, ReportError, Target, create_unique,
-    default_path,
+    Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
 };
 
 use super::earlier::Earlier;
@@ -172,7 +172,7 @@ fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {
-            IfExists::Refuse => Err(ReportError::Exists { path: path.to_owned() }.into()),
+            IfExists::Refuse => Err(FileError::Exists { path: path.to_owned() }.into()),
             IfExists::Overwrite | IfExists::Resume => Ok(Some(existing)),
         };
     }
@@ -187,7 +187,9 @@ fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error
 /// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
 fn locked_since(error: ReportError, existing: IfExists) -> ReportError {
     match error {
-        ReportError::Exists { path } if existing == IfExists::Resume => ReportError::Locked { path, owner: None },
+        ReportError::File(FileError::Exists { path }) if existing == IfExists::Resume => {
+            FileError::Locked { path, owner: None }.into()
+        }
         error => error,
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::ExitCode;
+use crate::files::{IfExists, OutputFile};
 use crate::input::Source;
 use crate::outcome::{Settled, Status, Tally};
-use crate::report::{self, FailuresFile, IfExists, Kind, OutputFile, ReportError, StoredRow, Sync};
+use crate::report::{self, FailuresFile, Kind, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized};
 

@@ -17,6 +17,7 @@ use crate::api::answer::Reply;
 use crate::api::{Client, MAX_GET_KEYS, MAX_PUT_KEYS};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
+use crate::files::IfExists;
 use crate::input::Source;
 use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
@@ -24,7 +25,7 @@ use crate::pipeline::retry::Failure;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
 use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Causes, Destination, IfExists, Journal, Sync};
+use crate::report::{self, Causes, Destination, Journal, Sync};
 use crate::terminal::{Escaped, duration};
 
 use super::confirm::{self, Action, ConfirmWith};

@@ -1,17 +1,27 @@
-//! Files: how the text of those that users write is read; replaced in one step, and told apart by what they hold.
+//! Files, whatever is in them.
+//!
+//! - [`OutputFile`], [`IfExists`]: opened, locked and checked, but not touched before the first write.
+//! - [`replace()`], [`create()`]: a file appears whole or not at all.
+//! - [`text`]: the one reader of text files that users write.
+//! - [`hash()`]: what a file holds, in a few characters.
+//! - [`FileError`]: why one cannot be used.
 
+mod error;
 mod hash;
+mod lock;
+mod output;
 mod replace;
 pub mod text;
 
 use std::path::{Path, PathBuf};
 
+pub use error::{FileError, LockOwner};
 pub use hash::hash;
-pub use replace::{Access, create, folder_of, replace};
+pub(crate) use lock::safe_flags;
+pub use output::{IfExists, OutputFile};
+pub use replace::{Access, beside, create, folder_of, replace};
 
 /// The job file beside a report: its name with `.job.json`.
 pub fn job_file(report: &Path) -> PathBuf {
-    let mut path = report.as_os_str().to_owned();
-    path.push(".job.json");
-    path.into()
+    beside(report, ".job.json")
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{MetadataTest, Moment, Position, Prefixes};
-use crate::files::{Access, replace};
+use crate::files::{Access, FileError, beside, replace};
 
 /// What is listed: a listing goes on only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,16 +49,9 @@ pub struct Checkpoint {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
-    /// The system refused an operation.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What was being done, as a verb.
-        doing: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    /// It cannot be read, written or removed.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What is in it cannot be read.
     #[error("{} is not the checkpoint of a listing ({why})\nhint: pass --overwrite to start from scratch", path.display())]
     Damaged {
@@ -80,9 +73,7 @@ impl Listing {
 impl Checkpoint {
     /// Beside the output: its name with `.cursor`.
     pub fn path(output: &Path) -> PathBuf {
-        let mut path = output.as_os_str().to_owned();
-        path.push(".cursor");
-        path.into()
+        beside(output, ".cursor")
     }
 
     /// The checkpoint beside `output`, where there is one.
@@ -93,7 +84,7 @@ impl Checkpoint {
         let path = Self::path(output);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| CheckpointError::Io { path: path.clone(), doing: "read", source })?,
+            text => text.map_err(FileError::io(&path, "read"))?,
         };
         let parsed = serde_json::from_str(&text);
         parsed.map(Some).map_err(|error| CheckpointError::Damaged { path, why: error.to_string() })
@@ -102,24 +93,22 @@ impl Checkpoint {
     /// Replaces it, and waits until that is on the disk.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`]; then the one before is still there.
+    /// [`CheckpointError::File`]; then the one before is still there.
     pub fn write(&self, output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         let text = serde_json::to_vec(self).map_err(io::Error::from);
         let written = text.and_then(|text| replace(&path, &text, Access::Owner));
-        written.map_err(|source| CheckpointError::Io { path, doing: "write", source })
+        Ok(written.map_err(FileError::io(&path, "write"))?)
     }
 
     /// Removes it: the listing is whole.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`].
+    /// [`CheckpointError::File`].
     pub fn remove(output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(CheckpointError::Io { path, doing: "remove", source })
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(&path, "remove")(error).into()),
             _ => Ok(()),
         }
     }

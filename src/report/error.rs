@@ -1,60 +1,18 @@
-//! What can go wrong with a report, in words that say where and what to do.
+//! Why a report cannot be opened, read or written.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use thiserror::Error;
 
-/// Why a report or failures file cannot be opened, read or written. Paths are kept exact: whoever shows the text
-/// on a terminal escapes it. The system's own words are the `source`.
+use crate::files::FileError;
+
+/// Why a report or failures file cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// The file exists, and neither to go on with it nor to replace it was asked for.
-    #[error("{path} exists: use --resume to go on with it, or --overwrite to replace it")]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Another process writes it now.
-    #[error("{path} is being written by {}: wait until it ends, or name another file", OwnerText(*owner))]
-    Locked {
-        /// The file.
-        path: PathBuf,
-        /// Who holds it, if the `.lock` file beside it could be read.
-        owner: Option<LockOwner>,
-    },
-    /// A directory, device, pipe or socket.
-    #[error("{path} is {what}: name a regular file")]
-    NotRegular {
-        /// The path.
-        path: PathBuf,
-        /// What is there, with its article.
-        what: &'static str,
-    },
-    /// A symbolic link; following one could write into somebody else's file.
-    #[error("{path} is a symbolic link, which is not followed: name the file itself")]
-    Symlink {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The path does not name the file any more.
-    #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
-    Replaced {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system refused an operation.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// The file; `stdout` for the standard output.
-        path: PathBuf,
-        /// What was being done, as a verb.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file cannot be opened, locked, read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What is in the file was not written by this tool, or was changed since.
     #[error("{path}, line {line}: {why}; it cannot be resumed, and nothing in it was changed")]
     Damaged {
@@ -90,67 +48,16 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// Whether the request was wrong, rather than the machine; a report that is [locked](Self::Locked) is neither.
+    /// Whether the request was wrong, rather than the machine; a report that is [locked](FileError::Locked) is neither.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Exists { .. }
-            | Self::NotRegular { .. }
-            | Self::Symlink { .. }
-            | Self::Damaged { .. }
-            | Self::NoReport { .. }
-            | Self::Extension { .. }
-            | Self::StdoutResume => true,
-            Self::Locked { .. } | Self::Replaced { .. } | Self::Io { .. } | Self::WriterDied => false,
+            Self::File(error) => error.is_usage(),
+            Self::Damaged { .. } | Self::NoReport { .. } | Self::Extension { .. } | Self::StdoutResume => true,
+            Self::WriterDied => false,
         }
     }
 
     pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), doing, source }
-    }
-}
-
-/// The process that writes a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LockOwner {
-    /// Its process id.
-    pub pid: u32,
-    /// When it took the report.
-    pub since: SystemTime,
-}
-
-impl fmt::Display for LockOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = humantime::format_rfc3339_seconds(super::row::clamp_rfc3339(self.since));
-        write!(f, "process {} since {since}", self.pid)
-    }
-}
-
-struct OwnerText(Option<LockOwner>);
-
-impl fmt::Display for OwnerText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(owner) => owner.fmt(f),
-            None => f.write_str("another process"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
-
-    #[test]
-    fn a_locked_report_says_who_holds_it() {
-        let since = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let locked = |owner| ReportError::Locked { path: "r.csv".into(), owner }.to_string();
-        assert_eq!(
-            locked(Some(LockOwner { pid: 42, since })),
-            "r.csv is being written by process 42 since 2023-11-14T22:13:20Z: \
-             wait until it ends, or name another file"
-        );
-        assert!(locked(None).starts_with("r.csv is being written by another process:"));
+        move |source| FileError::io(path, doing)(source).into()
     }
 }

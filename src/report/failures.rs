@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
-use super::output::OutputFile;
-use super::target::{Format, IfExists};
+use super::target::Format;
+use crate::files::{IfExists, OutputFile};
 
 /// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped
 /// before that, a file that was made for it is removed.
@@ -73,6 +73,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::files::FileError;
 
     #[test]
     fn only_formats_that_carry_every_key_are_taken() {
@@ -102,7 +103,7 @@ mod tests {
                 assert_eq!(fs::read_to_string(&path).unwrap(), "");
             }
             let refused = FailuresFile::open(path, IfExists::Refuse).unwrap_err();
-            assert!(matches!(refused, ReportError::Exists { .. }));
+            assert!(matches!(refused, ReportError::File(FileError::Exists { .. })));
         }
     }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
-use super::output::OutputFile;
 use super::reader::StoredRow;
 use super::scan::ScanError;
-use super::target::{Format, IfExists};
+use super::target::Format;
 use super::{csv, ndjson};
+use crate::files::{IfExists, OutputFile};
 
 /// Where the rows of a run go.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ impl ReportFile {
     /// writer has finished.
     ///
     /// # Errors
-    /// [`ReportError::Exists`] where it may not exist; [`ReportError::Symlink`] and [`ReportError::NotRegular`] for
-    /// what is no file; [`ReportError::Locked`] where another process has it; [`ReportError::Io`].
+    /// [`ReportError::File`].
     pub fn open(path: PathBuf, format: Format, if_exists: IfExists) -> Result<Self, ReportError> {
         let mut output = OutputFile::open(path, if_exists)?;
         output.write_lock_owner();
@@ -61,7 +60,7 @@ impl ReportFile {
     /// cut off when writing starts.
     ///
     /// # Errors
-    /// [`ReportError::Damaged`] where a row other than a torn last one cannot be read, [`ReportError::Io`].
+    /// [`ReportError::Damaged`] if a row other than a torn last one cannot be read, [`ReportError::File`].
     pub fn read_journal(&mut self) -> Result<Arc<Journal>, ReportError> {
         if self.if_exists != IfExists::Resume {
             return Ok(Arc::default());

@@ -1,6 +1,6 @@
 //! Where outcomes go: rows in CSV or NDJSON, the journal that `--resume` reads, the failures file, the summary.
 //!
-//! - [`Format`], [`Target`], [`IfExists`], [`Sync`]: what may be asked for.
+//! - [`Format`], [`Target`], [`Sync`]: what may be asked for.
 //! - [`ReportFile`], [`FailuresFile`]: opened and locked, but nothing in them is touched before [`start`].
 //! - [`JobFile`]: which job a report belongs to, and whether another run is the same job.
 //! - [`Journal`]: what an earlier run settled.
@@ -22,9 +22,7 @@ mod file;
 pub(crate) mod fuzzing;
 mod job_file;
 mod journal;
-mod lock;
 mod ndjson;
-mod output;
 mod reader;
 mod row;
 mod scan;
@@ -35,13 +33,12 @@ mod writer;
 
 pub(crate) use causes::cut;
 pub use causes::{Cause, Causes};
-pub use error::{LockOwner, ReportError};
+pub use error::ReportError;
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
 pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
 pub use journal::{Journal, RecordState};
-pub use output::OutputFile;
 pub use reader::{ReadExtent, ReportReader, StoredRow};
 pub use summary::{Facts, Summary};
-pub use target::{Format, IfExists, Sync, SyncError, Target, create_unique, default_path};
+pub use target::{Format, Sync, SyncError, Target, create_unique, default_path};
 pub use writer::{Outputs, Writer, Written, start};

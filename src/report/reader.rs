@@ -11,6 +11,7 @@ use super::error::ReportError;
 use super::scan::ScanError;
 use super::target::Format;
 use super::{csv, ndjson};
+use crate::files::FileError;
 use crate::outcome::Status;
 use crate::record::RecordNumber;
 
@@ -61,13 +62,13 @@ impl ReportReader {
     /// Opens `path`. CSV is told from NDJSON by the first byte, whatever the name.
     ///
     /// # Errors
-    /// [`ReportError::Io`]; [`ReportError::NotRegular`] for what cannot be read twice.
+    /// [`ReportError::File`], also for what cannot be read twice.
     pub fn open(path: PathBuf) -> Result<Self, ReportError> {
         let mut file = File::open(&path).map_err(ReportError::io(&path, "read"))?;
         let metadata = file.metadata().map_err(ReportError::io(&path, "read"))?;
         if !metadata.is_file() {
             let what = if metadata.is_dir() { "a folder" } else { "no regular file, and has to be read twice" };
-            return Err(ReportError::NotRegular { path, what });
+            return Err(FileError::NotRegular { path, what }.into());
         }
         let mut first = [0];
         let read = file.read(&mut first).map_err(ReportError::io(&path, "read"))?;
@@ -84,7 +85,7 @@ impl ReportReader {
     /// job may have gone on writing since the last time.
     ///
     /// # Errors
-    /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::Io`].
+    /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::File`].
     pub fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<ReadExtent, ReportError> {
         let io = |source| ReportError::io(&self.path, "read")(source);
         let mut file = &self.file;
@@ -178,6 +179,6 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let error = ReportReader::open(folder.path().to_owned()).unwrap_err();
-        assert!(matches!(error, ReportError::NotRegular { .. }));
+        assert!(matches!(error, ReportError::File(FileError::NotRegular { .. })));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::clamp_rfc3339;
 use crate::outcome::{Settled, Status};
 use crate::text::truncated;
 
@@ -50,14 +50,10 @@ fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<
     serializer.collect_str(value)
 }
 
-/// `moment`, held within what RFC 3339 can say (years 1970 to 9999): a machine whose clock is off still gets its rows.
-pub(super) fn clamp_rfc3339(moment: SystemTime) -> SystemTime {
-    const LAST: Duration = Duration::new(253_402_300_799, 999_000_000);
-    moment.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
     use crate::outcome::Detail;
     use crate::record::RecordNumber;

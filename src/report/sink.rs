@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use super::error::ReportError;
-use super::output::OutputFile;
+use crate::files::OutputFile;
 
 /// The buffer is handed on when it holds this many bytes: some hundred rows, so that a full disk is met soon.
 const FLUSH_BYTES: usize = 16 << 10;
@@ -93,7 +93,7 @@ impl Sink {
         match &self.medium {
             Medium::File(output) => {
                 output.file().sync_data().map_err(ReportError::io(output.path(), "sync"))?;
-                output.check_in_place()
+                Ok(output.check_in_place()?)
             }
             Medium::Stdout(_) | Medium::Closed => Ok(()),
         }
@@ -101,7 +101,7 @@ impl Sink {
 
     /// Checks that what was written can be found under its name.
     pub(super) fn check_in_place(&self) -> Result<(), ReportError> {
-        self.output().map_or(Ok(()), OutputFile::check_in_place)
+        self.output().map_or(Ok(()), OutputFile::check_in_place).map_err(Into::into)
     }
 
     /// As [`OutputFile::sync_name`], if it is a file.

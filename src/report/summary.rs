@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::causes::Cause;
 use super::job_file::Kind;
-use super::row::clamp_rfc3339;
 
+use crate::clock::clamp_rfc3339;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::terminal::{count, duration, pluralized};
 

@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use super::error::ReportError;
 use super::file::{Destination, ReportFile};
-use super::row::clamp_rfc3339;
+use crate::clock::clamp_rfc3339;
+use crate::files::{FileError, IfExists};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +68,6 @@ impl Target {
     }
 }
 
-/// What to do about a file that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfExists {
-    /// Leave it alone.
-    Refuse,
-    /// Replace what it holds.
-    Overwrite,
-    /// Go on where it ends; a file that is not there is made.
-    Resume,
-}
-
 /// How often written rows are forced onto the disk (`fdatasync`), so that a power cut leaves them there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
@@ -112,7 +102,7 @@ impl FromStr for Sync {
 /// and so on before the extension.
 ///
 /// # Errors
-/// As [`ReportFile::open`], but not [`ReportError::Exists`].
+/// As [`ReportFile::open`], but not [`FileError::Exists`].
 pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
     let format = Format::of(path)?;
     let mut number = 1_u64;
@@ -123,7 +113,7 @@ pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
             candidate.set_file_name(format!("{stem}-{number}.{extension}"));
         }
         match ReportFile::open(candidate, format, IfExists::Refuse) {
-            Err(ReportError::Exists { .. }) => number += 1,
+            Err(ReportError::File(FileError::Exists { .. })) => number += 1,
             opened => return opened,
         }
     }

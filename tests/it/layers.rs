@@ -6,7 +6,7 @@ use std::path::Path;
 /// A module of the crate, and the modules that it may import.
 const MODULES: [(&str, &str); 31] = [
     ("api", "clock files key text"),
-    ("backup", "api input key report"),
+    ("backup", "api files input key"),
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
@@ -19,7 +19,7 @@ const MODULES: [(&str, &str); 31] = [
          report review sandbox shard stderr terminal",
     ),
     ("exit", "outcome pipeline"),
-    ("files", ""),
+    ("files", "clock"),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
     ("input", "clock files key key_index outcome record terminal"),
     ("key", ""),

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kvsweep::files::IfExists;
 use kvsweep::outcome::{Settled, Status};
-use kvsweep::report::{Destination, Format, IfExists, Journal, Outputs, ReportFile, Sync, start};
+use kvsweep::report::{Destination, Format, Journal, Outputs, ReportFile, Sync, start};
 use rand::RngExt;
 use rand::rngs::StdRng;
 

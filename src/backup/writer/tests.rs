@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use super::*;
 use crate::api::Value;
 use crate::backup::{BackupLine, BackupReader};
+use crate::files::{FileError, IfExists};
 use crate::input::Source;
 use crate::key::KeyName;
-use crate::report::{IfExists, ReportError};
 
 const NAMES: [&str; 3] = ["b.ndjson", "b.ndjson.gz", "b.ndjson.zst"];
 
@@ -26,7 +26,7 @@ fn open(path: &Path, if_exists: IfExists) -> Result<BackupFile, BackupError> {
     loop {
         match BackupFile::open(path.to_owned(), if_exists) {
             // A process that another test starts has our files, and so our locks, until it becomes what it is to be.
-            Err(BackupError::File(ReportError::Locked { .. })) => std::thread::yield_now(),
+            Err(BackupError::File(FileError::Locked { .. })) => std::thread::yield_now(),
             opened => return opened,
         }
     }

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use crate::clock::wall_now;
 use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, Target};
 use crate::command::restore::RestoreJob;
+use crate::files::IfExists;
 use crate::input::{Column, Header};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
-use crate::report::{Filters, Identity, IfExists, Kind, Names, Sync};
+use crate::report::{Filters, Identity, Kind, Names, Sync};
 
 use super::JobRecord;
 

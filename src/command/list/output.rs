@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::command::earlier;
 use crate::command::error::Error;
 use crate::command::job::Connection;
+use crate::files::{IfExists, OutputFile};
 use crate::listing::{Checkpoint, Listing, Position};
 use crate::pipeline::call::ApiCaller;
-use crate::report::{IfExists, OutputFile};
 
 use super::ListJob;
 

@@ -15,14 +15,13 @@ use crate::command::job::ReportTo;
 use crate::command::job_file::JobRecord;
 use crate::command::job_input::JobInputError;
 use crate::command::same_file::Files;
+use crate::files::{FileError, IfExists};
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
 use crate::key_index::LastRecords;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
-use crate::report::{
-    Causes, Destination, IfExists, Journal, RecordState, ReportError, Target, create_unique, default_path,
-};
+use crate::report::{Causes, Destination, Journal, RecordState, Target, create_unique, default_path};
 
 /// How many keys are shown before the question.
 const FIRST_KEYS: usize = 5;
@@ -96,7 +95,7 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
     };
     // Our own lock on one of them would not keep its rows from being written into it.
     if path.symlink_metadata().is_ok() && job.existing == IfExists::Refuse {
-        return Err(ReportError::Exists { path }.into());
+        return Err(FileError::Exists { path }.into());
     }
     let mut destination = Target::File(path.clone()).open(job.existing)?;
     let mut journal = None;

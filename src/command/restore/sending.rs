@@ -11,12 +11,12 @@ use super::expiry::{expiry, unix_now};
 use super::records::Item;
 use crate::api::answer::{Answer, Reply};
 use crate::api::{Accounting, BulkReply, Presence};
+use crate::files::IfExists;
 use crate::key::KeyName;
 use crate::outcome::{Detail, Status};
 use crate::pipeline::Stop;
 use crate::pipeline::call::CallError;
 use crate::pipeline::retry::Failure;
-use crate::report::IfExists;
 
 /// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
 pub(super) const PUT_BYTES: usize = 50_000_000;

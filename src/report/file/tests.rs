@@ -9,6 +9,7 @@ use super::super::scan::tests::{awkward_rows, ends};
 use super::super::target::Sync;
 use super::super::writer::{Outputs, start};
 use super::*;
+use crate::files::FileError;
 use crate::outcome::{Settled, Status};
 use crate::record::RecordNumber;
 
@@ -106,7 +107,7 @@ fn folder_with(name: &str, held: &str) -> (TempDir, PathBuf) {
 fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     let (_folder, path) = folder_with("r.csv", "old");
     let refused = open(&path, IfExists::Refuse).unwrap_err();
-    assert!(matches!(refused, ReportError::Exists { .. }) && refused.is_usage());
+    assert!(matches!(refused, ReportError::File(FileError::Exists { .. })) && refused.is_usage());
     assert!(refused.to_string().ends_with("use --resume to go on with it, or --overwrite to replace it"));
 
     let replaced = open(&path, IfExists::Overwrite).unwrap();
@@ -149,16 +150,19 @@ fn what_is_no_file_is_refused_whatever_was_asked() {
     for if_exists in [IfExists::Refuse, IfExists::Overwrite, IfExists::Resume] {
         for path in [&link, &dangling] {
             let error = open(path, if_exists).unwrap_err();
-            assert!(matches!(error, ReportError::Symlink { .. }) && error.is_usage(), "{error:?}");
+            assert!(matches!(error, ReportError::File(FileError::Symlink { .. })) && error.is_usage(), "{error:?}");
         }
         for (path, kind) in [(directory.as_path(), "a directory"), (&pipe, "a pipe")] {
             let error = open(path, if_exists).unwrap_err();
-            assert!(matches!(error, ReportError::NotRegular { what, .. } if what == kind), "{error:?}");
+            assert!(
+                matches!(error, ReportError::File(FileError::NotRegular { what, .. }) if what == kind),
+                "{error:?}"
+            );
         }
         let device = ReportFile::open("/dev/null".into(), Format::Csv, if_exists).unwrap_err();
-        assert!(matches!(device, ReportError::NotRegular { what: "a device", .. }), "{device:?}");
+        assert!(matches!(device, ReportError::File(FileError::NotRegular { what: "a device", .. })), "{device:?}");
         let nowhere = open(&folder.path().join("no/r.csv"), if_exists).unwrap_err();
-        assert!(matches!(nowhere, ReportError::Io { .. }) && !nowhere.is_usage(), "{nowhere:?}");
+        assert!(matches!(nowhere, ReportError::File(FileError::Io { .. })) && !nowhere.is_usage(), "{nowhere:?}");
     }
     assert!(!folder.path().join("nothing").exists());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
@@ -170,7 +174,7 @@ fn a_report_has_one_holder_and_says_who() {
     let first = open(&path, IfExists::Resume).unwrap();
     for if_exists in [IfExists::Overwrite, IfExists::Resume] {
         let error = open(&path, if_exists).unwrap_err();
-        let ReportError::Locked { owner: Some(owner), .. } = &error else { panic!("{error:?}") };
+        let ReportError::File(FileError::Locked { owner: Some(owner), .. }) = &error else { panic!("{error:?}") };
         assert_eq!(owner.pid, std::process::id());
         assert!(!error.is_usage());
     }
@@ -184,7 +188,7 @@ fn a_report_held_by_a_process_without_a_note_is_held_by_another_process() {
     let other = File::open(&path).unwrap();
     other.try_lock().unwrap();
     let error = open(&path, IfExists::Resume).unwrap_err();
-    assert!(matches!(error, ReportError::Locked { owner: None, .. }), "{error:?}");
+    assert!(matches!(error, ReportError::File(FileError::Locked { owner: None, .. })), "{error:?}");
 }
 
 #[test]

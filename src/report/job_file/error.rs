@@ -1,9 +1,10 @@
 //! Why a job file cannot be used, and how to proceed.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::files::FileError;
 
 use super::identity::{Difference, Kind};
 
@@ -79,26 +80,15 @@ pub enum JobFileError {
         /// How the two differ.
         difference: Box<Difference>,
     },
-    /// The system refused an operation.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// The job file.
-        path: PathBuf,
-        /// What was being done, as a verb.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// It cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl JobFileError {
     /// Whether the request was wrong, rather than the machine.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, Self::Io { .. })
-    }
-
-    pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), doing, source }
+        !matches!(self, Self::File(_))
     }
 }
 

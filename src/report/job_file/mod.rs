@@ -22,8 +22,7 @@ use serde_json::Value;
 pub use error::JobFileError;
 pub use identity::{Difference, Filters, Identity, Input, Kind, Names};
 
-use super::lock::safe_flags;
-use crate::files::{Access, job_file, replace};
+use crate::files::{Access, FileError, job_file, replace, safe_flags};
 use crate::outcome::{Status, Tally};
 
 /// The schema that this version writes and reads.
@@ -107,13 +106,13 @@ impl JobFile {
         let file = match OpenOptions::new().read(true).custom_flags(safe_flags()).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) if path.is_symlink() => return Err(JobFileError::NotRegular { path }),
-            file => file.map_err(JobFileError::io(&path, "read"))?,
+            file => file.map_err(FileError::io(&path, "read"))?,
         };
-        if !file.metadata().map_err(JobFileError::io(&path, "read"))?.is_file() {
+        if !file.metadata().map_err(FileError::io(&path, "read"))?.is_file() {
             return Err(JobFileError::NotRegular { path });
         }
         let mut text = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut text).map_err(JobFileError::io(&path, "read"))?;
+        file.take(MAX_BYTES).read_to_end(&mut text).map_err(FileError::io(&path, "read"))?;
         Self::parse(&text).map(Some).map_err(|why| why.at(path))
     }
 
@@ -129,7 +128,7 @@ impl JobFile {
     /// Replaces the job file beside `report`, and waits until that is on the disk.
     ///
     /// # Errors
-    /// [`JobFileError::Io`]; the file is then what it was.
+    /// [`JobFileError::File`]; the file is then what it was.
     pub fn write(&mut self, report: &Path) -> Result<(), JobFileError> {
         env!("CARGO_PKG_VERSION").clone_into(&mut self.version);
         let path = Self::path(report);
@@ -138,7 +137,7 @@ impl JobFile {
             text.push(b'\n');
             replace(&path, &text, Access::Owner)
         });
-        written.map_err(JobFileError::io(&path, "write"))
+        Ok(written.map_err(FileError::io(&path, "write"))?)
     }
 
     /// The last run, if there was one.

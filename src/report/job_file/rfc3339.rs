@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use crate::report::row::clamp_rfc3339;
+use crate::clock::clamp_rfc3339;
 
 pub(super) fn serialize<S: Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(clamp_rfc3339(*moment)))

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use super::super::encode::tests::{encode, settled};
 use super::super::file::ReportFile;
-use super::super::output::OutputFile;
-use super::super::target::IfExists;
 use tokio::time::sleep;
 
 use super::*;
+use crate::files::{FileError, IfExists, OutputFile};
 
 fn rows(count: u64) -> Vec<Settled> {
     let status = |number: u64| Status::ALL[usize::try_from(number).unwrap() % Status::ALL.len()];
@@ -78,9 +77,9 @@ fn a_sink_on_a_full_disk_fails_when_flushed_and_when_it_has_grown() {
     let mut sink = Sink::file(OutputFile::for_test(full_disk()));
     sink.buffer().push(b'x');
     sink.flush_if_full().unwrap();
-    assert!(matches!(sink.flush(), Err(ReportError::Io { doing: "write", .. })));
+    assert!(matches!(sink.flush(), Err(ReportError::File(FileError::Io { doing: "write", .. }))));
     sink.buffer().resize(100_000, b'x');
-    assert!(matches!(sink.flush_if_full(), Err(ReportError::Io { doing: "write", .. })));
+    assert!(matches!(sink.flush_if_full(), Err(ReportError::File(FileError::Io { doing: "write", .. }))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +97,7 @@ async fn a_full_disk_closes_the_channel_and_claims_nothing() {
         // Nobody has to send a second row for the first one's loss to show.
         sender.closed().await;
         let error = writer.await.unwrap().unwrap_err();
-        let ReportError::Io { doing: "write", source, .. } = &error else { panic!("{error:?}") };
+        let ReportError::File(FileError::Io { doing: "write", source, .. }) = &error else { panic!("{error:?}") };
         assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
         assert!(!error.is_usage());
     }
@@ -156,7 +155,9 @@ async fn rows_are_synced_as_the_policy_says() {
         let result = writer.await.unwrap();
         match tried_after {
             None => assert_eq!(result.unwrap().rows, 1),
-            Some(_) => assert!(matches!(result, Err(ReportError::Io { doing: "sync", .. })), "{sync:?}"),
+            Some(_) => {
+                assert!(matches!(result, Err(ReportError::File(FileError::Io { doing: "sync", .. }))), "{sync:?}")
+            }
         }
     }
 }

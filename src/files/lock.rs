@@ -9,30 +9,29 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
-use super::error::{LockOwner, ReportError};
-use super::row::clamp_rfc3339;
-use crate::clock::wall_now;
-use crate::files::{Access, create, replace};
+use super::error::{FileError, LockOwner};
+use super::replace::{Access, beside, create, replace};
+use crate::clock::{clamp_rfc3339, wall_now};
 
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
 
 /// Neither a symbolic link nor a pipe that nobody reads may catch us.
-pub(super) fn safe_flags() -> i32 {
+pub(crate) fn safe_flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
 
 /// Takes the lock on `file`, or says who has it.
-pub(super) fn lock(file: &File, path: &Path) -> Result<(), ReportError> {
+pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(ReportError::Locked {
+        Err(TryLockError::WouldBlock) => Err(FileError::Locked {
             path: path.to_owned(),
             owner: open_owner_file(&owner_path(path), OpenOptions::new().read(true))
                 .ok()
                 .and_then(|mut note| read(&mut note).ok()?),
         }),
-        Err(TryLockError::Error(source)) => Err(ReportError::io(path, "lock")(source)),
+        Err(TryLockError::Error(source)) => Err(FileError::io(path, "lock")(source)),
     }
 }
 
@@ -69,9 +68,7 @@ impl Drop for LockOwnerFile {
 }
 
 fn owner_path(report: &Path) -> PathBuf {
-    let mut path = report.as_os_str().to_owned();
-    path.push(".lock");
-    path.into()
+    beside(report, ".lock")
 }
 
 fn open_owner_file(path: &Path, how: &mut OpenOptions) -> io::Result<File> {

@@ -5,13 +5,23 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::error::ReportError;
+use super::error::FileError;
 use super::lock::{self, LockOwnerFile};
-use super::target::IfExists;
-use crate::files::{Access, folder_of};
+use super::replace::{Access, folder_of};
 
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
+
+/// What to do about a file that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfExists {
+    /// Leave it alone.
+    Refuse,
+    /// Replace what it holds.
+    Overwrite,
+    /// Go on where it ends; one that does not exist is created.
+    Resume,
+}
 
 /// Who created the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +46,9 @@ impl OutputFile {
     /// Opens and locks `path`; a new file gets mode 0600.
     ///
     /// # Errors
-    /// As [`ReportFile::open`](super::ReportFile::open).
-    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
+    /// [`FileError::Exists`] if it may not exist; [`FileError::Symlink`] and [`FileError::NotRegular`] for what is no file;
+    /// [`FileError::Locked`] if another process has it; [`FileError::Io`].
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, FileError> {
         for _ in 0..ATTEMPTS {
             let opened = match if_exists {
                 IfExists::Refuse => Some((create(&path)?, Origin::Created)),
@@ -45,7 +56,7 @@ impl OutputFile {
                     Some(file) => Some((file, Origin::Found)),
                     None => match create(&path) {
                         Ok(file) => Some((file, Origin::Created)),
-                        Err(ReportError::Exists { .. }) => None,
+                        Err(FileError::Exists { .. }) => None,
                         Err(error) => return Err(error),
                     },
                 },
@@ -53,12 +64,12 @@ impl OutputFile {
             let Some((file, origin)) = opened else { continue };
             lock::lock(&file, &path)?;
             // It may have been moved or removed before the lock was ours; then we would write into nowhere.
-            if names(&path, &file).map_err(ReportError::io(&path, "look at"))? {
+            if names(&path, &file).map_err(FileError::io(&path, "look at"))? {
                 return Ok(Self { note: None, file, path, origin });
             }
         }
         let replaced = io::Error::other("it is removed or replaced whenever it is opened");
-        Err(ReportError::io(&path, "open")(replaced))
+        Err(FileError::io(&path, "open")(replaced))
     }
 
     /// Leaves a note that says who writes it.
@@ -79,28 +90,28 @@ impl OutputFile {
     /// Cuts off what follows the first `keep` bytes; writing goes on there.
     ///
     /// # Errors
-    /// [`ReportError::Io`].
-    pub fn begin(&mut self, keep: u64) -> Result<(), ReportError> {
+    /// [`FileError::Io`].
+    pub fn begin(&mut self, keep: u64) -> Result<(), FileError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
         // It holds keys, and may have been made by somebody who let others read it.
-        file.set_permissions(Access::Owner.permissions()).map_err(ReportError::io(&self.path, "restrict access to"))?;
+        file.set_permissions(Access::Owner.permissions()).map_err(FileError::io(&self.path, "restrict access to"))?;
         file.set_len(keep)
             .and_then(|()| file.seek(SeekFrom::Start(keep)))
-            .map_err(ReportError::io(&self.path, "write"))?;
+            .map_err(FileError::io(&self.path, "write"))?;
         Ok(())
     }
 
     /// Checks that its path still names this file: one that was removed takes what is written, and loses it.
     ///
     /// # Errors
-    /// [`ReportError::Replaced`], [`ReportError::Io`].
-    pub fn check_in_place(&self) -> Result<(), ReportError> {
-        let here = self.file.metadata().map_err(ReportError::io(&self.path, "look at"))?;
+    /// [`FileError::Replaced`], [`FileError::Io`].
+    pub fn check_in_place(&self) -> Result<(), FileError> {
+        let here = self.file.metadata().map_err(FileError::io(&self.path, "look at"))?;
         match fs::metadata(&self.path) {
             Ok(there) if (there.dev(), there.ino()) == (here.dev(), here.ino()) => Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ReportError::io(&self.path, "look at")(error)),
-            Ok(_) | Err(_) => Err(ReportError::Replaced { path: self.path.clone() }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(&self.path, "look at")(error)),
+            Ok(_) | Err(_) => Err(FileError::Replaced { path: self.path.clone() }),
         }
     }
 
@@ -142,38 +153,38 @@ fn names(path: &Path, file: &File) -> io::Result<bool> {
     }
 }
 
-fn create(path: &Path) -> Result<File, ReportError> {
+fn create(path: &Path) -> Result<File, FileError> {
     let created = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
     created.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            unsupported_kind(path).unwrap_or_else(|| ReportError::Exists { path: path.to_owned() })
+            unsupported_kind(path).unwrap_or_else(|| FileError::Exists { path: path.to_owned() })
         }
-        _ => ReportError::io(path, "make")(error),
+        _ => FileError::io(path, "make")(error),
     })
 }
 
 /// The file that is there, if one is.
-fn find(path: &Path) -> Result<Option<File>, ReportError> {
+fn find(path: &Path) -> Result<Option<File>, FileError> {
     match OpenOptions::new().read(true).write(true).custom_flags(lock::safe_flags()).open(path) {
         Ok(file) => {
-            let found = file.metadata().map_err(ReportError::io(path, "look at"))?;
+            let found = file.metadata().map_err(FileError::io(path, "look at"))?;
             match kind(found.file_type()) {
                 None => Ok(Some(file)),
-                Some(what) => Err(ReportError::NotRegular { path: path.to_owned(), what }),
+                Some(what) => Err(FileError::NotRegular { path: path.to_owned(), what }),
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unsupported_kind(path).unwrap_or_else(|| ReportError::io(path, "open")(error))),
+        Err(error) => Err(unsupported_kind(path).unwrap_or_else(|| FileError::io(path, "open")(error))),
     }
 }
 
 /// Why what is at `path` cannot be a report, where that is because of its kind.
-fn unsupported_kind(path: &Path) -> Option<ReportError> {
+fn unsupported_kind(path: &Path) -> Option<FileError> {
     let found = fs::symlink_metadata(path).ok()?;
     if found.is_symlink() {
-        return Some(ReportError::Symlink { path: path.to_owned() });
+        return Some(FileError::Symlink { path: path.to_owned() });
     }
-    kind(found.file_type()).map(|what| ReportError::NotRegular { path: path.to_owned(), what })
+    kind(found.file_type()).map(|what| FileError::NotRegular { path: path.to_owned(), what })
 }
 
 /// What it is, unless it is a regular file.
