@@ -1,5 +1,6 @@
 //! Rows as CSV: encoding them, and reading a report back up to its last complete row.
 
+use std::fmt::Display;
 use std::io::{BufRead, Write as _};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator, Writer, WriterBuilder};
@@ -66,9 +67,10 @@ impl CsvEncoder {
     }
 }
 
-fn number(value: Option<impl itoa::Integer>, out: &mut Vec<u8>) {
+fn number(value: Option<impl Display>, out: &mut Vec<u8>) {
     if let Some(value) = value {
-        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        // A `Vec` takes whatever is written to it.
+        let _ = write!(out, "{value}");
     }
     out.push(b',');
 }

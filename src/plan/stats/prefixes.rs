@@ -5,9 +5,8 @@
 //! Hierarchical Heavy Hitters in Data Streams", VLDB 2003). All counts are exact until there are more prefixes than nodes.
 //! Then the smaller half is forgotten, and a node that comes back says by how much its count may be too low.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 
-use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 mod separators;
