@@ -10,11 +10,23 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 /// The most bytes that wait.
 const CAPACITY: usize = 1 << 20;
 
 /// How long [`flush`] waits for a reader that takes nothing.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The form of log and progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LineFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, with timestamp, level, target, message and fields.
+    Json,
+}
 
 /// A writer that never waits and never fails.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::api::{BaseUrl, Credentials};
-use crate::command::{Access, Connection, Error, NamespaceRef, Target};
+use crate::command::{Access, Connection, Error, NamespaceRef, TargetIds};
 use crate::key::AccountId;
 use crate::terminal::Escaped;
 use crate::wrangler::{self, Bound, nearest};
@@ -88,10 +88,10 @@ pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Acc
 }
 
 /// What is named, for a job that need not name anything.
-pub(super) fn target(args: &ConnectionArgs) -> Option<Target> {
+pub(super) fn target(args: &ConnectionArgs) -> Option<TargetIds> {
     let (named, namespace) = namespace(args).unwrap_or_default();
     let account = args.account.account_id.clone().or(named);
-    Some(Target { base_url: args.account.base_url.parse().ok()?, account, namespace })
+    Some(TargetIds { base_url: args.account.base_url.parse().ok()?, account, namespace })
 }
 
 /// The namespace as it was named, and the account that a wrangler file names with it.

@@ -12,7 +12,9 @@ use super::profile::ProfileArgs;
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
 use super::schedule::ScheduleArgs;
-use super::value::{ColumnArg, FormatArg, InputArg, RateArg, ReportArg};
+use super::value::source_parser;
+use crate::input::{Column, Format, Source};
+use crate::report::Target;
 
 const AFTER_HELP: &str = "\
 The API token comes from CLOUDFLARE_API_TOKEN or --api-token-file. See --help for all flags.";
@@ -36,8 +38,8 @@ pub struct DeleteArgs {
     /// Gzip and zstd are recognised by content. A dry run's report is an input too: its planned rows. Without an
     /// INPUT keys are read from stdin, unless that is a terminal.
     #[arg(value_name = "INPUT", help_heading = "Input", display_order = 0, value_hint = ValueHint::FilePath)]
-    #[arg(value_parser = InputArg::parser())]
-    pub inputs: Vec<InputArg>,
+    #[arg(value_parser = source_parser())]
+    pub inputs: Vec<Source>,
 
     /// How the inputs are read.
     #[command(flatten, next_help_heading = "Input")]
@@ -90,7 +92,7 @@ impl FlagConflict {
 }
 
 pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), FlagConflict> {
-    if requests.rates.len() > 1 && requests.rates.contains(&RateArg::Unlimited) {
+    if requests.rates.len() > 1 && requests.rates.contains(&None) {
         return FlagConflict::conflict("--rate none cannot be used with another --rate");
     }
     Ok(())
@@ -116,10 +118,10 @@ impl DeleteArgs {
 
     fn check_input(&self) -> Result<(), FlagConflict> {
         let input = &self.input;
-        if self.inputs.iter().filter(|&input| *input == InputArg::Stdin).count() > 1 {
+        if self.inputs.iter().filter(|&input| *input == Source::Stdin).count() > 1 {
             return FlagConflict::conflict("stdin (-) can be read only once");
         }
-        if !matches!(input.format, FormatArg::Auto | FormatArg::Csv) {
+        if !matches!(input.format, None | Some(Format::Csv)) {
             for (flag, given) in [
                 ("--column", input.column.is_some()),
                 ("--no-header", input.no_header),
@@ -131,7 +133,7 @@ impl DeleteArgs {
                 }
             }
         }
-        if input.no_header && matches!(input.column, Some(ColumnArg::Name(_))) {
+        if input.no_header && matches!(input.column, Some(Column::Name(_))) {
             return FlagConflict::conflict(
                 "--column by name needs a header; with --no-header give the column's number, from 1",
             );
@@ -177,16 +179,16 @@ impl DeleteArgs {
                 ErrorKind::MissingRequiredArgument,
                 "--resume needs --report PATH: the report of the run to go on with".to_owned(),
             )),
-            Some(ReportArg::Stdout) if *resume => {
+            Some(Target::Stdout) if *resume => {
                 FlagConflict::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
             }
-            Some(ReportArg::None) if *resume => {
+            Some(Target::Nowhere) if *resume => {
                 FlagConflict::conflict("--resume goes on with a report; it cannot be used with --report none")
             }
-            Some(ReportArg::Stdout) if *json => {
+            Some(Target::Stdout) if *json => {
                 FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
             }
-            None | Some(ReportArg::Stdout | ReportArg::None | ReportArg::Path(_)) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -208,8 +210,8 @@ impl DeleteArgs {
     /// Outputs that would replace an input or each other. Only equal names are seen here, not equal files.
     fn check_outputs(&self) -> Result<(), FlagConflict> {
         let report = match &self.report.report {
-            Some(ReportArg::Path(path)) => Some(path),
-            None | Some(ReportArg::Stdout | ReportArg::None) => None,
+            Some(Target::File(path)) => Some(path),
+            None | Some(_) => None,
         };
         let failures = self.report.failures.as_ref();
         if report.is_some() && report == failures {
@@ -217,7 +219,7 @@ impl DeleteArgs {
         }
         let metrics = self.schedule.metrics_file.as_ref();
         for (flag, output) in [("--report", report), ("--failures", failures), ("--metrics-file", metrics)] {
-            let is_output = |input: &InputArg| matches!(input, InputArg::Path(input) if Some(input) == output);
+            let is_output = |input: &Source| matches!(input, Source::File(input) if Some(input) == output);
             if self.inputs.iter().any(is_output) {
                 return FlagConflict::conflict(format!("{flag} names one of the inputs, which it would replace"));
             }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::value::{ColumnArg, FormatArg, delimiter};
+use super::value::{delimiter, format_parser};
+use crate::input::{Column, Format};
 
 /// How the inputs are read.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -12,16 +13,16 @@ pub struct InputArgs {
     /// Holds for all inputs: auto goes by the file's extension, then by its content; csv is a column of a table,
     /// lines one key a line, ndjson one JSON value a line (a string, or an object with key, `key_name` or name),
     /// json an array of such values, as wrangler writes and reads it.
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: FormatArg,
+    #[arg(long, default_value = "auto", value_parser = format_parser(), hide_possible_values = true)]
+    pub format: std::option::Option<Format>,
 
     /// The CSV column that holds the key, by its heading or counted from 1
     ///
     /// Without it the column headed key, `key_name` or name; a file of one column needs no heading. Headings are compared
     /// without case and blanks around them, and - and space count as _. A heading that is a number has to be given by its
     /// position.
-    #[arg(long, value_name = "NAME|NUMBER", value_parser = clap::value_parser!(ColumnArg))]
-    pub column: Option<ColumnArg>,
+    #[arg(long, value_name = "NAME|NUMBER", value_parser = clap::value_parser!(Column))]
+    pub column: Option<Column>,
 
     /// The first CSV row is a key, not a header
     ///

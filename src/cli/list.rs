@@ -3,31 +3,21 @@
 use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, ArgMatches, Args, ValueEnum, ValueHint};
+use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::connection::ConnectionArgs;
 use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
-use super::value::{InputArg, WhenArg, glob};
+use super::value::{WhenArg, glob, source_parser};
+use crate::input::Source;
 use crate::listing::{Format, MetadataTest};
 
 const AFTER_HELP: &str = "\
 Examples:
   kvsweep list --prefix tmp: | kvsweep delete - --yes
   kvsweep list --format ndjson --output keys.ndjson --resume";
-
-/// How keys are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// One name a line.
-    Lines,
-    /// `key,expiration,metadata`.
-    Csv,
-    /// One object a line.
-    Ndjson,
-}
 
 /// What `kvsweep list` was told.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -76,14 +66,14 @@ pub struct ListArgs {
     /// is left out of lines, warned about, and the exit code is 3: csv and ndjson hold every name, with expiration and
     /// metadata. On a terminal what could move the cursor is escaped.
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", hide_possible_values = true)]
-    pub format: Option<ListFormat>,
+    pub format: Option<Format>,
 
     /// Write the list to PATH instead of stdout (-)
     ///
     /// Where it stands is kept beside it, in PATH.cursor, until it is whole.
     #[arg(long = "output", value_name = "PATH", help_heading = "Output", value_hint = ValueHint::FilePath)]
-    #[arg(value_parser = InputArg::parser())]
-    pub output_path: Option<InputArg>,
+    #[arg(value_parser = source_parser())]
+    pub output_path: Option<Source>,
 
     /// Go on with the interrupted listing at --output PATH
     ///
@@ -128,19 +118,14 @@ pub struct ListArgs {
 impl ListArgs {
     fn file(&self) -> Option<&Path> {
         match &self.output_path {
-            Some(InputArg::Path(path)) => Some(path),
-            Some(InputArg::Stdin) | None => None,
+            Some(Source::File(path)) => Some(path),
+            Some(Source::Stdin) | None => None,
         }
     }
 
     /// How keys are written: as was said, else by the extension.
     pub(super) fn format(&self) -> Format {
-        match self.format {
-            Some(ListFormat::Lines) => Format::Lines,
-            Some(ListFormat::Csv) => Format::Csv,
-            Some(ListFormat::Ndjson) => Format::Ndjson,
-            None => self.file().and_then(by_extension).unwrap_or(Format::Lines),
-        }
+        self.format.or_else(|| self.file().and_then(by_extension)).unwrap_or(Format::Lines)
     }
 
     /// Finds the contradictions that clap alone cannot see.

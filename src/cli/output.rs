@@ -2,8 +2,9 @@
 
 use clap::{ArgAction, Args};
 
-use crate::logging::{LogFormat, LogOptions, Verbosity};
+use crate::logging::{LogOptions, Verbosity};
 use crate::progress::ProgressMode;
+use crate::stderr::LineFormat;
 
 /// What is shown meanwhile.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -55,7 +56,7 @@ pub struct LogArgs {
         default_value_t,
         hide_short_help = true
     )]
-    pub log_format: LogFormat,
+    pub log_format: LineFormat,
 }
 
 impl LogArgs {

@@ -1,11 +1,12 @@
 //! How fast, how often, how long.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::value::{BulkArg, RateArg, duration, nonzero_duration};
+use super::value::{bulk, duration, nonzero_duration, rate};
+use crate::pipeline::Batching;
+use crate::quota::Rate;
 
 /// How single requests are paced and repeated; for every command that sends.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -17,8 +18,8 @@ pub struct RequestArgs {
     /// stands for no limit and stands alone. A namespace in instant mode has 1/1s as its default. In the environment and after one flag several are separated by
     /// commas.
     #[arg(long = "rate", value_name = "N/DURATION", env = "KVSWEEP_RATE", value_delimiter = ',')]
-    #[arg(default_values = ["1200/5m", "200/1s"], value_parser = clap::value_parser!(RateArg))]
-    pub rates: Vec<RateArg>,
+    #[arg(default_values = ["1200/5m", "200/1s"], value_parser = rate)]
+    pub rates: Vec<std::option::Option<Rate>>,
 
     /// Whether a flag, the environment or the profile gave the rates.
     #[arg(skip)]
@@ -68,7 +69,8 @@ pub struct PaceArgs {
     /// an answer of its own.
     #[arg(long, value_name = "N", env = "KVSWEEP_BULK", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    pub bulk: BulkArg,
+    #[arg(value_parser = bulk)]
+    pub bulk: Batching,
 
     /// Delete one by one, whatever the environment and the profile say of --bulk
     ///
@@ -90,11 +92,8 @@ pub struct PaceArgs {
 }
 
 impl PaceArgs {
-    /// How many keys a bulk request names; `None` if keys are deleted one by one.
-    pub fn keys_per_request(&self) -> Option<NonZeroU32> {
-        match self.bulk {
-            BulkArg::Keys(keys) if !self.no_bulk => Some(keys),
-            _ => None,
-        }
+    /// How many keys a request names.
+    pub fn batching(&self) -> Batching {
+        if self.no_bulk { Batching::Single } else { self.bulk }
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::value::{ReportArg, SyncArg};
+use super::value::report_parser;
+use crate::report::{Sync, Target};
 
 /// Where outcomes go.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -15,9 +16,9 @@ pub struct ReportArgs {
     /// writes one to the current folder, and a dry run writes none.
     ///
     /// [default: kvsweep-report-YYYYMMDDTHHMMSSZ.csv]
-    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = ReportArg::parser())]
+    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = report_parser())]
     #[arg(value_hint = ValueHint::FilePath)]
-    pub report: Option<ReportArg>,
+    pub report: Option<Target>,
 
     /// Go on with the job whose report is at --report PATH
     ///
@@ -52,5 +53,5 @@ pub struct ReportArgs {
     /// What was not forced out may be lost in a power cut, and its keys are sent again by --resume. Rows leave
     /// this process every second in any case.
     #[arg(long, value_enum, default_value_t, env = "KVSWEEP_SYNC", value_name = "WHEN", hide_short_help = true)]
-    pub sync: SyncArg,
+    pub sync: Sync,
 }

@@ -4,23 +4,19 @@
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
 
-use crate::api::MAX_BULK_BYTES;
 use crate::clock::wall_now;
 use crate::command::{
     CallOptions, Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring,
-    NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, ReportTo, RestoreJob, SandboxJob, Task, WhoamiJob,
+    NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
 use crate::files::IfExists;
-use crate::input::{Column, Format, Header, InputOptions, Source};
+use crate::input::{Header, InputOptions, Source};
 use crate::listing::{Moment, Prefixes, Selection};
-use crate::logging::LogFormat;
-use crate::pipeline::{BatchLimit, Batching, FailureLimit, RetryPolicy};
+use crate::pipeline::RetryPolicy;
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
-use crate::progress::LineFormat;
-use crate::quota::Rate;
-use crate::report::Sync;
-use crate::sandbox::{Fault, Quota, SandboxOptions};
+use crate::report::Target;
+use crate::sandbox::{Fault, SandboxOptions};
 use crate::terminal::Escaped;
 
 use super::access::{self, Problems, connection, target};
@@ -31,9 +27,7 @@ use super::namespace::NamespaceArgs;
 use super::pace::RequestArgs;
 use super::profile::AppliedProfile;
 use super::scheduler;
-use super::value::{
-    ColumnArg, FormatArg, InputArg, MaxFailures, QuotaArg, QuotaWindow, RateArg, ReportArg, SyncArg, WhenArg,
-};
+use super::value::WhenArg;
 use super::{
     Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs, completions,
     man, parse,
@@ -82,19 +76,12 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
         let error = |error| Error::Usage(format!("--fault {}: {error}", Escaped(spec)));
         spec.parse::<Fault>().map_err(error)
     });
-    let quota = |quota: QuotaArg| {
-        let (count, window) = (quota.rate.count().get(), quota.rate.window());
-        match quota.window {
-            QuotaWindow::Sliding => Quota::sliding(count, window),
-            QuotaWindow::Fixed => Quota::fixed(count, window),
-        }
-    };
     let options = SandboxOptions {
         port: args.port,
         faults: faults.collect::<Result<_, _>>()?,
-        quotas: args.quotas.into_iter().map(quota).collect(),
+        quotas: args.quotas,
         token: args.token,
-        latency: args.latency.map(|latency| (latency.low, latency.high)),
+        latency: args.latency,
         title: args.title,
         seed: args.seed,
         daily_deletes: args.daily_deletes.map(NonZeroU64::get),
@@ -141,7 +128,7 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
             shard,
         }),
     };
-    let keys_per_request = args.pace.keys_per_request();
+    let batching = args.pace.batching();
     Ok(DeleteJob {
         keys,
         target,
@@ -152,12 +139,7 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
         },
         allow_partial: args.safety.allow_partial,
         confirm: if args.safety.yes { Confirm::AssumeYes } else { Confirm::Prompt },
-        report: match (args.report.report, &mode) {
-            (Some(ReportArg::Path(path)), _) => ReportTo::File(path),
-            (Some(ReportArg::Stdout), _) => ReportTo::Stdout,
-            (Some(ReportArg::None), _) | (None, Mode::DryRun | Mode::Check(_)) => ReportTo::Nowhere,
-            (None, Mode::Rehearsal | Mode::Real(_)) => ReportTo::Default,
-        },
+        report: args.report.report.unwrap_or(if args.safety.dry_run { Target::Nowhere } else { Target::Default }),
         mode,
         failures: args.report.failures,
         folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
@@ -165,33 +147,22 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
         backup: args.safety.backup,
         check: args.safety.check,
         existing: existing(args.report.overwrite, args.report.resume),
-        sync: match args.report.sync {
-            SyncArg::Never => Sync::Never,
-            SyncArg::EverySecond => Sync::EverySecond,
-            SyncArg::Always => Sync::Always,
-        },
+        sync: args.report.sync,
         json: args.report.json,
         quiet: args.output.log.quiet,
-        rates: scheduler::shared(rates(args.pace.requests.rates), shard)?,
+        rates: scheduler::shared(args.pace.requests.rates.into_iter().flatten().collect(), shard)?,
         rates_from: rates_from(args.pace.requests.rates_given),
         concurrency: args.pace.concurrency.into(),
-        batching: match keys_per_request {
-            Some(keys) => Batching::Bulk(BatchLimit { keys, bytes: MAX_BULK_BYTES }),
-            None => Batching::Single,
-        },
+        batching,
         retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
         timeout: args.pace.requests.timeout,
         max_wait: args.pace.requests.max_wait,
-        max_failures: match args.safety.max_failures {
-            MaxFailures::Count(count) => Some(FailureLimit::Count(count)),
-            MaxFailures::Share(percent) => Some(FailureLimit::Percent(percent)),
-            MaxFailures::None => None,
-        },
+        max_failures: args.safety.max_failures,
         canary: args.safety.canary.map(NonZeroU64::get),
         deadline: args.pace.requests.deadline,
         grace: args.pace.grace,
         progress,
-        lines: line_format(args.output.log.log_format),
+        lines: args.output.log.log_format,
         monitoring: Monitoring {
             metrics_file: args.schedule.metrics_file,
             job_name: args.schedule.job_name,
@@ -218,23 +189,8 @@ fn moment(when: WhenArg) -> Moment {
     Moment { at: when.at(wall_now()), input: when.said }
 }
 
-fn rates(args: Vec<RateArg>) -> Vec<Rate> {
-    let limit = |rate| match rate {
-        RateArg::Limit(rate) => Some(rate),
-        RateArg::Unlimited => None,
-    };
-    args.into_iter().filter_map(limit).collect()
-}
-
 fn rates_from(given: bool) -> RatesFrom {
     if given { RatesFrom::User } else { RatesFrom::Default }
-}
-
-fn line_format(format: LogFormat) -> LineFormat {
-    match format {
-        LogFormat::Text => LineFormat::Text,
-        LogFormat::Json => LineFormat::Json,
-    }
 }
 
 fn note(used: &AppliedProfile) -> ProfileNote {
@@ -258,19 +214,19 @@ fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Err
         profile: used.map(note),
         format,
         output: match args.output_path {
-            None | Some(InputArg::Stdin) => None,
-            Some(InputArg::Path(path)) => Some(path),
+            None | Some(Source::Stdin) => None,
+            Some(Source::File(path)) => Some(path),
         },
         existing: existing(args.overwrite, args.resume),
         json: args.json,
         quiet: args.output.log.quiet,
-        rates: rates(args.requests.rates),
+        rates: args.requests.rates.into_iter().flatten().collect(),
         retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
         timeout: args.requests.timeout,
         max_wait: args.requests.max_wait,
         deadline: args.requests.deadline,
         progress,
-        lines: line_format(args.output.log.log_format),
+        lines: args.output.log.log_format,
     })
 }
 
@@ -292,24 +248,18 @@ fn restoring(args: RestoreArgs, used: Option<&AppliedProfile>) -> Result<Restore
         allow_partial: args.allow_partial,
         profile: used.map(note),
         confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
-        report: match args.report {
-            Some(ReportArg::Path(path)) => ReportTo::File(path),
-            Some(ReportArg::Stdout) => ReportTo::Stdout,
-            Some(ReportArg::None) => ReportTo::Nowhere,
-            None if args.dry_run => ReportTo::Nowhere,
-            None => ReportTo::Default,
-        },
+        report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
         existing: existing(args.overwrite, args.resume),
         json: args.json,
         quiet: args.output.log.quiet,
-        rates: rates(args.requests.rates),
+        rates: args.requests.rates.into_iter().flatten().collect(),
         rates_from: rates_from(args.requests.rates_given),
         retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
         timeout: args.requests.timeout,
         max_wait: args.requests.max_wait,
         deadline: args.requests.deadline,
         progress,
-        lines: line_format(args.output.log.log_format),
+        lines: args.output.log.log_format,
     })
 }
 
@@ -321,7 +271,7 @@ fn existing(overwrite: bool, resume: bool) -> IfExists {
     }
 }
 
-fn sources(inputs: Vec<InputArg>, problems: &mut Problems) -> Vec<Source> {
+fn sources(inputs: Vec<Source>, problems: &mut Problems) -> Vec<Source> {
     if inputs.is_empty() {
         if std::io::stdin().is_terminal() {
             problems
@@ -329,11 +279,7 @@ fn sources(inputs: Vec<InputArg>, problems: &mut Problems) -> Vec<Source> {
         }
         return vec![Source::Stdin];
     }
-    let source = |input| match input {
-        InputArg::Stdin => Source::Stdin,
-        InputArg::Path(path) => Source::File(path),
-    };
-    inputs.into_iter().map(source).collect()
+    inputs
 }
 
 /// What `find` finds, or one error for all that is missing.
@@ -360,17 +306,8 @@ pub(super) fn missing(command: Command) -> Option<String> {
 
 fn input_options(args: InputArgs) -> InputOptions {
     InputOptions {
-        format: match args.format {
-            FormatArg::Auto => None,
-            FormatArg::Csv => Some(Format::Csv),
-            FormatArg::Lines => Some(Format::Lines),
-            FormatArg::Ndjson => Some(Format::Ndjson),
-            FormatArg::Json => Some(Format::Json),
-        },
-        column: args.column.map(|column| match column {
-            ColumnArg::Name(name) => Column::Name(name),
-            ColumnArg::Number(number) => Column::Number(number),
-        }),
+        format: args.format,
+        column: args.column,
         header: if args.no_header { Header::None } else { Header::Auto },
         delimiter: args.delimiter,
         plans: Vec::new(),
@@ -379,7 +316,7 @@ fn input_options(args: InputArgs) -> InputOptions {
 
 fn call_options(args: RequestArgs) -> CallOptions {
     CallOptions {
-        rates: rates(args.rates),
+        rates: args.rates.into_iter().flatten().collect(),
         retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
         timeout: args.timeout,
         max_wait: args.max_wait,

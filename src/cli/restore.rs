@@ -11,7 +11,8 @@ use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
-use super::value::ReportArg;
+use super::value::report_parser;
+use crate::report::Target;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -61,9 +62,9 @@ pub struct RestoreArgs {
     /// .ndjson or .jsonl; stdout gets CSV. A dry run writes none unless asked.
     ///
     /// [default: kvsweep-restore-YYYYMMDDTHHMMSSZ.csv]
-    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = ReportArg::parser())]
+    #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = report_parser())]
     #[arg(value_hint = ValueHint::FilePath, help_heading = "Report")]
-    pub report: Option<ReportArg>,
+    pub report: Option<Target>,
 
     /// Go on with the restoration whose report is at --report PATH
     ///
@@ -112,15 +113,15 @@ impl RestoreArgs {
         self.connection.resolve_conflicts(matches)?;
         check_rates(&self.requests)?;
         match &self.report {
-            Some(ReportArg::Path(_)) => Ok(()),
+            Some(Target::File(_)) => Ok(()),
             _ if self.resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
                 "--resume needs --report PATH: the report of the restoration to go on with".to_owned(),
             )),
-            Some(ReportArg::Stdout) if self.json => {
+            Some(Target::Stdout) if self.json => {
                 FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
             }
-            None | Some(ReportArg::Stdout | ReportArg::None) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
 
-use super::value::{MaxFailures, count, glob};
+use super::value::{count, glob, max_failures};
+use crate::pipeline::FailureLimit;
 
 /// What keeps a mistake small.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -64,7 +65,8 @@ pub struct SafetyArgs {
     /// unknown keys count as failed; none removes the limit. A percentage is evaluated once 1,000 keys have been attempted, those that an earlier
     /// run deleted among them. 1 stops at the first failure.
     #[arg(long, value_name = "N|P%|none", env = "KVSWEEP_MAX_FAILURES", default_value = "50%")]
-    pub max_failures: MaxFailures,
+    #[arg(value_parser = max_failures)]
+    pub max_failures: std::option::Option<FailureLimit>,
 
     /// Delete nothing if the inputs name fewer than N keys
     ///

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
 use super::output::LogArgs;
-use super::value::{LatencyArg, QuotaArg, count};
+use super::value::{count, latency, quota};
+use crate::sandbox::Quota;
 
 const AFTER_HELP: &str = "\
 Example:
@@ -39,14 +41,14 @@ pub struct SandboxArgs {
     ///
     /// Going over blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
     /// makes it one that starts anew every DURATION. Without it there is no limit.
-    #[arg(long = "quota", value_name = "N/DURATION", value_parser = clap::value_parser!(QuotaArg))]
-    pub quotas: Vec<QuotaArg>,
+    #[arg(long = "quota", value_name = "N/DURATION", value_parser = quota)]
+    pub quotas: Vec<Quota>,
 
     /// How long an answer takes: DURATION, or LOW..HIGH drawn by chance
     ///
     /// For example 20ms or 20ms..80ms. Without it answers come at once.
-    #[arg(long, value_name = "DURATION", value_parser = clap::value_parser!(LatencyArg))]
-    pub latency: Option<LatencyArg>,
+    #[arg(long, value_name = "DURATION", value_parser = latency)]
+    pub latency: Option<(Duration, Duration)>,
 
     /// Fail on purpose; repeatable
     ///

@@ -13,10 +13,11 @@ use crate::monitoring::PingUrl;
 use crate::pipeline::{Batching, FailureLimit, KeyAction, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
-use crate::progress::{LineFormat, ProgressMode};
+use crate::progress::ProgressMode;
 use crate::quota::Rate;
-use crate::report::Sync;
+use crate::report::{Sync, Target};
 use crate::shard::Shard;
+use crate::stderr::LineFormat;
 use crate::terminal::Escaped;
 
 /// A job, with everything that can be refused before a file is opened already refused.
@@ -30,13 +31,13 @@ pub struct DeleteJob {
     /// For real, as a rehearsal, or only looked at.
     pub mode: Mode,
     /// Which namespace was named, also if nothing is sent there; `None` for a rehearsal.
-    pub target: Option<Target>,
+    pub target: Option<TargetIds>,
     /// Whether the records before the break of an input are processed.
     pub allow_partial: bool,
     /// Whether somebody is asked before anything is deleted.
     pub confirm: Confirm,
     /// Where rows go.
-    pub report: ReportTo,
+    pub report: Target,
     /// Where the keys that failed go.
     pub failures: Option<PathBuf>,
     /// Where keys are backed up before they are deleted.
@@ -210,7 +211,7 @@ pub struct Access {
 
 /// What a job is about, as far as it was named.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct TargetIds {
     /// Where the API is.
     pub base_url: BaseUrl,
     /// Whose namespace it is.
@@ -263,17 +264,4 @@ pub enum Confirm {
     Prompt,
     /// `--yes` answered it.
     AssumeYes,
-}
-
-/// Where rows go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReportTo {
-    /// To a file that was named.
-    File(PathBuf),
-    /// To stdout.
-    Stdout,
-    /// To a file that this tool names, in the current folder.
-    Default,
-    /// Nowhere.
-    Nowhere,
 }

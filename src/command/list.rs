@@ -20,8 +20,9 @@ use crate::outcome::StopReason;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Signal, Stop};
-use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
+use crate::progress::{Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
+use crate::stderr::LineFormat;
 use crate::terminal::{Escaped, duration, pluralized};
 
 use super::error::Error;

@@ -69,7 +69,7 @@ pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub use job::{
     Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, Mode, Monitoring, NamespaceRef, ProfileNote,
-    RatesFrom, ReportTo, Target,
+    RatesFrom, TargetIds,
 };
 pub use job_input::JobInputError;
 pub use list::ListJob;

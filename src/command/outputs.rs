@@ -19,7 +19,7 @@ use crate::report::{
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{DeleteJob, Keys, Mode, ReportTo};
+use super::job::{DeleteJob, Keys, Mode};
 use super::job_file::JobRecord;
 use super::same_file::Files;
 
@@ -58,16 +58,16 @@ impl Opened {
         files(job).check()?;
         let (mut journal, mut record) = (None, JobRecord::of(job));
         let report = match &job.report {
-            ReportTo::Nowhere => None,
-            ReportTo::Stdout => Some(Pending::Open(Destination::Stdout)),
-            ReportTo::Default => Some(Pending::ToBeNamed(named(job, default_path(wall_now())))),
-            ReportTo::File(path) => Some(match check_target(path, job)? {
+            Target::Nowhere => None,
+            Target::Stdout => Some(Pending::Open(Destination::Stdout)),
+            Target::Default => Some(Pending::ToBeNamed(named(job, default_path(wall_now())))),
+            Target::File(path) => Some(match check_target(path, job)? {
                 None => {
                     JobRecord::free(path, job.existing)?;
                     Pending::ToBeMade(path.clone())
                 }
                 Some(existing) => {
-                    let mut destination = Target::File(path.clone()).open(existing)?;
+                    let mut destination = Destination::open(path.clone(), existing)?;
                     if let Destination::File(file) = &mut destination {
                         record.found(path, existing, file.is_empty())?;
                         if existing == IfExists::Resume {
@@ -133,7 +133,7 @@ impl Opened {
                 (Some(Destination::File(made)), Some(path))
             }
             Some(Pending::ToBeMade(path)) => {
-                let made = Target::File(path.clone()).open(IfExists::Refuse);
+                let made = Destination::open(path.clone(), IfExists::Refuse);
                 (Some(made.map_err(|error| locked_since(error, job.existing))?), Some(path))
             }
         };
@@ -209,7 +209,7 @@ fn files(job: &DeleteJob) -> Files {
     if let Keys::Inputs(inputs) = &job.keys {
         inputs.sources.iter().for_each(|source| files.reads(source));
     }
-    if let ReportTo::File(path) = &job.report {
+    if let Target::File(path) = &job.report {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }
     for (flag, path) in [("--failures", &job.failures), ("--backup", &job.backup)] {

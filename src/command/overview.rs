@@ -5,7 +5,7 @@ use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
 use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
 
-use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, Target};
+use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, TargetIds};
 use super::restore::RestoreJob;
 
 /// How many patterns of a flag are shown.
@@ -77,7 +77,7 @@ impl Overview {
         self.0.push(("namespace", format!("{} ({})", Escaped(title), connection.namespace)));
     }
 
-    fn named(&mut self, target: &Target) {
+    fn named(&mut self, target: &TargetIds) {
         let none = || "not given".to_owned();
         self.0.push(("account", target.account.as_ref().map_or_else(none, ToString::to_string)));
         let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {

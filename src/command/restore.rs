@@ -23,16 +23,17 @@ use crate::outcome::{Detail, Settled, Status, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
 use crate::pipeline::{Event, PauseCause, RetryPolicy, Stop};
-use crate::progress::{LineFormat, Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
+use crate::progress::{Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
-use crate::report::{self, Causes, Destination, Journal, Sync};
+use crate::report::{self, Causes, Destination, Journal, Sync, Target};
+use crate::stderr::LineFormat;
 use crate::terminal::{Escaped, duration};
 
 use super::confirm::{self, Action, ConfirmWith};
 use super::earlier::{self, Earlier};
 use super::encoding;
 use super::error::Error;
-use super::job::{Confirm, Connection, NamespaceRef, ProfileNote, RatesFrom, ReportTo};
+use super::job::{Confirm, Connection, NamespaceRef, ProfileNote, RatesFrom};
 use super::job_file::JobRecord;
 use super::limits::Limits;
 use super::locate::{Missed, client, locate};
@@ -82,7 +83,7 @@ pub struct RestoreJob {
     /// Whether somebody is asked before anything is written.
     pub confirm: Confirm,
     /// Where rows go.
-    pub report: ReportTo,
+    pub report: Target,
     /// What to do about a report that exists.
     pub existing: IfExists,
     /// Whether the summary is one JSON object.

@@ -10,13 +10,13 @@ use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
-use crate::report::{Cause, Facts, Summary};
+use crate::report::{Cause, Facts, Summary, Target};
 use crate::stderr;
 use crate::terminal::{Escaped, columns, pluralized};
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{DeleteJob, Keys, Mode, ReportTo};
+use super::job::{DeleteJob, Keys, Mode};
 use super::job_file::RunEnd;
 use super::preview::Preview;
 use super::signals;
@@ -128,7 +128,7 @@ impl JobSummary<'_> {
         }
         let wanted = !(self.job.quiet && code == ExitCode::Success);
         // Where stdout holds the report or the JSON, people are told on stderr; a script has the numbers already.
-        match (self.job.json, self.job.report == ReportTo::Stdout) {
+        match (self.job.json, self.job.report == Target::Stdout) {
             _ if !wanted => {}
             (true, _) => print_summary(Stream::Stderr, self.next_step(code)),
             (false, true) => {
@@ -221,13 +221,13 @@ impl JobSummary<'_> {
                     let report = shell_word(&report.to_string_lossy());
                     format!("go on: the same command with --resume --report {report}")
                 })),
-                (Keys::Namespace(_), ReportTo::File(_)) => {
+                (Keys::Namespace(_), Target::File(_)) => {
                     steps.push(format!("go on: the same command with another --report; {GONE}"));
                 }
                 (Keys::Namespace(_), _) => steps.push(format!("go on: the same command again; {GONE}")),
             }
         }
-        if self.tally().get(Status::Invalid) > 0 && self.job.report == ReportTo::Nowhere {
+        if self.tally().get(Status::Invalid) > 0 && self.job.report == Target::Nowhere {
             steps.push("--report PATH lists the invalid records and why they are.".to_owned());
         }
         steps

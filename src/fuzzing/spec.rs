@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::value::{LatencyArg, MaxFailures, QuotaArg, RateArg, count, delimiter, duration, nonzero_duration};
+use crate::cli::value::{count, delimiter, duration, latency, max_failures, nonzero_duration, quota, rate};
 use crate::key::KeyName;
+use crate::pipeline::FailureLimit;
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
 use crate::record::{Content, Record, RecordNumber};
@@ -12,25 +13,25 @@ use crate::sandbox::Fault;
 /// The text of a flag; where there is a line end, a pattern and behind it the key that it is held against.
 pub fn spec(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(rate) = text.parse::<Rate>() {
-        assert!((Duration::from_millis(1)..=Duration::from_hours(24)).contains(&rate.window()), "{rate}");
-        assert_eq!(rate.to_string().parse(), Ok(rate), "what is shown can be said");
-        assert_eq!(text.parse(), Ok(RateArg::Limit(rate)));
+    if let Ok(parsed) = text.parse::<Rate>() {
+        assert!((Duration::from_millis(1)..=Duration::from_hours(24)).contains(&parsed.window()), "{parsed}");
+        assert_eq!(parsed.to_string().parse(), Ok(parsed), "what is shown can be said");
+        assert_eq!(rate(text), Ok(Some(parsed)));
     }
     if let Ok(time) = duration(text) {
         assert!(time <= Duration::from_hours(366 * 24), "{time:?}");
         assert_eq!(nonzero_duration(text).is_ok(), !time.is_zero());
     }
     if let Ok(number) = count(text) {
-        assert_eq!(text.parse(), Ok(MaxFailures::Count(number)));
+        assert_eq!(max_failures(text), Ok(Some(FailureLimit::Count(number))));
     }
-    if let Ok(MaxFailures::Share(percent)) = text.parse() {
+    if let Ok(Some(FailureLimit::Percent(percent))) = max_failures(text) {
         assert!(percent > 0.0 && percent <= 100.0, "{percent}");
     }
     if let Ok(byte) = delimiter(text) {
         assert!(byte.is_ascii() && !b"\"\r\n".contains(&byte), "{byte}");
     }
-    let _ = (text.parse::<LatencyArg>(), text.parse::<QuotaArg>(), text.parse::<Fault>());
+    let _ = (latency(text), quota(text), text.parse::<Fault>());
     let (pattern, key) = text.split_once('\n').unwrap_or((text, text));
     let (Ok(protect), Ok(only)) = (filter(pattern, true), filter(pattern, false)) else { return };
     let Ok(key) = KeyName::new(key) else { return };

@@ -35,7 +35,7 @@ pub use dedupe::{Again, Dedupe, Reread, Unmarked};
 pub use error::{InputError, InputErrorKind, Position};
 pub use lookalike::Lookalike;
 pub use open::Compression;
-pub use options::{Column, ColumnError, Format, FormatError, Header, InputOptions};
+pub use options::{Column, ColumnError, Format, Header, InputOptions};
 pub use reader_thread::spawn_reader;
 pub use records::{Records, describe};
 pub use source::{Fingerprint, Source};

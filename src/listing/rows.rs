@@ -2,13 +2,14 @@
 
 use std::io;
 
+use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::api::ListedKey;
 use crate::terminal::Escaped;
 
 /// How keys are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// The name alone, one a line.
     Lines,

@@ -8,7 +8,6 @@ mod gate;
 
 use std::fmt;
 
-use clap::ValueEnum;
 use indicatif::MultiProgress;
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
@@ -22,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::clock::wall_now;
-use crate::stderr;
+use crate::stderr::{self, LineFormat};
 use gate::{Escapes, Gate};
 
 /// How much is said.
@@ -41,23 +40,13 @@ pub enum Verbosity {
     Trace,
 }
 
-/// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line, with timestamp, level, target, message and fields.
-    Json,
-}
-
 /// What the log is to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogOptions {
     /// How much is said.
     pub verbosity: Verbosity,
     /// In which form.
-    pub format: LogFormat,
+    pub format: LineFormat,
 }
 
 /// The log could not be started.
@@ -79,14 +68,14 @@ where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
-        LogFormat::Text => tracing_subscriber::fmt::layer()
+        LineFormat::Text => tracing_subscriber::fmt::layer()
             .with_writer(Gate::new(screen, Escapes::Text, writers))
             .with_ansi(false)
             // It would report a broken stderr on stderr, and panic.
             .log_internal_errors(false)
             .event_format(Line(options.verbosity))
             .boxed(),
-        LogFormat::Json => tracing_subscriber::fmt::layer()
+        LineFormat::Json => tracing_subscriber::fmt::layer()
             .with_writer(Gate::new(screen, Escapes::Json, writers))
             .with_ansi(false)
             .log_internal_errors(false)

@@ -11,7 +11,7 @@ const ALL: [Verbosity; 5] =
     [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose, Verbosity::Debug, Verbosity::Trace];
 
 /// What `say` leaves on stderr.
-fn logged(verbosity: Verbosity, format: LogFormat, say: impl FnOnce()) -> String {
+fn logged(verbosity: Verbosity, format: LineFormat, say: impl FnOnce()) -> String {
     let file = Arc::new(tempfile::tempfile().unwrap());
     let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
     let options = LogOptions { verbosity, format };
@@ -39,14 +39,14 @@ fn say_everything() {
 
 #[test]
 fn each_verbosity_adds_a_level_of_ours_and_little_of_others() {
-    let lines = ALL.map(|verbosity| logged(verbosity, LogFormat::Text, say_everything).lines().count());
+    let lines = ALL.map(|verbosity| logged(verbosity, LineFormat::Text, say_everything).lines().count());
     assert_eq!(lines, [2, 3, 4, 6, 8]);
 }
 
 #[test]
 fn no_verbosity_shows_what_other_crates_say_of_headers() {
     for verbosity in ALL {
-        for format in [LogFormat::Text, LogFormat::Json] {
+        for format in [LineFormat::Text, LineFormat::Json] {
             let log = logged(verbosity, format, say_everything);
             assert!(!log.contains("s3cret") && !log.contains("authorization"), "{verbosity:?}: {log}");
         }
@@ -55,7 +55,7 @@ fn no_verbosity_shows_what_other_crates_say_of_headers() {
 
 #[test]
 fn a_line_for_people_is_plain() {
-    let log = logged(Verbosity::Normal, LogFormat::Text, || {
+    let log = logged(Verbosity::Normal, LineFormat::Text, || {
         tracing::warn!(key = ?"a\u{1b}[31m", status = 503, "the key is tried again");
         tracing::error!("the server said {}", "\u{202e}no\u{1b}[2J");
     });
@@ -67,7 +67,7 @@ fn a_line_for_people_is_plain() {
 
 #[test]
 fn times_come_with_v_and_modules_with_vv() {
-    let line = |verbosity| logged(verbosity, LogFormat::Text, || tracing::info!("hello"));
+    let line = |verbosity| logged(verbosity, LineFormat::Text, || tracing::info!("hello"));
     let verbose = line(Verbosity::Verbose);
     let (time, rest) = verbose.split_once(' ').unwrap();
     assert!(humantime::parse_rfc3339(time).is_ok(), "{verbose}");
@@ -78,7 +78,7 @@ fn times_come_with_v_and_modules_with_vv() {
 
 #[test]
 fn json_has_one_object_a_line() {
-    let log = logged(Verbosity::Normal, LogFormat::Json, || {
+    let log = logged(Verbosity::Normal, LineFormat::Json, || {
         tracing::warn!(key = ?"a\nb", attempts = 3, "hidden \u{202e} text");
         tracing::error!("second");
     });

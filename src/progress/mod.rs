@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::pipeline::Event;
-use crate::stderr;
+use crate::stderr::{self, LineFormat};
 use state::State;
 
 pub use screen::stderr_is_terminal;
@@ -38,16 +38,6 @@ pub enum ProgressMode {
     Always,
     /// Nothing.
     Never,
-}
-
-/// The form of the lines that stand in for a bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LineFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// A JSON object a line, shaped like an entry of a JSON log.
-    Json,
 }
 
 /// How long so many more keys will take at least, as the rates allow.

@@ -39,9 +39,6 @@ pub enum ReportError {
         /// The path.
         path: PathBuf,
     },
-    /// `--resume` needs a journal, and there is none in a stream.
-    #[error("a report on stdout cannot be resumed: name the file that the earlier run wrote")]
-    StdoutResume,
     /// The thread that writes ended without saying why, which is a bug of this tool.
     #[error("the report's writer ended unexpectedly; what it wrote before is intact, use --resume to go on")]
     WriterDied,
@@ -52,7 +49,7 @@ impl ReportError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::File(error) => error.is_usage(),
-            Self::Damaged { .. } | Self::NoReport { .. } | Self::Extension { .. } | Self::StdoutResume => true,
+            Self::Damaged { .. } | Self::NoReport { .. } | Self::Extension { .. } => true,
             Self::WriterDied => false,
         }
     }

@@ -23,6 +23,17 @@ pub enum Destination {
     File(ReportFile),
 }
 
+impl Destination {
+    /// A file, in the format of its extension.
+    ///
+    /// # Errors
+    /// As [`ReportFile::open`], and [`ReportError::Extension`].
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
+        let format = Format::of(&path)?;
+        ReportFile::open(path, format, if_exists).map(Self::File)
+    }
+}
+
 /// A report that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
 /// that, a file that was made for it is removed.
 #[derive(Debug)]

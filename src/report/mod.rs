@@ -40,5 +40,5 @@ pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, 
 pub use journal::{Journal, RecordState};
 pub use reader::{ReadExtent, ReportReader, StoredRow};
 pub use summary::{Facts, Summary};
-pub use target::{Format, Sync, SyncError, Target, create_unique, default_path};
+pub use target::{Format, Sync, Target, create_unique, default_path};
 pub use writer::{Outputs, Writer, Written, start};

@@ -1,13 +1,12 @@
 //! What may be asked of a report: where, in which format, over what, and how surely on the disk.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::SystemTime;
 
-use thiserror::Error;
+use clap::ValueEnum;
 
 use super::error::ReportError;
-use super::file::{Destination, ReportFile};
+use super::file::ReportFile;
 use crate::clock::clamp_rfc3339;
 use crate::files::{FileError, IfExists};
 
@@ -38,64 +37,38 @@ impl Format {
 /// Where a report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
+    /// No report is written.
+    Nowhere,
     /// The standard output, as CSV.
     Stdout,
+    /// A new file in the current folder, named after the moment.
+    Default,
     /// A file, in the format of its extension.
     File(PathBuf),
 }
 
 impl From<PathBuf> for Target {
-    /// `-` is stdout.
+    /// `-` is stdout, `none` is no report.
     fn from(path: PathBuf) -> Self {
-        if path.as_os_str() == "-" { Self::Stdout } else { Self::File(path) }
-    }
-}
-
-impl Target {
-    /// Opens and locks it; nothing in an existing file is changed yet.
-    ///
-    /// # Errors
-    /// As [`ReportFile::open`], and [`ReportError::StdoutResume`].
-    pub fn open(self, if_exists: IfExists) -> Result<Destination, ReportError> {
-        match (self, if_exists) {
-            (Self::Stdout, IfExists::Resume) => Err(ReportError::StdoutResume),
-            (Self::Stdout, _) => Ok(Destination::Stdout),
-            (Self::File(path), _) => {
-                let format = Format::of(&path)?;
-                ReportFile::open(path, format, if_exists).map(Destination::File)
-            }
+        match path.to_str() {
+            Some("-") => Self::Stdout,
+            Some("none") => Self::Nowhere,
+            _ => Self::File(path),
         }
     }
 }
 
 /// How often written rows are forced onto the disk (`fdatasync`), so that a power cut leaves them there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Sync {
     /// Left to the operating system.
     Never,
     /// Once a second, and at the end.
     #[default]
+    #[value(name = "1s")]
     EverySecond,
     /// After every batch of rows, before the next is taken.
     Always,
-}
-
-/// Not a policy that [`Sync`] knows.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is none of never, 1s, always")]
-pub struct SyncError(String);
-
-impl FromStr for Sync {
-    type Err = SyncError;
-
-    fn from_str(word: &str) -> Result<Self, SyncError> {
-        match word {
-            "never" => Ok(Self::Never),
-            "1s" => Ok(Self::EverySecond),
-            "always" => Ok(Self::Always),
-            _ => Err(SyncError(word.to_owned())),
-        }
-    }
 }
 
 /// Makes a report that nobody named: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
@@ -150,19 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_is_stdout_and_cannot_be_resumed() {
-        assert_eq!(Target::from(PathBuf::from("-")), Target::Stdout);
-        assert_eq!(Target::from(PathBuf::from("./-")), Target::File("./-".into()));
-        assert!(matches!(Target::Stdout.open(IfExists::Refuse), Ok(Destination::Stdout)));
-        assert!(matches!(Target::Stdout.open(IfExists::Resume), Err(ReportError::StdoutResume)));
-    }
-
-    #[test]
-    fn policies_are_read_from_their_words() {
-        assert_eq!("never".parse(), Ok(Sync::Never));
-        assert_eq!("1s".parse(), Ok(Sync::EverySecond));
-        assert_eq!("always".parse(), Ok(Sync::Always));
-        assert_eq!("2s".parse::<Sync>().unwrap_err().to_string(), "`2s` is none of never, 1s, always");
+    fn a_dash_is_stdout_and_none_is_no_report() {
+        for (path, target) in [
+            ("-", Target::Stdout),
+            ("none", Target::Nowhere),
+            ("./-", Target::File("./-".into())),
+            ("./none", Target::File("./none".into())),
+        ] {
+            assert_eq!(Target::from(PathBuf::from(path)), target, "{path}");
+        }
     }
 
     #[test]

@@ -50,9 +50,9 @@ fn variables_are_read_and_a_flag_wins() {
     ];
     let came = with(&variables, &[]);
     for part in [
-        "Limit(Rate { count: 5, window: 1s }), Limit(Rate { count: 70, window: 60s })",
+        "[Some(Rate { count: 5, window: 1s }), Some(Rate { count: 70, window: 60s })]",
         "concurrency: 7",
-        "report: Some(None)",
+        "report: Some(Nowhere)",
         "timeout: 3s",
         "log_format: Json",
         "AccountId(\"acc\")",
@@ -61,7 +61,7 @@ fn variables_are_read_and_a_flag_wins() {
         assert!(came.contains(part), "{part}: {came}");
     }
     let came = with(&variables, &["--rate", "none", "--concurrency", "9", "--report", "r.csv"]);
-    for part in ["rates: [Unlimited]", "concurrency: 9", "report: Some(Path(\"r.csv\"))"] {
+    for part in ["rates: [None]", "concurrency: 9", "report: Some(File(\"r.csv\"))"] {
         assert!(came.contains(part), "{part}: {came}");
     }
 }

@@ -1,12 +1,13 @@
 //! What a profile adds to a command line.
 
-use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::*;
 use crate::cli::profile::AppliedProfile;
-use crate::cli::value::{MaxFailures, RateArg, ReportArg};
+use crate::cli::value::bulk;
+use crate::pipeline::{Batching, FailureLimit};
 use crate::profile::SETTINGS;
+use crate::report::Target;
 
 /// Flags that no profile can set, with the reason: a file must not choose what is deleted, nor agree to it; what is
 /// about one run alone is said for that run.
@@ -103,25 +104,25 @@ fn a_profile_gives_what_no_flag_gives() {
     assert_eq!(args.connection.namespace.as_deref(), Some("sessions"));
     assert_eq!(args.pace.requests.rates.len(), 2);
     assert_eq!(args.pace.requests.retries, 9, "a flag wins");
-    assert_eq!(args.safety.max_failures, MaxFailures::Share(5.0));
-    assert_eq!(args.report.report, Some(ReportArg::Path(folder.0.path().join("r/p.csv"))));
-    assert_eq!(args.pace.keys_per_request(), NonZeroU32::new(50));
+    assert_eq!(args.safety.max_failures, Some(FailureLimit::Percent(5.0)));
+    assert_eq!(args.report.report, Some(Target::File(folder.0.path().join("r/p.csv"))));
+    assert_eq!(args.pace.batching(), bulk("50").unwrap());
     assert_eq!(used.folders, [folder.0.path().join("r")]);
     assert!(used.taken.contains(&"rate") && !used.taken.contains(&"retries"), "{:?}", used.taken);
     let (args, used) = folder.delete(&["--rate", "none", "--no-bulk", "--namespace-id", "ns", "--report", "none"]);
-    assert_eq!(args.pace.requests.rates, [RateArg::Unlimited]);
-    assert_eq!(args.pace.keys_per_request(), None);
+    assert_eq!(args.pace.requests.rates, [None]);
+    assert_eq!(args.pace.batching(), Batching::Single);
     assert_eq!(args.connection.namespace, None, "the namespace was named in another way");
     assert_eq!(args.connection.namespace_id.unwrap().as_str(), "ns");
-    assert_eq!((args.report.report, used.folders), (Some(ReportArg::None), vec![]));
+    assert_eq!((args.report.report, used.folders), (Some(Target::Nowhere), vec![]));
 }
 
 #[test]
 fn bulk_of_a_profile_is_as_good_as_the_flag() {
     let folder = Folder::new("[profile.p]\nbulk = true\n");
-    assert_eq!(folder.delete(&[]).0.pace.keys_per_request(), NonZeroU32::new(10_000));
-    assert_eq!(folder.delete(&["--bulk=7"]).0.pace.keys_per_request(), NonZeroU32::new(7));
-    assert_eq!(Folder::new("[profile.p]\nbulk = false\n").delete(&[]).0.pace.keys_per_request(), None);
+    assert_eq!(folder.delete(&[]).0.pace.batching(), bulk("10_000").unwrap());
+    assert_eq!(folder.delete(&["--bulk=7"]).0.pace.batching(), bulk("7").unwrap());
+    assert_eq!(Folder::new("[profile.p]\nbulk = false\n").delete(&[]).0.pace.batching(), Batching::Single);
     for (value, why) in [("0", "from 1 to 10000"), ("10_001", "from 1 to 10000"), ("'yes'", "true, false or")] {
         let error = Folder::new(&format!("[profile.p]\nbulk = {value}\n")).error(&["delete"]);
         assert!(error.contains("k.toml:2:") && error.contains(why), "{error}");

@@ -7,11 +7,14 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::*;
-use crate::cli::value::{ColumnArg, FormatArg, InputArg, MaxFailures, RateArg, ReportArg, SyncArg};
 use crate::exit::ExitCode;
-use crate::logging::{LogFormat, Verbosity};
+use crate::input::{Column, Format, Source};
+use crate::logging::Verbosity;
+use crate::pipeline::FailureLimit;
 use crate::progress::ProgressMode;
 use crate::quota::Rate;
+use crate::report::{Sync, Target};
+use crate::stderr::LineFormat;
 
 /// The error that words after `kvsweep delete` end in.
 fn refused(words: &[&str]) -> clap::Error {
@@ -28,9 +31,9 @@ fn refused(words: &[&str]) -> clap::Error {
 fn nothing_said_means_the_defaults() {
     let args = delete(&[]).unwrap();
     assert!(args.inputs.is_empty());
-    assert_eq!(args.input.format, FormatArg::Auto);
-    assert_eq!((&args.report.report, args.report.sync), (&None, SyncArg::EverySecond));
-    let limits = [Rate::PER_USER, Rate::PER_ADDRESS].map(RateArg::Limit);
+    assert_eq!(args.input.format, None);
+    assert_eq!((&args.report.report, args.report.sync), (&None, Sync::EverySecond));
+    let limits = [Rate::PER_USER, Rate::PER_ADDRESS].map(Some);
     assert_eq!(
         (args.pace.requests.rates.as_slice(), args.pace.concurrency, args.pace.requests.retries),
         (&limits[..], 32, 8)
@@ -38,7 +41,7 @@ fn nothing_said_means_the_defaults() {
     let seconds =
         [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.grace].map(|duration| duration.as_secs());
     assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
-    assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, MaxFailures::Share(50.0)));
+    assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, Some(FailureLimit::Percent(50.0))));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
     assert_eq!(args.output.log.options().verbosity, Verbosity::Normal);
@@ -52,15 +55,15 @@ fn everything_that_may_be_said_is_understood() {
                 --deadline 1h30m --grace 0s --account-id acc --namespace-id ns --api-token-file token \
                 --base-url http://127.0.0.1:1 --cacert ca.pem --progress always -vv --log-format json";
     let args = delete(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
-    assert_eq!(args.inputs, [InputArg::Path("a.csv".into()), InputArg::Stdin, InputArg::Path("b.gz".into())]);
-    assert_eq!(args.input.column, Some(ColumnArg::Name("user".to_owned())));
-    assert_eq!((args.input.format, args.input.delimiter), (FormatArg::Csv, Some(b'\t')));
+    assert_eq!(args.inputs, [Source::File("a.csv".into()), Source::Stdin, Source::File("b.gz".into())]);
+    assert_eq!(args.input.column, Some(Column::Name("user".to_owned())));
+    assert_eq!((args.input.format, args.input.delimiter), (Some(Format::Csv), Some(b'\t')));
     assert!(args.input.no_dedupe && args.safety.yes && args.report.resume && args.report.json);
     assert_eq!(args.safety.max_keys, NonZeroU64::new(1_000));
-    assert_eq!(args.safety.max_failures, MaxFailures::Share(5.0));
-    assert_eq!(args.report.report, Some(ReportArg::Path("out.ndjson".into())));
-    assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), SyncArg::Always));
-    let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| RateArg::Limit(rate.parse().unwrap()));
+    assert_eq!(args.safety.max_failures, Some(FailureLimit::Percent(5.0)));
+    assert_eq!(args.report.report, Some(Target::File("out.ndjson".into())));
+    assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), Sync::Always));
+    let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| Some(rate.parse().unwrap()));
     assert_eq!(args.pace.requests.rates, rates);
     assert_eq!((args.pace.concurrency, args.pace.requests.retries), (1_024, 0));
     assert_eq!(args.pace.requests.deadline, Some(Duration::from_mins(90)));
@@ -69,7 +72,7 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!(args.connection.account.api_token_file, Some("token".into()));
     assert_eq!(args.output.progress_mode(), ProgressMode::Always);
     let log = args.output.log.options();
-    assert_eq!((log.verbosity, log.format), (Verbosity::Debug, LogFormat::Json));
+    assert_eq!((log.verbosity, log.format), (Verbosity::Debug, LineFormat::Json));
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn the_sandbox_has_its_own_flags() {
     };
     assert_eq!((args.port, args.keys.len(), args.quotas.len()), (0, 2, 2));
     assert_eq!(args.faults, ["503=0.05", "503@prefix:user:"]);
-    assert_eq!(args.latency.unwrap().high, Duration::from_millis(80));
+    assert_eq!(args.latency.unwrap().1, Duration::from_millis(80));
     assert_eq!((args.title.as_str(), args.seed), ("t", 7));
     assert!(args.legacy_bulk && args.daily_deletes == NonZeroU64::new(1_000));
     assert_eq!(args.log.options().verbosity, Verbosity::Verbose);

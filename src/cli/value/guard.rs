@@ -1,11 +1,11 @@
 //! Numbers that stop a job.
 
 use std::num::{NonZeroU32, NonZeroU64};
-use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::api::MAX_BULK_KEYS;
+use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
+use crate::pipeline::{BatchLimit, Batching, FailureLimit};
 
 /// A text that is no count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,42 +20,20 @@ pub fn count(text: &str) -> Result<NonZeroU64, CountError> {
     text.replace('_', "").parse().map_err(|_| CountError)
 }
 
-/// `--bulk`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BulkArg {
-    /// `false`: one key per request.
-    Off,
-    /// At most so many keys per request, 1 to [`MAX_BULK_KEYS`]; `true` is the most.
-    Keys(NonZeroU32),
-}
-
 /// A text that is neither a batch size nor a switch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected a whole number from 1 to {MAX_BULK_KEYS}, true or false")]
-pub struct BulkArgError;
+pub struct BulkError;
 
-impl FromStr for BulkArg {
-    type Err = BulkArgError;
-
-    fn from_str(text: &str) -> Result<Self, BulkArgError> {
-        let keys = match text {
-            "false" => return Ok(Self::Off),
-            "true" => NonZeroU32::new(MAX_BULK_KEYS),
-            _ => count(text).ok().and_then(|count| NonZeroU32::try_from(count).ok()),
-        };
-        keys.filter(|keys| keys.get() <= MAX_BULK_KEYS).map(Self::Keys).ok_or(BulkArgError)
-    }
-}
-
-/// `--max-failures`: how much may go wrong.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum MaxFailures {
-    /// So many keys.
-    Count(NonZeroU64),
-    /// So many percent of the keys, over 0 and at most 100.
-    Share(f64),
-    /// No limit.
-    None,
+/// `--bulk`: how many keys a request may name, [`MAX_BULK_KEYS`] for `true`.
+pub fn bulk(text: &str) -> Result<Batching, BulkError> {
+    let keys = match text {
+        "false" => return Ok(Batching::Single),
+        "true" => NonZeroU32::new(MAX_BULK_KEYS),
+        _ => count(text).ok().and_then(|count| NonZeroU32::try_from(count).ok()),
+    };
+    let keys = keys.filter(|keys| keys.get() <= MAX_BULK_KEYS).ok_or(BulkError)?;
+    Ok(Batching::Bulk(BatchLimit { keys, bytes: MAX_BULK_BYTES }))
 }
 
 /// A text that is neither a count nor a share.
@@ -69,24 +47,21 @@ pub enum MaxFailuresError {
     Share,
 }
 
-impl FromStr for MaxFailures {
-    type Err = MaxFailuresError;
-
-    fn from_str(text: &str) -> Result<Self, MaxFailuresError> {
-        if text == "none" {
-            return Ok(Self::None);
-        }
-        let Some(percent) = text.strip_suffix('%') else {
-            return count(text).map(Self::Count).map_err(|_| MaxFailuresError::Count);
-        };
-        // Without this `1e1`, `inf` and `+5` would be numbers too.
-        if !percent.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-            return Err(MaxFailuresError::Share);
-        }
-        match percent.parse::<f64>() {
-            Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Self::Share(percent)),
-            _ => Err(MaxFailuresError::Share),
-        }
+/// `--max-failures`; `None` is no limit.
+pub fn max_failures(text: &str) -> Result<Option<FailureLimit>, MaxFailuresError> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let Some(percent) = text.strip_suffix('%') else {
+        return count(text).map(|count| Some(FailureLimit::Count(count))).map_err(|_| MaxFailuresError::Count);
+    };
+    // Without this `1e1`, `inf` and `+5` would be numbers too.
+    if !percent.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(MaxFailuresError::Share);
+    }
+    match percent.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Some(FailureLimit::Percent(percent))),
+        _ => Err(MaxFailuresError::Share),
     }
 }
 
@@ -104,27 +79,28 @@ mod tests {
 
     #[test]
     fn bulk_is_a_switch_or_a_batch_size() {
-        let keys = |count| Ok(BulkArg::Keys(NonZeroU32::new(count).unwrap()));
-        assert_eq!("false".parse(), Ok(BulkArg::Off));
-        assert_eq!("true".parse(), keys(10_000));
-        assert_eq!("10_000".parse(), keys(10_000));
-        assert_eq!("1".parse(), keys(1), "a number, not a yes");
+        let keys =
+            |count| Ok(Batching::Bulk(BatchLimit { keys: NonZeroU32::new(count).unwrap(), bytes: MAX_BULK_BYTES }));
+        assert_eq!(bulk("false"), Ok(Batching::Single));
+        assert_eq!(bulk("true"), keys(10_000));
+        assert_eq!(bulk("10_000"), keys(10_000));
+        assert_eq!(bulk("1"), keys(1), "a number, not a yes");
         for text in ["", "0", "10001", "-1", "yes", "on", "True", "1.5", "4294967297"] {
-            assert_eq!(text.parse::<BulkArg>(), Err(BulkArgError), "{text:?}");
+            assert_eq!(bulk(text), Err(BulkError), "{text:?}");
         }
     }
 
     #[test]
     fn failures_are_counted_or_a_share() {
-        assert_eq!("7".parse(), Ok(MaxFailures::Count(NonZeroU64::new(7).unwrap())));
-        assert_eq!("2.5%".parse(), Ok(MaxFailures::Share(2.5)));
-        assert_eq!("100%".parse(), Ok(MaxFailures::Share(100.0)));
-        assert_eq!("none".parse(), Ok(MaxFailures::None));
+        assert_eq!(max_failures("7"), Ok(Some(FailureLimit::Count(NonZeroU64::new(7).unwrap()))));
+        assert_eq!(max_failures("2.5%"), Ok(Some(FailureLimit::Percent(2.5))));
+        assert_eq!(max_failures("100%"), Ok(Some(FailureLimit::Percent(100.0))));
+        assert_eq!(max_failures("none"), Ok(None));
         for text in ["0%", "0.0%", "100.1%", "-5%", "nan%", "inf%", "%", "1e1%", "+5%", "5 %"] {
-            assert_eq!(text.parse::<MaxFailures>(), Err(MaxFailuresError::Share), "{text:?}");
+            assert_eq!(max_failures(text), Err(MaxFailuresError::Share), "{text:?}");
         }
         for text in ["", "0", "5%%%", "None", "none%"] {
-            assert!(text.parse::<MaxFailures>().is_err(), "{text:?}");
+            assert!(max_failures(text).is_err(), "{text:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Durations, rates and latencies.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::quota::{Rate, RateError};
+use crate::sandbox::Quota;
 
 /// The longest duration that is taken: far beyond any job, far below where adding it to a moment overflows.
 const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
@@ -50,64 +50,17 @@ pub fn nonzero_duration(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// One `--rate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateArg {
-    /// `none`: no limit at all. Stands alone.
-    Unlimited,
-    /// A limit.
-    Limit(Rate),
+/// One `--rate`; `None` is `none`, no limit at all, which stands alone.
+pub fn rate(text: &str) -> Result<Option<Rate>, RateError> {
+    if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
-impl FromStr for RateArg {
-    type Err = RateError;
-
-    fn from_str(text: &str) -> Result<Self, RateError> {
-        match text {
-            "none" => Ok(Self::Unlimited),
-            _ => text.parse().map(Self::Limit),
-        }
-    }
-}
-
-/// One `--quota` of the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuotaArg {
-    /// How much is allowed.
-    pub rate: Rate,
-    /// In which windows.
-    pub window: QuotaWindow,
-}
-
-/// How a quota's windows lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuotaWindow {
-    /// Any window of that length.
-    Sliding,
-    /// One after the other, each beginning with nothing used.
-    Fixed,
-}
-
-impl FromStr for QuotaArg {
-    type Err = RateError;
-
-    fn from_str(text: &str) -> Result<Self, RateError> {
-        let (rate, window) = match text.strip_suffix("/fixed") {
-            Some(rate) => (rate, QuotaWindow::Fixed),
-            None => (text, QuotaWindow::Sliding),
-        };
-        let rate = rate.parse()?;
-        Ok(Self { rate, window })
-    }
-}
-
-/// `--latency` of the sandbox: how long an answer takes, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LatencyArg {
-    /// At least.
-    pub low: Duration,
-    /// At most; not below `low`.
-    pub high: Duration,
+/// One `--quota` of the sandbox: `1200/5m` in any window of that length, `1200/5m/fixed` in one window after the other.
+pub fn quota(text: &str) -> Result<Quota, RateError> {
+    let fixed = text.strip_suffix("/fixed");
+    let rate: Rate = fixed.unwrap_or(text).parse()?;
+    let quota = if fixed.is_some() { Quota::fixed } else { Quota::sliding };
+    Ok(quota(rate.count().get(), rate.window()))
 }
 
 /// A text that is no latency.
@@ -121,17 +74,11 @@ pub enum LatencyError {
     Order,
 }
 
-impl FromStr for LatencyArg {
-    type Err = LatencyError;
-
-    fn from_str(text: &str) -> Result<Self, LatencyError> {
-        let (low, high) = text.split_once("..").unwrap_or((text, text));
-        let (low, high) = (duration(low)?, duration(high)?);
-        if low > high {
-            return Err(LatencyError::Order);
-        }
-        Ok(Self { low, high })
-    }
+/// `--latency` of the sandbox: the least and the most time that a response takes.
+pub fn latency(text: &str) -> Result<(Duration, Duration), LatencyError> {
+    let (low, high) = text.split_once("..").unwrap_or((text, text));
+    let (low, high) = (duration(low)?, duration(high)?);
+    if low > high { Err(LatencyError::Order) } else { Ok((low, high)) }
 }
 
 #[cfg(test)]
@@ -157,27 +104,27 @@ mod tests {
 
     #[test]
     fn rates_may_be_none() {
-        assert_eq!("none".parse(), Ok(RateArg::Unlimited));
-        assert_eq!("1200/5m".parse(), Ok(RateArg::Limit(Rate::PER_USER)));
-        assert_eq!("None".parse::<RateArg>(), Err(RateError::Shape));
+        assert_eq!(rate("none"), Ok(None));
+        assert_eq!(rate("1200/5m"), Ok(Some(Rate::PER_USER)));
+        assert_eq!(rate("None"), Err(RateError::Shape));
     }
 
     #[test]
     fn quotas_slide_unless_fixed() {
-        let quota = |window| QuotaArg { rate: Rate::PER_USER, window };
-        assert_eq!("1200/5m".parse(), Ok(quota(QuotaWindow::Sliding)));
-        assert_eq!("1200/5m/fixed".parse(), Ok(quota(QuotaWindow::Fixed)));
-        assert_eq!("fixed".parse::<QuotaArg>(), Err(RateError::Shape));
-        assert!("1200/5m/fluid".parse::<QuotaArg>().is_err());
+        let window = Rate::PER_USER.window();
+        assert_eq!(quota("1200/5m"), Ok(Quota::sliding(1200, window)));
+        assert_eq!(quota("1200/5m/fixed"), Ok(Quota::fixed(1200, window)));
+        assert_eq!(quota("fixed"), Err(RateError::Shape));
+        assert!(quota("1200/5m/fluid").is_err());
     }
 
     #[test]
     fn a_latency_is_one_duration_or_a_range() {
-        let latency = |low, high| LatencyArg { low: Duration::from_millis(low), high: Duration::from_millis(high) };
-        assert_eq!("20ms".parse(), Ok(latency(20, 20)));
-        assert_eq!("0..80ms".parse(), Ok(latency(0, 80)));
-        assert_eq!("80ms..20ms".parse::<LatencyArg>(), Err(LatencyError::Order));
-        assert_eq!("20..80ms".parse::<LatencyArg>(), Err(DurationError::Unit("20".to_owned()).into()));
+        let millis = |low, high| (Duration::from_millis(low), Duration::from_millis(high));
+        assert_eq!(latency("20ms"), Ok(millis(20, 20)));
+        assert_eq!(latency("0..80ms"), Ok(millis(0, 80)));
+        assert_eq!(latency("80ms..20ms"), Err(LatencyError::Order));
+        assert_eq!(latency("20..80ms"), Err(DurationError::Unit("20".to_owned()).into()));
     }
 
     proptest::proptest! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::wall_now;
-use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, Target};
+use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, TargetIds};
 use crate::command::restore::RestoreJob;
 use crate::files::IfExists;
 use crate::input::{Column, Header};
@@ -40,7 +40,7 @@ impl JobRecord {
         let now = match &job.connection {
             None => Identity::new(Kind::RestoreDryRun),
             Some(connection) => {
-                let target = Target {
+                let target = TargetIds {
                     base_url: connection.base_url.clone(),
                     account: Some(connection.account.clone()),
                     namespace: Some(connection.namespace.clone()),
@@ -69,7 +69,7 @@ impl JobRecord {
     }
 }
 
-fn identity(kind: Kind, target: Option<&Target>) -> Identity {
+fn identity(kind: Kind, target: Option<&TargetIds>) -> Identity {
     let mut now = Identity::new(kind);
     if let Some(target) = target {
         now.base_url = Some(target.base_url.to_string());

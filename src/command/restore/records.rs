@@ -11,7 +11,6 @@ use crate::backup::{BackupLine, BackupReader, BackupRecord};
 use crate::clock::wall_now;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
-use crate::command::job::ReportTo;
 use crate::command::job_file::JobRecord;
 use crate::command::job_input::JobInputError;
 use crate::command::same_file::Files;
@@ -63,14 +62,14 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
     job.files.iter().try_for_each(|file| check_is_file(file))?;
     let mut files = Files::default();
     job.files.iter().for_each(|path| files.reads(&Source::File(path.clone())));
-    if let ReportTo::File(path) = &job.report {
+    if let Target::File(path) = &job.report {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }
     files.check()?;
     let (mut record, mut causes) = (JobRecord::of_restore(job), Causes::default());
     let path = match &job.report {
-        ReportTo::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None, causes }),
-        ReportTo::Stdout => {
+        Target::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None, causes }),
+        Target::Stdout => {
             return Ok(OpenedReport {
                 destination: Some(Destination::Stdout),
                 path: None,
@@ -79,7 +78,7 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
                 causes,
             });
         }
-        ReportTo::Default => {
+        Target::Default => {
             let path = default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1);
             let file = create_unique(Path::new(&path))?;
             let path = Some(file.path().to_owned());
@@ -91,13 +90,13 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
                 causes,
             });
         }
-        ReportTo::File(path) => path.clone(),
+        Target::File(path) => path.clone(),
     };
     // Our own lock on one of them would not keep its rows from being written into it.
     if path.symlink_metadata().is_ok() && job.existing == IfExists::Refuse {
         return Err(FileError::Exists { path }.into());
     }
-    let mut destination = Target::File(path.clone()).open(job.existing)?;
+    let mut destination = Destination::open(path.clone(), job.existing)?;
     let mut journal = None;
     if let Destination::File(file) = &mut destination {
         record.found(&path, job.existing, file.is_empty())?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::RestoreJob;
 use crate::command::earlier::Earlier;
-use crate::command::job::ReportTo;
 use crate::command::job_file::{JobRecord, RunEnd};
 use crate::command::signals;
 use crate::command::summary::{Stream, advice, log_stop, print_summary, shell_word};
@@ -13,7 +12,7 @@ use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::pipeline::Stop;
 use crate::pipeline::state::Totals;
-use crate::report::{Cause, Facts, Summary};
+use crate::report::{Cause, Facts, Summary, Target};
 use crate::terminal::{Escaped, count, duration, pluralized};
 
 /// What is said at the end.
@@ -147,7 +146,7 @@ impl JobSummary<'_> {
                 shell_word(&report.to_string_lossy())
             ));
         }
-        if self.job.json || self.job.report == ReportTo::Stdout {
+        if self.job.json || self.job.report == Target::Stdout {
             print_summary(Stream::Stderr, lines);
         } else {
             print_summary(Stream::Stdout, lines);
