@@ -3,8 +3,7 @@
 //!
 //! A script asks two things: did all of it work, and is running it again worth it?
 
-use crate::outcome::{Status, StopReason, Tally};
-use crate::pipeline::Signal;
+use crate::outcome::{Signal, Status, StopReason, Tally};
 
 /// An exit code of `kvsweep`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

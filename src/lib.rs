@@ -161,6 +161,7 @@ pub mod key_index;
 pub mod listing;
 pub mod logging;
 pub mod monitoring;
+pub mod net;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! What became of a record, and of the job: the words that the pipeline, the report and the summary share.
+//! What became of a record, and of the job.
 
 use std::fmt;
 use std::str::FromStr;
@@ -292,6 +292,64 @@ impl fmt::Display for StopReason {
 impl Serialize for StopReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A signal that asks the job to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT, Ctrl-C.
+    Interrupt,
+    /// SIGTERM, as systemd and Kubernetes send it.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+}
+
+/// What becomes of keys that were taken from the input but not sent when the job ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// They are still deleted: what ended the job says nothing against them.
+    Drain,
+    /// They are left for a resumed run.
+    Abandon,
+}
+
+/// Why the job ends early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The word for it.
+    pub reason: StopReason,
+    /// What happened, for a person; may hold the server's words.
+    pub why: String,
+    /// Whether it is the reason as it was from_api. Where nobody answered, because a certificate is not trusted, say, it is
+    /// only the nearest word, and no advice about credentials or ids helps.
+    pub from_api: bool,
+    /// The signal that asked for it.
+    pub signal: Option<Signal>,
+    /// What becomes of keys that were not sent yet.
+    pub pending: Pending,
+}
+
+impl Stop {
+    /// The job ends as soon as those in flight are answered.
+    pub fn new(reason: StopReason, why: impl Into<String>) -> Self {
+        Self { reason, why: why.into(), from_api: true, signal: None, pending: Pending::Abandon }
+    }
+
+    /// The input is read no further; what came before is finished.
+    pub fn reading(reason: StopReason, why: impl Into<String>) -> Self {
+        Self { pending: Pending::Drain, ..Self::new(reason, why) }
+    }
+
+    /// A stop that `signal` asked for.
+    pub fn signalled(signal: Signal) -> Self {
+        let name = match signal {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+            Signal::Hangup => "SIGHUP",
+        };
+        Self { signal: Some(signal), ..Self::new(StopReason::Interrupted, format!("{name} was received")) }
     }
 }
 

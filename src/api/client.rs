@@ -16,10 +16,9 @@ use crate::api::classify::Endpoint;
 use crate::api::envelope::result;
 use crate::api::http::{ApiRequest, Http, HttpOptions};
 use crate::api::listing::{Page, PageRequest};
-use crate::api::proxy::ProxyError;
-use crate::api::tls::TrustError;
 use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
+use crate::net::ConnectError;
 
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
@@ -46,18 +45,12 @@ pub enum ClientError {
     /// The secrets cannot be sent.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// No certificates to trust.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
     /// The namespace's own URL would not be what was written.
     #[error("the URL of the namespace cannot be used: {0}")]
     Url(#[from] UrlMismatch),
-    /// The environment names a proxy that cannot be used.
+    /// No connection can be set up.
     #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// Anything else that the HTTP library says.
-    #[error("cannot set up the HTTP client: {0}")]
-    Build(String),
+    Connect(#[from] ConnectError),
 }
 
 /// What the API says of a namespace.

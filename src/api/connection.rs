@@ -1,15 +1,9 @@
-//! Connections to one server that do nothing unasked: no redirect, no hidden retry, no proxy that cannot be used.
+//! The connections to the API, over HTTP/2 or HTTP/1.1 as the server prefers.
 
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{ClientBuilder, Proxy};
-
-use crate::api::client::ClientError;
-use crate::api::proxy;
-use crate::api::tls::{self, TrustError};
-use crate::api::transport;
-use crate::api::url::Peer;
+use crate::net::{ConnectError, Peer, connect};
 
 /// A connection is given up sooner than a whole attempt.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
@@ -24,39 +18,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How much of an answer is on its way before it is read, in bytes.
 const STREAM_WINDOW: u32 = 512 << 10;
 
-/// A client for `peer` with `settings`, that does nothing unasked. Sends nothing yet.
-pub(crate) fn connect(
-    peer: &Peer,
-    ca_file: Option<&Path>,
-    settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
-) -> Result<reqwest::Client, ClientError> {
-    let builder = reqwest::Client::builder()
-        // By default a DELETE is sent again to wherever a redirect points, secrets included.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // By default some failures are repeated unseen, outside of our count and budget.
-        .retry(reqwest::retry::never())
-        .tcp_nodelay(true);
-    let builder = match proxy::for_peer(peer)? {
-        Some(url) => {
-            builder.proxy(Proxy::all(url).map_err(|error| ClientError::Build(transport::error_chain(&error)))?)
-        }
-        // A proxy is not meant for this machine, and could not reach it.
-        None if peer.is_loopback => builder.no_proxy(),
-        // No variable applies; the proxy settings of macOS and Windows may.
-        None => builder,
-    };
-    let builder = tls::trust(settings(builder), peer, ca_file)?;
-    builder.build().map_err(|error| {
-        if tls::is_without_roots(&error) {
-            ClientError::Trust(TrustError::NoRoots)
-        } else {
-            ClientError::Build(transport::error_chain(&error))
-        }
-    })
-}
-
-/// What all connections to the API have in common.
 pub(crate) struct Settings<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) ca_file: Option<&'a Path>,
@@ -66,8 +27,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) concurrency: usize,
 }
 
-/// The client for the API, over HTTP/2 or HTTP/1.1 as the server prefers. Reads the certificates; connects to nothing yet.
-pub(crate) fn client(settings: &Settings<'_>) -> Result<reqwest::Client, ClientError> {
+/// Reads the certificates; connects to nothing yet.
+pub(crate) fn client(settings: &Settings<'_>) -> Result<reqwest::Client, ConnectError> {
     connect(settings.peer, settings.ca_file, |builder| {
         builder
             .connect_timeout(settings.timeout.min(MAX_CONNECT))

@@ -19,6 +19,7 @@ use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
 use crate::api::transport;
 use crate::api::url::{BaseUrl, UrlMismatch};
 use crate::clock::wall_now;
+use crate::net::error_chain;
 
 /// Cloudflare's name for a request, which its support asks for.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
@@ -249,7 +250,7 @@ impl Opened {
             match self.response.chunk().await {
                 Ok(None) => return Ended::Whole,
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
-                Err(error) => return Ended::Cut(transport::error_chain(&error.without_url())),
+                Err(error) => return Ended::Cut(error_chain(&error.without_url())),
             }
         }
         Ended::Full

@@ -3,7 +3,7 @@
 //!
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
 //! - `auth`: secrets, from text or file to header.
-//! - `tls`: whom the connection trusts. `proxy`: what it goes through. `connection`: one that does nothing unasked.
+//! - `connection`: how connections are set up.
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
 //!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
@@ -29,9 +29,7 @@ pub(crate) mod fuzzing;
 mod http;
 mod listing;
 mod memory;
-mod proxy;
 pub mod retry_hints;
-mod tls;
 mod transport;
 mod url;
 mod values;
@@ -41,11 +39,6 @@ pub use auth::{Credentials, CredentialsError};
 pub use bulk::{Accounting, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub use bulk_put::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
 pub use client::{Client, ClientError, ClientOptions, Namespace};
-pub(crate) use connection::connect;
 pub use listing::{Cursor, ListedKey, Page, PageRequest};
-pub use proxy::ProxyError;
-pub use tls::TrustError;
-pub(crate) use transport::error_chain;
-pub(crate) use url::Peer;
 pub use url::{BaseUrl, BaseUrlError, Owner, UrlMismatch};
 pub use values::{MAX_VALUE_BYTES, Metadata, Value};

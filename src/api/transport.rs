@@ -3,11 +3,11 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::iter;
 
 use rustix::io::Errno;
 
 use crate::api::answer::{Answer, Refusal, TransientError};
+use crate::net::{causes, error_chain};
 
 /// What a request came to whose answer did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
@@ -104,36 +104,6 @@ fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// An error and all that is behind it, those included that `source()` skips.
-pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    iter::successors(Some(error), |&error| {
-        // An io::Error passes on the source of what it wraps, not what it wraps.
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            return Some(inner);
-        }
-        if let Some(inner) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
-            return Some(inner);
-        }
-        error.source()
-    })
-}
-
-/// All causes in one line, each said once.
-pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
-    let mut error_chain = String::new();
-    for cause in causes(error) {
-        let text = cause.to_string();
-        if error_chain.contains(&text) {
-            continue;
-        }
-        if !error_chain.is_empty() {
-            error_chain.push_str(": ");
-        }
-        error_chain.push_str(&text);
-    }
-    error_chain
-}
-
 #[cfg(test)]
 mod tests {
     use rustls::CertificateError;
@@ -211,14 +181,5 @@ mod tests {
             let Answer::Transient(TransientError::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };
             assert!(refusal.message.contains("ulimit -n"), "{}", refusal.message);
         }
-    }
-
-    #[test]
-    fn a_story_says_each_cause_once() {
-        assert_eq!(error_chain(&distrust()), "error sending request: client error: invalid peer certificate: Expired");
-        assert_eq!(
-            error_chain(&within(io::Error::from(io::ErrorKind::BrokenPipe))),
-            "error sending request: client error: broken pipe"
-        );
     }
 }

@@ -2,13 +2,13 @@
 //! never sent. Nothing here sends.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use reqwest::Url;
 use thiserror::Error;
 
 use crate::key::{AccountId, KeyName, NamespaceId, TokenId, push_encoded};
+use crate::net::Peer;
 
 /// Where the API is, without a slash at the end: `https://api.cloudflare.com/client/v4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,30 +16,6 @@ pub struct BaseUrl {
     origin: String,
     path: String,
     peer: Peer,
-}
-
-/// What has to be known of a server before a connection to it is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Peer {
-    host: Box<str>,
-    /// Whether it is spoken to without TLS.
-    pub(crate) is_plain: bool,
-    /// Whether it is on this machine.
-    pub(crate) is_loopback: bool,
-}
-
-impl Peer {
-    /// `host` as a parsed URL has it: lower case, IPv4 in its usual form, IPv6 in brackets.
-    pub(crate) fn new(host: &str, is_plain: bool) -> Self {
-        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let is_loopback =
-            host == "localhost" || address.unwrap_or(host).parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        Self { host: host.into(), is_plain, is_loopback }
-    }
-
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
 }
 
 /// Why a text cannot be the base URL. Never holds the text itself: it may carry a password.

@@ -10,8 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::outcome::{Settled, StopReason};
-use crate::pipeline::Stop;
+use crate::outcome::{Settled, Stop, StopReason};
 use crate::pipeline::state::Totals;
 use crate::plan::Plan;
 use crate::plan::stats::Stats;

@@ -11,8 +11,7 @@ use crate::backup::BackupError;
 use crate::exit::ExitCode;
 use crate::files::FileError;
 use crate::listing::CheckpointError;
-use crate::outcome::StopReason;
-use crate::pipeline::Stop;
+use crate::outcome::{Stop, StopReason};
 use crate::report::{JobFileError, ReportError};
 
 use super::job_input::JobInputError;

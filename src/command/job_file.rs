@@ -14,8 +14,7 @@ use crate::exit::ExitCode;
 use crate::files::IfExists;
 use crate::files::hash;
 use crate::input::Source;
-use crate::outcome::{StopReason, Tally};
-use crate::pipeline::Stop;
+use crate::outcome::{Stop, StopReason, Tally};
 use crate::report::{Facts, Identity, Input, JobFile, JobFileError, Kind, Run, counts};
 
 use super::error::Error;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace};
 use crate::key::{AccountId, NamespaceId};
-use crate::outcome::StopReason;
-use crate::pipeline::Stop;
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError};
 use crate::terminal::pluralized;
 

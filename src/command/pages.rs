@@ -3,10 +3,10 @@
 use crate::api::{Client, ListedKey, Page, PageRequest};
 use crate::key::KeyName;
 use crate::listing::{Lister, ListingError, Position, Selection};
-use crate::outcome::StopReason;
+use crate::outcome::{Stop, StopReason};
+use crate::pipeline::Pages;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
-use crate::pipeline::{Pages, Stop};
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, duration, pluralized};

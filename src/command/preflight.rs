@@ -3,8 +3,7 @@
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Client, Namespace};
-use crate::outcome::StopReason;
-use crate::pipeline::Stop;
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError};
 
 use super::locate::Missed;

@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
 use crate::exit::ExitCode;
-use crate::outcome::StopReason;
+use crate::outcome::{Stop, StopReason};
+use crate::pipeline::RetryPolicy;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
-use crate::pipeline::{RetryPolicy, Stop};
 use crate::quota::Rate;
 use crate::terminal::{Escaped, duration};
 

@@ -22,8 +22,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep;
 
 use crate::exit::ExitCode;
-use crate::outcome::StopReason;
-use crate::pipeline::{Signal, Stop};
+use crate::outcome::{Signal, Stop, StopReason};
 
 /// How long the process lives on after the second signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);

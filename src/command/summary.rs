@@ -7,8 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::exit::ExitCode;
-use crate::outcome::{Status, StopReason, Tally};
-use crate::pipeline::Stop;
+use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::state::Totals;
 use crate::report::{Cause, Facts, Summary, Target};
 use crate::stderr;

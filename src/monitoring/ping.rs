@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::api::{ClientError, Peer, connect, error_chain};
+use crate::net::{ConnectError, Peer, connect, error_chain};
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -141,7 +141,7 @@ impl Pinger {
     ///
     /// # Errors
     /// Where there are no certificates to trust; `ca_file` holds some besides the system's.
-    pub fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ClientError> {
+    pub fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ConnectError> {
         // No connection is kept: the next ping may be sent hours later, and from another runtime.
         let client = connect(&url.peer, ca_file, |builder| {
             builder

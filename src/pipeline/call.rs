@@ -6,12 +6,11 @@ use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::api::answer::{Answer, Reply, TransientError};
-use crate::outcome::StopReason;
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::circuit_breaker::enough_failures;
 use crate::pipeline::max_wait::{MaxWait, ServerPause};
 use crate::pipeline::retry::{Decision, Failure, History, RetryPolicy, decide};
 use crate::pipeline::state::Totals;
-use crate::pipeline::stop::Stop;
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
 use crate::terminal::pluralized;
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outcome::StopReason;
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::retry::Failure;
-use crate::pipeline::stop::Stop;
 use crate::terminal::duration;
 
 /// The clock of one job, from its first request on.

@@ -22,24 +22,24 @@ pub mod call;
 pub mod circuit_breaker;
 pub mod dispatcher;
 mod event;
+mod failure_limit;
 pub mod max_wait;
 mod options;
 mod pages;
 mod request;
 pub mod retry;
 pub mod state;
-pub mod stop;
 mod task;
 
 pub use batch::{BatchLimit, Batching};
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
+pub use failure_limit::FailureLimit;
 pub use max_wait::MaxWait;
 pub use options::{KeyAction, Options};
 pub use pages::Pages;
 pub use request::{Request, Response};
 pub use retry::RetryPolicy;
-pub use stop::{FailureLimit, Signal, Stop};
 
 #[cfg(test)]
 mod tests;

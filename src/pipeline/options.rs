@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::pipeline::batch::Batching;
+use crate::pipeline::failure_limit::FailureLimit;
 use crate::pipeline::retry::RetryPolicy;
-use crate::pipeline::stop::FailureLimit;
 
 /// What is done about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

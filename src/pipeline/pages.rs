@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use crate::api::{Page, PageRequest};
+use crate::outcome::Stop;
 use crate::pipeline::retry::Failure;
-use crate::pipeline::stop::Stop;
 use crate::record::Record;
 
 /// Where the records of a job come from that are not read but asked for. It sends nothing itself: its requests go out

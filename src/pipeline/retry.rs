@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::api::answer::{Answer, Refusal, TransientError};
-use crate::outcome::{Detail, Status, StopReason};
-use crate::pipeline::stop::Stop;
+use crate::api::answer::{Answer, Fatal, Refusal, TransientError};
+use crate::outcome::{Detail, Status, Stop, StopReason};
 
 /// How often and how soon a key is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +146,16 @@ pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut 
     }
 }
 
+impl From<Fatal> for StopReason {
+    fn from(fatal: Fatal) -> Self {
+        match fatal {
+            Fatal::Unauthorized => Self::Unauthorized,
+            Fatal::NamespaceNotFound => Self::NamespaceNotFound,
+            Fatal::AccountNotFound => Self::AccountNotFound,
+        }
+    }
+}
+
 fn stop(reason: StopReason, refusal: Refusal) -> Decision {
     Decision::Stop(Stop::new(reason, refusal.to_string()), Failure::refused(Status::Failed, refusal))
 }
@@ -158,7 +167,6 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::api::answer::Fatal;
 
     fn refusal(http_status: u16) -> Refusal {
         Refusal { http_status: Some(http_status), code: Some(10_001), message: "no".into() }

@@ -17,7 +17,7 @@ use super::*;
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::{Accounting, BulkReply};
 use crate::key::KeyName;
-use crate::outcome::{Settled, Status, StopReason};
+use crate::outcome::{Settled, Signal, Status, Stop, StopReason};
 use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};

@@ -1,8 +1,8 @@
 //! The API from the other side: an HTTP server on loopback that behaves like Cloudflare's Workers KV REST API, from
 //! memory, for rehearsals and tests.
 //!
-//! It decodes paths, checks keys and counts windows with code of its own and names nothing of the rest of the crate
-//! (but the wall clock): were it built from the client's parts, a fault in them would agree with itself.
+//! It decodes paths, checks keys and counts windows with code of its own and uses nothing of the rest of the crate: were
+//! it built from the client's parts, a fault in them would agree with itself.
 //!
 //! - [`Sandbox`]: a running server; dropping it stops it. Its store can be filled and looked at.
 //! - [`SandboxOptions`]: what it accepts and how it misbehaves.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::answer::{Problem, done};
 use super::auth::Auth;
-use super::calls::{Call, Done, Payload, perform, unix_now};
+use super::calls::{Call, Done, Payload, perform, since_epoch, unix_now};
 use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
 use super::options::{RetryAfter, SandboxOptions};
@@ -292,7 +292,7 @@ fn retry_after(style: RetryAfter, wait: Duration) -> Option<HeaderValue> {
     match style {
         RetryAfter::Seconds => Some(ceil_seconds(wait).into()),
         RetryAfter::HttpDate => {
-            let since = crate::clock::wall_now().duration_since(UNIX_EPOCH).unwrap_or_default() + wait;
+            let since = since_epoch() + wait;
             let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(ceil_seconds(since)));
             HeaderValue::from_str(&date).ok()
         }

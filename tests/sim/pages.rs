@@ -1,8 +1,8 @@
 //! Records that come in pages, as from a listing.
 
 use kvsweep::api::{Cursor, Page, PageRequest};
-use kvsweep::outcome::StopReason;
-use kvsweep::pipeline::{Pages, Stop, retry::Failure};
+use kvsweep::outcome::{Stop, StopReason};
+use kvsweep::pipeline::{Pages, retry::Failure};
 use kvsweep::record::Record;
 
 /// What the server answers for a page holds no keys; they come from here.

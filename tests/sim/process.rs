@@ -5,12 +5,10 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvsweep::outcome::{Settled, StopReason};
+use kvsweep::outcome::{Settled, Signal, Stop, StopReason};
 use kvsweep::pipeline::call::{ApiCaller, CallError};
 use kvsweep::pipeline::state::State;
-use kvsweep::pipeline::{
-    End, Event, FailureLimit, Options, Request, Response, RetryPolicy, Signal, Stop, run as run_pipeline,
-};
+use kvsweep::pipeline::{End, Event, FailureLimit, Options, Request, Response, RetryPolicy, run as run_pipeline};
 use kvsweep::plan::{Approved, Consent, Guards};
 use kvsweep::record::Record;
 use rand::rngs::StdRng;

@@ -13,8 +13,7 @@ use crate::api::answer::{Answer, Reply};
 use crate::api::{Accounting, BulkReply, Presence};
 use crate::files::IfExists;
 use crate::key::KeyName;
-use crate::outcome::{Detail, Status};
-use crate::pipeline::Stop;
+use crate::outcome::{Detail, Status, Stop};
 use crate::pipeline::call::CallError;
 use crate::pipeline::retry::Failure;
 

@@ -9,10 +9,9 @@ use tokio::time::Instant;
 
 use super::{Blocked, State, Step};
 use crate::api::answer::Fatal;
-use crate::outcome::Status;
+use crate::outcome::{Status, Stop};
 use crate::pipeline::circuit_breaker::enough_failures;
 use crate::pipeline::retry::Failure;
-use crate::pipeline::stop::Stop;
 use crate::pipeline::task::KeyTask;
 
 /// Keys that wait for the namespace.

@@ -11,14 +11,13 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
-use crate::outcome::{Settled, StopReason, Tally};
+use crate::outcome::{Pending, Settled, Signal, Stop, StopReason, Tally};
 use crate::pipeline::batch::{Batching, KeyQueue};
 use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
 use crate::pipeline::max_wait::MaxWait;
 use crate::pipeline::options::Options;
 use crate::pipeline::request::Request;
-use crate::pipeline::stop::{Pending, Signal, Stop};
 use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent};
 use crate::plan::Approved;
 use crate::quota::{Budget, Limit};

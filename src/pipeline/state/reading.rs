@@ -10,12 +10,11 @@ use super::reply::{Answered, Proof};
 use super::sending::LINGER;
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
-use crate::outcome::{Detail, Status, StopReason};
+use crate::outcome::{Detail, Status, Stop, StopReason};
 use crate::pipeline::batch::{BatchLimit, Batching, KeyQueue};
 use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Request;
 use crate::pipeline::retry::Failure;
-use crate::pipeline::stop::Stop;
 use crate::pipeline::task::{KeyTask, Stage};
 
 /// So many good answers after a refusal, and one key more is looked for with a request.

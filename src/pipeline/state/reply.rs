@@ -10,13 +10,12 @@ use super::paging::PageFetch;
 use super::{Slot, State};
 use crate::api::answer::{Answer, Refusal, Reply, TOO_MANY_BULK_CALLS, TransientError};
 use crate::api::{Accounting, BulkReply};
-use crate::outcome::{Status, StopReason};
+use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::circuit_breaker::{Allowance, Health};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::max_wait::ServerPause;
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, Failure, History, decide};
-use crate::pipeline::stop::Stop;
 use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent, Stage};
 use crate::quota::{Permit, RateLimitInfo};
 

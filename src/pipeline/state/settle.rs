@@ -6,10 +6,9 @@ use tokio::time::Instant;
 
 use super::State;
 use crate::clock::wall_now;
-use crate::outcome::{Detail, Settled, Status, StopReason};
+use crate::outcome::{Detail, Settled, Status, Stop, StopReason};
 use crate::pipeline::event::Event;
 use crate::pipeline::retry::Failure;
-use crate::pipeline::stop::Stop;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::terminal::{count, pluralized};
 

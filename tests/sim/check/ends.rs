@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kvsweep::outcome::{Status, StopReason};
-use kvsweep::pipeline::stop::Pending;
+use kvsweep::outcome::{Pending, Status, StopReason};
 use kvsweep::record::Content;
 use tokio::time::Instant;
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kvsweep::outcome::{Status, Tally};
-use kvsweep::pipeline::stop::Pending;
+use kvsweep::outcome::{Pending, Status, Tally};
 use kvsweep::record::Content;
 
 use super::Run;

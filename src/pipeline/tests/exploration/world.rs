@@ -6,9 +6,9 @@ use std::hash::{Hash, Hasher};
 use super::responses::{Canned, Kind, Server};
 use super::*;
 use crate::api::{Page, PageRequest, Presence};
+use crate::outcome::Pending;
 use crate::pipeline::retry::Failure;
 use crate::pipeline::state::{Slot, Step, Wait};
-use crate::pipeline::stop::Pending;
 use crate::record::Kept;
 
 mod promises;

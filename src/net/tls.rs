@@ -12,8 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
-use crate::api::transport;
-use crate::api::url::Peer;
+use super::{Peer, causes, error_chain};
 
 /// The largest file of certificates that is read, in bytes; the system's own has about 220 KB.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -56,7 +55,7 @@ pub(crate) fn trust(builder: ClientBuilder, peer: &Peer, ca_file: Option<&Path>)
 
 /// Whether a client could not be built for want of certificates.
 pub(crate) fn is_without_roots(error: &(dyn StdError + 'static)) -> bool {
-    transport::causes(error).any(|cause| {
+    causes(error).any(|cause| {
         // rustls-platform-verifier has no type for it.
         matches!(cause.downcast_ref(), Some(rustls::Error::General(text)) if text.starts_with("No CA certificates"))
     })
@@ -79,7 +78,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
         // Only to find a broken one while it is known where it came from.
         let checked = roots.add(certificate.clone());
         checked.map_err(|error| unusable(format!("number {number}: {error}")))?;
-        found.push(Certificate::from_der(&certificate).map_err(|error| unusable(transport::error_chain(&error)))?);
+        found.push(Certificate::from_der(&certificate).map_err(|error| unusable(error_chain(&error)))?);
     }
     if found.is_empty() {
         return Err(unusable("there is none in it".to_owned()));
@@ -90,7 +89,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::url::BaseUrl;
+    use crate::api::BaseUrl;
 
     fn attempt(base: &str, ca_file: Option<&Path>) -> Result<ClientBuilder, TrustError> {
         trust(reqwest::Client::builder(), base.parse::<BaseUrl>().unwrap().peer(), ca_file)
@@ -100,7 +99,7 @@ mod tests {
     fn a_file_of_certificates_is_read_or_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let pem = include_str!("testdata/loopback.pem");
+        let pem = include_str!("../api/testdata/loopback.pem");
         let outcome = |base: &str, content: &str| {
             std::fs::write(&path, content).unwrap();
             match attempt(base, Some(&path)) {
@@ -130,7 +129,7 @@ mod tests {
     #[test]
     fn a_machine_without_certificates_is_told_what_to_do() {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "--nocapture", "api::tls::tests::without_roots"])
+            .args(["--exact", "--ignored", "--nocapture", "net::tls::tests::without_roots"])
             .env("SSL_CERT_FILE", "/nonexistent/ca.pem")
             .env_remove("SSL_CERT_DIR")
             .output()

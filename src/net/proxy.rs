@@ -4,12 +4,11 @@
 use std::env;
 use std::ffi::OsString;
 
-use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::api::url::Peer;
+use super::Peer;
 
 /// A proxy is set and cannot be used. Never holds the value: it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -78,13 +77,6 @@ fn parse(value: &OsString) -> Result<Url, String> {
         "http" | "https" if url.has_host() => Ok(url),
         "http" | "https" => Err("it names no host".to_owned()),
         scheme => Err(format!("its scheme is {scheme}, and only http and https proxies are supported")),
-    }
-}
-
-impl Peer {
-    fn uri(&self) -> Option<Uri> {
-        let scheme = if self.is_plain { "http" } else { "https" };
-        format!("{scheme}://{}/", self.host()).parse().ok()
     }
 }
 
