@@ -1,10 +1,11 @@
 //! Cloudflare's envelope, and what is wrong with a request.
 
-use axum::body::{Body, Bytes};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use hyper::body::Bytes;
 use serde_json::{Value, json};
+
+use super::body::{Body, Response, whole};
 
 /// The code for what cannot be read where the service's own is not published.
 pub(super) const MALFORMED: u64 = 10012;
@@ -66,12 +67,12 @@ pub(super) fn page(result: &Value, info: &Value) -> Response {
 /// 200 with the empty result of a write. It is what a job gets ten million times, so it is not built each time.
 pub(super) fn done() -> Response {
     const DONE: &[u8] = br#"{"success":true,"errors":[],"messages":[],"result":{}}"#;
-    json_response(StatusCode::OK, Body::from(Bytes::from_static(DONE)))
+    json_response(StatusCode::OK, whole(Bytes::from_static(DONE)))
 }
 
 /// Any JSON under any status.
 pub(super) fn envelope(status: StatusCode, body: &Value) -> Response {
-    json_response(status, Body::from(body.to_string()))
+    json_response(status, whole(body.to_string()))
 }
 
 fn json_response(status: StatusCode, body: Body) -> Response {

@@ -9,15 +9,14 @@ mod values;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::Query;
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use http::request::Parts;
+use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 pub(super) use payload::Payload;
 
 use super::answer::Problem;
+use super::body::Response;
 use super::fault::BulkResult;
 use super::route::{Route, Target};
 use super::service::Service;
@@ -46,8 +45,9 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let query = Query::try_from_uri(&self.head.uri);
-        query.map_or_else(|error| Err(Problem::malformed(error.body_text())), |Query(query)| Ok(query))
+        let query = self.head.uri.query().unwrap_or_default();
+        serde_urlencoded::from_str(query)
+            .map_err(|error| Problem::malformed(format!("could not parse the query: {error}")))
     }
 }
 

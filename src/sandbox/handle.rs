@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use axum::body::Bytes;
+use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::calls::unix_now;
 use super::fault::{Fault, What};
@@ -26,7 +26,7 @@ use super::store::Stored;
 pub struct Sandbox {
     addr: SocketAddr,
     service: Arc<Service>,
-    stop: CancellationToken,
+    stop: Arc<Notify>,
     runner: Runner,
 }
 
@@ -41,8 +41,8 @@ impl Sandbox {
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
         let listener = listen(options.port).await?;
         let addr = listener.local_addr()?;
-        let (service, stop) = (Arc::new(Service::new(options)), CancellationToken::new());
-        let task = tokio::spawn(server::serve(listener, Arc::clone(&service), stop.clone()));
+        let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&service), Arc::clone(&stop)));
         Ok(Self { addr, service, stop, runner: Runner::Task(task) })
     }
 
@@ -51,10 +51,10 @@ impl Sandbox {
     pub fn start_on_thread(options: SandboxOptions) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let port = options.port;
-        let (service, stop) = (Arc::new(Service::new(options)), CancellationToken::new());
+        let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
         let (told, listening) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("sandbox".to_owned()).spawn({
-            let (service, stop) = (Arc::clone(&service), stop.clone());
+            let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
             move || {
                 runtime.block_on(async move {
                     let listening = match listen(port).await {
@@ -90,7 +90,7 @@ impl Sandbox {
 
     /// Stops it and waits until its port and its connections are closed.
     pub async fn shutdown(mut self) {
-        self.stop.cancel();
+        self.stop.notify_one();
         if let Runner::Task(task) = &mut self.runner {
             // An error would be a panic, which has already been shown.
             let _ = task.await;
@@ -172,7 +172,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.notify_one();
         if let Runner::Thread(thread) = &mut self.runner
             && let Some(thread) = thread.take()
         {

@@ -15,6 +15,7 @@
 
 mod answer;
 mod auth;
+mod body;
 mod calls;
 mod fault;
 mod handle;

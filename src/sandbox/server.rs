@@ -7,31 +7,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::http::Version;
-use axum::response::Response;
-use hyper::body::{Frame, SizeHint};
+use http::Version;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::body::{Body, Response};
 use super::service::Service;
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until told to stop; by the time it returns all connections are closed.
-pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: Arc<Notify>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.notified() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
@@ -81,7 +80,7 @@ fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 /// What a connection and the requests on it tell each other.
 pub(super) struct Connection {
-    closing: CancellationToken,
+    closing: Arc<Notify>,
     reset: AtomicBool,
     traffic: Option<(watch::Sender<Traffic>, Duration)>,
 }
@@ -99,7 +98,7 @@ pub(super) struct Busy<'a>(Option<&'a watch::Sender<Traffic>>);
 impl Connection {
     fn new(idle_close: Option<Duration>) -> Self {
         Self {
-            closing: CancellationToken::new(),
+            closing: Arc::default(),
             reset: AtomicBool::new(false),
             traffic: idle_close.map(|limit| (watch::Sender::default(), limit)),
         }
@@ -124,14 +123,14 @@ impl Connection {
 
     /// The same answer; when its last byte has been handed to the socket the connection is closed.
     pub(super) fn close_after(&self, response: Response) -> Response {
-        let closing = self.closing.clone().drop_guard();
-        response.map(|body| Body::new(LastBody { body, _closing: closing }))
+        let closing = Arc::clone(&self.closing);
+        response.map(|body| LastBody { body, closing }.boxed_unsync())
     }
 
     /// Waits until the connection is to be closed: because of its last answer or because it was idle for too long.
     async fn to_be_closed(&self) {
         tokio::select! {
-            () = self.closing.cancelled() => {}
+            () = self.closing.notified() => {}
             () = self.idle_for_too_long() => {}
         }
     }
@@ -173,14 +172,20 @@ impl Drop for Busy<'_> {
 /// anything else.
 struct LastBody {
     body: Body,
-    _closing: DropGuard,
+    closing: Arc<Notify>,
+}
+
+impl Drop for LastBody {
+    fn drop(&mut self) {
+        self.closing.notify_one();
+    }
 }
 
 impl HttpBody for LastBody {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::body::Body;
-use axum::http::header::RETRY_AFTER;
-use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use http::header::RETRY_AFTER;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use rand::rngs::StdRng;
@@ -18,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::{Problem, done};
 use super::auth::Auth;
+use super::body::Response;
 use super::calls::{Call, Done, Payload, perform, since_epoch, unix_now};
 use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
@@ -160,7 +159,7 @@ impl Service {
             body_keys: Vec::new(),
         });
         let Handled { ending, changed } = match self.refusal(&verdict, access) {
-            None => self.handle(&head, target, Body::new(body), line, connection).await,
+            None => self.handle(&head, target, body, line, connection).await,
             Some(refusal) => {
                 self.delay().await;
                 let ending = Ending::Answer(refusal);
@@ -200,7 +199,7 @@ impl Service {
         &self,
         head: &Parts,
         target: Result<Target<'_>, Problem>,
-        body: Body,
+        body: Incoming,
         line: Option<Line>,
         connection: &Connection,
     ) -> Handled {

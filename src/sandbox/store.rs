@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use axum::body::Bytes;
+use hyper::body::Bytes;
 use serde_json::Value;
 
 /// The value of keys that were made without one.

@@ -1,6 +1,6 @@
 //! Who asks: what a token says of itself, and whose a global key is.
 
-use axum::http::StatusCode;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Call, Done};

@@ -1,8 +1,8 @@
 //! Bodies: read up to a limit, then into what the call expects.
 
-use axum::body::{Body, Bytes};
-use axum::http::{Method, StatusCode};
-use futures::StreamExt;
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -89,7 +89,7 @@ pub(in crate::sandbox) enum Form {
 
 impl Payload {
     /// Reads what the call expects; one bad name refuses a bulk call as a whole.
-    pub(in crate::sandbox) async fn read(route: &Route, method: &Method, body: Body) -> Result<Self, Problem> {
+    pub(in crate::sandbox) async fn read(route: &Route, method: &Method, body: Incoming) -> Result<Self, Problem> {
         let payload = match (route, method) {
             (Route::Value(_), &Method::PUT) => {
                 return Ok(Self::Value(collect(body, MAX_VALUE_BYTES + FORM_BYTES).await?));
@@ -124,17 +124,17 @@ impl Payload {
     }
 }
 
-async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+async fn json<T: DeserializeOwned>(body: Incoming) -> Result<T, Problem> {
     let bytes = collect(body, MAX_BULK_BYTES).await?;
     serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(format!("could not parse the body: {error}")))
 }
 
 /// 413 beyond `limit` bytes; 400 where the body breaks off.
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let mut stream = body.into_data_stream();
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
     let mut all = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| Problem::malformed(format!("could not read the body: {error}")))?;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Problem::malformed(format!("could not read the body: {error}")))?;
+        let Ok(chunk) = frame.into_data() else { continue };
         if all.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }

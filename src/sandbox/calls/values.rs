@@ -1,15 +1,15 @@
 //! One key: its value and its metadata.
 
-use axum::body::{Body, Bytes};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
 use futures::stream;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, StatusCode};
+use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::payload::{Lifetime, MAX_VALUE_BYTES, too_large};
 use super::{Call, Done, Payload, unix_now};
 use crate::sandbox::answer::{MALFORMED, Problem, done, success};
+use crate::sandbox::body::{Response, whole};
 use crate::sandbox::lock::locked;
 use crate::sandbox::options::MissingKey;
 use crate::sandbox::service::Service;
@@ -33,7 +33,7 @@ pub(super) fn delete(service: &Service, key: &str) -> Result<Done, Problem> {
 
 pub(super) fn get(service: &Service, key: &str) -> Result<Done, Problem> {
     let stored = find(service, key)?;
-    let mut response = Response::new(Body::from(stored.value));
+    let mut response = Response::new(whole(stored.value));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     if let Some(expiration) = stored.expiration {

@@ -2,14 +2,15 @@
 
 use std::io;
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
 use futures::{StreamExt, stream};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
 use serde_json::json;
 
 use super::{Canned, CannedBody};
+use crate::sandbox::body::{Body, Response, parts, whole};
 
 /// The size of a giant answer's filling.
 const GIANT_BYTES: usize = 100 << 20;
@@ -35,7 +36,7 @@ pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
         }
         CannedBody::Raw(bytes) => ("application/json", bytes.clone()),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(whole(body));
     let status = StatusCode::from_u16(canned.status).ok();
     let status = status.filter(|status| !status.is_informational());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -51,7 +52,7 @@ pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
 
 /// 307, which clients that follow it repeat with the same method.
 pub(in crate::sandbox) fn redirect(location: &str) -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(LOCATION, location);
@@ -62,21 +63,20 @@ pub(in crate::sandbox) fn redirect(location: &str) -> Response {
 /// The same answer, but that its body breaks off in the middle.
 pub(in crate::sandbox) async fn truncated(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    head.headers.insert(CONTENT_LENGTH, whole.len().into());
-    let half = whole.slice(..whole.len() / 2);
+    let bytes = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+    head.headers.insert(CONTENT_LENGTH, bytes.len().into());
+    let half = bytes.slice(..bytes.len() / 2);
     let end = async {
         // Lets the connection send what it has before it hears of the end.
         tokio::task::yield_now().await;
         Err(io::Error::from(io::ErrorKind::UnexpectedEof))
     };
-    let parts = stream::once(async { Ok(half) }).chain(stream::once(end));
-    Response::from_parts(head, Body::from_stream(parts))
+    Response::from_parts(head, parts(stream::once(async { Ok(half) }).chain(stream::once(end))))
 }
 
 /// 200 with something that says it is JSON and is not.
 pub(in crate::sandbox) fn garbage() -> Response {
-    json_of(Body::from(Bytes::from_static(b"\x1b[31m<<< \xff\xfe not json {\"success\":true")))
+    json_of(whole(Bytes::from_static(b"\x1b[31m<<< \xff\xfe not json {\"success\":true")))
 }
 
 /// 200 with an envelope whose result is a very long string.
@@ -84,8 +84,8 @@ pub(in crate::sandbox) fn giant() -> Response {
     let opening = Bytes::from_static(br#"{"success":true,"errors":[],"messages":[],"result":""#);
     let filling = stream::repeat(Bytes::from_static(&FILLER)).take(GIANT_BYTES / FILLER.len());
     let closing = Bytes::from_static(b"\"}");
-    let parts = stream::iter([opening]).chain(filling).chain(stream::iter([closing]));
-    json_of(Body::from_stream(parts.map(Ok::<_, io::Error>)))
+    let all = stream::iter([opening]).chain(filling).chain(stream::iter([closing]));
+    json_of(parts(all.map(Ok)))
 }
 
 fn json_of(body: Body) -> Response {
