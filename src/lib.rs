@@ -152,6 +152,7 @@ pub mod clock;
 pub mod command;
 pub mod exit;
 pub mod files;
+pub(crate) mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::compression::{Compression, skip_group};
 use super::error::BackupError;
 use crate::files::{FileError, IfExists, OutputFile};
+use crate::format::compression::Compression;
 
 /// How records begin, in a file that is not packed.
 const BEGINNING: &[u8] = b"{\"key\":";
@@ -31,7 +31,7 @@ impl BackupFile {
     /// # Errors
     /// [`BackupError`].
     pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, BackupError> {
-        let compression = Compression::of(&path)?;
+        let compression = compression_of(&path)?;
         let mut output = OutputFile::open(path, if_exists)?;
         output.write_lock_owner();
         let keep = match if_exists {
@@ -47,6 +47,18 @@ impl BackupFile {
     }
 }
 
+/// How a backup of this name is compressed.
+///
+/// # Errors
+/// [`BackupError::Extension`] if it is not the name of a backup.
+pub fn compression_of(path: &Path) -> Result<Compression, BackupError> {
+    let (compression, name) = Compression::of_name(path);
+    match name.rsplit_once('.') {
+        Some((_, "ndjson" | "jsonl")) => Ok(compression),
+        _ => Err(BackupError::Extension { path: path.to_owned() }),
+    }
+}
+
 /// Where the last whole group ends. What is behind it was never said to be on the disk.
 fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, BackupError> {
     let damaged = |why: &str| BackupError::Damaged { path: path.to_owned(), why: why.to_owned() };
@@ -57,14 +69,16 @@ fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, Back
         Err(error) => return Err(read(error).into()),
     };
     let is_ours = match compression {
-        Compression::Plain => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
-        Compression::Gzip | Compression::Zstd => start.len() < 4 || Compression::seen(start) == compression,
+        Compression::None => start.starts_with(BEGINNING) || BEGINNING.starts_with(start),
+        Compression::Gzip | Compression::Zstd => {
+            Compression::of_content(start).is_none_or(|found| found == compression)
+        }
     };
     if !is_ours {
         return Err(damaged("it does not begin as a backup with such a name does"));
     }
     let end = match compression {
-        Compression::Plain => last_line(file),
+        Compression::None => last_line(file),
         Compression::Gzip | Compression::Zstd => last_group(&mut reader, compression),
     };
     end.map_err(|error| match error.kind() {
@@ -94,11 +108,33 @@ fn last_line(mut file: &File) -> io::Result<u64> {
 fn last_group(reader: &mut BufReader<&File>, compression: Compression) -> io::Result<u64> {
     let mut end = 0;
     while !reader.fill_buf()?.is_empty() {
-        match skip_group(compression, reader) {
+        match compression.skip_group(reader) {
             Ok(()) => end = reader.stream_position()?,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => return Err(error),
         }
     }
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_how_it_is_compressed() {
+        for (name, compression) in [
+            ("b.ndjson", Compression::None),
+            ("a.b/B.JSONL", Compression::None),
+            ("b.ndjson.gz", Compression::Gzip),
+            ("b.x.jsonl.ZST", Compression::Zstd),
+            ("b.ndjson.zstd", Compression::Zstd),
+        ] {
+            assert_eq!(compression_of(Path::new(name)).unwrap(), compression, "{name}");
+        }
+        for name in ["b", "b.json", "b.csv", "ndjson", "b.ndjson.xz", "b.gz", "", "/"] {
+            let error = compression_of(Path::new(name)).unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(".ndjson"), "{name}");
+        }
+    }
 }

@@ -11,16 +11,14 @@
 //! A file is made of groups, each whole in itself: lines, a gzip member or a zstd frame. What a power cut leaves of the
 //! last one held no key that was deleted, and is cut off before more is written.
 
-mod compression;
 mod error;
 mod file;
 mod reader;
 mod record;
 mod writer;
 
-pub use compression::Compression;
 pub use error::BackupError;
-pub use file::BackupFile;
+pub use file::{BackupFile, compression_of};
 pub use reader::{BackupLine, BackupReader};
 pub use record::BackupRecord;
 pub use writer::{Backup, Writer, start};

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::compression::{Compression, Compressor};
 use super::error::BackupError;
 use super::file::BackupFile;
 use super::record::BackupRecord;
 use crate::files::{FileError, OutputFile};
+use crate::format::compression::{Compression, Compressor};
 
 /// Records that wait for the writer.
 const WAITING: usize = 64;

@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::backup::{BackupFile, Compression};
+use crate::backup::{BackupFile, compression_of};
 use crate::clock::wall_now;
 use crate::files::folder_of;
 use crate::files::{FileError, IfExists};
@@ -88,7 +88,7 @@ impl Opened {
         let backup = match &job.backup {
             None => None,
             Some(path) => {
-                Compression::of(path)?;
+                compression_of(path)?;
                 match existing_file(path, job)? {
                     // A dry run only looks.
                     Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {

@@ -1,22 +1,24 @@
 //! CSV: rows to keys. A row that could be read in two ways is a bad record, never a guess: half a key is another key.
 
 mod header;
-mod row;
 #[cfg(test)]
 mod tests;
 
 use header::{FirstRow, Layout};
-use row::{Keep, Row, RowReader};
 
 use super::dry_run_report::{ReportRows, RowUse};
-use super::error::{InputErrorAt, InputErrorKind, Position};
-use super::open::Buffered;
+use super::error::{InputErrorAt, InputErrorKind};
+use super::options::Warnings;
 use super::options::{Column, Header};
-use super::parsed_key::{ParsedKey, escape_non_utf8};
-use super::records::Warnings;
+use super::parsed_key::{MAX_TEXT, ParsedKey, escape_non_utf8};
+use crate::format::csv::{Keep, Limits, Row, RowReader};
+use crate::format::{Buffered, Position};
+
+/// What is kept of the first row, where every cell matters, is at most 1 MiB.
+const LIMITS: Limits = Limits { field: MAX_TEXT, row: 1024 * 1024 };
 
 pub(super) struct Csv {
-    rows: RowReader,
+    rows: RowReader<Buffered>,
     row: Row,
     column: Option<Column>,
     header: Header,
@@ -47,7 +49,7 @@ impl Csv {
             return Err(InputErrorKind::NameWithoutHeader(name.clone()).into());
         }
         Ok(Self {
-            rows: RowReader::new(reader, options.delimiter),
+            rows: RowReader::new(reader, options.delimiter, LIMITS),
             row: Row::default(),
             column: options.column,
             header: options.header,
@@ -72,7 +74,7 @@ impl Csv {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
-                    if !self.rows.read(&mut self.row, Keep::of(layout))? {
+                    if !self.rows.read(&mut self.row, layout.keep())? {
                         return Ok(None);
                     }
                     layout
@@ -117,12 +119,12 @@ impl Csv {
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
         let shown = || key.map(escape_non_utf8).unwrap_or_default();
-        if let Some(flaw) = &row.flaw {
-            let mut why = flaw.to_string();
+        if let Some(error) = &row.error {
+            let mut why = error.to_string();
             if row.last_line > row.line {
                 why = format!("{why} (the record runs to line {})", row.last_line);
             }
-            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), flaw.rule(), why)));
+            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), error.rule(), why)));
         }
         let (Some(key), true) = (key, row.fields == layout.fields) else {
             let fields = if row.fields == 1 { "field" } else { "fields" };

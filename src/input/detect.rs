@@ -8,6 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::value::RawValue;
 
 use super::options::Format;
+use crate::format::compression::Compression;
 
 /// What a column of keys may be called, best first.
 pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
@@ -64,9 +65,8 @@ pub(super) struct Named {
 
 /// By the extension, before which that of a compression is taken off.
 pub(super) fn by_name(path: &Path) -> Named {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let bare = [".gz", ".zst", ".zstd"].into_iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
-    let extension = bare.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let (_, name) = Compression::of_name(path);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let format = match extension {
         "csv" | "tsv" => Some(Format::Csv),
         "txt" | "lines" | "keys" | "list" => Some(Format::Lines),

@@ -1,38 +1,16 @@
 //! Why reading stopped, and where.
 
-use std::fmt;
 use std::io;
 
 use thiserror::Error;
 
 use super::lookalike::Lookalike;
-use super::open::Compression;
 use super::options::Format;
-
-/// A place in a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// From 1.
-    pub line: u64,
-    /// In characters from 1, where a line holds more than one record.
-    pub column: Option<u64>,
-}
-
-impl Position {
-    pub(super) fn line(line: u64) -> Self {
-        Self { line, column: None }
-    }
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}", self.line)?;
-        match self.column {
-            Some(column) => write!(f, " column {column}"),
-            None => Ok(()),
-        }
-    }
-}
+use crate::format::Position;
+use crate::format::compression::Compression;
+use crate::format::csv::CsvError;
+use crate::format::json_array::{JsonError, JsonErrorKind};
+use crate::format::open::OpenError;
 
 /// Reading stopped here. Everything before was handed out, nothing after it is read, and no record number is used
 /// up: once the input is mended, the records that follow have the numbers that they would have had.
@@ -256,6 +234,16 @@ pub enum InputErrorKind {
     Panicked(String),
 }
 
+impl InputErrorKind {
+    /// What a failed read means.
+    pub(super) fn read(compression: Compression, error: io::Error) -> Self {
+        match compression {
+            Compression::None => Self::Read(error),
+            Compression::Gzip | Compression::Zstd => Self::Decompress { compression, error },
+        }
+    }
+}
+
 /// As it is given to `--delimiter` in a shell.
 fn delimiter(byte: u8) -> String {
     if byte == b'\t' { "tab".to_owned() } else { format!("'{}'", char::from(byte)) }
@@ -296,10 +284,12 @@ impl InputErrorAt {
         Self::new(Some(position), kind)
     }
 
-    /// What a failed read means of a source that is packed so.
-    pub(super) fn of(self, compression: Compression) -> Self {
+    /// The same, where a failed read of compressed data is the decoder's error.
+    pub(super) fn with_compression(self, compression: Compression) -> Self {
         match *self.0 {
-            Found { position, kind: InputErrorKind::Read(error) } => Self::new(position, compression.kind(error)),
+            Found { position, kind: InputErrorKind::Read(error) } => {
+                Self::new(position, InputErrorKind::read(compression, error))
+            }
             Found { position, kind } => Self::new(position, kind),
         }
     }
@@ -312,5 +302,32 @@ impl InputErrorAt {
 impl From<InputErrorKind> for InputErrorAt {
     fn from(kind: InputErrorKind) -> Self {
         Self::new(None, kind)
+    }
+}
+
+impl From<OpenError> for InputErrorAt {
+    fn from(OpenError { compression, error }: OpenError) -> Self {
+        InputErrorKind::read(compression, error).into()
+    }
+}
+
+impl From<CsvError> for InputErrorAt {
+    fn from(error: CsvError) -> Self {
+        match error {
+            CsvError::Read { line, error } => Self::at_line(line, InputErrorKind::Read(error)),
+            CsvError::UnclosedQuote { line } => Self::at_line(line, InputErrorKind::UnclosedQuote),
+            CsvError::RowTooLong { line } => Self::at_line(line, InputErrorKind::FirstRowTooLong),
+        }
+    }
+}
+
+impl From<JsonError> for InputErrorAt {
+    fn from(JsonError { position, kind }: JsonError) -> Self {
+        let kind = match kind {
+            JsonErrorKind::Read(error) => InputErrorKind::Read(error),
+            JsonErrorKind::NotAnArray(what) => InputErrorKind::NotAnArray(what),
+            JsonErrorKind::Syntax(what) => InputErrorKind::Json(what),
+        };
+        Self::at(position, kind)
     }
 }

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::dry_run_report::{Field, Fields, ReportRows, RowUse};
-use super::error::{InputErrorAt, InputErrorKind, Position};
+use super::error::{InputErrorAt, InputErrorKind};
 use super::parsed_key::ParsedKey;
+use crate::format::Position;
 
 /// A JSON value, as far as it matters.
 pub(super) enum Value<'a> {

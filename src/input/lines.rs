@@ -1,20 +1,54 @@
-//! One key a line, taken exactly; empty lines are nothing.
+//! Keys out of lines: one per line, taken exactly, or as one JSON value.
 
-use super::error::InputErrorAt;
-use super::line::LineReader;
-use super::open::Buffered;
-use super::parsed_key::ParsedKey;
+use super::error::{InputErrorAt, InputErrorKind};
+use super::lookalike::Lookalike;
+use super::parsed_key::{MAX_TEXT, ParsedKey};
+use crate::format::lines::{Line, LineReader};
+use crate::format::{Buffered, Position};
 
 pub(super) struct Lines {
-    lines: LineReader,
+    lines: LineReader<Buffered>,
 }
 
 impl Lines {
     pub(super) fn new(reader: Buffered) -> Self {
-        Self { lines: LineReader::new(reader) }
+        Self { lines: LineReader::new(reader, MAX_TEXT) }
     }
 
+    /// The next key; empty lines are skipped.
     pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
-        self.lines.find_key(|position, text| Ok((!text.is_empty()).then(|| ParsedKey::of_bytes(position, text))))
+        let no_check = |_: &mut LineReader<Buffered>| Ok(());
+        find_key(&mut self.lines, no_check, |position, text| {
+            Ok((!text.is_empty()).then(|| ParsedKey::of_bytes(position, text)))
+        })
+    }
+}
+
+/// The first key that `parse` finds in the lines to come; a line that is too long to be kept is an invalid record, unless
+/// `check_long_line` finds an error in it.
+pub(super) fn find_key(
+    lines: &mut LineReader<Buffered>,
+    check_long_line: impl Fn(&mut LineReader<Buffered>) -> Result<(), InputErrorKind>,
+    mut parse: impl FnMut(Position, &[u8]) -> Result<Option<ParsedKey>, InputErrorAt>,
+) -> Result<Option<ParsedKey>, InputErrorAt> {
+    loop {
+        let position = Position::line(lines.number() + 1);
+        let at = |kind| InputErrorAt::at(position, kind);
+        let key = match lines.next().map_err(|error| at(InputErrorKind::Read(error)))? {
+            None => return Ok(None),
+            // Names may hold line ends, which is what NUL bytes are for.
+            Some(Line::Text { bytes: [.., 0], is_terminated: false }) => {
+                return Err(at(InputErrorKind::NotKeys(Lookalike::NulSeparated)));
+            }
+            Some(Line::Text { bytes, .. }) => parse(position, bytes)?,
+            Some(Line::TooLong) => {
+                check_long_line(lines).map_err(at)?;
+                lines.skip_long_line().map_err(|error| at(InputErrorKind::Read(error)))?;
+                Some(ParsedKey::invalid(position, String::new(), "the line is longer than 64 KiB"))
+            }
+        };
+        if key.is_some() {
+            return Ok(key);
+        }
     }
 }

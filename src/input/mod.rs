@@ -14,14 +14,11 @@ mod dry_run_report;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod gzip;
 mod json;
 mod json_value;
-mod line;
 mod lines;
 mod lookalike;
 mod ndjson;
-mod open;
 mod options;
 mod parsed_key;
 mod reader_thread;
@@ -31,10 +28,11 @@ mod source;
 mod tests;
 mod values;
 
+pub use crate::format::Position;
+pub use crate::format::compression::Compression;
 pub use dedupe::{Again, Dedupe, Reread, Unmarked};
-pub use error::{InputError, InputErrorKind, Position};
+pub use error::{InputError, InputErrorKind};
 pub use lookalike::Lookalike;
-pub use open::Compression;
 pub use options::{Column, ColumnError, Format, Header, InputOptions};
 pub use reader_thread::spawn_reader;
 pub use records::{Records, describe};

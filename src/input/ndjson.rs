@@ -1,30 +1,29 @@
-//! One JSON value per line. Empty lines are skipped; a line that is no JSON breaks the input off, because whatever cut or
+//! One JSON value per line. Empty lines are skipped; a line that is no JSON ends the reading, because whatever cut or
 //! garbled it may have taken more than that line.
-
-use std::io::Read;
 
 use serde::de::IgnoredAny;
 
 use super::dry_run_report::ReportRows;
 use super::error::{InputErrorAt, InputErrorKind};
 use super::json_value::{Value, key_of_value};
-use super::line::LineReader;
-use super::open::Buffered;
-use super::parsed_key::ParsedKey;
+use super::lines::find_key;
+use super::parsed_key::{MAX_TEXT, ParsedKey};
+use crate::format::Buffered;
+use crate::format::lines::LineReader;
 
 pub(super) struct Ndjson {
-    lines: LineReader,
+    lines: LineReader<Buffered>,
     report: ReportRows,
 }
 
 impl Ndjson {
     pub(super) fn new(reader: Buffered, report: ReportRows) -> Self {
-        Self { lines: LineReader::new(reader).checking_long_lines(is_json), report }
+        Self { lines: LineReader::new(reader, MAX_TEXT), report }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
         let report = &mut self.report;
-        self.lines.find_key(|position, text| {
+        find_key(&mut self.lines, check_json, |position, text| {
             if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
@@ -53,9 +52,9 @@ fn utf8(text: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(text).map_err(|error| format!("not UTF-8 (byte {})", error.valid_up_to() + 1))
 }
 
-/// The same of a line that is too long to be kept. What is wrong is not told in detail: its `\r` may still be there.
-fn is_json(line: &mut dyn Read) -> Result<(), InputErrorKind> {
-    match serde_json::from_reader::<_, IgnoredAny>(line) {
+/// Whether a line that is too long to be kept is JSON. The error has no details: its `\r` may still be there.
+fn check_json(lines: &mut LineReader<Buffered>) -> Result<(), InputErrorKind> {
+    match serde_json::from_reader::<_, IgnoredAny>(lines.long_line()) {
         Ok(_) => Ok(()),
         Err(error) if error.is_io() => Err(InputErrorKind::Read(error.into())),
         Err(_) => Err(InputErrorKind::NotJson("it is longer than 64 KiB, and broken or cut off".to_owned())),

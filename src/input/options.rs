@@ -101,6 +101,13 @@ pub enum Header {
     None,
 }
 
+/// Whether what a user should know about a source (a missing header) is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Warnings {
+    On,
+    Off,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::error::Position;
+use crate::format::Position;
 use crate::key::{KeyName, KeyNameError};
 
 /// The longest line or field that is kept, in bytes. Anything longer is passed over in constant memory; a key has

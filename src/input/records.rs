@@ -13,10 +13,12 @@ use super::json::Json;
 use super::lines::Lines;
 use super::lookalike;
 use super::ndjson::Ndjson;
-use super::open::{self, Bytes, Compression};
-use super::options::{Format, InputOptions};
+use super::options::{Format, InputOptions, Warnings};
 use super::parsed_key::{InvalidKey, ParsedKey};
 use super::source::{Fingerprint, Source};
+use crate::format::Bytes;
+use crate::format::compression::Compression;
+use crate::format::open::open;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
@@ -35,13 +37,6 @@ pub struct Records {
     ended: Vec<(String, RecordNumber)>,
     /// Where a record lies that is asked for alone.
     one: VecDeque<Record>,
-}
-
-/// Whether what a user should know about a source (a missing header) is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Warnings {
-    On,
-    Off,
 }
 
 /// The source that is being read.
@@ -227,7 +222,7 @@ impl Reading {
         options: &InputOptions,
         warnings: Warnings,
     ) -> Result<Self, InputErrorAt> {
-        let mut opened = open::open(reader)?;
+        let mut opened = open(reader)?;
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
         let said = options.format.or(match named.format {
@@ -236,7 +231,7 @@ impl Reading {
             by_name => by_name,
         });
         let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
-        let start = start.map_err(|error| opened.compression.kind(error))?;
+        let start = start.map_err(|error| InputErrorKind::read(opened.compression, error))?;
         let format = said.unwrap_or_else(|| {
             let (format, shown) = detect::by_content(start, delimiter);
             delimiter = delimiter.or(shown);
@@ -281,7 +276,7 @@ impl Reading {
             Reader::Ndjson(ndjson) => ndjson.next(),
             Reader::Json(json) => json.next(),
         };
-        entry.map_err(|at| at.of(self.compression))
+        entry.map_err(|at| at.with_compression(self.compression))
     }
 }
 

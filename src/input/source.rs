@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Bytes asked of the system, or of a decoder, at a time.
-pub(super) const READ_BYTES: usize = 128 * 1024;
+use crate::format::{Bytes, READ_BYTES};
 
 /// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through
 /// [`Escaped`](crate::terminal::Escaped).
@@ -74,7 +73,7 @@ impl Source {
     }
 
     /// The second is the open file, to be asked whether it changes.
-    pub(super) fn open(&self) -> io::Result<(Box<dyn BufRead + Send>, Arc<File>)> {
+    pub(super) fn open(&self) -> io::Result<(Bytes, Arc<File>)> {
         let file = Arc::new(match self {
             Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
             Self::File(path) => File::open(path)?,

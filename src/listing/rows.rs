@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::api::ListedKey;
+use crate::format::csv::CsvWriter;
 use crate::terminal::Escaped;
 
 /// How keys are written.
@@ -49,6 +50,7 @@ fn can_be_first_line(name: &str) -> bool {
 #[derive(Debug)]
 pub struct Encoder {
     format: Format,
+    csv: CsvWriter,
     /// Whether a person reads it: then what could move a cursor is escaped.
     terminal: bool,
     /// Whether anything was written before.
@@ -61,7 +63,7 @@ pub struct Encoder {
 impl Encoder {
     /// `begun` says whether the output holds something already.
     pub fn new(format: Format, terminal: bool, begun: bool) -> Self {
-        Self { format, terminal, begun, skipped: 0, first_skipped: None }
+        Self { format, csv: CsvWriter::new(), terminal, begun, skipped: 0, first_skipped: None }
     }
 
     /// How many names no line could hold, with the first of them.
@@ -76,7 +78,7 @@ impl Encoder {
     pub fn header(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         if self.format == Format::Csv && !self.begun {
             self.begun = true;
-            row(&["key", "expiration", "metadata"], out)?;
+            self.csv.row(&["key", "expiration", "metadata"], out);
         }
         Ok(())
     }
@@ -98,7 +100,7 @@ impl Encoder {
         }
     }
 
-    fn encode(&self, key: &ListedKey, out: &mut Vec<u8>) -> io::Result<()> {
+    fn encode(&mut self, key: &ListedKey, out: &mut Vec<u8>) -> io::Result<()> {
         match self.format {
             Format::Lines => {
                 out.extend_from_slice(key.name.as_bytes());
@@ -107,7 +109,8 @@ impl Encoder {
             }
             Format::Csv => {
                 let expiration = key.expiration.map(|seconds| seconds.to_string()).unwrap_or_default();
-                row(&[&key.name, &expiration, key.metadata.as_deref().map_or("", |raw| raw.get())], out)
+                self.csv.row(&[&key.name, &expiration, key.metadata.as_deref().map_or("", |raw| raw.get())], out);
+                Ok(())
             }
             Format::Ndjson => {
                 serde_json::to_writer(&mut *out, key)?;
@@ -138,7 +141,7 @@ impl Encoder {
         Ok(fit.len() as u64)
     }
 
-    fn shown(&self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
+    fn shown(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
         for key in keys {
             let mut text = Vec::new();
             self.encode(key, &mut text)?;
@@ -148,13 +151,6 @@ impl Encoder {
         }
         Ok(keys.len() as u64)
     }
-}
-
-fn row(fields: &[&str], out: &mut Vec<u8>) -> io::Result<()> {
-    let mut csv =
-        csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).buffer_capacity(512).from_writer(out);
-    csv.write_record(fields)?;
-    csv.flush()
 }
 
 #[cfg(test)]

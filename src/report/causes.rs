@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::reader::StoredRow;
+use super::row::StoredRow;
 use crate::outcome::{Settled, Status};
 use crate::record::{Content, Record};
 

@@ -1,21 +1,21 @@
 //! Rows to bytes, in either format. Appends to a buffer that its caller keeps and reuses.
 
-use super::csv::CsvEncoder;
-use super::ndjson;
 use super::row::{COLUMNS, Row};
 use super::target::Format;
+use super::{csv, ndjson};
+use crate::format::csv::CsvWriter;
 
 /// Writes rows in one format.
 #[derive(Debug)]
 pub(super) enum Encoder {
-    Csv(Box<CsvEncoder>),
+    Csv(Box<CsvWriter>),
     Ndjson,
 }
 
 impl Encoder {
     pub(super) fn new(format: Format) -> Self {
         match format {
-            Format::Csv => Self::Csv(Box::new(CsvEncoder::new())),
+            Format::Csv => Self::Csv(Box::new(CsvWriter::new())),
             Format::Ndjson => Self::Ndjson,
         }
     }
@@ -29,30 +29,30 @@ impl Encoder {
 
     /// What stands before the first row of a report.
     pub(super) fn report_header(&mut self, out: &mut Vec<u8>) {
-        if let Self::Csv(csv) = self {
-            csv.fields(&COLUMNS, out);
+        if let Self::Csv(writer) = self {
+            writer.row(&COLUMNS, out);
         }
     }
 
     /// A row of a report.
     pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Csv(csv) => csv.row(row, out),
+            Self::Csv(writer) => csv::write_row(writer, row, out),
             Self::Ndjson => ndjson::line(row, out),
         }
     }
 
     /// What stands before the first key of a failures file.
     pub(super) fn keys_header(&mut self, out: &mut Vec<u8>) {
-        if let Self::Csv(csv) = self {
-            csv.fields(&["key"], out);
+        if let Self::Csv(writer) = self {
+            writer.row(&["key"], out);
         }
     }
 
     /// A key of a failures file.
     pub(super) fn key(&mut self, key: &str, out: &mut Vec<u8>) {
         match self {
-            Self::Csv(csv) => csv.fields(&[key], out),
+            Self::Csv(writer) => writer.row(&[key], out),
             Self::Ndjson => ndjson::line(&key, out),
         }
     }

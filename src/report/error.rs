@@ -34,7 +34,7 @@ pub enum ReportError {
         why: String,
     },
     /// The name does not say which format is meant.
-    #[error("{path}: the format is told by the extension, which has to be .csv, .ndjson or .jsonl")]
+    #[error("{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown")]
     Extension {
         /// The path.
         path: PathBuf,

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
-use super::reader::StoredRow;
-use super::scan::ScanError;
+use super::reader::read_rows;
+use super::row::{ReadError, StoredRow};
 use super::target::Format;
-use super::{csv, ndjson};
 use crate::files::{IfExists, OutputFile};
 
 /// Where the rows of a run go.
@@ -119,21 +118,13 @@ pub(super) struct WritableReport {
 fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();
     let input = from_start(report)?;
-    let end = match format {
-        Format::Csv => csv::scan(input, |entry| journal.add(&entry)),
-        Format::Ndjson => ndjson::scan(input, |entry| journal.add(&entry)),
-    };
+    let end = read_rows(format, input, |row| journal.add(row));
     Ok((journal, end.map_err(unreadable(report.path()))?))
 }
 
 /// Every complete row of a report.
 fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>)) -> Result<(), ReportError> {
-    let input = from_start(report)?;
-    let end = match format {
-        Format::Csv => csv::scan_whole(input, each),
-        Format::Ndjson => ndjson::scan_whole(input, each),
-    };
-    end.map(drop).map_err(unreadable(report.path()))
+    read_rows(format, from_start(report)?, each).map(drop).map_err(unreadable(report.path()))
 }
 
 /// The last row of every record that failed, is unknown or invalid.
@@ -158,10 +149,10 @@ fn from_start(report: &OutputFile) -> Result<BufReader<&File>, ReportError> {
     Ok(BufReader::with_capacity(256 << 10, file))
 }
 
-fn unreadable(path: &Path) -> impl FnOnce(ScanError) -> ReportError {
+fn unreadable(path: &Path) -> impl FnOnce(ReadError) -> ReportError {
     move |error| match error {
-        ScanError::Io(source) => ReportError::io(path, "read")(source),
-        ScanError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
+        ReadError::Io(source) => ReportError::io(path, "read")(source),
+        ReadError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
     }
 }
 

@@ -6,10 +6,9 @@ use std::io::BufReader;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::encode::Encoder;
-use super::row::Row;
-use super::scan::{JournalRow, ScanError};
+use super::reader::read_rows;
+use super::row::{ReadError, Row, StoredRow};
 use super::target::Format;
-use super::{csv, ndjson};
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 
@@ -64,15 +63,12 @@ pub fn report(data: &[u8]) {
     }
 }
 
-fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, usize), ScanError> {
+fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, usize), ReadError> {
     let mut rows = Vec::new();
-    let each = |entry: JournalRow<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
+    let each = |row: &StoredRow<'_>| rows.push((row.number.get(), row.key.to_string(), row.status));
     // A small buffer, so that rows span its borders.
     let input = BufReader::with_capacity(7, bytes);
-    let end = match format {
-        Format::Csv => csv::scan(input, each),
-        Format::Ndjson => ndjson::scan(input, each),
-    }?;
+    let end = read_rows(format, input, each)?;
     let end = usize::try_from(end).unwrap_or(usize::MAX);
     assert!(end <= bytes.len(), "{end} bytes of {} were kept", bytes.len());
     Ok((rows, end))

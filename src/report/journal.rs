@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
-use super::scan::JournalRow;
+use super::row::StoredRow;
 use crate::outcome::{Status, Tally};
 use crate::record::RecordNumber;
 
@@ -104,15 +104,15 @@ impl Journal {
         self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
     }
 
-    pub(super) fn add(&mut self, entry: &JournalRow<'_>) {
-        self.tally.add(entry.status);
-        let word = self.hash(entry.key) | (entry.status as u64 + 1);
-        if let Some(before) = self.replace(entry.number, word) {
+    pub(super) fn add(&mut self, row: &StoredRow<'_>) {
+        self.tally.add(row.status);
+        let word = self.hash(&row.key) | (row.status as u64 + 1);
+        if let Some(before) = self.replace(row.number, word) {
             self.tally.remove(before);
         }
-        self.last = self.last.max(Some(entry.number));
-        let at = entry.finished_at;
-        let made = Self::LATEST_REQUESTS.min(entry.attempts as usize);
+        self.last = self.last.max(Some(row.number));
+        let at = row.finished_at;
+        let made = Self::LATEST_REQUESTS.min(row.attempts as usize);
         self.requests.drain(..(self.requests.len() + made).saturating_sub(Self::LATEST_REQUESTS));
         self.requests.extend(std::iter::repeat_n(at, made));
         self.first_finished_at = Some(self.first_finished_at.map_or(at, |first| first.min(at)));
@@ -158,10 +158,16 @@ mod tests {
         RecordNumber::new(number).unwrap()
     }
 
+    fn row(record: u64, key: &str, status: Status, attempts: u32, finished_at: SystemTime) -> StoredRow<'_> {
+        let (key, error) = (key.into(), "".into());
+        let (number, http_status, error_code, elapsed_ms) = (number(record), None, None, 0);
+        StoredRow { number, key, status, http_status, error_code, error, attempts, elapsed_ms, finished_at }
+    }
+
     fn journal(rows: &[(u64, &str, Status)]) -> Journal {
         let mut journal = Journal::default();
         for &(record, key, status) in rows {
-            journal.add(&JournalRow { number: number(record), key, status, attempts: 1, finished_at: noon() });
+            journal.add(&row(record, key, status, 1, noon()));
         }
         journal
     }
@@ -207,13 +213,7 @@ mod tests {
         assert_eq!(journal.first_finished_at(), None);
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         for second in [20, 10, 30, 25] {
-            let entry = JournalRow {
-                number: number(second),
-                key: "k",
-                status: Status::Absent,
-                attempts: 1,
-                finished_at: at(second),
-            };
+            let entry = row(second, "k", Status::Absent, 1, at(second));
             journal.add(&entry);
         }
         assert_eq!(journal.first_finished_at(), Some(at(10)));
@@ -225,7 +225,7 @@ mod tests {
         let at = |second| UNIX_EPOCH + Duration::from_secs(second);
         let mut add = |second, attempts| -> Vec<u64> {
             let finished_at = at(second);
-            journal.add(&JournalRow { number: number(1), key: "k", status: Status::Deleted, attempts, finished_at });
+            journal.add(&row(1, "k", Status::Deleted, attempts, finished_at));
             journal.latest_requests().map(|moment| moment.duration_since(UNIX_EPOCH).unwrap().as_secs()).collect()
         };
         add(1, 1);
@@ -240,13 +240,7 @@ mod tests {
     fn a_row_costs_at_most_sixteen_bytes() {
         let mut journal = Journal::default();
         for record in 1..=100_000 {
-            journal.add(&JournalRow {
-                number: number(record),
-                key: "k",
-                status: Status::Deleted,
-                attempts: 1,
-                finished_at: noon(),
-            });
+            journal.add(&row(record, "k", Status::Deleted, 1, noon()));
         }
         assert!(journal.memory() <= 16 * 100_000, "{} bytes", journal.memory());
         assert_eq!(journal.settled(), 100_000);

@@ -1,12 +1,15 @@
-//! One row of the report: its columns, their order, and how a settled record fills them.
+//! One row of the report: its columns, how a settled record fills them, and what a reader makes of them.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
+use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
 use crate::clock::clamp_rfc3339;
 use crate::outcome::{Settled, Status};
+use crate::record::RecordNumber;
 use crate::text::truncated;
 
 /// The columns, in order; the members of an NDJSON row have the same names.
@@ -50,13 +53,93 @@ fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<
     serializer.collect_str(value)
 }
 
+/// A row as it stands in the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow<'a> {
+    /// Which record.
+    pub number: RecordNumber,
+    /// The exact key, or what could be shown of an invalid one.
+    pub key: Cow<'a, str>,
+    /// What became of it.
+    pub status: Status,
+    /// The HTTP status of the answer that settled it.
+    pub http_status: Option<u16>,
+    /// The API's own code.
+    pub error_code: Option<u64>,
+    /// What went wrong; empty where nothing did.
+    pub error: Cow<'a, str>,
+    /// How many requests were sent for it.
+    pub attempts: u32,
+    /// From the first request for it to the last answer, in milliseconds.
+    pub elapsed_ms: u64,
+    /// When its state was known.
+    pub finished_at: SystemTime,
+}
+
+/// The columns of a row that are checked whatever the format.
+pub(super) struct RawRow<'a> {
+    pub(super) record: u64,
+    pub(super) key: Cow<'a, str>,
+    pub(super) status: &'a str,
+    pub(super) finished_at: &'a str,
+}
+
+impl<'a> StoredRow<'a> {
+    /// A row with these columns and no others.
+    ///
+    /// # Errors
+    /// Which of them is wrong.
+    pub(super) fn new(RawRow { record, key, status, finished_at }: RawRow<'a>) -> Result<Self, String> {
+        Ok(Self {
+            number: RecordNumber::new(record).ok_or("record numbers begin at 1")?,
+            key,
+            status: status.parse().map_err(|()| format!("`{status}` is not a status"))?,
+            http_status: None,
+            error_code: None,
+            error: Cow::default(),
+            attempts: 1,
+            elapsed_ms: 0,
+            finished_at: humantime::parse_rfc3339(finished_at)
+                .map_err(|_| format!("`{finished_at}` is not a time in UTC"))?,
+        })
+    }
+}
+
+/// The longest row that is read back, in bytes; a row of ours holds a key and an error text of at most a few
+/// hundred kilobytes. Keeps a file of another kind from filling the memory.
+pub(super) const MAX_ROW_BYTES: usize = 16 << 20;
+
+/// Why a report could not be read to its end.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    Io(io::Error),
+    Damaged { line: u64, why: String },
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// `bytes` without the zeros that a power cut can leave at the end of a file.
+pub(super) fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &bytes[..end]
+}
+
+/// Whether `torn`, all that a file holds, can be the beginning of `expected`.
+pub(super) fn begins_as(torn: &[u8], expected: &[u8]) -> bool {
+    let torn = without_zeros(torn);
+    torn.starts_with(expected) || expected.starts_with(torn)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::outcome::Detail;
-    use crate::record::RecordNumber;
 
     #[test]
     fn an_error_is_at_most_a_kibibyte_wherever_it_comes_from() {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A module of the crate, and the modules that it may import.
-const MODULES: [(&str, &str); 32] = [
+const MODULES: [(&str, &str); 33] = [
     ("api", "clock files key net quota text"),
-    ("backup", "api files input key"),
+    ("backup", "api files format input key"),
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
@@ -20,12 +20,13 @@ const MODULES: [(&str, &str); 32] = [
     ),
     ("exit", "outcome"),
     ("files", "clock"),
+    ("format", ""),
     ("fuzzing", "api cli input key plan profile quota record report sandbox"),
-    ("input", "clock files key key_index outcome record terminal"),
+    ("input", "clock files format key key_index outcome record terminal"),
     ("key", ""),
     ("key_index", ""),
     ("lib", ""),
-    ("listing", "api files key_index plan terminal"),
+    ("listing", "api files format key_index plan terminal"),
     ("logging", "clock stderr terminal"),
     ("main", ""),
     ("monitoring", "files net outcome report"),
@@ -37,7 +38,7 @@ const MODULES: [(&str, &str); 32] = [
     ("progress", "clock outcome pipeline stderr terminal"),
     ("quota", ""),
     ("record", "key"),
-    ("report", "clock files outcome record terminal text"),
+    ("report", "clock files format outcome record terminal text"),
     ("review", "outcome record report terminal"),
     ("sandbox", ""),
     ("shard", "record"),

@@ -116,7 +116,7 @@ fn a_file_of_somebody_else_is_not_gone_on_with() {
 fn after_an_error_everybody_is_told_and_nothing_more_is_written() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let writing = Writing { output: OutputFile::for_test(full), compression: Compression::Plain, end: 0 };
+    let writing = Writing { output: OutputFile::for_test(full), compression: Compression::None, end: 0 };
     let (requests, received) = mpsc::channel(WAITING);
     let thread = std::thread::spawn(move || writing.run(received));
     let backup = Backup { requests };

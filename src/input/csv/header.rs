@@ -6,7 +6,7 @@ use super::super::error::InputErrorKind;
 use super::super::lookalike::Lookalike;
 use super::super::options::{Column, Header};
 use super::super::parsed_key::escape_non_utf8;
-use super::row::Row;
+use crate::format::csv::{Keep, Row};
 
 /// How the rows are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,13 @@ pub(super) struct Layout {
     pub(super) is_other_column: bool,
     /// How many fields a row has.
     pub(super) fields: usize,
+}
+
+impl Layout {
+    /// The cells that matter.
+    pub(super) fn keep(self) -> Keep {
+        Keep::Some([self.key, self.status.unwrap_or(self.key), self.finished_at.unwrap_or(self.key)])
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +59,8 @@ pub(super) fn arrange(
         }
         return Ok((plain(numbered.unwrap_or(0)), FirstRow::Data));
     }
-    if let Some(flaw) = &row.flaw {
-        return Err(InputErrorKind::MalformedHeader { flaw: flaw.to_string(), headed: headed(&cells) });
+    if let Some(error) = &row.error {
+        return Err(InputErrorKind::MalformedHeader { flaw: error.to_string(), headed: headed(&cells) });
     }
     let fields: Vec<Field> = cells.iter().map(|cell| Field::of(cell)).collect();
     let mut all = Fields::default();

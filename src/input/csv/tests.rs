@@ -1,11 +1,8 @@
 //! Headers, columns, quotes and lines of CSV.
 
-use std::io::{BufReader, Cursor};
-
 use super::super::InputError;
 use super::super::options::InputOptions;
 use super::super::tests::{read, read_broken, read_whole};
-use super::row::{Keep, Row, RowError, RowReader};
 
 fn column(column: &str) -> InputOptions {
     InputOptions { column: Some(column.parse().unwrap()), ..InputOptions::default() }
@@ -327,20 +324,4 @@ fn a_first_row_without_end_is_given_up() {
         let (records, error) = read_broken("k.csv", format!("{cell}\na\n"));
         assert!(records.is_empty() && error.to_string().contains("the first row is longer than 1 MiB"), "{error}");
     }
-}
-
-#[test]
-fn a_row_is_read_in_constant_memory() {
-    let input = format!("a,b\n\"{}\",x{}\nc,d\n", "\"\",".repeat(3_000_000), ",".repeat(1_000_000));
-    let mut reader = RowReader::new(BufReader::new(Box::new(Cursor::new(input))), b',');
-    let mut row = Row::default();
-    assert!(reader.read(&mut row, Keep::Every).unwrap());
-    assert_eq!(row.cells(), [b"a", b"b"]);
-    assert!(reader.read(&mut row, Keep::Some([0, 0, 1])).unwrap());
-    assert_eq!((row.fields, row.flaw), (1_000_002, Some(RowError::TooLong { column: 1 })));
-    assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
-    assert!(row.memory() < 300_000, "{}", row.memory());
-    assert!(reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
-    assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
-    assert!(!reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
 }

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::super::encode::tests::{encode, settled};
 use super::super::journal::RecordState;
-use super::super::scan::tests::{awkward_rows, ends};
+use super::super::reader::tests::{awkward_rows, ends};
 use super::super::target::Sync;
 use super::super::writer::{Outputs, start};
 use super::*;

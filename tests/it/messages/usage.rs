@@ -79,7 +79,7 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     messages.check("is not a job file that can be read", &lab, delete(&["--report", "torn.csv", "--resume"]));
     lab.write("fresh.csv.job.json", "{}");
     messages.check("is not a job file of kvsweep", &lab, delete(&["--report", "fresh.csv"]));
-    messages.check("the format is messages by the extension", &lab, delete(&["--report", "report.txt"]));
+    messages.check("so its format is unknown", &lab, delete(&["--report", "report.txt"]));
     messages.check("names one of the inputs", &lab, delete(&["--report", "keys.txt"]));
     symlink("elsewhere.csv", lab.path("link.csv")).expect("a link");
     messages.check("is a symbolic link", &lab, delete(&["--report", "link.csv", "--overwrite"]));

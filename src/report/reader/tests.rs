@@ -1,12 +1,79 @@
-use std::io::BufReader;
+//! Reports read back: whole, torn, damaged, and of other kinds.
+
+use std::borrow::Cow;
 
 use proptest::prelude::*;
 
 use super::super::encode::tests::{any_settled, encode, settled};
-use super::super::target::Format;
-use super::super::{csv, ndjson};
 use super::*;
-use crate::outcome::{Detail, Settled};
+use crate::outcome::{Detail, Settled, Status};
+
+fn written(bytes: &[u8]) -> (tempfile::TempDir, ReportReader) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report");
+    std::fs::write(&path, bytes).unwrap();
+    let reader = ReportReader::open(path).unwrap();
+    (folder, reader)
+}
+
+fn owned(row: &StoredRow<'_>) -> StoredRow<'static> {
+    let key = Cow::Owned(row.key.clone().into_owned());
+    StoredRow { key, error: Cow::Owned(row.error.clone().into_owned()), ..*row }
+}
+
+fn expected(settled: &Settled) -> StoredRow<'static> {
+    let detail = settled.detail.as_deref();
+    StoredRow {
+        number: settled.number,
+        key: Cow::Owned(settled.key.to_string()),
+        status: settled.status,
+        http_status: settled.http_status,
+        error_code: detail.and_then(|detail| detail.error_code),
+        error: Cow::Owned(detail.map(|detail| detail.error.clone()).unwrap_or_default()),
+        attempts: settled.attempts,
+        elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap(),
+        finished_at: settled.finished_at,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read_back_whole(rows in prop::collection::vec(any_settled(), 1..6), cut in 1..20_usize) {
+        for format in [Format::Csv, Format::Ndjson] {
+            let bytes = encode(format, &rows);
+            let (_folder, reader) = written(&bytes);
+            let mut read = Vec::new();
+            let extent = reader.rows(None, |row| read.push(owned(row))).unwrap();
+            prop_assert_eq!(&read, &rows.iter().map(expected).collect::<Vec<_>>());
+            prop_assert_eq!(extent, ReadExtent { complete: bytes.len() as u64, torn: 0 });
+
+            // A torn last row is left out, and said.
+            let torn = &bytes[..bytes.len() - cut];
+            let (_folder, reader) = written(torn);
+            let mut read = Vec::new();
+            let extent = reader.rows(None, |row| read.push(owned(row))).unwrap();
+            prop_assert_eq!(&read, &rows[..rows.len() - 1].iter().map(expected).collect::<Vec<_>>());
+            prop_assert_eq!(extent.complete + extent.torn, torn.len() as u64);
+            prop_assert!(extent.torn > 0);
+            // The second time it is the same, where the first one ended.
+            let mut again = 0;
+            reader.rows(Some(extent.complete), |_| again += 1).unwrap();
+            prop_assert_eq!(again, read.len());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_report_is_refused_with_its_line() {
+    for (bytes, line) in [(&b"a,b\n1,2\n"[..], 1), (b"{\"record\":1}\n", 1), (b"\x1f\x8b\x08\x00", 1)] {
+        let (_folder, reader) = written(bytes);
+        let error = reader.rows(None, |_| ()).unwrap_err();
+        assert!(matches!(error, ReportError::NoReport { line: l, .. } if l == line), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let error = ReportReader::open(folder.path().to_owned()).unwrap_err();
+    assert!(matches!(error, ReportError::File(FileError::NotRegular { .. })));
+}
 
 pub(crate) fn awkward_rows() -> Vec<Settled> {
     let keys = ["plain", "a,b \"q\"\nand\r\n", "é🔑\u{feff}", "\"\0\r"];
@@ -25,21 +92,17 @@ pub(crate) fn ends(format: Format, rows: &[Settled]) -> Vec<usize> {
 type Seen = (u64, String, Status);
 
 /// The rows and where the last one ends; the same however much of the report is in the buffer at a time.
-fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ScanError> {
-    let told = |capacity| {
+fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ReadError> {
+    let read = |capacity| {
         let mut rows = Vec::new();
-        let each = |entry: JournalRow<'_>| rows.push((entry.number.get(), entry.key.to_owned(), entry.status));
-        let input = BufReader::with_capacity(capacity, bytes);
-        let end = match format {
-            Format::Csv => csv::scan(input, each),
-            Format::Ndjson => ndjson::scan(input, each),
-        };
+        let each = |row: &StoredRow<'_>| rows.push((row.number.get(), row.key.to_string(), row.status));
+        let end = read_rows(format, BufReader::with_capacity(capacity, bytes), each);
         (rows, end)
     };
     // Rows span the borders of a small buffer.
-    let (rows, end) = told(7);
+    let (rows, end) = read(7);
     for capacity in [100, 1 << 20] {
-        let (others, other) = told(capacity);
+        let (others, other) = read(capacity);
         assert_eq!(others, rows, "a buffer of {capacity} bytes");
         assert_eq!(format!("{other:?}"), format!("{end:?}"), "a buffer of {capacity} bytes");
     }
@@ -117,7 +180,7 @@ fn a_report_that_went_through_an_editor_is_read() {
     let text = String::from_utf8(encode(Format::Csv, &[settled(1, "a", Status::Deleted)])).unwrap();
     let edited = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let mut keys = Vec::new();
-    let end = csv::scan(edited.as_bytes(), |entry| keys.push(entry.key.to_owned())).unwrap();
+    let end = read_rows(Format::Csv, edited.as_bytes(), |row| keys.push(row.key.to_string())).unwrap();
     assert_eq!((end, keys), (edited.len() as u64, vec!["a".to_owned()]));
 }
 
@@ -130,10 +193,13 @@ fn a_file_of_one_endless_row_is_neither_kept_in_memory_nor_taken() {
         bytes.extend_from_slice(end.as_bytes());
         bytes
     };
-    let damaged = |result| matches!(result, Err(ScanError::Damaged { line: 2, .. }));
+    let damaged = |result| matches!(result, Err(ReadError::Damaged { line: 2, .. }));
     let header = encode(Format::Csv, &[]).len() as u64;
-    assert!(damaged(csv::scan(endless("1,", ",deleted\n").as_slice(), |_| ())));
-    assert!(matches!(csv::scan(endless("1,\"", "").as_slice(), |_| ()), Ok(end) if end == header));
-    assert!(csv::scan(vec![0; 17 << 20].as_slice(), |_| ()).is_err(), "no header");
-    assert!(matches!(ndjson::scan(vec![b'x'; 17 << 20].as_slice(), |_| ()), Err(ScanError::Damaged { line: 1, .. })));
+    assert!(damaged(read_rows(Format::Csv, endless("1,", ",deleted\n").as_slice(), |_| ())));
+    assert!(matches!(read_rows(Format::Csv, endless("1,\"", "").as_slice(), |_| ()), Ok(end) if end == header));
+    assert!(read_rows(Format::Csv, vec![0; 17 << 20].as_slice(), |_| ()).is_err(), "no header");
+    assert!(matches!(
+        read_rows(Format::Ndjson, vec![b'x'; 17 << 20].as_slice(), |_| ()),
+        Err(ReadError::Damaged { line: 1, .. })
+    ));
 }

@@ -1,29 +1,50 @@
-//! Splits bytes into CSV rows, with the line of each row and the first thing that is wrong with it.
+//! CSV, read strictly: a row that could be read in two ways is reported as broken, never guessed.
 //!
-//! `csv-core` prefers any reading to none. So the raw bytes of each field are held against what it made of them.
+//! `csv-core` prefers any reading to none, so the raw bytes of each field are compared with what it made of them. Unlike the
+//! `csv` crate, [`RowReader`] tells a row that ended from one that was cut off, knows the position of every row, and never keeps
+//! more than its [`Limits`].
 
 use std::fmt;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::ops::Range;
 
-use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
+use csv_core::{ReadFieldResult, ReaderBuilder, Terminator, WriterBuilder};
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-use super::super::error::{InputErrorAt, InputErrorKind};
-use super::super::open::Buffered;
-use super::super::parsed_key::MAX_TEXT;
-use super::header::Layout;
-
-/// What is kept of the first row, where every cell matters, in bytes.
-const MAX_FIRST_ROW: usize = 1024 * 1024;
-
-/// The longest row that is taken without the automaton, in bytes: even all of its cells are fewer than a first row may
-/// have.
+/// The longest row that is split without the automaton, in bytes: all of its cells together stay below any limit on a row.
 const MAX_PLAIN_ROW: usize = 16 * 1024;
 
-pub(super) struct RowReader {
-    bytes: Buffered,
+/// What is kept of a row, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// A longer field is a [`RowError::TooLong`]; it is skipped in constant memory.
+    pub(crate) field: usize,
+    /// More of the cells that are kept is a [`CsvError::RowTooLong`].
+    pub(crate) row: usize,
+}
+
+/// Why no more rows can be read. Lines are from 1.
+#[derive(Debug)]
+pub(crate) enum CsvError {
+    Read {
+        line: u64,
+        error: io::Error,
+    },
+    /// The quote that opens on this line is never closed, so nobody knows where the rows after it begin.
+    UnclosedQuote {
+        line: u64,
+    },
+    RowTooLong {
+        line: u64,
+    },
+}
+
+pub(crate) struct RowReader<R> {
+    bytes: R,
     delimiter: u8,
+    limits: Limits,
+    /// Bytes that were taken.
+    position: u64,
     /// Ends a record at `\n` alone: it would take a bare `\r` for an end as well, and cut a key there.
     core: Box<csv_core::Reader>,
     out: Box<[u8]>,
@@ -31,14 +52,16 @@ pub(super) struct RowReader {
 
 /// A row; the memory is used again for the next.
 #[derive(Default)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Where it begins, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// Where it ends.
-    pub(super) last_line: u64,
-    pub(super) fields: usize,
+    pub(crate) last_line: u64,
+    pub(crate) fields: usize,
+    /// Whether it ends in a line feed: a last row without one may have been cut off.
+    pub(crate) is_terminated: bool,
     /// The first thing that is wrong with it.
-    pub(super) flaw: Option<RowError>,
+    pub(crate) error: Option<RowError>,
     text: Vec<u8>,
     cells: Vec<Cell>,
 }
@@ -48,17 +71,17 @@ struct Cell {
     text: Range<usize>,
 }
 
-/// What makes a row nothing to act on. Columns are from 1.
+/// Why a row cannot be used. Columns are from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RowError {
-    TooLong { column: usize },
+pub(crate) enum RowError {
+    TooLong { column: usize, limit: usize },
     Quote { column: usize },
     Return { column: usize },
 }
 
 impl RowError {
-    /// What is wrong, without the field.
-    pub(super) fn rule(&self) -> &'static str {
+    /// The rule that it breaks, without the column; for the limit of inputs.
+    pub(crate) fn rule(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "a field is longer than 64 KiB",
             Self::Quote { .. } => "the quotes of a field are broken; a quote inside a quoted field has to be doubled",
@@ -70,7 +93,7 @@ impl RowError {
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { column } => write!(f, "field {column} is longer than 64 KiB"),
+            Self::TooLong { column, limit } => write!(f, "field {column} is longer than {} KiB", limit / 1024),
             Self::Quote { column } => {
                 write!(f, "the quotes of field {column} are broken; a quote inside a quoted field has to be doubled")
             }
@@ -82,18 +105,13 @@ impl fmt::Display for RowError {
 }
 
 /// Which cells of a row are kept.
-#[derive(Clone, Copy)]
-pub(super) enum Keep {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
     Every,
     Some([usize; 3]),
 }
 
 impl Keep {
-    pub(super) fn of(layout: Layout) -> Self {
-        let Layout { key, status, finished_at, .. } = layout;
-        Self::Some([key, status.unwrap_or(key), finished_at.unwrap_or(key)])
-    }
-
     fn wants(self, column: usize) -> bool {
         match self {
             Self::Every => true,
@@ -104,24 +122,26 @@ impl Keep {
 
 impl Row {
     /// The cell of a column from 0, if it is there, was kept, and is not too long.
-    pub(super) fn cell(&self, column: usize) -> Option<&[u8]> {
-        let cell = self.cells.iter().find(|cell| cell.column == column)?;
+    pub(crate) fn cell(&self, column: usize) -> Option<&[u8]> {
+        // In its place if every cell was kept.
+        let in_place = self.cells.get(column).filter(|cell| cell.column == column);
+        let cell = in_place.or_else(|| self.cells.iter().find(|cell| cell.column == column))?;
         self.text.get(cell.text.clone())
     }
 
     /// Every cell that was kept.
-    pub(super) fn cells(&self) -> Vec<&[u8]> {
+    pub(crate) fn cells(&self) -> Vec<&[u8]> {
         self.cells.iter().filter_map(|cell| self.text.get(cell.text.clone())).collect()
     }
 
     /// Bytes that it holds on to.
     #[cfg(test)]
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.text.capacity() + self.cells.capacity() * size_of::<Cell>()
     }
 
-    fn note(&mut self, flaw: RowError) {
-        self.flaw.get_or_insert(flaw);
+    fn fail(&mut self, error: RowError) {
+        self.error.get_or_insert(error);
     }
 }
 
@@ -184,24 +204,35 @@ enum End {
     BlankRow,
 }
 
-impl RowReader {
-    pub(super) fn new(bytes: Buffered, delimiter: u8) -> Self {
+impl<R: BufRead> RowReader<R> {
+    pub(crate) fn new(bytes: R, delimiter: u8, limits: Limits) -> Self {
         let mut core = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
-        // A byte order mark is taken off elsewhere: from its second byte on, the reader leaves them alone.
+        // csv-core would drop a byte order mark, which is part of the first key by now, before its first byte.
         core.read_field(b"\n", &mut [0]);
         core.set_line(1);
-        Self { bytes, delimiter, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
+        Self { bytes, delimiter, limits, position: 0, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
+    }
+
+    /// How many bytes were taken: after a row, where it ends.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.bytes.consume(bytes);
+        self.position += bytes as u64;
     }
 
     /// Reads the next row that is not blank; `false` at the end.
-    pub(super) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, InputErrorAt> {
+    pub(crate) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
         loop {
             if !self.skip_blank_lines()? {
                 return Ok(false);
             }
             row.line = self.core.line();
             row.fields = 0;
-            row.flaw = None;
+            row.is_terminated = true;
+            row.error = None;
             row.text.clear();
             row.cells.clear();
             if self.plain_row(row, keep)? {
@@ -213,8 +244,8 @@ impl RowReader {
                 if end != End::Delimiter {
                     break end;
                 }
-                if row.text.len() + row.cells.len() * size_of::<Cell>() > MAX_FIRST_ROW {
-                    return Err(InputErrorAt::at_line(row.line, InputErrorKind::FirstRowTooLong));
+                if row.text.len() + row.cells.len() * size_of::<Cell>() > self.limits.row {
+                    return Err(CsvError::RowTooLong { line: row.line });
                 }
             };
             if end == End::Row {
@@ -225,15 +256,14 @@ impl RowReader {
     }
 
     /// `false` at the end of the file.
-    fn skip_blank_lines(&mut self) -> Result<bool, InputErrorAt> {
+    fn skip_blank_lines(&mut self) -> Result<bool, CsvError> {
         loop {
             let line = self.core.line();
-            let chunk =
-                self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(line, InputErrorKind::Read(error)))?;
+            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line, error })?;
             match chunk.first() {
                 None => return Ok(false),
                 Some(b'\n') => {
-                    self.bytes.consume(1);
+                    self.consume(1);
                     self.core.set_line(line + 1);
                 }
                 Some(_) => return Ok(true),
@@ -243,9 +273,8 @@ impl RowReader {
 
     /// Takes a row that needs no automaton, as nearly all do: one in the buffer whole, in which nothing but delimiters has
     /// a meaning. `false` for any other, which is left where it is.
-    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, InputErrorAt> {
-        let chunk =
-            self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(row.line, InputErrorKind::Read(error)))?;
+    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
+        let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line: row.line, error })?;
         let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
         let line = chunk[..end].strip_suffix(b"\r").unwrap_or(&chunk[..end]);
         if line.is_empty() || line.len() > MAX_PLAIN_ROW {
@@ -256,9 +285,14 @@ impl RowReader {
         if memchr2(b'"', b'\r', rest).is_some() {
             return Ok(false);
         }
-        let mut start = 0;
+        let (mut start, whole) = (0, keep == Keep::Every);
+        if whole {
+            row.text.extend_from_slice(line);
+        }
         for end in memchr_iter(self.delimiter, rest).map(|place| first + place).chain([line.len()]) {
-            if keep.wants(row.fields) {
+            if whole {
+                row.cells.push(Cell { column: row.fields, text: start..end });
+            } else if keep.wants(row.fields) {
                 let text = row.text.len();
                 row.text.extend_from_slice(&line[start..end]);
                 row.cells.push(Cell { column: row.fields, text: text..row.text.len() });
@@ -266,20 +300,19 @@ impl RowReader {
             row.fields += 1;
             start = end + 1;
         }
-        self.bytes.consume(end + 1);
+        self.consume(end + 1);
         self.core.set_line(row.line + 1);
         Ok(true)
     }
 
-    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, InputErrorAt> {
+    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, CsvError> {
         let opened = self.core.line();
         let start = row.text.len();
         let kept = keep.wants(row.fields);
         let mut seen = Seen::default();
         let ends_row = loop {
             let line = self.core.line();
-            let chunk =
-                self.bytes.fill_buf().map_err(|error| InputErrorAt::at_line(line, InputErrorKind::Read(error)))?;
+            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line, error })?;
             // A last row without a line end gets one, which also shows whether a quote is still open.
             let at_end = chunk.is_empty();
             let chunk = if at_end { b"\n" } else { chunk };
@@ -294,22 +327,23 @@ impl RowReader {
             let out = &self.out[..wrote];
             seen.content(out);
             // One more for a `\r` that turns out to end the row.
-            if kept && seen.content <= MAX_TEXT + 1 {
+            if kept && seen.content <= self.limits.field + 1 {
                 row.text.extend_from_slice(out);
             }
             if at_end {
+                row.is_terminated = false;
                 if ended.is_none() {
-                    return Err(InputErrorAt::at_line(opened, InputErrorKind::UnclosedQuote));
+                    return Err(CsvError::UnclosedQuote { line: opened });
                 }
             } else {
                 seen.raw(&chunk[..took - usize::from(ended.is_some())]);
-                self.bytes.consume(took);
+                self.consume(took);
             }
             if let Some(record_end) = ended {
                 break record_end;
             }
         };
-        if ends_row && seen.take_return() && kept && seen.content <= MAX_TEXT {
+        if ends_row && seen.take_return() && kept && seen.content <= self.limits.field {
             row.text.pop();
         }
         if ends_row && row.fields == 0 && seen.raw == 0 {
@@ -317,18 +351,83 @@ impl RowReader {
         }
         row.fields += 1;
         let column = row.fields;
-        if seen.content > MAX_TEXT {
+        if seen.content > self.limits.field {
             row.text.truncate(start);
-            row.note(RowError::TooLong { column });
+            row.fail(RowError::TooLong { column, limit: self.limits.field });
         } else if kept {
             row.cells.push(Cell { column: column - 1, text: start..row.text.len() });
         }
         if seen.is_broken() {
-            row.note(RowError::Quote { column });
+            row.fail(RowError::Quote { column });
         }
         if seen.returns > 0 {
-            row.note(RowError::Return { column });
+            row.fail(RowError::Return { column });
         }
         Ok(if ends_row { End::Row } else { End::Delimiter })
+    }
+}
+
+/// Writes fields and rows, each row ended by `\n`.
+#[derive(Debug)]
+pub(crate) struct CsvWriter {
+    core: csv_core::Writer,
+}
+
+impl CsvWriter {
+    pub(crate) fn new() -> Self {
+        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build() }
+    }
+
+    /// A whole row.
+    pub(crate) fn row(&mut self, fields: &[&str], out: &mut Vec<u8>) {
+        for (index, field) in fields.iter().enumerate() {
+            if index > 0 {
+                self.delimiter(out);
+            }
+            self.field(field, out);
+        }
+        self.terminator(out);
+    }
+
+    pub(crate) fn field(&mut self, field: &str, out: &mut Vec<u8>) {
+        // Every byte may be a quote, which is doubled, and one opens the field.
+        with_room(out, 2 * field.len() + 1, |room| self.core.field(field.as_bytes(), room).2);
+    }
+
+    pub(crate) fn delimiter(&mut self, out: &mut Vec<u8>) {
+        with_room(out, 2, |room| self.core.delimiter(room).1);
+    }
+
+    fn terminator(&mut self, out: &mut Vec<u8>) {
+        with_room(out, 4, |room| self.core.terminator(room).1);
+    }
+}
+
+/// Lets `write` fill up to `most` bytes at the end of `out`; it says how many it took.
+fn with_room(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut [u8]) -> usize) {
+    let start = out.len();
+    out.resize(start + most, 0);
+    let written = write(&mut out[start..]);
+    out.truncate(start + written);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_in_constant_memory() {
+        let input = format!("a,b\n\"{}\",x{}\nc,d\n", "\"\",".repeat(3_000_000), ",".repeat(1_000_000));
+        let mut reader = RowReader::new(input.as_bytes(), b',', Limits { field: 64 * 1024, row: 1024 * 1024 });
+        let mut row = Row::default();
+        assert!(reader.read(&mut row, Keep::Every).unwrap());
+        assert_eq!(row.cells(), [b"a", b"b"]);
+        assert!(reader.read(&mut row, Keep::Some([0, 0, 1])).unwrap());
+        assert_eq!((row.fields, row.error), (1_000_002, Some(RowError::TooLong { column: 1, limit: 64 * 1024 })));
+        assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
+        assert!(row.memory() < 300_000, "{}", row.memory());
+        assert!(reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
+        assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
+        assert!(!reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
     }
 }

@@ -1,0 +1,51 @@
+//! Formats: one reader and one writer of each, for inputs, reports, listings and backups alike.
+//!
+//! - [`open`], [`compression`]: bytes to text, and back.
+//! - [`csv`]: rows, read strictly.
+//! - [`lines`]: lines of bounded length, of plain keys or of NDJSON.
+//! - [`json_array`]: the elements of one JSON array, streamed.
+//!
+//! Nothing here knows a key, a record or a row of a report.
+
+pub(crate) mod compression;
+pub(crate) mod csv;
+pub(crate) mod json_array;
+pub(crate) mod lines;
+pub(crate) mod open;
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+
+/// Bytes asked of the system, or of a decoder, at a time.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
+
+/// What a source gives.
+pub(crate) type Bytes = Box<dyn BufRead + Send>;
+
+/// What a format reads from. Its buffer stands in front, so that a line costs no call into the boxes behind it.
+pub(crate) type Buffered = BufReader<Bytes>;
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: u64,
+    /// In characters from 1, where a line holds more than one record.
+    pub column: Option<u64>,
+}
+
+impl Position {
+    pub(crate) fn line(line: u64) -> Self {
+        Self { line, column: None }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        match self.column {
+            Some(column) => write!(f, " column {column}"),
+            None => Ok(()),
+        }
+    }
+}
