@@ -170,6 +170,7 @@ pub mod profile;
 pub mod progress;
 pub mod quota;
 pub mod record;
+pub(crate) mod record_table;
 pub mod report;
 pub mod review;
 pub mod sandbox;

@@ -1,19 +1,13 @@
 //! What an earlier run of the same job settled, by record number: little more than 8 bytes a row.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::SystemTime;
 
 use super::row::StoredRow;
 use crate::outcome::{Status, Tally};
 use crate::record::RecordNumber;
-
-/// Records a chunk. Small, so that a report with far-flung record numbers costs a few times its own size and no more.
-const CHUNK: usize = 64;
-
-/// What a chunk costs besides its records: its place in the map (a node is at least half full) and the allocator's
-/// own words.
-const CHUNK_OVERHEAD: usize = 64;
+use crate::record_table::RecordTable;
 
 /// The low bits of a record's word hold the status of its last row, from 1; 0 is for a record without a row. The rest is a hash
 /// of its key.
@@ -38,7 +32,7 @@ pub enum RecordState {
 /// chance of 2⁻⁶⁰ a record, whoever chose it.
 #[derive(Debug, Default)]
 pub struct Journal {
-    chunks: BTreeMap<u64, Box<[u64; CHUNK]>>,
+    records: RecordTable<u64>,
     hasher: RandomState,
     tally: Tally,
     last: Option<RecordNumber>,
@@ -55,7 +49,7 @@ impl Journal {
     pub fn state(&self, number: RecordNumber, key: &str) -> RecordState {
         match self.status(number) {
             None | Some(Status::Planned | Status::Restorable) => RecordState::Pending,
-            Some(_) if self.word(number) & !STATUS != self.hash(key) => RecordState::Mismatch,
+            Some(_) if self.records.get(number) & !STATUS != self.hash(key) => RecordState::Mismatch,
             Some(status) if status.is_settled() => RecordState::Settled,
             Some(_) => RecordState::Pending,
         }
@@ -63,8 +57,7 @@ impl Journal {
 
     /// The status of a record's last row.
     pub fn status(&self, number: RecordNumber) -> Option<Status> {
-        let index = usize::try_from(self.word(number) & STATUS).ok()?.checked_sub(1)?;
-        Status::ALL.get(index).copied()
+        status_in(self.records.get(number))
     }
 
     /// The last record that has a row.
@@ -101,13 +94,13 @@ impl Journal {
 
     /// The memory that the records take, in bytes.
     pub fn memory(&self) -> usize {
-        self.chunks.len() * (size_of::<[u64; CHUNK]>() + CHUNK_OVERHEAD)
+        self.records.memory()
     }
 
     pub(super) fn add(&mut self, row: &StoredRow<'_>) {
         self.tally.add(row.status);
         let word = self.hash(&row.key) | (row.status as u64 + 1);
-        if let Some(before) = self.replace(row.number, word) {
+        if let Some(before) = status_in(self.records.replace(row.number, word)) {
             self.tally.remove(before);
         }
         self.last = self.last.max(Some(row.number));
@@ -120,19 +113,7 @@ impl Journal {
 
     /// Takes back that a record has a row.
     pub(super) fn forget(&mut self, number: RecordNumber) {
-        self.replace(number, 0);
-    }
-
-    fn replace(&mut self, number: RecordNumber, word: u64) -> Option<Status> {
-        let before = self.status(number);
-        let (chunk, index) = place(number);
-        self.chunks.entry(chunk).or_insert_with(|| Box::new([0; CHUNK]))[index] = word;
-        before
-    }
-
-    fn word(&self, number: RecordNumber) -> u64 {
-        let (chunk, index) = place(number);
-        self.chunks.get(&chunk).map_or(0, |records| records[index])
+        self.records.replace(number, 0);
     }
 
     fn hash(&self, key: &str) -> u64 {
@@ -140,11 +121,9 @@ impl Journal {
     }
 }
 
-fn place(number: RecordNumber) -> (u64, usize) {
-    let index = number.get() - 1;
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder below CHUNK")]
-    let within = (index % CHUNK as u64) as usize;
-    (index / CHUNK as u64, within)
+fn status_in(word: u64) -> Option<Status> {
+    let index = usize::try_from(word & STATUS).ok()?.checked_sub(1)?;
+    Status::ALL.get(index).copied()
 }
 
 #[cfg(test)]

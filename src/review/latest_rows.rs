@@ -1,101 +1,59 @@
-//! Which row of a record is the latest: 16 bytes per record.
+//! Which row of a record is the latest: 24 bytes per record.
 //!
-//! Within a file the last row of a record does. Between files it is the later one, where both are about the same key;
-//! where they are not, the files are about different inputs and each counts for itself.
+//! Within a file it is the last row of the record; between files the one that finished later, if both are about the same key.
+//! If they are not, the files are about different inputs and each counts for itself.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::num::NonZeroU32;
 
 use crate::record::RecordNumber;
-
-/// Records a chunk, as the journal has it: far-flung numbers cost a few times their rows' size and no more.
-const CHUNK: usize = 64;
-
-/// The bits of a [`PackedRow`]: which file (from 1), which row of it, when it was finished, and the key's hash above.
-const FILE_BITS: u32 = 12;
-const ROW_BITS: u32 = 34;
-const TIME_BITS: u32 = 42;
+use crate::record_table::RecordTable;
 
 /// How many files can be told apart.
-pub(super) const MOST_FILES: usize = (1 << FILE_BITS) - 1;
+pub(super) const MOST_FILES: usize = u16::MAX as usize;
 
-/// The latest row of a record. Zero is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct PackedRow(u128);
-
-impl PackedRow {
-    /// Times beyond the year 2109 are all the same; 40 bits of the hash are kept, so that another key passes for the
-    /// same with a chance of 2⁻⁴⁰ a record.
-    fn new(file: usize, row: u64, finished_ms: u64, hash: u64) -> Self {
-        let row = row.min((1 << ROW_BITS) - 1);
-        let time = finished_ms.min((1 << TIME_BITS) - 1);
-        let above = (u128::from(hash) << TIME_BITS | u128::from(time)) << ROW_BITS | u128::from(row);
-        Self(above << FILE_BITS | (file as u128 + 1))
-    }
-
-    fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    fn row(self) -> u128 {
-        self.0 & ((1 << (FILE_BITS + ROW_BITS)) - 1)
-    }
-
-    fn time(self) -> u128 {
-        self.0 >> (FILE_BITS + ROW_BITS) & ((1 << TIME_BITS) - 1)
-    }
-
-    fn hash(self) -> u128 {
-        self.0 >> (FILE_BITS + ROW_BITS + TIME_BITS)
-    }
+/// The latest row of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LatestRow {
+    key_hash: u64,
+    finished_ms: u64,
+    /// Which row of the file, from 1.
+    row: NonZeroU32,
+    file: u16,
 }
 
-/// The rows that count, by record.
+/// The latest rows of one input, by record.
 #[derive(Debug, Default)]
-pub(super) struct RowIndex {
-    chunks: BTreeMap<u64, Box<[PackedRow; CHUNK]>>,
-}
+pub(super) struct RowIndex(RecordTable<Option<LatestRow>>);
 
 impl RowIndex {
-    /// Takes the next row of file number `file`. Whether its record had none before.
-    pub(super) fn put(&mut self, number: RecordNumber, file: usize, row: u64, finished_ms: u64, hash: u64) -> bool {
-        let (chunk, index) = split(number);
-        let places = self.chunks.entry(chunk).or_insert_with(|| Box::new([PackedRow::default(); CHUNK]));
-        std::mem::replace(&mut places[index], PackedRow::new(file, row, finished_ms, hash)).is_none()
+    /// Takes the next row of a file, both counted from 0. Whether its record had none before.
+    pub(super) fn put(&mut self, number: RecordNumber, file: usize, row: u64, finished_ms: u64, key_hash: u64) -> bool {
+        let (file, row) = id(file, row);
+        self.0.replace(number, Some(LatestRow { key_hash, finished_ms, row, file })).is_none()
     }
 
     fn is_latest(&self, number: RecordNumber, file: usize, row: u64) -> bool {
-        let (chunk, index) = split(number);
-        let place = self.chunks.get(&chunk).map_or(PackedRow::default(), |places| places[index]);
-        place.row() == PackedRow::new(file, row, 0, 0).row()
+        self.0.get(number).is_some_and(|latest| (latest.file, latest.row) == id(file, row))
     }
 
     /// Whether both can be about one input: no record has another key there.
     fn agrees_with(&self, other: &Self) -> bool {
-        other.chunks.iter().all(|(chunk, theirs)| {
-            self.chunks.get(chunk).is_none_or(|ours| {
-                let mut pairs = ours.iter().zip(theirs.iter());
-                pairs.all(|(a, b)| a.is_none() || b.is_none() || a.hash() == b.hash())
-            })
-        })
+        let same_key = |(ours, theirs): (LatestRow, LatestRow)| ours.key_hash == theirs.key_hash;
+        self.0.agrees_with(&other.0, |ours, theirs| ours.zip(theirs).is_none_or(same_key))
     }
 
     fn merge(&mut self, other: Self) {
-        for (chunk, theirs) in other.chunks {
-            match self.chunks.entry(chunk) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(theirs);
-                }
-                Entry::Occupied(mut ours) => {
-                    for (ours, theirs) in ours.get_mut().iter_mut().zip(*theirs) {
-                        if !theirs.is_none() && (ours.is_none() || theirs.time() > ours.time()) {
-                            *ours = theirs;
-                        }
-                    }
-                }
-            }
-        }
+        self.0.merge(other.0, |ours, theirs| match (ours, theirs) {
+            (Some(ours), Some(theirs)) if theirs.finished_ms > ours.finished_ms => Some(theirs),
+            _ => ours.or(theirs),
+        });
     }
+}
+
+/// Rows beyond four billion are all the same.
+fn id(file: usize, row: u64) -> (u16, NonZeroU32) {
+    let row = u32::try_from(row).unwrap_or(u32::MAX);
+    (u16::try_from(file).unwrap_or(u16::MAX), NonZeroU32::MIN.saturating_add(row))
 }
 
 /// The tables of all files: those about one input are one.
@@ -134,15 +92,8 @@ impl LatestRows {
     /// The memory that the records take, in bytes.
     #[cfg(test)]
     fn memory(&self) -> usize {
-        self.inputs.iter().map(|input| input.chunks.len() * (size_of::<[PackedRow; CHUNK]>() + 64)).sum()
+        self.inputs.iter().map(|input| input.0.memory()).sum()
     }
-}
-
-fn split(number: RecordNumber) -> (u64, usize) {
-    let index = number.get() - 1;
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder below CHUNK")]
-    let within = (index % CHUNK as u64) as usize;
-    (index / CHUNK as u64, within)
 }
 
 #[cfg(test)]
@@ -160,16 +111,6 @@ mod tests {
             table.put(number(record), file, row, at, hash);
         }
         table
-    }
-
-    #[test]
-    fn every_part_of_a_place_is_read_back() {
-        let place = PackedRow::new(MOST_FILES - 1, (1 << 34) - 1, (1 << 42) - 1, u64::MAX);
-        assert_eq!((place.time(), place.hash()), ((1 << 42) - 1, (1 << 40) - 1));
-        let place = PackedRow::new(0, 0, 0, 0);
-        assert!(!place.is_none());
-        let place = PackedRow::new(6, 5, 4, 3);
-        assert_eq!((place.row(), place.time(), place.hash()), (5 << 12 | 7, 4, 3));
     }
 
     #[test]
@@ -206,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn a_record_costs_at_most_eighteen_bytes_and_far_ones_little() {
+    fn a_record_costs_at_most_26_bytes_and_far_ones_little() {
         let mut latest_rows = LatestRows::default();
         latest_rows.add(table(0, &(1..=100_000).map(|record| (record, 1, 1)).collect::<Vec<_>>()));
-        assert!(latest_rows.memory() <= 18 * 100_000, "{}", latest_rows.memory());
+        assert!(latest_rows.memory() <= 26 * 100_000, "{}", latest_rows.memory());
         let mut latest_rows = LatestRows::default();
         latest_rows.add(table(0, &[(u64::MAX, 1, 1), (1 << 40, 1, 1)]));
-        assert!(latest_rows.memory() < 4_096);
+        assert!(latest_rows.memory() < 8_192);
         assert!(latest_rows.is_latest(number(u64::MAX), 0, 0));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A module of the crate, and the modules that it may import.
-const MODULES: [(&str, &str); 33] = [
+const MODULES: [(&str, &str); 34] = [
     ("api", "clock files key net quota text"),
     ("backup", "api files format input key"),
     (
@@ -38,8 +38,9 @@ const MODULES: [(&str, &str); 33] = [
     ("progress", "clock outcome pipeline stderr terminal"),
     ("quota", ""),
     ("record", "key"),
-    ("report", "clock files format outcome record terminal text"),
-    ("review", "outcome record report terminal"),
+    ("record_table", "record"),
+    ("report", "clock files format outcome record record_table terminal text"),
+    ("review", "outcome record record_table report terminal"),
     ("sandbox", ""),
     ("shard", "record"),
     ("stderr", ""),
