@@ -17,7 +17,7 @@ const LIST_BITS: u32 = 9;
 const MIN_GROWTH: usize = 16;
 
 /// What is kept of a key.
-type Fingerprint = [u32; 3];
+pub(crate) type Fingerprint = [u32; 3];
 
 /// Remembers keys: at most 32 bytes per key from 20,000 keys on, 22 on average.
 pub struct KeySet {
@@ -44,7 +44,16 @@ impl KeySet {
 
     /// Adds `key`; `false` if it was there already.
     pub fn insert(&mut self, key: &str) -> bool {
-        let print = fingerprint(self.hasher, key);
+        self.insert_fingerprint(self.fingerprint(key))
+    }
+
+    /// What [`KeySet::insert_fingerprint`] takes of `key`.
+    pub(crate) fn fingerprint(&self, key: &str) -> Fingerprint {
+        fingerprint(self.hasher, key)
+    }
+
+    /// As [`KeySet::insert`], of a key of which only the fingerprint is left.
+    pub(crate) fn insert_fingerprint(&mut self, print: Fingerprint) -> bool {
         let shard = &mut self.shards[shard(print)];
         let entry = shard.entry(table_hash(&print), |other| *other == print, table_hash);
         match entry {

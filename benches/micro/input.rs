@@ -51,9 +51,12 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 }
 
 fn read(path: &Path) -> u64 {
-    let records = Records::new(vec![Source::File(path.to_owned())], InputOptions::default());
-    records.fold(0, |count, record| {
-        black_box(record.expect("a readable file"));
-        count + 1
-    })
+    let mut records = Records::new(vec![Source::File(path.to_owned())], InputOptions::default());
+    let (mut batch, mut count, mut has_more) = (Vec::new(), 0, true);
+    while has_more {
+        has_more = records.next_batch(&mut batch, 256).expect("a readable file");
+        count += black_box(&batch).len() as u64;
+        batch.clear();
+    }
+    count
 }

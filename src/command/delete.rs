@@ -156,7 +156,10 @@ fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut M
     };
     let (rows, writer) = report::start(outputs, ROWS)?;
     let source = match (&rehearsal, scan.source) {
-        (Some(rehearsal), KeySource::Inputs(records)) => KeySource::Inputs(rehearsal.fill(records)),
+        (Some(rehearsal), KeySource::Inputs(mut records)) => {
+            rehearsal.fill(&mut records);
+            KeySource::Inputs(records)
+        }
         (_, source) => source,
     };
     let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
@@ -311,13 +314,13 @@ impl Sending {
         runtime.block_on(async {
             let invalid_records = (job.key_action() == KeyAction::Check).then(InvalidCollector::default);
             let (state, records) = match parts.source {
-                KeySource::Inputs(records) => {
-                    let records = match &invalid_records {
-                        Some(invalid_records) => invalid_records.tap(records),
-                        None => records,
-                    };
+                KeySource::Inputs(mut records) => {
+                    if let Some(invalid_records) = &invalid_records {
+                        invalid_records.tap(&mut records);
+                    }
                     // What was looked at as a whole is files.
-                    (state, spawn_reader(records, if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD }))
+                    let ahead = if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD };
+                    (state, spawn_reader(move |batch| records.next_batch(batch), ahead))
                 }
                 KeySource::Listing { pages, first } => {
                     (state.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)

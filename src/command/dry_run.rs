@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -57,11 +56,16 @@ fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<Exi
         record.read_inputs(&input.sources)?;
         input.options.plans = record.plans();
         let mut records = input.records(Warnings::On);
-        let first = records.next().transpose().map_err(Error::from)?;
-        Ok::<_, Error>(((first, records), record))
+        let mut first = Vec::new();
+        let error = records.next_batch(&mut first).err();
+        match error {
+            Some(error) if first.is_empty() => return Err(error.into()),
+            error => records.put_back(first, error),
+        }
+        Ok::<_, Error>((records, record))
     });
-    let (first, mut records);
-    ((first, records), opened.record) = begun.map_err(Missed::Stop)??;
+    let mut records;
+    (records, opened.record) = begun.map_err(Missed::Stop)??;
     let mut ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -70,19 +74,22 @@ fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<Exi
     let surveyed = signals::blocking(move || {
         let (mut plan, mut stats) = (Plan::<Box<JobInputError>>::default(), Stats::default());
         let mut causes = Causes::default();
-        plan.survey(first.map(Ok).into_iter().chain(&mut records), &AtomicBool::new(false), |record| {
-            causes.add_unsent(&record);
-            match &rows {
-                None => {
-                    stats.take(record);
-                    true
+        plan.survey(
+            |batch| records.next_batch(batch),
+            |record| {
+                causes.add_unsent(&record);
+                match &rows {
+                    None => {
+                        stats.take(record);
+                        true
+                    }
+                    Some(rows) => {
+                        stats.add(&record);
+                        rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
+                    }
                 }
-                Some(rows) => {
-                    stats.add(&record);
-                    rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
-                }
-            }
-        });
+            },
+        );
         (plan, stats, causes, records.counts().to_vec())
     });
     drop(sender);

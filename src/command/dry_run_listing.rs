@@ -1,7 +1,6 @@
 //! `--dry-run` of the keys of a namespace: they are listed, and nothing else is sent.
 
 use std::cell::RefCell;
-use std::sync::atomic::AtomicBool;
 
 use indicatif::MultiProgress;
 use tokio::sync::mpsc;
@@ -159,12 +158,12 @@ impl Survey<'_> {
             progress.borrow_mut().on(&Event::Running);
             let before = self.plan.tally.get(Status::Planned);
             let mut planned = Vec::with_capacity(records.len());
-            self.plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |record| {
+            for record in records {
+                self.plan.count(&record);
                 self.stats.add(&record);
                 self.causes.add_unsent(&record);
                 planned.extend(Settled::unsent(record.number, record.content, wall_now()));
-                true
-            });
+            }
             progress.borrow_mut().listed(self.plan.tally.get(Status::Planned) - before);
             for row in planned {
                 if let Some(rows) = &rows

@@ -1,17 +1,17 @@
-//! Inputs, filters, deduplication and the journal of an earlier run, as one iterator of records.
+//! Inputs, filters, deduplication and the journal of an earlier run, as batches of records.
 
 mod batches;
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use batches::{KeptCounts, RecordBatches};
+use batches::KeptCounts;
+pub(super) use batches::RecordBatches;
 
-use crate::input::{Again, Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
+use crate::input::{Dedupe, Fingerprint, InputError, InputOptions, Records, Source};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::Journal;
@@ -72,12 +72,6 @@ pub enum JobInputError {
         /// Whether the input is files alone, which are read before anything is sent.
         is_file: bool,
     },
-    /// A file is not what it was when it was checked.
-    #[error("{input} was changed since it was checked: nothing more is taken from it until it is still")]
-    Changed {
-        /// Which file.
-        input: String,
-    },
     /// What the system says about a file before it is opened.
     #[error("{input}: cannot be opened: {source}")]
     Open {
@@ -101,7 +95,7 @@ impl JobInputError {
             Self::Input(error) => error.is_usage(),
             Self::OtherInput { .. } | Self::OtherShard { .. } => true,
             Self::EndedEarly { is_file, .. } => *is_file,
-            Self::Changed { .. } | Self::Open { .. } => false,
+            Self::Open { .. } => false,
         }
     }
 }
@@ -128,8 +122,6 @@ pub(super) enum Warnings {
     /// No: they were given.
     Off,
 }
-
-pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
 
 impl JobInput {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
@@ -166,11 +158,7 @@ impl JobInput {
         let files =
             self.sources.iter().cloned().zip(&self.files).filter_map(|(source, print)| Some((source, (*print)?)));
         let (sources, files) = files.map(|(source, print)| (source, Some(print))).unzip();
-        Self { sources, files, ..self.unmarked() }
-    }
-
-    fn unmarked(&self) -> Self {
-        Self { dedupe: false, journal: None, ..self.clone() }
+        Self { sources, files, dedupe: false, journal: None, ..self.clone() }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
@@ -185,23 +173,14 @@ impl JobInput {
             shard: self.shard,
             filter: self.filter.clone(),
             kept: (warnings == Warnings::On && !self.filter.is_empty()).then(KeptCounts::default),
-            dedupe: self.dedupe.then(|| Dedupe::new(are_files.then(|| self.again()))),
+            dedupe: self.dedupe.then(Dedupe::default),
             journal: self.journal.clone(),
             last: None,
-            batch: VecDeque::with_capacity(most),
+            batch: Vec::with_capacity(most),
             error: None,
             settled_keys: 0,
             counts: Vec::new(),
-        }
-    }
-
-    /// How to have all records once more, as they are before any is marked.
-    fn again(&self) -> Again<Box<JobInputError>> {
-        let unmarked = self.unmarked();
-        let names: Vec<_> = self.sources.iter().map(Source::to_string).collect();
-        Again {
-            records: Box::new(move || Box::new(unmarked.records(Warnings::Off))),
-            changed: Box::new(JobInputError::Changed { input: names.join(", ") }),
+            stages: Vec::new(),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::api::Credentials;
-use crate::record::{Content, Record};
+use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::pluralized;
 
 use super::error::Error;
 use super::job::Connection;
-use super::job_input::{BoxedRecords, JobInputError};
+use super::job_input::RecordBatches;
 
 /// How many keys stand by that the input does not name.
 const DECOYS: usize = 12;
@@ -42,14 +42,14 @@ impl Rehearsal {
         })
     }
 
-    /// The same records; each key is put into the server before it is handed on.
-    pub(super) fn fill(&self, records: BoxedRecords) -> BoxedRecords {
+    /// Puts each key into the server before it is handed out.
+    pub(super) fn fill(&self, records: &mut RecordBatches) {
         let sandbox = Arc::clone(&self.sandbox);
-        Box::new(records.inspect(move |record: &Result<Record, Box<JobInputError>>| {
-            if let Ok(Record { content: Content::Key(key), .. }) = record {
+        records.add_stage(move |record| {
+            if let Content::Key(key) = &record.content {
                 sandbox.preload([key.as_str()]);
             }
-        }))
+        });
     }
 
     /// What is left, a line each.

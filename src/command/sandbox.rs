@@ -52,11 +52,16 @@ pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
 
 fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
     let sources = files.into_iter().map(Source::File).collect();
-    for record in Records::new(sources, InputOptions::default()) {
-        match record.map_err(Box::<JobInputError>::from)?.content {
-            Content::Key(key) => sandbox.preload([key.as_str()]),
-            Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
-            Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}
+    let mut records = Records::new(sources, InputOptions::default());
+    let (mut batch, mut has_more) = (Vec::new(), true);
+    while has_more {
+        has_more = records.next_batch(&mut batch, 256).map_err(Box::<JobInputError>::from)?;
+        for record in batch.drain(..) {
+            match record.content {
+                Content::Key(key) => sandbox.preload([key.as_str()]),
+                Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
+                Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}
+            }
         }
     }
     Ok(sandbox.len() as u64)

@@ -197,3 +197,14 @@ fn is_packed(data: &[u8]) -> bool {
 fn without_mark(data: &[u8]) -> &[u8] {
     data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
 }
+
+/// One record after the other, for tests.
+impl Iterator for Records {
+    type Item = Result<Record, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut one = Vec::new();
+        let read = self.next_batch(&mut one, 1);
+        one.pop().map(Ok).or_else(|| read.err().map(Err))
+    }
+}

@@ -30,7 +30,7 @@ mod values;
 
 pub use crate::format::Position;
 pub use crate::format::compression::Compression;
-pub use dedupe::{Again, Dedupe, Reread, Unmarked};
+pub use dedupe::Dedupe;
 pub use error::{InputError, InputErrorKind};
 pub use lookalike::Lookalike;
 pub use options::{Column, ColumnError, Format, Header, InputOptions};

@@ -1,8 +1,6 @@
 //! Blocking reads on a thread of their own, behind a bounded channel.
 
 use std::any::Any;
-use std::iter;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -11,58 +9,47 @@ use tokio::sync::mpsc;
 use super::error::{InputError, InputErrorAt, InputErrorKind};
 use crate::record::Record;
 
-/// The most records that are handed over at a time.
-const BATCH: usize = 256;
-
-/// Reads `records` ahead on a thread and hands them over in batches, of which at most `capacity` (at least one) wait.
+/// Reads ahead on a thread, of which at most `capacity` batches (at least one) wait. `next_batch` appends the next records
+/// to a batch and returns `false` at the end; on an error, the records before it are in the batch.
 ///
-/// A batch is a record and those that follow for sure by [`Iterator::size_hint`]: these are taken to be there, while
-/// nobody knows how long any other will be in coming.
-///
-/// The channel ends after the last record or after the first error; a panic of the thread comes as an error too, so
+/// The channel ends after the last batch or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
 /// hand over; it is never joined, because a silent pipe may hold it for ever.
 pub fn spawn_reader<E>(
-    mut records: impl Iterator<Item = Result<Record, E>> + Send + 'static,
+    mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E> + Send + 'static,
     capacity: usize,
 ) -> mpsc::Receiver<Result<Vec<Record>, E>>
 where
     E: From<InputError> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    let errors = sender.clone();
+    let batches = sender.clone();
     let thread = thread::Builder::new().name("input".to_owned()).spawn(move || {
-        let mut handed = 0;
+        let mut sent = 0;
         let mut batch = Vec::new();
         let run = AssertUnwindSafe(|| {
-            let mut error = None;
-            while error.is_none()
-                && let Some(first) = records.next()
-            {
-                let sure = records.size_hint().0.min(BATCH - 1);
-                batch.reserve_exact(1 + sure);
-                error = iter::once(first).chain(records.by_ref().take(sure)).find_map(|record| match record {
-                    Ok(record) => {
-                        batch.push(record);
-                        None
-                    }
-                    Err(error) => Some(error),
-                });
-                handed += batch.len() as u64;
-                if errors.blocking_send(Ok(mem::take(&mut batch))).is_err() {
+            loop {
+                let read = next_batch(&mut batch);
+                sent += batch.len() as u64;
+                if !batch.is_empty() && batches.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
                     return;
                 }
-            }
-            if let Some(error) = error {
-                let _ = errors.blocking_send(Err(error));
+                match read {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        let _ = batches.blocking_send(Err(error));
+                        return;
+                    }
+                }
             }
         });
         if let Err(panic) = catch_unwind(run) {
             let kind = InputErrorKind::Panicked(message(panic.as_ref()).to_owned());
-            let records = handed + batch.len() as u64;
-            // Nobody is left to tell where the receiver is gone.
-            let _ = errors.blocking_send(Ok(batch));
-            let _ = errors.blocking_send(Err(whole_input(records, kind).into()));
+            let records = sent + batch.len() as u64;
+            // If the receiver is gone, nobody needs to know.
+            let _ = batches.blocking_send(Ok(batch));
+            let _ = batches.blocking_send(Err(whole_input(records, kind).into()));
         }
     });
     if let Err(error) = thread {
@@ -86,6 +73,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -117,19 +105,34 @@ mod tests {
         (records, error)
     }
 
+    /// Batches of at most `most`.
+    fn batches<I: Iterator<Item = Result<Record, InputError>>>(
+        mut items: I,
+        most: usize,
+    ) -> impl FnMut(&mut Vec<Record>) -> Result<bool, InputError> {
+        move |batch| {
+            for _ in 0..most {
+                match items.next() {
+                    Some(item) => batch.push(item?),
+                    None => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+    }
+
     #[test]
-    fn what_is_sure_to_follow_comes_with_it_and_nothing_waits_for_what_is_not() {
-        let mut known = spawn_reader::<InputError>((1..=1000).map(|number| Ok(record(number))), 1);
-        let mut sizes = iter::from_fn(|| known.blocking_recv()).map(|batch| batch.unwrap().len());
-        assert!(sizes.by_ref().take(3).eq([BATCH; 3]) && sizes.eq([1000 - 3 * BATCH]));
-        let mut unknown = spawn_reader::<InputError>((1..=1000).filter(|_| true).map(|number| Ok(record(number))), 1);
-        assert!(iter::from_fn(|| unknown.blocking_recv()).all(|batch| batch.unwrap().len() == 1));
+    fn batches_stay_as_they_were_read() {
+        let mut receiver = spawn_reader(batches((1..=1000).map(|number| Ok(record(number))), 256), 1);
+        let sizes = iter::from_fn(|| receiver.blocking_recv()).map(|batch| batch.unwrap().len());
+        assert!(sizes.eq([256, 256, 256, 1000 - 3 * 256]));
     }
 
     #[test]
     fn every_record_arrives_in_order() {
         for capacity in [0, 1, 64] {
-            let (records, error) = drain(spawn_reader((1..=1000).map(|number| Ok(record(number))), capacity));
+            let (records, error) =
+                drain(spawn_reader(batches((1..=1000).map(|number| Ok(record(number))), 64), capacity));
             assert_eq!((records, error.is_none()), (1000, true));
         }
     }
@@ -138,14 +141,14 @@ mod tests {
     fn an_error_is_the_last_item() {
         let broken = || Err(whole_input(2, InputErrorKind::UnclosedQuote));
         let items = vec![Ok(record(1)), Ok(record(2)), broken(), Ok(record(3))];
-        let (records, error) = drain(spawn_reader(items.into_iter(), 4));
+        let (records, error) = drain(spawn_reader(batches(items.into_iter(), 64), 4));
         assert_eq!((records, error.unwrap().records()), (2, 2));
     }
 
     #[test]
     fn a_panic_is_no_clean_end() {
         let items = (1..=5).map(|number| if number == 4 { panic!("broken at {number}") } else { Ok(record(number)) });
-        let (records, error) = drain(spawn_reader(items, 2));
+        let (records, error) = drain(spawn_reader(batches(items, 64), 2));
         let error = error.unwrap();
         assert_eq!((records, error.records()), (3, 3));
         assert!(matches!(error.kind(), InputErrorKind::Panicked(text) if text == "broken at 4"), "{error}");
@@ -164,17 +167,15 @@ mod tests {
         let ended = Ended(ended);
         let taken = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&taken);
-        let mut receiver = spawn_reader::<InputError>(
-            (1..).map(move |number| {
-                let _held = &ended;
-                counter.fetch_add(1, Ordering::SeqCst);
-                Ok(record(number))
-            }),
-            3,
-        );
+        let items = (1..).map(move |number| {
+            let _held = &ended;
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(record(number))
+        });
+        let mut receiver = spawn_reader(batches(items, 256), 3);
         assert!(receiver.blocking_recv().is_some());
         drop(receiver);
         wait.recv().unwrap();
-        assert!(taken.load(Ordering::SeqCst) <= (1 + 3 + 1) * BATCH as u64, "{taken:?}");
+        assert!(taken.load(Ordering::SeqCst) <= (1 + 3 + 1) * 256, "{taken:?}");
     }
 }

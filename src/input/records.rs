@@ -1,6 +1,5 @@
 //! All sources as one numbered sequence.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 use std::vec;
@@ -35,8 +34,6 @@ pub struct Records {
     next: RecordNumber,
     /// Inputs that were read to their end since this was last asked for, with the number of the record after.
     ended: Vec<(String, RecordNumber)>,
-    /// Where a record lies that is asked for alone.
-    one: VecDeque<Record>,
 }
 
 /// The source that is being read.
@@ -66,7 +63,6 @@ impl Records {
             reading: None,
             next: RecordNumber::FIRST,
             ended: Vec::new(),
-            one: VecDeque::new(),
         }
     }
 
@@ -85,35 +81,35 @@ impl Records {
         self
     }
 
-    /// Appends records to `batch` until it holds `most`, or to the end.
+    /// Appends records to `batch` until it holds `most`; `false` at the end.
     ///
     /// # Errors
-    /// As the iterator's; what came before is in the batch.
-    pub fn read(&mut self, batch: &mut VecDeque<Record>, most: usize) -> Result<(), InputError> {
-        let mut sure = batch.len();
-        let mut read = self.fill(batch, most, &mut sure);
+    /// Nothing is read after it; the records before it are in the batch.
+    pub fn next_batch(&mut self, batch: &mut Vec<Record>, most: usize) -> Result<bool, InputError> {
+        let mut unchanged = batch.len();
+        let mut read = self.fill(batch, most, &mut unchanged);
         if read.is_ok() && self.reading.as_ref().is_some_and(Reading::has_changed) {
             read = Err(self.break_off(InputErrorKind::Changed.into()));
         }
         match read {
             // What was read since the last look may be of the new content.
             Err(error) if matches!(error.kind(), InputErrorKind::Changed) => {
-                let next = batch.get(sure).map_or(self.next, |record| record.number);
-                batch.truncate(sure);
+                let next = batch.get(unchanged).map_or(self.next, |record| record.number);
+                batch.truncate(unchanged);
                 Err(error.after(next.get() - 1))
             }
             read => read,
         }
     }
 
-    /// As [`Records::read`]. The records before `sure` are of files that did not change while they were read.
-    fn fill(&mut self, batch: &mut VecDeque<Record>, most: usize, sure: &mut usize) -> Result<(), InputError> {
+    /// As [`Records::next_batch`]. The records before `unchanged` are of files that did not change while they were read.
+    fn fill(&mut self, batch: &mut Vec<Record>, most: usize, unchanged: &mut usize) -> Result<bool, InputError> {
         while batch.len() < most {
             let Some(reading) = &mut self.reading else {
                 if self.open_next()? {
                     continue;
                 }
-                break;
+                return Ok(false);
             };
             let content = match reading.next() {
                 Ok(Some(ParsedKey(Ok(key)))) => Content::Key(key),
@@ -123,7 +119,7 @@ impl Records {
                     return Err(self.break_off(InputErrorKind::Changed.into()));
                 }
                 Ok(None) => {
-                    *sure = batch.len();
+                    *unchanged = batch.len();
                     let name = std::mem::take(&mut reading.name);
                     self.ended.push((name, self.next));
                     self.reading = None;
@@ -131,10 +127,10 @@ impl Records {
                 }
                 Err(at) => return Err(self.break_off(at)),
             };
-            batch.push_back(Record { number: self.next, content });
+            batch.push(Record { number: self.next, content });
             self.next = self.next.next();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The inputs that ended since the last call, each with the number of the first record after it.
@@ -186,26 +182,14 @@ impl Records {
     }
 }
 
-impl Iterator for Records {
-    type Item = Result<Record, InputError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut one = std::mem::take(&mut self.one);
-        let read = self.read(&mut one, 1);
-        let record = one.pop_front();
-        self.one = one;
-        record.map(Ok).or_else(|| read.err().map(Err))
-    }
-}
-
-impl std::iter::FusedIterator for Records {}
-
 /// How a file is read: its format, and of a CSV the column of the keys. `None` of a pipe, which can be read only once, and of
 /// a file without a readable record.
 pub fn describe(source: &Source, options: &InputOptions) -> Option<String> {
     source.path().filter(|_| source.is_regular().is_ok_and(|regular| regular))?;
     let mut records = Records::new(vec![source.clone()], options.clone()).without_warnings();
-    records.next()?.ok()?;
+    let mut first = Vec::new();
+    let _ = records.next_batch(&mut first, 1);
+    first.first()?;
     Some(match records.reading?.reader {
         Reader::Csv(csv) => csv.describe(),
         Reader::Lines(_) => "lines".to_owned(),

@@ -3,8 +3,6 @@
 //! [`Plan::survey`] counts and checks; [`Plan::approve`] is the only maker of an [`Approved`], and the pipeline
 //! takes nothing else. A dry run never has one, so it cannot send; it has an [`stats`] and a [`price`] to show instead.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::key::KeyName;
 use crate::outcome::{Status, Tally};
 use crate::record::{Content, Record};
@@ -46,15 +44,6 @@ pub struct Plan<E> {
     pub broken: Option<E>,
 }
 
-/// How far a survey came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Survey {
-    /// Over the whole input, or up to where it broke.
-    Whole,
-    /// It was asked to end.
-    Cancelled,
-}
-
 impl<E> Default for Plan<E> {
     fn default() -> Self {
         Self {
@@ -73,28 +62,30 @@ impl<E> Default for Plan<E> {
 }
 
 impl<E> Plan<E> {
-    /// Reads all records without sending anything. `each` sees every record, `cancel` ends it early.
+    /// Reads all records without sending anything. `each` sees every record; `false` ends the reading.
     pub fn survey(
         &mut self,
-        records: impl Iterator<Item = Result<Record, E>>,
-        cancel: &AtomicBool,
+        mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E>,
         mut each: impl FnMut(Record) -> bool,
-    ) -> Survey {
-        for record in records {
-            match record {
-                Ok(record) => {
-                    self.count(&record);
-                    if !each(record) || cancel.load(Ordering::Relaxed) {
-                        return Survey::Cancelled;
-                    }
+    ) {
+        let mut batch = Vec::new();
+        loop {
+            let read = next_batch(&mut batch);
+            for record in batch.drain(..) {
+                self.count(&record);
+                if !each(record) {
+                    return;
                 }
+            }
+            match read {
+                Ok(true) => {}
+                Ok(false) => return,
                 Err(error) => {
                     self.broken = Some(error);
-                    break;
+                    return;
                 }
             }
         }
-        Survey::Whole
     }
 
     /// Counts one more record.
@@ -148,23 +139,35 @@ mod tests {
             record(6, Content::Kept(Box::new(Kept { key: KeyName::new("c").unwrap(), rule: String::new() }))),
         ];
         let mut plan = Plan::<()>::default();
-        assert_eq!(plan.survey(records.into_iter().map(Ok), &AtomicBool::new(false), |_| true), Survey::Whole);
+        let mut records = records.into_iter();
+        let next_batch = |batch: &mut Vec<Record>| {
+            batch.extend(records.next());
+            Ok(!batch.is_empty())
+        };
+        plan.survey(next_batch, |_| true);
         assert_eq!((plan.records, plan.keys, plan.resumed), (6, 2, 1));
         assert_eq!([Status::Invalid, Status::Duplicate, Status::Kept].map(|status| plan.tally.get(status)), [1, 1, 1]);
     }
 
     #[test]
     fn a_broken_input_keeps_what_came_before() {
-        let records = [Ok(record(1, key("a"))), Err("cut off"), Err("never reached")];
         let mut plan = Plan::default();
-        plan.survey(records.into_iter(), &AtomicBool::new(false), |_| true);
+        let next_batch = |batch: &mut Vec<Record>| {
+            batch.push(record(1, key("a")));
+            Err("cut off")
+        };
+        plan.survey(next_batch, |_| true);
         assert_eq!((plan.records, plan.broken), (1, Some("cut off")));
     }
 
     #[test]
     fn a_survey_can_be_ended() {
         let mut plan = Plan::<()>::default();
-        let records = (1..).map(|number| Ok(record(number, key("a"))));
-        assert_eq!(plan.survey(records, &AtomicBool::new(true), |_| true), Survey::Cancelled);
+        let next_batch = |batch: &mut Vec<Record>| {
+            batch.extend((1..=3).map(|number| record(number, key("a"))));
+            Ok(true)
+        };
+        plan.survey(next_batch, |_| false);
+        assert_eq!(plan.records, 1);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::command::job_input::BoxedRecords;
+use crate::command::job_input::RecordBatches;
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status};
 use crate::plan::stats::{InvalidReasons, Stats};
@@ -16,16 +16,14 @@ use crate::record::{Content, Record};
 pub(super) struct InvalidCollector(Arc<Mutex<Stats>>);
 
 impl InvalidCollector {
-    /// The same records, looked at as they pass.
-    pub(super) fn tap(&self, records: BoxedRecords) -> BoxedRecords {
+    /// Looks at the records as they are handed out.
+    pub(super) fn tap(&self, records: &mut RecordBatches) {
         let seen = Arc::clone(&self.0);
-        Box::new(records.inspect(move |record| {
-            if let Ok(record) = record
-                && matches!(record.content, Content::Invalid(_) | Content::Kept(_))
-            {
+        records.add_stage(move |record| {
+            if matches!(record.content, Content::Invalid(_) | Content::Kept(_)) {
                 seen.lock().unwrap_or_else(PoisonError::into_inner).add(record);
             }
-        }))
+        });
     }
 
     fn reasons(&self) -> (InvalidReasons, InvalidReasons) {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::api::Namespace;
@@ -13,7 +12,7 @@ use crate::command::encoding;
 use crate::command::error::Error;
 use crate::command::job::{Confirm, DeleteJob, Keys, Mode};
 use crate::command::job_file::JobRecord;
-use crate::command::job_input::{BoxedRecords, JobInput, JobInputError, Warnings};
+use crate::command::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
 use crate::command::locate::Missed;
 use crate::command::monitor::Monitor;
 use crate::command::outputs::Opened;
@@ -48,7 +47,7 @@ pub(super) struct InputScan {
 /// How the records of a job are had.
 pub(super) enum KeySource {
     /// They are read.
-    Inputs(BoxedRecords),
+    Inputs(Box<RecordBatches>),
     /// They are listed.
     Listing {
         pages: Box<NamespacePages>,
@@ -68,15 +67,7 @@ impl InputScan {
             return encoding::check(namespace, plan.encoded, plan.first_encoded.as_ref(), encoding::hint(job));
         }
         match &mut self.source {
-            KeySource::Inputs(records) => {
-                let all: BoxedRecords = std::mem::replace(records, Box::new(std::iter::empty()));
-                *records = Box::new(all.map(|record| {
-                    record.map(|mut record| {
-                        encoding::refuse(&mut record);
-                        record
-                    })
-                }));
-            }
+            KeySource::Inputs(records) => records.add_stage(encoding::refuse),
             KeySource::Listing { pages, .. } => pages.refuse_encoded(),
         }
         Ok(())
@@ -160,34 +151,32 @@ fn scan(
         return Err(Missed::Stop(stop));
     }
     let mut records = input.records(Warnings::On);
-    let (mut plan, mut ahead) = (Plan::default(), Vec::new());
+    let (mut plan, mut ahead, mut read) = (Plan::default(), Vec::new(), Ok(true));
     let least = job.guards.min_keys.unwrap_or_default();
-    while ahead.is_empty() || plan.keys + records.settled_keys() < least {
-        match records.next() {
-            Some(Ok(record)) => {
-                plan.count(&record);
-                causes.add_unsent(&record);
-                ahead.push(Ok(record));
-            }
-            // That an input ended early is the end of a job that began, and has its summary.
-            Some(Err(broken)) if ahead.is_empty() && !matches!(*broken, JobInputError::EndedEarly { .. }) => {
-                return Err(broken.into());
-            }
-            Some(Err(broken)) => {
-                ahead.push(Err(broken));
-                break;
-            }
-            None => break,
+    while matches!(read, Ok(true)) && (ahead.is_empty() || plan.keys + records.settled_keys() < least) {
+        let known = ahead.len();
+        read = records.next_batch(&mut ahead);
+        for record in &ahead[known..] {
+            plan.count(record);
+            causes.add_unsent(record);
         }
     }
+    // That an input ended early is the end of a job that began, and has its summary.
+    let error = match read {
+        Err(broken) if ahead.is_empty() && !matches!(*broken, JobInputError::EndedEarly { .. }) => {
+            return Err(broken.into());
+        }
+        read => read.err(),
+    };
     plan.distinct_keys += records.settled_keys();
-    if ahead.is_empty() {
+    if ahead.is_empty() && error.is_none() {
         warn_of_emptiness();
     }
-    let nothing_to_send = !matches!(ahead.first(), Some(Ok(_)));
+    let nothing_to_send = ahead.is_empty();
+    records.put_back(ahead, error);
     // Only what is too few is known by now.
     let plan = (plan.distinct_keys < least).then_some(plan);
-    let source = KeySource::Inputs(Box::new(ahead.into_iter().chain(records)));
+    let source = KeySource::Inputs(Box::new(records));
     Ok(InputScan { plan, source, nothing_to_send, record, causes })
 }
 
@@ -199,10 +188,13 @@ fn survey(
 ) -> Result<(Plan<Box<JobInputError>>, Vec<u64>), Error> {
     let mut plan = Plan::default();
     let mut records = input.records(warnings);
-    plan.survey(&mut records, &AtomicBool::new(false), |record| {
-        causes.add_unsent(&record);
-        true
-    });
+    plan.survey(
+        |batch| records.next_batch(batch),
+        |record| {
+            causes.add_unsent(&record);
+            true
+        },
+    );
     plan.distinct_keys += records.settled_keys();
     match plan.broken.take_if(|broken| broken.is_usage()) {
         Some(broken) => Err(broken.into()),

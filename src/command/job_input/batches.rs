@@ -1,12 +1,11 @@
 //! Records read a few at a time and worked on where they lie: to hand each from stage to stage takes longer than the
 //! stages.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{JobInputError, key_of};
-use crate::input::{Dedupe, Records, Unmarked};
+use crate::input::{Dedupe, Records};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
 use crate::report::{Journal, RecordState};
@@ -23,35 +22,23 @@ pub(in crate::command) struct RecordBatches {
     pub(super) filter: Filter,
     /// Counts what the filter keeps; `None` if no warning is to be given, or nothing is filtered.
     pub(super) kept: Option<KeptCounts>,
-    pub(super) dedupe: Option<Dedupe<Box<JobInputError>>>,
+    pub(super) dedupe: Option<Dedupe>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
     /// The last record that was read, whichever part it is of.
     pub(super) last: Option<RecordNumber>,
     /// Not yet handed out.
-    pub(super) batch: VecDeque<Record>,
-    /// What ended the reading, to be told after them.
+    pub(super) batch: Vec<Record>,
+    /// What ended the reading; it comes after them.
     pub(super) error: Option<Box<JobInputError>>,
     /// Keys that would be deleted, had an earlier run not settled them.
     pub(super) settled_keys: u64,
     /// Of each input that was read to its end, how many records it has, whichever part they are of.
     pub(super) counts: Vec<u64>,
+    /// Applied to every record as it is handed out.
+    pub(super) stages: Vec<Stage>,
 }
 
-impl Iterator for RecordBatches {
-    type Item = Result<Record, Box<JobInputError>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.batch.is_empty() {
-            self.refill();
-        }
-        self.batch.pop_front().map(Ok).or_else(|| self.error.take().map(Err))
-    }
-
-    /// Those that need not be waited for.
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.batch.len(), None)
-    }
-}
+pub(super) type Stage = Box<dyn FnMut(&mut Record) + Send>;
 
 impl RecordBatches {
     /// How many keys so far an earlier run settled, each counted once.
@@ -64,33 +51,59 @@ impl RecordBatches {
         &self.counts
     }
 
-    /// Leaves it empty at the end only. Apart, so that what is done for each record stays small.
-    #[cold]
+    /// Applies `stage` to every record that is handed out from now on.
+    pub(in crate::command) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
+        self.stages.push(Box::new(stage));
+    }
+
+    /// Appends the next records to `batch`; `false` at the end. Files give many at a time; what comes through a pipe is
+    /// handed out before more is asked for.
+    ///
+    /// # Errors
+    /// Nothing comes after it; the records before it are in the batch.
+    pub(in crate::command) fn next_batch(&mut self, batch: &mut Vec<Record>) -> Result<bool, Box<JobInputError>> {
+        if self.batch.is_empty() && self.error.is_none() {
+            self.refill();
+        }
+        for stage in &mut self.stages {
+            self.batch.iter_mut().for_each(stage);
+        }
+        batch.append(&mut self.batch);
+        self.error.take().map_or(Ok(self.records.is_some()), Err)
+    }
+
+    /// Takes back what was read ahead, and the error after it.
+    pub(in crate::command) fn put_back(&mut self, batch: Vec<Record>, error: Option<Box<JobInputError>>) {
+        (self.batch, self.error) = (batch, error);
+    }
+
+    /// Leaves the batch empty at the end only.
     fn refill(&mut self) {
         while self.batch.is_empty()
+            && self.error.is_none()
             && let Some(records) = &mut self.records
         {
-            let read = records.read(&mut self.batch, self.most);
+            let read = records.next_batch(&mut self.batch, self.most);
             let ended = records.take_ended();
             for (_, next) in &ended {
                 let before: u64 = self.counts.iter().sum();
                 self.counts.push(next.get() - 1 - before);
             }
-            self.last = self.batch.back().map(|record| record.number).or(self.last);
-            let is_over = self.batch.len() < self.most;
-            if read.is_err() || is_over {
+            self.last = self.batch.last().map(|record| record.number).or(self.last);
+            if !matches!(read, Ok(true)) {
                 self.records = None;
             }
             self.error = match read {
-                Ok(()) if is_over => self.ended_early(),
-                read => read.err().map(Into::into),
+                Ok(true) => None,
+                Ok(false) => self.ended_early(),
+                Err(error) => Some(error.into()),
             };
-            self.work(ended);
+            self.process(ended);
         }
     }
 
     /// Everything that is done with the records of a batch.
-    fn work(&mut self, ended: Vec<(String, RecordNumber)>) {
+    fn process(&mut self, ended: Vec<(String, RecordNumber)>) {
         if let Some(shard) = self.shard {
             self.retain_shard(shard);
         }
@@ -100,10 +113,8 @@ impl RecordBatches {
         if let Some(counts) = &mut self.kept {
             counts.count(&self.batch, ended);
         }
-        if let Some(dedupe) = &mut self.dedupe
-            && let Err(Unmarked { from, error }) = dedupe.mark(self.batch.make_contiguous())
-        {
-            self.truncate_with(from, error);
+        if let Some(dedupe) = &mut self.dedupe {
+            dedupe.mark(&mut self.batch);
         }
         self.mark_settled();
     }
@@ -172,7 +183,7 @@ pub(in crate::command) struct KeptCounts {
 
 impl KeptCounts {
     /// Takes the next records; `ended` are the inputs that end with or before the last of them.
-    fn count(&mut self, records: &VecDeque<Record>, ended: Vec<(String, RecordNumber)>) {
+    fn count(&mut self, records: &[Record], ended: Vec<(String, RecordNumber)>) {
         let mut records = records.iter().peekable();
         for (input, next) in ended {
             while let Some(record) = records.next_if(|record| record.number < next) {
@@ -234,30 +245,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_stage_has_its_say_and_numbers_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.ndjson");
-        fs::write(&path, "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n").unwrap();
-        for (dedupe, letters) in [(true, "kpdkipdd"), (false, "kpkkipkk")] {
-            let records: Vec<_> = of(&path, dedupe).records(Warnings::Off).map(Result::unwrap).collect();
-            assert_eq!(records.iter().map(letter).collect::<String>(), letters);
-            assert!(records.iter().map(|record| record.number.get()).eq(1..=8));
+    /// All records, and what ended them.
+    fn drain(records: &mut RecordBatches) -> (Vec<Record>, Option<Box<JobInputError>>) {
+        let mut all = Vec::new();
+        loop {
+            match records.next_batch(&mut all) {
+                Ok(true) => {}
+                Ok(false) => return (all, None),
+                Err(error) => return (all, Some(error)),
+            }
         }
     }
 
     #[test]
-    fn of_files_many_are_read_at_a_time_and_how_many_is_told_to_whoever_hands_them_on() {
+    fn every_stage_is_applied_and_numbers_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.ndjson");
+        fs::write(&path, "\"b\"\n\"kept\"\n\"b\"\n\"a\"\n7\n\"kept\"\n\"b\"\n\"a\"\n").unwrap();
+        for (dedupe, letters) in [(true, "kpdkipdd"), (false, "kpkkipkk")] {
+            let mut records = of(&path, dedupe).records(Warnings::Off);
+            let (seen, arrived) = mpsc::channel();
+            records.add_stage(move |record| seen.send(letter(record)).unwrap());
+            let (all, error) = drain(&mut records);
+            assert!(error.is_none());
+            assert_eq!(all.iter().map(letter).collect::<String>(), letters);
+            assert!(all.iter().map(|record| record.number.get()).eq(1..=8));
+            drop(records);
+            assert_eq!(arrived.iter().collect::<String>(), letters);
+        }
+    }
+
+    #[test]
+    fn files_are_read_many_records_at_a_time_and_what_is_put_back_comes_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.txt");
         fs::write(&path, "a\n".repeat(3 * AHEAD)).unwrap();
-        let input = of(&path, true);
-        let mut records = input.records(Warnings::Off);
-        for number in 1..=3 * AHEAD {
-            assert_eq!(records.next().unwrap().unwrap().number.get(), number as u64);
-            assert_eq!(records.size_hint().0, (3 * AHEAD - number) % AHEAD);
-        }
-        assert!(records.next().is_none());
+        let mut records = of(&path, true).records(Warnings::Off);
+        let mut first = Vec::new();
+        assert!(records.next_batch(&mut first).unwrap());
+        assert_eq!(first.len(), AHEAD);
+        records.put_back(first, None);
+        assert!(drain(&mut records).0.iter().map(|record| record.number.get()).eq(1..=3 * AHEAD as u64));
     }
 
     #[test]
@@ -269,8 +297,9 @@ mod tests {
                 let names = (0..i64::try_from(sound).unwrap()).map(|number| format!("key {}\n", 1000 + order * number));
                 fs::write(&path, format!("key\n{}\"never closed\n", names.collect::<String>())).unwrap();
                 let mut records = of(&path, dedupe).records(Warnings::Off);
-                assert_eq!(records.by_ref().take_while(Result::is_ok).count(), sound, "{order}");
-                assert!(records.next().is_none());
+                let (all, error) = drain(&mut records);
+                assert_eq!((all.len(), error.is_some()), (sound, true), "{order}");
+                assert!(!records.next_batch(&mut Vec::new()).unwrap());
             }
         }
     }
@@ -280,13 +309,13 @@ mod tests {
         let (reader, mut writer) = pipe().unwrap();
         let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true).records(Warnings::Off);
         let (sender, arrived) = mpsc::channel();
-        let thread =
-            thread::spawn(move || records.by_ref().all(|record| sender.send(letter(&record.unwrap())).is_ok()));
+        records.add_stage(move |record| sender.send(letter(record)).unwrap());
+        let thread = thread::spawn(move || drain(&mut records).0.len());
         for (line, expected) in [("\"a\"\n", 'k'), ("\"b\"\n", 'k'), ("\"a\"\n", 'd')] {
             writer.write_all(line.as_bytes()).unwrap();
             assert_eq!(arrived.recv_timeout(Duration::from_secs(30)), Ok(expected));
         }
         drop(writer);
-        assert!(thread.join().unwrap());
+        assert_eq!(thread.join().unwrap(), 3);
     }
 }
