@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 
 use crate::clock::wall_now;
 use crate::command::{
-    CallOptions, Confirm, Connection, DeleteJob, Error, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring,
+    Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, Monitoring,
     NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
 use crate::files::IfExists;
@@ -15,6 +15,7 @@ use crate::listing::{Moment, Prefixes, Selection};
 use crate::pipeline::RetryPolicy;
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
+use crate::progress::ProgressMode;
 use crate::report::Target;
 use crate::sandbox::{Fault, SandboxOptions};
 use crate::terminal::Escaped;
@@ -24,6 +25,7 @@ use super::config;
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
+use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::AppliedProfile;
 use super::scheduler;
@@ -50,8 +52,8 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
         Command::List(args) => listing(*args, used.as_deref()).map(|job| Task::List(Box::new(job))),
         Command::Restore(args) => restoring(*args, used.as_deref()).map(|job| Task::Restore(Box::new(job))),
-        Command::Namespaces(args) => namespaces(*args).map(|job| Task::Namespaces(Box::new(job))),
-        Command::Whoami(args) => whoami(*args).map(|job| Task::Whoami(Box::new(job))),
+        Command::Namespaces(args) => namespaces(*args, used.as_deref()).map(|job| Task::Namespaces(Box::new(job))),
+        Command::Whoami(args) => whoami(*args, used.as_deref()).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
         Command::Config(args) => Ok(Task::Config(config::task(args.command, used.as_deref()))),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
@@ -94,7 +96,6 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
 }
 
 fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
-    let progress = args.output.progress_mode();
     let listed = args.namespace.is_given();
     let mut problems = Problems::default();
     let target = if args.safety.sandbox { None } else { target(&args.connection) };
@@ -129,7 +130,10 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
         }),
     };
     let batching = args.pace.batching();
+    let mut options = options(args.pace.requests, &args.output, args.report.json, used);
+    options.rates = scheduler::shared(options.rates, shard)?;
     Ok(DeleteJob {
+        options,
         keys,
         target,
         guards: Guards {
@@ -143,26 +147,15 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
         mode,
         failures: args.report.failures,
         folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
-        profile: used.map(note),
         backup: args.safety.backup,
         check: args.safety.check,
         existing: existing(args.report.overwrite, args.report.resume),
         sync: args.report.sync,
-        json: args.report.json,
-        quiet: args.output.log.quiet,
-        rates: scheduler::shared(args.pace.requests.rates.into_iter().flatten().collect(), shard)?,
-        rates_from: rates_from(args.pace.requests.rates_given),
         concurrency: args.pace.concurrency.into(),
         batching,
-        retry: RetryPolicy { retries: args.pace.requests.retries, ..RetryPolicy::default() },
-        timeout: args.pace.requests.timeout,
-        max_wait: args.pace.requests.max_wait,
         max_failures: args.safety.max_failures,
         canary: args.safety.canary.map(NonZeroU64::get),
-        deadline: args.pace.requests.deadline,
         grace: args.pace.grace,
-        progress,
-        lines: args.output.log.log_format,
         monitoring: Monitoring {
             metrics_file: args.schedule.metrics_file,
             job_name: args.schedule.job_name,
@@ -185,22 +178,31 @@ fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filt
     }
 }
 
+/// What every command that sends requests has.
+fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&AppliedProfile>) -> JobOptions {
+    JobOptions {
+        rates: args.rates.into_iter().flatten().collect(),
+        rates_from: if args.rates_given { RatesFrom::User } else { RatesFrom::Default },
+        retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
+        timeout: args.timeout,
+        max_wait: args.max_wait,
+        deadline: args.deadline,
+        progress: output.progress_mode(),
+        lines: output.log.log_format,
+        json,
+        quiet: output.log.quiet,
+        profile: used.map(|used| ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }),
+    }
+}
+
 fn moment(when: WhenArg) -> Moment {
     Moment { at: when.at(wall_now()), input: when.said }
 }
 
-fn rates_from(given: bool) -> RatesFrom {
-    if given { RatesFrom::User } else { RatesFrom::Default }
-}
-
-fn note(used: &AppliedProfile) -> ProfileNote {
-    ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }
-}
-
 fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
-    let progress = args.output.progress_mode();
     Ok(ListJob {
+        options: options(args.requests, &args.output, args.json, used),
         connection: required(|problems| connection(args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
@@ -211,28 +213,18 @@ fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Err
         },
         only: args.only,
         protect: args.protect,
-        profile: used.map(note),
         format,
         output: match args.output_path {
             None | Some(Source::Stdin) => None,
             Some(Source::File(path)) => Some(path),
         },
         existing: existing(args.overwrite, args.resume),
-        json: args.json,
-        quiet: args.output.log.quiet,
-        rates: args.requests.rates.into_iter().flatten().collect(),
-        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
-        timeout: args.requests.timeout,
-        max_wait: args.requests.max_wait,
-        deadline: args.requests.deadline,
-        progress,
-        lines: args.output.log.log_format,
     })
 }
 
 fn restoring(args: RestoreArgs, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
-    let progress = args.output.progress_mode();
     Ok(RestoreJob {
+        options: options(args.requests, &args.output, args.json, used),
         files: args.files,
         connection: if args.dry_run {
             None
@@ -246,20 +238,9 @@ fn restoring(args: RestoreArgs, used: Option<&AppliedProfile>) -> Result<Restore
         },
         overwrite_values: args.overwrite_values,
         allow_partial: args.allow_partial,
-        profile: used.map(note),
         confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
         report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
         existing: existing(args.overwrite, args.resume),
-        json: args.json,
-        quiet: args.output.log.quiet,
-        rates: args.requests.rates.into_iter().flatten().collect(),
-        rates_from: rates_from(args.requests.rates_given),
-        retry: RetryPolicy { retries: args.requests.retries, ..RetryPolicy::default() },
-        timeout: args.requests.timeout,
-        max_wait: args.requests.max_wait,
-        deadline: args.requests.deadline,
-        progress,
-        lines: args.output.log.log_format,
     })
 }
 
@@ -314,22 +295,14 @@ fn input_options(args: InputArgs) -> InputOptions {
     }
 }
 
-fn call_options(args: RequestArgs) -> CallOptions {
-    CallOptions {
-        rates: args.rates.into_iter().flatten().collect(),
-        retry: RetryPolicy { retries: args.retries, ..RetryPolicy::default() },
-        timeout: args.timeout,
-        max_wait: args.max_wait,
-        deadline: args.deadline,
-    }
-}
-
-fn namespaces(args: NamespacesArgs) -> Result<NamespacesJob, Error> {
+fn namespaces(args: NamespacesArgs, used: Option<&AppliedProfile>) -> Result<NamespacesJob, Error> {
+    let output = OutputArgs { progress: ProgressMode::Never, log: args.log };
     let (access, account) = required(|problems| access::account(args.account, problems))?;
-    Ok(NamespacesJob { access, account, json: args.json, call_options: call_options(args.requests) })
+    Ok(NamespacesJob { access, account, options: options(args.requests, &output, args.json, used) })
 }
 
-fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
+fn whoami(args: WhoamiArgs, used: Option<&AppliedProfile>) -> Result<WhoamiJob, Error> {
+    let output = OutputArgs { progress: ProgressMode::Never, log: args.log };
     let (access, account, namespace) = required(|problems| {
         let named = problems.take(access::namespace(&args.connection));
         let account = args.connection.account.account_id.clone();
@@ -340,5 +313,5 @@ fn whoami(args: WhoamiArgs) -> Result<WhoamiJob, Error> {
         let account = if namespace.is_some() { problems.account(account) } else { account };
         Some((access?, account, namespace))
     })?;
-    Ok(WhoamiJob { access, account, namespace, json: args.json, call_options: call_options(args.requests) })
+    Ok(WhoamiJob { access, account, namespace, options: options(args.requests, &output, args.json, used) })
 }

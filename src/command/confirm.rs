@@ -11,7 +11,6 @@ use crate::stderr;
 use crate::terminal::{Escaped, EscapedKey, columns, count, pluralized};
 
 use super::error::Error;
-use super::locate::Missed;
 use super::overview::Overview;
 use super::signals;
 
@@ -97,7 +96,7 @@ pub(super) fn terminal(action: Action) -> Result<File, Error> {
 /// Asks on the controlling terminal, and waits for the answer without a time limit; `Ok` means yes.
 ///
 /// Blocks the thread until somebody answers or a signal comes.
-pub(super) fn ask(question: &Question) -> Result<(), Missed> {
+pub(super) fn ask(question: &Question) -> Result<(), Error> {
     let terminal = terminal(question.action)?;
     // Warnings come before the question.
     stderr::flush();
@@ -105,12 +104,12 @@ pub(super) fn ask(question: &Question) -> Result<(), Missed> {
     let (asked, screen) = (question.clone(), terminal.try_clone().map_err(Error::system("ask on the terminal"))?);
     match signals::blocking(move || ask_on(&asked, BufReader::new(&terminal), &terminal)) {
         Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(Error::Usage(format!("not confirmed, nothing {}", question.action.done())).into()),
-        Ok(Err(error)) => Err(broke(error).into()),
+        Ok(Ok(false)) => Err(Error::Usage(format!("not confirmed, nothing {}", question.action.done()))),
+        Ok(Err(error)) => Err(broke(error)),
         Err(stop) => {
             // Ctrl-C leaves the cursor after the prompt. The terminal may be gone.
             let _ = (&screen).write_all(b"\n");
-            Err(Missed::Stop(stop))
+            Err(stop.into())
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The job itself, for real or as a rehearsal: scan, ask, send, say what came of it.
+//! `kvsweep delete`: for real, as a rehearsal, or as a dry run that looks which keys exist (`--check`).
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::OptionFuture;
 use indicatif::MultiProgress;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -14,49 +14,45 @@ use crate::backup::{self, BackupError};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::spawn_reader;
-use crate::outcome::{Settled, Stop, StopReason, Tally};
-use crate::pipeline::call::ApiCaller;
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::state::State;
 use crate::pipeline::{End, KeyAction, Options, Pages as _, run as run_pipeline};
 use crate::plan::stats::Stats;
-use crate::plan::{Approved, Consent, Plan};
-use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
-use crate::quota::least_time;
+use crate::plan::{Approved, Consent};
+use crate::progress::{Progress, ProgressOptions, with_progress};
+use crate::quota::{Rate, least_time};
 use crate::record::{Content, Record};
-use crate::report::{self, ReportError, Writer, Written};
+use crate::report::{self, ReportError, Written};
 
-use super::dry_run::{discard, notes as dry_run_notes, refusal};
+use super::confirm;
+use super::connect::{ConnectedTarget, connect};
+use super::dry_run::{self, discard, refusal};
 use super::earlier;
 use super::error::Error;
 use super::estimate;
 use super::event_log::EventLogger;
 use super::executor::{BackupSink, Executor};
 use super::job::{Confirm, DeleteJob, Mode};
+use super::job_file::JobRecord;
 use super::job_input::JobInputError;
 use super::limits::Limits;
-use super::locate::Missed;
 use super::monitor::Monitor;
-use super::or_panicked;
 use super::outputs::{Opened, Ready};
 use super::overview::Overview;
-use super::pages::{NamespacePages, next_page};
+use super::pages::next_page;
 use super::preview::Preview;
 use super::rehearsal::Rehearsal;
-use super::runtime::runtime;
+use super::session::{Session, or_panicked};
 use super::signals;
-use super::so_far::SoFar;
 use super::summary::JobSummary;
-use super::with_progress::with_progress;
 
 mod collect_stats;
-mod connect;
 mod question;
 mod scan;
 
 use collect_stats::{InvalidCollector, collect_stats};
-use connect::ConnectedTarget;
 use question::ask;
-use scan::{InputScan, KeySource, broken_off, open_and_scan};
+use scan::{InputScan, KeySource, broken_off, scan, warn_of_age};
 
 /// Batches of records that are read ahead of files.
 const FILES_AHEAD: usize = 2;
@@ -64,315 +60,318 @@ const FILES_AHEAD: usize = 2;
 /// The same of a pipe, where each is one record.
 const PIPE_AHEAD: usize = 1_024;
 
-/// Rows on their way to the writer.
-const ROWS: usize = 1_024;
-
-/// Looks at the input, asks, deletes, and says what came of it, to others too.
+/// Deletes, prints what came of it, and reports that to metrics and pings.
 pub(super) fn run(job: &Arc<DeleteJob>, screen: &MultiProgress) -> Result<ExitCode, Error> {
     let mut monitor = Monitor::new(job);
     let ended = or_panicked(|| {
-        let mut so_far = SoFar::of(job);
-        let ended = carry_out(job, screen, &mut monitor, &mut so_far);
-        so_far.end(job, ended, Some(&mut monitor))
+        let mut summary = JobSummary::of(job);
+        let ended = carry_out(job, screen, &mut monitor, &mut summary);
+        summary.end(ended, Some(&mut monitor))
     });
     monitor.end(&ended);
     ended
 }
 
-fn carry_out(
-    job: &Arc<DeleteJob>,
+fn carry_out<'a>(
+    job: &'a Arc<DeleteJob>,
     screen: &MultiProgress,
     monitor: &mut Monitor,
-    so_far: &mut SoFar,
-) -> Result<ExitCode, Missed> {
-    let (mut opened, mut scan) = open_and_scan(job, monitor, so_far)?;
-    monitor.continues(so_far.earlier);
-    if let Some(plan) = &scan.plan {
-        so_far.records = Some(plan.records);
-        if let Some(stop) = broken_off(job, plan).or_else(|| refusal(job, plan)) {
-            return Err(Missed::Stop(stop));
-        }
-        monitor.counted(plan.records);
-    }
-
+    summary: &mut JobSummary<'_>,
+) -> Result<Option<Preview<'a>>, Error> {
+    let mut opened = open(job, monitor, summary)?;
+    let mut scan = scan(job, &mut opened, summary)?;
+    guard(job, &scan, monitor, summary)?;
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
-    let runtime = runtime()?;
-    let mut sending = Sending { caller: ApiCaller::start(&job.rates, job.retry, job.max_wait), began: None };
+    let mut session = Session::new(&job.options)?;
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
-        let runs = opened.record.earlier_runs();
-        earlier::count(&mut sending.caller.budget, journal, runs, job.concurrency, job.timeout);
+        let (runs, budget) = (opened.record.earlier_runs(), &mut session.caller.budget);
+        earlier::count(budget, journal, runs, job.concurrency, job.options.timeout);
     }
-    let target = if scan.nothing_to_send {
-        None
-    } else {
-        let connecting = sending.connect_in_time(job, rehearsal.as_ref(), &mut opened.record, &mut scan);
-        let target = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
-        (so_far.totals, so_far.facts) = (sending.caller.totals, opened.record.facts());
-        Some(target?)
+    let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
+    let approved = approve(job, target.as_ref(), &mut session, &mut scan, summary)?;
+    let limits = target.as_ref().map_or_else(|| Limits::new(&job.options.rates), |target| target.limits.clone());
+    let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
+    match (&rehearsal, &mut scan.source) {
+        (Some(rehearsal), KeySource::Inputs(records)) => rehearsal.fill(records),
+        (Some(_), KeySource::Listing { .. }) => {}
+        (None, _) => summary.notes.extend(target.as_ref().map(ConnectedTarget::note)),
+    }
+    let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
+    let ready = opened.make(job)?;
+    let run =
+        Run { job, session, client: target.map(|target| target.client), limits: &limits, approved, deleted_before };
+    let (stats, ready) = run.send(scan, ready, (screen, monitor), summary)?;
+    summary.notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
+    (summary.report, summary.failures) = (ready.report, ready.failures);
+    if stats.is_some() {
+        let discarded = summary.stop.as_ref().and_then(|stop| discard(job, stop, &mut summary.report));
+        summary.notes.extend(discarded);
+        summary.notes.extend(dry_run::notes(job));
+    }
+    summary.facts = ready.record.facts();
+    summary.record_end(ready.record);
+    Ok(stats.map(|stats| Preview { job, limits, overview, stats, now: wall_now() }))
+}
+
+/// Opens what exists of the outputs. From here on this process has the report for itself, and the job has begun.
+fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_>) -> Result<Opened, Error> {
+    monitor.open(job)?;
+    if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
+        confirm::terminal(confirm::Action::Delete)?;
+    }
+    let opened = {
+        let job = Arc::clone(job);
+        signals::blocking(move || Opened::new(&job))??
     };
+    (summary.earlier, summary.facts) = (opened.earlier(), opened.record.facts());
+    monitor.begin();
+    monitor.resume_from(summary.earlier);
+    if let Some((journal, report)) = &opened.journal {
+        warn_of_age(journal, report);
+    }
+    Ok(opened)
+}
+
+/// Nothing is sent of an input that breaks off, or that a guard stands against.
+fn guard(job: &DeleteJob, scan: &InputScan, monitor: &Monitor, summary: &mut JobSummary<'_>) -> Result<(), Error> {
+    let Some(plan) = &scan.plan else { return Ok(()) };
+    summary.records = Some(plan.records);
+    if let Some(stop) = broken_off(job, plan).or_else(|| refusal(job, plan)) {
+        return Err(stop.into());
+    }
+    monitor.set_records(plan.records);
+    Ok(())
+}
+
+/// Makes the first request, and checks that its namespace is that of the report and of a plan.
+fn connect_to(
+    job: &DeleteJob,
+    rehearsal: Option<&Rehearsal>,
+    session: &mut Session<'_>,
+    opened: &mut Opened,
+    scan: &mut InputScan,
+    summary: &mut JobSummary<'_>,
+) -> Result<Option<ConnectedTarget>, Error> {
+    if scan.nothing_to_send {
+        return Ok(None);
+    }
+    let connection = match (rehearsal, &job.mode) {
+        (Some(rehearsal), _) => &rehearsal.connection()?,
+        (None, Mode::Real(connection) | Mode::Check(connection)) => connection,
+        (None, Mode::DryRun | Mode::Rehearsal) => return Ok(None),
+    };
+    let connected =
+        session.run(async |caller| connect(caller, connection, &job.options, job.concurrency, job.shard()).await);
+    summary.totals = session.caller.totals;
+    let target = connected?;
+    scan.check_encoding(job, &target.namespace)?;
+    if matches!(job.mode, Mode::Real(_)) && target.limits.rates != job.options.rates {
+        session.caller.budget.set_rates(&target.limits.rates, Instant::now());
+        if job.confirm == Confirm::AssumeYes {
+            target.limits.warn();
+        }
+    }
+    if rehearsal.is_none() {
+        let located = opened.record.located(&target.connection, &target.namespace.title);
+        summary.facts = opened.record.facts();
+        located?;
+    }
+    Ok(Some(target))
+}
+
+/// Asks, if anybody is to be asked.
+fn approve(
+    job: &DeleteJob,
+    target: Option<&ConnectedTarget>,
+    session: &mut Session<'_>,
+    scan: &mut InputScan,
+    summary: &mut JobSummary<'_>,
+) -> Result<Approved, Error> {
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
-        (&target, job.confirm, &mut scan.source)
+        (target, job.confirm, &mut scan.source)
     {
-        let page = runtime.block_on(signals::unless_signalled(sending.page(&target.client, pages))).flatten();
-        so_far.totals = sending.caller.totals;
-        *first = page.map_err(Missed::Stop)?;
+        let page = session.run(async |caller| Ok(next_page(&target.client, pages, caller, |_| {}).await?));
+        summary.totals = session.caller.totals;
+        *first = page?;
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         scan.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
-    let limits = target.as_ref().map_or_else(|| Limits::new(&job.rates), |target| target.limits.clone());
-    let consent = consent(job, rehearsal.is_some(), target.as_ref(), &scan)?;
+    let consent = match (job.confirm, target) {
+        _ if matches!(job.mode, Mode::Rehearsal) => Consent::Rehearsal,
+        _ if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
+        (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan)?,
+        (Confirm::AssumeYes | Confirm::Prompt, _) => Consent::Flag,
+    };
     let approved = match &scan.plan {
-        Some(plan) => plan.approve(job.guards, consent).map_err(|refused| Error::Usage(refused.to_string()))?,
+        Some(plan) => plan.approve(job.guards, consent).map_err(|violation| Error::Usage(violation.to_string()))?,
         None => Approved::streaming(job.guards, consent),
     };
     // One that came since the last wait.
-    if let Some(signal) = signals::received() {
-        return Err(Missed::Stop(Stop::signalled(signal)));
-    }
-    Ok(send(job, Agreed { opened, scan, rehearsal, target, limits, approved, sending, runtime }, screen, monitor)?)
+    signals::received().map_or(Ok(approved), |signal| Err(Stop::signalled(signal).into()))
 }
 
-/// A job that may begin.
-struct Agreed {
-    opened: Opened,
-    scan: InputScan,
-    rehearsal: Option<Rehearsal>,
-    target: Option<ConnectedTarget>,
-    limits: Limits,
+/// A job that may send.
+struct Run<'a> {
+    job: &'a DeleteJob,
+    session: Session<'a>,
+    /// `None` where nothing has to be sent.
+    client: Option<Client>,
+    limits: &'a Limits,
     approved: Approved,
-    sending: Sending,
-    runtime: &'static Runtime,
-}
-
-/// Begins the report, sends, and says what came of it.
-fn send(job: &DeleteJob, agreed: Agreed, screen: &MultiProgress, monitor: &mut Monitor) -> Result<ExitCode, Error> {
-    let Agreed { opened, scan, rehearsal, target, limits, approved, sending, runtime } = agreed;
-    let earlier = opened.earlier();
-    let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
-    let Ready { outputs, report, failures, backup, record } = opened.make(job)?;
-    let (backup_sink, backup) = match backup.map(backup::start).transpose()? {
-        Some((backup, writer)) => (Some(BackupSink::new(backup)), Some(writer)),
-        None => (None, None),
-    };
-    let (rows, writer) = report::start(outputs, ROWS)?;
-    let source = match (&rehearsal, scan.source) {
-        (Some(rehearsal), KeySource::Inputs(mut records)) => {
-            rehearsal.fill(&mut records);
-            KeySource::Inputs(records)
-        }
-        (_, source) => source,
-    };
-    let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
-    let mut notes: Vec<_> =
-        target.as_ref().filter(|_| rehearsal.is_none()).map(ConnectedTarget::note).into_iter().collect();
-    let executor = Executor { client: target.map(|target| target.client), backup_sink };
-    let parts = Parts { approved, executor, source, rows, writer, backup, deleted_before };
-    let Ended { end, written, kept, stats } =
-        sending.run(job, &limits, scan.plan.as_ref(), parts, runtime, (screen, monitor))?;
-    let (replaced, causes) = match &written {
-        Some(Ok(written)) => (written.replaced, written.causes.clone()),
-        Some(Err(_)) | None => (Tally::default(), Vec::new()),
-    };
-    let stop = stop_of(written, end.stop);
-    let (kept, stop) = match kept {
-        Some(Err(error)) => (None, Some(Stop::new(StopReason::IoError, Error::from(error).error_chain()))),
-        kept => (kept.and_then(Result::ok), stop),
-    };
-    notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
-    let mut report = report.as_deref();
-    if stats.is_some() {
-        notes.extend(stop.as_ref().and_then(|stop| discard(job, stop, &mut report)));
-        notes.extend(dry_run_notes(job));
-    }
-    let is_kept = report.is_some();
-    let mut summary = JobSummary {
-        job,
-        totals: end.totals,
-        earlier: earlier.without(&replaced),
-        facts: record.facts(),
-        causes,
-        records: scan.plan.as_ref().map(|plan| plan.records),
-        elapsed: end.elapsed,
-        stop: stop.as_ref(),
-        report,
-        failures: failures.as_deref(),
-        backup: job.backup.as_deref().zip(kept),
-        notes,
-    };
-    let unrecorded = if is_kept { record.end(summary.run_end()).err() } else { None };
-    summary.stop = summary.stop.or(unrecorded.as_ref());
-    match stats {
-        Some(stats) => {
-            monitor.close_planned(summary, &Preview { job, limits: &limits, overview, stats, now: wall_now() })
-        }
-        None => monitor.close(summary),
-    }
-}
-
-/// Why the job ended early, if it did: a report that cannot be written outweighs everything else.
-fn stop_of(written: Option<Result<Written, ReportError>>, stop: Option<Stop>) -> Option<Stop> {
-    match written {
-        Some(Err(error)) => Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
-        Some(Ok(_)) => stop,
-        None => {
-            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
-            stop.or_else(|| signals::received().map(Stop::signalled))
-        }
-    }
-}
-
-/// Who agreed to the job, and how.
-fn consent(
-    job: &DeleteJob,
-    rehearses: bool,
-    target: Option<&ConnectedTarget>,
-    scan: &InputScan,
-) -> Result<Consent, Missed> {
-    Ok(match (job.confirm, target) {
-        _ if rehearses => Consent::Rehearsal,
-        _ if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
-        (Confirm::AssumeYes, _) | (Confirm::Prompt, None) => Consent::Flag,
-        (Confirm::Prompt, Some(_)) if scan.nothing_to_send => Consent::Flag,
-        (Confirm::Prompt, Some(target)) => ask(job, target, scan)?,
-    })
-}
-
-/// The parts of a job that are ready to run.
-struct Parts {
-    approved: Approved,
-    executor: Executor,
-    source: KeySource,
-    rows: mpsc::Sender<Settled>,
-    writer: Writer,
-    backup: Option<backup::Writer>,
     /// How many keys earlier runs of this job deleted or found absent.
     deleted_before: u64,
 }
 
-/// How it ended.
-struct Ended {
-    end: End<Box<JobInputError>>,
-    /// What came of the report; `None` if it was still stuck after the second signal.
-    written: Option<Result<Written, ReportError>>,
-    /// How many records the backup got, if it still has them.
-    kept: Option<Result<u64, BackupError>>,
-    /// What is planned, where keys were only looked for.
-    stats: Option<Stats>,
+/// The outputs after a run.
+struct Done {
+    report: Option<PathBuf>,
+    failures: Option<PathBuf>,
+    record: JobRecord,
 }
 
-/// What all requests of a job draw on, the first one included.
-struct Sending {
-    caller: ApiCaller,
-    /// When the first request was made.
-    began: Option<Instant>,
-}
-
-impl Sending {
-    async fn page(&mut self, client: &Client, pages: &mut NamespacePages) -> Result<Vec<Record>, Stop> {
-        next_page(client, pages, &mut self.caller, |_| {}).await
-    }
-
-    fn run(
+impl Run<'_> {
+    /// Runs the pipeline to its end. What is planned comes back where keys were only looked for.
+    fn send(
         self,
-        job: &DeleteJob,
-        limits: &Limits,
-        plan: Option<&Plan<Box<JobInputError>>>,
-        parts: Parts,
-        runtime: &Runtime,
+        scan: InputScan,
+        ready: Ready,
         (screen, monitor): (&MultiProgress, &Monitor),
-    ) -> Result<Ended, Error> {
-        // A look at the keys writes nothing.
-        let rates = if matches!(job.mode, Mode::Real(_)) { &limits.rates } else { &job.rates };
-        let (rates, batching) = (rates.clone(), job.batching);
-        let progress = ProgressOptions {
-            mode: job.progress,
-            stderr_is_terminal: stderr_is_terminal(),
-            lines: job.lines,
-            total: plan.map(|plan| plan.records),
-            expected: Some(Box::new({
-                let (rates, action) = (rates.clone(), job.key_action());
-                let deletes = move |keys| if action == KeyAction::Check { 0 } else { batching.requests(keys) };
-                move |keys| least_time(&rates, estimate::reads(action, keys) + deletes(keys))
-            })),
-            in_bulk: matches!(job.key_action(), KeyAction::Delete | KeyAction::CheckThenDelete)
-                .then_some(Box::new(move |keys| estimate::in_bulk(&rates, batching, keys))),
-        };
-        let ApiCaller { budget, rng, max_wait, totals, .. } = self.caller;
-        let options = options(job, self.began.unwrap_or_else(Instant::now), parts.deleted_before);
-        let state = State::new(options, &parts.approved, budget, rng).after_preflight(max_wait);
-        let executor = parts.executor;
-        monitor.sent_before(&totals);
+        summary: &mut JobSummary<'_>,
+    ) -> Result<(Option<Stats>, Done), Error> {
+        let Ready { outputs, report, failures, backup, record } = ready;
+        let (backup_sink, backup) = backup.map(backup::start).transpose()?.unzip();
+        let (rows, writer) = report::start(outputs, dry_run::ROWS)?;
+        let executor = Executor { client: self.client.clone(), backup_sink: backup_sink.map(BackupSink::new) };
+        let progress = RefCell::new(Progress::new(self.progress_options(summary.records), screen));
+        let sent_before = self.session.caller.totals;
+        let (runtime, job) = (self.session.runtime, self.job);
+        let pipeline = self.state();
+        monitor.add_preflight(&sent_before);
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
-            let answer = executor.clone().answer(request);
+            let response = executor.clone().answer(request);
             async move {
-                let response = answer.await;
-                monitor.answered(&response);
+                let response = response.await;
+                monitor.on_response(&response);
                 response
             }
         };
-        runtime.block_on(async {
-            let invalid_records = (job.key_action() == KeyAction::Check).then(InvalidCollector::default);
-            let (state, records) = match parts.source {
+        let invalid = (job.key_action() == KeyAction::Check).then(InvalidCollector::default);
+        let (end, stats, written, backed_up) = runtime.block_on(async {
+            let (pipeline, records) = match scan.source {
                 KeySource::Inputs(mut records) => {
-                    if let Some(invalid_records) = &invalid_records {
-                        invalid_records.tap(&mut records);
+                    if let Some(invalid) = &invalid {
+                        invalid.tap(&mut records);
                     }
-                    // What was looked at as a whole is files.
-                    let ahead = if plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD };
-                    (state, spawn_reader(move |batch| records.next_batch(batch), ahead))
+                    // What was scanned as a whole is files.
+                    let ahead = if scan.plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD };
+                    (pipeline, spawn_reader(move |batch| records.next_batch(batch), ahead))
                 }
                 KeySource::Listing { pages, first } => {
-                    (state.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)
+                    (pipeline.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)
                 }
             };
-            let progress = RefCell::new(Progress::new(progress, screen));
-            let mut events = EventLogger::default();
+            let mut log = EventLogger::default();
             let listener = |event| {
-                events.on(&event);
+                log.on(&event);
                 monitor.on(&event);
                 progress.borrow_mut().on(&event);
             };
-            let (rows, outlining) = match invalid_records {
-                Some(invalid_records) => {
-                    let (rows, settled) = mpsc::channel(super::dry_run::ROWS);
-                    (rows, Some(collect_stats(invalid_records, settled, parts.rows)))
+            let (rows, stats) = match invalid {
+                Some(invalid) => {
+                    let (sender, settled) = mpsc::channel(dry_run::ROWS);
+                    (sender, Some(collect_stats(invalid, settled, rows)))
                 }
-                None => (parts.rows, None),
+                None => (rows, None),
             };
-            let written = parts.writer.written();
-            let job = run_pipeline(state, records, rows, written, send, signals::listen(), listener);
-            let both = Box::pin(async { tokio::join!(job, OptionFuture::from(outlining)) });
-            let (mut end, stats) = tokio::select! {
+            let sending = run_pipeline(pipeline, records, rows, writer.written(), send, signals::listen(), listener);
+            let both = Box::pin(async { tokio::join!(sending, OptionFuture::from(stats)) });
+            let (end, stats) = tokio::select! {
                 both = with_progress(&progress, both) => both,
-                never = monitor.keep() => match never {},
+                never = monitor.keep_writing() => match never {},
             };
             progress.borrow_mut().finish();
-            end.totals.requests += totals.requests;
-            end.totals.retries += totals.retries;
-            end.totals.throttled += totals.throttled;
-            let kept = match parts.backup {
+            let backed_up = match backup {
                 Some(writer) => signals::in_time(writer.finish()).await,
                 None => None,
             };
-            Ok(Ended { end, written: signals::in_time(parts.writer.finish()).await, kept, stats })
-        })
+            (end, stats, signals::in_time(writer.finish()).await, backed_up)
+        });
+        close(job, summary, end, written, backed_up);
+        summary.totals.requests += sent_before.requests;
+        summary.totals.retries += sent_before.retries;
+        summary.totals.throttled += sent_before.throttled;
+        Ok((stats, Done { report, failures, record }))
+    }
+
+    fn progress_options(&self, total: Option<u64>) -> ProgressOptions {
+        let (rates, batching, action) = (self.rates().to_vec(), self.job.batching, self.job.key_action());
+        let deletes = move |keys| if action == KeyAction::Check { 0 } else { batching.requests(keys) };
+        let expected = {
+            let rates = rates.clone();
+            move |keys| least_time(&rates, estimate::reads(action, keys) + deletes(keys))
+        };
+        let in_bulk = move |keys| estimate::in_bulk(&rates, batching, keys);
+        ProgressOptions {
+            total,
+            expected: Some(Box::new(expected)),
+            in_bulk: matches!(action, KeyAction::Delete | KeyAction::CheckThenDelete).then_some(Box::new(in_bulk)),
+            ..self.job.options.progress_options()
+        }
+    }
+
+    /// Looking for keys writes nothing, which a namespace's mode does not slow down.
+    fn rates(&self) -> &[Rate] {
+        if matches!(self.job.mode, Mode::Real(_)) { &self.limits.rates } else { &self.job.options.rates }
+    }
+
+    fn state(mut self) -> State {
+        let (job, deadline) = (self.job, self.session.deadline());
+        let options = Options {
+            concurrency: job.concurrency,
+            batching: job.batching,
+            action: job.key_action(),
+            retry: job.options.retry,
+            max_wait: job.options.max_wait,
+            max_failures: job.max_failures,
+            // Nothing is tried out where nothing is deleted.
+            canary: job.canary.filter(|_| job.key_action() != KeyAction::Check).unwrap_or(0),
+            deadline,
+            grace: job.grace,
+            deleted_before: self.deleted_before,
+            ..Options::default()
+        };
+        let caller = self.session.caller;
+        State::new(options, &self.approved, caller.budget, caller.rng).after_preflight(caller.max_wait)
     }
 }
 
-fn options(job: &DeleteJob, began: Instant, deleted_before: u64) -> Options {
-    Options {
-        concurrency: job.concurrency,
-        batching: job.batching,
-        action: job.key_action(),
-        retry: job.retry,
-        max_wait: job.max_wait,
-        max_failures: job.max_failures,
-        // Nothing is tried out where nothing is deleted.
-        canary: job.canary.filter(|_| job.key_action() != KeyAction::Check).unwrap_or(0),
-        deadline: job.deadline.map(|deadline| began + deadline),
-        grace: job.grace,
-        deleted_before,
-        ..Options::default()
+/// Takes what came of the run into the summary.
+fn close(
+    job: &DeleteJob,
+    summary: &mut JobSummary<'_>,
+    end: End<Box<JobInputError>>,
+    written: Option<Result<Written, ReportError>>,
+    backed_up: Option<Result<u64, BackupError>>,
+) {
+    (summary.totals, summary.elapsed, summary.stop) = (end.totals, end.elapsed, end.stop);
+    let unwritten = |error: Error| Some(Stop::new(StopReason::IoError, error.error_chain()));
+    match written {
+        Some(Ok(written)) => {
+            summary.earlier = summary.earlier.without(&written.replaced);
+            summary.causes = written.causes;
+        }
+        // A report that cannot be written outweighs everything else.
+        Some(Err(error)) => summary.stop = unwritten(error.into()),
+        None => {
+            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
+            let signalled = || signals::received().map(Stop::signalled);
+            summary.stop = summary.stop.take().or_else(signalled);
+        }
+    }
+    match backed_up {
+        Some(Ok(records)) => summary.backup = job.backup.clone().map(|backup| (backup, records)),
+        Some(Err(error)) => summary.stop = unwritten(error.into()),
+        None => {}
     }
 }

@@ -1,7 +1,7 @@
 //! `--dry-run`: the same way up to the client, and no further. There is no client here.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -17,18 +17,15 @@ use crate::record::Record;
 use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Escaped;
 
-use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{DeleteJob, Inputs, Keys, Mode};
 use super::job_input::{JobInput, JobInputError, Warnings};
 use super::limits::Limits;
-use super::locate::Missed;
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;
-use super::runtime::runtime;
+use super::session::runtime;
 use super::signals;
-use super::so_far::SoFar;
 use super::summary::JobSummary;
 
 /// Rows on their way to the writer.
@@ -37,35 +34,37 @@ pub(super) const ROWS: usize = 1_024;
 /// How long the writer of an interrupted dry run is waited for.
 const LAST_ROWS: Duration = Duration::from_secs(1);
 
-/// Reads everything, sends nothing, says what would be done.
+/// Reads everything, sends nothing, prints what would be done.
 pub(super) fn run(job: &DeleteJob, inputs: &Inputs) -> Result<ExitCode, Error> {
-    let mut so_far = SoFar::of(job);
-    let ended = carry_out(job, inputs, &mut so_far);
-    so_far.end(job, ended, None)
+    let mut summary = JobSummary::of(job);
+    let ended = carry_out(job, inputs, &mut summary);
+    summary.end(ended, None)
 }
 
-fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<ExitCode, Missed> {
+fn carry_out<'a>(
+    job: &'a DeleteJob,
+    inputs: &Inputs,
+    summary: &mut JobSummary<'_>,
+) -> Result<Option<Preview<'a>>, Error> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
     let mut input = JobInput::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
     let mut record = opened.record.clone();
-    let begun = signals::blocking(move || {
+    let mut records;
+    (records, opened.record) = signals::blocking(move || {
         input.take_fingerprints()?;
         record.read_inputs(&input.sources)?;
         input.options.plans = record.plans();
         let mut records = input.records(Warnings::On);
         let mut first = Vec::new();
-        let error = records.next_batch(&mut first).err();
-        match error {
+        match records.next_batch(&mut first).err() {
             Some(error) if first.is_empty() => return Err(error.into()),
             error => records.put_back(first, error),
         }
         Ok::<_, Error>((records, record))
-    });
-    let mut records;
-    (records, opened.record) = begun.map_err(Missed::Stop)??;
+    })??;
     let mut ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
@@ -106,8 +105,8 @@ fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<Exi
     {
         Ok(done) => done,
         Err(stop) => {
-            so_far.notes = discard(job, &stop, &mut ready.report.as_deref()).into_iter().collect();
-            return Err(Missed::Stop(stop));
+            summary.notes.extend(discard(job, &stop, &mut ready.report));
+            return Err(stop.into());
         }
     };
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
@@ -118,44 +117,31 @@ fn carry_out(job: &DeleteJob, inputs: &Inputs, so_far: &mut SoFar) -> Result<Exi
         warn_of_emptiness();
     }
     ready.record.counted(&counts);
-    let mut report = ready.report.as_deref();
-    let (stop, mut said) = end(job, &plan, None, unwritten, &mut report);
-    said.extend(notes(job));
-    let totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() };
-    let mut summary = JobSummary {
-        job,
-        totals,
-        earlier: Earlier::default(),
-        facts: ready.record.facts(),
-        causes: causes.most_frequent(),
-        records: Some(plan.records),
-        elapsed: start.elapsed(),
-        stop: stop.as_ref(),
-        report,
-        failures: None,
-        backup: None,
-        notes: said,
-    };
-    let unrecorded = if summary.report.is_some() { ready.record.end(summary.run_end()).err() } else { None };
-    summary.stop = summary.stop.or(unrecorded.as_ref());
-    let (limits, overview) = (Limits::new(&job.rates), Overview::of(job, None));
-    Ok(summary.print_with_plan(&Preview { job, limits: &limits, overview, stats, now: wall_now() })?)
+    (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
+    close(job, &plan, None, unwritten, summary);
+    summary.record_end(ready.record);
+    let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None));
+    Ok(Some(Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
-/// Why a dry run ends as it does: because of `stop`, of a report that cannot be written, of an input that breaks, or of a
-/// guard. What became of a report that holds a part of the plan is said.
-pub(super) fn end(
+/// Takes into the summary what is planned, and why the dry run ends: because of `stop`, of a report that cannot be written,
+/// of an input that breaks off, or of a guard.
+pub(super) fn close(
     job: &DeleteJob,
     plan: &Plan<Box<JobInputError>>,
     stop: Option<Stop>,
     unwritten: Option<ReportError>,
-    report: &mut Option<&Path>,
-) -> (Option<Stop>, Vec<String>) {
+    summary: &mut JobSummary<'_>,
+) {
     let unwritten = || Some(Stop::new(StopReason::IoError, Error::from(unwritten?).error_chain()));
     let broken = || Some(Stop::new(StopReason::InputError, plan.broken.as_ref()?.to_string()));
     let cut = stop.or_else(unwritten).or_else(broken);
-    let notes = cut.as_ref().and_then(|stop| discard(job, stop, report)).into_iter().collect();
-    (cut.or_else(|| refusal(job, plan)), notes)
+    summary.notes.extend(cut.as_ref().and_then(|stop| discard(job, stop, &mut summary.report)));
+    summary.notes.extend(notes(job));
+    summary.stop = cut.or_else(|| refusal(job, plan));
+    summary.records = Some(plan.records);
+    let totals = summary.totals;
+    summary.totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals };
 }
 
 /// Of inputs without any record: mostly the command that wrote them failed.
@@ -170,13 +156,15 @@ pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Optio
 }
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.
-pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<&Path>) -> Option<String> {
+pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<PathBuf>) -> Option<String> {
     let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
     if job.allow_partial && stop.reason == StopReason::InputError {
-        return report.map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
+        return report
+            .as_deref()
+            .map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
     }
     let part = report.take_if(|part| remove(part))?;
-    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", shown(part)))
+    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", shown(&part)))
 }
 
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that

@@ -12,75 +12,61 @@ use crate::exit::ExitCode;
 use crate::outcome::{Settled, Status, Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::call::RetryNotice;
-use crate::pipeline::state::Totals;
 use crate::pipeline::{Event, Pages as _, PauseCause};
 use crate::plan::Plan;
 use crate::plan::stats::Stats;
-use crate::progress::{Progress, ProgressOptions, stderr_is_terminal};
+use crate::progress::{Progress, with_progress};
 use crate::report::{self, Causes};
 
-use super::dry_run::{ROWS, end, notes};
-use super::earlier::Earlier;
+use super::connect::{ConnectedTarget, connect};
+use super::dry_run::{ROWS, close};
 use super::encoding;
 use super::error::Error;
 use super::job::{DeleteJob, KeySelection};
 use super::job_input::JobInputError;
-use super::limits::Limits;
-use super::locate::{Missed, client, locate};
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::pages::{NamespacePages, next_page};
-use super::preflight;
 use super::preview::Preview;
-use super::runtime::runtime;
+use super::session::Session;
 use super::signals;
-use super::so_far::SoFar;
 use super::summary::JobSummary;
-use super::with_progress::with_progress;
 
-/// Lists everything, deletes nothing, says what would be done.
+/// Lists everything, deletes nothing, prints what would be done.
 pub(super) fn run(job: &DeleteJob, selection: &KeySelection, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let mut so_far = SoFar::of(job);
-    let ended = carry_out(job, selection, screen, &mut so_far);
-    so_far.end(job, ended, None)
+    let mut summary = JobSummary::of(job);
+    let ended = carry_out(job, selection, screen, &mut summary);
+    summary.end(ended, None)
 }
 
-fn carry_out(
-    job: &DeleteJob,
+fn carry_out<'a>(
+    job: &'a DeleteJob,
     selection: &KeySelection,
     screen: &MultiProgress,
-    so_far: &mut SoFar,
-) -> Result<ExitCode, Missed> {
+    summary: &mut JobSummary<'_>,
+) -> Result<Option<Preview<'a>>, Error> {
     let start = Instant::now();
     let mut opened = Opened::new(job)?;
-    let runtime = runtime()?;
-    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
-    let located = locate(&selection.connection, job.timeout, &mut caller);
-    let connection = runtime.block_on(signals::unless_signalled(located)).map_err(Missed::Stop).flatten();
-    so_far.totals = caller.totals;
-    let connection = connection?;
-    let client = client(&connection, job.timeout, job.concurrency)?;
-    let found = signals::unless_signalled(preflight::namespace(&mut caller, &client));
-    let namespace = runtime.block_on(found).flatten();
-    so_far.totals = caller.totals;
-    let namespace = namespace.map_err(Missed::Stop)?;
+    let mut session = Session::new(&job.options)?;
+    let connected = session
+        .run(async |caller| connect(caller, &selection.connection, &job.options, job.concurrency, job.shard()).await);
+    summary.totals = session.caller.totals;
+    let ConnectedTarget { connection, client, namespace, limits } = connected?;
     opened.record.located(&connection, &namespace.title)?;
-    so_far.facts = opened.record.facts();
-    // The pages are only read, which the mode does not slow down.
-    let limits = Limits::over(&namespace, &job.rates, job.rates_from, job.shard());
+    summary.facts = opened.record.facts();
     let overview = Overview::of(job, Some((&connection, &namespace)));
     let mut pages = NamespacePages::new(selection);
     if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
         pages.refuse_encoded();
     }
-    let (plan, stats, causes) = (Plan::default(), Stats::default(), Causes::default());
-    let mut survey = Survey { job, client, pages, caller, plan, stats, causes };
     let ready = opened.make(job)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
+    let (deadline, runtime) = (session.deadline(), session.runtime);
+    let (plan, stats, causes) = (Plan::default(), Stats::default(), Causes::default());
+    let mut survey = Survey { job, client, pages, caller: session.caller, plan, stats, causes };
     let (stop, unwritten) = runtime.block_on(async {
         let mut signals = signals::listen();
-        let deadline = job.deadline.map(|deadline| start + deadline);
         let stop = tokio::select! {
             biased;
             Some(signal) = signals.recv() => Some(Stop::signalled(signal)),
@@ -97,26 +83,11 @@ fn carry_out(
         }
     });
     let Survey { caller, plan, stats, causes, .. } = survey;
-    let mut report = ready.report.as_deref();
-    let (stop, mut said) = end(job, &plan, stop, unwritten, &mut report);
-    said.extend(notes(job));
-    let mut summary = JobSummary {
-        job,
-        totals: Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..caller.totals },
-        earlier: Earlier::default(),
-        facts: ready.record.facts(),
-        causes: causes.most_frequent(),
-        records: Some(plan.records),
-        elapsed: start.elapsed(),
-        stop: stop.as_ref(),
-        report,
-        failures: None,
-        backup: None,
-        notes: said,
-    };
-    let unrecorded = if summary.report.is_some() { ready.record.end(summary.run_end()).err() } else { None };
-    summary.stop = summary.stop.or(unrecorded.as_ref());
-    Ok(summary.print_with_plan(&Preview { job, limits: &limits, overview, stats, now: wall_now() })?)
+    (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
+    summary.totals = caller.totals;
+    close(job, &plan, stop, unwritten, summary);
+    summary.record_end(ready.record);
+    Ok(Some(Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
 struct Survey<'a> {
@@ -132,13 +103,7 @@ struct Survey<'a> {
 impl Survey<'_> {
     /// Takes every page; `None` at the end, or where the report takes no more rows.
     async fn list(&mut self, rows: Option<mpsc::Sender<Settled>>, screen: &MultiProgress) -> Option<Stop> {
-        let shown = ProgressOptions {
-            mode: self.job.progress,
-            stderr_is_terminal: stderr_is_terminal(),
-            lines: self.job.lines,
-            ..ProgressOptions::default()
-        };
-        let progress = RefCell::new(Progress::new(shown, screen));
+        let progress = RefCell::new(Progress::new(self.job.options.progress_options(), screen));
         let stop = with_progress(&progress, self.pages(rows, &progress)).await;
         progress.borrow_mut().finish();
         stop

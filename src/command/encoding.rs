@@ -1,7 +1,7 @@
 //! Namespaces that do not decode URLs: a key that has to be encoded would name another key there, so it is never put into
 //! a URL.
 
-use crate::api::{Client, Namespace};
+use crate::api::Namespace;
 use crate::key::KeyName;
 use crate::pipeline::KeyAction;
 use crate::record::{Content, Invalid, Record};
@@ -13,11 +13,6 @@ use super::job::DeleteJob;
 /// Whether `namespace` decodes the names of keys in URLs.
 pub(super) fn is_supported(namespace: &Namespace) -> bool {
     namespace.supports_url_encoding != Some(false)
-}
-
-/// The client for what `namespace` supports.
-pub(super) fn restricted(client: Client, namespace: &Namespace) -> Client {
-    if is_supported(namespace) { client } else { client.without_url_encoding() }
 }
 
 /// Nothing is sent if one of the keys would have to be encoded.

@@ -1,6 +1,7 @@
 //! What keeps a job from running, with its exit code.
 
 use std::error::Error as _;
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -13,9 +14,12 @@ use crate::files::FileError;
 use crate::listing::CheckpointError;
 use crate::outcome::{Stop, StopReason};
 use crate::report::{JobFileError, ReportError};
+use crate::terminal::Escaped;
 
 use super::job_input::JobInputError;
-use super::summary::with_nothing_sent;
+
+/// What an error and its hint are told apart by.
+const HINT: &str = "\nhint: ";
 
 /// Why a job did not run. What came of a job that did is in its summary.
 #[derive(Debug, Error)]
@@ -63,9 +67,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A signal ended a command that had nothing to finish.
+    /// The job stopped before its end, or before its beginning.
     #[error("{}", .0.why)]
-    Interrupted(Stop),
+    Stopped(Stop),
     /// A bug. The panic itself is on stderr.
     #[error("kvsweep panicked: this is a bug, please report it with the message above")]
     Panicked,
@@ -82,6 +86,12 @@ pub enum Error {
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         Self::Report(error.into())
+    }
+}
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        Self::Stopped(stop)
     }
 }
 
@@ -109,7 +119,7 @@ impl Error {
             Self::Report(error) if error.is_usage() => ExitCode::Usage,
             Self::JobFile(error) if error.is_usage() => ExitCode::Usage,
             Self::Backup(error) if error.is_usage() => ExitCode::Usage,
-            Self::Interrupted(stop) => ExitCode::for_stop(stop.reason, stop.signal),
+            Self::Stopped(stop) => ExitCode::for_stop(stop.reason, stop.signal),
             Self::Checkpoint(_)
             | Self::Panicked
             | Self::Input(_)
@@ -126,6 +136,10 @@ impl Error {
     /// The stop that it is for a job that had nothing to send yet, if nothing is wrong with the command line.
     pub(super) fn into_stop(self) -> Result<Stop, Self> {
         let reason = match &self {
+            Self::Stopped(_) => {
+                let Self::Stopped(stop) = self else { return Err(self) };
+                return Ok(stop);
+            }
             _ if self.exit_code() != ExitCode::Error => return Err(self),
             Self::Input(_) => StopReason::InputError,
             Self::Report(_)
@@ -135,18 +149,19 @@ impl Error {
             | Self::Page { .. }
             | Self::Folder { .. }
             | Self::System { .. } => StopReason::IoError,
-            Self::Usage(_)
-            | Self::Credentials(_)
-            | Self::Client(_)
-            | Self::Sandbox(_)
-            | Self::Interrupted(_)
-            | Self::Panicked => return Err(self),
+            Self::Usage(_) | Self::Credentials(_) | Self::Client(_) | Self::Sandbox(_) | Self::Panicked => {
+                return Err(self);
+            }
         };
         Ok(Stop::new(reason, with_nothing_sent(&self.error_chain())))
     }
 
-    /// The whole error_chain on one line, causes included.
+    /// The whole message, causes and advice included, safe for a terminal.
     pub fn error_chain(&self) -> String {
+        if let Self::Stopped(stop) = self {
+            let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
+            return format!("{}{next}", escaped(&stop.why));
+        }
         let mut error_chain = self.to_string();
         let mut cause = match self {
             Self::Report(_) | Self::Backup(_) | Self::JobFile(_) | Self::Checkpoint(_) => self.source(),
@@ -157,5 +172,55 @@ impl Error {
             cause = error.source();
         }
         error_chain
+    }
+}
+
+/// A message that may hold the server's words, with its hint on a line of its own.
+pub(super) fn escaped(message: &str) -> String {
+    match message.split_once(HINT) {
+        Some((what, hint)) => format!("{}{HINT}{}", Escaped(what), Escaped(hint)),
+        None => Escaped(message).to_string(),
+    }
+}
+
+/// The message of an error after which nothing was sent.
+pub(super) fn with_nothing_sent(error: &impl Display) -> String {
+    let message = error.to_string();
+    let (what, hint) = message.split_at(message.find(HINT).unwrap_or(message.len()));
+    format!("{what}; nothing was sent{hint}")
+}
+
+/// What to do about credentials, an account or a namespace that the server does not take, and about a server that does
+/// not answer.
+pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
+    Some(match stop.reason {
+        _ if !stop.from_api => return None,
+        StopReason::Unauthorized => {
+            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
+             Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
+        }
+        StopReason::NamespaceNotFound => {
+            "next: check --namespace-id (the id), or --namespace (the title, taken exactly): `kvsweep namespaces` lists \
+             those of this account."
+        }
+        StopReason::AccountNotFound => {
+            "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
+        }
+        StopReason::Outage => {
+            "next: wait until it has passed (https://www.cloudflarestatus.com tells of outages), then run it again; if it \
+             does not pass, check the network and --base-url."
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_was_sent_is_no_part_of_a_hint() {
+        assert_eq!(with_nothing_sent(&"it broke"), "it broke; nothing was sent");
+        assert_eq!(with_nothing_sent(&"it broke\nhint: fix it"), "it broke; nothing was sent\nhint: fix it");
     }
 }

@@ -1,6 +1,5 @@
 //! What is to be done, decided once from the command line and the environment.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,22 +7,22 @@ use crate::api::{BaseUrl, Credentials};
 use crate::files::IfExists;
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
-use crate::listing::{Prefixes, Selection};
+use crate::listing::{Format, Prefixes, Selection};
 use crate::monitoring::PingUrl;
-use crate::pipeline::{Batching, FailureLimit, KeyAction, RetryPolicy};
+use crate::pipeline::{Batching, FailureLimit, KeyAction};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
-use crate::progress::ProgressMode;
-use crate::quota::Rate;
 use crate::report::{Sync, Target};
 use crate::shard::Shard;
-use crate::stderr::LineFormat;
-use crate::terminal::Escaped;
+
+use super::session::JobOptions;
 
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct DeleteJob {
+    /// Rates, retries, limits of time, output.
+    pub options: JobOptions,
     /// Which keys.
     pub keys: Keys,
     /// Limits that are checked before anything is sent.
@@ -44,45 +43,23 @@ pub struct DeleteJob {
     pub backup: Option<PathBuf>,
     /// Folders that are made with the files in them, where they are missing; those of others have to be there.
     pub folders: Vec<PathBuf>,
-    /// The profile that values came from, for people.
-    pub profile: Option<ProfileNote>,
     /// Whether keys are looked for before they are deleted.
     pub check: bool,
     /// What to do about files that exist.
     pub existing: IfExists,
     /// When the report is forced out to the disk.
     pub sync: Sync,
-    /// Whether the summary is one JSON object.
-    pub json: bool,
-    /// How much is shown of a job that goes well.
-    pub quiet: bool,
-    /// The rates to keep; none for no limit.
-    pub rates: Vec<Rate>,
-    /// Who chose the rates.
-    pub rates_from: RatesFrom,
     /// The most requests in flight.
     pub concurrency: usize,
     /// How many keys a request names.
     pub batching: Batching,
-    /// How often and how soon a key is tried again.
-    pub retry: RetryPolicy,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// The longest time without a successful request.
-    pub max_wait: Duration,
     /// How many failures end the job.
     pub max_failures: Option<FailureLimit>,
     /// So many keys go alone before the rest.
     pub canary: Option<u64>,
-    /// How long the job may take.
-    pub deadline: Option<Duration>,
     /// How long those in flight are waited for once the job ends early.
     pub grace: Duration,
-    /// Whether progress is shown.
-    pub progress: ProgressMode,
-    /// In which form, where it is lines.
-    pub lines: LineFormat,
-    /// Who else is told of it.
+    /// Metrics and pings.
     pub monitoring: Monitoring,
 }
 
@@ -96,16 +73,7 @@ impl DeleteJob {
     }
 }
 
-/// Who chose the rates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RatesFrom {
-    /// A flag, the environment or the profile.
-    User,
-    /// Nobody: they are the defaults, and a namespace in instant mode has others.
-    Default,
-}
-
-/// Who is told of a job that deletes.
+/// Metrics and pings of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Monitoring {
     /// The metrics file.
@@ -116,28 +84,13 @@ pub struct Monitoring {
     pub ping: Option<PingUrl>,
 }
 
-/// Which profile was used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileNote {
-    /// Its name.
-    pub name: String,
-    /// The file that holds it.
-    pub file: PathBuf,
-}
-
-impl fmt::Display for ProfileNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, Escaped(&self.file.to_string_lossy()))
-    }
-}
-
 impl DeleteJob {
-    /// What is done about each key. A backup looks anyway.
     /// Whether a key may be put into a URL: only bulk calls have none there.
     pub(super) fn puts_keys_into_urls(&self) -> bool {
         self.batching == Batching::Single || self.key_action().reads()
     }
 
+    /// What is done about each key. A backup looks anyway.
     pub(super) fn key_action(&self) -> KeyAction {
         match self.mode {
             Mode::Check(_) => KeyAction::Check,
@@ -264,4 +217,48 @@ pub enum Confirm {
     Prompt,
     /// `--yes` answered it.
     AssumeYes,
+}
+
+/// A restoration, with everything that can be refused before anything is opened already refused.
+#[derive(Debug)]
+pub struct RestoreJob {
+    /// Rates, retries, limits of time, output.
+    pub options: JobOptions,
+    /// The backups, in order.
+    pub files: Vec<PathBuf>,
+    /// Where to; `None` for a dry run.
+    pub connection: Option<Connection<NamespaceRef>>,
+    /// Whether keys that are there are written over.
+    pub overwrite_values: bool,
+    /// Whether the records before the break of a backup are restored.
+    pub allow_partial: bool,
+    /// Whether somebody is asked before anything is written.
+    pub confirm: Confirm,
+    /// Where rows go.
+    pub report: Target,
+    /// What to do about a report that exists.
+    pub existing: IfExists,
+}
+
+/// A listing, with everything that can be refused before anything is opened already refused.
+#[derive(Debug)]
+pub struct ListJob {
+    /// Rates, retries, limits of time, output.
+    pub options: JobOptions,
+    /// Which namespace.
+    pub connection: Connection<NamespaceRef>,
+    /// How the names begin.
+    pub prefixes: Prefixes,
+    /// Which keys are wanted.
+    pub selection: Selection,
+    /// The patterns of the selection, as they were given.
+    pub only: Vec<String>,
+    /// The same.
+    pub protect: Vec<String>,
+    /// How keys are written.
+    pub format: Format,
+    /// Where to; `None` for stdout.
+    pub output: Option<PathBuf>,
+    /// What to do about a file that exists.
+    pub existing: IfExists,
 }

@@ -5,7 +5,7 @@ use crate::quota::Rate;
 use crate::shard::Shard;
 use crate::terminal::Escaped;
 
-use super::job::RatesFrom;
+use super::session::RatesFrom;
 
 /// The mode of a namespace that accepts one write per second and is not billed by operation.
 const INSTANT: &str = "instant";

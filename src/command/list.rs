@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
@@ -13,27 +13,23 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Client, Page, PageRequest};
 use crate::exit::ExitCode;
-use crate::files::IfExists;
 use crate::key::KeyName;
-use crate::listing::{Checkpoint, Encoder, Format, Lister, NotRepresentable, Prefixes, Selection};
+use crate::listing::{Checkpoint, Encoder, Lister, NotRepresentable, Selection};
 use crate::outcome::{Signal, Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::state::Totals;
-use crate::pipeline::{Event, PauseCause, RetryPolicy};
-use crate::progress::{Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
-use crate::quota::Rate;
-use crate::stderr::LineFormat;
+use crate::pipeline::{Event, PauseCause};
+use crate::progress::{Progress, with_progress};
 use crate::terminal::{Escaped, duration, pluralized};
 
-use super::error::Error;
-use super::job::{Connection, NamespaceRef, ProfileNote};
-use super::locate::{Missed, client, locate};
+use super::error::{Error, advice};
+use super::job::ListJob;
+use super::locate::{client, locate};
 use super::pages::{cursor_lost, endless, refused};
-use super::runtime::runtime;
 use super::same_file::Files;
+use super::session::Session;
 use super::signals;
-use super::summary::{Stream, advice, log_stop, print_summary};
-use super::with_progress::with_progress;
+use super::summary::{Stream, print_end};
 
 mod output;
 
@@ -41,47 +37,6 @@ use output::{Output, count_earlier, made, open, write};
 
 /// What to do about a listing that cannot go on.
 const ANEW: &str = "--overwrite lists anew";
-
-/// A listing, with everything that can be refused before anything is opened already refused.
-#[derive(Debug)]
-pub struct ListJob {
-    /// Which namespace.
-    pub connection: Connection<NamespaceRef>,
-    /// How the names begin.
-    pub prefixes: Prefixes,
-    /// Which keys are wanted.
-    pub selection: Selection,
-    /// The patterns of the selection, as they were given.
-    pub only: Vec<String>,
-    /// The same.
-    pub protect: Vec<String>,
-    /// The profile that values came from, for people.
-    pub profile: Option<ProfileNote>,
-    /// How keys are written.
-    pub format: Format,
-    /// Where to; `None` for stdout.
-    pub output: Option<PathBuf>,
-    /// What to do about a file that exists.
-    pub existing: IfExists,
-    /// Whether the summary is one JSON object.
-    pub json: bool,
-    /// Whether a listing that goes well says nothing.
-    pub quiet: bool,
-    /// The rates to keep; none for no limit.
-    pub rates: Vec<Rate>,
-    /// How often and how soon a request is repeated.
-    pub retry: RetryPolicy,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// The longest pause that is waited out.
-    pub max_wait: Duration,
-    /// How long the listing may take.
-    pub deadline: Option<Duration>,
-    /// Whether progress is shown.
-    pub progress: ProgressMode,
-    /// In which form, where it is lines.
-    pub lines: LineFormat,
-}
 
 /// How it ended, where that is no error.
 enum Ended {
@@ -98,17 +53,15 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         files.writes("--output", path, &[".lock", ".cursor"]);
         files.check()?;
     }
-    let runtime = runtime()?;
     let started = Instant::now();
-    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
-    count_earlier(job, &mut caller)?;
-    let located = locate(&job.connection, job.timeout, &mut caller);
-    let connection = match runtime.block_on(signals::unless_signalled(located)) {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(Missed::Error(error))) => return Err(error),
-        Ok(Err(Missed::Stop(stop))) | Err(stop) => {
+    let mut session = Session::new(&job.options)?;
+    count_earlier(job, &mut session.caller)?;
+    let located = session.run(async |caller| locate(&job.connection, job.options.timeout, caller).await);
+    let connection = match located {
+        Ok(connection) => connection,
+        Err(Error::Stopped(stop)) => {
             let summary = Summary {
-                totals: &caller.totals,
+                totals: &session.caller.totals,
                 elapsed: started.elapsed(),
                 listed: 0,
                 skipped: 0,
@@ -118,8 +71,9 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
             };
             return Ok(summary.print(job, ExitCode::for_stop(stop.reason, stop.signal)));
         }
+        Err(error) => return Err(error),
     };
-    let client = client(&connection, job.timeout, 1)?;
+    let client = client(&connection, job.options.timeout, 1)?;
     let (output, mark) = open(job, &connection)?;
     let terminal = matches!(output, Output::Stdout(_)) && io::stdout().is_terminal();
     let encoder = Encoder::new(job.format, terminal, mark.bytes > 0);
@@ -131,7 +85,8 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         client,
         selection,
         lister: Lister::new(mark.listing.prefixes.clone(), mark.position.clone()),
-        caller,
+        deadline: session.deadline(),
+        caller: session.caller,
         encoder,
         skipped_before: mark.skipped,
         unsendable: None,
@@ -139,7 +94,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         mark,
         pages: 0,
     };
-    let ended = runtime.block_on(run.pages(output, signals::listen(), screen));
+    let ended = session.runtime.block_on(run.pages(output, signals::listen(), screen));
     let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.error_chain())));
     Ok(run.close(&ended, started.elapsed()))
 }
@@ -150,6 +105,7 @@ struct Run<'a> {
     selection: Selection,
     lister: Lister,
     caller: ApiCaller,
+    deadline: Option<Instant>,
     encoder: Encoder,
     skipped_before: u64,
     /// How many listed names no request can carry, with the first.
@@ -167,14 +123,8 @@ impl Run<'_> {
         mut signals: mpsc::Receiver<Signal>,
         screen: &MultiProgress,
     ) -> Result<Ended, Error> {
-        let shown = ProgressOptions {
-            mode: self.job.progress,
-            stderr_is_terminal: stderr_is_terminal(),
-            lines: self.job.lines,
-            ..ProgressOptions::default()
-        };
-        let progress = RefCell::new(Progress::new(shown, screen));
-        let deadline = self.job.deadline.map(|deadline| Instant::now() + deadline);
+        let progress = RefCell::new(Progress::new(self.job.options.progress_options(), screen));
+        let deadline = self.deadline;
         let listing = async {
             let mut rows = Vec::new();
             self.encoder.header(&mut rows).map_err(Error::system("write the list"))?;
@@ -332,30 +282,22 @@ struct Summary<'a> {
 
 impl Summary<'_> {
     fn print(&self, job: &ListJob, code: ExitCode) -> ExitCode {
-        signals::decide(code);
-        if let Some(stop) = self.stop {
-            log_stop("listing", stop);
-        }
-        if job.json {
-            let summary = json!({
+        let json = || {
+            serde_json::to_string(&json!({
                 "listed": self.listed, "skipped": self.skipped, "pages": self.pages,
                 "requests": self.totals.requests, "retries": self.totals.retries, "throttled": self.totals.throttled,
                 "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
                 "stopped": self.stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
-            });
-            print_summary(Stream::Stdout, vec![summary.to_string()]);
+            }))
+        };
+        let (keys, requests) = (pluralized(self.listed, "key"), pluralized(self.totals.requests, "request"));
+        let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
+        lines.extend(job.options.profile.iter().map(|profile| format!("profile: {profile}")));
+        lines.extend(self.stop.and_then(advice).map(str::to_owned));
+        if let Some(path) = self.unfinished {
+            let path = Escaped(&path.to_string_lossy()).to_string();
+            lines.push(format!("go on: the same command with --resume; {path} is not whole"));
         }
-        if !(job.quiet && code == ExitCode::Success) {
-            let (keys, requests) = (pluralized(self.listed, "key"), pluralized(self.totals.requests, "request"));
-            let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
-            lines.extend(job.profile.iter().map(|profile| format!("profile: {profile}")));
-            lines.extend(self.stop.and_then(advice).map(str::to_owned));
-            if let Some(path) = self.unfinished {
-                let path = Escaped(&path.to_string_lossy()).to_string();
-                lines.push(format!("go on: the same command with --resume; {path} is not whole"));
-            }
-            print_summary(Stream::Stderr, lines);
-        }
-        code
+        print_end(&job.options, "listing", self.stop, code, json, (Stream::Stderr, lines))
     }
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace};
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::{Stop, StopReason};
-use crate::pipeline::call::{ApiCaller, CallError};
+use crate::pipeline::call::ApiCaller;
 use crate::terminal::pluralized;
 
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
-use super::session::refused;
 
 /// How alike two titles have to be for one to be meant by the other, from 0 to 1.
 const ALIKE: f64 = 0.8;
@@ -19,40 +18,12 @@ const ALIKE: f64 = 0.8;
 /// How many such titles are shown.
 const MAX_ALIKE: usize = 3;
 
-/// Why no namespace was found.
-#[derive(Debug)]
-pub(super) enum Missed {
-    /// There is none, or the server does not say.
-    Stop(Stop),
-    /// The title does not say which.
-    Error(Error),
-}
-
-impl Missed {
-    /// The end of a job that has read its flags well.
-    ///
-    /// # Errors
-    /// What needs another command line, or another run to end.
-    pub(super) fn into_stop(self) -> Result<Stop, Error> {
-        match self {
-            Self::Stop(stop) => Ok(stop),
-            Self::Error(error) => error.into_stop(),
-        }
-    }
-}
-
-impl<E: Into<Error>> From<E> for Missed {
-    fn from(error: E) -> Self {
-        Self::Error(error.into())
-    }
-}
-
 /// The same connection, its namespace by id; sends nothing where that is how it was named.
 pub(super) async fn locate(
     connection: &Connection<NamespaceRef>,
     timeout: Duration,
     caller: &mut ApiCaller,
-) -> Result<Connection, Missed> {
+) -> Result<Connection, Error> {
     let title = match &connection.namespace {
         NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
         NamespaceRef::Title(title) => title,
@@ -63,7 +34,7 @@ pub(super) async fn locate(
         timeout,
         ca_file: connection.ca_file.clone(),
     })?;
-    let namespaces = all(caller, &client, &connection.account).await.map_err(Missed::Stop)?;
+    let namespaces = all(caller, &client, &connection.account).await?;
     let id = titled(&namespaces, title)?;
     tracing::info!("the namespace {title:?} is {id}");
     Ok(connection.with(id))
@@ -78,11 +49,8 @@ pub(super) async fn all(
     let (mut found, mut known) = (Vec::new(), HashSet::new());
     let mut page = 1;
     loop {
-        let got = caller.make("the account's namespaces", || client.namespaces(account, page)).await;
-        let got = got.map_err(|failed| match failed {
-            CallError::Stop(stop) => stop,
-            CallError::Refused(failure) => refused("the account's namespaces", &failure, StopReason::AccountNotFound),
-        })?;
+        let what = "the account's namespaces";
+        let got = caller.call(what, StopReason::AccountNotFound, || client.namespaces(account, page)).await?;
         let before = found.len();
         // One that was made meanwhile moves another to the next page.
         found.extend(got.namespaces.into_iter().filter(|namespace| known.insert(namespace.id.clone())));
@@ -98,24 +66,24 @@ pub(super) async fn all(
     }
 }
 
-fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Missed> {
+fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Error> {
     let named: Vec<_> = namespaces.iter().filter(|namespace| namespace.is_titled(title)).collect();
     match named[..] {
         [namespace] => {
             let id = namespace.id.parse();
-            id.map_err(|error| Missed::Error(Error::Usage(format!("the namespace {title:?} cannot be used: {error}"))))
+            id.map_err(|error| Error::Usage(format!("the namespace {title:?} cannot be used: {error}")))
         }
         [] => {
             let why = format!("none of the account's namespaces is titled {title:?}; {}", instead(namespaces, title));
-            Err(Missed::Stop(Stop::new(StopReason::NamespaceNotFound, why)))
+            Err(Stop::new(StopReason::NamespaceNotFound, why).into())
         }
         _ => {
             let ids: Vec<_> = named.iter().map(|namespace| namespace.id.as_str()).collect();
-            Err(Missed::Error(Error::Usage(format!(
+            Err(Error::Usage(format!(
                 "--namespace: {} namespaces are titled {title:?}: {}; give the --namespace-id of one of them",
                 ids.len(),
                 ids.join(", ")
-            ))))
+            )))
         }
     }
 }
@@ -170,8 +138,7 @@ mod tests {
     fn why(titles: &[&str], title: &str) -> String {
         match titled(&namespaces(titles), title) {
             Ok(id) => panic!("{title} is {id}"),
-            Err(Missed::Error(error)) => error.to_string(),
-            Err(Missed::Stop(stop)) => stop.why,
+            Err(error) => error.to_string(),
         }
     }
 

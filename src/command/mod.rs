@@ -18,7 +18,6 @@
 //! - `config`: what profiles come to. `signals`: what asks a command to end, at any moment of it.
 //! - [`confirm`]: the question before a job that deletes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use indicatif::MultiProgress;
@@ -27,6 +26,7 @@ use crate::exit::ExitCode;
 
 mod config;
 pub mod confirm;
+mod connect;
 mod delete;
 mod descriptors;
 mod docs;
@@ -49,36 +49,32 @@ mod namespaces;
 mod outputs;
 mod overview;
 mod pages;
-mod preflight;
 mod preview;
 mod rehearsal;
 mod report;
 mod restore;
-mod runtime;
 mod same_file;
 mod sandbox;
 mod session;
 mod signals;
-mod so_far;
 mod summary;
 mod whoami;
-mod with_progress;
 
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub use job::{
-    Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, Mode, Monitoring, NamespaceRef, ProfileNote,
-    RatesFrom, TargetIds,
+    Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef,
+    RestoreJob, TargetIds,
 };
 pub use job_input::JobInputError;
-pub use list::ListJob;
 pub use namespaces::NamespacesJob;
 pub use report::ReportJob;
-pub use restore::RestoreJob;
 pub use sandbox::SandboxJob;
-pub use session::CallOptions;
+pub use session::{JobOptions, ProfileNote, RatesFrom, interruptible};
 pub use whoami::WhoamiJob;
+
+use session::or_panicked;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -134,34 +130,10 @@ fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     }
 }
 
-/// What a signal may end at once, because nothing has to be finished.
-///
-/// # Errors
-/// Those of `work`, and [`Error::Interrupted`].
-pub fn interruptible<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    or_panicked(|| signals::blocking(work).unwrap_or_else(|stop| Err(Error::Interrupted(stop))))
-}
-
 /// From now on signals end the process in order; see [`run`] and [`interruptible`].
 ///
 /// # Errors
 /// [`Error::System`].
 pub fn install_signal_handlers() -> Result<(), Error> {
     signals::install().map_err(Error::system("handle signals"))
-}
-
-/// A panic is an error like any other: metrics, pings and the exit code tell of it.
-fn or_panicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Panicked))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error_with_a_code() {
-        let ended = or_panicked::<ExitCode>(|| panic!("a bug"));
-        assert_eq!(ended.map_err(|error| error.exit_code()), Err(ExitCode::Error));
-    }
 }

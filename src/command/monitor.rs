@@ -21,10 +21,8 @@ use crate::terminal::Escaped;
 use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{Connection, DeleteJob, Mode, NamespaceRef};
-use super::preview::Preview;
-use super::runtime::runtime;
+use super::session::runtime;
 use super::signals;
-use super::summary::JobSummary;
 
 /// How often the metrics are brought up to date.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -108,23 +106,23 @@ impl Monitor {
     }
 
     /// The usual job costs nothing here.
-    fn tells_nobody(&self) -> bool {
+    fn is_off(&self) -> bool {
         self.file.is_none() && self.pinger.is_none()
     }
 
     /// The input was counted.
-    pub(super) fn counted(&self, records: u64) {
+    pub(super) fn set_records(&self, records: u64) {
         self.live.borrow_mut().records = Some(records);
     }
 
     /// Earlier runs of the job did so much. What they left unsettled counts once this run has settled it.
-    pub(super) fn continues(&self, earlier: Earlier) {
+    pub(super) fn resume_from(&self, earlier: Earlier) {
         self.live.borrow_mut().earlier = earlier;
     }
 
     /// Something happened.
     pub(super) fn on(&self, event: &Event) {
-        if self.tells_nobody() {
+        if self.is_off() {
             return;
         }
         let totals = &mut self.live.borrow_mut().totals;
@@ -136,14 +134,14 @@ impl Monitor {
     }
 
     /// So much was sent before the keys.
-    pub(super) fn sent_before(&self, totals: &Totals) {
+    pub(super) fn add_preflight(&self, totals: &Totals) {
         let live = &mut self.live.borrow_mut().totals;
         (live.requests, live.throttled) = (totals.requests, totals.throttled);
     }
 
     /// A request was sent and answered.
-    pub(super) fn answered(&self, response: &Response) {
-        if self.tells_nobody() {
+    pub(super) fn on_response(&self, response: &Response) {
+        if self.is_off() {
             return;
         }
         let reply: Option<&Reply> = match response {
@@ -160,7 +158,7 @@ impl Monitor {
     }
 
     /// Writes metrics every now and then, for ever.
-    pub(super) async fn keep(&self) -> std::convert::Infallible {
+    pub(super) async fn keep_writing(&self) -> std::convert::Infallible {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -169,19 +167,8 @@ impl Monitor {
         }
     }
 
-    /// Says how the job ended: first in the metrics, because printing may take for ever.
-    pub(super) fn close(&mut self, summary: JobSummary<'_>) -> Result<ExitCode, Error> {
-        self.keep_ended(summary.summary());
-        summary.print()
-    }
-
-    /// As [`Monitor::close`], with what is planned.
-    pub(super) fn close_planned(&mut self, summary: JobSummary<'_>, preview: &Preview<'_>) -> Result<ExitCode, Error> {
-        self.keep_ended(summary.summary());
-        summary.print_with_plan(preview)
-    }
-
-    fn keep_ended(&mut self, summary: Summary) {
+    /// Writes into the metrics how the job ended.
+    pub(super) fn set_end(&mut self, summary: Summary) {
         self.write(Some(summary.clone()));
         self.ended = Some(summary);
     }
@@ -250,7 +237,6 @@ impl Monitor {
             throttled,
             elapsed: self.started.1.elapsed(),
             stopped: None,
-            dry_run: false,
             exit_code: 0,
             facts: None,
             report: None,
@@ -316,7 +302,7 @@ mod tests {
             live: RefCell::default(),
             ended: None,
         };
-        monitor.counted(10);
+        monitor.set_records(10);
         let looking = async {
             for deleted in 1..=3 {
                 monitor.on(&Event::Settled(Status::Deleted));
@@ -329,7 +315,7 @@ mod tests {
             }
         };
         tokio::select! {
-            never = monitor.keep() => match never {},
+            never = monitor.keep_writing() => match never {},
             () = looking => {}
         }
     }

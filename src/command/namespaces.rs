@@ -10,7 +10,7 @@ use crate::terminal::Escaped;
 use super::error::Error;
 use super::job::Access;
 use super::locate::all;
-use super::session::{CallOptions, ask, stopped};
+use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
 /// Which account, and how it is asked.
@@ -20,33 +20,28 @@ pub struct NamespacesJob {
     pub access: Access,
     /// Whose namespaces.
     pub account: AccountId,
-    /// Whether they are printed as JSON.
-    pub json: bool,
-    /// How it is asked.
-    pub call_options: CallOptions,
+    /// Rates, retries, limits of time; whether they are printed as JSON.
+    pub options: JobOptions,
 }
 
 /// Lists them, sorted by title.
 pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
-    let client = client(&job.access, &job.call_options)?;
+    let client = client(&job.access, &job.options)?;
     tracing::info!("listing the namespaces of account {} at {}", job.account, job.access.base_url);
-    let found = ask(&job.call_options, async |caller| all(caller, &client, &job.account).await)?;
-    let mut namespaces = match found {
-        Ok(namespaces) => namespaces,
-        Err(stop) => return Ok(stopped(&stop)),
-    };
+    let mut session = Session::new(&job.options)?;
+    let mut namespaces = session.run(async |caller| Ok(all(caller, &client, &job.account).await?))?;
     namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
-    let lines = if job.json { json(&namespaces)? } else { lines(&namespaces) };
+    let lines = if job.options.json { json(&namespaces)? } else { lines(&namespaces) };
     print_lines(lines).map_err(Error::system("write the namespaces"))?;
     Ok(ExitCode::Success)
 }
 
 /// The client of a command that makes nothing but single calls.
-pub(super) fn client(access: &Access, call_options: &CallOptions) -> Result<AccountClient, Error> {
+pub(super) fn client(access: &Access, options: &JobOptions) -> Result<AccountClient, Error> {
     Ok(AccountClient::new(AccountOptions {
         base_url: access.base_url.clone(),
         credentials: access.credentials.clone(),
-        timeout: call_options.timeout,
+        timeout: options.timeout,
         ca_file: access.ca_file.clone(),
     })?)
 }

@@ -5,8 +5,7 @@ use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
 use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
 
-use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, TargetIds};
-use super::restore::RestoreJob;
+use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, RestoreJob, TargetIds};
 
 /// How many patterns of a flag are shown.
 const SHOWN_PATTERNS: usize = 5;
@@ -30,7 +29,7 @@ impl Overview {
             (None, Some(target)) => overview.named(target),
             (None, None) => {}
         }
-        overview.0.extend(job.profile.iter().map(|profile| ("profile", profile.to_string())));
+        overview.0.extend(job.options.profile.iter().map(|profile| ("profile", profile.to_string())));
         let filter = match &job.keys {
             Keys::Inputs(inputs) => {
                 overview.inputs(inputs);
@@ -64,10 +63,10 @@ impl Overview {
     pub(super) fn of_restore(job: &RestoreJob, connection: &Connection, namespace: &Namespace) -> Self {
         let mut overview = Self::default();
         overview.found(connection, &namespace.title);
-        overview.0.extend(job.profile.iter().map(|profile| ("profile", profile.to_string())));
+        overview.0.extend(job.options.profile.iter().map(|profile| ("profile", profile.to_string())));
         let files = job.files.iter().map(|file| ("backup", Escaped(&file.to_string_lossy()).to_string()));
         overview.0.extend(files);
-        let deadline = job.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
+        let deadline = job.options.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
         overview.0.extend(deadline.map(|deadline| ("guards", deadline)));
         overview
     }
@@ -146,7 +145,7 @@ fn guards(job: &DeleteJob) -> String {
     add("max-failures", Some(job.max_failures.map_or("none".to_owned(), |limit| limit.to_string())));
     add("canary", job.canary.map(|keys| keys.to_string()));
     add("backup", job.backup.as_ref().map(|backup| Escaped(&backup.to_string_lossy()).to_string()));
-    add("deadline", job.deadline.map(duration));
+    add("deadline", job.options.deadline.map(duration));
     add("shard", job.shard().map(|shard| shard.to_string()));
     guards.extend(job.check.then(|| "--check".to_owned()));
     guards.extend(job.allow_partial.then(|| "--allow-partial".to_owned()));

@@ -24,7 +24,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 #[derive(Debug)]
 pub(super) struct Preview<'a> {
     pub(super) job: &'a DeleteJob,
-    pub(super) limits: &'a Limits,
+    pub(super) limits: Limits,
     pub(super) overview: Overview,
     pub(super) stats: Stats,
     pub(super) now: SystemTime,
@@ -99,7 +99,7 @@ impl Preview<'_> {
             return format!("{requests}, at once");
         }
         let time = duration(estimate.at_least);
-        let deadline = self.job.deadline.filter(|deadline| is_chosen && *deadline < estimate.at_least);
+        let deadline = self.job.options.deadline.filter(|deadline| is_chosen && *deadline < estimate.at_least);
         let beyond = deadline.map(|deadline| format!(", which is beyond --deadline {}", duration(deadline)));
         let end = estimate.ends_at.filter(|_| estimate.at_least >= NEAR).map(minute);
         let end = end.map(|end| format!("; begun now, it ends {end} or later"));

@@ -8,7 +8,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::pluralized;
 
 use super::error::Error;
-use super::job::Connection;
+use super::job::{Connection, NamespaceRef};
 use super::job_input::RecordBatches;
 
 /// How many keys stand by that the input does not name.
@@ -30,14 +30,14 @@ impl Rehearsal {
         Ok(Self { sandbox: Arc::new(sandbox), decoys })
     }
 
-    pub(super) fn connection(&self) -> Result<Connection, Error> {
+    pub(super) fn connection(&self) -> Result<Connection<NamespaceRef>, Error> {
         let base_url = self.sandbox.base_url();
         let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the rehearsal's own address: {error}"));
         Ok(Connection {
             base_url: base_url.parse().map_err(|error| usage(&error))?,
             credentials: Credentials::token("rehearsal")?,
             account: "rehearsal".parse().map_err(|error| usage(&error))?,
-            namespace: "rehearsal".parse().map_err(|error| usage(&error))?,
+            namespace: NamespaceRef::Id("rehearsal".parse().map_err(|error| usage(&error))?),
             ca_file: None,
         })
     }

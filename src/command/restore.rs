@@ -17,42 +17,34 @@ use crate::api::answer::Reply;
 use crate::api::{Client, MAX_GET_KEYS, MAX_PUT_KEYS};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
-use crate::files::IfExists;
 use crate::input::Source;
 use crate::outcome::{Detail, Settled, Status, Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
-use crate::pipeline::{Event, PauseCause, RetryPolicy};
-use crate::progress::{Progress, ProgressMode, ProgressOptions, stderr_is_terminal};
-use crate::quota::Rate;
-use crate::report::{self, Causes, Destination, Journal, Sync, Target};
-use crate::stderr::LineFormat;
+use crate::pipeline::{Event, PauseCause};
+use crate::progress::{Progress, ProgressOptions, with_progress};
+use crate::report::{self, Causes, Destination, Journal, Sync};
 use crate::terminal::{Escaped, duration};
 
 use super::confirm::{self, Action, ConfirmWith};
+use super::connect::{ConnectedTarget, connect};
 use super::earlier::{self, Earlier};
 use super::encoding;
-use super::error::Error;
-use super::job::{Confirm, Connection, NamespaceRef, ProfileNote, RatesFrom};
+use super::error::{Error, with_nothing_sent};
+use super::job::{Confirm, RestoreJob};
 use super::job_file::JobRecord;
-use super::limits::Limits;
-use super::locate::{Missed, client, locate};
 use super::overview::Overview;
-use super::preflight;
-use super::runtime::runtime;
+use super::session::Session;
 use super::signals;
-use super::summary::with_nothing_sent;
-use super::with_progress::with_progress;
+use super::summary::JobSummary;
 
 mod comparing;
 mod expiry;
 mod records;
 mod sending;
-mod summary;
 
 use records::{Found, Item, Plan};
 use sending::PUT_BYTES;
-use summary::JobSummary;
 
 /// The most keys of a bulk write where each is looked for before, so that little time passes in between.
 const CHECKED_KEYS: usize = 1_000;
@@ -66,100 +58,53 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Rows on their way to the writer.
 const ROWS: usize = 1_024;
 
-/// A restoration, with everything that can be refused before anything is opened already refused.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct RestoreJob {
-    /// The backups, in order.
-    pub files: Vec<PathBuf>,
-    /// Where to; `None` for a dry run.
-    pub connection: Option<Connection<NamespaceRef>>,
-    /// The profile that values came from, for people.
-    pub profile: Option<ProfileNote>,
-    /// Whether keys that are there are written over.
-    pub overwrite_values: bool,
-    /// Whether the records before the break of a backup are restored.
-    pub allow_partial: bool,
-    /// Whether somebody is asked before anything is written.
-    pub confirm: Confirm,
-    /// Where rows go.
-    pub report: Target,
-    /// What to do about a report that exists.
-    pub existing: IfExists,
-    /// Whether the summary is one JSON object.
-    pub json: bool,
-    /// Whether a job that goes well says nothing.
-    pub quiet: bool,
-    /// The rates to keep; none for no limit.
-    pub rates: Vec<Rate>,
-    /// Who chose the rates.
-    pub rates_from: RatesFrom,
-    /// How often and how soon a request is repeated.
-    pub retry: RetryPolicy,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// The longest pause that is waited out.
-    pub max_wait: Duration,
-    /// How long the job may take.
-    pub deadline: Option<Duration>,
-    /// Whether progress is shown.
-    pub progress: ProgressMode,
-    /// In which form, where it is lines.
-    pub lines: LineFormat,
-}
-
 impl RestoreJob {
     fn action(&self) -> Action {
         Action::Restore { over: self.overwrite_values }
     }
 }
 
-/// Reads the backups, asks, writes, and says what came of it.
+/// Reads the backups, asks, writes, and prints what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let started = Instant::now();
-    let mut so_far = JobSummary::new(job);
-    let stop = match carry_out(job, screen, started, &mut so_far) {
-        Ok(code) => return Ok(code),
-        Err(missed) => missed.into_stop()?,
-    };
-    Ok(JobSummary { elapsed: started.elapsed(), stop: Some(&stop), ..so_far }.print())
+    let mut summary = JobSummary::new(&job.options, &job.report, job.allow_partial, JobRecord::of_restore(job).facts());
+    let ended = carry_out(job, screen, &mut summary).map(|()| None);
+    summary.end(ended, None)
 }
 
-fn carry_out(
-    job: &RestoreJob,
-    screen: &MultiProgress,
-    started: Instant,
-    so_far: &mut JobSummary<'_>,
-) -> Result<ExitCode, Missed> {
+fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<'_>) -> Result<(), Error> {
+    let started = Instant::now();
     if job.connection.is_some() && job.confirm == Confirm::Prompt {
         confirm::terminal(job.action())?;
     }
     let opened = records::open_report(job)?;
-    so_far.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
-    so_far.report.clone_from(&opened.path);
-    so_far.facts = opened.record.facts();
+    summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
+    summary.report.clone_from(&opened.path);
+    summary.facts = opened.record.facts();
     let (files, journal, record, causes) = (job.files.clone(), opened.journal, opened.record, opened.causes);
-    let planned = signals::blocking(move || plan(&files, journal, record, causes));
-    let (plan, mut record) = planned.map_err(Missed::Stop)??;
-    so_far.records = plan.records;
-    so_far.causes = plan.causes.most_frequent();
+    let (plan, mut record) = signals::blocking(move || plan(&files, journal, record, causes))??;
+    summary.records = Some(plan.records);
+    summary.causes = plan.causes.most_frequent();
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial || plan.records == 0) {
-        return Err(Missed::Stop(Stop::new(StopReason::InputError, with_nothing_sent(broken))));
+        return Err(Stop::new(StopReason::InputError, with_nothing_sent(broken)).into());
     }
-    let runtime = runtime()?;
-    let mut caller = ApiCaller::start(&job.rates, job.retry, job.max_wait);
+    let mut session = Session::new(&job.options)?;
     if let Some(journal) = plan.journal() {
-        earlier::count(&mut caller.budget, journal, record.earlier_runs(), 1, job.timeout);
+        let budget = &mut session.caller.budget;
+        earlier::count(budget, journal, record.earlier_runs(), 1, job.options.timeout);
     }
-    let began = Instant::now();
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
-        let connecting = connect(job, connection, &plan, &mut caller, &mut record);
-        let connected = runtime.block_on(signals::unless_signalled(connecting)).map_err(Missed::Stop).flatten();
-        so_far.totals = caller.totals;
-        let (found, namespace) = connected?;
-        so_far.namespace = Some(namespace);
-        client = Some(found);
+        let connected = session.run(async |caller| connect(caller, connection, &job.options, 1, None).await);
+        summary.totals = session.caller.totals;
+        let target = connected?;
+        record.located(&target.connection, &target.namespace.title)?;
+        confirm_restore(job, &plan, &target, &mut session.caller)?;
+        summary.notes.push(target.note());
+        client = Some(target.client);
+    }
+    if job.connection.is_none() {
+        let note = "This was a dry run: nothing was sent, and whether a key is there was not looked at.";
+        summary.notes.push(note.to_owned());
     }
     if let Some(Destination::File(file)) = &opened.destination {
         record.begin(file.path())?;
@@ -167,40 +112,32 @@ fn carry_out(
     let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
     let (rows, writer) = report::start(outputs, ROWS)?;
     // Only now: a bar would be drawn over the question.
-    let shown = ProgressOptions {
-        mode: job.progress,
-        stderr_is_terminal: stderr_is_terminal(),
-        lines: job.lines,
-        total: Some(plan.records),
-        ..ProgressOptions::default()
-    };
+    let shown = ProgressOptions { total: Some(plan.records), ..job.options.progress_options() };
     let mut run = Run {
         job,
         client,
-        caller,
+        deadline: session.deadline(),
+        caller: session.caller,
         rows,
         progress: Rc::new(RefCell::new(Progress::new(shown, screen))),
         in_flight: Vec::new(),
-        began,
         stopping: Rc::default(),
     };
-    let mut stop = runtime.block_on(run.finish(&plan))?;
+    summary.stop = session.runtime.block_on(run.finish(&plan))?;
     let Run { caller, rows, progress, .. } = run;
     drop(rows);
-    match runtime.block_on(signals::in_time(writer.finish())) {
+    match session.runtime.block_on(signals::in_time(writer.finish())) {
         Some(Ok(written)) => {
-            so_far.earlier = so_far.earlier.without(&written.replaced);
-            so_far.causes = written.causes;
+            summary.earlier = summary.earlier.without(&written.replaced);
+            summary.causes = written.causes;
         }
-        Some(Err(error)) => stop = Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
-        None => stop = stop.or_else(|| signals::received().map(Stop::signalled)),
+        Some(Err(error)) => summary.stop = Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
+        None => summary.stop = summary.stop.take().or_else(|| signals::received().map(Stop::signalled)),
     }
     progress.borrow_mut().finish();
-    (so_far.totals, so_far.elapsed, so_far.facts) = (caller.totals, started.elapsed(), record.facts());
-    let mut summary = JobSummary { stop: stop.as_ref(), ..so_far.clone() };
-    let unrecorded = record.end(summary.run_end()).err();
-    summary.stop = summary.stop.or(unrecorded.as_ref());
-    Ok(summary.print())
+    (summary.totals, summary.elapsed, summary.facts) = (caller.totals, started.elapsed(), record.facts());
+    summary.record_end(record);
+    Ok(())
 }
 
 /// Looks at the backups before anybody is asked.
@@ -215,43 +152,33 @@ fn plan(
     Ok((Plan::of(files, journal, causes)?, record))
 }
 
-/// Finds the namespace, proves credentials and ids, and asks. What is said of the namespace comes with the client.
-async fn connect(
+/// Asks, if anybody is to be asked, and keeps to what the namespace supports.
+fn confirm_restore(
     job: &RestoreJob,
-    connection: &Connection<NamespaceRef>,
     plan: &Plan,
+    target: &ConnectedTarget,
     caller: &mut ApiCaller,
-    record: &mut JobRecord,
-) -> Result<(Client, String), Missed> {
-    let connection = locate(connection, job.timeout, caller).await?;
-    let client = client(&connection, job.timeout, 1)?;
-    let namespace = preflight::namespace(caller, &client).await.map_err(Missed::Stop)?;
-    record.located(&connection, &namespace.title)?;
-    let client = encoding::restricted(client, &namespace);
+) -> Result<(), Error> {
     if !job.overwrite_values {
         let hint = "pass --overwrite-values, which does not look first which keys exist";
-        encoding::check(&namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
+        encoding::check(&target.namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
     }
-    let named = format!("namespace: {} ({})", Escaped(&namespace.title), connection.namespace);
-    let limits = Limits::over(&namespace, &job.rates, job.rates_from, None);
-    if limits.rates != job.rates {
-        caller.budget.set_rates(&limits.rates, Instant::now());
+    if target.limits.rates != job.options.rates {
+        caller.budget.set_rates(&target.limits.rates, Instant::now());
     }
     if job.confirm == Confirm::AssumeYes {
-        limits.warn();
-        return Ok((client, named));
+        target.limits.warn();
+        return Ok(());
     }
-    let question = confirm::Question {
+    confirm::ask(&confirm::Question {
         action: job.action(),
         keys: Some(plan.keys),
         uncounted: "",
-        overview: Overview::of_restore(job, &connection, &namespace),
+        overview: Overview::of_restore(job, &target.connection, &target.namespace),
         first_keys: plan.first_keys.clone(),
-        note: limits.note(),
+        note: target.limits.note(),
         confirm_with: ConfirmWith::for_keys(Some(plan.keys)),
-    };
-    confirm::ask(&question)?;
-    Ok((client, named))
+    })
 }
 
 /// No new request is made.
@@ -268,8 +195,7 @@ struct Run<'a> {
     progress: Rc<RefCell<Progress>>,
     /// What the write under way holds.
     in_flight: Vec<Item>,
-    /// When the first request was made.
-    began: Instant,
+    deadline: Option<Instant>,
     /// No new request is made.
     stopping: Rc<Cell<bool>>,
 }
@@ -279,7 +205,7 @@ impl Run<'_> {
     /// one under way has some time left.
     async fn finish(&mut self, plan: &Plan) -> Result<Option<Stop>, Error> {
         let mut signals = signals::listen();
-        let deadline = self.job.deadline.map(|deadline| self.began + deadline);
+        let deadline = self.deadline;
         let (progress, stopping) = (Rc::clone(&self.progress), Rc::clone(&self.stopping));
         let mut asked: Option<Stop> = None;
         let stop = {

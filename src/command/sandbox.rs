@@ -11,8 +11,8 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::{Escaped, pluralized};
 
 use super::error::Error;
-use super::interruptible;
 use super::job_input::JobInputError;
+use super::session::interruptible;
 use super::signals;
 use super::summary::{Stream, print_lines, print_summary};
 

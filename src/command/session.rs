@@ -1,63 +1,173 @@
-//! Single calls outside of the stream of keys: each made patiently, and told of while it waits.
+//! What every command that sends requests has once: runtime, request budget, totals, random source, signals, deadline,
+//! progress and retry options.
 
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
-use crate::exit::ExitCode;
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::RetryPolicy;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
+use crate::progress::{ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
+use crate::stderr::LineFormat;
 use crate::terminal::{Escaped, duration};
 
 use super::error::Error;
-use super::runtime::runtime;
 use super::signals;
-use super::summary::advice;
 
-/// How a command asks that makes nothing but single calls.
+/// The options of every command that sends requests.
 #[derive(Debug, Clone)]
-pub struct CallOptions {
+pub struct JobOptions {
     /// The rates to keep; none for no limit.
     pub rates: Vec<Rate>,
-    /// How often and how soon a call is repeated.
+    /// Who chose the rates.
+    pub rates_from: RatesFrom,
+    /// How often and how soon a request is repeated.
     pub retry: RetryPolicy,
     /// How long one attempt may take.
     pub timeout: Duration,
-    /// The longest pause that is waited out.
+    /// The longest time without a successful request.
     pub max_wait: Duration,
-    /// How long all calls together may take.
+    /// How long the job may take, from its first request on.
     pub deadline: Option<Duration>,
+    /// Whether progress is shown.
+    pub progress: ProgressMode,
+    /// The form of progress where it is lines.
+    pub lines: LineFormat,
+    /// Whether the summary is one JSON object.
+    pub json: bool,
+    /// Whether a job that goes well prints nothing.
+    pub quiet: bool,
+    /// The profile that values came from.
+    pub profile: Option<ProfileNote>,
+}
+
+/// Who chose the rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RatesFrom {
+    /// A flag, the environment or the profile.
+    User,
+    /// Nobody: they are the defaults, and a namespace in instant mode has others.
+    Default,
+}
+
+/// Which profile was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileNote {
+    /// Its name.
+    pub name: String,
+    /// The file that holds it.
+    pub file: PathBuf,
+}
+
+impl fmt::Display for ProfileNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, Escaped(&self.file.to_string_lossy()))
+    }
+}
+
+impl JobOptions {
+    /// How progress is shown, of a job whose records are not counted yet.
+    pub(super) fn progress_options(&self) -> ProgressOptions {
+        ProgressOptions {
+            mode: self.progress,
+            stderr_is_terminal: stderr_is_terminal(),
+            lines: self.lines,
+            ..ProgressOptions::default()
+        }
+    }
+}
+
+/// What all requests of a command share.
+pub(super) struct Session<'a> {
+    pub(super) options: &'a JobOptions,
+    pub(super) runtime: &'static Runtime,
+    /// Budget, retries, random source and totals.
+    pub(super) caller: ApiCaller,
+    /// When the first request was made.
+    pub(super) began: Option<Instant>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(options: &'a JobOptions) -> Result<Self, Error> {
+        let rng = StdRng::from_rng(&mut rand::rng());
+        let caller = ApiCaller::new(&options.rates, options.retry, options.max_wait, rng);
+        Ok(Self { options, runtime: runtime()?, caller, began: None })
+    }
+
+    /// The moment at which `--deadline` ends the job; the first request is made now, if none was made before.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        self.options.deadline.map(|deadline| began + deadline)
+    }
+
+    /// Makes single calls, until a signal or the deadline comes.
+    pub(super) fn run<T>(&mut self, work: impl AsyncFnOnce(&mut ApiCaller) -> Result<T, Error>) -> Result<T, Error> {
+        let deadline = self.deadline();
+        let caller = &mut self.caller;
+        self.runtime.block_on(async {
+            let mut signals = signals::listen();
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => Err(Stop::signalled(signal).into()),
+                done = work(caller) => done,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    let why = "the deadline came: run it again, with a longer --deadline";
+                    Err(Stop::new(StopReason::Deadline, why).into())
+                }
+            }
+        })
+    }
+}
+
+/// A runtime that is never dropped, because that would wait for a name that is still being looked up, or for a file on a
+/// disk that does not answer. The process ends soon after.
+pub(super) fn runtime() -> Result<&'static Runtime, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map(|runtime| &*Box::leak(Box::new(runtime))).map_err(Error::system("start the runtime"))
 }
 
 impl ApiCaller {
-    /// ApiCaller of a job that makes its first request now.
-    pub(super) fn start(rates: &[Rate], policy: RetryPolicy, max_wait: Duration) -> Self {
-        Self::new(rates, policy, max_wait, StdRng::from_rng(&mut rand::rng()))
-    }
-
-    /// Makes a call until it has a result; `what` cannot be read meanwhile.
-    pub(super) async fn make<T, Fut>(&mut self, what: &str, call: impl Fn() -> Fut) -> Result<T, CallError>
+    /// Makes a call until it has a result. The job ends where the server refuses it: it needs `what`; `otherwise` is the
+    /// reason unless the credentials are.
+    pub(super) async fn call<T, Fut>(
+        &mut self,
+        what: &str,
+        otherwise: StopReason,
+        call: impl Fn() -> Fut,
+    ) -> Result<T, Stop>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        self.call_with_retry(|waiting| warn(what, &waiting), call).await
+        let result = self.call_with_retry(|notice| warn(what, &notice), call).await;
+        result.map_err(|error| stop(error, what, otherwise))
     }
 }
 
 /// `what` cannot be read yet.
-pub(super) fn warn(what: &str, waiting: &RetryNotice<'_>) {
-    let (error, wait) = (waiting.failure.to_string(), duration(waiting.wait));
+pub(super) fn warn(what: &str, notice: &RetryNotice<'_>) {
+    let (error, wait) = (notice.failure.to_string(), duration(notice.wait));
     tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Escaped(&error));
 }
 
-/// The end of a job that needs `what`, which the server is there for and does not give.
-pub(super) fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> Stop {
+/// The end of a job that needs `what`.
+pub(super) fn stop(error: CallError, what: &str, otherwise: StopReason) -> Stop {
+    match error {
+        CallError::Stop(stop) => stop,
+        CallError::Refused(failure) => refused(what, &failure, otherwise),
+    }
+}
+
+fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> Stop {
     let reason = match failure.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => otherwise,
@@ -67,30 +177,27 @@ pub(super) fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> S
     Stop { from_api: failure.detail.error_code.is_some(), ..Stop::new(reason, why) }
 }
 
-/// Runs a command that makes nothing but single calls, to its end, a signal or the deadline.
-pub(super) fn ask<T>(
-    call_options: &CallOptions,
-    work: impl AsyncFnOnce(&mut ApiCaller) -> Result<T, Stop>,
-) -> Result<Result<T, Stop>, Error> {
-    runtime()?.block_on(async {
-        let mut signals = signals::listen();
-        let started = Instant::now();
-        let mut caller = ApiCaller::start(&call_options.rates, call_options.retry, call_options.max_wait);
-        let deadline = call_options.deadline.map(|deadline| started + deadline);
-        Ok(tokio::select! {
-            biased;
-            Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
-            done = work(&mut caller) => done,
-            () = sleep_until(deadline.unwrap_or(started)), if deadline.is_some() => {
-                Err(Stop::new(StopReason::Deadline, "the deadline came"))
-            }
-        })
-    })
+/// What a signal may end at once, because nothing has to be finished.
+///
+/// # Errors
+/// Those of `work`, and [`Error::Stopped`].
+pub fn interruptible<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    or_panicked(|| signals::blocking(work).unwrap_or_else(|stop| Err(stop.into())))
 }
 
-/// Says why such a command did not come to its end.
-pub(super) fn stopped(stop: &Stop) -> ExitCode {
-    let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
-    tracing::error!("{}{next}", Escaped(&stop.why));
-    ExitCode::for_stop(stop.reason, stop.signal)
+/// A panic is an error like any other: metrics, pings and the exit code tell of it.
+pub(super) fn or_panicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::ExitCode;
+
+    #[test]
+    fn a_panic_is_an_error_with_a_code() {
+        let ended = or_panicked::<ExitCode>(|| panic!("a bug"));
+        assert_eq!(ended.map_err(|error| error.exit_code()), Err(ExitCode::Error));
+    }
 }

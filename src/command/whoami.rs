@@ -9,15 +9,14 @@ use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
-use crate::pipeline::call::CallError;
 use crate::terminal::{Escaped, pluralized};
 
+use super::connect;
 use super::error::Error;
 use super::job::{Access, Connection, NamespaceRef};
-use super::locate::{Missed, all, client as namespace_client, locate};
+use super::locate::{all, client as namespace_client, locate};
 use super::namespaces::client;
-use super::preflight;
-use super::session::{CallOptions, ask, refused};
+use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
 /// The permission to delete, as the API calls it.
@@ -32,10 +31,8 @@ pub struct WhoamiJob {
     pub account: Option<AccountId>,
     /// The namespace that is read, where one is named.
     pub namespace: Option<NamespaceRef>,
-    /// Whether what was found is one JSON object.
-    pub json: bool,
-    /// How it is asked.
-    pub call_options: CallOptions,
+    /// Rates, retries, limits of time; whether what was found is one JSON object.
+    pub options: JobOptions,
 }
 
 /// What was found so far.
@@ -83,28 +80,22 @@ struct Namespace {
 
 /// Asks, and says what was found.
 pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
-    let api = client(&job.access, &job.call_options)?;
+    let api = client(&job.access, &job.options)?;
     tracing::info!("checking the credentials at {}", job.access.base_url);
     let mut found = Found::default();
-    let mut usage = None;
-    let looked = ask(&job.call_options, async |caller| match look(job, &api, caller, &mut found).await {
+    let mut session = Session::new(&job.options)?;
+    let looked = match session.run(async |caller| look(job, &api, caller, &mut found).await) {
         Ok(()) => Ok(()),
-        Err(Missed::Stop(stop)) => Err(stop),
-        Err(Missed::Error(error)) => {
-            usage = Some(error);
-            Ok(())
-        }
-    })?;
-    if let Some(error) = usage {
-        return Err(error);
-    }
+        Err(Error::Stopped(stop)) => Err(stop),
+        Err(error) => return Err(error),
+    };
     let code = match &looked {
         Err(stop) => ExitCode::for_stop(stop.reason, stop.signal),
         Ok(()) if found.is_refused() => ExitCode::Fatal,
         Ok(()) => ExitCode::Success,
     };
     found.exit_code = code.as_u8();
-    let lines = if job.json {
+    let lines = if job.options.json {
         vec![serde_json::to_string(&found).map_err(io::Error::from).map_err(Error::system("write what was found"))?]
     } else {
         found.lines()
@@ -116,18 +107,17 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     Ok(code)
 }
 
-async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Missed> {
+async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Error> {
     match &job.access.credentials {
-        Credentials::Token(_) => token(job, api, caller, found).await.map_err(Missed::Stop)?,
+        Credentials::Token(_) => token(job, api, caller, found).await?,
         Credentials::GlobalKey { .. } => {
-            let user = caller.make("the user", || api.user()).await;
-            let User { id, email } = user.map_err(|failed| Missed::Stop(stop(failed, "the user")))?;
+            let User { id, email } = caller.call("the user", StopReason::Unauthorized, || api.user()).await?;
             found.credentials = Some("global_key");
             found.user = Some(Member { id, email });
         }
     }
     let Some(account) = &job.account else { return Ok(()) };
-    let (namespaces, error) = match heard(all(caller, api, account).await).map_err(Missed::Stop)? {
+    let (namespaces, error) = match heard(all(caller, api, account).await)? {
         Ok(namespaces) => (Some(namespaces.len()), None),
         Err(error) => (None, Some(error)),
     };
@@ -145,14 +135,14 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
         NamespaceRef::Id(id) => Namespace { id: Some(id.to_string()), title: None, error: None },
         NamespaceRef::Title(title) => Namespace { id: None, title: Some(title.clone()), error: None },
     };
-    let connection = match locate(&connection, job.call_options.timeout, caller).await {
+    let connection = match locate(&connection, job.options.timeout, caller).await {
         Ok(connection) => connection,
-        Err(Missed::Error(error)) => return Err(Missed::Error(error)),
-        Err(Missed::Stop(stop)) => {
-            let error = Some(refusal(stop).map_err(Missed::Stop)?);
+        Err(Error::Stopped(stop)) => {
+            let error = Some(refusal(stop)?);
             found.namespace = Some(Namespace { error, ..named });
             return Ok(());
         }
+        Err(error) => return Err(error),
     };
     found.namespace = Some(match read(job, &connection, caller).await? {
         Ok(seen) => seen,
@@ -177,8 +167,9 @@ async fn token(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, fou
             })?
         }
     };
-    let details = caller.make("the token's policies", || api.token(&owner, &status.id)).await;
-    let details = heard(details.map_err(|failed| stop(failed, "the token's policies")))?.ok();
+    let what = "the token's policies";
+    let details = caller.call(what, StopReason::Unauthorized, || api.token(&owner, &status.id)).await;
+    let details = heard(details)?.ok();
     let TokenDetails { name, policies } = details.unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
     let TokenStatus { id, status, expires_on, not_before } = status;
@@ -191,25 +182,18 @@ async fn verified(
     owner: Owner,
     caller: &mut ApiCaller,
 ) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
-    let status = caller.make("the token's status", || api.verify(&owner)).await;
-    Ok(heard(status.map_err(|failed| stop(failed, "the token's status")))?.map(|status| (owner, status)))
+    let status = caller.call("the token's status", StopReason::Unauthorized, || api.verify(&owner)).await;
+    Ok(heard(status)?.map(|status| (owner, status)))
 }
 
 async fn read(
     job: &WhoamiJob,
     connection: &Connection,
     caller: &mut ApiCaller,
-) -> Result<Result<Namespace, String>, Missed> {
-    let client = namespace_client(connection, job.call_options.timeout, 1)?;
-    let seen = heard(preflight::namespace(caller, &client).await).map_err(Missed::Stop)?;
+) -> Result<Result<Namespace, String>, Error> {
+    let client = namespace_client(connection, job.options.timeout, 1)?;
+    let seen = heard(connect::namespace(caller, &client).await)?;
     Ok(seen.map(|seen| Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None }))
-}
-
-fn stop(failed: CallError, what: &str) -> Stop {
-    match failed {
-        CallError::Stop(stop) => stop,
-        CallError::Refused(failure) => refused(what, &failure, StopReason::Unauthorized),
-    }
 }
 
 /// A refusal is something that was found out; anything else ends the looking.

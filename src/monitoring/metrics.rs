@@ -167,7 +167,6 @@ pub(super) mod tests {
                 throttled: 1,
                 elapsed: Duration::from_millis(2_500),
                 stopped: (exit_code == 5).then_some(StopReason::Outage),
-                dry_run: false,
                 exit_code,
                 facts: None,
                 report: None,

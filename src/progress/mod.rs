@@ -8,12 +8,13 @@ mod speed;
 mod state;
 mod text;
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 use crate::clock::wall_now;
 use crate::pipeline::Event;
@@ -178,6 +179,21 @@ impl Progress {
                 let _ = out.write_all(format!("{line}\n").as_bytes());
             }
         }
+    }
+}
+
+/// Does `work`, and keeps the display up to date meanwhile. It must not be borrowed across a wait.
+pub async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
+    let ticks = async {
+        let mut ticks = interval(REFRESH);
+        loop {
+            ticks.tick().await;
+            progress.borrow_mut().tick();
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = ticks => match never {},
     }
 }
 

@@ -38,8 +38,6 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Why the job ended before its input did.
     pub stopped: Option<StopReason>,
-    /// Whether nothing was to be sent: it says so even of an input without a key.
-    pub dry_run: bool,
     /// The exit code.
     pub exit_code: u8,
     /// Which job it is; `None` while it runs.
@@ -75,7 +73,12 @@ impl Summary {
     /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
     /// stopped. What to do next is for the caller to add.
     pub fn to_text(&self) -> Vec<String> {
-        let main = if self.dry_run { Status::Planned } else { Status::Deleted };
+        let main = match self.facts.as_ref().map(|facts| facts.kind) {
+            Some(Kind::DryRun) => Status::Planned,
+            Some(Kind::Restore) => Status::Restored,
+            Some(Kind::RestoreDryRun) => Status::Restorable,
+            Some(Kind::Delete | Kind::Rehearsal) | None => Status::Deleted,
+        };
         let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
         let others = [("not attempted", self.not_attempted(), false)];
         let shown: Vec<(&str, String)> = states
@@ -213,7 +216,6 @@ mod tests {
             throttled: 0,
             elapsed: Duration::ZERO,
             stopped: None,
-            dry_run: false,
             exit_code: 0,
             facts: None,
             report: None,
@@ -233,7 +235,6 @@ mod tests {
             throttled: 10,
             elapsed: Duration::from_micros(3_000_400),
             stopped: Some(StopReason::DailyLimit),
-            dry_run: false,
             exit_code: 5,
             ..summary(&counts)
         };
@@ -286,10 +287,20 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_is_about_what_is_planned() {
-        let dry = Summary { dry_run: true, ..summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]) };
+    fn the_main_state_is_that_of_the_kind_of_job() {
+        let facts = |kind| {
+            let (account_id, namespace_id, namespace_title) = (None, None, None);
+            let started_at = SystemTime::UNIX_EPOCH;
+            Some(Facts { kind, account_id, namespace_id, namespace_title, started_at })
+        };
+        let planned = summary(&[(Status::Planned, 5), (Status::Duplicate, 1)]);
+        let dry = Summary { facts: facts(Kind::DryRun), ..planned };
         assert_eq!(dry.to_text(), ["duplicate  1", "planned    5", "6 records in 0.0s"]);
-        let empty = Summary { dry_run: true, ..summary(&[]) };
+        let empty = Summary { facts: facts(Kind::DryRun), ..summary(&[]) };
         assert_eq!(empty.to_text(), ["planned  0", "0 records in 0.0s"]);
+        for (kind, main) in [(Kind::Restore, "restored  0"), (Kind::RestoreDryRun, "restorable  0")] {
+            let restore = Summary { facts: facts(kind), ..summary(&[]) };
+            assert_eq!(restore.to_text()[0], main);
+        }
     }
 }

@@ -47,7 +47,8 @@ fn a_profile_alone_is_enough_for_a_job() {
     assert_eq!(lab.server.keys(), ["bystander"]);
     assert!(done.stdout.contains("profile: prod (") && done.stdout.contains("k.toml)"), "{}", done.stdout);
     let reports: Vec<_> = std::fs::read_dir(lab.path("reports/prod")).expect("a folder that was made").collect();
-    let report = reports.into_iter().next().expect("a report").expect("a file").path();
+    let mut reports = reports.into_iter().map(|report| report.expect("a file").path());
+    let report = reports.find(|path| path.extension().is_some_and(|extension| extension == "csv")).expect("a report");
     assert_eq!(report.file_name().map(std::ffi::OsStr::len), Some("2026-11-24.csv".len()), "{report:?}");
     let rows = complete(&std::fs::read(&report).expect("the report"), true);
     assert_eq!(rows.lines().count(), 6, "{rows}");

@@ -10,7 +10,7 @@ const MODULES: [(&str, &str); 34] = [
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
-         shard terminal wrangler",
+         shard stderr terminal wrangler",
     ),
     ("clock", ""),
     (
@@ -21,7 +21,7 @@ const MODULES: [(&str, &str); 34] = [
     ("exit", "outcome"),
     ("files", "clock"),
     ("format", ""),
-    ("fuzzing", "api cli input key plan profile quota record report sandbox"),
+    ("fuzzing", "api cli input key pipeline plan profile quota record report sandbox"),
     ("input", "clock files format key key_index outcome record terminal"),
     ("key", ""),
     ("key_index", ""),

@@ -9,7 +9,7 @@ use crate::report::Target;
 
 /// `--format`; `None` is `auto`.
 pub(in crate::cli) fn format_parser() -> impl TypedValueParser<Value = Option<Format>> {
-    let formats = Format::value_variants().iter().filter_map(|format| format.to_possible_value());
+    let formats = Format::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value);
     let names = std::iter::once("auto".into()).chain(formats);
     PossibleValuesParser::new(names).map(|name| Format::from_str(&name, false).ok())
 }

@@ -1,9 +1,10 @@
 //! What is asked before a job that deletes, of whom, and what the answer means.
 
 use crate::command::confirm::{self, ConfirmWith};
+use crate::command::connect::ConnectedTarget;
+use crate::command::error::Error;
 use crate::command::estimate;
 use crate::command::job::{DeleteJob, KeySelection, Keys};
-use crate::command::locate::Missed;
 use crate::command::overview::Overview;
 use crate::command::pages::NamespacePages;
 use crate::pipeline::Pages as _;
@@ -11,11 +12,10 @@ use crate::plan::Consent;
 use crate::record::{Content, Record};
 use crate::terminal::{Escaped, padded_note};
 
-use super::ConnectedTarget;
 use super::scan::{InputScan, KeySource};
 
 /// Asks on the terminal.
-pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -> Result<Consent, Missed> {
+pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -> Result<Consent, Error> {
     let plan = scan.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());

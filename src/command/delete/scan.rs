@@ -6,20 +6,16 @@ use std::time::Duration;
 
 use crate::api::Namespace;
 use crate::clock::wall_now;
-use crate::command::confirm;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::encoding;
-use crate::command::error::Error;
-use crate::command::job::{Confirm, DeleteJob, Keys, Mode};
+use crate::command::error::{Error, with_nothing_sent};
+use crate::command::job::{DeleteJob, Keys};
 use crate::command::job_file::JobRecord;
 use crate::command::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
-use crate::command::locate::Missed;
-use crate::command::monitor::Monitor;
 use crate::command::outputs::Opened;
 use crate::command::pages::NamespacePages;
 use crate::command::signals;
-use crate::command::so_far::SoFar;
-use crate::command::summary::with_nothing_sent;
+use crate::command::summary::JobSummary;
 use crate::outcome::{Stop, StopReason};
 use crate::plan::Plan;
 use crate::record::Record;
@@ -39,9 +35,6 @@ pub(super) struct InputScan {
     /// The records, for the job.
     pub(super) source: KeySource,
     pub(super) nothing_to_send: bool,
-    pub(super) record: JobRecord,
-    /// Why records cannot be sent, with what earlier runs say.
-    causes: Causes,
 }
 
 /// How the records of a job are had.
@@ -74,50 +67,34 @@ impl InputScan {
     }
 }
 
-/// Opens what exists of the outputs, and takes the first look at the keys.
-pub(super) fn open_and_scan(
+/// Takes the first look at the keys.
+pub(super) fn scan(
     job: &Arc<DeleteJob>,
-    monitor: &mut Monitor,
-    so_far: &mut SoFar,
-) -> Result<(Opened, InputScan), Missed> {
-    monitor.open(job)?;
-    if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
-        confirm::terminal(confirm::Action::Delete)?;
-    }
-    let open = {
-        let job = Arc::clone(job);
-        move || Opened::new(&job)
-    };
-    let mut opened = signals::blocking(open).map_err(Missed::Stop)??;
-    so_far.opened(&opened)?;
-    monitor.begin();
-    if let Some((journal, report)) = &opened.journal {
-        warn_of_age(journal, report);
-    }
-    let scan = {
-        let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
-        let causes = so_far.causes.clone();
-        move || scan(&job, journal, record, causes)
-    };
-    let mut scan = signals::blocking(scan).map_err(Missed::Stop)??;
-    opened.record.clone_from(&scan.record);
-    so_far.causes = std::mem::take(&mut scan.causes);
-    Ok((opened, scan))
+    opened: &mut Opened,
+    summary: &mut JobSummary<'_>,
+) -> Result<InputScan, Error> {
+    let causes = opened.causes()?;
+    summary.causes = causes.most_frequent();
+    let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
+    let (scan, record, causes) = signals::blocking(move || scan_keys(&job, journal, record, causes))??;
+    opened.record = record;
+    summary.causes = causes.most_frequent();
+    Ok(scan)
 }
 
 /// Counts and checks files; of a pipe it waits for the first record, so that a command that was wrong is told from an
 /// input before anything is sent.
-fn scan(
+fn scan_keys(
     job: &DeleteJob,
     journal: Option<(Arc<Journal>, PathBuf)>,
     mut record: JobRecord,
     mut causes: Causes,
-) -> Result<InputScan, Missed> {
+) -> Result<(InputScan, JobRecord, Causes), Error> {
     let mut input = match &job.keys {
         Keys::Inputs(inputs) => JobInput::new(inputs, journal),
         Keys::Namespace(wanted) => {
             let source = KeySource::Listing { pages: Box::new(NamespacePages::new(wanted)), first: Vec::new() };
-            return Ok(InputScan { plan: None, source, nothing_to_send: false, record, causes });
+            return Ok((InputScan { plan: None, source, nothing_to_send: false }, record, causes));
         }
     };
     let are_files = input.take_fingerprints()?;
@@ -131,24 +108,21 @@ fn scan(
         record.counted(&counts);
         let nothing_to_send = plan.keys == 0;
         let source = KeySource::Inputs(Box::new(input.records(Warnings::Off)));
-        return Ok(InputScan { plan: Some(plan), source, nothing_to_send, record, causes });
+        return Ok((InputScan { plan: Some(plan), source, nothing_to_send }, record, causes));
     }
     if job.guards.expect.is_some() {
-        return Err(
-            Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()).into()
-        );
+        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
     }
     if job.guards.min_keys.is_some_and(|least| least > MOST_AHEAD) {
         let most = count(MOST_AHEAD);
         return Err(Error::Usage(format!(
             "--min-keys above {most} needs inputs that can be counted first: files, not a pipe"
-        ))
-        .into());
+        )));
     }
     // A file beside the pipe can be seen to break before anything is sent.
     let (files, _) = survey(&input.of_files(), Warnings::Off, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
-        return Err(Missed::Stop(stop));
+        return Err(stop.into());
     }
     let mut records = input.records(Warnings::On);
     let (mut plan, mut ahead, mut read) = (Plan::default(), Vec::new(), Ok(true));
@@ -177,7 +151,7 @@ fn scan(
     // Only what is too few is known by now.
     let plan = (plan.distinct_keys < least).then_some(plan);
     let source = KeySource::Inputs(Box::new(records));
-    Ok(InputScan { plan, source, nothing_to_send, record, causes })
+    Ok((InputScan { plan, source, nothing_to_send }, record, causes))
 }
 
 /// The first pass, and how many records each input has. A command that was wrong is not carried out at all.
@@ -213,7 +187,7 @@ pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Op
     Some(Stop::new(StopReason::InputError, with_nothing_sent(broken)))
 }
 
-fn warn_of_age(journal: &Journal, report: &Path) {
+pub(super) fn warn_of_age(journal: &Journal, report: &Path) {
     let age = journal.first_finished_at().and_then(|first| wall_now().duration_since(first).ok());
     if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
         tracing::warn!(

@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::wall_now;
-use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, TargetIds};
-use crate::command::restore::RestoreJob;
+use crate::command::job::{Confirm, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, RestoreJob, TargetIds};
 use crate::files::IfExists;
 use crate::input::{Column, Header};
 use crate::pipeline::{Batching, FailureLimit};
@@ -54,12 +53,12 @@ impl JobRecord {
             "yes": job.confirm == Confirm::AssumeYes,
             "overwrite": job.existing == IfExists::Overwrite,
             "resume": job.existing == IfExists::Resume,
-            "rate": rates(&job.rates),
-            "retries": job.retry.retries,
-            "timeout": time(job.timeout),
-            "max_wait": time(job.max_wait),
-            "deadline": job.deadline.map(time),
-            "profile": job.profile.as_ref().map(|profile| &profile.name),
+            "rate": rates(&job.options.rates),
+            "retries": job.options.retry.retries,
+            "timeout": time(job.options.timeout),
+            "max_wait": time(job.options.max_wait),
+            "deadline": job.options.deadline.map(time),
+            "profile": job.options.profile.as_ref().map(|profile| &profile.name),
         });
         Self::new(now, members(&flags), false)
     }
@@ -130,14 +129,14 @@ fn flags(job: &DeleteJob) -> BTreeMap<String, Value> {
         "backup": job.backup.as_deref().map(Path::to_string_lossy),
         "failures": job.failures.as_deref().map(Path::to_string_lossy),
         "bulk": bulk,
-        "rate": rates(&job.rates),
+        "rate": rates(&job.options.rates),
         "concurrency": job.concurrency,
-        "retries": job.retry.retries,
-        "timeout": time(job.timeout),
-        "max_wait": time(job.max_wait),
-        "deadline": job.deadline.map(time),
+        "retries": job.options.retry.retries,
+        "timeout": time(job.options.timeout),
+        "max_wait": time(job.options.max_wait),
+        "deadline": job.options.deadline.map(time),
         "grace": time(job.grace),
-        "profile": job.profile.as_ref().map(|profile| &profile.name),
+        "profile": job.options.profile.as_ref().map(|profile| &profile.name),
         "job_name": job.monitoring.job_name,
     });
     if let (Keys::Inputs(inputs), Some(flags)) = (&job.keys, flags.as_object_mut()) {

@@ -9,12 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::earlier;
 use crate::command::error::Error;
-use crate::command::job::Connection;
+use crate::command::job::{Connection, ListJob};
 use crate::files::{IfExists, OutputFile};
 use crate::listing::{Checkpoint, Listing, Position};
 use crate::pipeline::call::ApiCaller;
-
-use super::ListJob;
 
 /// Where the list goes. Clones write to the same place.
 #[derive(Clone)]
@@ -30,8 +28,8 @@ pub(super) fn count_earlier(job: &ListJob, caller: &mut ApiCaller) -> Result<(),
     if let Some(mark) = Checkpoint::read(path)? {
         let sent = mark.requests.iter().map(|made| UNIX_EPOCH + Duration::from_millis(*made)).collect();
         // A request that was given up, or, if the run was killed, a page and its retries.
-        let unrecorded = if mark.ended { 1 } else { 1 + job.retry.retries as usize };
-        earlier::count_requests(&mut caller.budget, sent, unrecorded, job.timeout);
+        let unrecorded = if mark.ended { 1 } else { 1 + job.options.retry.retries as usize };
+        earlier::count_requests(&mut caller.budget, sent, unrecorded, job.options.timeout);
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::RestoreJob;
 use super::expiry::{expiry, unix_now};
 use crate::backup::{BackupLine, BackupReader, BackupRecord};
 use crate::clock::wall_now;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
+use crate::command::job::RestoreJob;
 use crate::command::job_file::JobRecord;
 use crate::command::job_input::JobInputError;
 use crate::command::same_file::Files;

@@ -117,7 +117,7 @@ impl Run<'_> {
                     let (pause, rounds) = match reply.answer {
                         Answer::Throttled { pause, .. } => {
                             self.caller.totals.throttled += 1;
-                            (pause.map(|pause| pause.min(self.job.max_wait)), rounds)
+                            (pause.map(|pause| pause.min(self.job.options.max_wait)), rounds)
                         }
                         _ => (None, rounds + 1),
                     };
@@ -125,14 +125,14 @@ impl Run<'_> {
                     for item in part {
                         if !unprocessed.contains(item.key.as_str()) {
                             self.settle_with(item, Status::Restored, reply.http_status, None).await?;
-                        } else if rounds <= self.job.retry.retries {
+                        } else if rounds <= self.job.options.retry.retries {
                             again.push(item);
                         } else {
                             self.settle(item, Status::Failed, Some(not_written(&reply))).await?;
                         }
                     }
                     if !again.is_empty() {
-                        let backoff = self.job.retry.backoff(rounds.saturating_sub(1), &mut self.caller.rng);
+                        let backoff = self.job.options.retry.backoff(rounds.saturating_sub(1), &mut self.caller.rng);
                         sleep(pause.unwrap_or(backoff)).await;
                         parts.push((again, rounds));
                     }

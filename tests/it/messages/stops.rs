@@ -46,7 +46,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     messages.check("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
     hear(&mut messages, "more than --max-keys", &lab, &["--max-keys", "5"]);
     hear(&mut messages, "--expect says", &lab, &["--expect", "5"]);
-    hear(&mut messages, "the deadline came before the first delete", &always(What::Hang), &["--deadline", "1s"]);
+    hear(&mut messages, "the deadline came: run it again", &always(What::Hang), &["--deadline", "1s"]);
 
     let denied = || Canned::error(403, 10_000, "Authentication error");
     // The seventh request is for the sixth key, and the one after it for the namespace.
