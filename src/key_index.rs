@@ -156,8 +156,8 @@ impl LastRecords {
         Some(u64::from(high) << 32 | u64::from(low))
     }
 
-    /// Bytes that it takes.
-    pub fn memory(&self) -> usize {
+    #[cfg(test)]
+    fn memory(&self) -> usize {
         let entries = self.lists.iter().map(Vec::capacity).sum::<usize>();
         self.lists.capacity() * size_of::<Vec<Entry>>() + entries * size_of::<Entry>()
     }

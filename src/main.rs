@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use kvsweep::{cli, command, exit, logging, progress, stderr};
+use kvsweep::internals::{
+    ExitCode as Exit, flush_stderr, install_signal_handlers, interruptible, parse_from, run_command, screen,
+    start_logging, task,
+};
 use mimalloc::MiMalloc;
 
 /// Every request takes some sixty allocations, most of them the HTTP library's: a tenth fewer instructions a key than with
@@ -12,31 +15,31 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let code = run();
-    stderr::flush();
+    flush_stderr();
     code.into()
 }
 
-fn run() -> exit::ExitCode {
+fn run() -> Exit {
     // Before anything that may block.
-    let installed = command::install_signal_handlers();
+    let installed = install_signal_handlers();
     // It reads profiles.
-    let cli = match command::interruptible(|| Ok(cli::parse_from(std::env::args_os()))) {
+    let cli = match interruptible(|| Ok(parse_from(std::env::args_os()))) {
         Ok(Ok(cli)) => cli,
         Ok(Err(error)) => {
-            let code = exit::ExitCode::for_usage(&error);
+            let code = Exit::for_usage(&error);
             // Help that nobody reads to its end is no failure.
-            let printed = command::interruptible(move || Ok(error.print()));
+            let printed = interruptible(move || Ok(error.print()));
             return printed.map_or_else(|error| error.exit_code(), |_| code);
         }
         Err(error) => return error.exit_code(),
     };
-    let screen = progress::screen();
-    if let Err(error) = logging::start(cli.log_options(), &screen) {
+    let screen = screen();
+    if let Err(error) = start_logging(cli.log_options(), &screen) {
         tracing::error!("{error}");
-        return exit::ExitCode::Error;
+        return Exit::Error;
     }
-    let task = installed.and_then(|()| command::interruptible(|| cli::resolve::task(cli)));
-    task.and_then(|task| command::run(task, &screen)).unwrap_or_else(|error| {
+    let task = installed.and_then(|()| interruptible(|| task(cli)));
+    task.and_then(|task| run_command(task, &screen)).unwrap_or_else(|error| {
         tracing::error!("{}", error.error_chain());
         error.exit_code()
     })

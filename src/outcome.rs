@@ -322,8 +322,7 @@ pub struct Stop {
     pub reason: StopReason,
     /// What happened, for a person; may hold the server's words.
     pub why: String,
-    /// Whether it is the reason as it was from_api. Where nobody answered, because a certificate is not trusted, say, it is
-    /// only the nearest word, and no advice about credentials or ids helps.
+    /// Whether the API itself said so. If not (an untrusted certificate, say), advice about credentials or ids does not help.
     pub from_api: bool,
     /// The signal that asked for it.
     pub signal: Option<Signal>,

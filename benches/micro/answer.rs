@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::Criterion;
-use kvsweep::api::bench_internals::answer_to_delete;
+use kvsweep::internals::answer_to_delete;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 pub(crate) fn measure(criterion: &mut Criterion) {

@@ -4,8 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput};
-use kvsweep::input::{InputOptions, Records, Source};
-use kvsweep::key_index::KeySet;
+use kvsweep::internals::{InputOptions, KeySet, Records, Source};
 
 use crate::key::names;
 

@@ -1,7 +1,7 @@
 //! From a key to its path segment.
 
 use criterion::{Criterion, Throughput};
-use kvsweep::key::KeyName;
+use kvsweep::KeyName;
 
 /// Keys as people have them: of about thirty bytes, with a slash and colons.
 pub(crate) fn names(count: u64) -> impl Iterator<Item = String> {

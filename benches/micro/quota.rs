@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use kvsweep::quota::{Budget, Rate};
+use kvsweep::Rate;
+use kvsweep::internals::Budget;
 use tokio::time::Instant;
 
 const IN_FLIGHT: usize = 64;

@@ -3,10 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use criterion::Criterion;
-use kvsweep::outcome::{Detail, Settled, Status};
-use kvsweep::record::RecordNumber;
-use kvsweep::report::Format;
-use kvsweep::report::bench_internals::Rows;
+use kvsweep::Status;
+use kvsweep::internals::{Detail, Format, RecordNumber, Rows, Settled};
 
 use crate::key::names;
 

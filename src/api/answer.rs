@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::quota::RateLimitInfo;
 
-/// What one request came to, with what the answer said of the rate_limits.
+/// What one request came to, with what its headers say about rate limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// The result.

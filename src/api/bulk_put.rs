@@ -18,9 +18,6 @@ use crate::key::KeyName;
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_update>).
 pub const MAX_PUT_KEYS: usize = 10_000;
 
-/// The longest body of a bulk write, in bytes (the same page: 100 megabytes).
-pub const MAX_PUT_BYTES: usize = 100_000_000;
-
 /// The most keys that one bulk read may name
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_get>).
 pub const MAX_GET_KEYS: usize = 100;
@@ -47,7 +44,7 @@ struct Values {
 }
 
 impl Client {
-    /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most [`MAX_PUT_BYTES`].
+    /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most 100 MB (the same page).
     pub async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
         self.bulk_call(Endpoint::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
     }

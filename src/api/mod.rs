@@ -14,10 +14,9 @@
 //! - `classify`: the table from status and code to [`answer::Answer`].
 
 mod account;
-pub mod answer;
+pub(crate) mod answer;
 mod auth;
-#[doc(hidden)]
-pub mod bench_internals;
+pub(crate) mod bench_internals;
 mod bulk;
 mod bulk_put;
 mod classify;
@@ -29,16 +28,31 @@ pub(crate) mod fuzzing;
 mod http;
 mod listing;
 mod memory;
-pub mod retry_hints;
+pub(crate) mod retry_hints;
 mod transport;
 mod url;
 mod values;
 
-pub use account::{AccountClient, AccountOptions, NamespacesPage, Policy, TokenDetails, TokenStatus, User};
 pub use auth::{Credentials, CredentialsError};
-pub use bulk::{Accounting, BulkReply, MAX_BULK_BYTES, MAX_BULK_KEYS};
-pub use bulk_put::{MAX_GET_KEYS, MAX_PUT_BYTES, MAX_PUT_KEYS, Presence};
-pub use client::{Client, ClientError, ClientOptions, Namespace};
-pub use listing::{Cursor, ListedKey, Page, PageRequest};
-pub use url::{BaseUrl, BaseUrlError, Owner, UrlMismatch};
-pub use values::{MAX_VALUE_BYTES, Metadata, Value};
+pub use client::{Client, ClientError, ClientOptions};
+pub use url::{BaseUrl, BaseUrlError, UrlMismatch};
+
+pub use crate::net::ConnectError;
+
+// For the simulation and the tests, see `internals`.
+#[doc(hidden)]
+pub use bulk::{Accounting, BulkReply};
+#[doc(hidden)]
+pub use bulk_put::Presence;
+#[doc(hidden)]
+pub use listing::{Cursor, Page, PageRequest};
+#[doc(hidden)]
+pub use values::Metadata;
+
+pub(crate) use account::{AccountClient, AccountOptions, Policy, TokenDetails, TokenStatus, User};
+pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS};
+pub(crate) use bulk_put::{MAX_GET_KEYS, MAX_PUT_KEYS};
+pub(crate) use client::Namespace;
+pub(crate) use listing::ListedKey;
+pub(crate) use url::Owner;
+pub(crate) use values::{MAX_VALUE_BYTES, Value};

@@ -40,11 +40,6 @@ impl BackupFile {
         };
         Ok(Self { output, compression, keep })
     }
-
-    /// The path that it was opened by.
-    pub fn path(&self) -> &Path {
-        self.output.path()
-    }
 }
 
 /// How a backup of this name is compressed.

@@ -67,7 +67,6 @@ pub use job::{
     Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef,
     RestoreJob, TargetIds,
 };
-pub use job_input::JobInputError;
 pub use namespaces::NamespacesJob;
 pub use report::ReportJob;
 pub use sandbox::SandboxJob;

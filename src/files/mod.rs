@@ -15,11 +15,11 @@ pub mod text;
 
 use std::path::{Path, PathBuf};
 
-pub use error::{FileError, LockOwner};
+pub use error::FileError;
 pub use hash::hash;
 pub(crate) use lock::safe_flags;
 pub use output::{IfExists, OutputFile};
-pub use replace::{Access, beside, create, folder_of, replace};
+pub use replace::{Access, beside, folder_of, replace};
 
 /// The job file beside a report: its name with `.job.json`.
 pub fn job_file(report: &Path) -> PathBuf {

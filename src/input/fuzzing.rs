@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::io::{BufReader, Cursor, Read};
 use std::path::PathBuf;
 
-use super::{Header, InputError, InputErrorKind, InputOptions, Records, Source};
+use super::error::InputErrorKind;
+use super::{Header, InputError, InputOptions, Records, Source};
 use crate::record::{Content, Record};
 
 /// Anything as `.csv`, with a header and without.

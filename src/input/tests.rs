@@ -8,6 +8,8 @@ mod sources;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
+use super::error::InputErrorKind;
+use super::open::Compression;
 use super::*;
 use crate::record::{Content, Record};
 

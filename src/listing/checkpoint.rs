@@ -13,7 +13,6 @@ use crate::files::{Access, FileError, beside, replace};
 
 /// What is listed: a listing goes on only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of the flags")]
 pub struct Listing {
     pub base_url: String,
     pub account: String,

@@ -15,5 +15,5 @@ mod selection;
 pub use checkpoint::{Checkpoint, CheckpointError, Listing};
 pub use lister::{Lister, ListingError, Position};
 pub use prefixes::Prefixes;
-pub use rows::{Encoder, Format, NotRepresentable, fits_on_a_line};
+pub use rows::{Encoder, Format, NotRepresentable};
 pub use selection::{MetadataTest, Moment, Selection};

@@ -11,5 +11,5 @@ mod ping;
 mod textfile;
 
 pub use metrics::{Labels, Snapshot};
-pub use ping::{PingError, PingUrl, PingUrlError, Pinger, Signal};
+pub use ping::{PingUrl, Pinger, Signal};
 pub use textfile::Textfile;

@@ -35,7 +35,6 @@ pub use batch::{BatchLimit, Batching};
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
 pub use failure_limit::FailureLimit;
-pub use max_wait::MaxWait;
 pub use options::{KeyAction, Options};
 pub use pages::Pages;
 pub use request::{Request, Response};

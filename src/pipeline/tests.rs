@@ -12,6 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::max_wait::MaxWait;
 use super::state::State;
 use super::*;
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};

@@ -14,7 +14,7 @@ pub mod glob;
 pub mod price;
 pub mod stats;
 
-pub use approve::{Approved, Consent, GuardViolation, Guards};
+pub use approve::{Approved, Consent, Guards};
 
 /// How many keys are kept as examples.
 const SAMPLES: usize = 5;

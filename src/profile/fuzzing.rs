@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::{Origin, ProfileError, parse};
+use super::file::parse;
+use super::{Origin, ProfileError};
 
 /// A file is refused at a place that it has, or its values can be had; one that was merely found is trusted with no more
 /// than one's own.

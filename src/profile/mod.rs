@@ -31,12 +31,11 @@ mod suggest;
 mod template;
 
 pub use choose::{WantedFile, WantedProfile, choose};
-pub use error::{Location, Problem, ProfileError};
-pub use file::{ConfigFile, Entry, Origin, Profile, parse};
-pub use find::{FILE_NAME, SearchPaths};
+pub use error::ProfileError;
+pub use file::{Entry, Origin, Profile};
+pub use find::SearchPaths;
 pub use name::{ProfileName, ProfileNameError};
-pub use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS, Setting};
-pub use template::{Template, TemplateError};
+pub use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::file::{ConfigFile, parse};
 use super::*;
 
 const NOW: SystemTime = UNIX_EPOCH;

@@ -35,7 +35,7 @@ pub use causes::{Cause, Causes};
 pub use error::ReportError;
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
-pub use job_file::{Difference, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
+pub use job_file::{Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
 pub use journal::{Journal, RecordState};
 pub use reader::{ReadExtent, ReportReader};
 pub use row::StoredRow;

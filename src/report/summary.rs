@@ -50,7 +50,6 @@ pub struct Summary {
 
 /// Which job a summary is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the members")]
 pub struct Facts {
     pub kind: Kind,
     pub account_id: Option<String>,

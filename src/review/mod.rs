@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use hdrhistogram::Histogram;
 
 pub use diff::Diff;
-pub use jobs::{Progress, ReportedJob};
+pub use jobs::Progress;
 pub use reports::{ReportedFile, Reports, ReviewError};
 pub use timeline::{Bin, Pause, Timeline};
 

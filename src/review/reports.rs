@@ -9,7 +9,6 @@ use thiserror::Error;
 use super::jobs::ReportedJob;
 use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
-use crate::outcome::Status;
 use crate::report::{JobFile, ReadExtent, ReportError, ReportReader, StoredRow};
 use crate::terminal::Escaped;
 
@@ -49,8 +48,6 @@ pub struct ReportedFile {
     pub rows: u64,
     /// Its records.
     pub records: u64,
-    /// Its rows of a dry run.
-    pub planned: u64,
     /// The earliest and the latest `finished_at`.
     pub finished: Option<(SystemTime, SystemTime)>,
     /// The same of rows that were sent, in milliseconds since 1970.
@@ -85,7 +82,7 @@ impl Reports {
             reports.readers.push(ReportReader::open(path)?);
         }
         for (index, reader) in reports.readers.iter().enumerate() {
-            let (mut rows, mut records, mut planned) = (0, 0, 0);
+            let (mut rows, mut records) = (0, 0);
             let (mut finished, mut sent) = (None, None);
             let mut table = RowIndex::default();
             let mut job = job_of(reader.path());
@@ -94,7 +91,6 @@ impl Reports {
                 let new = table.put(row.number, index, rows, at, hasher.hash_one(&*row.key));
                 rows += 1;
                 records += u64::from(new);
-                planned += u64::from(row.status == Status::Planned);
                 finished = Some(widened(finished, row.finished_at));
                 if let Some(job) = &mut job {
                     job.add(at);
@@ -104,7 +100,7 @@ impl Reports {
                 }
             })?;
             let path = reader.path().to_owned();
-            reports.files.push(ReportedFile { path, rows, records, planned, finished, sent, extent, job });
+            reports.files.push(ReportedFile { path, rows, records, finished, sent, extent, job });
             reports.latest_rows.add(table);
         }
         Ok(reports)

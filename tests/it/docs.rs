@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::cargo::cargo_bin;
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use kvsweep::cli::Cli;
+use kvsweep::internals::Cli;
 use kvsweep::sandbox::SandboxOptions;
 
 use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};

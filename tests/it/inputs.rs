@@ -145,7 +145,7 @@ fn assert_refused_quietly(name: &str, content: &[u8], args: &[&str], message: &s
 #[test]
 fn an_old_plan_is_warned_about() {
     let row = |time: &str| format!("{HEADER}\n1,a,planned,,,,0,0,{time}\n");
-    let now = humantime::format_rfc3339_millis(kvsweep::clock::wall_now()).to_string();
+    let now = humantime::format_rfc3339_millis(kvsweep::internals::wall_now()).to_string();
     for (plan, is_old) in [(row("2026-11-02T03:00:00.000Z"), true), (row(&now), false), (row(""), false)] {
         for (_, done) in over("plan.csv", plan.as_bytes(), &[]) {
             assert_eq!(done.stderr.contains("was made"), is_old, "{}", done.stderr);

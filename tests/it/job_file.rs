@@ -347,7 +347,7 @@ fn the_job_file_has_every_flag() {
         .run()
         .code(0);
     lab.kvsweep(["restore", "b.ndjson", "--yes", "--report", "b.csv", "--allow-partial"]).run().code(0);
-    let cli = kvsweep::cli::Cli::command();
+    let cli = kvsweep::internals::Cli::command();
     for (command, report) in [("delete", "r.csv"), ("restore", "b.csv")] {
         let job: Value = serde_json::from_str(&lab.read(&format!("{report}.job.json"))).expect("JSON");
         let flags = &job["flags"];

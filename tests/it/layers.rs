@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A module of the crate, and the modules that it may import.
-const MODULES: [(&str, &str); 34] = [
+const MODULES: [(&str, &str); 36] = [
     ("api", "clock files key net quota text"),
     ("backup", "api files format input key"),
     (
@@ -18,11 +18,16 @@ const MODULES: [(&str, &str); 34] = [
         "api backup clock exit files input key key_index listing monitoring outcome pipeline plan progress quota record \
          report review sandbox shard stderr terminal",
     ),
+    ("deleter", "api key outcome pipeline plan quota record"),
     ("exit", "outcome"),
     ("files", "clock"),
     ("format", ""),
     ("fuzzing", "api cli input key pipeline plan profile quota record report sandbox"),
     ("input", "clock files format key key_index outcome record terminal"),
+    (
+        "internals",
+        "api cli clock command exit files input key_index logging outcome pipeline plan progress quota record report stderr",
+    ),
     ("key", ""),
     ("key_index", ""),
     ("lib", ""),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvsweep::clock::wall_now;
+use kvsweep::internals::wall_now;
 use kvsweep::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 

@@ -167,7 +167,7 @@ fn the_rows_of_the_run_before_count() {
     job["runs"] = serde_json::json!([]);
     lab.write("report.csv.job.json", job.to_string());
     lab.keys(10);
-    let now = humantime::format_rfc3339_millis(kvsweep::clock::wall_now());
+    let now = humantime::format_rfc3339_millis(kvsweep::internals::wall_now());
     let header = "record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at\n";
     let resume = |attempts: u32, old: &str| {
         let rows = format!("1,key:0,deleted,200,,,{attempts},5,{now}\n2,key:1,failed,500,,x,2,5,{old}\n");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin;
-use kvsweep::exit::ExitCode;
+use kvsweep::internals::ExitCode;
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 
 use crate::lab::{ACCOUNT, Kvsweep, Lab, NAMESPACE, TOKEN};
@@ -150,7 +150,7 @@ fn the_exit_codes_are_the_same_in_reference_help_and_program() {
 fn the_reference_names_the_columns_and_statuses_of_reports() {
     let reference = reference();
     assert!(reference.contains("`record,key,status,http_status,error_code,error,attempts,elapsed_ms,finished_at`"));
-    for status in kvsweep::outcome::Status::ALL {
+    for status in kvsweep::Status::ALL {
         assert!(reference.contains(&format!("| `{status}` |")), "{status}");
     }
 }

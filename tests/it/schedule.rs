@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin;
-use kvsweep::exit::ExitCode;
+use kvsweep::internals::ExitCode;
 
 use crate::lab::{Hook, Kvsweep, Lab, TOKEN};
 

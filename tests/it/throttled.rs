@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvsweep::clock::wall_now;
+use kvsweep::internals::wall_now;
 use kvsweep::sandbox::{Canned, Entry, Fault, SandboxOptions, What, When};
 
 use crate::lab::{Done, Lab};

@@ -1,7 +1,7 @@
 //! Flags from clap's own definition. A flag that is new is drawn without anybody remembering it.
 
 use clap::CommandFactory;
-use kvsweep::cli::Cli;
+use kvsweep::internals::Cli;
 use rand::RngExt;
 use rand::rngs::StdRng;
 

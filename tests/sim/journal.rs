@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kvsweep::files::IfExists;
-use kvsweep::outcome::{Settled, Status};
-use kvsweep::report::{Destination, Format, Journal, Outputs, ReportFile, Sync, start};
+use kvsweep::Status;
+use kvsweep::internals::{Destination, Format, IfExists, Journal, Outputs, ReportFile, Settled, Sync, start_report};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -38,7 +37,7 @@ impl Report {
         let before = fs::metadata(&self.path).map_or(0, |file| file.len());
         let report = Some(Destination::File(self.open()));
         let outputs = Outputs { report, failures: None, sync: Sync::Never };
-        let (sender, writer) = start(outputs, 64).expect("the report is begun");
+        let (sender, writer) = start_report(outputs, 64).expect("the report is begun");
         for row in rows {
             sender.send(row).await.expect("the writer lives");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvsweep::api::answer::{Answer, TransientError};
+use kvsweep::internals::{Answer, TransientError};
 use tokio::time::Instant;
 
 /// What the client was told about a request.

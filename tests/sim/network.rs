@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use kvsweep::api::answer::{Answer, Refusal, Reply, TransientError};
-use kvsweep::api::{Accounting, BulkReply, Metadata, Page, Presence};
-use kvsweep::key::KeyName;
-use kvsweep::pipeline::{KeyAction, Request, Response};
+use kvsweep::KeyName;
+use kvsweep::internals::{
+    Accounting, Answer, BulkReply, KeyAction, Metadata, Page, Presence, Refusal, Reply, Request, Response,
+    TransientError,
+};
 use rand::RngExt;
 use tokio::time::{Instant, sleep};
 

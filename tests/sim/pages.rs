@@ -1,9 +1,7 @@
 //! Records that come in pages, as from a listing.
 
-use kvsweep::api::{Cursor, Page, PageRequest};
-use kvsweep::outcome::{Stop, StopReason};
-use kvsweep::pipeline::{Pages, retry::Failure};
-use kvsweep::record::Record;
+use kvsweep::internals::{Cursor, Failure, Page, PageRequest, Pages, Record};
+use kvsweep::{Stop, StopReason};
 
 /// What the server answers for a page holds no keys; they come from here.
 #[derive(Debug)]

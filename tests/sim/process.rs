@@ -5,12 +5,11 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvsweep::outcome::{Settled, Signal, Stop, StopReason};
-use kvsweep::pipeline::call::{ApiCaller, CallError};
-use kvsweep::pipeline::state::State;
-use kvsweep::pipeline::{End, Event, FailureLimit, Options, Request, Response, RetryPolicy, run as run_pipeline};
-use kvsweep::plan::{Approved, Consent, Guards};
-use kvsweep::record::Record;
+use kvsweep::internals::{
+    ApiCaller, Approved, CallError, Consent, End, Event, FailureLimit, Guards, Options, Record, Request, Response,
+    RetryPolicy, Settled, State, run_pipeline,
+};
+use kvsweep::{Signal, Stop, StopReason};
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};

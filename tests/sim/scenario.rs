@@ -4,10 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use kvsweep::key::KeyName;
-use kvsweep::outcome::Status;
-use kvsweep::record::{Content, Invalid, Kept, Record, RecordNumber};
-use kvsweep::report::{Journal, RecordState};
+use kvsweep::internals::{Content, Invalid, Journal, Kept, Record, RecordNumber, RecordState};
+use kvsweep::{KeyName, Status};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep};

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvsweep::api::answer::{Answer, Fatal, Refusal, TransientError};
-use kvsweep::quota::RateLimitInfo;
+use kvsweep::internals::{Answer, Fatal, RateLimitInfo, Refusal, TransientError};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::Instant;

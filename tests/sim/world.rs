@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use kvsweep::pipeline::{BatchLimit, Batching, KeyAction};
-use kvsweep::quota::Rate;
+use kvsweep::Rate;
+use kvsweep::internals::{BatchLimit, Batching, KeyAction};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -7,10 +7,10 @@ mod shard;
 mod time;
 mod when;
 
-pub use guard::{BulkError, CountError, MaxFailuresError, bulk, count, max_failures};
-pub use name::{GlobArgError, JobNameError, MetricsFileError, glob, job_name, metrics_file};
-pub use place::{DelimiterError, EmptyPrefix, delimiter, prefix};
+pub use guard::{bulk, count, max_failures};
+pub use name::{glob, job_name, metrics_file};
+pub use place::{delimiter, prefix};
 pub(in crate::cli) use place::{format_parser, report_parser, source_parser};
-pub use shard::{ShardArg, ShardArgError};
-pub use time::{DurationError, LatencyError, duration, latency, nonzero_duration, quota, rate};
-pub use when::{WhenArg, WhenError};
+pub use shard::ShardArg;
+pub use time::{duration, latency, nonzero_duration, quota, rate};
+pub use when::WhenArg;

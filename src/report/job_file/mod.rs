@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::JobFileError;
-pub use identity::{Difference, Filters, Identity, Input, Kind, Names};
+pub use identity::{Filters, Identity, Input, Kind, Names};
 
 use crate::files::{Access, FileError, job_file, replace, safe_flags};
 use crate::outcome::{Status, Tally};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kvsweep::outcome::{Pending, Status, StopReason};
-use kvsweep::record::Content;
+use kvsweep::internals::Content;
+use kvsweep::{Pending, Status, StopReason};
 use tokio::time::Instant;
 
 use super::{OPENS_AFTER, Run, TICK};

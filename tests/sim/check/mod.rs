@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kvsweep::record::Record;
+use kvsweep::internals::Record;
 
 use crate::faults::Faults;
 use crate::log::{Kind, Log, Said, Sent};

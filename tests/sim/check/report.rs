@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kvsweep::outcome::Status;
-use kvsweep::record::Record;
-use kvsweep::report::{Journal, RecordState};
+use kvsweep::Status;
+use kvsweep::internals::{Journal, Record, RecordState};
 
 use crate::journal::Rows;
 use crate::scenario::{is_gone, key, shown};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use kvsweep::outcome::{Pending, Status, Tally};
-use kvsweep::record::Content;
+use kvsweep::internals::{Content, Tally};
+use kvsweep::{Pending, Status};
 
 use super::Run;
 use crate::log::{By, Kind, Said, Sent};

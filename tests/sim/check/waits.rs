@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kvsweep::outcome::{Status, StopReason};
-use kvsweep::record::Content;
+use kvsweep::internals::Content;
+use kvsweep::{Status, StopReason};
 use tokio::time::Instant;
 
 use super::{OPENS_AFTER, Run, TICK};

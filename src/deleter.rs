@@ -1,0 +1,212 @@
+//! The façade of the library: a stream of keys in, one outcome per key out.
+
+use std::convert::Infallible;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{self, Either};
+use futures::{FutureExt, Stream, StreamExt, stream};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::api::{Client, MAX_BULK_BYTES, MAX_BULK_KEYS, Namespace};
+use crate::key::KeyName;
+use crate::outcome::{Settled, Status, Stop, StopReason};
+use crate::pipeline::call::{ApiCaller, CallError};
+use crate::pipeline::state::State;
+use crate::pipeline::{self, BatchLimit, Batching, Options, Request, Response};
+use crate::plan::{Approved, Consent, Guards};
+use crate::quota::Rate;
+use crate::record::{Content, Invalid, Record, RecordNumber};
+
+/// Batches of keys, and outcomes, that wait between the stages.
+const CHANNEL: usize = 64;
+
+/// Deletes keys from one namespace, within Cloudflare's rate limits, with retries.
+///
+/// Unless changed: 1,200 requests in any 5 minutes and 200 in any second
+/// (<https://developers.cloudflare.com/fundamentals/api/reference/limits>), 32 requests in flight, one key per request,
+/// 8 retries per key, and 15 minutes without a successful request before the job stops. A namespace with `mode: instant`
+/// accepts one write per second: set [`Rate::INSTANT`] for it.
+#[derive(Debug)]
+pub struct Deleter {
+    client: Client,
+    rates: Vec<Rate>,
+    options: Options,
+}
+
+/// What became of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The exact key.
+    pub key: Box<str>,
+    /// `Deleted` and `Absent` only after the server has confirmed it, `Failed` only after it has refused this key;
+    /// `Unknown` if the last attempt got no conclusive response, `Invalid` if the key cannot be sent to this namespace.
+    pub status: Status,
+    /// The HTTP status of the last response.
+    pub http_status: Option<u16>,
+    /// The API's own error code.
+    pub error_code: Option<u64>,
+    /// Why the key was not deleted; may quote up to 1 KiB of the server's response, without secrets.
+    pub error: Option<String>,
+    /// How many requests named the key.
+    pub attempts: u32,
+    /// From the first request to the last response.
+    pub elapsed: Duration,
+}
+
+impl From<Settled> for Outcome {
+    fn from(settled: Settled) -> Self {
+        let Settled { key, status, http_status, detail, attempts, elapsed, .. } = settled;
+        let (error_code, error) = detail.map(|detail| (detail.error_code, detail.error)).unzip();
+        Self { key, status, http_status, error_code: error_code.flatten(), error, attempts, elapsed }
+    }
+}
+
+impl Deleter {
+    /// A deleter with the defaults above.
+    pub fn new(client: Client) -> Self {
+        Self { client, rates: Vec::new(), options: Options::default() }
+    }
+
+    /// Sends no more requests than this in any window. Replaces the defaults; several rates hold together.
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rates.push(rate);
+        self
+    }
+
+    /// Sets how many requests may be in flight.
+    #[must_use]
+    pub fn concurrency(mut self, requests: NonZeroUsize) -> Self {
+        self.options.concurrency = requests.get();
+        self
+    }
+
+    /// Names up to this many keys per request, at most 10,000
+    /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_delete>).
+    #[must_use]
+    pub fn bulk(mut self, keys: NonZeroU32) -> Self {
+        let keys = keys.min(NonZeroU32::new(MAX_BULK_KEYS).unwrap_or(keys));
+        self.options.batching = Batching::Bulk(BatchLimit { keys, bytes: MAX_BULK_BYTES });
+        self
+    }
+
+    /// Sets how often a key is retried after a temporary error.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.options.retry.retries = retries;
+        self
+    }
+
+    /// Sets the longest time without a successful request before the job stops.
+    #[must_use]
+    pub fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.options.max_wait = max_wait;
+        self
+    }
+
+    /// Deletes the keys as the stream is polled, and yields one outcome per key, in the order in which they are known.
+    ///
+    /// The first request asks for the namespace, because a namespace without support for URL encoding would take a key
+    /// that needs it for another key: such a key is `Invalid` unless [`bulk`](Self::bulk) is set. Dropping the stream
+    /// drops the requests in flight, whose keys may or may not be gone.
+    ///
+    /// # Errors
+    /// If the job stops early, the last item says why; keys without an outcome were not attempted.
+    pub fn run(self, keys: impl Stream<Item = KeyName>) -> impl Stream<Item = Result<Outcome, Stop>> {
+        let (outcomes, settled) = mpsc::channel(CHANNEL);
+        let (written, rows_written) = watch::channel(0);
+        let (stopped, stop) = oneshot::channel();
+        let job = async {
+            // Nobody is left to hear it if the stream was dropped.
+            let _ = stopped.send(self.job(keys, outcomes, rows_written).await.err());
+        };
+        let outcomes = stream::unfold(settled, async |mut settled| Some((settled.recv().await?, settled)));
+        let outcomes = outcomes.map(move |settled| {
+            written.send_modify(|rows| *rows += 1);
+            Ok(Outcome::from(settled))
+        });
+        let running = job.into_stream().filter_map(|()| future::ready(None));
+        let stop = stop.into_stream().filter_map(|stop| future::ready(stop.ok().flatten().map(Err)));
+        stream::select(outcomes, running).chain(stop)
+    }
+
+    async fn job(
+        self,
+        keys: impl Stream<Item = KeyName>,
+        outcomes: mpsc::Sender<Settled>,
+        rows_written: watch::Receiver<u64>,
+    ) -> Result<(), Stop> {
+        let Self { mut client, rates, options } = self;
+        let rates = if rates.is_empty() { vec![Rate::PER_USER, Rate::PER_ADDRESS] } else { rates };
+        let rng = StdRng::from_rng(&mut rand::rng());
+        let mut caller = ApiCaller::new(&rates, options.retry, options.max_wait, rng);
+        let encodes = supports_url_encoding(&mut caller, &client).await?;
+        if !encodes {
+            client = client.without_url_encoding();
+        }
+        let is_sendable = move |key: &KeyName| encodes || options.batching != Batching::Single || !key.needs_encoding();
+        let approved = Approved::streaming(Guards::default(), Consent::Flag);
+        let ApiCaller { budget, rng, max_wait, .. } = caller;
+        let state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
+        let (input, records) = mpsc::channel(CHANNEL);
+        let (_signals, no_signals) = mpsc::channel(1);
+        let client = &client;
+        let send = |request| async move {
+            match request {
+                Request::Delete(key) => Response::Delete(client.delete(&key).await),
+                Request::DeleteMany(keys) => Response::DeleteMany(client.delete_many(&keys).await),
+                Request::Namespace => Response::Namespace(client.namespace().await.map(drop)),
+                _ => unreachable!("a job that only deletes asks for nothing else"),
+            }
+        };
+        let job = pin!(pipeline::run(state, records, outcomes, rows_written, send, no_signals, |_event| {}));
+        let reading = pin!(read(keys, is_sendable, input));
+        // A job that has stopped does not wait for more keys.
+        let end = match future::select(job, reading).await {
+            Either::Left((end, _)) => end,
+            Either::Right(((), job)) => job.await,
+        };
+        end.stop.map_or(Ok(()), Err)
+    }
+}
+
+async fn supports_url_encoding(caller: &mut ApiCaller, client: &Client) -> Result<bool, Stop> {
+    let found = caller.find_namespace(|_notice| {}, || client.namespace()).await;
+    match found {
+        Ok(Namespace { supports_url_encoding, .. }) => Ok(supports_url_encoding != Some(false)),
+        Err(CallError::Stop(stop)) => Err(stop),
+        Err(CallError::Refused(failure)) => Err(Stop::new(StopReason::NamespaceNotFound, failure.to_string())),
+    }
+}
+
+/// Hands the keys to the job, as many at once as there are.
+async fn read(
+    keys: impl Stream<Item = KeyName>,
+    is_sendable: impl Fn(&KeyName) -> bool,
+    input: mpsc::Sender<Result<Vec<Record>, Infallible>>,
+) {
+    let mut batches = pin!(keys.ready_chunks(CHANNEL));
+    let mut number = RecordNumber::FIRST;
+    while let Some(keys) = batches.next().await {
+        let records = keys.into_iter().map(|key| {
+            let content = if is_sendable(&key) { Content::Key(key) } else { unsendable(key) };
+            let record = Record { number, content };
+            number = number.next();
+            record
+        });
+        if input.send(Ok(records.collect())).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn unsendable(key: KeyName) -> Content {
+    let reason = "the key needs URL encoding, which the namespace does not support; bulk requests delete it";
+    let key = key.into_boxed_str().into_string();
+    Content::Invalid(Box::new(Invalid { key, rule: reason.into(), reason: reason.to_owned() }))
+}
