@@ -17,7 +17,7 @@ use kvsweep::{Deleter, KeyName};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = env::args().skip(1).map(KeyName::new).collect::<Result<Vec<_>, _>>()?;
-    let credentials = Credentials::token(env::var("CLOUDFLARE_API_TOKEN")?)?;
+    let credentials = Credentials::token(&env::var("CLOUDFLARE_API_TOKEN")?)?;
     let (account, namespace) = (env::var("CLOUDFLARE_ACCOUNT_ID")?, env::var("CLOUDFLARE_KV_NAMESPACE_ID")?);
     let options = ClientOptions::new(BaseUrl::CLOUDFLARE.parse()?, credentials, account.parse()?, namespace.parse()?);
     let deleter = Deleter::new(Client::new(options)?).bulk(NonZeroU32::new(1_000).ok_or("no keys per request")?);

@@ -210,3 +210,77 @@ fn unsendable(key: KeyName) -> Content {
     let key = key.into_boxed_str().into_string();
     Content::Invalid(Box::new(Invalid { key, rule: reason.into(), reason: reason.to_owned() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{ClientOptions, Credentials};
+    use crate::sandbox::{Fault, Sandbox, SandboxOptions};
+
+    fn deleter(server: &Sandbox) -> Deleter {
+        let (account, namespace) = ("account".parse().unwrap(), "namespace".parse().unwrap());
+        let credentials = Credentials::token("any").unwrap();
+        let options = ClientOptions::new(server.base_url().parse().unwrap(), credentials, account, namespace);
+        Deleter::new(Client::new(options).unwrap())
+    }
+
+    fn keys(names: &[&str]) -> Vec<KeyName> {
+        names.iter().map(|name| KeyName::new(*name).unwrap()).collect()
+    }
+
+    /// A server with the faults, and what becomes of the keys.
+    async fn run(
+        options: SandboxOptions,
+        names: &[&str],
+        adjust: impl FnOnce(Deleter) -> Deleter,
+    ) -> (Sandbox, Vec<Result<(String, Status), StopReason>>) {
+        let server = Sandbox::start(options).await.unwrap();
+        server.preload(names.iter().copied().chain(["decoy"]));
+        let keys = stream::iter(keys(names));
+        let outcomes = adjust(deleter(&server)).run(keys).map(|outcome| match outcome {
+            Ok(outcome) => Ok((outcome.key.into_string(), outcome.status)),
+            Err(stop) => Err(stop.reason),
+        });
+        let mut outcomes: Vec<_> = outcomes.collect().await;
+        outcomes.sort_by_key(|outcome| outcome.as_ref().ok().cloned().map(|(key, _)| key));
+        (server, outcomes)
+    }
+
+    #[tokio::test]
+    async fn each_key_has_one_outcome_and_no_other_key_is_touched() {
+        let faults = vec!["503=0.3".parse::<Fault>().unwrap()];
+        let options = || SandboxOptions { faults: faults.clone(), ..SandboxOptions::default() };
+        let deleted = |names: &[&str]| names.iter().map(|name| Ok(((*name).to_owned(), Status::Deleted))).collect();
+        let names = ["a", "b/c?", "d"];
+        let fast = |deleter: Deleter| deleter.rate(Rate::new(1_000, Duration::from_secs(1)).unwrap());
+        let (server, outcomes) = run(options(), &names, fast).await;
+        assert_eq!((outcomes, server.keys()), (deleted(&names), vec!["decoy".to_owned()]));
+        let (server, outcomes) = run(options(), &names, |deleter| deleter.bulk(NonZeroU32::new(2).unwrap())).await;
+        assert_eq!((outcomes, server.keys()), (deleted(&names), vec!["decoy".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_stops_says_why_at_the_end() {
+        let options = SandboxOptions { token: Some("another".to_owned()), ..SandboxOptions::default() };
+        let (server, outcomes) = run(options, &["a", "b"], |deleter| deleter).await;
+        assert_eq!((outcomes, server.keys().len()), (vec![Err(StopReason::Unauthorized)], 3));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_does_not_decode_urls_gets_no_encoded_key() {
+        let options = || SandboxOptions { supports_url_encoding: false, ..SandboxOptions::default() };
+        let (server, outcomes) = run(options(), &["a", "b:c"], |deleter| deleter).await;
+        let expected = vec![Ok(("a".to_owned(), Status::Deleted)), Ok(("b:c".to_owned(), Status::Invalid))];
+        assert_eq!((outcomes, server.keys()), (expected, vec!["b:c".to_owned(), "decoy".to_owned()]));
+        let (server, _) = run(options(), &["a", "b:c"], |deleter| deleter.bulk(NonZeroU32::MIN)).await;
+        assert_eq!(server.keys(), ["decoy"]);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_job_does_not_wait_for_more_keys() {
+        let server = Sandbox::start(SandboxOptions { token: Some("another".to_owned()), ..SandboxOptions::default() });
+        let server = server.await.unwrap();
+        let outcomes: Vec<_> = deleter(&server).run(stream::pending()).collect().await;
+        assert!(matches!(&outcomes[..], [Err(stop)] if stop.reason == StopReason::Unauthorized), "{outcomes:?}");
+    }
+}

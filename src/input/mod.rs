@@ -28,12 +28,9 @@ mod source;
 mod tests;
 mod values;
 
-pub use crate::format::Position;
-pub use crate::format::compression::Compression;
 pub use dedupe::Dedupe;
-pub use error::{InputError, InputErrorKind};
-pub use lookalike::Lookalike;
-pub use options::{Column, ColumnError, Format, Header, InputOptions};
+pub use error::InputError;
+pub use options::{Column, Format, Header, InputOptions};
 pub use reader_thread::spawn_reader;
 pub use records::{Records, describe};
 pub use source::{Fingerprint, Source};

@@ -9,8 +9,8 @@ use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
 use super::error::InputErrorKind;
-use super::open::Compression;
 use super::*;
+use crate::format::compression::Compression;
 use crate::record::{Content, Record};
 
 /// Gives `input` a few bytes at a time.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
+use hyper::Uri;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer {

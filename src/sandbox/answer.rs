@@ -1,8 +1,9 @@
 //! Cloudflare's envelope, and what is wrong with a request.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use hyper::StatusCode;
 use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
 use super::body::{Body, Response, whole};

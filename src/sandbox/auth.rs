@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use hyper::header::AUTHORIZATION;
+use hyper::{HeaderMap, StatusCode};
 
 use super::answer::Problem;
 

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Frame};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-pub(super) type Response = http::Response<Body>;
+pub(super) type Response = hyper::Response<Body>;
 
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()

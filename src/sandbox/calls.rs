@@ -9,8 +9,8 @@ mod values;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::request::Parts;
-use http::{Method, StatusCode};
+use hyper::Request;
+use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 pub(super) use payload::Payload;
@@ -36,7 +36,7 @@ impl Done {
 
 /// What is asked for, whole.
 pub(super) struct Call<'a> {
-    pub(super) head: &'a Parts,
+    pub(super) head: &'a Request<()>,
     pub(super) target: &'a Target<'a>,
     pub(super) payload: Payload,
     /// Names that a bulk call is not to process, and how it responds.
@@ -45,7 +45,7 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let query = self.head.uri.query().unwrap_or_default();
+        let query = self.head.uri().query().unwrap_or_default();
         serde_urlencoded::from_str(query)
             .map_err(|error| Problem::malformed(format!("could not parse the query: {error}")))
     }
@@ -53,7 +53,7 @@ impl Call<'_> {
 
 /// Does what the call asks for.
 pub(super) async fn perform(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
-    let method = &call.head.method;
+    let method = call.head.method();
     match (&call.target.route, method) {
         (Route::Value(key), &Method::DELETE) => values::delete(service, key),
         (Route::Value(key), &Method::GET) => values::get(service, key),

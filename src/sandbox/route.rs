@@ -1,7 +1,7 @@
 //! From a path on the wire to the call that it names.
 
 use super::answer::{MALFORMED, Problem};
-use http::StatusCode;
+use hyper::StatusCode;
 
 /// The longest key in bytes (developers.cloudflare.com/kv/platform/limits).
 const MAX_KEY_BYTES: usize = 512;

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::RETRY_AFTER;
-use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::header::RETRY_AFTER;
+use hyper::{Method, StatusCode};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use thiserror::Error;
@@ -146,12 +146,13 @@ impl Service {
         let _busy = connection.busy();
         let verdict = self.meters.judge(arrived);
         let (head, body) = request.into_parts();
-        let access = self.auth.check(&head.headers);
-        let target = Target::parse(head.uri.path(), self.options().supports_url_encoding);
+        let head = Request::from_parts(head, ());
+        let access = self.auth.check(head.headers());
+        let target = Target::parse(head.uri().path(), self.options().supports_url_encoding);
         let line = self.request_log.open(|| Entry {
             at: arrived - self.start,
-            method: head.method.to_string(),
-            path: head.uri.path().to_owned(),
+            method: head.method().to_string(),
+            path: head.uri().path().to_owned(),
             key: target.as_ref().ok().and_then(Target::key).map(ToOwned::to_owned),
             status: 0,
             applied: false,
@@ -174,7 +175,7 @@ impl Service {
                 Ok(response)
             }
             Ending::Drop => {
-                connection.reset(head.version);
+                connection.reset(head.version());
                 Err(Dropped)
             }
             Ending::Hang => std::future::pending().await,
@@ -197,7 +198,7 @@ impl Service {
     /// Reads the body, lets chance decide, waits, does what is asked for and answers.
     async fn handle(
         &self,
-        head: &Parts,
+        head: &Request<()>,
         target: Result<Target<'_>, Problem>,
         body: Incoming,
         line: Option<Line>,
@@ -205,7 +206,7 @@ impl Service {
     ) -> Handled {
         let target = target.and_then(|target| self.known(target, head));
         let payload = match &target {
-            Ok(target) => Payload::read(&target.route, &head.method, body).await,
+            Ok(target) => Payload::read(&target.route, head.method(), body).await,
             Err(problem) => Err(problem.clone()),
         };
         let names = payload.as_ref().map_or_else(|_| Vec::new(), Payload::names);
@@ -247,15 +248,15 @@ impl Service {
     }
 
     /// Refuses accounts and namespaces that are not the only one; the others of the account can be looked at.
-    fn known<'a>(&self, target: Target<'a>, head: &Parts) -> Result<Target<'a>, Problem> {
+    fn known<'a>(&self, target: Target<'a>, head: &Request<()>) -> Result<Target<'a>, Problem> {
         let differs = |only: &Option<String>, given: Option<&str>| {
             only.as_deref().zip(given).is_some_and(|(only, given)| only != given)
         };
         if differs(&self.options.account, target.account) {
-            return Err(Problem::could_not_route(head.uri.path()));
+            return Err(Problem::could_not_route(head.uri().path()));
         }
         let other = |id| self.options.other_namespaces.iter().any(|(other, _)| other == id);
-        let looked_at = target.route == Route::Namespace && head.method == Method::GET;
+        let looked_at = target.route == Route::Namespace && *head.method() == Method::GET;
         if differs(&self.options.namespace, target.namespace) && !(looked_at && target.namespace.is_some_and(other)) {
             return Err(Problem::new(StatusCode::NOT_FOUND, 10013, "namespace not found"));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use http::StatusCode;
+use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::base64::forgiving;

@@ -1,6 +1,6 @@
 //! Who asks: what a token says of itself, and whose a global key is.
 
-use http::StatusCode;
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Call, Done};
@@ -46,7 +46,7 @@ pub(super) fn user(call: &Call<'_>) -> Result<Done, Problem> {
 }
 
 fn email<'a>(call: &'a Call<'_>) -> Option<&'a str> {
-    call.head.headers.get("x-auth-email").and_then(|email| email.to_str().ok())
+    call.head.headers().get("x-auth-email").and_then(|email| email.to_str().ok())
 }
 
 fn described(service: &Service) -> Value {

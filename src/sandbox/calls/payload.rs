@@ -1,8 +1,8 @@
 //! Bodies: read up to a limit, then into what the call expects.
 
-use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
+use hyper::{Method, StatusCode};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

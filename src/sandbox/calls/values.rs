@@ -1,9 +1,10 @@
 //! One key: its value and its metadata.
 
 use futures::stream;
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, StatusCode};
+use hyper::StatusCode;
 use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::payload::{Lifetime, MAX_VALUE_BYTES, too_large};
@@ -49,7 +50,7 @@ pub(super) fn metadata(service: &Service, key: &str) -> Result<Done, Problem> {
 
 pub(super) async fn put(service: &Service, key: &str, call: Call<'_>) -> Result<Done, Problem> {
     let lifetime: Lifetime = call.query()?;
-    let content_type = call.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = call.head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
     let Payload::Value(body) = call.payload else {
         return Err(Problem::malformed("a value is missing"));

@@ -3,10 +3,11 @@
 use std::io;
 
 use futures::{StreamExt, stream};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::{Canned, CannedBody};
