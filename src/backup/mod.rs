@@ -21,4 +21,4 @@ pub use error::BackupError;
 pub use file::{BackupFile, compression_of};
 pub use reader::{BackupLine, BackupReader};
 pub use record::BackupRecord;
-pub use writer::{Backup, Writer, start};
+pub use writer::{Backup, start};

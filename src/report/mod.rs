@@ -41,4 +41,4 @@ pub use reader::{ReadExtent, ReportReader};
 pub use row::StoredRow;
 pub use summary::{Facts, Summary};
 pub use target::{Format, Sync, Target, create_unique, default_path};
-pub use writer::{Outputs, Writer, Written, start};
+pub use writer::{Outputs, Written, start};
