@@ -6,6 +6,8 @@
 //!
 //! Expects `CLOUDFLARE_API_TOKEN`, `CLOUDFLARE_ACCOUNT_ID` and `CLOUDFLARE_KV_NAMESPACE_ID`.
 
+#![expect(clippy::print_stdout, reason = "that is what the example is for")]
+
 use std::env;
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -23,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let deleter = Deleter::new(Client::new(options)?).bulk(NonZeroU32::new(1_000).ok_or("no keys per request")?);
     let mut outcomes = pin!(deleter.run(stream::iter(keys)));
     while let Some(outcome) = outcomes.next().await {
-        let outcome = outcome.map_err(|stop| stop.why)?;
+        let outcome = outcome?;
         println!("{:?} {}", outcome.key, outcome.status);
     }
     Ok(())

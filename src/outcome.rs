@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
+use thiserror::Error;
 
 use crate::record::{Content, RecordNumber};
 
@@ -316,7 +317,8 @@ pub enum Pending {
 }
 
 /// Why the job ends early.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{why}")]
 pub struct Stop {
     /// The word for it.
     pub reason: StopReason,

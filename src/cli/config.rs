@@ -176,7 +176,7 @@ fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
         Setting { name, values: vec![said.to_owned()], source, from: is_set.then(|| name.to_owned()) }
     }));
     let profile = used.map(|used| (used.profile.name.to_string(), used.profile.file.clone()));
-    Settings { profile, settings, json: args.json }
+    Settings { profile, values: settings, json: args.json }
 }
 
 fn setting(given: Given, entry: Option<&Entry>) -> Setting {

@@ -26,7 +26,7 @@ pub struct Settings {
     /// The profile's name and file, where one is used.
     pub profile: Option<(String, PathBuf)>,
     /// The values.
-    pub settings: Vec<Setting>,
+    pub values: Vec<Setting>,
     /// Whether they are told as JSON.
     pub json: bool,
 }
@@ -83,7 +83,7 @@ pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
             let json = Json {
                 profile: profile.map(|(name, _)| name.as_str()),
                 file: profile.map(|(_, file)| file.to_string_lossy().into_owned()),
-                settings: &settings.settings,
+                settings: &settings.values,
             };
             let json = serde_json::to_string(&json).map_err(io::Error::from);
             vec![json.map_err(Error::system("write the settings"))?]
@@ -104,7 +104,7 @@ impl Settings {
         // The head names the file with its folder already.
         let folder = self.profile.as_ref().and_then(|(_, file)| file.parent()).unwrap_or(Path::new(""));
         let folder = format!("{}/", Escaped(&folder.to_string_lossy()));
-        let rows: Vec<[String; 3]> = self.settings.iter().map(|setting| setting.cells(&folder)).collect();
+        let rows: Vec<[String; 3]> = self.values.iter().map(|setting| setting.cells(&folder)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (names, values) = (width(0), width(1).min(MAX_VALUE_WIDTH));
         let rows = rows.iter().map(|[name, value, source]| format!("{name:names$}  {value:values$}  {source}"));

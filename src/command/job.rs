@@ -19,7 +19,6 @@ use super::session::JobOptions;
 
 /// A job, with everything that can be refused before a file is opened already refused.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct DeleteJob {
     /// Rates, retries, limits of time, output.
     pub options: JobOptions,

@@ -127,7 +127,7 @@ impl Run<'_> {
         let deadline = self.deadline;
         let listing = async {
             let mut rows = Vec::new();
-            self.encoder.header(&mut rows).map_err(Error::system("write the list"))?;
+            self.encoder.header(&mut rows);
             while let Some(request) = self.lister.request() {
                 let page = tokio::select! {
                     biased;

@@ -72,15 +72,11 @@ impl Encoder {
     }
 
     /// What stands before the first key.
-    ///
-    /// # Errors
-    /// None in practice: memory takes what is written.
-    pub fn header(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn header(&mut self, out: &mut Vec<u8>) {
         if self.format == Format::Csv && !self.begun {
             self.begun = true;
             self.csv.row(&["key", "expiration", "metadata"], out);
         }
-        Ok(())
     }
 
     /// Appends a page of keys and returns how many.
@@ -193,7 +189,7 @@ mod tests {
             (Format::Ndjson, "{\"name\":\"a\\nb\",\"expiration\":7,\"metadata\":{\"a\": \"x,\\\"y\"}}\n"),
         ] {
             let (mut encoder, mut out) = (Encoder::new(format, false, false), Vec::new());
-            encoder.header(&mut out).unwrap();
+            encoder.header(&mut out);
             assert_eq!(encoder.keys(&keys, &mut out).unwrap(), 1);
             assert_eq!(String::from_utf8(out).unwrap(), wanted);
         }

@@ -114,7 +114,7 @@ pub struct History {
 impl History {
     /// Whether a request that met a closed connection costs no retry: if the server says that it did not process it, several
     /// times, because one connection carries many requests; otherwise once, because the second is no accident of keep-alive.
-    pub fn allows_resend(&self, unprocessed: bool) -> bool {
+    pub fn allows_resend(self, unprocessed: bool) -> bool {
         self.resent < if unprocessed { MAX_UNPROCESSED } else { 1 }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`Rate`]: `N/DURATION`, as the user and the API's documentation say it.
 //! - [`window::Window`]: keeps one rate. Exact, in any window, as the server measures it.
 //! - [`pace::Pace`]: spreads requests by GCRA (`governor`).
-//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the slow_start start behind it.
+//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the slow start behind it.
 //! - [`RateLimitInfo`]: what the server says is left; keeps processes that share a token from running into each other.
 //! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or says when to ask again.
 //!

@@ -1,4 +1,4 @@
-//! The pause after a 429, kept as a moment ("not before"), and the slow_start start behind it.
+//! The pause after a 429, kept as a moment ("not before"), and the slow start behind it.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const RAMP_END: Duration = Duration::from_millis(1);
 /// Whether, until when, and with what care afterwards.
 #[derive(Debug)]
 pub struct Pause {
-    /// The slowest rate's even spacing, and its window: the spacing of the slow_start start, and its length.
+    /// The slowest rate's even spacing, and its window: the spacing of the slow start, and its length.
     slow_start: Option<(Duration, Duration)>,
     state: State,
     /// How many pauses in a row the server gave no length for.
@@ -56,7 +56,7 @@ impl Pause {
         }
     }
 
-    /// The pace of the slow_start start, while it lasts.
+    /// The pace of the slow start, while it lasts.
     pub fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
         if let State::Paused { until, .. } = self.state {
             if now < until {

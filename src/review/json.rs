@@ -92,7 +92,7 @@ impl Review {
         let bins = timeline.bins().iter();
         let bins = bins.map(|bin| json!({"done": bin.done, "failed": bin.failed, "retried": bin.retried}));
         json!({
-            "from": moment(timeline.from_ms()).to_string(),
+            "from": moment(timeline.start_ms()).to_string(),
             "column_s": timeline.width().as_secs_f64(),
             "columns": bins.collect::<Vec<_>>(),
         })

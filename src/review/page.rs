@@ -172,7 +172,7 @@ fn summary(review: &Review) -> String {
     }
     let (timeline, span) = (&review.timeline, review.timeline.span());
     let rate = review.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
-    format!("{records} in {}{rate}, from {}.", duration(span), moment(timeline.from_ms()))
+    format!("{records} in {}{rate}, from {}.", duration(span), moment(timeline.start_ms()))
 }
 
 fn notes(review: &Review) -> Vec<String> {
@@ -244,7 +244,7 @@ fn picture(review: &Review) -> Option<Picture> {
     let bins = timeline.bins();
     let most = bins.iter().map(|bin| bin.total()).max().filter(|&most| most > 0)?;
     let width_ms = u64::try_from(timeline.width().as_millis()).unwrap_or(u64::MAX).max(1);
-    let begins = |index: usize| timeline.from_ms() + index as u64 * width_ms;
+    let begins = |index: usize| timeline.start_ms() + index as u64 * width_ms;
     let height = |number: u64| number as f64 / most as f64 * HEIGHT;
     let column = |(index, bin): (usize, &super::Bin)| Column {
         x: index,
@@ -261,7 +261,7 @@ fn picture(review: &Review) -> Option<Picture> {
     };
     let (pauses, together, longest) = timeline.pauses();
     let gap = |pause: &super::Pause| Gap {
-        x: (pause.from_ms - timeline.from_ms()) as f64 / width_ms as f64,
+        x: (pause.from_ms - timeline.start_ms()) as f64 / width_ms as f64,
         width: pause.length_ms as f64 / width_ms as f64,
         class: if pause.is_idle { "idle" } else { "gap" },
         title: format!(
@@ -289,8 +289,8 @@ fn picture(review: &Review) -> Option<Picture> {
         columns: bins.iter().enumerate().filter(|(_, bin)| bin.total() > 0).map(column).collect(),
         pauses: longest.iter().map(gap).filter(|gap| gap.width > 0.2).collect(),
         width: bins.len(),
-        from: moment(timeline.from_ms()).to_string(),
-        to: moment(timeline.from_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default()).to_string(),
+        from: moment(timeline.start_ms()).to_string(),
+        to: moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default()).to_string(),
         most: count(most),
         column: column_time,
         any_idle: longest.iter().any(|pause| pause.is_idle),

@@ -62,7 +62,7 @@ impl Review {
         ];
         let (timeline, span) = (&self.timeline, self.timeline.span());
         let rate = self.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
-        let from = timeline.from_ms();
+        let from = timeline.start_ms();
         let to = from + u64::try_from(span.as_millis()).unwrap_or_default();
         lines.push(format!("sent             {} to {} ({}{rate})", moment(from), moment(to), duration(span)));
         let (pauses, together, longest) = timeline.pauses();

@@ -129,7 +129,7 @@ impl Timeline {
     }
 
     /// When the first one was finished, in milliseconds since 1970.
-    pub fn from_ms(&self) -> u64 {
+    pub fn start_ms(&self) -> u64 {
         self.from_ms
     }
 

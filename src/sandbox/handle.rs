@@ -138,7 +138,7 @@ impl Sandbox {
         store.names(unix_now()).map(ToOwned::to_owned).collect()
     }
 
-    /// What was asked so far, in order of arrival; empty where no request_log is kept.
+    /// What was asked so far, in order of arrival; empty where no request log is kept.
     pub fn request_log(&self) -> Vec<Entry> {
         self.service.request_log().entries()
     }

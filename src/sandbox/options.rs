@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::quota::Quota;
 
 /// What a sandbox accepts and how it misbehaves. The default accepts any credentials and ids, knows no quota, delays
-/// nothing and keeps a request_log.
+/// nothing and keeps a request log.
 #[derive(Clone)]
 pub struct SandboxOptions {
     /// The port on 127.0.0.1; 0 takes a free one.

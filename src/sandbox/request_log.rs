@@ -31,7 +31,7 @@ pub(super) struct RequestLog {
     entries: Option<Mutex<Vec<Entry>>>,
 }
 
-/// Where a request stands in the request_log.
+/// Where a request stands in the request log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line(usize);
 
@@ -44,7 +44,7 @@ impl RequestLog {
         Self { entries: None }
     }
 
-    /// Writes down what `entry` makes; it is not asked where no request_log is kept.
+    /// Writes down what `entry` makes; it is not asked where no request log is kept.
     pub(super) fn open(&self, entry: impl FnOnce() -> Entry) -> Option<Line> {
         let mut entries = locked(self.entries.as_ref()?);
         entries.push(entry());

@@ -283,7 +283,7 @@ async fn a_namespace_that_makes_no_sense_is_quoted_as_carefully() {
     assert!(text.contains("[redacted]xxx") && text.len() == MAX_TEXT_BYTES, "{text}");
 }
 
-/// A 200 with this body, and a policy of the rate_limits with the secret for its name.
+/// A 200 with this body, and a rate limit policy with the secret for its name.
 fn with_policy(body: &str) -> String {
     let policy = format!("ratelimit: \"{SECRET}\";r=1;t=1\r\n");
     format!("HTTP/1.1 200 OK\r\n{policy}content-length: {}\r\n\r\n{body}", body.len())

@@ -172,7 +172,7 @@ impl State {
         let Some(paging) = &mut self.paging else { return };
         match decision {
             Decision::Settle(failure) | Decision::Retry(_, failure) if caught && failure.is_transient => {
-                paging.due = None
+                paging.due = None;
             }
             Decision::Retry(wait, _) => {
                 paging.history.failures += 1;

@@ -156,7 +156,7 @@ async fn rows_are_synced_as_the_policy_says() {
         match tried_after {
             None => assert_eq!(result.unwrap().rows, 1),
             Some(_) => {
-                assert!(matches!(result, Err(ReportError::File(FileError::Io { doing: "sync", .. }))), "{sync:?}")
+                assert!(matches!(result, Err(ReportError::File(FileError::Io { doing: "sync", .. }))), "{sync:?}");
             }
         }
     }

@@ -64,7 +64,7 @@ pub(in crate::sandbox) fn redirect(location: &str) -> Response {
 /// The same answer, but that its body breaks off in the middle.
 pub(in crate::sandbox) async fn truncated(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    let bytes = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+    let bytes = body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
     head.headers.insert(CONTENT_LENGTH, bytes.len().into());
     let half = bytes.slice(..bytes.len() / 2);
     let end = async {
