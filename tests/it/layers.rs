@@ -78,7 +78,7 @@ fn sources() -> BTreeMap<ModulePath, Source> {
             if name.starts_with("tests") {
                 continue;
             }
-            let inner = [module, &[name.clone()]].concat();
+            let inner = [module, std::slice::from_ref(&name)].concat();
             if path.is_dir() {
                 collect(&path, &inner, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
