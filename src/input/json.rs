@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::dry_run_report::{Field, ReportRows};
+use super::dry_run_report::ReportRows;
 use super::error::InputErrorAt;
 use super::json_value::{Members, Text, Value, key_of_value};
 use super::parsed_key::{MAX_TEXT, ParsedKey};
+use super::report_columns::Field;
 use crate::format::Buffered;
 use crate::format::json_array::{JsonArray, JsonError, JsonString};
 

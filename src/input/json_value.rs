@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::dry_run_report::{Field, Fields, ReportRows, RowUse};
+use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
 use super::parsed_key::ParsedKey;
+use super::report_columns::{Field, Fields};
 use crate::format::Position;
 
 /// A JSON value, as far as it matters.

@@ -6,8 +6,8 @@ use memchr::{memchr, memchr_iter};
 use serde::de::IgnoredAny;
 
 use super::detect;
-use super::dry_run_report;
 use super::options::Format;
+use super::report_columns;
 
 /// What a source looks like that cannot be a list of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,10 +234,10 @@ fn table(line: &[u8], is_chosen: bool) -> Option<Lookalike> {
         if cells.len() < 2 {
             continue;
         }
-        if dry_run_report::is_certainly_row(&cells) {
+        if report_columns::is_certainly_row(&cells) {
             return Some(Lookalike::HeaderlessReport);
         }
-        if !is_chosen && cells.iter().any(|cell| detect::key_name(cell).is_some()) || dry_run_report::is_header(&cells)
+        if !is_chosen && cells.iter().any(|cell| detect::key_name(cell).is_some()) || report_columns::is_header(&cells)
         {
             return Some(Lookalike::Table);
         }

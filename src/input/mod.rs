@@ -23,6 +23,7 @@ mod options;
 mod parsed_key;
 mod reader_thread;
 mod records;
+mod report_columns;
 mod source;
 #[cfg(test)]
 mod tests;

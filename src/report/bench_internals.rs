@@ -1,8 +1,8 @@
 //! For the benchmarks alone: rows without a file.
 
 use super::encode::Encoder;
+use super::row::Format;
 use super::row::Row;
-use super::target::Format;
 use crate::outcome::Settled;
 
 /// Encodes rows of one format.

@@ -1,7 +1,7 @@
 //! Rows to bytes, in either format. Appends to a buffer that its caller keeps and reuses.
 
+use super::row::Format;
 use super::row::{COLUMNS, Row};
-use super::target::Format;
 use super::{csv, ndjson};
 use crate::format::csv::CsvWriter;
 

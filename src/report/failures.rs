@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
-use super::target::Format;
+use super::row::Format;
 use crate::files::{IfExists, OutputFile};
 
 /// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped

@@ -9,8 +9,8 @@ use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
 use super::reader::read_rows;
+use super::row::Format;
 use super::row::{ReadError, StoredRow};
-use super::target::Format;
 use crate::files::{IfExists, OutputFile};
 
 /// Where the rows of a run go.

@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::encode::Encoder;
 use super::reader::read_rows;
+use super::row::Format;
 use super::row::{ReadError, Row, StoredRow};
-use super::target::Format;
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 

@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
+use super::row::Format;
 use super::row::{ReadError, StoredRow};
-use super::target::Format;
 use super::{csv, ndjson};
 use crate::files::FileError;
 

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
+use super::error::ReportError;
 use crate::clock::clamp_rfc3339;
 use crate::outcome::{Settled, Status};
 use crate::record::RecordNumber;
@@ -15,6 +17,30 @@ use crate::text::truncated;
 /// The columns, in order; the members of an NDJSON row have the same names.
 pub(super) const COLUMNS: [&str; 9] =
     ["record", "key", "status", "http_status", "error_code", "error", "attempts", "elapsed_ms", "finished_at"];
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated, with a header (RFC 4180 with `\n` as the line end).
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    /// The format that the extension of `path` names: `.csv`, or `.ndjson` or `.jsonl`, in any case.
+    ///
+    /// # Errors
+    /// [`ReportError::Extension`] for any other.
+    pub fn of(path: &Path) -> Result<Self, ReportError> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        match extension.as_str() {
+            "csv" => Ok(Self::Csv),
+            "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            _ => Err(ReportError::Extension { path: path.to_owned() }),
+        }
+    }
+}
 
 /// A settled record as its row says it. The fields' order is the order of the columns.
 #[derive(Debug, Serialize)]

@@ -7,32 +7,9 @@ use clap::ValueEnum;
 
 use super::error::ReportError;
 use super::file::ReportFile;
+use super::row::Format;
 use crate::clock::clamp_rfc3339;
 use crate::files::{FileError, IfExists};
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated, with a header (RFC 4180 with `\n` as the line end).
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-}
-
-impl Format {
-    /// The format that the extension of `path` names: `.csv`, or `.ndjson` or `.jsonl`, in any case.
-    ///
-    /// # Errors
-    /// [`ReportError::Extension`] for any other.
-    pub fn of(path: &Path) -> Result<Self, ReportError> {
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        match extension.as_str() {
-            "csv" => Ok(Self::Csv),
-            "ndjson" | "jsonl" => Ok(Self::Ndjson),
-            _ => Err(ReportError::Extension { path: path.to_owned() }),
-        }
-    }
-}
 
 /// Where a report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

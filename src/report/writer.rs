@@ -18,9 +18,10 @@ use super::error::ReportError;
 use super::failures::FailuresFile;
 use super::file::{Destination, WritableReport, each_failure};
 use super::journal::Journal;
+use super::row::Format;
 use super::row::Row;
 use super::sink::Sink;
-use super::target::{Format, Sync};
+use super::target::Sync;
 use crate::outcome::{Settled, Status, Tally};
 
 /// The longest that a row waits to be on the disk.

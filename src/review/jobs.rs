@@ -1,16 +1,36 @@
 //! What the job files beside reports say: which job each belongs to, how far it came, and when it was running.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::ReportedFile;
 use super::timeline::millis;
-use crate::report::{JobFile, Run};
+use crate::report::{JobFile, ReadExtent, Run};
 use crate::terminal::{Escaped, count, pluralized};
 
 /// Reports whose jobs are described one by one.
 const DESCRIBED: usize = 20;
+
+/// What one file holds.
+#[derive(Debug, Clone)]
+pub struct ReportedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its complete rows.
+    pub rows: u64,
+    /// Its records.
+    pub records: u64,
+    /// The earliest and the latest `finished_at`.
+    pub finished: Option<(SystemTime, SystemTime)>,
+    /// The same of rows that were sent, in milliseconds since 1970.
+    pub(super) sent: Option<(u64, u64)>,
+    /// How much of it was read.
+    pub extent: ReadExtent,
+    /// The job that it belongs to, if there is a job file.
+    pub job: Option<ReportedJob>,
+}
 
 /// What is known about the job of a report.
 #[derive(Debug, Clone)]

@@ -22,8 +22,8 @@ use std::time::SystemTime;
 use hdrhistogram::Histogram;
 
 pub use diff::Diff;
-pub use jobs::Progress;
-pub use reports::{ReportedFile, Reports, ReviewError};
+pub use jobs::{Progress, ReportedFile};
+pub use reports::{Reports, ReviewError};
 pub use timeline::{Bin, Pause, Timeline};
 
 use crate::outcome::{Status, Tally};

@@ -2,14 +2,13 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::jobs::ReportedJob;
+use super::jobs::{ReportedFile, ReportedJob};
 use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
-use crate::report::{JobFile, ReadExtent, ReportError, ReportReader, StoredRow};
+use crate::report::{JobFile, ReportError, ReportReader, StoredRow};
 use crate::terminal::Escaped;
 
 /// Why reports cannot be reviewed.
@@ -37,25 +36,6 @@ impl ReviewError {
             Self::TooMany(_) | Self::NoPlan { .. } => true,
         }
     }
-}
-
-/// What one file holds.
-#[derive(Debug, Clone)]
-pub struct ReportedFile {
-    /// The file.
-    pub path: PathBuf,
-    /// Its complete rows.
-    pub rows: u64,
-    /// Its records.
-    pub records: u64,
-    /// The earliest and the latest `finished_at`.
-    pub finished: Option<(SystemTime, SystemTime)>,
-    /// The same of rows that were sent, in milliseconds since 1970.
-    pub(super) sent: Option<(u64, u64)>,
-    /// How much of it was read.
-    pub extent: ReadExtent,
-    /// The job that it belongs to, if there is a job file.
-    pub job: Option<ReportedJob>,
 }
 
 /// One or more reports, of which the latest row of every record is known.

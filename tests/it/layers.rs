@@ -55,8 +55,7 @@ const MODULES: [(&str, &str); 36] = [
 ];
 
 /// Modules whose files import each other still.
-const WITH_CYCLES: [&str; 10] =
-    ["api", "cli", "command", "input", "pipeline", "progress", "quota", "report", "review", "sandbox"];
+const WITH_CYCLES: [&str; 7] = ["api", "cli", "command", "pipeline", "progress", "quota", "sandbox"];
 
 /// A path in the crate, such as `["input", "csv", "row"]`.
 type ModulePath = Vec<String>;

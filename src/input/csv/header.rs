@@ -1,11 +1,11 @@
 //! What the first row says: which column holds the keys, and whether the row is a header.
 
 use super::super::detect::{self, DELIMITERS, KEY_NAMES, heading, key_name};
-use super::super::dry_run_report::{Field, Fields, is_header, is_row, is_row_by};
 use super::super::error::InputErrorKind;
 use super::super::lookalike::Lookalike;
 use super::super::options::{Column, Header};
 use super::super::parsed_key::escape_non_utf8;
+use super::super::report_columns::{Field, Fields, is_header, is_row, is_row_by};
 use crate::format::csv::{Keep, Row};
 
 /// How the rows are to be read.

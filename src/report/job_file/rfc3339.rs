@@ -21,23 +21,20 @@ pub(super) mod option {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use crate::report::job_file::rfc3339;
+
     #[derive(Deserialize)]
-    struct Moment(#[serde(with = "super")] SystemTime);
+    struct Moment(#[serde(with = "rfc3339")] SystemTime);
 
     #[expect(clippy::ref_option, reason = "serde asks for it")]
-    pub(in super::super) fn serialize<S: Serializer>(
-        moment: &Option<SystemTime>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
         match moment {
-            Some(moment) => super::serialize(moment, serializer),
+            Some(moment) => rfc3339::serialize(moment, serializer),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<SystemTime>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
         Ok(Option::<Moment>::deserialize(deserializer)?.map(|Moment(moment)| moment))
     }
 }
