@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use csv_core::{ReadFieldResult, ReaderBuilder, Terminator, WriterBuilder};
+use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 /// The longest row that is split without the automaton, in bytes: all of its cells together stay below any limit on a row.
@@ -365,50 +365,6 @@ impl<R: BufRead> RowReader<R> {
         }
         Ok(if ends_row { End::Row } else { End::Delimiter })
     }
-}
-
-/// Writes fields and rows, each row ended by `\n`.
-#[derive(Debug)]
-pub(crate) struct CsvWriter {
-    core: csv_core::Writer,
-}
-
-impl CsvWriter {
-    pub(crate) fn new() -> Self {
-        Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build() }
-    }
-
-    /// A whole row.
-    pub(crate) fn row(&mut self, fields: &[&str], out: &mut Vec<u8>) {
-        for (index, field) in fields.iter().enumerate() {
-            if index > 0 {
-                self.delimiter(out);
-            }
-            self.field(field, out);
-        }
-        self.terminator(out);
-    }
-
-    pub(crate) fn field(&mut self, field: &str, out: &mut Vec<u8>) {
-        // Every byte may be a quote, which is doubled, and one opens the field.
-        with_room(out, 2 * field.len() + 1, |room| self.core.field(field.as_bytes(), room).2);
-    }
-
-    pub(crate) fn delimiter(&mut self, out: &mut Vec<u8>) {
-        with_room(out, 2, |room| self.core.delimiter(room).1);
-    }
-
-    fn terminator(&mut self, out: &mut Vec<u8>) {
-        with_room(out, 4, |room| self.core.terminator(room).1);
-    }
-}
-
-/// Lets `write` fill up to `most` bytes at the end of `out`; it says how many it took.
-fn with_room(out: &mut Vec<u8>, most: usize, write: impl FnOnce(&mut [u8]) -> usize) {
-    let start = out.len();
-    out.resize(start + most, 0);
-    let written = write(&mut out[start..]);
-    out.truncate(start + written);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Formats: one reader and one writer of each, for inputs, reports, listings and backups alike.
 //!
 //! - [`open`], [`compression`]: bytes to text, and back.
-//! - [`csv`]: rows, read strictly.
+//! - [`csv`], [`csv_writer`]: rows, read strictly.
 //! - [`lines`]: lines of bounded length, of plain keys or of NDJSON.
 //! - [`json_array`]: the elements of one JSON array, streamed.
 //!
@@ -9,6 +9,7 @@
 
 pub(crate) mod compression;
 pub(crate) mod csv;
+pub(crate) mod csv_writer;
 pub(crate) mod json_array;
 pub(crate) mod lines;
 pub(crate) mod open;

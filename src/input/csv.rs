@@ -10,9 +10,10 @@ use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
 use super::options::Warnings;
 use super::options::{Column, Header};
-use super::parsed_key::{MAX_TEXT, ParsedKey, escape_non_utf8};
+use super::parsed_key::{MAX_TEXT, escape_non_utf8, invalid_by_rule, parse_key};
 use crate::format::csv::{Keep, Limits, Row, RowReader};
 use crate::format::{Buffered, Position};
+use crate::record::Content;
 
 /// What is kept of the first row, where every cell matters, is at most 1 MiB.
 const LIMITS: Limits = Limits { field: MAX_TEXT, row: 1024 * 1024 };
@@ -70,7 +71,7 @@ impl Csv {
         }
     }
 
-    pub(super) fn next(&mut self, input: &str) -> Result<Option<ParsedKey>, InputErrorAt> {
+    pub(super) fn next(&mut self, input: &str) -> Result<Option<Content>, InputErrorAt> {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
@@ -85,8 +86,8 @@ impl Csv {
                     None => return Ok(None),
                 },
             };
-            if let Some(entry) = self.entry(layout)? {
-                return Ok(Some(entry));
+            if let Some(content) = self.content(layout)? {
+                return Ok(Some(content));
             }
         }
     }
@@ -113,8 +114,8 @@ impl Csv {
         Ok(Some((layout, first)))
     }
 
-    /// The entry that the row is; `None` where a report's row is to be passed over.
-    fn entry(&mut self, layout: Layout) -> Result<Option<ParsedKey>, InputErrorAt> {
+    /// What the row holds; `None` for a row of a report that is to be skipped.
+    fn content(&mut self, layout: Layout) -> Result<Option<Content>, InputErrorAt> {
         let row = &self.row;
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
@@ -124,7 +125,7 @@ impl Csv {
             if row.last_line > row.line {
                 why = format!("{why} (the record runs to line {})", row.last_line);
             }
-            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), error.rule(), why)));
+            return Ok(Some(invalid_by_rule(position, shown(), error.rule(), &why)));
         }
         let (Some(key), true) = (key, row.fields == layout.fields) else {
             let fields = if row.fields == 1 { "field" } else { "fields" };
@@ -134,7 +135,7 @@ impl Csv {
             );
             let rule =
                 "the row has another number of fields than the first; a key that holds the delimiter has to be quoted";
-            return Ok(Some(ParsedKey::invalid_by_rule(position, shown(), rule, why)));
+            return Ok(Some(invalid_by_rule(position, shown(), rule, &why)));
         };
         if let Some(status) = layout.status {
             let text = |column| row.cell(column).map(escape_non_utf8).unwrap_or_default();
@@ -148,6 +149,6 @@ impl Csv {
                 return Ok(None);
             }
         }
-        Ok(Some(ParsedKey::of_bytes(position, key)))
+        Ok(Some(parse_key(position, key)))
     }
 }

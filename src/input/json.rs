@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::dry_run_report::ReportRows;
 use super::error::InputErrorAt;
 use super::json_value::{Members, Text, Value, key_of_value};
-use super::parsed_key::{MAX_TEXT, ParsedKey};
+use super::parsed_key::MAX_TEXT;
 use super::report_columns::Field;
 use crate::format::Buffered;
 use crate::format::json_array::{JsonArray, JsonError, JsonString};
+use crate::record::Content;
 
 pub(super) struct Json {
     array: JsonArray<Buffered>,
@@ -20,7 +21,7 @@ impl Json {
         Self { array: JsonArray::new(bytes), report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         while let Some(position) = self.array.next_element()? {
             let value = self.value()?;
             if let Some(key) = key_of_value(position, value, &mut self.report, String::new)? {

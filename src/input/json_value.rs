@@ -7,9 +7,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
-use super::parsed_key::ParsedKey;
+use super::parsed_key::{invalid, parse_key};
 use super::report_columns::{Field, Fields};
 use crate::format::Position;
+use crate::record::Content;
 
 /// A JSON value, as far as it matters.
 pub(super) enum Value<'a> {
@@ -78,14 +79,14 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-/// The entry that `value` is; `None` for a row of a dry run's report that is to be passed over. `whole` gives what
-/// stood there, for a value that holds no key.
+/// What `value` holds; `None` for a row of a dry run's report that is to be skipped. `whole` gives what stood there, for a
+/// value that holds no key.
 pub(super) fn key_of_value(
     position: Position,
     value: Value<'_>,
     report: &mut ReportRows,
     whole: impl FnOnce() -> String,
-) -> Result<Option<ParsedKey>, InputErrorAt> {
+) -> Result<Option<Content>, InputErrorAt> {
     let mut classify =
         |status, finished_at| report.classify(status, finished_at).map_err(|kind| InputErrorAt::at(position, kind));
     let (text, member) = match value {
@@ -105,7 +106,7 @@ pub(super) fn key_of_value(
             };
             if fields.decide() {
                 if let Some(Text::Repeated) = status {
-                    return Ok(Some(ParsedKey::invalid(position, whole(), "the member `status` is there twice")));
+                    return Ok(Some(invalid(position, whole(), "the member `status` is there twice")));
                 }
                 let (status, finished_at) = (exact(status).unwrap_or_default(), exact(finished_at));
                 if classify(Some(&status), finished_at.as_deref())? == RowUse::Skip {
@@ -118,23 +119,19 @@ pub(super) fn key_of_value(
             let mut named = named.into_iter().filter_map(|(name, text)| Some((text?, Some(name))));
             let Some(found) = named.next() else {
                 let why = "the object has no member `key`, `key_name` or `name`";
-                return Ok(Some(ParsedKey::invalid(position, whole(), why)));
+                return Ok(Some(invalid(position, whole(), why)));
             };
             found
         }
     };
-    let entry = match (text, member) {
-        (Text::Exact(text), _) => ParsedKey::of_bytes(position, text.as_bytes()),
-        (Text::TooLong, _) => ParsedKey::invalid(position, String::new(), "the string is longer than 64 KiB"),
-        (Text::Other | Text::Repeated, None) => ParsedKey::invalid(position, whole(), "neither a string nor an object"),
-        (Text::Other, Some(name)) => {
-            ParsedKey::invalid(position, whole(), format!("the member `{name}` is not a string"))
-        }
-        (Text::Repeated, Some(name)) => {
-            ParsedKey::invalid(position, whole(), format!("the member `{name}` is there twice"))
-        }
+    let content = match (text, member) {
+        (Text::Exact(text), _) => parse_key(position, text.as_bytes()),
+        (Text::TooLong, _) => invalid(position, String::new(), "the string is longer than 64 KiB"),
+        (Text::Other | Text::Repeated, None) => invalid(position, whole(), "neither a string nor an object"),
+        (Text::Other, Some(name)) => invalid(position, whole(), format!("the member `{name}` is not a string")),
+        (Text::Repeated, Some(name)) => invalid(position, whole(), format!("the member `{name}` is there twice")),
     };
-    Ok(Some(entry))
+    Ok(Some(content))
 }
 
 impl<'de> Deserialize<'de> for Value<'de> {

@@ -2,9 +2,10 @@
 
 use super::error::{InputErrorAt, InputErrorKind};
 use super::lookalike::Lookalike;
-use super::parsed_key::{MAX_TEXT, ParsedKey};
+use super::parsed_key::{MAX_TEXT, invalid, parse_key};
 use crate::format::lines::{Line, LineReader};
 use crate::format::{Buffered, Position};
+use crate::record::Content;
 
 pub(super) struct Lines {
     lines: LineReader<Buffered>,
@@ -16,11 +17,9 @@ impl Lines {
     }
 
     /// The next key; empty lines are skipped.
-    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let no_check = |_: &mut LineReader<Buffered>| Ok(());
-        find_key(&mut self.lines, no_check, |position, text| {
-            Ok((!text.is_empty()).then(|| ParsedKey::of_bytes(position, text)))
-        })
+        find_key(&mut self.lines, no_check, |position, text| Ok((!text.is_empty()).then(|| parse_key(position, text))))
     }
 }
 
@@ -29,8 +28,8 @@ impl Lines {
 pub(super) fn find_key(
     lines: &mut LineReader<Buffered>,
     check_long_line: impl Fn(&mut LineReader<Buffered>) -> Result<(), InputErrorKind>,
-    mut parse: impl FnMut(Position, &[u8]) -> Result<Option<ParsedKey>, InputErrorAt>,
-) -> Result<Option<ParsedKey>, InputErrorAt> {
+    mut parse: impl FnMut(Position, &[u8]) -> Result<Option<Content>, InputErrorAt>,
+) -> Result<Option<Content>, InputErrorAt> {
     loop {
         let position = Position::line(lines.number() + 1);
         let at = |kind| InputErrorAt::at(position, kind);
@@ -44,7 +43,7 @@ pub(super) fn find_key(
             Some(Line::TooLong) => {
                 check_long_line(lines).map_err(at)?;
                 lines.skip_long_line().map_err(|error| at(InputErrorKind::Read(error)))?;
-                Some(ParsedKey::invalid(position, String::new(), "the line is longer than 64 KiB"))
+                Some(invalid(position, String::new(), "the line is longer than 64 KiB"))
             }
         };
         if key.is_some() {

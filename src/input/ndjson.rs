@@ -7,9 +7,10 @@ use super::dry_run_report::ReportRows;
 use super::error::{InputErrorAt, InputErrorKind};
 use super::json_value::{Value, key_of_value};
 use super::lines::find_key;
-use super::parsed_key::{MAX_TEXT, ParsedKey};
+use super::parsed_key::{MAX_TEXT, invalid_by_rule};
 use crate::format::Buffered;
 use crate::format::lines::LineReader;
+use crate::record::Content;
 
 pub(super) struct Ndjson {
     lines: LineReader<Buffered>,
@@ -21,7 +22,7 @@ impl Ndjson {
         Self { lines: LineReader::new(reader, MAX_TEXT), report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let report = &mut self.report;
         find_key(&mut self.lines, check_json, |position, text| {
             if text.trim_ascii().is_empty() {
@@ -36,7 +37,7 @@ impl Ndjson {
                     syntax(text.as_bytes()).map_err(not_json)?;
                     // JSON as such: half a surrogate pair, a number beyond all bounds.
                     let why = format!("the value cannot be read: {}", in_words(&error));
-                    Ok(Some(ParsedKey::invalid_by_rule(position, whole(), "the value cannot be read", why)))
+                    Ok(Some(invalid_by_rule(position, whole(), "the value cannot be read", &why)))
                 }
             }
         })

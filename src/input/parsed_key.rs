@@ -1,51 +1,37 @@
-//! What a format finds: a key, or the reason why something cannot be one.
+//! What a format finds in a key's place: a key, or the reason why it cannot be one. The reason begins with the position; the
+//! input's name comes in front of it once the record is numbered.
 
 use std::borrow::Cow;
 
 use crate::format::Position;
-use crate::key::{KeyName, KeyNameError};
+use crate::key::KeyName;
+use crate::record::{Content, Invalid};
 
-/// The longest line or field that is kept, in bytes. Anything longer is passed over in constant memory; a key has
-/// at most 512.
+/// The longest line or field that is kept, in bytes. Anything longer is skipped in constant memory; a key has at most 512.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
 
-/// One record, not yet numbered.
-#[derive(Debug)]
-pub(super) struct ParsedKey(pub(super) Result<KeyName, Box<InvalidKey>>);
-
-/// Something that is not a key.
-#[derive(Debug)]
-pub(super) struct InvalidKey {
-    pub(super) position: Position,
-    /// What stood there, as [`Invalid::key`](crate::record::Invalid::key).
-    pub(super) key: String,
-    /// The rule that it breaks, in the same words for all that do.
-    pub(super) rule: Cow<'static, str>,
-    pub(super) why: Cow<'static, str>,
+/// Checks the bytes that stand in the key's place.
+pub(super) fn parse_key(position: Position, bytes: &[u8]) -> Content {
+    KeyName::from_bytes(bytes).map_or_else(
+        |error| invalid_by_rule(position, escape_non_utf8(bytes), error.rule(), &error.to_string()),
+        Content::Key,
+    )
 }
 
-impl ParsedKey {
-    /// Checks the bytes that stand in the key's place.
-    pub(super) fn of_bytes(position: Position, bytes: &[u8]) -> Self {
-        let invalid =
-            |why: KeyNameError| Self::invalid_by_rule(position, escape_non_utf8(bytes), why.rule(), why.to_string());
-        KeyName::from_bytes(bytes).map_or_else(invalid, |key| Self(Ok(key)))
-    }
+/// Something that is not a key; `key` is what stands there, as [`Invalid::key`].
+pub(super) fn invalid(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Content {
+    let why = why.into();
+    invalid_by_rule(position, key, why.clone(), &why)
+}
 
-    pub(super) fn invalid(position: Position, key: String, why: impl Into<Cow<'static, str>>) -> Self {
-        let why = why.into();
-        Self::invalid_by_rule(position, key, why.clone(), why)
-    }
-
-    /// As [`ParsedKey::invalid`], where `why` says more than which `rule` is broken.
-    pub(super) fn invalid_by_rule(
-        position: Position,
-        key: String,
-        rule: impl Into<Cow<'static, str>>,
-        why: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self(Err(Box::new(InvalidKey { position, key, rule: rule.into(), why: why.into() })))
-    }
+/// As [`invalid`], where `why` says more than which `rule` is broken.
+pub(super) fn invalid_by_rule(
+    position: Position,
+    key: String,
+    rule: impl Into<Cow<'static, str>>,
+    why: &str,
+) -> Content {
+    Content::Invalid(Box::new(Invalid { key, rule: rule.into(), reason: format!("{position}: {why}") }))
 }
 
 /// `bytes` exactly where they are UTF-8, the others written `\xff`.

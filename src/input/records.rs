@@ -13,12 +13,12 @@ use super::lines::Lines;
 use super::lookalike;
 use super::ndjson::Ndjson;
 use super::options::{Format, InputOptions, Warnings};
-use super::parsed_key::{InvalidKey, ParsedKey};
+
 use super::source::{Fingerprint, Source};
 use crate::format::Bytes;
 use crate::format::compression::Compression;
 use crate::format::open::open;
-use crate::record::{Content, Invalid, Record, RecordNumber};
+use crate::record::{Content, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
 ///
@@ -112,8 +112,12 @@ impl Records {
                 return Ok(false);
             };
             let content = match reading.next() {
-                Ok(Some(ParsedKey(Ok(key)))) => Content::Key(key),
-                Ok(Some(ParsedKey(Err(invalid)))) => invalid_content(*invalid, &reading.name),
+                Ok(Some(mut content)) => {
+                    if let Content::Invalid(invalid) = &mut content {
+                        invalid.reason = format!("{} {}", reading.name, invalid.reason);
+                    }
+                    content
+                }
                 // It may look broken, or as if it ended here, because it is being written.
                 Ok(None) | Err(_) if reading.has_changed() => {
                     return Err(self.break_off(InputErrorKind::Changed.into()));
@@ -253,7 +257,7 @@ impl Reading {
         has_changed(self.watched.as_ref())
     }
 
-    fn next(&mut self) -> Result<Option<ParsedKey>, InputErrorAt> {
+    fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let entry = match &mut self.reader {
             Reader::Csv(csv) => csv.next(&self.name),
             Reader::Lines(lines) => lines.next(),
@@ -269,8 +273,4 @@ fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
         file.metadata().is_ok_and(|now| Fingerprint::of(&now) == *expected)
     };
     !watched.is_none_or(is_same)
-}
-
-fn invalid_content(InvalidKey { position, key, rule, why }: InvalidKey, input: &str) -> Content {
-    Content::Invalid(Box::new(Invalid { key, rule, reason: format!("{input} {position}: {why}") }))
 }

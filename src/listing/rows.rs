@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::api::ListedKey;
-use crate::format::csv::CsvWriter;
+use crate::format::csv_writer::CsvWriter;
 use crate::terminal::Escaped;
 
 /// How keys are written.

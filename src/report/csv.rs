@@ -5,7 +5,8 @@ use std::io::{BufRead, Write as _};
 use std::str::FromStr;
 
 use super::row::{COLUMNS, MAX_ROW_BYTES, RawRow, ReadError, Row, StoredRow, begins_as};
-use crate::format::csv::{self, CsvError, CsvWriter, Keep, Limits, RowReader};
+use crate::format::csv::{self, CsvError, Keep, Limits, RowReader};
+use crate::format::csv_writer::CsvWriter;
 
 /// A key that is not UTF-8 takes four bytes for each of its own, of which an input keeps 64 KiB.
 const LIMITS: Limits = Limits { field: 1 << 20, row: MAX_ROW_BYTES };

@@ -3,7 +3,7 @@
 use super::row::Format;
 use super::row::{COLUMNS, Row};
 use super::{csv, ndjson};
-use crate::format::csv::CsvWriter;
+use crate::format::csv_writer::CsvWriter;
 
 /// Writes rows in one format.
 #[derive(Debug)]
