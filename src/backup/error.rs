@@ -1,4 +1,4 @@
-//! What can go wrong with a backup, in words that say where and what to do.
+//! Why a backup cannot be opened, read or written.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,8 @@ use crate::files::FileError;
 /// Why a backup cannot be opened, written or read.
 #[derive(Debug, Error)]
 pub enum BackupError {
-    /// The name does not say how it is packed.
-    #[error(
-        "{path}: a backup's name has to end in .ndjson or .jsonl, with .gz or .zst behind it where it is to be packed"
-    )]
+    /// The extension is not one of a backup.
+    #[error("{path}: the name of a backup has to end in .ndjson or .jsonl, followed by .gz or .zst to compress it")]
     Extension {
         /// The path.
         path: PathBuf,
@@ -21,14 +19,14 @@ pub enum BackupError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is no backup, or something in it was changed.
-    #[error("{path} cannot be gone on with: {why}; nothing in it was changed: give --backup another file")]
+    #[error("{path} cannot be continued: {why}; nothing in it was changed\nhint: pass --backup another file")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// The thread that writes ended without saying why, which is a bug of this tool.
+    /// The writer's thread panicked.
     #[error("the backup's writer ended unexpectedly; what it said to have written is intact")]
     WriterDied,
 }

@@ -1,4 +1,4 @@
-//! A backup's file, from opening to the moment when its writer takes it.
+//! A backup's file, from opening until its writer takes it.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -8,10 +8,10 @@ use super::error::BackupError;
 use crate::files::{FileError, IfExists, OutputFile};
 use crate::format::compression::Compression;
 
-/// How records begin, in a file that is not packed.
+/// How records begin, in a file that is not compressed.
 const BEGINNING: &[u8] = b"{\"key\":";
 
-/// How much is looked at at once when the last line's end is searched for, in bytes.
+/// Bytes that are read at a time to find the end of the last line.
 const STEP: u64 = 64 << 10;
 
 /// A backup that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
@@ -25,8 +25,8 @@ pub struct BackupFile {
 }
 
 impl BackupFile {
-    /// Opens `path`, or makes it with mode 0600, and locks it. What an earlier run left is checked where it is to be
-    /// gone on with.
+    /// Opens `path`, or makes it with mode 0600, and locks it. What an earlier run left is checked if it is
+    /// resumed.
     ///
     /// # Errors
     /// [`BackupError`].
@@ -54,7 +54,7 @@ pub fn compression_of(path: &Path) -> Result<Compression, BackupError> {
     }
 }
 
-/// Where the last whole group ends. What is behind it was never said to be on the disk.
+/// Where the last whole group ends. No key of what follows was deleted.
 fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, BackupError> {
     let damaged = |why: &str| BackupError::Damaged { path: path.to_owned(), why: why.to_owned() };
     let mut reader = BufReader::with_capacity(256 << 10, file);

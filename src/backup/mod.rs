@@ -1,14 +1,14 @@
-//! Values on the disk before they are deleted, and back again.
+//! Backups: values are on the disk before their keys are deleted, and can be restored.
 //!
-//! A backup is NDJSON, plain or packed, a record a line, whose records `wrangler kv bulk put` takes once they are
+//! A backup is NDJSON, compressed or not, a record per line, whose records `wrangler kv bulk put` takes once they are
 //! gathered into an array: `{"key","value","base64"?,"expiration"?,"metadata"?}`.
 //!
-//! - [`BackupRecord`]: one key with all that it holds, to a line and back.
+//! - [`BackupRecord`]: one key with value, expiration and metadata, as a line.
 //! - [`BackupFile`]: opened and locked; nothing in it is touched before [`start`].
 //! - [`start`], [`Backup`], [`Writer`]: one thread writes; many keys wait for one `fdatasync`.
 //! - [`BackupReader`]: what a backup holds, record by record.
 //!
-//! A file is made of groups, each whole in itself: lines, a gzip member or a zstd frame. What a power cut leaves of the
+//! A file is made of groups, each complete in itself: lines, a gzip member or a zstd frame. What a power cut leaves of the
 //! last one held no key that was deleted, and is cut off before more is written.
 
 mod error;

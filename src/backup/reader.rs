@@ -1,4 +1,4 @@
-//! What a backup holds, record by record, with memory for one of them.
+//! Reads a backup record by record, with one of them in memory.
 
 use super::record::BackupRecord;
 use crate::input::{Fingerprint, InputError, JsonValues, Source};
@@ -6,12 +6,12 @@ use crate::input::{Fingerprint, InputError, JsonValues, Source};
 /// The longest record: a value of 25 MiB, each byte of it escaped in six, with the rest.
 const MAX_RECORD_BYTES: usize = (6 * 25 + 1) << 20;
 
-/// What stands in a record's place.
+/// A line of a backup, or an element of an array.
 #[derive(Debug)]
 pub enum BackupLine {
     /// A record.
     Record(BackupRecord),
-    /// No record; with what can be told of its key, and why.
+    /// Not a record; with its key, if that can be read, and why.
     Invalid {
         /// The key, or nothing.
         key: String,

@@ -1,4 +1,4 @@
-//! One key with all that it holds, to a line and back, exactly.
+//! One key with value, expiration and metadata: written as a line, and read back exactly.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::key::KeyName;
 /// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
 const MOST_ESCAPED: usize = 90_000_000;
 
-/// One key with all that it holds.
+/// One key with value, expiration and metadata.
 #[derive(Debug)]
 pub struct BackupRecord {
     /// Its name.
@@ -28,8 +28,8 @@ pub struct BackupRecord {
     pub expiration_ttl: Option<u64>,
 }
 
-/// A record as `wrangler kv bulk put` reads it. A member that it does not know is refused, so that nothing of a record
-/// is lost without a word.
+/// A record as `wrangler kv bulk put` reads it. An unknown member is an error, so that nothing of a record
+/// is lost silently.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRecord<'a> {
@@ -45,7 +45,7 @@ struct RawRecord<'a> {
 }
 
 impl BackupRecord {
-    /// It as a record of `wrangler kv bulk put` and of the call behind that.
+    /// As a record of `wrangler kv bulk put` and of the API's bulk write.
     ///
     /// # Errors
     /// Only where there is no memory for it.

@@ -1,5 +1,5 @@
 //! The one writer of a backup: a thread that takes records from a channel, writes as many as there are as one group,
-//! and forces them onto the disk together. Only then are those who wait for them told.
+//! and syncs them to disk together. Only then do the senders get an answer.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -22,13 +22,13 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Bytes that are handed to the system at once.
 const BUFFER: usize = 256 << 10;
 
-/// A record, and who waits for it.
+/// A record, and where the result is sent.
 struct WriteRequest {
     entry: BackupRecord,
     kept: oneshot::Sender<Result<(), String>>,
 }
 
-/// Where records are given to be kept. Cheap to clone; the writer ends when all clones are gone.
+/// Sends records to the writer. Cheap to clone; the writer ends when all clones are gone.
 #[derive(Debug, Clone)]
 pub struct Backup {
     requests: mpsc::Sender<WriteRequest>,
@@ -55,7 +55,7 @@ pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
     std::thread::Builder::new()
         .name("backup".to_owned())
         .spawn(move || {
-            // The file is closed, and so unlocked, when `run` returns. Nobody has to be there to be told.
+            // The file is closed, and so unlocked, when `run` returns. The receiver may be gone.
             let _ = tell.send(writing.run(received));
         })
         .map_err(thread_failed)?;
@@ -95,7 +95,7 @@ struct Writing {
 }
 
 impl Writing {
-    /// Writes until every sender is gone. After an error nothing more is written, and everybody is told.
+    /// Writes until every sender is gone. After an error nothing more is written, and every sender gets it.
     fn run(mut self, mut received: mpsc::Receiver<WriteRequest>) -> Result<u64, BackupError> {
         let (mut kept, mut broken) = (0, None);
         while let Some(first) = received.blocking_recv() {
@@ -112,7 +112,7 @@ impl Writing {
             }
             broken = result.clone().err();
             for one in waiting {
-                // A request that was given up waits no more.
+                // The sender may have given up.
                 let _ = one.send(result.clone());
             }
         }
@@ -120,7 +120,7 @@ impl Writing {
         Ok(kept)
     }
 
-    /// Writes a record and those that wait behind it, and forces them onto the disk.
+    /// Writes a record and those that wait after it, and syncs them to disk.
     fn group(
         &mut self,
         first: WriteRequest,

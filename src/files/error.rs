@@ -13,14 +13,14 @@ use crate::clock::clamp_rfc3339;
 /// the `source`.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// The file exists, and neither to go on with it nor to replace it was asked for.
-    #[error("{path} exists: use --resume to go on with it, or --overwrite to replace it")]
+    /// The file exists, and neither --resume nor --overwrite was given.
+    #[error("{path} exists\nhint: pass --resume to continue it, or --overwrite to replace it")]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// Another process writes it now.
-    #[error("{path} is being written by {}: wait until it ends, or name another file", OwnerText(*owner))]
+    #[error("{path} is being written by {}\nhint: wait until it ends, or name another file", OwnerText(*owner))]
     Locked {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum FileError {
         what: &'static str,
     },
     /// A symbolic link; following one could write into somebody else's file.
-    #[error("{path} is a symbolic link, which is not followed: name the file itself")]
+    #[error("{path} is a symbolic link, which is not followed\nhint: name the file itself")]
     Symlink {
         /// The path.
         path: PathBuf,
@@ -112,9 +112,8 @@ mod tests {
         let locked = |owner| FileError::Locked { path: "r.csv".into(), owner }.to_string();
         assert_eq!(
             locked(Some(LockOwner { pid: 42, since })),
-            "r.csv is being written by process 42 since 2023-11-14T22:13:20Z: \
-             wait until it ends, or name another file"
+            "r.csv is being written by process 42 since 2023-11-14T22:13:20Z\nhint: wait until it ends, or name another file"
         );
-        assert!(locked(None).starts_with("r.csv is being written by another process:"));
+        assert!(locked(None).starts_with("r.csv is being written by another process\n"));
     }
 }

@@ -25,14 +25,13 @@ pub(super) struct Csv {
     header: Header,
     /// Known after the first row.
     layout: Option<Layout>,
-    /// What the column of the keys is headed.
+    /// The heading of the key column.
     heading: Option<String>,
     delimiter: u8,
     warnings: Warnings,
     report: ReportRows,
 }
 
-/// What is asked of a CSV.
 pub(super) struct CsvOptions {
     pub(super) column: Option<Column>,
     pub(super) header: Header,
@@ -62,7 +61,7 @@ impl Csv {
         })
     }
 
-    /// How it is read, once there was a row.
+    /// Which column holds the keys, known after the first row.
     pub(super) fn describe(&self) -> String {
         let column = self.layout.map_or(1, |layout| layout.key + 1);
         match &self.heading {

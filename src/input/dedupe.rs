@@ -12,7 +12,7 @@ const PIECE: usize = 64 * 1024;
 /// Turns each [`Content::Key`] that an earlier record holds into a [`Content::Duplicate`]. Numbers and everything else
 /// stay as they are.
 ///
-/// Keys that come in the order of their bytes, as the API lists them, need no look into a table: each is greater than all
+/// Keys that come in the order of their bytes, as the API lists them, need no lookup: each is greater than all
 /// before. At the first that is not, the fingerprints of those before go into a [`KeySet`], as all later ones do.
 #[derive(Default)]
 pub struct Dedupe {

@@ -1,4 +1,4 @@
-//! Which format a source has, by its name and by how it begins.
+//! Detects the format of a source by its name and its first line.
 
 use std::fmt;
 use std::path::Path;
@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 use super::options::Format;
 use crate::format::compression::Compression;
 
-/// What a column of keys may be called, best first.
+/// Headings of a key column, best first.
 pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
 
-/// What may separate the columns of a CSV that names no delimiter.
+/// Delimiters that a CSV may have if none is given.
 pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How much of a source is looked at.
+/// Bytes of a source that are examined to detect what it is.
 pub(super) const SNIFF_BYTES: usize = 16 * 1024;
 
 /// A heading as it is compared: trimmed, in lower case, with `_` for `-` and space.
@@ -56,14 +56,14 @@ pub(super) fn is_plain(line: &[u8]) -> bool {
     !line.iter().any(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\r' | 0x1b)) && std::str::from_utf8(line).is_ok()
 }
 
-/// What a name tells.
+/// What a file's name shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) format: Option<Format>,
     pub(super) is_tsv: bool,
 }
 
-/// By the extension, before which that of a compression is taken off.
+/// By the extension, without that of a compression.
 pub(super) fn by_name(path: &Path) -> Named {
     let (_, name) = Compression::of_name(path);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -77,14 +77,14 @@ pub(super) fn by_name(path: &Path) -> Named {
     Named { format, is_tsv: extension == "tsv" }
 }
 
-/// Whether `start` is enough for [`by_content`] and to see what is no list of keys: up to the end of the first line that
+/// Whether `start` is enough for [`by_content`] and to see that it is not a list of keys: up to the end of the first line that
 /// is not blank, if that is plain text.
 pub(super) fn is_enough(start: &[u8]) -> bool {
     let text = start.trim_ascii_start();
     memchr(b'\n', text).is_some() && is_plain(first_line(text))
 }
 
-/// By how the text begins, and where it is a CSV, with the delimiter that shows it.
+/// By the first line; for a CSV, with the delimiter that shows it.
 pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option<u8>) {
     let text = start.trim_ascii_start();
     let line = first_line(text);
@@ -112,7 +112,7 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
     if let Some(found) = candidates.iter().copied().find(|candidate| has_heading(*candidate)) {
         return (Format::Csv, Some(found));
     }
-    // Another delimiter is never a guess: the reader of CSV says that it has to be given.
+    // Other delimiters are never guessed: the CSV reader asks for --delimiter.
     if DELIMITERS.into_iter().any(has_heading) { (Format::Csv, None) } else { (Format::Lines, None) }
 }
 

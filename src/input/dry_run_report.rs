@@ -1,8 +1,8 @@
-//! A dry run's report as an input: what was reviewed is what is deleted, and nothing else.
+//! A dry run's report as an input: only its `planned` rows are deleted.
 //!
 //! One rule for CSV, NDJSON and JSON. A row that has a key and a status of ours belongs to a report, whatever else it
-//! has. Whoever edits a plan may add and remove columns, move them and write their headings in another way; what was
-//! known to be no key to delete must not become one by that.
+//! has. A user may add, remove, move and rename columns of a plan; a row that was not planned must not become a key to delete
+//! by that.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::files::job_file;
 use crate::outcome::Status;
 use crate::terminal::{Escaped, duration};
 
-/// A plan that is older is warned about.
+/// Older plans trigger a warning.
 const OLD_PLAN: Duration = Duration::from_hours(24);
 
-/// Whether the key of a row is to be deleted.
+/// What to do with the key of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowUse {
     Delete,
-    /// The dry run showed that there is nothing to delete.
+    /// The dry run found that there is nothing to delete.
     Skip,
 }
 
-/// What the rows of one source so far say that it is.
+/// Whether the rows of one source are those of a report, as far as they were read.
 #[derive(Debug)]
 pub(super) struct ReportRows {
-    /// Asked for its age if no row has a time; `None` if nothing is to be warned about.
+    /// Its modification time counts if no row has a time; `None` if no warnings are wanted.
     warn_of: Option<Source>,
-    /// Whether it is known to be of a dry run.
+    /// Whether its job file says that it is a dry run's.
     is_plan: bool,
     kind: Option<Kind>,
 }
@@ -42,13 +42,11 @@ enum Kind {
 }
 
 impl ReportRows {
-    /// Of `source`; its age is warned about if `warns`. It `is_plan` if its job file says so.
     pub(super) fn of(source: &Source, warns: bool, is_plan: bool) -> Self {
         Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None }
     }
 
-    /// What becomes of a row with this status; `None` if it has none, or none that decides. `finished_at` is what the row
-    /// says about its time.
+    /// What to do with a row of this status; `None` if it has no status column that counts.
     pub(super) fn classify(
         &mut self,
         status: Option<&str>,
@@ -67,12 +65,12 @@ impl ReportRows {
         }
         match status_of(status) {
             Some(Status::Planned) => Ok(RowUse::Delete),
-            // A dry run with --check says absent; a job that ran is known by its other rows.
+            // A dry run with --check reports absent keys; a job that ran is recognised by its other rows.
             Some(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Ok(RowUse::Skip),
-            // A check failed, or what was sent: only the job file tells.
+            // Either a check failed or a delete: only the job file can tell.
             Some(Status::Failed | Status::Unknown) if self.is_plan => Ok(RowUse::Skip),
             Some(Status::Failed | Status::Unknown) => Err(InputErrorKind::FailedRow(status.to_owned())),
-            // What may be put back is least of all to be deleted.
+            // Keys of a restore are never to be deleted.
             Some(Status::Deleted | Status::Restored | Status::Restorable) | None => {
                 Err(InputErrorKind::SettledReport(status.to_owned()))
             }

@@ -12,8 +12,8 @@ use crate::format::csv::CsvError;
 use crate::format::json_array::{JsonError, JsonErrorKind};
 use crate::format::open::OpenError;
 
-/// Reading stopped here. Everything before was handed out, nothing after it is read, and no record number is used
-/// up: once the input is mended, the records that follow have the numbers that they would have had.
+/// Reading stopped here. Everything before it was read, nothing after it is, and no record number is used up: once the
+/// input is fixed, the records that follow have the numbers that they would have had.
 #[derive(Debug, Error)]
 #[error("{}: {}", self.place(), self.kind())]
 pub struct InputError(Box<Stopped>);
@@ -30,7 +30,7 @@ impl InputError {
         Self(Box::new(Stopped { input, records, at }))
     }
 
-    /// The same, of which only so many records are to be taken.
+    /// The same error after only so many records.
     pub(super) fn after(mut self, records: u64) -> Self {
         self.0.records = records;
         self
@@ -112,17 +112,17 @@ pub enum InputErrorKind {
     #[error("cannot be read: {0}")]
     Read(io::Error),
     /// The compressed data is broken or ends early.
-    #[error("the {compression} data is broken or cut off: {error}; get it again whole")]
+    #[error("the {compression} data is broken or cut off: {error}\nhint: get the file again, whole")]
     Decompress {
         /// What it was recognised as.
         compression: Compression,
         /// What the decoder says.
         error: io::Error,
     },
-    /// It is no list of keys at all.
+    /// It is not a list of keys.
     #[error("this looks like {0}, not a list of keys\nhint: {hint}", hint = .0.hint())]
     NotKeys(Lookalike),
-    /// A CSV quote is still open at the end of the file, so where records end is anybody's guess.
+    /// A CSV quote is still open at the end of the file, so nobody knows where records end.
     #[error("the quote that opens here is never closed; close it")]
     UnclosedQuote,
     /// The first row of a CSV is too long to look for a header in it.
@@ -195,19 +195,19 @@ pub enum InputErrorKind {
     Delimiter(char),
     /// An option that only CSV has, for something that is not CSV.
     #[error(
-        "--column, --no-header and --delimiter are for CSV, and this is read as {0}; leave them out or say --format csv"
+        "--column, --no-header and --delimiter are for CSV, and this is read as {0}; leave them out or pass --format csv"
     )]
     CsvOption(Format),
     /// The report of a job that was run.
     #[error(
-        "this is the report of a job that ran (a row is {0:?}), not of a dry run; to go on with that job use --resume, \
-         to try what failed once more give its --failures file"
+        "this is the report of a job that ran (a row is {0:?}), not of a dry run\nhint: to \
+         continue that job pass --resume, to retry what failed pass its --failures file"
     )]
     SettledReport(String),
     /// The same, or a dry run whose checks failed.
     #[error(
         "this is the report of a job that ran: a row is {0:?}, and no job file says that it is a plan\nhint: keep the \
-         job file (PLAN.job.json) beside the plan; to go on with a job use --resume, to try again what failed pass its \
+         job file (PLAN.job.json) beside the plan; to continue a job pass --resume, to retry what failed pass its \
          --failures file"
     )]
     FailedRow(String),
@@ -226,10 +226,10 @@ pub enum InputErrorKind {
     /// `--column` names something else than the key of a report.
     #[error("this is a kvsweep report, and --column names another column than its key\nhint: leave --column out")]
     OtherColumnOfReport,
-    /// No thread to read on.
+    /// The reading thread cannot be started.
     #[error("no thread could be started: {0}")]
     Thread(io::Error),
-    /// A bug of this program, met while reading.
+    /// The reading thread panicked.
     #[error("reading stopped by a bug of this program: {0}; please report it")]
     Panicked(String),
 }

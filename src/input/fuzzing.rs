@@ -99,7 +99,7 @@ pub fn json(data: &[u8]) {
     }
 }
 
-/// Anything under a name that says nothing: packing and format are recognised by content.
+/// Anything under a name without an extension: compression and format are recognised by content.
 pub fn detect(data: &[u8]) {
     read("k", data, &InputOptions::default());
 }
@@ -109,7 +109,7 @@ fn read(name: &str, data: &[u8], options: &InputOptions) -> (Vec<Record>, Option
     let (records, error) = read_in_chunks(name, data, options, 1 << 16);
     let (again, error_again) = read_in_chunks(name, data, options, 1 + data.len() % 13);
     if is_packed(data) {
-        // How much a decoder gives out before it finds the data broken is its own affair.
+        // How much a decoder returns before it finds that the data is broken is unspecified.
         assert!(records.iter().zip(&again).all(|(one, other)| one == other), "{records:?} or {again:?}");
         assert!(error.is_some() || error_again.is_some() || records.len() == again.len());
     } else {

@@ -1,4 +1,4 @@
-//! Content that is no list of keys, recognised by how it begins, whatever its name and format.
+//! Recognises content that is not a list of keys by its first bytes, whatever its name and format.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::detect;
 use super::options::Format;
 use super::report_columns;
 
-/// What a source looks like that cannot be a list of keys.
+/// What a source that cannot be a list of keys looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookalike {
     /// A web page or another XML document: an error page that was saved, say.
@@ -133,7 +133,7 @@ fn mark(start: &[u8]) -> Option<Lookalike> {
     }
 }
 
-/// By the places of NUL bytes.
+/// By where its NUL bytes are.
 fn encoding(start: &[u8], line: &[u8]) -> Option<Lookalike> {
     let zeros = memchr_iter(0, start).count();
     // Of a first line that is plain text no more than that line is sure to be here.
@@ -185,7 +185,7 @@ fn is_utf8(start: &[u8]) -> bool {
 }
 
 fn binary(start: &[u8], line: &[u8]) -> Option<Lookalike> {
-    // Some signatures could be the name of a key: what follows tells.
+    // Some signatures could be the name of a key: what follows decides.
     let is_certain = |signature: &[u8]| signature.iter().any(|byte| !(0x20..0x7f).contains(byte));
     let is_plain = detect::is_plain(line);
     let found = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature));

@@ -1,11 +1,9 @@
 //! Where records come from: files or stdin, several in order, plain or compressed, in four formats.
 //!
-//! [`Records`] reads the sources one after the other and numbers what they hold; [`Dedupe`] marks the keys that
-//! were there before; [`spawn_reader()`] runs that on a thread of its own, behind a bounded channel. What cannot be a key is an
-//! invalid [`Record`](crate::record::Record) and reading goes on; an [`InputError`] is the end of it, because the
-//! numbers of whatever followed would be a guess. Nothing here grows with the input, except a [`KeySet`](crate::key_index::KeySet).
-//!
-//! Nothing here sends, writes or asks.
+//! [`Records`] reads the sources one after the other and numbers their records; [`Dedupe`] marks repeated keys;
+//! [`spawn_reader()`] runs that on a thread, behind a bounded channel. What cannot be a key is an invalid
+//! [`Record`](crate::record::Record), and reading continues; an [`InputError`] ends it, because the numbers of later records
+//! would be a guess. Only [`Dedupe`] takes memory that grows with the input.
 
 mod csv;
 mod dedupe;

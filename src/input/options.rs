@@ -1,4 +1,4 @@
-//! What may be said about an input.
+//! The options of an input.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use thiserror::Error;
 /// How to read the sources. The default recognises everything by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputOptions {
-    /// `None` goes by the name's extension, then by the content.
+    /// `None`: by the name's extension, then by the content.
     pub format: Option<Format>,
     /// The CSV column that holds the keys. `None`: the one headed `key`, `key_name` or `name`, else the first.
     pub column: Option<Column>,
@@ -19,12 +19,12 @@ pub struct InputOptions {
     pub header: Header,
     /// The byte between CSV fields. `None`: a comma, or a TAB in a `.tsv` or where the header is split by it.
     pub delimiter: Option<u8>,
-    /// Files that are the reports of dry runs, as their job files say: a check of theirs may have failed.
+    /// Files whose job files say that they are dry runs' reports: checks of theirs may have failed.
     pub plans: Vec<PathBuf>,
 }
 
 impl InputOptions {
-    /// Whether something is said that has a meaning for CSV alone.
+    /// Whether an option is given that only CSV has.
     pub(super) fn are_for_csv(&self) -> bool {
         self.column.is_some() || self.delimiter.is_some() || self.header == Header::None
     }
@@ -35,9 +35,9 @@ impl InputOptions {
 pub enum Format {
     /// Fields between delimiters, quotes doubled (RFC 4180).
     Csv,
-    /// One key a line, taken exactly.
+    /// One key per line, taken exactly.
     Lines,
-    /// One JSON value a line.
+    /// One JSON value per line.
     Ndjson,
     /// One JSON array.
     Json,
@@ -101,7 +101,7 @@ pub enum Header {
     None,
 }
 
-/// Whether what a user should know about a source (a missing header) is logged.
+/// Whether warnings about a source (a missing header) are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Warnings {
     On,

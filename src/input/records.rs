@@ -1,4 +1,4 @@
-//! All sources as one numbered sequence.
+//! Reads all sources as one numbered sequence of records.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::record::{Content, Record, RecordNumber};
 /// sources after it unread.
 pub struct Records {
     sources: vec::IntoIter<Source>,
-    /// What each of them was when it was checked, if it is a file that was.
+    /// The fingerprint of each, if it is a file that was checked.
     expected: vec::IntoIter<Option<Fingerprint>>,
     options: InputOptions,
     warnings: Warnings,
@@ -39,7 +39,7 @@ pub struct Records {
 /// The source that is being read.
 struct Reading {
     name: String,
-    /// The open file, and what it was.
+    /// The open file, and its fingerprint when it was checked.
     watched: Option<(Arc<File>, Fingerprint)>,
     compression: Compression,
     reader: Reader,
@@ -53,7 +53,6 @@ enum Reader {
 }
 
 impl Records {
-    /// Reads `sources` as `options` say.
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
         Self {
             sources: sources.into_iter(),
@@ -74,7 +73,7 @@ impl Records {
         self
     }
 
-    /// For a second pass: logs no warning that the first one has given already.
+    /// For a second pass: the first one has logged the warnings.
     #[must_use]
     pub fn without_warnings(mut self) -> Self {
         self.warnings = Warnings::Off;
@@ -118,7 +117,7 @@ impl Records {
                     }
                     content
                 }
-                // It may look broken, or as if it ended here, because it is being written.
+                // It may only look broken, or ended, because it is being written.
                 Ok(None) | Err(_) if reading.has_changed() => {
                     return Err(self.break_off(InputErrorKind::Changed.into()));
                 }
@@ -214,7 +213,7 @@ impl Reading {
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
         let said = options.format.or(match named.format {
-            // What is said about a CSV outweighs a vague extension.
+            // Options for CSV outweigh a vague extension.
             None | Some(Format::Lines) if options.are_for_csv() => Some(Format::Csv),
             by_name => by_name,
         });

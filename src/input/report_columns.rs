@@ -1,4 +1,4 @@
-//! The columns of a report, or the members of its rows, recognised however their names are written.
+//! Recognises the columns of a report, or the members of its rows, however their names are written.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ pub(super) enum Field {
     Name,
     Status,
     FinishedAt,
-    /// One that reports have, and lists of keys hardly.
+    /// One that reports have, and lists of keys hardly ever.
     OfReport,
     Other,
 }
@@ -45,7 +45,7 @@ impl Field {
     }
 }
 
-/// What the columns of a CSV, or the members of an object, say about a report.
+/// Which of these a CSV's header or a JSON object has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) has_key: bool,
@@ -87,7 +87,7 @@ pub(super) fn is_row(cells: &[&[u8]]) -> bool {
     cells.len() > 1 && cells.iter().any(|cell| is_status(cell))
 }
 
-/// Whether a line is a row of a report beyond doubt: it has a status, and its time or its number.
+/// Whether a line is certainly a row of a report: it has a status, and its time or its number.
 pub(super) fn is_certainly_row(cells: &[&[u8]]) -> bool {
     let is_number = |cell: &&[u8]| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit);
     let is_time = |cell: &&[u8]| time_of(&String::from_utf8_lossy(cell)).is_some();

@@ -1,4 +1,4 @@
-//! A file or stdin, before anything is known about what it holds.
+//! A file or stdin as a source of bytes.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -49,7 +49,7 @@ impl Source {
         }
     }
 
-    /// What the system says about it now.
+    /// The fingerprint now.
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
         let metadata = match self {
             Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()?,
@@ -64,7 +64,6 @@ impl Source {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
     }
 
-    /// The path, to see its extension.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdin => None,
@@ -72,7 +71,7 @@ impl Source {
         }
     }
 
-    /// The second is the open file, to be asked whether it changes.
+    /// A reader, and the open file for checks whether it changed.
     pub(super) fn open(&self) -> io::Result<(Bytes, Arc<File>)> {
         let file = Arc::new(match self {
             Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
@@ -83,14 +82,14 @@ impl Source {
     }
 }
 
-/// What tells one state of a file from another.
+/// Identifies one state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     /// Bytes.
     pub len: u64,
     /// Seconds and nanoseconds since 1970 of the last change of its content.
     pub modified: (i64, i64),
-    /// The same of the last change of anything about it: nobody can set that back.
+    /// The same of the last change of its content or metadata (ctime), which cannot be set back.
     pub changed: (i64, i64),
     /// The file system that it is on.
     pub device: u64,
@@ -99,7 +98,6 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// What `metadata` says.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),
@@ -111,7 +109,7 @@ impl Fingerprint {
     }
 }
 
-/// Reads again when a signal came between, so that nothing above has to.
+/// Repeats a read that a signal interrupted.
 struct RetryInterrupted<R>(R);
 
 impl<R: Read> Read for RetryInterrupted<R> {

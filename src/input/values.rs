@@ -1,5 +1,5 @@
-//! Whole JSON values, one after the other, out of lines or of an array: what a backup holds, whose values are too large for
-//! the readers of keys.
+//! Whole JSON values, one after the other, from lines or an array: the records of a backup, which are too large for the
+//! readers of keys.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct JsonValues {
     watched: (Arc<File>, Fingerprint),
     compression: Compression,
     reader: Reader,
-    /// The longest value that is taken, in bytes.
+    /// The longest value, in bytes.
     most: usize,
     is_over: bool,
     values: u64,
@@ -35,7 +35,7 @@ enum Reader {
 }
 
 impl JsonValues {
-    /// Opens a file that was `expected` when it was looked at.
+    /// Opens a file whose fingerprint was `expected` when it was checked.
     ///
     /// # Errors
     /// [`InputError`]: it cannot be opened, is another by now, or looks like something else.

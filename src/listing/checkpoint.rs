@@ -1,5 +1,5 @@
-//! Where a listing stands, in a small file beside its output: replaced as a whole after every page, and only after the
-//! page's rows are on the disk, so that it never promises more than is there.
+//! The position of a listing, in a small file beside its output: replaced atomically after every page, once the page's rows
+//! are on the disk, so that it never promises more than is there.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{MetadataTest, Moment, Position, Prefixes};
 use crate::files::{Access, FileError, beside, replace};
 
-/// What is listed: a listing goes on only as the same one.
+/// What is listed: a listing is resumed only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub base_url: String,
@@ -26,18 +26,18 @@ pub struct Listing {
     pub metadata: Vec<MetadataTest>,
 }
 
-/// Where a listing stands.
+/// How far a listing has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// What is listed.
     pub listing: Listing,
-    /// Behind which page.
+    /// After which page.
     pub position: Position,
     /// How many bytes of the output belong to the pages before.
     pub bytes: u64,
     /// How many keys they are.
     pub keys: u64,
-    /// How many names no line could hold.
+    /// How many names were skipped because a line cannot hold them.
     pub skipped: u64,
     /// When the latest requests were made, in milliseconds since 1970: they count towards the rates of the next run.
     pub requests: Vec<u64>,
@@ -62,7 +62,7 @@ pub enum CheckpointError {
 }
 
 impl Listing {
-    /// Whether `other` is the same one: moments are compared as they were said, because `7d` moves.
+    /// Whether `other` is the same one: times are compared as they were given, because `7d` moves.
     pub fn is_the_same(&self, other: &Self) -> bool {
         let said = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.input.clone());
         said(self) == said(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
@@ -100,7 +100,7 @@ impl Checkpoint {
         Ok(written.map_err(FileError::io(&path, "write"))?)
     }
 
-    /// Removes it: the listing is whole.
+    /// Removes it, once the listing is complete.
     ///
     /// # Errors
     /// [`CheckpointError::File`].

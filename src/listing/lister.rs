@@ -7,7 +7,7 @@ use super::Prefixes;
 use crate::api::{Cursor, ListedKey, Page, PageRequest};
 use crate::key_index::KeySet;
 
-/// Where a listing stands: behind the last page that was accepted.
+/// How far a listing has come: after the last page that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Which prefix, from 0.
@@ -26,7 +26,7 @@ impl Default for Position {
     }
 }
 
-/// Why a listing cannot come to its end.
+/// Why a listing cannot be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ListingError {
     /// A listing whose cursor is gone cannot tell which names were seen.
@@ -52,7 +52,7 @@ pub struct Lister {
     position: Position,
     /// Names up to this one were seen before the cursor was lost.
     seen: Option<String>,
-    /// Whether the cursor comes from an earlier run and nothing has been answered to it.
+    /// Whether the cursor comes from an earlier run and was not used yet.
     kept: bool,
     /// The names that this run listed under this prefix.
     names: KeySet,

@@ -1,4 +1,4 @@
-//! Why records failed or were kept: rows that say the same, put together.
+//! Why records failed or were kept: rows with the same cause, counted together.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use super::row::StoredRow;
 use crate::outcome::{Settled, Status};
 use crate::record::{Content, Record};
 
-/// Different causes that are kept apart; what comes later is only counted.
+/// Distinct causes that are kept; later ones are only counted.
 const MOST_CAUSES: usize = 10_000;
 
-/// Causes that a summary names.
+/// Causes that a summary lists.
 const MOST_NAMED: usize = 100;
 
-/// The characters of a foreign text that are kept.
+/// Characters of an error or a key that are kept.
 const TEXT_CHARS: usize = 1_024;
 
 /// Keys of a cause that are kept.
@@ -27,7 +27,7 @@ struct CauseKey {
     pattern: String,
 }
 
-/// Rows that say the same.
+/// Rows with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Kept, failed, unknown or invalid.
@@ -44,7 +44,6 @@ pub struct Cause {
     pub keys: Vec<String>,
 }
 
-/// All causes.
 #[derive(Debug, Clone, Default)]
 pub struct Causes {
     found: HashMap<CauseKey, Cause>,
@@ -72,7 +71,7 @@ impl Causes {
         self.others
     }
 
-    /// Counts a record whose row stands in a report.
+    /// Counts a row of a report.
     pub fn add(&mut self, row: &StoredRow<'_>) {
         self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);
     }
@@ -89,7 +88,6 @@ impl Causes {
         self.count((Status::Invalid, None, None), key, why);
     }
 
-    /// Counts a record that is about to have its row.
     pub(super) fn add_settled(&mut self, settled: &Settled) {
         let detail = settled.detail.as_deref();
         let error_code = detail.and_then(|detail| detail.error_code);
@@ -121,12 +119,12 @@ impl Causes {
     }
 }
 
-/// The beginning of a foreign text, as far as it is kept.
+/// The beginning of a text, as far as it is kept.
 pub(crate) fn cut(text: &str) -> &str {
     text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The reason of an invalid record without where it stands: `keys.csv line 7 column 3: the key is empty` is about an empty key.
+/// The reason of an invalid record without its position: `keys.csv line 7 column 3: the key is empty` is about an empty key.
 /// The first such place counts, because what follows may quote the input.
 fn without_position(error: &str) -> &str {
     let mut rest = error;

@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits { field: 1 << 20, row: MAX_ROW_BYTES };
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Only a key and an error can hold what needs quotes; all else is written as it is.
+/// Only a key and an error may need quotes; all else is written as it is.
 pub(super) fn write_row(csv: &mut CsvWriter, row: &Row<'_>, out: &mut Vec<u8>) {
     number(Some(row.record), out);
     csv.field(row.key, out);
@@ -49,7 +49,7 @@ fn number(value: Option<impl Display>, out: &mut Vec<u8>) {
 /// # Errors
 /// A row that is complete but cannot be one of ours, and a header that is not ours.
 pub(super) fn read_rows(mut input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ReadError> {
-    // An editor may have put one there.
+    // An editor may have added one.
     let mark = if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     input.consume(mark);
     let mut rows = RowReader::new(input, b',', LIMITS);

@@ -1,4 +1,4 @@
-//! Rows to bytes, in either format. Appends to a buffer that its caller keeps and reuses.
+//! Encodes rows in either format, appending to a buffer that the caller reuses.
 
 use super::row::Format;
 use super::row::{COLUMNS, Row};
@@ -27,7 +27,7 @@ impl Encoder {
         }
     }
 
-    /// What stands before the first row of a report.
+    /// The header of a report.
     pub(super) fn report_header(&mut self, out: &mut Vec<u8>) {
         if let Self::Csv(writer) = self {
             writer.row(&COLUMNS, out);
@@ -42,7 +42,7 @@ impl Encoder {
         }
     }
 
-    /// What stands before the first key of a failures file.
+    /// The header of a failures file.
     pub(super) fn keys_header(&mut self, out: &mut Vec<u8>) {
         if let Self::Csv(writer) = self {
             writer.row(&["key"], out);

@@ -13,7 +13,7 @@ pub enum ReportError {
     /// The file cannot be opened, locked, read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What is in the file was not written by this tool, or was changed since.
+    /// The content was not written by kvsweep, or was changed since.
     #[error("{path}, line {line}: {why}; it cannot be resumed, and nothing in it was changed")]
     Damaged {
         /// The file.
@@ -23,7 +23,7 @@ pub enum ReportError {
         /// What is wrong with it.
         why: String,
     },
-    /// What was named as a report cannot be read as one.
+    /// The file is not a report.
     #[error("{path}, line {line}: {why}; a report is what kvsweep delete wrote, as CSV or NDJSON, not compressed")]
     NoReport {
         /// The file.
@@ -33,14 +33,14 @@ pub enum ReportError {
         /// What is wrong with it.
         why: String,
     },
-    /// The name does not say which format is meant.
+    /// The extension names no format.
     #[error("{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown")]
     Extension {
         /// The path.
         path: PathBuf,
     },
-    /// The thread that writes ended without saying why, which is a bug of this tool.
-    #[error("the report's writer ended unexpectedly; what it wrote before is intact, use --resume to go on")]
+    /// The writer's thread panicked.
+    #[error("the report's writer ended unexpectedly; what it wrote before is intact\nhint: pass --resume to continue")]
     WriterDied,
 }
 

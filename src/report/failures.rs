@@ -1,4 +1,4 @@
-//! The failures file: the keys that were not, or not surely, deleted, ready to be an input again.
+//! The failures file: the failed and unknown keys, as an input for another run.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub struct FailuresFile {
 
 impl FailuresFile {
     /// Opens `path`, or makes it with mode 0600. The extension tells the format: `.csv` (one column, headed `key`), or
-    /// `.ndjson` or `.jsonl` (a JSON string a line); plain lines cannot carry a key with a line end in it.
+    /// `.ndjson` or `.jsonl` (a JSON string per line); plain lines cannot carry a key with a line end in it.
     ///
     /// A resumed run replaces an earlier failures file at its end: it then holds the failures of the whole job.
     ///
@@ -45,7 +45,7 @@ impl FailuresFile {
     }
 }
 
-/// `--resume` is not leave to replace just any file.
+/// `--resume` must not replace a file that is not a failures file.
 fn check(output: &OutputFile, format: Format) -> Result<(), ReportError> {
     let beginning: &[u8] = match format {
         Format::Csv => b"key\n",

@@ -1,4 +1,4 @@
-//! A report's file, from opening to the moment when its writer takes it.
+//! A report's file, from opening until its writer takes it.
 
 use std::fs::File;
 use std::io::{BufReader, Seek as _};

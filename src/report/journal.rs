@@ -1,4 +1,4 @@
-//! What an earlier run of the same job settled, by record number: little more than 8 bytes a row.
+//! What an earlier run of the same job settled, by record number: little more than 8 bytes per row.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,21 +15,21 @@ const STATUS: u64 = 0b1111;
 
 const _: () = assert!((Status::ALL.len() as u64) < STATUS);
 
-/// What a journal says of a record of the input.
+/// The state of an input's record in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordState {
-    /// It has to be sent: it has no row, or one that does not settle it.
+    /// To be sent: it has no row, or one that does not settle it.
     Pending,
     /// Nothing is left to do.
     Settled,
-    /// The job that wrote the journal had another key at this position, so it was about another input.
+    /// The journal has another key at this position, so it belongs to another input.
     Mismatch,
 }
 
 /// What an earlier run settled. Read by [`ReportFile::read_journal`](super::ReportFile::read_journal).
 ///
 /// Keys are kept as 60-bit hashes under a key that is random per journal: a different key passes for the same with a
-/// chance of 2⁻⁶⁰ a record, whoever chose it.
+/// chance of 2⁻⁶⁰ per record, whoever chose it.
 #[derive(Debug, Default)]
 pub struct Journal {
     records: RecordTable<u64>,
@@ -41,11 +41,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// How many of the latest requests are remembered; no API limit is about more.
+    /// The latest requests that are remembered: no API limit counts more.
     pub const LATEST_REQUESTS: usize = 1_200;
 
-    /// What is to be done about record `number`, which now holds `key` (for an invalid record, what its row's `key`
-    /// would be). The record's last row decides; rows of a dry run bind to nothing.
+    /// The state of record `number`, which now holds `key` (for an invalid record, the `key` of its row). Its last row
+    /// decides; rows of a dry run do not count.
     pub fn state(&self, number: RecordNumber, key: &str) -> RecordState {
         match self.status(number) {
             None | Some(Status::Planned | Status::Restorable) => RecordState::Pending,

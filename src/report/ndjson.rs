@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::row::{MAX_ROW_BYTES, RawRow, ReadError, StoredRow, begins_as};
 use crate::format::lines::{Line, LineReader};
 
-/// How every row of ours begins.
+/// How every row of a report begins.
 const BEGINNING: &[u8] = b"{\"record\":";
 
 /// Appends `value` as one line.

@@ -1,6 +1,6 @@
-//! Bytes on their way out: a buffer of ours in front of a file or of stdout.
+//! A buffered writer to a file or stdout.
 //!
-//! Not a `BufWriter`: that tries again to write when it is dropped, and after a failed write the same bytes would be
+//! Not a `BufWriter`: that retries a failed write when it is dropped, and after a failed write the same bytes would be
 //! there twice, with a torn row between them.
 
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::ReportError;
 use crate::files::OutputFile;
 
-/// The buffer is handed on when it holds this many bytes: some hundred rows, so that a full disk is met soon.
+/// The buffer is flushed at this size: some hundred rows, so that a full disk is noticed soon.
 const FLUSH_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
@@ -60,12 +60,11 @@ impl Sink {
         &mut self.buffer
     }
 
-    /// Hands the buffer on where it has grown large.
     pub(super) fn flush_if_full(&mut self) -> Result<(), ReportError> {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Hands everything on to the system.
+    /// Writes the buffer to the system.
     pub(super) fn flush(&mut self) -> Result<(), ReportError> {
         let written = match &self.medium {
             Medium::File(output) => {

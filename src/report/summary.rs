@@ -17,7 +17,7 @@ use crate::terminal::{count, duration, pluralized};
 /// The schema of the serialized summary, `docs/schema/summary.schema.json`.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What a run came to. Serialized, it has exactly the members of the contract, in their order.
+/// The result of a run. Serialized, it has exactly the members of the contract, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Records of the input, as far as it was read.
@@ -32,7 +32,7 @@ pub struct Summary {
     pub requests: u64,
     /// Requests that repeated an earlier one.
     pub retries: u64,
-    /// Answers that asked for a pause (429).
+    /// Responses that asked for a pause (429).
     pub throttled: u64,
     /// From start to end.
     pub elapsed: Duration,
@@ -59,12 +59,12 @@ pub struct Facts {
 }
 
 impl Summary {
-    /// Keys a second that were settled by being sent; 0 where no time passed.
+    /// Keys sent per second; 0 if no time passed.
     pub fn rate(&self) -> f64 {
         if self.elapsed.is_zero() { 0.0 } else { self.sent as f64 / self.elapsed.as_secs_f64() }
     }
 
-    /// Records that are in no state, because the job stopped early.
+    /// Records without a row, because the job stopped early.
     pub fn not_attempted(&self) -> u64 {
         self.records.saturating_sub(self.tally.total())
     }

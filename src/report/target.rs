@@ -1,4 +1,4 @@
-//! What may be asked of a report: where, in which format, over what, and how surely on the disk.
+//! The options of a report: where it goes, and how often it is synced.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -48,7 +48,7 @@ pub enum Sync {
     Always,
 }
 
-/// Makes a report that nobody named: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
+/// Creates a report with a default name: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
 /// and so on before the extension.
 ///
 /// # Errors

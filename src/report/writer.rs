@@ -24,7 +24,7 @@ use super::sink::Sink;
 use super::target::Sync;
 use crate::outcome::{Settled, Status, Tally};
 
-/// The longest that a row waits to be on the disk.
+/// The longest time before a row is on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Rows taken at once.
@@ -35,9 +35,9 @@ const BATCH: usize = 256;
 pub struct Outputs {
     /// A row for every record.
     pub report: Option<Destination>,
-    /// The keys that were not, or not surely, deleted.
+    /// The failed and unknown keys.
     pub failures: Option<FailuresFile>,
-    /// How surely rows are on the disk.
+    /// How often rows are synced to disk.
     pub sync: Sync,
 }
 
@@ -76,7 +76,7 @@ pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>
     std::thread::Builder::new()
         .name("report".to_owned())
         .spawn(move || {
-            // The files are closed, and so unlocked, when `run` returns. Nobody has to be there to be told.
+            // The files are closed, and so unlocked, when `run` returns. The receiver may be gone.
             let _ = tell.send(runtime.block_on(rows.run(received)));
         })
         .map_err(thread_failed())?;

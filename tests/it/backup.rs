@@ -210,7 +210,7 @@ fn an_existing_backup_is_never_touched_unasked() {
     lab.keys(3);
     lab.write("b.ndjson", "{\"key\":\"old\",\"value\":\"v\"}\n");
     let done = lab.delete(["keys.txt", "--backup", "b.ndjson"]).run().code(2);
-    assert!(done.stderr.contains("b.ndjson exists: use --resume"), "{}", done.stderr);
+    assert!(done.stderr.contains("pass --resume to continue it"), "{}", done.stderr);
     for name in ["b.json", "b"] {
         let done = lab.delete(["keys.txt", "--backup", name]).run().code(2);
         assert!(done.stderr.contains(".ndjson"), "{}", done.stderr);

@@ -1,4 +1,4 @@
-//! What the first row says: which column holds the keys, and whether the row is a header.
+//! Reads the first row: which column holds the keys, and whether the row is a header.
 
 use super::super::detect::{self, DELIMITERS, KEY_NAMES, heading, key_name};
 use super::super::error::InputErrorKind;
@@ -13,18 +13,18 @@ use crate::format::csv::{Keep, Row};
 pub(super) struct Layout {
     /// The column of the key, from 0.
     pub(super) key: usize,
-    /// The column whose words may show that this is a report.
+    /// The column of a report's status.
     pub(super) status: Option<usize>,
-    /// The column that says how old a report is.
+    /// The column of a report's `finished_at`.
     pub(super) finished_at: Option<usize>,
-    /// Whether the key is another column than the one headed so, which no report allows.
+    /// Whether `--column` names another column than the one headed as key, which is an error for a report.
     pub(super) is_other_column: bool,
     /// How many fields a row has.
     pub(super) fields: usize,
 }
 
 impl Layout {
-    /// The cells that matter.
+    /// The cells that are read.
     pub(super) fn keep(self) -> Keep {
         Keep::Some([self.key, self.status.unwrap_or(self.key), self.finished_at.unwrap_or(self.key)])
     }
@@ -140,7 +140,7 @@ fn headed(cells: &[&[u8]]) -> Vec<String> {
     cells.iter().map(|cell| escape_non_utf8(cell)).collect()
 }
 
-/// Where `wanted` stands; an error if it stands in several places.
+/// The index of `wanted`; an error if there are several.
 fn only<T: PartialEq>(mut all: impl Iterator<Item = T>, wanted: &T) -> Result<Option<usize>, ()> {
     let Some(index) = all.position(|one| one == *wanted) else {
         return Ok(None);

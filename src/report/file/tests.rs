@@ -108,7 +108,7 @@ fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     let (_folder, path) = folder_with("r.csv", "old");
     let refused = open(&path, IfExists::Refuse).unwrap_err();
     assert!(matches!(refused, ReportError::File(FileError::Exists { .. })) && refused.is_usage());
-    assert!(refused.to_string().ends_with("use --resume to go on with it, or --overwrite to replace it"));
+    assert!(refused.to_string().ends_with("pass --resume to continue it, or --overwrite to replace it"));
 
     let replaced = open(&path, IfExists::Overwrite).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");

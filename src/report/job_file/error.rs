@@ -8,7 +8,7 @@ use crate::files::FileError;
 
 use super::identity::{Difference, Kind};
 
-/// Why a job cannot be told from its job file.
+/// Why a job file cannot be used.
 #[derive(Debug, Error)]
 pub enum JobFileError {
     /// There is a report without one.

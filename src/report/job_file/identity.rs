@@ -34,7 +34,7 @@ impl Kind {
         }
     }
 
-    /// For people.
+    /// The words in messages.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Delete => "delete",
@@ -51,16 +51,16 @@ impl Kind {
     }
 }
 
-/// Which job it is. `None` is not known yet, or does not apply.
+/// Which job it is. `None`: not known yet, or does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// What it does.
+    /// The kind of job.
     pub kind: Kind,
     /// Where the API is.
     pub base_url: Option<String>,
-    /// Whose namespace it is.
+    /// The account.
     pub account_id: Option<String>,
-    /// Which namespace.
+    /// The namespace.
     pub namespace_id: Option<String>,
     /// Its title. Titles can change: it counts only if one side has no id.
     pub namespace_title: Option<String>,
@@ -68,7 +68,7 @@ pub struct Identity {
     pub shard: Option<String>,
     /// Which keys are taken.
     pub filters: Filters,
-    /// What is read, in order.
+    /// The inputs, in order.
     pub inputs: Vec<Input>,
 }
 
@@ -83,7 +83,7 @@ pub struct Filters {
     pub all: bool,
     /// The prefixes whose keys are listed.
     pub prefix: Vec<String>,
-    /// As it was given: `7d` is another moment whenever it is given.
+    /// As given on the command line: what `7d` means changes with time.
     pub expiring_before: Option<String>,
     /// Only keys that never expire.
     pub without_expiration: bool,
@@ -117,7 +117,7 @@ pub struct Input {
 /// How two jobs differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// In what.
+    /// The name of what differs.
     pub what: &'static str,
     /// The value of the job that wrote the file.
     pub then: String,
@@ -165,7 +165,7 @@ impl Identity {
             .or_else(|| different_inputs(&self.inputs, &now.inputs))
     }
 
-    /// How the place that `now` is about differs from this job's.
+    /// How the base URL, account or namespace of `now` differs from this job's.
     pub fn other_namespace(&self, now: &Self) -> Option<Difference> {
         let ids = (self.namespace_id.as_ref(), now.namespace_id.as_ref());
         let titles = match ids {

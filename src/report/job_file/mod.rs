@@ -1,4 +1,4 @@
-//! `REPORT.job.json`: which job a report belongs to, so that it is resumed and its plan is carried out only as that job.
+//! `REPORT.job.json`: which job a report belongs to, so that it is resumed, and its plan executed, only as that job.
 //!
 //! - [`JobFile`]: what it holds; read, and replaced as a whole.
 //! - [`Identity`]: what makes two runs the same job, and the one comparison ([`Identity::difference`]).

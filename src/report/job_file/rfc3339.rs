@@ -1,4 +1,4 @@
-//! Moments as the report writes them: `2026-11-29T10:20:30.123Z`.
+//! Times as the report writes them: `2026-11-29T10:20:30.123Z`.
 
 use std::time::SystemTime;
 

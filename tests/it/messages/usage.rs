@@ -72,7 +72,7 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     let delete = |args: &[&str]| lab.delete(["keys.txt"]).args(args);
 
     lab.write("report.csv", "precious\n");
-    messages.check("exists: use --resume", &lab, delete(&["--report", "report.csv"]));
+    messages.check("pass --resume to continue it", &lab, delete(&["--report", "report.csv"]));
     messages.check("has no job file", &lab, delete(&["--report", "report.csv", "--resume"]));
     lab.write("torn.csv", "record,key\n");
     lab.write("torn.csv.job.json", "{");
