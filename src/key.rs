@@ -74,17 +74,6 @@ impl KeyName {
         &self.0
     }
 
-    /// How many bytes the name takes as a JSON string, quotes included.
-    pub fn json_len(&self) -> usize {
-        // RFC 8259, section 7; serde_json's short forms for \b, \t, \n, \f and \r are shorter still.
-        let escaped = |byte: &u8| match byte {
-            b'"' | b'\\' => 2,
-            0..=0x1f => 6,
-            _ => 1,
-        };
-        2 + self.0.as_bytes().iter().map(escaped).sum::<usize>()
-    }
-
     /// The exact name, without its guarantee.
     pub fn into_boxed_str(self) -> Box<str> {
         self.0

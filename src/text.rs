@@ -1,4 +1,4 @@
-//! How long a text from outside may be, whoever it is shown to.
+//! Lengths of texts: how much of a foreign one is kept, and what one takes as JSON.
 
 use std::borrow::Cow;
 
@@ -14,6 +14,17 @@ pub fn truncated(text: &str) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(MAX_TEXT_BYTES - ELLIPSIS.len());
     Cow::Owned(format!("{}{ELLIPSIS}", &text[..end]))
+}
+
+/// How many bytes a text takes as a JSON string, quotes included, at most.
+pub fn json_len(text: &str) -> usize {
+    // RFC 8259, section 7; serde_json's short forms for \b, \t, \n, \f and \r are shorter still.
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(escaped).sum::<usize>()
 }
 
 #[cfg(test)]

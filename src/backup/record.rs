@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
 use crate::key::KeyName;
+use crate::text::json_len;
 
 /// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
 const MOST_ESCAPED: usize = 90_000_000;
@@ -62,7 +63,7 @@ impl BackupRecord {
         out.write_all(b"{\"key\":")?;
         serde_json::to_writer(&mut *out, self.key.as_str())?;
         out.write_all(b",\"value\":")?;
-        match std::str::from_utf8(&self.value.bytes).ok().filter(|text| escaped_len(text) <= MOST_ESCAPED) {
+        match std::str::from_utf8(&self.value.bytes).ok().filter(|text| json_len(text) <= MOST_ESCAPED) {
             Some(text) => serde_json::to_writer(&mut *out, text)?,
             None => write!(out, "\"{}\",\"base64\":true", Base64Display::new(&self.value.bytes, &STANDARD))?,
         }
@@ -104,16 +105,6 @@ impl BackupRecord {
         let expiration_ttl = record.expiration_ttl;
         Ok(Self { key: name, value: Value::new(bytes, record.expiration), metadata, expiration_ttl })
     }
-}
-
-/// How many bytes a text takes as a JSON string, at most.
-fn escaped_len(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    text.bytes().map(escaped).sum()
 }
 
 #[cfg(test)]

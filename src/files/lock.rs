@@ -17,7 +17,7 @@ use crate::clock::{clamp_rfc3339, wall_now};
 const MAX_NOTE_BYTES: u64 = 256;
 
 /// Neither a symbolic link nor a pipe that nobody reads may catch us.
-pub(crate) fn safe_flags() -> i32 {
+pub(super) fn safe_flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
 
@@ -27,9 +27,7 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(FileError::Locked {
             path: path.to_owned(),
-            owner: open_owner_file(&owner_path(path), OpenOptions::new().read(true))
-                .ok()
-                .and_then(|mut note| read(&mut note).ok()?),
+            owner: open_regular(&owner_path(path)).ok().and_then(|mut note| read(&mut note).ok()?),
         }),
         Err(TryLockError::Error(source)) => Err(FileError::io(path, "lock")(source)),
     }
@@ -59,7 +57,7 @@ impl LockOwnerFile {
 
 impl Drop for LockOwnerFile {
     fn drop(&mut self) {
-        let ours = open_owner_file(&self.path, OpenOptions::new().read(true)).and_then(|mut note| read(&mut note));
+        let ours = open_regular(&self.path).and_then(|mut note| read(&mut note));
         if ours.is_ok_and(|owner| owner.is_some_and(|owner| owner.pid == std::process::id())) {
             let removed = fs::remove_file(&self.path);
             tracing::debug!(path = ?self.path, ?removed, "the note beside the report is done with");
@@ -71,15 +69,22 @@ fn owner_path(report: &Path) -> PathBuf {
     beside(report, ".lock")
 }
 
-fn open_owner_file(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    let note = how.custom_flags(safe_flags()).open(path)?;
-    if note.metadata()?.is_file() { Ok(note) } else { Err(io::ErrorKind::InvalidInput.into()) }
+/// Opens a regular file for reading, never through a symbolic link.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] if it is something else.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().read(true).custom_flags(safe_flags()).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if !path.is_symlink() => Err(error),
+        Ok(_) | Err(_) => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 fn write(path: &Path, owner: LockOwner) -> io::Result<()> {
     let since = humantime::format_rfc3339_seconds(clamp_rfc3339(owner.since));
     let text = format!("pid {}\nsince {since}\n", owner.pid);
-    match open_owner_file(path, OpenOptions::new().read(true)) {
+    match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
         Ok(mut note) => match read(&mut note)? {
             // That of a process that was killed.

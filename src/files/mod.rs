@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FileError;
 pub use hash::hash;
-pub(crate) use lock::safe_flags;
+pub use lock::open_regular;
 pub use output::{IfExists, OutputFile};
 pub use replace::{Access, beside, folder_of, replace};
 

@@ -53,6 +53,7 @@ enum Reader {
 }
 
 impl Records {
+    /// Reads `sources` in order.
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
         Self {
             sources: sources.into_iter(),

@@ -98,6 +98,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Of the file with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             len: metadata.len(),

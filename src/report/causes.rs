@@ -5,15 +5,13 @@ use std::collections::HashMap;
 use super::row::StoredRow;
 use crate::outcome::{Settled, Status};
 use crate::record::{Content, Record};
+use crate::text::truncated;
 
 /// Distinct causes that are kept; later ones are only counted.
 const MOST_CAUSES: usize = 10_000;
 
 /// Causes that a summary lists.
 const MOST_NAMED: usize = 100;
-
-/// Characters of an error or a key that are kept.
-const TEXT_CHARS: usize = 1_024;
 
 /// Keys of a cause that are kept.
 const SAMPLES: usize = 3;
@@ -44,6 +42,7 @@ pub struct Cause {
     pub keys: Vec<String>,
 }
 
+/// The causes of rows, of which a bounded number is kept apart.
 #[derive(Debug, Clone, Default)]
 pub struct Causes {
     found: HashMap<CauseKey, Cause>,
@@ -96,7 +95,8 @@ impl Causes {
     }
 
     fn count(&mut self, what: (Status, Option<u16>, Option<u64>), key: &str, error: &str) {
-        let error = if what.0 == Status::Invalid { without_position(cut(error)) } else { cut(error) };
+        let error = truncated(error);
+        let error = if what.0 == Status::Invalid { without_position(&error) } else { &*error };
         // A filter is the user's own text: with another number in it, it is another filter.
         let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error) };
         let (status, http_status, error_code) = what;
@@ -107,21 +107,16 @@ impl Causes {
                 cause.error.clone_from(&like.pattern);
             }
             if cause.keys.len() < SAMPLES {
-                cause.keys.push(cut(key).to_owned());
+                cause.keys.push(truncated(key).into_owned());
             }
         } else if self.found.len() < MOST_CAUSES {
-            let keys = vec![cut(key).to_owned()];
+            let keys = vec![truncated(key).into_owned()];
             let cause = Cause { status, http_status, error_code, error: error.to_owned(), count: 1, keys };
             self.found.insert(like, cause);
         } else {
             self.others += 1;
         }
     }
-}
-
-/// The beginning of a text, as far as it is kept.
-pub(crate) fn cut(text: &str) -> &str {
-    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The reason of an invalid record without its position: `keys.csv line 7 column 3: the key is empty` is about an empty key.

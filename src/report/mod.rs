@@ -30,7 +30,6 @@ mod summary;
 mod target;
 mod writer;
 
-pub(crate) use causes::cut;
 pub use causes::{Cause, Causes};
 pub use error::ReportError;
 pub use failures::FailuresFile;

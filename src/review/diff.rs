@@ -4,9 +4,9 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
-use super::cut;
 use super::reports::{Reports, ReviewError};
 use crate::outcome::{Status, Tally};
+use crate::text::truncated;
 
 /// The low bits of a planned key's word say what became of it; the rest is a hash of the key.
 const STATUS_BITS: u64 = 0b1111;
@@ -61,7 +61,7 @@ impl Diff {
             if !known && !matches!(row.status, Status::Invalid | Status::Kept) {
                 diff.unplanned.add(row.status);
                 if diff.unplanned_keys.len() < SAMPLES {
-                    diff.unplanned_keys.push(cut(&row.key).to_owned());
+                    diff.unplanned_keys.push(truncated(&row.key).into_owned());
                 }
             }
         })?;
@@ -75,7 +75,7 @@ impl Diff {
             plan.rows(|_, row, is_latest| {
                 let wanted = is_latest && row.status == Status::Planned && diff.not_gone_keys.len() < SAMPLES;
                 if wanted && !planned_keys.of(hasher.hash_one(&*row.key)).is_some_and(is_gone) {
-                    diff.not_gone_keys.push(cut(&row.key).to_owned());
+                    diff.not_gone_keys.push(truncated(&row.key).into_owned());
                 }
             })?;
         }

@@ -28,7 +28,8 @@ pub use timeline::{Bin, Pause, Timeline};
 
 use crate::outcome::{Status, Tally};
 pub use crate::report::{Cause, Causes};
-use crate::report::{ReportError, StoredRow, cut};
+use crate::report::{ReportError, StoredRow};
+use crate::text::truncated;
 use timeline::millis;
 
 /// Rows of failures that are kept whole, for the table of the page.
@@ -165,11 +166,11 @@ impl Review {
         if self.failures.len() < FAILURE_ROWS {
             self.failures.push(Failure {
                 record: row.number.get(),
-                key: cut(&row.key).to_owned(),
+                key: truncated(&row.key).into_owned(),
                 status: row.status,
                 http_status: row.http_status,
                 error_code: row.error_code,
-                error: cut(&row.error).to_owned(),
+                error: truncated(&row.error).into_owned(),
                 attempts: row.attempts,
                 finished_at: row.finished_at,
             });

@@ -6,7 +6,7 @@ use std::path::Path;
 /// A module of the crate, and the modules that it may import.
 const MODULES: [(&str, &str); 36] = [
     ("api", "clock files key net quota text"),
-    ("backup", "api files format input key"),
+    ("backup", "api files format input key text"),
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
@@ -37,7 +37,7 @@ const MODULES: [(&str, &str); 36] = [
     ("monitoring", "files net outcome report"),
     ("net", ""),
     ("outcome", "record"),
-    ("pipeline", "api clock key outcome plan quota record terminal"),
+    ("pipeline", "api clock key outcome plan quota record terminal text"),
     ("plan", "key outcome record terminal"),
     ("profile", "files terminal"),
     ("progress", "clock outcome pipeline stderr terminal"),
@@ -45,7 +45,7 @@ const MODULES: [(&str, &str); 36] = [
     ("record", "key"),
     ("record_table", "record"),
     ("report", "clock files format outcome record record_table terminal text"),
-    ("review", "outcome record record_table report terminal"),
+    ("review", "outcome record record_table report terminal text"),
     ("sandbox", ""),
     ("shard", "record"),
     ("stderr", ""),

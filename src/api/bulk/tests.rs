@@ -27,7 +27,10 @@ fn left(names: &[&str], success: bool, result: &str) -> Result<Vec<String>, Stri
 fn the_body_is_an_array_of_exact_names() {
     let keys = keys(&["a", "b\"\\\n\u{1}", "ü"]);
     assert_eq!(body(&keys), r#"["a","b\"\\\n\u0001","ü"]"#.as_bytes());
-    assert_eq!(body(&keys).len() + 4, 2 + keys.iter().map(|key| key.json_len() + 1).sum::<usize>() - 1 + 4 - 4);
+    assert_eq!(
+        body(&keys).len() + 4,
+        2 + keys.iter().map(|key| crate::text::json_len(key.as_str()) + 1).sum::<usize>() - 1 + 4 - 4
+    );
 }
 
 /// Of `a` and `b`: what is left after a success, and after anything else; `None` is not known.

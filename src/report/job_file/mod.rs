@@ -10,9 +10,7 @@ mod identity;
 mod rfc3339;
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -22,7 +20,7 @@ use serde_json::Value;
 pub use error::JobFileError;
 pub use identity::{Filters, Identity, Input, Kind, Names};
 
-use crate::files::{Access, FileError, job_file, replace, safe_flags};
+use crate::files::{Access, FileError, job_file, open_regular, replace};
 use crate::outcome::{Status, Tally};
 
 /// The schema that this version writes and reads.
@@ -103,14 +101,11 @@ impl JobFile {
     /// [`JobFileError`], but not [`JobFileError::Missing`].
     pub fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
         let path = Self::path(report);
-        let file = match OpenOptions::new().read(true).custom_flags(safe_flags()).open(&path) {
+        let file = match open_regular(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(_) if path.is_symlink() => return Err(JobFileError::NotRegular { path }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(JobFileError::NotRegular { path }),
             file => file.map_err(FileError::io(&path, "read"))?,
         };
-        if !file.metadata().map_err(FileError::io(&path, "read"))?.is_file() {
-            return Err(JobFileError::NotRegular { path });
-        }
         let mut text = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut text).map_err(FileError::io(&path, "read"))?;
         Self::parse(&text).map(Some).map_err(|why| why.at(path))
