@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use super::detect;
 use super::options::Format;
 use super::report_columns;
+use crate::format::compression::Compression;
 
 /// What a source that cannot be a list of keys looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,15 @@ pub(super) fn lookalike(start: &[u8], format: Format, is_chosen: bool) -> Option
         .or_else(|| (format != Format::Json && is_cut_at_returns(start)).then_some(Lookalike::CarriageReturns))
         .or_else(|| json(text, line, format, is_chosen))
         .or_else(|| if format == Format::Lines { table(line, is_chosen) } else { None })
+}
+
+/// Whether a list that begins with the name is read as plain lines if neither its own name nor an option says so.
+pub fn reads_as_lines(name: &str) -> bool {
+    let start = format!("{name}\n").into_bytes();
+    !name.starts_with(|c: char| c.is_whitespace() || c == '\u{feff}')
+        && Compression::of_content(&start) == Some(Compression::None)
+        && detect::by_content(&start, None).0 == Format::Lines
+        && lookalike(&start, Format::Lines, false).is_none()
 }
 
 /// By a byte order mark. That of UTF-8 is taken off before.

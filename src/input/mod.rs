@@ -29,6 +29,7 @@ mod values;
 
 pub use dedupe::Dedupe;
 pub use error::InputError;
+pub use lookalike::reads_as_lines;
 pub use options::{Column, Format, Header, InputOptions};
 pub use reader_thread::spawn_reader;
 pub use records::{Records, describe};

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::api::ListedKey;
 use crate::format::csv_writer::CsvWriter;
+use crate::input::reads_as_lines;
 use crate::terminal::Escaped;
 
 /// How keys are written.
@@ -31,19 +32,6 @@ pub struct NotRepresentable(String);
 /// Whether a line can hold the name, so that a reader of lines gets it back.
 pub fn fits_on_a_line(name: &str) -> bool {
     !name.is_empty() && !name.contains('\n') && !name.ends_with('\r')
-}
-
-/// Whether a list can begin with the name and still be taken for lines: the start of a text tells its format where
-/// nothing else does (JSON, a CSV header, a byte order mark, a zstd frame).
-fn can_be_first_line(name: &str) -> bool {
-    let starts_plain = name.starts_with(|c: char| !c.is_whitespace() && !"{[\"\u{feff}".contains(c));
-    let heads_a_column = |cell: &str| {
-        let cell = cell.trim().trim_matches('"');
-        ["key", "key_name", "name"].iter().any(|word| cell.eq_ignore_ascii_case(word))
-    };
-    starts_plain
-        && !name.get(1..).is_some_and(|rest| rest.starts_with("*M\u{18}"))
-        && !name.split([',', '\t']).any(heads_a_column)
 }
 
 /// Writes pages of keys.
@@ -124,7 +112,7 @@ impl Encoder {
         }
         let mut lead = 0;
         if let (false, Some(first)) = (self.begun, fit.first()) {
-            let found = fit.iter().position(|key| can_be_first_line(&key.name));
+            let found = fit.iter().position(|key| reads_as_lines(&key.name));
             lead = found.ok_or_else(|| io::Error::other(NotRepresentable(first.name.clone())))?;
             self.begun = true;
         }
@@ -172,7 +160,24 @@ mod tests {
 
     #[test]
     fn no_list_begins_like_another_format() {
-        for odd in ["{\"a\":1}", "[1]", "\"q\"", " {", "\t", "\u{feff}a", "P*M\u{18}", "key", "x,Name", "a\tkey_name"] {
+        for odd in [
+            "{\"a\":1}",
+            "[1]",
+            "\"q\"",
+            " {",
+            "\t",
+            "\u{feff}a",
+            "P*M\u{18}",
+            "key",
+            "x,Name",
+            "a\tkey_name",
+            "Key Name",
+            "key-name;x",
+            "a|NAME",
+            "<html>",
+            "%PDF-1",
+            "a\0b",
+        ] {
             let (written, text, _) = lines(&[odd, "plain", "z"]);
             assert_eq!((written.unwrap(), text), (3, format!("plain\n{odd}\nz\n")), "{odd:?}");
             assert!(lines(&[odd]).0.unwrap_err().to_string().contains("--format csv"), "{odd:?}");

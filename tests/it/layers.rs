@@ -31,7 +31,7 @@ const MODULES: [(&str, &str); 36] = [
     ("key", ""),
     ("key_index", ""),
     ("lib", ""),
-    ("listing", "api files format key_index plan terminal"),
+    ("listing", "api files format input key_index plan terminal"),
     ("logging", "clock stderr terminal"),
     ("main", ""),
     ("monitoring", "files net outcome report"),

@@ -86,7 +86,9 @@ proptest! {
         // A first byte order mark belongs to the file; give it one to lose.
         let input = ["\u{feff}".as_bytes(), &writer.into_inner().unwrap()].concat();
         let is_plain = |key: &String| is_text(&format!("{key}\n")) && !key.contains(char::is_control);
-        prop_assume!(keys.first().is_none_or(is_plain));
+        // Blank ones do not show what the text is.
+        let blank = keys.iter().take_while(|key| key.trim_ascii().is_empty()).count();
+        prop_assume!(keys.iter().take(blank + 1).all(is_plain));
         let options = InputOptions { header: Header::None, ..InputOptions::default() };
         assert_reads("k.csv", &input, &options, at_once, &keys)?;
     }
