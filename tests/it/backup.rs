@@ -218,7 +218,7 @@ fn an_existing_backup_is_never_touched_unasked() {
     lab.write("theirs.ndjson", "\"a key\"\n");
     let args = ["keys.txt", "--report", "r.csv", "--resume", "--backup", "theirs.ndjson"];
     let done = lab.delete(args).run().code(2);
-    assert!(done.stderr.contains("give --backup another file"), "{}", done.stderr);
+    assert!(done.stderr.contains("pass --backup another file"), "{}", done.stderr);
     for (flag, same) in [("--report", "same.ndjson"), ("--failures", "./same.ndjson")] {
         let done = lab.delete(["keys.txt", "--backup", "same.ndjson", flag, same]).run().code(2);
         assert!(done.stderr.contains("same file"), "{}", done.stderr);
