@@ -5,7 +5,6 @@
 //! <https://developers.cloudflare.com/api/resources/user/subresources/tokens> and its twin for tokens of accounts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
@@ -18,23 +17,10 @@ use crate::api::auth::Credentials;
 use crate::api::classify::Endpoint;
 use crate::api::client::{ClientError, Namespace};
 use crate::api::envelope;
-use crate::api::http::{ApiRequest, Http, HttpOptions};
-use crate::api::url::{BaseUrl, Owner, Site, UrlMismatch};
+use crate::api::http::{Access, ApiRequest, Http};
+use crate::api::url::{Owner, Site, UrlMismatch};
 use crate::key::{AccountId, NamespaceId, TokenId};
 use crate::text::truncated;
-
-/// What an [`AccountClient`] is made of.
-#[derive(Debug, Clone)]
-pub struct AccountOptions {
-    /// Where the API is.
-    pub base_url: BaseUrl,
-    /// Who asks.
-    pub credentials: Credentials,
-    /// How long one attempt may take, from connecting to the last byte of the answer.
-    pub timeout: Duration,
-    /// Certificates to trust besides the system's, in PEM.
-    pub ca_file: Option<PathBuf>,
-}
 
 /// Asks what there is, and changes nothing. Each call is one request.
 #[derive(Debug)]
@@ -116,15 +102,9 @@ impl AccountClient {
     ///
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
-    pub fn new(options: AccountOptions) -> Result<Self, ClientError> {
-        let http = Http::new(HttpOptions {
-            base_url: &options.base_url,
-            credentials: options.credentials,
-            timeout: options.timeout,
-            concurrency: 1,
-            ca_file: options.ca_file.as_deref(),
-        })?;
-        Ok(Self { http, site: Site::new(&options.base_url) })
+    pub fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
+        let site = Site::new(&access.base_url);
+        Ok(Self { http: Http::new(access, timeout, 1)?, site })
     }
 
     /// A page of the namespaces of an account; the first is 1.

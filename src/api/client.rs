@@ -1,7 +1,6 @@
 //! The calls to one namespace, each one request and one [`Reply`].
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::api::answer::Reply;
 use crate::api::auth::{Credentials, CredentialsError};
 use crate::api::classify::Endpoint;
 use crate::api::envelope::result;
-use crate::api::http::{ApiRequest, Http, HttpOptions};
+use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::listing::{Page, PageRequest};
 use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
@@ -23,10 +22,8 @@ use crate::net::ConnectError;
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Where the API is.
-    pub base_url: BaseUrl,
-    /// Who asks.
-    pub credentials: Credentials,
+    /// Where the API is, and who asks.
+    pub access: Access,
     /// Whose namespace it is.
     pub account: AccountId,
     /// The namespace; nothing outside of it is ever named.
@@ -35,15 +32,13 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// How many requests will be in flight at once; as many idle connections are kept.
     pub concurrency: usize,
-    /// Certificates to trust besides the system's, in PEM.
-    pub ca_file: Option<PathBuf>,
 }
 
 impl ClientOptions {
     /// With 30 seconds per attempt and 32 requests at once. The API's own address is [`BaseUrl::CLOUDFLARE`].
     pub fn new(base_url: BaseUrl, credentials: Credentials, account: AccountId, namespace: NamespaceId) -> Self {
-        let timeout = Duration::from_secs(30);
-        Self { base_url, credentials, account, namespace, timeout, concurrency: 32, ca_file: None }
+        let access = Access { base_url, credentials, ca_file: None };
+        Self { access, account, namespace, timeout: Duration::from_secs(30), concurrency: 32 }
     }
 }
 
@@ -138,14 +133,8 @@ impl Client {
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Urls::new(&options.base_url, &options.account, &options.namespace)?;
-        let http = Http::new(HttpOptions {
-            base_url: &options.base_url,
-            credentials: options.credentials,
-            timeout: options.timeout,
-            concurrency: options.concurrency,
-            ca_file: options.ca_file.as_deref(),
-        })?;
+        let endpoint = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
+        let http = Http::new(options.access, options.timeout, options.concurrency)?;
         let inner = Inner { http, namespace_url: endpoint.namespace()?, endpoint };
         Ok(Self { inner: Arc::new(inner), url_encoding: true })
     }

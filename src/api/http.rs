@@ -2,7 +2,7 @@
 //! twice, followed, decompressed or remembered.
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,15 +24,15 @@ use crate::net::error_chain;
 /// Cloudflare's name for a request, which its support asks for.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
-/// What all connections of a client have in common.
-pub(crate) struct HttpOptions<'a> {
-    pub(crate) base_url: &'a BaseUrl,
-    pub(crate) credentials: Credentials,
-    /// How long one attempt may take, from connecting to the last byte of the answer.
-    pub(crate) timeout: Duration,
-    /// As many idle connections are kept.
-    pub(crate) concurrency: usize,
-    pub(crate) ca_file: Option<&'a Path>,
+/// Where the API is, and who asks.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Certificates to trust besides the system's, in PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// One request.
@@ -70,21 +70,21 @@ pub(crate) struct Received {
 }
 
 impl Http {
-    /// Reads the certificates and sets up the connections; sends nothing.
-    pub(crate) fn new(options: HttpOptions<'_>) -> Result<Self, ClientError> {
-        let mut headers = options.credentials.headers()?;
+    /// Reads the certificates and sets up the connections; sends nothing. `timeout` is for one attempt, from connecting to
+    /// the last byte of the response; `concurrency` idle connections are kept.
+    pub(crate) fn new(access: Access, timeout: Duration, concurrency: usize) -> Result<Self, ClientError> {
+        let mut headers = access.credentials.headers()?;
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("kvsweep/", env!("CARGO_PKG_VERSION"))));
         // The client would add it.
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let client = connection::client(&Settings {
-            peer: options.base_url.peer(),
-            ca_file: options.ca_file,
-            timeout: options.timeout,
-            concurrency: options.concurrency,
+            peer: access.base_url.peer(),
+            ca_file: access.ca_file.as_deref(),
+            timeout,
+            concurrency,
         })?;
-        let (credentials, timeout) = (options.credentials, options.timeout);
         let memory = MemoryBudget::new(MAX_HELD);
-        Ok(Self { client, headers, credentials, timeout, memory })
+        Ok(Self { client, headers, credentials: access.credentials, timeout, memory })
     }
 
     /// One request, and what `read` makes of the body of a success. A body that it cannot read is no conclusive

@@ -35,6 +35,7 @@ mod values;
 
 pub use auth::{Credentials, CredentialsError};
 pub use client::{Client, ClientError, ClientOptions};
+pub use http::Access;
 pub use url::{BaseUrl, BaseUrlError, UrlMismatch};
 
 pub use crate::net::ConnectError;
@@ -49,7 +50,7 @@ pub use listing::{Cursor, Page, PageRequest};
 #[doc(hidden)]
 pub use values::Metadata;
 
-pub(crate) use account::{AccountClient, AccountOptions, Policy, TokenDetails, TokenStatus, User};
+pub(crate) use account::{AccountClient, Policy, TokenDetails, TokenStatus, User};
 pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub(crate) use bulk_put::{MAX_GET_KEYS, MAX_PUT_KEYS};
 pub(crate) use client::Namespace;

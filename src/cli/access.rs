@@ -4,12 +4,13 @@
 
 use std::fmt;
 
-use crate::api::{BaseUrl, Credentials};
-use crate::command::{Access, Connection, Error, NamespaceRef, TargetIds};
+use crate::api::{Access, BaseUrl, Credentials};
+use crate::command::{Connection, Error, NamespaceRef, TargetIds};
 use crate::key::AccountId;
 use crate::terminal::Escaped;
 use crate::wrangler::{self, Bound, nearest};
 
+use super::Command;
 use super::connection::{AccountArgs, ConnectionArgs};
 
 /// Everything that is missing or cannot be used, and what to do about it.
@@ -75,8 +76,7 @@ pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Optio
             "pass --namespace-id ID, --namespace TITLE or --binding NAME, or set CLOUDFLARE_KV_NAMESPACE_ID",
         );
     }
-    let Access { base_url, credentials, ca_file } = access?;
-    Some(Connection { base_url, credentials, account: account?, namespace: namespace?, ca_file })
+    Some(Connection { access: access?, account: account?, namespace: namespace? })
 }
 
 /// The account that is meant, and the way to it.
@@ -138,4 +138,18 @@ fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
         bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Escaped(&file.to_string_lossy()))))?;
     tracing::info!("{} binds {binding:?} to namespace {}", Escaped(&file.to_string_lossy()), bound.namespace);
     Ok(bound)
+}
+
+/// What is missing of what a command needs besides its profile, on one line.
+pub(super) fn missing(command: Command) -> Option<String> {
+    let mut problems = Problems::default();
+    match command {
+        Command::Delete(args) if args.needs_connection() => drop(connection(args.connection, &mut problems)),
+        Command::List(args) => drop(connection(args.connection, &mut problems)),
+        Command::Restore(args) if !args.dry_run => drop(connection(args.connection, &mut problems)),
+        Command::Namespaces(args) => drop(account(args.account, &mut problems)),
+        Command::Whoami(args) => drop(access(args.connection.account, &mut problems)),
+        _ => {}
+    }
+    problems.line()
 }

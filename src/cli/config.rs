@@ -7,8 +7,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::DeleteArgs;
+use super::environment::with_environments;
 use super::output::LogArgs;
-use super::parse::command;
 use super::profile::{AppliedProfile, ProfileArgs};
 use crate::command::{ConfigJob, Place, Setting, Settings, Source};
 use crate::profile::{Entry, Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
@@ -116,9 +116,8 @@ impl Args for Values {
 
 impl FromArgMatches for Values {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let command = command();
-        let flags = command.find_subcommand("delete").into_iter().flat_map(Command::get_arguments);
-        let given = flags.filter_map(|arg| {
+        let flags = with_environments(DeleteArgs::augment_args(Command::new("delete")));
+        let given = flags.get_arguments().filter_map(|arg| {
             let setting = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?;
             let id = arg.get_id().as_str();
             let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();

@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueHint};
 
-use super::delete::FlagConflict;
+use super::conflict::FlagConflict;
 use super::secret::RefusedSecret;
 use crate::key::{AccountId, NamespaceId};
 

@@ -3,11 +3,12 @@
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
+use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
-use super::pace::{PaceArgs, RequestArgs};
+use super::pace::PaceArgs;
 use super::profile::ProfileArgs;
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
@@ -82,22 +83,6 @@ pub struct DeleteArgs {
     help: Option<bool>,
 }
 
-/// What was said that makes no sense together.
-pub(super) struct FlagConflict(pub(super) ErrorKind, pub(super) String);
-
-impl FlagConflict {
-    pub(super) fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
-        Err(Self(ErrorKind::ArgumentConflict, text.into()))
-    }
-}
-
-pub(super) fn check_rates(requests: &RequestArgs) -> Result<(), FlagConflict> {
-    if requests.rates.len() > 1 && requests.rates.contains(&None) {
-        return FlagConflict::conflict("--rate none cannot be used with another --rate");
-    }
-    Ok(())
-}
-
 impl DeleteArgs {
     /// Whether requests are sent: an account, a namespace and credentials are needed.
     pub(super) fn needs_connection(&self) -> bool {
@@ -113,7 +98,7 @@ impl DeleteArgs {
         self.check_report()?;
         self.check_outputs()?;
         self.check_schedule(matches)?;
-        check_rates(&self.pace.requests)
+        self.pace.requests.check()
     }
 
     fn check_input(&self) -> Result<(), FlagConflict> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
+use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
-use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -131,7 +131,7 @@ impl ListArgs {
     /// Finds the contradictions that clap alone cannot see.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
-        check_rates(&self.requests)?;
+        self.requests.check()?;
         let file = self.file();
         for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {
             if given && file.is_none() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, ValueHint};
 
-use crate::command::{DocsJob, Document};
+use crate::command::DocsJob;
 
 const AFTER_HELP: &str = "\
 Examples:

@@ -2,8 +2,8 @@
 
 use clap::{ArgAction, Args};
 
+use super::conflict::FlagConflict;
 use super::connection::AccountArgs;
-use super::delete::{FlagConflict, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -42,6 +42,6 @@ pub struct NamespacesArgs {
 impl NamespacesArgs {
     /// Finds the contradictions that clap alone cannot see.
     pub(super) fn check(&self) -> Result<(), FlagConflict> {
-        check_rates(&self.requests)
+        self.requests.check()
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::conflict::FlagConflict;
 use super::value::{bulk, duration, nonzero_duration, rate};
 use crate::pipeline::Batching;
 use crate::quota::Rate;
@@ -52,6 +53,15 @@ pub struct RequestArgs {
     /// Counted from the first request. The exit code is 5, and --resume goes on where there is one. Without it there is no limit.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = nonzero_duration)]
     pub deadline: Option<Duration>,
+}
+
+impl RequestArgs {
+    pub(super) fn check(&self) -> Result<(), FlagConflict> {
+        if self.rates.len() > 1 && self.rates.contains(&None) {
+            return FlagConflict::conflict("--rate none cannot be used with another --rate");
+        }
+        Ok(())
+    }
 }
 
 /// How fast, how often, how long.

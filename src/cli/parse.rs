@@ -1,21 +1,15 @@
 //! A command line and the environment, read and checked.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
-use super::delete::FlagConflict;
-use super::{Cli, Command, man, profile, resolve};
+use super::conflict::FlagConflict;
+use super::environment::with_environments;
+use super::{Cli, Command, access, man, profile};
 use crate::clock::wall_now;
 use crate::profile::{ProfileError, SearchPaths};
-
-/// The SDKs' variable, taken where wrangler's is not set.
-const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
-
-/// Variables that keep keys: one that is empty must not pass for one that was never meant.
-const GUARDS: [&str; 3] = ["KVSWEEP_PROTECT", "KVSWEEP_PROTECT_FROM", "KVSWEEP_ONLY"];
 
 /// Reads a command line (the program's name first) and the environment.
 ///
@@ -36,30 +30,6 @@ where
 /// counts as unset when it is empty, unless it keeps keys.
 pub fn command() -> clap::Command {
     with_environments(man::with_pages(Cli::command()))
-}
-
-fn with_environments(command: clap::Command) -> clap::Command {
-    command.mut_args(with_environment).mut_subcommands(with_environments)
-}
-
-fn with_environment(arg: Arg) -> Arg {
-    let Some(variable) = arg.get_env().map(OsStr::to_owned) else {
-        return arg;
-    };
-    let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
-    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}]", variable.display()));
-    if is_set(&variable) {
-        return arg;
-    }
-    match BASE_URL_FALLBACK {
-        (first, second) if variable == first && is_set(second.as_ref()) => arg.env(second),
-        _ => arg.env(Resettable::Reset),
-    }
-}
-
-fn is_set(variable: &OsStr) -> bool {
-    let guards = GUARDS.iter().any(|guard| variable == OsStr::new(guard));
-    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty())
 }
 
 pub(super) fn parse_with(
@@ -115,7 +85,7 @@ pub(super) fn parse_with(
 /// No usage is shown: it would not say more about a file.
 fn unusable(error: &ProfileError, matches: &clap::ArgMatches) -> clap::Error {
     // The next run should not end at the next missing setting.
-    let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| resolve::missing(cli.command));
+    let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| access::missing(cli.command));
     let missing = missing.map(|missing| format!("    without the profile: {missing}\n"));
     clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n{}", missing.unwrap_or_default()))
 }

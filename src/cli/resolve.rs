@@ -271,20 +271,6 @@ fn required<T>(find: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Error
     found.ok_or_else(|| Error::Usage("a setting is missing".to_owned()))
 }
 
-/// What is missing of what a command needs besides its profile, on one line.
-pub(super) fn missing(command: Command) -> Option<String> {
-    let mut problems = Problems::default();
-    match command {
-        Command::Delete(args) if args.needs_connection() => drop(connection(args.connection, &mut problems)),
-        Command::List(args) => drop(connection(args.connection, &mut problems)),
-        Command::Restore(args) if !args.dry_run => drop(connection(args.connection, &mut problems)),
-        Command::Namespaces(args) => drop(access::account(args.account, &mut problems)),
-        Command::Whoami(args) => drop(access::access(args.connection.account, &mut problems)),
-        _ => {}
-    }
-    problems.line()
-}
-
 fn input_options(args: InputArgs) -> InputOptions {
     InputOptions {
         format: args.format,

@@ -6,8 +6,8 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
+use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
-use super::delete::{FlagConflict, check_rates};
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -111,7 +111,7 @@ impl RestoreArgs {
     /// Finds the contradictions that clap alone cannot see.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
-        check_rates(&self.requests)?;
+        self.requests.check()?;
         match &self.report {
             Some(Target::File(_)) => Ok(()),
             _ if self.resume => Err(FlagConflict(

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
 
-use super::delete::FlagConflict;
+use super::conflict::FlagConflict;
 use super::value::{ShardArg, job_name, metrics_file};
 use crate::monitoring::PingUrl;
 

@@ -2,8 +2,8 @@
 
 use clap::{ArgAction, ArgMatches, Args};
 
+use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
-use super::delete::{FlagConflict, check_rates};
 use super::output::LogArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
@@ -48,6 +48,6 @@ impl WhoamiArgs {
     /// Finds the contradictions that clap alone cannot see.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
-        check_rates(&self.requests)
+        self.requests.check()
     }
 }

@@ -25,21 +25,21 @@ use crate::record::{Content, Record};
 use crate::report::{self, ReportError, Written};
 
 use super::confirm;
+use super::connect::Limits;
 use super::connect::{ConnectedTarget, connect};
 use super::dry_run::{self, discard, refusal};
 use super::earlier;
 use super::error::Error;
-use super::estimate;
 use super::event_log::EventLogger;
 use super::executor::{BackupSink, Executor};
 use super::job::{Confirm, DeleteJob, Mode};
 use super::job_file::JobRecord;
 use super::job_input::JobInputError;
-use super::limits::Limits;
 use super::monitor::Monitor;
 use super::outputs::{Opened, Ready};
 use super::overview::Overview;
 use super::pages::next_page;
+use super::preview;
 use super::preview::Preview;
 use super::rehearsal::Rehearsal;
 use super::session::{Session, or_panicked};
@@ -309,9 +309,9 @@ impl Run<'_> {
         let deletes = move |keys| if action == KeyAction::Check { 0 } else { batching.requests(keys) };
         let expected = {
             let rates = rates.clone();
-            move |keys| least_time(&rates, estimate::reads(action, keys) + deletes(keys))
+            move |keys| least_time(&rates, preview::reads(action, keys) + deletes(keys))
         };
-        let in_bulk = move |keys| estimate::in_bulk(&rates, batching, keys);
+        let in_bulk = move |keys| preview::in_bulk(&rates, batching, keys);
         ProgressOptions {
             total,
             expected: Some(Box::new(expected)),

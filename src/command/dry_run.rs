@@ -17,10 +17,10 @@ use crate::record::Record;
 use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Escaped;
 
+use super::connect::Limits;
 use super::error::Error;
 use super::job::{DeleteJob, Inputs, Keys, Mode};
 use super::job_input::{JobInput, JobInputError, Warnings};
-use super::limits::Limits;
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;

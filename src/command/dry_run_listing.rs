@@ -18,9 +18,9 @@ use crate::plan::stats::Stats;
 use crate::progress::{Progress, with_progress};
 use crate::report::{self, Causes};
 
+use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::dry_run::{ROWS, close};
-use super::encoding;
 use super::error::Error;
 use super::job::{DeleteJob, KeySelection};
 use super::job_input::JobInputError;
@@ -56,7 +56,7 @@ fn carry_out<'a>(
     summary.facts = opened.record.facts();
     let overview = Overview::of(job, Some((&connection, &namespace)));
     let mut pages = NamespacePages::new(selection);
-    if !encoding::is_supported(&namespace) && job.puts_keys_into_urls() {
+    if !connect::supports_encoding(&namespace) && job.puts_keys_into_urls() {
         pages.refuse_encoded();
     }
     let ready = opened.make(job)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::{BaseUrl, Credentials};
+use crate::api::{Access, BaseUrl};
 use crate::files::IfExists;
 use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
@@ -150,17 +150,6 @@ pub enum Mode {
     Real(Connection<NamespaceRef>),
 }
 
-/// Who asks, and where.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// Where the API is.
-    pub base_url: BaseUrl,
-    /// Who asks.
-    pub credentials: Credentials,
-    /// Certificates to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-}
-
 /// What a job is about, as far as it was named.
 #[derive(Debug, Clone)]
 pub struct TargetIds {
@@ -184,28 +173,18 @@ pub enum NamespaceRef {
 /// Which namespace, and who asks. Only one whose namespace is an id leads to a client.
 #[derive(Debug, Clone)]
 pub struct Connection<N = NamespaceId> {
-    /// Where the API is.
-    pub base_url: BaseUrl,
-    /// Who asks.
-    pub credentials: Credentials,
+    /// Where the API is, and who asks.
+    pub access: Access,
     /// Whose namespace it is.
     pub account: AccountId,
     /// The namespace.
     pub namespace: N,
-    /// Certificates to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
 }
 
 impl<N> Connection<N> {
     /// The same with another namespace, or the same one named in another way.
     pub(super) fn with<M>(&self, namespace: M) -> Connection<M> {
-        Connection {
-            base_url: self.base_url.clone(),
-            credentials: self.credentials.clone(),
-            account: self.account.clone(),
-            namespace,
-            ca_file: self.ca_file.clone(),
-        }
+        Connection { access: self.access.clone(), account: self.account.clone(), namespace }
     }
 }
 

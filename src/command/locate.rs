@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::api::{AccountClient, AccountOptions, Client, ClientOptions, Namespace};
+use crate::api::{AccountClient, Client, ClientOptions, Namespace};
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
@@ -28,12 +28,7 @@ pub(super) async fn locate(
         NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
         NamespaceRef::Title(title) => title,
     };
-    let client = AccountClient::new(AccountOptions {
-        base_url: connection.base_url.clone(),
-        credentials: connection.credentials.clone(),
-        timeout,
-        ca_file: connection.ca_file.clone(),
-    })?;
+    let client = AccountClient::new(connection.access.clone(), timeout)?;
     let namespaces = all(caller, &client, &connection.account).await?;
     let id = titled(&namespaces, title)?;
     tracing::info!("the namespace {title:?} is {id}");
@@ -116,13 +111,11 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
 /// The way to a namespace that was found.
 pub(super) fn client(connection: &Connection, timeout: Duration, concurrency: usize) -> Result<Client, Error> {
     Ok(Client::new(ClientOptions {
-        base_url: connection.base_url.clone(),
-        credentials: connection.credentials.clone(),
+        access: connection.access.clone(),
         account: connection.account.clone(),
         namespace: connection.namespace.clone(),
         timeout,
         concurrency,
-        ca_file: connection.ca_file.clone(),
     })?)
 }
 

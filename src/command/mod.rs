@@ -1,22 +1,15 @@
-//! One file a subcommand: builds the parts, joins them, says what came of it. The only place where parts meet.
+//! One file per subcommand: it builds the parts, joins them and ends with an exit code. The only place where the other
+//! modules meet.
 //!
-//! - [`DeleteJob`]: what is to be done, decided once; made by the command line, read here.
-//! - `delete` and `dry_run` (`dry_run_listing` for the keys of a namespace): the ways through a job; `preflight`: the one
-//!   request before the first delete; `locate`: which namespace a title means. `session`: how such single calls are made.
-//! - `pages`: the keys of a namespace as records.
-//! - `job_input`: inputs, filters, deduplication and the journal as one iterator of records.
-//! - `executor`: each request of the pipeline, carried out. `descriptors`: how many of them fit.
-//! - `job_file`: whether a report or a plan belongs to the job.
-//! - `limits`: what a namespace's mode means for a job.
-//! - `earlier`: which requests earlier runs of a job sent.
-//! - `summary`: the summary, the next step, the exit code; `event_log`: what the log says meanwhile; `monitor`: metrics
-//!   and pings say.
-//! - `preview`: what a dry run shows of its plan; `estimate`: how many requests, how long.
-//! - `list`: a namespace's keys, page by page. `namespaces`, `whoami`: what there is, and who asks.
-//! - `restore`: what a backup holds, put back.
-//! - `report`: finished reports as text, JSON or a page. `docs`: the manual and shell completions.
-//! - `config`: what profiles come to. `signals`: what asks a command to end, at any moment of it.
-//! - [`confirm`]: the question before a job that deletes.
+//! - `job`: what is to be done, as the command line resolved it. `session`: what every command that sends requests has once.
+//! - `delete`: open, scan, guard, connect, confirm, run, report. `dry_run`, `dry_run_listing`: what it would do.
+//! - `list`, `restore`, `report`, `namespaces`, `whoami`, `config`, `sandbox`, `docs`: the other subcommands.
+//! - `connect`, `locate`: the namespace, its client and its limits. `confirm`: the prompt. `rehearsal`: a server in memory.
+//! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
+//! - `outputs`, `same_file`, `job_file`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
+//! - `executor`: the pipeline's requests, carried out. `event_log`, `monitor`: what the log, metrics and pings say of it.
+//! - `summary`, `error`: how a command ends. `overview`, `preview`: what a prompt and a dry run show.
+//! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
 use std::sync::Arc;
 
@@ -28,20 +21,16 @@ mod config;
 pub mod confirm;
 mod connect;
 mod delete;
-mod descriptors;
 mod docs;
 mod dry_run;
 mod dry_run_listing;
 mod earlier;
-mod encoding;
 mod error;
-mod estimate;
 mod event_log;
 mod executor;
 mod job;
 mod job_file;
 mod job_input;
-mod limits;
 mod list;
 mod locate;
 mod monitor;
@@ -64,8 +53,8 @@ pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub use job::{
-    Access, Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef,
-    RestoreJob, TargetIds,
+    Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef, RestoreJob,
+    TargetIds,
 };
 pub use namespaces::NamespacesJob;
 pub use report::ReportJob;
@@ -109,7 +98,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
 fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(mut job) => {
-            job.concurrency = descriptors::fit(job.concurrency);
+            job.concurrency = session::fit_descriptors(job.concurrency);
             match job.mode {
                 Mode::DryRun => match &job.keys {
                     Keys::Inputs(inputs) => dry_run::run(&job, inputs),

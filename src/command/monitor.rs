@@ -56,7 +56,7 @@ impl Monitor {
         let connection = real(job);
         let pinger = job.monitoring.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
-            let pinger = Pinger::new(url, connection.and_then(|connection| connection.ca_file.as_deref()));
+            let pinger = Pinger::new(url, connection.and_then(|connection| connection.access.ca_file.as_deref()));
             pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Escaped(&host))).ok()
         });
         Self {

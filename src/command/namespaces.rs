@@ -2,13 +2,12 @@
 
 use std::io;
 
-use crate::api::{AccountClient, AccountOptions, Namespace};
+use crate::api::{Access, AccountClient, Namespace};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::terminal::Escaped;
 
 use super::error::Error;
-use super::job::Access;
 use super::locate::all;
 use super::session::{JobOptions, Session};
 use super::summary::print_lines;
@@ -26,7 +25,7 @@ pub struct NamespacesJob {
 
 /// Lists them, sorted by title.
 pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
-    let client = client(&job.access, &job.options)?;
+    let client = AccountClient::new(job.access.clone(), job.options.timeout)?;
     tracing::info!("listing the namespaces of account {} at {}", job.account, job.access.base_url);
     let mut session = Session::new(&job.options)?;
     let mut namespaces = session.run(async |caller| Ok(all(caller, &client, &job.account).await?))?;
@@ -34,16 +33,6 @@ pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
     let lines = if job.options.json { json(&namespaces)? } else { lines(&namespaces) };
     print_lines(lines).map_err(Error::system("write the namespaces"))?;
     Ok(ExitCode::Success)
-}
-
-/// The client of a command that makes nothing but single calls.
-pub(super) fn client(access: &Access, options: &JobOptions) -> Result<AccountClient, Error> {
-    Ok(AccountClient::new(AccountOptions {
-        base_url: access.base_url.clone(),
-        credentials: access.credentials.clone(),
-        timeout: options.timeout,
-        ca_file: access.ca_file.clone(),
-    })?)
 }
 
 fn json(namespaces: &[Namespace]) -> Result<Vec<String>, Error> {

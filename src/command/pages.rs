@@ -11,7 +11,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, duration, pluralized};
 
-use super::encoding;
+use super::connect;
 use super::job::KeySelection;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
@@ -64,7 +64,7 @@ impl NamespacePages {
         let mut record = Record { number, content };
         self.selection.names.apply(&mut record);
         if self.refuses_encoded {
-            encoding::refuse(&mut record);
+            connect::refuse_encoded(&mut record);
         }
         record
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::Credentials;
+use crate::api::{Access, Credentials};
 use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::pluralized;
@@ -34,11 +34,13 @@ impl Rehearsal {
         let base_url = self.sandbox.base_url();
         let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the rehearsal's own address: {error}"));
         Ok(Connection {
-            base_url: base_url.parse().map_err(|error| usage(&error))?,
-            credentials: Credentials::token("rehearsal")?,
+            access: Access {
+                base_url: base_url.parse().map_err(|error| usage(&error))?,
+                credentials: Credentials::token("rehearsal")?,
+                ca_file: None,
+            },
             account: "rehearsal".parse().map_err(|error| usage(&error))?,
             namespace: NamespaceRef::Id("rehearsal".parse().map_err(|error| usage(&error))?),
-            ca_file: None,
         })
     }
 

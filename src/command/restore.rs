@@ -27,9 +27,9 @@ use crate::report::{self, Causes, Destination, Journal, Sync};
 use crate::terminal::{Escaped, duration};
 
 use super::confirm::{self, Action, ConfirmWith};
+use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier::{self, Earlier};
-use super::encoding;
 use super::error::{Error, with_nothing_sent};
 use super::job::{Confirm, RestoreJob};
 use super::job_file::JobRecord;
@@ -161,7 +161,7 @@ fn confirm_restore(
 ) -> Result<(), Error> {
     if !job.overwrite_values {
         let hint = "pass --overwrite-values, which does not look first which keys exist";
-        encoding::check(&target.namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
+        connect::check_encoding(&target.namespace, plan.encoded, plan.first_encoded.as_ref(), hint)?;
     }
     if target.limits.rates != job.options.rates {
         caller.budget.set_rates(&target.limits.rates, Instant::now());

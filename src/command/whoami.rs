@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::api::{AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
+use crate::api::{Access, AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::{Stop, StopReason};
@@ -13,9 +13,8 @@ use crate::terminal::{Escaped, pluralized};
 
 use super::connect;
 use super::error::Error;
-use super::job::{Access, Connection, NamespaceRef};
+use super::job::{Connection, NamespaceRef};
 use super::locate::{all, client as namespace_client, locate};
-use super::namespaces::client;
 use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
@@ -80,7 +79,7 @@ struct Namespace {
 
 /// Asks, and says what was found.
 pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
-    let api = client(&job.access, &job.options)?;
+    let api = AccountClient::new(job.access.clone(), job.options.timeout)?;
     tracing::info!("checking the credentials at {}", job.access.base_url);
     let mut found = Found::default();
     let mut session = Session::new(&job.options)?;
@@ -123,14 +122,8 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     };
     found.account = Some(Account { id: account.to_string(), namespaces, error });
     let Some(namespace) = &job.namespace else { return Ok(()) };
-    let access = job.access.clone();
-    let connection = Connection {
-        base_url: access.base_url,
-        credentials: access.credentials,
-        account: account.clone(),
-        namespace: namespace.clone(),
-        ca_file: access.ca_file,
-    };
+    let (access, account) = (job.access.clone(), account.clone());
+    let connection = Connection { access, account, namespace: namespace.clone() };
     let named = match namespace {
         NamespaceRef::Id(id) => Namespace { id: Some(id.to_string()), title: None, error: None },
         NamespaceRef::Title(title) => Namespace { id: None, title: Some(title.clone()), error: None },

@@ -21,6 +21,8 @@ use crate::pipeline::Event;
 use crate::stderr::{self, LineFormat};
 use state::State;
 
+pub use state::{Alternative, Estimate};
+
 pub use screen::stderr_is_terminal;
 
 /// How long what is shown may be out of date: the bar is drawn ten times a second.
@@ -40,12 +42,6 @@ pub enum ProgressMode {
     /// Nothing.
     Never,
 }
-
-/// How long so many more keys will take at least, as the rates allow.
-pub type Estimate = Box<dyn Fn(u64) -> Duration + Send>;
-
-/// How long so many more keys would take in bulk, where that is worth saying.
-pub type Alternative = Box<dyn Fn(u64) -> Option<Duration> + Send>;
 
 /// What the display has to know before the job begins.
 #[derive(Default)]

@@ -16,13 +16,15 @@ const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 16\r\n\r\n{\"success\":tr
 
 fn options(address: SocketAddr) -> ClientOptions {
     ClientOptions {
-        base_url: format!("http://{address}/client/v4").parse().unwrap(),
-        credentials: Credentials::token(SECRET).unwrap(),
+        access: Access {
+            base_url: format!("http://{address}/client/v4").parse().unwrap(),
+            credentials: Credentials::token(SECRET).unwrap(),
+            ca_file: None,
+        },
         account: "acc".parse().unwrap(),
         namespace: "ns".parse().unwrap(),
         timeout: Duration::from_secs(30),
         concurrency: 4,
-        ca_file: None,
     }
 }
 
@@ -126,7 +128,7 @@ fn no_proxy_is_used_for_this_machine() {
 async fn a_global_key_is_sent_in_its_own_headers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = options(listener.local_addr().unwrap());
-    options.credentials = Credentials::global_key("me@example.com", SECRET).unwrap();
+    options.access.credentials = Credentials::global_key("me@example.com", SECRET).unwrap();
     let client = Client::new(options).unwrap();
     let name = key("k");
     let server = async {
@@ -330,7 +332,8 @@ fn neither_options_nor_client_show_a_secret() {
     let options = options("127.0.0.1:1".parse().unwrap());
     let shown = format!("{options:?} {:?}", Client::new(options.clone()).unwrap());
     assert!(shown.contains("namespaces/ns") && !shown.contains("hunter2"), "{shown}");
-    let bad = ClientOptions { credentials: Credentials::Token("hunter2\nx: y".into()), ..options };
+    let bad = Access { credentials: Credentials::Token("hunter2\nx: y".into()), ..options.access.clone() };
+    let bad = ClientOptions { access: bad, ..options };
     let error = Client::new(bad).unwrap_err();
     assert!(matches!(error, ClientError::Credentials(_)));
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

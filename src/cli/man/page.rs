@@ -6,7 +6,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::Document;
+use crate::command::Document;
 
 /// The page of `command`, which is `whole` or one of its subcommands; both are built.
 pub(super) fn of(command: &Command, whole: &Command) -> Document {

@@ -2,6 +2,7 @@
 
 use super::super::parse;
 use super::*;
+use crate::command::Document;
 
 fn pages() -> Vec<Document> {
     let args = ManArgs { command: None, out: Some("man1".into()) };

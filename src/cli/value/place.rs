@@ -8,19 +8,19 @@ use crate::input::{Format, Source};
 use crate::report::Target;
 
 /// `--format`; `None` is `auto`.
-pub(in crate::cli) fn format_parser() -> impl TypedValueParser<Value = Option<Format>> {
+pub(crate) fn format_parser() -> impl TypedValueParser<Value = Option<Format>> {
     let formats = Format::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value);
     let names = std::iter::once("auto".into()).chain(formats);
     PossibleValuesParser::new(names).map(|name| Format::from_str(&name, false).ok())
 }
 
 /// An `INPUT`: `-` is stdin; a file called `-` is `./-`.
-pub(in crate::cli) fn source_parser() -> impl TypedValueParser<Value = Source> {
+pub(crate) fn source_parser() -> impl TypedValueParser<Value = Source> {
     PathBufValueParser::new().map(Source::from)
 }
 
 /// `--report`: `-` is stdout and `none` is no report; files of these names are `./-` and `./none`.
-pub(in crate::cli) fn report_parser() -> impl TypedValueParser<Value = Target> {
+pub(crate) fn report_parser() -> impl TypedValueParser<Value = Target> {
     PathBufValueParser::new().map(Target::from)
 }
 

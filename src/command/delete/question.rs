@@ -3,10 +3,10 @@
 use crate::command::confirm::{self, ConfirmWith};
 use crate::command::connect::ConnectedTarget;
 use crate::command::error::Error;
-use crate::command::estimate;
 use crate::command::job::{DeleteJob, KeySelection, Keys};
 use crate::command::overview::Overview;
 use crate::command::pages::NamespacePages;
+use crate::command::preview;
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
 use crate::record::{Content, Record};
@@ -25,7 +25,7 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -
         uncounted: "as many keys as stdin holds",
         overview: Overview::of(job, Some((&target.connection, &target.namespace))),
         first_keys: first.unwrap_or_default(),
-        note: keys.and_then(|keys| estimate::bulk_note(job, &target.limits.rates, keys)),
+        note: keys.and_then(|keys| preview::bulk_note(job, &target.limits.rates, keys)),
         confirm_with: ConfirmWith::for_keys(keys),
     };
     let question = match (&job.keys, &scan.source) {

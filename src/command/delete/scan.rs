@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::api::Namespace;
 use crate::clock::wall_now;
+use crate::command::connect;
 use crate::command::dry_run::warn_of_emptiness;
-use crate::command::encoding;
 use crate::command::error::{Error, with_nothing_sent};
 use crate::command::job::{DeleteJob, Keys};
 use crate::command::job_file::JobRecord;
@@ -53,14 +53,19 @@ impl InputScan {
     /// What is to be done about keys that would have to be encoded where the namespace does not support that: nothing is
     /// sent if files hold one; of what is only seen while it is deleted, each is invalid.
     pub(super) fn check_encoding(&mut self, job: &DeleteJob, namespace: &Namespace) -> Result<(), Error> {
-        if encoding::is_supported(namespace) || !job.puts_keys_into_urls() {
+        if connect::supports_encoding(namespace) || !job.puts_keys_into_urls() {
             return Ok(());
         }
         if let Some(plan) = &self.plan {
-            return encoding::check(namespace, plan.encoded, plan.first_encoded.as_ref(), encoding::hint(job));
+            return connect::check_encoding(
+                namespace,
+                plan.encoded,
+                plan.first_encoded.as_ref(),
+                connect::encoding_hint(job),
+            );
         }
         match &mut self.source {
-            KeySource::Inputs(records) => records.add_stage(encoding::refuse),
+            KeySource::Inputs(records) => records.add_stage(connect::refuse_encoded),
             KeySource::Listing { pages, .. } => pages.refuse_encoded(),
         }
         Ok(())

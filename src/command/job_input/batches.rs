@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{JobInputError, key_of};
+use super::error::JobInputError;
 use crate::input::{Dedupe, Records};
 use crate::plan::filter::Filter;
 use crate::record::{Content, Record, RecordNumber};
@@ -13,7 +13,7 @@ use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized};
 
 /// See [`JobInput::records`](super::JobInput::records).
-pub(in crate::command) struct RecordBatches {
+pub(crate) struct RecordBatches {
     /// `None` once nothing more is to be had.
     pub(super) records: Option<Records>,
     /// How many are read at a time.
@@ -42,17 +42,17 @@ pub(super) type Stage = Box<dyn FnMut(&mut Record) + Send>;
 
 impl RecordBatches {
     /// How many keys so far an earlier run settled, each counted once.
-    pub(in crate::command) fn settled_keys(&self) -> u64 {
+    pub(crate) fn settled_keys(&self) -> u64 {
         self.settled_keys
     }
 
     /// How many records each of the inputs holds that were read to their end.
-    pub(in crate::command) fn counts(&self) -> &[u64] {
+    pub(crate) fn counts(&self) -> &[u64] {
         &self.counts
     }
 
     /// Applies `stage` to every record that is handed out from now on.
-    pub(in crate::command) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
+    pub(crate) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
         self.stages.push(Box::new(stage));
     }
 
@@ -61,7 +61,7 @@ impl RecordBatches {
     ///
     /// # Errors
     /// Nothing comes after it; the records before it are in the batch.
-    pub(in crate::command) fn next_batch(&mut self, batch: &mut Vec<Record>) -> Result<bool, Box<JobInputError>> {
+    pub(crate) fn next_batch(&mut self, batch: &mut Vec<Record>) -> Result<bool, Box<JobInputError>> {
         if self.batch.is_empty() && self.error.is_none() {
             self.refill();
         }
@@ -73,7 +73,7 @@ impl RecordBatches {
     }
 
     /// Takes back what was read ahead, and the error after it.
-    pub(in crate::command) fn put_back(&mut self, batch: Vec<Record>, error: Option<Box<JobInputError>>) {
+    pub(crate) fn put_back(&mut self, batch: Vec<Record>, error: Option<Box<JobInputError>>) {
         (self.batch, self.error) = (batch, error);
     }
 
@@ -174,7 +174,7 @@ impl RecordBatches {
 
 /// What filters keep of the input that is being read, for the warning that they keep every key of it.
 #[derive(Debug, Default)]
-pub(in crate::command) struct KeptCounts {
+pub(crate) struct KeptCounts {
     keys: u64,
     kept: u64,
     /// Why the first key is kept.
@@ -209,6 +209,16 @@ impl KeptCounts {
             }
             Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => {}
         }
+    }
+}
+
+/// What the record's row shows as its key.
+fn key_of(record: &Record) -> Option<&str> {
+    match &record.content {
+        Content::Key(key) | Content::Duplicate(key) => Some(key.as_str()),
+        Content::Kept(kept) => Some(kept.key.as_str()),
+        Content::Invalid(invalid) => Some(&invalid.key),
+        Content::Settled => None,
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn made(caller: &ApiCaller) -> Vec<u64> {
 /// Opens the output and finds out where the listing stands.
 pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), Error> {
     let listing = Listing {
-        base_url: connection.base_url.to_string(),
+        base_url: connection.access.base_url.to_string(),
         account: connection.account.to_string(),
         namespace: connection.namespace.to_string(),
         format: format!("{:?}", job.format).to_lowercase(),

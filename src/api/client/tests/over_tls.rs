@@ -39,8 +39,11 @@ async fn delete_over_tls(address: SocketAddr, ca: &str) -> Reply {
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, ca).unwrap();
     let client = Client::new(ClientOptions {
-        base_url: format!("https://{address}/client/v4").parse().unwrap(),
-        ca_file: Some(ca_file),
+        access: Access {
+            base_url: format!("https://{address}/client/v4").parse().unwrap(),
+            ca_file: Some(ca_file),
+            ..options(address).access
+        },
         ..options(address)
     });
     client.unwrap().delete(&key("k")).await

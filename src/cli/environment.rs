@@ -1,0 +1,37 @@
+//! The environment variables of flags.
+
+use std::ffi::OsStr;
+
+use clap::Arg;
+use clap::builder::Resettable;
+
+/// The SDKs' variable, taken where wrangler's is not set.
+const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
+
+/// Variables that keep keys: one that is empty must not pass for one that was never meant.
+const GUARDS: [&str; 3] = ["KVSWEEP_PROTECT", "KVSWEEP_PROTECT_FROM", "KVSWEEP_ONLY"];
+
+/// Names the environment variable of every flag in its long help; one that is empty counts as unset, unless it keeps keys.
+pub(super) fn with_environments(command: clap::Command) -> clap::Command {
+    command.mut_args(with_environment).mut_subcommands(with_environments)
+}
+
+fn with_environment(arg: Arg) -> Arg {
+    let Some(variable) = arg.get_env().map(OsStr::to_owned) else {
+        return arg;
+    };
+    let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
+    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}]", variable.display()));
+    if is_set(&variable) {
+        return arg;
+    }
+    match BASE_URL_FALLBACK {
+        (first, second) if variable == first && is_set(second.as_ref()) => arg.env(second),
+        _ => arg.env(Resettable::Reset),
+    }
+}
+
+fn is_set(variable: &OsStr) -> bool {
+    let guards = GUARDS.iter().any(|guard| variable == OsStr::new(guard));
+    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty())
+}

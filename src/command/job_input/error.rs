@@ -1,0 +1,88 @@
+//! Why a job's input cannot be read to its end.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::input::InputError;
+use crate::record::RecordNumber;
+use crate::shard::Shard;
+use crate::terminal::pluralized;
+
+/// Why reading stopped before the end.
+#[derive(Debug, Error)]
+pub enum JobInputError {
+    /// The input itself.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A settled record of the journal has another key here.
+    #[error(
+        "record {record} is {key:?}, but {} settled another key under that number: it is the report of another \
+         input; give --resume the inputs of that run, in the same order", report.display()
+    )]
+    OtherInput {
+        /// Which record.
+        record: RecordNumber,
+        /// What the input holds there.
+        key: String,
+        /// The journal.
+        report: PathBuf,
+    },
+    /// The journal has a record of another part.
+    #[error(
+        "record {record} ({key:?}) is not of shard {shard}, but {} has a row for it: it is the report of another shard; \
+         give --resume the report of this one", report.display()
+    )]
+    OtherShard {
+        /// Which record.
+        record: RecordNumber,
+        /// What the input holds there.
+        key: String,
+        /// The part that was asked for.
+        shard: Shard,
+        /// The journal.
+        report: PathBuf,
+    },
+    /// The input has fewer records than an earlier run saw.
+    #[error(
+        "the input ends after {}, but {} has a row for record {last}: give --resume the whole input of that run",
+        pluralized(*.read, "record"), report.display()
+    )]
+    EndedEarly {
+        /// How many records it has.
+        read: u64,
+        /// The last record of the journal.
+        last: RecordNumber,
+        /// The journal.
+        report: PathBuf,
+        /// Whether the input is files alone, which are read before anything is sent.
+        is_file: bool,
+    },
+    /// What the system says about a file before it is opened.
+    #[error("{input}: cannot be opened: {source}")]
+    Open {
+        /// Which file.
+        input: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl From<InputError> for Box<JobInputError> {
+    fn from(error: InputError) -> Self {
+        Self::new(error.into())
+    }
+}
+
+impl JobInputError {
+    /// Whether the command was wrong rather than the input broken.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Input(error) => error.is_usage(),
+            Self::OtherInput { .. } | Self::OtherShard { .. } => true,
+            Self::EndedEarly { is_file, .. } => *is_file,
+            Self::Open { .. } => false,
+        }
+    }
+}
