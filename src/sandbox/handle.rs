@@ -11,7 +11,6 @@ use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::calls::unix_now;
 use super::fault::{Fault, What};
 use super::lock::locked;
 use super::options::SandboxOptions;
@@ -20,6 +19,7 @@ use super::route::PREFIX;
 use super::server;
 use super::service::Service;
 use super::store::Stored;
+use super::time::unix_now;
 
 /// A running server on 127.0.0.1. Dropping it stops it and closes its connections; one on a thread of its own is
 /// waited for.
@@ -104,37 +104,37 @@ impl Sandbox {
 
     /// Stores a value with its metadata and expiration, unchecked.
     pub fn put_stored(&self, key: impl Into<Box<str>>, stored: Stored) {
-        locked(self.service.store()).put(key, stored);
+        locked(self.service.namespace().store()).put(key, stored);
     }
 
     /// Stores many keys, unchecked, with a small value that they share.
     pub fn preload<K: Into<Box<str>>>(&self, keys: impl IntoIterator<Item = K>) {
-        locked(self.service.store()).preload(keys);
+        locked(self.service.namespace().store()).preload(keys);
     }
 
     /// Whether the key is there.
     pub fn contains(&self, key: &str) -> bool {
-        locked(self.service.store()).contains(key, unix_now())
+        locked(self.service.namespace().store()).contains(key, unix_now())
     }
 
     /// What the key holds.
     pub fn get(&self, key: &str) -> Option<Stored> {
-        locked(self.service.store()).get(key, unix_now())
+        locked(self.service.namespace().store()).get(key, unix_now())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        locked(self.service.store()).names(unix_now()).count()
+        locked(self.service.namespace().store()).names(unix_now()).count()
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        locked(self.service.store()).names(unix_now()).next().is_none()
+        locked(self.service.namespace().store()).names(unix_now()).next().is_none()
     }
 
     /// All keys, sorted by their bytes.
     pub fn keys(&self) -> Vec<String> {
-        let store = locked(self.service.store());
+        let store = locked(self.service.namespace().store());
         store.names(unix_now()).map(ToOwned::to_owned).collect()
     }
 
@@ -155,7 +155,7 @@ impl Sandbox {
 
     /// How often the namespace itself was deleted: what must never happen.
     pub fn namespaces_deleted(&self) -> u64 {
-        self.service.namespaces_deleted()
+        self.service.namespace().times_deleted()
     }
 
     /// Replaces the faults from the next request on.

@@ -10,16 +10,18 @@
 //! - [`Fault`]: which requests meet which misfortune.
 //! - [`Entry`]: what the server saw of a request: the witness of a test.
 //!
-//! Below them: `server` (connections), `service` (the way of one request), `route` (paths), `auth` (credentials),
-//! `calls` (what each call does), `store` (the keys), `answer` (the envelope).
+//! Below them: `server` and `connection`, `service` (the way of one request), `route` (paths), `auth` (credentials),
+//! `calls` (what each call does), `namespace` and `store` (the keys), `answer` (the envelope).
 
 mod answer;
 mod auth;
 mod body;
 mod calls;
+mod connection;
 mod fault;
 mod handle;
 mod lock;
+mod namespace;
 mod options;
 mod quota;
 mod request_log;
@@ -29,6 +31,7 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use fault::{BulkResult, Canned, CannedBody, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;

@@ -3,23 +3,18 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body_util::BodyExt;
-use hyper::Version;
-use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use super::body::{Body, Response};
+use super::connection::Connection;
 use super::service::Service;
 
 /// How long to wait when the system has no more descriptors.
@@ -78,126 +73,6 @@ fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     }
 }
 
-/// What a connection and the requests on it tell each other.
-pub(super) struct Connection {
-    closing: Arc<Notify>,
-    reset: AtomicBool,
-    traffic: Option<(watch::Sender<Traffic>, Duration)>,
-}
-
-/// How many requests are being served, and when the last one ended.
-#[derive(Clone, Copy, Default)]
-struct Traffic {
-    requests: usize,
-    last: Option<Instant>,
-}
-
-/// A request that is being served.
-pub(super) struct Busy<'a>(Option<&'a watch::Sender<Traffic>>);
-
-impl Connection {
-    fn new(idle_close: Option<Duration>) -> Self {
-        Self {
-            closing: Arc::default(),
-            reset: AtomicBool::new(false),
-            traffic: idle_close.map(|limit| (watch::Sender::default(), limit)),
-        }
-    }
-
-    /// Marks the connection busy while the result lives.
-    pub(super) fn busy(&self) -> Busy<'_> {
-        let traffic = self.traffic.as_ref().map(|(traffic, _)| traffic);
-        if let Some(traffic) = traffic {
-            traffic.send_modify(|traffic| traffic.requests += 1);
-        }
-        Busy(traffic)
-    }
-
-    /// Makes the coming end of an HTTP/1 connection a reset rather than an orderly one. On HTTP/2 only the stream is
-    /// reset, which is done elsewhere.
-    pub(super) fn reset(&self, version: Version) {
-        if version < Version::HTTP_2 {
-            self.reset.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// The same answer; when its last byte has been handed to the socket the connection is closed.
-    pub(super) fn close_after(&self, response: Response) -> Response {
-        let closing = Arc::clone(&self.closing);
-        response.map(|body| LastBody { body, closing }.boxed_unsync())
-    }
-
-    /// Waits until the connection is to be closed: because of its last answer or because it was idle for too long.
-    async fn to_be_closed(&self) {
-        tokio::select! {
-            () = self.closing.notified() => {}
-            () = self.idle_for_too_long() => {}
-        }
-    }
-
-    async fn idle_for_too_long(&self) {
-        let Some((traffic, limit)) = &self.traffic else {
-            return std::future::pending().await;
-        };
-        let mut news = traffic.subscribe();
-        loop {
-            let traffic = *news.borrow_and_update();
-            let idle = async {
-                match traffic {
-                    Traffic { requests: 0, last: Some(last) } => tokio::time::sleep_until(last + *limit).await,
-                    _ => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = idle => return,
-                // The sender lives as long as the connection does.
-                _ = news.changed() => {}
-            }
-        }
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        if let Some(traffic) = self.0 {
-            traffic.send_modify(|traffic| {
-                traffic.requests -= 1;
-                traffic.last = Some(Instant::now());
-            });
-        }
-    }
-}
-
-/// A body that tells when hyper is done with it: its last bytes are flushed before the connection's task does
-/// anything else.
-struct LastBody {
-    body: Body,
-    closing: Arc<Notify>,
-}
-
-impl Drop for LastBody {
-    fn drop(&mut self) {
-        self.closing.notify_one();
-    }
-}
-
-impl HttpBody for LastBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// A stream that ends in a reset where that is wanted: hyper owns it, and closing is all that it does.
 struct Socket {
     stream: TcpStream,
@@ -206,7 +81,7 @@ struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.connection.reset.load(Ordering::Relaxed) {
+        if self.connection.ends_in_reset() {
             // Where it fails, the connection ends in order, which a client has to survive as well.
             let _ = self.stream.set_zero_linger();
         }

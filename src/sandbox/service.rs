@@ -1,7 +1,7 @@
 //! The way of one request: arrival, quota, credentials, path, body, fault, effect, answer.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::Request;
@@ -14,39 +14,30 @@ use rand::{RngExt, SeedableRng};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::answer::{Problem, done};
+use super::answer::Problem;
 use super::auth::Auth;
 use super::body::Response;
-use super::calls::{Call, Done, Payload, perform, since_epoch, unix_now};
+use super::calls::{Call, Done, Payload, perform};
+use super::connection::Connection;
 use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
+use super::namespace::Namespace;
 use super::options::{RetryAfter, SandboxOptions};
 use super::quota::{Quotas, Verdict, ceil_seconds};
 use super::request_log::{Entry, Line, RequestLog};
 use super::route::{Route, Target};
-use super::server::Connection;
-use super::store::Store;
+use super::time::since_epoch;
 
 /// All that a server knows and remembers.
 pub(super) struct Service {
-    options: SandboxOptions,
     start: Instant,
-    store: Mutex<Store>,
+    namespace: Namespace,
     auth: Auth,
     meters: Quotas,
     faults: Faults,
     request_log: RequestLog,
     rng: Mutex<StdRng>,
     requests: AtomicU64,
-    namespaces_deleted: AtomicU64,
-    deletes: Mutex<DayOfDeletes>,
-}
-
-/// How many names were deleted on which day since the Unix epoch.
-#[derive(Default)]
-struct DayOfDeletes {
-    day: u64,
-    names: u64,
 }
 
 /// Tells the connection to go away without an answer.
@@ -73,25 +64,22 @@ impl Service {
         let start = Instant::now();
         Self {
             start,
-            store: Mutex::default(),
             auth: Auth::new(options.token.clone(), options.token_expires_after),
             meters: Quotas::new(&options.quotas, start),
             faults: Faults::new(options.faults.clone(), options.seed),
             request_log: if options.request_log { RequestLog::kept() } else { RequestLog::not_kept() },
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             requests: AtomicU64::new(0),
-            namespaces_deleted: AtomicU64::new(0),
-            deletes: Mutex::default(),
-            options,
+            namespace: Namespace::new(options),
         }
     }
 
-    pub(super) fn options(&self) -> &SandboxOptions {
-        &self.options
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
     }
 
-    pub(super) fn store(&self) -> &Mutex<Store> {
-        &self.store
+    pub(super) fn options(&self) -> &SandboxOptions {
+        self.namespace.options()
     }
 
     pub(super) fn faults(&self) -> &Faults {
@@ -108,35 +96,6 @@ impl Service {
 
     pub(super) fn refused_by_quota(&self) -> u64 {
         self.meters.refused()
-    }
-
-    pub(super) fn namespaces_deleted(&self) -> u64 {
-        self.namespaces_deleted.load(Ordering::Relaxed)
-    }
-
-    /// The catastrophe: everything is gone, and that it was asked for is remembered.
-    pub(super) fn delete_namespace(&self) -> Done {
-        self.namespaces_deleted.fetch_add(1, Ordering::Relaxed);
-        locked(&self.store).clear();
-        Done { response: done(), changed: true }
-    }
-
-    /// Takes `names` from what may be deleted today; all or nothing.
-    pub(super) fn spend_deletes(&self, names: u64) -> Result<(), Problem> {
-        let Some(limit) = self.options.daily_deletes else {
-            return Ok(());
-        };
-        let today = unix_now() / 86_400;
-        let mut spent: MutexGuard<'_, DayOfDeletes> = locked(&self.deletes);
-        if spent.day != today {
-            *spent = DayOfDeletes { day: today, names: 0 };
-        }
-        if spent.names + names > limit {
-            let message = "you have reached the free usage limit for this operation for today";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, 10048, message));
-        }
-        spent.names += names;
-        Ok(())
     }
 
     /// Serves one request; an error drops the connection.
@@ -189,7 +148,7 @@ impl Service {
         };
         let message = "Please wait and consider throttling your request speed";
         let mut response = Response::from(Problem::new(StatusCode::TOO_MANY_REQUESTS, 971, message));
-        if let Some(value) = retry_after(self.options.retry_after, wait) {
+        if let Some(value) = retry_after(self.options().retry_after, wait) {
             response.headers_mut().insert(RETRY_AFTER, value);
         }
         Some(response)
@@ -229,7 +188,7 @@ impl Service {
                     _ => None,
                 },
             };
-            perform(self, call).await
+            perform(&self.namespace, call).await
         };
         let (response, changed) = match done.await {
             Ok(Done { response, changed }) => (response, changed),
@@ -252,12 +211,12 @@ impl Service {
         let differs = |only: &Option<String>, given: Option<&str>| {
             only.as_deref().zip(given).is_some_and(|(only, given)| only != given)
         };
-        if differs(&self.options.account, target.account) {
+        if differs(&self.options().account, target.account) {
             return Err(Problem::could_not_route(head.uri().path()));
         }
-        let other = |id| self.options.other_namespaces.iter().any(|(other, _)| other == id);
+        let other = |id| self.options().other_namespaces.iter().any(|(other, _)| other == id);
         let looked_at = target.route == Route::Namespace && *head.method() == Method::GET;
-        if differs(&self.options.namespace, target.namespace) && !(looked_at && target.namespace.is_some_and(other)) {
+        if differs(&self.options().namespace, target.namespace) && !(looked_at && target.namespace.is_some_and(other)) {
             return Err(Problem::new(StatusCode::NOT_FOUND, 10013, "namespace not found"));
         }
         Ok(target)
@@ -270,7 +229,7 @@ impl Service {
     }
 
     async fn delay(&self) {
-        if let Some((least, most)) = self.options.latency {
+        if let Some((least, most)) = self.options().latency {
             let latency: Duration = locked(&self.rng).random_range(least..=most.max(least));
             tokio::time::sleep(latency).await;
         }

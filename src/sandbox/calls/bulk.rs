@@ -6,13 +6,15 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::base64::forgiving;
-use super::payload::{Form, Pair, Wanted};
-use super::{Call, Done, Payload, unix_now, values};
+use super::call::{Call, Done};
+use super::payload::{Form, Pair, Payload, Wanted};
+use super::values;
 use crate::sandbox::answer::{MALFORMED, Problem, envelope, success};
 use crate::sandbox::fault::BulkResult;
 use crate::sandbox::lock::locked;
-use crate::sandbox::service::Service;
+use crate::sandbox::namespace::Namespace;
 use crate::sandbox::store::Stored;
+use crate::sandbox::time::unix_now;
 
 /// The most bytes of values that a bulk read gives: 25 MiB (miniflare 5, `KVLimits.MAX_BULK_SIZE_BYTES`).
 const MAX_BULK_READ_BYTES: usize = 25 << 20;
@@ -20,13 +22,13 @@ const MAX_BULK_READ_BYTES: usize = 25 << 20;
 /// The code of a call that processed only some keys; none of a known meaning.
 const PARTIAL: u64 = 10001;
 
-pub(super) fn delete(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+pub(super) fn delete(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let names = call.payload.names();
-    service.spend_deletes(names.len() as u64)?;
+    namespace.spend_deletes(names.len() as u64)?;
     let (result, unprocessed) = unprocessed(call);
     let (kept, doomed): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| unprocessed.contains(name));
     let now = unix_now();
-    let mut store = locked(service.store());
+    let mut store = locked(namespace.store());
     let mut changed = false;
     for name in &doomed {
         changed |= store.delete(name, now);
@@ -41,7 +43,7 @@ fn unprocessed<'a>(call: &Call<'a>) -> (BulkResult, HashSet<&'a str>) {
     (result, names.iter().map(String::as_str).collect())
 }
 
-pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
+pub(super) fn put(namespace: &Namespace, call: Call<'_>) -> Result<Done, Problem> {
     let (result, unprocessed) = unprocessed(&call);
     let Payload::Pairs(pairs) = call.payload else {
         return Err(Problem::malformed("an array of keys is missing"));
@@ -60,7 +62,7 @@ pub(super) fn put(service: &Service, call: Call<'_>) -> Result<Done, Problem> {
     let stored = stored.collect::<Result<Vec<_>, Problem>>()?;
     let (left, stored): (Vec<_>, Vec<_>) = stored.into_iter().partition(|(key, _)| unprocessed.contains(key.as_str()));
     let count = stored.len();
-    let mut store = locked(service.store());
+    let mut store = locked(namespace.store());
     for (key, stored) in stored {
         store.put(key, stored);
     }
@@ -107,14 +109,14 @@ fn written(result: BulkResult, count: usize, unsuccessful: &[&str], changed: boo
     Done { response, changed }
 }
 
-pub(super) fn get(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+pub(super) fn get(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let Payload::Wanted(wanted) = &call.payload else {
         return Err(Problem::malformed("an object with keys is missing"));
     };
     if wanted.keys.is_empty() {
         return Err(Problem::malformed("You must request a minimum of 1 key"));
     }
-    let (now, store) = (unix_now(), locked(service.store()));
+    let (now, store) = (unix_now(), locked(namespace.store()));
     let (mut values, mut bytes) = (Map::new(), 0);
     for key in &wanted.keys {
         let stored = store.get(key, now);

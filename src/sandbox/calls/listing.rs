@@ -6,12 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::base64::forgiving;
-use super::{Call, Done, unix_now, whole};
+use super::call::{Call, Done};
+use super::payload::whole;
 use crate::sandbox::answer::{Problem, page, success};
 use crate::sandbox::lock::locked;
+use crate::sandbox::namespace::Namespace;
 use crate::sandbox::route::check_length;
-use crate::sandbox::service::Service;
 use crate::sandbox::store::{Listed, Page};
+use crate::sandbox::time::unix_now;
 
 /// Names the namespace where any id does.
 const SOME_NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
@@ -32,12 +34,12 @@ struct NamespacesQuery {
 }
 
 /// A page of keys. The cursor holds the page's last name, so deleting while listing skips nothing.
-pub(super) fn keys(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+pub(super) fn keys(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let query: KeysQuery = call.query()?;
     let limit = limit(query.limit)?;
     check_length(&query.prefix)?;
     let after = after(&query.cursor);
-    let Page { keys, more } = locked(service.store()).list(&query.prefix, after.as_deref(), limit, unix_now());
+    let Page { keys, more } = locked(namespace.store()).list(&query.prefix, after.as_deref(), limit, unix_now());
     let cursor = match keys.last() {
         Some(last) if more => STANDARD.encode(&last.name),
         _ => String::new(),
@@ -90,21 +92,21 @@ fn shown(listed: Listed) -> Value {
     entry
 }
 
-pub(super) fn namespace(service: &Service, call: &Call<'_>) -> Done {
+pub(super) fn namespace(namespace: &Namespace, call: &Call<'_>) -> Done {
     let id = call.target.namespace.unwrap_or(SOME_NAMESPACE);
-    Done::unchanged(success(&described(service, id)))
+    Done::unchanged(success(&described(namespace, id)))
 }
 
-pub(super) fn namespaces(service: &Service, call: &Call<'_>) -> Result<Done, Problem> {
+pub(super) fn namespaces(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let query: NamespacesQuery = call.query()?;
     let per_page = within(query.per_page, 20, 1..=1_000, "per_page")?;
     let number = within(query.page, 1, 1..=usize::MAX, "page")?;
-    let options = service.options();
+    let options = namespace.options();
     let only = options.namespace.as_deref().unwrap_or(SOME_NAMESPACE);
     let mut ids: Vec<_> = options.other_namespaces.iter().map(|(id, _)| id.as_str()).chain([only]).collect();
     ids.sort_unstable();
     let skipped = per_page.saturating_mul(number - 1);
-    let found: Vec<_> = ids.iter().skip(skipped).take(per_page).map(|id| described(service, id)).collect();
+    let found: Vec<_> = ids.iter().skip(skipped).take(per_page).map(|id| described(namespace, id)).collect();
     let info = json!({
         "page": number, "per_page": per_page, "count": found.len(), "total_count": ids.len(),
         "total_pages": ids.len().div_ceil(per_page),
@@ -112,8 +114,8 @@ pub(super) fn namespaces(service: &Service, call: &Call<'_>) -> Result<Done, Pro
     Ok(Done::unchanged(page(&Value::Array(found), &info)))
 }
 
-fn described(service: &Service, id: &str) -> Value {
-    let options = service.options();
+fn described(namespace: &Namespace, id: &str) -> Value {
+    let options = namespace.options();
     let other = options.other_namespaces.iter().find(|(other, _)| other == id);
     let title = other.map_or(&options.title, |(_, title)| title);
     let mut described = json!({"id": id, "title": title, "supports_url_encoding": options.supports_url_encoding});

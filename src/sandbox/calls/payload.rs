@@ -7,7 +7,6 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::whole;
 use crate::sandbox::answer::{MALFORMED, Problem};
 use crate::sandbox::route::{Route, check_key};
 
@@ -146,4 +145,10 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
 pub(super) fn too_large(limit: usize) -> Problem {
     let message = format!("request body is larger than {limit} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message)
+}
+
+/// The whole part of a number; below zero, zero. `None` where it is not finite.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what it is for")]
+pub(super) fn whole(number: f64) -> Option<u64> {
+    number.is_finite().then_some(number as u64)
 }

@@ -7,14 +7,15 @@ use hyper::header::CONTENT_TYPE;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::payload::{Lifetime, MAX_VALUE_BYTES, too_large};
-use super::{Call, Done, Payload, unix_now};
+use super::call::{Call, Done};
+use super::payload::{Lifetime, MAX_VALUE_BYTES, Payload, too_large};
 use crate::sandbox::answer::{MALFORMED, Problem, done, success};
 use crate::sandbox::body::{Response, whole};
 use crate::sandbox::lock::locked;
+use crate::sandbox::namespace::Namespace;
 use crate::sandbox::options::MissingKey;
-use crate::sandbox::service::Service;
 use crate::sandbox::store::Stored;
+use crate::sandbox::time::unix_now;
 
 /// The largest metadata as JSON (developers.cloudflare.com/kv/platform/limits).
 const MAX_METADATA_BYTES: usize = 1_024;
@@ -22,18 +23,18 @@ const MAX_METADATA_BYTES: usize = 1_024;
 /// The shortest life of a key in seconds.
 const MIN_LIFE: u64 = 60;
 
-pub(super) fn delete(service: &Service, key: &str) -> Result<Done, Problem> {
-    service.spend_deletes(1)?;
-    let changed = locked(service.store()).delete(key, unix_now());
-    if !changed && service.options().missing_key == MissingKey::NotFound {
+pub(super) fn delete(namespace: &Namespace, key: &str) -> Result<Done, Problem> {
+    namespace.spend_deletes(1)?;
+    let changed = locked(namespace.store()).delete(key, unix_now());
+    if !changed && namespace.options().missing_key == MissingKey::NotFound {
         return Err(Problem::key_not_found());
     }
     let response = done();
     Ok(Done { response, changed })
 }
 
-pub(super) fn get(service: &Service, key: &str) -> Result<Done, Problem> {
-    let stored = find(service, key)?;
+pub(super) fn get(namespace: &Namespace, key: &str) -> Result<Done, Problem> {
+    let stored = find(namespace, key)?;
     let mut response = Response::new(whole(stored.value));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -43,12 +44,12 @@ pub(super) fn get(service: &Service, key: &str) -> Result<Done, Problem> {
     Ok(Done::unchanged(response))
 }
 
-pub(super) fn metadata(service: &Service, key: &str) -> Result<Done, Problem> {
-    let stored = find(service, key)?;
+pub(super) fn metadata(namespace: &Namespace, key: &str) -> Result<Done, Problem> {
+    let stored = find(namespace, key)?;
     Ok(Done::unchanged(success(&stored.metadata.unwrap_or_default())))
 }
 
-pub(super) async fn put(service: &Service, key: &str, call: Call<'_>) -> Result<Done, Problem> {
+pub(super) async fn put(namespace: &Namespace, key: &str, call: Call<'_>) -> Result<Done, Problem> {
     let lifetime: Lifetime = call.query()?;
     let content_type = call.head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
@@ -60,7 +61,7 @@ pub(super) async fn put(service: &Service, key: &str, call: Call<'_>) -> Result<
         None => (body, None),
     };
     let stored = stored(value, metadata, lifetime)?;
-    locked(service.store()).put(key, stored);
+    locked(namespace.store()).put(key, stored);
     let (response, changed) = (done(), true);
     Ok(Done { response, changed })
 }
@@ -113,6 +114,6 @@ async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), P
     Ok((value, metadata))
 }
 
-fn find(service: &Service, key: &str) -> Result<Stored, Problem> {
-    locked(service.store()).get(key, unix_now()).ok_or_else(Problem::key_not_found)
+fn find(namespace: &Namespace, key: &str) -> Result<Stored, Problem> {
+    locked(namespace.store()).get(key, unix_now()).ok_or_else(Problem::key_not_found)
 }
