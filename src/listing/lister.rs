@@ -182,14 +182,14 @@ mod tests {
         fn from_any_cut_and_with_any_lost_cursor_every_name_comes_once(
             names in prop::collection::btree_set("[abc]{1,4}", 0..40),
             prefixes in prop::collection::vec("[abc]{0,2}", 0..4),
-            misfortunes in prop::collection::vec(0..8_u8, 0..40),
+            faults in prop::collection::vec(0..8_u8, 0..40),
         ) {
             let names: Vec<String> = names.into_iter().collect();
             let prefixes = Prefixes::new(prefixes);
             let mut lister = Lister::new(prefixes.clone(), Position::default());
-            let (mut listed, mut misfortunes) = (Vec::new(), misfortunes.into_iter());
+            let (mut listed, mut faults) = (Vec::new(), faults.into_iter());
             while let Some(request) = lister.request() {
-                match misfortunes.next() {
+                match faults.next() {
                     // Killed: what is kept goes through JSON.
                     Some(0) => {
                         let kept = serde_json::to_string(&lister.position()).unwrap();

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 pub(super) use draw::{Faults, Hit};
 pub use parse::FaultError;
 
-/// A misfortune and whom it meets.
+/// What goes wrong, and for which requests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// Which requests.

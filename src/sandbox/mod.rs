@@ -7,7 +7,7 @@
 //! - [`Sandbox`]: a running server; dropping it stops it. Its store can be filled and looked at.
 //! - [`SandboxOptions`]: what it accepts and how it misbehaves.
 //! - [`Quota`]: how many requests which window may hold, judged at arrival.
-//! - [`Fault`]: which requests meet which misfortune.
+//! - [`Fault`]: which requests fail, and how.
 //! - [`Entry`]: what the server saw of a request: the witness of a test.
 //!
 //! Below them: `server` and `connection`, `service` (the way of one request), `route` (paths), `auth` (credentials),

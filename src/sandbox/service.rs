@@ -236,7 +236,7 @@ impl Service {
     }
 }
 
-/// How a request ends whose effect a misfortune prevents.
+/// How a request ends whose effect a fault prevents.
 fn instead(what: &What) -> Option<Ending> {
     match what {
         What::Answer(canned) => Some(Ending::Answer(broken::canned(canned))),

@@ -17,7 +17,7 @@ use super::*;
 const NAMESPACE: &str = "/accounts/acc/storage/kv/namespaces/ns";
 
 /// A server with a client that has credentials.
-struct Room {
+struct Lab {
     sandbox: Sandbox,
     client: reqwest::Client,
 }
@@ -30,7 +30,7 @@ struct Reply {
     body: Vec<u8>,
 }
 
-impl Room {
+impl Lab {
     async fn new(options: SandboxOptions) -> Self {
         Self::with_client(options, |builder| builder).await
     }

@@ -15,7 +15,7 @@ const PASSING: [u16; 18] = [408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 52
 /// which costs no retry, until the namespace is found.
 const ATTEMPTS: std::ops::RangeInclusive<u32> = 2..=3;
 
-/// A misfortune for one key.
+/// A fault for one key.
 fn at(key: &str, what: impl Into<What>) -> Fault {
     Fault::new(When::Key(key.to_owned()), what.into())
 }

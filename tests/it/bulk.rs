@@ -12,7 +12,7 @@ fn calls(lab: &Lab) -> Vec<Entry> {
 }
 
 /// Input, server log and report: every key was named, nothing else was, and every record has its row.
-fn assert_ledgers(lab: &Lab, keys: &[String], rows: &[Row]) {
+fn assert_logs_agree(lab: &Lab, keys: &[String], rows: &[Row]) {
     let named: BTreeSet<String> = calls(lab).into_iter().flat_map(|entry| entry.body_keys).collect();
     let input: BTreeSet<String> = keys.iter().cloned().collect();
     assert!(named.is_subset(&input), "a key of nobody was named");
@@ -37,7 +37,7 @@ fn a_batch_is_one_request_and_every_key_has_its_row() {
     let rows = lab.rows("r.csv");
     assert_eq!(rows.len(), 2_500);
     assert!(rows.iter().all(|row| row.status == "deleted" && row.attempts == 1));
-    assert_ledgers(&lab, &keys, &rows);
+    assert_logs_agree(&lab, &keys, &rows);
     assert_eq!(calls(&lab).iter().map(|call| call.body_keys.len()).collect::<Vec<_>>(), [1_000, 1_000, 500]);
     assert_eq!(lab.server.keys(), ["bystander"]);
     let summary: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
@@ -53,7 +53,7 @@ fn awkward_names_travel_in_the_body_exactly() {
     lab.write("keys.ndjson", input);
     lab.delete(["keys.ndjson", "--bulk", "--report", "r.ndjson"]).run().code(0);
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    assert_ledgers(&lab, &names, &lab.rows("r.ndjson"));
+    assert_logs_agree(&lab, &names, &lab.rows("r.ndjson"));
     assert!(lab.server.keys().is_empty());
 }
 
@@ -67,14 +67,14 @@ fn what_the_server_leaves_is_sent_again_until_it_is_gone_or_given_up() {
     let args = ["keys.txt", "--bulk", "--report", "r.csv", "--failures", "f.csv", "--retries"];
     lab.delete(args).args(["1"]).run().code(3);
     let rows = lab.rows("r.csv");
-    assert_ledgers(&lab, &keys, &rows);
+    assert_logs_agree(&lab, &keys, &rows);
     for row in &rows {
         let expected = if row.key.starts_with("slow") { ("failed", 2) } else { ("deleted", 1) };
         assert_eq!((row.status.as_str(), row.attempts), expected, "{}", row.key);
     }
     assert_eq!(lab.read("f.csv").lines().count(), 1 + 6, "a heading and the keys that failed");
     lab.delete(args).args(["8", "--resume"]).run().code(0);
-    assert_ledgers(&lab, &keys, &lab.rows("r.csv"));
+    assert_logs_agree(&lab, &keys, &lab.rows("r.csv"));
     assert!(lab.server.keys().is_empty());
 
     let lab = Lab::with(SandboxOptions {
@@ -104,7 +104,7 @@ fn what_a_failed_call_says_that_it_deleted_is_deleted() {
         let (lab, keys) = lab_with_hundred(&(kind.clone() + "x1"));
         lab.delete(["keys.txt", "--bulk", "--report", "r.csv"]).run().code(0);
         let rows = lab.rows("r.csv");
-        assert_ledgers(&lab, &keys, &rows);
+        assert_logs_agree(&lab, &keys, &rows);
         for row in rows {
             let wanted = if row.key.starts_with("key:1") { (Some(200), 2) } else { (Some(status), 1) };
             assert_eq!((row.status.as_str(), (row.http_status, row.attempts)), ("deleted", wanted), "{kind} {row:?}");
@@ -120,7 +120,7 @@ fn what_a_failed_call_leaves_for_good_is_failed_and_the_rest_deleted() {
         let (lab, keys) = lab_with_hundred(kind);
         lab.delete(["keys.txt", "--bulk", "--report", "r.csv", "--retries", "1"]).run().code(3);
         let rows = lab.rows("r.csv");
-        assert_ledgers(&lab, &keys, &rows);
+        assert_logs_agree(&lab, &keys, &rows);
         for row in rows {
             let wanted = if row.key.starts_with("key:1") { "failed" } else { "deleted" };
             assert_eq!(row.status, wanted, "{kind} {row:?}");
@@ -134,7 +134,7 @@ fn a_response_that_contradicts_itself_deletes_nothing_for_sure() {
         let (lab, keys) = lab_with_hundred(&format!("{kind}x1"));
         lab.delete(["keys.txt", "--bulk", "--report", "r.csv"]).run().code(0);
         let rows = lab.rows("r.csv");
-        assert_ledgers(&lab, &keys, &rows);
+        assert_logs_agree(&lab, &keys, &rows);
         assert!(rows.iter().all(|row| row.attempts >= 2), "{kind}: all are sent again");
     }
 }
@@ -147,7 +147,7 @@ fn one_bad_name_is_isolated_by_halving() {
     let keys = lab.keys(2_000);
     lab.delete(["keys.txt", "--bulk=1000", "--report", "r.csv"]).run().code(3);
     let rows = lab.rows("r.csv");
-    assert_ledgers(&lab, &keys, &rows);
+    assert_logs_agree(&lab, &keys, &rows);
     let failed: Vec<_> = rows.iter().filter(|row| row.status != "deleted").map(|row| row.key.as_str()).collect();
     assert_eq!(failed, ["key:777"]);
     assert!(calls(&lab).len() <= 2 + 2 * 11, "{} calls", calls(&lab).len());
@@ -162,7 +162,7 @@ fn too_many_calls_at_once_pause_the_job_and_cost_no_key_a_retry() {
     let keys = lab.keys(1_000);
     let args = ["keys.txt", "--bulk=100", "--retries", "0", "--report", "r.csv", "--json"];
     let done = lab.delete(args).run().code(0);
-    assert_ledgers(&lab, &keys, &lab.rows("r.csv"));
+    assert_logs_agree(&lab, &keys, &lab.rows("r.csv"));
     let summary: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(summary["throttled"], 3);
 }
@@ -183,7 +183,7 @@ fn a_million_keys_with_everything_going_wrong_stay_within_the_quota() {
     lab.kvsweep(args).run().code(0);
     let rows = lab.rows("r.csv");
     assert_eq!(rows.len(), count, "one row each");
-    assert_ledgers(&lab, &keys, &rows);
+    assert_logs_agree(&lab, &keys, &rows);
     assert!(lab.server.keys().is_empty());
     let request_log = lab.server.request_log();
     assert!(request_log.iter().all(|entry| entry.status != 429), "never over the quota");
@@ -210,7 +210,7 @@ fn a_bulk_job_that_is_killed_midway_is_resumed_exactly() {
         assert!(settled.len() < 5_000, "it was over before it was killed");
         let (seen, done) = (calls(&lab).len(), lab.delete(args).run());
         done.code(0);
-        assert_ledgers(&lab, &keys, &lab.rows(&report));
+        assert_logs_agree(&lab, &keys, &lab.rows(&report));
         assert!(lab.server.keys().is_empty());
         let again: BTreeSet<String> = calls(&lab).drain(seen..).flat_map(|entry| entry.body_keys).collect();
         let settled: BTreeSet<String> = settled.into_values().map(|row| row.key).collect();

@@ -29,13 +29,13 @@ impl Hostile {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let server = Arc::clone(&listening);
-                std::thread::spawn(move || server.converse(&stream));
+                std::thread::spawn(move || server.serve_connection(&stream));
             }
         });
         server
     }
 
-    fn converse(&self, mut stream: &TcpStream) -> io::Result<()> {
+    fn serve_connection(&self, mut stream: &TcpStream) -> io::Result<()> {
         let mut requests = BufReader::new(stream);
         while let Some(first) = next_request(&mut requests)? {
             let body = self.answer(&first).to_string();

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::lab::{Lab, Row, wait_until};
 
-const BYSTANDERS: [&str; 3] = ["keep", "tmp", "tmq:"];
+const DECOYS: [&str; 3] = ["keep", "tmp", "tmq:"];
 
 /// So many keys under `tmp:`, awkward ones among them, and some others.
 fn filled(count: usize, options: SandboxOptions) -> (Lab, BTreeSet<String>) {
@@ -19,7 +19,7 @@ fn filled(count: usize, options: SandboxOptions) -> (Lab, BTreeSet<String>) {
         .chain(awkward.map(str::to_owned))
         .map(|name| format!("tmp:{name}"))
         .collect();
-    lab.server.preload(names.iter().map(String::as_str).chain(BYSTANDERS));
+    lab.server.preload(names.iter().map(String::as_str).chain(DECOYS));
     (lab, names)
 }
 
@@ -51,7 +51,7 @@ fn what_a_page_holds_is_deleted_while_the_next_is_fetched() {
     let rows = lab.rows("r.csv");
     lab.assert_all_deleted(names.iter().map(String::as_str), &rows);
     assert_numbered(&rows);
-    assert_eq!(lab.server.keys(), BYSTANDERS);
+    assert_eq!(lab.server.keys(), DECOYS);
     let summary = done.summary();
     assert_eq!((&summary["records"], &summary["deleted"]), (&25_000.into(), &25_000.into()));
     assert_eq!(summary["requests"], lab.server.requests(), "pages are counted");
@@ -72,7 +72,7 @@ fn in_bulk_no_key_is_skipped_either_and_calls_are_full() {
     let rows = lab.rows("r.csv");
     assert_numbered(&rows);
     assert!(asked == names && keys_of(&rows, "deleted") == names);
-    assert_eq!(lab.server.keys(), BYSTANDERS);
+    assert_eq!(lab.server.keys(), DECOYS);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn pages_and_deletes_keep_one_rate_through_errors() {
     // A delete whose answer was lost is sent again, and the key is then absent or deleted.
     assert_eq!(rows.iter().map(|row| row.key.clone()).collect::<BTreeSet<_>>(), names);
     assert!(rows.iter().all(|row| row.status == "deleted" || row.status == "absent"));
-    assert_eq!((lab.server.refused_by_quota(), lab.server.keys()), (0, BYSTANDERS.map(str::to_owned).to_vec()));
+    assert_eq!((lab.server.refused_by_quota(), lab.server.keys()), (0, DECOYS.map(str::to_owned).to_vec()));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_job_that_was_stopped_is_run_again() {
     lab.delete(["--prefix", "tmp:", "--report", "2.csv"]).run().code(0);
     let second = keys_of(&lab.rows("2.csv"), "deleted");
     assert!(first.is_disjoint(&second) && &first | &second == names);
-    assert_eq!(lab.server.keys(), BYSTANDERS);
+    assert_eq!(lab.server.keys(), DECOYS);
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn a_dry_run_sends_nothing_and_needs_nothing() {
 }
 
 #[test]
-fn misfortune_of_the_server_is_waited_out() {
+fn server_trouble_is_waited_out() {
     let faults = vec!["503@nth:3".parse::<Fault>().unwrap(), "reset@nth:5".parse::<Fault>().unwrap()];
     let quotas = vec![Quota::sliding(5, Duration::from_secs(1))];
     let lab = Lab::with(SandboxOptions { faults, quotas, ..SandboxOptions::default() });

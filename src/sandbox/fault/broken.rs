@@ -1,4 +1,4 @@
-//! The answers of requests that met a misfortune.
+//! Responses of requests that met a fault.
 
 use std::io;
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn awkward_names_go_through_exactly() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let longest = "é".repeat(256);
     let names = [
         "plain",
@@ -27,18 +27,18 @@ async fn awkward_names_go_through_exactly() {
     ];
     for name in names {
         let path = format!("/values/{}", encoded(name));
-        assert_eq!(room.put(&path, format!("value of {name}")).await.status, 200, "{name:?}");
-        assert_eq!(room.get(&path).await.body, format!("value of {name}").as_bytes());
+        assert_eq!(lab.put(&path, format!("value of {name}")).await.status, 200, "{name:?}");
+        assert_eq!(lab.get(&path).await.body, format!("value of {name}").as_bytes());
     }
     let mut sorted = names.map(ToOwned::to_owned);
     sorted.sort();
-    assert_eq!(room.sandbox.keys(), sorted);
-    room.sandbox.put("bystander", "stays");
+    assert_eq!(lab.sandbox.keys(), sorted);
+    lab.sandbox.put("bystander", "stays");
     for name in names {
-        assert_eq!(room.delete(&encoded(name)).await.unwrap().result(), json!({}));
+        assert_eq!(lab.delete(&encoded(name)).await.unwrap().result(), json!({}));
     }
-    assert_eq!(room.sandbox.keys(), ["bystander"]);
-    let request_log = room.sandbox.request_log();
+    assert_eq!(lab.sandbox.keys(), ["bystander"]);
+    let request_log = lab.sandbox.request_log();
     let deletes: Vec<_> = request_log.iter().filter(|entry| entry.method == "DELETE").collect();
     assert!(deletes.iter().all(|entry| entry.applied && entry.authorized && entry.status == 200));
     assert_eq!(deletes.iter().map(|entry| entry.key.as_deref().unwrap()).collect::<Vec<_>>(), names);
@@ -47,37 +47,37 @@ async fn awkward_names_go_through_exactly() {
 
 #[tokio::test]
 async fn names_that_cannot_be_are_refused_everywhere() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let long = "x".repeat(513);
-    assert_eq!(room.delete(&long).await.unwrap().refusal(), (414, Some(10012)));
-    assert_eq!(room.delete("").await.unwrap().refusal(), (400, Some(10012)));
-    room.sandbox.preload(["kept"]);
+    assert_eq!(lab.delete(&long).await.unwrap().refusal(), (414, Some(10012)));
+    assert_eq!(lab.delete("").await.unwrap().refusal(), (400, Some(10012)));
+    lab.sandbox.preload(["kept"]);
     for bad in ["", ".", "..", &long] {
-        assert_eq!(room.post("/bulk/delete", &json!(["kept", bad])).await.refusal().0, 400, "{bad:?}");
+        assert_eq!(lab.post("/bulk/delete", &json!(["kept", bad])).await.refusal().0, 400, "{bad:?}");
         let pairs = json!([{"key": "new", "value": ""}, {"key": bad, "value": ""}]);
-        assert_eq!(room.put("/bulk", pairs.to_string()).await.refusal().0, 400, "{bad:?}");
-        assert_eq!(room.post("/bulk/get", &json!({"keys": [bad]})).await.refusal().0, 400);
+        assert_eq!(lab.put("/bulk", pairs.to_string()).await.refusal().0, 400, "{bad:?}");
+        assert_eq!(lab.post("/bulk/get", &json!({"keys": [bad]})).await.refusal().0, 400);
     }
-    assert_eq!(room.sandbox.keys(), ["kept"], "nothing was done");
+    assert_eq!(lab.sandbox.keys(), ["kept"], "nothing was done");
 }
 
 #[tokio::test]
 async fn what_is_not_utf_8_is_taken_as_it_is_written() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     for (written, name) in [("%FF", "%FF"), ("x%C3%28%20y%c3%a9", "x%C3%28%20yé"), ("%ed%a0%80", "%ed%a0%80")] {
-        assert_eq!(room.put(&format!("/values/{written}"), "v").await.status, 200, "{written}");
-        assert_eq!(room.sandbox.keys(), [name]);
-        assert_eq!(room.delete(&encoded(name)).await.unwrap().status, 200);
-        assert!(room.sandbox.is_empty());
+        assert_eq!(lab.put(&format!("/values/{written}"), "v").await.status, 200, "{written}");
+        assert_eq!(lab.sandbox.keys(), [name]);
+        assert_eq!(lab.delete(&encoded(name)).await.unwrap().status, 200);
+        assert!(lab.sandbox.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_cursor_that_nobody_gave_begins_anywhere() {
-    let room = Room::new(SandboxOptions::default()).await;
-    room.sandbox.preload((0..30).map(|n| format!("k{n:02}")));
+    let lab = Lab::new(SandboxOptions::default()).await;
+    lab.sandbox.preload((0..30).map(|n| format!("k{n:02}")));
     let ask = async |query: &str| {
-        let page = room.get(&format!("/keys?{query}")).await.json();
+        let page = lab.get(&format!("/keys?{query}")).await.json();
         let found = page["result"].as_array().unwrap();
         let first = found.first().map(|key| key["name"].as_str().unwrap().to_owned());
         (first, found.len(), page["result_info"]["cursor"].as_str().unwrap().to_owned())
@@ -105,13 +105,13 @@ async fn a_cursor_that_nobody_gave_begins_anywhere() {
 #[tokio::test]
 async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
     for dots in ["..", "%2e%2E", "a/../.."] {
-        let room = Room::new(SandboxOptions::default()).await;
-        room.sandbox.preload(["a", "b"]);
-        let answer = room.raw_delete(dots).await.unwrap();
+        let lab = Lab::new(SandboxOptions::default()).await;
+        lab.sandbox.preload(["a", "b"]);
+        let answer = lab.raw_delete(dots).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(room.sandbox.is_empty());
-        assert_eq!(room.sandbox.namespaces_deleted(), 1);
-        let entry = &room.sandbox.request_log()[0];
+        assert!(lab.sandbox.is_empty());
+        assert_eq!(lab.sandbox.namespaces_deleted(), 1);
+        let entry = &lab.sandbox.request_log()[0];
         assert!(entry.applied && entry.key.is_none() && entry.path.ends_with(&format!("/values/{dots}")));
     }
 }
@@ -120,31 +120,31 @@ async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
 async fn absent_keys_are_answered_as_told() {
     for (missing_key, expected) in [(MissingKey::Success, 200), (MissingKey::NotFound, 404)] {
         let options = SandboxOptions { missing_key, ..SandboxOptions::default() };
-        let room = Room::new(options).await;
-        room.sandbox.preload(["there"]);
-        assert_eq!(room.delete("there").await.unwrap().status, 200);
-        let again = room.delete("there").await.unwrap();
+        let lab = Lab::new(options).await;
+        lab.sandbox.preload(["there"]);
+        assert_eq!(lab.delete("there").await.unwrap().status, 200);
+        let again = lab.delete("there").await.unwrap();
         assert_eq!(again.status, expected);
         if expected == 404 {
             assert_eq!(again.refusal(), (404, Some(10009)));
         }
-        assert_eq!(room.sandbox.request_log().iter().map(|entry| entry.applied).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(lab.sandbox.request_log().iter().map(|entry| entry.applied).collect::<Vec<_>>(), [true, false]);
     }
 }
 
 #[tokio::test]
 async fn deleting_while_listing_skips_nothing() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let mut expected: Vec<String> = (0..2_500).map(|n| format!("k/{n}")).collect();
     expected.sort();
-    room.sandbox.preload(expected.iter().map(String::as_str).chain(["a", "z"]));
+    lab.sandbox.preload(expected.iter().map(String::as_str).chain(["a", "z"]));
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = room.get(&format!("/keys?prefix=k/&limit=1000&cursor={cursor}")).await.json();
+        let page = lab.get(&format!("/keys?prefix=k/&limit=1000&cursor={cursor}")).await.json();
         let names: Vec<String> =
             page["result"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
         assert_eq!(page["result_info"]["count"], names.len());
-        let result = room.post("/bulk/delete", &json!(names)).await.result();
+        let result = lab.post("/bulk/delete", &json!(names)).await.result();
         assert_eq!(result, json!({"successful_key_count": names.len(), "unsuccessful_keys": []}));
         seen.extend(names);
         page["result_info"]["cursor"].as_str().unwrap().clone_into(&mut cursor);
@@ -153,71 +153,71 @@ async fn deleting_while_listing_skips_nothing() {
         }
     }
     assert_eq!(seen, expected);
-    assert_eq!(room.sandbox.keys(), ["a", "z"]);
-    let bodies: Vec<_> = room.sandbox.request_log().iter().map(|entry| entry.body_keys.len()).collect();
+    assert_eq!(lab.sandbox.keys(), ["a", "z"]);
+    let bodies: Vec<_> = lab.sandbox.request_log().iter().map(|entry| entry.body_keys.len()).collect();
     assert_eq!(bodies, [0, 1_000, 0, 1_000, 0, 500]);
     for bad in ["limit=9", "limit=9.9", "limit=1001", "limit=1000.5", "limit=x", "limit=", "limit=NaN", "limit=-inf"] {
-        assert_eq!(room.get(&format!("/keys?{bad}")).await.refusal(), (400, Some(10012)), "{bad}");
+        assert_eq!(lab.get(&format!("/keys?{bad}")).await.refusal(), (400, Some(10012)), "{bad}");
     }
-    assert_eq!(room.get("/keys?limit=10.9").await.status, 200);
+    assert_eq!(lab.get("/keys?limit=10.9").await.status, 200);
     let longest = "x".repeat(512);
-    assert_eq!(room.get(&format!("/keys?prefix={longest}")).await.status, 200);
-    assert_eq!(room.get(&format!("/keys?prefix={longest}x")).await.refusal(), (414, Some(10012)));
+    assert_eq!(lab.get(&format!("/keys?prefix={longest}")).await.status, 200);
+    assert_eq!(lab.get(&format!("/keys?prefix={longest}x")).await.refusal(), (414, Some(10012)));
 }
 
 #[tokio::test]
 async fn values_come_with_metadata_and_expiration() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let form = "--B\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\na\r\nb\r\n--B\r\nContent-Disposition: \
                 form-data; name=\"metadata\"\r\n\r\n{\"n\":1}\r\n--B--\r\n";
-    let url = format!("{}{NAMESPACE}/values/form?expiration=4102444800", room.sandbox.base_url());
-    let request = room.client.put(url).bearer_auth("t").header("content-type", "multipart/form-data; boundary=B");
+    let url = format!("{}{NAMESPACE}/values/form?expiration=4102444800", lab.sandbox.base_url());
+    let request = lab.client.put(url).bearer_auth("t").header("content-type", "multipart/form-data; boundary=B");
     assert_eq!(request.body(form).send().await.unwrap().status(), 200);
-    let value = room.get("/values/form").await;
+    let value = lab.get("/values/form").await;
     assert_eq!((&value.body[..], &value.headers["expiration"]), (&b"a\r\nb"[..], &"4102444800".parse().unwrap()));
-    assert_eq!(room.get("/metadata/form").await.result(), json!({"n": 1}));
-    assert_eq!(room.put("/values/raw?expiration_ttl=60", "x").await.status, 200);
-    assert_eq!(room.get("/metadata/raw").await.result(), json!(null));
-    assert!(room.sandbox.get("raw").unwrap().expiration.is_some());
-    assert_eq!(room.get("/values/none").await.refusal(), (404, Some(10009)));
-    assert_eq!(room.get("/metadata/none").await.refusal(), (404, Some(10009)));
+    assert_eq!(lab.get("/metadata/form").await.result(), json!({"n": 1}));
+    assert_eq!(lab.put("/values/raw?expiration_ttl=60", "x").await.status, 200);
+    assert_eq!(lab.get("/metadata/raw").await.result(), json!(null));
+    assert!(lab.sandbox.get("raw").unwrap().expiration.is_some());
+    assert_eq!(lab.get("/values/none").await.refusal(), (404, Some(10009)));
+    assert_eq!(lab.get("/metadata/none").await.refusal(), (404, Some(10009)));
     // Beyond 2038, too: only a Worker's binding takes no more than 32 bits.
-    assert_eq!(room.put("/values/late?expiration=2147483648.9", "x").await.status, 200);
-    assert_eq!(room.sandbox.get("late").unwrap().expiration, Some(2_147_483_648));
-    assert_eq!(room.delete("late").await.unwrap().status, 200);
+    assert_eq!(lab.put("/values/late?expiration=2147483648.9", "x").await.status, 200);
+    assert_eq!(lab.sandbox.get("late").unwrap().expiration, Some(2_147_483_648));
+    assert_eq!(lab.delete("late").await.unwrap().status, 200);
     for bad in ["expiration_ttl=59", "expiration=1000000000", "expiration=-1", "expiration=x", "expiration=inf"] {
-        assert_eq!(room.put(&format!("/values/k?{bad}"), "x").await.refusal(), (400, Some(10012)), "{bad}");
+        assert_eq!(lab.put(&format!("/values/k?{bad}"), "x").await.refusal(), (400, Some(10012)), "{bad}");
     }
     let gone = Stored { expiration: Some(1_000_000_000), ..Stored::new("old") };
-    room.sandbox.put_stored("gone", gone);
-    assert_eq!(room.get("/values/gone").await.status, 404);
-    let listed = room.get("/keys").await.result();
+    lab.sandbox.put_stored("gone", gone);
+    assert_eq!(lab.get("/values/gone").await.status, 404);
+    let listed = lab.get("/keys").await.result();
     let form = json!({"name": "form", "expiration": 4_102_444_800_u64, "metadata": {"n": 1}});
     assert_eq!((&listed[0], listed.as_array().unwrap().len()), (&form, 2));
 }
 
 #[tokio::test]
 async fn bulk_writes_and_reads() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let pairs = json!([
         {"key": "text", "value": "t", "metadata": {"m": true}},
         {"key": "bytes", "value": "AP8=", "base64": true, "expiration": 4_102_444_800_u64},
         {"key": "json", "value": "{\"a\":[1]}"},
     ]);
-    let written = room.put("/bulk", pairs.to_string()).await.result();
+    let written = lab.put("/bulk", pairs.to_string()).await.result();
     assert_eq!(written, json!({"successful_key_count": 3, "unsuccessful_keys": []}));
-    assert_eq!(room.sandbox.get("bytes").unwrap().value, &b"\x00\xff"[..]);
-    let read = room.post("/bulk/get", &json!({"keys": ["text", "none"]})).await.result();
+    assert_eq!(lab.sandbox.get("bytes").unwrap().value, &b"\x00\xff"[..]);
+    let read = lab.post("/bulk/get", &json!({"keys": ["text", "none"]})).await.result();
     assert_eq!(read, json!({"values": {"text": "t", "none": null}}));
-    let read = room.post("/bulk/get", &json!({"keys": ["json"], "type": "json"})).await.result();
+    let read = lab.post("/bulk/get", &json!({"keys": ["json"], "type": "json"})).await.result();
     assert_eq!(read, json!({"values": {"json": {"a": [1]}}}));
-    let read = room.post("/bulk/get", &json!({"keys": ["text"], "withMetadata": true})).await.result();
+    let read = lab.post("/bulk/get", &json!({"keys": ["text"], "withMetadata": true})).await.result();
     assert_eq!(read, json!({"values": {"text": {"value": "t", "metadata": {"m": true}}}}));
-    assert_eq!(room.post("/bulk/get", &json!({"keys": ["text"], "type": "json"})).await.refusal().0, 400);
-    assert_eq!(room.post("/bulk/get", &json!({"keys": vec!["k"; 101]})).await.refusal().0, 400);
-    assert_eq!(room.post("/bulk/get", &json!({"keys": []})).await.refusal().0, 400);
-    assert_eq!(room.post("/bulk/delete", &json!(vec!["k"; 10_001])).await.refusal().0, 400);
-    assert_eq!(room.post("/bulk/delete", &json!({"keys": []})).await.refusal().0, 400);
+    assert_eq!(lab.post("/bulk/get", &json!({"keys": ["text"], "type": "json"})).await.refusal().0, 400);
+    assert_eq!(lab.post("/bulk/get", &json!({"keys": vec!["k"; 101]})).await.refusal().0, 400);
+    assert_eq!(lab.post("/bulk/get", &json!({"keys": []})).await.refusal().0, 400);
+    assert_eq!(lab.post("/bulk/delete", &json!(vec!["k"; 10_001])).await.refusal().0, 400);
+    assert_eq!(lab.post("/bulk/delete", &json!({"keys": []})).await.refusal().0, 400);
     for bad in [
         json!({"key": "a", "value": "!", "base64": true}),
         json!({"key": "a", "value": "", "expiration_ttl": 1}),
@@ -225,21 +225,21 @@ async fn bulk_writes_and_reads() {
         json!({"key": "ok", "value": "another"}),
     ] {
         let pairs = json!([{"key": "ok", "value": ""}, bad]);
-        assert_eq!(room.put("/bulk", pairs.to_string()).await.refusal().0, 400);
+        assert_eq!(lab.put("/bulk", pairs.to_string()).await.refusal().0, 400);
     }
-    assert_eq!(room.sandbox.keys(), ["bytes", "json", "text"]);
+    assert_eq!(lab.sandbox.keys(), ["bytes", "json", "text"]);
 }
 
 #[tokio::test]
 async fn a_key_that_is_there_twice_is_one_key() {
-    let room = Room::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
     let pair = json!({"key": "a", "value": "AP8", "base64": true, "expiration": 4_102_444_800.5});
     let one = json!({"successful_key_count": 1, "unsuccessful_keys": []});
-    assert_eq!(room.put("/bulk", json!([pair, pair]).to_string()).await.result(), one);
-    let stored = room.sandbox.get("a").unwrap();
+    assert_eq!(lab.put("/bulk", json!([pair, pair]).to_string()).await.result(), one);
+    let stored = lab.sandbox.get("a").unwrap();
     assert_eq!((&stored.value[..], stored.expiration), (&b"\x00\xff"[..], Some(4_102_444_800)));
-    assert_eq!(room.post("/bulk/delete", &json!(["a", "a"])).await.result(), one);
-    assert!(room.sandbox.is_empty());
+    assert_eq!(lab.post("/bulk/delete", &json!(["a", "a"])).await.result(), one);
+    assert!(lab.sandbox.is_empty());
 }
 
 #[tokio::test]
@@ -251,12 +251,12 @@ async fn the_namespace_and_the_rest() {
         supports_url_encoding: false,
         ..SandboxOptions::default()
     };
-    let room = Room::new(options).await;
+    let lab = Lab::new(options).await;
     let mine = json!({"id": "ns", "title": "mine", "supports_url_encoding": false});
-    assert_eq!(room.get("").await.result(), mine);
-    let url = |rest: &str| format!("{}{rest}", room.sandbox.base_url());
+    assert_eq!(lab.get("").await.result(), mine);
+    let url = |rest: &str| format!("{}{rest}", lab.sandbox.base_url());
     let get = async |rest: &str| {
-        let response = room.client.get(url(rest)).bearer_auth("t").send().await.unwrap();
+        let response = lab.client.get(url(rest)).bearer_auth("t").send().await.unwrap();
         (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
     };
     let (status, list) = get("/accounts/acc/storage/kv/namespaces?per_page=50").await;
@@ -273,17 +273,17 @@ async fn the_namespace_and_the_rest() {
         let (found, json) = get(path).await;
         assert_eq!((found, &json["errors"][0]["code"]), (status, &json!(code)), "{path}");
     }
-    assert_eq!(room.send(Method::POST, "/values/k", "").await.unwrap().refusal(), (405, Some(7001)));
+    assert_eq!(lab.send(Method::POST, "/values/k", "").await.unwrap().refusal(), (405, Some(7001)));
 }
 
 #[tokio::test]
 async fn the_namespaces_of_an_account_come_in_pages() {
     let other_namespaces = (0..120).map(|number| (format!("o{number:03}"), format!("title {number}"))).collect();
     let options = SandboxOptions { namespace: Some("ns".into()), other_namespaces, ..SandboxOptions::default() };
-    let room = Room::new(options).await;
+    let lab = Lab::new(options).await;
     let get = async |query: &str| {
-        let url = format!("{}/accounts/acc/storage/kv/namespaces{query}", room.sandbox.base_url());
-        let response = room.client.get(url).bearer_auth("t").send().await.unwrap();
+        let url = format!("{}/accounts/acc/storage/kv/namespaces{query}", lab.sandbox.base_url());
+        let response = lab.client.get(url).bearer_auth("t").send().await.unwrap();
         serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap()
     };
     for (query, first, count) in [
@@ -300,15 +300,15 @@ async fn the_namespaces_of_an_account_come_in_pages() {
     }
     assert_eq!(get("?per_page=1001").await["success"], false);
     let at = |id: &str, rest: &str| format!("/../{id}{rest}");
-    assert_eq!(room.get(&at("o007", "")).await.result()["title"], "title 7");
-    assert_eq!(room.get(&at("o007", "/keys")).await.refusal(), (404, Some(10013)));
+    assert_eq!(lab.get(&at("o007", "")).await.result()["title"], "title 7");
+    assert_eq!(lab.get(&at("o007", "/keys")).await.refusal(), (404, Some(10013)));
 }
 
 #[tokio::test]
 async fn a_token_is_known_where_it_belongs() {
     let ask = async |identity: Identity, path: &str| {
-        let room = Room::new(SandboxOptions { identity, ..SandboxOptions::default() }).await;
-        let response = room.client.get(format!("{}{path}", room.sandbox.base_url())).bearer_auth("t").send().await;
+        let lab = Lab::new(SandboxOptions { identity, ..SandboxOptions::default() }).await;
+        let response = lab.client.get(format!("{}{path}", lab.sandbox.base_url())).bearer_auth("t").send().await;
         let response = response.unwrap();
         (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
     };
@@ -330,23 +330,23 @@ async fn a_token_is_known_where_it_belongs() {
 async fn the_old_bulk_delete_is_served_where_wanted() {
     for (legacy_bulk, expected) in [(false, 405), (true, 200)] {
         let options = SandboxOptions { legacy_bulk, ..SandboxOptions::default() };
-        let room = Room::new(options).await;
-        room.sandbox.preload(["a", "b"]);
-        let reply = room.send(Method::DELETE, "/bulk", "[\"a\"]").await.unwrap();
-        assert_eq!((reply.status, room.sandbox.contains("a")), (expected, !legacy_bulk));
+        let lab = Lab::new(options).await;
+        lab.sandbox.preload(["a", "b"]);
+        let reply = lab.send(Method::DELETE, "/bulk", "[\"a\"]").await.unwrap();
+        assert_eq!((reply.status, lab.sandbox.contains("a")), (expected, !legacy_bulk));
     }
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
-    let room = Room::new(SandboxOptions::default()).await;
-    assert_eq!(room.put("/values/largest", vec![b'x'; 25 << 20]).await.status, 200);
-    assert_eq!(room.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0, 413);
-    room.sandbox.put("small", vec![b'x'; 1]);
-    let read = async |keys: &[&str]| room.post("/bulk/get", &json!({"keys": keys})).await;
+    let lab = Lab::new(SandboxOptions::default()).await;
+    assert_eq!(lab.put("/values/largest", vec![b'x'; 25 << 20]).await.status, 200);
+    assert_eq!(lab.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal().0, 413);
+    lab.sandbox.put("small", vec![b'x'; 1]);
+    let read = async |keys: &[&str]| lab.post("/bulk/get", &json!({"keys": keys})).await;
     assert_eq!(read(&["largest"]).await.status, 200);
     assert_eq!(read(&["largest", "small"]).await.refusal().0, 413);
     let metadata = |length: usize| json!([{"key": "m", "value": "", "metadata": "x".repeat(length)}]).to_string();
-    assert_eq!(room.put("/bulk", metadata(1_022)).await.status, 200);
-    assert_eq!(room.put("/bulk", metadata(1_023)).await.refusal().0, 413);
+    assert_eq!(lab.put("/bulk", metadata(1_022)).await.status, 200);
+    assert_eq!(lab.put("/bulk", metadata(1_023)).await.refusal().0, 413);
 }

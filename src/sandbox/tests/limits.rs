@@ -10,28 +10,28 @@ fn quota(text: &str, retry_after: RetryAfter) -> SandboxOptions {
 
 #[tokio::test]
 async fn a_quota_refuses_and_says_for_how_long() {
-    let room = Room::new(quota("2/5m", RetryAfter::Seconds)).await;
-    room.sandbox.preload(["a"]);
-    let first = room.get("").await;
+    let lab = Lab::new(quota("2/5m", RetryAfter::Seconds)).await;
+    lab.sandbox.preload(["a"]);
+    let first = lab.get("").await;
     assert_eq!(first.headers["ratelimit"], "\"default\";r=1;t=300");
     assert_eq!(first.headers["ratelimit-policy"], "\"default\";q=2;w=300");
-    assert_eq!(room.get("").await.status, 200);
-    let refused = room.delete("a").await.unwrap();
+    assert_eq!(lab.get("").await.status, 200);
+    let refused = lab.delete("a").await.unwrap();
     assert_eq!(refused.refusal(), (429, Some(971)));
     assert_eq!(refused.headers["retry-after"], "300");
     assert_eq!(refused.headers["ratelimit"], "\"default\";r=0;t=300");
-    assert_eq!(room.get("").await.status, 429, "every call is blocked");
-    assert!(room.sandbox.contains("a"));
-    assert_eq!((room.sandbox.requests(), room.sandbox.refused_by_quota()), (4, 2));
+    assert_eq!(lab.get("").await.status, 429, "every call is blocked");
+    assert!(lab.sandbox.contains("a"));
+    assert_eq!((lab.sandbox.requests(), lab.sandbox.refused_by_quota()), (4, 2));
 }
 
 #[tokio::test]
 async fn retry_after_has_several_styles() {
     for style in [RetryAfter::HttpDate, RetryAfter::Zero, RetryAfter::Absent] {
-        let room = Room::new(quota("1/5m", style)).await;
-        room.get("").await;
+        let lab = Lab::new(quota("1/5m", style)).await;
+        lab.get("").await;
         let before = crate::clock::wall_now();
-        let refused = room.get("").await;
+        let refused = lab.get("").await;
         let value = refused.headers.get("retry-after").map(|value| value.to_str().unwrap());
         match style {
             RetryAfter::HttpDate => {
@@ -52,34 +52,34 @@ async fn retry_after_has_several_styles() {
 async fn credentials_are_asked_for_and_expire() {
     let options =
         SandboxOptions { token: Some("token".into()), token_expires_after: Some(1), ..SandboxOptions::default() };
-    let room = Room::new(options).await;
-    room.sandbox.preload(["a", "b"]);
-    let url = format!("{}{NAMESPACE}/values/a", room.sandbox.base_url());
+    let lab = Lab::new(options).await;
+    lab.sandbox.preload(["a", "b"]);
+    let url = format!("{}{NAMESPACE}/values/a", lab.sandbox.base_url());
     let send = async |token: Option<&str>| {
-        let mut request = room.client.delete(&url);
+        let mut request = lab.client.delete(&url);
         if let Some(token) = token {
             request = request.header("authorization", token);
         }
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!([send(None).await, send(Some("token")).await, send(Some("Bearer other")).await], [401, 400, 403]);
-    assert_eq!(room.delete("a").await.unwrap().status, 200);
-    assert_eq!(room.delete("b").await.unwrap().refusal(), (403, Some(10000)));
-    assert_eq!(room.sandbox.keys(), ["b"]);
-    let authorized: Vec<_> = room.sandbox.request_log().iter().map(|entry| entry.authorized).collect();
+    assert_eq!(lab.delete("a").await.unwrap().status, 200);
+    assert_eq!(lab.delete("b").await.unwrap().refusal(), (403, Some(10000)));
+    assert_eq!(lab.sandbox.keys(), ["b"]);
+    let authorized: Vec<_> = lab.sandbox.request_log().iter().map(|entry| entry.authorized).collect();
     assert_eq!(authorized, [false, false, false, true, false]);
 }
 
 #[tokio::test]
 async fn a_free_plan_deletes_so_many_names_a_day() {
     let options = SandboxOptions { daily_deletes: Some(3), ..SandboxOptions::default() };
-    let room = Room::new(options).await;
-    room.sandbox.preload(["a", "b", "c", "d"]);
-    assert_eq!(room.delete("a").await.unwrap().status, 200);
-    assert_eq!(room.post("/bulk/delete", &json!(["b", "c", "d"])).await.refusal(), (429, Some(10048)));
-    assert_eq!(room.post("/bulk/delete", &json!(["b", "c"])).await.status, 200);
-    assert_eq!(room.delete("d").await.unwrap().refusal(), (429, Some(10048)));
-    assert_eq!(room.sandbox.keys(), ["d"]);
+    let lab = Lab::new(options).await;
+    lab.sandbox.preload(["a", "b", "c", "d"]);
+    assert_eq!(lab.delete("a").await.unwrap().status, 200);
+    assert_eq!(lab.post("/bulk/delete", &json!(["b", "c", "d"])).await.refusal(), (429, Some(10048)));
+    assert_eq!(lab.post("/bulk/delete", &json!(["b", "c"])).await.status, 200);
+    assert_eq!(lab.delete("d").await.unwrap().refusal(), (429, Some(10048)));
+    assert_eq!(lab.sandbox.keys(), ["d"]);
 }
 
 #[tokio::test]
@@ -88,20 +88,20 @@ async fn latency_lies_between_arrival_and_effect() {
         latency: Some((Duration::from_hours(1), Duration::from_hours(1))),
         ..SandboxOptions::default()
     };
-    let room = Room::new(options).await;
-    room.sandbox.preload(["a"]);
-    assert!(timeout(Duration::from_millis(100), room.delete("a")).await.is_err());
-    let request_log = room.sandbox.request_log();
+    let lab = Lab::new(options).await;
+    lab.sandbox.preload(["a"]);
+    assert!(timeout(Duration::from_millis(100), lab.delete("a")).await.is_err());
+    let request_log = lab.sandbox.request_log();
     assert_eq!((request_log.len(), request_log[0].status, request_log[0].applied), (1, 0, false));
-    assert!(room.sandbox.contains("a"));
+    assert!(lab.sandbox.contains("a"));
 }
 
 #[tokio::test]
 async fn a_server_stops_and_another_takes_its_port() {
-    let room = Room::new(SandboxOptions::default()).await;
-    let port = room.sandbox.addr().port();
-    assert_eq!(room.get("").await.status, 200);
-    room.sandbox.shutdown().await;
+    let lab = Lab::new(SandboxOptions::default()).await;
+    let port = lab.sandbox.addr().port();
+    assert_eq!(lab.get("").await.status, 200);
+    lab.sandbox.shutdown().await;
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     let options = SandboxOptions { port, ..SandboxOptions::default() };
     let taken = Sandbox::start(options.clone()).await.unwrap();

@@ -1,4 +1,4 @@
-//! A server, an empty folder and the binary: what every test needs, and the comparison of the three ledgers.
+//! A server, an empty folder and the binary: what every test needs, and the comparison of input, server log and report.
 
 #![allow(dead_code, reason = "not every part is used by every test")]
 
