@@ -130,8 +130,13 @@ impl Settled {
     pub fn unsent(number: RecordNumber, content: Content, finished_at: SystemTime) -> Option<Self> {
         let (key, status, error) = match content {
             Content::Key(key) => (key.into_boxed_str(), Status::Planned, None),
+            Content::Pair(pair) => (pair.key.as_str().into(), Status::Restorable, None),
             Content::Duplicate(key) => {
                 (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
+            }
+            Content::Superseded(key) => {
+                let error = "a later record holds a newer value of this key".to_owned();
+                (key.into_boxed_str(), Status::Duplicate, Some(error))
             }
             Content::Kept(kept) => (kept.key.into_boxed_str(), Status::Kept, Some(kept.rule)),
             Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use crate::key::KeyName;
 
@@ -59,14 +60,36 @@ pub struct Record {
 pub enum Content {
     /// A key to delete.
     Key(KeyName),
+    /// A key to write.
+    Pair(Arc<Pair>),
     /// A key that an earlier record named.
     Duplicate(KeyName),
+    /// A key to write that a later record holds with a newer value.
+    Superseded(KeyName),
     /// A key that is deliberately not sent.
     Kept(Box<Kept>),
     /// Nothing that can be sent.
     Invalid(Box<Invalid>),
     /// Settled by an earlier run of the same job: the journal has its row.
     Settled,
+}
+
+/// A key with what is to be written to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The key.
+    pub key: KeyName,
+    /// Key, value, expiration and metadata as the bulk write takes them.
+    pub json: Box<[u8]>,
+    /// In seconds since the Unix epoch.
+    pub expiration: Option<u64>,
+}
+
+/// Values do not belong into logs.
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").field("key", &self.key).field("bytes", &self.json.len()).finish_non_exhaustive()
+    }
 }
 
 /// A key that a filter keeps.

@@ -80,7 +80,8 @@ impl Shard {
     /// Whether this record belongs to it; one whose content is not known any more does.
     pub fn owns_record(self, record: &Record) -> bool {
         match &record.content {
-            Content::Key(key) | Content::Duplicate(key) => self.owns(key.as_str()),
+            Content::Key(key) | Content::Duplicate(key) | Content::Superseded(key) => self.owns(key.as_str()),
+            Content::Pair(pair) => self.owns(pair.key.as_str()),
             Content::Kept(kept) => self.owns(kept.key.as_str()),
             Content::Invalid(invalid) => self.owns(&invalid.key),
             Content::Settled => true,

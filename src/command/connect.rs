@@ -84,6 +84,7 @@ pub(super) fn encoding_hint(job: &DeleteJob) -> &'static str {
         KeyAction::CheckThenDelete => "pass --bulk and leave out --check, which puts keys into URLs",
         KeyAction::BackUpThenDelete => "pass --bulk and leave out --backup, which puts keys into URLs",
         KeyAction::Check => "leave out --check, which puts keys into URLs",
+        KeyAction::Put(_) | KeyAction::Plan => "pass --overwrite-values, which puts no key into a URL",
     }
 }
 

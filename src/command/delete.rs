@@ -249,7 +249,7 @@ impl Run<'_> {
         monitor.add_preflight(&sent_before);
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
-            let response = executor.clone().answer(request);
+            let response = executor.clone().execute(request);
             async move {
                 let response = response.await;
                 monitor.on_response(&response);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, PageRequest};
-use crate::pipeline::{BatchLimit, Batching, KeyAction};
+use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting};
 use crate::plan::price::{self, Cost};
 use crate::plan::stats::Stats;
 use crate::quota::{Rate, least_time};
@@ -158,8 +158,8 @@ pub(super) fn planned(job: &DeleteJob) -> KeyAction {
 /// looked for together.
 pub(super) fn reads(action: KeyAction, keys: u64) -> u64 {
     match action {
-        KeyAction::Delete => 0,
-        KeyAction::Check | KeyAction::CheckThenDelete => keys.div_ceil(MAX_GET_KEYS as u64),
+        KeyAction::Delete | KeyAction::Plan | KeyAction::Put(OnExisting::Overwrite) => 0,
+        KeyAction::Put(_) | KeyAction::Check | KeyAction::CheckThenDelete => keys.div_ceil(MAX_GET_KEYS as u64),
         KeyAction::BackUpThenDelete => 2 * keys,
     }
 }

@@ -60,7 +60,7 @@ fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
             match record.content {
                 Content::Key(key) => sandbox.preload([key.as_str()]),
                 Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
-                Content::Duplicate(_) | Content::Kept(_) | Content::Settled => {}
+                _ => {}
             }
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn read(name: &str, input: impl AsRef<[u8]>, options: &InputOptions) 
                         Content::Key(key) => key.as_str().to_owned(),
                         Content::Duplicate(key) => panic!("{key:?} is a duplicate before anything looked for it"),
                         Content::Invalid(invalid) => format!("! {} [{}]", invalid.reason, invalid.key),
-                        Content::Kept(_) | Content::Settled => panic!("no filter and no journal"),
+                        _ => panic!("no filter and no journal"),
                     });
                 }
                 Err(error) => {

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use crate::pipeline::task::KeyTask;
-use crate::text::json_len;
 
 /// How many keys a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +108,7 @@ impl KeyQueue {
             };
             let Some(next) = queue.front() else { return batch };
             most = most.min(next.max_batch.get() as usize);
-            let length = json_len(next.key.as_str()) + 1;
+            let length = next.body_len();
             if !batch.is_empty() && (batch.len() >= most || length > bytes) {
                 return batch;
             }

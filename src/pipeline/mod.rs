@@ -22,6 +22,7 @@ pub mod call;
 pub mod circuit_breaker;
 pub mod dispatcher;
 mod event;
+pub(crate) mod expiry;
 mod failure_limit;
 pub mod max_wait;
 mod options;
@@ -35,9 +36,9 @@ pub use batch::{BatchLimit, Batching};
 pub use dispatcher::{End, run};
 pub use event::{Event, PauseCause};
 pub use failure_limit::FailureLimit;
-pub use options::{KeyAction, Options};
+pub use options::{KeyAction, OnExisting, Options};
 pub use pages::Pages;
-pub use request::{Request, Response};
+pub use request::{Request, Response, Subject};
 pub use retry::RetryPolicy;
 
 #[cfg(test)]

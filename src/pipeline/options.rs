@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::outcome::Status;
 use crate::pipeline::batch::Batching;
 use crate::pipeline::failure_limit::FailureLimit;
 use crate::pipeline::retry::RetryPolicy;
@@ -14,18 +15,37 @@ pub enum KeyAction {
     /// It is deleted.
     #[default]
     Delete,
-    /// It is looked for, and deleted where it is there.
+    /// It is looked for, and deleted if it exists.
     CheckThenDelete,
-    /// It is read and backed up, and deleted where it is there.
+    /// It is read and backed up, and deleted if it exists.
     BackUpThenDelete,
     /// It is looked for; nothing is changed.
     Check,
+    /// It is written.
+    Put(OnExisting),
+    /// Nothing is sent about it: its row is all there is.
+    Plan,
+}
+
+/// What becomes of a key that is to be written and exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExisting {
+    /// It is written without looking.
+    Overwrite,
+    /// It is kept.
+    Keep,
+    /// It is kept, and reported as restored if it holds exactly what was to be written: an earlier run wrote that.
+    Compare,
 }
 
 impl KeyAction {
-    /// Whether something is asked about a key before it may be deleted.
+    /// Whether something is asked about a key before it may be changed.
     pub fn reads(self) -> bool {
-        self != Self::Delete
+        !matches!(self, Self::Delete | Self::Plan | Self::Put(OnExisting::Overwrite))
+    }
+
+    pub(crate) fn success(self) -> Status {
+        if let Self::Put(_) = self { Status::Restored } else { Status::Deleted }
     }
 }
 

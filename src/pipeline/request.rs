@@ -1,8 +1,11 @@
 //! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
 
+use std::sync::Arc;
+
 use crate::api::answer::Reply;
 use crate::api::{BulkReply, Metadata, Page, PageRequest, Presence};
 use crate::key::KeyName;
+use crate::record::Pair;
 
 /// A request that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +20,23 @@ pub enum Request {
     Metadata(KeyName),
     /// Read the value of this key, and keep it with its metadata where it outlives this process.
     BackUp(KeyName, Option<Metadata>),
+    /// Write these pairs with one call.
+    PutMany(Vec<Arc<Pair>>),
+    /// Read what a key holds, and compare it with what was to be written.
+    Compare(Arc<Pair>, Subject),
     /// Ask for the namespace, to see whether the server is up.
     Namespace,
     /// Ask for a page of keys.
     Page(PageRequest),
+}
+
+/// What of a key is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Its value and its expiration.
+    Value,
+    /// Its metadata.
+    Metadata,
 }
 
 /// What came of a [`Request`].
@@ -37,6 +53,10 @@ pub enum Response {
     /// The reply to [`Request::BackUp`]; a success says that the backup is on the disk. `Err` says why no backup can be
     /// written any more.
     BackedUp(Result<Reply, String>),
+    /// The reply to [`Request::PutMany`].
+    PutMany(BulkReply),
+    /// The reply to [`Request::Compare`]; if it is a success, with whether both are the same.
+    Compared(Reply, bool),
     /// The reply to [`Request::Namespace`], unless it was there.
     Namespace(Result<(), Reply>),
     /// The page that [`Request::Page`] asked for, or what came instead.

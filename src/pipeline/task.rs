@@ -2,14 +2,17 @@
 
 use std::cmp::Ordering;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::api::Metadata;
 use crate::key::KeyName;
+use crate::pipeline::request::Subject;
 use crate::pipeline::retry::{Failure, History};
 use crate::quota::Permit;
-use crate::record::RecordNumber;
+use crate::record::{Pair, RecordNumber};
+use crate::text::json_len;
 
 /// What is done about a key next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +23,28 @@ pub(crate) enum Stage {
     Metadata,
     /// Its value is read and backed up, with this metadata.
     Value(Option<Metadata>),
-    /// It is deleted.
-    Delete,
+    /// What it holds is compared with what is to be written.
+    Compare(Subject),
+    /// It is deleted, or written.
+    Change,
 }
 
 impl Stage {
     pub(crate) fn is_read(&self) -> bool {
         match self {
-            Self::Presence | Self::Metadata | Self::Value(_) => true,
-            Self::Delete => false,
+            Self::Presence | Self::Metadata | Self::Value(_) | Self::Compare(_) => true,
+            Self::Change => false,
         }
     }
 }
 
-/// A key that is to be deleted.
+/// A key that is to be deleted or written.
 #[derive(Debug)]
 pub(crate) struct KeyTask {
     pub(crate) number: RecordNumber,
     pub(crate) key: KeyName,
+    /// What is to be written to it.
+    pub(crate) pair: Option<Arc<Pair>>,
     pub(crate) stage: Stage,
     /// Requests sent for it, in all stages.
     pub(crate) attempts: u32,
@@ -65,7 +72,8 @@ impl KeyTask {
         Self {
             number,
             key,
-            stage: Stage::Delete,
+            pair: None,
+            stage: Stage::Change,
             attempts: 0,
             tried: false,
             first_sent: None,
@@ -79,10 +87,27 @@ impl KeyTask {
         }
     }
 
+    /// A key that is to be written.
+    pub(crate) fn put(number: RecordNumber, pair: Arc<Pair>) -> Self {
+        Self { pair: Some(Arc::clone(&pair)), ..Self::new(number, pair.key.clone()) }
+    }
+
+    /// How many bytes it takes in the body of a request for many keys.
+    pub(crate) fn body_len(&self) -> usize {
+        1 + self.pair.as_ref().map_or_else(|| json_len(self.key.as_str()), |pair| pair.json.len())
+    }
+
+    /// How much is held for it in memory, in bytes, besides itself.
+    pub(crate) fn payload(&self) -> usize {
+        self.pair.as_ref().map_or(0, |pair| pair.json.len())
+    }
+
     /// The same key in its next stage, where nothing has gone wrong yet.
     pub(crate) fn advanced(self, stage: Stage) -> Self {
         let fresh = Self::new(self.number, self.key);
-        Self { stage, attempts: self.attempts, first_sent: self.first_sent, ..fresh }
+        // What is read one by one is not read together with others.
+        let max_batch = if let Stage::Compare(_) = stage { NonZeroU32::MIN } else { NonZeroU32::MAX };
+        Self { pair: self.pair, max_batch, stage, attempts: self.attempts, first_sent: self.first_sent, ..fresh }
     }
 
     /// Counts a failure in this epoch (the time between two signs of life of the server).
@@ -109,7 +134,9 @@ impl KeyTask {
             Stage::Presence => 0,
             Stage::Metadata => 1,
             Stage::Value(_) => 2,
-            Stage::Delete => 3,
+            Stage::Change => 3,
+            Stage::Compare(Subject::Value) => 4,
+            Stage::Compare(Subject::Metadata) => 5,
         };
         let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
         let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };

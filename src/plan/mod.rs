@@ -105,7 +105,8 @@ impl<E> Plan<E> {
                     self.first_encoded.get_or_insert_with(|| key.clone());
                 }
             }
-            Content::Duplicate(_) => self.tally.add(Status::Duplicate),
+            Content::Pair(_) => self.tally.add(Status::Restorable),
+            Content::Duplicate(_) | Content::Superseded(_) => self.tally.add(Status::Duplicate),
             Content::Kept(_) => self.tally.add(Status::Kept),
             Content::Invalid(_) => self.tally.add(Status::Invalid),
             Content::Settled => self.resumed += 1,

@@ -55,10 +55,12 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
     let reply = Reply { answer, http_status, rate_limits: quota };
     match request {
         Request::Delete(_) => Response::Delete(reply),
-        Request::DeleteMany(_) => {
+        Request::DeleteMany(_) | Request::PutMany(_) => {
+            let is_put = matches!(request, Request::PutMany(_));
             let unprocessed = left.into_iter().map(String::into_boxed_str).collect();
             let accounting = if accounted { Accounting::Complete { unprocessed } } else { Accounting::Missing };
-            Response::DeleteMany(BulkReply { reply, accounting })
+            let reply = BulkReply { reply, accounting };
+            if is_put { Response::PutMany(reply) } else { Response::DeleteMany(reply) }
         }
         Request::Namespace if reply.answer == Answer::Success => Response::Namespace(Ok(())),
         Request::Namespace => Response::Namespace(Err(reply)),
@@ -67,7 +69,8 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         }
         Request::Page(_) => Response::Page(Err(reply)),
         Request::Presence(_) => {
-            let found = |key: &String| if left.contains(key) { Presence::Absent } else { Presence::Present };
+            let is_put = server.world.is_put();
+            let found = |key: &String| if left.contains(key) == is_put { Presence::Present } else { Presence::Absent };
             let found = keys.iter().map(found).collect();
             Response::Presence(reply, found)
         }
@@ -77,6 +80,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         }
         Request::BackUp(..) if kept => Response::BackedUp(Ok(reply)),
         Request::BackUp(..) => Response::BackedUp(Err("the disk is full".to_owned())),
+        Request::Compare(..) => unreachable!("no run here compares"),
     }
 }
 
@@ -85,6 +89,8 @@ fn keys_of(request: &Request) -> (Kind, Vec<String>) {
     match request {
         Request::Delete(key) => (Kind::Delete, vec![key.as_str().to_owned()]),
         Request::DeleteMany(keys) => (Kind::Delete, names(keys)),
+        Request::PutMany(pairs) => (Kind::Delete, pairs.iter().map(|pair| pair.key.as_str().to_owned()).collect()),
+        Request::Compare(..) => unreachable!("no run here compares"),
         Request::Presence(keys) => (Kind::Presence, names(keys)),
         Request::Metadata(key) => (Kind::Metadata, vec![key.as_str().to_owned()]),
         Request::BackUp(key, metadata) => {
@@ -112,7 +118,7 @@ fn begin(server: &Shared, request: &Request, kind: Kind, keys: &[String]) -> usi
         at: Instant::now(),
         told: None,
         left: Vec::new(),
-        bulk: matches!(request, Request::DeleteMany(_)),
+        bulk: matches!(request, Request::DeleteMany(_) | Request::PutMany(_)),
         accounted: false,
         used_up_until: None,
     });

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use kvsweep::internals::{Content, Invalid, Journal, Kept, Record, RecordNumber, RecordState};
+use kvsweep::internals::{Content, Invalid, Journal, Kept, Pair, Record, RecordNumber, RecordState};
 use kvsweep::{KeyName, Status};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -97,6 +98,7 @@ fn tell(nth: usize, faults: &Faults, ran: &Ran) {
 pub(crate) fn key(record: &Record) -> Option<&str> {
     match &record.content {
         Content::Key(key) => Some(key.as_str()),
+        Content::Pair(pair) => Some(pair.key.as_str()),
         _ => None,
     }
 }
@@ -108,6 +110,7 @@ fn input(world: &World, rng: &mut StdRng) -> Vec<Record> {
         let earlier = records.get(rng.random_range(0..=index)).map(|record| record.content.clone());
         let content = match (rng.random_range(0..20), earlier) {
             (0, Some(Content::Key(earlier))) => Content::Duplicate(earlier),
+            (0, Some(Content::Pair(earlier))) => Content::Superseded(earlier.key.clone()),
             (1, _) => {
                 Content::Invalid(Box::new(Invalid { key: "..".into(), rule: "no".into(), reason: "a test: no".into() }))
             }
@@ -117,6 +120,13 @@ fn input(world: &World, rng: &mut StdRng) -> Vec<Record> {
             }
             (2, _) => Content::Key(KeyName::new(format!("odd,\"{index}\"\r\né")).expect("a name")),
             _ => Content::Key(KeyName::new(format!("key-{index}")).expect("a name")),
+        };
+        let content = match content {
+            Content::Key(key) if world.is_put() => {
+                let json = serde_json::to_vec(key.as_str()).expect("a string").into();
+                Content::Pair(Arc::new(Pair { key, json, expiration: None }))
+            }
+            content => content,
         };
         records.push(Record { number, content });
         number = number.next();
@@ -140,14 +150,15 @@ fn resumed(input: &[Record], journal: &Journal) -> Vec<Record> {
 /// What a record's row shows as its key.
 pub(crate) fn shown(record: &Record) -> &str {
     match &record.content {
-        Content::Key(key) | Content::Duplicate(key) => key.as_str(),
+        Content::Key(key) | Content::Duplicate(key) | Content::Superseded(key) => key.as_str(),
+        Content::Pair(pair) => pair.key.as_str(),
         Content::Kept(kept) => kept.key.as_str(),
         Content::Invalid(invalid) => &invalid.key,
         Content::Settled => unreachable!("an input holds no settled records"),
     }
 }
 
-/// Whether a state is that of a key which is gone.
+/// Whether a state is that of a key which is gone or, if keys are written, exists.
 pub(crate) fn is_gone(status: Status) -> bool {
-    matches!(status, Status::Deleted | Status::Absent)
+    matches!(status, Status::Deleted | Status::Absent | Status::Restored)
 }

@@ -211,7 +211,7 @@ impl Server {
             }
             Kind::Namespace | Kind::Page => Answer::Success,
             Kind::Presence if keys.len() > self.world.looked_for => Answer::Refused(refusal(413, None)),
-            Kind::Presence if keys.len() > 1 => {
+            Kind::Presence if keys.len() > 1 || self.world.is_put() => {
                 let left = keys.iter().filter(|key| !self.keys.contains(*key)).cloned().collect();
                 return Outcome { answer: Answer::Success, left, accounted: false };
             }

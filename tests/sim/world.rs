@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use kvsweep::Rate;
-use kvsweep::internals::{BatchLimit, Batching, KeyAction};
+use kvsweep::internals::{BatchLimit, Batching, KeyAction, OnExisting};
+use kvsweep::{Rate, Status};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -89,7 +89,29 @@ impl World {
         self.batch.map_or(Batching::Single, |keys| Batching::Bulk(BatchLimit { keys, bytes: 400 }))
     }
 
+    /// Whether keys are written. Such a world is the mirror of one where keys are deleted: the keys that its server holds are
+    /// those that do not exist yet.
+    pub(crate) fn is_put(&self) -> bool {
+        matches!(self.action, KeyAction::Put(_))
+    }
+
+    /// The states of a key that was changed, and of one that need not be.
+    pub(crate) fn done(&self) -> (Status, Status) {
+        if self.is_put() { (Status::Restored, Status::Kept) } else { (Status::Deleted, Status::Absent) }
+    }
+
     pub(crate) fn draw(rng: &mut StdRng) -> Self {
+        let action = one_of(
+            rng,
+            [
+                KeyAction::Delete,
+                KeyAction::CheckThenDelete,
+                KeyAction::BackUpThenDelete,
+                KeyAction::Put(OnExisting::Overwrite),
+                KeyAction::Put(OnExisting::Keep),
+            ],
+        );
+        let is_put = matches!(action, KeyAction::Put(_));
         let keys = rng.random_range(1..=220);
         let mut rates = Vec::new();
         for _ in 0..rng.random_range(0..3) {
@@ -113,7 +135,9 @@ impl World {
         Self {
             keys,
             concurrency,
-            batch: NonZeroU32::new(rng.random_range(1..=most)).filter(|_| chance(rng, 40)),
+            batch: NonZeroU32::new(rng.random_range(1..=most))
+                .filter(|_| is_put || chance(rng, 40))
+                .or(is_put.then_some(NonZeroU32::MIN)),
             retries: one_of(rng, [0, 1, 3, 8]),
             rates,
             quota,
@@ -124,7 +148,7 @@ impl World {
             denied: one_of(rng, [0, 0, 0, 0, 2, 12]),
             denies_reads: chance(rng, 50),
             ndjson: chance(rng, 30),
-            action: one_of(rng, [KeyAction::Delete, KeyAction::CheckThenDelete, KeyAction::BackUpThenDelete]),
+            action,
             looked_for: one_of(rng, [1, 7, 40, 100]),
             page: chance(rng, 25).then(|| rng.random_range(1..=40)),
             room: Room::draw(rng),

@@ -61,7 +61,7 @@ fn listed(
         .iter()
         .filter_map(|record| match &record.content {
             Content::Key(key) => Some(key.as_str()),
-            Content::Duplicate(_) | Content::Kept(_) | Content::Invalid(_) | Content::Settled => None,
+            _ => None,
         })
         .collect();
     let whole = pages.request().is_none();

@@ -207,7 +207,7 @@ impl KeptCounts {
                 }
                 self.kept += 1;
             }
-            Content::Duplicate(_) | Content::Invalid(_) | Content::Settled => {}
+            _ => {}
         }
     }
 }
@@ -215,7 +215,8 @@ impl KeptCounts {
 /// What the record's row shows as its key.
 fn key_of(record: &Record) -> Option<&str> {
     match &record.content {
-        Content::Key(key) | Content::Duplicate(key) => Some(key.as_str()),
+        Content::Key(key) | Content::Duplicate(key) | Content::Superseded(key) => Some(key.as_str()),
+        Content::Pair(pair) => Some(pair.key.as_str()),
         Content::Kept(kept) => Some(kept.key.as_str()),
         Content::Invalid(invalid) => Some(&invalid.key),
         Content::Settled => None,
@@ -252,6 +253,7 @@ mod tests {
             Content::Kept(_) => 'p',
             Content::Invalid(_) => 'i',
             Content::Settled => 's',
+            _ => '?',
         }
     }
 

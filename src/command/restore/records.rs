@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
-use super::expiry::{expiry, unix_now};
-use crate::backup::{BackupLine, BackupReader, BackupRecord};
+use crate::backup::{BackupLine, BackupReader};
 use crate::clock::wall_now;
 use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
@@ -18,34 +15,15 @@ use crate::files::{FileError, IfExists};
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
 use crate::key_index::LastRecords;
-use crate::outcome::{Detail, Settled, Status};
-use crate::record::RecordNumber;
+use crate::pipeline::expiry::{expiry, unix_now};
+use crate::record::{Content, Invalid, Pair, Record, RecordNumber};
 use crate::report::{Causes, Destination, Journal, RecordState, Target, create_unique, default_path};
 
 /// How many keys are shown before the question.
 const FIRST_KEYS: usize = 5;
 
-/// A record that may be put back.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) number: RecordNumber,
-    pub(super) key: KeyName,
-    /// The record as the API takes it.
-    pub(super) json: Vec<u8>,
-    /// In seconds since the Unix epoch.
-    pub(super) expiration: Option<u64>,
-    pub(super) attempts: u32,
-    pub(super) begun: Instant,
-}
-
-/// What becomes of a record before anything is sent.
-pub(super) enum Found {
-    Item(Item),
-    /// It has its row already.
-    Unsent(Settled),
-    /// An earlier run put it back.
-    Settled,
-}
+/// The records of all backups.
+pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
 
 /// The report, opened and locked.
 pub(super) struct OpenedReport {
@@ -160,20 +138,20 @@ impl Plan {
                     }
                 };
                 // Before anything is sent: the report of another job must not say what is left to do.
-                let verdict = match RecordNumber::new(plan.records + 1) {
-                    Some(number) => plan.verdict(number, &line)?,
+                let state = match RecordNumber::new(plan.records + 1) {
+                    Some(number) => plan.state(number, &line)?,
                     None => RecordState::Pending,
                 };
                 match line {
                     BackupLine::Invalid { key, why } => {
                         plan.records += 1;
-                        if verdict == RecordState::Pending {
+                        if state == RecordState::Pending {
                             plan.causes.add_invalid(&key, &invalid(file, &why));
                         }
                     }
                     BackupLine::Record(entry) => {
                         plan.records += 1;
-                        if verdict == RecordState::Pending && entry.key.needs_encoding() {
+                        if state == RecordState::Pending && entry.key.needs_encoding() {
                             plan.encoded += 1;
                             plan.first_encoded.get_or_insert_with(|| entry.key.clone());
                         }
@@ -204,22 +182,20 @@ impl Plan {
     }
 
     /// Every record, in order, as the first pass saw it.
-    pub(super) fn records<'a>(&'a self, files: &'a [PathBuf]) -> impl Iterator<Item = Result<Found, Error>> + 'a {
-        let mut number = None;
-        let lines = files
-            .iter()
-            .zip(&self.prints)
-            .flat_map(|(file, print)| entries(file, *print).map(move |line| (line, file)));
-        lines.map(move |(line, file)| {
-            let line = line.map_err(|broken| Box::new(JobInputError::from(broken)))?;
+    pub(super) fn records(self: &Arc<Self>, files: Vec<PathBuf>) -> BoxedRecords {
+        let (plan, mut number) = (Arc::clone(self), None);
+        let files = files.into_iter().zip(self.prints.clone());
+        let lines = files.flat_map(|(file, print)| entries(&file, print).map(move |line| (line, file.clone())));
+        Box::new(lines.map(move |(line, file)| {
+            let line = line.map_err(JobInputError::from)?;
             let next = number.map_or(RecordNumber::FIRST, RecordNumber::next);
             number = Some(next);
-            self.found(next, line, file)
-        })
+            Ok(Record { number: next, content: plan.content(next, line, &file)? })
+        }))
     }
 
     /// Whether anything is left to do for a record.
-    fn verdict(&self, number: RecordNumber, line: &BackupLine) -> Result<RecordState, Error> {
+    fn state(&self, number: RecordNumber, line: &BackupLine) -> Result<RecordState, JobInputError> {
         let key = match line {
             BackupLine::Record(entry) => entry.key.as_str(),
             BackupLine::Invalid { key, .. } => key.as_str(),
@@ -227,51 +203,40 @@ impl Plan {
         let Some((journal, report)) = &self.journal else { return Ok(RecordState::Pending) };
         match journal.state(number, key) {
             RecordState::Mismatch => {
-                Err(JobInputError::OtherInput { record: number, key: key.to_owned(), report: report.clone() }.into())
+                Err(JobInputError::OtherInput { record: number, key: key.to_owned(), report: report.clone() })
             }
-            verdict => Ok(verdict),
+            state => Ok(state),
         }
     }
 
-    fn found(&self, number: RecordNumber, line: BackupLine, file: &Path) -> Result<Found, Error> {
-        if self.verdict(number, &line)? == RecordState::Settled {
-            return Ok(Found::Settled);
+    fn content(&self, number: RecordNumber, line: BackupLine, file: &Path) -> Result<Content, JobInputError> {
+        if self.state(number, &line)? == RecordState::Settled {
+            return Ok(Content::Settled);
         }
-        let unsent = |key: String, status, why: String| {
-            Ok(Found::Unsent(Settled {
-                number,
-                key: key.into_boxed_str(),
-                status,
-                http_status: None,
-                detail: Some(Box::new(Detail { error_code: None, error: why })),
-                attempts: 0,
-                elapsed: std::time::Duration::ZERO,
-                finished_at: wall_now(),
-            }))
+        let unsent = |key: String, reason: String| {
+            Content::Invalid(Box::new(Invalid { key, rule: "not a record that can be restored".into(), reason }))
         };
-        match line {
-            BackupLine::Invalid { key, why } => unsent(key, Status::Invalid, invalid(file, &why)),
-            BackupLine::Record(entry) if self.last.last(entry.key.as_str()) != Some(number.get()) => {
-                let why = "a later record holds a newer value of this key".to_owned();
-                unsent(entry.key.as_str().to_owned(), Status::Duplicate, why)
+        Ok(match line {
+            BackupLine::Invalid { key, why } => unsent(key, invalid(file, &why)),
+            BackupLine::Record(record) if self.last.last(record.key.as_str()) != Some(number.get()) => {
+                Content::Superseded(record.key)
             }
-            BackupLine::Record(entry) => match expiry(entry.value.expiration, unix_now()) {
-                Some(why) => unsent(entry.key.as_str().to_owned(), Status::Invalid, why),
-                None => item(number, entry).map(Found::Item),
+            BackupLine::Record(record) => match expiry(record.value.expiration, unix_now()) {
+                Some(why) => unsent(record.key.as_str().to_owned(), why),
+                None => {
+                    let json = record.to_json();
+                    let read = |source| JobInputError::Open { input: file.display().to_string(), source };
+                    let (json, expiration) = (json.map_err(read)?.into(), record.value.expiration);
+                    Content::Pair(Arc::new(Pair { key: record.key, json, expiration }))
+                }
             },
-        }
+        })
     }
 }
 
 /// Why a line of a backup is no record.
 fn invalid(file: &Path, why: &str) -> String {
     format!("{}: {why}", file.display())
-}
-
-fn item(number: RecordNumber, entry: BackupRecord) -> Result<Item, Error> {
-    let json = entry.to_json().map_err(Error::system("write a record"))?;
-    let expiration = entry.value.expiration;
-    Ok(Item { number, key: entry.key, json, expiration, attempts: 0, begun: Instant::now() })
 }
 
 /// Refuses what can be read only once. One that is missing is an error once it is read.
@@ -294,7 +259,7 @@ fn print(file: &Path) -> Result<Fingerprint, Error> {
 }
 
 /// What a backup holds, or why it cannot be opened.
-fn entries(file: &Path, print: Fingerprint) -> Box<dyn Iterator<Item = Result<BackupLine, InputError>>> {
+fn entries(file: &Path, print: Fingerprint) -> Box<dyn Iterator<Item = Result<BackupLine, InputError>> + Send> {
     match BackupReader::open(&Source::File(file.to_owned()), print) {
         Ok(entries) => Box::new(entries),
         Err(broken) => Box::new(std::iter::once(Err(broken))),

@@ -184,7 +184,7 @@ fn duplicates_are_marked_over_all_sources() {
             Content::Key(_) => 'k',
             Content::Duplicate(_) => 'd',
             Content::Invalid(_) => 'i',
-            Content::Kept(_) | Content::Settled => unreachable!("no journal"),
+            _ => unreachable!("no journal"),
         })
         .collect();
     assert_eq!(kinds, "kkdiidk");

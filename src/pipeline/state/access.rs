@@ -110,7 +110,8 @@ impl State {
             let denied = *denied;
             let enough = u64::from(enough_failures(self.totals.keys));
             let tally = &self.totals.tally;
-            let deleted = self.options.deleted_before + tally.get(Status::Deleted) + tally.get(Status::Absent) > 0;
+            let done = [Status::Deleted, Status::Absent, Status::Restored].map(|status| tally.get(status));
+            let deleted = self.options.deleted_before + done.iter().sum::<u64>() > 0;
             // Who may read may still not delete.
             let succeeded = deleted || (read && self.has_read);
             if !succeeded && denied >= enough {

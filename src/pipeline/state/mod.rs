@@ -16,7 +16,7 @@ use crate::pipeline::batch::{Batching, KeyQueue};
 use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
 use crate::pipeline::max_wait::MaxWait;
-use crate::pipeline::options::Options;
+use crate::pipeline::options::{KeyAction, Options};
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent};
 use crate::plan::Approved;
@@ -90,6 +90,9 @@ pub struct Totals {
     pub throttled: u64,
 }
 
+/// While pairs of more bytes are to be written, no more are taken from the input. The next one may be 100 MB.
+const MOST_PAYLOAD: usize = 50_000_000;
+
 /// A running job.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -117,6 +120,10 @@ pub struct State {
     waiting: BinaryHeap<DelayedTask>,
     /// Keys that were sent at least once.
     begun: u64,
+    /// How many of them have their row.
+    settled: u64,
+    /// Bytes of pairs that are to be written and have no row yet.
+    payload: usize,
     slots: Slab<InFlight>,
     /// Keys whose refusal may be the whole job's, until the namespace was asked for.
     access: AccessCheck,
@@ -162,6 +169,8 @@ impl State {
             deletes_since: None,
             waiting: BinaryHeap::new(),
             begun: 0,
+            settled: 0,
+            payload: 0,
             slots: Slab::with_capacity(options.concurrency),
             access: AccessCheck::default(),
             denied: [0; 2],
@@ -201,7 +210,7 @@ impl State {
     }
 
     fn has_room_for_keys(&self) -> bool {
-        self.reads.len() < self.most_reads() && self.ready.len() < self.most_ready()
+        self.reads.len() < self.most_reads() && self.ready.len() < self.most_ready() && self.payload < MOST_PAYLOAD
     }
 
     /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
@@ -269,17 +278,10 @@ impl State {
         if self.stop.is_some() {
             return;
         }
-        let number = record.number;
-        match record.content {
-            Content::Key(key) => {
-                if let Some(most) = self.max_keys.filter(|most| self.totals.keys >= *most) {
-                    let why = format!("the input holds more than {} keys", count(most));
-                    self.stop(Stop::reading(StopReason::MaxKeys, why), now);
-                    return;
-                }
-                self.totals.keys += 1;
-                self.accept(KeyTask::new(number, key));
-            }
+        let (number, is_plan) = (record.number, self.options.action == KeyAction::Plan);
+        let task = match record.content {
+            Content::Key(key) if !is_plan => KeyTask::new(number, key),
+            Content::Pair(pair) if !is_plan => KeyTask::put(number, pair),
             unsent => {
                 if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
                     self.settle_unsent(row);
@@ -287,8 +289,17 @@ impl State {
                     self.totals.resumed += 1;
                     self.events.push(Event::Resumed);
                 }
+                return;
             }
+        };
+        if let Some(most) = self.max_keys.filter(|most| self.totals.keys >= *most) {
+            let why = format!("the input holds more than {} keys", count(most));
+            self.stop(Stop::reading(StopReason::MaxKeys, why), now);
+            return;
         }
+        self.totals.keys += 1;
+        self.payload += task.payload();
+        self.accept(task);
     }
 
     /// The input has no more records.

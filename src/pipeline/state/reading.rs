@@ -2,6 +2,7 @@
 //! value are read, one request each, and kept. Only then does a key come into the queue of deletes.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -12,8 +13,8 @@ use crate::api::answer::{Answer, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, Stop, StopReason};
 use crate::pipeline::batch::{BatchLimit, Batching, KeyQueue};
-use crate::pipeline::options::KeyAction;
-use crate::pipeline::request::Request;
+use crate::pipeline::options::{KeyAction, OnExisting};
+use crate::pipeline::request::{Request, Subject};
 use crate::pipeline::retry::Failure;
 use crate::pipeline::task::{KeyTask, Stage};
 
@@ -66,8 +67,10 @@ impl State {
     /// A key from the input.
     pub(super) fn accept(&mut self, task: KeyTask) {
         match self.options.action {
-            KeyAction::Delete => self.ready.push(task),
-            KeyAction::Check | KeyAction::CheckThenDelete => self.reads.push(task.advanced(Stage::Presence)),
+            KeyAction::Delete | KeyAction::Plan | KeyAction::Put(OnExisting::Overwrite) => self.ready.push(task),
+            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
+                self.reads.push(task.advanced(Stage::Presence));
+            }
             KeyAction::BackUpThenDelete => self.reads.push(task.advanced(Stage::Metadata)),
         }
     }
@@ -106,8 +109,8 @@ impl State {
     /// How many keys one request reads.
     pub(super) fn reading_batching(&self) -> Batching {
         match self.options.action {
-            KeyAction::Delete | KeyAction::BackUpThenDelete => Batching::Single,
-            KeyAction::Check | KeyAction::CheckThenDelete => {
+            KeyAction::Delete | KeyAction::Plan | KeyAction::BackUpThenDelete => Batching::Single,
+            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
                 Batching::Bulk(BatchLimit { keys: self.presence_batch.most, bytes: usize::MAX })
             }
         }
@@ -182,12 +185,16 @@ impl State {
                 Presence::Present if self.options.action == KeyAction::Check => {
                     self.settle(task, Status::Planned, reply.http_status, None, now);
                 }
-                Presence::Present => self.ready.push_last(task.advanced(Stage::Delete)),
-                Presence::Absent => {
+                Presence::Present if self.options.action == KeyAction::Put(OnExisting::Keep) => self.keep(task, now),
+                Presence::Present if self.options.action == KeyAction::Put(OnExisting::Compare) => {
+                    self.reads.push_last(task.advanced(Stage::Compare(Subject::Value)));
+                }
+                Presence::Absent if task.pair.is_none() => {
                     let error = "it was looked for and is not there; no delete was sent".to_owned();
                     let detail = Some(Box::new(Detail { error_code: None, error }));
                     self.settle(task, Status::Absent, reply.http_status, detail, now);
                 }
+                Presence::Present | Presence::Absent => self.ready.push_last(task.advanced(Stage::Change)),
                 Presence::Unknown if alone => {
                     let error = TransientError::no_answer("the response does not say whether the key exists");
                     self.resolve(vec![task], &Answer::Transient(error), reply.http_status, Proof::Named, now);
@@ -199,6 +206,37 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The reply to a comparison of what a key holds with what is to be written.
+    pub(super) fn on_compared(&mut self, keys: Answered, reply: &Reply, is_same: bool, now: Instant) {
+        let subject = match keys.batch.first().map(|task| &task.stage) {
+            Some(Stage::Compare(subject)) => *subject,
+            _ => Subject::Value,
+        };
+        if !matches!(reply.answer, Answer::Success | Answer::Absent(_)) {
+            self.on_reply(keys, reply, now);
+            return;
+        }
+        for task in self.on_good_read(keys, reply, now) {
+            match (&reply.answer, subject) {
+                (Answer::Absent(_), _) => self.ready.push_last(task.advanced(Stage::Change)),
+                _ if !is_same => self.keep(task, now),
+                (_, Subject::Value) => self.reads.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
+                (_, Subject::Metadata) => {
+                    let error = "the key exists, just as the backup has it".to_owned();
+                    let detail = Some(Box::new(Detail { error_code: None, error }));
+                    self.settle(task, Status::Restored, None, detail, now);
+                }
+            }
+        }
+    }
+
+    /// The key exists and is not written.
+    fn keep(&mut self, task: KeyTask, now: Instant) {
+        let error = "the key exists, and restore overwrites it only with --overwrite-values".to_owned();
+        let detail = Some(Box::new(Detail { error_code: None, error }));
+        self.settle(task, Status::Kept, None, detail, now);
     }
 
     /// A backup cannot be written: its keys are not deleted, and no others are either.
@@ -221,20 +259,23 @@ pub(super) fn read(batch: &[KeyTask]) -> Option<Request> {
         Stage::Presence => Some(Request::Presence(batch.iter().map(|task| task.key.clone()).collect())),
         Stage::Metadata => Some(Request::Metadata(first.key.clone())),
         Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
-        Stage::Delete => None,
+        Stage::Compare(subject) => Some(Request::Compare(Arc::clone(first.pair.as_ref()?), *subject)),
+        Stage::Change => None,
     }
 }
 
-impl Stage {
-    /// What became of a key in this stage, and why no delete was sent if it was only to be read.
+impl KeyTask {
+    /// Why the key was not changed, if it was only to be read.
     pub(super) fn failure(&self, failure: Failure) -> Failure {
-        let why = match self {
-            Self::Presence => "whether it exists is unknown",
-            Self::Metadata => "its metadata could not be backed up",
-            Self::Value(_) => "its value could not be backed up",
-            Self::Delete => return failure,
+        let why = match self.stage {
+            Stage::Presence => "whether it exists is unknown",
+            Stage::Metadata => "its metadata could not be backed up",
+            Stage::Value(_) => "its value could not be backed up",
+            Stage::Compare(_) => "what it holds could not be read",
+            Stage::Change => return failure,
         };
-        let error = format!("no delete was sent, because {why}: {}", failure.detail.error);
+        let not_sent = if self.pair.is_some() { "not restored" } else { "no delete was sent" };
+        let error = format!("{not_sent}, because {why}: {}", failure.detail.error);
         Failure { detail: Detail { error, ..failure.detail }, ..failure }
     }
 }

@@ -14,6 +14,7 @@ use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::circuit_breaker::{Allowance, Health};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::max_wait::ServerPause;
+use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, Failure, History, decide};
 use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent, Stage};
@@ -64,10 +65,11 @@ impl State {
     fn on_keys(&mut self, keys: Answered, response: Response, now: Instant) {
         match response {
             Response::Delete(reply) => self.on_reply(keys, &reply, now),
-            Response::DeleteMany(reply) => self.on_bulk_reply(keys, &reply, now),
+            Response::DeleteMany(reply) | Response::PutMany(reply) => self.on_bulk_reply(keys, &reply, now),
+            Response::Compared(reply, is_same) => self.on_compared(keys, &reply, is_same, now),
             Response::Presence(reply, found) => self.on_presence(keys, &reply, &found, now),
             Response::Metadata(reply, metadata) => self.on_read(keys, &reply, &Stage::Value(metadata), now),
-            Response::BackedUp(Ok(reply)) => self.on_read(keys, &reply, &Stage::Delete, now),
+            Response::BackedUp(Ok(reply)) => self.on_read(keys, &reply, &Stage::Change, now),
             Response::BackedUp(Err(why)) => self.on_backup_error(keys, &why, now),
             response @ (Response::Namespace(_) | Response::Page(_)) => {
                 debug_assert!(false, "{response:?} is no response for keys");
@@ -110,11 +112,12 @@ impl State {
         let health = if done.is_empty() { &reply.answer } else { &Answer::Success };
         self.observe_reply(health, reply, &mut left, false, (&permit, probe), now);
         for task in done {
-            self.settle(task, Status::Deleted, reply.http_status, None, now);
+            self.settle(task, self.options.action.success(), reply.http_status, None, now);
         }
+        let verb = if let KeyAction::Put(_) = self.options.action { "write" } else { "delete" };
         let answer = match &reply.answer {
             answer @ (Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..)) => answer.clone(),
-            answer => Answer::Transient(TransientError::Refused(left_undeleted(reply.http_status, answer))),
+            answer => Answer::Transient(TransientError::Refused(left_unprocessed(verb, reply.http_status, answer))),
         };
         for task in left.into_iter().rev() {
             self.resolve(vec![task], &answer, reply.http_status, Proof::Named, now);
@@ -232,7 +235,7 @@ impl State {
         now: Instant,
     ) {
         match decide(answer, task.history, &self.options.retry, &mut self.rng) {
-            Decision::Success => self.settle(task, Status::Deleted, http_status, None, now),
+            Decision::Success => self.settle(task, self.options.action.success(), http_status, None, now),
             Decision::Settle(failure) | Decision::Retry(_, failure) if caught && failure.is_transient => {
                 // No retry is lost to an outage, and another key is the next probe.
                 task.last = Some(Box::new(proof.failure(failure)));
@@ -392,14 +395,14 @@ pub(super) fn health_of(answer: &Answer, history: History, first_attempt: bool) 
 }
 
 /// Why a key has to be sent again that a bulk call did not process.
-fn left_undeleted(http_status: Option<u16>, answer: &Answer) -> Refusal {
-    let unsuccessful = "the bulk call did not delete this key (unsuccessful_keys)";
+fn left_unprocessed(verb: &str, http_status: Option<u16>, answer: &Answer) -> Refusal {
+    let unsuccessful = format!("the bulk call did not {verb} this key (unsuccessful_keys)");
     let (code, message) = match answer {
         Answer::Refused(refusal) | Answer::Absent(refusal) => {
             (refusal.code, format!("{unsuccessful}: {}", refusal.message))
         }
         Answer::Transient(error) => (error.refusal().code, format!("{unsuccessful}: {}", error.refusal().message)),
-        _ => (None, unsuccessful.to_owned()),
+        _ => (None, unsuccessful),
     };
     Refusal { http_status, code, message }
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::reading::{Queue, read};
-use super::{Blocked, Slot, State, Step};
+use super::{Blocked, MOST_PAYLOAD, Slot, State, Step};
+use crate::outcome::{Detail, Status};
 use crate::pipeline::batch::Batching;
 use crate::pipeline::circuit_breaker::Allowance;
 use crate::pipeline::event::{Event, PauseCause};
+use crate::pipeline::expiry::{expiry, unix_now};
 use crate::pipeline::max_wait::ServerPause;
+use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::quota::{Limit, NotYet, Permit};
@@ -21,7 +24,7 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// waiting costs no speed.
 pub(super) const LINGER: Duration = Duration::from_millis(250);
 
-/// The same where keys are read first, of which far fewer come in a second. What is written to a key in this time, after
+/// The same if keys are read first, of which far fewer come in a second, and for pairs as long as more come from a file. What is written to a key in this time, after
 /// it was backed up or looked for, is lost.
 const LINGER_READ: Duration = Duration::from_secs(10);
 
@@ -72,7 +75,31 @@ impl State {
             Some(turn) => self.queue_of(turn).pop_fresh().into_iter().collect(),
             None => self.take_from(turn, fresh),
         };
+        let batch = self.without_expired(batch, now);
+        if batch.is_empty() {
+            self.totals.requests -= 1;
+            self.budget.give_back(permit, now);
+            return self.try_send(now);
+        }
         Ok(self.begin(batch, permit, probe, now))
+    }
+
+    /// The same keys, without those whose value would be refused because it expires too soon by now.
+    fn without_expired(&mut self, batch: Vec<KeyTask>, now: Instant) -> Vec<KeyTask> {
+        if batch.iter().all(|task| task.pair.as_ref().is_none_or(|pair| pair.expiration.is_none())) {
+            return batch;
+        }
+        let (mut alive, unix_now) = (Vec::with_capacity(batch.len()), unix_now());
+        for task in batch {
+            match task.pair.as_ref().and_then(|pair| expiry(pair.expiration, unix_now)) {
+                None => alive.push(task),
+                Some(error) => {
+                    let detail = Some(Box::new(Detail { error_code: None, error }));
+                    self.settle(task, Status::Invalid, None, detail, now);
+                }
+            }
+        }
+        alive
     }
 
     /// Whether every other request is for a key that was never sent: at a low rate a retry is always due, and retries do
@@ -169,6 +196,9 @@ impl State {
         }
         let request = match (self.options.batching, &batch[..]) {
             _ if let Some(read) = read => read,
+            (_, [task, ..]) if task.pair.is_some() => {
+                Request::PutMany(batch.iter().filter_map(|task| task.pair.clone()).collect())
+            }
             (Batching::Single, [task]) => Request::Delete(task.key.clone()),
             (_, tasks) => Request::DeleteMany(tasks.iter().map(|task| task.key.clone()).collect()),
         };
@@ -186,7 +216,7 @@ impl State {
 
     /// Whether all canaries are on their way and not all of them settled: no other key is begun meanwhile.
     fn waits_for_canaries(&self) -> bool {
-        self.begun >= self.options.canary && self.totals.tally.sent() < self.options.canary
+        self.begun >= self.options.canary && self.settled < self.options.canary
     }
 
     /// How many keys that were never sent the next request may hold.
@@ -200,7 +230,7 @@ impl State {
 
     /// Whether more keys may come that a bulk call could take along.
     fn may_fill(&self) -> bool {
-        let reading = !self.input_ended && self.stop.is_none();
+        let reading = !self.input_ended && self.stop.is_none() && self.payload < MOST_PAYLOAD;
         reading || !self.reads.is_empty() || !self.waiting.is_empty() || !self.slots.is_empty()
     }
 
@@ -209,7 +239,8 @@ impl State {
         if self.ready.is_full(self.options.batching, fresh) || !self.may_fill() {
             return None;
         }
-        let linger = if self.options.action.reads() { LINGER_READ } else { LINGER };
+        let is_put = matches!(self.options.action, KeyAction::Put(_));
+        let linger = if self.options.action.reads() || (is_put && !self.input_ended) { LINGER_READ } else { LINGER };
         let until = *self.deletes_since.get_or_insert(now) + linger;
         (now < until).then_some(until)
     }

@@ -20,7 +20,7 @@ impl State {
     }
 
     pub(super) fn settle_as(&mut self, task: KeyTask, failure: Failure, now: Instant) {
-        let failure = task.stage.failure(failure);
+        let failure = task.failure(failure);
         let detail = Box::new(failure.detail);
         self.settle(task, failure.status, failure.http_status, Some(detail), now);
     }
@@ -33,6 +33,8 @@ impl State {
         detail: Option<Box<Detail>>,
         now: Instant,
     ) {
+        self.payload -= task.payload();
+        self.settled += u64::from(task.attempts > 0);
         self.totals.tally.add(status);
         self.events.push(Event::Settled(status));
         self.rows.push_back(Settled {
@@ -45,7 +47,7 @@ impl State {
             elapsed: task.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
             finished_at: wall_now(),
         });
-        if status.is_trouble() && self.totals.tally.sent() <= self.options.canary {
+        if status.is_trouble() && self.settled <= self.options.canary {
             let canaries = pluralized(self.options.canary, "key");
             let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
             self.stop(Stop::new(StopReason::Canary, why), now);

@@ -60,7 +60,7 @@ async fn run_with(
                 Request::Delete(key) => ("delete", vec![name(key)]),
                 Request::DeleteMany(keys) => ("delete", keys.iter().map(name).collect()),
                 Request::Namespace => ("namespace", vec![String::new()]),
-                Request::Page(_) | Request::Presence(_) => unreachable!("keys are backed up"),
+                _ => unreachable!("keys are backed up"),
             };
             let nth = seen.borrow().iter().filter(|(k, names, _)| *k == kind && names[0] == keys[0]).count();
             seen.borrow_mut().push((kind, keys.clone(), Instant::now()));
@@ -86,7 +86,7 @@ async fn run_with(
                 Request::DeleteMany(_) => Response::DeleteMany(bulk_reply(reply)),
                 Request::Namespace if good => Response::Namespace(Ok(())),
                 Request::Namespace => Response::Namespace(Err(reply)),
-                Request::Page(_) | Request::Presence(_) => unreachable!("keys are backed up"),
+                _ => unreachable!("keys are backed up"),
             }
         }
     };

@@ -46,7 +46,7 @@ async fn ran(
                 Request::Delete(key) => ("delete", names(std::slice::from_ref(key))),
                 Request::DeleteMany(keys) => ("delete", names(keys)),
                 Request::Namespace => ("namespace", Vec::new()),
-                Request::Metadata(_) | Request::BackUp(..) | Request::Page(_) => unreachable!("keys are looked for"),
+                _ => unreachable!("keys are looked for"),
             };
             let nth = seen.borrow().iter().filter(|(seen, ..)| *seen == kind).count();
             seen.borrow_mut().push((kind, keys.clone(), Instant::now()));

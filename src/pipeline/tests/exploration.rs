@@ -22,7 +22,8 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 struct Job {
     options: Options,
-    /// A key, a duplicate, a kept key, an invalid record, one that was settled before: `k`, `d`, `p`, `i`, `s`. It may end earlier.
+    /// A key to delete or to write, a duplicate, a kept key, an invalid record, one that was settled before: `k`, `w`, `d`, `p`,
+    /// `i`, `s`. It may end earlier.
     records: &'static str,
     /// How many keys each page has, if records are requested in pages.
     pages: &'static [usize],
@@ -246,6 +247,15 @@ fn keys_that_are_backed_up() {
         let mut job = Job { signals: either(0, 1), ..job(either(["kk", "k"][concurrency - 1], "kk"), concurrency, 1) };
         job.options.action = KeyAction::BackUpThenDelete;
         explore(&format!("backup, {concurrency} at a time"), &job);
+    }
+}
+
+#[test]
+fn keys_that_are_written() {
+    for on_existing in [OnExisting::Overwrite, OnExisting::Keep, OnExisting::Compare] {
+        let mut job = Job { kinds: OF_BULK, signals: either(0, 1), ..bulk(either("w", "ww"), 2, 1, 1) };
+        job.options.action = KeyAction::Put(on_existing);
+        explore(&format!("write, {on_existing:?}"), &job);
     }
 }
 

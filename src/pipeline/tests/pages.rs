@@ -93,9 +93,7 @@ impl Listing {
                     Request::Delete(key) => key.as_str().to_owned(),
                     Request::DeleteMany(keys) => format!("{} keys", keys.len()),
                     Request::Namespace => "the namespace".to_owned(),
-                    Request::Presence(_) | Request::Metadata(_) | Request::BackUp(..) => {
-                        unreachable!("{request:?} without a backup")
-                    }
+                    _ => unreachable!("{request:?} without a backup"),
                 };
                 let nth = log.borrow().iter().filter(|(_, what)| *what == name).count() + 1;
                 log.borrow_mut().push((Instant::now(), name.clone()));
@@ -115,9 +113,7 @@ impl Listing {
                     Request::Delete(_) => Response::Delete(reply),
                     Request::DeleteMany(_) => Response::DeleteMany(bulk_reply(reply)),
                     Request::Namespace => Response::Namespace(if is_up { Ok(()) } else { Err(reply) }),
-                    Request::Presence(_) | Request::Metadata(_) | Request::BackUp(..) => {
-                        unreachable!("without a backup")
-                    }
+                    _ => unreachable!("without a backup"),
                 }
             }
         };

@@ -47,7 +47,7 @@ impl Stats {
             Content::Key(key) => self.add_key(key.clone()),
             Content::Invalid(invalid) => self.invalid.add(record.number, invalid),
             Content::Kept(kept) => self.kept.add_kept(record.number, kept),
-            Content::Duplicate(_) | Content::Settled => {}
+            Content::Pair(_) | Content::Duplicate(_) | Content::Superseded(_) | Content::Settled => {}
         }
     }
 

@@ -73,7 +73,7 @@ impl Run<'_> {
 
     /// How many keys there were to be sent.
     fn keys(&self) -> usize {
-        self.records.iter().filter(|record| matches!(record.content, Content::Key(_))).count()
+        self.records.iter().filter(|record| matches!(record.content, Content::Key(_) | Content::Pair(_))).count()
     }
 
     /// Whether the input breaks off.
@@ -98,7 +98,8 @@ impl Run<'_> {
     /// Keys that are denied one by one end a job only if they are the first ones, several, and no other ever succeeded.
     fn is_all_denied(&self, since: Instant) -> bool {
         let before = || self.ran.log.sent.iter().filter(|sent| sent.told.is_some_and(|(at, _)| at <= since));
-        let succeeded = self.ran.rows.iter().any(|row| matches!(row.status, Status::Deleted | Status::Absent));
+        let succeeded =
+            self.ran.rows.iter().any(|row| matches!(row.status, Status::Deleted | Status::Absent | Status::Restored));
         let alone = before().filter(|sent| sent.told.is_some_and(|(_, said)| said == Said::Fatal));
         let alone = alone.filter_map(|sent| if let [key] = &sent.keys[..] { Some(key) } else { None });
         let denied: BTreeSet<_> = alone.filter(|key| denied(self.world, key).is_some()).collect();

@@ -33,11 +33,15 @@ pub(crate) fn report(input: &[Record], last: &Rows, journal: &Journal, server: &
     assert!(last.keys().all(|number| (1..=input.len() as u64).contains(number)), "rows of no record");
 }
 
+fn is_done_with(world: &World, status: Status) -> bool {
+    is_gone(status) || status == world.done().1
+}
+
 /// Whether every record has its final row and every key that can be deleted is gone.
 pub(crate) fn is_done(world: &World, input: &[Record], last: &Rows) -> bool {
     input.iter().all(|record| match (last.get(&record.number.get()), key(record)) {
         (None, _) => false,
-        (Some((_, status)), Some(key)) => is_gone(*status) || is_bad(world, key),
+        (Some((_, status)), Some(key)) => is_done_with(world, *status) || is_bad(world, key),
         (Some(_), None) => true,
     })
 }
@@ -49,10 +53,10 @@ pub(crate) fn the_end(world: &World, input: &[Record], last: &Rows, server: &Ser
         let status = last[&record.number.get()].1;
         match key(record) {
             // One that was never there is not even sent to be deleted.
-            Some(key) if is_bad(world, key) && !(world.action.reads() && status == Status::Absent) => {
+            Some(key) if is_bad(world, key) && !(world.action.reads() && status == world.done().1) => {
                 assert!(matches!(status, Status::Failed | Status::Unknown), "{key} is {status}");
             }
-            Some(key) => assert!(is_gone(status) && !server.keys.contains(key), "{key} is {status}"),
+            Some(key) => assert!(is_done_with(world, status) && !server.keys.contains(key), "{key} is {status}"),
             None => assert!(matches!(status, Status::Kept | Status::Invalid | Status::Duplicate), "{status}"),
         }
     }

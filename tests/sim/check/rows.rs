@@ -8,14 +8,15 @@ use kvsweep::{Pending, Status};
 use super::Run;
 use crate::log::{By, Kind, Said, Sent};
 use crate::scenario::key;
+use crate::world::World;
 
 /// The state of a key of which this was said last.
-fn status(sent: &Sent, said: Option<Said>) -> Status {
+fn status(world: &World, sent: &Sent, said: Option<Said>) -> Status {
     // What is refused of several keys that are looked for at once may be right for each of them.
     let together = sent.kind == Kind::Presence && sent.keys.len() > 1;
     match said {
-        Some(Said::Deleted) => Status::Deleted,
-        Some(Said::Absent) => Status::Absent,
+        Some(Said::Deleted) => world.done().0,
+        Some(Said::Absent) => world.done().1,
         Some(Said::Read) => unreachable!("what was only read has no row"),
         Some(Said::Refused | Said::Failing | Said::Throttled(_, By::Api) | Said::Fatal | Said::DailyLimit) => {
             // A bulk call that does not say which keys it deleted may have deleted any.
@@ -38,10 +39,10 @@ impl Run<'_> {
             let record = &self.records[usize::try_from(number - 1).unwrap()];
             let Some(key) = key(record) else {
                 let right = match record.content {
-                    Content::Duplicate(_) => row.status == Status::Duplicate,
+                    Content::Duplicate(_) | Content::Superseded(_) => row.status == Status::Duplicate,
                     Content::Invalid(_) => row.status == Status::Invalid,
                     Content::Kept(_) => row.status == Status::Kept,
-                    Content::Key(_) | Content::Settled => false,
+                    Content::Key(_) | Content::Pair(_) | Content::Settled => false,
                 };
                 assert!(right, "record {number} is {:?}, and its row says {}", record.content, row.status);
                 continue;
@@ -52,7 +53,7 @@ impl Run<'_> {
             let sent = sends[sends.len() - 1];
             let last = sent.told_of(key).map(|(_, said)| said);
             assert_ne!(last, Some(Said::Read), "{key} was only read, and its row says {}", row.status);
-            assert_eq!(row.status, status(sent, last), "the last that was said of {key} was {last:?}");
+            assert_eq!(row.status, status(self.world, sent, last), "the last that was said of {key} was {last:?}");
         }
     }
 

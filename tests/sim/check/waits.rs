@@ -128,7 +128,8 @@ impl Run<'_> {
         let [outage] = &outages[..] else { return };
         let from = self.ran.began + outage.from;
         let before = self.sends.values().filter(|sends| sends[0].at <= from).count();
-        let keys = self.records.iter().filter(|record| matches!(record.content, Content::Key(_))).count();
+        let keys =
+            self.records.iter().filter(|record| matches!(record.content, Content::Key(_) | Content::Pair(_))).count();
         let many_left = keys - before >= OPENS_AFTER + self.world.concurrency;
         let at_once = self.world.rates.is_empty() && self.world.concurrency >= OPENS_AFTER;
         if many_left && self.world.retries == 8 && at_once {

@@ -1,5 +1,6 @@
 //! The responses that a server can give to a request.
 
+use super::world::keys_of;
 use super::*;
 use crate::api::{Cursor, Page, Presence};
 use crate::quota::RateLimitInfo;
@@ -93,6 +94,8 @@ pub(super) enum Canned {
     Bulk(Kind, Option<u8>),
     /// To a look at keys: one digit of base 3 per key, from the last one: 0 there, 1 gone, 2 not said.
     Found(u8),
+    /// What a key holds, compared: the same, or not.
+    Compared(bool),
     /// No backup can be written any more.
     BackupLost,
     /// A page after which no other can come.
@@ -114,6 +117,7 @@ impl Canned {
         match self {
             Self::Plain(Kind::Success) | Self::Bulk(Kind::Success, Some(0)) => false,
             Self::Found(digits) => (0..4).any(|index| Self::found(digits, index) == Presence::Unknown),
+            Self::Compared(_) => false,
             Self::Plain(_) | Self::Bulk(..) | Self::BackupLost | Self::LastPage => true,
         }
     }
@@ -125,8 +129,8 @@ impl Canned {
         };
         match request {
             Request::Delete(_) => plain(&[]),
-            Request::DeleteMany(keys) => {
-                let subsets = 0..1u8 << keys.len();
+            Request::DeleteMany(_) | Request::PutMany(_) => {
+                let subsets = 0..1u8 << keys_of(request).len();
                 let bulk = |kind| {
                     // A 404 says nothing of several keys, and what has no envelope accounts for none.
                     let accounts = !matches!(kind, Kind::Absent | Kind::Lost | Kind::ConnectionClosed | Kind::Strange);
@@ -141,6 +145,10 @@ impl Canned {
             }
             Request::Metadata(_) => plain(&[Kind::DailyLimit]),
             Request::BackUp(..) => plain(&[Kind::DailyLimit]).into_iter().chain([Self::BackupLost]).collect(),
+            Request::Compare(..) => [Self::Compared(true), Self::Compared(false)]
+                .into_iter()
+                .chain(plain(&[Kind::Success, Kind::UsesUpQuota, Kind::DailyLimit]))
+                .collect(),
             Request::Namespace => plain(&[Kind::Absent, Kind::DailyLimit, Kind::UsesUpQuota]),
             Request::Page(_) => plain(&[Kind::Absent, Kind::DailyLimit, Kind::UsesUpQuota])
                 .into_iter()
@@ -153,16 +161,19 @@ impl Canned {
         let reply = |kind: Kind| Reply { answer: kind.answer(), http_status: Some(200), rate_limits: kind.quota() };
         match (request, self) {
             (Request::Delete(_), Self::Plain(kind)) => Response::Delete(reply(kind)),
-            (Request::DeleteMany(keys), Self::Bulk(kind, unprocessed)) => {
+            (Request::DeleteMany(_) | Request::PutMany(_), Self::Bulk(kind, unprocessed)) => {
                 let accounting = match unprocessed {
                     Some(bits) => {
-                        let keys = keys.iter().enumerate().filter(|(index, _)| bits & 1 << index != 0);
-                        Accounting::Complete { unprocessed: keys.map(|(_, key)| key.as_str().into()).collect() }
+                        let keys = keys_of(request).into_iter().enumerate().filter(|(index, _)| bits & 1 << index != 0);
+                        Accounting::Complete { unprocessed: keys.map(|(_, key)| key.to_string().into()).collect() }
                     }
                     None => Accounting::Missing,
                 };
-                Response::DeleteMany(BulkReply { reply: reply(kind), accounting })
+                let reply = BulkReply { reply: reply(kind), accounting };
+                if let Request::PutMany(_) = request { Response::PutMany(reply) } else { Response::DeleteMany(reply) }
             }
+            (Request::Compare(..), Self::Compared(same)) => Response::Compared(reply(Kind::Success), same),
+            (Request::Compare(..), Self::Plain(kind)) => Response::Compared(reply(kind), false),
             (Request::Presence(keys), Self::Found(digits)) => {
                 let found = (0..keys.len()).map(|index| Self::found(digits, index)).collect();
                 Response::Presence(reply(Kind::Success), found)
@@ -204,8 +215,9 @@ impl Server {
 
     pub(super) fn response_to(self, request: &Request) -> Option<Canned> {
         let canned = |kind| match request {
-            Request::DeleteMany(_) => Canned::Bulk(kind, (kind == Kind::Success).then_some(0)),
+            Request::DeleteMany(_) | Request::PutMany(_) => Canned::Bulk(kind, (kind == Kind::Success).then_some(0)),
             Request::Presence(_) if kind == Kind::Success => Canned::Found(0),
+            Request::Compare(..) if kind == Kind::Success => Canned::Compared(true),
             _ => Canned::Plain(kind),
         };
         match (self, request) {

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::responses::{Canned, Kind, Server};
 use super::*;
@@ -9,11 +10,11 @@ use crate::api::{Page, PageRequest, Presence};
 use crate::outcome::Pending;
 use crate::pipeline::retry::Failure;
 use crate::pipeline::state::{Slot, Step, Wait};
-use crate::record::Kept;
+use crate::record::{Kept, Pair};
 
 mod promises;
 
-use promises::keys_of;
+pub(super) use promises::keys_of;
 
 /// What can happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,10 @@ struct Key {
     /// It was looked for and exists, or it was backed up.
     read: bool,
     proof: Proof,
+    /// A look or a comparison found that it does not exist.
+    found_absent: bool,
+    /// What comparisons found, of its value and then of its metadata.
+    compared: Vec<bool>,
     row: Option<Status>,
     /// Whether its row is written.
     written: bool,
@@ -101,6 +106,7 @@ fn key(index: usize) -> KeyName {
 fn record(index: usize, what: char) -> Record {
     let content = match what {
         'k' => Content::Key(key(index)),
+        'w' => Content::Pair(Arc::new(Pair { key: key(index), json: Box::default(), expiration: None })),
         'd' => Content::Duplicate(key(index)),
         'p' => Content::Kept(Box::new(Kept { key: key(index), rule: String::new() })),
         'i' => Content::Invalid(Box::new(Invalid { key: String::new(), rule: "".into(), reason: String::new() })),

@@ -31,7 +31,14 @@ impl World<'_> {
                     }
                     _ => Proof::Deleted,
                 },
-                Canned::Plain(Kind::Absent) => Proof::Absent,
+                Canned::Plain(Kind::Absent) => {
+                    key.found_absent = true;
+                    Proof::Absent
+                }
+                Canned::Compared(same) => {
+                    key.compared.push(same);
+                    Proof::Exists
+                }
                 Canned::Plain(kind) if kind.refuses() => Proof::Refused,
                 Canned::Bulk(_, Some(bits)) if bits & 1 << place == 0 => Proof::Deleted,
                 Canned::Bulk(_, Some(_)) => Proof::Refused,
@@ -40,7 +47,10 @@ impl World<'_> {
                         key.read = true;
                         Proof::Exists
                     }
-                    Presence::Absent => Proof::Absent,
+                    Presence::Absent => {
+                        key.found_absent = true;
+                        Proof::Absent
+                    }
                     Presence::Unknown => Proof::Unknown,
                 },
                 _ => Proof::Nothing,
@@ -69,9 +79,16 @@ impl World<'_> {
             assert!(index < self.given, "{request:?}: not in the input");
             assert!(!key.in_flight, "{request:?}: in flight twice");
             assert_eq!(key.row, None, "{request:?}: it has its row");
-            assert!(!matches!(key.proof, Proof::Absent | Proof::Deleted), "{request:?}: it is gone");
+            let (is_put, absent) = (matches!(self.job.options.action, KeyAction::Put(_)), key.proof == Proof::Absent);
+            assert!(key.proof != Proof::Deleted && (is_put || !absent), "{request:?}: it is gone");
             (key.sent, key.in_flight, key.proof) = (true, true, Proof::Nothing);
             match request {
+                Request::PutMany(_) => {
+                    let overwrites = self.job.options.action == KeyAction::Put(OnExisting::Overwrite);
+                    assert!(overwrites || key.found_absent, "{request:?}: written, and it may exist");
+                    key.delete_sent = true;
+                }
+                Request::Compare(..) => assert!(key.compared.iter().all(|same| *same), "{request:?}: compared in vain"),
                 Request::Delete(_) | Request::DeleteMany(_) => {
                     assert!(self.job.options.action != KeyAction::Check, "{request:?}: deleted by a check");
                     assert!(key.read || !self.job.options.action.reads(), "{request:?}: deleted before it was read");
@@ -161,16 +178,22 @@ impl World<'_> {
         assert_eq!(key.row.replace(row.status), None, "two rows: {row:?}");
         let proved = match row.status {
             Status::Deleted => key.delete_sent && key.proof == Proof::Deleted,
-            Status::Absent => key.proof == Proof::Absent,
+            Status::Absent => key.proof == Proof::Absent && what == 'k',
             Status::Planned => action == KeyAction::Check && key.proof == Proof::Exists,
             Status::Failed => key.sent && key.proof == Proof::Refused,
             // Several keys that were looked for at once may have been refused for one of them.
             Status::Unknown if !key.delete_sent && key.proof == Proof::Refused => action.reads(),
             Status::Unknown => key.sent && matches!(key.proof, Proof::Nothing | Proof::Unknown),
             Status::Duplicate => what == 'd',
+            Status::Kept if let KeyAction::Put(on_existing) = action => match on_existing {
+                OnExisting::Overwrite => what == 'p',
+                OnExisting::Keep => what == 'p' || key.proof == Proof::Exists,
+                OnExisting::Compare => what == 'p' || key.compared.last() == Some(&false),
+            },
             Status::Kept => what == 'p',
             Status::Invalid => what == 'i',
-            Status::Restored | Status::Restorable => false,
+            Status::Restored => (key.delete_sent && key.proof == Proof::Deleted) || key.compared == [true, true],
+            Status::Restorable => false,
         };
         assert!(proved && index < self.given, "{row:?} with {key:?}");
     }
@@ -189,8 +212,11 @@ impl World<'_> {
         let stop = self.state.stopped();
         for (index, key) in self.keys.iter().enumerate().take(self.given) {
             let is_key = !self.job.pages.is_empty() || self.job.records.chars().nth(index) != Some('s');
-            // One that was read well and not deleted has none: a resumed job reads it again.
-            let only_read = !key.delete_sent && matches!(key.proof, Proof::Exists | Proof::Unknown);
+            // One that was read well and not changed has none: a resumed job reads it again.
+            let is_put = matches!(self.job.options.action, KeyAction::Put(_));
+            let was_read =
+                matches!(key.proof, Proof::Exists | Proof::Unknown) || (is_put && key.proof == Proof::Absent);
+            let only_read = !key.delete_sent && was_read;
             assert!(!key.sent || key.row.is_some() || only_read, "sent, and no row: key {index}");
             let beyond = self.job.max_keys.is_some_and(|most| index as u64 >= most);
             assert!(self.leaves() || beyond || key.row.is_some() || !is_key, "no row: key {index}");
@@ -203,11 +229,13 @@ impl World<'_> {
     }
 }
 
-pub(super) fn keys_of(request: &Request) -> Vec<usize> {
-    let keys = match request {
-        Request::Delete(key) | Request::Metadata(key) | Request::BackUp(key, _) => std::slice::from_ref(key),
-        Request::DeleteMany(keys) | Request::Presence(keys) => keys,
-        Request::Namespace | Request::Page(_) => &[],
+pub(in super::super) fn keys_of(request: &Request) -> Vec<usize> {
+    let keys: Vec<&KeyName> = match request {
+        Request::Delete(key) | Request::Metadata(key) | Request::BackUp(key, _) => vec![key],
+        Request::DeleteMany(keys) | Request::Presence(keys) => keys.iter().collect(),
+        Request::PutMany(pairs) => pairs.iter().map(|pair| &pair.key).collect(),
+        Request::Compare(pair, _) => vec![&pair.key],
+        Request::Namespace | Request::Page(_) => Vec::new(),
     };
     keys.iter().map(|key| key.as_str().parse().unwrap()).collect()
 }

@@ -8,12 +8,12 @@ use crate::clock::wall_now;
 /// (<https://developers.cloudflare.com/kv/api/write-key-value-pairs>), and a request takes its time.
 const LEAST_LIFE: u64 = 65;
 
-pub(super) fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     wall_now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Why a key with this expiration cannot be put back at `now`, in seconds since the Unix epoch.
-pub(super) fn expiry(expiration: Option<u64>, now: u64) -> Option<String> {
+pub(crate) fn expiry(expiration: Option<u64>, now: u64) -> Option<String> {
     let at = expiration?;
     let when = UNIX_EPOCH.checked_add(Duration::from_secs(at)).filter(|_| at < 253_402_300_800);
     let when = when.map_or_else(|| at.to_string(), |when| humantime::format_rfc3339_seconds(when).to_string());
