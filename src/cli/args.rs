@@ -28,21 +28,21 @@ Exit codes:
   0    every key is gone or kept on purpose, or the dry run found nothing wrong
   1    an input or the report cannot be read or written, or a bug
   2    wrong usage or not confirmed: nothing was sent
-  3    finished, but some keys are failed, unknown or invalid: go on with --resume
-  5    stopped by something that passes (outage, daily limit, deadline): --resume later
-  7    stopped by a fatal answer: wrong credentials, account or namespace
+  3    finished, but some keys are failed, unknown or invalid: resume with --resume
+  5    stopped for a temporary reason (outage, daily limit, deadline): --resume later
+  7    stopped by a fatal response: wrong credentials, account or namespace
   8    stopped by --max-keys or --max-failures
   11   another run holds the report
-  129  the terminal is gone (SIGHUP): go on with --resume
-  130  interrupted (SIGINT): go on with --resume
-  143  terminated (SIGTERM): go on with --resume
+  129  the terminal is gone (SIGHUP): resume with --resume
+  130  interrupted (SIGINT): resume with --resume
+  143  terminated (SIGTERM): resume with --resume
 
 `kvsweep delete --help` explains every flag.";
 
 /// Deletes keys from a Cloudflare Workers KV namespace in bulk.
 ///
 /// Reads keys from files or stdin, deletes each of them within the API's rate limits, and writes a report with
-/// one row for every record. A job that was stopped goes on where it was with --resume.
+/// one row for every record. An interrupted job resumes with --resume.
 #[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "kvsweep", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
@@ -62,37 +62,37 @@ pub enum Command {
     /// Delete the keys of files or of a prefix, and report on each
     ///
     /// Every record of the inputs, or key that is listed with --prefix or --all, gets one row in the report: deleted,
-    /// absent, kept, failed, unknown, invalid or duplicate. Requests stay within --rate, failures that may pass are retried,
-    /// and a job that ends early goes on with --resume. Before anything is sent, files are read once to count and check
+    /// absent, kept, failed, unknown, invalid or duplicate. Requests stay within --rate, temporary failures are retried, and a
+    /// job that ends early resumes with --resume. Before anything is sent, files are read once to count and check
     /// the keys, and you are asked.
     Delete(Box<DeleteArgs>),
     /// List the keys of a namespace, ready to be an input of delete
     ///
     /// Streams names page by page within --rate and in constant memory. stdout carries nothing but the list; a listing
-    /// into a file that was interrupted goes on with --resume.
+    /// into a file resumes with --resume.
     List(Box<ListArgs>),
     /// Put back what a backup of delete holds
     ///
     /// Values, metadata and expirations are written exactly as they were, never over a key that is there now unless
-    /// --overwrite-values is given. What has expired meanwhile is left out and said. A restoration that ends early goes on
-    /// with --resume.
+    /// --overwrite-values is given. What has expired meanwhile is skipped with a row that says so. A restore that ends early
+    /// resumes with --resume.
     Restore(Box<RestoreArgs>),
     /// List the namespaces of an account, with id and title
     ///
     /// A line each, the id first, sorted by title.
     Namespaces(Box<NamespacesArgs>),
-    /// Say what the credentials are, and what they lead to
+    /// Check the credentials and show what they can access
     ///
     /// Verifies the token and says what can be seen without changing anything: its status and expiry, its policies
     /// where it may read them, and whether it may list the namespaces of the account and read the namespace, where those
     /// are named. Whether it may delete cannot be known without trying. The exit code is 7 where something is refused.
     Whoami(Box<WhoamiArgs>),
-    /// Tell what finished reports say, as text, JSON or a page
+    /// Summarise finished reports as text, JSON or HTML
     ///
-    /// Counts, causes of failure with sample keys, requests and time a key, what was sent when and the pauses between;
+    /// Counts, causes of failure with sample keys, requests and time per key, what was sent when and the pauses between;
     /// for one report, or for the parts of a sharded job together. --diff compares a dry run with what was done.
     Report(Box<ReviewArgs>),
-    /// Show what profiles come to, and where they are looked for
+    /// Show the effective settings and where each comes from
     ///
     /// A profile is a set of flags that goes by a name in kvsweep.toml: account, namespace, rate, protected keys, report
     /// and more. A flag wins over the environment, and that over the profile.

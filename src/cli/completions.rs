@@ -20,7 +20,7 @@ A package has them installed already.";
 
 const NAME: &str = "kvsweep";
 
-/// What `kvsweep completions` was told.
+/// The flags of `kvsweep completions`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub struct CompletionsArgs {

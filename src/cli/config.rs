@@ -17,7 +17,7 @@ const SHOW_AFTER_HELP: &str = "\
 It takes every flag of kvsweep delete that a profile can set, and shows what they would come to:
   kvsweep config show --profile prod --rate 600/5m";
 
-/// What `kvsweep config` was told.
+/// The flags of `kvsweep config`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ConfigArgs {
     /// What to look at.
@@ -40,7 +40,7 @@ pub enum ConfigCommand {
     Path(PathArgs),
 }
 
-/// What `kvsweep config show` was told.
+/// The flags of `kvsweep config show`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = SHOW_AFTER_HELP)]
 pub struct ShowArgs {
@@ -63,7 +63,7 @@ pub struct ShowArgs {
     pub log: LogArgs,
 }
 
-/// What `kvsweep config path` was told.
+/// The flags of `kvsweep config path`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct PathArgs {
     /// The log.

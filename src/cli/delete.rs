@@ -29,7 +29,7 @@ Credentials:
 Durations read 30s, 5m, 1h30m. A flag wins over its environment variable, and an empty variable
 counts as unset. What the exit codes mean is said by kvsweep --help.";
 
-/// What `kvsweep delete` was told.
+/// The flags of `kvsweep delete`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 #[command(disable_help_flag = true, next_display_order = 1)]
@@ -62,7 +62,7 @@ pub struct DeleteArgs {
     #[command(flatten, next_help_heading = "Pace")]
     pub pace: PaceArgs,
 
-    /// For jobs that nobody watches.
+    /// For unattended jobs.
     #[command(flatten, next_help_heading = "Schedule")]
     pub schedule: ScheduleArgs,
 
@@ -90,7 +90,7 @@ impl DeleteArgs {
         self.namespace.is_given() || (!sandbox && (check || !dry_run))
     }
 
-    /// Finds the contradictions that clap alone cannot see, because they depend on values.
+    /// Finds conflicts that clap cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
         self.check_input()?;
@@ -162,13 +162,13 @@ impl DeleteArgs {
         match report {
             None if *resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
-                "--resume needs --report PATH: the report of the run to go on with".to_owned(),
+                "--resume needs --report PATH: the report of the run to resume".to_owned(),
             )),
             Some(Target::Stdout) if *resume => {
                 FlagConflict::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
             }
             Some(Target::Nowhere) if *resume => {
-                FlagConflict::conflict("--resume goes on with a report; it cannot be used with --report none")
+                FlagConflict::conflict("--resume continues a report; it cannot be used with --report none")
             }
             Some(Target::Stdout) if *json => {
                 FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
@@ -179,8 +179,8 @@ impl DeleteArgs {
 
     fn check_schedule(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         let SafetyArgs { dry_run, sandbox, .. } = self.safety;
-        let untold = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
-        self.schedule.resolve_conflicts(untold, matches)?;
+        let unmonitored = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
+        self.schedule.resolve_conflicts(unmonitored, matches)?;
         let SafetyArgs { expect, min_keys, .. } = &self.safety;
         for (flag, is_given) in [("--expect", expect.is_some()), ("--min-keys", min_keys.is_some())] {
             if is_given && self.schedule.shard.is_some() {

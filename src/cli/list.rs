@@ -19,7 +19,7 @@ Examples:
   kvsweep list --prefix tmp: | kvsweep delete - --yes
   kvsweep list --format ndjson --output keys.ndjson --resume";
 
-/// What `kvsweep list` was told.
+/// The flags of `kvsweep list`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
@@ -75,9 +75,9 @@ pub struct ListArgs {
     #[arg(value_parser = source_parser())]
     pub output_path: Option<Source>,
 
-    /// Go on with the interrupted listing at --output PATH
+    /// Resume the interrupted listing at --output PATH
     ///
-    /// The other flags have to be the same. Without a file at PATH the listing begins anew.
+    /// The other flags have to be the same. Without a file at PATH the listing starts from scratch.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
     pub resume: bool,
 
@@ -128,7 +128,7 @@ impl ListArgs {
         self.format.or_else(|| self.file().and_then(by_extension)).unwrap_or(Format::Lines)
     }
 
-    /// Finds the contradictions that clap alone cannot see.
+    /// Finds conflicts that clap cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
         self.requests.check()?;

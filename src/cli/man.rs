@@ -14,7 +14,7 @@ Examples:
   kvsweep man delete | man -l -            read one page
   kvsweep man --out ~/.local/share/man/man1";
 
-/// What `kvsweep man` was told.
+/// The flags of `kvsweep man`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ManArgs {

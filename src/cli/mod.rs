@@ -1,16 +1,14 @@
-//! What may be said to `kvsweep`: clap definitions, their help, and the checks that need no file and no network.
-//!
-//! What is said becomes plain, validated values, one struct a help heading. What they mean together with the
-//! terminal and the files is decided elsewhere, and nothing here is passed further down than that.
+//! The command line: clap definitions, their help, and the checks that need no file and no network. `resolve` turns it into
+//! one typed job per command; nothing here is passed further down.
 //!
 //! - [`args`]: the command itself and its subcommands
 //! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
 //!   [`schedule`], [`connection`] and [`output`]
-//! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: what there is, and who asks
+//! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: namespaces and credentials
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`; [`config`]: `kvsweep config`
-//! - [`completions`] and [`man`]: what shells and `man` have to know, made of these definitions
+//! - [`completions`] and [`man`]: generated from these definitions
 //! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked

@@ -8,7 +8,7 @@ use super::output::LogArgs;
 use super::pace::RequestArgs;
 use super::profile::ProfileArgs;
 
-/// What `kvsweep namespaces` was told.
+/// The flags of `kvsweep namespaces`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(disable_help_flag = true)]
 pub struct NamespacesArgs {
@@ -40,7 +40,7 @@ pub struct NamespacesArgs {
 }
 
 impl NamespacesArgs {
-    /// Finds the contradictions that clap alone cannot see.
+    /// Finds conflicts that clap cannot see, because they depend on values.
     pub(super) fn check(&self) -> Result<(), FlagConflict> {
         self.requests.check()
     }

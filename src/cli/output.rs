@@ -9,7 +9,7 @@ use crate::stderr::LineFormat;
 /// What is shown meanwhile.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct OutputArgs {
-    /// Whether progress is shown: auto, always, never
+    /// Show progress: auto, always, never
     ///
     /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet; always shows the bar
     /// even where stderr is no terminal.
@@ -35,13 +35,13 @@ impl OutputArgs {
 /// The log on stderr.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct LogArgs {
-    /// Say only errors
+    /// Print only errors
     ///
     /// Warnings are left out, and progress too unless --progress always is given.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Say more; -vv and -vvv even more
+    /// Print more; -vv and -vvv even more
     ///
     /// -v says what the job does, -vv every decision, -vvv everything. Secrets are never shown.
     #[arg(long, short, action = ArgAction::Count)]

@@ -26,16 +26,16 @@ pub struct RequestArgs {
     #[arg(skip)]
     pub rates_given: bool,
 
-    /// How often a call is retried after a failure that may pass
+    /// Retry a call up to N times after a temporary failure
     ///
-    /// The wait before each grows from 250 ms to 30 s, with chance in it. A pause that the server asks for (429)
+    /// Waits back off exponentially from 250 ms to 30 s, with jitter. A pause that the server asks for (429)
     /// costs no retry.
     #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
     pub retries: u32,
 
-    /// How long one attempt may take
+    /// End an attempt after DURATION
     ///
-    /// From the connection to the end of the answer. An attempt that takes longer is retried.
+    /// From connecting to the end of the response. An attempt that takes longer is retried.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_TIMEOUT", default_value = "30s")]
     #[arg(value_parser = nonzero_duration, hide_short_help = true)]
     pub timeout: Duration,
@@ -50,7 +50,7 @@ pub struct RequestArgs {
 
     /// Stop after DURATION, with what is in flight finished
     ///
-    /// Counted from the first request. The exit code is 5, and --resume goes on where there is one. Without it there is no limit.
+    /// Counted from the first request. The exit code is 5, and --resume continues if the job has a report. Without it there is no limit.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = nonzero_duration)]
     pub deadline: Option<Duration>,
 }
@@ -76,7 +76,7 @@ pub struct PaceArgs {
     /// The environment and profiles have true, false or N.
     /// Within the API's limits that is up to 40,000 keys a second instead of 4. Every key still has its own row and its own
     /// retries; what the server leaves undeleted is sent again. One by one stays the default, because then each key has
-    /// an answer of its own.
+    /// a response of its own.
     #[arg(long, value_name = "N", env = "KVSWEEP_BULK", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
     #[arg(value_parser = bulk)]
@@ -88,14 +88,14 @@ pub struct PaceArgs {
     #[arg(long, overrides_with = "bulk", hide_short_help = true)]
     pub no_bulk: bool,
 
-    /// How many requests may be in flight at once, 1 to 1024
+    /// Send up to N requests at once, 1 to 1024
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 
-    /// How long a stopping job waits for requests in flight
+    /// Let requests in flight finish for up to DURATION when the job stops
     ///
-    /// Those without an answer by then are reported as unknown. A second signal ends the wait.
+    /// Those without a response by then are reported as unknown. A second signal ends the wait.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_GRACE", default_value = "10s")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub grace: Duration,

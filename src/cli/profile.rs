@@ -22,7 +22,7 @@ use crate::profile::{
 };
 use crate::terminal::Escaped;
 
-/// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only when told to.
+/// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only if a flag says so.
 const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 
 /// Which profile, and of which file.
@@ -198,7 +198,7 @@ pub(super) fn apply(
     Ok(Some((command, used)))
 }
 
-/// What a command was told about profiles; nothing where it knows none.
+/// The file and profile that a command asks for; `None` if it has no such flags.
 fn wanted(given: &ArgMatches) -> Option<(WantedFile, WantedProfile)> {
     let profile = match given.try_get_one::<ProfileArg>("profile").ok()? {
         None => WantedProfile::Default,

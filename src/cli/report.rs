@@ -20,10 +20,10 @@ pub struct ReportArgs {
     #[arg(value_hint = ValueHint::FilePath)]
     pub report: Option<Target>,
 
-    /// Go on with the job whose report is at --report PATH
+    /// Resume the job whose report is at --report PATH
     ///
     /// Only records without a deleted, absent, kept, invalid or duplicate row are sent; new rows are appended.
-    /// The inputs have to be the same. Without a file at PATH the job begins anew.
+    /// The inputs have to be the same. Without a file at PATH the job starts from scratch.
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
 

@@ -19,7 +19,7 @@ Examples:
   kvsweep restore backup.ndjson --dry-run
   kvsweep restore backup.ndjson.zst --report restored.csv --resume";
 
-/// What `kvsweep restore` was told.
+/// The flags of `kvsweep restore`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
@@ -33,7 +33,7 @@ pub struct RestoreArgs {
 
     /// Send nothing: check the backups, count
     ///
-    /// Needs no credentials. Whether a key is there is not looked at. With --report it writes what would be done:
+    /// Needs no credentials. It does not look which keys exist. With --report it writes what would be done:
     /// restorable in the place of planned, so that delete never takes it for keys to delete.
     #[arg(long, help_heading = "Safety", conflicts_with = "resume")]
     pub dry_run: bool,
@@ -44,7 +44,7 @@ pub struct RestoreArgs {
     #[arg(long, short, help_heading = "Safety")]
     pub yes: bool,
 
-    /// Write over keys that are there now
+    /// Overwrite keys that exist
     ///
     /// Without it each key is looked for first, and one that exists is left as it is: its row is kept.
     #[arg(long, help_heading = "Safety")]
@@ -66,11 +66,11 @@ pub struct RestoreArgs {
     #[arg(value_hint = ValueHint::FilePath, help_heading = "Report")]
     pub report: Option<Target>,
 
-    /// Go on with the restoration whose report is at --report PATH
+    /// Resume the restore whose report is at --report PATH
     ///
     /// Only records without a restored, kept, invalid or duplicate row are sent. A key that exists is read and compared,
-    /// which takes two requests: where it is just what the backup holds, the run that was stopped may have written it, and its
-    /// row is restored. Without a file at PATH it begins anew.
+    /// which takes two requests: if it is exactly what the backup holds, the run that was stopped may have written it, and its
+    /// row is restored. Without a file at PATH it starts from scratch.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Report")]
     pub resume: bool,
 
@@ -108,7 +108,7 @@ pub struct RestoreArgs {
 }
 
 impl RestoreArgs {
-    /// Finds the contradictions that clap alone cannot see.
+    /// Finds conflicts that clap cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
         self.requests.check()?;
@@ -116,7 +116,7 @@ impl RestoreArgs {
             Some(Target::File(_)) => Ok(()),
             _ if self.resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
-                "--resume needs --report PATH: the report of the restoration to go on with".to_owned(),
+                "--resume needs --report PATH: the report of the restore to resume".to_owned(),
             )),
             Some(Target::Stdout) if self.json => {
                 FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")

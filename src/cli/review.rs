@@ -24,7 +24,7 @@ Exit codes:
   2    wrong usage: no report, no plan, a file that exists
   3    --diff: something else was done than what was planned";
 
-/// What `kvsweep report` was told.
+/// The flags of `kvsweep report`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct ReviewArgs {

@@ -17,7 +17,7 @@ Example:
   export CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8787/client/v4 CLOUDFLARE_API_TOKEN=any
   kvsweep delete keys.csv --account-id any --namespace-id any";
 
-/// What `kvsweep sandbox` was told.
+/// The flags of `kvsweep sandbox`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct SandboxArgs {
@@ -40,13 +40,13 @@ pub struct SandboxArgs {
     /// Allow N requests in DURATION, then answer 429; repeatable
     ///
     /// Going over blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
-    /// makes it one that starts anew every DURATION. Without it there is no limit.
+    /// makes it start over every DURATION. Without it there is no limit.
     #[arg(long = "quota", value_name = "N/DURATION", value_parser = quota)]
     pub quotas: Vec<Quota>,
 
-    /// How long an answer takes: DURATION, or LOW..HIGH drawn by chance
+    /// Delay each response by DURATION, or by a random time in LOW..HIGH
     ///
-    /// For example 20ms or 20ms..80ms. Without it answers come at once.
+    /// For example 20ms or 20ms..80ms. Without it responses come at once.
     #[arg(long, value_name = "DURATION", value_parser = latency)]
     pub latency: Option<(Duration, Duration)>,
 

@@ -1,4 +1,4 @@
-//! For jobs that nobody watches: parts of an input on several machines, and who is told how it went.
+//! Unattended jobs: parts of an input on several machines, metrics and pings.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::conflict::FlagConflict;
 use super::value::{ShardArg, job_name, metrics_file};
 use crate::monitoring::PingUrl;
 
-/// For jobs that nobody watches.
+/// For unattended jobs.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ScheduleArgs {
     /// Delete only part K of N of the keys: 2/4 is the second of four
@@ -35,14 +35,14 @@ pub struct ScheduleArgs {
     #[arg(value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub metrics_file: Option<PathBuf>,
 
-    /// Tell this job from others in the metrics: their label `job_name`
+    /// Set the label `job_name` in the metrics
     #[arg(long, value_name = "NAME", env = "KVSWEEP_JOB_NAME", value_parser = job_name, hide_short_help = true)]
     pub job_name: Option<String>,
 
-    /// Tell URL that the job begins, and how it ended
+    /// Ping URL when the job starts and when it ends
     ///
     /// As healthchecks.io and others have it: POST to URL/start, then to URL after success, or to URL/CODE with the exit
-    /// code. The end comes with the summary's numbers; no key is told. The URL is as good as a password: better set it
+    /// code. The end comes with the summary's numbers, without keys. The URL is as good as a password: better set it
     /// in the environment. A ping that fails is a warning and changes nothing. Not for a dry run or a rehearsal.
     #[arg(long, value_name = "URL", env = "KVSWEEP_PING", value_parser = Unrepeated, value_hint = ValueHint::Url)]
     #[arg(hide_short_help = true)]
@@ -50,14 +50,18 @@ pub struct ScheduleArgs {
 }
 
 impl ScheduleArgs {
-    /// Finds what cannot be said together. `untold` is the flag of a job that nobody is told of.
-    pub(super) fn resolve_conflicts(&mut self, untold: Option<&str>, matches: &ArgMatches) -> Result<(), FlagConflict> {
+    /// Finds what cannot be said together. `unmonitored` is the flag of a job without metrics and pings.
+    pub(super) fn resolve_conflicts(
+        &mut self,
+        unmonitored: Option<&str>,
+        matches: &ArgMatches,
+    ) -> Result<(), FlagConflict> {
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
-        if let Some(untold) = untold {
-            let told = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
-            if let Some((flag, _)) = told.into_iter().find(|(_, id)| typed(id)) {
+        if let Some(unmonitored) = unmonitored {
+            let monitored = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
+            if let Some((flag, _)) = monitored.into_iter().find(|(_, id)| typed(id)) {
                 let text =
-                    format!("{flag} cannot be used with {untold}: it would pass for a run that deleted something");
+                    format!("{flag} cannot be used with {unmonitored}: it would pass for a run that deleted something");
                 return FlagConflict::conflict(text);
             }
             // What the environment says is about real runs.

@@ -11,9 +11,9 @@ use super::profile::ProfileArgs;
 const AFTER_HELP: &str = "\
 Examples:
   kvsweep whoami                         is the token valid?
-  kvsweep whoami --namespace sessions    does it lead to this namespace?";
+  kvsweep whoami --namespace sessions    can it access this namespace?";
 
-/// What `kvsweep whoami` was told.
+/// The flags of `kvsweep whoami`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub struct WhoamiArgs {
@@ -45,7 +45,7 @@ pub struct WhoamiArgs {
 }
 
 impl WhoamiArgs {
-    /// Finds the contradictions that clap alone cannot see.
+    /// Finds conflicts that clap cannot see, because they depend on values.
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
         self.requests.check()

@@ -1,4 +1,4 @@
-//! What profiles come to, and where they are looked for.
+//! The effective settings, and where profiles are looked for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::terminal::Escaped;
 use super::error::Error;
 use super::summary::print_lines;
 
-/// What is to be told.
+/// What to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigJob {
     /// Every value and where it comes from.
@@ -27,7 +27,7 @@ pub struct Settings {
     pub profile: Option<(String, PathBuf)>,
     /// The values.
     pub values: Vec<Setting>,
-    /// Whether they are told as JSON.
+    /// Whether they are printed as JSON.
     pub json: bool,
 }
 
@@ -75,7 +75,7 @@ struct Json<'a> {
     settings: &'a [Setting],
 }
 
-/// Tells it on stdout.
+/// Prints it on stdout.
 pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
     let lines = match job {
         ConfigJob::Show(settings) if settings.json => {

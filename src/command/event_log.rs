@@ -1,4 +1,4 @@
-//! What the log says while a job runs, where the bar may not be seen.
+//! Events of the pipeline in the log, for jobs without a progress bar.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::terminal::{duration, pluralized};
 /// A pause that ends later by less than this is the same one.
 const SAME: Duration = Duration::from_secs(2);
 
-/// Tells of pauses, outages and endings, once each.
+/// Logs pauses, outages and the end, once each.
 #[derive(Debug, Default)]
 pub(super) struct EventLogger {
-    told: Option<(PauseCause, Instant)>,
+    last: Option<(PauseCause, Instant)>,
 }
 
 impl EventLogger {
@@ -21,8 +21,8 @@ impl EventLogger {
         match *event {
             Event::Paused { until, cause } => self.paused(until, cause),
             Event::Running => {
-                if self.told.take().is_some() {
-                    tracing::info!("sending goes on");
+                if self.last.take().is_some() {
+                    tracing::info!("sending resumes");
                 }
             }
             Event::Draining { reason, in_flight } => {
@@ -33,9 +33,9 @@ impl EventLogger {
     }
 
     fn paused(&mut self, until: Instant, cause: PauseCause) {
-        let known = self.told.is_some_and(|(told, before)| told == cause && until <= before + SAME);
-        let first = self.told.is_none_or(|(told, _)| told != cause);
-        self.told = Some((cause, until));
+        let known = self.last.is_some_and(|(last, before)| last == cause && until <= before + SAME);
+        let first = self.last.is_none_or(|(last, _)| last != cause);
+        self.last = Some((cause, until));
         if known {
             return;
         }

@@ -1,4 +1,4 @@
-//! Tells others of a job while it runs and as it ends: metrics into a file, pings. Whatever goes wrong here is a warning.
+//! Metrics and pings of a job, while it runs and as it ends. Whatever goes wrong here is a warning.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -30,7 +30,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// The last ping may keep the process for so long: less than a service manager waits before it kills.
 const LAST_PING: Duration = Duration::from_secs(15);
 
-/// Everybody who is told of one job.
+/// The metrics file and the pings of one job.
 pub(super) struct Monitor {
     started: (SystemTime, Instant),
     file: Option<Textfile>,
@@ -51,7 +51,7 @@ struct Live {
 }
 
 impl Monitor {
-    /// Looks whom there is to tell, and tells nobody yet.
+    /// Sends and writes nothing yet.
     pub(super) fn new(job: &DeleteJob) -> Self {
         let connection = real(job);
         let pinger = job.monitoring.ping.clone().and_then(|url| {
@@ -105,7 +105,7 @@ impl Monitor {
         }
     }
 
-    /// The usual job costs nothing here.
+    /// Without metrics and pings nothing is counted.
     fn is_off(&self) -> bool {
         self.file.is_none() && self.pinger.is_none()
     }
@@ -120,7 +120,7 @@ impl Monitor {
         self.live.borrow_mut().earlier = earlier;
     }
 
-    /// Something happened.
+    /// Counts an event of the pipeline.
     pub(super) fn on(&self, event: &Event) {
         if self.is_off() {
             return;
@@ -133,13 +133,13 @@ impl Monitor {
         }
     }
 
-    /// So much was sent before the keys.
+    /// Counts the requests before the first key.
     pub(super) fn add_preflight(&self, totals: &Totals) {
         let live = &mut self.live.borrow_mut().totals;
         (live.requests, live.throttled) = (totals.requests, totals.throttled);
     }
 
-    /// A request was sent and answered.
+    /// Counts a request by its response.
     pub(super) fn on_response(&self, response: &Response) {
         if self.is_off() {
             return;
@@ -174,11 +174,11 @@ impl Monitor {
         self.ended = Some(summary);
     }
 
-    /// Tells how it ended.
+    /// Writes and pings how it ended.
     pub(super) fn end(mut self, ended: &Result<ExitCode, Error>) {
         let code = ended.as_ref().map_or_else(Error::exit_code, |code| *code);
         drop(self.start.take());
-        // The other run is still at it, and tells of itself.
+        // The other run still runs, and reports itself.
         if code == ExitCode::Locked {
             return;
         }

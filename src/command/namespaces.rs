@@ -12,7 +12,7 @@ use super::locate::all;
 use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
-/// Which account, and how it is asked.
+/// Which account's namespaces to list.
 #[derive(Debug)]
 pub struct NamespacesJob {
     /// Who asks.

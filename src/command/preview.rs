@@ -253,12 +253,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_told_as_long_as_there_are_calendars() {
+    fn an_end_is_shown_as_long_as_there_are_calendars() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
-        let told = |hours| end(now, Duration::from_hours(hours)).map(minute);
-        assert_eq!(told(70).as_deref(), Some("2026-11-21 09:06 UTC"));
+        let shown = |hours| end(now, Duration::from_hours(hours)).map(minute);
+        assert_eq!(shown(70).as_deref(), Some("2026-11-21 09:06 UTC"));
         // A request a day, three million of them.
-        assert_eq!(told(24 * 3_000_000), None);
+        assert_eq!(shown(24 * 3_000_000), None);
         assert_eq!(end(now, Duration::MAX), None);
         let last = SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
         assert_eq!(end(last, Duration::ZERO).map(minute).as_deref(), Some("9999-12-31 23:59 UTC"));

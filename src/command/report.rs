@@ -1,4 +1,4 @@
-//! `kvsweep report`: what finished reports say, as text, JSON or a page.
+//! `kvsweep report`: a summary of finished reports as text, JSON or HTML.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const ROWS: usize = 1_024;
 /// Reports that the page says how to resume.
 const RESUMED: usize = 5;
 
-/// What is to be told, of what.
+/// Which reports to summarise, and where to.
 #[derive(Debug)]
 pub struct ReportJob {
     /// The reports.
@@ -42,7 +42,7 @@ pub struct ReportJob {
 pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     let ReportJob { html, failures, existing, json, .. } = reviewing;
     files(reviewing).check()?;
-    // What cannot be written is told before the long reading.
+    // What cannot be written is an error before the long reading.
     if let Some(path) = html
         && *existing == IfExists::Refuse
         && path.symlink_metadata().is_ok()

@@ -1,4 +1,4 @@
-//! What the credentials are, and what they lead to, as far as that can be seen without changing anything.
+//! What the credentials are and what they can access, as far as that can be seen without changing anything.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Who is told how a job goes where nobody watches it: Prometheus by a file, a dead man's switch by pings.
+//! Monitoring of unattended jobs: metrics for Prometheus in a file, pings to a dead man's switch.
 //!
 //! - [`Snapshot`]: what there is to tell; [`Labels`]: of which job.
 //! - [`Textfile`]: metrics for `node_exporter`'s textfile collector.

@@ -77,7 +77,7 @@ impl PartialEq for PingUrl {
     }
 }
 
-/// What is told.
+/// What a ping reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// The job begins.

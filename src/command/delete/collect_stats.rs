@@ -1,4 +1,4 @@
-//! The outline of a plan whose keys are looked for: of those that are there, and of the records that are not sent.
+//! Statistics of a plan whose keys are looked for: of those that exist, and of the records that are not sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

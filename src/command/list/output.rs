@@ -84,7 +84,7 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Ch
             }
         },
     };
-    // First that nothing is there yet, then that it is so: killed in between, it begins anew.
+    // First that nothing is there yet, then that it is so: killed in between, it starts from scratch.
     mark.write(path)?;
     file.begin(mark.bytes)?;
     file.write_lock_owner();

@@ -20,7 +20,7 @@ use sample::Sample;
 /// How many keys are kept from either end.
 const ENDS: usize = 3;
 
-/// Looks at every record of a plan.
+/// Statistics of a plan, one record at a time.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// The lengths of the names.
@@ -88,7 +88,7 @@ impl Stats {
         self.first.iter().map(KeyName::as_str)
     }
 
-    /// The last keys, at most three, in order; those among [`Stats::first`] are not told again.
+    /// The last keys, at most three, in order; without those of [`Stats::first`].
     pub fn last(&self) -> impl Iterator<Item = &str> {
         let from = self.keys.saturating_sub(ENDS).max(ENDS);
         (from..self.keys).filter_map(|index| self.last[index % ENDS].as_ref()).map(KeyName::as_str)

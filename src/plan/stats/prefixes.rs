@@ -9,12 +9,14 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-mod separators;
-
-use separators::Ends;
-
 /// The most prefixes that are known at once.
 const CAPACITY: usize = 16_384;
+
+/// How much of a name is looked at, in bytes.
+const MAX_BYTES: usize = 96;
+
+/// The most prefixes of a name.
+const MAX_DEPTH: usize = 8;
 
 /// Where all names begin.
 const ROOT: usize = 0;
@@ -104,8 +106,7 @@ impl Prefixes {
 
     /// Counts a name, as if it had come `times`.
     pub fn add(&mut self, name: &str, times: u64) {
-        let ends = Ends::of(name.as_bytes());
-        let ends = ends.as_slice();
+        let ends = prefix_ends(name.as_bytes());
         let Some(longest) = ends.last() else {
             self.nodes[ROOT].own += times;
             return;
@@ -113,7 +114,7 @@ impl Prefixes {
         // Mostly the longest is known, and then it is the only one to be looked for.
         let node = match self.find(&name.as_bytes()[..*longest]) {
             Ok(node) => node,
-            Err(_) => self.grow(name.as_bytes(), ends, times),
+            Err(_) => self.grow(name.as_bytes(), &ends, times),
         };
         self.nodes[node].own += times;
         if self.nodes.len() > self.capacity + 1 {
@@ -245,6 +246,20 @@ impl Node {
         let start = self.start as usize;
         &text[start..start + usize::from(self.len)]
     }
+}
+
+/// Where a name's prefixes end: behind its first separators, of which any number together are one.
+fn prefix_ends(name: &[u8]) -> Vec<usize> {
+    let mut ends: Vec<usize> = Vec::with_capacity(MAX_DEPTH);
+    for (index, _) in name.iter().take(MAX_BYTES).enumerate().filter(|(_, byte)| b":/.-".contains(byte)) {
+        if ends.last() == Some(&index) {
+            ends.pop();
+        } else if ends.len() == MAX_DEPTH {
+            break;
+        }
+        ends.push(index + 1);
+    }
+    ends
 }
 
 /// A number of a node, or a place in the text: capacity times the longest part is below 2 million.

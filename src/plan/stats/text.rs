@@ -67,11 +67,11 @@ impl Stats {
         }
         let total = self.prefixes.total();
         let others = total.saturating_sub(biggest.iter().map(|prefix| prefix.keys).sum());
-        // What is estimated is not told to the last key.
-        let told = |keys: u64| count(if self.sampled().is_some() { rounded(keys) } else { keys });
+        // An estimate is not shown to the last key.
+        let shown = |keys: u64| count(if self.sampled().is_some() { rounded(keys) } else { keys });
         let widest = biggest.iter().map(|prefix| prefix.keys).chain([others]).max().unwrap_or_default();
-        let digits = told(widest).len();
-        let row = |keys: u64| format!("  {:>digits$}  {:>6}", told(keys), share(keys, total));
+        let digits = shown(widest).len();
+        let row = |keys: u64| format!("  {:>digits$}  {:>6}", shown(keys), share(keys, total));
         for prefix in &biggest {
             add_tree(lines, prefix, 0, width, &row);
         }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{InvalidReason, Prefix, Stats};
 
-/// Prefixes that are told.
+/// Prefixes that are listed.
 const ROWS: usize = 100;
 
-/// The smallest part of all keys that a prefix is told for.
+/// The smallest part of all keys that a prefix is listed for.
 const LEAST: f64 = 0.001;
 
 impl Serialize for Stats {

@@ -7,10 +7,10 @@ use super::*;
 /// Every prefix of a name, found the slow way.
 fn prefixes(name: &str) -> Vec<&str> {
     let is_separator = |byte: u8| b":/.-".contains(&byte);
-    let looked_at = &name.as_bytes()[..name.len().min(separators::MAX_BYTES)];
+    let looked_at = &name.as_bytes()[..name.len().min(MAX_BYTES)];
     let ends = (1..=looked_at.len())
         .filter(|&end| is_separator(looked_at[end - 1]) && looked_at.get(end).is_none_or(|&next| !is_separator(next)));
-    ends.take(separators::MAX_DEPTH).map(|end| &name[..end]).collect()
+    ends.take(MAX_DEPTH).map(|end| &name[..end]).collect()
 }
 
 fn truth<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, u64> {
@@ -52,7 +52,7 @@ fn assert_bounds(prefixes: &Prefixes, names: &[String]) {
     if truth.len() <= prefixes.capacity {
         assert_eq!((prefixes.error(), known.len()), (0, truth.len()));
     }
-    let most = 2 * separators::MAX_DEPTH * names.len() / prefixes.capacity + separators::MAX_DEPTH;
+    let most = 2 * MAX_DEPTH * names.len() / prefixes.capacity + MAX_DEPTH;
     assert!(prefixes.error() <= most as u64, "{} of at most {most}", prefixes.error());
     assert_tree(&prefixes.biggest(20, 0.01), prefixes.total(), "");
 }
@@ -120,7 +120,7 @@ fn memory_is_bounded_however_many_prefixes_there_are() {
     let mut prefixes = Prefixes::with_capacity(64);
     for n in 0..5_000_u32 {
         prefixes.add(&format!("{}:{n}:", "x".repeat(80)), 1);
-        assert!(prefixes.nodes.len() <= 65 && prefixes.text.len() <= 65 * separators::MAX_BYTES);
+        assert!(prefixes.nodes.len() <= 65 && prefixes.text.len() <= 65 * MAX_BYTES);
     }
 }
 
@@ -151,4 +151,20 @@ proptest! {
             draws.iter().map(|&(a, b)| format!("p{}:q{}/é", skewed(a), skewed(b))).collect();
         assert_bounds(&counted(capacity, names.iter().map(String::as_str)), &names);
     }
+}
+
+#[test]
+fn prefixes_end_behind_their_separators() {
+    let ends = |name: &str| prefix_ends(name.as_bytes());
+    assert_eq!(ends("session:web:1"), [8, 12]);
+    assert_eq!(ends("https://a.b/c"), [8, 10, 12]);
+    assert_eq!(ends("1234567:::::::::x"), [16]);
+    assert!(ends("no_separator").is_empty() && ends("").is_empty());
+    assert_eq!(ends("ключ:1"), [9]);
+    assert_eq!(ends("::"), [2]);
+    assert_eq!(ends("a:b:c:d:e:f:g:h:i:j"), [2, 4, 6, 8, 10, 12, 14, 16]);
+    assert_eq!(ends("a:b:c:d:e:f:g:h::::i"), [2, 4, 6, 8, 10, 12, 14, 19]);
+    let long = format!("{}:1", "a".repeat(MAX_BYTES - 1));
+    assert_eq!(ends(&long), [MAX_BYTES]);
+    assert!(ends(&format!("a{long}")).is_empty());
 }
