@@ -27,7 +27,7 @@ pub enum BackupError {
         why: String,
     },
     /// The writer's thread panicked.
-    #[error("the backup's writer ended unexpectedly; what it said to have written is intact")]
+    #[error("the backup's writer ended unexpectedly; what it confirmed as written is intact")]
     WriterDied,
 }
 

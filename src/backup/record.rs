@@ -82,7 +82,7 @@ impl BackupRecord {
     /// Reads a line.
     ///
     /// # Errors
-    /// Why it is no record that can be put back, with what can be told of its key.
+    /// The key, if it can be read, and why the record cannot be restored.
     pub fn read(line: &[u8]) -> Result<Self, (String, String)> {
         let record: RawRecord<'_> = serde_json::from_slice(line)
             .map_err(|error| (String::new(), format!("not a record of a backup: {error}")))?;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_said() {
+    fn what_is_no_record_says_why() {
         for (line, key, why) in [
             (r#"{"key":"k""#, "", "not a record"),
             (r#"{"key":"k"}"#, "", "missing field `value`"),
@@ -167,9 +167,9 @@ mod tests {
             (r#"{"key":"..","value":"v"}"#, "..", "fold"),
             ("{\"key\":\"k\",\"value\":\"\u{0}\"}", "", "control character"),
         ] {
-            let (said_key, said) = BackupRecord::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();
-            assert_eq!(said_key, key, "{line}");
-            assert!(said.contains(why), "{said}");
+            let (read_key, error) = BackupRecord::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();
+            assert_eq!(read_key, key, "{line}");
+            assert!(error.contains(why), "{error}");
         }
     }
 

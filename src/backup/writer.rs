@@ -68,10 +68,10 @@ impl Backup {
     /// # Errors
     /// Why nothing can be written any more.
     pub async fn store(&self, entry: BackupRecord) -> Result<(), String> {
-        let (kept, told) = oneshot::channel();
+        let (kept, result) = oneshot::channel();
         let ended = || "the backup's writer has ended".to_owned();
         self.requests.send(WriteRequest { entry, kept }).await.map_err(|_| ended())?;
-        told.await.unwrap_or_else(|_| Err(ended()))
+        result.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 

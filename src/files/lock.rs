@@ -16,7 +16,7 @@ use crate::clock::{clamp_rfc3339, wall_now};
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
 
-/// Neither a symbolic link nor a pipe that nobody reads may catch us.
+/// Neither follows a symbolic link nor waits for the reader of a pipe.
 pub(super) fn safe_flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
@@ -41,7 +41,7 @@ pub(super) struct LockOwnerFile {
 
 impl LockOwnerFile {
     /// Leaves a note beside `report` that names this process. `None` where that cannot be, or where a file of that
-    /// name is somebody's: the lock holds without it.
+    /// name belongs to something else: the lock holds without it.
     pub(super) fn leave(report: &Path) -> Option<Self> {
         let path = owner_path(report);
         let left = write(&path, LockOwner { pid: std::process::id(), since: wall_now() });

@@ -87,14 +87,14 @@ impl OutputFile {
         &self.file
     }
 
-    /// Cuts off what follows the first `keep` bytes; writing goes on there.
+    /// Cuts off what follows the first `keep` bytes; writing continues there.
     ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn begin(&mut self, keep: u64) -> Result<(), FileError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
-        // It holds keys, and may have been made by somebody who let others read it.
+        // It holds keys, and may have been created with wider permissions.
         file.set_permissions(Access::Owner.permissions()).map_err(FileError::io(&self.path, "restrict access to"))?;
         file.set_len(keep)
             .and_then(|()| file.seek(SeekFrom::Start(keep)))
@@ -134,7 +134,7 @@ impl OutputFile {
 }
 
 impl Drop for OutputFile {
-    /// A job that ended before its first row (nobody confirmed it, say) leaves no empty file in the way of the next.
+    /// A job that ended before its first row (it was not confirmed, say) leaves no empty file in the way of the next.
     fn drop(&mut self) {
         let empty = || self.file.metadata().is_ok_and(|file| file.len() == 0);
         if self.origin == Origin::Created && empty() && names(&self.path, &self.file).unwrap_or(false) {

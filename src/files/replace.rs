@@ -1,4 +1,4 @@
-//! Atomic replacement: whoever reads the file sees what it held before or all of what it holds now.
+//! Atomic replacement: a reader sees either the old content or all of the new.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};

@@ -93,7 +93,7 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
         Some(b'[') => return (Format::Json, None),
         Some(b'{') => {
             let is_cut = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
-            // An object that goes on in the next line, or one that has no key of its own but a list of results.
+            // An object that continues on the next line, or one that has no key of its own but a list of results.
             let is_document = match names_keys(line) {
                 _ if is_cut && line.len() < text.len() => true,
                 Some(format) => format == Format::Json,

@@ -59,17 +59,17 @@ pub fn ndjson(data: &[u8]) {
     if is_packed(data) {
         return;
     }
-    let mut said = BTreeSet::new();
+    let mut named = BTreeSet::new();
     for line in without_mark(data).split(|&byte| byte == b'\n') {
         match serde_json::from_slice::<serde_json::Value>(line) {
-            Ok(value) => said.extend(candidates(&value)),
-            // What stands in members that nobody asked for is not read: there, bytes may be broken and numbers too large.
+            Ok(value) => named.extend(candidates(&value)),
+            // Members that are not keys are not read: bytes may be broken there, and numbers too large.
             Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok() => return,
             Err(_) => {}
         }
     }
     for key in keys(&records) {
-        assert!(said.contains(key), "no line says {key:?}");
+        assert!(named.contains(key), "no line names {key:?}");
     }
 }
 
@@ -83,9 +83,9 @@ pub fn json(data: &[u8]) {
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(without_mark(data)) else { return };
     let array = document.as_array().or_else(|| document.get("result")?.as_array());
     let elements = array.map_or(&[][..], Vec::as_slice);
-    let said: BTreeSet<String> = elements.iter().flat_map(candidates).collect();
+    let named: BTreeSet<String> = elements.iter().flat_map(candidates).collect();
     for key in keys(&records) {
-        assert!(said.contains(key), "no element says {key:?}");
+        assert!(named.contains(key), "no element names {key:?}");
     }
     if error.is_none() {
         assert!(array.is_some(), "{document} is no array");
@@ -114,8 +114,8 @@ fn read(name: &str, data: &[u8], options: &InputOptions) -> (Vec<Record>, Option
         assert!(error.is_some() || error_again.is_some() || records.len() == again.len());
     } else {
         assert_eq!(records, again);
-        let told = |error: &Option<InputError>| error.as_ref().map(ToString::to_string);
-        assert_eq!(told(&error), told(&error_again));
+        let text = |error: &Option<InputError>| error.as_ref().map(ToString::to_string);
+        assert_eq!(text(&error), text(&error_again));
     }
     (records, error)
 }
@@ -181,8 +181,8 @@ fn candidates(value: &serde_json::Value) -> Vec<String> {
         ["key", "key_name", "name"].contains(&name.trim().to_lowercase().replace(['-', ' '], "_").as_str())
     };
     let members = value.as_object().into_iter().flatten().filter(|(name, _)| is_key(name)).map(|(_, text)| text);
-    let said = [value].into_iter().chain(members);
-    said.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    let named = [value].into_iter().chain(members);
+    named.filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 fn holds(data: &[u8], text: &str) -> bool {

@@ -213,14 +213,14 @@ impl Reading {
         let mut opened = open(reader)?;
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
-        let said = options.format.or(match named.format {
+        let chosen = options.format.or(match named.format {
             // Options for CSV outweigh a vague extension.
             None | Some(Format::Lines) if options.are_for_csv() => Some(Format::Csv),
             by_name => by_name,
         });
         let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
         let start = start.map_err(|error| InputErrorKind::read(opened.compression, error))?;
-        let format = said.unwrap_or_else(|| {
+        let format = chosen.unwrap_or_else(|| {
             let (format, shown) = detect::by_content(start, delimiter);
             delimiter = delimiter.or(shown);
             format

@@ -48,7 +48,7 @@ pub(super) fn records(
 /// however the bytes arrive.
 pub(super) fn read(name: &str, input: impl AsRef<[u8]>, options: &InputOptions) -> (Vec<String>, Option<InputError>) {
     let input = input.as_ref();
-    let told = |at_once| {
+    let read_by = |at_once| {
         let (mut texts, mut end) = (Vec::new(), None);
         for (number, item) in (1..).zip(records(name, input, options, at_once)) {
             match item {
@@ -69,10 +69,10 @@ pub(super) fn read(name: &str, input: impl AsRef<[u8]>, options: &InputOptions) 
         }
         (texts, end)
     };
-    let (texts, end) = told(1 << 17);
+    let (texts, end) = read_by(1 << 17);
     let sizes: &[usize] = if input.len() < 10_000 { &[1, 2, 3, 7, 64] } else { &[64, 1000, 8192] };
     for &at_once in sizes {
-        let (again, end_again) = told(at_once);
+        let (again, end_again) = read_by(at_once);
         assert_eq!(again, texts, "{at_once} bytes at a time");
         assert_eq!(end_again.map(|error| error.to_string()), end.as_ref().map(ToString::to_string));
     }

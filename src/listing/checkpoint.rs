@@ -64,8 +64,8 @@ pub enum CheckpointError {
 impl Listing {
     /// Whether `other` is the same one: times are compared as they were given, because `7d` moves.
     pub fn is_the_same(&self, other: &Self) -> bool {
-        let said = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.input.clone());
-        said(self) == said(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
+        let given = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.input.clone());
+        given(self) == given(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
     }
 }
 
@@ -117,7 +117,7 @@ impl Checkpoint {
 mod tests {
     use super::*;
 
-    fn checkpoint(said: &str, at: u64) -> Checkpoint {
+    fn checkpoint(input: &str, at: u64) -> Checkpoint {
         let listing = Listing {
             base_url: "https://h".to_owned(),
             account: "a".to_owned(),
@@ -126,7 +126,7 @@ mod tests {
             prefixes: Prefixes::new(vec!["p".to_owned()]),
             only: Vec::new(),
             protect: Vec::new(),
-            expiring_before: Some(Moment { input: said.to_owned(), at }),
+            expiring_before: Some(Moment { input: input.to_owned(), at }),
             without_expiration: false,
             metadata: vec!["a=b".parse().unwrap()],
         };

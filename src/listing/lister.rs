@@ -45,7 +45,7 @@ pub enum ListingError {
 /// Walks through the pages of all prefixes. A key that comes again is left out.
 ///
 /// Takes about 24 bytes for each key, and a thousandth of that for cursors: the API promises no order, so whether a key
-/// is new cannot be told from the one before it.
+/// is new cannot be seen from the one before it.
 #[derive(Debug)]
 pub struct Lister {
     prefixes: Prefixes,
@@ -86,9 +86,9 @@ impl Lister {
         }
     }
 
-    /// Why the page cannot be the one that a cursor of an earlier run stands for, where that can be told: a server need
+    /// Why the page cannot be the one that a cursor of an earlier run stands for, if that can be seen: a server need
     /// not refuse what it cannot read, but may answer with its first page, or with an empty last one, which would pass
-    /// for the end. Names that it leaves out in between cannot be told from names that are not there.
+    /// for the end. Names that it leaves out in between cannot be noticed.
     pub fn cursor_was_reset(&self, page: &Page) -> Option<&'static str> {
         let first = page.keys.first().map(|key| &key.name);
         if !self.kept {
@@ -143,7 +143,7 @@ impl Lister {
     /// last one are skipped. Cursors say nothing of where they stand, so there is no other way on.
     ///
     /// # Errors
-    /// [`ListingError::Unordered`], where it cannot be told which names those are, or where the cursor was lost again
+    /// [`ListingError::Unordered`], if it is unknown which names those are, or if the cursor was lost again
     /// before one new name came.
     pub fn cursor_lost(&mut self) -> Result<(), ListingError> {
         if self.seen.is_some() || !self.position.sorted {
@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(lister(true).cursor_was_reset(&page(name)).is_some(), cursor_was_reset, "{name}");
             assert_eq!(lister(false).cursor_was_reset(&page(name)), None, "{name}");
         }
-        // There may be more behind an empty page.
+        // There may be more after an empty page.
         assert_eq!(lister(true).cursor_was_reset(&Page { keys: Vec::new(), ..page("a") }), None);
         let mut going_on = lister(true);
         going_on.accept(page("c")).unwrap();

@@ -1,5 +1,5 @@
 //! The keys of a namespace, page by page: what is asked for next, which of the keys are wanted, how they are written,
-//! and where an interrupted listing goes on.
+//! and where an interrupted listing resumes.
 //!
 //! - [`Prefixes`], [`Lister`]: which page comes next; a plain state machine that sends nothing.
 //! - [`Selection`]: which keys are wanted.

@@ -10,10 +10,10 @@ use thiserror::Error;
 use crate::api::ListedKey;
 use crate::plan::filter::Filter;
 
-/// A moment as it was said, and when that is.
+/// A moment as given on the command line, and when that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// For example `7d`, which means another moment whenever it is said.
+    /// For example `7d`, whose meaning changes with time.
     pub input: String,
     /// In seconds since the Unix epoch.
     pub at: u64,

@@ -19,7 +19,7 @@ const BUFFER: usize = 256 << 10;
 pub struct ReadExtent {
     /// Where the last complete row ends, in bytes.
     pub complete: u64,
-    /// Bytes behind that: a last row that was cut off, or that is being written.
+    /// Bytes after that: a last row that was cut off, or that is being written.
     pub torn: u64,
 }
 
@@ -32,7 +32,7 @@ pub struct ReportReader {
 }
 
 impl ReportReader {
-    /// Opens `path`. CSV is told from NDJSON by the first byte, whatever the name.
+    /// Opens `path`. CSV is distinguished from NDJSON by the first byte, whatever the name.
     ///
     /// # Errors
     /// [`ReportError::File`], also for what cannot be read twice.
@@ -55,7 +55,7 @@ impl ReportReader {
     }
 
     /// Hands every complete row to `each`, from the first on; `until`, where it is given, is where to stop, in bytes: a
-    /// job may have gone on writing since the last time.
+    /// job may have written more since the last time.
     ///
     /// # Errors
     /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::File`].

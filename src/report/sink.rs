@@ -19,7 +19,7 @@ enum Medium {
     File(OutputFile),
     /// A duplicate of stdout, without the line buffer that std has in front of it.
     Stdout(File),
-    /// A stdout that nobody reads any more.
+    /// A stdout whose reader has closed it.
     Closed,
 }
 

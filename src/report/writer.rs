@@ -2,7 +2,7 @@
 //!
 //! Rows are handed to the system a batch at a time, and then counted as written: what a killed process can lose is what was
 //! not counted.
-//! When that fails, the channel closes, so that whoever sends rows knows at once, and [`Writer::finish`] says why; nothing
+//! When that fails, the channel closes, so that the sender of rows notices at once, and [`Writer::finish`] returns the error; nothing
 //! is written after an error.
 
 use std::path::Path;
@@ -48,7 +48,7 @@ pub struct Written {
     pub rows: u64,
     /// Whether the report went to a stdout that was closed before the end; what came later is nowhere.
     pub stdout_closed: bool,
-    /// What the rows of earlier runs said of the records that this run gave a new row.
+    /// By the rows of earlier runs, the records that this run gave a new row.
     pub replaced: Tally,
     /// Why records of the job are failed, unknown or invalid, the most frequent cause first.
     pub causes: Vec<Cause>,

@@ -1,5 +1,5 @@
 //! A dry run's report compared with what was done: 8 bytes a planned key. Keys are compared, not positions, because a
-//! plan that became the input is counted anew.
+//! plan that became the input is numbered from 1 again.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;

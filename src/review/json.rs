@@ -10,7 +10,7 @@ use super::timeline::moment;
 use super::{Cause, Causes, Diff, Review};
 use crate::outcome::{Status, Tally};
 
-/// Causes that are told one by one.
+/// Causes that are listed.
 const CAUSES: usize = 100;
 
 impl Serialize for Review {
@@ -29,8 +29,8 @@ impl Serialize for Review {
         for (name, others, causes) in
             [("causes", "other_causes", &self.causes), ("kept_by_rule", "kept_by_other_rules", &self.kept)]
         {
-            let (told, rest) = cause_values(causes);
-            map.serialize_entry(name, &told)?;
+            let (listed, rest) = cause_values(causes);
+            map.serialize_entry(name, &listed)?;
             map.serialize_entry(others, &rest)?;
         }
         let attempts =

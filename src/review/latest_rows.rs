@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use crate::record::RecordNumber;
 use crate::record_table::RecordTable;
 
-/// How many files can be told apart.
+/// The most files whose rows can be told apart.
 pub(super) const MOST_FILES: usize = u16::MAX as usize;
 
 /// The latest row of a record.

@@ -1,4 +1,4 @@
-//! A review as one page of HTML that asks nobody for anything: no request leaves it, and what it runs is only what its
+//! A review as one self-contained page of HTML: it makes no request, and what it runs is only what its
 //! own policy names by hash.
 
 use std::fmt;

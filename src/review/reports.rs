@@ -17,7 +17,7 @@ pub enum ReviewError {
     /// One of them cannot be read.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// More than can be told apart.
+    /// More files than rows can be told apart.
     #[error("{0} reports are more than the {MOST_FILES} that can be read at once")]
     TooMany(usize),
     /// What was named as the plan holds nothing that was planned.
@@ -57,7 +57,7 @@ impl Reports {
         }
         let hasher = RandomState::new();
         let mut reports = Self { readers: Vec::new(), files: Vec::new(), latest_rows: LatestRows::default() };
-        // All are opened before any is read: a name that is wrong is told at once.
+        // All are opened before any is read: a wrong name is reported at once.
         for path in paths {
             reports.readers.push(ReportReader::open(path)?);
         }

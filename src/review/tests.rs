@@ -1,4 +1,4 @@
-//! Whole reports, from files to what is told.
+//! Whole reports, from files to text, JSON and page.
 
 use std::path::Path;
 

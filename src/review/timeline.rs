@@ -44,7 +44,7 @@ const DAY: u64 = 86_400_000;
 /// Marks in which it is kept whether anything was finished: 16 KiB of bits.
 const MARKS: u64 = 1 << 17;
 
-/// What is the least that is told as a pause, in milliseconds.
+/// The shortest time that is reported as a pause, in milliseconds.
 const LEAST_PAUSE: u64 = 2_000;
 
 /// Pauses that are kept, the longest.

@@ -113,7 +113,7 @@ fn every_format_is_unpacked_by_content_whatever_its_name() {
         for (packing, packed) in [("plain", content.to_vec()), ("gzip", gzip_in_two(content)), ("zstd", zstd(content))]
         {
             println!("{format} {packing}");
-            // The name says another packing than there is, or none; the format is told by the name, then by content.
+            // The extension names another compression, or none; the format is detected by the name, then by content.
             for name in [format!("k.{format}"), format!("k.{format}.gz"), format!("k.{format}.zst"), "k.bin".to_owned()]
             {
                 assert_file(&name, &packed, &[], &KEYS);

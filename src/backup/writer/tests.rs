@@ -45,7 +45,7 @@ fn keep(path: &Path, if_exists: IfExists, keys: &[&str]) -> u64 {
     })
 }
 
-/// The keys that can be read back, and whether something was torn behind them.
+/// The keys that can be read back, and whether something after them was torn.
 fn keys(path: &Path) -> (Vec<String>, bool) {
     let (mut keys, mut torn) = (Vec::new(), false);
     let source = Source::File(path.to_owned());

@@ -200,7 +200,7 @@ proptest! {
         at_once in 1_usize..8,
     ) {
         let options = InputOptions { header, ..InputOptions::default() };
-        let told = |at_once| -> Vec<String> {
+        let read_by = |at_once| -> Vec<String> {
             let text = |item: &Result<Record, InputError>| match item {
                 Ok(record) => format!("{record:?}"),
                 Err(error) => error.to_string(),
@@ -209,10 +209,10 @@ proptest! {
         };
         if is_packed(&input) {
             // How much a decoder gives out before it finds the data broken is its own affair.
-            told(at_once);
+            read_by(at_once);
             return Ok(());
         }
-        prop_assert_eq!(told(at_once), told(1 << 16));
+        prop_assert_eq!(read_by(at_once), read_by(1 << 16));
     }
 
     /// No record of a CSV may hold a key that its text, read by the rules, does not.
@@ -242,7 +242,7 @@ proptest! {
         damage in prop_oneof![(1_u8..).prop_map(Some), Just(None)],
     ) {
         let plain = serde_json::to_vec(&keys).unwrap();
-        let mut packed = if gz {
+        let mut compressed = if gz {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             std::io::Write::write_all(&mut encoder, &plain).unwrap();
             encoder.finish().unwrap()
@@ -252,14 +252,14 @@ proptest! {
             std::io::Write::write_all(&mut encoder, &plain).unwrap();
             encoder.finish().unwrap()
         };
-        assert_reads("k.json", &packed, &InputOptions::default(), 4096, &keys)?;
+        assert_reads("k.json", &compressed, &InputOptions::default(), 4096, &keys)?;
         // Behind the magic number, so that it is still taken for what it was.
-        let at = 4 + at.index(packed.len() - 4);
+        let at = 4 + at.index(compressed.len() - 4);
         match damage {
-            Some(bits) => packed[at] ^= bits,
-            None => packed.truncate(at),
+            Some(bits) => compressed[at] ^= bits,
+            None => compressed.truncate(at),
         }
-        let read = records("k.json", &packed, &InputOptions::default(), 4096);
+        let read = records("k.json", &compressed, &InputOptions::default(), 4096);
         if damage.is_none() {
             prop_assert!(read.last().is_some_and(Result::is_err), "a cut file ends in an error");
             for (item, key) in read.iter().zip(&keys) {

@@ -31,8 +31,8 @@ fn text(keys: &[String]) -> Vec<u8> {
 #[test]
 fn compression_is_seen_whatever_the_name() {
     for name in ["k.txt", "k.txt.gz", "k.txt.zst", "k"] {
-        for packed in [gzip(b"\xef\xbb\xbfa\nb\n"), zst(b"\xef\xbb\xbfa\nb\n")] {
-            assert_eq!(read_whole(name, packed), ["a", "b"], "{name}");
+        for compressed in [gzip(b"\xef\xbb\xbfa\nb\n"), zst(b"\xef\xbb\xbfa\nb\n")] {
+            assert_eq!(read_whole(name, compressed), ["a", "b"], "{name}");
         }
     }
     assert_eq!(read_whole("k.json.gz", gzip(b"[\"a\"]")), ["a"]);
@@ -58,16 +58,16 @@ fn zeros_behind_a_gzip_member_are_padding() {
         let (found, end) =
             read("keys.gz", [first.clone(), zeros, b"rubbish".to_vec()].concat(), &InputOptions::default());
         assert_eq!(found, keys[..200]);
-        assert!(matches!(end.unwrap().kind(), InputErrorKind::Decompress { .. }), "rubbish behind it is still seen");
+        assert!(matches!(end.unwrap().kind(), InputErrorKind::Decompress { .. }), "rubbish after it is still seen");
     }
 }
 
 #[test]
 fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
     let all = keys(20_000);
-    for (what, packed) in [("gzip", gzip(&text(&all))), ("zstd", zst(&text(&all)))] {
-        for cut in [packed.len() - 1, packed.len() - 9, packed.len() / 2, 30] {
-            let (records, error) = read_broken("k.txt", &packed[..cut]);
+    for (what, compressed) in [("gzip", gzip(&text(&all))), ("zstd", zst(&text(&all)))] {
+        for cut in [compressed.len() - 1, compressed.len() - 9, compressed.len() / 2, 30] {
+            let (records, error) = read_broken("k.txt", &compressed[..cut]);
             let whole = records.len().min(all.len());
             assert_eq!(records[..whole], all[..whole], "{what} {cut}");
             assert!(cut < 100 || !records.is_empty());

@@ -47,7 +47,7 @@ proptest! {
             prop_assert_eq!(&read, &rows.iter().map(expected).collect::<Vec<_>>());
             prop_assert_eq!(extent, ReadExtent { complete: bytes.len() as u64, torn: 0 });
 
-            // A torn last row is left out, and said.
+            // A torn last row is left out, and counted.
             let torn = &bytes[..bytes.len() - cut];
             let (_folder, reader) = written(torn);
             let mut read = Vec::new();
@@ -109,7 +109,7 @@ fn scan(format: Format, bytes: &[u8]) -> Result<(Vec<Seen>, u64), ReadError> {
     end.map(|end| (rows, end))
 }
 
-/// A power cut can leave zeros behind what was written.
+/// A power cut can leave zeros after what was written.
 #[test]
 fn zeros_after_any_cut_are_as_torn_as_what_they_follow() {
     for format in [Format::Csv, Format::Ndjson] {
