@@ -151,8 +151,7 @@ impl Deleter {
         }
         let is_sendable = move |key: &KeyName| encodes || options.batching != Batching::Single || !key.needs_encoding();
         let approved = Approved::streaming(Guards::default(), Consent::Flag);
-        let ApiCaller { budget, rng, max_wait, .. } = caller;
-        let state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
+        let state = State::after(caller, options, &approved);
         let (input, records) = mpsc::channel(CHANNEL);
         let (_signals, no_signals) = mpsc::channel(1);
         let client = &client;

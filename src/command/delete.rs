@@ -298,9 +298,6 @@ impl Run<'_> {
             (end, stats, signals::in_time(writer.finish()).await, backed_up)
         });
         close(job, summary, end, written, backed_up);
-        summary.totals.requests += sent_before.requests;
-        summary.totals.retries += sent_before.retries;
-        summary.totals.throttled += sent_before.throttled;
         Ok((stats, Done { report, failures, record }))
     }
 
@@ -341,8 +338,7 @@ impl Run<'_> {
             deleted_before: self.deleted_before,
             ..Options::default()
         };
-        let caller = self.session.caller;
-        State::new(options, &self.approved, caller.budget, caller.rng).after_preflight(caller.max_wait)
+        State::after(self.session.caller, options, &self.approved)
     }
 }
 

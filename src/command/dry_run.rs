@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::outcome::{Settled, Stop, StopReason};
-use crate::pipeline::state::Totals;
+use crate::pipeline::call::Totals;
 use crate::plan::Plan;
 use crate::plan::stats::Stats;
 use crate::record::Record;

@@ -13,7 +13,7 @@ use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::files::folder_of;
 use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
-use crate::pipeline::state::Totals;
+use crate::pipeline::call::Totals;
 use crate::pipeline::{Event, Response};
 use crate::report::Summary;
 use crate::terminal::Escaped;

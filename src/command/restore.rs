@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::MultiProgress;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use crate::api::MAX_PUT_KEYS;
@@ -20,7 +18,6 @@ use crate::pipeline::state::State;
 use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options, run as run_pipeline};
 use crate::plan::{Approved, Consent, Guards};
 use crate::progress::{Progress, ProgressOptions, with_progress};
-use crate::quota::Budget;
 use crate::record::{Content, Record};
 use crate::report::{self, Causes, Destination, Journal, Sync};
 
@@ -119,13 +116,13 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
     }
     let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
     let (rows, writer) = report::start(outputs, ROWS)?;
-    let state = state(job, summary, client.is_some(), &mut session);
-    let sent_before = session.caller.totals;
+    let runtime = session.runtime;
+    let state = state(job, summary, client.is_some(), session);
     let executor = Executor { client, backup_sink: None };
     let mut records = Arc::new(plan).records(job.files.clone());
     // Only now: a bar would be drawn over the question.
     let shown = ProgressOptions { total: summary.records, ..job.options.progress_options() };
-    let (end, written) = session.runtime.block_on(async {
+    let (end, written) = runtime.block_on(async {
         let progress = RefCell::new(Progress::new(shown, screen));
         let mut log = EventLogger::default();
         let listener = |event| {
@@ -149,15 +146,12 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
         None => summary.stop = summary.stop.take().or_else(|| signals::received().map(Stop::signalled)),
     }
     (summary.totals, summary.elapsed, summary.facts) = (end.totals, started.elapsed(), record.facts());
-    summary.totals.requests += sent_before.requests;
-    summary.totals.retries += sent_before.retries;
-    summary.totals.throttled += sent_before.throttled;
     summary.record_end(record);
     Ok(())
 }
 
 /// The pipeline's part, which continues the calls of `session`.
-fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, session: &mut Session<'_>) -> State {
+fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, mut session: Session<'_>) -> State {
     let on_existing = match job.existing {
         _ if job.overwrite_values => OnExisting::Overwrite,
         IfExists::Resume => OnExisting::Compare,
@@ -176,9 +170,7 @@ fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, session: &mut 
     };
     // All keys were counted and agreed to.
     let approved = Approved::streaming(Guards::default(), Consent::Flag);
-    let rng = StdRng::from_rng(&mut session.caller.rng);
-    let budget = std::mem::replace(&mut session.caller.budget, Budget::new(&[], Instant::now()));
-    State::new(options, &approved, budget, rng).after_preflight(session.caller.max_wait.clone())
+    State::after(session.caller, options, &approved)
 }
 
 /// Some records; one of them alone if it is large.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::exit::ExitCode;
 use crate::outcome::{Status, Stop, StopReason, Tally};
-use crate::pipeline::state::Totals;
+use crate::pipeline::call::Totals;
 use crate::report::{Cause, Facts, Kind, Summary, Target};
 use crate::shard::Shard;
 use crate::stderr;

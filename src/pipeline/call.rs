@@ -6,11 +6,10 @@ use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::api::answer::{Answer, Reply, TransientError};
-use crate::outcome::{Stop, StopReason};
+use crate::outcome::{Stop, StopReason, Tally};
 use crate::pipeline::circuit_breaker::enough_failures;
 use crate::pipeline::max_wait::{MaxWait, ServerPause};
 use crate::pipeline::retry::{Decision, Failure, History, RetryPolicy, decide};
-use crate::pipeline::state::Totals;
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
 use crate::terminal::pluralized;
 
@@ -35,6 +34,25 @@ pub struct RetryNotice<'a> {
     pub wait: Duration,
 }
 
+/// Totals of a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records taken from the input, whatever became of them.
+    pub records: u64,
+    /// Records in each state.
+    pub tally: Tally,
+    /// Records that an earlier run settled.
+    pub resumed: u64,
+    /// Keys taken from the input to be sent.
+    pub keys: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests for a key that had one before, or for several of which one had, and for a page that had one before.
+    pub retries: u64,
+    /// Answers with status 429.
+    pub throttled: u64,
+}
+
 /// What single calls draw on and count into.
 #[derive(Debug)]
 pub struct ApiCaller {
@@ -53,7 +71,10 @@ pub struct ApiCaller {
 impl ApiCaller {
     /// Nothing was sent yet.
     pub fn new(rates: &[Rate], policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
-        let budget = Budget::new(rates, Instant::now());
+        Self::with_budget(Budget::new(rates, Instant::now()), policy, max_wait, rng)
+    }
+
+    pub(super) fn with_budget(budget: Budget, policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
         Self { budget, policy, max_wait: MaxWait::new(max_wait), rng, totals: Totals::default() }
     }
 
@@ -163,14 +184,10 @@ impl ApiCaller {
                     history.resent += 1;
                     Ok((Duration::ZERO, failure))
                 }
-                Decision::Pause(asked, failure) => {
-                    self.totals.throttled += 1;
-                    let pause = self.budget.throttled(&permit, asked, now);
-                    match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
-                        Some(stop) => Err(CallError::Stop(stop)),
-                        None => Ok((pause, failure)),
-                    }
-                }
+                Decision::Pause(asked, failure) => match self.throttled(&permit, asked, &failure, now) {
+                    Ok(pause) => Ok((pause, failure)),
+                    Err(stop) => Err(CallError::Stop(stop)),
+                },
                 Decision::Stop(stop, _) => Err(CallError::Stop(stop)),
                 Decision::Settle(failure) if failure.is_transient => {
                     let why = format!("no successful request after {}: {failure}", pluralized(attempts, "attempt"));
@@ -187,6 +204,23 @@ impl ApiCaller {
             on_wait(RetryNotice { failure: &failure, wait });
             self.sleep_until(now + wait).await.map_err(CallError::Stop)?;
         }
+    }
+
+    /// The server wants nobody to send for a while: how long. This is the only place that counts a 429.
+    ///
+    /// # Errors
+    /// The job ends if that is longer than `--max-wait`.
+    pub(super) fn throttled(
+        &mut self,
+        permit: &Permit,
+        asked: Option<Duration>,
+        failure: &Failure,
+        now: Instant,
+    ) -> Result<Duration, Stop> {
+        self.totals.throttled += 1;
+        self.max_wait.failed(failure);
+        let pause = self.budget.throttled(permit, asked, now);
+        self.max_wait.refuses(ServerPause::after_throttling(asked, pause)).map_or(Ok(pause), Err)
     }
 
     /// The right to send one request.

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::outcome::{Settled, Signal, Stop, StopReason};
+use crate::pipeline::call::Totals;
 use crate::pipeline::event::Event;
 use crate::pipeline::request::{Request, Response};
-use crate::pipeline::state::{Slot, State, Step, Totals};
+use crate::pipeline::state::{Slot, State, Step};
 use crate::record::Record;
 
 /// Batches of records taken from the reader at once.

@@ -59,10 +59,10 @@ pub(crate) struct KeyTask {
     pub(crate) counted_at: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
     pub(crate) max_batch: NonZeroU32,
-    /// When it would be its turn, while it is tried before that.
-    pub(crate) early: Option<Instant>,
+    /// When its retry is due, while it is tried before that.
+    pub(crate) scheduled: Option<Instant>,
     /// How often it was tried before its turn.
-    pub(crate) tried_early: u8,
+    pub(crate) speculative_tries: u8,
     /// How many of its failures fell into which epoch, so that an outage can give them back.
     recent: (u64, u32),
 }
@@ -81,8 +81,8 @@ impl KeyTask {
             last: None,
             counted_at: None,
             max_batch: NonZeroU32::MAX,
-            early: None,
-            tried_early: 0,
+            scheduled: None,
+            speculative_tries: 0,
             recent: (0, 0),
         }
     }
@@ -150,7 +150,7 @@ impl KeyTask {
                 last,
             ),
             (self.history.failures, self.history.resent, forgivable, self.max_batch),
-            (self.early.is_some(), self.tried_early),
+            (self.scheduled.is_some(), self.speculative_tries),
         )
     }
 
@@ -197,7 +197,7 @@ impl InFlight {
 pub(crate) struct DelayedTask {
     pub(crate) at: Instant,
     /// From when it may be tried before that, if at all.
-    pub(crate) early: Option<Instant>,
+    pub(crate) speculative_from: Option<Instant>,
     pub(crate) task: KeyTask,
 }
 

@@ -12,6 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::call::ApiCaller;
 use super::max_wait::MaxWait;
 use super::state::State;
 use super::*;
@@ -30,11 +31,11 @@ mod bulk;
 mod call;
 mod check;
 mod circuit_breaker;
-mod early;
 mod ends;
 mod exploration;
 mod max_wait;
 mod pages;
+mod speculative_retry;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(50);
@@ -183,8 +184,9 @@ impl Lab {
             }
         };
         let before = self.before.unwrap_or_else(|| MaxWait::new(self.options.max_wait));
-        let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11))
-            .after_preflight(before);
+        let (policy, max_wait, rng) = (self.options.retry, self.options.max_wait, StdRng::seed_from_u64(11));
+        let caller = ApiCaller::with_budget(self.budget, policy, max_wait, rng);
+        let state = State::after(ApiCaller { max_wait: before, ..caller }, self.options, &approved(self.max_keys));
         let (acknowledge, written) = watch::channel(0);
         let job = run(state, records, row_sender, written, send, signals, |event| events.push(event));
         let reader = async {

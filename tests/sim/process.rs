@@ -144,11 +144,7 @@ impl Process<'_> {
             if self.faults.signal_between {
                 self.signal(&signal_sender).await;
             }
-            let mut end = Box::pin(self.stream(records, calls, signals)).await;
-            end.totals.requests += totals.requests;
-            end.totals.retries += totals.retries;
-            end.totals.throttled += totals.throttled;
-            end
+            Box::pin(self.stream(records, calls, signals)).await
         };
         tokio::select! {
             biased;
@@ -191,8 +187,7 @@ impl Process<'_> {
         let approved =
             Approved::streaming(Guards { max_keys: faults.max_keys, ..Guards::default() }, Consent::Rehearsal);
         let options = options(world, faults, self.deadline, self.deleted_before);
-        let ApiCaller { budget, max_wait, rng, .. } = calls;
-        let mut state = State::new(options, &approved, budget, rng).after_preflight(max_wait);
+        let mut state = State::after(calls, options, &approved);
         let mut read = Vec::new();
         match world.page {
             Some(size) => {

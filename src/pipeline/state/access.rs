@@ -102,14 +102,14 @@ impl State {
         }
         for Suspended { batch, fatal, failure } in suspended {
             // As with any other refusal of a key, the server is at work.
-            self.max_wait.succeeded(now);
+            self.caller.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
             let read = batch.first().is_some_and(|task| task.stage.is_read());
             let denied = &mut self.denied[usize::from(!read)];
             *denied += u64::from(batch.len() == 1);
             let denied = *denied;
-            let enough = u64::from(enough_failures(self.totals.keys));
-            let tally = &self.totals.tally;
+            let enough = u64::from(enough_failures(self.caller.totals.keys));
+            let tally = &self.caller.totals.tally;
             let done = [Status::Deleted, Status::Absent, Status::Restored].map(|status| tally.get(status));
             let deleted = self.options.deleted_before + done.iter().sum::<u64>() > 0;
             // Who may read may still not delete.

@@ -20,7 +20,7 @@ impl State {
         let mut waiting: Vec<_> = self.waiting.iter().collect();
         waiting.sort_by(|a, b| b.cmp(a));
         queue(&mut waiting.iter().map(|due| &due.task)).hash(hasher);
-        waiting.iter().map(|due| due.early.is_some()).collect::<Vec<_>>().hash(hasher);
+        waiting.iter().map(|due| due.speculative_from.is_some()).collect::<Vec<_>>().hash(hasher);
         let mut slots: Vec<_> = self
             .slots
             .iter()
@@ -45,8 +45,8 @@ impl State {
             .hash(hasher);
         (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
         let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.pending as u8));
-        (self.unwritten(), self.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
-        (self.max_wait.has_worked(), self.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
+        (self.unwritten(), self.caller.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
+        (self.caller.max_wait.has_worked(), self.caller.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
     }
 
     /// Requests in flight.
@@ -66,7 +66,7 @@ impl State {
 
     /// Permits that were taken from the budget and are not back.
     pub(crate) fn permits(&self) -> usize {
-        self.budget.in_flight()
+        self.caller.budget.in_flight()
     }
 
     /// Whether a key waits to be sent again that may be sent now, as far as its own backoff goes.

@@ -2,7 +2,7 @@
 //!
 //! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
 //! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, how the last ones are
-//! waited for in `early`, whether a refusal is one key's or the whole job's in `access`.
+//! waited for in `speculative_retry`, whether a refusal is one key's or the whole job's in `access`.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -11,11 +11,11 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
-use crate::outcome::{Pending, Settled, Signal, Stop, StopReason, Tally};
+use crate::outcome::{Pending, Settled, Signal, Stop, StopReason};
 use crate::pipeline::batch::{Batching, KeyQueue};
+use crate::pipeline::call::{ApiCaller, Totals};
 use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
-use crate::pipeline::max_wait::MaxWait;
 use crate::pipeline::options::{KeyAction, Options};
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent};
@@ -29,7 +29,6 @@ use paging::PageFetch;
 use reading::AdaptiveBatchSize;
 
 mod access;
-mod early;
 #[cfg(test)]
 mod fingerprint;
 mod paging;
@@ -37,6 +36,7 @@ mod reading;
 mod reply;
 mod sending;
 mod settle;
+mod speculative_retry;
 
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,25 +71,6 @@ pub struct Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(usize);
 
-/// Totals of a job.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Records taken from the input, whatever became of them.
-    pub records: u64,
-    /// Records in each state.
-    pub tally: Tally,
-    /// Records that an earlier run settled.
-    pub resumed: u64,
-    /// Keys taken from the input to be sent.
-    pub keys: u64,
-    /// Requests sent.
-    pub requests: u64,
-    /// Requests for a key that had one before, or for several of which one had, and for a page that had one before.
-    pub retries: u64,
-    /// Answers with status 429.
-    pub throttled: u64,
-}
-
 /// While pairs of more bytes are to be written, no more are taken from the input. The next one may be 100 MB.
 const MOST_PAYLOAD: usize = 50_000_000;
 
@@ -100,11 +81,9 @@ pub struct State {
     options: Options,
     /// More keys end the job.
     max_keys: Option<u64>,
-    budget: Budget,
+    /// Budget, clock of `--max-wait`, source of jitter and totals, shared with the calls that came before.
+    caller: ApiCaller,
     breaker: CircuitBreaker,
-    /// How long nothing has succeeded.
-    max_wait: MaxWait,
-    rng: StdRng,
     /// Keys that may be deleted.
     ready: KeyQueue,
     /// Keys that are to be looked for, or backed up, before.
@@ -137,7 +116,6 @@ pub struct State {
     /// Rows that the report's writer has handed to the system.
     written: u64,
     events: Vec<Event>,
-    totals: Totals,
     /// How records are fetched, unless they are read.
     paging: Option<PageFetch>,
     input_ended: bool,
@@ -154,14 +132,18 @@ pub struct State {
 impl State {
     /// A job that was approved and has not begun.
     pub fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
+        Self::after(ApiCaller::with_budget(budget, options.retry, options.max_wait, rng), options, approved)
+    }
+
+    /// A job that has made calls before: they draw on the same budget and count into the same totals, and `--max-wait`
+    /// counts from the first of them.
+    pub fn after(caller: ApiCaller, options: Options, approved: &Approved) -> Self {
         Self {
             max_keys: approved.max_keys(),
             breaker: CircuitBreaker::new(options.concurrency),
-            max_wait: MaxWait::new(options.max_wait),
             most_in_flight: options.concurrency,
             options,
-            budget,
-            rng,
+            caller,
             ready: KeyQueue::default(),
             reads: KeyQueue::default(),
             presence_batch: AdaptiveBatchSize::default(),
@@ -179,7 +161,6 @@ impl State {
             rows: VecDeque::new(),
             written: 0,
             events: Vec::new(),
-            totals: Totals::default(),
             paging: None,
             input_ended: false,
             stop: None,
@@ -188,13 +169,6 @@ impl State {
             epoch: 0,
             successes: 0,
         }
-    }
-
-    /// The job has made requests before: `max_wait` has counted from the first of them.
-    #[must_use]
-    pub fn after_preflight(mut self, max_wait: MaxWait) -> Self {
-        self.max_wait = max_wait;
-        self
     }
 
     fn wants_records(&self) -> bool {
@@ -242,7 +216,7 @@ impl State {
 
     /// Rows that a killed process would lose.
     pub(super) fn unwritten(&self) -> u64 {
-        self.totals.tally.total() - self.written
+        self.caller.totals.tally.total() - self.written
     }
 
     /// Requests that a killed process could not account for: those in flight, and those whose keys have no row yet.
@@ -263,7 +237,7 @@ impl State {
 
     /// Where the job stands.
     pub fn totals(&self) -> Totals {
-        self.totals
+        self.caller.totals
     }
 
     /// Why the job ends early, if it does.
@@ -273,7 +247,7 @@ impl State {
 
     /// A record came from the input.
     pub fn on_record(&mut self, record: Record, now: Instant) {
-        self.totals.records += 1;
+        self.caller.totals.records += 1;
         // The reader may be ahead of a stop that it does not know of yet.
         if self.stop.is_some() {
             return;
@@ -286,18 +260,18 @@ impl State {
                 if let Some(row) = Settled::unsent(number, unsent, wall_now()) {
                     self.settle_unsent(row);
                 } else {
-                    self.totals.resumed += 1;
+                    self.caller.totals.resumed += 1;
                     self.events.push(Event::Resumed);
                 }
                 return;
             }
         };
-        if let Some(most) = self.max_keys.filter(|most| self.totals.keys >= *most) {
+        if let Some(most) = self.max_keys.filter(|most| self.caller.totals.keys >= *most) {
             let why = format!("the input holds more than {} keys", count(most));
             self.stop(Stop::reading(StopReason::MaxKeys, why), now);
             return;
         }
-        self.totals.keys += 1;
+        self.caller.totals.keys += 1;
         self.payload += task.payload();
         self.accept(task);
     }
@@ -309,13 +283,13 @@ impl State {
 
     /// The report's writer has handed so many rows to the system.
     pub fn on_rows_written(&mut self, written: u64) {
-        self.written = self.written.max(written.min(self.totals.tally.total()));
+        self.written = self.written.max(written.min(self.caller.totals.tally.total()));
     }
 
     /// The report's writer is gone: no row is waited for.
     pub fn on_report_closed(&mut self) {
         self.rows.clear();
-        self.written = self.totals.tally.total();
+        self.written = self.caller.totals.tally.total();
     }
 
     /// A signal came: nothing new is sent. The second one ends the job at once.
@@ -348,7 +322,7 @@ impl State {
 
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Step {
-        debug_assert_eq!(self.budget.in_flight(), self.slots.len(), "a permit that no request in flight holds");
+        debug_assert_eq!(self.caller.budget.in_flight(), self.slots.len(), "a permit that no request in flight holds");
         self.check_limits(now);
         if let Some(since) = self.abandons_pending() {
             let end = since + self.options.grace;
@@ -372,9 +346,9 @@ impl State {
             // The server wants a pause that is too long.
             return self.next(now);
         }
-        self.max_wait.set_running(self.waits_for_server(blocked, now), now);
+        self.caller.max_wait.set_running(self.waits_for_server(blocked, now), now);
         let moments =
-            [blocked.until, self.next_due(), self.page_due(now), self.options.deadline, self.max_wait.ends_at()];
+            [blocked.until, self.next_due(), self.page_due(now), self.options.deadline, self.caller.max_wait.ends_at()];
         self.wait(moments.into_iter().flatten().min(), now)
     }
 
@@ -422,7 +396,7 @@ impl State {
         if self.options.deadline.is_some_and(|deadline| now >= deadline) {
             self.stop(Stop::new(StopReason::Deadline, "the deadline came"), now);
         }
-        if let Some(stop) = self.max_wait.exceeded(now) {
+        if let Some(stop) = self.caller.max_wait.exceeded(now) {
             self.stop(stop, now);
         }
         self.take_due(now);

@@ -80,7 +80,7 @@ impl State {
         let Some(request) = self.next_page() else { return Err(Blocked::UNTIL_EVENT) };
         let permit = self.take_permit(probe, now)?;
         if let Some(paging) = &mut self.paging {
-            self.totals.retries += u64::from(paging.attempts > 0);
+            self.caller.totals.retries += u64::from(paging.attempts > 0);
             paging.attempts += 1;
             paging.sent = true;
         }
@@ -100,12 +100,12 @@ impl State {
         match answer {
             Ok(page) => {
                 self.observe_rate_limits(&page.rate_limits, &permit, now);
-                self.max_wait.succeeded(now);
+                self.caller.max_wait.succeeded(now);
                 self.on_good_page(page, probe, now);
             }
             Err(reply) => self.on_bad_page(reply, &permit, probe, now),
         }
-        self.budget.give_back(permit, now);
+        self.caller.budget.give_back(permit, now);
     }
 
     /// Whether no key says anything of the server: then the page alone does.
@@ -163,12 +163,12 @@ impl State {
         }
         match &reply.answer {
             Answer::Throttled { pause, error } => self.on_throttled(permit, *pause, &error.clone().into(), now),
-            Answer::Transient(error) => self.max_wait.failed(&error.clone().into()),
+            Answer::Transient(error) => self.caller.max_wait.failed(&error.clone().into()),
             _ => {}
         }
         let is_fatal = matches!(reply.answer, Answer::Fatal(..));
         let caught = self.breaker.since().is_some();
-        let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
+        let decision = decide(reply.answer, history, &self.options.retry, &mut self.caller.rng);
         let Some(paging) = &mut self.paging else { return };
         match decision {
             Decision::Settle(failure) | Decision::Retry(_, failure) if caught && failure.is_transient => {
@@ -202,7 +202,7 @@ impl State {
         if paging.history.failures >= policy.retries {
             return self.end_paging(stop, now);
         }
-        paging.due = Some(now + policy.backoff(paging.history.failures, &mut self.rng));
+        paging.due = Some(now + policy.backoff(paging.history.failures, &mut self.caller.rng));
         paging.history.failures += 1;
         self.events.push(Event::Retrying);
     }

@@ -164,7 +164,7 @@ impl State {
         self.has_read = true;
         self.observe_rate_limits(&reply.rate_limits, &permit, now);
         self.observe_health(&reply.answer, &mut [], true, probe, now);
-        self.budget.give_back(permit, now);
+        self.caller.budget.give_back(permit, now);
         batch
     }
 
@@ -242,7 +242,7 @@ impl State {
     /// A backup cannot be written: its keys are not deleted, and no others are either.
     pub(super) fn on_backup_error(&mut self, keys: Answered, why: &str, now: Instant) {
         let Answered { batch, permit, .. } = keys;
-        self.budget.give_back(permit, now);
+        self.caller.budget.give_back(permit, now);
         self.stop(Stop::new(StopReason::IoError, format!("the backup cannot be written: {why}")), now);
         for task in batch {
             let detail = Detail { error_code: None, error: why.to_owned() };

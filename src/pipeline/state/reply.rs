@@ -13,7 +13,6 @@ use crate::api::{Accounting, BulkReply};
 use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::circuit_breaker::{Allowance, Health};
 use crate::pipeline::event::{Event, PauseCause};
-use crate::pipeline::max_wait::ServerPause;
 use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Response;
 use crate::pipeline::retry::{Decision, Failure, History, decide};
@@ -56,7 +55,7 @@ impl State {
             (Sent::Page, Response::Page(answer)) => self.on_page(answer, permit, probe, now),
             (Sent::Namespace { check }, Response::Namespace(answer)) => {
                 self.on_namespace(answer, &permit, probe, check, now);
-                self.budget.give_back(permit, now);
+                self.caller.budget.give_back(permit, now);
             }
             (sent, response) => debug_assert!(false, "{response:?} is no response for {sent:?}"),
         }
@@ -87,7 +86,7 @@ impl State {
         // What is refused of several keys that are looked for at once may be right for each of them.
         let proof = if batch.len() == 1 { Proof::Named } else { Proof::Unaccounted };
         self.resolve(batch, &reply.answer, reply.http_status, proof, now);
-        self.budget.give_back(permit, now);
+        self.caller.budget.give_back(permit, now);
     }
 
     /// What the response accounts for is settled, whatever its status.
@@ -102,7 +101,7 @@ impl State {
             };
             self.observe_reply(&answer, reply, &mut batch, false, (&permit, probe), now);
             self.resolve(batch, &answer, reply.http_status, Proof::Unaccounted, now);
-            self.budget.give_back(permit, now);
+            self.caller.budget.give_back(permit, now);
             return;
         };
         let unprocessed: HashSet<&str> = unprocessed.iter().map(|name| &**name).collect();
@@ -122,7 +121,7 @@ impl State {
         for task in left.into_iter().rev() {
             self.resolve(vec![task], &answer, reply.http_status, Proof::Named, now);
         }
-        self.budget.give_back(permit, now);
+        self.caller.budget.give_back(permit, now);
     }
 
     /// What a reply says of the server: its quota, whether it works, whether it asks for a pause.
@@ -177,9 +176,9 @@ impl State {
                 {
                     // None is given up for the company it was in.
                     task.last = Some(Box::new(proof.failure(error.clone().into())));
-                    let wait = self.options.retry.backoff(task.history.failures, &mut self.rng);
+                    let wait = self.options.retry.backoff(task.history.failures, &mut self.caller.rng);
                     self.events.push(Event::Retrying);
-                    self.put_off(task, wait, now);
+                    self.schedule_retry(task, wait, now);
                     continue;
                 }
             }
@@ -207,8 +206,10 @@ impl State {
             Some(health) => {
                 match (health, answer) {
                     (Health::Up, Answer::Fatal(..)) => {}
-                    (Health::Up, _) => self.max_wait.succeeded(now),
-                    (Health::Down { .. }, Answer::Transient(error)) => self.max_wait.failed(&error.clone().into()),
+                    (Health::Up, _) => self.caller.max_wait.succeeded(now),
+                    (Health::Down { .. }, Answer::Transient(error)) => {
+                        self.caller.max_wait.failed(&error.clone().into())
+                    }
                     (Health::Down { .. }, _) => {}
                 }
                 if let (Health::Down { .. }, [task]) = (health, &mut *batch) {
@@ -234,7 +235,7 @@ impl State {
         (caught, proof): (bool, Proof),
         now: Instant,
     ) {
-        match decide(answer, task.history, &self.options.retry, &mut self.rng) {
+        match decide(answer, task.history, &self.options.retry, &mut self.caller.rng) {
             Decision::Success => self.settle(task, self.options.action.success(), http_status, None, now),
             Decision::Settle(failure) | Decision::Retry(_, failure) if caught && failure.is_transient => {
                 // No retry is lost to an outage, and another key is the next probe.
@@ -245,7 +246,7 @@ impl State {
             Decision::Retry(wait, failure) => {
                 task.failed(self.epoch, proof.failure(failure));
                 self.events.push(Event::Retrying);
-                self.put_off(task, wait, now);
+                self.schedule_retry(task, wait, now);
             }
             Decision::Resend(failure) => {
                 task.history.resent += 1;
@@ -265,7 +266,7 @@ impl State {
 
     pub(super) fn observe_rate_limits(&mut self, rate_limits: &[RateLimitInfo], permit: &Permit, now: Instant) {
         for info in rate_limits {
-            self.budget.observe(info, permit, now);
+            self.caller.budget.observe(info, permit, now);
         }
     }
 
@@ -283,7 +284,7 @@ impl State {
         };
         self.observe_rate_limits(&reply.rate_limits, permit, now);
         let history = History { resent: if check { self.access.failures } else { 0 }, ..History::default() };
-        let decision = decide(reply.answer, history, &self.options.retry, &mut self.rng);
+        let decision = decide(reply.answer, history, &self.options.retry, &mut self.caller.rng);
         match decision {
             Decision::Pause(asked, failure) => {
                 self.on_throttled(permit, asked, &failure, now);
@@ -302,11 +303,11 @@ impl State {
             Decision::Stop(stop, _) => self.stop(stop, now),
             Decision::Settle(failure) if check && !failure.is_transient => self.stop(refused_namespace(&failure), now),
             Decision::Settle(failure) | Decision::Retry(_, failure) => {
-                self.max_wait.failed(&failure);
+                self.caller.max_wait.failed(&failure);
                 if probe {
                     self.observe(Health::Down { first_attempt: false }, true, now);
                 }
-                let wait = self.options.retry.backoff(self.access.failures, &mut self.rng);
+                let wait = self.options.retry.backoff(self.access.failures, &mut self.caller.rng);
                 self.access.repeat(check, now + wait);
             }
             Decision::Success => self.access.repeat(check, now),
@@ -324,7 +325,7 @@ impl State {
         }
         let was_down = self.breaker.since().is_some();
         let batching = if read { self.reading_batching() } else { self.options.batching };
-        let requests = batching.requests(self.totals.keys);
+        let requests = batching.requests(self.caller.totals.keys);
         let opened = if read {
             self.breaker.observe_read(health, probe, requests, now)
         } else {
@@ -361,12 +362,9 @@ impl State {
 
     /// The server wants nobody to send for a while.
     pub(super) fn on_throttled(&mut self, permit: &Permit, asked: Option<Duration>, failure: &Failure, now: Instant) {
-        self.totals.throttled += 1;
-        self.max_wait.failed(failure);
-        let pause = self.budget.throttled(permit, asked, now);
-        match self.max_wait.refuses(ServerPause::after_throttling(asked, pause)) {
-            Some(stop) => self.stop(stop, now),
-            None => self.emit_pause(now + pause, PauseCause::Throttled),
+        match self.caller.throttled(permit, asked, failure, now) {
+            Err(stop) => self.stop(stop, now),
+            Ok(pause) => self.emit_pause(now + pause, PauseCause::Throttled),
         }
     }
 }

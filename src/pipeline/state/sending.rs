@@ -77,8 +77,8 @@ impl State {
         };
         let batch = self.without_expired(batch, now);
         if batch.is_empty() {
-            self.totals.requests -= 1;
-            self.budget.give_back(permit, now);
+            self.caller.totals.requests -= 1;
+            self.caller.budget.give_back(permit, now);
             return self.try_send(now);
         }
         Ok(self.begin(batch, permit, probe, now))
@@ -155,14 +155,14 @@ impl State {
 
     /// The right to send one request now, which is then counted.
     pub(super) fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Blocked> {
-        let permit = match self.budget.try_take(now) {
+        let permit = match self.caller.budget.try_take(now) {
             Ok(permit) => permit,
             Err(NotYet::Until(moment, limit)) => {
                 let pause = moment.saturating_duration_since(now);
                 // The length of a pause was looked at when the server asked for it.
                 if limit == Limit::Server
-                    && self.budget.paused_until(now).is_none()
-                    && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(pause))
+                    && self.caller.budget.paused_until(now).is_none()
+                    && let Some(stop) = self.caller.max_wait.refuses(ServerPause::QuotaUsedUp(pause))
                 {
                     self.stop(stop, now);
                 }
@@ -171,7 +171,7 @@ impl State {
             }
             Err(NotYet::AnAnswer) => return Err(Blocked::UNTIL_EVENT),
         };
-        self.totals.requests += 1;
+        self.caller.totals.requests += 1;
         if probe {
             self.breaker.probe_sent();
         } else if std::mem::take(&mut self.paused) {
@@ -181,7 +181,7 @@ impl State {
     }
 
     fn begin(&mut self, mut batch: Vec<KeyTask>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.totals.retries += u64::from(batch.iter().any(|task| task.tried));
+        self.caller.totals.retries += u64::from(batch.iter().any(|task| task.tried));
         for task in &mut batch {
             self.begun += u64::from(task.attempts == 0);
             task.attempts += 1;
@@ -208,7 +208,7 @@ impl State {
 
     /// A listener wants to know why nothing happens for a while.
     fn emit_rate_pause(&mut self, moment: Instant, now: Instant) {
-        if !self.paused && moment >= now + LONG_WAIT && self.budget.paused_until(now).is_none() {
+        if !self.paused && moment >= now + LONG_WAIT && self.caller.budget.paused_until(now).is_none() {
             self.paused = true;
             self.events.push(Event::Paused { until: moment, cause: PauseCause::Rate });
         }

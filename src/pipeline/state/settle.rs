@@ -14,7 +14,7 @@ use crate::terminal::{count, pluralized};
 
 impl State {
     pub(super) fn settle_unsent(&mut self, row: Settled) {
-        self.totals.tally.add(row.status);
+        self.caller.totals.tally.add(row.status);
         self.events.push(Event::Settled(row.status));
         self.rows.push_back(row);
     }
@@ -35,7 +35,7 @@ impl State {
     ) {
         self.payload -= task.payload();
         self.settled += u64::from(task.attempts > 0);
-        self.totals.tally.add(status);
+        self.caller.totals.tally.add(status);
         self.events.push(Event::Settled(status));
         self.rows.push_back(Settled {
             number: task.number,
@@ -53,7 +53,7 @@ impl State {
             self.stop(Stop::new(StopReason::Canary, why), now);
         }
         // After a success too: it may be the one that makes the keys enough for a share.
-        let (failures, sent) = (self.totals.tally.failures(), self.totals.tally.sent());
+        let (failures, sent) = (self.caller.totals.tally.failures(), self.caller.totals.tally.sent());
         let attempted = self.options.deleted_before + sent;
         if let Some(limit) = self.options.max_failures.filter(|limit| limit.is_reached(failures, attempted)) {
             let (failures, keys) = (count(failures), pluralized(attempted, "key"));
@@ -65,7 +65,7 @@ impl State {
     /// Those in flight are given up: nobody knows what became of them.
     pub(super) fn abandon(&mut self, why: &str, now: Instant) {
         for InFlight { sent, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
-            self.budget.give_back(permit, now);
+            self.caller.budget.give_back(permit, now);
             if let Sent::Keys(batch) = sent {
                 for task in batch {
                     self.settle_as(task, Failure::unanswered(why.to_owned()), now);
@@ -79,7 +79,7 @@ impl State {
         let is_of_keys = |in_flight: &InFlight| matches!(in_flight.sent, Sent::Keys(_));
         let others = self.slots.iter().filter(|(_, in_flight)| !is_of_keys(in_flight)).map(|(slot, _)| slot);
         for slot in others.collect::<Vec<_>>() {
-            self.budget.give_back(self.slots.remove(slot).permit, now);
+            self.caller.budget.give_back(self.slots.remove(slot).permit, now);
         }
     }
 
