@@ -145,9 +145,11 @@ impl Monitor {
             return;
         }
         let reply: Option<&Reply> = match response {
-            Response::Delete(reply) | Response::Metadata(reply, _) | Response::Presence(reply, _) => Some(reply),
+            Response::Delete(reply)
+            | Response::Metadata(reply, _)
+            | Response::Presence(reply, _)
+            | Response::Compared(reply, _) => Some(reply),
             Response::DeleteMany(bulk) | Response::PutMany(bulk) => Some(&bulk.reply),
-            Response::Compared(reply, _) => Some(reply),
             Response::BackedUp(answer) => answer.as_ref().ok(),
             Response::Namespace(answer) => answer.as_ref().err(),
             Response::Page(answer) => answer.as_ref().err(),
