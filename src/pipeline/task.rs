@@ -89,7 +89,8 @@ impl KeyTask {
 
     /// A key that is to be written.
     pub(crate) fn put(number: RecordNumber, pair: Arc<Pair>) -> Self {
-        Self { pair: Some(Arc::clone(&pair)), ..Self::new(number, pair.key.clone()) }
+        let key = pair.key.clone();
+        Self { pair: Some(pair), ..Self::new(number, key) }
     }
 
     /// How many bytes it takes in the body of a request for many keys.

@@ -221,15 +221,16 @@ impl Plan {
             BackupLine::Record(record) if self.last.last(record.key.as_str()) != Some(number.get()) => {
                 Content::Superseded(record.key)
             }
-            BackupLine::Record(record) => match expiry(record.value.expiration, unix_now()) {
-                Some(why) => unsent(record.key.as_str().to_owned(), why),
-                None => {
+            BackupLine::Record(record) => {
+                if let Some(why) = expiry(record.value.expiration, unix_now()) {
+                    unsent(record.key.as_str().to_owned(), why)
+                } else {
                     let json = record.to_json();
                     let read = |source| JobInputError::Open { input: file.display().to_string(), source };
                     let (json, expiration) = (json.map_err(read)?.into(), record.value.expiration);
                     Content::Pair(Arc::new(Pair { key: record.key, json, expiration }))
                 }
-            },
+            }
         })
     }
 }

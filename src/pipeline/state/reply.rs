@@ -208,7 +208,7 @@ impl State {
                     (Health::Up, Answer::Fatal(..)) => {}
                     (Health::Up, _) => self.caller.max_wait.succeeded(now),
                     (Health::Down { .. }, Answer::Transient(error)) => {
-                        self.caller.max_wait.failed(&error.clone().into())
+                        self.caller.max_wait.failed(&error.clone().into());
                     }
                     (Health::Down { .. }, _) => {}
                 }

@@ -115,9 +115,8 @@ impl Canned {
     /// Whether it is one of the few things that a path may hold that are not a success.
     pub(super) fn is_fault(self) -> bool {
         match self {
-            Self::Plain(Kind::Success) | Self::Bulk(Kind::Success, Some(0)) => false,
+            Self::Plain(Kind::Success) | Self::Bulk(Kind::Success, Some(0)) | Self::Compared(_) => false,
             Self::Found(digits) => (0..4).any(|index| Self::found(digits, index) == Presence::Unknown),
-            Self::Compared(_) => false,
             Self::Plain(_) | Self::Bulk(..) | Self::BackupLost | Self::LastPage => true,
         }
     }
