@@ -4,7 +4,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The wall time now.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn wall_now() -> SystemTime {
     SystemTime::now()

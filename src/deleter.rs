@@ -1,5 +1,7 @@
 //! The façade of the library: a stream of keys in, one outcome per key out.
 
+#![warn(missing_docs)]
+
 use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;

@@ -3,16 +3,18 @@
 //! A value of one of these types is valid by construction, and [`push_encoded`] is the one function of the crate that
 //! turns text into a part of a URL. Nothing here reads, sends or prints.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 
 use thiserror::Error;
 
 /// The longest key name that the service takes, in bytes of UTF-8
 /// (<https://developers.cloudflare.com/kv/platform/limits>).
-pub const MAX_KEY_BYTES: usize = 512;
+pub(crate) const MAX_KEY_BYTES: usize = 512;
 
 /// The longest account or namespace id, in characters (`maxLength: 32` in the API's published schema).
-pub const MAX_ID_CHARS: usize = 32;
+pub(crate) const MAX_ID_CHARS: usize = 32;
 
 /// The name of one key: non-empty UTF-8 of at most [`MAX_KEY_BYTES`] bytes that is neither `.` nor `..`.
 ///
@@ -96,7 +98,7 @@ impl KeyName {
 
 /// Appends `text` with every byte outside RFC 3986's unreserved set percent-encoded: one path segment, or one value of
 /// a query.
-pub fn push_encoded(text: &str, out: &mut String) {
+pub(crate) fn push_encoded(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.reserve(text.len());
     for &byte in text.as_bytes() {

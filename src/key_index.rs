@@ -106,7 +106,7 @@ fn shard(print: Fingerprint) -> usize {
 ///
 /// An entry takes 20 bytes. Each list has room for an eighth more than it holds, and is sorted, and freed of numbers that are
 /// not the greatest, before it grows.
-pub struct LastRecords {
+pub(crate) struct LastRecords {
     hasher: SipHasher13,
     lists: Vec<Vec<Entry>>,
 }
@@ -127,7 +127,7 @@ impl LastRecords {
     }
 
     /// Adds a record of `key`.
-    pub fn add(&mut self, key: &str, number: u64) {
+    pub(crate) fn add(&mut self, key: &str, number: u64) {
         let print = fingerprint(self.hasher, key);
         let list = &mut self.lists[list_of(print)];
         if list.len() == list.capacity() {
@@ -142,13 +142,13 @@ impl LastRecords {
     }
 
     /// Ends the adding; how many keys there are.
-    pub fn finish(&mut self) -> u64 {
+    pub(crate) fn finish(&mut self) -> u64 {
         self.lists.iter_mut().for_each(compact);
         self.lists.iter().map(|list| list.len() as u64).sum()
     }
 
     /// The greatest number of `key`, once they are [finished](LastRecords::finish).
-    pub fn last(&self, key: &str) -> Option<u64> {
+    pub(crate) fn last(&self, key: &str) -> Option<u64> {
         let print = fingerprint(self.hasher, key);
         let list = &self.lists[list_of(print)];
         let found = list.binary_search_by_key(&print, |entry| entry.0).ok()?;

@@ -1,5 +1,7 @@
 //! What became of a record, and of the job.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};

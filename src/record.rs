@@ -77,7 +77,6 @@ pub enum Content {
 /// A key with what is to be written to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The key.
     pub key: KeyName,
     /// Key, value, expiration and metadata as the bulk write takes them.
     pub json: Box<[u8]>,
@@ -95,7 +94,6 @@ impl fmt::Debug for Pair {
 /// A key that a filter keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The key.
     pub key: KeyName,
     /// Which filter keeps it: the same words for every key that it keeps.
     pub rule: String,

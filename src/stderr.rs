@@ -30,18 +30,18 @@ pub enum LineFormat {
 
 /// A writer that never waits and never fails.
 #[derive(Debug, Clone, Copy)]
-pub struct Stderr {
+pub(crate) struct Stderr {
     /// Whether what is dropped is counted.
     counted: bool,
 }
 
 /// For lines of the log and for messages: each write is a whole entry, and counted if it is dropped.
-pub fn lines() -> Stderr {
+pub(crate) fn lines() -> Stderr {
     Stderr { counted: true }
 }
 
 /// For what is drawn again soon.
-pub fn drawing() -> Stderr {
+pub(crate) fn drawing() -> Stderr {
     Stderr { counted: false }
 }
 

@@ -9,7 +9,7 @@ use rustix::termios::tcgetwinsize;
 /// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
 /// could move the cursor, change colours, reorder or hide text is written as an escape.
 #[derive(Debug, Clone, Copy)]
-pub struct Escaped<'a>(pub &'a str);
+pub(crate) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// The name of a key as it may be shown: in quotes if it begins or ends with a blank, which nobody would see.
 #[derive(Debug, Clone, Copy)]
-pub struct EscapedKey<'a>(pub &'a str);
+pub(crate) struct EscapedKey<'a>(pub &'a str);
 
 impl fmt::Display for EscapedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,12 +36,11 @@ impl fmt::Display for EscapedKey<'_> {
 }
 
 /// Whether a key begins or ends with a blank: mostly it was copied or exported so by mistake.
-pub fn is_padded(key: &str) -> bool {
+pub(crate) fn is_padded(key: &str) -> bool {
     key.starts_with(char::is_whitespace) || key.ends_with(char::is_whitespace)
 }
 
-/// What is to be said of so many such keys.
-pub fn padded_note(keys: u64) -> Option<String> {
+pub(crate) fn padded_note(keys: u64) -> Option<String> {
     match keys {
         0 => None,
         1 => Some("1 key begins or ends with a blank".to_owned()),
@@ -60,7 +59,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
 }
 
 /// A count with thousands separated: `1,234,567`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -73,13 +72,13 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 key`, `1,234 keys`.
-pub fn pluralized(number: u64, noun: &str) -> String {
+pub(crate) fn pluralized(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
 }
 
 /// A duration in its two largest units: `4m 12s`, `2h 5m`, `29d 3h`; below ten seconds with a decimal: `3.2s`.
-pub fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds < 10 {
         return format!("{:.1}s", duration.as_secs_f64());
@@ -98,7 +97,7 @@ pub fn duration(duration: Duration) -> String {
 }
 
 /// `12.3 %`; never 0.0 or 100.0 for what is not none or all.
-pub fn share(number: u64, total: u64) -> String {
+pub(crate) fn share(number: u64, total: u64) -> String {
     if number == total {
         return "100 %".to_owned();
     }
@@ -107,13 +106,13 @@ pub fn share(number: u64, total: u64) -> String {
 }
 
 /// How many columns a line may have; `None` where `out` is no terminal, or one that does not say.
-pub fn columns(out: impl AsFd) -> Option<usize> {
+pub(crate) fn columns(out: impl AsFd) -> Option<usize> {
     let size = tcgetwinsize(out).ok()?;
     (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
 /// A label and a text behind it that goes on below itself, broken at spaces; a word that is longer stays whole.
-pub fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<String> {
+pub(crate) fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<String> {
     let indent = label.chars().count() + 2;
     let mut lines = vec![format!("{label}  ")];
     let mut used = indent;

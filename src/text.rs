@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 /// The longest text of a server, or about an input, that is kept or shown, in bytes.
-pub const MAX_TEXT_BYTES: usize = 1024;
+pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 
 const ELLIPSIS: &str = "…";
 
 /// The text; a longer one is cut between two characters and ends in `…`, which counts.
-pub fn truncated(text: &str) -> Cow<'_, str> {
+pub(crate) fn truncated(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_TEXT_BYTES {
         return Cow::Borrowed(text);
     }
@@ -17,7 +17,7 @@ pub fn truncated(text: &str) -> Cow<'_, str> {
 }
 
 /// How many bytes a text takes as a JSON string, quotes included, at most.
-pub fn json_len(text: &str) -> usize {
+pub(crate) fn json_len(text: &str) -> usize {
     // RFC 8259, section 7; serde_json's short forms for \b, \t, \n, \f and \r are shorter still.
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' => 2,

@@ -15,14 +15,14 @@ use crate::files::text;
 use crate::key::{AccountId, IdError, NamespaceId};
 
 /// The names of such a file, in the order in which wrangler prefers them.
-pub const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+pub(crate) const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
 
 /// A binding that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// The account, where the file names one.
     pub account: Option<AccountId>,
     /// What the binding stands for.
@@ -32,7 +32,7 @@ pub struct Bound {
 /// Why a binding stands for no namespace. Texts of the file are quoted as Rust quotes them, so they cannot steer a
 /// terminal.
 #[derive(Debug, Error)]
-pub enum WranglerError {
+pub(crate) enum WranglerError {
     /// No file at all.
     #[error(
         "no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it; run it in the Worker's folder, or give --namespace-id"
@@ -120,7 +120,7 @@ struct Binding {
 ///
 /// # Errors
 /// [`WranglerError::NoFile`].
-pub fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
+pub(crate) fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
     let files = folder.ancestors().flat_map(|folder| NAMES.map(|name| folder.join(name)));
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| WranglerError::NoFile(folder.to_owned()))
 }
@@ -129,7 +129,7 @@ pub fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
 ///
 /// # Errors
 /// [`WranglerError`] says what is missing, and what there is.
-pub fn bound(file: &Path, binding: &str, environment: Option<&str>) -> Result<Bound, WranglerError> {
+pub(crate) fn bound(file: &Path, binding: &str, environment: Option<&str>) -> Result<Bound, WranglerError> {
     let text = text::read(file, MAX_SIZE).map_err(io::Error::from)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");
     let settings = if is_toml {

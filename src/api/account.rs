@@ -24,14 +24,14 @@ use crate::text::truncated;
 
 /// Asks what there is, and changes nothing. Each call is one request.
 #[derive(Debug)]
-pub struct AccountClient {
+pub(crate) struct AccountClient {
     http: Http,
     site: Site,
 }
 
 /// Some of the namespaces of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamespacesPage {
+pub(crate) struct NamespacesPage {
     /// Their ids can stand in a path.
     pub namespaces: Vec<Namespace>,
     /// How many the account has, where the server says so.
@@ -40,7 +40,7 @@ pub struct NamespacesPage {
 
 /// What a token says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TokenStatus {
+pub(crate) struct TokenStatus {
     /// Its id, which is no secret.
     #[serde(deserialize_with = "id")]
     pub id: TokenId,
@@ -54,7 +54,7 @@ pub struct TokenStatus {
 
 /// What the API says of a token to who may read it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenDetails {
+pub(crate) struct TokenDetails {
     /// Its name, for people; may hold any character.
     pub name: Option<String>,
     /// What it may do; `None` if the response does not say, or not in a known form.
@@ -63,7 +63,7 @@ pub struct TokenDetails {
 
 /// A rule of what a token may do; its texts may hold any character.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// `allow` or `deny`.
     pub effect: String,
     /// The names of the permissions, `Workers KV Storage Write` for example; the id where there is no name.
@@ -76,7 +76,7 @@ pub struct Policy {
 
 /// Who a global key belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct User {
+pub(crate) struct User {
     /// The user's id.
     pub id: String,
     /// The address, where it is said.
@@ -96,13 +96,13 @@ struct Info {
 
 impl AccountClient {
     /// How many namespaces a page holds at most. The service gives up to 1,000 today, and gave 100 for years.
-    pub const PER_PAGE: u16 = 100;
+    pub(crate) const PER_PAGE: u16 = 100;
 
     /// Reads the certificates and sets up the connections; sends nothing.
     ///
     /// # Errors
     /// Where the secrets cannot stand in a header, or there is no certificate to trust.
-    pub fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
+    pub(crate) fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
         let site = Site::new(&access.base_url);
         Ok(Self { http: Http::new(access, timeout, 1)?, site })
     }
@@ -111,7 +111,7 @@ impl AccountClient {
     ///
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
-    pub async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
+    pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
             let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
@@ -131,7 +131,7 @@ impl AccountClient {
     ///
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
-    pub async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
+    pub(crate) async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
         self.get(Endpoint::VerifyToken, self.site.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
         })
@@ -142,7 +142,7 @@ impl AccountClient {
     ///
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
-    pub async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
+    pub(crate) async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
         self.get(Endpoint::GetToken, self.site.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
         })
@@ -153,7 +153,7 @@ impl AccountClient {
     ///
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
-    pub async fn user(&self) -> Result<User, Reply> {
+    pub(crate) async fn user(&self) -> Result<User, Reply> {
         self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
 

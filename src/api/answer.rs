@@ -20,7 +20,7 @@ pub struct Reply {
 }
 
 /// "Too many bulk requests at once": Workers KV's own, to be treated as a 429 whatever its status.
-pub const TOO_MANY_BULK_CALLS: u64 = 10_046;
+pub(crate) const TOO_MANY_BULK_CALLS: u64 = 10_046;
 
 /// What one request came to.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,7 @@
 //! Secrets: from text or file to request headers. None is ever shown, not by `Debug` and not in an error.
 
+#![warn(missing_docs)]
+
 use std::path::{Path, PathBuf};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};

@@ -16,11 +16,11 @@ use crate::key::KeyName;
 
 /// The most keys that one call may name
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_delete>).
-pub const MAX_BULK_KEYS: u32 = 10_000;
+pub(crate) const MAX_BULK_KEYS: u32 = 10_000;
 
 /// The longest body that is sent, in bytes: a tenth of what the API takes for bulk writes, and enough for
 /// [`MAX_BULK_KEYS`] names of the greatest length.
-pub const MAX_BULK_BYTES: usize = 10_000_000;
+pub(crate) const MAX_BULK_BYTES: usize = 10_000_000;
 
 /// What one bulk call came to.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,11 +16,11 @@ use crate::key::KeyName;
 
 /// The most keys that one bulk write may hold
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_update>).
-pub const MAX_PUT_KEYS: usize = 10_000;
+pub(crate) const MAX_PUT_KEYS: usize = 10_000;
 
 /// The most keys that one bulk read may name
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_get>).
-pub const MAX_GET_KEYS: usize = 100;
+pub(crate) const MAX_GET_KEYS: usize = 100;
 
 /// Whether a key is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The calls to one namespace, each one request and one [`Reply`].
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

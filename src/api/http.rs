@@ -35,7 +35,6 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
 }
 
-/// One request.
 pub(crate) struct ApiRequest {
     pub(crate) call: Endpoint,
     pub(crate) method: Method,

@@ -25,7 +25,6 @@ impl Cursor {
     }
 }
 
-/// Which page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
     /// How the names begin, exactly; empty for all of them.

@@ -26,7 +26,7 @@ const MAX_NAME: usize = 64;
 
 /// What the headers of one answer say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RetryHints {
+pub(crate) struct RetryHints {
     /// `Retry-After`, where it can be believed.
     pub retry_after: Option<Duration>,
     /// `Ratelimit` and `Ratelimit-Policy`, joined.
@@ -36,7 +36,7 @@ pub struct RetryHints {
 impl RetryHints {
     /// Reads an answer's headers. Dates count from the server's own `Date`, because its clock and ours may differ; without
     /// one from `now`.
-    pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
+    pub(crate) fn read(headers: &HeaderMap, now: SystemTime) -> Self {
         let texts = |name: &HeaderName| -> Vec<&str> {
             let values = headers.get_all(name).iter();
             values.filter_map(|value| value.to_str().ok()).collect()
@@ -69,7 +69,7 @@ fn believable(wait: Duration) -> Option<Duration> {
 
 /// `Retry-After` as whole seconds or as an HTTP date (RFC 9110, 10.2.3). `None` for anything else, for a wait of zero,
 /// a date that has passed, and more than a day.
-pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = match whole_number(value) {
         Some(seconds) => Duration::from_secs(seconds),
@@ -81,7 +81,7 @@ pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 /// Joins the entries of `Ratelimit` (`"default";r=50;t=30, "burst";r=0;t=3`) with those of `Ratelimit-Policy`
 /// (`"burst";q=100;w=60`) by name. Names may be quoted or bare, parameters come in any order; an entry without a
 /// readable `r` and `t` is left out.
-pub fn parse_quota(limits: &str, policies: &str) -> Vec<RateLimitInfo> {
+pub(crate) fn parse_quota(limits: &str, policies: &str) -> Vec<RateLimitInfo> {
     let policies: Vec<_> = entries(policies, ["q", "w"]).collect();
     let infos = entries(limits, ["r", "t"]).filter_map(|(name, [remaining, reset])| {
         let policy = policies.iter().find(|(of, _)| *of == name);

@@ -193,7 +193,7 @@ impl Urls {
 
 /// Whose an API token is; the two kinds are asked for in different places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// A user's, for all accounts of that user.
     User,
     /// An account's own.

@@ -15,7 +15,7 @@ use crate::api::memory::Reservation;
 use crate::key::KeyName;
 
 /// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
-pub const MAX_VALUE_BYTES: usize = 25 << 20;
+pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
 
 /// Metadata of a key: one JSON value, without line ends, otherwise as it came.
 #[derive(Clone, PartialEq, Eq)]

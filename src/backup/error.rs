@@ -11,10 +11,7 @@ use crate::files::FileError;
 pub enum BackupError {
     /// The extension is not one of a backup.
     #[error("{path}: the name of a backup has to end in .ndjson or .jsonl, followed by .gz or .zst to compress it")]
-    Extension {
-        /// The path.
-        path: PathBuf,
-    },
+    Extension { path: PathBuf },
     /// The file cannot be opened, locked, read or written.
     #[error(transparent)]
     File(#[from] FileError),

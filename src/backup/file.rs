@@ -17,7 +17,7 @@ const STEP: u64 = 64 << 10;
 /// A backup that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
 /// that, a file that was made for it is removed.
 #[derive(Debug)]
-pub struct BackupFile {
+pub(crate) struct BackupFile {
     pub(super) output: OutputFile,
     pub(super) compression: Compression,
     /// Where its last whole group ends, in bytes.
@@ -30,7 +30,7 @@ impl BackupFile {
     ///
     /// # Errors
     /// [`BackupError`].
-    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, BackupError> {
+    pub(crate) fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, BackupError> {
         let compression = compression_of(&path)?;
         let mut output = OutputFile::open(path, if_exists)?;
         output.write_lock_owner();
@@ -46,7 +46,7 @@ impl BackupFile {
 ///
 /// # Errors
 /// [`BackupError::Extension`] if it is not the name of a backup.
-pub fn compression_of(path: &Path) -> Result<Compression, BackupError> {
+pub(crate) fn compression_of(path: &Path) -> Result<Compression, BackupError> {
     let (compression, name) = Compression::of_name(path);
     match name.rsplit_once('.') {
         Some((_, "ndjson" | "jsonl")) => Ok(compression),

@@ -18,7 +18,7 @@ mod record;
 mod writer;
 
 pub use error::BackupError;
-pub use file::{BackupFile, compression_of};
-pub use reader::{BackupLine, BackupReader};
-pub use record::BackupRecord;
-pub use writer::{Backup, start};
+pub(crate) use file::{BackupFile, compression_of};
+pub(crate) use reader::{BackupLine, BackupReader};
+pub(crate) use record::BackupRecord;
+pub(crate) use writer::{Backup, start};

@@ -8,12 +8,10 @@ const MAX_RECORD_BYTES: usize = (6 * 25 + 1) << 20;
 
 /// A line of a backup, or an element of an array.
 #[derive(Debug)]
-pub enum BackupLine {
-    /// A record.
+pub(crate) enum BackupLine {
     Record(BackupRecord),
     /// Not a record; with its key, if that can be read, and why.
     Invalid {
-        /// The key, or nothing.
         key: String,
         /// What is wrong.
         why: String,
@@ -21,14 +19,14 @@ pub enum BackupLine {
 }
 
 /// The records of a file: NDJSON as kvsweep writes it, or a JSON array as `wrangler kv bulk put` reads it, compressed or not.
-pub struct BackupReader(JsonValues);
+pub(crate) struct BackupReader(JsonValues);
 
 impl BackupReader {
     /// Opens a file that was `expected` when it was looked at.
     ///
     /// # Errors
     /// [`InputError`].
-    pub fn open(source: &Source, expected: Fingerprint) -> Result<Self, InputError> {
+    pub(crate) fn open(source: &Source, expected: Fingerprint) -> Result<Self, InputError> {
         JsonValues::open(source, expected, MAX_RECORD_BYTES).map(Self)
     }
 }

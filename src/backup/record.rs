@@ -18,12 +18,10 @@ const MOST_ESCAPED: usize = 90_000_000;
 
 /// One key with value, expiration and metadata.
 #[derive(Debug)]
-pub struct BackupRecord {
-    /// Its name.
+pub(crate) struct BackupRecord {
     pub key: KeyName,
     /// Its value and its expiration.
     pub value: Value,
-    /// Its metadata.
     pub metadata: Option<Metadata>,
     /// How long it is to live once it is written, in seconds. Our own backups have an expiration instead.
     pub expiration_ttl: Option<u64>,
@@ -50,7 +48,7 @@ impl BackupRecord {
     ///
     /// # Errors
     /// Only where there is no memory for it.
-    pub fn to_json(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn to_json(&self) -> io::Result<Vec<u8>> {
         let mut line = Vec::with_capacity(self.value.bytes.len() + 256);
         self.write(&mut line)?;
         line.pop();
@@ -83,7 +81,7 @@ impl BackupRecord {
     ///
     /// # Errors
     /// The key, if it can be read, and why the record cannot be restored.
-    pub fn read(line: &[u8]) -> Result<Self, (String, String)> {
+    pub(crate) fn read(line: &[u8]) -> Result<Self, (String, String)> {
         let record: RawRecord<'_> = serde_json::from_slice(line)
             .map_err(|error| (String::new(), format!("not a record of a backup: {error}")))?;
         let key = record.key.into_owned();

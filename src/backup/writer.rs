@@ -30,13 +30,13 @@ struct WriteRequest {
 
 /// Sends records to the writer. Cheap to clone; the writer ends when all clones are gone.
 #[derive(Debug, Clone)]
-pub struct Backup {
+pub(crate) struct Backup {
     requests: mpsc::Sender<WriteRequest>,
 }
 
 /// The thread that writes.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     done: oneshot::Receiver<Result<u64, BackupError>>,
 }
 
@@ -44,7 +44,7 @@ pub struct Writer {
 ///
 /// # Errors
 /// [`BackupError::File`] where the file cannot be written at all or no thread can be had.
-pub fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
+pub(crate) fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
     let BackupFile { mut output, compression, keep } = file;
     output.begin(keep)?;
     output.sync_name();
@@ -67,7 +67,7 @@ impl Backup {
     ///
     /// # Errors
     /// Why nothing can be written any more.
-    pub async fn store(&self, entry: BackupRecord) -> Result<(), String> {
+    pub(crate) async fn store(&self, entry: BackupRecord) -> Result<(), String> {
         let (kept, result) = oneshot::channel();
         let ended = || "the backup's writer has ended".to_owned();
         self.requests.send(WriteRequest { entry, kept }).await.map_err(|_| ended())?;
@@ -81,7 +81,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`BackupError::File`] if the file was removed or replaced, [`BackupError::WriterDied`].
-    pub async fn finish(self) -> Result<u64, BackupError> {
+    pub(crate) async fn finish(self) -> Result<u64, BackupError> {
         self.done.await.unwrap_or(Err(BackupError::WriterDied))
     }
 }

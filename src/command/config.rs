@@ -25,7 +25,6 @@ pub enum ConfigJob {
 pub struct Settings {
     /// The profile's name and file, where one is used.
     pub profile: Option<(String, PathBuf)>,
-    /// The values.
     pub values: Vec<Setting>,
     /// Whether they are printed as JSON.
     pub json: bool,
@@ -48,11 +47,9 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// A flag.
     Flag,
     /// A variable.
     Environment,
-    /// The profile.
     Profile,
     /// Nothing.
     Default,
@@ -61,7 +58,6 @@ pub enum Source {
 /// A place where a file may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file.
     pub file: PathBuf,
     /// What is there.
     pub says: String,

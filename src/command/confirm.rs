@@ -14,7 +14,6 @@ use super::error::Error;
 use super::overview::Overview;
 use super::signals;
 
-/// How many keys are shown at most.
 pub(super) const SHOWN_KEYS: usize = 5;
 
 /// Columns of a line on a terminal that does not say how many it has.
@@ -31,7 +30,7 @@ const MAX_ANSWER: u64 = 4_096;
 
 /// What is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Keys are deleted.
     Delete,
     /// Keys are put back.
@@ -53,7 +52,7 @@ impl Action {
 
 /// What is about to be deleted, for the one who has to agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// What is to be done with the keys.
     pub action: Action,
     /// How many keys, where that is known.
@@ -72,12 +71,11 @@ pub struct Question {
 
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfirmWith {
+pub(crate) enum ConfirmWith {
     /// `yes`.
     Yes,
     /// The number of keys; `yes` where it is not known.
     Count,
-    /// This name of the namespace.
     Name(String),
 }
 

@@ -17,7 +17,6 @@ use crate::terminal::duration;
 pub(super) struct Earlier {
     /// Records by the status of their last row.
     pub(super) tally: Tally,
-    /// How many of them are settled.
     pub(super) settled: u64,
     /// The last record that has a row.
     last: u64,
@@ -37,7 +36,6 @@ impl Earlier {
         Self { tally: self.tally.minus(replaced), ..self }
     }
 
-    /// How many records there are, if the run has seen so many.
     pub(super) fn records(&self, seen: u64) -> u64 {
         seen.max(self.last)
     }
@@ -97,7 +95,6 @@ fn with_in_flight(mut rows: Vec<Instant>, in_flight: usize, timeout: Duration, n
     rows
 }
 
-/// When the latest requests of this run were made.
 pub(super) fn latest_requests(budget: &Budget) -> Vec<SystemTime> {
     let (now, wall) = (Instant::now(), wall_now());
     budget.latest().filter_map(|moment| wall.checked_sub(now.saturating_duration_since(moment))).collect()

@@ -77,7 +77,6 @@ impl Executor {
     }
 }
 
-/// The JSON array of the pairs.
 fn array(pairs: &[Arc<Pair>]) -> Bytes {
     let mut array = Vec::with_capacity(pairs.iter().map(|pair| pair.json.len() + 1).sum::<usize>() + 1);
     for pair in pairs {

@@ -22,7 +22,6 @@ use super::session::JobOptions;
 pub struct DeleteJob {
     /// Rates, retries, limits of time, output.
     pub options: JobOptions,
-    /// Which keys.
     pub keys: Keys,
     /// Limits that are checked before anything is sent.
     pub guards: Guards,
@@ -75,7 +74,6 @@ impl DeleteJob {
 /// Metrics and pings of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Monitoring {
-    /// The metrics file.
     pub metrics_file: Option<PathBuf>,
     /// What the job is called there.
     pub job_name: Option<String>,
@@ -157,14 +155,12 @@ pub struct TargetIds {
     pub base_url: BaseUrl,
     /// Whose namespace it is.
     pub account: Option<AccountId>,
-    /// The namespace.
     pub namespace: Option<NamespaceRef>,
 }
 
 /// How a namespace was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamespaceRef {
-    /// By its id.
     Id(NamespaceId),
     /// By its title, exactly; its id has to be looked up.
     Title(String),
@@ -177,7 +173,6 @@ pub struct Connection<N = NamespaceId> {
     pub access: Access,
     /// Whose namespace it is.
     pub account: AccountId,
-    /// The namespace.
     pub namespace: N,
 }
 
@@ -223,7 +218,6 @@ pub struct RestoreJob {
 pub struct ListJob {
     /// Rates, retries, limits of time, output.
     pub options: JobOptions,
-    /// Which namespace.
     pub connection: Connection<NamespaceRef>,
     /// How the names begin.
     pub prefixes: Prefixes,

@@ -41,7 +41,6 @@ pub(super) struct JobRecord {
     begun: Option<(PathBuf, JobFile)>,
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunEnd {
     pub(super) records: Option<u64>,
@@ -223,7 +222,6 @@ impl JobRecord {
         Self::new(now, flags(job), matches!(job.keys, Keys::Namespace(_)))
     }
 
-    /// Of a job that restores, or plans it.
     pub(super) fn of_restore(job: &RestoreJob) -> Self {
         let now = match &job.connection {
             None => Identity::new(Kind::RestoreDryRun),
@@ -338,7 +336,6 @@ fn members(object: &Value) -> BTreeMap<String, Value> {
     object.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// How the inputs are read.
 fn reading(inputs: &Inputs) -> [(String, Value); 5] {
     let options = &inputs.options;
     let column = options.column.as_ref().map(|column| match column {

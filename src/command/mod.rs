@@ -18,7 +18,7 @@ use indicatif::MultiProgress;
 use crate::exit::ExitCode;
 
 mod config;
-pub mod confirm;
+pub(crate) mod confirm;
 mod connect;
 mod delete;
 mod docs;

@@ -248,7 +248,6 @@ impl Monitor {
     }
 }
 
-/// The namespace that a job changes.
 fn real(job: &DeleteJob) -> Option<&Connection<NamespaceRef>> {
     match &job.mode {
         Mode::Real(connection) => Some(connection),

@@ -29,7 +29,6 @@ pub(super) struct Opened {
     report: Option<Pending<Destination>>,
     failures: Option<Pending<FailuresFile>>,
     backup: Option<Pending<BackupFile>>,
-    /// Which job it is.
     pub(super) record: JobRecord,
     /// What an earlier run settled, with the path of its report.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,

@@ -7,7 +7,6 @@ use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
 
 use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, RestoreJob, TargetIds};
 
-/// How many patterns of a flag are shown.
 const SHOWN_PATTERNS: usize = 5;
 
 /// How wide the labels are, with what is in front of them.
@@ -59,7 +58,6 @@ impl Overview {
         overview
     }
 
-    /// Of a job that restores.
     pub(super) fn of_restore(job: &RestoreJob, connection: &Connection, namespace: &Namespace) -> Self {
         let mut overview = Self::default();
         overview.found(connection, &namespace.title);

@@ -25,7 +25,6 @@ const RESUMED: usize = 5;
 /// Which reports to summarise, and where to.
 #[derive(Debug)]
 pub struct ReportJob {
-    /// The reports.
     pub reports: Vec<PathBuf>,
     /// The plan to compare them with.
     pub plan: Option<PathBuf>,

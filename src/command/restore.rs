@@ -53,7 +53,6 @@ const PUT_BYTES: usize = 50_000_000;
 /// A bulk write holds so many keys that more at once would be no quicker at the API's rate.
 const CONCURRENCY: usize = 1;
 
-/// How many batches are read ahead.
 const BATCHES_AHEAD: usize = 2;
 
 /// The most records of a batch, and from how many bytes on no more are added to it.

@@ -42,7 +42,6 @@ pub struct JobOptions {
     pub deadline: Option<Duration>,
     /// Whether progress is shown.
     pub progress: ProgressMode,
-    /// The form of progress where it is lines.
     pub lines: LineFormat,
     /// Whether the summary is one JSON object.
     pub json: bool,
@@ -64,7 +63,6 @@ pub enum RatesFrom {
 /// Which profile was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileNote {
-    /// Its name.
     pub name: String,
     /// The file that holds it.
     pub file: PathBuf,

@@ -282,7 +282,6 @@ pub(super) fn print_end(
     code
 }
 
-/// A word that a shell reads as it is.
 pub(super) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     let shown = Escaped(word).to_string();

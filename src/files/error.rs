@@ -30,17 +30,13 @@ pub enum FileError {
     /// A directory, device, pipe or socket.
     #[error("{path} is {what}: name a regular file")]
     NotRegular {
-        /// The path.
         path: PathBuf,
         /// What is there, with its article.
         what: &'static str,
     },
     /// A symbolic link; following one could write into somebody else's file.
     #[error("{path} is a symbolic link, which is not followed\nhint: name the file itself")]
-    Symlink {
-        /// The path.
-        path: PathBuf,
-    },
+    Symlink { path: PathBuf },
     /// The path does not name the file any more.
     #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
     Replaced {

@@ -14,7 +14,7 @@ const CHUNK: usize = 256 << 10;
 ///
 /// # Errors
 /// What the system says.
-pub fn hash(path: &Path) -> io::Result<(u64, String)> {
+pub(crate) fn hash(path: &Path) -> io::Result<(u64, String)> {
     let (mut file, mut digest) = (File::open(path)?, Context::new(&SHA256));
     let (mut chunk, mut length) = (vec![0; CHUNK], 0);
     loop {

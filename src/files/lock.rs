@@ -73,7 +73,7 @@ fn owner_path(report: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] if it is something else.
-pub fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).custom_flags(safe_flags()).open(path) {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Err(error) if !path.is_symlink() => Err(error),

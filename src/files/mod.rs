@@ -11,17 +11,18 @@ mod hash;
 mod lock;
 mod output;
 mod replace;
-pub mod text;
+pub(crate) mod text;
 
 use std::path::{Path, PathBuf};
 
 pub use error::FileError;
-pub use hash::hash;
-pub use lock::open_regular;
-pub use output::{IfExists, OutputFile};
-pub use replace::{Access, beside, folder_of, replace};
+pub(crate) use hash::hash;
+pub(crate) use lock::open_regular;
+pub use output::IfExists;
+pub(crate) use output::OutputFile;
+pub(crate) use replace::{Access, beside, folder_of, replace};
 
 /// The job file beside a report: its name with `.job.json`.
-pub fn job_file(report: &Path) -> PathBuf {
+pub(crate) fn job_file(report: &Path) -> PathBuf {
     beside(report, ".job.json")
 }

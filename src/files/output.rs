@@ -34,7 +34,7 @@ enum Origin {
 
 /// A regular file, held by this process alone.
 #[derive(Debug)]
-pub struct OutputFile {
+pub(crate) struct OutputFile {
     /// Dropped, and so removed, before the lock goes with the file.
     note: Option<LockOwnerFile>,
     file: File,
@@ -48,7 +48,7 @@ impl OutputFile {
     /// # Errors
     /// [`FileError::Exists`] if it may not exist; [`FileError::Symlink`] and [`FileError::NotRegular`] for what is no file;
     /// [`FileError::Locked`] if another process has it; [`FileError::Io`].
-    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, FileError> {
+    pub(crate) fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, FileError> {
         for _ in 0..ATTEMPTS {
             let opened = match if_exists {
                 IfExists::Refuse => Some((create(&path)?, Origin::Created)),
@@ -73,17 +73,17 @@ impl OutputFile {
     }
 
     /// Leaves a note that says who writes it.
-    pub fn write_lock_owner(&mut self) {
+    pub(crate) fn write_lock_owner(&mut self) {
         self.note = LockOwnerFile::leave(&self.path);
     }
 
     /// The path that it was opened by.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file, to be written through.
-    pub fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
@@ -91,7 +91,7 @@ impl OutputFile {
     ///
     /// # Errors
     /// [`FileError::Io`].
-    pub fn begin(&mut self, keep: u64) -> Result<(), FileError> {
+    pub(crate) fn begin(&mut self, keep: u64) -> Result<(), FileError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
         // It holds keys, and may have been created with wider permissions.
@@ -106,7 +106,7 @@ impl OutputFile {
     ///
     /// # Errors
     /// [`FileError::Replaced`], [`FileError::Io`].
-    pub fn check_in_place(&self) -> Result<(), FileError> {
+    pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
         let here = self.file.metadata().map_err(FileError::io(&self.path, "look at"))?;
         match fs::metadata(&self.path) {
             Ok(there) if (there.dev(), there.ino()) == (here.dev(), here.ino()) => Ok(()),
@@ -116,7 +116,7 @@ impl OutputFile {
     }
 
     /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
-    pub fn sync_name(&self) {
+    pub(crate) fn sync_name(&self) {
         let synced = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
         if let Err(error) = synced {
             tracing::debug!(path = ?self.path, %error, "the folder cannot be synced");
@@ -163,7 +163,6 @@ fn create(path: &Path) -> Result<File, FileError> {
     })
 }
 
-/// The file that is there, if one is.
 fn find(path: &Path) -> Result<Option<File>, FileError> {
     match OpenOptions::new().read(true).write(true).custom_flags(lock::safe_flags()).open(path) {
         Ok(file) => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Its owner alone (0600): it holds keys.
     Owner,
     /// Everybody (0644): a collector runs as another user.
@@ -16,7 +16,7 @@ pub enum Access {
 
 impl Access {
     /// The permissions, whatever the umask.
-    pub fn permissions(self) -> Permissions {
+    pub(crate) fn permissions(self) -> Permissions {
         Permissions::from_mode(match self {
             Self::Owner => 0o600,
             Self::Everyone => 0o644,
@@ -29,7 +29,7 @@ impl Access {
 ///
 /// # Errors
 /// What the system says; `path` is then what it was.
-pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let folder = folder_of(path);
     let file = draft(folder, content, access)?;
     file.as_file().sync_all()?;
@@ -41,7 +41,7 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says; nothing of that name is touched if it exists.
-pub fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let file = draft(folder_of(path), content, access)?;
     file.persist_noclobber(path).map_err(|error| without_path(error.error))?;
     Ok(())
@@ -61,14 +61,14 @@ fn without_path(error: io::Error) -> io::Error {
 }
 
 /// The file beside `path` whose name has `suffix` at its end.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// The folder that a path names a file in.
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

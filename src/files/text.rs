@@ -46,7 +46,7 @@ impl From<TextError> for io::Error {
 ///
 /// # Errors
 /// [`TextError`] where it cannot be read, is too large, or is no text.
-pub fn read(path: &Path, most: u64) -> Result<String, TextError> {
+pub(crate) fn read(path: &Path, most: u64) -> Result<String, TextError> {
     read_from(File::open(path)?, most)
 }
 
@@ -54,7 +54,7 @@ pub fn read(path: &Path, most: u64) -> Result<String, TextError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_from(file: impl Read, most: u64) -> Result<String, TextError> {
+pub(crate) fn read_from(file: impl Read, most: u64) -> Result<String, TextError> {
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {

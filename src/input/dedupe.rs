@@ -15,7 +15,7 @@ const PIECE: usize = 64 * 1024;
 /// Keys that come in the order of their bytes, as the API lists them, need no lookup: each is greater than all
 /// before. At the first that is not, the fingerprints of those before go into a [`KeySet`], as all later ones do.
 #[derive(Default)]
-pub struct Dedupe {
+pub(crate) struct Dedupe {
     in_order: InOrder,
     seen: KeySet,
 }
@@ -29,8 +29,7 @@ struct InOrder {
 }
 
 impl Dedupe {
-    /// Marks the next records.
-    pub fn mark(&mut self, records: &mut [Record]) {
+    pub(crate) fn mark(&mut self, records: &mut [Record]) {
         for record in records {
             if let Content::Key(key) = &record.content
                 && !self.is_new(key.as_str())

@@ -198,7 +198,6 @@ pub enum InputErrorKind {
         "--column, --no-header and --delimiter are for CSV, and this is read as {0}; leave them out or pass --format csv"
     )]
     CsvOption(Format),
-    /// The report of a job that was run.
     #[error(
         "this is the report of a job that ran (a row is {0:?}), not of a dry run\nhint: to \
          continue that job pass --resume, to retry what failed pass its --failures file"
@@ -211,13 +210,11 @@ pub enum InputErrorKind {
          --failures file"
     )]
     FailedRow(String),
-    /// Some rows have a status of a report, others have not.
     #[error(
         "some rows have a status of a kvsweep report and others have not, so which keys are to be deleted is unclear\nhint: \
          pass the plan and other keys as separate files; if this is no plan, rename the column status"
     )]
     MixedReport,
-    /// The columns of a report, but not the status.
     #[error(
         "this looks like a kvsweep report without its status, which says which keys are to be deleted\nhint: keep the \
          column status; if this is no report, remove the columns besides the key"

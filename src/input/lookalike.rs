@@ -126,7 +126,7 @@ pub(super) fn lookalike(start: &[u8], format: Format, is_chosen: bool) -> Option
 }
 
 /// Whether a list that begins with the name is read as plain lines if neither its own name nor an option says so.
-pub fn reads_as_lines(name: &str) -> bool {
+pub(crate) fn reads_as_lines(name: &str) -> bool {
     let start = format!("{name}\n").into_bytes();
     !name.starts_with(|c: char| c.is_whitespace() || c == '\u{feff}')
         && Compression::of_content(&start) == Some(Compression::None)

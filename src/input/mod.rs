@@ -27,11 +27,12 @@ mod source;
 mod tests;
 mod values;
 
-pub use dedupe::Dedupe;
+pub(crate) use dedupe::Dedupe;
 pub use error::InputError;
-pub use lookalike::reads_as_lines;
+pub(crate) use lookalike::reads_as_lines;
 pub use options::{Column, Format, Header, InputOptions};
-pub use reader_thread::spawn_reader;
-pub use records::{Records, describe};
+pub(crate) use reader_thread::spawn_reader;
+pub use records::Records;
+pub(crate) use records::describe;
 pub use source::{Fingerprint, Source};
-pub use values::JsonValues;
+pub(crate) use values::JsonValues;

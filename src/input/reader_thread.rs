@@ -15,7 +15,7 @@ use crate::record::Record;
 /// The channel ends after the last batch or after the first error; a panic of the thread comes as an error too, so
 /// an end without an error is the end of the input. The thread ends once the receiver is gone and it has something to
 /// hand over; it is never joined, because a silent pipe may hold it for ever.
-pub fn spawn_reader<E>(
+pub(crate) fn spawn_reader<E>(
     mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E> + Send + 'static,
     capacity: usize,
 ) -> mpsc::Receiver<Result<Vec<Record>, E>>

@@ -188,7 +188,7 @@ impl Records {
 
 /// How a file is read: its format, and of a CSV the column of the keys. `None` of a pipe, which can be read only once, and of
 /// a file without a readable record.
-pub fn describe(source: &Source, options: &InputOptions) -> Option<String> {
+pub(crate) fn describe(source: &Source, options: &InputOptions) -> Option<String> {
     source.path().filter(|_| source.is_regular().is_ok_and(|regular| regular))?;
     let mut records = Records::new(vec![source.clone()], options.clone()).without_warnings();
     let mut first = Vec::new();

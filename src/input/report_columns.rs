@@ -39,7 +39,6 @@ impl Field {
         matches!(self, Self::Key | Self::KeyName | Self::Name)
     }
 
-    /// Whether it says that this is a report.
     fn is_of_report(self) -> bool {
         matches!(self, Self::FinishedAt | Self::OfReport)
     }

@@ -17,7 +17,7 @@ use crate::format::open::open;
 use crate::format::{Buffered, Position};
 
 /// The JSON values of a file, each of them whole. Lines may be empty; an array may begin with blank lines.
-pub struct JsonValues {
+pub(crate) struct JsonValues {
     name: String,
     watched: (Arc<File>, Fingerprint),
     compression: Compression,
@@ -39,7 +39,7 @@ impl JsonValues {
     ///
     /// # Errors
     /// [`InputError`]: it cannot be opened, is another by now, or looks like something else.
-    pub fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
+    pub(crate) fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
         let name = source.to_string();
         let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
         let (reader, file) = source.open().map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
@@ -67,7 +67,7 @@ impl JsonValues {
     ///
     /// # Errors
     /// [`InputError`]: nothing after it is read.
-    pub fn next_value(&mut self) -> Result<Option<&[u8]>, InputError> {
+    pub(crate) fn next_value(&mut self) -> Result<Option<&[u8]>, InputError> {
         if self.is_over {
             return Ok(None);
         }

@@ -13,7 +13,7 @@ use crate::files::{Access, FileError, beside, replace};
 
 /// What is listed: a listing is resumed only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
+pub(crate) struct Listing {
     pub base_url: String,
     pub account: String,
     pub namespace: String,
@@ -28,14 +28,12 @@ pub struct Listing {
 
 /// How far a listing has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// What is listed.
+pub(crate) struct Checkpoint {
     pub listing: Listing,
     /// After which page.
     pub position: Position,
     /// How many bytes of the output belong to the pages before.
     pub bytes: u64,
-    /// How many keys they are.
     pub keys: u64,
     /// How many names were skipped because a line cannot hold them.
     pub skipped: u64,
@@ -56,14 +54,13 @@ pub enum CheckpointError {
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// Why.
         why: String,
     },
 }
 
 impl Listing {
     /// Whether `other` is the same one: times are compared as they were given, because `7d` moves.
-    pub fn is_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_the_same(&self, other: &Self) -> bool {
         let given = |listing: &Self| listing.expiring_before.as_ref().map(|moment| moment.input.clone());
         given(self) == given(other) && *self == Self { expiring_before: self.expiring_before.clone(), ..other.clone() }
     }
@@ -71,7 +68,7 @@ impl Listing {
 
 impl Checkpoint {
     /// Beside the output: its name with `.cursor`.
-    pub fn path(output: &Path) -> PathBuf {
+    pub(crate) fn path(output: &Path) -> PathBuf {
         beside(output, ".cursor")
     }
 
@@ -79,7 +76,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError`].
-    pub fn read(output: &Path) -> Result<Option<Self>, CheckpointError> {
+    pub(crate) fn read(output: &Path) -> Result<Option<Self>, CheckpointError> {
         let path = Self::path(output);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -93,7 +90,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::File`]; then the one before is still there.
-    pub fn write(&self, output: &Path) -> Result<(), CheckpointError> {
+    pub(crate) fn write(&self, output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         let text = serde_json::to_vec(self).map_err(io::Error::from);
         let written = text.and_then(|text| replace(&path, &text, Access::Owner));
@@ -104,7 +101,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::File`].
-    pub fn remove(output: &Path) -> Result<(), CheckpointError> {
+    pub(crate) fn remove(output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(&path, "remove")(error).into()),

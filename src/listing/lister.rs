@@ -9,7 +9,7 @@ use crate::key_index::KeySet;
 
 /// How far a listing has come: after the last page that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
+pub(crate) struct Position {
     /// Which prefix, from 0.
     prefix: usize,
     /// Where its next page begins.
@@ -28,7 +28,7 @@ impl Default for Position {
 
 /// Why a listing cannot be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ListingError {
+pub(crate) enum ListingError {
     /// A listing whose cursor is gone cannot tell which names were seen.
     #[error(
         "the server no longer takes the cursor, and its names do not come sorted: what was listed cannot be skipped"
@@ -47,7 +47,7 @@ pub enum ListingError {
 /// Takes about 24 bytes for each key, and a thousandth of that for cursors: the API promises no order, so whether a key
 /// is new cannot be seen from the one before it.
 #[derive(Debug)]
-pub struct Lister {
+pub(crate) struct Lister {
     prefixes: Prefixes,
     position: Position,
     /// Names up to this one were seen before the cursor was lost.
@@ -62,7 +62,7 @@ pub struct Lister {
 
 impl Lister {
     /// Goes on from `position`; one without a cursor but with a last name had lost its cursor.
-    pub fn new(prefixes: Prefixes, mut position: Position) -> Self {
+    pub(crate) fn new(prefixes: Prefixes, mut position: Position) -> Self {
         let kept = position.cursor.is_some();
         let seen = if kept { None } else { position.last.take() };
         let mut cursors = KeySet::new();
@@ -73,13 +73,13 @@ impl Lister {
     }
 
     /// The next page; `None` when all were accepted.
-    pub fn request(&self) -> Option<PageRequest> {
+    pub(crate) fn request(&self) -> Option<PageRequest> {
         let prefix = self.prefixes.get(self.position.prefix)?.to_owned();
         Some(PageRequest { prefix, cursor: self.position.cursor.clone() })
     }
 
     /// Where the listing stands; while names are skipped after a lost cursor, as when it was lost.
-    pub fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         match &self.seen {
             Some(seen) => Position { last: Some(seen.clone()), cursor: None, ..self.position.clone() },
             None => self.position.clone(),
@@ -89,7 +89,7 @@ impl Lister {
     /// Why the page cannot be the one that a cursor of an earlier run stands for, if that can be seen: a server need
     /// not refuse what it cannot read, but may answer with its first page, or with an empty last one, which would pass
     /// for the end. Names that it leaves out in between cannot be noticed.
-    pub fn cursor_was_reset(&self, page: &Page) -> Option<&'static str> {
+    pub(crate) fn cursor_was_reset(&self, page: &Page) -> Option<&'static str> {
         let first = page.keys.first().map(|key| &key.name);
         if !self.kept {
             None
@@ -106,7 +106,7 @@ impl Lister {
     ///
     /// # Errors
     /// [`ListingError`], if the listing would not end, or names are being skipped and do not come sorted.
-    pub fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, ListingError> {
+    pub(crate) fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, ListingError> {
         self.kept = false;
         if page.next.as_ref().is_some_and(|next| !self.cursors.insert(next.as_str())) {
             return Err(ListingError::RepeatedCursor);
@@ -145,7 +145,7 @@ impl Lister {
     /// # Errors
     /// [`ListingError::Unordered`], if it is unknown which names those are, or if the cursor was lost again
     /// before one new name came.
-    pub fn cursor_lost(&mut self) -> Result<(), ListingError> {
+    pub(crate) fn cursor_lost(&mut self) -> Result<(), ListingError> {
         if self.seen.is_some() || !self.position.sorted {
             return Err(ListingError::Unordered);
         }

@@ -12,8 +12,10 @@ mod prefixes;
 mod rows;
 mod selection;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Listing};
-pub use lister::{Lister, ListingError, Position};
+pub use checkpoint::CheckpointError;
+pub(crate) use checkpoint::{Checkpoint, Listing};
+pub(crate) use lister::{Lister, ListingError, Position};
 pub use prefixes::Prefixes;
-pub use rows::{Encoder, Format, NotRepresentable};
+pub use rows::Format;
+pub(crate) use rows::{Encoder, NotRepresentable};
 pub use selection::{MetadataTest, Moment, Selection};

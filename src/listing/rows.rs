@@ -21,22 +21,21 @@ pub enum Format {
     Ndjson,
 }
 
-/// No name of the first page can be the first line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "no name of the first page, {0:?} for example, can begin a list of lines: it would be read as another format; \
      write the listing with --format csv or --format ndjson"
 )]
-pub struct NotRepresentable(String);
+pub(crate) struct NotRepresentable(String);
 
 /// Whether a line can hold the name, so that a reader of lines gets it back.
-pub fn fits_on_a_line(name: &str) -> bool {
+pub(super) fn fits_on_a_line(name: &str) -> bool {
     !name.is_empty() && !name.contains('\n') && !name.ends_with('\r')
 }
 
 /// Writes pages of keys.
 #[derive(Debug)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     format: Format,
     csv: CsvWriter,
     /// Whether a person reads it: then what could move a cursor is escaped.
@@ -50,17 +49,17 @@ pub struct Encoder {
 
 impl Encoder {
     /// `begun` says whether the output holds something already.
-    pub fn new(format: Format, terminal: bool, begun: bool) -> Self {
+    pub(crate) fn new(format: Format, terminal: bool, begun: bool) -> Self {
         Self { format, csv: CsvWriter::new(), terminal, begun, skipped: 0, first_skipped: None }
     }
 
     /// How many names no line could hold, with the first of them.
-    pub fn skipped(&self) -> Option<(u64, &str)> {
+    pub(crate) fn skipped(&self) -> Option<(u64, &str)> {
         self.first_skipped.as_deref().map(|first| (self.skipped, first))
     }
 
     /// What stands before the first key.
-    pub fn header(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn header(&mut self, out: &mut Vec<u8>) {
         if self.format == Format::Csv && !self.begun {
             self.begun = true;
             self.csv.row(&["key", "expiration", "metadata"], out);
@@ -71,7 +70,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`NotRepresentable`] in an [`io::Error`], where the output would begin with a line that is read as another format.
-    pub fn keys(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
+    pub(crate) fn keys(&mut self, keys: &[ListedKey], out: &mut Vec<u8>) -> io::Result<u64> {
         if self.terminal {
             return self.shown(keys, out);
         }

@@ -75,16 +75,13 @@ impl MetadataTest {
 pub struct Selection {
     /// By name.
     pub names: Filter,
-    /// Those that expire before this moment.
     pub expiring_before: Option<Moment>,
     /// Those that never expire.
     pub without_expiration: bool,
-    /// By metadata.
     pub metadata: Vec<MetadataTest>,
 }
 
 impl Selection {
-    /// Whether the key is wanted.
     pub fn wants(&self, key: &ListedKey) -> bool {
         self.names.allows(&key.name) && self.selects(key)
     }

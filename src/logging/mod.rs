@@ -45,7 +45,6 @@ pub enum Verbosity {
 pub struct LogOptions {
     /// How much is said.
     pub verbosity: Verbosity,
-    /// In which form.
     pub format: LineFormat,
 }
 

@@ -15,8 +15,7 @@ pub(super) const LAST_SUCCESS: &str = "kvsweep_last_success_timestamp_seconds";
 
 /// Which job the metrics are about. They have to be the same in every run, or alerts lose sight of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels {
-    /// The namespace, where it was named by its id.
+pub(crate) struct Labels {
     pub namespace_id: Option<String>,
     /// Its title, where it was named by that.
     pub namespace: Option<String>,
@@ -28,7 +27,7 @@ pub struct Labels {
 
 /// A job at some moment.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The counts so far. Its exit code and its stop count only at the end.
     pub summary: Summary,
     /// When the job began.

@@ -10,6 +10,7 @@ mod metrics;
 mod ping;
 mod textfile;
 
-pub use metrics::{Labels, Snapshot};
-pub use ping::{PingUrl, Pinger, Signal};
-pub use textfile::Textfile;
+pub(crate) use metrics::{Labels, Snapshot};
+pub use ping::PingUrl;
+pub(crate) use ping::{Pinger, Signal};
+pub(crate) use textfile::Textfile;

@@ -38,7 +38,6 @@ pub enum PingUrlError {
     /// Not an absolute URL.
     #[error("that is no URL; expected something like https://hc-ping.com/…")]
     Unreadable,
-    /// Another scheme.
     #[error("only https and http URLs can be pinged")]
     Scheme,
     /// `#…`, which no server would see.
@@ -79,7 +78,7 @@ impl PartialEq for PingUrl {
 
 /// What a ping reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// The job begins.
     Start,
     /// It ended with this code; 0 is success.
@@ -106,7 +105,7 @@ impl PingUrl {
 
 /// Why a ping did not arrive, or not count. Never holds the URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PingError {
+pub(crate) enum PingError {
     /// The server said no, or that it does not know the check.
     #[error("the server answered {status}{}{said}", if said.is_empty() { "" } else { ": " })]
     Answer {
@@ -115,7 +114,6 @@ pub enum PingError {
         /// The beginning of what it said; may hold any character.
         said: String,
     },
-    /// No answer.
     #[error("{0}")]
     NoAnswer(String),
 }
@@ -131,7 +129,7 @@ impl PingError {
 
 /// Sends pings.
 #[derive(Debug, Clone)]
-pub struct Pinger {
+pub(crate) struct Pinger {
     url: PingUrl,
     client: reqwest::Client,
 }
@@ -141,7 +139,7 @@ impl Pinger {
     ///
     /// # Errors
     /// Where there are no certificates to trust; `ca_file` holds some besides the system's.
-    pub fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ConnectError> {
+    pub(crate) fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ConnectError> {
         // No connection is kept: the next ping may be sent hours later, and from another runtime.
         let client = connect(&url.peer, ca_file, |builder| {
             builder
@@ -154,7 +152,7 @@ impl Pinger {
     }
 
     /// The host, for messages.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.url.host()
     }
 
@@ -162,7 +160,7 @@ impl Pinger {
     ///
     /// # Errors
     /// The last attempt's.
-    pub async fn send(&self, signal: Signal, text: &str) -> Result<(), PingError> {
+    pub(crate) async fn send(&self, signal: Signal, text: &str) -> Result<(), PingError> {
         let mut waits = WAITS.into_iter();
         loop {
             match (self.attempt(signal, text).await, waits.next()) {

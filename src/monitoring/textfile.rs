@@ -12,7 +12,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// A metrics file.
 #[derive(Debug)]
-pub struct Textfile {
+pub(crate) struct Textfile {
     path: PathBuf,
     labels: Labels,
     last_success: Option<String>,
@@ -20,7 +20,7 @@ pub struct Textfile {
 
 impl Textfile {
     /// The file at `path`; when a run last succeeded is taken from what it holds, if anything. Nothing is written.
-    pub fn new(path: PathBuf, labels: Labels) -> Self {
+    pub(crate) fn new(path: PathBuf, labels: Labels) -> Self {
         let known = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
         let before = known.then(|| fs::read_to_string(&path).ok()).flatten().unwrap_or_default();
         let last_success = last_success(&labels, &before).map(str::to_owned);
@@ -28,7 +28,7 @@ impl Textfile {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -36,7 +36,7 @@ impl Textfile {
     ///
     /// # Errors
     /// What the system says; the file is then what it was.
-    pub fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
+    pub(crate) fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
         let text = render(&self.labels, snapshot, self.last_success.as_deref());
         replace(&self.path, text.as_bytes(), Access::Everyone)
     }

@@ -20,7 +20,6 @@ pub enum Batching {
 /// The limits of one bulk call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimit {
-    /// The most keys.
     pub keys: NonZeroU32,
     /// The most bytes that their names take in a JSON array; a single name is always sent.
     pub bytes: usize,

@@ -31,10 +31,9 @@ pub(crate) fn enough_failures(requests: u64) -> u32 {
 
 /// What the breaker allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allowance {
+pub(crate) enum Allowance {
     /// So many requests in flight.
     InFlight(usize),
-    /// One, as a probe.
     Probe,
     /// None before this moment.
     NotBefore(Instant),
@@ -44,7 +43,7 @@ pub enum Allowance {
 
 /// What an attempt says about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub(crate) enum Health {
     /// It works.
     Up,
     /// It failed for a reason that passes; at the first attempt of this key or later.
@@ -54,9 +53,8 @@ pub enum Health {
     },
 }
 
-/// The breaker.
 #[derive(Debug, Clone)]
-pub struct CircuitBreaker {
+pub(crate) struct CircuitBreaker {
     state: State,
     concurrency: usize,
     /// First attempts that failed since the last sign of life.
@@ -84,7 +82,7 @@ enum State {
 
 impl CircuitBreaker {
     /// A closed breaker over at most `concurrency` requests in flight.
-    pub fn new(concurrency: usize) -> Self {
+    pub(crate) fn new(concurrency: usize) -> Self {
         Self {
             state: State::Closed,
             concurrency,
@@ -112,7 +110,7 @@ impl CircuitBreaker {
     }
 
     /// What may be sent now.
-    pub fn allowance(&self, now: Instant) -> Allowance {
+    pub(crate) fn allowance(&self, now: Instant) -> Allowance {
         match self.state {
             State::Closed => Allowance::InFlight(self.concurrency),
             State::Ramping { allowed } => Allowance::InFlight(allowed),
@@ -123,14 +121,14 @@ impl CircuitBreaker {
     }
 
     /// The probe that was allowed is on its way.
-    pub fn probe_sent(&mut self) {
+    pub(crate) fn probe_sent(&mut self) {
         if let State::Open { since, wait, .. } = self.state {
             self.state = State::Probing { since, wait };
         }
     }
 
     /// Since when the server has been down.
-    pub fn since(&self) -> Option<Instant> {
+    pub(crate) fn since(&self) -> Option<Instant> {
         match self.state {
             State::Open { since, .. } | State::Probing { since, .. } => Some(since),
             State::Closed | State::Ramping { .. } => None,
@@ -138,17 +136,16 @@ impl CircuitBreaker {
     }
 
     /// Whether the server is up, and one of the last attempts that say anything of it succeeded.
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.has_succeeded && self.failures < UNWELL_AFTER && self.since().is_none()
     }
 
     /// Whether the last attempts failed, and it is not known yet if that is the server's trouble or a few keys'.
-    pub fn is_in_doubt(&self) -> bool {
+    pub(crate) fn is_in_doubt(&self) -> bool {
         self.failures >= UNWELL_AFTER && !self.forced_closed && self.since().is_none()
     }
 
-    /// The server answered for the namespace.
-    pub fn namespace_answered(&mut self) {
+    pub(crate) fn namespace_answered(&mut self) {
         (self.failed_in_a_row, self.failed_of_both) = (0, 0);
         self.forced_closed = true;
         self.state = State::Ramping { allowed: 1 };
@@ -156,7 +153,7 @@ impl CircuitBreaker {
 
     /// The probe's connection was closed without an answer: perhaps it had only been idle for too long, so probe again
     /// at once. A second time in a row it is the server.
-    pub fn probe_was_reset(&mut self, now: Instant) {
+    pub(crate) fn probe_was_reset(&mut self, now: Instant) {
         if std::mem::replace(&mut self.last_probe_reset, true) {
             self.observe(Health::Down { first_attempt: false }, true, 0, now);
         } else {
@@ -165,7 +162,7 @@ impl CircuitBreaker {
     }
 
     /// The probe came to nothing that says anything of the server (a 429): probe again at once.
-    pub fn probe_said_nothing(&mut self, now: Instant) {
+    pub(crate) fn probe_said_nothing(&mut self, now: Instant) {
         if let State::Probing { since, wait } = self.state {
             self.state = State::Open { since, probe_at: now, wait };
         }
@@ -173,7 +170,7 @@ impl CircuitBreaker {
 
     /// As [`Outage::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
     /// closes the breaker only where it was the probe.
-    pub fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+    pub(crate) fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
         if health == Health::Up && !probe && self.since().is_some() {
             self.failed_reads = 0;
             return false;
@@ -189,7 +186,7 @@ impl CircuitBreaker {
     /// An attempt was answered, or was not. `requests` is how many the keys that the job has seen
     /// so far take at least. Returns whether the
     /// breaker has just opened.
-    pub fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+    pub(crate) fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
         self.last_probe_reset &= !probe && health != Health::Up;
         self.has_succeeded |= health == Health::Up;
         self.failures = if health == Health::Up { 0 } else { (self.failures + 1).min(UNWELL_AFTER) };

@@ -23,7 +23,6 @@ const BATCHES: usize = 256;
 /// What a job came to.
 #[derive(Debug)]
 pub struct End<E> {
-    /// Its totals.
     pub totals: Totals,
     /// Why it ended early, if it did.
     pub stop: Option<Stop>,

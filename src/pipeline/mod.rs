@@ -17,19 +17,19 @@
 //! No file format and no terminal is known here, and rows leave through a bounded channel: when the report's disk is
 //! slow, nothing more is sent.
 
-pub mod batch;
-pub mod call;
-pub mod circuit_breaker;
-pub mod dispatcher;
+pub(crate) mod batch;
+pub(crate) mod call;
+pub(crate) mod circuit_breaker;
+pub(crate) mod dispatcher;
 mod event;
 pub(crate) mod expiry;
 mod failure_limit;
-pub mod max_wait;
+pub(crate) mod max_wait;
 mod options;
 mod pages;
 mod request;
-pub mod retry;
-pub mod state;
+pub(crate) mod retry;
+pub(crate) mod state;
 mod task;
 
 pub use batch::{BatchLimit, Batching};

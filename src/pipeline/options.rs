@@ -12,12 +12,10 @@ use crate::pipeline::retry::RetryPolicy;
 /// What is done about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyAction {
-    /// It is deleted.
     #[default]
     Delete,
     /// It is looked for, and deleted if it exists.
     CheckThenDelete,
-    /// It is read and backed up, and deleted if it exists.
     BackUpThenDelete,
     /// It is looked for; nothing is changed.
     Check,

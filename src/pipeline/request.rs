@@ -10,9 +10,7 @@ use crate::record::Pair;
 /// A request that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Delete this key.
     Delete(KeyName),
-    /// Delete these keys with one call.
     DeleteMany(Vec<KeyName>),
     /// Look which of these keys are there.
     Presence(Vec<KeyName>),
@@ -35,7 +33,6 @@ pub enum Request {
 pub enum Subject {
     /// Its value and its expiration.
     Value,
-    /// Its metadata.
     Metadata,
 }
 

@@ -87,7 +87,7 @@ impl From<TransientError> for Failure {
 
 /// What is to be done about a key after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It is done.
     Success,
     /// It has another final state.
@@ -104,7 +104,7 @@ pub enum Decision {
 
 /// What a key has been through.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct History {
+pub(crate) struct History {
     /// Attempts that failed for a reason that passes, and count.
     pub failures: u32,
     /// How often it was sent again because the connection was closed.
@@ -114,7 +114,7 @@ pub struct History {
 impl History {
     /// Whether a request that met a closed connection costs no retry: if the server says that it did not process it, several
     /// times, because one connection carries many requests; otherwise once, because the second is no accident of keep-alive.
-    pub fn allows_resend(self, unprocessed: bool) -> bool {
+    pub(crate) fn allows_resend(self, unprocessed: bool) -> bool {
         self.resent < if unprocessed { MAX_UNPROCESSED } else { 1 }
     }
 }
@@ -122,8 +122,7 @@ impl History {
 /// So many refusals in a row of one request to a server that answers others are no accident either.
 const MAX_UNPROCESSED: u32 = 32;
 
-/// Decides about one answer.
-pub fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
+pub(crate) fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng: &mut impl Rng) -> Decision {
     let retry = |error: TransientError, rng: &mut _| {
         let failure = Failure::from(error);
         if history.failures >= policy.retries {

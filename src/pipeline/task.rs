@@ -19,9 +19,7 @@ use crate::text::json_len;
 pub(crate) enum Stage {
     /// It is looked for.
     Presence,
-    /// Its metadata is read.
     Metadata,
-    /// Its value is read and backed up, with this metadata.
     Value(Option<Metadata>),
     /// What it holds is compared with what is to be written.
     Compare(Subject),
@@ -177,7 +175,6 @@ pub(crate) enum Sent {
     Keys(Vec<KeyTask>),
     /// A page of records.
     Page,
-    /// The namespace.
     Namespace {
         /// Whether it shows if a refusal is the whole job's.
         check: bool,

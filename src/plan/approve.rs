@@ -19,7 +19,7 @@ pub struct Guards {
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum GuardViolation {
+pub(crate) enum GuardViolation {
     /// More keys than `--max-keys`.
     #[error("the input holds {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
     TooManyKeys {
@@ -48,7 +48,7 @@ pub enum GuardViolation {
 
 impl GuardViolation {
     /// The word for it in the summary.
-    pub fn reason(self) -> StopReason {
+    pub(crate) fn reason(self) -> StopReason {
         match self {
             Self::TooManyKeys { .. } => StopReason::MaxKeys,
             Self::TooFewKeys { .. } => StopReason::MinKeys,
@@ -93,7 +93,7 @@ impl<E> Plan<E> {
     ///
     /// # Errors
     /// [`GuardViolation`] says which guard stands against it.
-    pub fn check(&self, guards: Guards) -> Result<(), GuardViolation> {
+    pub(crate) fn check(&self, guards: Guards) -> Result<(), GuardViolation> {
         let keys = self.distinct_keys;
         if let Some(expected) = guards.expect.filter(|expected| *expected != keys) {
             return Err(GuardViolation::NotAsExpected { keys, expected });
@@ -111,7 +111,7 @@ impl<E> Plan<E> {
     ///
     /// # Errors
     /// As [`Plan::check`].
-    pub fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, GuardViolation> {
+    pub(crate) fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, GuardViolation> {
         self.check(guards)?;
         // The file may have grown since it was counted: no more keys are sent than were agreed to.
         Ok(Approved { max_keys: Some(self.keys) })

@@ -42,7 +42,6 @@ enum Excluded<'a> {
 pub struct Part {
     /// The file that holds them; `None` for those that were given themselves.
     pub file: Option<String>,
-    /// The patterns.
     pub patterns: Vec<String>,
 }
 
@@ -67,10 +66,8 @@ struct Patterns {
 /// A pattern that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
-    /// It is malformed.
     #[error("`{pattern}` is not a pattern: {error}")]
     Malformed {
-        /// The pattern.
         pattern: String,
         /// What is wrong with it, and where.
         error: GlobError,
@@ -80,7 +77,6 @@ pub enum PatternError {
     TooLarge {
         /// How many they are.
         count: usize,
-        /// Why.
         why: String,
     },
 }

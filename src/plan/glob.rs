@@ -48,10 +48,8 @@ pub enum GlobError {
     /// A range that holds nothing.
     #[error("the range at character {0} is reversed")]
     Reversed(usize),
-    /// A class at the end of a range.
     #[error("a class cannot be the end of a range, at character {0}")]
     ClassInRange(usize),
-    /// No such class.
     #[error(
         "[:{1}:] at character {0} is no class; there are alnum, alpha, blank, cntrl, digit, graph, lower, print, \
              punct, space, upper, word and xdigit"
@@ -77,7 +75,6 @@ pub enum GlobError {
     TooDeep(usize),
 }
 
-/// What a glob is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Glob {
     /// It matches this name alone.
@@ -104,7 +101,7 @@ impl Glob {
 ///
 /// # Errors
 /// [`GlobError`] says what is wrong with it, and where.
-pub fn check(glob: &str) -> Result<(), GlobError> {
+pub(crate) fn check(glob: &str) -> Result<(), GlobError> {
     Glob::new(glob).map(drop)
 }
 

@@ -9,10 +9,10 @@ use crate::record::{Content, Record};
 use crate::terminal::is_padded;
 
 mod approve;
-pub mod filter;
-pub mod glob;
-pub mod price;
-pub mod stats;
+pub(crate) mod filter;
+pub(crate) mod glob;
+pub(crate) mod price;
+pub(crate) mod stats;
 
 pub use approve::{Approved, Consent, Guards};
 
@@ -21,7 +21,7 @@ const SAMPLES: usize = 5;
 
 /// What the first pass found.
 #[derive(Debug)]
-pub struct Plan<E> {
+pub(crate) struct Plan<E> {
     /// Records of any kind, up to where the input broke.
     pub records: u64,
     /// Keys to be deleted; those that an earlier run settled are not among them.
@@ -34,7 +34,6 @@ pub struct Plan<E> {
     pub resumed: u64,
     /// Keys to be deleted that begin or end with a blank.
     pub padded_keys: u64,
-    /// The first keys, as examples.
     pub first_keys: Vec<KeyName>,
     /// Keys that have to be encoded to stand in a URL, and the first of them.
     pub encoded: u64,
@@ -63,7 +62,7 @@ impl<E> Default for Plan<E> {
 
 impl<E> Plan<E> {
     /// Reads all records without sending anything. `each` sees every record; `false` ends the reading.
-    pub fn survey(
+    pub(crate) fn survey(
         &mut self,
         mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E>,
         mut each: impl FnMut(Record) -> bool,
@@ -88,8 +87,7 @@ impl<E> Plan<E> {
         }
     }
 
-    /// Counts one more record.
-    pub fn count(&mut self, record: &Record) {
+    pub(crate) fn count(&mut self, record: &Record) {
         self.records += 1;
         match &record.content {
             Content::Key(key) => {

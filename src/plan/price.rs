@@ -6,10 +6,10 @@
 use std::fmt;
 
 /// What a million deletes or lists cost beyond those that are included, in US dollars.
-pub const USD_PER_MILLION: u64 = 5;
+pub(crate) const USD_PER_MILLION: u64 = 5;
 
 /// Deletes, and as many lists, that the paid plan includes in a month.
-pub const INCLUDED_A_MONTH: u64 = 1_000_000;
+pub(crate) const INCLUDED_A_MONTH: u64 = 1_000_000;
 
 /// How many reads cost as much as one delete ($0.50 a million).
 const READS_A_DELETE: u64 = 10;
@@ -21,15 +21,15 @@ const READS_INCLUDED_A_MONTH: u64 = 10_000_000;
 const FREE_READS_A_DAY: u64 = 100_000;
 
 /// Deletes that the free plan allows in a day, from 00:00 UTC.
-pub const FREE_A_DAY: u64 = 1_000;
+pub(crate) const FREE_A_DAY: u64 = 1_000;
 
 /// An amount in millionths of a US dollar: what one delete costs is five of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MicroUsd(pub u64);
+pub(crate) struct MicroUsd(pub u64);
 
 /// What a job costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// On the paid plan, where the month's included operations are all left.
     pub least: MicroUsd,
     /// On the paid plan, where they are used up.
@@ -40,10 +40,10 @@ pub struct Cost {
 
 impl Cost {
     /// The month whose list prices these are.
-    pub const AS_OF: &str = "2026-11";
+    pub(crate) const AS_OF: &str = "2026-11";
 
     /// The cost of so many keys deleted, pages listed, and values and metadata read.
-    pub fn of(deletes: u64, lists: u64, reads: u64) -> Self {
+    pub(crate) fn of(deletes: u64, lists: u64, reads: u64) -> Self {
         let price = |included: u64, reads_included: u64| {
             let reads = reads.saturating_sub(reads_included).div_ceil(READS_A_DELETE);
             let operations = deletes.saturating_sub(included).saturating_add(lists.saturating_sub(included));
@@ -59,7 +59,7 @@ impl Cost {
 
 impl MicroUsd {
     /// In dollars.
-    pub fn usd(self) -> f64 {
+    pub(crate) fn usd(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }

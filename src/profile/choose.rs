@@ -10,10 +10,9 @@ use super::suggest::suggest;
 
 /// Which file was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WantedFile {
+pub(crate) enum WantedFile {
     /// Whichever there is.
     Any,
-    /// None at all.
     None,
     /// This one. `is_typed`: by a flag, so that a profile of it is meant.
     Named {
@@ -26,8 +25,7 @@ pub enum WantedFile {
 
 /// Which profile was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WantedProfile {
-    /// The default one, where there is one.
+pub(crate) enum WantedProfile {
     Default,
     /// None, not even the default one.
     None,
@@ -39,7 +37,7 @@ pub enum WantedProfile {
 ///
 /// # Errors
 /// [`ProfileError`] where one was asked for and cannot be had, or where a file that matters is wrong.
-pub fn choose(
+pub(crate) fn choose(
     file: &WantedFile,
     profile: &WantedProfile,
     paths: &SearchPaths,

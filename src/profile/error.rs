@@ -14,7 +14,6 @@ use crate::terminal::Escaped;
 /// A place in a file, as compilers write it: `kvsweep.toml:12:3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The file.
     pub file: PathBuf,
     /// From 1.
     pub line: usize,
@@ -34,7 +33,6 @@ pub enum ProfileError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", Escaped(&.file.to_string_lossy()))]
     Read {
-        /// The file.
         file: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -44,7 +42,6 @@ pub enum ProfileError {
         "{} is not used, because {why}; if you trust what it says, name it with --config", Escaped(&.file.to_string_lossy())
     )]
     Untrusted {
-        /// The file.
         file: PathBuf,
         /// Why it is not trusted.
         why: &'static str,
@@ -71,7 +68,6 @@ pub enum ProfileError {
     /// A file was named, but no profile.
     #[error("which profile? {} has {there}; give --profile", Escaped(&.file.to_string_lossy()))]
     Which {
-        /// The file.
         file: PathBuf,
         /// What it has.
         there: String,
@@ -89,13 +85,11 @@ pub enum ProfileError {
         /// The other.
         other: PathBuf,
     },
-    /// A profile of no file.
     #[error("--config none says that no file is read, and the profile {0} would be in one")]
     NoFile(ProfileName),
 }
 
 impl ProfileError {
-    /// One error for all of these, if there are any.
     pub(crate) fn all(errors: impl Iterator<Item = Self>) -> Result<(), Self> {
         let mut errors: Vec<_> = errors.collect();
         match errors.len() {
@@ -115,7 +109,6 @@ pub enum Problem {
     /// No such key.
     #[error("`{}` is unknown here; {instead}", Escaped(.key))]
     Unknown {
-        /// The key.
         key: String,
         /// What may have been meant.
         instead: String,
@@ -123,7 +116,6 @@ pub enum Problem {
     /// A value of another type.
     #[error("{}: expected {expected}, found {found}", Escaped(.key))]
     Type {
-        /// The key.
         key: String,
         /// What it may be.
         expected: &'static str,
@@ -144,7 +136,6 @@ pub enum Problem {
         /// What is wrong with that.
         error: ProfileNameError,
     },
-    /// More than one way to name the namespace.
     #[error("{one} and {other} both name the namespace; keep one of them")]
     TwoNamespaces {
         /// The first.
@@ -170,7 +161,6 @@ pub enum Problem {
     /// A path with a placeholder that cannot be filled.
     #[error("{key}: {error}")]
     Template {
-        /// The key.
         key: &'static str,
         /// What is wrong with it.
         error: TemplateError,
@@ -181,7 +171,6 @@ pub enum Problem {
     /// A value that its flag would not take either.
     #[error("{key}: {why}")]
     Value {
-        /// The key.
         key: &'static str,
         /// What is wrong with it; safe to show.
         why: String,

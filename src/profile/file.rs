@@ -16,8 +16,7 @@ use super::template::Template;
 
 /// How a file came to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It was named.
+pub(crate) enum Origin {
     Named,
     /// It is the user's own, or the machine's.
     Own,
@@ -27,7 +26,7 @@ pub enum Origin {
 
 /// A file and its profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
     /// The profile that is used where none is named.
@@ -39,7 +38,6 @@ pub struct ConfigFile {
 /// Values that go by one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// The name.
     pub name: ProfileName,
     /// The file that holds it.
     pub file: PathBuf,
@@ -103,7 +101,7 @@ fn place(folder: &Path, text: &str) -> OsString {
 ///
 /// # Errors
 /// [`ProfileError::At`] with the first problem in the file.
-pub fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
+pub(super) fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
     let reading = Reading { path, text, origin, home, folder: path.parent().unwrap_or(Path::new("")) };
     let document = DeTable::parse(text).map_err(|error| {
         // Not the whole error: it shows the line, which may hold a secret.
@@ -113,7 +111,6 @@ pub fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Re
     reading.document(document.get_ref()).map_err(|(span, problem)| reading.at(span, problem))
 }
 
-/// A problem and where it is.
 type Found<T> = Result<T, (Range<usize>, Problem)>;
 
 struct Reading<'a> {
@@ -232,7 +229,6 @@ impl Reading<'_> {
         })
     }
 
-    /// Where a path begins, and the rest of it.
     fn beginning<'t>(&self, key: &'static str, text: &'t str) -> Result<(&Path, &'t str), Problem> {
         if text.is_empty() {
             return Err(Problem::Value { key, why: "expected a path, and it is empty".to_owned() });
@@ -281,13 +277,12 @@ fn integer(number: &DeInteger<'_>) -> Option<i64> {
 }
 
 impl ConfigFile {
-    /// The profile of a name.
-    pub fn profile(&self, name: &ProfileName) -> Option<&Profile> {
+    pub(crate) fn profile(&self, name: &ProfileName) -> Option<&Profile> {
         self.profiles.iter().find(|profile| profile.name == *name)
     }
 
     /// The names of its profiles, for people.
-    pub fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         listed(self.profiles.iter().map(|profile| profile.name.as_str()))
     }
 }

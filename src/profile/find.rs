@@ -16,7 +16,7 @@ use super::file::{ConfigFile, Origin, parse};
 use crate::files::text;
 
 /// What such a file is called.
-pub const FILE_NAME: &str = "kvsweep.toml";
+pub(super) const FILE_NAME: &str = "kvsweep.toml";
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -26,7 +26,7 @@ const WORLD_WRITABLE: u32 = 0o002;
 
 /// What decides where files are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchPaths {
+pub(crate) struct SearchPaths {
     /// The current folder.
     pub folder: Option<PathBuf>,
     /// The user's home folder.
@@ -38,8 +38,7 @@ pub struct SearchPaths {
 }
 
 impl SearchPaths {
-    /// Those of this process.
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         // As the specification has it: what is empty or relative counts as unset.
         let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = variable("HOME");
@@ -56,18 +55,18 @@ impl SearchPaths {
     }
 
     /// Without any folder.
-    pub fn nowhere() -> Self {
+    pub(crate) fn nowhere() -> Self {
         Self { folder: None, home: None, config: Vec::new(), user: 0 }
     }
 
     /// The files of the user and the machine, the most important first, whether they exist or not.
-    pub fn own_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn own_files(&self) -> Vec<PathBuf> {
         self.config.iter().map(|folder| folder.join("kvsweep").join(FILE_NAME)).collect()
     }
 
     /// The files that lie in the current folder or one above it, whether they exist or not, the nearest first; without
     /// those of [`own_files`](Self::own_files).
-    pub fn folder_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn folder_files(&self) -> Vec<PathBuf> {
         let Some(folder) = &self.folder else { return Vec::new() };
         // A home folder of `/`, as services have it, would let the search reach everywhere.
         let home = self.home.as_deref().filter(|home| home.parent().is_some());
@@ -78,7 +77,6 @@ impl SearchPaths {
         files.filter(|file| !own.contains(file)).collect()
     }
 
-    /// Reads a file that was named.
     pub(super) fn read_named(&self, file: &Path) -> Result<ConfigFile, ProfileError> {
         let open = File::open(file).map_err(unreadable(file))?;
         self.read(open, file, Origin::Named)
@@ -88,7 +86,7 @@ impl SearchPaths {
     ///
     /// # Errors
     /// [`ProfileError`] where it is not trusted, or wrong.
-    pub fn read_found(&self, file: &Path, origin: Origin) -> Result<Option<ConfigFile>, ProfileError> {
+    pub(crate) fn read_found(&self, file: &Path, origin: Origin) -> Result<Option<ConfigFile>, ProfileError> {
         // A link of a stranger to a file of the user would pass for the user's.
         let link = match fs::symlink_metadata(file) {
             Ok(link) => link,

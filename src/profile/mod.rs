@@ -30,12 +30,13 @@ mod setting;
 mod suggest;
 mod template;
 
-pub use choose::{WantedFile, WantedProfile, choose};
+pub(crate) use choose::{WantedFile, WantedProfile, choose};
 pub use error::ProfileError;
-pub use file::{Entry, Origin, Profile};
-pub use find::SearchPaths;
+pub(crate) use file::Origin;
+pub use file::{Entry, Profile};
+pub(crate) use find::SearchPaths;
 pub use name::{ProfileName, ProfileNameError};
-pub use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS};
+pub(crate) use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 
 /// A value that a profile may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// Its name in the file, which is that of the flag.
     pub name: &'static str,
     pub(super) kind: Kind,
@@ -47,7 +47,7 @@ impl Kind {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 30] = [
+pub(crate) const SETTINGS: [Setting; 30] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
@@ -81,17 +81,17 @@ pub const SETTINGS: [Setting; 30] = [
 ];
 
 /// The three ways to name a namespace; a profile has at most one of them.
-pub const NAMESPACE: [&str; 3] = ["namespace-id", "namespace", "binding"];
+pub(crate) const NAMESPACE: [&str; 3] = ["namespace-id", "namespace", "binding"];
 
 /// What keeps keys from being deleted: it adds to the flags of the same names, and none of them lifts it.
-pub const PROTECTION_KEYS: [&str; 3] = ["protect", "protect-from", "only"];
+pub(crate) const PROTECTION_KEYS: [&str; 3] = ["protect", "protect-from", "only"];
 
 /// Where credentials are sent, and who is trusted there: only from a file that is the user's own or was named.
 pub(super) const TRUSTED_ONLY_KEYS: [&str; 2] = ["base-url", "cacert"];
 
 impl Setting {
     /// The setting of a name.
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.name == name)
     }
 }

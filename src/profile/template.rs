@@ -23,7 +23,7 @@ const LAST: Duration = Duration::from_secs(253_402_300_799);
 
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub(super) struct Template {
     parts: Vec<Part>,
 }
 
@@ -54,7 +54,7 @@ impl Template {
     ///
     /// # Errors
     /// [`TemplateError`] for an unknown placeholder or a brace alone.
-    pub fn new(text: &str) -> Result<Self, TemplateError> {
+    pub(super) fn new(text: &str) -> Result<Self, TemplateError> {
         let (mut parts, mut rest, mut plain) = (Vec::new(), text, String::new());
         while let Some(at) = rest.find(['{', '}']) {
             plain.push_str(&rest[..at]);
@@ -81,12 +81,12 @@ impl Template {
     }
 
     /// Whether it names another file every second.
-    pub fn has_time(&self) -> bool {
+    pub(super) fn has_time(&self) -> bool {
         self.parts.contains(&Part::Placeholder("time"))
     }
 
     /// The text at a moment. One before 1970 or after 9999 is taken for the nearest that has a date.
-    pub fn fill(&self, now: SystemTime, profile: &ProfileName) -> String {
+    pub(super) fn fill(&self, now: SystemTime, profile: &ProfileName) -> String {
         let now = now.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
         let stamp = humantime::format_rfc3339_seconds(now).to_string();
         let (date, time) = stamp.split_once('T').unwrap_or_default();

@@ -21,9 +21,9 @@ use crate::pipeline::Event;
 use crate::stderr::{self, LineFormat};
 use state::State;
 
-pub use state::{Alternative, Estimate};
+pub(crate) use state::{Alternative, Estimate};
 
-pub use screen::stderr_is_terminal;
+pub(crate) use screen::stderr_is_terminal;
 
 /// How long what is shown may be out of date: the bar is drawn ten times a second.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -45,12 +45,11 @@ pub enum ProgressMode {
 
 /// What the display has to know before the job begins.
 #[derive(Default)]
-pub struct ProgressOptions {
+pub(crate) struct ProgressOptions {
     /// Whether a bar is wanted.
     pub mode: ProgressMode,
     /// Whether one can be drawn: [`stderr_is_terminal`].
     pub stderr_is_terminal: bool,
-    /// The form of the lines where there is no bar.
     pub lines: LineFormat,
     /// How many records the input holds, where that is known.
     pub total: Option<u64>,
@@ -64,7 +63,7 @@ pub struct ProgressOptions {
 ///
 /// [`Progress::on`] costs a few additions, and ten times a second a drawing. [`Progress::tick`] is to be called
 /// about as often, so that a pause counts down while nothing happens.
-pub struct Progress {
+pub(crate) struct Progress {
     state: State,
     display: Display,
     next_refresh: Instant,
@@ -84,7 +83,7 @@ pub fn screen() -> MultiProgress {
 
 impl Progress {
     /// Begins to show a job that starts now.
-    pub fn new(options: ProgressOptions, screen: &MultiProgress) -> Self {
+    pub(crate) fn new(options: ProgressOptions, screen: &MultiProgress) -> Self {
         let draws = match options.mode {
             ProgressMode::Never => return Self::with_display(options, Display::Nothing),
             ProgressMode::Always => true,
@@ -119,7 +118,7 @@ impl Progress {
     }
 
     /// Takes note of what happened.
-    pub fn on(&mut self, event: &Event) {
+    pub(crate) fn on(&mut self, event: &Event) {
         if matches!(self.display, Display::Nothing) {
             return;
         }
@@ -129,18 +128,18 @@ impl Progress {
     }
 
     /// A page of a listing came, with so many keys that were wanted.
-    pub fn listed(&mut self, keys: u64) {
+    pub(crate) fn listed(&mut self, keys: u64) {
         self.state.listed(keys);
         self.refresh(Instant::now());
     }
 
     /// Brings what is shown up to date.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.refresh(Instant::now());
     }
 
     /// Takes the bar off the screen: the summary says the rest. Events after this are not shown.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Display::Bar { bar, screen } = std::mem::replace(&mut self.display, Display::Nothing) {
             bar.finish_and_clear();
             screen.remove(&bar);
@@ -179,7 +178,7 @@ impl Progress {
 }
 
 /// Does `work`, and keeps the display up to date meanwhile. It must not be borrowed across a wait.
-pub async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
+pub(crate) async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
     let ticks = async {
         let mut ticks = interval(REFRESH);
         loop {

@@ -16,7 +16,7 @@ use crate::stderr;
 const FALLBACK: (u16, u16) = (80, 24);
 
 /// Whether stderr is a terminal on which a bar can be drawn.
-pub fn stderr_is_terminal() -> bool {
+pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 

@@ -10,10 +10,10 @@ use crate::outcome::{Status, StopReason};
 use crate::pipeline::{Event, PauseCause};
 
 /// How long so many more keys will take at least, as the rates allow.
-pub type Estimate = Box<dyn Fn(u64) -> Duration + Send>;
+pub(crate) type Estimate = Box<dyn Fn(u64) -> Duration + Send>;
 
 /// How long so many more keys would take in bulk, where that is worth saying.
-pub type Alternative = Box<dyn Fn(u64) -> Option<Duration> + Send>;
+pub(crate) type Alternative = Box<dyn Fn(u64) -> Option<Duration> + Send>;
 
 /// The longest time left that is worth showing; also keeps a tiny speed from overflowing a `Duration`.
 const MAX_LEFT_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;

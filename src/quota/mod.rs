@@ -37,11 +37,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub mod pace;
-pub mod pause;
+pub(crate) mod pace;
+pub(crate) mod pause;
 mod rate;
 mod server;
-pub mod window;
+pub(crate) mod window;
 
 use pace::Pace;
 use pause::Pause;
@@ -51,10 +51,10 @@ use server::Server;
 use window::{Opening, Window};
 
 /// Windows up to this length are spread evenly.
-pub const SHORT: Duration = Duration::from_secs(2);
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 /// So many requests are remembered whatever the rates are: what the API allows in its longest window.
-pub const LATEST: usize = 1_200;
+pub(crate) const LATEST: usize = 1_200;
 
 /// The right to send one request. Given back with [`Budget::give_back`] when its answer came, or when it is
 /// certain that none will. One that is dropped instead is given back by the next [`Budget::try_take`].
@@ -236,7 +236,7 @@ fn pace(rates: &[Rate], now: Instant) -> Option<Pace> {
 
 /// The shortest time in which `requests` can be sent under `rates` by a job that starts with a full budget;
 /// latency not counted.
-pub fn least_time(rates: &[Rate], requests: u64) -> Duration {
+pub(crate) fn least_time(rates: &[Rate], requests: u64) -> Duration {
     let last = requests.saturating_sub(1);
     rates.iter().fold(Duration::ZERO, |longest, rate| {
         let count = u64::from(rate.count().get());

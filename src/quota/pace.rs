@@ -30,7 +30,7 @@ impl Clock for ManualClock {
 
 /// Lets one request through every period, and a burst after idleness.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     limiter: RateLimiter<NotKeyed, InMemoryState, ManualClock, NoOpMiddleware<Nanos>>,
     clock: ManualClock,
     origin: Instant,
@@ -38,13 +38,13 @@ pub struct Pace {
 
 impl Pace {
     /// `rate` spread over its window, with a burst of a tenth of it.
-    pub fn spread(rate: Rate, now: Instant) -> Self {
+    pub(crate) fn spread(rate: Rate, now: Instant) -> Self {
         let burst = NonZeroU32::new(rate.count().get() / 10).unwrap_or(NonZeroU32::MIN);
         Self::new(rate.window() / rate.count().get(), burst, now)
     }
 
     /// One request every `period`, however long the pause before it was.
-    pub fn steady(period: Duration, now: Instant) -> Self {
+    pub(crate) fn steady(period: Duration, now: Instant) -> Self {
         Self::new(period, NonZeroU32::MIN, now)
     }
 
@@ -60,7 +60,7 @@ impl Pace {
     ///
     /// # Errors
     /// The moment to ask again.
-    pub fn check(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(crate) fn check(&mut self, now: Instant) -> Result<(), Instant> {
         let since = now.saturating_duration_since(self.origin);
         self.clock.0.store(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.limiter.check().map_err(|not_until| self.origin + Duration::from(not_until.earliest_possible()))

@@ -22,7 +22,7 @@ const RAMP_END: Duration = Duration::from_millis(1);
 
 /// Whether, until when, and with what care afterwards.
 #[derive(Debug)]
-pub struct Pause {
+pub(crate) struct Pause {
     /// The slowest rate's even spacing, and its window: the spacing of the slow start, and its length.
     slow_start: Option<(Duration, Duration)>,
     state: State,
@@ -39,17 +39,17 @@ enum State {
 
 impl Pause {
     /// No pause. `rates` say how slowly to start after one.
-    pub fn new(rates: &[Rate]) -> Self {
+    pub(crate) fn new(rates: &[Rate]) -> Self {
         Self { slow_start: slow_start(rates), state: State::Free, unasked: 0 }
     }
 
     /// From now on `rates` say how slowly to start after a pause.
-    pub fn set_rates(&mut self, rates: &[Rate]) {
+    pub(crate) fn set_rates(&mut self, rates: &[Rate]) {
         self.slow_start = slow_start(rates);
     }
 
     /// The moment before which nothing is sent; `None` where sending is allowed.
-    pub fn not_before(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn not_before(&self, now: Instant) -> Option<Instant> {
         match self.state {
             State::Paused { until, .. } if now < until => Some(until),
             _ => None,
@@ -57,7 +57,7 @@ impl Pause {
     }
 
     /// The pace of the slow start, while it lasts.
-    pub fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
+    pub(crate) fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
         if let State::Paused { until, .. } = self.state {
             if now < until {
                 return None;
@@ -91,7 +91,7 @@ impl Pause {
     }
 
     /// A 429 answered a request that was sent at `sent`. Returns how long nothing is sent from now on.
-    pub fn throttled(&mut self, sent: Instant, asked: Option<Duration>, now: Instant) -> Duration {
+    pub(crate) fn throttled(&mut self, sent: Instant, asked: Option<Duration>, now: Instant) -> Duration {
         // Requests that were under way when the pause began are part of the same refusal.
         let (since, pending) = match self.state {
             State::Paused { since, until } if sent <= since => (since, Some(until)),

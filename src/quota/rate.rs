@@ -1,5 +1,7 @@
 //! `N/DURATION`: how many requests any window of that length may hold.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;

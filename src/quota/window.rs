@@ -13,7 +13,7 @@ const GUARD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_mi
 /// Counts the answered requests that still weigh on one rate. Those in flight are counted by the budget, which has
 /// one number for all windows.
 #[derive(Debug)]
-pub struct Window {
+pub(crate) struct Window {
     count: usize,
     hold: Duration,
     answered: VecDeque<Instant>,
@@ -21,7 +21,7 @@ pub struct Window {
 
 /// Whether a window has a free slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
+pub(crate) enum Opening {
     /// Yes.
     Now,
     /// One becomes free at this moment.
@@ -32,13 +32,13 @@ pub enum Opening {
 
 impl Window {
     /// A window with all slots free.
-    pub fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         let guard = (rate.window() / 1_000).clamp(GUARD.0, GUARD.1);
         Self { count: rate.count().get() as usize, hold: rate.window() + guard, answered: VecDeque::new() }
     }
 
     /// A window after requests that were `answered` at these moments, in order.
-    pub fn after(rate: Rate, answered: &VecDeque<Instant>) -> Self {
+    pub(crate) fn after(rate: Rate, answered: &VecDeque<Instant>) -> Self {
         let mut window = Self::new(rate);
         let skipped = answered.len().saturating_sub(window.count);
         window.answered.extend(answered.iter().skip(skipped));
@@ -47,7 +47,7 @@ impl Window {
 
     /// There were more requests before the first that is remembered. In doubt as many as the rate allows, and only just
     /// before.
-    pub fn assume_more(&mut self) {
+    pub(crate) fn assume_more(&mut self) {
         if let Some(&oldest) = self.answered.front() {
             for _ in self.answered.len()..self.count {
                 self.answered.push_front(oldest);
@@ -56,7 +56,7 @@ impl Window {
     }
 
     /// How many requests weigh on the rate now.
-    pub fn used(&mut self, in_flight: usize, now: Instant) -> usize {
+    pub(crate) fn used(&mut self, in_flight: usize, now: Instant) -> usize {
         self.forget(now);
         in_flight + self.answered.len()
     }
@@ -68,13 +68,13 @@ impl Window {
     }
 
     /// Forgets all of those answered but the latest `most`: the server's windows are fixed, and it has forgotten them.
-    pub fn keep_latest(&mut self, most: usize) {
+    pub(crate) fn keep_latest(&mut self, most: usize) {
         let excess = self.answered.len().saturating_sub(most);
         self.answered.drain(..excess);
     }
 
     /// Whether one more request may be sent beside `in_flight` others.
-    pub fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
+    pub(crate) fn opening(&mut self, in_flight: usize, now: Instant) -> Opening {
         self.forget(now);
         let Some(excess) = (in_flight + self.answered.len()).checked_sub(self.count) else {
             return Opening::Now;
@@ -87,7 +87,7 @@ impl Window {
 
     /// A request that was in flight has its answer. No more of them are remembered than the rate holds: an older one has
     /// had its time, or is one of another's quota that is used up without it.
-    pub fn answered(&mut self, now: Instant) {
+    pub(crate) fn answered(&mut self, now: Instant) {
         if self.answered.len() >= self.count {
             self.answered.pop_front();
         }

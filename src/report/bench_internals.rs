@@ -5,7 +5,6 @@ use super::row::Format;
 use super::row::Row;
 use crate::outcome::Settled;
 
-/// Encodes rows of one format.
 #[derive(Debug)]
 pub struct Rows(Encoder);
 

@@ -27,7 +27,6 @@ impl Encoder {
         }
     }
 
-    /// The header of a report.
     pub(super) fn report_header(&mut self, out: &mut Vec<u8>) {
         if let Self::Csv(writer) = self {
             writer.row(&COLUMNS, out);

@@ -35,10 +35,7 @@ pub enum ReportError {
     },
     /// The extension names no format.
     #[error("{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown")]
-    Extension {
-        /// The path.
-        path: PathBuf,
-    },
+    Extension { path: PathBuf },
     /// The writer's thread panicked.
     #[error("the report's writer ended unexpectedly; what it wrote before is intact\nhint: pass --resume to continue")]
     WriterDied,

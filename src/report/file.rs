@@ -18,7 +18,6 @@ use crate::files::{IfExists, OutputFile};
 pub enum Destination {
     /// The standard output, as CSV.
     Stdout,
-    /// A file.
     File(ReportFile),
 }
 

@@ -60,7 +60,6 @@ impl Journal {
         status_in(self.records.get(number))
     }
 
-    /// The last record that has a row.
     pub fn last(&self) -> Option<RecordNumber> {
         self.last
     }

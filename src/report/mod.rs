@@ -11,7 +11,7 @@
 //! Nothing here knows an input or a request, or prints.
 
 #[doc(hidden)]
-pub mod bench_internals;
+pub(crate) mod bench_internals;
 mod causes;
 mod csv;
 mod encode;
@@ -34,11 +34,13 @@ pub use causes::{Cause, Causes};
 pub use error::ReportError;
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};
-pub use job_file::{Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, counts};
+pub(crate) use job_file::{Filters, Identity, Input, JobFile, Names, Run, counts};
+pub use job_file::{JobFileError, Kind};
 pub use journal::{Journal, RecordState};
-pub use reader::{ReadExtent, ReportReader};
+pub(crate) use reader::{ReadExtent, ReportReader};
 pub use row::Format;
 pub use row::StoredRow;
-pub use summary::{Facts, Summary};
-pub use target::{Sync, Target, create_unique, default_path};
+pub(crate) use summary::{Facts, Summary};
+pub use target::{Sync, Target};
+pub(crate) use target::{create_unique, default_path};
 pub use writer::{Outputs, Written, start};

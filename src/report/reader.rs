@@ -16,16 +16,15 @@ const BUFFER: usize = 256 << 10;
 
 /// How much of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadExtent {
+pub(crate) struct ReadExtent {
     /// Where the last complete row ends, in bytes.
     pub complete: u64,
     /// Bytes after that: a last row that was cut off, or that is being written.
     pub torn: u64,
 }
 
-/// A report that is open for reading.
 #[derive(Debug)]
-pub struct ReportReader {
+pub(crate) struct ReportReader {
     path: PathBuf,
     file: File,
     format: Format,
@@ -36,7 +35,7 @@ impl ReportReader {
     ///
     /// # Errors
     /// [`ReportError::File`], also for what cannot be read twice.
-    pub fn open(path: PathBuf) -> Result<Self, ReportError> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, ReportError> {
         let mut file = File::open(&path).map_err(ReportError::io(&path, "read"))?;
         let metadata = file.metadata().map_err(ReportError::io(&path, "read"))?;
         if !metadata.is_file() {
@@ -50,7 +49,7 @@ impl ReportReader {
     }
 
     /// The path that it was opened by.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -59,7 +58,7 @@ impl ReportReader {
     ///
     /// # Errors
     /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::File`].
-    pub fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<ReadExtent, ReportError> {
+    pub(crate) fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<ReadExtent, ReportError> {
         let io = |source| ReportError::io(&self.path, "read")(source);
         let mut file = &self.file;
         file.rewind().map_err(io)?;

@@ -82,7 +82,6 @@ fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<
 /// A row as it stands in the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow<'a> {
-    /// Which record.
     pub number: RecordNumber,
     /// The exact key, or what could be shown of an invalid one.
     pub key: Cow<'a, str>,

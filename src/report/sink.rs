@@ -47,7 +47,6 @@ impl Sink {
         Self { medium, buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
-    /// The file, if it is one.
     pub(super) fn output(&self) -> Option<&OutputFile> {
         match &self.medium {
             Medium::File(output) => Some(output),

@@ -19,7 +19,7 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// The result of a run. Serialized, it has exactly the members of the contract, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Records of the input, as far as it was read.
     pub records: u64,
     /// Records by their final status, those of earlier runs included.
@@ -38,7 +38,6 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Why the job ended before its input did.
     pub stopped: Option<StopReason>,
-    /// The exit code.
     pub exit_code: u8,
     /// Which job it is; `None` while it runs.
     pub facts: Option<Facts>,
@@ -50,7 +49,7 @@ pub struct Summary {
 
 /// Which job a summary is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub kind: Kind,
     pub account_id: Option<String>,
     pub namespace_id: Option<String>,
@@ -60,18 +59,18 @@ pub struct Facts {
 
 impl Summary {
     /// Keys sent per second; 0 if no time passed.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         if self.elapsed.is_zero() { 0.0 } else { self.sent as f64 / self.elapsed.as_secs_f64() }
     }
 
     /// Records without a row, because the job stopped early.
-    pub fn not_attempted(&self) -> u64 {
+    pub(crate) fn not_attempted(&self) -> u64 {
         self.records.saturating_sub(self.tally.total())
     }
 
     /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
     /// stopped. What to do next is for the caller to add.
-    pub fn to_text(&self) -> Vec<String> {
+    pub(crate) fn to_text(&self) -> Vec<String> {
         let main = match self.facts.as_ref().map(|facts| facts.kind) {
             Some(Kind::DryRun) => Status::Planned,
             Some(Kind::Restore) => Status::Restored,

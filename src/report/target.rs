@@ -53,7 +53,7 @@ pub enum Sync {
 ///
 /// # Errors
 /// As [`ReportFile::open`], but not [`FileError::Exists`].
-pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
+pub(crate) fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
     let format = Format::of(path)?;
     let mut number = 1_u64;
     loop {
@@ -70,7 +70,7 @@ pub fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
 }
 
 /// The report of a job that named none: `kvsweep-report-YYYYMMDDTHHMMSSZ.csv` in the current folder, `now` in UTC.
-pub fn default_path(now: SystemTime) -> PathBuf {
+pub(crate) fn default_path(now: SystemTime) -> PathBuf {
     let stamp = humantime::format_rfc3339_seconds(clamp_rfc3339(now)).to_string();
     format!("kvsweep-report-{}.csv", stamp.replace(['-', ':'], "")).into()
 }

@@ -41,7 +41,6 @@ pub struct Outputs {
     pub sync: Sync,
 }
 
-/// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// How many settled records were taken, and, unless stdout closed, written.
@@ -264,7 +263,6 @@ impl Rows {
     }
 }
 
-/// A failures file, emptied.
 fn keys(file: FailuresFile) -> Result<Output, ReportError> {
     let (output, format) = file.begin()?;
     let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));

@@ -16,7 +16,7 @@ const SAMPLES: usize = 10;
 
 /// What was planned against what was done.
 #[derive(Debug, Default)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// Keys that were planned.
     pub planned: u64,
     /// Of these, what became of those with a row.
@@ -36,7 +36,7 @@ impl Diff {
     ///
     /// # Errors
     /// [`ReviewError::NoPlan`] where `plan` has no row of a dry run, and what keeps a file from being read.
-    pub fn of(plan: &Path, reports: &Reports) -> Result<Self, ReviewError> {
+    pub(crate) fn of(plan: &Path, reports: &Reports) -> Result<Self, ReviewError> {
         let plan = Reports::open(vec![plan.to_owned()])?;
         let hasher = RandomState::new();
         let mut planned_keys = PlannedKeys::default();
@@ -83,12 +83,12 @@ impl Diff {
     }
 
     /// Planned keys that are neither deleted nor absent.
-    pub fn planned_not_gone(&self) -> u64 {
+    pub(crate) fn planned_not_gone(&self) -> u64 {
         self.planned - self.done.get(Status::Deleted) - self.done.get(Status::Absent)
     }
 
     /// Whether something else was done than what was planned.
-    pub fn differs(&self) -> bool {
+    pub(crate) fn differs(&self) -> bool {
         self.planned_not_gone() > 0 || self.unplanned.total() > 0
     }
 }

@@ -15,12 +15,11 @@ const DESCRIBED: usize = 20;
 
 /// What one file holds.
 #[derive(Debug, Clone)]
-pub struct ReportedFile {
+pub(crate) struct ReportedFile {
     /// The file.
     pub path: PathBuf,
     /// Its complete rows.
     pub rows: u64,
-    /// Its records.
     pub records: u64,
     /// The earliest and the latest `finished_at`.
     pub finished: Option<(SystemTime, SystemTime)>,
@@ -34,8 +33,7 @@ pub struct ReportedFile {
 
 /// What is known about the job of a report.
 #[derive(Debug, Clone)]
-pub struct ReportedJob {
-    /// Its job file.
+pub(crate) struct ReportedJob {
     pub file: JobFile,
     /// When each run wrote its last row, in milliseconds since 1970.
     last_rows: Vec<Option<u64>>,
@@ -131,7 +129,7 @@ impl ReportedFile {
 
 /// All reports together.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// How many records the jobs have; `None` if one of them is not known.
     pub total: Option<u64>,
     /// Parts of a sharded job that are in none of the reports.
@@ -196,7 +194,7 @@ fn idle(files: &[ReportedFile]) -> Vec<(u64, u64)> {
 
 impl super::Review {
     /// Records that are in no report because the jobs did not come to them, if that is known.
-    pub fn not_attempted(&self) -> Option<u64> {
+    pub(crate) fn not_attempted(&self) -> Option<u64> {
         self.progress.total.map(|total| total.saturating_sub(self.tally.total()))
     }
 

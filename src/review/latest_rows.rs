@@ -11,7 +11,6 @@ use crate::record_table::RecordTable;
 /// The most files whose rows can be told apart.
 pub(super) const MOST_FILES: usize = u16::MAX as usize;
 
-/// The latest row of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LatestRow {
     key_hash: u64,
@@ -21,7 +20,6 @@ struct LatestRow {
     file: u16,
 }
 
-/// The latest rows of one input, by record.
 #[derive(Debug, Default)]
 pub(super) struct RowIndex(RecordTable<Option<LatestRow>>);
 
@@ -84,7 +82,6 @@ impl LatestRows {
         &self.input_of
     }
 
-    /// How many inputs there are.
     pub(super) fn inputs(&self) -> usize {
         self.inputs.len()
     }

@@ -11,7 +11,7 @@ mod diff;
 mod jobs;
 mod json;
 mod latest_rows;
-pub mod page;
+pub(crate) mod page;
 mod reports;
 mod text;
 mod timeline;
@@ -21,10 +21,11 @@ use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
 
-pub use diff::Diff;
-pub use jobs::{Progress, ReportedFile};
-pub use reports::{Reports, ReviewError};
-pub use timeline::{Bin, Pause, Timeline};
+pub(crate) use diff::Diff;
+pub(crate) use jobs::{Progress, ReportedFile};
+pub(crate) use reports::Reports;
+pub use reports::ReviewError;
+pub(crate) use timeline::{Bin, Pause, Timeline};
 
 use crate::outcome::{Status, Tally};
 pub use crate::report::{Cause, Causes};
@@ -33,14 +34,14 @@ use crate::text::truncated;
 use timeline::millis;
 
 /// Rows of failures that are kept whole, for the table of the page.
-pub const FAILURE_ROWS: usize = 1_000;
+pub(crate) const FAILURE_ROWS: usize = 1_000;
 
 /// Attempts are counted one by one up to here; the last count holds this many and more.
 const MOST_ATTEMPTS: usize = 32;
 
 /// A row of a failed, unknown or invalid record, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The position of the record in the input.
     pub record: u64,
     /// The key; a very long one is cut.
@@ -61,7 +62,7 @@ pub struct Failure {
 
 /// What reports come to.
 #[derive(Debug)]
-pub struct Review {
+pub(crate) struct Review {
     /// Each file, in the order given.
     pub files: Vec<ReportedFile>,
     /// How many different inputs the reports are about: two files with another key for the same record are about two.
@@ -93,7 +94,7 @@ impl Review {
     ///
     /// # Errors
     /// As [`Reports::rows`].
-    pub fn of(reports: &Reports, mut each: impl FnMut(&StoredRow<'_>)) -> Result<Self, ReportError> {
+    pub(crate) fn of(reports: &Reports, mut each: impl FnMut(&StoredRow<'_>)) -> Result<Self, ReportError> {
         let files = reports.files();
         let span = files.iter().filter_map(|file| file.sent).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let progress = Progress::of(files, reports.input_of());
@@ -131,18 +132,18 @@ impl Review {
     }
 
     /// Records that a later row of theirs gave another state.
-    pub fn superseded(&self) -> u64 {
+    pub(crate) fn superseded(&self) -> u64 {
         self.rows - self.tally.total()
     }
 
     /// Records sent a second while a job was running; none where no time passed.
-    pub fn rate(&self) -> Option<f64> {
+    pub(crate) fn rate(&self) -> Option<f64> {
         let seconds = self.timeline.span().saturating_sub(self.timeline.idle()).as_secs_f64();
         (seconds > 0.0).then(|| self.tally.sent() as f64 / seconds)
     }
 
     /// Below how many milliseconds this share of the records took, and the most.
-    pub fn elapsed_ms(&self, quantile: f64) -> u64 {
+    pub(crate) fn elapsed_ms(&self, quantile: f64) -> u64 {
         self.elapsed.value_at_quantile(quantile).min(self.elapsed.max())
     }
 

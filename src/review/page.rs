@@ -120,7 +120,7 @@ struct FileRow {
 ///
 /// # Errors
 /// Only where memory ends.
-pub fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fmt::Error> {
+pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fmt::Error> {
     let page = Page {
         style: STYLE,
         script: SCRIPT,

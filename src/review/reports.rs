@@ -40,7 +40,7 @@ impl ReviewError {
 
 /// One or more reports, of which the latest row of every record is known.
 #[derive(Debug)]
-pub struct Reports {
+pub(crate) struct Reports {
     readers: Vec<ReportReader>,
     files: Vec<ReportedFile>,
     latest_rows: LatestRows,
@@ -51,7 +51,7 @@ impl Reports {
     ///
     /// # Errors
     /// [`ReviewError`], but not of a plan.
-    pub fn open(paths: Vec<PathBuf>) -> Result<Self, ReviewError> {
+    pub(crate) fn open(paths: Vec<PathBuf>) -> Result<Self, ReviewError> {
         if paths.len() > MOST_FILES {
             return Err(ReviewError::TooMany(paths.len()));
         }
@@ -87,7 +87,7 @@ impl Reports {
     }
 
     /// What each file holds, in the order given.
-    pub fn files(&self) -> &[ReportedFile] {
+    pub(crate) fn files(&self) -> &[ReportedFile] {
         &self.files
     }
 
@@ -97,7 +97,7 @@ impl Reports {
     }
 
     /// How many different inputs they are about.
-    pub fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.latest_rows.inputs()
     }
 
@@ -106,7 +106,7 @@ impl Reports {
     ///
     /// # Errors
     /// As [`ReportReader::rows`]: a file may have been changed since.
-    pub fn rows(&self, mut each: impl FnMut(usize, &StoredRow<'_>, bool)) -> Result<(), ReportError> {
+    pub(crate) fn rows(&self, mut each: impl FnMut(usize, &StoredRow<'_>, bool)) -> Result<(), ReportError> {
         for (index, (reader, file)) in self.readers.iter().zip(&self.files).enumerate() {
             let mut row_index = 0;
             reader.rows(Some(file.extent.complete), |row| {

@@ -18,7 +18,7 @@ const COLUMNS: usize = 60;
 
 impl Review {
     /// Counts, causes, times and pauses, a line each.
-    pub fn to_text(&self) -> Vec<String> {
+    pub(crate) fn to_text(&self) -> Vec<String> {
         let records = self.records();
         let superseded = match self.superseded() {
             0 => String::new(),
@@ -103,7 +103,7 @@ impl Cause {
 
 impl Diff {
     /// What was planned and what became of it, a line each.
-    pub fn to_text(&self) -> Vec<String> {
+    pub(crate) fn to_text(&self) -> Vec<String> {
         let mut lines = vec![format!("{} planned", pluralized(self.planned, "key")), String::new()];
         let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));
         let rows: Vec<_> = done.into_iter().chain([("no row", self.not_done)]).collect();

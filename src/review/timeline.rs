@@ -52,7 +52,7 @@ const MOST_PAUSES: usize = 200;
 
 /// What was finished in a column of the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bin {
+pub(crate) struct Bin {
     /// Deleted or absent.
     pub done: u64,
     /// Failed or unknown.
@@ -63,14 +63,14 @@ pub struct Bin {
 
 impl Bin {
     /// All that was finished.
-    pub fn total(self) -> u64 {
+    pub(crate) fn total(self) -> u64 {
         self.done + self.failed
     }
 }
 
 /// A time in which nothing was finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
+pub(crate) struct Pause {
     /// Whether no job was running, rather than one that waited.
     pub is_idle: bool,
     /// Its beginning, in milliseconds since 1970, as exact as the marks are.
@@ -81,7 +81,7 @@ pub struct Pause {
 
 /// What was finished when.
 #[derive(Debug)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     from_ms: u64,
     to_ms: u64,
     width_ms: u64,
@@ -129,33 +129,33 @@ impl Timeline {
     }
 
     /// When the first one was finished, in milliseconds since 1970.
-    pub fn start_ms(&self) -> u64 {
+    pub(crate) fn start_ms(&self) -> u64 {
         self.from_ms
     }
 
     /// From the first to the last.
-    pub fn span(&self) -> Duration {
+    pub(crate) fn span(&self) -> Duration {
         Duration::from_millis(self.to_ms - self.from_ms)
     }
 
     /// How long no job was running in between.
-    pub fn idle(&self) -> Duration {
+    pub(crate) fn idle(&self) -> Duration {
         Duration::from_millis(self.idle.iter().map(|(start, end)| end - start).sum())
     }
 
     /// How much time a column is.
-    pub fn width(&self) -> Duration {
+    pub(crate) fn width(&self) -> Duration {
         Duration::from_millis(self.width_ms)
     }
 
     /// The columns; empty where nothing was sent.
-    pub fn bins(&self) -> &[Bin] {
+    pub(crate) fn bins(&self) -> &[Bin] {
         &self.bins
     }
 
     /// Times of two seconds or more without anything finished while a job was running: how many, how long together. And the
     /// longest ones in the order of their beginnings, with those at which no job was running.
-    pub fn pauses(&self) -> (u64, Duration, Vec<Pause>) {
+    pub(crate) fn pauses(&self) -> (u64, Duration, Vec<Pause>) {
         let least = LEAST_PAUSE.max(2 * self.mark_ms);
         let (mut pauses, mut count, mut all_ms) = (Vec::new(), 0, 0);
         let mut before = None;

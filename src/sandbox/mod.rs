@@ -13,6 +13,8 @@
 //! Below them: `server` and `connection`, `service` (the way of one request), `route` (paths), `auth` (credentials),
 //! `calls` (what each call does), `namespace` and `store` (the keys), `answer` (the envelope).
 
+#![warn(missing_docs)]
+
 mod answer;
 mod auth;
 mod body;

@@ -10,10 +10,10 @@ use crate::pipeline::{BatchLimit, Batching, FailureLimit};
 /// A text that is no count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected a whole number from 1, for example 5000 or 10_000_000")]
-pub struct CountError;
+pub(crate) struct CountError;
 
 /// A whole number from 1; `_` may separate its digits.
-pub fn count(text: &str) -> Result<NonZeroU64, CountError> {
+pub(crate) fn count(text: &str) -> Result<NonZeroU64, CountError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
         return Err(CountError);
     }
@@ -23,10 +23,10 @@ pub fn count(text: &str) -> Result<NonZeroU64, CountError> {
 /// A text that is neither a batch size nor a switch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected a whole number from 1 to {MAX_BULK_KEYS}, true or false")]
-pub struct BulkError;
+pub(crate) struct BulkError;
 
 /// `--bulk`: how many keys a request may name, [`MAX_BULK_KEYS`] for `true`.
-pub fn bulk(text: &str) -> Result<Batching, BulkError> {
+pub(crate) fn bulk(text: &str) -> Result<Batching, BulkError> {
     let keys = match text {
         "false" => return Ok(Batching::Single),
         "true" => NonZeroU32::new(MAX_BULK_KEYS),
@@ -38,7 +38,7 @@ pub fn bulk(text: &str) -> Result<Batching, BulkError> {
 
 /// A text that is neither a count nor a share.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MaxFailuresError {
+pub(crate) enum MaxFailuresError {
     /// Not a number from 1.
     #[error("expected a number of keys from 1, a share such as 5%, or none")]
     Count,
@@ -48,7 +48,7 @@ pub enum MaxFailuresError {
 }
 
 /// `--max-failures`; `None` is no limit.
-pub fn max_failures(text: &str) -> Result<Option<FailureLimit>, MaxFailuresError> {
+pub(crate) fn max_failures(text: &str) -> Result<Option<FailureLimit>, MaxFailuresError> {
     if text == "none" {
         return Ok(None);
     }

@@ -7,10 +7,10 @@ mod shard;
 mod time;
 mod when;
 
-pub use guard::{bulk, count, max_failures};
-pub use name::{glob, job_name, metrics_file};
-pub use place::{delimiter, prefix};
+pub(crate) use guard::{bulk, count, max_failures};
+pub(crate) use name::{glob, job_name, metrics_file};
+pub(crate) use place::{delimiter, prefix};
 pub(crate) use place::{format_parser, report_parser, source_parser};
 pub use shard::ShardArg;
-pub use time::{duration, latency, nonzero_duration, quota, rate};
+pub(crate) use time::{duration, latency, nonzero_duration, quota, rate};
 pub use when::WhenArg;

@@ -12,10 +12,10 @@ const MOST: usize = 200;
 /// A text that no label should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected 1 to {MOST} bytes without control characters")]
-pub struct JobNameError;
+pub(crate) struct JobNameError;
 
 /// `--job-name`.
-pub fn job_name(text: &str) -> Result<String, JobNameError> {
+pub(crate) fn job_name(text: &str) -> Result<String, JobNameError> {
     let fits = (1..=MOST).contains(&text.len()) && !text.chars().any(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(JobNameError) }
 }
@@ -23,10 +23,10 @@ pub fn job_name(text: &str) -> Result<String, JobNameError> {
 /// A file that the textfile collector would not read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the name has to end in .prom: the textfile collector reads no other")]
-pub struct MetricsFileError;
+pub(crate) struct MetricsFileError;
 
 /// `--metrics-file`.
-pub fn metrics_file(text: &str) -> Result<PathBuf, MetricsFileError> {
+pub(crate) fn metrics_file(text: &str) -> Result<PathBuf, MetricsFileError> {
     let path = PathBuf::from(text);
     if path.extension().is_some_and(|extension| extension == "prom") { Ok(path) } else { Err(MetricsFileError) }
 }
@@ -34,10 +34,10 @@ pub fn metrics_file(text: &str) -> Result<PathBuf, MetricsFileError> {
 /// A text that is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("not a pattern: {0}")]
-pub struct GlobArgError(#[from] GlobError);
+pub(crate) struct GlobArgError(#[from] GlobError);
 
 /// `--protect` and `--only`.
-pub fn glob(text: &str) -> Result<String, GlobArgError> {
+pub(crate) fn glob(text: &str) -> Result<String, GlobArgError> {
     check(text)?;
     Ok(text.to_owned())
 }

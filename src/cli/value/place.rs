@@ -27,10 +27,10 @@ pub(crate) fn report_parser() -> impl TypedValueParser<Value = Target> {
 /// A text that cannot separate columns.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected one ASCII character that is neither a quote nor a line end, or tab")]
-pub struct DelimiterError;
+pub(crate) struct DelimiterError;
 
 /// One ASCII character; `tab` and `\t` stand for a tab.
-pub fn delimiter(text: &str) -> Result<u8, DelimiterError> {
+pub(crate) fn delimiter(text: &str) -> Result<u8, DelimiterError> {
     match text.as_bytes() {
         b"tab" | b"\\t" => Ok(b'\t'),
         b"\"" | b"\r" | b"\n" => Err(DelimiterError),
@@ -42,13 +42,13 @@ pub fn delimiter(text: &str) -> Result<u8, DelimiterError> {
 /// An empty `--prefix`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("an empty prefix names every key of the namespace, as a variable that is not set would; give --all for that")]
-pub struct EmptyPrefix;
+pub(crate) struct EmptyPrefix;
 
 /// How names of keys that are deleted begin.
 ///
 /// # Errors
 /// [`EmptyPrefix`].
-pub fn prefix(text: &str) -> Result<String, EmptyPrefix> {
+pub(crate) fn prefix(text: &str) -> Result<String, EmptyPrefix> {
     if text.is_empty() { Err(EmptyPrefix) } else { Ok(text.to_owned()) }
 }
 

@@ -12,7 +12,7 @@ const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DurationError {
+pub(crate) enum DurationError {
     /// A number alone.
     #[error("{0} what? for example {0}s or {0}m")]
     Unit(String),
@@ -28,7 +28,7 @@ pub enum DurationError {
 }
 
 /// A duration with its unit, from nothing to 366 days.
-pub fn duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, DurationError> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -43,7 +43,7 @@ pub fn duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// As [`duration`], but more than nothing.
-pub fn nonzero_duration(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn nonzero_duration(text: &str) -> Result<Duration, DurationError> {
     match duration(text)? {
         Duration::ZERO => Err(DurationError::Zero),
         duration => Ok(duration),
@@ -51,12 +51,12 @@ pub fn nonzero_duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// One `--rate`; `None` is `none`, no limit at all, which stands alone.
-pub fn rate(text: &str) -> Result<Option<Rate>, RateError> {
+pub(crate) fn rate(text: &str) -> Result<Option<Rate>, RateError> {
     if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// One `--quota` of the sandbox: `1200/5m` in any window of that length, `1200/5m/fixed` in one window after the other.
-pub fn quota(text: &str) -> Result<Quota, RateError> {
+pub(crate) fn quota(text: &str) -> Result<Quota, RateError> {
     let fixed = text.strip_suffix("/fixed");
     let rate: Rate = fixed.unwrap_or(text).parse()?;
     let quota = if fixed.is_some() { Quota::fixed } else { Quota::sliding };
@@ -65,7 +65,7 @@ pub fn quota(text: &str) -> Result<Quota, RateError> {
 
 /// A text that is no latency.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LatencyError {
+pub(crate) enum LatencyError {
     /// One of the durations is none.
     #[error(transparent)]
     Duration(#[from] DurationError),
@@ -75,7 +75,7 @@ pub enum LatencyError {
 }
 
 /// `--latency` of the sandbox: the least and the most time that a response takes.
-pub fn latency(text: &str) -> Result<(Duration, Duration), LatencyError> {
+pub(crate) fn latency(text: &str) -> Result<(Duration, Duration), LatencyError> {
     let (low, high) = text.split_once("..").unwrap_or((text, text));
     let (low, high) = (duration(low)?, duration(high)?);
     if low > high { Err(LatencyError::Order) } else { Ok((low, high)) }

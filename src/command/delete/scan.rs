@@ -41,7 +41,6 @@ pub(super) struct InputScan {
 pub(super) enum KeySource {
     /// They are read.
     Inputs(Box<RecordBatches>),
-    /// They are listed.
     Listing {
         pages: Box<NamespacePages>,
         /// Those that were shown to the one who was asked.

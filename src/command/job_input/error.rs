@@ -22,7 +22,6 @@ pub enum JobInputError {
          input; give --resume the inputs of that run, in the same order", report.display()
     )]
     OtherInput {
-        /// Which record.
         record: RecordNumber,
         /// What the input holds there.
         key: String,
@@ -35,7 +34,6 @@ pub enum JobInputError {
          give --resume the report of this one", report.display()
     )]
     OtherShard {
-        /// Which record.
         record: RecordNumber,
         /// What the input holds there.
         key: String,
@@ -52,7 +50,6 @@ pub enum JobInputError {
     EndedEarly {
         /// How many records it has.
         read: u64,
-        /// The last record of the journal.
         last: RecordNumber,
         /// The journal.
         report: PathBuf,

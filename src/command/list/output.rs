@@ -110,7 +110,6 @@ fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> R
     Ok(Checkpoint { ended: false, ..mark })
 }
 
-/// Writes rows, and then the checkpoint. Whether anybody reads them.
 pub(super) fn write(output: &Output, rows: &[u8], mark: &Checkpoint) -> Result<bool, Error> {
     match output {
         Output::Stdout(stdout) => match (&**stdout).write_all(rows) {

@@ -25,7 +25,6 @@ const FIRST_KEYS: usize = 5;
 /// The records of all backups.
 pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
 
-/// The report, opened and locked.
 pub(super) struct OpenedReport {
     pub(super) destination: Option<Destination>,
     pub(super) path: Option<PathBuf>,
@@ -88,11 +87,9 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
 
 /// What a first pass over the backups found.
 pub(super) struct Plan {
-    /// All records.
     pub(super) records: u64,
     /// Distinct keys that may be put back.
     pub(super) keys: u64,
-    /// The first of them.
     pub(super) first_keys: Vec<String>,
     /// Keys that have to be encoded to stand in a URL, and the first of them.
     pub(super) encoded: u64,

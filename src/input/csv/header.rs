@@ -91,7 +91,6 @@ pub(super) fn arrange(
     Ok((layout, FirstRow::Header))
 }
 
-/// The column of keys by its heading.
 fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, InputErrorKind> {
     for wanted in KEY_NAMES {
         let found = only(cells.iter().map(|cell| key_name(cell)), &Some(wanted));

@@ -45,7 +45,6 @@ pub enum Step {
     Send {
         /// Where its response belongs.
         slot: Slot,
-        /// The request.
         request: Request,
     },
     /// Wait for something to happen.
@@ -320,7 +319,6 @@ impl State {
         self.stop.as_ref().filter(|(stop, _)| stop.pending == Pending::Abandon).map(|(_, since)| *since)
     }
 
-    /// What to do now.
     pub fn next(&mut self, now: Instant) -> Step {
         debug_assert_eq!(self.caller.budget.in_flight(), self.slots.len(), "a permit that no request in flight holds");
         self.check_limits(now);

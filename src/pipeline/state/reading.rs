@@ -59,7 +59,6 @@ impl AdaptiveBatchSize {
 pub(super) enum Queue {
     /// One that is read before it may be deleted.
     Read,
-    /// Those that may be deleted.
     Delete,
 }
 
@@ -75,7 +74,6 @@ impl State {
         }
     }
 
-    /// The queue where keys from the input wait.
     pub(super) fn input_queue(&self) -> &KeyQueue {
         if self.options.action.reads() { &self.reads } else { &self.ready }
     }

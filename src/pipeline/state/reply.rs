@@ -46,7 +46,6 @@ impl Proof {
 }
 
 impl State {
-    /// The response for a slot came.
     pub fn on_response(&mut self, slot: Slot, response: Response, now: Instant) {
         // Nobody waits for one that was given up.
         let Some(InFlight { sent, permit, probe }) = self.slots.try_remove(slot.0) else { return };

@@ -37,7 +37,6 @@ fn count(rows: &BTreeMap<u64, Settled>, status: Status) -> usize {
     rows.values().filter(|row| row.status == status).count()
 }
 
-/// All but the named keys were deleted.
 fn all_but(names: &[&str], keys: &[KeyName]) -> Accounting {
     let unprocessed = keys.iter().filter(|key| names.contains(&key.as_str()));
     Accounting::Complete { unprocessed: unprocessed.map(|key| key.as_str().into()).collect() }

@@ -7,19 +7,18 @@ use crate::record::{Invalid, Kept, RecordNumber};
 /// The most rules that are told apart; the texts of some hold words of the input or of the command.
 const MOST_RULES: usize = 32;
 
-/// Examples of each.
 const EXAMPLES: usize = 3;
 
 /// Counts records by rule.
 #[derive(Debug, Default)]
-pub struct InvalidReasons {
+pub(crate) struct InvalidReasons {
     reasons: Vec<InvalidReason>,
     others: u64,
 }
 
 /// Why records are not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidReason {
+pub(crate) struct InvalidReason {
     /// In the same words for all.
     pub rule: Cow<'static, str>,
     /// How many.
@@ -56,14 +55,14 @@ impl InvalidReasons {
     }
 
     /// The rules, the one with most records first.
-    pub fn by_count(&self) -> Vec<&InvalidReason> {
+    pub(crate) fn by_count(&self) -> Vec<&InvalidReason> {
         let mut reasons: Vec<&InvalidReason> = self.reasons.iter().collect();
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
         reasons
     }
 
     /// Records whose rules are not told apart.
-    pub fn others(&self) -> u64 {
+    pub(crate) fn others(&self) -> u64 {
         self.others
     }
 }

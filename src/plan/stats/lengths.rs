@@ -4,7 +4,7 @@ use crate::key::MAX_KEY_BYTES;
 
 /// Counts names by length, in bytes.
 #[derive(Debug)]
-pub struct Lengths {
+pub(crate) struct Lengths {
     counts: Box<[u64; MAX_KEY_BYTES + 1]>,
 }
 
@@ -16,12 +16,12 @@ impl Default for Lengths {
 
 impl Lengths {
     /// Counts a name of so many bytes.
-    pub fn add(&mut self, bytes: usize) {
+    pub(crate) fn add(&mut self, bytes: usize) {
         self.counts[bytes.min(MAX_KEY_BYTES)] += 1;
     }
 
     /// The shortest, the median (of two in the middle the shorter) and the longest, in bytes; `None` without a name.
-    pub fn summary(&self) -> Option<(usize, usize, usize)> {
+    pub(crate) fn summary(&self) -> Option<(usize, usize, usize)> {
         let total: u64 = self.counts.iter().sum();
         let nth = |nth: u64| {
             let mut seen = 0;

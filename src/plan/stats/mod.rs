@@ -8,9 +8,9 @@ mod sample;
 mod text;
 mod value;
 
-pub use invalid_reasons::{InvalidReason, InvalidReasons};
-pub use lengths::Lengths;
-pub use prefixes::{Prefix, Prefixes};
+pub(crate) use invalid_reasons::{InvalidReason, InvalidReasons};
+pub(crate) use lengths::Lengths;
+pub(crate) use prefixes::{Prefix, Prefixes};
 
 use crate::key::KeyName;
 use crate::record::{Content, Record};
@@ -22,7 +22,7 @@ const ENDS: usize = 3;
 
 /// Statistics of a plan, one record at a time.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// The lengths of the names.
     pub lengths: Lengths,
     /// Their beginnings; of many names, those of a sample.
@@ -42,7 +42,7 @@ pub struct Stats {
 
 impl Stats {
     /// Looks at one more record.
-    pub fn add(&mut self, record: &Record) {
+    pub(crate) fn add(&mut self, record: &Record) {
         match &record.content {
             Content::Key(key) => self.add_key(key.clone()),
             Content::Invalid(invalid) => self.invalid.add(record.number, invalid),
@@ -52,7 +52,7 @@ impl Stats {
     }
 
     /// As [`Stats::add`], of a record that nobody needs any more: there is nothing to copy.
-    pub fn take(&mut self, record: Record) {
+    pub(crate) fn take(&mut self, record: Record) {
         match record.content {
             Content::Key(key) => self.add_key(key),
             _ => self.add(&record),
@@ -73,23 +73,22 @@ impl Stats {
         self.keys += 1;
     }
 
-    /// How many keys there were.
-    pub fn keys(&self) -> u64 {
+    pub(crate) fn keys(&self) -> u64 {
         self.keys as u64
     }
 
     /// How many names the prefixes were counted of, where not of all.
-    pub fn sampled(&self) -> Option<u64> {
+    pub(crate) fn sampled(&self) -> Option<u64> {
         (!self.sample.is_whole()).then_some(self.sample.taken())
     }
 
     /// The first keys, at most three.
-    pub fn first(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn first(&self) -> impl Iterator<Item = &str> {
         self.first.iter().map(KeyName::as_str)
     }
 
     /// The last keys, at most three, in order; without those of [`Stats::first`].
-    pub fn last(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn last(&self) -> impl Iterator<Item = &str> {
         let from = self.keys.saturating_sub(ENDS).max(ENDS);
         (from..self.keys).filter_map(|index| self.last[index % ENDS].as_ref()).map(KeyName::as_str)
     }

@@ -26,7 +26,7 @@ const ROOT: usize = 0;
 /// With `n` names, no count is too low by more than about `n` / 1,024, and no prefix of more names than that is missing;
 /// [`Prefixes::error`] is the exact bound. Takes 3 MB at most.
 #[derive(Debug)]
-pub struct Prefixes {
+pub(crate) struct Prefixes {
     /// Parents before their children.
     nodes: Vec<Node>,
     /// The nodes' prefixes, one behind the other.
@@ -56,7 +56,7 @@ struct Node {
 
 /// A prefix, and the biggest that begin with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix {
+pub(crate) struct Prefix {
     /// The whole prefix, exactly, with the separator at its end.
     pub name: String,
     /// At least so many names begin with it.
@@ -69,7 +69,7 @@ pub struct Prefix {
 
 impl Prefix {
     /// The largest error of its count and theirs that begin with it.
-    pub fn largest_error(&self) -> u64 {
+    pub(crate) fn largest_error(&self) -> u64 {
         self.longer.iter().map(Self::largest_error).fold(self.error, u64::max)
     }
 }
@@ -95,17 +95,17 @@ impl Prefixes {
     }
 
     /// How many names were counted.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.nodes.iter().map(|node| node.own).sum()
     }
 
     /// Every prefix of more names than this is known, and no count is too low by more; 0 where all are exact.
-    pub fn error(&self) -> u64 {
+    pub(crate) fn error(&self) -> u64 {
         self.nodes.iter().map(|node| node.unseen.max(node.error)).max().unwrap_or_default()
     }
 
     /// Counts a name, as if it had come `times`.
-    pub fn add(&mut self, name: &str, times: u64) {
+    pub(crate) fn add(&mut self, name: &str, times: u64) {
         let ends = prefix_ends(name.as_bytes());
         let Some(longest) = ends.last() else {
             self.nodes[ROOT].own += times;
@@ -203,7 +203,7 @@ impl Prefixes {
 
     /// The biggest prefixes: at most `rows` in all, each of at least two names and of `least` (0 to 1) of all. One that
     /// only leads to a longer one, with every name, is left out.
-    pub fn biggest(&self, rows: usize, least: f64) -> Vec<Prefix> {
+    pub(crate) fn biggest(&self, rows: usize, least: f64) -> Vec<Prefix> {
         let counts = self.counts();
         let fewest = (counts[ROOT] as f64 * least).max(2.0);
         let mut leads_on = vec![false; self.nodes.len()];

@@ -43,7 +43,6 @@ impl Sample {
         Some(if this < ALL { 1 } else { STRIDE })
     }
 
-    /// How many were taken.
     pub(super) fn taken(&self) -> u64 {
         self.taken
     }

@@ -22,7 +22,7 @@ const NARROWEST: usize = 12;
 impl Stats {
     /// Keys, lengths and prefixes, then why the other records are not sent; no line is wider than `width` unless it
     /// is very narrow.
-    pub fn lines(&self, width: usize) -> Vec<String> {
+    pub(crate) fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = Vec::new();
         self.add_ends(&mut lines, width);
         self.add_prefixes(&mut lines, width);

@@ -16,10 +16,7 @@ pub enum JobFileError {
         "{report} has no job file ({report}.job.json), so it cannot be checked that it belongs to this job\nhint: put the \
          job file back beside it, or start a new report with another --report"
     )]
-    Missing {
-        /// The report.
-        report: PathBuf,
-    },
+    Missing { report: PathBuf },
     /// It is torn, or not a job file at all.
     #[error(
         "{path} is not a job file that can be read ({why})\nhint: restore it from a copy, or start a new report with another --report"
@@ -37,7 +34,6 @@ pub enum JobFileError {
     Newer {
         /// The job file.
         path: PathBuf,
-        /// Its schema.
         schema: u64,
     },
     /// A symbolic link, a folder, a device.
@@ -57,7 +53,6 @@ pub enum JobFileError {
     /// The report is that of another job.
     #[error("{report} is the report of another job: its {} is {}, and this job's is {}\nhint: give the same as then, or start a new report with another --report", .difference.what, .difference.then, .difference.now)]
     OtherJob {
-        /// The report.
         report: PathBuf,
         /// How the two jobs differ.
         difference: Box<Difference>,
@@ -65,7 +60,6 @@ pub enum JobFileError {
     /// A report of this kind is never resumed.
     #[error("{report} is the report of a {}, which cannot be resumed; this job is a {now}\nhint: start a new report with another --report", .then.in_words(), now = .now.in_words())]
     NotResumable {
-        /// The report.
         report: PathBuf,
         /// What it is a report of.
         then: Kind,
@@ -75,7 +69,6 @@ pub enum JobFileError {
     /// A plan of another namespace.
     #[error("{plan} was planned for another namespace: its {} is {}, and this job's is {}\nhint: make a new plan with --dry-run", .difference.what, .difference.then, .difference.now)]
     OtherPlan {
-        /// The plan.
         plan: PathBuf,
         /// How the two differ.
         difference: Box<Difference>,

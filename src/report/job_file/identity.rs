@@ -53,14 +53,12 @@ impl Kind {
 
 /// Which job it is. `None`: not known yet, or does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The kind of job.
     pub kind: Kind,
     /// Where the API is.
     pub base_url: Option<String>,
-    /// The account.
     pub account_id: Option<String>,
-    /// The namespace.
     pub namespace_id: Option<String>,
     /// Its title. Titles can change: it counts only if one side has no id.
     pub namespace_title: Option<String>,
@@ -75,7 +73,7 @@ pub struct Identity {
 /// Which keys are taken: those of flags and profile together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Filters {
+pub(crate) struct Filters {
     /// By name.
     #[serde(flatten)]
     pub names: Names,
@@ -94,7 +92,7 @@ pub struct Filters {
 /// Patterns of names, sorted and without repetition, so that equal sets are equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Names {
+pub(crate) struct Names {
     /// A key that matches one of these is kept.
     pub protect: Vec<String>,
     /// A key has to match one pattern of each of these lists (that of the flags, that of the profile).
@@ -103,7 +101,7 @@ pub struct Names {
 
 /// An input. One that can be read only once (stdin) has nothing but its path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub(crate) struct Input {
     /// As it was named; `-` is stdin. It is not compared.
     pub path: String,
     /// Its length.
@@ -143,7 +141,7 @@ impl fmt::Display for Difference {
 
 impl Identity {
     /// One of which nothing but the kind is known.
-    pub fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: Kind) -> Self {
         Self {
             kind,
             base_url: None,
@@ -157,7 +155,7 @@ impl Identity {
     }
 
     /// How `now` differs from this job, as far as both are known; `None` if it is the same.
-    pub fn difference(&self, now: &Self) -> Option<Difference> {
+    pub(crate) fn difference(&self, now: &Self) -> Option<Difference> {
         Difference::of("kind", &self.kind, &now.kind, |kind| kind.in_words().to_owned())
             .or_else(|| self.other_namespace(now))
             .or_else(|| Difference::of("shard", &self.shard, &now.shard, |shard| shard.clone().unwrap_or_else(none)))
@@ -166,7 +164,7 @@ impl Identity {
     }
 
     /// How the base URL, account or namespace of `now` differs from this job's.
-    pub fn other_namespace(&self, now: &Self) -> Option<Difference> {
+    pub(crate) fn other_namespace(&self, now: &Self) -> Option<Difference> {
         let ids = (self.namespace_id.as_ref(), now.namespace_id.as_ref());
         let titles = match ids {
             (Some(_), Some(_)) => None,
@@ -179,7 +177,7 @@ impl Identity {
     }
 
     /// Whether a namespace was named.
-    pub fn has_namespace(&self) -> bool {
+    pub(crate) fn has_namespace(&self) -> bool {
         self.namespace_id.is_some() || self.namespace_title.is_some()
     }
 }
@@ -207,7 +205,7 @@ impl Filters {
 
 impl Names {
     /// Patterns in any order; those of the flags and of the profile protect together, and each of their `only` counts.
-    pub fn new(mut protect: Vec<String>, only: Vec<Vec<String>>) -> Self {
+    pub(crate) fn new(mut protect: Vec<String>, only: Vec<Vec<String>>) -> Self {
         let tidy = |patterns: &mut Vec<String>| {
             patterns.sort_unstable();
             patterns.dedup();

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::JobFileError;
-pub use identity::{Filters, Identity, Input, Kind, Names};
+pub use identity::Kind;
+pub(crate) use identity::{Filters, Identity, Input, Names};
 
 use crate::files::{Access, FileError, job_file, open_regular, replace};
 use crate::outcome::{Status, Tally};
@@ -31,7 +32,7 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// What is known about the job that wrote a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JobFile {
+pub(crate) struct JobFile {
     schema: u64,
     /// The version of kvsweep that wrote it last.
     version: String,
@@ -44,9 +45,8 @@ pub struct JobFile {
     pub runs: Vec<Run>,
 }
 
-/// What a run did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
+pub(crate) struct Run {
     /// When it began to write the report.
     #[serde(with = "rfc3339")]
     pub started_at: SystemTime,
@@ -65,33 +65,32 @@ pub struct Run {
     /// Why it ended early.
     #[serde(default)]
     pub stopped: Option<String>,
-    /// Its exit code.
     #[serde(default)]
     pub exit_code: Option<u8>,
 }
 
 impl Run {
     /// One that begins now.
-    pub fn starting(started_at: SystemTime) -> Self {
+    pub(crate) fn starting(started_at: SystemTime) -> Self {
         let counts = BTreeMap::new();
         Self { started_at, ended_at: None, records: None, counts, requests: None, stopped: None, exit_code: None }
     }
 }
 
 /// Records by status, as the job file counts them.
-pub fn counts(tally: &Tally) -> BTreeMap<String, u64> {
+pub(crate) fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     let occurred = Status::ALL.into_iter().filter(|&status| tally.get(status) > 0);
     occurred.map(|status| (status.as_str().to_owned(), tally.get(status))).collect()
 }
 
 impl JobFile {
     /// That of a job without a run.
-    pub fn new(identity: Identity, flags: BTreeMap<String, Value>) -> Self {
+    pub(crate) fn new(identity: Identity, flags: BTreeMap<String, Value>) -> Self {
         Self { schema: SCHEMA, version: String::new(), identity, flags, runs: Vec::new() }
     }
 
     /// Beside the report: its name with `.job.json`.
-    pub fn path(report: &Path) -> PathBuf {
+    pub(crate) fn path(report: &Path) -> PathBuf {
         job_file(report)
     }
 
@@ -99,7 +98,7 @@ impl JobFile {
     ///
     /// # Errors
     /// [`JobFileError`], but not [`JobFileError::Missing`].
-    pub fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
+    pub(crate) fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
         let path = Self::path(report);
         let file = match open_regular(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -124,7 +123,7 @@ impl JobFile {
     ///
     /// # Errors
     /// [`JobFileError::File`]; the file is then what it was.
-    pub fn write(&mut self, report: &Path) -> Result<(), JobFileError> {
+    pub(crate) fn write(&mut self, report: &Path) -> Result<(), JobFileError> {
         env!("CARGO_PKG_VERSION").clone_into(&mut self.version);
         let path = Self::path(report);
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
@@ -135,8 +134,7 @@ impl JobFile {
         Ok(written.map_err(FileError::io(&path, "write"))?)
     }
 
-    /// The last run, if there was one.
-    pub fn last_run(&self) -> Option<&Run> {
+    pub(crate) fn last_run(&self) -> Option<&Run> {
         self.runs.last()
     }
 }
