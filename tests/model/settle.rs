@@ -80,7 +80,8 @@ fn settle_chain(case: &mut Case) {
         Chain::Listing { what, more, limits, .. } => {
             // Refused where keys are not counted first.
             (limits.min_keys, limits.expect) = (None, None);
-            if case.protect_route != ProtectRoute::Profile {
+            // A profile protects keys from deletion, not from being listed.
+            if case.protect_route != ProtectRoute::Profile || matches!(what, Listed::List { .. }) {
                 case.protect_route = ProtectRoute::Flag;
             }
             if !matches!(what, Listed::List { .. }) && *more > 0 {
