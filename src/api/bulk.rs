@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 

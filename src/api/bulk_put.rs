@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

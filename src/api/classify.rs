@@ -12,7 +12,9 @@ use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, TransientE
 use crate::api::envelope::{Envelope, Fault};
 use crate::api::memory::SMALL_BODY;
 use crate::api::retry_hints::RetryHints;
-use crate::api::values::MAX_VALUE_BYTES;
+
+/// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
+pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 

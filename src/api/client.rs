@@ -9,17 +9,16 @@ use std::time::Duration;
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::api::answer::Reply;
-use crate::api::auth::{Credentials, CredentialsError};
+use crate::api::auth::Credentials;
 use crate::api::classify::Endpoint;
 use crate::api::envelope::result;
+use crate::api::error::ClientError;
 use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::listing::{Page, PageRequest};
 use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
-use crate::net::ConnectError;
 
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
@@ -42,20 +41,6 @@ impl ClientOptions {
         let access = Access { base_url, credentials, ca_file: None };
         Self { access, account, namespace, timeout: Duration::from_secs(30), concurrency: 32 }
     }
-}
-
-/// Why a client cannot be made.
-#[derive(Debug, Error)]
-pub enum ClientError {
-    /// The secrets cannot be sent.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The namespace's own URL would not be what was written.
-    #[error("the URL of the namespace cannot be used: {0}")]
-    Url(#[from] UrlMismatch),
-    /// No connection can be set up.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
 }
 
 /// What the API says of a namespace.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
 use tokio::time::{Instant, timeout};
@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout};
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::auth::Credentials;
 use crate::api::classify::{Body, Endpoint, Head, classify};
-use crate::api::client::ClientError;
 use crate::api::connection::{self, Settings};
+use crate::api::error::ClientError;
 use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
 use crate::api::transport;
 use crate::api::url::{BaseUrl, UrlMismatch};

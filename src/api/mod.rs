@@ -23,6 +23,7 @@ mod classify;
 mod client;
 mod connection;
 mod envelope;
+mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod http;
@@ -34,7 +35,8 @@ mod url;
 mod values;
 
 pub use auth::{Credentials, CredentialsError};
-pub use client::{Client, ClientError, ClientOptions};
+pub use client::{Client, ClientOptions};
+pub use error::ClientError;
 pub use http::Access;
 pub use url::{BaseUrl, BaseUrlError, UrlMismatch};
 
@@ -53,7 +55,8 @@ pub use values::Metadata;
 pub(crate) use account::{AccountClient, Policy, TokenDetails, TokenStatus, User};
 pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub(crate) use bulk_put::{MAX_GET_KEYS, MAX_PUT_KEYS};
+pub(crate) use classify::MAX_VALUE_BYTES;
 pub(crate) use client::Namespace;
 pub(crate) use listing::ListedKey;
 pub(crate) use url::Owner;
-pub(crate) use values::{MAX_VALUE_BYTES, Value};
+pub(crate) use values::Value;

@@ -14,9 +14,6 @@ use crate::api::http::{ApiRequest, Received};
 use crate::api::memory::Reservation;
 use crate::key::KeyName;
 
-/// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
-pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
-
 /// Metadata of a key: one JSON value, without line ends, otherwise as it came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Metadata(Box<str>);

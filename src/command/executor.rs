@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 
 use crate::api::answer::Reply;
 use crate::api::{Client, Metadata, Value};

@@ -48,13 +48,10 @@ use pause::Pause;
 pub use rate::{Rate, RateError};
 pub use server::RateLimitInfo;
 use server::Server;
-use window::{Opening, Window};
+use window::{LATEST, Opening, Window};
 
 /// Windows up to this length are spread evenly.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
-
-/// So many requests are remembered whatever the rates are: what the API allows in its longest window.
-pub(crate) const LATEST: usize = 1_200;
 
 /// The right to send one request. Given back with [`Budget::give_back`] when its answer came, or when it is
 /// certain that none will. One that is dropped instead is given back by the next [`Budget::try_take`].

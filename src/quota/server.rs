@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::window::{Opening, Window, insert};
-use super::{LATEST, Rate};
+use super::rate::Rate;
+use super::window::{LATEST, Opening, Window, insert};
 
 /// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
 const SOLE_USER_SHARE: f64 = 0.97;

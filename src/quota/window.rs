@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use super::Rate;
 
+/// So many requests are remembered whatever the rates are: what the API allows in its longest window.
+pub(crate) const LATEST: usize = 1_200;
+
 /// Bounds of the guard for clocks that run at different speeds.
 const GUARD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
