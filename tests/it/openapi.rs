@@ -109,7 +109,7 @@ fn every_request_that_is_made_is_published() {
 fn every_call_of_the_client_has_a_row() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/classify.rs");
     let source = std::fs::read_to_string(source).expect("a source can be read");
-    let calls = source.split_once("enum Call {").and_then(|(_, rest)| rest.split_once('}')).expect("the calls").0;
+    let calls = source.split_once("enum Endpoint {").and_then(|(_, rest)| rest.split_once('}')).expect("the calls").0;
     let calls: BTreeSet<&str> = calls
         .lines()
         .map(|line| line.trim().trim_end_matches(','))
