@@ -121,8 +121,9 @@ impl Run<'_> {
             }
             Self::check_signalled(&done, event.signal);
             resume = self.lab.path(&file).exists();
-            // A listing that is whole has nothing to resume.
-            if matches!(done.status.code(), Some(0 | 3)) {
+            // A listing that is whole has nothing to resume, even if it was killed before it could say so.
+            let is_whole = resume && !self.lab.path(&format!("{file}.cursor")).exists();
+            if is_whole || matches!(done.status.code(), Some(0 | 3)) {
                 break;
             }
         }
