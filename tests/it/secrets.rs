@@ -116,7 +116,7 @@ fn bulk_responses_are_quoted_as_carefully_as_others() {
         lab.write("b.ndjson", (0..200).map(line).collect::<String>());
         let args =
             ["restore", "--yes", "b.ndjson", "--overwrite-values", "--retries", "0", "--report", "r.csv", "-vvv"];
-        assert_short_errors(&lab, &lab.kvsweep(args).run().code(5), 200);
+        assert_short_errors(&lab, &lab.kvsweep(args).run().code(3), 200);
     }
     let refused = Canned::error(400, 10_012, long_message());
     let faults = vec![Fault::new(When::Prefix("key:".to_owned()), refused.into())];
