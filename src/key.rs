@@ -16,7 +16,7 @@ pub(crate) const MAX_KEY_BYTES: usize = 512;
 /// The longest account or namespace id, in characters (`maxLength: 32` in the API's published schema).
 pub(crate) const MAX_ID_CHARS: usize = 32;
 
-/// The name of one key: non-empty UTF-8 of at most [`MAX_KEY_BYTES`] bytes that is neither `.` nor `..`.
+/// The name of one key: non-empty UTF-8 of at most 512 bytes that is neither `.` nor `..`.
 ///
 /// Taken exactly: nothing is trimmed, normalised or folded.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,7 +139,7 @@ pub enum IdError {
     /// No characters at all.
     #[error("the id is empty")]
     Empty,
-    /// Longer than [`MAX_ID_CHARS`].
+    /// Longer than 32 characters.
     #[error("the id has {0} characters; at most {MAX_ID_CHARS} are allowed")]
     TooLong(usize),
     /// A character that could change the path of a request.
@@ -191,15 +191,15 @@ macro_rules! id_type {
 }
 
 id_type! {
-    /// The id of a Cloudflare account: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.
+    /// The id of a Cloudflare account: at most 32 of `[0-9A-Za-z_-]`.
     AccountId
 }
 id_type! {
-    /// The id of an API token, which is no secret: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.
+    /// The id of an API token, which is no secret: at most 32 of `[0-9A-Za-z_-]`.
     TokenId
 }
 id_type! {
-    /// The id of a Workers KV namespace: at most [`MAX_ID_CHARS`] of `[0-9A-Za-z_-]`.
+    /// The id of a Workers KV namespace: at most 32 of `[0-9A-Za-z_-]`.
     NamespaceId
 }
 

@@ -30,6 +30,8 @@
 //! # }
 //! ```
 
+#![allow(rustdoc::private_intra_doc_links, reason = "only readers of the source see the documentation of internals")]
+
 pub mod api;
 mod backup;
 mod cli;

@@ -52,7 +52,7 @@ struct Counted {
 
 impl Client {
     /// Deletes `keys` with one request.
-    pub async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
+    pub(crate) async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
         self.bulk_call(Endpoint::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
     }
 

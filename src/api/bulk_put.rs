@@ -45,7 +45,7 @@ struct Values {
 
 impl Client {
     /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most 100 MB (the same page).
-    pub async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
+    pub(crate) async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
         self.bulk_call(Endpoint::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
     }
 
@@ -53,7 +53,7 @@ impl Client {
     /// with their values: where those are too much, the call is refused, and fewer have to be asked for. Among several, no
     /// key is [`Presence::Absent`]: Cloudflare's runtime answers `null` for some names that exist (`0`, `__proto__`). Of one
     /// key it is asked without its value. Any other answer than [`Answer::Success`] says nothing of the keys.
-    pub async fn presence(&self, keys: &[KeyName]) -> (Reply, Vec<Presence>) {
+    pub(crate) async fn presence(&self, keys: &[KeyName]) -> (Reply, Vec<Presence>) {
         if let [key] = keys {
             let (reply, _) = self.metadata(key).await;
             return match reply.answer {

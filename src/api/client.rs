@@ -75,7 +75,8 @@ impl fmt::Debug for ExactTitle {
 
 impl Namespace {
     /// A namespace with this title, taken as it is.
-    pub fn new(id: impl Into<String>, title: &str, supports_url_encoding: Option<bool>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(id: impl Into<String>, title: &str, supports_url_encoding: Option<bool>) -> Self {
         Self {
             id: id.into(),
             title: title.to_owned(),
@@ -129,7 +130,7 @@ impl Client {
     /// For a namespace whose `supports_url_encoding` is false: no key that has to be encoded is put into a URL, where it
     /// would name another key.
     #[must_use]
-    pub fn without_url_encoding(self) -> Self {
+    pub(crate) fn without_url_encoding(self) -> Self {
         Self { url_encoding: false, ..self }
     }
 
@@ -159,7 +160,7 @@ impl Client {
     }
 
     /// Sends one `DELETE` for `key`.
-    pub async fn delete(&self, key: &KeyName) -> Reply {
+    pub(crate) async fn delete(&self, key: &KeyName) -> Reply {
         match self.value_url(key) {
             Ok(url) => {
                 self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0
@@ -172,7 +173,7 @@ impl Client {
     ///
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`.
-    pub async fn namespace(&self) -> Result<Namespace, Reply> {
+    pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
         let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
         let read = |body: &[u8]| {
             result(body)
@@ -188,7 +189,7 @@ impl Client {
     /// # Errors
     /// What came instead; never `Answer::Success` or `Answer::Absent`. A page that cannot be what was asked for is
     /// no readable answer.
-    pub async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
+    pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
         let url = url.map_err(|error| self.inner.http.unsent(&error))?;
         let read = |body: &[u8]| {

@@ -64,7 +64,7 @@ struct Described {
 impl Client {
     /// Sends one `GET` for the metadata of `key`. There is none where the reply is no success, or where the key has
     /// none.
-    pub async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
+    pub(crate) async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
         let url = match self.metadata_url(key) {
             Ok(url) => url,
             Err(error) => return (self.http().unsent(&error), None),
@@ -80,7 +80,7 @@ impl Client {
 
     /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value where
     /// the reply is a success, and only there.
-    pub async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
+    pub(crate) async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
         let url = match self.value_url(key) {
             Ok(url) => url,
             Err(error) => return (self.http().unsent(&error), None),
