@@ -26,6 +26,10 @@ pub(crate) fn settle(case: &mut Case) {
         // A short one is given instead.
         case.others.retain(|(name, ..)| name != "timeout");
     }
+    if case.rate.is_some() {
+        // A request that was in flight when a run was killed may arrive until then, so a resumed run waits for as long.
+        case.others.retain(|(name, ..)| name != "timeout");
+    }
     // A line cannot hold a line end.
     if case.protect.iter().any(|pattern| glob::text(pattern).contains(['\n', '\r'])) {
         case.protect_route = ProtectRoute::Flag;
