@@ -70,7 +70,7 @@ impl State {
 
     /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
     /// read first are not, and what is backed up must not wait for a page that is long in coming.
-    pub(super) fn is_filling(&self, fresh: u64) -> bool {
+    pub(super) fn waits_for_page(&self, fresh: u64) -> bool {
         let on_their_way = self.is_fetching() && self.wants_more() && !self.options.action.reads();
         on_their_way && !self.ready.is_full(self.options.batching, fresh)
     }

@@ -88,18 +88,18 @@ impl State {
     pub(super) fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
         let may_go = |queue: &KeyQueue| !queue.is_empty() && (fresh != 0 || queue.has_again());
         let mut wait = None;
-        if may_go(&self.ready) && !self.is_filling(fresh) {
-            wait = self.lingers(fresh, now);
+        if may_go(&self.ready) && !self.waits_for_page(fresh) {
+            wait = self.linger_deletes(fresh, now);
             if wait.is_none() {
                 return Ok(Queue::Delete);
             }
         }
         if may_go(&self.reads) {
-            let gathers = self.gathers(fresh, now);
-            if gathers.is_none() {
+            let linger = self.linger_reads(fresh, now);
+            if linger.is_none() {
                 return Ok(Queue::Read);
             }
-            wait = [wait, gathers].into_iter().flatten().min();
+            wait = [wait, linger].into_iter().flatten().min();
         }
         Err(wait)
     }
@@ -121,7 +121,7 @@ impl State {
     }
 
     /// Until when a request for many keys waits for more of them, if it does.
-    fn gathers(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
+    fn linger_reads(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
         if self.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
             return None;
         }

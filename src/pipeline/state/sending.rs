@@ -235,7 +235,7 @@ impl State {
     }
 
     /// Until when a bulk call waits for more keys, if it does.
-    pub(super) fn lingers(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
+    pub(super) fn linger_deletes(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
         if self.ready.is_full(self.options.batching, fresh) || !self.may_fill() {
             return None;
         }
