@@ -5,7 +5,7 @@ use std::time::Duration;
 use kvsweep::internals::{Answer, TransientError};
 use tokio::time::Instant;
 
-/// What the client was told about a request.
+/// What the response to a request was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
     Deleted,
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// One request: which keys (none for the namespace and pages), when it was sent, and what was told when.
+/// One request: which keys (none for the namespace and pages), when it was sent, and what came back when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) kind: Kind,
@@ -78,7 +78,7 @@ pub(crate) struct Sent {
     /// The number of the page.
     pub(crate) page: Option<usize>,
     pub(crate) at: Instant,
-    pub(crate) told: Option<(Instant, Said)>,
+    pub(crate) response: Option<(Instant, Said)>,
     /// Keys that a bulk call left undeleted, or that were looked for with others and are not there.
     pub(crate) left: Vec<String>,
     /// Whether it is a bulk call, and whether the answer says which of its keys it deleted.
@@ -89,10 +89,10 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// What was told of one of its keys.
-    pub(crate) fn told_of(&self, key: &str) -> Option<(Instant, Said)> {
+    /// The response for one of its keys.
+    pub(crate) fn response_for(&self, key: &str) -> Option<(Instant, Said)> {
         let left = self.left.iter().any(|left| left == key);
-        self.told.map(|(at, said)| match said {
+        self.response.map(|(at, said)| match said {
             _ if left && self.kind == Kind::Presence => (at, Said::Absent),
             Said::Throttled(..) | Said::Fatal | Said::DailyLimit if left => (at, said),
             _ if left => (at, Said::Failing),
@@ -103,7 +103,7 @@ impl Sent {
 
     /// When it was answered, if that was a success.
     pub(crate) fn succeeded(&self) -> Option<Instant> {
-        let (at, said) = self.told?;
+        let (at, said) = self.response?;
         let done = self.accounted && self.left.len() < self.keys.len();
         let good = match self.kind {
             Kind::Namespace => false,

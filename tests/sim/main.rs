@@ -3,16 +3,16 @@
 //!
 //! A seed draws a world: keys, rates, the server's quotas, faults, an outage, a token that expires, signals, a full
 //! stop as by kill -9 with a torn report, and how often the job is resumed until it is done. What the contract promises
-//! in its section 5 is checked in every run of it. The same seed is the same story, to the nanosecond.
+//! in its section 5 is checked in every run of it. The same seed runs the same way, to the nanosecond.
 //!
 //! ```text
 //! cargo test --test sim                                      300 seeds
 //! KVSWEEP_SIM_SEEDS=20000 cargo test --release --test sim    as many as you like
-//! KVSWEEP_SIM_SEED=123 cargo test --test sim one_seed        one of them, which is told as it goes
+//! KVSWEEP_SIM_SEED=123 cargo test --test sim one_seed        one of them, printed as it runs
 //! ```
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a simulation that cannot go on says so")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a seed is told to whoever runs it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a failing seed is printed")]
 
 mod check;
 mod faults;
@@ -32,7 +32,7 @@ use sum::Sum;
 /// How many seeds `cargo test` runs.
 const SEEDS: u64 = 300;
 
-/// How the seed of a broken promise is told, whatever breaks.
+/// Prints the seed when a promise is broken.
 struct Named(u64);
 
 impl Drop for Named {
@@ -76,7 +76,7 @@ fn one_seed() {
 }
 
 #[test]
-fn a_seed_is_the_same_story_every_time() {
+fn a_seed_runs_the_same_way_every_time() {
     for seed in 0..10 {
         assert_eq!(run(seed, Verbosity::Quiet), run(seed, Verbosity::Quiet), "seed {seed}");
     }

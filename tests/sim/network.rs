@@ -49,7 +49,7 @@ pub(crate) async fn send(server: Shared, request: Request) -> Response {
         Said::Deleted if sent.bulk && !accounted => Said::Nothing,
         said => said,
     };
-    sent.told = Some((now, said));
+    sent.response = Some((now, said));
     sent.left.clone_from(&left);
     (sent.accounted, sent.used_up_until) = (accounted, used_up_until);
     let reply = Reply { answer, http_status, rate_limits: quota };
@@ -116,7 +116,7 @@ fn begin(server: &Shared, request: &Request, kind: Kind, keys: &[String]) -> usi
         keys: keys.to_vec(),
         page,
         at: Instant::now(),
-        told: None,
+        response: None,
         left: Vec::new(),
         bulk: matches!(request, Request::DeleteMany(_) | Request::PutMany(_)),
         accounted: false,

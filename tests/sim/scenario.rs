@@ -85,7 +85,7 @@ async fn scenario(seed: u64, verbosity: Verbosity) -> Sum {
 fn tell(nth: usize, faults: &Faults, ran: &Ran) {
     println!("run {nth}: {faults:?}");
     for sent in &ran.log.sent {
-        let answer = sent.told.map(|(at, said)| (at - ran.began, said));
+        let answer = sent.response.map(|(at, said)| (at - ran.began, said));
         println!("  {:?} {} {answer:?}", sent.at - ran.began, sent.what());
     }
     for row in &ran.rows {

@@ -146,12 +146,12 @@ impl Server {
     /// Counts an arrival against the quota: the refusal, if it is one too many.
     fn over_quota(&mut self, now: Instant) -> Option<Answer> {
         let quota = self.world.quota?;
-        let told = |until: Instant| {
+        let response = |until: Instant| {
             let pause = quota.retry_after.then(|| whole_seconds(until.saturating_duration_since(now)));
             throttled(429, Some(971), pause)
         };
         if now < self.blocked_until {
-            return Some(told(self.blocked_until));
+            return Some(response(self.blocked_until));
         }
         let length = quota.rate.window();
         let begins = |at: Instant| (at - self.epoch).as_nanos() / length.as_nanos();
@@ -163,7 +163,7 @@ impl Server {
         }
         if self.window.len() >= quota.rate.count().get() as usize {
             self.blocked_until = now + quota.penalty;
-            return Some(told(self.blocked_until));
+            return Some(response(self.blocked_until));
         }
         self.window.push_back(now);
         None

@@ -91,13 +91,13 @@ impl Sum {
                 Kind::Namespace if nth >= ran.preflight => {
                     self.add("probes", 1);
                     let before = &ran.log.sent[..nth];
-                    let is_out = |at| move |told: Option<_>| told.is_none_or(|(answered, _)| answered > at);
-                    let at_once = before.iter().any(|b| b.kind == Kind::Namespace && is_out(sent.at)(b.told));
+                    let is_out = |at| move |response: Option<_>| response.is_none_or(|(answered, _)| answered > at);
+                    let at_once = before.iter().any(|b| b.kind == Kind::Namespace && is_out(sent.at)(b.response));
                     self.add("probes at once", usize::from(at_once));
                 }
                 _ => {}
             }
-            let Some((_, said)) = sent.told else { continue };
+            let Some((_, said)) = sent.response else { continue };
             let good = matches!(said, Said::Deleted | Said::Read | Said::Absent);
             let name = match said {
                 Said::Unkept => "backup full",
@@ -125,8 +125,8 @@ impl Sum {
         let mut hasher = DefaultHasher::new();
         self.trace.hash(&mut hasher);
         for sent in &ran.log.sent {
-            let told = sent.told.map(|(at, said)| (at - ran.began, format!("{said:?}")));
-            (&sent.keys, &sent.left, sent.at - ran.began, told).hash(&mut hasher);
+            let response = sent.response.map(|(at, said)| (at - ran.began, format!("{said:?}")));
+            (&sent.keys, &sent.left, sent.at - ran.began, response).hash(&mut hasher);
         }
         self.trace = hasher.finish();
     }
@@ -139,11 +139,11 @@ impl Sum {
         let longer = end.stop.as_ref().is_some_and(|stop| stop.why.contains("longer than --max-wait"));
         self.add("outage: a longer pause", usize::from(longer));
         self.add("input broken", usize::from(end.broken.is_some()));
-        let given_up = ran.log.sent.iter().any(|sent| sent.told.is_none());
+        let given_up = ran.log.sent.iter().any(|sent| sent.response.is_none());
         self.add("killed by a second signal", usize::from(given_up && ran.signals.len() > 1));
         if let Some((_, sent)) = ran.signals.first().filter(|(_, sent)| *sent <= ran.preflight) {
             let signalled = end.stop.as_ref().is_some_and(|stop| stop.signal.is_some());
-            let unanswered = ran.log.sent[..*sent].last().is_none_or(|sent| sent.told.is_none());
+            let unanswered = ran.log.sent[..*sent].last().is_none_or(|sent| sent.response.is_none());
             self.add("signal in the preflight", usize::from(signalled && unanswered));
             self.add("signal before the first key", usize::from(signalled && !unanswered));
         }

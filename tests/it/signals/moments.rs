@@ -1,6 +1,6 @@
 //! Signals at random moments of a job, as PID 1 and not: input, server log and report agree each time.
 //!
-//! A moment is an event, never a time, so that the same seed is the same story on any machine.
+//! A moment is an event, never a time, so that the same seed does the same on any machine.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -59,11 +59,11 @@ fn a_signal_at_any_moment_leaves_input_server_and_report_in_agreement() {
         let (signal, code) = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)][rng.random_range(0..3)];
         let init = can_be_init && rng.random();
         eprintln!("seed {seed}: {moment:?}, code {code}, PID 1: {init}");
-        story(moment, signal, code, init);
+        scenario(moment, signal, code, init);
     }
 }
 
-fn story(moment: Moment, signal: Signal, code: i32, init: bool) {
+fn scenario(moment: Moment, signal: Signal, code: i32, init: bool) {
     let latency = Duration::from_millis(20);
     let lab = Lab::with(SandboxOptions { latency: Some((latency, latency)), ..SandboxOptions::default() });
     let keys = lab.keys(KEYS);

@@ -42,15 +42,15 @@ impl Run<'_> {
     pub(super) fn stops(&self) {
         let Some(stop) = self.ran.end.as_ref().and_then(|end| end.stop.as_ref()) else { return };
         let since = self.ran.drains.last().map_or(self.ran.over, |(since, _)| *since);
-        let told = |wanted: fn(Said) -> bool| {
-            self.ran.log.sent.iter().any(|sent| sent.told.is_some_and(|(at, said)| at <= since && wanted(said)))
+        let response = |wanted: fn(Said) -> bool| {
+            self.ran.log.sent.iter().any(|sent| sent.response.is_some_and(|(at, said)| at <= since && wanted(said)))
         };
         let failed = self.ran.rows.iter().filter(|row| row.status.is_trouble()).count() as u64;
         let good = match stop.reason {
             StopReason::Interrupted => !self.ran.signals.is_empty(),
             StopReason::Deadline => self.ran.deadline.is_some_and(|deadline| deadline <= since),
             StopReason::InputError => self.is_broken(),
-            StopReason::IoError => told(|said| said == Said::Unkept),
+            StopReason::IoError => response(|said| said == Said::Unkept),
             // Its moment is checked where waits are.
             StopReason::Outage => true,
             StopReason::MaxFailures => {
@@ -60,9 +60,9 @@ impl Run<'_> {
             // The plan is checked before there is a pipeline.
             StopReason::MinKeys | StopReason::Expect => false,
             StopReason::MaxKeys => self.faults.max_keys.is_some_and(|most| most < self.keys() as u64),
-            StopReason::DailyLimit => told(|said| said == Said::DailyLimit),
+            StopReason::DailyLimit => response(|said| said == Said::DailyLimit),
             StopReason::UnexpectedResponse => {
-                self.ran.preflight == self.ran.log.sent.len() && told(|said| said == Said::Unexpected)
+                self.ran.preflight == self.ran.log.sent.len() && response(|said| said == Said::Unexpected)
             }
             StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => {
                 self.is_revoked(since) || self.is_page_refused(since) || self.is_all_denied(since)
@@ -85,22 +85,22 @@ impl Run<'_> {
     fn is_revoked(&self, since: Instant) -> bool {
         let refused = |said| matches!(said, Said::Fatal | Said::Refused);
         let mut namespaces = self.ran.log.sent.iter().filter(|sent| sent.kind == Kind::Namespace);
-        namespaces.any(|sent| sent.told.is_some_and(|(at, said)| at <= since && refused(said)))
+        namespaces.any(|sent| sent.response.is_some_and(|(at, said)| at <= since && refused(said)))
     }
 
     /// A page that is refused too often ends the job.
     fn is_page_refused(&self, since: Instant) -> bool {
         let refused = |said| matches!(said, Said::Fatal | Said::Refused);
         let mut pages = self.ran.log.sent.iter().filter(|sent| sent.kind == Kind::Page);
-        pages.any(|sent| sent.told.is_some_and(|(at, said)| at <= since && refused(said)))
+        pages.any(|sent| sent.response.is_some_and(|(at, said)| at <= since && refused(said)))
     }
 
     /// Keys that are denied one by one end a job only if they are the first ones, several, and no other ever succeeded.
     fn is_all_denied(&self, since: Instant) -> bool {
-        let before = || self.ran.log.sent.iter().filter(|sent| sent.told.is_some_and(|(at, _)| at <= since));
+        let before = || self.ran.log.sent.iter().filter(|sent| sent.response.is_some_and(|(at, _)| at <= since));
         let succeeded =
             self.ran.rows.iter().any(|row| matches!(row.status, Status::Deleted | Status::Absent | Status::Restored));
-        let alone = before().filter(|sent| sent.told.is_some_and(|(_, said)| said == Said::Fatal));
+        let alone = before().filter(|sent| sent.response.is_some_and(|(_, said)| said == Said::Fatal));
         let alone = alone.filter_map(|sent| if let [key] = &sent.keys[..] { Some(key) } else { None });
         let denied: BTreeSet<_> = alone.filter(|key| denied(self.world, key).is_some()).collect();
         !succeeded && !self.deleted_before && denied.len() >= OPENS_AFTER.min(self.keys()).max(2)

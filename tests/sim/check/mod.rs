@@ -78,11 +78,11 @@ impl Run<'_> {
             assert!(todo.contains(key), "{key} was sent, and nothing of the input is left to do about it");
             let deleted = sends.iter().position(|sent| sent.kind == Kind::Delete);
             if let Some(before) = deleted.filter(|_| self.world.action.reads()) {
-                let was_read = before > 0 && matches!(sends[before - 1].told_of(key), Some((_, Said::Read)));
+                let was_read = before > 0 && matches!(sends[before - 1].response_for(key), Some((_, Said::Read)));
                 assert!(was_read, "{key} was sent to be deleted and was not found before");
             }
             for pair in sends.windows(2) {
-                assert!(pair[0].told.is_some_and(|(at, _)| at <= pair[1].at), "{key} is twice on its way");
+                assert!(pair[0].response.is_some_and(|(at, _)| at <= pair[1].at), "{key} is twice on its way");
             }
         }
         if let Some(most) = self.faults.max_keys {
@@ -107,7 +107,7 @@ fn rates(world: &World, log: &Log) {
 /// Promise 5: what the server asks for is kept by everybody.
 fn pauses(log: &Log) {
     for sent in &log.sent {
-        let Some((at, said)) = sent.told else { continue };
+        let Some((at, said)) = sent.response else { continue };
         let asked = if let Said::Throttled(pause, _) = said { pause.map(|pause| at + pause) } else { None };
         // Nobody hears it with a namespace that is found, nor before the first key.
         let used_up = sent.used_up_until.filter(|_| sent.kind != Kind::Namespace);

@@ -51,7 +51,7 @@ impl Run<'_> {
             let sends = self.sends.get(key).unwrap_or_else(|| panic!("{key} was never sent: {}", row.status));
             assert_eq!(row.attempts as usize, sends.len(), "attempts of {key}");
             let sent = sends[sends.len() - 1];
-            let last = sent.told_of(key).map(|(_, said)| said);
+            let last = sent.response_for(key).map(|(_, said)| said);
             assert_ne!(last, Some(Said::Read), "{key} was only read, and its row says {}", row.status);
             assert_eq!(row.status, status(self.world, sent, last), "the last that was said of {key} was {last:?}");
         }
@@ -78,7 +78,7 @@ impl Run<'_> {
         let named: BTreeSet<_> = ran.rows.iter().map(|row| &*row.key).collect();
         let leaves = end.stop.as_ref().is_some_and(|stop| stop.pending == Pending::Abandon);
         for (key, sends) in &self.sends {
-            let only_read = leaves && matches!(sends[sends.len() - 1].told_of(key), Some((_, Said::Read)));
+            let only_read = leaves && matches!(sends[sends.len() - 1].response_for(key), Some((_, Said::Read)));
             assert!(named.contains(key) || !all_handed_over || only_read, "{key} was sent and has no row");
         }
         let settled = self.records.iter().filter(|record| record.content == Content::Settled).count() as u64;
@@ -102,7 +102,7 @@ impl Run<'_> {
         let named: BTreeSet<_> = self.ran.rows.iter().map(|row| &*row.key).collect();
         let lacks_row = |(key, sends): &(&&str, &Vec<&Sent>)| {
             let sent = sends[sends.len() - 1];
-            let is_gone = matches!(sent.told_of(key), Some((_, Said::Deleted | Said::Absent)) | None);
+            let is_gone = matches!(sent.response_for(key), Some((_, Said::Deleted | Said::Absent)) | None);
             sent.kind == Kind::Delete && is_gone && !named.contains(**key)
         };
         let lost = self.sends.iter().filter(lacks_row).count();
@@ -118,7 +118,7 @@ impl Run<'_> {
         let since = self.ran.drains.last().map(|(since, _)| *since).filter(|_| leaves);
         let mut counts = [0, 0];
         for sent in &self.ran.log.sent {
-            let Some((at, Said::Throttled(..))) = sent.told else { continue };
+            let Some((at, Said::Throttled(..))) = sent.response else { continue };
             match since.filter(|since| sent.keys.is_empty() && at >= *since) {
                 None => counts[0] += 1,
                 Some(since) => counts[1] += usize::from(at == since),
@@ -138,7 +138,7 @@ impl Run<'_> {
         let pages: Vec<_> = sent.iter().filter(|sent| sent.kind == Kind::Page).collect();
         // After a refusal it is another page, or the same from the beginning.
         let same = |pair: &&[&Sent]| {
-            pair[0].page == pair[1].page && pair[0].told.is_none_or(|(_, said)| said != Said::Refused)
+            pair[0].page == pair[1].page && pair[0].response.is_none_or(|(_, said)| said != Said::Refused)
         };
         let pages = pages.windows(2).filter(same).count();
         keys + pages + self.ran.preflight.saturating_sub(1)
@@ -154,7 +154,7 @@ impl Run<'_> {
             let last = sends[sends.len() - 1].kind;
             let count = |wanted: &[Said]| {
                 let sends = sends.iter().filter(|sent| sent.kind == last);
-                sends.filter(|sent| sent.told_of(&row.key).is_some_and(|(_, said)| wanted.contains(&said))).count()
+                sends.filter(|sent| sent.response_for(&row.key).is_some_and(|(_, said)| wanted.contains(&said))).count()
             };
             if count(&[Said::Refused, Said::Fatal]) > 0 {
                 continue;

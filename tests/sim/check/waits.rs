@@ -47,11 +47,11 @@ impl Run<'_> {
 
     /// When the namespace was found after keys were denied: that is only the keys' trouble, and the server is at work.
     fn found_after_denials(&self) -> Vec<Instant> {
-        let told = self.ran.log.sent.iter().filter_map(|sent| sent.told.map(|(at, said)| (at, sent, said)));
-        let mut told: Vec<_> = told.collect();
-        told.sort_by_key(|(at, ..)| *at);
+        let response = self.ran.log.sent.iter().filter_map(|sent| sent.response.map(|(at, said)| (at, sent, said)));
+        let mut response: Vec<_> = response.collect();
+        response.sort_by_key(|(at, ..)| *at);
         let (mut denied, mut found) = (false, Vec::new());
-        for (at, sent, said) in told {
+        for (at, sent, said) in response {
             denied |= said == Said::Fatal && !sent.keys.is_empty();
             if sent.kind == Kind::Namespace && said == Said::Read && std::mem::take(&mut denied) {
                 found.push(at);
@@ -80,7 +80,7 @@ impl Run<'_> {
     fn asks_for_longer(&self, before: Instant) -> bool {
         let most = self.faults.max_wait;
         // With a margin; and of the quota that it tells, what is left when it runs out.
-        let mut told = self.ran.log.sent.iter().filter(|sent| sent.told.is_some_and(|(at, _)| at <= before));
+        let mut response = self.ran.log.sent.iter().filter(|sent| sent.response.is_some_and(|(at, _)| at <= before));
         let quota = self.world.quota.filter(|_| self.world.tells_quota);
         let quota_lasts = quota.is_some_and(|quota| quota.rate.window() > most);
         let longer = |said| match said {
@@ -89,16 +89,16 @@ impl Run<'_> {
             _ => false,
         };
         quota_lasts
-            || told.any(|sent| {
+            || response.any(|sent| {
                 let used_up = sent.used_up_until.is_some_and(|until| until + SECOND > before + most);
-                used_up || sent.told.is_some_and(|(_, said)| longer(said))
+                used_up || sent.response.is_some_and(|(_, said)| longer(said))
             })
     }
 
     /// A longer pause ends the job at once.
     fn refused_pauses(&self, ended: Instant) {
         for sent in &self.ran.log.sent {
-            if let Some((at, Said::Throttled(Some(pause), _))) = sent.told
+            if let Some((at, Said::Throttled(Some(pause), _))) = sent.response
                 && pause > self.faults.max_wait
             {
                 let left = self.ran.end.as_ref().is_some_and(|end| end.stop.is_some());
