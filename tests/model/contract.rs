@@ -160,7 +160,8 @@ const TEMPORARY: [&str; 15] =
 /// "During temporary trouble kvsweep probes and waits instead of failing key after key": whether that is all that this fault,
 /// in the sandbox's spelling, leads to. An error of the API with another status refuses keys, or stops the job.
 pub(crate) fn is_temporary(fault: &str) -> bool {
-    let kind = fault.split(['@', '=']).next().unwrap_or(fault);
+    // A number of times follows an x.
+    let kind = fault.split(['@', '=', 'x']).next().unwrap_or(fault);
     match kind.find(|char: char| char.is_ascii_digit()).map(|at| kind.split_at(at)) {
         Some(("", status)) => TEMPORARY.contains(&status),
         Some(("unsuccessful", status)) => TEMPORARY.contains(&status) || status == "400",
@@ -191,9 +192,26 @@ pub(crate) fn is_selected(case: &Case, selection: &Selection, name: &str, held: 
     by_prefix && by_expiration && by_metadata && !is_kept(case, name)
 }
 
+/// "`result.successful_key_count`, `result.unsuccessful_keys` … honoured in non-2xx responses as well": what a response with
+/// this status to a bulk call with these names says is gone.
+pub(crate) fn confirmed<'a>(case: &Case, status: u16, names: &'a [String]) -> Vec<&'a String> {
+    let faults: Vec<&String> = case.server.temporary.iter().chain(&case.server.refusing).collect();
+    let [fault] = faults[..] else { return Vec::new() };
+    let Some((kind, prefix)) = fault.split_once("@prefix:") else { return Vec::new() };
+    let is_status =
+        kind.strip_prefix("unsuccessful").and_then(|kind| kind.split('x').next()) == Some(&status.to_string());
+    names.iter().filter(|name| is_status && !name.starts_with(prefix)).collect()
+}
+
 /// How many keys may be in flight.
 pub(crate) fn in_flight(case: &Case) -> usize {
     case.concurrency as usize * case.bulk.unwrap_or(1) as usize
+}
+
+/// How many keys may wait for a response: one to `bulk/get` is about "at most 100 names".
+pub(crate) fn most_pending(case: &Case) -> usize {
+    let looked_up = if case.check || case.backup { case.concurrency as usize * 100 } else { 0 };
+    in_flight(case).max(looked_up)
 }
 
 /// "After `kill -9`, only keys that were in flight are sent again": how many keys may be gone without a row. A key whose
@@ -204,6 +222,9 @@ pub(crate) fn most_without_row(case: &Case) -> usize {
         return usize::MAX;
     }
     let lost = |fault: &String| {
+        if let Some((kind, _)) = fault.split_once("@prefix:") {
+            return kind.rsplit_once('x')?.1.parse().ok();
+        }
         let numbers = fault.split_once("@nth:")?.1.split_once('-')?;
         Some(numbers.1.parse::<usize>().ok()? + 1 - numbers.0.parse::<usize>().ok()?)
     };

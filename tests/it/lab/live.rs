@@ -74,8 +74,23 @@ impl Running {
     }
 
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the process is there");
+    }
+
+    fn pid(&self) -> Pid {
         let pid = (0..self.forks).try_fold(Pid::from_child(&self.child), |pid, _| only_child(pid));
-        kill_process(pid.expect("the binary runs"), signal).expect("the process is there");
+        pid.expect("the binary runs")
+    }
+
+    /// Stops it (SIGSTOP), and returns once it does nothing more: false if it has ended instead.
+    pub fn stop(&mut self) -> bool {
+        let pid = self.pid();
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        // The state follows the name in parentheses (proc_pid_stat(5)).
+        let is_stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        wait_until("the process stops", || is_stopped() || self.has_ended());
+        !self.has_ended()
     }
 
     /// What it said on stdout so far.

@@ -13,7 +13,14 @@ use crate::front::Tls;
 use crate::lab::TOKEN;
 
 /// Faults of the sandbox's own list, those with a name more often than one of the many statuses.
-fn faults(rng: &mut StdRng) -> Vec<String> {
+fn faults(rng: &mut StdRng, names: &[String], bulk: bool) -> Vec<String> {
+    // A bulk call that accounts for some of its names, in every shape.
+    if bulk && !names.is_empty() && chance(rng, 25) {
+        let status = one_of(rng, &["", "400", "404", "409", "500", "503"]);
+        let length = rng.random_range(1..5);
+        let prefix: String = one_of(rng, names).chars().take(length).collect();
+        return vec![format!("unsuccessful{status}x{}@prefix:{prefix}", one_of(rng, &[1, 2]))];
+    }
     let is_named = |kind: &String| !kind.contains(|char: char| char.is_ascii_digit());
     let (named, numbered): (Vec<String>, Vec<String>) = Fault::kinds().partition(is_named);
     let usual =
@@ -54,7 +61,7 @@ pub(super) fn server(rng: &mut StdRng, names: &[String], bulk: bool) -> Server {
     let hostile = format!("Bearer {TOKEN} is \u{1b}[2J\u{9b}31m refused\r\n\u{202e}");
     let messages = ["malformed key".to_owned(), hostile, "é, \"b\"\n".repeat(900), String::new()];
     let of_bulk = |fault: &String| ["unsuccessful", "wrong-"].iter().any(|kind| fault.starts_with(kind));
-    let faults = faults(rng).into_iter().filter(|fault| bulk || !of_bulk(fault));
+    let faults = faults(rng, names, bulk).into_iter().filter(|fault| bulk || !of_bulk(fault));
     let (temporary, refusing) = faults.partition(|fault| contract::is_temporary(fault));
     Server {
         missing: one_of(rng, &[usize::MAX, 10, 3]),

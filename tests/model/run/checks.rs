@@ -128,8 +128,8 @@ impl Run<'_> {
             // A server that says 404 of a key that exists is believed.
             "absent" if !self.case.server.refusing.is_empty() => {}
             "deleted" | "absent" => assert!(!is_there, "it is still there: {row:?}"),
-            // What could not be looked up is failed, even if a run that was killed has deleted it.
-            "failed" if self.kills > 0 && (self.case.check || self.case.backup) => {}
+            // The server refused it, even if a run that was killed has deleted it.
+            "failed" if self.kills > 0 => {}
             "failed" if fate == Fate::Send && self.before.contains_key(&row.key) && !self.case.no_dedupe => {
                 assert!(is_there, "it is gone: {row:?}");
             }

@@ -1,6 +1,6 @@
 //! Jobs that are stopped, by a signal, a full disk or a response; and two at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rustix::process::Signal as Posix;
 
@@ -13,6 +13,7 @@ impl Run<'_> {
     /// A delete to its end, resumed if the server stops it.
     pub(super) fn delete_once(&mut self) {
         let mut done = self.delete(&[]);
+        self.check_confirmed();
         if contract::may_stop(self.case, done.status.code()) {
             self.check_touched();
             self.check_rows(self.report(), false);
@@ -20,6 +21,27 @@ impl Run<'_> {
             done = self.delete(&["--resume"]);
         }
         self.check_finished(&done);
+    }
+
+    /// What a bulk response, even one of an error, says is gone has such a row, and is not sent again.
+    fn check_confirmed(&self) {
+        if self.case.no_dedupe || self.case.server.tls.is_some() {
+            return;
+        }
+        let rows = self.rows(self.report());
+        let sent = rows.values().filter(|row| row.status != "duplicate");
+        let status: HashMap<&str, &str> = sent.map(|row| (row.key.as_str(), row.status.as_str())).collect();
+        let mut confirmed = HashSet::new();
+        let log = self.lab.server.request_log();
+        for entry in log.iter().filter(|entry| entry.path.ends_with("/bulk/delete")) {
+            for name in &entry.body_keys {
+                assert!(!confirmed.contains(name), "{name:?} is sent again");
+            }
+            confirmed.extend(contract::confirmed(self.case, entry.status, &entry.body_keys));
+        }
+        for name in confirmed {
+            assert_eq!(status.get(name.as_str()), Some(&"deleted"), "{name:?} was confirmed");
+        }
     }
 
     /// Stopped by a guard before its end, if the contract says so, and resumed without it.
@@ -44,7 +66,7 @@ impl Run<'_> {
         assert_eq!(stopped.as_str(), has_stopped.then_some(reason), "{}", done.stderr);
         match guard {
             Guard::MaxFailures(most) => {
-                let (most, in_flight) = (most as usize, contract::in_flight(self.case));
+                let (most, in_flight) = (most as usize, contract::most_pending(self.case));
                 assert!(!has_stopped || failures >= most, "stopped after {failures} failures, not {most}");
                 assert!(failures < most + in_flight, "{failures} failures, not {most}");
                 assert!(has_stopped || failures < most || statuses.len() == contract::records(self.case).len());
@@ -147,9 +169,8 @@ impl Run<'_> {
         let mut first = self.start(command);
         // Its report is made before it changes anything.
         wait_until("the moment", || first.has_ended() || self.changed().len() as u64 >= after);
-        let is_running = !first.has_ended();
+        let is_running = !first.has_ended() && first.stop();
         if is_running {
-            first.signal(Posix::STOP);
             self.note(&format!("SIGSTOP after {after} keys, SIGCONT after the next command"));
         }
         // Then it may have let go of it.
