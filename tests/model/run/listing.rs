@@ -64,9 +64,11 @@ impl Run<'_> {
     fn delete_listed(&mut self, selection: &Selection, selected: &BTreeSet<String>, limits: Limits) {
         let report = format!("--report={}", self.report());
         let mut words = self.listed_words(selection, &[&report]);
-        words.extend(contract::limit_flags(limits, selected.len()));
+        // A name that cannot be sent is no key to delete.
+        let count = selected.iter().filter(|name| contract::is_valid(name)).count();
+        words.extend(contract::limit_flags(limits, count));
         let done = self.run(words, None);
-        if contract::is_violated(limits, selected.len()) {
+        if contract::is_violated(limits, count) {
             // Keys of a namespace are not counted first: the job stops at the limit.
             assert_eq!(done.status.code(), Some(8), "{}", done.stderr);
             self.check_touched_only(|name| selected.contains(name));
