@@ -112,7 +112,7 @@ impl KeyQueue {
                 return batch;
             }
             bytes = bytes.saturating_sub(length);
-            if next.attempts == 0 {
+            if next.requests == 0 {
                 fresh -= 1;
             }
             batch.extend(queue.pop_front());
@@ -157,7 +157,7 @@ mod tests {
 
     fn again(number: u64, max_batch: u32) -> KeyTask {
         let mut task = task(number);
-        (task.attempts, task.max_batch) = (1, NonZeroU32::new(max_batch).unwrap());
+        (task.requests, task.max_batch) = (1, NonZeroU32::new(max_batch).unwrap());
         task
     }
 

@@ -1,4 +1,4 @@
-//! One request outside the stream of keys, under the same budget, retries, pauses and limits.
+//! What all requests of a job share, and what an attempt leads to: for keys, pages, probes and single calls alike.
 
 use std::time::Duration;
 
@@ -7,14 +7,18 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::outcome::{Stop, StopReason, Tally};
-use crate::pipeline::circuit_breaker::enough_failures;
+use crate::pipeline::attempt::{Attempt, Next, Proof};
+use crate::pipeline::circuit_breaker::{Allowance, CircuitBreaker, Health};
 use crate::pipeline::max_wait::{MaxWait, ServerPause};
-use crate::pipeline::retry::{Decision, Failure, History, RetryPolicy, decide};
-use crate::quota::{Budget, Limit, NotYet, Permit, Rate};
+use crate::pipeline::retry::{Decision, Failure, RetryPolicy, decide};
+use crate::quota::{Budget, Limit, NotYet, Permit, Rate, RateLimitInfo};
 use crate::terminal::pluralized;
 
 /// How long to wait before a permit is asked for again that another request holds.
 const POLL: Duration = Duration::from_millis(10);
+
+/// Retries without a limit: only `--max-wait` ends them.
+pub(super) const UNLIMITED: u32 = u32::MAX;
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +57,39 @@ pub struct Totals {
     pub throttled: u64,
 }
 
-/// What single calls draw on and count into.
+/// What all requests of a job draw on and count into.
 #[derive(Debug)]
 pub struct ApiCaller {
-    /// The rates.
     pub budget: Budget,
-    /// How soon and how often a call is repeated.
     pub policy: RetryPolicy,
-    /// How long calls may go without success.
     pub max_wait: MaxWait,
+    /// Of the pipeline, or of the single call that is being made.
+    pub(super) breaker: CircuitBreaker,
     /// Where jitter comes from.
     pub rng: StdRng,
-    /// What was sent so far.
     pub totals: Totals,
+}
+
+/// What a response says of the server's health.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence {
+    /// `None` if it says nothing.
+    pub(super) health: Option<Health>,
+    /// Whether the request was a read, which says nothing of deletes.
+    pub(super) read: bool,
+    /// Whether the request was sent to see if an outage is over.
+    pub(super) probe: bool,
+    /// The fewest requests of the job.
+    pub(super) requests: u64,
+}
+
+/// What a response changes for all requests.
+#[derive(Debug)]
+pub(super) struct Observed {
+    /// Whether the circuit breaker has just opened.
+    pub(super) opened: bool,
+    /// For how long nothing may be sent.
+    pub(super) pause: Option<Duration>,
 }
 
 impl ApiCaller {
@@ -74,12 +98,111 @@ impl ApiCaller {
         Self::with_budget(Budget::new(rates, Instant::now()), policy, max_wait, rng)
     }
 
-    pub(super) fn with_budget(budget: Budget, policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
-        Self { budget, policy, max_wait: MaxWait::new(max_wait), rng, totals: Totals::default() }
+    pub(crate) fn with_budget(budget: Budget, policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
+        let (max_wait, breaker) = (MaxWait::new(max_wait), CircuitBreaker::new(1));
+        Self { budget, policy, max_wait, breaker, rng, totals: Totals::default() }
     }
 
-    /// Makes a call until it succeeds, is refused for good, has used up its retries, or `--max-wait` has passed. As many
-    /// failures in a row as open the circuit breaker are an outage, which only `--max-wait` ends.
+    /// Takes in what a response says of the server: its quota, its health, whether it asks for a pause. The only place that
+    /// counts a 429.
+    ///
+    /// # Errors
+    /// The job ends if the pause is longer than `--max-wait`.
+    pub(super) fn observe(
+        &mut self,
+        answer: &Answer,
+        rate_limits: &[RateLimitInfo],
+        Evidence { health, read, probe, requests }: Evidence,
+        permit: &Permit,
+        now: Instant,
+    ) -> Result<Observed, Stop> {
+        for info in rate_limits {
+            self.budget.observe(info, permit, now);
+        }
+        if health == Some(Health::Up) && !matches!(answer, Answer::Fatal(..)) {
+            self.max_wait.succeeded(now);
+        } else if let Some(failure) = Failure::temporary(answer) {
+            self.max_wait.failed(&failure);
+        }
+        let mut opened = false;
+        match health {
+            Some(health) if read => opened = self.breaker.observe_read(health, probe, requests, now),
+            Some(health) => opened = self.breaker.observe(health, probe, requests, now),
+            None if probe && matches!(answer, Answer::ConnectionClosed { .. }) => self.breaker.probe_was_reset(now),
+            None if probe => self.breaker.probe_said_nothing(now),
+            None => {}
+        }
+        let Answer::Throttled { pause: asked, .. } = answer else { return Ok(Observed { opened, pause: None }) };
+        self.totals.throttled += 1;
+        let pause = self.budget.throttled(permit, *asked, now);
+        let refused = self.max_wait.refuses(ServerPause::after_throttling(*asked, pause));
+        refused.map_or(Ok(Observed { opened, pause: Some(pause) }), Err)
+    }
+
+    /// Counts an attempt and says what follows from its answer. The only place that applies a [`Decision`]. At most `retries`
+    /// failures are retried, but none counts while the server is down.
+    pub(super) fn apply(
+        &mut self,
+        attempt: &mut Attempt,
+        answer: Answer,
+        retries: u32,
+        proof: Proof,
+        now: Instant,
+    ) -> Next {
+        if let Answer::Transient(TransientError::Unexpected(refusal)) = &answer
+            && !self.max_wait.has_worked()
+        {
+            let why = match refusal.http_status {
+                Some(_) => format!("the response is not the API's: {refusal}"),
+                None => refusal.to_string(),
+            };
+            let failure = TransientError::Unexpected(refusal.clone()).into();
+            return Next::Stop(Stop::new(StopReason::UnexpectedResponse, why), failure);
+        }
+        let is_down = self.breaker.since().is_some();
+        let policy = RetryPolicy { retries, ..self.policy };
+        let (next, failure) = match decide(answer, attempt.history, &policy, &mut self.rng) {
+            Decision::Success => return Next::Success,
+            Decision::Stop(stop, failure) => return Next::Stop(stop, proof.failure(failure)),
+            Decision::Settle(failure) | Decision::Retry(_, failure) if is_down && failure.is_transient => {
+                (Next::AgainLast, failure)
+            }
+            Decision::Settle(failure) => return Next::Settle(proof.failure(failure)),
+            Decision::Retry(wait, failure) => {
+                attempt.count_failure(self.breaker.epoch);
+                // Sent speculatively, it has lost a retry, but its last one comes no sooner.
+                attempt.due = Some(attempt.due.map_or(now, |due| due.max(now)) + wait);
+                (Next::Again, failure)
+            }
+            Decision::Resend(failure) => {
+                attempt.history.resent += 1;
+                (Next::Again, failure)
+            }
+            Decision::Pause(failure) => (Next::Again, failure),
+        };
+        attempt.last = Some(Box::new(proof.failure(failure)));
+        next
+    }
+
+    /// The right to send one request, if it may be sent now.
+    ///
+    /// # Errors
+    /// The job ends if the server's quota is used up for longer than `--max-wait`.
+    pub(super) fn take_permit(&mut self, now: Instant) -> Result<Result<Permit, NotYet>, Stop> {
+        let permit = self.budget.try_take(now);
+        // The length of a pause was looked at when the server asked for it.
+        if let Err(NotYet::Until(moment, Limit::Server)) = permit
+            && self.budget.paused_until(now).is_none()
+            && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(moment.saturating_duration_since(now)))
+        {
+            return Err(stop);
+        }
+        self.totals.requests += u64::from(permit.is_ok());
+        Ok(permit)
+    }
+
+    /// Makes a call until it succeeds, is refused for good, has used up its retries, or `--max-wait` has passed. An outage
+    /// costs no retry.
     ///
     /// # Errors
     /// [`CallError`] says whether the job has to stop.
@@ -91,11 +214,7 @@ impl ApiCaller {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let policy = match self.policy {
-            policy if policy.retries >= enough_failures(u64::MAX) => RetryPolicy { retries: u32::MAX, ..policy },
-            policy => policy,
-        };
-        let value = self.repeat(policy, on_wait, call).await?;
+        let value = self.repeat(self.policy.retries, on_wait, call).await?;
         self.max_wait.succeeded(Instant::now());
         Ok(value)
     }
@@ -112,129 +231,95 @@ impl ApiCaller {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let policy = RetryPolicy { retries: u32::MAX, ..self.policy };
-        let value = self.repeat(policy, on_wait, call).await?;
+        let value = self.repeat(UNLIMITED, on_wait, call).await?;
         self.max_wait.namespace_found();
         Ok(value)
     }
 
     async fn repeat<T, Fut>(
         &mut self,
-        policy: RetryPolicy,
+        retries: u32,
         on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
     ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let result = self.attempts(policy, on_wait, call).await;
+        self.breaker = CircuitBreaker::new(1);
+        let result = self.attempts(retries, on_wait, call).await;
         self.max_wait.set_running(false, Instant::now());
         result
     }
 
     async fn attempts<T, Fut>(
         &mut self,
-        policy: RetryPolicy,
+        retries: u32,
         mut on_wait: impl FnMut(RetryNotice<'_>),
         call: impl Fn() -> Fut,
     ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let mut history = History::default();
-        let mut attempts = 0u64;
+        let mut attempt = Attempt::default();
         loop {
             let permit = self.permit().await.map_err(CallError::Stop)?;
-            self.totals.requests += 1;
-            self.totals.retries += u64::from(attempts > 0);
-            attempts += 1;
-            self.max_wait.set_running(true, Instant::now());
+            self.totals.retries += u64::from(attempt.sent > 0);
+            attempt.sent += 1;
+            let now = Instant::now();
+            let probe = self.breaker.allowance(now) == Allowance::Probe;
+            if probe {
+                self.breaker.probe_sent();
+            }
+            self.max_wait.set_running(true, now);
             let result = match self.max_wait.ends_at() {
                 Some(end) => timeout_at(end, call()).await.ok(),
                 None => Some(call().await),
             };
             let now = Instant::now();
-            let decision = match result {
-                Some(Ok(value)) => {
-                    self.budget.give_back(permit, now);
-                    return Ok(value);
-                }
-                None => {
-                    self.budget.give_back(permit, now);
-                    return Err(CallError::Stop(self.max_wait.over()));
-                }
-                Some(Err(Reply { answer: Answer::Transient(TransientError::Unexpected(refusal)), .. }))
-                    if !self.max_wait.has_worked() =>
-                {
-                    let why = match refusal.http_status {
-                        Some(_) => format!("the response is not the API's: {refusal}"),
-                        None => refusal.to_string(),
-                    };
-                    let failure = TransientError::Unexpected(refusal).into();
-                    Decision::Stop(Stop::new(StopReason::UnexpectedResponse, why), failure)
-                }
-                Some(Err(reply)) => decide(reply.answer, history, &policy, &mut self.rng),
+            let Some(Err(reply)) = result else {
+                self.budget.give_back(permit, now);
+                return result.and_then(Result::ok).ok_or_else(|| CallError::Stop(self.max_wait.over()));
             };
-            let failed = match decision {
-                Decision::Retry(wait, failure) => {
-                    history.failures += 1;
-                    Ok((wait, failure))
-                }
-                Decision::Resend(failure) => {
-                    history.resent += 1;
-                    Ok((Duration::ZERO, failure))
-                }
-                Decision::Pause(asked, failure) => match self.throttled(&permit, asked, &failure, now) {
-                    Ok(pause) => Ok((pause, failure)),
-                    Err(stop) => Err(CallError::Stop(stop)),
-                },
-                Decision::Stop(stop, _) => Err(CallError::Stop(stop)),
-                Decision::Settle(failure) if failure.is_transient => {
-                    let why = format!("no successful request after {}: {failure}", pluralized(attempts, "attempt"));
-                    Err(CallError::Stop(Stop::new(StopReason::Outage, why)))
-                }
-                Decision::Settle(failure) => Err(CallError::Refused(failure)),
-                Decision::Success => {
-                    Err(CallError::Refused(Failure::unanswered("an answer of another kind".to_owned())))
-                }
-            };
+            let health = Health::of(&reply.answer, attempt.history, true);
+            let evidence = Evidence { health, read: false, probe, requests: u64::MAX };
+            let observed = self.observe(&reply.answer, &reply.rate_limits, evidence, &permit, now);
             self.budget.give_back(permit, now);
-            let (wait, failure) = failed?;
-            self.max_wait.failed(&failure);
-            on_wait(RetryNotice { failure: &failure, wait });
-            self.sleep_until(now + wait).await.map_err(CallError::Stop)?;
+            if observed.map_err(CallError::Stop)?.opened {
+                attempt.forgive_failures(self.breaker.epoch);
+            }
+            match self.apply(&mut attempt, reply.answer, retries, Proof::Named, now) {
+                Next::Again | Next::AgainLast => {}
+                Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
+                Next::Settle(failure) if failure.is_transient => {
+                    let attempts = pluralized(attempt.sent.into(), "attempt");
+                    let why = format!("no successful request after {attempts}: {failure}");
+                    return Err(CallError::Stop(Stop::new(StopReason::Outage, why)));
+                }
+                Next::Settle(failure) => return Err(CallError::Refused(failure)),
+                Next::Success => {
+                    let failure = Failure::unanswered("an answer of another kind".to_owned());
+                    return Err(CallError::Refused(failure));
+                }
+            }
+            let next_probe = match self.breaker.allowance(now) {
+                Allowance::NotBefore(moment) => Some(moment),
+                _ => attempt.due,
+            };
+            let moment = next_probe.into_iter().chain(self.budget.paused_until(now)).max().unwrap_or(now);
+            if let Some(failure) = &attempt.last {
+                on_wait(RetryNotice { failure, wait: moment.saturating_duration_since(now) });
+            }
+            self.sleep_until(moment).await.map_err(CallError::Stop)?;
         }
     }
 
-    /// The server wants nobody to send for a while: how long. This is the only place that counts a 429.
-    ///
-    /// # Errors
-    /// The job ends if that is longer than `--max-wait`.
-    pub(super) fn throttled(
-        &mut self,
-        permit: &Permit,
-        asked: Option<Duration>,
-        failure: &Failure,
-        now: Instant,
-    ) -> Result<Duration, Stop> {
-        self.totals.throttled += 1;
-        self.max_wait.failed(failure);
-        let pause = self.budget.throttled(permit, asked, now);
-        self.max_wait.refuses(ServerPause::after_throttling(asked, pause)).map_or(Ok(pause), Err)
-    }
-
-    /// The right to send one request.
     async fn permit(&mut self) -> Result<Permit, Stop> {
         loop {
             let now = Instant::now();
-            let moment = match self.budget.try_take(now) {
+            let moment = match self.take_permit(now)? {
                 Ok(permit) => return Ok(permit),
                 Err(NotYet::Until(moment, limit)) => {
                     self.max_wait.set_running(limit == Limit::Server, now);
-                    let pause = ServerPause::QuotaUsedUp(moment.saturating_duration_since(now));
-                    if let Some(stop) = self.max_wait.refuses(pause).filter(|_| limit == Limit::Server) {
-                        return Err(stop);
-                    }
                     moment
                 }
                 // Nothing else draws on the budget while a call is made, so this one permit is always there.

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::api::answer::Answer;
+use crate::pipeline::retry::History;
+
 /// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer requests to make.
 const OPENS_AFTER: u32 = 8;
 
@@ -53,6 +56,22 @@ pub(crate) enum Health {
     },
 }
 
+impl Health {
+    /// `None` if the connection or the quota was the matter.
+    pub(crate) fn of(answer: &Answer, history: History, first_attempt: bool) -> Option<Self> {
+        match answer {
+            Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
+                Some(Self::Up)
+            }
+            Answer::Transient(_) => Some(Self::Down { first_attempt }),
+            Answer::ConnectionClosed { unprocessed, .. } if !history.allows_resend(*unprocessed) => {
+                Some(Self::Down { first_attempt })
+            }
+            Answer::ConnectionClosed { .. } | Answer::Throttled { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct CircuitBreaker {
     state: State,
@@ -69,7 +88,10 @@ pub(crate) struct CircuitBreaker {
     last_probe_reset: bool,
     /// Attempts of any kind that failed since the last success; counted as far as `UNWELL_AFTER`.
     failures: u32,
-    has_succeeded: bool,
+    /// Successes so far.
+    pub(crate) successes: u64,
+    /// The same without reads, so that failures since the last one can be told apart.
+    pub(crate) epoch: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +114,8 @@ impl CircuitBreaker {
             forced_closed: false,
             last_probe_reset: false,
             failures: 0,
-            has_succeeded: false,
+            successes: 0,
+            epoch: 0,
         }
     }
 
@@ -106,7 +129,7 @@ impl CircuitBreaker {
             State::Ramping { allowed } => (3, allowed),
         };
         let failed = (self.failed_in_a_row, self.failed_reads, self.failed_of_both, self.failures);
-        (state, failed, self.forced_closed, self.last_probe_reset, self.has_succeeded)
+        (state, failed, self.forced_closed, self.last_probe_reset, self.successes > 0)
     }
 
     /// What may be sent now.
@@ -137,7 +160,7 @@ impl CircuitBreaker {
 
     /// Whether the server is up, and one of the last attempts that say anything of it succeeded.
     pub(crate) fn is_well(&self) -> bool {
-        self.has_succeeded && self.failures < UNWELL_AFTER && self.since().is_none()
+        self.successes > 0 && self.failures < UNWELL_AFTER && self.since().is_none()
     }
 
     /// Whether the last attempts failed, and it is not known yet if that is the server's trouble or a few keys'.
@@ -168,27 +191,28 @@ impl CircuitBreaker {
         }
     }
 
-    /// As [`Outage::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
+    /// As [`CircuitBreaker::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
     /// closes the breaker only where it was the probe.
     pub(crate) fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
         if health == Health::Up && !probe && self.since().is_some() {
             self.failed_reads = 0;
+            self.successes += 1;
             return false;
         }
-        let forced_closed = self.forced_closed;
+        let (forced_closed, epoch) = (self.forced_closed, self.epoch);
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
         let opened = self.observe(health, probe, requests, now);
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
-        self.forced_closed = forced_closed;
+        (self.forced_closed, self.epoch) = (forced_closed, epoch);
         opened
     }
 
-    /// An attempt was answered, or was not. `requests` is how many the keys that the job has seen
-    /// so far take at least. Returns whether the
+    /// Counts an attempt. `requests` is how many the keys that the job has seen so far take at least. Returns whether the
     /// breaker has just opened.
     pub(crate) fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
         self.last_probe_reset &= !probe && health != Health::Up;
-        self.has_succeeded |= health == Health::Up;
+        self.successes += u64::from(health == Health::Up);
+        self.epoch += u64::from(health == Health::Up);
         self.failures = if health == Health::Up { 0 } else { (self.failures + 1).min(UNWELL_AFTER) };
         match (health, self.state) {
             (Health::Up, state) => {

@@ -3,20 +3,24 @@
 //! ```text
 //!  records ──► State ──► send (one request) ──► State ──► rows
 //!                ▲   retry later ◄──────────────┘
-//!                └── budget, circuit_breaker, stop: whether anything may be sent now
+//!                └── budget, circuit_breaker: whether anything may be sent now
 //! ```
 //!
 //! - [`dispatcher::run`] is the loop: it waits for what happens next and carries out what [`state::State`] decides.
 //! - [`state::State`] owns everything that can change. Its methods are plain calls with `now` passed in.
-//! - [`retry`] turns one answer into one decision; [`circuit_breaker`] sees when the server is down; [`stop`] names the ways
-//!   in which a job ends early.
-//! - [`Pages`] are records that have to be asked for: the next page is fetched while the keys of the last are sent.
-//! - [`batch`] puts keys into requests: one by one, or as many as a bulk call takes.
-//! - [`Event`] is all that a listener hears.
+//! - [`retry`] turns one answer into one decision, and [`call::ApiCaller`] applies it to an [`attempt`], for keys, pages, probes
+//!   and single calls alike; [`circuit_breaker`] detects that the server is down.
+//! - [`Pages`] are records that are requested: the next page is fetched while the keys of the last are sent.
+//! - [`queues`] holds the keys that are not in flight; [`batch`] puts them into requests: one by one, or as many as a bulk call
+//!   takes.
+//! - [`Event`] is all that a listener gets.
 //!
 //! No file format and no terminal is known here, and rows leave through a bounded channel: when the report's disk is
 //! slow, nothing more is sent.
 
+mod access_check;
+mod adaptive_batch;
+mod attempt;
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod circuit_breaker;
@@ -27,6 +31,7 @@ mod failure_limit;
 pub(crate) mod max_wait;
 mod options;
 mod pages;
+mod queues;
 mod request;
 pub(crate) mod retry;
 pub(crate) mod state;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::api::{Page, PageRequest};
 use crate::outcome::Stop;
+use crate::pipeline::attempt::Attempt;
 use crate::pipeline::retry::Failure;
 use crate::record::Record;
 
@@ -24,4 +25,14 @@ pub trait Pages: Debug {
     /// # Errors
     /// As [`Pages::accept`].
     fn refused(&mut self, failure: &Failure) -> Result<(), Stop>;
+}
+
+/// The pages of a job, and how the next one fares.
+#[derive(Debug)]
+pub(crate) struct PageFetch {
+    pub(crate) pages: Box<dyn Pages>,
+    /// Whether a request is in flight.
+    pub(crate) in_flight: bool,
+    /// The requests for the next page.
+    pub(crate) attempt: Attempt,
 }

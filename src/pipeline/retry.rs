@@ -59,6 +59,20 @@ impl Failure {
         }
     }
 
+    /// What `answer` says of the server for as long as it lasts; `None` unless it is temporary.
+    pub(crate) fn temporary(answer: &Answer) -> Option<Self> {
+        match answer {
+            Answer::Throttled { error, .. } | Answer::Transient(error) => Some(error.clone().into()),
+            Answer::ConnectionClosed { text, .. } => Some(Self::unanswered(text.clone())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn refusal(&self) -> Refusal {
+        let Detail { error_code, error } = &self.detail;
+        Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }
+    }
+
     /// Nothing readable came back.
     pub fn unanswered(what: String) -> Self {
         let detail = Detail { error_code: None, error: what };
@@ -69,8 +83,7 @@ impl Failure {
 /// With the status and code of the answer, where there was one.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Detail { error_code, error } = &self.detail;
-        Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }.fmt(f)
+        self.refusal().fmt(f)
     }
 }
 
@@ -96,8 +109,8 @@ pub(crate) enum Decision {
     Retry(Duration, Failure),
     /// Try it again at once; costs no retry.
     Resend(Failure),
-    /// Everybody pauses, for as long as the server asked; then it is tried again. Costs no retry.
-    Pause(Option<Duration>, Failure),
+    /// Try it again once the pause is over that the server asked for; costs no retry.
+    Pause(Failure),
     /// The job ends; the key has this state.
     Stop(Stop, Failure),
 }
@@ -134,7 +147,7 @@ pub(crate) fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng
         Answer::Success => Decision::Success,
         Answer::Absent(refusal) => Decision::Settle(Failure::refused(Status::Absent, refusal)),
         Answer::Refused(refusal) => Decision::Settle(Failure::refused(Status::Failed, refusal)),
-        Answer::Throttled { error, pause } => Decision::Pause(pause, error.into()),
+        Answer::Throttled { error, .. } => Decision::Pause(error.into()),
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
         Answer::Transient(error) => retry(error, rng),
@@ -210,9 +223,8 @@ mod tests {
 
     #[test]
     fn a_429_costs_no_retry_even_when_none_is_left() {
-        let throttled =
-            Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: Some(Duration::from_secs(9)) };
-        assert!(matches!(after(throttled, worn_out()), Decision::Pause(Some(pause), _) if pause.as_secs() == 9));
+        let throttled = Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: None };
+        assert!(matches!(after(throttled, worn_out()), Decision::Pause(_)));
     }
 
     #[test]

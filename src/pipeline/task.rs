@@ -1,6 +1,5 @@
-//! A key on its way: what it has been through, where it waits.
+//! A key that is to be deleted or written, and a request in flight.
 
-use std::cmp::Ordering;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -8,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::api::Metadata;
 use crate::key::KeyName;
-use crate::pipeline::request::Subject;
-use crate::pipeline::retry::{Failure, History};
+use crate::pipeline::attempt::Attempt;
+use crate::pipeline::request::{Request, Subject};
 use crate::quota::Permit;
 use crate::record::{Pair, RecordNumber};
 use crate::text::json_len;
@@ -45,24 +44,19 @@ pub(crate) struct KeyTask {
     pub(crate) pair: Option<Arc<Pair>>,
     pub(crate) stage: Stage,
     /// Requests sent for it, in all stages.
-    pub(crate) attempts: u32,
-    /// Whether a request was sent for it in this stage.
-    pub(crate) tried: bool,
+    pub(crate) requests: u32,
+    /// Those of this stage.
+    pub(crate) attempt: Attempt,
     pub(crate) first_sent: Option<Instant>,
-    pub(crate) history: History,
-    /// What the last attempt came to, once one was made.
-    pub(crate) last: Option<Box<Failure>>,
     /// How many signs of life the server had given when an attempt last failed that says something about the server; one
     /// that only met a closed connection or a 429 does not.
     pub(crate) counted_at: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
     pub(crate) max_batch: NonZeroU32,
-    /// When its retry is due, while it is tried before that.
-    pub(crate) scheduled: Option<Instant>,
-    /// How often it was tried before its turn.
+    /// From when it may be sent before its retry is due, if at all.
+    pub(crate) speculative_from: Option<Instant>,
+    /// How often it was.
     pub(crate) speculative_tries: u8,
-    /// How many of its failures fell into which epoch, so that an outage can give them back.
-    recent: (u64, u32),
 }
 
 impl KeyTask {
@@ -72,16 +66,13 @@ impl KeyTask {
             key,
             pair: None,
             stage: Stage::Change,
-            attempts: 0,
-            tried: false,
+            requests: 0,
+            attempt: Attempt::default(),
             first_sent: None,
-            history: History::default(),
-            last: None,
             counted_at: None,
             max_batch: NonZeroU32::MAX,
-            scheduled: None,
+            speculative_from: None,
             speculative_tries: 0,
-            recent: (0, 0),
         }
     }
 
@@ -106,24 +97,7 @@ impl KeyTask {
         let fresh = Self::new(self.number, self.key);
         // What is read one by one is not read together with others.
         let max_batch = if let Stage::Compare(_) = stage { NonZeroU32::MIN } else { NonZeroU32::MAX };
-        Self { pair: self.pair, max_batch, stage, attempts: self.attempts, first_sent: self.first_sent, ..fresh }
-    }
-
-    /// Counts a failure in this epoch (the time between two signs of life of the server).
-    pub(crate) fn failed(&mut self, epoch: u64, failure: Failure) {
-        self.history.failures += 1;
-        self.last = Some(Box::new(failure));
-        self.recent = match self.recent {
-            (same, count) if same == epoch => (epoch, count + 1),
-            _ => (epoch, 1),
-        };
-    }
-
-    /// Takes back the failures of this epoch: they were the server's.
-    pub(crate) fn forgive_failures(&mut self, epoch: u64) {
-        if self.recent.0 == epoch {
-            self.history.failures -= std::mem::take(&mut self.recent.1);
-        }
+        Self { pair: self.pair, max_batch, stage, requests: self.requests, first_sent: self.first_sent, ..fresh }
     }
 
     /// What decides about the key, without times and texts.
@@ -137,25 +111,21 @@ impl KeyTask {
             Stage::Compare(Subject::Value) => 4,
             Stage::Compare(Subject::Metadata) => 5,
         };
-        let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
-        let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
-        (
-            (
-                self.number,
-                stage,
-                self.attempts == 0,
-                self.tried,
-                self.counted_at.map(|counted_at| counted_at == successes),
-                last,
-            ),
-            (self.history.failures, self.history.resent, forgivable, self.max_batch),
-            (self.scheduled.is_some(), self.speculative_tries),
-        )
+        let counted = self.counted_at.map(|counted_at| counted_at == successes);
+        let speculative = (self.speculative_from.is_some(), self.speculative_tries);
+        (self.number, stage, self.requests == 0, self.attempt.fingerprint(epoch), counted, self.max_batch, speculative)
     }
+}
 
-    pub(crate) fn forgiven(mut self, epoch: u64) -> Self {
-        self.forgive_failures(epoch);
-        self
+/// The request that reads these keys, which are all in one stage; `None` if they are to be changed.
+pub(crate) fn read_request(batch: &[KeyTask]) -> Option<Request> {
+    let first = batch.first()?;
+    match &first.stage {
+        Stage::Presence => Some(Request::Presence(batch.iter().map(|task| task.key.clone()).collect())),
+        Stage::Metadata => Some(Request::Metadata(first.key.clone())),
+        Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
+        Stage::Compare(subject) => Some(Request::Compare(Arc::clone(first.pair.as_ref()?), *subject)),
+        Stage::Change => None,
     }
 }
 
@@ -189,32 +159,3 @@ impl InFlight {
         }
     }
 }
-
-/// A key that waits for its retry. The heap's greatest is the one that is due first.
-#[derive(Debug)]
-pub(crate) struct DelayedTask {
-    pub(crate) at: Instant,
-    /// From when it may be tried before that, if at all.
-    pub(crate) speculative_from: Option<Instant>,
-    pub(crate) task: KeyTask,
-}
-
-impl Ord for DelayedTask {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.task.number).cmp(&(self.at, self.task.number))
-    }
-}
-
-impl PartialOrd for DelayedTask {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for DelayedTask {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for DelayedTask {}

@@ -26,6 +26,7 @@ use crate::record::{Content, Invalid, Record, RecordNumber};
 
 mod access;
 mod accounting;
+mod attempts;
 mod backup;
 mod bulk;
 mod call;

@@ -1,111 +1,105 @@
 //! Whether a refusal that looks like the whole job's (the credentials, the account, the namespace) is one key's.
 //!
 //! A single key may be answered with 401, 403/10000 or 404/7003. So the namespace is requested once, and nothing else is
-//! sent meanwhile: if it is found, only that key failed; if not, the job stops. Should the first keys of a job all be
+//! sent meanwhile: if it is found, only that request failed; if not, the job stops. Should the first keys of a job all be
 //! refused like that, one by one, with none that succeeds, and no earlier run has deleted any, the credentials may see the
 //! namespace and may not delete: the job stops too.
+
+use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
 use super::{Blocked, State, Step};
-use crate::api::answer::Fatal;
-use crate::outcome::{Status, Stop};
-use crate::pipeline::circuit_breaker::enough_failures;
+use crate::api::answer::{Answer, Fatal, Reply, TransientError};
+use crate::outcome::{Status, Stop, StopReason};
+use crate::pipeline::access_check::Suspended;
+use crate::pipeline::attempt::{Attempt, Next, Proof};
+use crate::pipeline::call::UNLIMITED;
+use crate::pipeline::circuit_breaker::{Health, enough_failures};
 use crate::pipeline::retry::Failure;
-use crate::pipeline::task::KeyTask;
-
-/// Keys that wait for the namespace.
-#[derive(Debug, Default)]
-pub(super) struct AccessCheck {
-    pub(super) suspended: Vec<Suspended>,
-    /// A page was refused like that.
-    pub(super) page: Option<Stop>,
-    /// Whether the request is on its way.
-    pub(super) sent: bool,
-    /// It is not sent before this moment.
-    pub(super) due: Option<Instant>,
-    /// Attempts that failed without an answer to the question.
-    pub(super) failures: u32,
-}
-
-/// The keys of one request.
-#[derive(Debug)]
-pub(super) struct Suspended {
-    pub(super) batch: Vec<KeyTask>,
-    fatal: Fatal,
-    failure: Failure,
-}
-
-impl AccessCheck {
-    pub(super) fn is_empty(&self) -> bool {
-        self.suspended.is_empty() && self.page.is_none()
-    }
-
-    /// Whether the request is to be sent.
-    pub(super) fn is_wanted(&self) -> bool {
-        !self.is_empty() && !self.sent
-    }
-
-    /// The request has to be sent again, if it was the check.
-    pub(super) fn repeat(&mut self, check: bool, due: Instant) {
-        if check {
-            self.sent = false;
-            self.due = Some(due);
-            self.failures = self.failures.saturating_add(1);
-        }
-    }
-
-    pub(super) fn into_keys(self) -> impl Iterator<Item = KeyTask> {
-        self.suspended.into_iter().flat_map(|suspended| suspended.batch)
-    }
-}
+use crate::pipeline::task::{KeyTask, Sent};
+use crate::quota::Permit;
 
 impl State {
-    /// The keys of a request that was refused as if no other could succeed.
-    pub(super) fn suspend(&mut self, mut batch: Vec<KeyTask>, fatal: Fatal, failure: &Failure, now: Instant) {
-        for task in &mut batch {
-            task.last = Some(Box::new(failure.clone()));
+    /// A request was refused as if no other could succeed.
+    pub(super) fn suspend(&mut self, mut sent: Sent, fatal: Fatal, failure: Failure, now: Instant) {
+        if let Sent::Keys(batch) = &mut sent {
+            for task in batch {
+                task.attempt.last = Some(Box::new(failure.clone()));
+            }
         }
-        let failure = failure.clone();
+        self.access.suspended.push(Suspended { sent, fatal, failure });
         if self.abandons_pending().is_some() {
             // Nothing is sent any more, the check neither.
-            for task in batch {
-                self.settle_as(task, failure.clone(), now);
+            for task in self.access.take_keys() {
+                self.settle_as_last(task, now);
             }
-            return;
         }
-        self.access.suspended.push(Suspended { batch, fatal, failure });
-    }
-
-    /// A page was refused like that: `stop` says how.
-    pub(super) fn suspend_page(&mut self, stop: Stop) {
-        self.access.page = Some(stop);
     }
 
     pub(super) fn send_access_check(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
         if self.access.sent {
             return Err(Blocked::by_server(None));
         }
-        if let Some(due) = self.access.due.filter(|due| *due > now) {
-            return Err(Blocked::by_server(Some(due)));
+        if !self.access.attempt.is_due(now) {
+            return Err(Blocked::by_server(self.access.attempt.due));
         }
         let permit = self.take_permit(probe, now)?;
         self.access.sent = true;
         Ok(self.send_namespace(permit, probe, true))
     }
 
-    /// The namespace is there, so each refusal was about its own keys.
-    pub(super) fn access_confirmed(&mut self, now: Instant) {
-        let AccessCheck { suspended, page, .. } = std::mem::take(&mut self.access);
-        if let Some(stop) = page {
-            self.on_page_refused_alone(stop, now);
+    /// The response to a request for the namespace: to the check, or to a probe.
+    pub(super) fn on_namespace(
+        &mut self,
+        answer: Result<(), Reply>,
+        (permit, probe): (&Permit, bool),
+        check: bool,
+        now: Instant,
+    ) {
+        self.access.sent &= !check;
+        let Err(reply) = answer else {
+            if check {
+                let requests = self.caller.totals.keys;
+                self.caller.breaker.observe_read(Health::Up, probe, requests, now);
+            } else {
+                self.caller.breaker.namespace_answered();
+            }
+            if probe {
+                self.emit_outage(true, now);
+            }
+            if check {
+                self.access_confirmed(now);
+            }
+            return;
+        };
+        let mut of_probe = Attempt::default();
+        let history = if check { self.access.attempt.history } else { of_probe.history };
+        // Nothing else is sent before the check succeeds. A refusal of the namespace is no sign that keys can be deleted.
+        let health = Health::of(&reply.answer, history, check).map(|_| Health::Down { first_attempt: check });
+        self.observe(&reply.answer, &reply.rate_limits, health, true, (permit, probe), now);
+        let attempt = if check { &mut self.access.attempt } else { &mut of_probe };
+        match self.caller.apply(attempt, reply.answer, UNLIMITED, Proof::Named, now) {
+            Next::Success | Next::Again | Next::AgainLast => {}
+            Next::Stop(stop, _) => self.stop(stop, now),
+            Next::Settle(failure) if check => self.stop(refused_namespace(&failure), now),
+            Next::Settle(failure) => self.caller.max_wait.failed(&failure),
         }
-        for Suspended { batch, fatal, failure } in suspended {
+    }
+
+    /// The namespace exists, so each refusal was about its own request.
+    fn access_confirmed(&mut self, now: Instant) {
+        self.access.attempt = Attempt::default();
+        for Suspended { sent, fatal, failure } in std::mem::take(&mut self.access.suspended) {
+            let Sent::Keys(batch) = sent else {
+                self.on_denied_page(fatal, &failure, now);
+                continue;
+            };
             // As with any other refusal of a key, the server is at work.
             self.caller.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
             let read = batch.first().is_some_and(|task| task.stage.is_read());
-            let denied = &mut self.denied[usize::from(!read)];
+            let denied = &mut self.access.denied[usize::from(!read)];
             *denied += u64::from(batch.len() == 1);
             let denied = *denied;
             let enough = u64::from(enough_failures(self.caller.totals.keys));
@@ -113,27 +107,44 @@ impl State {
             let done = [Status::Deleted, Status::Absent, Status::Restored].map(|status| tally.get(status));
             let deleted = self.options.deleted_before + done.iter().sum::<u64>() > 0;
             // Who may read may still not delete.
-            let succeeded = deleted || (read && self.has_read);
+            let succeeded = deleted || (read && self.access.has_read);
             if !succeeded && denied >= enough {
                 let why = format!("the namespace can be read, but every request for a key is refused: {failure}");
                 self.stop(Stop::new(fatal.into(), why), now);
             }
-            self.refuse(batch, &failure, now);
+            self.refuse(batch, now);
         }
     }
 
     /// One key failed; of several it is not known which, so they are sent again in halves.
-    fn refuse(&mut self, batch: Vec<KeyTask>, failure: &Failure, now: Instant) {
-        let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(std::num::NonZeroU32::new);
+    fn refuse(&mut self, batch: Vec<KeyTask>, now: Instant) {
+        let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
         let alone = batch.len() < 2;
         for mut task in batch.into_iter().rev() {
             match half {
                 Some(half) if !alone => {
                     task.max_batch = half;
-                    self.queue(&task).push_again(task);
+                    self.queues.push_again(task);
                 }
-                _ => self.settle_as(task, failure.clone(), now),
+                _ => self.settle_as_last(task, now),
             }
         }
     }
+
+    /// The namespace is found while its page is refused as if it was not.
+    fn on_denied_page(&mut self, fatal: Fatal, failure: &Failure, now: Instant) {
+        let answer = Answer::Transient(TransientError::Refused(failure.refusal()));
+        if let Some(Next::Settle(_)) = self.apply_to_page(answer, now) {
+            self.end_paging(Stop::new(fatal.into(), failure.to_string()), now);
+        }
+    }
+}
+
+/// The namespace existed before, and is not shown any more.
+fn refused_namespace(failure: &Failure) -> Stop {
+    let reason = match failure.http_status {
+        Some(401 | 403) => StopReason::Unauthorized,
+        _ => StopReason::NamespaceNotFound,
+    };
+    Stop::new(reason, failure.to_string())
 }

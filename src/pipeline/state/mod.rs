@@ -4,39 +4,38 @@
 //! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, how the last ones are
 //! waited for in `speculative_retry`, whether a refusal is one key's or the whole job's in `access`.
 
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
-use rand::rngs::StdRng;
 use slab::Slab;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::outcome::{Pending, Settled, Signal, Stop, StopReason};
-use crate::pipeline::batch::{Batching, KeyQueue};
+use crate::pipeline::access_check::AccessCheck;
+use crate::pipeline::adaptive_batch::AdaptiveBatchSize;
+use crate::pipeline::batch::Batching;
 use crate::pipeline::call::{ApiCaller, Totals};
 use crate::pipeline::circuit_breaker::CircuitBreaker;
 use crate::pipeline::event::Event;
 use crate::pipeline::options::{KeyAction, Options};
+use crate::pipeline::pages::PageFetch;
+use crate::pipeline::queues::KeyQueues;
 use crate::pipeline::request::Request;
-use crate::pipeline::task::{DelayedTask, InFlight, KeyTask, Sent};
+use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::plan::Approved;
-use crate::quota::{Budget, Limit};
+use crate::quota::Limit;
 use crate::record::{Content, Record};
 use crate::terminal::count;
 
-use access::AccessCheck;
-use paging::PageFetch;
-use reading::AdaptiveBatchSize;
-
 mod access;
-#[cfg(test)]
-mod fingerprint;
 mod paging;
 mod reading;
 mod reply;
 mod sending;
 mod settle;
 mod speculative_retry;
+#[cfg(test)]
+mod testing;
 
 /// What the loop is to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,13 +79,8 @@ pub struct State {
     options: Options,
     /// More keys end the job.
     max_keys: Option<u64>,
-    /// Budget, clock of `--max-wait`, source of jitter and totals, shared with the calls that came before.
     caller: ApiCaller,
-    breaker: CircuitBreaker,
-    /// Keys that may be deleted.
-    ready: KeyQueue,
-    /// Keys that are to be looked for, or backed up, before.
-    reads: KeyQueue,
+    queues: KeyQueues,
     /// How many keys are looked for with one request.
     presence_batch: AdaptiveBatchSize,
     /// Since when keys have waited for such a request to be full.
@@ -95,7 +89,6 @@ pub struct State {
     deletes_since: Option<Instant>,
     /// The most requests in flight; fewer than asked for once the server found them too many.
     most_in_flight: usize,
-    waiting: BinaryHeap<DelayedTask>,
     /// Keys that were sent at least once.
     begun: u64,
     /// How many of them have their row.
@@ -103,12 +96,7 @@ pub struct State {
     /// Bytes of pairs that are to be written and have no row yet.
     payload: usize,
     slots: Slab<InFlight>,
-    /// Keys whose refusal may be the whole job's, until the namespace was asked for.
     access: AccessCheck,
-    /// Keys that were refused as if the whole job was when they were to be read, and to be deleted.
-    denied: [u64; 2],
-    /// Whether any key was read.
-    has_read: bool,
     /// Whether the next probe is a key that was never sent, or the namespace, and not one that waits to be sent again.
     probe_untried: bool,
     rows: VecDeque<Settled>,
@@ -122,40 +110,27 @@ pub struct State {
     /// Whether a signal has come.
     signalled: bool,
     paused: bool,
-    /// Counts deleted keys and the like, so that failures since the last one can be told.
-    epoch: u64,
-    /// The same with successful reads.
-    successes: u64,
 }
 
 impl State {
-    /// A job that was approved and has not begun.
-    pub fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
-        Self::after(ApiCaller::with_budget(budget, options.retry, options.max_wait, rng), options, approved)
-    }
-
     /// A job that has made calls before: they draw on the same budget and count into the same totals, and `--max-wait`
     /// counts from the first of them.
     pub fn after(caller: ApiCaller, options: Options, approved: &Approved) -> Self {
+        let (breaker, policy) = (CircuitBreaker::new(options.concurrency), options.retry);
         Self {
             max_keys: approved.max_keys(),
-            breaker: CircuitBreaker::new(options.concurrency),
             most_in_flight: options.concurrency,
             options,
-            caller,
-            ready: KeyQueue::default(),
-            reads: KeyQueue::default(),
+            caller: ApiCaller { breaker, policy, ..caller },
+            queues: KeyQueues::default(),
             presence_batch: AdaptiveBatchSize::default(),
             reads_since: None,
             deletes_since: None,
-            waiting: BinaryHeap::new(),
             begun: 0,
             settled: 0,
             payload: 0,
             slots: Slab::with_capacity(options.concurrency),
             access: AccessCheck::default(),
-            denied: [0; 2],
-            has_read: false,
             probe_untried: false,
             rows: VecDeque::new(),
             written: 0,
@@ -165,8 +140,6 @@ impl State {
             stop: None,
             signalled: false,
             paused: false,
-            epoch: 0,
-            successes: 0,
         }
     }
 
@@ -178,12 +151,14 @@ impl State {
         !self.input_ended
             && self.stop.is_none()
             && self.has_room_for_keys()
-            && self.waiting.len() < self.most_waiting()
+            && self.queues.waiting().len() < self.most_waiting()
             && self.has_room_for_rows()
     }
 
     fn has_room_for_keys(&self) -> bool {
-        self.reads.len() < self.most_reads() && self.ready.len() < self.most_ready() && self.payload < MOST_PAYLOAD
+        self.queues.reads.len() < self.most_reads()
+            && self.queues.deletes.len() < self.most_ready()
+            && self.payload < MOST_PAYLOAD
     }
 
     /// Keys that are read ahead; as many as it takes to have the next bulk call full as soon as it may be sent.
@@ -200,7 +175,7 @@ impl State {
 
     /// Whether so many keys are to be sent again that no new ones are taken from the input.
     fn holds_back_untried(&self) -> bool {
-        let again = self.waiting.len() + self.ready.len() + self.reads.len() + self.slots.len();
+        let again = self.queues.len() + self.slots.len();
         !self.input_ended && again >= self.most_waiting() && !self.input_queue().has_fresh()
     }
 
@@ -371,12 +346,12 @@ impl State {
     fn is_done(&self) -> bool {
         let reading = !self.input_ended && self.stop.is_none();
         let outstanding = self.slots.iter().any(|(_, sent)| !matches!(sent.sent, Sent::Namespace { check: false }));
-        !reading && !outstanding && !self.has_keys() && self.waiting.is_empty() && self.access.is_empty()
+        !reading && !outstanding && self.queues.len() == 0 && self.access.is_empty()
     }
 
     /// Whether it is the server that keeps the job waiting.
     fn waits_for_server(&self, blocked: Blocked, now: Instant) -> bool {
-        let retries = !self.waiting.is_empty() || self.page_due(now).is_some();
+        let retries = self.queues.waiting().len() > 0 || self.page_due(now).is_some();
         let waits = match blocked.by {
             Some(Limit::Server) => true,
             Some(Limit::Rate) => !self.slots.is_empty(),
@@ -384,10 +359,6 @@ impl State {
         };
         // Without room for rows it is the report that a response waits for, or the next request.
         waits && self.has_room_for_rows() && !(self.slots.is_empty() && self.unwritten() > 0)
-    }
-
-    fn has_keys(&self) -> bool {
-        !self.ready.is_empty() || !self.reads.is_empty()
     }
 
     fn check_limits(&mut self, now: Instant) {

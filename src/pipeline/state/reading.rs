@@ -2,85 +2,39 @@
 //! value are read, one request each, and kept. Only then does a key come into the queue of deletes.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::State;
-use super::reply::{Answered, Proof};
+use super::reply::Answered;
 use super::sending::LINGER;
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, Stop, StopReason};
+use crate::pipeline::attempt::Proof;
 use crate::pipeline::batch::{BatchLimit, Batching, KeyQueue};
 use crate::pipeline::options::{KeyAction, OnExisting};
-use crate::pipeline::request::{Request, Subject};
+use crate::pipeline::queues::Queue;
+use crate::pipeline::request::Subject;
 use crate::pipeline::retry::Failure;
 use crate::pipeline::task::{KeyTask, Stage};
-
-/// So many good answers after a refusal, and one key more is looked for with a request.
-const GROWS_AFTER: u32 = 8;
-
-/// How many keys are looked for with one request: as many as the API takes, until their values are too much for it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AdaptiveBatchSize {
-    pub(super) most: NonZeroU32,
-    /// Good answers since that last changed.
-    pub(super) good: u32,
-}
-
-impl Default for AdaptiveBatchSize {
-    fn default() -> Self {
-        Self { most: Self::MOST, good: 0 }
-    }
-}
-
-impl AdaptiveBatchSize {
-    #[expect(clippy::cast_possible_truncation, reason = "a hundred")]
-    const MOST: NonZeroU32 = NonZeroU32::new(MAX_GET_KEYS as u32).unwrap();
-
-    /// A request for so many keys was refused as a whole; those to come are probably like them.
-    fn refused(&mut self, keys: usize) {
-        if let Some(half) = u32::try_from(keys / 2).ok().and_then(NonZeroU32::new) {
-            *self = Self { most: self.most.min(half), good: 0 };
-        }
-    }
-
-    fn answered(&mut self) {
-        self.good += 1;
-        if self.good >= GROWS_AFTER {
-            *self = Self { most: self.most.saturating_add(1).min(Self::MOST), good: 0 };
-        }
-    }
-}
-
-/// Which keys the next request is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Queue {
-    /// One that is read before it may be deleted.
-    Read,
-    Delete,
-}
 
 impl State {
     /// A key from the input.
     pub(super) fn accept(&mut self, task: KeyTask) {
         match self.options.action {
-            KeyAction::Delete | KeyAction::Plan | KeyAction::Put(OnExisting::Overwrite) => self.ready.push(task),
-            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
-                self.reads.push(task.advanced(Stage::Presence));
+            KeyAction::Delete | KeyAction::Plan | KeyAction::Put(OnExisting::Overwrite) => {
+                self.queues.deletes.push(task);
             }
-            KeyAction::BackUpThenDelete => self.reads.push(task.advanced(Stage::Metadata)),
+            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
+                self.queues.reads.push(task.advanced(Stage::Presence));
+            }
+            KeyAction::BackUpThenDelete => self.queues.reads.push(task.advanced(Stage::Metadata)),
         }
     }
 
     pub(super) fn input_queue(&self) -> &KeyQueue {
-        if self.options.action.reads() { &self.reads } else { &self.ready }
-    }
-
-    /// The queue that a key of this stage belongs to.
-    pub(super) fn queue(&mut self, task: &KeyTask) -> &mut KeyQueue {
-        if task.stage.is_read() { &mut self.reads } else { &mut self.ready }
+        if self.options.action.reads() { &self.queues.reads } else { &self.queues.deletes }
     }
 
     /// The queue that the next request takes from; otherwise until when to wait, where that is known. Deletes go first, so
@@ -88,13 +42,13 @@ impl State {
     pub(super) fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
         let may_go = |queue: &KeyQueue| !queue.is_empty() && (fresh != 0 || queue.has_again());
         let mut wait = None;
-        if may_go(&self.ready) && !self.waits_for_page(fresh) {
+        if may_go(&self.queues.deletes) && !self.waits_for_page(fresh) {
             wait = self.linger_deletes(fresh, now);
             if wait.is_none() {
                 return Ok(Queue::Delete);
             }
         }
-        if may_go(&self.reads) {
+        if may_go(&self.queues.reads) {
             let linger = self.linger_reads(fresh, now);
             if linger.is_none() {
                 return Ok(Queue::Read);
@@ -122,7 +76,7 @@ impl State {
 
     /// Until when a request for many keys waits for more of them, if it does.
     fn linger_reads(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
-        if self.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
+        if self.queues.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
             return None;
         }
         let until = *self.reads_since.get_or_insert(now) + LINGER;
@@ -132,15 +86,8 @@ impl State {
     /// The keys of the next request.
     pub(super) fn take_from(&mut self, turn: Queue, fresh: u64) -> Vec<KeyTask> {
         match turn {
-            Queue::Delete => self.ready.take(self.options.batching, fresh),
-            Queue::Read => self.reads.take(self.reading_batching(), fresh),
-        }
-    }
-
-    pub(super) fn queue_of(&mut self, turn: Queue) -> &mut KeyQueue {
-        match turn {
-            Queue::Delete => &mut self.ready,
-            Queue::Read => &mut self.reads,
+            Queue::Delete => self.queues.deletes.take(self.options.batching, fresh),
+            Queue::Read => self.queues.reads.take(self.reading_batching(), fresh),
         }
     }
 
@@ -152,16 +99,15 @@ impl State {
         }
         for task in self.on_good_read(keys, reply, now) {
             let task = task.advanced(next.clone());
-            self.queue(&task).push_last(task);
+            self.queues.push_last(task);
         }
     }
 
     /// The keys of a read that succeeded.
     fn on_good_read(&mut self, keys: Answered, reply: &Reply, now: Instant) -> Vec<KeyTask> {
-        let Answered { batch, permit, probe } = keys;
-        self.has_read = true;
-        self.observe_rate_limits(&reply.rate_limits, &permit, now);
-        self.observe_health(&reply.answer, &mut [], true, probe, now);
+        let Answered { mut batch, permit, probe } = keys;
+        self.access.has_read = true;
+        self.observe_keys(&reply.answer, reply, &mut batch, (&permit, probe), now);
         self.caller.budget.give_back(permit, now);
         batch
     }
@@ -185,22 +131,22 @@ impl State {
                 }
                 Presence::Present if self.options.action == KeyAction::Put(OnExisting::Keep) => self.keep(task, now),
                 Presence::Present if self.options.action == KeyAction::Put(OnExisting::Compare) => {
-                    self.reads.push_last(task.advanced(Stage::Compare(Subject::Value)));
+                    self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Value)));
                 }
                 Presence::Absent if task.pair.is_none() => {
                     let error = "it was looked for and is not there; no delete was sent".to_owned();
                     let detail = Some(Box::new(Detail { error_code: None, error }));
                     self.settle(task, Status::Absent, reply.http_status, detail, now);
                 }
-                Presence::Present | Presence::Absent => self.ready.push_last(task.advanced(Stage::Change)),
+                Presence::Present | Presence::Absent => self.queues.deletes.push_last(task.advanced(Stage::Change)),
                 Presence::Unknown if alone => {
                     let error = TransientError::no_answer("the response does not say whether the key exists");
                     self.resolve(vec![task], &Answer::Transient(error), reply.http_status, Proof::Named, now);
                 }
                 Presence::Unknown => {
                     task.max_batch = NonZeroU32::MIN;
-                    task.last = None;
-                    self.reads.push_last(task);
+                    task.attempt.last = None;
+                    self.queues.reads.push_last(task);
                 }
             }
         }
@@ -218,9 +164,9 @@ impl State {
         }
         for task in self.on_good_read(keys, reply, now) {
             match (&reply.answer, subject) {
-                (Answer::Absent(_), _) => self.ready.push_last(task.advanced(Stage::Change)),
+                (Answer::Absent(_), _) => self.queues.deletes.push_last(task.advanced(Stage::Change)),
                 _ if !is_same => self.keep(task, now),
-                (_, Subject::Value) => self.reads.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
+                (_, Subject::Value) => self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
                 (_, Subject::Metadata) => {
                     let error = "the key exists, just as the backup has it".to_owned();
                     let detail = Some(Box::new(Detail { error_code: None, error }));
@@ -247,18 +193,6 @@ impl State {
             let failure = Failure { status: Status::Unknown, http_status: None, detail, is_transient: false };
             self.settle_as(task, failure, now);
         }
-    }
-}
-
-/// The request that reads these keys, which are all in one stage; `None` where they are to be deleted.
-pub(super) fn read(batch: &[KeyTask]) -> Option<Request> {
-    let first = batch.first()?;
-    match &first.stage {
-        Stage::Presence => Some(Request::Presence(batch.iter().map(|task| task.key.clone()).collect())),
-        Stage::Metadata => Some(Request::Metadata(first.key.clone())),
-        Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
-        Stage::Compare(subject) => Some(Request::Compare(Arc::clone(first.pair.as_ref()?), *subject)),
-        Stage::Change => None,
     }
 }
 

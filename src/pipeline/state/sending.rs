@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::{Queue, read};
 use super::{Blocked, MOST_PAYLOAD, Slot, State, Step};
 use crate::outcome::{Detail, Status};
 use crate::pipeline::batch::Batching;
 use crate::pipeline::circuit_breaker::Allowance;
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::expiry::{expiry, unix_now};
-use crate::pipeline::max_wait::ServerPause;
 use crate::pipeline::options::KeyAction;
+use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Request;
-use crate::pipeline::task::{InFlight, KeyTask, Sent};
-use crate::quota::{Limit, NotYet, Permit};
+use crate::pipeline::task::{InFlight, KeyTask, Sent, read_request};
+use crate::quota::{NotYet, Permit};
 
 /// A wait for the rate that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
@@ -41,12 +40,12 @@ impl State {
     /// One more request, or what keeps it from being sent.
     pub(super) fn try_send(&mut self, now: Instant) -> Result<Step, Blocked> {
         let wants_page = self.wants_page(now);
-        if !(self.has_keys() || wants_page || self.access.is_wanted()) || !self.has_room_for_rows() {
+        if !(self.queues.has_ready() || wants_page || self.access.is_wanted()) || !self.has_room_for_rows() {
             return Err(Blocked::UNTIL_EVENT);
         }
         // What a killed process would send again is never more than may be in flight.
         let used = self.unaccounted_requests();
-        let probe = match self.breaker.allowance(now) {
+        let probe = match self.caller.breaker.allowance(now) {
             Allowance::InFlight(most) if used < most.min(self.most_in_flight) => false,
             Allowance::Probe if used < self.most_in_flight => true,
             Allowance::NotBefore(moment) => return Err(Blocked::by_server(Some(moment))),
@@ -72,7 +71,7 @@ impl State {
         let permit = self.take_permit(probe, now)?;
         self.probe_untried ^= in_doubt;
         let batch = match untried {
-            Some(turn) => self.queue_of(turn).pop_fresh().into_iter().collect(),
+            Some(turn) => self.queues.get(turn).pop_fresh().into_iter().collect(),
             None => self.take_from(turn, fresh),
         };
         let batch = self.without_expired(batch, now);
@@ -105,7 +104,7 @@ impl State {
     /// Whether every other request is for a key that was never sent: at a low rate a retry is always due, and retries do
     /// not show that the server is down.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.breaker.is_in_doubt() && self.options.batching == Batching::Single
+        self.caller.breaker.is_in_doubt() && self.options.batching == Batching::Single
     }
 
     /// The queue that has a key which was never sent, and may be sent now.
@@ -127,8 +126,8 @@ impl State {
         let permit = self.take_permit(true, now)?;
         self.probe_untried = !self.probe_untried;
         let task = match candidate {
-            Some(Candidate::Again(turn)) => self.queue_of(turn).pop_again(),
-            Some(Candidate::Untried(turn)) => self.queue_of(turn).pop_fresh(),
+            Some(Candidate::Again(turn)) => self.queues.get(turn).pop_again(),
+            Some(Candidate::Untried(turn)) => self.queues.get(turn).pop_fresh(),
             None => None,
         };
         Ok(match task {
@@ -139,12 +138,12 @@ impl State {
 
     fn probe_candidate(&self) -> Option<Candidate> {
         // That reads are answered says little of deletes.
-        let delete = self.ready.has_again().then_some(Candidate::Again(Queue::Delete));
+        let delete = self.queues.deletes.has_again().then_some(Candidate::Again(Queue::Delete));
         let untried = self.untried().map(Candidate::Untried);
         if self.probe_untried {
             return untried;
         }
-        let read = self.reads.has_again().then_some(Candidate::Again(Queue::Read));
+        let read = self.queues.reads.has_again().then_some(Candidate::Again(Queue::Read));
         delete.or(read).or(untried)
     }
 
@@ -155,40 +154,43 @@ impl State {
 
     /// The right to send one request now, which is then counted.
     pub(super) fn take_permit(&mut self, probe: bool, now: Instant) -> Result<Permit, Blocked> {
-        let permit = match self.caller.budget.try_take(now) {
-            Ok(permit) => permit,
-            Err(NotYet::Until(moment, limit)) => {
-                let pause = moment.saturating_duration_since(now);
-                // The length of a pause was looked at when the server asked for it.
-                if limit == Limit::Server
-                    && self.caller.budget.paused_until(now).is_none()
-                    && let Some(stop) = self.caller.max_wait.refuses(ServerPause::QuotaUsedUp(pause))
-                {
-                    self.stop(stop, now);
-                }
+        let permit = match self.caller.take_permit(now) {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(NotYet::Until(moment, limit))) => {
                 self.emit_rate_pause(moment, now);
                 return Err(Blocked { until: Some(moment), by: Some(limit) });
             }
-            Err(NotYet::AnAnswer) => return Err(Blocked::UNTIL_EVENT),
+            Ok(Err(NotYet::AnAnswer)) => return Err(Blocked::UNTIL_EVENT),
+            Err(stop) => {
+                self.stop(stop, now);
+                return Err(Blocked::UNTIL_EVENT);
+            }
         };
-        self.caller.totals.requests += 1;
         if probe {
-            self.breaker.probe_sent();
+            self.caller.breaker.probe_sent();
         } else if std::mem::take(&mut self.paused) {
             self.events.push(Event::Running);
         }
         Ok(permit)
     }
 
+    /// A request is sent, perhaps not for the first time.
+    pub(super) fn count_retry(&mut self, again: bool) {
+        if again {
+            self.caller.totals.retries += 1;
+            self.events.push(Event::Retrying);
+        }
+    }
+
     fn begin(&mut self, mut batch: Vec<KeyTask>, permit: Permit, probe: bool, now: Instant) -> Step {
-        self.caller.totals.retries += u64::from(batch.iter().any(|task| task.tried));
+        self.count_retry(batch.iter().any(|task| task.attempt.sent > 0));
         for task in &mut batch {
-            self.begun += u64::from(task.attempts == 0);
-            task.attempts += 1;
-            task.tried = true;
+            self.begun += u64::from(task.requests == 0);
+            task.requests += 1;
+            task.attempt.sent += 1;
             task.first_sent.get_or_insert(now);
         }
-        let read = read(&batch);
+        let read = read_request(&batch);
         if read.is_none() {
             self.deletes_since = None;
         } else {
@@ -231,12 +233,12 @@ impl State {
     /// Whether more keys may come that a bulk call could take along.
     fn may_fill(&self) -> bool {
         let reading = !self.input_ended && self.stop.is_none() && self.payload < MOST_PAYLOAD;
-        reading || !self.reads.is_empty() || !self.waiting.is_empty() || !self.slots.is_empty()
+        reading || !self.queues.reads.is_empty() || !self.queues.next_due().is_none() || !self.slots.is_empty()
     }
 
     /// Until when a bulk call waits for more keys, if it does.
     pub(super) fn linger_deletes(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
-        if self.ready.is_full(self.options.batching, fresh) || !self.may_fill() {
+        if self.queues.deletes.is_full(self.options.batching, fresh) || !self.may_fill() {
             return None;
         }
         let is_put = matches!(self.options.action, KeyAction::Put(_));

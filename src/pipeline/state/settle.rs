@@ -25,6 +25,13 @@ impl State {
         self.settle(task, failure.status, failure.http_status, Some(detail), now);
     }
 
+    /// The last failure stands.
+    pub(super) fn settle_as_last(&mut self, mut task: KeyTask, now: Instant) {
+        if let Some(failure) = task.attempt.last.take() {
+            self.settle_as(task, *failure, now);
+        }
+    }
+
     pub(super) fn settle(
         &mut self,
         task: KeyTask,
@@ -34,7 +41,7 @@ impl State {
         now: Instant,
     ) {
         self.payload -= task.payload();
-        self.settled += u64::from(task.attempts > 0);
+        self.settled += u64::from(task.requests > 0);
         self.caller.totals.tally.add(status);
         self.events.push(Event::Settled(status));
         self.rows.push_back(Settled {
@@ -43,7 +50,7 @@ impl State {
             status,
             http_status,
             detail,
-            attempts: task.attempts,
+            attempts: task.requests,
             elapsed: task.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
             finished_at: wall_now(),
         });
@@ -86,13 +93,9 @@ impl State {
     /// Keys that were sent at least once and wait to be sent again: the job ends before it comes to that, and their
     /// last answer stands.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|due| due.task);
-        let suspended = std::mem::take(&mut self.access).into_keys();
-        let queued = self.ready.drain().chain(self.reads.drain());
-        for mut task in queued.chain(waiting).chain(suspended).collect::<Vec<_>>() {
-            if let Some(failure) = task.last.take() {
-                self.settle_as(task, *failure, now);
-            }
+        let keys = self.queues.drain().collect::<Vec<_>>();
+        for task in keys.into_iter().chain(self.access.take_keys()) {
+            self.settle_as_last(task, now);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Pages for Book {
     }
 }
 
-struct Listing {
+pub(super) struct Listing {
     options: Options,
     max_keys: Option<u64>,
     budget: Budget,
@@ -46,14 +46,14 @@ struct Listing {
     rate_limits: Vec<RateLimitInfo>,
 }
 
-fn listing(pages: usize, size: usize) -> Listing {
+pub(super) fn listing(pages: usize, size: usize) -> Listing {
     let budget = Budget::new(&[], Instant::now());
     let book = Book { pages, size, at: 0, forgives: 0 };
     Listing { options: options(), max_keys: None, budget, book, signal_at: None, rate_limits: Vec::new() }
 }
 
-struct Listed {
-    end: End<Infallible>,
+pub(super) struct Listed {
+    pub(super) end: End<Infallible>,
     rows: HashMap<u64, Status>,
     /// Each request with its moment: a page, a key, the namespace, or how many keys at once.
     log: Vec<(Instant, String)>,
@@ -79,7 +79,7 @@ impl Listed {
 
 impl Listing {
     /// `script` says how the `nth` request (from 1) of that name is answered.
-    async fn run(self, script: impl Fn(&str, usize) -> (Duration, Answer)) -> Listed {
+    pub(super) async fn run(self, script: impl Fn(&str, usize) -> (Duration, Answer)) -> Listed {
         let log = RefCell::new(Vec::new());
         let (pages_out, rate_limits) = (Cell::new(0), self.rate_limits);
         let (_record_sender, records) = mpsc::channel(1);

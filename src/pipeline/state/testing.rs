@@ -1,26 +1,35 @@
-//! What the exploration of all orders of events sees of a state.
+//! What tests make and see of a state.
 
 use std::hash::{Hash, Hasher};
 
+use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use super::{Slot, State};
+use crate::pipeline::call::ApiCaller;
+use crate::pipeline::options::Options;
 use crate::pipeline::task::{KeyTask, Sent};
+use crate::plan::Approved;
+use crate::quota::Budget;
 
 impl State {
+    /// A job whose namespace was found.
+    pub(crate) fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
+        let mut caller = ApiCaller::with_budget(budget, options.retry, options.max_wait, rng);
+        caller.max_wait.namespace_found();
+        Self::after(caller, options, approved)
+    }
+
     /// Hashes what decides about the job's course, without times, texts and counters that only grow: two states with the
     /// same hash differ in nothing but when things happened.
     pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
         let queue = |tasks: &mut dyn Iterator<Item = &KeyTask>| -> Vec<_> {
-            tasks.map(|task| task.fingerprint(self.epoch, self.successes)).collect()
+            tasks.map(|task| task.fingerprint(self.caller.breaker.epoch, self.caller.breaker.successes)).collect()
         };
-        for ready in [&self.ready, &self.reads] {
+        for ready in [&self.queues.deletes, &self.queues.reads] {
             ready.queues().map(|tasks| queue(&mut tasks.iter())).hash(hasher);
         }
-        let mut waiting: Vec<_> = self.waiting.iter().collect();
-        waiting.sort_by(|a, b| b.cmp(a));
-        queue(&mut waiting.iter().map(|due| &due.task)).hash(hasher);
-        waiting.iter().map(|due| due.speculative_from.is_some()).collect::<Vec<_>>().hash(hasher);
+        queue(&mut self.queues.waiting()).hash(hasher);
         let mut slots: Vec<_> = self
             .slots
             .iter()
@@ -33,20 +42,24 @@ impl State {
         slots.sort();
         slots.hash(hasher);
         for suspended in &self.access.suspended {
-            queue(&mut suspended.batch.iter()).hash(hasher);
+            match &suspended.sent {
+                Sent::Keys(keys) => queue(&mut keys.iter()).hash(hasher),
+                sent => matches!(sent, Sent::Page).hash(hasher),
+            }
         }
-        (self.access.page.is_some(), self.access.sent, self.access.due.is_some()).hash(hasher);
-        if let Some(paging) = &self.paging {
-            let history = (paging.history.failures, paging.history.resent);
-            (paging.sent, history, paging.due.is_some()).hash(hasher);
+        let epoch = self.caller.breaker.epoch;
+        (self.access.sent, self.access.attempt.fingerprint(epoch)).hash(hasher);
+        if let Some(fetch) = &self.paging {
+            (fetch.in_flight, fetch.attempt.fingerprint(epoch)).hash(hasher);
         }
-        self.breaker.fingerprint().hash(hasher);
+        self.caller.breaker.fingerprint().hash(hasher);
         (self.presence_batch.most, self.presence_batch.good, self.reads_since.is_some(), self.deletes_since.is_some())
             .hash(hasher);
-        (self.most_in_flight, self.begun.min(self.options.canary), self.denied, self.probe_untried).hash(hasher);
+        (self.most_in_flight, self.begun.min(self.options.canary), self.access.denied, self.probe_untried).hash(hasher);
         let stop = self.stop.as_ref().map(|(stop, _)| (stop.reason, stop.pending as u8));
         (self.unwritten(), self.caller.totals.keys, stop, self.input_ended, self.signalled, self.paused).hash(hasher);
-        (self.caller.max_wait.has_worked(), self.caller.max_wait.ends_at().is_some(), self.has_read).hash(hasher);
+        (self.caller.max_wait.has_worked(), self.caller.max_wait.ends_at().is_some(), self.access.has_read)
+            .hash(hasher);
     }
 
     /// Requests in flight.
@@ -71,7 +84,7 @@ impl State {
 
     /// Whether a key waits to be sent again that may be sent now, as far as its own backoff goes.
     pub(crate) fn has_retry_due(&self, now: Instant) -> bool {
-        let due = self.waiting.peek().is_some_and(|due| due.at <= now);
-        due || self.ready.has_again() || self.reads.has_again()
+        let due = self.queues.next_due().is_some_and(|due| due <= now);
+        due || self.queues.deletes.has_again() || self.queues.reads.has_again()
     }
 }

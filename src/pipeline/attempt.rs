@@ -1,0 +1,81 @@
+//! The attempts at one thing: at a key in its present stage, at a page, at the namespace, or at a single call.
+
+use tokio::time::Instant;
+
+use crate::outcome::{Status, Stop};
+use crate::pipeline::retry::{Failure, History};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempt {
+    /// Requests sent.
+    pub(crate) sent: u32,
+    pub(crate) history: History,
+    /// Why the last one failed.
+    pub(crate) last: Option<Box<Failure>>,
+    /// The moment of the next one; while it is in flight before that, it was sent speculatively.
+    pub(crate) due: Option<Instant>,
+    /// How many failures fell into which epoch (the time between two successes), so that an outage can give them back.
+    recent: (u64, u32),
+}
+
+impl Attempt {
+    /// Counts a failure in this epoch.
+    pub(super) fn count_failure(&mut self, epoch: u64) {
+        self.history.failures += 1;
+        self.recent = match self.recent {
+            (same, count) if same == epoch => (epoch, count + 1),
+            _ => (epoch, 1),
+        };
+    }
+
+    /// Takes back the failures of this epoch: they were the server's.
+    pub(crate) fn forgive_failures(&mut self, epoch: u64) {
+        if self.recent.0 == epoch {
+            self.history.failures -= std::mem::take(&mut self.recent.1);
+        }
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
+    /// What decides, without times and texts.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self, epoch: u64) -> impl std::hash::Hash + Ord + use<> {
+        let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
+        let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
+        (self.sent == 0, self.history.failures, self.history.resent, last, self.due.is_some(), forgivable)
+    }
+}
+
+/// What follows from an attempt.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Success,
+    /// It has another final state.
+    Settle(Failure),
+    /// It is sent again, before others, once it is due.
+    Again,
+    /// It is sent again after others: the server is down, and another key may show if it is up.
+    AgainLast,
+    /// The job ends; this is what became of the attempt.
+    Stop(Stop, Failure),
+}
+
+/// What the failure of a request proves about its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It is about the one key, or the server named the key.
+    Named,
+    /// A call for several keys whose response does not account for them: each of them may or may not be deleted.
+    Unaccounted,
+}
+
+impl Proof {
+    pub(crate) fn failure(self, failure: Failure) -> Failure {
+        match (self, failure.status) {
+            (Self::Unaccounted, Status::Failed) => Failure { status: Status::Unknown, ..failure },
+            _ => failure,
+        }
+    }
+}
