@@ -7,7 +7,8 @@ use std::num::NonZeroU64;
 use crate::clock::wall_now;
 use crate::command::{
     Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, Monitoring,
-    NamespaceRef, NamespacesJob, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task, WhoamiJob,
+    NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task,
+    WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -69,7 +70,11 @@ fn reviewing(args: ReviewArgs) -> ReportJob {
         html: args.html,
         failures: args.failures,
         existing: if args.overwrite { IfExists::Overwrite } else { IfExists::Refuse },
-        json: args.json,
+        format: match (args.json, args.markdown) {
+            (true, _) => PrintFormat::Json,
+            (_, true) => PrintFormat::Markdown,
+            _ => PrintFormat::Text,
+        },
     }
 }
 

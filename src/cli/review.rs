@@ -65,6 +65,12 @@ pub struct ReviewArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Print Markdown instead of text, for $GITHUB_STEP_SUMMARY
+    ///
+    /// Tables of counts and causes. Keys and messages are escaped.
+    #[arg(long, conflicts_with_all = ["json", "diff"])]
+    pub markdown: bool,
+
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,

@@ -57,7 +57,7 @@ pub use job::{
     TargetIds,
 };
 pub use namespaces::NamespacesJob;
-pub use report::ReportJob;
+pub use report::{PrintFormat, ReportJob};
 pub use sandbox::SandboxJob;
 pub use session::{JobOptions, ProfileNote, RatesFrom, interruptible};
 pub use whoami::WhoamiJob;

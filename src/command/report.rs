@@ -34,12 +34,19 @@ pub struct ReportJob {
     pub failures: Option<PathBuf>,
     /// Whether files that exist are replaced.
     pub existing: IfExists,
-    /// One JSON object instead of text.
-    pub json: bool,
+    pub format: PrintFormat,
+}
+
+/// How a summary is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrintFormat {
+    Text,
+    Json,
+    Markdown,
 }
 
 pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
-    let ReportJob { html, failures, existing, json, .. } = reviewing;
+    let ReportJob { html, failures, existing, format, .. } = reviewing;
     files(reviewing).check()?;
     // What cannot be written is an error before the long reading.
     if let Some(path) = html
@@ -60,7 +67,7 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     }
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
-        print_result(*json, &diff, || diff.to_text())?;
+        print_result(*format, &diff, || diff.to_text())?;
         return Ok(if diff.differs() { ExitCode::Incomplete } else { ExitCode::Success });
     }
     if reports.inputs() > 1 {
@@ -76,7 +83,10 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
         let text = text.map_err(io::Error::other).map_err(Error::system("make the page"))?;
         write_page(page, &text)?;
     }
-    print_result(*json, &review, || {
+    print_result(*format, &review, || {
+        if *format == PrintFormat::Markdown {
+            return review.to_markdown();
+        }
         let mut lines = review.to_text();
         let written = [("failures", &failures_path), ("page", html)];
         let written: Vec<_> = written.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect();
@@ -101,8 +111,12 @@ fn files(reviewing: &ReportJob) -> Files {
     files
 }
 
-fn print_result(json: bool, value: &impl serde::Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<(), Error> {
-    let lines = if json {
+fn print_result(
+    format: PrintFormat,
+    value: &impl serde::Serialize,
+    lines: impl FnOnce() -> Vec<String>,
+) -> Result<(), Error> {
+    let lines = if format == PrintFormat::Json {
         let text = serde_json::to_string(value).map_err(io::Error::from);
         vec![text.map_err(Error::system("write the summary"))?]
     } else {

@@ -11,6 +11,7 @@ mod diff;
 mod jobs;
 mod json;
 mod latest_rows;
+mod markdown;
 pub(crate) mod page;
 mod reports;
 mod text;

@@ -40,6 +40,20 @@ fn a_report_is_told_as_text_and_json() {
 }
 
 #[test]
+fn markdown_has_a_table_of_counts_and_nothing_foreign_becomes_markup() {
+    let lab = lab_with_failures();
+    let done = lab.kvsweep(["report", "sweep.csv", "--markdown"]).run().code(0);
+    for row in ["| deleted | 35 | 87.5", "| failed | 5 | 12.5"] {
+        assert!(done.stdout.lines().any(|line| line.starts_with(row)), "{row} in\n{}", done.stdout);
+    }
+    assert!(done.stdout.contains("not &#60;b&#62;this&#60;&#47;b&#62; one"), "{}", done.stdout);
+    for foreign in ["<script>", "<b>", "\u{202e}"] {
+        assert!(!done.stdout.contains(foreign), "{foreign:?} in\n{}", done.stdout);
+    }
+    lab.kvsweep(["report", "sweep.csv", "--markdown", "--json"]).run().code(2);
+}
+
+#[test]
 fn parts_come_to_the_same_totals_as_the_whole() {
     let lab = lab_with_failures();
     let report = lab.read("sweep.csv");
