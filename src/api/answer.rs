@@ -42,6 +42,8 @@ pub enum Answer {
     DailyLimit(Refusal),
     /// No request of this job can succeed.
     Fatal(Fatal, Refusal),
+    /// 401, and the command that prints the token has printed another one: the same request may succeed with it.
+    TokenReplaced(Refusal),
     /// It may succeed later.
     Transient(TransientError),
     /// The server closed the connection before the response began; a fresh one may serve at once.
@@ -63,6 +65,18 @@ pub enum Fatal {
     NamespaceNotFound,
     /// Codes 7000 and 7003: the path names nothing, so an id is wrong.
     AccountNotFound,
+    /// 401, and the command that prints the token failed.
+    NoToken,
+}
+
+impl Fatal {
+    /// Whether a single request may be refused like that although others would not be.
+    pub(crate) fn may_be_one_requests(self) -> bool {
+        match self {
+            Self::Unauthorized | Self::NamespaceNotFound | Self::AccountNotFound => true,
+            Self::NoToken => false,
+        }
+    }
 }
 
 /// What the server said when it did not do it.
@@ -81,9 +95,11 @@ impl Answer {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Success | Self::ConnectionClosed { .. } => None,
-            Self::Absent(refusal) | Self::Refused(refusal) | Self::DailyLimit(refusal) | Self::Fatal(_, refusal) => {
-                Some(refusal)
-            }
+            Self::Absent(refusal)
+            | Self::Refused(refusal)
+            | Self::DailyLimit(refusal)
+            | Self::TokenReplaced(refusal)
+            | Self::Fatal(_, refusal) => Some(refusal),
             Self::Throttled { error, .. } | Self::Transient(error) => Some(error.refusal()),
         }
     }

@@ -4,22 +4,17 @@
 
 use std::path::{Path, PathBuf};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::api::secret::{SecretError, bearer, checked, redacted, sensitive};
+use crate::api::token_command::{TokenCommand, TokenCommandError};
 use crate::files::text;
-use crate::text::truncated;
 
 /// The longest token file that is read, in bytes; a token has about 40.
 const MAX_FILE: u64 = 64 * 1024;
-
-/// Shorter secrets are not searched for in the server's words: they would be found everywhere.
-const MIN_REDACTED: usize = 8;
-
-/// What stands in the place of a secret.
-const REDACTED: &str = "[redacted]";
 
 /// How a request says who asks.
 #[derive(Debug, Clone)]
@@ -33,25 +28,16 @@ pub enum Credentials {
         /// The key of all that the user may do.
         key: SecretString,
     },
+    /// A token that a command prints.
+    Command(TokenCommand),
 }
 
 /// Why credentials cannot be used. Never holds any part of them.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
-    /// Nothing but white space.
-    #[error("the {0} is empty")]
-    Empty(&'static str),
-    /// A character that cannot be part of it.
-    #[error(
-        "the {what} holds a character at byte {position} that cannot be part of one; give the {what} alone, without \
-         quotes, spaces or a `Bearer` before it"
-    )]
-    Character {
-        /// Which secret.
-        what: &'static str,
-        /// 0-based, after white space around it was cut off.
-        position: usize,
-    },
+    /// What was given is no secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The token file could not be read.
     #[error("cannot read the API token from `{}`: {source}", path.display())]
     Read {
@@ -66,8 +52,11 @@ pub enum CredentialsError {
         /// The file.
         path: PathBuf,
         /// Why not.
-        reason: Box<CredentialsError>,
+        reason: SecretError,
     },
+    /// The command of the API token cannot be used.
+    #[error("no API token from --api-token-command: {0}")]
+    Command(#[from] TokenCommandError),
 }
 
 impl Credentials {
@@ -94,16 +83,22 @@ impl Credentials {
     pub fn token_from_file(path: &Path) -> Result<Self, CredentialsError> {
         let text = text::read(path, MAX_FILE)
             .map_err(|error| CredentialsError::Read { path: path.to_owned(), source: error.into() })?;
-        Self::token(&text).map_err(|reason| CredentialsError::File { path: path.to_owned(), reason: Box::new(reason) })
+        let token = checked("API token", &text);
+        let token = token.map_err(|reason| CredentialsError::File { path: path.to_owned(), reason })?;
+        Ok(Self::Token(token.into()))
     }
 
-    /// The headers of every request, marked as sensitive.
+    /// An API token that a command prints; it is not run yet.
+    pub(crate) fn command(text: &str) -> Result<Self, CredentialsError> {
+        Ok(Self::Command(TokenCommand::parse(text)?))
+    }
+
+    /// The headers of every request, marked as sensitive; without that of a token that a command prints.
     pub(crate) fn headers(&self) -> Result<HeaderMap, CredentialsError> {
         let mut headers = HeaderMap::with_capacity(2);
         match self {
             Self::Token(token) => {
-                let token = checked("API token", token.expose_secret())?;
-                headers.insert(AUTHORIZATION, sensitive("API token", &format!("Bearer {token}"))?);
+                headers.insert(AUTHORIZATION, bearer(checked("API token", token.expose_secret())?)?);
             }
             Self::GlobalKey { email, key } => {
                 let (name, value) = (HeaderName::from_static("x-auth-email"), checked("email address", email)?);
@@ -111,6 +106,7 @@ impl Credentials {
                 let (name, value) = (HeaderName::from_static("x-auth-key"), checked("API key", key.expose_secret())?);
                 headers.insert(name, sensitive("API key", value)?);
             }
+            Self::Command(_) => {}
         }
         Ok(headers)
     }
@@ -119,13 +115,10 @@ impl Credentials {
     /// [`MAX_TEXT_BYTES`](crate::text::MAX_TEXT_BYTES) long. Whatever a server said passes through here before it
     /// leaves `api`.
     pub(crate) fn sanitized(&self, text: &str) -> String {
-        let (Self::Token(secret) | Self::GlobalKey { key: secret, .. }) = self;
-        let secret = secret.expose_secret().trim();
-        if secret.len() < MIN_REDACTED || !text.contains(secret) {
-            return truncated(text).into_owned();
+        match self {
+            Self::Token(secret) | Self::GlobalKey { key: secret, .. } => redacted(text, [secret]),
+            Self::Command(command) => command.redacted(text),
         }
-        // Before it is cut, or the cut could leave a part of the secret.
-        truncated(&text.replace(secret, REDACTED)).into_owned()
     }
 
     /// The same for every string of a JSON value, names of members included.
@@ -143,24 +136,6 @@ impl Credentials {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-}
-
-/// Visible ASCII only: none of these secrets has anything else, and it is what a header may hold.
-fn checked<'a>(what: &'static str, text: &'a str) -> Result<&'a str, CredentialsError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(CredentialsError::Empty(what));
-    }
-    match text.bytes().position(|byte| !byte.is_ascii_graphic()) {
-        Some(position) => Err(CredentialsError::Character { what, position }),
-        None => Ok(text),
-    }
-}
-
-fn sensitive(what: &'static str, text: &str) -> Result<HeaderValue, CredentialsError> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| CredentialsError::Character { what, position: 0 })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 #[cfg(test)]
@@ -203,11 +178,14 @@ mod tests {
             [format!("Bearer {SECRET}"), format!("{SECRET}\n{SECRET}"), format!("{SECRET}\u{7f}"), format!("ü{SECRET}")]
         {
             let error = Credentials::token(&bad).unwrap_err();
-            assert!(matches!(error, CredentialsError::Character { .. }), "{error}");
+            assert!(matches!(error, CredentialsError::Secret(SecretError::Character { .. })), "{error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
-        assert!(matches!(Credentials::token(" \n"), Err(CredentialsError::Empty("API token"))));
-        assert!(matches!(Credentials::global_key("", SECRET), Err(CredentialsError::Empty("email address"))));
+        assert!(matches!(Credentials::token(" \n"), Err(CredentialsError::Secret(SecretError::Empty("API token")))));
+        assert!(matches!(
+            Credentials::global_key("", SECRET),
+            Err(CredentialsError::Secret(SecretError::Empty("email address")))
+        ));
     }
 
     #[test]

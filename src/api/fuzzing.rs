@@ -46,7 +46,7 @@ pub fn envelope(data: &[u8]) {
             Answer::Throttled { pause, .. } => {
                 assert!(pause.is_none_or(|pause| !pause.is_zero() && pause <= DAY), "{answer:?}");
             }
-            Answer::ConnectionClosed { .. } => panic!("an answer came: {answer:?}"),
+            Answer::ConnectionClosed { .. } | Answer::TokenReplaced(_) => panic!("an answer came: {answer:?}"),
             Answer::Refused(_) | Answer::Fatal(..) | Answer::DailyLimit(_) => {
                 assert!(envelope.is_ok(), "{status}: {answer:?} without an envelope");
             }

@@ -2,11 +2,12 @@
 //! twice, followed, decompressed or remembered.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
 use tokio::time::{Instant, timeout};
 
@@ -16,6 +17,7 @@ use crate::api::classify::{Body, Endpoint, Head, classify};
 use crate::api::connection::{self, Settings};
 use crate::api::error::ClientError;
 use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
+use crate::api::token_command::{AfterRefusal, TokenCommand};
 use crate::api::transport;
 use crate::api::url::{BaseUrl, UrlMismatch};
 use crate::clock::wall_now;
@@ -117,8 +119,9 @@ impl Http {
         let call = request.call;
         let name =
             tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method, request.url.path()));
+        let token = self.token(&request);
         let started = Instant::now();
-        let received = self.receive(request).await;
+        let received = self.receive(request, token.as_ref()).await;
         let ray = received.as_ref().ok().and_then(|(_, _, received)| received.headers.get(&CF_RAY)?.to_str().ok());
         let status = received.as_ref().ok().map(|(head, ..)| head.status);
         if let Some(name) = name {
@@ -139,7 +142,20 @@ impl Http {
             Body::Whole(bytes) if is_the_apis => Some(read(&answer, Received { bytes, ..received })),
             _ => None,
         };
-        self.with_read(answer, head, read)
+        let (mut reply, read) = self.with_read(answer, head, read);
+        if let Some(token) = token {
+            token.judge(&mut reply).await;
+        }
+        (reply, read)
+    }
+
+    /// The token that a command printed, for this request.
+    fn token(&self, request: &ApiRequest) -> Option<TokenInUse<'_>> {
+        let Credentials::Command(command) = &self.credentials else { return None };
+        let (number, header) = command.in_use()?;
+        let mut hasher = DefaultHasher::new();
+        (request.method.as_str(), request.url.as_str(), &request.body).hash(&mut hasher);
+        Some(TokenInUse { command, number, header, request: hasher.finish() })
     }
 
     /// The reply, and what was read of the response; a success that cannot be read is none.
@@ -178,10 +194,14 @@ impl Http {
 
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` if no head came. For a large body
     /// the time is counted anew once there is memory for it.
-    async fn receive(&self, request: ApiRequest) -> Result<(Head, Body, Received), Answer> {
+    async fn receive(
+        &self,
+        request: ApiRequest,
+        token: Option<&TokenInUse<'_>>,
+    ) -> Result<(Head, Body, Received), Answer> {
         let call = request.call;
         let begun = timeout(self.timeout, async {
-            let mut opened = self.open(request).await?;
+            let mut opened = self.open(request, token).await?;
             let ended = opened.read(SMALL_BODY.min(call.max_answer())).await;
             Ok((opened, ended))
         });
@@ -205,9 +225,12 @@ impl Http {
     }
 
     /// The head of the answer; `Err` where none came.
-    async fn open(&self, request: ApiRequest) -> Result<Opened, Answer> {
+    async fn open(&self, request: ApiRequest, token: Option<&TokenInUse<'_>>) -> Result<Opened, Answer> {
         let mut sent = Request::new(request.method, request.url);
         sent.headers_mut().clone_from(&self.headers);
+        if let Some(token) = token {
+            sent.headers_mut().insert(AUTHORIZATION, token.header.clone());
+        }
         if let Some(body) = request.body {
             sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *sent.body_mut() = Some(body.into());
@@ -215,6 +238,33 @@ impl Http {
         let response = self.client.execute(sent).await.map_err(transport::unanswered)?;
         let head = Head::read(response.status(), response.headers(), wall_now());
         Ok(Opened { head, response, bytes: Vec::new() })
+    }
+}
+
+/// A token that a command printed, and the request that it is sent with.
+struct TokenInUse<'a> {
+    command: &'a TokenCommand,
+    number: usize,
+    header: HeaderValue,
+    /// A hash of the request.
+    request: u64,
+}
+
+impl TokenInUse<'_> {
+    /// What a 401 means depends on whether the command prints another token.
+    async fn judge(&self, reply: &mut Reply) {
+        let refusal = reply.answer.refusal().cloned();
+        let (Some(401), Some(refusal)) = (reply.http_status, refusal) else {
+            return self.command.accepted(self.number);
+        };
+        match self.command.refused(self.number, self.request).await {
+            AfterRefusal::Repeat => reply.answer = Answer::TokenReplaced(refusal),
+            AfterRefusal::Accept => {}
+            AfterRefusal::NoToken(why) => {
+                let message = format!("the API refused the token, and --api-token-command gave no other: {why}");
+                reply.answer = Answer::Fatal(Fatal::NoToken, Refusal { message, ..refusal });
+            }
+        }
     }
 }
 
@@ -281,8 +331,7 @@ fn text_mut(answer: &mut Answer) -> Option<&mut String> {
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
-        | Answer::Fatal(Fatal::Unauthorized | Fatal::NamespaceNotFound | Fatal::AccountNotFound, refusal) => {
-            Some(&mut refusal.message)
-        }
+        | Answer::TokenReplaced(refusal)
+        | Answer::Fatal(_, refusal) => Some(&mut refusal.message),
     }
 }

@@ -2,7 +2,7 @@
 //! terminal, and no file but those of the token and the certificates.
 //!
 //! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
-//! - `auth`: secrets, from text or file to header.
+//! - `auth`: secrets, from text or file to header; `secret`: what one may look like. `token_command`: a token that a command prints, and its successors.
 //! - `connection`: how connections are set up.
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
@@ -30,6 +30,8 @@ mod http;
 mod listing;
 mod memory;
 pub(crate) mod retry_hints;
+mod secret;
+mod token_command;
 mod transport;
 mod url;
 mod values;
@@ -38,6 +40,8 @@ pub use auth::{Credentials, CredentialsError};
 pub use client::{Client, ClientOptions};
 pub use error::ClientError;
 pub use http::Access;
+pub use secret::SecretError;
+pub use token_command::{TokenCommand, TokenCommandError};
 pub use url::{BaseUrl, BaseUrlError, UrlMismatch};
 
 pub use crate::net::ConnectError;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::api::{Access, BaseUrl, Credentials};
+use crate::api::{Access, BaseUrl, Credentials, CredentialsError, TokenCommand};
 use crate::command::{Connection, Error, NamespaceRef, TargetIds};
 use crate::key::AccountId;
 use crate::terminal::Escaped;
@@ -18,6 +18,8 @@ use super::connection::{AccountArgs, ConnectionArgs};
 pub(super) struct Problems {
     problems: Vec<String>,
     hints: Vec<String>,
+    /// Run once nothing else is wrong: it may ask somebody to unlock a vault.
+    token_command: Option<TokenCommand>,
 }
 
 impl Problems {
@@ -47,8 +49,17 @@ impl Problems {
         account
     }
 
-    /// One error for all of them, if there are any.
-    pub(super) fn check(self) -> Result<(), Error> {
+    /// One error for all of them, if there are any; otherwise the token's command is run, if there is one.
+    pub(super) fn check(mut self) -> Result<(), Error> {
+        if self.problems.is_empty()
+            && let Some(command) = self.token_command.take()
+            && let Err(error) = command.start().map_err(CredentialsError::from)
+        {
+            self.missing(
+                &error.to_string(),
+                "run the command in a shell: it has to print the API token and nothing else",
+            );
+        }
         if self.problems.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
     }
 
@@ -110,21 +121,26 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
     let base_url = problems.take(base_url);
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let key = (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY"));
-    let credentials = match (args.api_token_file, variable("CLOUDFLARE_API_TOKEN"), key) {
+    let credentials = match (args.api_token_file, args.api_token_command, variable("CLOUDFLARE_API_TOKEN"), key) {
         (Some(path), ..) => problems.take(Credentials::token_from_file(&path)),
-        (None, Some(token), _) => problems.take(Credentials::token(&token)),
-        (None, None, (Some(email), Some(key))) => problems.take(Credentials::global_key(&email, &key)),
-        (None, None, (email, key)) => {
+        (None, Some(command), ..) => problems.take(Credentials::command(&command)),
+        (None, None, Some(token), _) => problems.take(Credentials::token(&token)),
+        (None, None, None, (Some(email), Some(key))) => problems.take(Credentials::global_key(&email, &key)),
+        (None, None, None, (email, key)) => {
             let what = match (email, key) {
                 (Some(_), None) => "no API token (CLOUDFLARE_EMAIL is set, CLOUDFLARE_API_KEY is not)",
                 (None, Some(_)) => "no API token (CLOUDFLARE_API_KEY is set, CLOUDFLARE_EMAIL is not)",
                 _ => "no API token",
             };
-            let hint = "set CLOUDFLARE_API_TOKEN, or pass --api-token-file PATH (permission: Workers KV Storage: Edit)";
+            let hint = "set CLOUDFLARE_API_TOKEN, or pass --api-token-file PATH or --api-token-command 'wrangler auth token' \
+                        (permission: Workers KV Storage: Edit)";
             problems.missing(what, hint);
             None
         }
     };
+    if let Some(Credentials::Command(command)) = &credentials {
+        problems.token_command = Some(command.clone());
+    }
     Some(Access { base_url: base_url?, credentials: credentials?, ca_file: args.cacert })
 }
 

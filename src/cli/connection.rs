@@ -1,5 +1,6 @@
 //! Which account, which namespace, and who asks.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -28,6 +29,15 @@ pub struct AccountArgs {
     #[arg(hide_short_help = true)]
     pub api_token_file: Option<PathBuf>,
 
+    /// Run CMD and take what it prints as the API token
+    ///
+    /// For example 'wrangler auth token' or 'op read op://vault/cloudflare/token'. CMD is split into words as a shell does,
+    /// and run without a shell: once at start, and once more for each token that the API refuses with 401. Wins over
+    /// `CLOUDFLARE_API_TOKEN`.
+    #[arg(long, value_name = "CMD", env = "KVSWEEP_API_TOKEN_COMMAND", value_hint = ValueHint::CommandString)]
+    #[arg(hide_short_help = true)]
+    pub api_token_command: Option<String>,
+
     /// Where the API is
     ///
     /// https, or http to this machine. `CLOUDFLARE_BASE_URL` is taken where
@@ -46,6 +56,29 @@ pub struct AccountArgs {
 
     #[command(flatten)]
     refused: RefusedSecret,
+}
+
+impl AccountArgs {
+    /// Leaves one source of the API token: what a flag gives wins over the environment, and that over the profile.
+    pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        if self.api_token_file.is_none() || self.api_token_command.is_none() {
+            return Ok(());
+        }
+        let rank = |id| match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => 2,
+            Some(ValueSource::EnvVariable) => 1,
+            _ => 0,
+        };
+        match rank("api_token_file").cmp(&rank("api_token_command")) {
+            Ordering::Less => self.api_token_file = None,
+            Ordering::Greater => self.api_token_command = None,
+            Ordering::Equal => {
+                let text = "--api-token-file and --api-token-command both give the API token; give one of them";
+                return FlagConflict::conflict(text);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which namespace, and who asks.
@@ -85,6 +118,7 @@ impl ConnectionArgs {
     /// Lets `--namespace` and `--binding` win over the environment's namespace; finds what clap alone cannot tell from
     /// that.
     pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.account.resolve_conflicts(matches)?;
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         if self.binding.is_none() && typed("environment") {
             return FlagConflict::conflict("--env says where --binding is looked up, and there is no --binding");

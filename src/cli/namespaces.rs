@@ -1,6 +1,6 @@
 //! `kvsweep namespaces`.
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, ArgMatches, Args};
 
 use super::conflict::FlagConflict;
 use super::connection::AccountArgs;
@@ -41,7 +41,8 @@ pub struct NamespacesArgs {
 
 impl NamespacesArgs {
     /// Finds conflicts that clap cannot see, because they depend on values.
-    pub(super) fn check(&self) -> Result<(), FlagConflict> {
+    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
+        self.account.resolve_conflicts(matches)?;
         self.requests.check()
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn parse_with(
             restore.requests.rates_given = rates_given;
             restore.check(matches)
         }
-        Command::Namespaces(namespaces) => namespaces.check(),
+        Command::Namespaces(namespaces) => namespaces.check(matches),
         Command::Whoami(whoami) => whoami.check(matches),
         Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())

@@ -17,8 +17,8 @@ use clap::{ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
 use crate::profile::{
-    Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, WantedFile,
-    WantedProfile, choose,
+    Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, TOKEN,
+    WantedFile, WantedProfile, choose,
 };
 use crate::terminal::Escaped;
 
@@ -230,7 +230,7 @@ fn flag(given: &ArgMatches, id: &str) -> bool {
 fn is_settled(key: &str, given: &ArgMatches) -> bool {
     match key {
         _ if NAMESPACE.contains(&key) => names_namespace(given).is_some(),
-        "api-token-file" => credentials_of_environment().is_some(),
+        _ if TOKEN.contains(&key) => credentials_of_environment().is_some() || token_flag(given).is_some(),
         _ if OF_DELETING.contains(&key) => flag(given, "dry_run") || flag(given, "sandbox"),
         _ => false,
     }
@@ -239,6 +239,11 @@ fn is_settled(key: &str, given: &ArgMatches) -> bool {
 /// How a flag or a variable names the namespace.
 fn names_namespace(given: &ArgMatches) -> Option<&'static str> {
     ["namespace_id", "namespace", "binding"].into_iter().find(|id| is_given(given, id))
+}
+
+/// The flag or variable of kvsweep that gives the API token.
+fn token_flag(given: &ArgMatches) -> Option<&'static str> {
+    ["api_token_file", "api_token_command"].into_iter().find(|id| is_given(given, id))
 }
 
 /// The variable that holds credentials.
@@ -274,10 +279,9 @@ fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<Strin
             add(variable, entry);
         }
     }
-    let needs_token = given.try_contains_id("api_token_file").is_ok() && !is_given(given, "api_token_file");
-    if let (true, Some(entry), Some(variable)) =
-        (needs_token, profile.entry("api-token-file"), credentials_of_environment())
-    {
+    let needs_token = given.try_contains_id("api_token_file").is_ok() && token_flag(given).is_none();
+    let entry = TOKEN.iter().find_map(|key| profile.entry(key));
+    if let (true, Some(entry), Some(variable)) = (needs_token, entry, credentials_of_environment()) {
         add(variable, entry);
     }
     warnings

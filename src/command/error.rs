@@ -196,7 +196,7 @@ pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
     Some(match stop.reason {
         _ if !stop.from_api => return None,
         StopReason::Unauthorized => {
-            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file): it needs the permission \"Workers KV Storage: \
+            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file, --api-token-command): it needs the permission \"Workers KV Storage: \
              Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
         }
         StopReason::NamespaceNotFound => {

@@ -108,7 +108,7 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
 
 async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Error> {
     match &job.access.credentials {
-        Credentials::Token(_) => token(job, api, caller, found).await?,
+        Credentials::Token(_) | Credentials::Command(_) => token(job, api, caller, found).await?,
         Credentials::GlobalKey { .. } => {
             let User { id, email } = caller.call("the user", StopReason::Unauthorized, || api.user()).await?;
             found.credentials = Some("global_key");

@@ -287,6 +287,7 @@ impl ApiCaller {
             if observed.map_err(CallError::Stop)?.opened {
                 attempt.forgive_failures(self.breaker.epoch);
             }
+            let is_replaced = matches!(reply.answer, Answer::TokenReplaced(_));
             match self.apply(&mut attempt, reply.answer, retries, Proof::Named, now) {
                 Next::Again | Next::AgainLast => {}
                 Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
@@ -306,7 +307,7 @@ impl ApiCaller {
                 _ => attempt.due,
             };
             let moment = next_probe.into_iter().chain(self.budget.paused_until(now)).max().unwrap_or(now);
-            if let Some(failure) = &attempt.last {
+            if let Some(failure) = attempt.last.as_ref().filter(|_| !is_replaced) {
                 on_wait(RetryNotice { failure, wait: moment.saturating_duration_since(now) });
             }
             self.sleep_until(moment).await.map_err(CallError::Stop)?;

@@ -57,7 +57,7 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    /// `None` if the connection or the quota was the matter.
+    /// `None` if the connection, the quota or the token was the matter.
     pub(crate) fn of(answer: &Answer, history: History, first_attempt: bool) -> Option<Self> {
         match answer {
             Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
@@ -67,7 +67,7 @@ impl Health {
             Answer::ConnectionClosed { unprocessed, .. } if !history.allows_resend(*unprocessed) => {
                 Some(Self::Down { first_attempt })
             }
-            Answer::ConnectionClosed { .. } | Answer::Throttled { .. } => None,
+            Answer::ConnectionClosed { .. } | Answer::Throttled { .. } | Answer::TokenReplaced(_) => None,
         }
     }
 }

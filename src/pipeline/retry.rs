@@ -149,7 +149,15 @@ pub(crate) fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng
         Answer::Refused(refusal) => Decision::Settle(Failure::refused(Status::Failed, refusal)),
         Answer::Throttled { error, .. } => Decision::Pause(error.into()),
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
+        Answer::Fatal(Fatal::NoToken, refusal) => {
+            let stop = Stop::new(StopReason::Unauthorized, refusal.message.clone());
+            Decision::Stop(stop, Failure::refused(Status::Failed, refusal))
+        }
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),
+        Answer::TokenReplaced(refusal) if history.allows_resend(true) => {
+            Decision::Resend(Failure::refused(Status::Failed, refusal))
+        }
+        Answer::TokenReplaced(refusal) => stop(StopReason::Unauthorized, refusal),
         Answer::Transient(error) => retry(error, rng),
         Answer::ConnectionClosed { text, unprocessed } if history.allows_resend(unprocessed) => {
             Decision::Resend(Failure::unanswered(text))
@@ -161,7 +169,7 @@ pub(crate) fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng
 impl From<Fatal> for StopReason {
     fn from(fatal: Fatal) -> Self {
         match fatal {
-            Fatal::Unauthorized => Self::Unauthorized,
+            Fatal::Unauthorized | Fatal::NoToken => Self::Unauthorized,
             Fatal::NamespaceNotFound => Self::NamespaceNotFound,
             Fatal::AccountNotFound => Self::AccountNotFound,
         }

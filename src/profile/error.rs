@@ -100,6 +100,10 @@ impl ProfileError {
     }
 }
 
+fn decides(key: &str) -> &'static str {
+    if key == "api-token-command" { "what is run" } else { "who gets the credentials" }
+}
+
 /// What is wrong at a place of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
@@ -125,7 +129,7 @@ pub enum Problem {
     /// A secret, or what looks like one.
     #[error(
         "{}: a secret must not be in this file; set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, \
-         the path of a file with nothing but the token", Escaped(.0)
+         the path of a file with nothing but the token, or api-token-command, a command that prints it", Escaped(.0)
     )]
     Secret(String),
     /// A profile whose name is none.
@@ -136,17 +140,19 @@ pub enum Problem {
         /// What is wrong with that.
         error: ProfileNameError,
     },
-    #[error("{one} and {other} both name the namespace; keep one of them")]
-    TwoNamespaces {
+    #[error("{one} and {other} both {what}; keep one of them")]
+    Both {
         /// The first.
         one: &'static str,
         /// The second.
         other: &'static str,
+        /// What each of them does.
+        what: &'static str,
     },
     /// What decides where credentials go, in a file that was merely found.
     #[error(
-        "{0} decides who gets the credentials, so it counts only in your own file (see kvsweep config path) or one \
-         that --config names"
+        "{} decides {}, so it counts only in your own file (see kvsweep config path) or one that --config names",
+        .0, decides(.0)
     )]
     Trust(&'static str),
     /// A default in a file that was merely found.

@@ -10,7 +10,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::error::{Location, Problem, ProfileError};
 use super::name::ProfileName;
-use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TRUSTED_ONLY_KEYS, is_secret, is_token};
+use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TOKEN, TRUSTED_ONLY_KEYS, is_secret, is_token};
 use super::suggest::{listed, suggest};
 use super::template::Template;
 
@@ -175,9 +175,11 @@ impl Reading<'_> {
         for (key, value) in in_order(as_table(name.as_str(), value)?) {
             entries.push(self.entry(key, value)?);
         }
-        let mut ways = entries.iter().filter(|(_, entry)| NAMESPACE.contains(&entry.key));
-        if let (Some((_, one)), Some((span, other))) = (ways.next(), ways.next()) {
-            return Err((span.clone(), Problem::TwoNamespaces { one: one.key, other: other.key }));
+        for (keys, what) in [(&NAMESPACE[..], "name the namespace"), (&TOKEN, "give the API token")] {
+            let mut ways = entries.iter().filter(|(_, entry)| keys.contains(&entry.key));
+            if let (Some((_, one)), Some((span, other))) = (ways.next(), ways.next()) {
+                return Err((span.clone(), Problem::Both { one: one.key, other: other.key, what }));
+            }
         }
         let mut entries: Vec<Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
         entries.sort_by_key(|entry| SETTINGS.iter().position(|setting| setting.name == entry.key));
@@ -201,6 +203,9 @@ impl Reading<'_> {
     fn value(&self, setting: &Setting, value: &Spanned<DeValue<'_>>) -> Found<Value> {
         let wrong = || wrong_type(setting.name, setting.kind.expected(), value);
         let one = |text: String| Value::Texts(vec![text.into()]);
+        if TOKEN.contains(&setting.name) && value.get_ref().as_str().is_some_and(is_token) {
+            return Err((value.span(), Problem::Secret(setting.name.to_owned())));
+        }
         Ok(match (setting.kind, value.get_ref()) {
             (Kind::Text | Kind::Texts | Kind::NumberOrText, DeValue::String(text)) => one(text.to_string()),
             (Kind::Texts, DeValue::Array(array)) => {
@@ -211,9 +216,6 @@ impl Reading<'_> {
                 one(integer(number).ok_or_else(wrong)?.to_string())
             }
             (Kind::Switch | Kind::SwitchOrNumber, DeValue::Boolean(switch)) => one(switch.to_string()),
-            (Kind::Path, DeValue::String(text)) if setting.name == "api-token-file" && is_token(text) => {
-                return Err((value.span(), Problem::Secret(setting.name.to_owned())));
-            }
             (Kind::Path, DeValue::String(text)) => {
                 let (folder, text) = self.beginning(setting.name, text).map_err(|problem| (value.span(), problem))?;
                 Value::Texts(vec![place(folder, text)])

@@ -36,7 +36,7 @@ pub(crate) use file::Origin;
 pub use file::{Entry, Profile};
 pub(crate) use find::SearchPaths;
 pub use name::{ProfileName, ProfileNameError};
-pub(crate) use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS};
+pub(crate) use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS, TOKEN};
 
 #[cfg(test)]
 mod tests;

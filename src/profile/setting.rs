@@ -47,13 +47,14 @@ impl Kind {
 }
 
 /// Every setting, in the order in which they are shown.
-pub(crate) const SETTINGS: [Setting; 30] = [
+pub(crate) const SETTINGS: [Setting; 31] = [
     Setting { name: "account-id", kind: Kind::Text },
     Setting { name: "namespace-id", kind: Kind::Text },
     Setting { name: "namespace", kind: Kind::Text },
     Setting { name: "binding", kind: Kind::Text },
     Setting { name: "env", kind: Kind::Text },
     Setting { name: "api-token-file", kind: Kind::Path },
+    Setting { name: "api-token-command", kind: Kind::Text },
     Setting { name: "base-url", kind: Kind::Text },
     Setting { name: "cacert", kind: Kind::Path },
     Setting { name: "protect", kind: Kind::Texts },
@@ -83,11 +84,15 @@ pub(crate) const SETTINGS: [Setting; 30] = [
 /// The three ways to name a namespace; a profile has at most one of them.
 pub(crate) const NAMESPACE: [&str; 3] = ["namespace-id", "namespace", "binding"];
 
+/// The two ways to give the API token; a profile has at most one of them.
+pub(crate) const TOKEN: [&str; 2] = ["api-token-file", "api-token-command"];
+
 /// What keeps keys from being deleted: it adds to the flags of the same names, and none of them lifts it.
 pub(crate) const PROTECTION_KEYS: [&str; 3] = ["protect", "protect-from", "only"];
 
-/// Where credentials are sent, and who is trusted there: only from a file that is the user's own or was named.
-pub(super) const TRUSTED_ONLY_KEYS: [&str; 2] = ["base-url", "cacert"];
+/// Where credentials are sent, who is trusted there, and what is run: only from a file that is the user's own or was
+/// named.
+pub(super) const TRUSTED_ONLY_KEYS: [&str; 3] = ["api-token-command", "base-url", "cacert"];
 
 impl Setting {
     /// The setting of a name.
@@ -109,7 +114,7 @@ pub(super) fn is_secret(key: &str) -> bool {
 /// Cloudflare's tokens are of 40 characters and more, its keys of 37.
 const MIN_TOKEN: usize = 32;
 
-/// Whether a path is rather a token that was put where the path of its file belongs: nobody calls a file so.
+/// Whether a path or a command is rather a token that was put in its place: nobody calls a file so.
 pub(super) fn is_token(text: &str) -> bool {
     text.len() >= MIN_TOKEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
@@ -123,7 +128,7 @@ mod tests {
         for key in ["api-token", "token", "CLOUDFLARE_API_TOKEN", "api_key", "key", "email", "X-Auth-Key", "secret"] {
             assert!(is_secret(key), "{key}");
         }
-        for key in ["api-token-file", "account-id", "keys", "monkey", "rate"] {
+        for key in ["api-token-file", "api-token-command", "account-id", "keys", "monkey", "rate"] {
             assert!(!is_secret(key), "{key}");
         }
     }
@@ -138,7 +143,7 @@ mod tests {
 
     #[test]
     fn groups_name_settings() {
-        for name in NAMESPACE.iter().chain(&PROTECTION_KEYS).chain(&TRUSTED_ONLY_KEYS) {
+        for name in NAMESPACE.iter().chain(&TOKEN).chain(&PROTECTION_KEYS).chain(&TRUSTED_ONLY_KEYS) {
             assert!(Setting::named(name).is_some(), "{name}");
         }
     }

@@ -129,6 +129,10 @@ fn a_file_that_was_found_does_not_decide_who_gets_the_credentials() {
     let read = |text: &str| parse(Path::new("/p/kvsweep.toml"), text, Origin::Found, None);
     for (text, expected) in [
         ("[profile.p]\nbase-url = 'https://a'\n", "2:1: base-url decides who gets the credentials"),
+        (
+            "[profile.p]\napi-token-command = 'op read x'\n",
+            "2:1: api-token-command decides what is run, so it counts only",
+        ),
         ("[profile.p]\ncacert = 'ca.pem'\n", "2:1: cacert decides who gets the credentials"),
         ("default-profile = 'p'\n[profile.p]\n", "1:19: default-profile counts only in your own file"),
     ] {

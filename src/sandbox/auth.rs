@@ -1,37 +1,42 @@
 //! Credentials: who may come in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, StatusCode};
 
 use super::answer::Problem;
+use super::lock::locked;
 
 /// Checks credentials, and forgets them after a while where it is told to.
 pub(super) struct Auth {
     token: Option<String>,
     expires_after: Option<u64>,
-    accepted: AtomicU64,
+    /// How often each secret was accepted.
+    accepted: Mutex<HashMap<String, u64>>,
 }
 
 impl Auth {
-    /// A auth that accepts `token`, or any where there is none, `expires_after` times, or always where there is none.
+    /// Accepts `token`, or any if there is none, each `expires_after` times, or always if there is none.
     pub(super) fn new(token: Option<String>, expires_after: Option<u64>) -> Self {
-        Self { token, expires_after, accepted: AtomicU64::new(0) }
+        Self { token, expires_after, accepted: Mutex::default() }
     }
 
-    /// 401 where credentials are absent, 400 (code 6003) where they are malformed, 403 where they are wrong or have
-    /// expired.
+    /// 401 if credentials are absent or have expired, 400 (code 6003) if they are malformed, 403 if they are wrong.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let secret = secret(headers)?;
         if self.token.as_ref().is_some_and(|token| token != secret) {
             return Err(authentication_error(StatusCode::FORBIDDEN));
         }
-        let before = self.accepted.fetch_add(1, Ordering::Relaxed);
-        match self.expires_after {
-            Some(limit) if before >= limit => Err(authentication_error(StatusCode::FORBIDDEN)),
-            _ => Ok(()),
+        let Some(limit) = self.expires_after else { return Ok(()) };
+        let mut accepted = locked(&self.accepted);
+        let accepted = accepted.entry(secret.to_owned()).or_default();
+        if *accepted >= limit {
+            return Err(authentication_error(StatusCode::UNAUTHORIZED));
         }
+        *accepted += 1;
+        Ok(())
     }
 }
 
@@ -103,6 +108,10 @@ mod tests {
         assert_eq!(checked(&auth, &right), Ok(()));
         assert_eq!(checked(&auth, &[("authorization", "Bearer wrong")]), Err((403, 10000)));
         assert_eq!(checked(&auth, &right), Ok(()));
-        assert_eq!(checked(&auth, &right), Err((403, 10000)));
+        assert_eq!(checked(&auth, &right), Err((401, 10000)));
+        let any = Auth::new(None, Some(1));
+        assert_eq!(checked(&any, &right), Ok(()));
+        assert_eq!(checked(&any, &right), Err((401, 10000)));
+        assert_eq!(checked(&any, &[("authorization", "Bearer another")]), Ok(()));
     }
 }

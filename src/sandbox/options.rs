@@ -13,7 +13,7 @@ pub struct SandboxOptions {
     pub port: u16,
     /// The secret that is accepted, as a bearer token or as `X-Auth-Key`; `None` accepts any that is not empty.
     pub token: Option<String>,
-    /// After so many accepted requests the credentials have expired: 403, code 10000.
+    /// After so many accepted requests a token has expired: 401, code 10000. Each token expires on its own.
     pub token_expires_after: Option<u64>,
     /// The only account there is; `None` accepts any valid id.
     pub account: Option<String>,

@@ -59,5 +59,6 @@ mod signals;
 mod stop;
 mod throttled;
 mod tls;
+mod token_command;
 mod url_encoding;
 mod waits;

@@ -70,7 +70,7 @@ fn bash_completes_with_the_script() {
         ("kvsweep de", "de", "delete"),
         ("kvsweep delete --max", "--max", "--max-keys --max-failures --max-wait"),
         ("kvsweep delete --progress ", "", "auto always never"),
-        ("kvsweep delete --api", "--api", "--api-token-file"),
+        ("kvsweep delete --api-token-f", "--api-token-f", "--api-token-file"),
         ("kvsweep man wh", "wh", "whoami"),
     ] {
         let script = format!(
@@ -89,7 +89,7 @@ fn fish_completes_with_the_script() {
     }
     let lab = Lab::new();
     completions(&lab, "fish");
-    for (line, expected) in [("kvsweep de", "delete"), ("kvsweep delete --api-", "--api-token-file")] {
+    for (line, expected) in [("kvsweep de", "delete"), ("kvsweep delete --api-token-f", "--api-token-file")] {
         let offered = said("fish", &["--no-config", "-c", &format!("source fish; complete -C '{line}'")], lab.folder());
         let offered: Vec<_> = offered.lines().filter_map(|line| line.split('\t').next()).collect();
         assert_eq!(offered, [expected], "{line}");

@@ -66,6 +66,7 @@ impl Kind {
             Answer::Transient(TransientError::NoAnswer(_)) => Said::Nothing,
             Answer::Transient(TransientError::Unexpected(_)) => Said::Unexpected,
             Answer::ConnectionClosed { .. } => Said::ConnectionClosed,
+            Answer::TokenReplaced(_) => unreachable!("no command prints a token here"),
         }
     }
 }

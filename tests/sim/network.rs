@@ -137,6 +137,7 @@ fn http_status(answer: &Answer) -> Option<u16> {
         Answer::Absent(refusal)
         | Answer::Refused(refusal)
         | Answer::DailyLimit(refusal)
+        | Answer::TokenReplaced(refusal)
         | Answer::Fatal(_, refusal) => of(refusal),
         Answer::Throttled { error, .. } | Answer::Transient(error) => of(error.refusal()),
         Answer::ConnectionClosed { .. } => None,

@@ -256,7 +256,7 @@ impl Server {
     fn denies(&self, keys: &[String]) -> Answer {
         let fatal = keys.iter().find_map(|key| denied(&self.world, key)).unwrap_or(Fatal::Unauthorized);
         let (status, code) = match fatal {
-            Fatal::Unauthorized => (403, 10_000),
+            Fatal::Unauthorized | Fatal::NoToken => (403, 10_000),
             Fatal::NamespaceNotFound => (404, 10_013),
             Fatal::AccountNotFound => (404, 7_003),
         };

@@ -36,6 +36,7 @@ fn word(answer: &Answer) -> &'static str {
         Answer::Fatal(Fatal::Unauthorized, _) => "UNAUTHORIZED",
         Answer::Fatal(Fatal::NamespaceNotFound, _) => "NO NAMESPACE",
         Answer::Fatal(Fatal::AccountNotFound, _) => "NO ACCOUNT",
+        Answer::Fatal(Fatal::NoToken, _) | Answer::TokenReplaced(_) => "only after the token's command ran",
         Answer::Transient(TransientError::Refused(_)) => "retry, else failed",
         Answer::Transient(TransientError::NoAnswer(_)) => "retry, else unknown",
         Answer::Transient(TransientError::Unexpected(_)) => "not the API",

@@ -78,12 +78,23 @@ impl State {
         // Nothing else is sent before the check succeeds. A refusal of the namespace is no sign that keys can be deleted.
         let health = Health::of(&reply.answer, history, check).map(|_| Health::Down { first_attempt: check });
         self.observe(&reply.answer, &reply.rate_limits, health, true, (permit, probe), now);
+        if check && matches!(reply.answer, Answer::TokenReplaced(_)) {
+            return self.release_suspended(now);
+        }
         let attempt = if check { &mut self.access.attempt } else { &mut of_probe };
         match self.caller.apply(attempt, reply.answer, UNLIMITED, Proof::Named, now) {
             Next::Success | Next::Again | Next::AgainLast => {}
             Next::Stop(stop, _) => self.stop(stop, now),
             Next::Settle(failure) if check => self.stop(refused_namespace(&failure), now),
             Next::Settle(failure) => self.caller.max_wait.failed(&failure),
+        }
+    }
+
+    /// The token had expired, and there is another one: what was refused with the old one is sent again.
+    fn release_suspended(&mut self, now: Instant) {
+        self.access.attempt = Attempt::default();
+        for task in self.access.take_keys().into_iter().rev() {
+            self.push_again(task, now);
         }
     }
 

@@ -82,7 +82,7 @@ impl State {
                 let records = fetch.pages.accept(page);
                 self.take_page(records, now);
             }
-            Err(Reply { answer: Answer::Fatal(fatal, refusal), .. }) => {
+            Err(Reply { answer: Answer::Fatal(fatal, refusal), .. }) if fatal.may_be_one_requests() => {
                 self.suspend(Sent::Page, fatal, TransientError::Refused(refusal).into(), now);
             }
             Err(reply) => match self.apply_to_page(reply.answer, now) {

@@ -96,7 +96,10 @@ impl State {
         }
         let verb = if let KeyAction::Put(_) = self.options.action { "write" } else { "delete" };
         let answer = match &reply.answer {
-            answer @ (Answer::Throttled { .. } | Answer::DailyLimit(_) | Answer::Fatal(..)) => answer.clone(),
+            answer @ (Answer::Throttled { .. }
+            | Answer::DailyLimit(_)
+            | Answer::TokenReplaced(_)
+            | Answer::Fatal(..)) => answer.clone(),
             answer => Answer::Transient(TransientError::Refused(left_unprocessed(verb, reply.http_status, answer))),
         };
         for task in left.into_iter().rev() {
@@ -115,7 +118,9 @@ impl State {
         now: Instant,
     ) {
         let refused = |refusal: &Refusal| proof.failure(TransientError::Refused(refusal.clone()).into());
-        if let Answer::Fatal(fatal, refusal) = answer {
+        if let Answer::Fatal(fatal, refusal) = answer
+            && fatal.may_be_one_requests()
+        {
             return self.suspend(Sent::Keys(batch), *fatal, refused(refusal), now);
         }
         let halves = halves(answer, &batch, self.caller.breaker.since().is_some());

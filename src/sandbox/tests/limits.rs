@@ -64,7 +64,7 @@ async fn credentials_are_asked_for_and_expire() {
     };
     assert_eq!([send(None).await, send(Some("token")).await, send(Some("Bearer other")).await], [401, 400, 403]);
     assert_eq!(lab.delete("a").await.unwrap().status, 200);
-    assert_eq!(lab.delete("b").await.unwrap().refusal(), (403, Some(10000)));
+    assert_eq!(lab.delete("b").await.unwrap().refusal(), (401, Some(10000)));
     assert_eq!(lab.sandbox.keys(), ["b"]);
     let authorized: Vec<_> = lab.sandbox.request_log().iter().map(|entry| entry.authorized).collect();
     assert_eq!(authorized, [false, false, false, true, false]);

@@ -118,7 +118,7 @@ fn a_token_that_expires_midway_ends_the_job_and_a_new_one_finishes_it() {
     };
     assert_eq!((first.len(), &first), (100, &reported("deleted")), "what was done, and nothing else, is reported so");
     for row in first_rows.iter().filter(|row| row.status != "deleted") {
-        assert_eq!((row.status.as_str(), row.http_status, row.error_code), ("failed", Some(403), Some(10_000)));
+        assert_eq!((row.status.as_str(), row.http_status, row.error_code), ("failed", Some(401), Some(10_000)));
     }
 
     // A server that knows the token, with what the first one has left.

@@ -40,12 +40,13 @@ impl Lab {
 
     /// A server with options of its own; it always knows only [`TOKEN`], [`ACCOUNT`] and [`NAMESPACE`].
     pub fn with(options: SandboxOptions) -> Self {
-        let options = SandboxOptions {
-            token: Some(TOKEN.to_owned()),
-            account: Some(ACCOUNT.to_owned()),
-            namespace: Some(NAMESPACE.to_owned()),
-            ..options
-        };
+        Self::for_any_token(SandboxOptions { token: Some(TOKEN.to_owned()), ..options })
+    }
+
+    /// The same, and it takes any token.
+    pub fn for_any_token(options: SandboxOptions) -> Self {
+        let account = Some(ACCOUNT.to_owned());
+        let options = SandboxOptions { account, namespace: Some(NAMESPACE.to_owned()), ..options };
         let server = Sandbox::start_on_thread(options).expect("a free port on loopback");
         Self { folder: tempfile::tempdir().expect("a folder"), server }
     }

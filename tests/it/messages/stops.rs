@@ -54,6 +54,10 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     hear(&mut messages, "Authentication error", &gone, &[]);
     let read_only = with(vec![Fault::new(When::Probability(1.0), denied().into())]);
     hear(&mut messages, "every request for a key is refused", &read_only, &[]);
+    let lab = Lab::for_any_token(SandboxOptions { token_expires_after: Some(6), ..SandboxOptions::default() });
+    lab.keys(12);
+    let sealed = ["--api-token-command", "sh -c 'test ! -e ran && touch ran && echo the-first-token'"];
+    hear(&mut messages, "--api-token-command gave no other", &lab, &sealed);
     let lab = Lab::with(SandboxOptions { daily_deletes: Some(5), ..SandboxOptions::default() });
     lab.keys(12);
     hear(&mut messages, "code 10048", &lab, &[]);

@@ -33,6 +33,9 @@ fn wrong_usage_says_what_to_say_instead() {
     lab.write("empty.token", "\n");
     messages.check("holds no usable API token", &lab, delete(&["--api-token-file", "empty.token"]));
 
+    let failing = delete(&["--api-token-command", "sh -c 'echo the vault is sealed >&2; exit 1'"]);
+    messages.check("no API token from --api-token-command", &lab, failing);
+
     messages.check("unexpected argument", &lab, delete(&["--reprot", "r.csv"]));
     messages.check("the value came from the environment variable", &lab, delete(&[]).env("KVSWEEP_RETRIES", "many"));
     messages.check("expected N/DURATION", &lab, lab.kvsweep(["delete", "keys.txt", "--rate", "1200"]));

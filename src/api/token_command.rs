@@ -1,0 +1,420 @@
+//! The API token as a command prints it: `wrangler auth token`, `op read …`.
+//!
+//! The command runs once at start and once more for each token that is answered with 401. All clients of a job share its
+//! tokens.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
+use std::mem;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+
+use crate::api::secret::{SecretError, bearer, redacted, visible};
+
+/// The most bytes that a command may print; a token has about 40, an OAuth token some hundred.
+const MAX_OUTPUT: u64 = 64 * 1024;
+
+/// The longest line of stderr that is shown, in bytes.
+const MAX_LINE: u64 = 1024;
+
+/// The most lines of stderr that are shown.
+const MAX_LINES: usize = 200;
+
+/// What a command writes to stderr is shown after this time at the latest: until it has printed the token, the token
+/// cannot be removed from it.
+const HOLD: Duration = Duration::from_secs(2);
+
+/// How long what a command has printed is waited for once it has ended: a process that it left behind may keep its output
+/// open for ever.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A program that looks like a secret is not named: somebody gave the token instead of the command. Cloudflare's tokens
+/// have 40 characters and more, its keys 37.
+const MIN_SECRET: usize = 32;
+
+/// A command that prints the API token, with the tokens that it printed. Clones share them.
+#[derive(Clone)]
+pub struct TokenCommand(Arc<Shared>);
+
+struct Shared {
+    program: String,
+    args: Vec<String>,
+    state: Mutex<State>,
+    /// Held while the command runs for a token that was refused.
+    running: AsyncMutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// All that were printed; the last one is in use.
+    tokens: Vec<SecretString>,
+    header: Option<HeaderValue>,
+    /// The token in use replaced one that was refused, and no request with it was answered with anything but 401 yet.
+    is_fresh: bool,
+    /// The command ran for the token in use and printed no other.
+    is_spent: bool,
+    /// The requests that were refused before and repeated with the token in use, as hashes.
+    repeated: HashSet<u64>,
+}
+
+/// What to do about a request that was answered with 401.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AfterRefusal {
+    /// Send it again: there is another token.
+    Repeat,
+    /// Nothing: the token is not to blame, or there is no other.
+    Accept,
+    /// The command printed no token, for this reason.
+    NoToken(String),
+}
+
+/// Why a command gives no token. Never holds what it printed, nor its arguments.
+#[derive(Debug, Error)]
+pub enum TokenCommandError {
+    /// Not a single word.
+    #[error("the command is empty")]
+    Empty,
+    /// A quote without its partner.
+    #[error("the command has a quote that is never closed")]
+    Quote,
+    /// It cannot be run.
+    #[error("cannot run {program}: {source}")]
+    Start {
+        /// Its name.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It did not end with success.
+    #[error("{program} {how}")]
+    Failed {
+        /// Its name.
+        program: String,
+        /// How it ended.
+        how: String,
+    },
+    /// It printed too much for a token.
+    #[error("{0} printed more than {limit} KiB", limit = MAX_OUTPUT / 1024)]
+    TooLong(String),
+    /// What it printed is no token.
+    #[error("what {program} printed is not usable: {reason}")]
+    Token {
+        /// Its name.
+        program: String,
+        /// Why not.
+        reason: SecretError,
+    },
+}
+
+enum Said {
+    Output(Vec<u8>),
+    Line(String),
+    Ended(io::Result<ExitStatus>),
+}
+
+impl TokenCommand {
+    /// Splits a command into words as a shell does; runs nothing.
+    ///
+    /// # Errors
+    /// Without a word, or with a quote that is never closed.
+    pub(crate) fn parse(text: &str) -> Result<Self, TokenCommandError> {
+        let mut words = shell_words::split(text).map_err(|_| TokenCommandError::Quote)?.into_iter();
+        let program = words.next().filter(|word| !word.is_empty()).ok_or(TokenCommandError::Empty)?;
+        let (state, running) = (Mutex::default(), AsyncMutex::default());
+        Ok(Self(Arc::new(Shared { program, args: words.collect(), state, running })))
+    }
+
+    /// Runs it for the first token; blocks until it has ended.
+    ///
+    /// # Errors
+    /// [`TokenCommandError`].
+    pub(crate) fn start(&self) -> Result<(), TokenCommandError> {
+        let (token, header) = self.run()?;
+        let mut state = self.state();
+        state.tokens.push(token);
+        state.header = Some(header);
+        Ok(())
+    }
+
+    /// The number of the token in use and its header; nothing before [`TokenCommand::start`].
+    pub(crate) fn in_use(&self) -> Option<(usize, HeaderValue)> {
+        let state = self.state();
+        Some((state.tokens.len(), state.header.clone()?))
+    }
+
+    /// A request with this token was answered with something else than 401.
+    pub(crate) fn accepted(&self, token: usize) {
+        let mut state = self.state();
+        state.is_fresh &= state.tokens.len() != token;
+    }
+
+    /// A request with this token was answered with 401. Of several at once, one runs the command.
+    pub(crate) async fn refused(&self, token: usize, request: u64) -> AfterRefusal {
+        let _running = self.0.running.lock().await;
+        {
+            let mut state = self.state();
+            if state.tokens.len() != token {
+                state.repeated.insert(request);
+                return AfterRefusal::Repeat;
+            }
+            if state.is_fresh || state.is_spent || state.repeated.contains(&request) {
+                return AfterRefusal::Accept;
+            }
+        }
+        tracing::info!("the API refused the token: running {} for another one", self.name());
+        let (done, result) = oneshot::channel();
+        let command = self.clone();
+        let run = move || drop(done.send(command.run()));
+        // Not one of the runtime's threads: what waits for those would wait for the command, too.
+        let result = match thread::Builder::new().name("token".to_owned()).spawn(run) {
+            Ok(_) => result.await.unwrap_or_else(|_| Err(self.failed("could not be watched"))),
+            Err(source) => Err(TokenCommandError::Start { program: self.name(), source }),
+        };
+        let mut state = self.state();
+        let is_same =
+            |new: &SecretString| state.tokens.last().is_some_and(|token| token.expose_secret() == new.expose_secret());
+        match result {
+            Ok((new, _)) if is_same(&new) => {
+                state.is_spent = true;
+                AfterRefusal::Accept
+            }
+            Ok((new, header)) => {
+                state.tokens.push(new);
+                state.header = Some(header);
+                state.is_fresh = true;
+                state.repeated = HashSet::from([request]);
+                AfterRefusal::Repeat
+            }
+            Err(error) => {
+                state.is_spent = true;
+                AfterRefusal::NoToken(error.to_string())
+            }
+        }
+    }
+
+    /// A text without any of the tokens, at most 1 KiB long.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        redacted(text, &self.state().tokens)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self) -> String {
+        let program = &self.0.program;
+        if program.len() >= MIN_SECRET && !program.contains('/') { "the command" } else { program }.to_owned()
+    }
+
+    fn failed(&self, how: impl Into<String>) -> TokenCommandError {
+        TokenCommandError::Failed { program: self.name(), how: how.into() }
+    }
+
+    fn run(&self) -> Result<(SecretString, HeaderValue), TokenCommandError> {
+        let start = |source| TokenCommandError::Start { program: self.name(), source };
+        let command = &mut Command::new(&self.0.program);
+        let command = command.args(&self.0.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(start)?;
+        let (sender, said) = mpsc::channel();
+        let spawn = |work: Box<dyn FnOnce() + Send>| thread::Builder::new().spawn(work).map_err(start);
+        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+            let (output, lines) = (sender.clone(), sender.clone());
+            spawn(Box::new(move || pass_output(stdout, &output)))?;
+            spawn(Box::new(move || pass_lines(stderr, &lines)))?;
+        }
+        spawn(Box::new(move || drop(sender.send(Said::Ended(child.wait())))))?;
+        let (mut output, mut held, mut ended) = (Vec::new(), Vec::new(), None);
+        let mut next = Instant::now() + HOLD;
+        loop {
+            let event = match (ended.is_some() || !held.is_empty(), next.checked_duration_since(Instant::now())) {
+                (_, Some(wait)) => said.recv_timeout(wait),
+                (true, None) => Err(RecvTimeoutError::Timeout),
+                (false, None) => said.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match event {
+                Ok(Said::Output(bytes)) => output.extend(bytes),
+                Ok(Said::Line(line)) => held.push(line),
+                Ok(Said::Ended(status)) => (ended, next) = (Some(status), Instant::now() + DRAIN),
+                Err(RecvTimeoutError::Timeout) if ended.is_none() => self.show(mem::take(&mut held), None),
+                Err(_) => break,
+            }
+        }
+        let token = self.token(&output, ended.unwrap_or_else(|| Err(io::ErrorKind::Other.into())));
+        self.show(held, token.as_ref().ok().map(|(token, _)| token));
+        token
+    }
+
+    fn token(
+        &self,
+        output: &[u8],
+        ended: io::Result<ExitStatus>,
+    ) -> Result<(SecretString, HeaderValue), TokenCommandError> {
+        let program = self.name();
+        if output.len() as u64 > MAX_OUTPUT {
+            return Err(TokenCommandError::TooLong(program));
+        }
+        let status = ended.map_err(|source| TokenCommandError::Start { program: self.name(), source })?;
+        match (status.code(), status.signal()) {
+            (Some(0), _) => {}
+            (Some(code), _) => return Err(self.failed(format!("ended with exit code {code}"))),
+            (None, signal) => return Err(self.failed(format!("was ended by signal {}", signal.unwrap_or_default()))),
+        }
+        let text = String::from_utf8_lossy(output);
+        let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+        let token = visible("API token", text).and_then(|text| Ok((SecretString::from(text), bearer(text)?)));
+        token.map_err(|reason| TokenCommandError::Token { program, reason })
+    }
+
+    /// What the command wrote to stderr, without the tokens that are known; `new` is the one that it has just printed.
+    fn show(&self, lines: Vec<String>, new: Option<&SecretString>) {
+        let name = self.name();
+        for line in lines {
+            let state = self.state();
+            let line = redacted(&line, state.tokens.iter().chain(new));
+            drop(state);
+            tracing::warn!("{name}: {line}");
+        }
+    }
+}
+
+/// Passes on at most one byte more than is allowed; a command that goes on printing then meets a closed pipe.
+fn pass_output(stdout: impl Read, said: &Sender<Said>) {
+    let mut stdout = stdout.take(MAX_OUTPUT + 1);
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = stdout.read(&mut buffer) {
+        if said.send(Said::Output(buffer[..length].to_vec())).is_err() {
+            return;
+        }
+    }
+}
+
+/// Passes on the first lines, and reads the rest so that the command does not block.
+fn pass_lines(stderr: impl Read, said: &Sender<Said>) {
+    let mut stderr = BufReader::new(stderr);
+    let (mut line, mut lines) = (Vec::new(), 0);
+    while let Ok(1..) = stderr.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+        let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        line.clear();
+        if text.is_empty() || lines == MAX_LINES {
+            continue;
+        }
+        lines += 1;
+        if said.send(Said::Line(text)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Without the arguments, which may hold a secret, and the tokens.
+impl fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TokenCommand").field(&self.name()).finish()
+    }
+}
+
+impl PartialEq for TokenCommand {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(text: &str) -> Result<String, TokenCommandError> {
+        let command = TokenCommand::parse(text)?;
+        command.start()?;
+        Ok(command.in_use().unwrap().1.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn words_are_split_as_a_shell_splits_them_and_no_shell_runs() {
+        assert_eq!(started("printf '%s' \"a;b\"$HOME").unwrap(), "Bearer a;b$HOME");
+        assert_eq!(started(r"printf a\$b").unwrap(), "Bearer a$b");
+        for text in ["", "  ", "''"] {
+            assert!(matches!(TokenCommand::parse(text), Err(TokenCommandError::Empty)), "{text:?}");
+        }
+        assert!(matches!(TokenCommand::parse("op 'read"), Err(TokenCommandError::Quote)));
+    }
+
+    #[test]
+    fn one_newline_ends_the_token_and_nothing_else_is_cut_off() {
+        for (printed, token) in [("token", "token"), (r"token\n", "token"), (r"token\r\n", "token")] {
+            assert_eq!(started(&format!("printf '{printed}'")).unwrap(), format!("Bearer {token}"));
+        }
+        for printed in ["", r"\n", r"token\n\n", " token", "token ", r"two\nlines", "two words", "t\u{f6}ken", r"a\0b"]
+        {
+            let error = started(&format!("printf '{printed}'")).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(matches!(error, TokenCommandError::Token { .. }) && !text.contains("token\\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_gives_no_token_and_is_named_without_its_arguments() {
+        let why = |text: &str| started(text).unwrap_err().to_string();
+        assert_eq!(why("sh -c 'echo hunter2; exit 3'"), "sh ended with exit code 3");
+        assert_eq!(why("sh -c 'kill -9 $$'"), "sh was ended by signal 9");
+        assert_eq!(why("yes hunter2"), "yes printed more than 64 KiB");
+        assert!(why("/no/such/program hunter2").starts_with("cannot run /no/such/program: "));
+        let pasted = why("aBcDeFgHiJkLmNoPqRsTuVwXyZ-0123456789_ab");
+        assert!(pasted.starts_with("cannot run the command: "), "{pasted}");
+    }
+
+    #[test]
+    fn a_process_that_is_left_behind_holds_nothing_up() {
+        assert_eq!(started("sh -c 'sleep 100 & echo token'").unwrap(), "Bearer token");
+    }
+
+    /// Prints another token each time.
+    fn counter(folder: &tempfile::TempDir) -> TokenCommand {
+        let runs = folder.path().join("runs");
+        let script = format!("echo >>{0}; echo token-$(wc -l <{0})", runs.display());
+        let command = TokenCommand::parse(&shell_words::join(["sh", "-c", &script])).unwrap();
+        command.start().unwrap();
+        command
+    }
+
+    #[tokio::test]
+    async fn each_token_has_one_successor_however_many_requests_it_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = counter(&folder);
+        let (one, other) = tokio::join!(command.refused(1, 10), command.refused(1, 11));
+        assert_eq!((one, other), (AfterRefusal::Repeat, AfterRefusal::Repeat));
+        assert_eq!(command.in_use().unwrap(), (2, "Bearer token-2".parse().unwrap()));
+        assert_eq!(command.refused(2, 12).await, AfterRefusal::Accept, "it is fresh");
+        command.accepted(1);
+        assert_eq!(command.refused(2, 12).await, AfterRefusal::Accept, "that was the other one");
+        command.accepted(2);
+        assert_eq!(command.refused(2, 11).await, AfterRefusal::Accept, "it was repeated with this one");
+        assert_eq!(command.refused(2, 12).await, AfterRefusal::Repeat);
+        assert_eq!(command.refused(1, 13).await, AfterRefusal::Repeat, "late");
+        assert_eq!(command.in_use().unwrap().0, 3);
+        assert_eq!(command.redacted("token-1, token-2 and token-3"), "token-1, token-2 and token-3", "too short");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_printed_again_had_its_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        let script = format!("echo >>{}; echo token", runs.display());
+        let command = TokenCommand::parse(&shell_words::join(["sh", "-c", &script])).unwrap();
+        command.start().unwrap();
+        for request in 0..3 {
+            assert_eq!(command.refused(1, request).await, AfterRefusal::Accept);
+            command.accepted(1);
+        }
+        assert_eq!(std::fs::read(runs).unwrap().len(), 2);
+    }
+}
