@@ -56,6 +56,7 @@ mod secrets;
 mod shard;
 mod sharing;
 mod signals;
+mod slurm;
 mod stop;
 mod throttled;
 mod tls;

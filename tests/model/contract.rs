@@ -196,7 +196,11 @@ pub(crate) fn is_selected(case: &Case, selection: &Selection, name: &str, held: 
 /// this status to a bulk call with these names says is gone.
 pub(crate) fn confirmed<'a>(case: &Case, status: u16, names: &'a [String]) -> Vec<&'a String> {
     let faults: Vec<&String> = case.server.temporary.iter().chain(&case.server.refusing).collect();
+    // Other faults could be what the status stands for.
     let [fault] = faults[..] else { return Vec::new() };
+    if !case.server.refused.is_empty() {
+        return Vec::new();
+    }
     let Some((kind, prefix)) = fault.split_once("@prefix:") else { return Vec::new() };
     let is_status =
         kind.strip_prefix("unsuccessful").and_then(|kind| kind.split('x').next()) == Some(&status.to_string());
