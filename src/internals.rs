@@ -25,7 +25,7 @@ pub use crate::input::InputOptions;
 pub use crate::input::Records;
 pub use crate::input::Source;
 pub use crate::key_index::KeySet;
-pub use crate::logging::start as start_logging;
+pub use crate::logging::{print_usage, start as start_logging};
 pub use crate::outcome::Detail;
 pub use crate::outcome::Settled;
 pub use crate::outcome::Tally;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use kvsweep::internals::{
-    ExitCode as Exit, flush_stderr, install_signal_handlers, interruptible, parse_from, run_command, screen,
-    start_logging, task,
+    ExitCode as Exit, flush_stderr, install_signal_handlers, interruptible, parse_from, print_usage, run_command,
+    screen, start_logging, task,
 };
 use mimalloc::MiMalloc;
 
@@ -27,6 +27,10 @@ fn run() -> Exit {
         Ok(Ok(cli)) => cli,
         Ok(Err(error)) => {
             let code = Exit::for_usage(&error);
+            if error.use_stderr() {
+                print_usage(&error);
+                return code;
+            }
             // Help that nobody reads to its end is no failure.
             let printed = interruptible(move || Ok(error.print()));
             return printed.map_or_else(|error| error.exit_code(), |_| code);

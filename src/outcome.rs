@@ -331,6 +331,10 @@ pub struct Stop {
     pub reason: StopReason,
     /// What happened, for a person; may hold the server's words.
     pub why: String,
+    /// What to do about it, if this stop knows better than its reason.
+    pub hint: Option<String>,
+    /// How long the server wants nothing to be sent, if it said so.
+    pub pause: Option<Duration>,
     /// Whether the API itself said so. If not (an untrusted certificate, say), advice about credentials or ids does not help.
     pub from_api: bool,
     /// The signal that asked for it.
@@ -342,7 +346,15 @@ pub struct Stop {
 impl Stop {
     /// The job ends as soon as those in flight are answered.
     pub fn new(reason: StopReason, why: impl Into<String>) -> Self {
-        Self { reason, why: why.into(), from_api: true, signal: None, pending: Pending::Abandon }
+        Self {
+            reason,
+            why: why.into(),
+            hint: None,
+            pause: None,
+            from_api: true,
+            signal: None,
+            pending: Pending::Abandon,
+        }
     }
 
     /// The input is read no further; what came before is finished.
@@ -352,12 +364,12 @@ impl Stop {
 
     /// A stop that `signal` asked for.
     pub fn signalled(signal: Signal) -> Self {
-        let name = match signal {
-            Signal::Interrupt => "SIGINT",
-            Signal::Terminate => "SIGTERM",
-            Signal::Hangup => "SIGHUP",
+        let why = match signal {
+            Signal::Interrupt => "interrupted",
+            Signal::Terminate => "interrupted (SIGTERM)",
+            Signal::Hangup => "interrupted (SIGHUP)",
         };
-        Self { signal: Some(signal), ..Self::new(StopReason::Interrupted, format!("{name} was received")) }
+        Self { signal: Some(signal), ..Self::new(StopReason::Interrupted, why) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Text for people: foreign text made safe for a terminal, and numbers in human units.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use rustix::termios::tcgetwinsize;
@@ -111,12 +113,19 @@ pub(crate) fn columns(out: impl AsFd) -> Option<usize> {
     (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
-/// A label and a text behind it that goes on below itself, broken at spaces; a word that is longer stays whole.
+/// A label and a text after it that continues below itself, broken at spaces; a word that is longer stays whole.
 pub(crate) fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<String> {
     let indent = label.chars().count() + 2;
-    let mut lines = vec![format!("{label}  ")];
+    wrapped(&format!("{label}  {text}"), indent, width)
+}
+
+/// A text broken at spaces, its further lines indented; a word that is longer than a line stays whole.
+pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> Vec<String> {
+    let start = text.char_indices().nth(indent).map_or(text.len(), |(start, _)| start);
+    let (first, rest) = text.split_at(start);
+    let mut lines = vec![first.to_owned()];
     let mut used = indent;
-    for word in text.split(' ') {
+    for word in rest.split(' ') {
         let length = word.chars().count();
         if used > indent && used + 1 + length > width {
             lines.push(" ".repeat(indent));
@@ -132,6 +141,44 @@ pub(crate) fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<Strin
         used += length;
     }
     lines
+}
+
+/// How much of a key is shown, in characters: keys of 512 bytes would push everything else off the screen.
+const SHOWN_CHARS: usize = 100;
+
+/// A key that fits on a line, safe to show.
+pub(crate) fn shortened_key(key: &str) -> String {
+    match key.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", Escaped(&key[..end]), key.len()),
+        None => EscapedKey(key).to_string(),
+    }
+}
+
+/// Foreign text in quotes, safe to show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Escaped(self.0))
+    }
+}
+
+/// A word of a command line, quoted for a shell where it has to be.
+pub(crate) fn shell_word(word: &OsStr) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match word.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(is_unsafe) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let bytes = word.as_bytes().iter().map(|byte| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            });
+            format!("$'{}'", bytes.collect::<String>())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +223,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_goes_on_below_itself() {
+    fn words_of_a_command_can_be_pasted() {
+        let quoted = ["reports/today.csv", "to day's.csv", "", "a*", "a\u{1b}'b"].map(|word| shell_word(word.as_ref()));
+        assert_eq!(quoted, ["reports/today.csv", r"'to day'\''s.csv'", "''", "'a*'", r"$'a\x1b\'b'"]);
+        assert_eq!(shell_word(OsStr::from_bytes(b"caf\xe9")), r"$'caf\xe9'");
+    }
+
+    #[test]
+    fn a_long_key_is_cut_between_characters() {
+        let key = "é".repeat(256);
+        assert_eq!(shortened_key(&key), format!("{}… (512 bytes)", "é".repeat(100)));
+        assert_eq!(shortened_key(&"k".repeat(100)), "k".repeat(100));
+    }
+
+    #[test]
+    fn a_long_text_continues_below_itself() {
         assert_eq!(hanging_indent("price", "less than a cent", 80), ["price  less than a cent"]);
         assert_eq!(hanging_indent("price", "less than a cent", 18), ["price  less than a", "       cent"]);
         assert_eq!(hanging_indent("p", "incomprehensible is it", 8), ["p  incomprehensible", "   is it"]);

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use rustix::io::Errno;
+use rustls::CertificateError;
 
 use crate::api::answer::{Answer, Refusal, TransientError};
 use crate::net::{causes, error_chain};
@@ -18,9 +19,39 @@ pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
     } else {
         Stage::Connected
     };
+    let peer = error.url().and_then(peer);
     // The URL is long, known, and may be foreign text.
-    classify(stage, &error.without_url())
+    classify(stage, &error.without_url(), peer.as_deref().unwrap_or("the server"))
 }
+
+/// `127.0.0.1:1`; the usual port is left out.
+fn peer(url: &reqwest::Url) -> Option<String> {
+    let (host, port) = (url.host_str()?, url.port());
+    Some(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// `cannot connect to 127.0.0.1:1: connection refused`: what the libraries say about their own layers is left out.
+fn in_words(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> String {
+    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
+    let text = texts.last().map_or("", |text| text.split(" (os error ").next().unwrap_or_default());
+    let text = text.strip_prefix(LOOKUP).map_or(text, |rest| rest);
+    let is_lookup = texts.iter().any(|text| text == "dns error");
+    let text = match text.split_at_checked(1) {
+        // Not an acronym, nor the name of an error.
+        Some((first, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) && text.contains(' ') => {
+            format!("{}{rest}", first.to_ascii_lowercase())
+        }
+        _ => text.to_owned(),
+    };
+    match stage {
+        Stage::Connecting if is_lookup => format!("cannot resolve {}: {text}", peer.split(':').next().unwrap_or(peer)),
+        Stage::Connecting => format!("cannot connect to {peer}: {text}"),
+        Stage::Building | Stage::Connected => format!("the connection to {peer} failed: {text}"),
+    }
+}
+
+/// What getaddrinfo's errors begin with in the standard library.
+const LOOKUP: &str = "failed to lookup address information: ";
 
 /// How far the request had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +61,23 @@ enum Stage {
     Connected,
 }
 
-fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
-    let text = error_chain(error);
+fn classify(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> Answer {
     if stage == Stage::Building {
-        return Answer::Refused(Refusal::without_response(format!("not sent: {text}")));
+        return Answer::Refused(Refusal::without_response(format!("not sent: {}", error_chain(error))));
     }
-    if causes(error).any(is_distrust) {
-        let retry_hints = "check the clock and the host, or name the CA with --cacert";
-        let message = format!("the server's certificate is not trusted: {text}; {retry_hints}");
+    let text = in_words(stage, error, peer);
+    if causes(error).any(|cause| distrust(cause).is_some()) {
+        let why = causes(error).find_map(distrust).unwrap_or_default();
+        let message = format!("the certificate of {peer} is not trusted: {why}");
         return Answer::Transient(TransientError::Unexpected(Refusal::without_response(message)));
     }
     if causes(error).any(is_proxy_auth) {
-        let message = format!("the proxy requires authentication (HTTP 407): {text}");
+        let message = format!("the proxy requires authentication (HTTP 407) to connect to {peer}");
         return Answer::Transient(TransientError::Unexpected(Refusal::without_response(message)));
     }
     if causes(error).any(is_out_of_files) {
         return Answer::Transient(TransientError::no_answer(format!(
-            "not sent: this process may not open more files or connections; raise `ulimit -n` or lower --concurrency: {text}"
+            "not sent: this process may not open more files or connections; raise ulimit -n or lower --concurrency"
         )));
     }
     if stage == Stage::Connected {
@@ -58,8 +89,18 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static)) -> Answer {
     Answer::Transient(TransientError::no_answer(text))
 }
 
-fn is_distrust(cause: &(dyn StdError + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+/// Why a certificate is not trusted.
+fn distrust(cause: &(dyn StdError + 'static)) -> Option<String> {
+    let Some(rustls::Error::InvalidCertificate(error)) = cause.downcast_ref() else { return None };
+    Some(match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        CertificateError::UnknownIssuer => "its issuer is unknown".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another host".to_owned()
+        }
+        other => other.to_string(),
+    })
 }
 
 /// The proxy of an https URL answered CONNECT with 407. hyper-util keeps the type to itself.
@@ -106,7 +147,6 @@ fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rustls::CertificateError;
     use thiserror::Error;
 
     use super::*;
@@ -122,7 +162,7 @@ mod tests {
         Outer { text: "error sending request", source: Box::new(Outer { text: "client error", source: source.into() }) }
     }
 
-    fn distrust() -> Outer {
+    fn untrusted() -> Outer {
         within(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(CertificateError::Expired)))
     }
 
@@ -149,8 +189,8 @@ mod tests {
             (K::TimedOut, "no answer"),
             (K::InvalidData, "no answer"),
         ] {
-            assert_eq!(kind(&classify(Stage::Connected, &within(io::Error::from(cause)))), connected, "{cause}");
-            let connecting = classify(Stage::Connecting, &within(io::Error::from(cause)));
+            assert_eq!(kind(&classify(Stage::Connected, &within(io::Error::from(cause)), "h")), connected, "{cause}");
+            let connecting = classify(Stage::Connecting, &within(io::Error::from(cause)), "h");
             assert_eq!(kind(&connecting), "no answer", "{cause}");
         }
     }
@@ -158,26 +198,36 @@ mod tests {
     #[test]
     fn a_reason_alone_is_not_the_servers_word() {
         for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::NO_ERROR, h2::Reason::CANCEL] {
-            assert_eq!(kind(&classify(Stage::Connected, &within(h2::Error::from(reason)))), "no answer");
+            assert_eq!(kind(&classify(Stage::Connected, &within(h2::Error::from(reason)), "h")), "no answer");
         }
     }
 
     #[test]
     fn distrust_is_not_the_api_however_deep_it_lies() {
         for stage in [Stage::Connecting, Stage::Connected] {
-            let answer = classify(stage, &distrust());
+            let answer = classify(stage, &untrusted(), "h");
             assert_eq!(kind(&answer), "unexpected", "{answer:?}");
         }
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::InternalError);
         let alert = within(io::Error::new(io::ErrorKind::InvalidData, alert));
-        assert_eq!(kind(&classify(Stage::Connecting, &alert)), "no answer");
-        assert_eq!(kind(&classify(Stage::Building, &within("a bad header"))), "refused");
+        assert_eq!(kind(&classify(Stage::Connecting, &alert, "h")), "no answer");
+        assert_eq!(kind(&classify(Stage::Building, &within("a bad header"), "h")), "refused");
+    }
+
+    #[test]
+    fn a_failed_connection_is_named_without_the_layers_of_the_libraries() {
+        let refused = within(io::Error::from(Errno::CONNREFUSED));
+        assert_eq!(in_words(Stage::Connecting, &refused, "h:1"), "cannot connect to h:1: connection refused");
+        let reset = within(io::Error::from(Errno::CONNRESET));
+        assert_eq!(in_words(Stage::Connected, &reset, "h"), "the connection to h failed: connection reset by peer");
+        let unresolved = Outer { text: "dns error", source: format!("{LOOKUP}Name or service not known").into() };
+        assert_eq!(in_words(Stage::Connecting, &unresolved, "h:1"), "cannot resolve h: name or service not known");
     }
 
     #[test]
     fn what_is_missing_on_this_machine_is_not_the_servers_fault() {
         for errno in [Errno::MFILE, Errno::NFILE] {
-            let answer = classify(Stage::Connecting, &within(io::Error::from(errno)));
+            let answer = classify(Stage::Connecting, &within(io::Error::from(errno)), "h");
             let Answer::Transient(TransientError::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };
             assert!(refusal.message.contains("ulimit -n"), "{}", refusal.message);
         }

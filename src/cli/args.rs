@@ -7,6 +7,7 @@ use super::{
     CompletionsArgs, ConfigArgs, DeleteArgs, ListArgs, ManArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs,
     WhoamiArgs,
 };
+use crate::command::CommandLine;
 use crate::logging::LogOptions;
 
 const AFTER_HELP: &str = "\
@@ -54,6 +55,10 @@ pub struct Cli {
     /// What a profile gave; it is in the values of the command already.
     #[arg(skip)]
     pub used: Option<Box<AppliedProfile>>,
+
+    /// How it was typed.
+    #[arg(skip)]
+    pub command_line: CommandLine,
 }
 
 /// What to do.

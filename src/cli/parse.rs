@@ -9,6 +9,7 @@ use super::conflict::FlagConflict;
 use super::environment::with_environments;
 use super::{Cli, Command, access, man, profile};
 use crate::clock::wall_now;
+use crate::command::CommandLine;
 use crate::profile::{ProfileError, SearchPaths};
 
 /// Reads a command line (the program's name first) and the environment.
@@ -79,6 +80,7 @@ pub(super) fn parse_with(
         });
     }
     cli.used = used;
+    cli.command_line = CommandLine::new(args.to_vec());
     Ok(cli)
 }
 

@@ -6,9 +6,9 @@ use std::num::NonZeroU64;
 
 use crate::clock::wall_now;
 use crate::command::{
-    Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, Monitoring,
-    NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task,
-    WhoamiJob,
+    CommandLine, Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode,
+    Monitoring, NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob,
+    Task, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -41,7 +41,7 @@ use super::{
 /// # Errors
 /// [`Error`] where something is missing or cannot be.
 pub fn task(cli: Cli) -> Result<Task, Error> {
-    let used = cli.used;
+    let (used, line) = (cli.used, cli.command_line);
     for warning in used.iter().flat_map(|used| &used.warnings) {
         tracing::warn!("{warning}");
     }
@@ -50,9 +50,9 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         tracing::info!("the profile {} of {} gives {}", profile.name, Escaped(&file), taken.join(", "));
     }
     match cli.command {
-        Command::Delete(args) => job(*args, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
-        Command::List(args) => listing(*args, used.as_deref()).map(|job| Task::List(Box::new(job))),
-        Command::Restore(args) => restoring(*args, used.as_deref()).map(|job| Task::Restore(Box::new(job))),
+        Command::Delete(args) => job(*args, line, used.as_deref()).map(|job| Task::Delete(Box::new(job))),
+        Command::List(args) => listing(*args, line, used.as_deref()).map(|job| Task::List(Box::new(job))),
+        Command::Restore(args) => restoring(*args, line, used.as_deref()).map(|job| Task::Restore(Box::new(job))),
         Command::Namespaces(args) => namespaces(*args, used.as_deref()).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args, used.as_deref()).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
@@ -100,7 +100,7 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
     Ok(SandboxJob { options, keys: args.keys })
 }
 
-fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
+fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
     let listed = args.namespace.is_given();
     let mut problems = Problems::default();
     let target = if args.safety.sandbox { None } else { target(&args.connection) };
@@ -137,6 +137,7 @@ fn job(args: DeleteArgs, used: Option<&AppliedProfile>) -> Result<DeleteJob, Err
     let batching = args.pace.batching();
     let mut options = options(args.pace.requests, &args.output, args.report.json, used);
     options.rates = scheduler::shared(options.rates, shard)?;
+    options.command_line = line;
     Ok(DeleteJob {
         options,
         keys,
@@ -197,6 +198,7 @@ fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&App
         json,
         quiet: output.log.quiet,
         profile: used.map(|used| ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }),
+        command_line: CommandLine::default(),
     }
 }
 
@@ -204,10 +206,10 @@ fn moment(when: WhenArg) -> Moment {
     Moment { at: when.at(wall_now()), input: when.said }
 }
 
-fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
+fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
     Ok(ListJob {
-        options: options(args.requests, &args.output, args.json, used),
+        options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         connection: required(|problems| connection(args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
@@ -227,9 +229,9 @@ fn listing(args: ListArgs, used: Option<&AppliedProfile>) -> Result<ListJob, Err
     })
 }
 
-fn restoring(args: RestoreArgs, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
+fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
     Ok(RestoreJob {
-        options: options(args.requests, &args.output, args.json, used),
+        options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         files: args.files,
         connection: if args.dry_run {
             None

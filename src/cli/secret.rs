@@ -30,8 +30,7 @@ impl TypedValueParser for Refuse {
 
     fn parse_ref(&self, command: &Command, _: Option<&Arg>, _: &OsStr) -> Result<Never, Error> {
         let message = "no flag takes a secret, because others can read a command line\n\n  \
-            tip: set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY) in the environment,\n  \
-            or give the name of a file with --api-token-file PATH\n";
+            tip: set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY), or pass --api-token-file PATH\n";
         Err(Error::raw(ErrorKind::UnknownArgument, message).with_cmd(command))
     }
 }

@@ -8,7 +8,7 @@ use crate::pipeline::call::ApiCaller;
 use crate::quota::Rate;
 use crate::record::{Content, Invalid, Record};
 use crate::shard::Shard;
-use crate::terminal::{Escaped, pluralized};
+use crate::terminal::{Escaped, pluralized, shortened_key};
 
 use super::error::Error;
 use super::job::{Connection, DeleteJob, NamespaceRef};
@@ -70,10 +70,10 @@ pub(super) fn check_encoding(
 ) -> Result<(), Error> {
     let Some(first) = first.filter(|_| !supports_encoding(namespace)) else { return Ok(()) };
     Err(Error::Usage(format!(
-        "the namespace {} does not support URL encoding, which {} would need (the first one is {first:?}): nothing was \
-         sent\nhint: {hint}",
+        "the namespace {} does not support URL encoding, which {} would need (such as {}): nothing was sent\nhint: {hint}",
         Escaped(&namespace.title),
         pluralized(keys, "key"),
+        shortened_key(first.as_str()),
     )))
 }
 
@@ -81,9 +81,9 @@ pub(super) fn check_encoding(
 pub(super) fn encoding_hint(job: &DeleteJob) -> &'static str {
     match job.key_action() {
         KeyAction::Delete => "pass --bulk, which puts no key into a URL",
-        KeyAction::CheckThenDelete => "pass --bulk and leave out --check, which puts keys into URLs",
-        KeyAction::BackUpThenDelete => "pass --bulk and leave out --backup, which puts keys into URLs",
-        KeyAction::Check => "leave out --check, which puts keys into URLs",
+        KeyAction::CheckThenDelete => "pass --bulk and omit --check, which puts keys into URLs",
+        KeyAction::BackUpThenDelete => "pass --bulk and omit --backup, which puts keys into URLs",
+        KeyAction::Check => "omit --check, which puts keys into URLs",
         KeyAction::Put(_) | KeyAction::Plan => "pass --overwrite-values, which puts no key into a URL",
     }
 }

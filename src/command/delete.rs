@@ -29,7 +29,7 @@ use super::connect::Limits;
 use super::connect::{ConnectedTarget, connect};
 use super::dry_run::{self, discard, refusal};
 use super::earlier;
-use super::error::Error;
+use super::error::{Error, stop_of};
 use super::event_log::EventLogger;
 use super::executor::{BackupSink, Executor};
 use super::job::{Confirm, DeleteJob, Mode};
@@ -271,7 +271,7 @@ impl Run<'_> {
                     (pipeline.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)
                 }
             };
-            let mut log = EventLogger::default();
+            let mut log = EventLogger::new(job.options.max_wait);
             let listener = |event| {
                 log.on(&event);
                 monitor.on(&event);
@@ -351,7 +351,7 @@ fn close(
     backed_up: Option<Result<u64, BackupError>>,
 ) {
     (summary.totals, summary.elapsed, summary.stop) = (end.totals, end.elapsed, end.stop);
-    let unwritten = |error: Error| Some(Stop::new(StopReason::IoError, error.error_chain()));
+    let unwritten = |error: Error| Some(stop_of(StopReason::IoError, &error.error_chain()));
     match written {
         Some(Ok(written)) => {
             summary.earlier = summary.earlier.without(&written.replaced);

@@ -18,7 +18,7 @@ use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Escaped;
 
 use super::connect::Limits;
-use super::error::Error;
+use super::error::{Error, stop_of};
 use super::job::{DeleteJob, Inputs, Keys, Mode};
 use super::job_input::{JobInput, JobInputError, Warnings};
 use super::outputs::Opened;
@@ -133,8 +133,8 @@ pub(super) fn close(
     unwritten: Option<ReportError>,
     summary: &mut JobSummary<'_>,
 ) {
-    let unwritten = || Some(Stop::new(StopReason::IoError, Error::from(unwritten?).error_chain()));
-    let broken = || Some(Stop::new(StopReason::InputError, plan.broken.as_ref()?.to_string()));
+    let unwritten = || Some(stop_of(StopReason::IoError, &Error::from(unwritten?).error_chain()));
+    let broken = || Some(stop_of(StopReason::InputError, &plan.broken.as_ref()?.to_string()));
     let cut = stop.or_else(unwritten).or_else(broken);
     summary.notes.extend(cut.as_ref().and_then(|stop| discard(job, stop, &mut summary.report)));
     summary.notes.extend(notes(job));
@@ -152,7 +152,7 @@ pub(super) fn warn_of_emptiness() {
 /// The guard that stands against a plan.
 pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
     let refused = plan.check(job.guards).err()?;
-    Some(Stop::new(refused.reason(), refused.to_string()))
+    Some(Stop { hint: Some(refused.hint()), ..Stop::new(refused.reason(), refused.to_string()) })
 }
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.

@@ -72,7 +72,7 @@ fn carry_out<'a>(
             Some(signal) = signals.recv() => Some(Stop::signalled(signal)),
             stop = survey.list(sender, screen) => stop,
             () = sleep_until(deadline.unwrap_or(start)), if deadline.is_some() => {
-                Some(Stop::new(StopReason::Deadline, "the deadline came"))
+                Some(Stop::new(StopReason::Deadline, "the --deadline passed"))
             }
         };
         let Some(writer) = writer else { return (stop, None) };

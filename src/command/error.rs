@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::api::{ClientError, CredentialsError};
 use crate::backup::BackupError;
+use crate::clock::{minute, wall_now};
 use crate::exit::ExitCode;
 use crate::files::FileError;
 use crate::listing::CheckpointError;
@@ -153,33 +154,41 @@ impl Error {
                 return Err(self);
             }
         };
-        Ok(Stop::new(reason, with_nothing_sent(&self.error_chain())))
+        Ok(stop_of(reason, &with_nothing_sent(&self.error_chain())))
     }
 
-    /// The whole message, causes and advice included, safe for a terminal.
+    /// The whole message, causes and hints included, safe for a terminal.
     pub fn error_chain(&self) -> String {
         if let Self::Stopped(stop) = self {
-            let next = advice(stop).map(|advice| format!("; {advice}")).unwrap_or_default();
-            return format!("{}{next}", escaped(&stop.why));
+            return message(Some(&stop.why), &Vec::from_iter(hint(stop)));
         }
-        let mut error_chain = self.to_string();
+        let text = self.to_string();
+        let (what, hints) = text.split_at(text.find(HINT).unwrap_or(text.len()));
+        let mut what = what.to_owned();
         let mut cause = match self {
             Self::Report(_) | Self::Backup(_) | Self::JobFile(_) | Self::Checkpoint(_) => self.source(),
             _ => None,
         };
         while let Some(error) = cause {
-            error_chain = format!("{error_chain}: {error}");
+            what = format!("{what}: {error}");
             cause = error.source();
         }
-        error_chain
+        format!("{what}{hints}")
     }
 }
 
-/// A message that may hold the server's words, with its hint on a line of its own.
-pub(super) fn escaped(message: &str) -> String {
-    match message.split_once(HINT) {
-        Some((what, hint)) => format!("{}{HINT}{}", Escaped(what), Escaped(hint)),
-        None => Escaped(message).to_string(),
+/// A message that may hold the server's words, and hints of ours.
+pub(super) fn message(what: Option<&str>, hints: &[String]) -> String {
+    let what = what.map(|what| Escaped(what).to_string());
+    let hints = hints.iter().map(|hint| format!("hint: {hint}"));
+    what.into_iter().chain(hints).collect::<Vec<_>>().join("\n")
+}
+
+/// The end of a job by a message that may have a hint.
+pub(super) fn stop_of(reason: StopReason, text: &str) -> Stop {
+    match text.split_once(HINT) {
+        Some((why, hint)) => Stop { hint: Some(hint.to_owned()), ..Stop::new(reason, why) },
+        None => Stop::new(reason, text),
     }
 }
 
@@ -190,28 +199,37 @@ pub(super) fn with_nothing_sent(error: &impl Display) -> String {
     format!("{what}; nothing was sent{hint}")
 }
 
-/// What to do about credentials, an account or a namespace that the server does not take, and about a server that does
-/// not answer.
-pub(super) fn advice(stop: &Stop) -> Option<&'static str> {
-    Some(match stop.reason {
+/// What to do about a stop.
+pub(super) fn hint(stop: &Stop) -> Option<String> {
+    if stop.hint.is_some() {
+        return stop.hint.clone();
+    }
+    let hint = match stop.reason {
         _ if !stop.from_api => return None,
         StopReason::Unauthorized => {
-            "next: check CLOUDFLARE_API_TOKEN (or --api-token-file, --api-token-command): it needs the permission \"Workers KV Storage: \
-             Edit\" on this account, and must not have expired; `kvsweep whoami` shows what it is."
+            "check the token (CLOUDFLARE_API_TOKEN, --api-token-file or --api-token-command): it needs the permission \
+             \"Workers KV Storage: Edit\" on this account, and must not have expired; kvsweep whoami shows what it can access"
         }
         StopReason::NamespaceNotFound => {
-            "next: check --namespace-id (the id), or --namespace (the title, taken exactly): `kvsweep namespaces` lists \
-             those of this account."
+            "check --namespace-id or --namespace; kvsweep namespaces lists the namespaces of this account"
         }
-        StopReason::AccountNotFound => {
-            "next: check --account-id and --namespace-id: `wrangler whoami` shows the account's id."
-        }
-        StopReason::Outage => {
-            "next: wait until it has passed (https://www.cloudflarestatus.com tells of outages), then run it again; if it \
-             does not pass, check the network and --base-url."
-        }
+        StopReason::AccountNotFound => "check --account-id and --namespace-id; wrangler whoami shows the account's id",
+        StopReason::DailyLimit => "run again after 00:00 UTC, when the free plan's limit is reset",
+        StopReason::Outage => match stop.pause {
+            Some(pause) => {
+                let now = wall_now();
+                let end = minute(now.checked_add(pause).unwrap_or(now), now);
+                return Some(format!("run again after {end}, or raise --max-wait"));
+            }
+            None => {
+                "check the network and --base-url, or raise --max-wait; outages are reported at \
+                 https://www.cloudflarestatus.com"
+            }
+        },
+        StopReason::IoError => "free disk space or fix the file's permissions, then run again",
         _ => return None,
-    })
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]

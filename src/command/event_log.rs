@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::outcome::StopReason;
 use crate::pipeline::{Event, PauseCause};
 use crate::terminal::{duration, pluralized};
 
@@ -11,22 +12,35 @@ use crate::terminal::{duration, pluralized};
 const SAME: Duration = Duration::from_secs(2);
 
 /// Logs pauses, outages and the end, once each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct EventLogger {
+    max_wait: Duration,
     last: Option<(PauseCause, Instant)>,
 }
 
 impl EventLogger {
+    pub(super) fn new(max_wait: Duration) -> Self {
+        Self { max_wait, last: None }
+    }
+
     pub(super) fn on(&mut self, event: &Event) {
         match *event {
             Event::Paused { until, cause } => self.paused(until, cause),
             Event::Running => {
                 if self.last.take().is_some() {
-                    tracing::info!("sending resumes");
+                    tracing::info!("resumed");
                 }
             }
             Event::Draining { reason, in_flight } => {
-                tracing::info!("stopping ({reason}): {} in flight", pluralized(in_flight as u64, "request"));
+                let requests = pluralized(in_flight as u64, "request");
+                match reason {
+                    StopReason::Interrupted => {
+                        tracing::warn!(
+                            "interrupted: waiting for {requests} in flight\nhint: a second Ctrl-C ends the job at once"
+                        );
+                    }
+                    _ => tracing::info!("stopping ({reason}): waiting for {requests} in flight"),
+                }
             }
             Event::Settled(_) | Event::Resumed | Event::Retrying => {}
         }
@@ -41,12 +55,13 @@ impl EventLogger {
         }
         let wait = duration(until.saturating_duration_since(Instant::now()));
         match (cause, first) {
-            (PauseCause::Throttled, _) => tracing::warn!("throttled by the server: nothing is sent for {wait}"),
-            (PauseCause::Rate, _) => tracing::info!("the rate is used up: nothing is sent for {wait}"),
+            (PauseCause::Throttled, _) => tracing::warn!("Cloudflare asked for a pause (HTTP 429): resuming in {wait}"),
+            (PauseCause::Rate, _) => tracing::info!("rate limit: resuming in {wait}"),
             (PauseCause::Outage, true) => {
-                tracing::warn!("the server is down or cannot be reached: nothing is sent but a probe now and then");
+                let most = duration(self.max_wait);
+                tracing::warn!("API unreachable: paused, probing every few seconds (giving up after {most})");
             }
-            (PauseCause::Outage, false) => tracing::info!("still no good answer: the next probe is in {wait}"),
+            (PauseCause::Outage, false) => tracing::info!("API still unreachable: next probe in {wait}"),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::plan::filter::Filter;
 use crate::quota::Rate;
 use crate::report::{Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Sync, counts};
 
-use super::error::Error;
+use super::error::{Error, stop_of};
 use super::job::{
     Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, RestoreJob, TargetIds,
 };
@@ -192,7 +192,7 @@ impl JobRecord {
             run.exit_code = Some(end.code.as_u8());
         }
         match signals::to_the_end(move || file.write(&report)) {
-            Some(Err(error)) => Err(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
+            Some(Err(error)) => Err(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
             // Its disk does not take it, which the report's writer has found as well.
             Some(Ok(())) | None => Ok(()),
         }

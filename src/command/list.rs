@@ -20,9 +20,9 @@ use crate::pipeline::call::Totals;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::{Event, PauseCause};
 use crate::progress::{Progress, with_progress};
-use crate::terminal::{Escaped, duration, pluralized};
+use crate::terminal::{Escaped, Quoted, duration, pluralized};
 
-use super::error::{Error, advice};
+use super::error::{Error, hint, message, stop_of};
 use super::job::ListJob;
 use super::locate::{client, locate};
 use super::pages::{cursor_lost, endless, refused};
@@ -35,8 +35,8 @@ mod output;
 
 use output::{Output, count_earlier, made, open, write};
 
-/// What to do about a listing that cannot go on.
-const ANEW: &str = "--overwrite lists anew";
+/// What to do about a listing that cannot continue.
+const FROM_SCRATCH: &str = "pass --overwrite to list from scratch";
 
 /// How it ended, where that is no error.
 enum Ended {
@@ -95,7 +95,7 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         pages: 0,
     };
     let ended = session.runtime.block_on(run.pages(output, signals::listen(), screen));
-    let ended = ended.unwrap_or_else(|error| Ended::Stopped(Stop::new(StopReason::IoError, error.error_chain())));
+    let ended = ended.unwrap_or_else(|error| Ended::Stopped(stop_of(StopReason::IoError, &error.error_chain())));
     Ok(run.close(&ended, started.elapsed()))
 }
 
@@ -134,7 +134,7 @@ impl Run<'_> {
                     Some(signal) = signals.recv() => Err(Stop::signalled(signal)),
                     page = self.fetch(&request, &progress) => page,
                     () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                        Err(Stop::new(StopReason::Deadline, "the deadline came"))
+                        Err(Stop::new(StopReason::Deadline, "the --deadline passed"))
                     }
                 };
                 match page {
@@ -190,7 +190,7 @@ impl Run<'_> {
             let throttled = wait.failure.http_status == Some(429);
             let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
             let (error, time) = (&wait.failure.detail.error, duration(wait.wait));
-            tracing::warn!("no page yet: {}; trying again in {time}", Escaped(error));
+            tracing::warn!("cannot list keys: {}; trying again in {time}", Escaped(error));
             progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
         };
         let page = self.caller.call_with_retry(tell, || self.client.page(request)).await;
@@ -199,18 +199,18 @@ impl Run<'_> {
         }
         match page {
             Ok(page) => match self.lister.cursor_was_reset(&page) {
-                Some(why) => cursor_lost(&mut self.lister, why, ANEW).map(|()| None),
+                Some(why) => cursor_lost(&mut self.lister, why, FROM_SCRATCH).map(|()| None),
                 None => Ok(Some(page)),
             },
             Err(CallError::Stop(stop)) => Err(stop),
-            Err(CallError::Refused(failure)) => refused(&mut self.lister, &failure, ANEW).map(|()| None),
+            Err(CallError::Refused(failure)) => refused(&mut self.lister, &failure, FROM_SCRATCH).map(|()| None),
         }
     }
 
     /// Encodes what is wanted of a page and moves the checkpoint behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
-        let mut keys = keys.map_err(|error| endless(error, ANEW))?;
+        let mut keys = keys.map_err(|error| endless(error, FROM_SCRATCH))?;
         keys.retain(|key| self.selection.wants(key));
         for key in &keys {
             if KeyName::new(key.name.as_str()).is_err() {
@@ -220,7 +220,7 @@ impl Run<'_> {
         let written = self.encoder.keys(&keys, rows).map_err(|error| {
             let unfit = error.get_ref().and_then(|error| error.downcast_ref::<NotRepresentable>()).is_some();
             let why = if unfit { error.to_string() } else { format!("cannot write the list: {error}") };
-            Stop::new(StopReason::IoError, why)
+            stop_of(StopReason::IoError, &why)
         })?;
         self.pages += 1;
         self.mark.keys += written;
@@ -246,14 +246,15 @@ impl Run<'_> {
         };
         if skipped > 0 {
             let first =
-                self.encoder.skipped().map(|(_, first)| format!(", {first:?} for example,")).unwrap_or_default();
+                self.encoder.skipped().map(|(_, first)| format!(", such as {}", Quoted(first))).unwrap_or_default();
             let names = pluralized(skipped, "name");
             tracing::error!(
-                "{names}{first} cannot be a line and were left out: list them with --format csv or --format ndjson"
+                "{names} skipped, because a line break cannot be part of a line{first}\nhint: pass --format csv or --format ndjson"
             );
         }
         if let Some((count, first)) = &self.unsendable {
-            tracing::warn!("{} ({first:?} first) cannot be sent in a request", pluralized(*count, "listed name"));
+            let names = pluralized(*count, "listed name");
+            tracing::warn!("{names} cannot be sent in a request, such as {}", Quoted(first));
         }
         let summary = Summary {
             totals: &self.caller.totals,
@@ -293,11 +294,13 @@ impl Summary<'_> {
         let (keys, requests) = (pluralized(self.listed, "key"), pluralized(self.totals.requests, "request"));
         let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
         lines.extend(job.options.profile.iter().map(|profile| format!("profile: {profile}")));
-        lines.extend(self.stop.and_then(advice).map(str::to_owned));
+        let mut hints: Vec<String> = self.stop.and_then(hint).into_iter().collect();
         if let Some(path) = self.unfinished {
             let path = Escaped(&path.to_string_lossy()).to_string();
-            lines.push(format!("go on: the same command with --resume; {path} is not whole"));
+            let command = job.options.command_line.resuming(None);
+            hints.push(format!("{path} is incomplete; to resume, run:\n  {command}"));
         }
-        print_end(&job.options, "listing", self.stop, code, json, (Stream::Stderr, lines))
+        let error = message(self.stop.map(|stop| stop.why.as_str()), &hints);
+        print_end(&job.options, error, code, json, (Stream::Stderr, lines))
     }
 }

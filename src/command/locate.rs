@@ -7,7 +7,7 @@ use crate::api::{AccountClient, Client, ClientOptions, Namespace};
 use crate::key::{AccountId, NamespaceId};
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
-use crate::terminal::pluralized;
+use crate::terminal::{Quoted, pluralized};
 
 use super::error::Error;
 use super::job::{Connection, NamespaceRef};
@@ -31,7 +31,7 @@ pub(super) async fn locate(
     let client = AccountClient::new(connection.access.clone(), timeout)?;
     let namespaces = all(caller, &client, &connection.account).await?;
     let id = titled(&namespaces, title)?;
-    tracing::info!("the namespace {title:?} is {id}");
+    tracing::info!("the namespace {} is {id}", Quoted(title));
     Ok(connection.with(id))
 }
 
@@ -55,7 +55,8 @@ pub(super) async fn all(
             None => return Ok(found),
             Some(total) => {
                 let why = format!("the server lists only {} of {}", found.len(), pluralized(total, "namespace"));
-                return Err(Stop::new(StopReason::Outage, format!("{why}; were some deleted meanwhile? try again")));
+                let hint = Some("run again: some may have been deleted in the meantime".to_owned());
+                return Err(Stop { hint, ..Stop::new(StopReason::Outage, why) });
             }
         }
     }
@@ -66,17 +67,19 @@ fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Error> {
     match named[..] {
         [namespace] => {
             let id = namespace.id.parse();
-            id.map_err(|error| Error::Usage(format!("the namespace {title:?} cannot be used: {error}")))
+            id.map_err(|error| Error::Usage(format!("the namespace {} cannot be used: {error}", Quoted(title))))
         }
         [] => {
-            let why = format!("none of the account's namespaces is titled {title:?}; {}", instead(namespaces, title));
-            Err(Stop::new(StopReason::NamespaceNotFound, why).into())
+            let why = format!("the account has no namespace titled {}", Quoted(title));
+            let hint = Some(instead(namespaces, title));
+            Err(Stop { hint, ..Stop::new(StopReason::NamespaceNotFound, why) }.into())
         }
         _ => {
             let ids: Vec<_> = named.iter().map(|namespace| namespace.id.as_str()).collect();
             Err(Error::Usage(format!(
-                "--namespace: {} namespaces are titled {title:?}: {}; give the --namespace-id of one of them",
+                "{} namespaces are titled {}\nhint: pass --namespace-id with one of {}",
                 ids.len(),
+                Quoted(title),
                 ids.join(", ")
             )))
         }
@@ -100,11 +103,11 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
     let alike: Vec<_> = alike
         .iter()
         .take(MAX_ALIKE)
-        .map(|(_, namespace)| format!("{:?} ({})", namespace.title, namespace.id))
+        .map(|(_, namespace)| format!("{} ({})", Quoted(&namespace.title), namespace.id))
         .collect();
     match alike[..] {
-        [] => format!("it has {}", pluralized(namespaces.len() as u64, "namespace")),
-        _ => format!("there is {}", alike.join(", ")),
+        [] => format!("kvsweep namespaces lists its {}", pluralized(namespaces.len() as u64, "namespace")),
+        _ => format!("did you mean {}? kvsweep namespaces lists all", alike.join(" or ")),
     }
 }
 
@@ -131,23 +134,26 @@ mod tests {
     fn why(titles: &[&str], title: &str) -> String {
         match titled(&namespaces(titles), title) {
             Ok(id) => panic!("{title} is {id}"),
-            Err(error) => error.to_string(),
+            Err(error) => error.error_chain(),
         }
     }
 
     #[test]
     fn a_title_is_taken_exactly() {
         assert_eq!(titled(&namespaces(&["a", "A", "a "]), "A").unwrap().as_str(), "id1");
-        assert!(why(&["a", "a"], "a").contains("2 namespaces are titled \"a\": id0, id1"));
+        assert!(
+            why(&["a", "a"], "a")
+                .contains("2 namespaces are titled \"a\"\nhint: pass --namespace-id with one of id0, id1")
+        );
     }
 
     #[test]
     fn what_is_alike_is_shown() {
         let titles = ["prod-sessions", "PROD", "cache", "sesions", "x\u{1b}[2J"];
         let why_not = why(&titles, "sessions");
-        assert!(why_not.ends_with("there is \"sesions\" (id3), \"prod-sessions\" (id0)"), "{why_not}");
+        assert!(why_not.contains("hint: did you mean \"sesions\" (id3) or \"prod-sessions\" (id0)?"), "{why_not}");
         assert!(why(&titles, "prod").contains("\"PROD\" (id1)"));
-        assert!(why(&titles, "quite another").ends_with("it has 5 namespaces"));
+        assert!(why(&titles, "quite another").ends_with("kvsweep namespaces lists its 5 namespaces"));
         assert!(why(&["x\u{1b}[2J"], "x").contains("\\u{1b}"));
     }
 }

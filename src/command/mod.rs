@@ -8,7 +8,7 @@
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `job_file`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
 //! - `executor`: the pipeline's requests, carried out. `event_log`, `monitor`: what the log, metrics and pings say of it.
-//! - `summary`, `error`: how a command ends. `overview`, `preview`: what a prompt and a dry run show.
+//! - `summary`, `error`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 
+mod command_line;
 mod config;
 pub(crate) mod confirm;
 mod connect;
@@ -49,6 +50,7 @@ mod signals;
 mod summary;
 mod whoami;
 
+pub use command_line::CommandLine;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;

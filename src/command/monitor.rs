@@ -194,7 +194,8 @@ impl Monitor {
             }
         };
         let Some(pinger) = &self.pinger else { return };
-        let lines = summary.to_text().join("\n");
+        let lines: Vec<_> = summary.to_text().into_iter().chain(summary.stopped_to_text()).collect();
+        let lines = lines.join("\n");
         let text = format!("{lines}\nexit code {} (kvsweep {})\n", code.as_u8(), env!("CARGO_PKG_VERSION"));
         let mut signals = signals::listen();
         // Only those that come from now on.

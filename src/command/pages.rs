@@ -9,7 +9,7 @@ use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
-use crate::terminal::{Escaped, duration, pluralized};
+use crate::terminal::{Escaped, Quoted, duration, pluralized};
 
 use super::connect;
 use super::job::KeySelection;
@@ -95,7 +95,7 @@ impl Pages for NamespacePages {
     }
 }
 
-/// What to do about a listing that cannot go on.
+/// What to do about a listing that cannot continue.
 const AGAIN: &str = "run the same command again";
 
 /// What is still possible once the server refused the page that `lister` asked for: where it was the cursor, the prefix
@@ -117,19 +117,25 @@ pub(super) fn refused(lister: &mut Lister, failure: &Failure, advice: &str) -> R
 /// The prefix starts over, without what was listed, because of what the server said, or because its answer shows that
 /// it does not understand the cursor.
 pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Result<(), Stop> {
-    lister.cursor_lost().map_err(|error| endless(error, &format!("({why}) {advice}")))?;
+    lister.cursor_lost().map_err(|error| {
+        let stop = endless(error, advice);
+        Stop { why: format!("{} ({why})", stop.why), ..stop }
+    })?;
     let prefix = lister.request().map(|page| page.prefix).unwrap_or_default();
     tracing::warn!(
-        "the server no longer takes the cursor ({}): the listing of prefix {prefix:?} starts over, without what is \
-         listed already",
-        Escaped(why)
+        "the server no longer accepts the cursor ({}): the listing of prefix {} starts over and skips what was listed",
+        Escaped(why),
+        Quoted(&prefix)
     );
     Ok(())
 }
 
 pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
     match error {
-        ListingError::Unordered => Stop::new(StopReason::Outage, format!("{error}; {advice}")),
+        ListingError::Unordered => {
+            let hint = Some(advice.to_owned());
+            Stop { hint, ..Stop::new(StopReason::Outage, error.to_string()) }
+        }
         ListingError::RepeatedCursor | ListingError::RepeatedPage => {
             Stop::new(StopReason::InputError, error.to_string())
         }
@@ -148,7 +154,7 @@ pub(super) async fn next_page(
 ) -> Result<Vec<Record>, Stop> {
     let tell = |waiting: RetryNotice<'_>| {
         let (error, wait) = (&waiting.failure.detail.error, duration(waiting.wait));
-        tracing::warn!("no page yet: {}; trying again in {wait}", Escaped(error));
+        tracing::warn!("cannot list keys: {}; trying again in {wait}", Escaped(error));
         on_wait(&waiting);
     };
     let Some(request) = pages.request() else { return Ok(Vec::new()) };

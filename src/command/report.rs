@@ -10,11 +10,11 @@ use crate::input::Source;
 use crate::outcome::{Settled, Status, Tally};
 use crate::report::{self, FailuresFile, Kind, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
-use crate::terminal::{Escaped, count, pluralized};
+use crate::terminal::{Escaped, count, pluralized, shell_word};
 
 use super::error::Error;
 use super::same_file::Files;
-use super::summary::{print_lines, shell_word};
+use super::summary::print_lines;
 
 /// Keys on their way to the failures file.
 const ROWS: usize = 1_024;
@@ -157,7 +157,7 @@ fn settled(row: &StoredRow<'_>) -> Settled {
 /// How to go on, for the page: what it does, and the command.
 fn next_steps(review: &Review) -> Vec<(String, String)> {
     let (open, kind) = (review.tally.failures(), kind(review));
-    let word = |path: &Path| shell_word(&path.to_string_lossy());
+    let word = |path: &Path| shell_word(path.as_os_str());
     if !kind.is_some_and(Kind::is_resumable) {
         return Vec::new();
     }

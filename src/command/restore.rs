@@ -25,7 +25,7 @@ use super::confirm::{self, Action, ConfirmWith};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier::{self, Earlier};
-use super::error::{Error, with_nothing_sent};
+use super::error::{Error, stop_of, with_nothing_sent};
 use super::event_log::EventLogger;
 use super::executor::Executor;
 use super::job::{Confirm, RestoreJob};
@@ -89,7 +89,7 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
     summary.records = Some(plan.records);
     summary.causes = plan.causes.most_frequent();
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial || plan.records == 0) {
-        return Err(Stop::new(StopReason::InputError, with_nothing_sent(broken)).into());
+        return Err(stop_of(StopReason::InputError, &with_nothing_sent(broken)).into());
     }
     let mut session = Session::new(&job.options)?;
     if let Some(journal) = plan.journal() {
@@ -123,7 +123,7 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
     let shown = ProgressOptions { total: summary.records, ..job.options.progress_options() };
     let (end, written) = runtime.block_on(async {
         let progress = RefCell::new(Progress::new(shown, screen));
-        let mut log = EventLogger::default();
+        let mut log = EventLogger::new(job.options.max_wait);
         let listener = |event| {
             log.on(&event);
             progress.borrow_mut().on(&event);
@@ -141,7 +141,7 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
             summary.earlier = summary.earlier.without(&written.replaced);
             summary.causes = written.causes;
         }
-        Some(Err(error)) => summary.stop = Some(Stop::new(StopReason::IoError, Error::from(error).error_chain())),
+        Some(Err(error)) => summary.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
         None => summary.stop = summary.stop.take().or_else(|| signals::received().map(Stop::signalled)),
     }
     (summary.totals, summary.elapsed, summary.facts) = (end.totals, started.elapsed(), record.facts());

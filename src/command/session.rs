@@ -22,6 +22,7 @@ use crate::quota::Rate;
 use crate::stderr::LineFormat;
 use crate::terminal::{Escaped, duration};
 
+use super::command_line::CommandLine;
 use super::error::Error;
 use super::signals;
 
@@ -49,6 +50,8 @@ pub struct JobOptions {
     pub quiet: bool,
     /// The profile that values came from.
     pub profile: Option<ProfileNote>,
+    /// How the job was started, for the command that resumes it.
+    pub command_line: CommandLine,
 }
 
 /// Who chose the rates.
@@ -120,8 +123,9 @@ impl<'a> Session<'a> {
                 Some(signal) = signals.recv() => Err(Stop::signalled(signal).into()),
                 done = work(caller) => done,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    let why = "the deadline came: run it again, with a longer --deadline";
-                    Err(Stop::new(StopReason::Deadline, why).into())
+                    let hint = Some("run again with a longer --deadline".to_owned());
+                    let stop = Stop::new(StopReason::Deadline, "the --deadline passed before the first key");
+                    Err(Stop { hint, ..stop }.into())
                 }
             }
         })
@@ -171,9 +175,10 @@ fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> Stop {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => otherwise,
     };
-    let why = format!("{what} cannot be read: {failure}; is --base-url right?");
     // Without a code it was not the API that answered, but a firewall, say, or a server of another kind.
-    Stop { from_api: failure.detail.error_code.is_some(), ..Stop::new(reason, why) }
+    let from_api = failure.detail.error_code.is_some();
+    let hint = (!from_api).then(|| "check --base-url: that was no response of the API".to_owned());
+    Stop { from_api, hint, ..Stop::new(reason, format!("{what} cannot be read: {failure}")) }
 }
 
 /// What a signal may end at once, because nothing has to be finished.

@@ -7,15 +7,17 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::exit::ExitCode;
+use crate::input::Source;
 use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::call::Totals;
+use crate::progress::clear_line;
 use crate::report::{Cause, Facts, Kind, Summary, Target};
 use crate::shard::Shard;
 use crate::stderr;
-use crate::terminal::{Escaped, columns, pluralized};
+use crate::terminal::{Escaped, columns, count, pluralized, shell_word, wrapped};
 
 use super::earlier::Earlier;
-use super::error::{Error, advice, escaped};
+use super::error::{Error, hint, message};
 use super::job::{DeleteJob, Keys};
 use super::job_file::{JobRecord, RunEnd};
 use super::monitor::Monitor;
@@ -26,9 +28,6 @@ use super::signals;
 /// The width of what is printed where no terminal says its own.
 const WIDTH: usize = 120;
 
-/// Why a job over the keys of a namespace needs no journal.
-const NOT_RESUMED: &str = "what is deleted is no longer listed";
-
 /// What is known of a job, filled in while it runs, for its summary, its job file and its metrics.
 #[derive(Debug)]
 pub(super) struct JobSummary<'a> {
@@ -38,6 +37,7 @@ pub(super) struct JobSummary<'a> {
     allow_partial: bool,
     /// Whether the keys come from the namespace.
     is_listing: bool,
+    reads_stdin: bool,
     /// Of this run.
     pub(super) totals: Totals,
     pub(super) earlier: Earlier,
@@ -69,7 +69,8 @@ impl<'a> JobSummary<'a> {
     pub(super) fn of(job: &'a DeleteJob) -> Self {
         let is_listing = matches!(job.keys, Keys::Namespace(_));
         let new = Self::new(&job.options, &job.report, job.allow_partial, JobRecord::of(job).facts());
-        Self { shard: job.shard(), is_listing, ..new }
+        let reads_stdin = matches!(&job.keys, Keys::Inputs(inputs) if inputs.sources.contains(&Source::Stdin));
+        Self { shard: job.shard(), is_listing, reads_stdin, ..new }
     }
 
     pub(super) fn new(options: &'a JobOptions, target: &'a Target, allow_partial: bool, facts: Facts) -> Self {
@@ -79,6 +80,7 @@ impl<'a> JobSummary<'a> {
             shard: None,
             allow_partial,
             is_listing: false,
+            reads_stdin: false,
             totals: Totals::default(),
             earlier: Earlier::default(),
             records: None,
@@ -161,30 +163,26 @@ impl<'a> JobSummary<'a> {
     fn print(&self, preview: Option<&Preview<'_>>) -> ExitCode {
         let (code, summary) = (self.code(), self.summary());
         let json = || serde_json::to_string(&WithPlan { summary: &summary, plan: preview.map(Preview::value) });
-        // Where stdout holds the report or the JSON, people read stderr; a script has the numbers already.
+        // If stdout holds the report or the JSON, people read stderr; a script has the numbers already.
         let (stream, lines) = match (self.options.json, self.target) {
-            (true, _) => (Stream::Stderr, self.next_steps(code)),
-            (false, Target::Stdout) => (Stream::Stderr, self.lines(&summary, preview, columns(io::stderr()), code)),
-            (false, _) => (Stream::Stdout, self.lines(&summary, preview, columns(io::stdout()), code)),
+            (true, _) => (Stream::Stderr, Vec::new()),
+            (false, Target::Stdout) => (Stream::Stderr, self.lines(&summary, preview, columns(io::stderr()))),
+            (false, _) => (Stream::Stdout, self.lines(&summary, preview, columns(io::stdout()))),
         };
-        print_end(self.options, "job", self.stop.as_ref(), code, json, (stream, lines))
+        if self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::Interrupted) {
+            clear_line();
+        }
+        let error = self.stop.as_ref().map(|stop| self.why(stop));
+        print_end(self.options, message(error.as_deref(), &self.hints(code)), code, json, (stream, lines))
     }
 
-    fn lines(
-        &self,
-        summary: &Summary,
-        preview: Option<&Preview<'_>>,
-        columns: Option<usize>,
-        code: ExitCode,
-    ) -> Vec<String> {
+    fn lines(&self, summary: &Summary, preview: Option<&Preview<'_>>, columns: Option<usize>) -> Vec<String> {
         let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
         let mut lines = summary.to_text();
-        if self.stop.as_ref().is_some_and(|stop| !stop.from_api) {
-            // The reason is only the nearest word for it.
-            lines.pop();
-            lines.push("stopped early: the server is not trusted, or does not answer as the API does".to_owned());
-        }
-        lines.extend(self.shard.map(|shard| format!("shard: {shard}, and nothing of the others")));
+        lines.extend(summary.causes_to_text().iter().flat_map(|(label, cause)| {
+            wrapped(&format!("{label}: {cause}"), label.len() + 2, columns.unwrap_or(usize::MAX))
+        }));
+        lines.extend(self.shard.map(|shard| format!("shard: {shard}, and no keys of other shards")));
         lines.extend(self.report.as_deref().map(|report| format!("report: {}", shown(report))));
         let failures = self.tally().failures();
         if let Some(path) = self.failures.as_deref().filter(|_| failures > 0) {
@@ -196,80 +194,80 @@ impl<'a> JobSummary<'a> {
         lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
         lines.extend(preview.into_iter().flat_map(|preview| preview.lines(columns.unwrap_or(WIDTH))));
         lines.extend(self.notes.iter().cloned());
-        lines.extend(self.next_steps(code));
         lines
     }
 
-    /// What to do now, where something is left to do.
-    fn next_steps(&self, code: ExitCode) -> Vec<String> {
-        let stop = self.stop.as_ref();
-        let mut steps: Vec<String> = stop.and_then(advice).map(str::to_owned).into_iter().collect();
-        let report = self.report.as_ref().map(|report| shell_word(&report.to_string_lossy()));
-        let (failures, begun) = (self.tally().failures(), self.tally().total() > 0);
-        match stop.map(|stop| stop.reason) {
-            Some(StopReason::DailyLimit) => steps.push(
-                "next: the free plan's deletes of today are used up; they are counted anew from 00:00 UTC.".to_owned(),
-            ),
-            Some(StopReason::MaxKeys | StopReason::MinKeys | StopReason::Expect) => steps.push(
-                "next: look at the input; if this number of keys is right, change --max-keys, --min-keys or --expect."
-                    .to_owned(),
-            ),
-            Some(StopReason::InputError) => steps.push(self.fix_input().to_owned()),
-            Some(StopReason::IoError) => {
-                steps.push("next: fix the file that is named above, or make room for it.".to_owned());
-            }
-            None | Some(StopReason::MaxFailures | StopReason::Canary | StopReason::Outage) if failures > 0 => {
-                let why = |report: &String| format!("next: `kvsweep report {report}` tells why keys failed.");
-                steps.extend(report.as_ref().map(why));
-            }
-            _ => {}
+    /// `interrupted: 999 of 20,000 keys deleted, 19,001 not attempted`, or what stopped the job otherwise.
+    fn why(&self, stop: &Stop) -> String {
+        let summary = self.summary();
+        let (status, done) = match self.facts.kind {
+            Kind::Delete => (Status::Deleted, "deleted"),
+            Kind::Restore => (Status::Restored, "restored"),
+            Kind::DryRun | Kind::Rehearsal | Kind::RestoreDryRun => return stop.why.clone(),
+        };
+        if stop.reason != StopReason::Interrupted || summary.records == 0 {
+            return stop.why.clone();
         }
-        let unfinished = (stop.is_some() || failures > 0) && begun && code != ExitCode::Success;
-        match (self.facts.kind, report) {
-            (Kind::Delete, _) if unfinished && self.is_listing => {
-                let again = if matches!(self.target, Target::File(_)) { "with another --report" } else { "again" };
-                steps.push(format!("go on: the same command {again}; {NOT_RESUMED}"));
-            }
-            (Kind::Delete | Kind::Restore, Some(report)) if unfinished => {
-                steps.push(format!("go on: the same command with --resume --report {report}"));
-            }
-            _ => {}
-        }
-        if self.tally().get(Status::Invalid) > 0 && *self.target == Target::Nowhere {
-            steps.push("--report PATH lists the invalid records and why they are.".to_owned());
-        }
-        steps
+        let (number, left) = (count(summary.tally.get(status)), count(summary.not_attempted()));
+        let keys = pluralized(summary.records, "key");
+        format!("{}: {number} of {keys} {done}, {left} not attempted", stop.why)
     }
 
-    fn fix_input(&self) -> &'static str {
+    /// What to do now, if something is left to do.
+    fn hints(&self, code: ExitCode) -> Vec<String> {
+        let stop = self.stop.as_ref();
+        let mut hints: Vec<String> = stop.and_then(hint).into_iter().collect();
+        if stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
+            hints.extend(self.allow_partial_hint());
+        }
+        let (failures, begun) = (self.tally().failures(), self.tally().total() > 0);
+        let is_resumable = matches!(self.facts.kind, Kind::Delete | Kind::Restore);
+        if (stop.is_some() || failures > 0) && begun && is_resumable && code != ExitCode::Success {
+            hints.extend(self.resume_hint());
+        }
+        if self.causes.len() > Summary::SHOWN_CAUSES {
+            hints.extend(match &self.report {
+                Some(report) => {
+                    Some(format!("for all causes, run:\n  kvsweep report {}", shell_word(report.as_os_str())))
+                }
+                None if *self.target == Target::Nowhere => {
+                    Some("pass --report PATH for the cause of every record".to_owned())
+                }
+                None => None,
+            });
+        }
+        hints
+    }
+
+    /// The exact command that continues the job.
+    fn resume_hint(&self) -> Option<String> {
+        let line = &self.options.command_line;
+        if self.is_listing {
+            let report = self.report.as_deref().filter(|_| matches!(self.target, Target::File(_)));
+            return Some(format!("to delete the keys that are left, run:\n  {}", line.again(report)));
+        }
+        let report = self.report.as_deref()?;
+        let input = if self.reads_stdin { " with the same input on stdin" } else { "" };
+        Some(format!("to resume, run{input}:\n  {}", line.resuming(Some(report))))
+    }
+
+    fn allow_partial_hint(&self) -> Option<String> {
         let has_unsent_part =
             self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
-        match (self.facts.kind, has_unsent_part) {
-            (Kind::Restore | Kind::RestoreDryRun, true) => {
-                "next: get the backup again whole, or pass --allow-partial to restore the records before the break."
-            }
-            (_, true) => {
-                "next: fix the input that is named above, or pass --allow-partial to process the records before the break."
-            }
-            (_, false) => "next: fix the input that is named above.",
-        }
+        has_unsent_part.then(|| "--allow-partial processes the records before the break".to_owned())
     }
 }
 
-/// Prints how a `job` ended and returns its exit code: why it stopped, its summary as JSON on stdout if that is asked for,
-/// and the lines for people.
+/// Prints how a job ended and returns its exit code: its summary as JSON on stdout if that is asked for, the lines for people,
+/// and what went wrong with its hints.
 pub(super) fn print_end(
     options: &JobOptions,
-    job: &str,
-    stop: Option<&Stop>,
+    message: String,
     code: ExitCode,
     json: impl FnOnce() -> serde_json::Result<String>,
     (stream, lines): (Stream, Vec<String>),
 ) -> ExitCode {
     signals::decide(code);
-    if let Some(stop) = stop {
-        tracing::error!("the {job} stopped early: {}", escaped(&stop.why));
-    }
     if options.json {
         match json() {
             Ok(json) => print_summary(Stream::Stdout, vec![json]),
@@ -279,13 +277,10 @@ pub(super) fn print_end(
     if !(options.quiet && code == ExitCode::Success) {
         print_summary(stream, lines);
     }
+    if !message.is_empty() {
+        tracing::error!("{message}");
+    }
     code
-}
-
-pub(super) fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    let shown = Escaped(word).to_string();
-    if !shown.is_empty() && shown.chars().all(plain) { shown } else { format!("'{}'", shown.replace('\'', r"'\''")) }
 }
 
 /// Where a summary goes.
@@ -327,16 +322,4 @@ pub(super) fn print_lines(lines: Vec<String>) -> io::Result<()> {
 
 fn text(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line, "\n"]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_pasted() {
-        assert_eq!(shell_word("reports/today.csv"), "reports/today.csv");
-        assert_eq!(shell_word("to day's.csv"), r"'to day'\''s.csv'");
-        assert_eq!(shell_word("a\u{1b}b"), r"'a\u{1b}b'");
-    }
 }

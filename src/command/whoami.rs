@@ -200,7 +200,9 @@ fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
 fn refusal(stop: Stop) -> Result<String, Stop> {
     match stop.reason {
         _ if !stop.from_api => Err(stop),
-        StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => Ok(stop.why),
+        StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => {
+            Ok(stop.hint.map_or(stop.why.clone(), |hint| format!("{} ({hint})", stop.why)))
+        }
         _ => Err(stop),
     }
 }

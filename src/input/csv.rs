@@ -14,6 +14,7 @@ use super::parsed_key::{MAX_TEXT, escape_non_utf8, invalid_by_rule, parse_key};
 use crate::format::csv::{Keep, Limits, Row, RowReader};
 use crate::format::{Buffered, Position};
 use crate::record::Content;
+use crate::terminal::{Escaped, shortened_key};
 
 /// What is kept of the first row, where every cell matters, is at most 1 MiB.
 const LIMITS: Limits = Limits { field: MAX_TEXT, row: 1024 * 1024 };
@@ -102,12 +103,12 @@ impl Csv {
             self.heading = self.row.cell(layout.key).map(escape_non_utf8);
         }
         if let (FirstRow::Data, Header::Auto, Warnings::On) = (first, self.header, self.warnings) {
-            let row = self.row.cell(layout.key).map(escape_non_utf8);
+            let row = self.row.cell(layout.key).map(escape_non_utf8).unwrap_or_default();
             tracing::warn!(
-                ?input,
-                ?row,
-                "no header is recognised, so the first row is taken as a key; --column NAME makes it a header, \
-                 --no-header says that there is none"
+                "{}: the first row ({}) is taken as a key, not as a header\nhint: pass --column 1 and remove the row if it is a \
+                 header, or --no-header to confirm that it is a key",
+                Escaped(input),
+                shortened_key(&row)
             );
         }
         Ok(Some((layout, first)))

@@ -11,11 +11,12 @@ use crate::format::compression::Compression;
 use crate::format::csv::CsvError;
 use crate::format::json_array::{JsonError, JsonErrorKind};
 use crate::format::open::OpenError;
+use crate::terminal::{Quoted, pluralized, shell_word, shortened_key};
 
 /// Reading stopped here. Everything before it was read, nothing after it is, and no record number is used up: once the
 /// input is fixed, the records that follow have the numbers that they would have had.
 #[derive(Debug, Error)]
-#[error("{}: {}", self.place(), self.kind())]
+#[error("{}", self.to_text())]
 pub struct InputError(Box<Stopped>);
 
 #[derive(Debug)]
@@ -84,6 +85,14 @@ impl InputError {
         }
     }
 
+    fn to_text(&self) -> String {
+        match self.kind() {
+            // The whole file is meant.
+            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.0.input, self.kind()),
+            kind => format!("{}: {kind}", self.place()),
+        }
+    }
+
     fn place(&self) -> String {
         let mut place = self.0.input.clone();
         if let Some(position) = self.position() {
@@ -105,14 +114,15 @@ pub enum InputErrorKind {
     Open(io::Error),
     /// It is not what it was when it was checked.
     #[error(
-        "it was changed since it was checked: nothing more is taken from it\nhint: run again once it stays as it is"
+        "the file was changed after it was checked, so nothing more of it is read\nhint: run again once the file no longer \
+         changes"
     )]
     Changed,
     /// The system refused to read on.
     #[error("cannot be read: {0}")]
     Read(io::Error),
     /// The compressed data is broken or ends early.
-    #[error("the {compression} data is broken or cut off: {error}\nhint: get the file again, whole")]
+    #[error("the {compression} data is damaged or truncated: {error}\nhint: download or create the file again")]
     Decompress {
         /// What it was recognised as.
         compression: Compression,
@@ -123,24 +133,26 @@ pub enum InputErrorKind {
     #[error("this looks like {0}, not a list of keys\nhint: {hint}", hint = .0.hint())]
     NotKeys(Lookalike),
     /// A CSV quote is still open at the end of the file, so nobody knows where records end.
-    #[error("the quote that opens here is never closed; close it")]
+    #[error("the quote that opens here is never closed\nhint: close it, or pass --format lines if it is part of a key")]
     UnclosedQuote,
     /// The first row of a CSV is too long to look for a header in it.
-    #[error("the first row is longer than 1 MiB: this is no CSV of keys (another --format or --delimiter?)")]
+    #[error(
+        "the first row is longer than 1 MiB, so this is not a CSV file of keys\nhint: pass another --format or --delimiter"
+    )]
     FirstRowTooLong,
     /// The JSON document is broken.
     #[error("{0}")]
     Json(String),
     /// A line of NDJSON is not JSON.
     #[error(
-        "this line is not a JSON value: {0}\nhint: fix or remove it; if each line is a key as it stands, pass --format lines"
+        "this line is not a JSON value: {0}\nhint: fix or remove the line, or pass --format lines if each line is a key"
     )]
     NotJson(String),
     /// The JSON document is something else than an array.
-    #[error("the document is not a JSON array but {0}\nhint: for one JSON value per line pass --format ndjson")]
+    #[error("the document is not a JSON array but {0}\nhint: pass --format ndjson if each line is a JSON value")]
     NotAnArray(&'static str),
     /// No column is headed with that name.
-    #[error("no column is headed {wanted:?}; there are: {}", quoted(.headed))]
+    #[error("no column is named {}; the columns are {}", Quoted(.wanted), quoted(.headed))]
     MissingColumn {
         /// What was asked for.
         wanted: String,
@@ -148,10 +160,10 @@ pub enum InputErrorKind {
         headed: Vec<String>,
     },
     /// Two columns have the name.
-    #[error("several columns are headed {0:?}; choose one with --column NUMBER")]
+    #[error("several columns are named {}\nhint: pass --column with the number of one, from 1", Quoted(.0))]
     AmbiguousColumn(String),
     /// The row is shorter than that.
-    #[error("there is no column {wanted}: the first row has {columns}")]
+    #[error("there is no column {wanted}: the first row has {}", pluralized(*.columns as u64, "column"))]
     NoSuchColumn {
         /// What was asked for, from 1.
         wanted: usize,
@@ -159,12 +171,12 @@ pub enum InputErrorKind {
         columns: usize,
     },
     /// A column by name, but no header to look in.
-    #[error("--column {0:?} needs a header row, and --no-header says that there is none; use --column NUMBER")]
+    #[error("--column {} needs a header row, but --no-header was given\nhint: pass --column with a number, from 1", Quoted(.0))]
     NameWithoutHeader(String),
     /// The first row is broken, so what its columns are headed would be a guess.
     #[error(
-        "the first row cannot be the header: {flaw}; its columns: {}\nhint: fix that row, pass --no-header if it is data, or \
-         pass the right --delimiter", quoted(.headed)
+        "the first row cannot be the header: {flaw} (its columns: {})\nhint: fix the row, or pass --no-header if it is data, \
+         or the right --delimiter", quoted(.headed)
     )]
     MalformedHeader {
         /// What is wrong with the row.
@@ -174,8 +186,8 @@ pub enum InputErrorKind {
     },
     /// Several columns, of which none is headed as one of keys.
     #[error(
-        "there are {} columns ({}), none named key, key_name or name\nhint: pass --column with the name of one of them, \
-         --no-header if this row is data, or the right --delimiter", headed.len(), quoted(.headed)
+        "has {} columns ({}), none named key, key_name or name\nhint: pass --column {}, or --no-header if row 1 is \
+         data\nhint: pass --delimiter if these are not the columns", headed.len(), listed(.headed), likely(.headed)
     )]
     NoKeyColumn {
         /// What the first row holds.
@@ -183,51 +195,51 @@ pub enum InputErrorKind {
     },
     /// One column, which another delimiter would split into several with one of keys.
     #[error(
-        "this row is one column, but split at {} it is a header\nhint: pass --delimiter {}, or \
-         --no-header if the row is a key", delimiter(*.0), delimiter(*.0)
+        "the first row is one column, but a header if it is split at {}\nhint: pass --delimiter {}, or --no-header if the \
+         row is a key", delimiter(*.0), delimiter(*.0)
     )]
     OtherDelimiter(u8),
     /// A first line that only names the delimiter, as spreadsheets write it.
-    #[error("the first line only names the delimiter\nhint: remove that line and pass --delimiter {}", delimiter(*.0))]
+    #[error("the first line only names the delimiter\nhint: remove the line and pass --delimiter {}", delimiter(*.0))]
     DelimiterLine(u8),
     /// A delimiter that CSV needs for something else.
-    #[error("{0:?} cannot be the delimiter")]
+    #[error("{} cannot be the delimiter", Quoted(.0.encode_utf8(&mut [0; 4])))]
     Delimiter(char),
     /// An option that only CSV has, for something that is not CSV.
     #[error(
-        "--column, --no-header and --delimiter are for CSV, and this is read as {0}; leave them out or pass --format csv"
+        "--column, --no-header and --delimiter are for CSV, but this is read as {0}\nhint: omit them, or pass --format csv"
     )]
     CsvOption(Format),
     #[error(
-        "this is the report of a job that ran (a row is {0:?}), not of a dry run\nhint: to \
-         continue that job pass --resume, to retry what failed pass its --failures file"
+        "this is the report of a job that ran (a row is {}), not of a dry run\nhint: pass --resume --report to resume that \
+         job, or its --failures file to retry what failed", Quoted(.0)
     )]
     SettledReport(String),
     /// The same, or a dry run whose checks failed.
     #[error(
-        "this is the report of a job that ran: a row is {0:?}, and no job file says that it is a plan\nhint: keep the \
-         job file (PLAN.job.json) beside the plan; to continue a job pass --resume, to retry what failed pass its \
-         --failures file"
+        "this is the report of a job that ran: a row is {}, and no job file says that it is a plan\nhint: keep the job file \
+         (PLAN.job.json) beside a plan; pass --resume --report to resume a job, or its --failures file to retry what failed",
+        Quoted(.0)
     )]
     FailedRow(String),
     #[error(
-        "some rows have a status of a kvsweep report and others have not, so which keys are to be deleted is unclear\nhint: \
-         pass the plan and other keys as separate files; if this is no plan, rename the column status"
+        "some rows have a status of a kvsweep report and others have none, so it is unclear which keys to delete\nhint: pass \
+         the plan and the other keys as separate files, or rename the column status if this is no plan"
     )]
     MixedReport,
     #[error(
-        "this looks like a kvsweep report without its status, which says which keys are to be deleted\nhint: keep the \
-         column status; if this is no report, remove the columns besides the key"
+        "this looks like a kvsweep report without its status, which says which keys to delete\nhint: keep the column status, \
+         or remove all columns but the key if this is no report"
     )]
     ReportWithoutStatus,
     /// `--column` names something else than the key of a report.
-    #[error("this is a kvsweep report, and --column names another column than its key\nhint: leave --column out")]
+    #[error("this is a kvsweep report, and --column names another column than its key\nhint: omit --column")]
     OtherColumnOfReport,
     /// The reading thread cannot be started.
-    #[error("no thread could be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     /// The reading thread panicked.
-    #[error("reading stopped by a bug of this program: {0}; please report it")]
+    #[error("reading stopped because of a bug in kvsweep: {0}\nhint: please report it")]
     Panicked(String),
 }
 
@@ -246,20 +258,41 @@ fn delimiter(byte: u8) -> String {
     if byte == b'\t' { "tab".to_owned() } else { format!("'{}'", char::from(byte)) }
 }
 
+/// Names of columns that are shown.
+const MOST_LISTED: usize = 20;
+
 fn quoted(names: &[String]) -> String {
-    const SHOWN: usize = 20;
     let mut shown: Vec<String> = names
         .iter()
-        .take(SHOWN)
+        .take(MOST_LISTED)
         .map(|name| match name.char_indices().nth(60) {
-            Some((cut, _)) => format!("{:?}…", &name[..cut]),
-            None => format!("{name:?}"),
+            Some((cut, _)) => format!("{}…", Quoted(&name[..cut])),
+            None => Quoted(name).to_string(),
         })
         .collect();
-    if names.len() > SHOWN {
-        shown.push(format!("and {} more", names.len() - SHOWN));
+    if names.len() > MOST_LISTED {
+        shown.push(format!("and {} more", names.len() - MOST_LISTED));
     }
     shown.join(", ")
+}
+
+/// The first names as they are.
+fn listed(names: &[String]) -> String {
+    let is_plain = |name: &str| !name.is_empty() && !name.contains([',', ' ', '"']);
+    let shown = names.iter().take(MOST_LISTED).map(|name| match shortened_key(name) {
+        name if is_plain(&name) => name,
+        name => format!("\"{name}\""),
+    });
+    let shown: Vec<_> = shown.collect();
+    let more = if names.len() > MOST_LISTED { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// The column that holds the keys most likely, as a word of a shell.
+fn likely(names: &[String]) -> String {
+    let is_likely = |name: &&String| ["key", "name"].iter().any(|word| name.to_lowercase().contains(word));
+    let name = names.iter().find(is_likely).or(names.first());
+    name.map_or("1".to_owned(), |name| shell_word(name.as_ref()))
 }
 
 /// An error with its position in the source that is being read. Boxed, because it is part of every record's result type.

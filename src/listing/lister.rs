@@ -31,7 +31,7 @@ impl Default for Position {
 pub(crate) enum ListingError {
     /// A listing whose cursor is gone cannot tell which names were seen.
     #[error(
-        "the server no longer takes the cursor, and its names do not come sorted: what was listed cannot be skipped"
+        "the server no longer accepts the cursor and does not sort the names, so what was listed cannot be skipped"
     )]
     Unordered,
     /// From here on the same pages would come again.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::api::ListedKey;
 use crate::format::csv_writer::CsvWriter;
 use crate::input::reads_as_lines;
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, Quoted};
 
 /// How keys are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,8 +23,8 @@ pub enum Format {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "no name of the first page, {0:?} for example, can begin a list of lines: it would be read as another format; \
-     write the listing with --format csv or --format ndjson"
+    "no name of the first page, such as {}, can begin a list of lines: it would be read as another format\nhint: pass \
+     --format csv or --format ndjson", Quoted(.0)
 )]
 pub(crate) struct NotRepresentable(String);
 

@@ -7,13 +7,14 @@ use std::io;
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::message::{Style, continues};
 use crate::terminal::is_unsafe;
 
 /// How an unsafe character is written, so that the line stays what it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Escapes {
-    /// `\u{202e}`; a further line is indented, so that it cannot pass for a new entry.
-    Text,
+    /// `\u{202e}`; a further line that is no hint is indented, so that it cannot pass for a new entry.
+    Text(Style),
     /// `\u202e`, which a JSON reader takes back exactly.
     Json,
 }
@@ -49,7 +50,10 @@ pub(super) struct GateWriter<'a, W> {
 impl<W: io::Write> io::Write for GateWriter<'_, W> {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(entry);
-        let safe = escape(&text, self.escapes);
+        let mut safe = escape(&text, self.escapes);
+        if let Escapes::Text(style) = self.escapes {
+            safe = Cow::Owned(style.render(&safe));
+        }
         // A log that cannot be written (a closed terminal, a full disk) does not end the job.
         let _ = self.screen.suspend(|| self.inner.write_all(safe.as_bytes()));
         Ok(entry.len())
@@ -67,11 +71,13 @@ fn escape(entry: &str, escapes: Escapes) -> Cow<'_, str> {
         return Cow::Borrowed(entry);
     }
     let mut safe = String::with_capacity(entry.len() + 16);
-    for c in body.chars() {
+    for (index, c) in body.char_indices() {
         match escapes {
             _ if !is_unsafe(c) => safe.push(c),
-            Escapes::Text if c == '\n' => safe.push_str("\n    "),
-            Escapes::Text => safe.extend(c.escape_default()),
+            Escapes::Text(_) if c == '\n' => {
+                safe.push_str(if continues(&body[index + 1..]) { "\n" } else { "\n    " });
+            }
+            Escapes::Text(_) => safe.extend(c.escape_default()),
             Escapes::Json => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a String cannot fail.
@@ -90,13 +96,17 @@ mod tests {
 
     use super::*;
 
+    fn text() -> Escapes {
+        Escapes::Text(Style::default())
+    }
+
     #[test]
     fn a_text_entry_cannot_forge_another() {
         assert_eq!(
-            escape("warning: a\nerror: b\u{1b}[0m\r\u{202e}c\n", Escapes::Text),
+            escape("warning: a\nerror: b\u{1b}[0m\r\u{202e}c\n", text()),
             "warning: a\n    error: b\\u{1b}[0m\\r\\u{202e}c\n"
         );
-        assert_eq!(escape("plain ключ\n", Escapes::Text), "plain ключ\n");
+        assert_eq!(escape("plain ключ\n", text()), "plain ключ\n");
     }
 
     #[test]
@@ -111,7 +121,7 @@ mod tests {
             }
         }
         let screen = MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden());
-        let mut writer = GateWriter { screen: &screen, escapes: Escapes::Text, inner: Broken };
+        let mut writer = GateWriter { screen: &screen, escapes: text(), inner: Broken };
         assert_eq!(io::Write::write(&mut writer, b"entry\n").unwrap(), 6);
         io::Write::flush(&mut writer).unwrap();
     }
@@ -127,7 +137,7 @@ mod tests {
 
         #[test]
         fn nothing_unsafe_passes(text in any::<String>()) {
-            let safe = escape(&text, Escapes::Text).into_owned();
+            let safe = escape(&text, self::text()).into_owned();
             prop_assert!(safe.chars().all(|c| c == '\n' || !is_unsafe(c)));
         }
     }

@@ -5,6 +5,7 @@
 //! header: what others say in detail may include headers, and with them secrets.
 
 mod gate;
+mod message;
 
 use std::fmt;
 
@@ -23,6 +24,9 @@ use tracing_subscriber::{Layer, Registry};
 use crate::clock::wall_now;
 use crate::stderr::{self, LineFormat};
 use gate::{Escapes, Gate};
+use message::Style;
+
+pub use message::print_usage;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -68,7 +72,7 @@ where
 {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
         LineFormat::Text => tracing_subscriber::fmt::layer()
-            .with_writer(Gate::new(screen, Escapes::Text, writers))
+            .with_writer(Gate::new(screen, Escapes::Text(Style::of_stderr()), writers))
             .with_ansi(false)
             // It would report a broken stderr on stderr, and panic.
             .log_internal_errors(false)
@@ -125,19 +129,23 @@ where
             WallTime.format_time(&mut out)?;
             out.write_char(' ')?;
         }
+        let mut text = String::new();
+        context.field_format().format_fields(Writer::new(&mut text), event)?;
         let meta = event.metadata();
-        out.write_str(match *meta.level() {
-            Level::ERROR => "error: ",
-            Level::WARN => "warning: ",
-            Level::INFO => "info: ",
-            Level::DEBUG => "debug: ",
-            Level::TRACE => "trace: ",
-        })?;
-        if self.0 >= Verbosity::Debug {
-            write!(out, "{}: ", meta.target())?;
+        // A hint that belongs to no message.
+        if !text.starts_with("hint: ") {
+            out.write_str(match *meta.level() {
+                Level::ERROR => "error: ",
+                Level::WARN => "warning: ",
+                Level::INFO => "info: ",
+                Level::DEBUG => "debug: ",
+                Level::TRACE => "trace: ",
+            })?;
+            if self.0 >= Verbosity::Debug {
+                write!(out, "{}: ", meta.target())?;
+            }
         }
-        context.field_format().format_fields(out.by_ref(), event)?;
-        writeln!(out)
+        writeln!(out, "{text}")
     }
 }
 

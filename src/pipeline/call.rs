@@ -152,12 +152,18 @@ impl ApiCaller {
         if let Answer::Transient(TransientError::Unexpected(refusal)) = &answer
             && !self.max_wait.has_worked()
         {
-            let why = match refusal.http_status {
-                Some(_) => format!("the response is not the API's: {refusal}"),
-                None => refusal.to_string(),
+            let (why, hint) = match refusal.http_status {
+                Some(_) => (
+                    format!("the response is not the API's: {refusal}"),
+                    "check --base-url, and proxies and firewalls on the way",
+                ),
+                None => {
+                    (refusal.to_string(), "check the clock, --base-url and the proxy, or name the CA with --cacert")
+                }
             };
             let failure = TransientError::Unexpected(refusal.clone()).into();
-            return Next::Stop(Stop::new(StopReason::UnexpectedResponse, why), failure);
+            let stop = Stop::new(StopReason::UnexpectedResponse, why);
+            return Next::Stop(Stop { hint: Some(hint.to_owned()), ..stop }, failure);
         }
         let is_down = self.breaker.since().is_some();
         let policy = RetryPolicy { retries, ..self.policy };
@@ -293,7 +299,7 @@ impl ApiCaller {
                 Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
                 Next::Settle(failure) if failure.is_transient => {
                     let attempts = pluralized(attempt.sent.into(), "attempt");
-                    let why = format!("no successful request after {attempts}: {failure}");
+                    let why = format!("{failure} ({attempts})");
                     return Err(CallError::Stop(Stop::new(StopReason::Outage, why)));
                 }
                 Next::Settle(failure) => return Err(CallError::Refused(failure)),

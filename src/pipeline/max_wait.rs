@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::retry::Failure;
-use crate::terminal::duration;
+use crate::terminal::{count, duration, pluralized};
 
 /// The clock of one job, from its first request on.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct MaxWait {
     since: Option<Instant>,
     /// What the last failed attempt came to.
     last: Option<String>,
+    /// Attempts that failed since the last success.
+    attempts: u64,
     /// Whether any request has succeeded, one for the namespace included.
     worked: bool,
 }
@@ -30,7 +32,7 @@ pub struct MaxWait {
 impl MaxWait {
     /// A clock that stands still.
     pub fn new(most: Duration) -> Self {
-        Self { most, waited: Duration::ZERO, since: None, last: None, worked: false }
+        Self { most, waited: Duration::ZERO, since: None, last: None, attempts: 0, worked: false }
     }
 
     /// Whether the server keeps the job waiting from now on.
@@ -48,7 +50,7 @@ impl MaxWait {
     /// A request succeeded.
     pub fn succeeded(&mut self, now: Instant) {
         self.worked = true;
-        self.last = None;
+        (self.last, self.attempts) = (None, 0);
         self.waited = Duration::ZERO;
         if let Some(since) = &mut self.since {
             *since = now;
@@ -63,6 +65,7 @@ impl MaxWait {
     /// An attempt failed.
     pub fn failed(&mut self, failure: &Failure) {
         self.last = Some(failure.to_string());
+        self.attempts += 1;
     }
 
     /// Whether any request has succeeded.
@@ -82,27 +85,50 @@ impl MaxWait {
 
     /// The stop of a job that was kept waiting too long.
     pub fn over(&self) -> Stop {
-        self.stop(&format!("no successful request for {} (--max-wait)", duration(self.most)))
+        let why = match &self.last {
+            Some(last) => format!("{last} ({} in {})", pluralized(self.attempts, "attempt"), in_words(self.most)),
+            None => format!("no response for {} (--max-wait)", duration(self.most)),
+        };
+        Stop::new(StopReason::Outage, why)
     }
 
     /// The stop, if the server wants a pause that is longer.
     pub fn refuses(&self, pause: ServerPause) -> Option<Stop> {
         let length = pause.length();
         (length > self.most).then(|| {
-            let (length, most) = (duration(length), duration(self.most));
             let cause = match pause {
-                ServerPause::Asked(_) => format!("the server asks for a pause of {length}"),
-                ServerPause::Assumed(_) => format!("the server does not say how long to pause, so for {length}"),
-                ServerPause::QuotaUsedUp(_) => format!("the server's quota (Ratelimit) is used up for {length}"),
+                ServerPause::Asked(_) => format!("Cloudflare asked for a {} pause", adjective(length)),
+                ServerPause::Assumed(_) => {
+                    format!("Cloudflare asked for a pause without saying how long ({} by default)", duration(length))
+                }
+                ServerPause::QuotaUsedUp(_) => {
+                    format!("Cloudflare's rate limit (Ratelimit) is used up for {}", duration(length))
+                }
             };
-            self.stop(&format!("{cause}, longer than --max-wait {most}"))
+            let why = format!("{cause}, longer than --max-wait {}", duration(self.most));
+            Stop { pause: Some(length), ..Stop::new(StopReason::Outage, why) }
         })
     }
+}
 
-    fn stop(&self, why: &str) -> Stop {
-        let last = self.last.as_ref().map(|last| format!("; last attempt: {last}")).unwrap_or_default();
-        Stop::new(StopReason::Outage, format!("{why}{last}"))
+/// `16 s`, `5m 20s`.
+fn in_words(time: Duration) -> String {
+    match duration(time) {
+        short if time < Duration::from_mins(1) => format!("{} s", short.trim_end_matches('s')),
+        long => long,
     }
+}
+
+/// `5-minute`, `1-hour`, `90-second`.
+fn adjective(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0 => (seconds, "second"),
+        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hour"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        _ => (seconds, "second"),
+    };
+    format!("{}-{unit}", count(number))
 }
 
 /// How long the server wants nothing to be sent, and how it said so.
@@ -159,12 +185,26 @@ mod tests {
         assert_eq!(wait.refuses(ServerPause::Asked(10 * SECOND)), None);
         let why = |pause| wait.refuses(pause).map(|stop| (stop.reason, stop.why));
         for (pause, cause) in [
-            (ServerPause::Asked(11 * SECOND), "the server asks for a pause of 11s"),
-            (ServerPause::Assumed(11 * SECOND), "the server does not say how long to pause, so for 11s"),
-            (ServerPause::QuotaUsedUp(11 * SECOND), "the server's quota (Ratelimit) is used up for 11s"),
+            (ServerPause::Asked(11 * SECOND), "Cloudflare asked for a 11-second pause"),
+            (
+                ServerPause::Assumed(11 * SECOND),
+                "Cloudflare asked for a pause without saying how long (11s by default)",
+            ),
+            (ServerPause::QuotaUsedUp(11 * SECOND), "Cloudflare's rate limit (Ratelimit) is used up for 11s"),
         ] {
             assert_eq!(why(pause), Some((StopReason::Outage, format!("{cause}, longer than --max-wait 10s"))));
         }
         assert!(wait.refuses(ServerPause::Asked(Duration::MAX)).is_some());
+        let adjectives = [300, 3_600, 5_400, 90].map(|seconds| adjective(Duration::from_secs(seconds)));
+        assert_eq!(adjectives, ["5-minute", "1-hour", "90-minute", "90-second"]);
+    }
+
+    #[test]
+    fn what_failed_last_says_how_often_and_how_long() {
+        let mut wait = MaxWait::new(16 * SECOND);
+        for _ in 0..9 {
+            wait.failed(&Failure::unanswered("cannot connect to 127.0.0.1:1: connection refused".to_owned()));
+        }
+        assert_eq!(wait.over().why, "cannot connect to 127.0.0.1:1: connection refused (9 attempts in 16 s)");
     }
 }

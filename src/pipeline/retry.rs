@@ -177,7 +177,13 @@ impl From<Fatal> for StopReason {
 }
 
 fn stop(reason: StopReason, refusal: Refusal) -> Decision {
-    Decision::Stop(Stop::new(reason, refusal.to_string()), Failure::refused(Status::Failed, refusal))
+    let what = match reason {
+        StopReason::Unauthorized => "the credentials were refused",
+        StopReason::NamespaceNotFound => "the account has no such namespace",
+        StopReason::AccountNotFound => "no such account or namespace",
+        _ => "the daily limit is reached",
+    };
+    Decision::Stop(Stop::new(reason, format!("{what}: {refusal}")), Failure::refused(Status::Failed, refusal))
 }
 
 #[cfg(test)]

@@ -47,6 +47,17 @@ pub(crate) enum GuardViolation {
 }
 
 impl GuardViolation {
+    /// What to do if the number of keys is right.
+    pub(crate) fn hint(self) -> String {
+        let (Self::TooManyKeys { keys, .. } | Self::TooFewKeys { keys, .. } | Self::NotAsExpected { keys, .. }) = self;
+        let change = match self {
+            Self::TooManyKeys { .. } => "raise --max-keys".to_owned(),
+            Self::TooFewKeys { .. } => "lower --min-keys".to_owned(),
+            Self::NotAsExpected { .. } => format!("pass --expect {keys}"),
+        };
+        format!("if {} is right, {change}", pluralized(keys, "key"))
+    }
+
     /// The word for it in the summary.
     pub(crate) fn reason(self) -> StopReason {
         match self {

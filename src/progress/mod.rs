@@ -23,7 +23,8 @@ use state::State;
 
 pub(crate) use state::{Alternative, Estimate};
 
-pub(crate) use screen::stderr_is_terminal;
+use screen::{Size, stderr_size};
+pub(crate) use screen::{clear_line, stderr_is_terminal};
 
 /// How long what is shown may be out of date: the bar is drawn ten times a second.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -71,7 +72,7 @@ pub(crate) struct Progress {
 
 enum Display {
     Nothing,
-    Bar { bar: ProgressBar, screen: MultiProgress },
+    Bar { bar: ProgressBar, screen: MultiProgress, size: Size },
     Lines { out: Box<dyn Write + Send>, format: LineFormat, next: Instant },
 }
 
@@ -90,20 +91,20 @@ impl Progress {
             ProgressMode::Auto => options.stderr_is_terminal,
         };
         if draws {
-            Self::with_bar(options, screen, screen::stderr_target())
+            Self::with_bar(options, screen, (screen::target(stderr::drawing(), stderr_size), stderr_size))
         } else {
             Self::with_lines(options, Box::new(stderr::lines()))
         }
     }
 
-    fn with_bar(options: ProgressOptions, screen: &MultiProgress, target: ProgressDrawTarget) -> Self {
+    fn with_bar(options: ProgressOptions, screen: &MultiProgress, (target, size): (ProgressDrawTarget, Size)) -> Self {
         screen.set_draw_target(target);
         let bar = screen.add(match options.total {
             Some(total) => ProgressBar::new(total).with_style(bar_style()),
             None => ProgressBar::new_spinner().with_style(spinner_style()),
         });
         let screen = screen.clone();
-        Self::with_display(options, Display::Bar { bar, screen })
+        Self::with_display(options, Display::Bar { bar, screen, size })
     }
 
     fn with_lines(options: ProgressOptions, out: Box<dyn Write + Send>) -> Self {
@@ -140,7 +141,7 @@ impl Progress {
 
     /// Takes the bar off the screen: the summary says the rest. Events after this are not shown.
     pub(crate) fn finish(&mut self) {
-        if let Display::Bar { bar, screen } = std::mem::replace(&mut self.display, Display::Nothing) {
+        if let Display::Bar { bar, screen, .. } = std::mem::replace(&mut self.display, Display::Nothing) {
             bar.finish_and_clear();
             screen.remove(&bar);
         }
@@ -153,15 +154,16 @@ impl Progress {
         self.next_refresh = now + REFRESH;
         match &mut self.display {
             Display::Nothing => {}
-            Display::Bar { bar, .. } => {
-                let view = self.state.view(now);
+            Display::Bar { bar, size, .. } => {
+                let view = self.state.view(now, wall_now());
+                let text = view.lines(usize::from(size().0));
                 // The builders set without drawing, so that a refresh draws once.
-                let bar = bar.clone().with_position(view.done).with_message(view.to_string());
+                let bar = bar.clone().with_position(view.done).with_message(text);
                 bar.tick();
             }
             Display::Lines { out, format, next } => {
                 // Taking the view also samples the speed.
-                let view = self.state.view(now);
+                let view = self.state.view(now, wall_now());
                 if now < *next {
                     return;
                 }
@@ -193,11 +195,11 @@ pub(crate) async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Fu
 }
 
 fn bar_style() -> ProgressStyle {
-    style("[{wide_bar}]\n{wide_msg}").progress_chars("=> ")
+    style("[{wide_bar}]\n{msg}").progress_chars("=> ")
 }
 
 fn spinner_style() -> ProgressStyle {
-    style("{spinner} {wide_msg}").tick_chars("-\\|/ ")
+    style("{spinner} {msg}").tick_chars("-\\|/ ")
 }
 
 #[expect(clippy::expect_used, reason = "the templates are constants of this file, drawn in its tests")]

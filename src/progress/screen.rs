@@ -15,30 +15,46 @@ use crate::stderr;
 /// Columns and rows where nobody knows better.
 const FALLBACK: (u16, u16) = (80, 24);
 
+/// No line of the bar is longer.
+const MAX_COLUMNS: u16 = 100;
+
 /// Whether stderr is a terminal on which a bar can be drawn.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-pub(super) fn stderr_target() -> ProgressDrawTarget {
-    ProgressDrawTarget::term_like(Box::new(Screen::new(stderr::drawing(), stderr_size)))
+/// Columns and rows that may be drawn on.
+pub(super) type Size = fn() -> (u16, u16);
+
+pub(super) fn target(out: impl Write + Send + 'static, size: Size) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like(Box::new(Screen::new(out, size)))
 }
 
-fn stderr_size() -> (u16, u16) {
-    match rustix::termios::tcgetwinsize(io::stderr()) {
+/// At most [`MAX_COLUMNS`], and never the last column: what a terminal echoes after it would begin another line.
+pub(super) fn stderr_size() -> (u16, u16) {
+    let (columns, rows) = match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
         _ => FALLBACK,
+    };
+    (columns.saturating_sub(1).clamp(1, MAX_COLUMNS), rows)
+}
+
+/// Removes what a terminal echoed for a key such as Ctrl-C.
+pub(crate) fn clear_line() {
+    if stderr_is_terminal() {
+        // It never fails.
+        let _ = stderr::drawing().write_all(b"\r\x1b[2K");
     }
 }
 
 /// A writer that understands ANSI escapes; what is drawn is gathered and leaves in one write.
-pub(super) struct Screen<W> {
-    size: fn() -> (u16, u16),
+struct Screen<W> {
+    size: Size,
     drawn: Mutex<(Vec<u8>, W)>,
 }
 
 impl<W: Write> Screen<W> {
-    pub(super) fn new(out: W, size: fn() -> (u16, u16)) -> Self {
+    fn new(out: W, size: Size) -> Self {
         Self { size, drawn: Mutex::new((Vec::new(), out)) }
     }
 
@@ -108,6 +124,8 @@ impl<W: Write + Send> TermLike for Screen<W> {
     fn flush(&self) -> io::Result<()> {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let (text, out) = &mut *drawn;
+        // The `^C` that a terminal echoes is overwritten with the line.
+        text.push(b'\r');
         let _ = out.write_all(text).and_then(|()| out.flush());
         text.clear();
         Ok(())

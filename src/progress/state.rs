@@ -1,11 +1,11 @@
 //! What is counted, and what follows from it at a moment.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::speed::Speed;
-use super::text::{Doing, View};
+use super::text::{Doing, Left, View};
 use crate::outcome::{Status, StopReason};
 use crate::pipeline::{Event, PauseCause};
 
@@ -115,8 +115,8 @@ impl State {
         }
     }
 
-    /// How things stand at `now`.
-    pub(super) fn view(&mut self, now: Instant) -> View {
+    /// How things stand at `now`, which is `wall` on the clock.
+    pub(super) fn view(&mut self, now: Instant, wall: SystemTime) -> View {
         let per_second = self.speed.sample(self.worked, now);
         View {
             done: self.done,
@@ -126,13 +126,11 @@ impl State {
             retries: self.retries,
             pages: self.pages,
             doing: match self.phase {
-                Phase::Running => {
-                    let left = self.left(per_second);
-                    Doing::Running { per_second, left, in_bulk: left.and_then(|_| self.in_bulk()) }
-                }
+                Phase::Running => Doing::Running { per_second },
                 Phase::Paused { until, cause } => Doing::Paused { cause, left: until.saturating_duration_since(now) },
                 Phase::Draining { reason, in_flight } => Doing::Draining { reason, in_flight },
             },
+            left: self.left(per_second, now).map(|time| Left { time, now: wall, in_bulk: self.in_bulk() }),
         }
     }
 
@@ -141,16 +139,21 @@ impl State {
         self.in_bulk.as_ref().and_then(|in_bulk| in_bulk(remaining))
     }
 
-    /// The time left: as the speed has it, but no less than the rates allow.
-    fn left(&self, per_second: Option<f64>) -> Option<Duration> {
+    /// The time left: as the speed has it, but no less than the rates allow once a pause is over.
+    fn left(&self, per_second: Option<f64>, now: Instant) -> Option<Duration> {
         let remaining = self.total?.saturating_sub(self.done);
+        let pause = match self.phase {
+            Phase::Running => Duration::ZERO,
+            Phase::Paused { until, .. } => until.saturating_duration_since(now),
+            Phase::Draining { .. } => return None,
+        };
         if remaining == 0 {
             return None;
         }
         let by_speed = per_second
             .filter(|&speed| speed > 0.0)
             .map(|speed| Duration::from_secs_f64((remaining as f64 / speed).min(MAX_LEFT_SECONDS)));
-        let at_least = self.expected.as_ref().map(|expected| expected(remaining));
+        let at_least = self.expected.as_ref().map(|expected| pause.saturating_add(expected(remaining)));
         by_speed.max(at_least)
     }
 }
@@ -162,10 +165,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn left(view: &View) -> Option<Duration> {
-        match view.doing {
-            Doing::Running { left, .. } => left,
-            ref other => panic!("not running: {other:?}"),
-        }
+        view.left.map(|left| left.time)
+    }
+
+    fn view_at(state: &mut State, now: Instant) -> View {
+        state.view(now, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -177,7 +181,7 @@ mod tests {
         }
         state.on(&Event::Resumed, now);
         state.on(&Event::Retrying, now);
-        let view = state.view(now);
+        let view = view_at(&mut state, now);
         assert_eq!((view.done, view.failed, view.invalid, view.retries), (11, 2, 1, 1));
         assert_eq!(state.worked, 7);
     }
@@ -192,7 +196,7 @@ mod tests {
         for _ in 0..40 {
             state.on(&Event::Settled(Status::Deleted), start + 10 * SECOND);
         }
-        let view = state.view(start + 10 * SECOND);
+        let view = view_at(&mut state, start + 10 * SECOND);
         assert_eq!(left(&view), Some(Duration::from_secs(99_960 / 4)));
     }
 
@@ -201,12 +205,12 @@ mod tests {
         let start = Instant::now();
         let expected: Estimate = Box::new(|keys| Duration::from_secs(keys / 4));
         let mut state = State::new(Some(2_000), Some(expected), start);
-        assert_eq!(left(&state.view(start)), Some(Duration::from_secs(500)), "before any speed is known");
+        assert_eq!(left(&view_at(&mut state, start)), Some(Duration::from_secs(500)), "before any speed is known");
         for _ in 0..1_000 {
             state.on(&Event::Settled(Status::Deleted), start);
         }
-        assert_eq!(left(&state.view(start + 5 * SECOND)), Some(Duration::from_secs(250)), "in a burst");
-        assert_eq!(left(&state.view(start + 290 * SECOND)), Some(Duration::from_secs(290)), "when slower");
+        assert_eq!(left(&view_at(&mut state, start + 5 * SECOND)), Some(Duration::from_secs(250)), "in a burst");
+        assert_eq!(left(&view_at(&mut state, start + 290 * SECOND)), Some(Duration::from_secs(290)), "when slower");
     }
 
     #[test]
@@ -215,18 +219,18 @@ mod tests {
         let expected = || -> Option<Estimate> { Some(Box::new(|_| SECOND)) };
         let mut state = State::new(Some(1), expected(), start);
         state.on(&Event::Settled(Status::Deleted), start);
-        assert_eq!(left(&state.view(start + SECOND)), None);
+        assert_eq!(left(&view_at(&mut state, start + SECOND)), None);
         let mut state = State::new(None, expected(), start);
-        assert_eq!(left(&state.view(start + SECOND)), None);
+        assert_eq!(left(&view_at(&mut state, start + SECOND)), None);
     }
 
     #[test]
     fn a_stalled_job_has_no_time_left_and_overflows_nothing() {
         let start = Instant::now();
         let mut state = State::new(Some(u64::MAX), None, start);
-        assert_eq!(left(&state.view(start + 10 * SECOND)), None);
+        assert_eq!(left(&view_at(&mut state, start + 10 * SECOND)), None);
         state.on(&Event::Settled(Status::Deleted), start);
-        assert!(left(&state.view(start + 10 * SECOND)).is_some());
+        assert!(left(&view_at(&mut state, start + 10 * SECOND)).is_some());
     }
 
     #[test]
@@ -236,7 +240,7 @@ mod tests {
         let cause = PauseCause::Throttled;
         let until = start + 300 * SECOND;
         state.on(&Event::Paused { until, cause }, start);
-        let paused_for = |state: &mut State, at| match state.view(start + at * SECOND).doing {
+        let paused_for = |state: &mut State, at| match view_at(state, start + at * SECOND).doing {
             Doing::Paused { left, .. } => Some(left.as_secs()),
             _ => None,
         };
@@ -250,6 +254,17 @@ mod tests {
     }
 
     #[test]
+    fn the_time_left_stays_during_a_pause_and_includes_it() {
+        let start = Instant::now();
+        let expected: Estimate = Box::new(|keys| Duration::from_secs(keys / 4));
+        let mut state = State::new(Some(19_901), Some(expected), start);
+        for cause in [PauseCause::Rate, PauseCause::Throttled, PauseCause::Outage] {
+            state.on(&Event::Paused { until: start + 297 * SECOND, cause }, start);
+            assert_eq!(left(&view_at(&mut state, start)), Some(Duration::from_secs(19_901 / 4 + 297)));
+        }
+    }
+
+    #[test]
     fn draining_counts_down_and_is_the_last_phase() {
         let now = Instant::now();
         let mut state = State::new(None, None, now);
@@ -260,6 +275,6 @@ mod tests {
         state.on(&Event::Running, now);
         let cause = PauseCause::Outage;
         state.on(&Event::Paused { until: now, cause }, now);
-        assert_eq!(state.view(now).doing, Doing::Draining { reason, in_flight: 1 });
+        assert_eq!(view_at(&mut state, now).doing, Doing::Draining { reason, in_flight: 1 });
     }
 }

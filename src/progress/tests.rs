@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::advance;
 
-use super::screen::Screen;
 use super::*;
 use crate::outcome::Status;
 use crate::pipeline::PauseCause;
@@ -41,8 +40,9 @@ impl Write for Broken {
     }
 }
 
-fn target(out: impl Write + Send + 'static) -> ProgressDrawTarget {
-    ProgressDrawTarget::term_like(Box::new(Screen::new(out, || (80, 24))))
+fn target(out: impl Write + Send + 'static) -> (ProgressDrawTarget, Size) {
+    let size = || (80, 24);
+    (screen::target(out, size), size)
 }
 
 fn of_1000() -> ProgressOptions {
@@ -69,8 +69,8 @@ async fn off_a_terminal_there_is_a_line_every_half_minute() {
     settle(&mut progress, 4);
     assert_eq!(
         sink.take(),
-        "117 of 1,000 keys (11.7%), 3.9/s, about 3m 47s left\n",
-        "the first event after the interval tells"
+        "117/1,000 (11.7%) · 3.9/s · about 3m 47s to go\n",
+        "after the first event after the interval"
     );
     for _ in 0..60 {
         advance(Duration::from_secs(1)).await;
@@ -96,8 +96,8 @@ async fn a_pause_counts_down_on_the_bar() {
         advance(Duration::from_secs(seconds)).await;
         progress.tick();
         let drawn = sink.take();
-        assert!(drawn.contains(&format!("paused by the server, {expected} left")), "{drawn:?}");
-        assert!(drawn.contains("500 of 1,000 keys (50.0%)"), "{drawn:?}");
+        assert!(drawn.contains(&format!("paused by Cloudflare, resuming in {expected}")), "{drawn:?}");
+        assert!(drawn.contains("500/1,000 (50.0%)"), "{drawn:?}");
         assert!(drawn.contains(&format!("[{}>", "=".repeat(39))), "half of 78 columns: {drawn:?}");
     }
 }
@@ -113,7 +113,7 @@ async fn the_bar_is_drawn_ten_times_a_second_at_most() {
     assert_eq!(sink.take(), "");
     advance(REFRESH).await;
     progress.tick();
-    assert!(sink.take().contains("901 of 1,000 keys"));
+    assert!(sink.take().contains("901/1,000"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn a_finished_bar_is_gone() {
     sink.take();
     progress.finish();
     let cleared = sink.take();
-    assert!(cleared.contains("\x1b[2K") && !cleared.contains("keys"), "{cleared:?}");
+    assert!(cleared.contains("\x1b[2K") && !cleared.contains("1,000"), "{cleared:?}");
     advance(REFRESH).await;
     settle(&mut progress, 1);
     progress.finish();
@@ -151,8 +151,8 @@ async fn what_is_written_meanwhile_does_not_tear_the_bar() {
     screen.suspend(|| sink.clone().write_all(b"warning: x\n").unwrap());
     let drawn = sink.take();
     let (before, after) = drawn.split_once("warning: x\n").unwrap();
-    assert!(before.contains("\x1b[2K") && !before.contains("keys"), "cleared first: {before:?}");
-    assert!(after.contains("1 of 1,000 keys"), "drawn again after it: {after:?}");
+    assert!(before.contains("\x1b[2K") && !before.contains("1,000"), "cleared first: {before:?}");
+    assert!(after.contains("1/1,000"), "drawn again after it: {after:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
+use crate::clock::minute;
 use crate::outcome::StopReason;
 use crate::pipeline::PauseCause;
 use crate::terminal::{count, duration, pluralized};
@@ -22,67 +23,110 @@ pub(super) struct View {
     /// Pages of a listing; 0 for other jobs.
     pub(super) pages: u64,
     pub(super) doing: Doing,
+    pub(super) left: Option<Left>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Doing {
-    Running { per_second: Option<f64>, left: Option<Duration>, in_bulk: Option<Duration> },
+    Running { per_second: Option<f64> },
     Paused { cause: PauseCause, left: Duration },
     Draining { reason: StopReason, in_flight: u64 },
 }
 
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.total {
-            Some(total) => {
-                let percent = percent(self.done, total);
-                write!(f, "{} of {} ({percent})", count(self.done), pluralized(total, "key"))?;
-            }
-            None => f.write_str(&pluralized(self.done, "key"))?,
+/// How long the job takes from `now` on, pauses included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Left {
+    pub(super) time: Duration,
+    pub(super) now: SystemTime,
+    /// What `--bulk` would take.
+    pub(super) in_bulk: Option<Duration>,
+}
+
+const SEPARATOR: &str = " · ";
+
+/// A time left from which on its end is shown as well.
+const LONG: Duration = Duration::from_hours(1);
+
+impl View {
+    /// What is shown, in the order of a line.
+    fn parts(&self) -> Vec<String> {
+        let mut parts = vec![match self.total {
+            Some(total) => format!("{}/{} ({})", count(self.done), count(total), percent(self.done, total)),
+            None => pluralized(self.done, "key"),
+        }];
+        let counts = [(self.pages, "page"), (self.retries, "retry")];
+        let states = [(self.failed, "failed"), (self.invalid, "invalid")];
+        if let Doing::Running { per_second: Some(speed) } = self.doing {
+            parts.push(rate(speed));
         }
-        if self.pages > 0 {
-            write!(f, " in {}", pluralized(self.pages, "page"))?;
+        parts.extend(states.iter().filter(|(number, _)| *number > 0).map(|(n, what)| format!("{} {what}", count(*n))));
+        parts.extend(counts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| match *what {
+            "retry" if *number != 1 => format!("{} retries", count(*number)),
+            what => pluralized(*number, what),
+        }));
+        parts.extend(self.doing.in_words());
+        parts.extend(self.left.map(|left| left.to_string()));
+        parts
+    }
+
+    /// The same on as many lines as it takes in so many columns.
+    pub(super) fn lines(&self, columns: usize) -> String {
+        let mut text = String::new();
+        let mut used = 0;
+        for part in self.parts() {
+            let length = part.chars().count();
+            let (separator, width) = match used {
+                0 => ("", 0),
+                _ if used + SEPARATOR.chars().count() + length > columns => ("\n", 0),
+                _ => (SEPARATOR, used + SEPARATOR.chars().count()),
+            };
+            text.push_str(separator);
+            text.push_str(&part);
+            used = width + length;
         }
-        if let Doing::Running { per_second: Some(speed), .. } = self.doing {
-            write!(f, ", {}", rate(speed))?;
-        }
-        for (number, what) in [(self.failed, "failed"), (self.invalid, "invalid")] {
-            if number > 0 {
-                write!(f, ", {} {what}", count(number))?;
-            }
-        }
-        match self.retries {
-            0 => {}
-            1 => f.write_str(", 1 retry")?,
-            retries => write!(f, ", {} retries", count(retries))?,
-        }
-        write!(f, "{}", self.doing)
+        text
     }
 }
 
-impl fmt::Display for Doing {
+impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Running { left: Some(left), in_bulk: Some(in_bulk), .. } => {
-                write!(f, ", about {} left (with --bulk {})", whole(left), whole(in_bulk))
+        f.write_str(&self.parts().join(SEPARATOR))
+    }
+}
+
+impl Doing {
+    fn in_words(&self) -> Option<String> {
+        Some(match *self {
+            Self::Running { .. } => return None,
+            Self::Paused { cause, left } => {
+                let when = if left.is_zero() { "now".to_owned() } else { format!("in {}", whole(left)) };
+                match cause {
+                    PauseCause::Throttled => format!("paused by Cloudflare, resuming {when}"),
+                    PauseCause::Rate => format!("rate limit, resuming {when}"),
+                    PauseCause::Outage => format!("API unreachable, next probe {when}"),
+                }
             }
-            Self::Running { left: Some(left), .. } => write!(f, ", about {} left", whole(left)),
-            Self::Running { left: None, .. } => Ok(()),
-            Self::Paused { cause, left } if left.is_zero() => match cause {
-                PauseCause::Throttled => f.write_str(", pause is over, going on"),
-                PauseCause::Rate => f.write_str(", the rate allows more now"),
-                PauseCause::Outage => f.write_str(", the server does not answer, trying now"),
-            },
-            Self::Paused { cause, left } => match cause {
-                PauseCause::Throttled => write!(f, ", paused by the server, {} left", whole(left)),
-                PauseCause::Rate => write!(f, ", waiting for the rate, {} left", whole(left)),
-                PauseCause::Outage => write!(f, ", the server does not answer, next try in {}", whole(left)),
-            },
-            Self::Draining { reason, in_flight: 0 } => write!(f, ", stopping ({})", because(reason)),
+            Self::Draining { reason, in_flight: 0 } => format!("stopping ({})", because(reason)),
             Self::Draining { reason, in_flight } => {
-                let waiting = pluralized(in_flight, "request");
-                write!(f, ", stopping ({}), waiting for {waiting}", because(reason))
+                let again = if reason == StopReason::Interrupted { ", Ctrl-C again to end at once" } else { "" };
+                let requests = pluralized(in_flight, "request");
+                format!("stopping ({}), waiting for {requests}{again}", because(reason))
             }
+        })
+    }
+}
+
+/// `about 1h 25m to go (11:31 UTC), 1s with --bulk`.
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "about {} to go", whole(self.time))?;
+        if self.time > LONG {
+            let end = self.now.checked_add(self.time).unwrap_or(self.now);
+            write!(f, " ({})", minute(end, self.now))?;
+        }
+        match self.in_bulk {
+            Some(in_bulk) => write!(f, ", {} with --bulk", whole(in_bulk)),
+            None => Ok(()),
         }
     }
 }
@@ -142,14 +186,14 @@ fn because(reason: StopReason) -> &'static str {
         StopReason::Unauthorized => "not authorized",
         StopReason::NamespaceNotFound => "no such namespace",
         StopReason::AccountNotFound => "no such account",
-        StopReason::DailyLimit => "daily limit reached",
-        StopReason::MaxFailures => "too many failures",
-        StopReason::MaxKeys => "too many keys",
-        StopReason::MinKeys => "too few keys",
-        StopReason::Expect => "not the expected number of keys",
-        StopReason::Canary => "--canary failed",
-        StopReason::Outage => "outage",
-        StopReason::Deadline => "deadline",
+        StopReason::DailyLimit => "daily limit",
+        StopReason::MaxFailures => "--max-failures",
+        StopReason::MaxKeys => "--max-keys",
+        StopReason::MinKeys => "--min-keys",
+        StopReason::Expect => "--expect",
+        StopReason::Canary => "--canary",
+        StopReason::Outage => "--max-wait",
+        StopReason::Deadline => "--deadline",
         StopReason::Interrupted => "interrupted",
         StopReason::InputError => "cannot read the input",
         StopReason::IoError => "cannot write a file",
@@ -163,53 +207,53 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn left(time: Duration) -> Option<Left> {
+        Some(Left { time, now: NOW + 36_000 * SECOND, in_bulk: None })
+    }
+
     fn view(doing: Doing) -> View {
-        View { done: 12_345, total: Some(50_000), failed: 3, invalid: 0, retries: 12, pages: 0, doing }
+        let left = left(9_360 * SECOND);
+        View { done: 12_345, total: Some(50_000), failed: 3, invalid: 0, retries: 12, pages: 0, doing, left }
     }
 
     fn running() -> Doing {
-        Doing::Running { per_second: Some(4.02), left: Some(9_360 * SECOND), in_bulk: None }
+        Doing::Running { per_second: Some(4.02) }
     }
 
     #[test]
     fn a_line_reads_well() {
         let paused = |cause, left| view(Doing::Paused { cause, left });
+        let few = View { done: 99, total: Some(20_000), failed: 0, retries: 0, ..view(running()) };
+        let limited = Doing::Paused { cause: PauseCause::Rate, left: 297 * SECOND };
         let views = [
+            View { doing: limited, left: left(5_100 * SECOND), ..few.clone() },
+            View { left: left(3_600 * SECOND), ..few.clone() },
             view(running()),
-            View { total: None, retries: 1, invalid: 1_000, ..view(running()) },
-            view(Doing::Running { per_second: Some(4.02), left: Some(9_360 * SECOND), in_bulk: Some(SECOND) }),
-            View {
-                done: 0,
-                failed: 0,
-                retries: 0,
-                pages: 0,
-                ..view(Doing::Running { per_second: None, left: None, in_bulk: None })
-            },
+            View { total: None, retries: 1, invalid: 1_000, pages: 13, left: None, ..view(running()) },
+            View { left: Some(Left { in_bulk: Some(SECOND), ..left(9_360 * SECOND).unwrap() }), ..view(running()) },
+            View { left: left(93_600 * SECOND), ..view(running()) },
+            View { done: 0, left: None, ..View { doing: Doing::Running { per_second: None }, ..few } },
             paused(PauseCause::Throttled, 252 * SECOND),
             paused(PauseCause::Throttled, Duration::from_millis(3_200)),
             paused(PauseCause::Throttled, Duration::ZERO),
-            paused(PauseCause::Rate, 294 * SECOND),
-            paused(PauseCause::Rate, Duration::ZERO),
             paused(PauseCause::Outage, 12 * SECOND),
             paused(PauseCause::Outage, Duration::ZERO),
             view(Doing::Draining { reason: StopReason::Interrupted, in_flight: 1 }),
             view(Doing::Draining { reason: StopReason::DailyLimit, in_flight: 0 }),
         ];
-        insta::assert_snapshot!(views.map(|view| view.to_string()).join("\n"), @r"
-        12,345 of 50,000 keys (24.6%), 4.0/s, 3 failed, 12 retries, about 2h 36m left
-        12,345 keys, 4.0/s, 3 failed, 1,000 invalid, 1 retry, about 2h 36m left
-        12,345 of 50,000 keys (24.6%), 4.0/s, 3 failed, 12 retries, about 2h 36m left (with --bulk 1s)
-        0 of 50,000 keys (0.0%)
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4m 12s left
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, paused by the server, 4s left
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, pause is over, going on
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, waiting for the rate, 4m 54s left
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the rate allows more now
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the server does not answer, next try in 12s
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, the server does not answer, trying now
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, stopping (interrupted), waiting for 1 request
-        12,345 of 50,000 keys (24.6%), 3 failed, 12 retries, stopping (daily limit reached)
-        ");
+        insta::assert_snapshot!(views.map(|view| view.to_string()).join("\n"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_hides_nothing() {
+        let paused = view(Doing::Paused { cause: PauseCause::Rate, left: 297 * SECOND });
+        assert_eq!(
+            paused.lines(40),
+            "12,345/50,000 (24.6%) · 3 failed\n12 retries\nrate limit, resuming in 4m 57s\nabout 2h 36m to go (12:36 UTC)"
+        );
+        assert_eq!(paused.lines(200), paused.to_string());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Why records failed or were kept: rows with the same cause, counted together.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::row::StoredRow;
 use crate::outcome::{Settled, Status};
 use crate::record::{Content, Record};
+use crate::terminal::{Escaped, pluralized, shortened_key};
 use crate::text::truncated;
 
 /// Distinct causes that are kept; later ones are only counted.
@@ -40,6 +42,22 @@ pub struct Cause {
     pub count: u64,
     /// The first few keys.
     pub keys: Vec<String>,
+}
+
+/// `HTTP 403, code 10000: Authentication error (12 keys, such as user:1)`.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.http_status, self.error_code) {
+            (Some(status), Some(code)) => write!(f, "HTTP {status}, code {code}: ")?,
+            (Some(status), None) => write!(f, "HTTP {status}: ")?,
+            (None, _) => {}
+        }
+        write!(f, "{} ({}", Escaped(&self.error), pluralized(self.count, "record"))?;
+        match self.keys.first().filter(|key| !key.is_empty()) {
+            Some(key) => write!(f, ", such as {})", shortened_key(key)),
+            None => f.write_str(")"),
+        }
+    }
 }
 
 /// The causes of rows, of which a bounded number is kept apart.

@@ -58,6 +58,9 @@ pub(crate) struct Facts {
 }
 
 impl Summary {
+    /// How many causes of failure people are shown.
+    pub(crate) const SHOWN_CAUSES: usize = 3;
+
     /// Keys sent per second; 0 if no time passed.
     pub(crate) fn rate(&self) -> f64 {
         if self.elapsed.is_zero() { 0.0 } else { self.sent as f64 / self.elapsed.as_secs_f64() }
@@ -68,8 +71,7 @@ impl Summary {
         self.records.saturating_sub(self.tally.total())
     }
 
-    /// For a person, a line each: the main state and those that occurred, then time, rate and requests, then why it
-    /// stopped. What to do next is for the caller to add.
+    /// For a person, a line each: the main state and those that occurred, then time, rate and requests.
     pub(crate) fn to_text(&self) -> Vec<String> {
         let main = match self.facts.as_ref().map(|facts| facts.kind) {
             Some(Kind::DryRun) => Status::Planned,
@@ -94,10 +96,17 @@ impl Summary {
             lines.push(format!("resumed: an earlier run had settled {}", pluralized(self.resumed, "record")));
         }
         lines.push(self.work());
-        if let Some(reason) = self.stopped {
-            lines.push(format!("stopped early: {}", in_words(reason)));
-        }
         lines
+    }
+
+    /// The most frequent causes of failure, each after its status.
+    pub(crate) fn causes_to_text(&self) -> Vec<(&'static str, String)> {
+        self.causes.iter().take(Self::SHOWN_CAUSES).map(|cause| (cause.status.as_str(), cause.to_string())).collect()
+    }
+
+    /// Why the job ended early, for what is read without its messages.
+    pub(crate) fn stopped_to_text(&self) -> Option<String> {
+        self.stopped.map(|reason| format!("stopped early: {}", in_words(reason)))
     }
 
     /// `1,234 records in 4.0s, 308.5 keys/s; 1,240 requests, 6 retries, throttled 1 time`.
@@ -130,20 +139,20 @@ impl fmt::Display for Summary {
 fn in_words(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Unauthorized => "the credentials were refused",
-        StopReason::NamespaceNotFound => "there is no such namespace in this account, or it cannot be read",
-        StopReason::AccountNotFound => "there is no such account, or it cannot be read",
-        StopReason::DailyLimit => "the deletes of this day are used up (they are reset at 00:00 UTC)",
-        StopReason::MaxFailures => "more keys failed than --max-failures allows",
-        StopReason::MaxKeys => "there are more keys than --max-keys allows",
-        StopReason::MinKeys => "there are fewer keys than --min-keys asks for",
-        StopReason::Expect => "there are not as many keys as --expect says",
+        StopReason::NamespaceNotFound => "the account has no such namespace, or it cannot be read",
+        StopReason::AccountNotFound => "the account does not exist or cannot be read",
+        StopReason::DailyLimit => "the daily limit is reached (reset at 00:00 UTC)",
+        StopReason::MaxFailures => "--max-failures was reached",
+        StopReason::MaxKeys => "more keys than --max-keys",
+        StopReason::MinKeys => "fewer keys than --min-keys",
+        StopReason::Expect => "not as many keys as --expect",
         StopReason::Canary => "one of the first keys was not deleted (--canary)",
-        StopReason::Outage => "the server was out of reach, or asked for a pause, for too long",
-        StopReason::Deadline => "--deadline came",
-        StopReason::Interrupted => "a signal asked for it",
+        StopReason::Outage => "no successful request for longer than --max-wait",
+        StopReason::Deadline => "the --deadline passed",
+        StopReason::Interrupted => "interrupted by a signal",
         StopReason::InputError => "an input could not be read to its end",
         StopReason::IoError => "the report or another output could not be written",
-        StopReason::UnexpectedResponse => "the server is not trusted, or does not respond as the API does",
+        StopReason::UnexpectedResponse => "the certificate is not trusted, or the response is not the API's",
     }
 }
 
@@ -279,7 +288,6 @@ mod tests {
                 "not attempted     97",
                 "resumed: an earlier run had settled 700 records",
                 "2,000 records in 1m 40s, 12.0 keys/s; 1,240 requests, 1 retry, throttled 2 times",
-                "stopped early: --deadline came",
             ]
         );
     }

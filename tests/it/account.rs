@@ -50,10 +50,10 @@ fn a_title_that_nobody_has_stops_the_job_and_shows_what_is_alike() {
     lab.keys(1);
     let done = lab.delete(["keys.txt", "--namespace", "Sesions", "--json"]).run().code(7);
     assert_eq!(done.summary()["stopped"], "namespace_not_found");
-    assert!(done.stderr.contains(&format!("there is \"sessions\" ({NAMESPACE})")), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("did you mean \"sessions\" ({NAMESPACE})?")), "{}", done.stderr);
     assert!(done.stderr.contains("kvsweep namespaces"), "{}", done.stderr);
     let done = lab.kvsweep(["list", "--namespace", "nothing like it", "--output", "keys.txt2"]).run().code(7);
-    assert!(done.stderr.contains("it has 4 namespaces") && !lab.path("keys.txt2").exists(), "{}", done.stderr);
+    assert!(done.stderr.contains("lists its 4 namespaces") && !lab.path("keys.txt2").exists(), "{}", done.stderr);
     assert!(lab.deletes().is_empty());
 }
 
@@ -99,7 +99,7 @@ fn looking_a_title_up_waits_out_what_passes() {
     }
     lab.kvsweep(["namespaces", "--retries", "0"]).run().code(5);
     let done = lab.kvsweep(["namespaces", "--deadline", "1ms", "--retries", "100"]).run().code(5);
-    assert!(done.stderr.contains("the deadline came"), "{}", done.stderr);
+    assert!(done.stderr.contains("the --deadline passed"), "{}", done.stderr);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn what_is_refused_is_said_with_7() {
     let json = whoami(&lab, &["--json", "--account-id", "other", "--namespace", "sessions"]).run().code(7).summary();
     assert!(json["account"]["error"].is_string() && json["namespace"]["error"].is_string(), "{json}");
     let done = whoami(&lab, &["--namespace", "sesion"]).run().code(7);
-    assert!(done.stdout.contains("there is \"sessions\""), "{}", done.stdout);
+    assert!(done.stdout.contains("did you mean \"sessions\""), "{}", done.stdout);
 }
 
 #[test]

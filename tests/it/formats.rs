@@ -313,7 +313,7 @@ fn of_a_file_that_breaks_off_nothing_is_sent_unless_a_part_is_enough() {
         "\"a\"\n\"b\"\nnope\n\"c\"\n",
         &["a", "b"],
         &["c"],
-        &["line 3", "hint: fix or remove it"],
+        &["line 3", "hint: fix or remove the line"],
     );
     assert_broken("b.jsonl", "{\"key\":\"a\"}\n{\"key\":\"b", &["a"], &["b"], &["line 2", "is cut off"]);
     let plan = "{\"key\":\"a\",\"status\":\"planned\"}\n{\"key\":\"b\",\"status\":\"pla\n";
@@ -354,7 +354,7 @@ fn a_truncated_archive_gives_only_whole_keys() {
     lab.assert_all_deleted(keys[..rows.len()].iter().map(String::as_str), &rows);
     assert_eq!(lab.server.len(), keys.len() - rows.len());
     assert_eq!(done.summary()["stopped"], "input_error");
-    assert!(done.stderr.contains("cut.txt.gz") && done.stderr.contains("cut off"), "{}", done.stderr);
+    assert!(done.stderr.contains("cut.txt.gz") && done.stderr.contains("truncated"), "{}", done.stderr);
 }
 
 #[test]

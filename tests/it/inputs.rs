@@ -57,19 +57,9 @@ fn content_that_is_no_list_of_keys_is_named() {
 #[test]
 fn a_column_of_keys_is_recognised_or_asked_for() {
     let csv = &["--format", "csv"];
-    assert_refused(
-        "k.csv",
-        b"id,kv_key\n1,a\n",
-        csv,
-        "2 columns (\"id\", \"kv_key\"), none named key, key_name or name",
-    );
+    assert_refused("k.csv", b"id,kv_key\n1,a\n", csv, "2 columns (id, kv_key), none named key, key_name or name");
     // The number does not say whether the first row is a heading.
-    assert_refused(
-        "k.csv",
-        b"id,kv_key\n1,a\n",
-        &["--format", "csv", "--column", "2"],
-        "--no-header if this row is data",
-    );
+    assert_refused("k.csv", b"id,kv_key\n1,a\n", &["--format", "csv", "--column", "2"], "--no-header if row 1 is data");
     assert_refused("k.csv", b"Key;Owner\na;b\n", csv, "--delimiter ';'");
     assert_refused("k.csv", b"id,\"key\"s\n1,a\n", csv, "cannot be the header");
     assert_refused("k", b"Key;Owner\na;b\n", &[], "--delimiter ';'");

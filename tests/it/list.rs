@@ -148,7 +148,7 @@ fn a_signal_ends_it_and_says_how_to_go_on_even_with_an_expired_cursor() {
     let before = lab.server.requests();
     lab.server.set_faults(["400@nth:1".parse::<Fault>().expect("a fault")]);
     let done = list(&lab, &FILE).arg("--resume").run().code(0);
-    assert!(done.stderr.contains("no longer takes the cursor"), "{}", done.stderr);
+    assert!(done.stderr.contains("no longer accepts the cursor"), "{}", done.stderr);
     assert_eq!(lab.server.requests() - before, 26);
     assert_eq!(names_of(&lab.read("keys.csv")), names);
 }

@@ -75,16 +75,27 @@ fn redacted(text: &str, lab: &Lab) -> String {
     let folder = lab.folder().to_string_lossy().into_owned();
     let address = lab.server.base_url();
     let address = address.trim_start_matches("http://").trim_end_matches("/client/v4");
-    let text =
-        text.replace(&folder, "[folder]").replace(address, "[server]").replace(&"k".repeat(513), "[513 times k]");
+    let text = text
+        .replace(env!("CARGO_BIN_EXE_kvsweep"), "kvsweep")
+        .replace(&folder, "[folder]")
+        .replace(address, "[server]")
+        .replace(&"k".repeat(513), "[513 times k]");
     // What a resolver says of a name that is nobody's depends on whether it can ask.
-    let text = text.replace("Temporary failure in name resolution", "Name or service not known");
+    let text = text.replace("temporary failure in name resolution", "name or service not known");
     let lines = text.lines().map(|line| {
         // The speed, and how often a probe or a retry went out.
         if let Some((records, _)) =
             line.split_once(" records in ").filter(|(records, _)| records.parse::<u64>().is_ok())
         {
             return format!("{records} records in [time], [speed; requests]");
+        }
+        if let Some((failure, rest)) = line.split_once(" (")
+            && let Some((_, rest)) = rest.split_once(" attempts in ")
+        {
+            return format!("{failure} ([number] attempts in {rest}");
+        }
+        if let Some((hint, _)) = line.split_once("run again after ").filter(|(_, rest)| rest.ends_with("--max-wait")) {
+            return format!("{hint}run again after [minute], or raise --max-wait");
         }
         if let Some((failure, _)) = line.split_once("; trying again in ") {
             return format!("{failure}; trying again in [time]");

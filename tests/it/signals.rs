@@ -96,7 +96,7 @@ fn a_signal_during_the_preflight_is_told_to_metrics_and_pings() {
         wait_until("the namespace is asked for", || lab.server.requests() == 1);
         running.signal(Signal::TERM);
         let done = running.done().code(143);
-        assert!(done.stderr.contains("SIGTERM was received"), "{}", done.stderr);
+        assert!(done.stderr.contains("interrupted (SIGTERM)"), "{}", done.stderr);
         assert_eq!(metrics(&lab, "in_progress"), Some("0".to_owned()));
         assert_eq!(metrics(&lab, "exit_code"), Some("143".to_owned()));
         assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/x/143".to_owned()));
@@ -123,7 +123,7 @@ fn ctrl_c_at_the_prompt_ends_it() {
         wait_until("it asks", || running.stdout().contains("Type yes to delete them: "));
         running.child().stdin.as_mut().expect("a keyboard").write_all(b"\x03").expect("it is typed");
         let done = running.done().code(130);
-        assert!(done.stdout.contains("SIGINT was received"), "{}", done.stdout);
+        assert!(done.stdout.contains("interrupted"), "{}", done.stdout);
         assert!(lab.deletes().is_empty() && !lab.path("report.csv").exists());
     }
 }

@@ -8,7 +8,7 @@ use crate::api::Namespace;
 use crate::clock::wall_now;
 use crate::command::connect;
 use crate::command::dry_run::warn_of_emptiness;
-use crate::command::error::{Error, with_nothing_sent};
+use crate::command::error::{Error, stop_of, with_nothing_sent};
 use crate::command::job::{DeleteJob, Keys};
 use crate::command::job_file::JobRecord;
 use crate::command::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
@@ -188,7 +188,7 @@ pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Op
         tracing::warn!("{}; only the {records} before it can be processed", Escaped(&broken.to_string()));
         return None;
     }
-    Some(Stop::new(StopReason::InputError, with_nothing_sent(broken)))
+    Some(stop_of(StopReason::InputError, &with_nothing_sent(broken)))
 }
 
 pub(super) fn warn_of_age(journal: &Journal, report: &Path) {

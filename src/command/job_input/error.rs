@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::input::InputError;
 use crate::record::RecordNumber;
 use crate::shard::Shard;
-use crate::terminal::pluralized;
+use crate::terminal::{Quoted, pluralized};
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
@@ -18,8 +18,8 @@ pub enum JobInputError {
     Input(#[from] InputError),
     /// A settled record of the journal has another key here.
     #[error(
-        "record {record} is {key:?}, but {} settled another key under that number: it is the report of another \
-         input; give --resume the inputs of that run, in the same order", report.display()
+        "record {record} is {}, but {} has another key for that number, so it is the report of another input\nhint: resume \
+         with the inputs of that run, in the same order", Quoted(.key), report.display()
     )]
     OtherInput {
         record: RecordNumber,
@@ -30,8 +30,8 @@ pub enum JobInputError {
     },
     /// The journal has a record of another part.
     #[error(
-        "record {record} ({key:?}) is not of shard {shard}, but {} has a row for it: it is the report of another shard; \
-         give --resume the report of this one", report.display()
+        "record {record} ({}) is not of shard {shard}, but {} has a row for it, so it is the report of another shard\nhint: \
+         pass --report with the report of this shard", Quoted(.key), report.display()
     )]
     OtherShard {
         record: RecordNumber,
@@ -44,7 +44,7 @@ pub enum JobInputError {
     },
     /// The input has fewer records than an earlier run saw.
     #[error(
-        "the input ends after {}, but {} has a row for record {last}: give --resume the whole input of that run",
+        "the input ends after {}, but {} has a row for record {last}\nhint: resume with the whole input of that run",
         pluralized(*.read, "record"), report.display()
     )]
     EndedEarly {

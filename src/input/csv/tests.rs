@@ -54,8 +54,8 @@ fn the_first_row_is_a_header_only_if_it_says_so() {
 #[test]
 fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let error = usage("id,\"a\nb\"\n1,2\n", &column("tag"));
-    assert_eq!(error.to_string(), r#"k.csv line 1: no column is headed "tag"; there are: "id", "a\nb""#);
-    assert!(usage("Tags\n1\n", &column("tag")).to_string().contains("there are: \"Tags\""));
+    assert_eq!(error.to_string(), r#"k.csv line 1: no column is named "tag"; the columns are "id", "a\nb""#);
+    assert!(usage("Tags\n1\n", &column("tag")).to_string().contains("the columns are \"Tags\""));
     assert!(usage("Tag,TAG\n1,2\n", &column("tag")).to_string().contains("several columns"));
     let error = usage("\n\nid,tag\n1,2\n", &column("3"));
     assert_eq!(error.to_string(), "k.csv line 3: there is no column 3: the first row has 2");
@@ -165,11 +165,11 @@ fn lines_are_counted_through_blank_lines_and_quotes() {
 #[test]
 fn several_columns_of_which_none_is_headed_as_keys_are_no_guess() {
     for (input, headed) in [
-        ("id,kv_key\n1,a\n", r#"2 columns ("id", "kv_key")"#),
-        ("id,keys\n1,a\n", r#"2 columns ("id", "keys")"#),
-        ("a,1\nb,2\n", r#"2 columns ("a", "1")"#),
-        ("a,\nb,\n", r#"2 columns ("a", "")"#),
-        ("sep=,\nkey,x\n", r#"2 columns ("sep=", "")"#),
+        ("id,kv_key\n1,a\n", "2 columns (id, kv_key)"),
+        ("id,keys\n1,a\n", "2 columns (id, keys)"),
+        ("a,1\nb,2\n", "2 columns (a, 1)"),
+        ("a,\nb,\n", r#"2 columns (a, "")"#),
+        ("sep=,\nkey,x\n", r#"2 columns (sep=, "")"#),
     ] {
         let error = usage(input, &InputOptions::default()).to_string();
         assert!(error.contains(headed) && error.contains("none named key, key_name or name"), "{error}");

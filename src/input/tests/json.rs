@@ -70,7 +70,7 @@ fn a_line_that_is_not_json_is_a_break_with_its_place() {
             let message = error.to_string();
             let start = format!("k.ndjson line 2 (after record 1): this line is not a JSON value: {what}");
             assert!(message.starts_with(&start) && !error.is_usage(), "{message} but not {start}");
-            assert!(message.contains("\nhint: fix or remove it"), "{message}");
+            assert!(message.contains("\nhint: fix or remove the line"), "{message}");
         }
     }
 }
@@ -135,7 +135,7 @@ fn another_document_than_an_array_is_a_wrong_format() {
         let (records, error) = read_broken("k.json", input);
         assert!(records.is_empty() && error.is_usage());
         let text =
-            format!("k.json line 1 column 1: the document is not a JSON array but {found}\nhint: for one JSON value");
+            format!("k.json line 1 column 1: the document is not a JSON array but {found}\nhint: pass --format ndjson");
         assert!(error.to_string().starts_with(&text), "{error}");
     }
 }

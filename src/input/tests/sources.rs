@@ -71,7 +71,7 @@ fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
             let whole = records.len().min(all.len());
             assert_eq!(records[..whole], all[..whole], "{what} {cut}");
             assert!(cut < 100 || !records.is_empty());
-            let text = format!("the {what} data is broken or cut off");
+            let text = format!("the {what} data is damaged or truncated");
             assert!(error.to_string().contains(&text) && !error.is_usage(), "{error}");
             assert_eq!(error.records(), records.len() as u64);
         }

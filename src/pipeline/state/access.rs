@@ -157,5 +157,5 @@ fn refused_namespace(failure: &Failure) -> Stop {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => StopReason::NamespaceNotFound,
     };
-    Stop::new(reason, failure.to_string())
+    Stop::new(reason, format!("the namespace can no longer be read: {failure}"))
 }

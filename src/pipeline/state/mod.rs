@@ -25,7 +25,7 @@ use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::plan::Approved;
 use crate::quota::Limit;
 use crate::record::{Content, Record};
-use crate::terminal::count;
+use crate::terminal::pluralized;
 
 mod access;
 mod paging;
@@ -241,8 +241,9 @@ impl State {
             }
         };
         if let Some(most) = self.max_keys.filter(|most| self.caller.totals.keys >= *most) {
-            let why = format!("the input holds more than {} keys", count(most));
-            self.stop(Stop::reading(StopReason::MaxKeys, why), now);
+            let why = format!("the input holds more than {}, the limit of --max-keys", pluralized(most, "key"));
+            let hint = Some("if that is right, raise --max-keys".to_owned());
+            self.stop(Stop { hint, ..Stop::reading(StopReason::MaxKeys, why) }, now);
             return;
         }
         self.caller.totals.keys += 1;
@@ -363,7 +364,7 @@ impl State {
 
     fn check_limits(&mut self, now: Instant) {
         if self.options.deadline.is_some_and(|deadline| now >= deadline) {
-            self.stop(Stop::new(StopReason::Deadline, "the deadline came"), now);
+            self.stop(Stop::new(StopReason::Deadline, "the --deadline passed"), now);
         }
         if let Some(stop) = self.caller.max_wait.exceeded(now) {
             self.stop(stop, now);

@@ -91,7 +91,7 @@ impl State {
                 Some(Next::Settle(failure)) if failure.is_transient => {
                     let attempts = self.paging.as_ref().map_or(0, |fetch| fetch.attempt.sent);
                     let attempts = pluralized(attempts.into(), "attempt");
-                    let why = format!("the keys cannot be listed: no good answer after {attempts}: {failure}");
+                    let why = format!("the keys cannot be listed: {failure} ({attempts})");
                     self.end_paging(Stop::new(StopReason::Outage, why), now);
                 }
                 Some(Next::Settle(failure)) => self.on_refused_page(&failure, now),

@@ -56,7 +56,7 @@ impl State {
         });
         if status.is_trouble() && self.settled <= self.options.canary {
             let canaries = pluralized(self.options.canary, "key");
-            let why = format!("one of the first {canaries} was not deleted, and --canary wants them all to be");
+            let why = format!("one of the first {canaries} was not deleted (--canary)");
             self.stop(Stop::new(StopReason::Canary, why), now);
         }
         // After a success too: it may be the one that makes the keys enough for a share.
@@ -64,7 +64,7 @@ impl State {
         let attempted = self.options.deleted_before + sent;
         if let Some(limit) = self.options.max_failures.filter(|limit| limit.is_reached(failures, attempted)) {
             let (failures, keys) = (count(failures), pluralized(attempted, "key"));
-            let why = format!("{failures} of {keys} failed, and the limit is --max-failures {limit}");
+            let why = format!("{failures} of {keys} failed, which reaches --max-failures {limit}");
             self.stop(Stop::new(StopReason::MaxFailures, why), now);
         }
     }

@@ -33,10 +33,9 @@ async fn the_end_of_a_job_names_the_last_attempt_whatever_it_was() {
     let pages = listing(3, 10).run(|_, _| (LATENCY, closed())).await.end.stop.unwrap();
     let (_, call) = waits_of(caller(8), |_| reply(closed())).await;
     for stop in [keys, pages, call] {
-        assert_eq!(
-            (stop.reason, &*stop.why),
-            (StopReason::Outage, "no successful request for 15m (--max-wait); last attempt: closed")
-        );
+        let why = &stop.why;
+        assert!(why.starts_with("closed (") && why.ends_with(" attempts in 15m)"), "{why}");
+        assert_eq!(stop.reason, StopReason::Outage);
     }
 }
 

@@ -36,7 +36,7 @@ fn a_fatal_answer_to_the_first_request_ends_the_job_before_it_begins() {
         let answer = Canned::error(status, code, "so the server says");
         let lab = lab_with(&keys(3), vec![Fault::new(When::Nth(1..=1), answer.into()).everywhere()]);
         let done = one_by_one(&lab).run().code(7);
-        assert!(done.stdout.contains(advice), "{status} {code:?}: {}", done.stdout);
+        assert!(done.stderr.contains(advice), "{status} {code:?}: {}", done.stderr);
         assert!(done.stderr.contains("so the server says"), "{status} {code:?}: {}", done.stderr);
         assert_eq!((lab.server.requests(), lab.deletes().len()), (1, 0), "{status} {code:?}");
         let done = lab.delete(["keys.txt", "--report", "none", "--json"]).run().code(0);
@@ -66,7 +66,7 @@ fn a_fatal_answer_in_the_middle_ends_the_job_there() {
         assert_eq!((lab.deletes().len(), asked(&lab, "key:5")), (6, 1));
 
         let again = one_by_one(&lab).arg("--resume").run().code(7);
-        assert!(again.stdout.contains(advice), "{}", again.stdout);
+        assert!(again.stderr.contains(advice), "{}", again.stderr);
     }
 }
 
@@ -90,7 +90,7 @@ fn the_daily_limit_ends_the_job_and_says_when_to_go_on() {
     lab.server.preload(keys.iter().map(String::as_str));
     lab.write("keys.txt", keys.join("\n"));
     let done = one_by_one(&lab).run().code(5);
-    assert!(done.stdout.contains("00:00 UTC"), "{}", done.stdout);
+    assert!(done.stderr.contains("00:00 UTC"), "{}", done.stderr);
     let rows = lab.rows("report.csv");
     let deleted = rows.iter().filter(|row| row.status == "deleted").count();
     assert_eq!((rows.len(), deleted, lab.server.len()), (21, 20, 30));

@@ -21,7 +21,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     lab.write("unnamed.csv", "id,kv_key\n1,a\n");
     messages.check("none named key, key_name or name", &lab, delete(&["unnamed.csv"]));
     lab.write("semicolons.csv", "Key;Owner\na;b\n");
-    messages.check("it is a header", &lab, delete(&["semicolons.csv"]));
+    messages.check("a header if it is split at", &lab, delete(&["semicolons.csv"]));
     lab.write("stray.csv", "id,\"key\"s\n1,a\n");
     messages.check("cannot be the header", &lab, delete(&["stray.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
@@ -31,12 +31,12 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     let piped = lab.kvsweep(["restore", "-", "--yes", "--report", "none"]).stdin("{\"key\":\"a\",\"value\":\"v\"}\n");
     messages.check("so it has to be a regular file", &lab, piped);
     lab.write("cut.csv.gz", &GZIP[..GZIP.len() - 12]);
-    messages.check("is broken or cut off", &lab, delete(&["cut.csv.gz"]));
+    messages.check("is damaged or truncated", &lab, delete(&["cut.csv.gz"]));
     lab.write("keys.csv", "name,size\na,1\n");
-    messages.check("no column is headed", &lab, delete(&["keys.csv", "--column", "id"]));
+    messages.check("no column is named", &lab, delete(&["keys.csv", "--column", "id"]));
     messages.check("there is no column", &lab, delete(&["keys.csv", "--column", "3"]));
     lab.write("twice.csv", "id,id\na,b\n");
-    messages.check("several columns are headed", &lab, delete(&["twice.csv", "--column", "id"]));
+    messages.check("several columns are named", &lab, delete(&["twice.csv", "--column", "id"]));
     lab.write("object.json", "{\"keys\": []}\n");
     messages.check("the document is not a JSON array", &lab, delete(&["object.json"]));
     lab.write("keys.json", "[\"a\", \"b\"");

@@ -46,7 +46,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     messages.check("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
     hear(&mut messages, "more than --max-keys", &lab, &["--max-keys", "5"]);
     hear(&mut messages, "--expect says", &lab, &["--expect", "5"]);
-    hear(&mut messages, "the deadline came: run it again", &always(What::Hang), &["--deadline", "1s"]);
+    hear(&mut messages, "the --deadline passed before the first key", &always(What::Hang), &["--deadline", "1s"]);
 
     let denied = || Canned::error(403, 10_000, "Authentication error");
     // The seventh request is for the sixth key, and the one after it for the namespace.
@@ -62,10 +62,10 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     lab.keys(12);
     hear(&mut messages, "code 10048", &lab, &[]);
     let refused = Canned::error(400, 10_001, "so the server says");
-    hear(&mut messages, "the limit is --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
+    hear(&mut messages, "which reaches --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
     let first = with(vec![Fault::new(When::Key("key:1".to_owned()), refused.clone().into())]);
-    hear(&mut messages, "--canary wants them all to be", &first, &["--canary", "3"]);
-    hear(&mut messages, "tells why keys failed", &midway(refused), &["--failures", "failures.csv"]);
+    hear(&mut messages, "was not deleted (--canary)", &first, &["--canary", "3"]);
+    hear(&mut messages, "to resume, run", &midway(refused), &["--failures", "failures.csv"]);
     hear(&mut messages, "unknown", &midway(What::Garbage), &[]);
 
     let lab = with(Vec::new());
@@ -75,10 +75,10 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
     let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];
     let lab = with(down());
-    messages.check("no successful request", &lab, lab.delete(args));
+    messages.check("check the network and --base-url", &lab, lab.delete(args));
     let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
     hear(&mut messages, "longer than --max-wait", &midway(throttled), &[]);
-    hear(&mut messages, "the deadline came", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
+    hear(&mut messages, "the --deadline passed", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);
 
     // A report that may not grow, as on a full disk.
     let lab = with(Vec::new());
@@ -97,14 +97,16 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
 #[test]
 fn a_signal_is_answered_with_the_way_to_go_on() {
     let mut messages = Messages::new();
-    for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
+    for (signal, phrase) in
+        [(Signal::INT, "interrupted:"), (Signal::TERM, "interrupted (SIGTERM)"), (Signal::HUP, "interrupted (SIGHUP)")]
+    {
         let slow = Duration::from_millis(500);
         let lab = Lab::with(SandboxOptions { latency: Some((slow, slow)), ..SandboxOptions::default() });
         lab.keys(12);
         let running = lab.start("run", lab.delete(ONE_BY_ONE));
         wait_until("a key is sent", || !lab.deletes().is_empty());
         running.signal(signal);
-        messages.check_running(&format!("{name} was received"), &lab, "kvsweep delete keys.txt …", running);
+        messages.check_running(phrase, &lab, "kvsweep delete keys.txt …", running);
     }
     messages.assert("signals");
 }

@@ -52,7 +52,7 @@ fn wrong_usage_says_what_to_say_instead() {
     let socks = delete(&https).env("HTTPS_PROXY", "socks5://user:secret@proxy.example:1080");
     messages.check("is not a usable proxy", &lab, socks);
 
-    messages.check("none of the account's namespaces is titled", &lab, delete(&["--namespace", "Sessions"]));
+    messages.check("has no namespace titled", &lab, delete(&["--namespace", "Sessions"]));
     messages.check("namespaces are titled", &lab, delete(&["--namespace", "twice"]));
     messages.check("no wrangler.json", &lab, delete(&["--binding", "KV"]));
     lab.write("wrangler.toml", "kv_namespaces = [{ binding = \"CACHE\", id = \"0123\" }]\n");

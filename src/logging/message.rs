@@ -1,0 +1,132 @@
+//! Messages as people see them: `error:`, `warning:` and `hint:` lines, in clap's colours and wrapped on a terminal.
+//!
+//! A message is a text, then `\nhint: ` and a hint any number of times. A line of it that begins with two spaces is a command
+//! to paste, and never broken.
+
+use std::io::{self, IsTerminal as _};
+
+use crate::terminal::{columns, wrapped};
+
+/// Labels, and the colours that clap gives an error, a tip and (cargo) a warning.
+const LABELS: [(&str, &str); 3] =
+    [("error:", "\x1b[1m\x1b[31m"), ("warning:", "\x1b[1m\x1b[33m"), ("hint:", "\x1b[32m")];
+
+const RESET: &str = "\x1b[0m";
+
+/// What may follow a line end within a message; anything else there is foreign.
+const CONTINUATIONS: [&str; 2] = ["hint: ", "  "];
+
+/// How messages are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Style {
+    /// `None` where nothing is wrapped.
+    columns: Option<usize>,
+    is_colored: bool,
+}
+
+impl Style {
+    pub(super) fn of_stderr() -> Self {
+        let is_empty = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_colored = io::stderr().is_terminal() && is_empty("NO_COLOR") && !is_dumb;
+        Self { columns: columns(io::stderr()), is_colored }
+    }
+
+    /// Every line of an entry in colour and wrapped. It has to be escaped already.
+    pub(super) fn render(self, entry: &str) -> String {
+        if self.columns.is_none() && !self.is_colored {
+            return entry.to_owned();
+        }
+        entry.lines().flat_map(|line| [self.line(line), "\n".to_owned()]).collect()
+    }
+
+    fn line(self, line: &str) -> String {
+        let label = LABELS.into_iter().find(|(label, _)| at_label(line, label).is_some());
+        let indent = label.map_or(0, |(label, _)| label.len() + 1);
+        let lines = match self.columns {
+            Some(columns) if !line.starts_with("  ") => wrapped(line, indent, columns),
+            _ => vec![line.to_owned()],
+        };
+        let text = lines.join("\n");
+        match label.and_then(|(label, color)| Some((at_label(&text, label)?, label, color))) {
+            Some((at, label, color)) if self.is_colored => {
+                format!("{}{color}{label}{RESET}{}", &text[..at], &text[at + label.len()..])
+            }
+            _ => text,
+        }
+    }
+}
+
+/// Where a label stands: at the start of a line, or after its time.
+fn at_label(line: &str, label: &str) -> Option<usize> {
+    let after_time = line.find(' ').map(|space| space + 1).filter(|_| line.starts_with(|c: char| c.is_ascii_digit()));
+    [Some(0), after_time].into_iter().flatten().find(|at| line[*at..].starts_with(label))
+}
+
+/// Whether what follows a line end belongs to the message.
+pub(super) fn continues(rest: &str) -> bool {
+    CONTINUATIONS.iter().any(|start| rest.starts_with(start))
+}
+
+/// Prints what is wrong with a command line, which clap would print otherwise.
+pub fn print_usage(error: &clap::Error) {
+    use std::io::Write as _;
+
+    let text = error.render().to_string();
+    // Help for a command that needs more words is shown as clap lays it out.
+    let text = if text.starts_with("error:") { usage(&text) } else { text };
+    // It never fails.
+    let _ = crate::stderr::lines().write_all(Style::of_stderr().render(&text).as_bytes());
+}
+
+/// clap's text with its tips as hints, and without empty lines.
+fn usage(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines = lines.map(|line| match line.trim_start().strip_prefix("tip: ") {
+        Some(tip) => format!("hint: {tip}\n"),
+        None => match line.strip_prefix("For more information, try '").and_then(|rest| rest.strip_suffix("'.")) {
+            Some(help) => format!("hint: {help} explains every flag\n"),
+            None => format!("{line}\n"),
+        },
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str =
+        "error: the first column is wider than that\nhint: to resume, run:\n  kvsweep delete keys.csv --resume\n";
+
+    #[test]
+    fn a_message_is_wrapped_between_words_and_a_command_never() {
+        let narrow = Style { columns: Some(20), is_colored: false };
+        assert_eq!(
+            narrow.render(ENTRY),
+            "error: the first\n       column is\n       wider than\n       that\nhint: to resume,\n      run:\n  \
+             kvsweep delete keys.csv --resume\n"
+        );
+        assert_eq!(Style::default().render(ENTRY), ENTRY);
+    }
+
+    #[test]
+    fn labels_are_in_colour_wherever_the_line_begins() {
+        let colored = Style { columns: None, is_colored: true };
+        assert_eq!(colored.render("error: x\nhint: y\n"), "\x1b[1m\x1b[31merror:\x1b[0m x\n\x1b[32mhint:\x1b[0m y\n");
+        let timed = "2026-11-30T00:00:00.000Z warning: error: x\n";
+        assert_eq!(colored.render(timed), "2026-11-30T00:00:00.000Z \x1b[1m\x1b[33mwarning:\x1b[0m error: x\n");
+        assert_eq!(colored.render("12 keys, error: x\n"), "12 keys, error: x\n");
+    }
+
+    #[test]
+    fn a_usage_error_has_hints() {
+        let text = "error: unexpected argument '--x' found\n\n  tip: a similar argument exists: '--y'\n\nUsage: kvsweep \
+                    delete\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            usage(text),
+            "error: unexpected argument '--x' found\nhint: a similar argument exists: '--y'\nUsage: kvsweep delete\nhint: \
+             --help explains every flag\n"
+        );
+    }
+}
