@@ -1,8 +1,8 @@
 //! A job in Prometheus' text format, version 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
 //!
-//! All are gauges, as it is usual for batch jobs: they say how the last run was, and begin anew with the next. Their names
-//! are promised; a new one may come.
+//! All are gauges, as usual for batch jobs: they describe the last run, and each run starts from scratch. Names are stable;
+//! metrics may be added.
 
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,21 +48,17 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
     }
     page.one(
         "kvsweep_last_run_start_timestamp_seconds",
-        "When the last run, or the one that goes on, began.",
+        "When the last run, or the one in progress, started.",
         seconds(*started),
     );
-    page.one("kvsweep_last_run_in_progress", "Whether it goes on: 1 or 0.", u8::from(ended.is_none()));
+    page.one("kvsweep_last_run_in_progress", "Whether it is in progress: 1 or 0.", u8::from(ended.is_none()));
     if let Some(ended) = ended {
         page.one("kvsweep_last_run_end_timestamp_seconds", "When it ended.", seconds(*ended));
-        page.one(
-            "kvsweep_last_run_exit_code",
-            "What it ended with; kvsweep --help says what each code means.",
-            summary.exit_code,
-        );
+        page.one("kvsweep_last_run_exit_code", "Its exit code; kvsweep --help lists the codes.", summary.exit_code);
     }
-    page.one("kvsweep_last_run_duration_seconds", "How long it has taken.", elapsed.as_secs_f64());
-    page.head("kvsweep_last_run_records", "Records of its input by state.");
-    // A job that is told of deletes: it plans nothing and puts nothing back.
+    page.one("kvsweep_last_run_duration_seconds", "Its duration so far.", elapsed.as_secs_f64());
+    page.head("kvsweep_last_run_records", "Records of its input by status.");
+    // Only jobs that delete write metrics: they plan and restore nothing.
     for status in Status::ALL
         .into_iter()
         .filter(|status| !matches!(status, Status::Planned | Status::Restored | Status::Restorable))
@@ -70,12 +66,18 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
         page.sample("kvsweep_last_run_records", Some(("status", status.as_str())), summary.tally.get(status));
     }
     page.sample("kvsweep_last_run_records", Some(("status", "not_attempted")), summary.not_attempted());
-    page.one("kvsweep_last_run_resumed_records", "Records of these that an earlier run had settled.", summary.resumed);
+    page.one("kvsweep_last_run_input_records", "Records of its input, as far as they are known.", summary.records);
+    page.one(
+        "kvsweep_last_run_keys_per_second",
+        "Keys that it settled per second, without those of earlier runs.",
+        (summary.rate() * 1000.0).round() / 1000.0,
+    );
+    page.one("kvsweep_last_run_resumed_records", "Records that an earlier run had settled.", summary.resumed);
     page.one("kvsweep_last_run_requests", "Requests that it sent, retries included.", summary.requests);
     page.one("kvsweep_last_run_retries", "Requests that repeated an earlier one.", summary.retries);
-    page.one("kvsweep_last_run_throttled", "Answers that asked it to pause (429).", summary.throttled);
+    page.one("kvsweep_last_run_throttled", "Responses that asked it to pause (429).", summary.throttled);
     if let (Some(reason), Some(_)) = (summary.stopped, ended) {
-        page.head("kvsweep_last_run_stopped", "Why it ended before its input did; absent where it did not.");
+        page.head("kvsweep_last_run_stopped", "Why it stopped early; absent if it did not.");
         page.sample("kvsweep_last_run_stopped", Some(("reason", reason.as_str())), 1);
     }
     page.head("kvsweep_build_info", "The version that ran.");

@@ -21,7 +21,7 @@ use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};
 use page::{Command, Section, anchor, is_shown, sections, timeless};
 
 /// How commands begin that are not run here, and why.
-const NOT_RUN: [(&str, &str); 14] = [
+const NOT_RUN: [(&str, &str); 17] = [
     ("cargo ", "builds; .ci/run does"),
     ("SEEDS=", "takes hours"),
     ("MINUTES=", "cargo-fuzz needs nightly"),
@@ -32,6 +32,9 @@ const NOT_RUN: [(&str, &str); 14] = [
     ("kubectl ", "needs a cluster"),
     ("sudo ", "changes the machine"),
     ("packaging/deb", "builds a release"),
+    ("packaging/npm/build", "packaging/npm/check does"),
+    ("npm install", "packaging/npm/check does"),
+    ("npx ", "packaging/npm/check does"),
     ("man ", "the pages are read by both formatters in src/cli/man/tests.rs"),
     ("export CLOUDFLARE_", "the test's own server, token and ids are in the environment"),
     ("export KVSWEEP_API_TOKEN_COMMAND=", "needs a login or a vault; the same section runs another command"),

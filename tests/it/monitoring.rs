@@ -97,6 +97,17 @@ fn prometheus_own_tool_finds_nothing_wrong_with_the_metrics() {
 }
 
 #[test]
+fn the_alert_rules_fire_as_their_test_says() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/schedule");
+    for args in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]] {
+        match Command::new("promtool").args(args).current_dir(&folder).output() {
+            Ok(checked) => assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr)),
+            Err(_) => eprintln!("skipped: there is no promtool on this machine"),
+        }
+    }
+}
+
+#[test]
 fn metrics_are_there_while_it_runs_and_are_not_those_of_a_second_one() {
     let lab = lab(20);
     lab.server.set_faults([Fault::new(When::Key("key:7".to_owned()), What::Hang)]);

@@ -138,6 +138,9 @@ fn no_manifest_tries_again_what_would_not_help() {
         ] {
             assert_eq!(line(&text, beginning), expected, "{name}");
         }
+        let seconds: u64 = line(&text, "activeDeadlineSeconds: ").parse().expect("seconds");
+        let hours: u64 = line(&text, "- --deadline=").trim_end_matches('h').parse().expect("hours");
+        assert!(hours * 3_600 + 45 < seconds, "{name}");
         assert!(line(&text, "terminationGracePeriodSeconds: ").parse::<u32>().expect("seconds") > 25, "{name}");
     }
 }
