@@ -180,7 +180,7 @@ impl DeleteArgs {
     fn check_schedule(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         let SafetyArgs { dry_run, sandbox, .. } = self.safety;
         let unmonitored = dry_run.then_some("--dry-run").or(sandbox.then_some("--sandbox"));
-        self.schedule.resolve_conflicts(unmonitored, matches)?;
+        self.schedule.monitoring.resolve_conflicts(unmonitored, matches)?;
         let SafetyArgs { expect, min_keys, .. } = &self.safety;
         for (flag, is_given) in [("--expect", expect.is_some()), ("--min-keys", min_keys.is_some())] {
             if is_given && self.schedule.shard.is_some() {
@@ -202,7 +202,7 @@ impl DeleteArgs {
         if report.is_some() && report == failures {
             return FlagConflict::conflict("--report and --failures cannot be the same file");
         }
-        let metrics = self.schedule.metrics_file.as_ref();
+        let metrics = self.schedule.monitoring.metrics_file.as_ref();
         for (flag, output) in [("--report", report), ("--failures", failures), ("--metrics-file", metrics)] {
             let is_output = |input: &Source| matches!(input, Source::File(input) if Some(input) == output);
             if self.inputs.iter().any(is_output) {

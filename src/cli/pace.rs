@@ -88,6 +88,14 @@ pub struct PaceArgs {
     #[arg(long, overrides_with = "bulk", hide_short_help = true)]
     pub no_bulk: bool,
 
+    /// What is in flight.
+    #[command(flatten)]
+    pub in_flight: InFlightArgs,
+}
+
+/// How many requests are in flight, and what becomes of them at the end.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct InFlightArgs {
     /// Send up to N requests at once, 1 to 1024
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -7,8 +7,8 @@ use std::num::NonZeroU64;
 use crate::clock::wall_now;
 use crate::command::{
     CommandLine, Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode,
-    Monitoring, NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob,
-    Task, WhoamiJob,
+    NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task,
+    WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -157,16 +157,12 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
         check: args.safety.check,
         existing: existing(args.report.overwrite, args.report.resume),
         sync: args.report.sync,
-        concurrency: args.pace.concurrency.into(),
+        concurrency: args.pace.in_flight.concurrency.into(),
         batching,
         max_failures: args.safety.max_failures,
         canary: args.safety.canary.map(NonZeroU64::get),
-        grace: args.pace.grace,
-        monitoring: Monitoring {
-            metrics_file: args.schedule.metrics_file,
-            job_name: args.schedule.job_name,
-            ping: args.schedule.ping,
-        },
+        grace: args.pace.in_flight.grace,
+        monitoring: args.schedule.monitoring.into(),
     })
 }
 
@@ -248,6 +244,9 @@ fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>
         confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
         report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
         existing: existing(args.overwrite, args.resume),
+        concurrency: args.in_flight.concurrency.into(),
+        grace: args.in_flight.grace,
+        monitoring: args.monitoring.into(),
     })
 }
 

@@ -9,8 +9,9 @@ use clap::{ArgAction, ArgMatches, Args, ValueHint};
 use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
-use super::pace::RequestArgs;
+use super::pace::{InFlightArgs, RequestArgs};
 use super::profile::ProfileArgs;
+use super::schedule::MonitoringArgs;
 use super::value::report_parser;
 use crate::report::Target;
 
@@ -90,6 +91,14 @@ pub struct RestoreArgs {
     #[command(flatten, next_help_heading = "Pace")]
     pub requests: RequestArgs,
 
+    /// What is in flight.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub in_flight: InFlightArgs,
+
+    /// For unattended jobs.
+    #[command(flatten, next_help_heading = "Schedule")]
+    pub monitoring: MonitoringArgs,
+
     /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
@@ -112,6 +121,7 @@ impl RestoreArgs {
     pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.connection.resolve_conflicts(matches)?;
         self.requests.check()?;
+        self.monitoring.resolve_conflicts(self.dry_run.then_some("--dry-run"), matches)?;
         match &self.report {
             Some(Target::File(_)) => Ok(()),
             _ if self.resume => Err(FlagConflict(

@@ -10,6 +10,7 @@ use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
 
 use super::conflict::FlagConflict;
 use super::value::{ShardArg, job_name, metrics_file};
+use crate::command::Monitoring;
 use crate::monitoring::PingUrl;
 
 /// For unattended jobs.
@@ -27,6 +28,13 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", hide_short_help = true)]
     pub shard: Option<ShardArg>,
 
+    #[command(flatten)]
+    pub monitoring: MonitoringArgs,
+}
+
+/// Metrics and pings.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct MonitoringArgs {
     /// Write metrics to PATH (.prom) for `node_exporter`'s textfile collector
     ///
     /// As the job begins, every 15 s, and at its end: when a run last succeeded, exit code, records by state, requests,
@@ -49,7 +57,7 @@ pub struct ScheduleArgs {
     pub ping: Option<PingUrl>,
 }
 
-impl ScheduleArgs {
+impl MonitoringArgs {
     /// Finds what cannot be said together. `unmonitored` is the flag of a job without metrics and pings.
     pub(super) fn resolve_conflicts(
         &mut self,
@@ -60,8 +68,7 @@ impl ScheduleArgs {
         if let Some(unmonitored) = unmonitored {
             let monitored = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
             if let Some((flag, _)) = monitored.into_iter().find(|(_, id)| typed(id)) {
-                let text =
-                    format!("{flag} cannot be used with {unmonitored}: it would pass for a run that deleted something");
+                let text = format!("{flag} cannot be used with {unmonitored}: it would pass for a real run");
                 return FlagConflict::conflict(text);
             }
             // What the environment says is about real runs.
@@ -71,6 +78,12 @@ impl ScheduleArgs {
             return FlagConflict::conflict("--job-name is a label in the metrics: it needs --metrics-file");
         }
         Ok(())
+    }
+}
+
+impl From<MonitoringArgs> for Monitoring {
+    fn from(MonitoringArgs { metrics_file, job_name, ping }: MonitoringArgs) -> Self {
+        Self { metrics_file, job_name, ping }
     }
 }
 

@@ -1,6 +1,6 @@
-//! `kvsweep delete`: for real, as a rehearsal, or as a dry run that looks which keys exist (`--check`).
+//! `kvsweep delete`: for real, as a rehearsal, or as a dry run that sends requests: it looks which keys exist (`--check`), or
+//! lists those of a namespace.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,41 +10,40 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::api::Client;
-use crate::backup::{self, BackupError};
+use crate::backup;
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::input::spawn_reader;
-use crate::outcome::{Stop, StopReason};
+use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::state::State;
-use crate::pipeline::{End, KeyAction, Options, Pages as _, run as run_pipeline};
+use crate::pipeline::{KeyAction, Options, Pages as _};
 use crate::plan::stats::Stats;
-use crate::plan::{Approved, Consent};
-use crate::progress::{Progress, ProgressOptions, with_progress};
+use crate::plan::{Approved, Consent, Guards, Plan};
+use crate::progress::ProgressOptions;
 use crate::quota::{Rate, least_time};
 use crate::record::{Content, Record};
-use crate::report::{self, ReportError, Written};
+use crate::report;
 
 use super::confirm;
 use super::connect::Limits;
 use super::connect::{ConnectedTarget, connect};
 use super::dry_run::{self, discard, refusal};
 use super::earlier;
+use super::engine::{Engine, ROWS};
 use super::error::{Error, stop_of};
-use super::event_log::EventLogger;
 use super::executor::{BackupSink, Executor};
-use super::job::{Confirm, DeleteJob, Mode};
+use super::job::{Confirm, DeleteJob, Keys, Mode};
 use super::job_file::JobRecord;
-use super::job_input::JobInputError;
 use super::monitor::Monitor;
 use super::outputs::{Opened, Ready};
 use super::overview::Overview;
-use super::pages::next_page;
+use super::pages::first_page;
 use super::preview;
 use super::preview::Preview;
 use super::rehearsal::Rehearsal;
-use super::session::{Session, or_panicked};
+use super::session::Session;
 use super::signals;
-use super::summary::JobSummary;
+use super::summary::{JobSummary, monitored};
 
 mod collect_stats;
 mod question;
@@ -62,14 +61,8 @@ const PIPE_AHEAD: usize = 1_024;
 
 /// Deletes, prints what came of it, and reports that to metrics and pings.
 pub(super) fn run(job: &Arc<DeleteJob>, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let mut monitor = Monitor::new(job);
-    let ended = or_panicked(|| {
-        let mut summary = JobSummary::of(job);
-        let ended = carry_out(job, screen, &mut monitor, &mut summary);
-        summary.end(ended, Some(&mut monitor))
-    });
-    monitor.end(&ended);
-    ended
+    let monitor = Monitor::new(&job.monitoring, job.real(), job.shard());
+    monitored(monitor, JobSummary::of(job), |monitor, summary| carry_out(job, screen, monitor, summary))
 }
 
 fn carry_out<'a>(
@@ -107,15 +100,21 @@ fn carry_out<'a>(
         let discarded = summary.stop.as_ref().and_then(|stop| discard(job, stop, &mut summary.report));
         summary.notes.extend(discarded);
         summary.notes.extend(dry_run::notes(job));
+        if let Mode::DryRun = job.mode {
+            // Only now all keys were counted.
+            let (records, keys) = (summary.totals.records, summary.totals.tally.get(Status::Planned));
+            let plan = Plan { records, keys, distinct_keys: keys, ..Plan::default() };
+            summary.stop = summary.stop.take().or_else(|| refusal(job, &plan));
+        }
     }
-    summary.facts = ready.record.facts();
+    summary.facts = Some(ready.record.facts());
     summary.record_end(ready.record);
     Ok(stats.map(|stats| Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
 /// Opens what exists of the outputs. From here on this process has the report for itself, and the job has begun.
 fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_>) -> Result<Opened, Error> {
-    monitor.open(job)?;
+    monitor.open()?;
     if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
         confirm::terminal(confirm::Action::Delete)?;
     }
@@ -123,7 +122,7 @@ fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_
         let job = Arc::clone(job);
         signals::blocking(move || Opened::new(&job))??
     };
-    (summary.earlier, summary.facts) = (opened.earlier(), opened.record.facts());
+    (summary.earlier, summary.facts) = (opened.earlier(), Some(opened.record.facts()));
     monitor.begin();
     monitor.resume_from(summary.earlier);
     if let Some((journal, report)) = &opened.journal {
@@ -155,10 +154,11 @@ fn connect_to(
     if scan.nothing_to_send {
         return Ok(None);
     }
-    let connection = match (rehearsal, &job.mode) {
-        (Some(rehearsal), _) => &rehearsal.connection()?,
-        (None, Mode::Real(connection) | Mode::Check(connection)) => connection,
-        (None, Mode::DryRun | Mode::Rehearsal) => return Ok(None),
+    let connection = match (rehearsal, &job.mode, &job.keys) {
+        (Some(rehearsal), ..) => &rehearsal.connection()?,
+        (None, Mode::Real(connection) | Mode::Check(connection), _) => connection,
+        (None, Mode::DryRun, Keys::Namespace(selection)) => &selection.connection,
+        (None, Mode::DryRun | Mode::Rehearsal, _) => return Ok(None),
     };
     let connected =
         session.run(async |caller| connect(caller, connection, &job.options, job.concurrency, job.shard()).await);
@@ -173,7 +173,7 @@ fn connect_to(
     }
     if rehearsal.is_none() {
         let located = opened.record.located(&target.connection, &target.namespace.title);
-        summary.facts = opened.record.facts();
+        summary.facts = Some(opened.record.facts());
         located?;
     }
     Ok(Some(target))
@@ -189,8 +189,9 @@ fn approve(
 ) -> Result<Approved, Error> {
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
         (target, job.confirm, &mut scan.source)
+        && !job.is_dry_run()
     {
-        let page = session.run(async |caller| Ok(next_page(&target.client, pages, caller, |_| {}).await?));
+        let page = session.run(async |caller| Ok(first_page(&target.client, pages, caller).await?));
         summary.totals = session.caller.totals;
         *first = page?;
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
@@ -198,12 +199,14 @@ fn approve(
     }
     let consent = match (job.confirm, target) {
         _ if matches!(job.mode, Mode::Rehearsal) => Consent::Rehearsal,
-        _ if matches!(job.mode, Mode::Check(_)) => Consent::DryRun,
+        _ if job.is_dry_run() => Consent::DryRun,
         (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan)?,
         (Confirm::AssumeYes | Confirm::Prompt, _) => Consent::Flag,
     };
     let approved = match &scan.plan {
         Some(plan) => plan.approve(job.guards, consent).map_err(|violation| Error::Usage(violation.to_string()))?,
+        // It counts all keys, and checks the guards when it is done.
+        None if matches!(job.mode, Mode::DryRun) => Approved::streaming(Guards::default(), consent),
         None => Approved::streaming(job.guards, consent),
     };
     // One that came since the last wait.
@@ -233,77 +236,66 @@ impl Run<'_> {
     /// Runs the pipeline to its end. What is planned comes back where keys were only looked for.
     fn send(
         self,
-        scan: InputScan,
+        mut scan: InputScan,
         ready: Ready,
         (screen, monitor): (&MultiProgress, &Monitor),
         summary: &mut JobSummary<'_>,
     ) -> Result<(Option<Stats>, Done), Error> {
         let Ready { outputs, report, failures, backup, record } = ready;
         let (backup_sink, backup) = backup.map(backup::start).transpose()?.unzip();
-        let (rows, writer) = report::start(outputs, dry_run::ROWS)?;
+        let (rows, writer) = report::start(outputs, ROWS)?;
         let executor = Executor { client: self.client.clone(), backup_sink: backup_sink.map(BackupSink::new) };
-        let progress = RefCell::new(Progress::new(self.progress_options(summary.records), screen));
+        let progress = self.progress_options(summary.records);
         let sent_before = self.session.caller.totals;
         let (runtime, job) = (self.session.runtime, self.job);
-        let pipeline = self.state();
+        let mut pipeline = self.state();
         monitor.add_preflight(&sent_before);
-        // It owns what keeps the backup open, so that the pipeline's end closes it.
-        let send = move |request| {
-            let response = executor.clone().execute(request);
-            async move {
-                let response = response.await;
-                monitor.on_response(&response);
-                response
-            }
-        };
-        let invalid = (job.key_action() == KeyAction::Check).then(InvalidCollector::default);
+        let collector = job.is_dry_run().then(InvalidCollector::default);
+        if let Some(collector) = &collector {
+            collector.tap(&mut scan.source);
+        }
         let (end, stats, written, backed_up) = runtime.block_on(async {
-            let (pipeline, records) = match scan.source {
+            let records = match scan.source {
                 KeySource::Inputs(mut records) => {
-                    if let Some(invalid) = &invalid {
-                        invalid.tap(&mut records);
-                    }
                     // What was scanned as a whole is files.
                     let ahead = if scan.plan.is_some() { FILES_AHEAD } else { PIPE_AHEAD };
-                    (pipeline, spawn_reader(move |batch| records.next_batch(batch), ahead))
+                    spawn_reader(move |batch| records.next_batch(batch), ahead)
                 }
                 KeySource::Listing { pages, first } => {
-                    (pipeline.with_pages(pages, first, Instant::now()), mpsc::channel(1).1)
+                    pipeline = pipeline.with_pages(pages, first, Instant::now());
+                    mpsc::channel(1).1
                 }
             };
-            let mut log = EventLogger::new(job.options.max_wait);
-            let listener = |event| {
-                log.on(&event);
-                monitor.on(&event);
-                progress.borrow_mut().on(&event);
-            };
-            let (rows, stats) = match invalid {
-                Some(invalid) => {
-                    let (sender, settled) = mpsc::channel(dry_run::ROWS);
-                    (sender, Some(collect_stats(invalid, settled, rows)))
+            let (rows, stats) = match collector {
+                Some(collector) => {
+                    let (sender, settled) = mpsc::channel(ROWS);
+                    (sender, Some(collect_stats(collector, settled, rows)))
                 }
                 None => (rows, None),
             };
-            let sending = run_pipeline(pipeline, records, rows, writer.written(), send, signals::listen(), listener);
-            let both = Box::pin(async { tokio::join!(sending, OptionFuture::from(stats)) });
-            let (end, stats) = tokio::select! {
-                both = with_progress(&progress, both) => both,
-                never = monitor.keep_writing() => match never {},
-            };
-            progress.borrow_mut().finish();
+            let max_wait = job.options.max_wait;
+            let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen };
+            let running = engine.run(records, rows, writer.written());
+            let (end, stats) = tokio::join!(running, OptionFuture::from(stats));
             let backed_up = match backup {
                 Some(writer) => signals::in_time(writer.finish()).await,
                 None => None,
             };
             (end, stats, signals::in_time(writer.finish()).await, backed_up)
         });
-        close(job, summary, end, written, backed_up);
+        summary.set_end(end, written);
+        match backed_up {
+            Some(Ok(records)) => summary.backup = job.backup.clone().map(|backup| (backup, records)),
+            Some(Err(error)) => summary.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
+            None => {}
+        }
         Ok((stats, Done { report, failures, record }))
     }
 
     fn progress_options(&self, total: Option<u64>) -> ProgressOptions {
-        let (rates, batching, action) = (self.rates().to_vec(), self.job.batching, self.job.key_action());
-        let deletes = move |keys| if action == KeyAction::Check { 0 } else { batching.requests(keys) };
+        let (rates, batching, action) = (self.rates().to_vec(), self.job.batching, self.job.pipeline_action());
+        let is_dry_run = self.job.is_dry_run();
+        let deletes = move |keys| if is_dry_run { 0 } else { batching.requests(keys) };
         let expected = {
             let rates = rates.clone();
             move |keys| least_time(&rates, preview::reads(action, keys) + deletes(keys))
@@ -327,47 +319,17 @@ impl Run<'_> {
         let options = Options {
             concurrency: job.concurrency,
             batching: job.batching,
-            action: job.key_action(),
+            action: job.pipeline_action(),
             retry: job.options.retry,
             max_wait: job.options.max_wait,
             max_failures: job.max_failures,
             // Nothing is tried out where nothing is deleted.
-            canary: job.canary.filter(|_| job.key_action() != KeyAction::Check).unwrap_or(0),
+            canary: job.canary.filter(|_| !job.is_dry_run()).unwrap_or(0),
             deadline,
             grace: job.grace,
             deleted_before: self.deleted_before,
             ..Options::default()
         };
         State::after(self.session.caller, options, &self.approved)
-    }
-}
-
-/// Takes what came of the run into the summary.
-fn close(
-    job: &DeleteJob,
-    summary: &mut JobSummary<'_>,
-    end: End<Box<JobInputError>>,
-    written: Option<Result<Written, ReportError>>,
-    backed_up: Option<Result<u64, BackupError>>,
-) {
-    (summary.totals, summary.elapsed, summary.stop) = (end.totals, end.elapsed, end.stop);
-    let unwritten = |error: Error| Some(stop_of(StopReason::IoError, &error.error_chain()));
-    match written {
-        Some(Ok(written)) => {
-            summary.earlier = summary.earlier.without(&written.replaced);
-            summary.causes = written.causes;
-        }
-        // A report that cannot be written outweighs everything else.
-        Some(Err(error)) => summary.stop = unwritten(error.into()),
-        None => {
-            tracing::warn!("the last rows of the report were not written: its disk or its reader does not take them");
-            let signalled = || signals::received().map(Stop::signalled);
-            summary.stop = summary.stop.take().or_else(signalled);
-        }
-    }
-    match backed_up {
-        Some(Ok(records)) => summary.backup = job.backup.clone().map(|backup| (backup, records)),
-        Some(Err(error)) => summary.stop = unwritten(error.into()),
-        None => {}
     }
 }

@@ -1,4 +1,4 @@
-//! `--dry-run`: the same way up to the client, and no further. There is no client here.
+//! `--dry-run` of files and stdin: the same way up to the client, and no further. There is no client here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::Escaped;
 
 use super::connect::Limits;
+use super::engine::ROWS;
 use super::error::{Error, stop_of};
 use super::job::{DeleteJob, Inputs, Keys, Mode};
 use super::job_input::{JobInput, JobInputError, Warnings};
@@ -27,9 +28,6 @@ use super::preview::Preview;
 use super::session::runtime;
 use super::signals;
 use super::summary::JobSummary;
-
-/// Rows on their way to the writer.
-pub(super) const ROWS: usize = 1_024;
 
 /// How long the writer of an interrupted dry run is waited for.
 const LAST_ROWS: Duration = Duration::from_secs(1);
@@ -118,24 +116,23 @@ fn carry_out<'a>(
     }
     ready.record.counted(&counts);
     (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
-    close(job, &plan, None, unwritten, summary);
+    close(job, &plan, unwritten, summary);
     summary.record_end(ready.record);
     let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None));
     Ok(Some(Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
-/// Takes into the summary what is planned, and why the dry run ends: because of `stop`, of a report that cannot be written,
-/// of an input that breaks off, or of a guard.
-pub(super) fn close(
+/// Takes into the summary what is planned, and why the dry run ends: because of a report that cannot be written, of an input
+/// that breaks off, or of a guard.
+fn close(
     job: &DeleteJob,
     plan: &Plan<Box<JobInputError>>,
-    stop: Option<Stop>,
     unwritten: Option<ReportError>,
     summary: &mut JobSummary<'_>,
 ) {
     let unwritten = || Some(stop_of(StopReason::IoError, &Error::from(unwritten?).error_chain()));
     let broken = || Some(stop_of(StopReason::InputError, &plan.broken.as_ref()?.to_string()));
-    let cut = stop.or_else(unwritten).or_else(broken);
+    let cut = unwritten().or_else(broken);
     summary.notes.extend(cut.as_ref().and_then(|stop| discard(job, stop, &mut summary.report)));
     summary.notes.extend(notes(job));
     summary.stop = cut.or_else(|| refusal(job, plan));
@@ -169,7 +166,7 @@ pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<PathBuf>
 
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
 /// is said.
-pub(super) fn remove(report: &Path) -> bool {
+fn remove(report: &Path) -> bool {
     let removed = fs::remove_file(report);
     // Without its report it means nothing.
     let _ = fs::remove_file(JobFile::path(report));

@@ -87,6 +87,24 @@ impl DeleteJob {
         self.batching == Batching::Single || self.key_action().reads()
     }
 
+    /// The namespace that keys are deleted from for real.
+    pub(super) fn real(&self) -> Option<&Connection<NamespaceRef>> {
+        match &self.mode {
+            Mode::Real(connection) => Some(connection),
+            Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
+        }
+    }
+
+    /// Whether nothing is changed.
+    pub(super) fn is_dry_run(&self) -> bool {
+        matches!(self.mode, Mode::DryRun | Mode::Check(_))
+    }
+
+    /// What the pipeline does about each key.
+    pub(super) fn pipeline_action(&self) -> KeyAction {
+        if let Mode::DryRun = self.mode { KeyAction::Plan } else { self.key_action() }
+    }
+
     /// What is done about each key. A backup looks anyway.
     pub(super) fn key_action(&self) -> KeyAction {
         match self.mode {
@@ -211,6 +229,12 @@ pub struct RestoreJob {
     pub report: Target,
     /// What to do about a report that exists.
     pub existing: IfExists,
+    /// The most requests in flight.
+    pub concurrency: usize,
+    /// How long those in flight are waited for once the job ends early.
+    pub grace: Duration,
+    /// Metrics and pings.
+    pub monitoring: Monitoring,
 }
 
 /// A listing, with everything that can be refused before anything is opened already refused.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use batches::KeptCounts;
-pub(super) use batches::RecordBatches;
+pub(super) use batches::{RecordBatches, Stage};
 pub use error::JobInputError;
 
 use crate::input::{Dedupe, Fingerprint, InputOptions, Records, Source};

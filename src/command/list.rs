@@ -1,12 +1,9 @@
 //! The keys of a namespace, page by page: to stdout, or to a file that an interrupted listing goes on with (`output`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
-use std::time::Duration;
 
 use indicatif::MultiProgress;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
@@ -16,20 +13,18 @@ use crate::exit::ExitCode;
 use crate::key::KeyName;
 use crate::listing::{Checkpoint, Encoder, Lister, NotRepresentable, Selection};
 use crate::outcome::{Signal, Stop, StopReason};
-use crate::pipeline::call::Totals;
-use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
-use crate::pipeline::{Event, PauseCause};
+use crate::pipeline::call::{ApiCaller, CallError};
 use crate::progress::{Progress, with_progress};
-use crate::terminal::{Escaped, Quoted, duration, pluralized};
+use crate::terminal::{Quoted, pluralized};
 
-use super::error::{Error, hint, message, stop_of};
+use super::error::{Error, stop_of};
 use super::job::ListJob;
 use super::locate::{client, locate};
-use super::pages::{cursor_lost, endless, refused};
+use super::pages::{cursor_lost, endless, fetch_page, refused};
 use super::same_file::Files;
 use super::session::Session;
 use super::signals;
-use super::summary::{Stream, print_end};
+use super::summary::{JobSummary, Listed};
 
 mod output;
 
@@ -46,8 +41,21 @@ enum Ended {
     Unread,
 }
 
-/// Lists, and says what came of it.
+/// Lists, and prints what came of it.
 pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
+    let mut summary = JobSummary::of_list(job);
+    let ended = carry_out(job, screen, &mut summary);
+    if let Ok(Ended::Unread) = ended {
+        return Ok(ExitCode::Success);
+    }
+    let ended = ended.and_then(|ended| match ended {
+        Ended::Stopped(stop) => Err(stop.into()),
+        Ended::Whole | Ended::Unread => Ok(None),
+    });
+    summary.end(ended, None)
+}
+
+fn carry_out(job: &ListJob, screen: &MultiProgress, summary: &mut JobSummary<'_>) -> Result<Ended, Error> {
     if let Some(path) = &job.output {
         let mut files = Files::default();
         files.writes("--output", path, &[".lock", ".cursor"]);
@@ -57,24 +65,11 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
     let mut session = Session::new(&job.options)?;
     count_earlier(job, &mut session.caller)?;
     let located = session.run(async |caller| locate(&job.connection, job.options.timeout, caller).await);
-    let connection = match located {
-        Ok(connection) => connection,
-        Err(Error::Stopped(stop)) => {
-            let summary = Summary {
-                totals: &session.caller.totals,
-                elapsed: started.elapsed(),
-                listed: 0,
-                skipped: 0,
-                pages: 0,
-                stop: Some(&stop),
-                unfinished: None,
-            };
-            return Ok(summary.print(job, ExitCode::for_stop(stop.reason, stop.signal)));
-        }
-        Err(error) => return Err(error),
-    };
+    (summary.totals, summary.elapsed) = (session.caller.totals, started.elapsed());
+    let connection = located?;
     let client = client(&connection, job.options.timeout, 1)?;
     let (output, mark) = open(job, &connection)?;
+    summary.report.clone_from(&job.output);
     let terminal = matches!(output, Output::Stdout(_)) && io::stdout().is_terminal();
     let encoder = Encoder::new(job.format, terminal, mark.bytes > 0);
     let mut selection = job.selection.clone();
@@ -95,8 +90,11 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
         pages: 0,
     };
     let ended = session.runtime.block_on(run.pages(output, signals::listen(), screen));
-    let ended = ended.unwrap_or_else(|error| Ended::Stopped(stop_of(StopReason::IoError, &error.error_chain())));
-    Ok(run.close(&ended, started.elapsed()))
+    if let Ok(Ended::Unread) = ended {
+        return ended;
+    }
+    (summary.totals, summary.elapsed, summary.listed) = (run.caller.totals, started.elapsed(), Some(run.listed()));
+    Ok(ended.unwrap_or_else(|error| Ended::Stopped(stop_of(StopReason::IoError, &error.error_chain()))))
 }
 
 struct Run<'a> {
@@ -184,20 +182,7 @@ impl Run<'_> {
 
     /// The next page; `None` where its cursor was lost and the prefix starts over.
     async fn fetch(&mut self, request: &PageRequest, progress: &RefCell<Progress>) -> Result<Option<Page>, Stop> {
-        let waiting = Cell::new(false);
-        let tell = |wait: RetryNotice<'_>| {
-            waiting.set(true);
-            let throttled = wait.failure.http_status == Some(429);
-            let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
-            let (error, time) = (&wait.failure.detail.error, duration(wait.wait));
-            tracing::warn!("cannot list keys: {}; trying again in {time}", Escaped(error));
-            progress.borrow_mut().on(&Event::Paused { until: Instant::now() + wait.wait, cause });
-        };
-        let page = self.caller.call_with_retry(tell, || self.client.page(request)).await;
-        if waiting.get() {
-            progress.borrow_mut().on(&Event::Running);
-        }
-        match page {
+        match fetch_page(&self.client, &mut self.caller, request, Some(progress)).await {
             Ok(page) => match self.lister.cursor_was_reset(&page) {
                 Some(why) => cursor_lost(&mut self.lister, why, FROM_SCRATCH).map(|()| None),
                 None => Ok(Some(page)),
@@ -232,18 +217,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn close(&self, ended: &Ended, elapsed: Duration) -> ExitCode {
-        let stop = match ended {
-            Ended::Unread => return ExitCode::Success,
-            Ended::Whole => None,
-            Ended::Stopped(stop) => Some(stop),
-        };
+    /// What came of it, with a word on names that need one.
+    fn listed(&self) -> Listed {
         let skipped = self.mark.skipped;
-        let code = match stop {
-            Some(stop) => ExitCode::for_stop(stop.reason, stop.signal),
-            None if skipped > 0 => ExitCode::Incomplete,
-            None => ExitCode::Success,
-        };
         if skipped > 0 {
             let first =
                 self.encoder.skipped().map(|(_, first)| format!(", such as {}", Quoted(first))).unwrap_or_default();
@@ -256,51 +232,6 @@ impl Run<'_> {
             let names = pluralized(*count, "listed name");
             tracing::warn!("{names} cannot be sent in a request, such as {}", Quoted(first));
         }
-        let summary = Summary {
-            totals: &self.caller.totals,
-            elapsed,
-            listed: self.mark.keys,
-            skipped,
-            pages: self.pages,
-            stop,
-            unfinished: self.job.output.as_deref().filter(|_| stop.is_some()),
-        };
-        summary.print(self.job, code)
-    }
-}
-
-/// What is said at the end.
-struct Summary<'a> {
-    totals: &'a Totals,
-    elapsed: Duration,
-    listed: u64,
-    skipped: u64,
-    pages: u64,
-    stop: Option<&'a Stop>,
-    /// A file that was begun.
-    unfinished: Option<&'a Path>,
-}
-
-impl Summary<'_> {
-    fn print(&self, job: &ListJob, code: ExitCode) -> ExitCode {
-        let json = || {
-            serde_json::to_string(&json!({
-                "listed": self.listed, "skipped": self.skipped, "pages": self.pages,
-                "requests": self.totals.requests, "retries": self.totals.retries, "throttled": self.totals.throttled,
-                "elapsed_s": (self.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
-                "stopped": self.stop.map(|stop| stop.reason), "exit_code": code.as_u8(),
-            }))
-        };
-        let (keys, requests) = (pluralized(self.listed, "key"), pluralized(self.totals.requests, "request"));
-        let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(self.elapsed))];
-        lines.extend(job.options.profile.iter().map(|profile| format!("profile: {profile}")));
-        let mut hints: Vec<String> = self.stop.and_then(hint).into_iter().collect();
-        if let Some(path) = self.unfinished {
-            let path = Escaped(&path.to_string_lossy()).to_string();
-            let command = job.options.command_line.resuming(None);
-            hints.push(format!("{path} is incomplete; to resume, run:\n  {command}"));
-        }
-        let error = message(self.stop.map(|stop| stop.why.as_str()), &hints);
-        print_end(&job.options, error, code, json, (Stream::Stderr, lines))
+        Listed { keys: self.mark.keys, skipped, pages: self.pages }
     }
 }

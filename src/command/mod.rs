@@ -2,13 +2,14 @@
 //! modules meet.
 //!
 //! - `job`: what is to be done, as the command line resolved it. `session`: what every command that sends requests has once.
-//! - `delete`: open, scan, guard, connect, confirm, run, report. `dry_run`, `dry_run_listing`: what it would do.
+//! - `delete`: open, scan, guard, connect, confirm, run, report. `dry_run`: what it would do with the keys of files.
 //! - `list`, `restore`, `report`, `namespaces`, `whoami`, `config`, `sandbox`, `docs`: the other subcommands.
 //! - `connect`, `locate`: the namespace, its client and its limits. `confirm`: the prompt. `rehearsal`: a server in memory.
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `job_file`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
-//! - `executor`: the pipeline's requests, carried out. `event_log`, `monitor`: what the log, metrics and pings say of it.
-//! - `summary`, `error`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt and a dry run show.
+//! - `engine`: a job of the pipeline. `executor`: its requests. `event_log`, `monitor`: its log, metrics and pings.
+//! - `summary`, `error`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
+//!   and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
 use std::sync::Arc;
@@ -24,8 +25,8 @@ mod connect;
 mod delete;
 mod docs;
 mod dry_run;
-mod dry_run_listing;
 mod earlier;
+mod engine;
 mod error;
 mod event_log;
 mod executor;
@@ -101,16 +102,16 @@ fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(mut job) => {
             job.concurrency = session::fit_descriptors(job.concurrency);
-            match job.mode {
-                Mode::DryRun => match &job.keys {
-                    Keys::Inputs(inputs) => dry_run::run(&job, inputs),
-                    Keys::Namespace(wanted) => dry_run_listing::run(&job, wanted, screen),
-                },
-                Mode::Check(_) | Mode::Rehearsal | Mode::Real(_) => delete::run(&Arc::from(job), screen),
+            match (&job.mode, &job.keys) {
+                (Mode::DryRun, Keys::Inputs(inputs)) => dry_run::run(&job, inputs),
+                _ => delete::run(&Arc::from(job), screen),
             }
         }
         Task::List(job) => list::run(&job, screen),
-        Task::Restore(job) => restore::run(&job, screen),
+        Task::Restore(mut job) => {
+            job.concurrency = session::fit_descriptors(job.concurrency);
+            restore::run(&job, screen)
+        }
         Task::Namespaces(job) => namespaces::run(&job),
         Task::Whoami(job) => whoami::run(&job),
         Task::Report(reviewing) => interruptible(move || report::run(&reviewing)),

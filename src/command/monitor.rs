@@ -1,7 +1,7 @@
 //! Metrics and pings of a job, while it runs and as it ends. Whatever goes wrong here is a warning.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -16,11 +16,12 @@ use crate::monitoring::{Labels, Pinger, Signal, Snapshot, Textfile};
 use crate::pipeline::call::Totals;
 use crate::pipeline::{Event, Response};
 use crate::report::Summary;
+use crate::shard::Shard;
 use crate::terminal::Escaped;
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Connection, DeleteJob, Mode, NamespaceRef};
+use super::job::{Connection, Monitoring, NamespaceRef};
 use super::session::runtime;
 use super::signals;
 
@@ -33,6 +34,8 @@ const LAST_PING: Duration = Duration::from_secs(15);
 /// The metrics file and the pings of one job.
 pub(super) struct Monitor {
     started: (SystemTime, Instant),
+    /// Where the metrics are to be written, and their labels.
+    target: Option<(PathBuf, Labels)>,
     file: Option<Textfile>,
     pinger: Option<Pinger>,
     /// Ends the ping of the beginning where the job is quicker than that.
@@ -51,16 +54,21 @@ struct Live {
 }
 
 impl Monitor {
-    /// Sends and writes nothing yet.
-    pub(super) fn new(job: &DeleteJob) -> Self {
-        let connection = real(job);
-        let pinger = job.monitoring.ping.clone().and_then(|url| {
+    /// Of a job over a part of the keys of `connection`; `None` sends requests to no real namespace, and has no metrics.
+    pub(super) fn new(
+        monitoring: &Monitoring,
+        connection: Option<&Connection<NamespaceRef>>,
+        shard: Option<Shard>,
+    ) -> Self {
+        let labels = |connection| labels(monitoring.job_name.clone(), connection, shard);
+        let pinger = monitoring.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
             let pinger = Pinger::new(url, connection.and_then(|connection| connection.access.ca_file.as_deref()));
             pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Escaped(&host))).ok()
         });
         Self {
             started: (wall_now(), Instant::now()),
+            target: monitoring.metrics_file.clone().zip(connection.map(labels)),
             file: None,
             pinger,
             start: None,
@@ -73,10 +81,8 @@ impl Monitor {
     ///
     /// # Errors
     /// Where the metrics cannot be written for want of a folder.
-    pub(super) fn open(&mut self, job: &DeleteJob) -> Result<(), Error> {
-        if let (Some(path), Some(connection)) = (&job.monitoring.metrics_file, real(job)) {
-            self.file = Some(textfile(path, labels(job, connection))?);
-        }
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        self.file = self.target.take().map(|(path, labels)| textfile(path, labels)).transpose()?;
         Ok(())
     }
 
@@ -249,26 +255,18 @@ impl Monitor {
     }
 }
 
-fn real(job: &DeleteJob) -> Option<&Connection<NamespaceRef>> {
-    match &job.mode {
-        Mode::Real(connection) => Some(connection),
-        Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
-    }
-}
-
-fn labels(job: &DeleteJob, connection: &Connection<NamespaceRef>) -> Labels {
+fn labels(job_name: Option<String>, connection: &Connection<NamespaceRef>, shard: Option<Shard>) -> Labels {
     let (namespace_id, namespace) = match &connection.namespace {
         NamespaceRef::Id(id) => (Some(id.to_string()), None),
         NamespaceRef::Title(title) => (None, Some(title.clone())),
     };
-    let shard = job.shard().map(|shard| shard.to_string());
-    Labels { namespace_id, namespace, job_name: job.monitoring.job_name.clone(), shard }
+    Labels { namespace_id, namespace, job_name, shard: shard.map(|shard| shard.to_string()) }
 }
 
-fn textfile(path: &Path, labels: Labels) -> Result<Textfile, Error> {
-    let folder = folder_of(path);
+fn textfile(path: PathBuf, labels: Labels) -> Result<Textfile, Error> {
+    let folder = folder_of(&path);
     if folder.is_dir() {
-        return Ok(Textfile::new(path.to_owned(), labels));
+        return Ok(Textfile::new(path, labels));
     }
     let (path, folder) = (path.display(), folder.display());
     Err(Error::Usage(format!("--metrics-file {path} cannot be made: there is no folder {folder}")))
@@ -299,6 +297,7 @@ mod tests {
         let path = folder.path().join("kvsweep.prom");
         let monitor = Monitor {
             started: (SystemTime::UNIX_EPOCH, Instant::now()),
+            target: None,
             file: Some(Textfile::new(path.clone(), Labels::default())),
             pinger: None,
             start: None,

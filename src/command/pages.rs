@@ -1,22 +1,27 @@
 //! The wanted keys of a namespace as records, a page at a time.
 
+use std::cell::RefCell;
+use std::fmt;
+
+use tokio::time::Instant;
+
 use crate::api::{Client, ListedKey, Page, PageRequest};
 use crate::key::KeyName;
 use crate::listing::{Lister, ListingError, Position, Selection};
 use crate::outcome::{Stop, StopReason};
-use crate::pipeline::Pages;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
+use crate::pipeline::{Event, Pages, PauseCause};
+use crate::progress::Progress;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, Quoted, duration, pluralized};
 
-use super::connect;
 use super::job::KeySelection;
+use super::job_input::Stage;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
 /// no two parts give the same number.
-#[derive(Debug)]
 pub(super) struct NamespacePages {
     lister: Lister,
     selection: Selection,
@@ -25,8 +30,14 @@ pub(super) struct NamespacePages {
     /// How many keys of this part were listed, and how many of them the filters let through.
     listed: u64,
     selected: u64,
-    /// Whether a key that has to be encoded to stand in a URL is invalid.
-    refuses_encoded: bool,
+    /// What is done to every record before it is handed out.
+    stages: Vec<Stage>,
+}
+
+impl fmt::Debug for NamespacePages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespacePages").field("lister", &self.lister).finish_non_exhaustive()
+    }
 }
 
 impl NamespacePages {
@@ -41,13 +52,13 @@ impl NamespacePages {
             next,
             listed: 0,
             selected: 0,
-            refuses_encoded: false,
+            stages: Vec::new(),
         }
     }
 
-    /// From now on a key that has to be encoded to stand in a URL is invalid.
-    pub(super) fn refuse_encoded(&mut self) {
-        self.refuses_encoded = true;
+    /// Applies `stage` to every record that is handed out from now on.
+    pub(super) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
+        self.stages.push(Box::new(stage));
     }
 
     fn record(&mut self, key: ListedKey) -> Record {
@@ -63,9 +74,7 @@ impl NamespacePages {
         };
         let mut record = Record { number, content };
         self.selection.names.apply(&mut record);
-        if self.refuses_encoded {
-            connect::refuse_encoded(&mut record);
-        }
+        self.stages.iter_mut().for_each(|stage| stage(&mut record));
         record
     }
 }
@@ -142,23 +151,37 @@ pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
     }
 }
 
-/// The next page where nothing else is sent meanwhile; `on_wait` hears of trouble. Empty where there is none to ask for.
+/// The page of `request`, if nothing else is sent meanwhile; `progress` shows the waits.
+pub(super) async fn fetch_page(
+    client: &Client,
+    caller: &mut ApiCaller,
+    request: &PageRequest,
+    progress: Option<&RefCell<Progress>>,
+) -> Result<Page, CallError> {
+    let show = |event| progress.into_iter().for_each(|progress| progress.borrow_mut().on(&event));
+    let on_wait = |notice: RetryNotice<'_>| {
+        let (error, wait) = (&notice.failure.detail.error, duration(notice.wait));
+        tracing::warn!("cannot list keys: {}; trying again in {wait}", Escaped(error));
+        let throttled = notice.failure.http_status == Some(429);
+        let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
+        show(Event::Paused { until: Instant::now() + notice.wait, cause });
+    };
+    let page = caller.fetch_page(on_wait, || client.page(request)).await;
+    show(Event::Running);
+    page
+}
+
+/// The first page, before anything else is sent.
 ///
 /// # Errors
 /// The [`Stop`] that ends the listing.
-pub(super) async fn next_page(
+pub(super) async fn first_page(
     client: &Client,
     pages: &mut NamespacePages,
     caller: &mut ApiCaller,
-    mut on_wait: impl FnMut(&RetryNotice<'_>),
 ) -> Result<Vec<Record>, Stop> {
-    let tell = |waiting: RetryNotice<'_>| {
-        let (error, wait) = (&waiting.failure.detail.error, duration(waiting.wait));
-        tracing::warn!("cannot list keys: {}; trying again in {wait}", Escaped(error));
-        on_wait(&waiting);
-    };
     let Some(request) = pages.request() else { return Ok(Vec::new()) };
-    match caller.call_with_retry(tell, || client.page(&request)).await {
+    match fetch_page(client, caller, &request, None).await {
         Ok(page) => pages.accept(page),
         Err(CallError::Stop(stop)) => Err(stop),
         Err(CallError::Refused(failure)) => pages.refused(&failure).map(|()| Vec::new()),

@@ -1,6 +1,5 @@
 //! Writes what a backup holds to a namespace: a job of the pipeline, with a row for each record.
 
-use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +14,9 @@ use crate::input::{Source, spawn_reader};
 use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::state::State;
-use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options, run as run_pipeline};
+use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
 use crate::plan::{Approved, Consent, Guards};
-use crate::progress::{Progress, ProgressOptions, with_progress};
+use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
 use crate::report::{self, Causes, Destination, Journal, Sync};
 
@@ -25,16 +24,17 @@ use super::confirm::{self, Action, ConfirmWith};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier::{self, Earlier};
+use super::engine::{Engine, ROWS};
 use super::error::{Error, stop_of, with_nothing_sent};
-use super::event_log::EventLogger;
 use super::executor::Executor;
 use super::job::{Confirm, RestoreJob};
 use super::job_file::JobRecord;
 use super::job_input::JobInputError;
+use super::monitor::Monitor;
 use super::overview::Overview;
 use super::session::Session;
 use super::signals;
-use super::summary::JobSummary;
+use super::summary::{JobSummary, monitored};
 
 mod records;
 
@@ -50,17 +50,11 @@ const CHECKED_KEYS: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// The most bytes of a bulk write, of the 100 megabytes that the API takes; a single record may be larger.
 const PUT_BYTES: usize = 50_000_000;
 
-/// A bulk write holds so many keys that more at once would be no quicker at the API's rate.
-const CONCURRENCY: usize = 1;
-
 const BATCHES_AHEAD: usize = 2;
 
 /// The most records of a batch, and from how many bytes on no more are added to it.
 const BATCH_RECORDS: usize = 256;
 const BATCH_BYTES: usize = 1_000_000;
-
-/// Rows on their way to the writer.
-const ROWS: usize = 1_024;
 
 impl RestoreJob {
     fn action(&self) -> Action {
@@ -70,20 +64,28 @@ impl RestoreJob {
 
 /// Reads the backups, asks, writes, and prints what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let mut summary = JobSummary::new(&job.options, &job.report, job.allow_partial, JobRecord::of_restore(job).facts());
-    let ended = carry_out(job, screen, &mut summary).map(|()| None);
-    summary.end(ended, None)
+    let monitor = Monitor::new(&job.monitoring, job.connection.as_ref(), None);
+    monitored(monitor, JobSummary::of_restore(job), |monitor, summary| {
+        carry_out(job, screen, monitor, summary).map(|()| None)
+    })
 }
 
-fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<'_>) -> Result<(), Error> {
-    let started = Instant::now();
+fn carry_out(
+    job: &RestoreJob,
+    screen: &MultiProgress,
+    monitor: &mut Monitor,
+    summary: &mut JobSummary<'_>,
+) -> Result<(), Error> {
+    monitor.open()?;
     if job.connection.is_some() && job.confirm == Confirm::Prompt {
         confirm::terminal(job.action())?;
     }
     let opened = records::open_report(job)?;
     summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
     summary.report.clone_from(&opened.path);
-    summary.facts = opened.record.facts();
+    summary.facts = Some(opened.record.facts());
+    monitor.begin();
+    monitor.resume_from(summary.earlier);
     let (files, journal, record, causes) = (job.files.clone(), opened.journal, opened.record, opened.causes);
     let (plan, mut record) = signals::blocking(move || plan(&files, journal, record, causes))??;
     summary.records = Some(plan.records);
@@ -91,14 +93,16 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial || plan.records == 0) {
         return Err(stop_of(StopReason::InputError, &with_nothing_sent(broken)).into());
     }
+    monitor.set_records(plan.records);
     let mut session = Session::new(&job.options)?;
     if let Some(journal) = plan.journal() {
         let budget = &mut session.caller.budget;
-        earlier::count(budget, journal, record.earlier_runs(), 1, job.options.timeout);
+        earlier::count(budget, journal, record.earlier_runs(), job.concurrency, job.options.timeout);
     }
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
-        let connected = session.run(async |caller| connect(caller, connection, &job.options, 1, None).await);
+        let connected =
+            session.run(async |caller| connect(caller, connection, &job.options, job.concurrency, None).await);
         summary.totals = session.caller.totals;
         let target = connected?;
         record.located(&target.connection, &target.namespace.title)?;
@@ -116,35 +120,20 @@ fn carry_out(job: &RestoreJob, screen: &MultiProgress, summary: &mut JobSummary<
     let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
     let (rows, writer) = report::start(outputs, ROWS)?;
     let runtime = session.runtime;
-    let state = state(job, summary, client.is_some(), session);
+    monitor.add_preflight(&session.caller.totals);
+    let pipeline = state(job, summary, client.is_some(), session);
     let executor = Executor { client, backup_sink: None };
     let mut records = Arc::new(plan).records(job.files.clone());
-    // Only now: a bar would be drawn over the question.
-    let shown = ProgressOptions { total: summary.records, ..job.options.progress_options() };
+    let progress = ProgressOptions { total: summary.records, ..job.options.progress_options() };
     let (end, written) = runtime.block_on(async {
-        let progress = RefCell::new(Progress::new(shown, screen));
-        let mut log = EventLogger::new(job.options.max_wait);
-        let listener = |event| {
-            log.on(&event);
-            progress.borrow_mut().on(&event);
-        };
         let records = spawn_reader(move |batch| next_batch(&mut records, batch), BATCHES_AHEAD);
-        let send = |request| executor.clone().execute(request);
-        let sending = run_pipeline(state, records, rows, writer.written(), send, signals::listen(), listener);
-        let end = with_progress(&progress, Box::pin(sending)).await;
-        progress.borrow_mut().finish();
+        let max_wait = job.options.max_wait;
+        let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen };
+        let end = engine.run(records, rows, writer.written()).await;
         (end, signals::in_time(writer.finish()).await)
     });
-    summary.stop = end.stop;
-    match written {
-        Some(Ok(written)) => {
-            summary.earlier = summary.earlier.without(&written.replaced);
-            summary.causes = written.causes;
-        }
-        Some(Err(error)) => summary.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
-        None => summary.stop = summary.stop.take().or_else(|| signals::received().map(Stop::signalled)),
-    }
-    (summary.totals, summary.elapsed, summary.facts) = (end.totals, started.elapsed(), record.facts());
+    summary.set_end(end, written);
+    summary.facts = Some(record.facts());
     summary.record_end(record);
     Ok(())
 }
@@ -158,12 +147,13 @@ fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, mut session: S
     };
     let keys = if job.overwrite_values { PUT_KEYS } else { CHECKED_KEYS };
     let options = Options {
-        concurrency: CONCURRENCY,
+        concurrency: job.concurrency,
         batching: Batching::Bulk(BatchLimit { keys, bytes: PUT_BYTES }),
         action: if sends { KeyAction::Put(on_existing) } else { KeyAction::Plan },
         retry: job.options.retry,
         max_wait: job.options.max_wait,
         deadline: session.deadline(),
+        grace: job.grace,
         deleted_before: summary.earlier.tally.get(Status::Restored),
         ..Options::default()
     };

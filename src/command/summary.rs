@@ -5,24 +5,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::exit::ExitCode;
 use crate::input::Source;
 use crate::outcome::{Status, Stop, StopReason, Tally};
+use crate::pipeline::End;
 use crate::pipeline::call::Totals;
 use crate::progress::clear_line;
-use crate::report::{Cause, Facts, Kind, Summary, Target};
+use crate::report::{Cause, Facts, Kind, ReportError, Summary, Target, Written};
 use crate::shard::Shard;
 use crate::stderr;
-use crate::terminal::{Escaped, columns, count, pluralized, shell_word, wrapped};
+use crate::terminal::{Escaped, columns, count, duration, pluralized, shell_word, wrapped};
 
 use super::earlier::Earlier;
-use super::error::{Error, hint, message};
-use super::job::{DeleteJob, Keys};
+use super::error::{Error, hint, message, stop_of};
+use super::job::{DeleteJob, Keys, ListJob, RestoreJob};
 use super::job_file::{JobRecord, RunEnd};
 use super::monitor::Monitor;
 use super::preview::Preview;
-use super::session::JobOptions;
+use super::session::{JobOptions, or_panicked};
 use super::signals;
 
 /// The width of what is printed where no terminal says its own.
@@ -44,7 +46,10 @@ pub(super) struct JobSummary<'a> {
     /// Records of the input, where they were counted; those that were seen otherwise.
     pub(super) records: Option<u64>,
     pub(super) elapsed: Duration,
-    pub(super) facts: Facts,
+    /// `None` of a listing.
+    pub(super) facts: Option<Facts>,
+    /// What was listed, if that is what the job is for.
+    pub(super) listed: Option<Listed>,
     pub(super) causes: Vec<Cause>,
     pub(super) stop: Option<Stop>,
     pub(super) report: Option<PathBuf>,
@@ -53,6 +58,15 @@ pub(super) struct JobSummary<'a> {
     pub(super) backup: Option<(PathBuf, u64)>,
     /// What else there is to say, a line each.
     pub(super) notes: Vec<String>,
+}
+
+/// What a listing came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Listed {
+    pub(super) keys: u64,
+    /// Names that the format cannot hold.
+    pub(super) skipped: u64,
+    pub(super) pages: u64,
 }
 
 /// The summary; of a dry run with what is planned.
@@ -68,12 +82,24 @@ impl<'a> JobSummary<'a> {
     /// Of a job of which nothing is known yet.
     pub(super) fn of(job: &'a DeleteJob) -> Self {
         let is_listing = matches!(job.keys, Keys::Namespace(_));
-        let new = Self::new(&job.options, &job.report, job.allow_partial, JobRecord::of(job).facts());
+        let new = Self::new(&job.options, &job.report, job.allow_partial);
         let reads_stdin = matches!(&job.keys, Keys::Inputs(inputs) if inputs.sources.contains(&Source::Stdin));
-        Self { shard: job.shard(), is_listing, reads_stdin, ..new }
+        let facts = Some(JobRecord::of(job).facts());
+        Self { shard: job.shard(), is_listing, reads_stdin, facts, ..new }
     }
 
-    pub(super) fn new(options: &'a JobOptions, target: &'a Target, allow_partial: bool, facts: Facts) -> Self {
+    /// Of `kvsweep restore`.
+    pub(super) fn of_restore(job: &'a RestoreJob) -> Self {
+        let facts = Some(JobRecord::of_restore(job).facts());
+        Self { facts, ..Self::new(&job.options, &job.report, job.allow_partial) }
+    }
+
+    /// Of `kvsweep list`, whose list may be on stdout.
+    pub(super) fn of_list(job: &'a ListJob) -> Self {
+        Self { listed: Some(Listed::default()), ..Self::new(&job.options, &Target::Stdout, false) }
+    }
+
+    fn new(options: &'a JobOptions, target: &'a Target, allow_partial: bool) -> Self {
         Self {
             options,
             target,
@@ -85,13 +111,33 @@ impl<'a> JobSummary<'a> {
             earlier: Earlier::default(),
             records: None,
             elapsed: Duration::ZERO,
-            facts,
+            facts: None,
+            listed: None,
             causes: Vec::new(),
             stop: None,
             report: None,
             failures: None,
             backup: None,
             notes: Vec::new(),
+        }
+    }
+
+    /// Takes in how the pipeline ended, and what became of the report.
+    pub(super) fn set_end<E>(&mut self, end: End<E>, written: Option<Result<Written, ReportError>>) {
+        (self.totals, self.elapsed, self.stop) = (end.totals, end.elapsed, end.stop);
+        match written {
+            Some(Ok(written)) => {
+                self.earlier = self.earlier.without(&written.replaced);
+                self.causes = written.causes;
+            }
+            // A report that cannot be written outweighs everything else.
+            Some(Err(error)) => self.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
+            None => {
+                tracing::warn!(
+                    "the last rows of the report were not written: its disk or its reader does not take them"
+                );
+                self.stop = self.stop.take().or_else(|| signals::received().map(Stop::signalled));
+            }
         }
     }
 
@@ -139,6 +185,9 @@ impl<'a> JobSummary<'a> {
 
     fn code(&self) -> ExitCode {
         let stop = self.stop.as_ref();
+        if stop.is_none() && self.listed.is_some_and(|listed| listed.skipped > 0) {
+            return ExitCode::Incomplete;
+        }
         ExitCode::for_job(stop.map(|stop| stop.reason), stop.and_then(|stop| stop.signal), &self.tally())
     }
 
@@ -154,30 +203,56 @@ impl<'a> JobSummary<'a> {
             elapsed: self.elapsed,
             stopped: self.stop.as_ref().map(|stop| stop.reason),
             exit_code: self.code().as_u8(),
-            facts: Some(self.facts.clone()),
+            facts: self.facts.clone(),
             report: self.report.as_ref().map(|report| report.to_string_lossy().into_owned()),
             causes: self.causes.clone(),
         }
     }
 
+    /// Prints the summary, as JSON if that is asked for, and why the job stopped with its hints.
     fn print(&self, preview: Option<&Preview<'_>>) -> ExitCode {
         let (code, summary) = (self.code(), self.summary());
-        let json = || serde_json::to_string(&WithPlan { summary: &summary, plan: preview.map(Preview::value) });
         // If stdout holds the report or the JSON, people read stderr; a script has the numbers already.
         let (stream, lines) = match (self.options.json, self.target) {
-            (true, _) => (Stream::Stderr, Vec::new()),
-            (false, Target::Stdout) => (Stream::Stderr, self.lines(&summary, preview, columns(io::stderr()))),
+            (true, _) if self.listed.is_none() => (Stream::Stderr, Vec::new()),
+            (true, _) | (false, Target::Stdout) => {
+                (Stream::Stderr, self.lines(&summary, preview, columns(io::stderr())))
+            }
             (false, _) => (Stream::Stdout, self.lines(&summary, preview, columns(io::stdout()))),
         };
+        signals::decide(code);
         if self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::Interrupted) {
             clear_line();
         }
-        let error = self.stop.as_ref().map(|stop| self.why(stop));
-        print_end(self.options, message(error.as_deref(), &self.hints(code)), code, json, (stream, lines))
+        if self.options.json {
+            let json = match self.listed {
+                Some(listed) => serde_json::to_string(&listing_json(listed, &summary)),
+                None => serde_json::to_string(&WithPlan { summary: &summary, plan: preview.map(Preview::value) }),
+            };
+            match json {
+                Ok(json) => print_summary(Stream::Stdout, vec![json]),
+                Err(error) => tracing::warn!("the summary cannot be printed: {error}"),
+            }
+        }
+        if !(self.options.quiet && code == ExitCode::Success) {
+            print_summary(stream, lines);
+        }
+        let why = self.stop.as_ref().map(|stop| self.why(stop));
+        let message = message(why.as_deref(), &self.hints(code));
+        if !message.is_empty() {
+            tracing::error!("{message}");
+        }
+        code
     }
 
     fn lines(&self, summary: &Summary, preview: Option<&Preview<'_>>, columns: Option<usize>) -> Vec<String> {
         let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
+        if let Some(listed) = self.listed {
+            let (keys, requests) = (pluralized(listed.keys, "key"), pluralized(summary.requests, "request"));
+            let mut lines = vec![format!("listed {keys} in {requests}, {}", duration(summary.elapsed))];
+            lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
+            return lines;
+        }
         let mut lines = summary.to_text();
         lines.extend(summary.causes_to_text().iter().flat_map(|(label, cause)| {
             wrapped(&format!("{label}: {cause}"), label.len() + 2, columns.unwrap_or(usize::MAX))
@@ -200,10 +275,10 @@ impl<'a> JobSummary<'a> {
     /// `interrupted: 999 of 20,000 keys deleted, 19,001 not attempted`, or what stopped the job otherwise.
     fn why(&self, stop: &Stop) -> String {
         let summary = self.summary();
-        let (status, done) = match self.facts.kind {
-            Kind::Delete => (Status::Deleted, "deleted"),
-            Kind::Restore => (Status::Restored, "restored"),
-            Kind::DryRun | Kind::Rehearsal | Kind::RestoreDryRun => return stop.why.clone(),
+        let (status, done) = match self.kind() {
+            Some(Kind::Delete) => (Status::Deleted, "deleted"),
+            Some(Kind::Restore) => (Status::Restored, "restored"),
+            Some(Kind::DryRun | Kind::Rehearsal | Kind::RestoreDryRun) | None => return stop.why.clone(),
         };
         if stop.reason != StopReason::Interrupted || summary.records == 0 {
             return stop.why.clone();
@@ -220,8 +295,12 @@ impl<'a> JobSummary<'a> {
         if stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
             hints.extend(self.allow_partial_hint());
         }
+        if let Some(list) = self.report.as_ref().filter(|_| stop.is_some() && self.listed.is_some()) {
+            let (list, command) = (list.to_string_lossy(), self.options.command_line.resuming(None));
+            hints.push(format!("{} is incomplete; to resume, run:\n  {command}", Escaped(&list)));
+        }
         let (failures, begun) = (self.tally().failures(), self.tally().total() > 0);
-        let is_resumable = matches!(self.facts.kind, Kind::Delete | Kind::Restore);
+        let is_resumable = matches!(self.kind(), Some(Kind::Delete | Kind::Restore));
         if (stop.is_some() || failures > 0) && begun && is_resumable && code != ExitCode::Success {
             hints.extend(self.resume_hint());
         }
@@ -251,6 +330,10 @@ impl<'a> JobSummary<'a> {
         Some(format!("to resume, run{input}:\n  {}", line.resuming(Some(report))))
     }
 
+    fn kind(&self) -> Option<Kind> {
+        self.facts.as_ref().map(|facts| facts.kind)
+    }
+
     fn allow_partial_hint(&self) -> Option<String> {
         let has_unsent_part =
             self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
@@ -258,29 +341,27 @@ impl<'a> JobSummary<'a> {
     }
 }
 
-/// Prints how a job ended and returns its exit code: its summary as JSON on stdout if that is asked for, the lines for people,
-/// and what went wrong with its hints.
-pub(super) fn print_end(
-    options: &JobOptions,
-    message: String,
-    code: ExitCode,
-    json: impl FnOnce() -> serde_json::Result<String>,
-    (stream, lines): (Stream, Vec<String>),
-) -> ExitCode {
-    signals::decide(code);
-    if options.json {
-        match json() {
-            Ok(json) => print_summary(Stream::Stdout, vec![json]),
-            Err(error) => tracing::warn!("the summary cannot be printed: {error}"),
-        }
-    }
-    if !(options.quiet && code == ExitCode::Success) {
-        print_summary(stream, lines);
-    }
-    if !message.is_empty() {
-        tracing::error!("{message}");
-    }
-    code
+/// Runs a job, prints how it ended, and reports that to metrics and pings.
+pub(super) fn monitored<'a>(
+    mut monitor: Monitor,
+    mut summary: JobSummary<'_>,
+    work: impl FnOnce(&mut Monitor, &mut JobSummary<'_>) -> Result<Option<Preview<'a>>, Error>,
+) -> Result<ExitCode, Error> {
+    let ended = or_panicked(|| {
+        let ended = work(&mut monitor, &mut summary);
+        summary.end(ended, Some(&mut monitor))
+    });
+    monitor.end(&ended);
+    ended
+}
+
+fn listing_json(listed: Listed, summary: &Summary) -> serde_json::Value {
+    json!({
+        "listed": listed.keys, "skipped": listed.skipped, "pages": listed.pages,
+        "requests": summary.requests, "retries": summary.retries, "throttled": summary.throttled,
+        "elapsed_s": (summary.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
+        "stopped": summary.stopped, "exit_code": summary.exit_code,
+    })
 }
 
 /// Where a summary goes.

@@ -58,11 +58,8 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
     }
     page.one("kvsweep_last_run_duration_seconds", "Its duration so far.", elapsed.as_secs_f64());
     page.head("kvsweep_last_run_records", "Records of its input by status.");
-    // Only jobs that delete write metrics: they plan and restore nothing.
-    for status in Status::ALL
-        .into_iter()
-        .filter(|status| !matches!(status, Status::Planned | Status::Restored | Status::Restorable))
-    {
+    // A dry run has no metrics.
+    for status in Status::ALL.into_iter().filter(|status| !matches!(status, Status::Planned | Status::Restorable)) {
         page.sample("kvsweep_last_run_records", Some(("status", status.as_str())), summary.tally.get(status));
     }
     page.sample("kvsweep_last_run_records", Some(("status", "not_attempted")), summary.not_attempted());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::api::Page;
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::outcome::{Stop, StopReason, Tally};
 use crate::pipeline::attempt::{Attempt, Next, Proof};
@@ -220,9 +221,26 @@ impl ApiCaller {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let value = self.repeat(self.policy.retries, on_wait, call).await?;
+        let value = self.repeat(self.policy.retries, on_wait, |_| Vec::new(), call).await?;
         self.max_wait.succeeded(Instant::now());
         Ok(value)
+    }
+
+    /// As [`ApiCaller::call_with_retry`] for a page, whose response may name the quota that is left.
+    ///
+    /// # Errors
+    /// [`CallError`] says whether the job has to stop.
+    pub async fn fetch_page<Fut>(
+        &mut self,
+        on_wait: impl FnMut(RetryNotice<'_>),
+        call: impl Fn() -> Fut,
+    ) -> Result<Page, CallError>
+    where
+        Fut: Future<Output = Result<Page, Reply>>,
+    {
+        let page = self.repeat(self.policy.retries, on_wait, |page: &Page| page.rate_limits.clone(), call).await?;
+        self.max_wait.succeeded(Instant::now());
+        Ok(page)
     }
 
     /// As [`ApiCaller::call_with_retry`] for the namespace, with no limit but `--max-wait`. That it is found is no progress.
@@ -237,7 +255,7 @@ impl ApiCaller {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let value = self.repeat(UNLIMITED, on_wait, call).await?;
+        let value = self.repeat(UNLIMITED, on_wait, |_| Vec::new(), call).await?;
         self.max_wait.namespace_found();
         Ok(value)
     }
@@ -246,13 +264,14 @@ impl ApiCaller {
         &mut self,
         retries: u32,
         on_wait: impl FnMut(RetryNotice<'_>),
+        rate_limits: impl Fn(&T) -> Vec<RateLimitInfo>,
         call: impl Fn() -> Fut,
     ) -> Result<T, CallError>
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
         self.breaker = CircuitBreaker::new(1);
-        let result = self.attempts(retries, on_wait, call).await;
+        let result = self.attempts(retries, on_wait, rate_limits, call).await;
         self.max_wait.set_running(false, Instant::now());
         result
     }
@@ -261,6 +280,7 @@ impl ApiCaller {
         &mut self,
         retries: u32,
         mut on_wait: impl FnMut(RetryNotice<'_>),
+        rate_limits: impl Fn(&T) -> Vec<RateLimitInfo>,
         call: impl Fn() -> Fut,
     ) -> Result<T, CallError>
     where
@@ -283,6 +303,9 @@ impl ApiCaller {
             };
             let now = Instant::now();
             let Some(Err(reply)) = result else {
+                for info in result.iter().flatten().flat_map(&rate_limits) {
+                    self.budget.observe(&info, &permit, now);
+                }
                 self.budget.give_back(permit, now);
                 return result.and_then(Result::ok).ok_or_else(|| CallError::Stop(self.max_wait.over()));
             };

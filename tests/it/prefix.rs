@@ -117,6 +117,16 @@ fn a_dry_run_only_lists_and_its_report_is_a_plan() {
 }
 
 #[test]
+fn a_dry_run_rides_out_what_a_delete_does() {
+    // A page that is refused as if the credentials were wrong, while the namespace is found.
+    let options = SandboxOptions { faults: faults(&["403@nth:2", "reset@nth:3"]), ..SandboxOptions::default() };
+    let (lab, _) = filled(2_500, options);
+    let args = ["delete", "--dry-run", "--prefix", "tmp:", "--rate", "none", "--json"];
+    let summary = lab.kvsweep(args).run().code(0).summary();
+    assert_eq!((&summary["planned"], &summary["requests"]), (&2_500.into(), &7.into()));
+}
+
+#[test]
 fn a_dry_run_that_is_cut_short_leaves_no_half_plan() {
     let latency = Duration::from_millis(20);
     let (lab, _) = filled(25_000, SandboxOptions { latency: Some((latency, latency)), ..SandboxOptions::default() });

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::backup::treasures;
 use crate::lab::{Kvsweep, Lab, final_rows, wait_until};
 
+mod running;
+
 fn restore(lab: &Lab, args: &[&str]) -> Kvsweep {
     lab.kvsweep(["restore", "--yes", "--rate", "none"]).args(args)
 }

@@ -35,11 +35,11 @@ fn nothing_said_means_the_defaults() {
     assert_eq!((&args.report.report, args.report.sync), (&None, Sync::EverySecond));
     let limits = [Rate::PER_USER, Rate::PER_ADDRESS].map(Some);
     assert_eq!(
-        (args.pace.requests.rates.as_slice(), args.pace.concurrency, args.pace.requests.retries),
+        (args.pace.requests.rates.as_slice(), args.pace.in_flight.concurrency, args.pace.requests.retries),
         (&limits[..], 32, 8)
     );
-    let seconds =
-        [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.grace].map(|duration| duration.as_secs());
+    let seconds = [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.in_flight.grace]
+        .map(|duration| duration.as_secs());
     assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
     assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, Some(FailureLimit::Percent(50.0))));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
@@ -65,9 +65,9 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), Sync::Always));
     let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| Some(rate.parse().unwrap()));
     assert_eq!(args.pace.requests.rates, rates);
-    assert_eq!((args.pace.concurrency, args.pace.requests.retries), (1_024, 0));
+    assert_eq!((args.pace.in_flight.concurrency, args.pace.requests.retries), (1_024, 0));
     assert_eq!(args.pace.requests.deadline, Some(Duration::from_mins(90)));
-    assert_eq!(args.pace.grace, Duration::ZERO);
+    assert_eq!(args.pace.in_flight.grace, Duration::ZERO);
     assert_eq!(args.connection.account.account_id.unwrap().as_str(), "acc");
     assert_eq!(args.connection.account.api_token_file, Some("token".into()));
     assert_eq!(args.output.progress_mode(), ProgressMode::Always);

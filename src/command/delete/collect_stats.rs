@@ -1,14 +1,15 @@
-//! Statistics of a plan whose keys are looked for: of those that exist, and of the records that are not sent.
+//! Statistics of a dry run that sends requests: of the keys that would be deleted, and of the records that are not sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::command::job_input::RecordBatches;
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status};
 use crate::plan::stats::{InvalidReasons, Stats};
 use crate::record::{Content, Record};
+
+use super::scan::KeySource;
 
 /// The records that are not sent. Their rows no longer say by which rule, so they are seen where they are read, in a thread
 /// of its own.
@@ -17,7 +18,7 @@ pub(super) struct InvalidCollector(Arc<Mutex<Stats>>);
 
 impl InvalidCollector {
     /// Looks at the records as they are handed out.
-    pub(super) fn tap(&self, records: &mut RecordBatches) {
+    pub(super) fn tap(&self, records: &mut KeySource) {
         let seen = Arc::clone(&self.0);
         records.add_stage(move |record| {
             if matches!(record.content, Content::Invalid(_) | Content::Kept(_)) {

@@ -63,11 +63,18 @@ impl InputScan {
                 connect::encoding_hint(job),
             );
         }
-        match &mut self.source {
-            KeySource::Inputs(records) => records.add_stage(connect::refuse_encoded),
-            KeySource::Listing { pages, .. } => pages.refuse_encoded(),
-        }
+        self.source.add_stage(connect::refuse_encoded);
         Ok(())
+    }
+}
+
+impl KeySource {
+    /// Applies `stage` to every record that is handed out from now on.
+    pub(super) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
+        match self {
+            Self::Inputs(records) => records.add_stage(stage),
+            Self::Listing { pages, .. } => pages.add_stage(stage),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct RecordBatches {
     pub(super) stages: Vec<Stage>,
 }
 
-pub(super) type Stage = Box<dyn FnMut(&mut Record) + Send>;
+pub(crate) type Stage = Box<dyn FnMut(&mut Record) + Send>;
 
 impl RecordBatches {
     /// How many keys so far an earlier run settled, each counted once.

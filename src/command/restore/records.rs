@@ -42,6 +42,9 @@ pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
     if let Target::File(path) = &job.report {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }
+    if let Some(path) = &job.monitoring.metrics_file {
+        files.writes("--metrics-file", path, &[]);
+    }
     files.check()?;
     let (mut record, mut causes) = (JobRecord::of_restore(job), Causes::default());
     let path = match &job.report {

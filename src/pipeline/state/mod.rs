@@ -116,12 +116,12 @@ impl State {
     /// A job that has made calls before: they draw on the same budget and count into the same totals, and `--max-wait`
     /// counts from the first of them.
     pub fn after(caller: ApiCaller, options: Options, approved: &Approved) -> Self {
-        let (breaker, policy) = (CircuitBreaker::new(options.concurrency), options.retry);
+        let (policy, breaker) = (options.retry, CircuitBreaker::new(options.concurrency));
         Self {
             max_keys: approved.max_keys(),
             most_in_flight: options.concurrency,
             options,
-            caller: ApiCaller { breaker, policy, ..caller },
+            caller: ApiCaller { policy, breaker, ..caller },
             queues: KeyQueues::default(),
             presence_batch: AdaptiveBatchSize::default(),
             reads_since: None,

@@ -233,7 +233,7 @@ impl State {
     /// Whether more keys may come that a bulk call could take along.
     fn may_fill(&self) -> bool {
         let reading = !self.input_ended && self.stop.is_none() && self.payload < MOST_PAYLOAD;
-        reading || !self.queues.reads.is_empty() || !self.queues.next_due().is_none() || !self.slots.is_empty()
+        reading || !self.queues.reads.is_empty() || self.queues.next_due().is_some() || !self.slots.is_empty()
     }
 
     /// Until when a bulk call waits for more keys, if it does.

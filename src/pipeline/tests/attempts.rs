@@ -2,6 +2,7 @@
 
 use super::pages::listing;
 use super::*;
+use crate::api::Page;
 use crate::pipeline::call::{ApiCaller, CallError};
 use crate::quota::RateLimitInfo;
 
@@ -57,9 +58,10 @@ async fn a_single_call_keeps_to_the_quota_that_a_failed_response_names() {
     let mut caller = caller(8);
     let first = Cell::new(true);
     let call = || async {
-        match first.replace(false) {
-            true => Err(Reply { rate_limits: vec![info.clone()], ..reply(passing(503)) }),
-            false => Ok(start.elapsed()),
+        if first.replace(false) {
+            Err(Reply { rate_limits: vec![info.clone()], ..reply(passing(503)) })
+        } else {
+            Ok(start.elapsed())
         }
     };
     let sent_again = caller.call_with_retry(|_| {}, call).await.unwrap();
@@ -85,4 +87,15 @@ async fn a_check_of_the_namespace_that_fails_is_an_outage_too() {
     assert_eq!((outcome.stopped(), outcome.count(Status::Deleted), outcome.count(Status::Failed)), (None, 499, 1));
     assert_eq!(outcome.seen.count("the namespace"), 12);
     assert!(outcome.events.iter().any(|event| matches!(event, Event::Paused { cause: PauseCause::Outage, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_page_that_names_the_quota_is_heeded() {
+    let start = Instant::now();
+    let info = RateLimitInfo { name: "default".into(), remaining: 0, reset_after: 60 * SECOND, policy: None };
+    let mut caller = caller(8);
+    let page = || async { Ok(Page { keys: Vec::new(), next: None, rate_limits: vec![info.clone()] }) };
+    caller.fetch_page(|_| {}, page).await.unwrap();
+    caller.fetch_page(|_| {}, page).await.unwrap();
+    assert!(start.elapsed() >= 60 * SECOND, "{:?}", start.elapsed());
 }
