@@ -2,7 +2,7 @@
 //! credentials are.
 //!
 //! Shapes after <https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/list>,
-//! <https://developers.cloudflare.com/api/resources/user/subresources/tokens> and its twin for tokens of accounts.
+//! <https://developers.cloudflare.com/api/resources/user/subresources/tokens> and its counterpart for tokens of accounts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::api::url::{Owner, Site, UrlMismatch};
 use crate::key::{AccountId, NamespaceId, TokenId};
 use crate::text::truncated;
 
-/// Asks what there is, and changes nothing. Each call is one request.
+/// Reads what exists, and changes nothing. Each call is one request.
 #[derive(Debug)]
 pub(crate) struct AccountClient {
     http: Http,
@@ -35,11 +35,11 @@ pub(crate) struct AccountClient {
 pub(crate) struct NamespacesPage {
     /// Their ids can stand in a path.
     pub namespaces: Vec<Namespace>,
-    /// How many the account has, where the server says so.
+    /// How many the account has, if the response counts them.
     pub total: Option<u64>,
 }
 
-/// What a token says of itself.
+/// A token, as the API verifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct TokenStatus {
     /// Its id, which is no secret.
@@ -47,13 +47,13 @@ pub(crate) struct TokenStatus {
     pub id: TokenId,
     /// `active`, `disabled` or `expired`.
     pub status: String,
-    /// When it expires, in the server's words (RFC 3339).
+    /// When it expires, as the server wrote it (RFC 3339).
     pub expires_on: Option<String>,
-    /// From when on it is accepted, in the server's words (RFC 3339).
+    /// From when on it is accepted, as the server wrote it (RFC 3339).
     pub not_before: Option<String>,
 }
 
-/// What the API says of a token to who may read it.
+/// The details of a token that may read them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TokenDetails {
     /// Its name, for people; may hold any character.
@@ -80,7 +80,7 @@ pub(crate) struct Policy {
 pub(crate) struct User {
     /// The user's id.
     pub id: String,
-    /// The address, where it is said.
+    /// The address, if the response has one.
     pub email: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl AccountClient {
     /// Reads the certificates and sets up the connections; sends nothing.
     ///
     /// # Errors
-    /// Where the secrets cannot stand in a header, or there is no certificate to trust.
+    /// If the secrets cannot be sent in a header, or there is no certificate to trust.
     pub(crate) fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
         let site = Site::new(&access.base_url);
         Ok(Self { http: Http::new(access, timeout, 1)?, site })
@@ -111,7 +111,7 @@ impl AccountClient {
     /// A page of the namespaces of an account; the first is 1.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`.
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
@@ -128,10 +128,10 @@ impl AccountClient {
         .await
     }
 
-    /// Asks the token about itself. An account's own token is known only in its account.
+    /// Verifies the token. An account's own token is known only in its account.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`.
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
         self.get(Endpoint::VerifyToken, self.site.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
@@ -142,7 +142,7 @@ impl AccountClient {
     /// What a token may do; few tokens may read it.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`.
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
         self.get(Endpoint::GetToken, self.site.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
@@ -153,7 +153,7 @@ impl AccountClient {
     /// Whose global key it is.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`.
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn user(&self) -> Result<User, Reply> {
         self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
@@ -179,7 +179,7 @@ fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result
     serde_json::from_value(result).map_err(|error| error.to_string())
 }
 
-/// That a token exists is known by then: a response that says nothing more leaves the rest unknown.
+/// By then the token is known to exist: whatever the response lacks is unknown.
 fn details(body: &[u8], credentials: &Credentials) -> Result<TokenDetails, String> {
     let Value::Object(mut token) = result::<Value>(body, credentials)? else { return Ok(TokenDetails::default()) };
     let mut member = |name| token.remove(name).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What one request came to: status, headers and body of an answer, or its absence, as one typed [`Answer`].
+//! The outcome of one request: status, headers and body of a response, or its absence, as one typed [`Answer`].
 //!
 //! The table from (status, code) to answer is `api::classify` and nowhere else. What to do about an answer is the
 //! pipeline's business.
@@ -8,34 +8,33 @@ use std::time::Duration;
 
 use crate::quota::RateLimitInfo;
 
-/// What one request came to, with what its headers say about rate limits.
+/// The outcome of one request, with the rate limits in its headers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// The result.
     pub answer: Answer,
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, if a response came.
     pub http_status: Option<u16>,
-    /// What `Ratelimit` and `Ratelimit-Policy` said; empty where they were absent or not readable.
+    /// The `Ratelimit` and `Ratelimit-Policy` headers; empty if they were absent or not readable.
     pub rate_limits: Vec<RateLimitInfo>,
 }
 
 /// "Too many bulk requests at once": Workers KV's own, to be treated as a 429 whatever its status.
 pub(crate) const TOO_MANY_BULK_CALLS: u64 = 10_046;
 
-/// What one request came to.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// 2xx and `success: true`: it is done.
     Success,
-    /// 404 with code 10009: it was not there.
+    /// 404 with code 10009: the key did not exist.
     Absent(Refusal),
-    /// Refused for good: sending it again would not help this key, others may fare better.
+    /// Refused for good: sending it again would not help this key; others may succeed.
     Refused(Refusal),
     /// 429, or another temporary status with `Retry-After`: every worker pauses, and no key loses a retry.
     Throttled {
         /// What the server said.
         error: TransientError,
-        /// How long it asked for; `None` if it gave no credible time.
+        /// How long; `None` if the response has no credible time.
         pause: Option<Duration>,
     },
     /// Code 10048: the free plan's deletes of this day are used up.
@@ -48,9 +47,8 @@ pub enum Answer {
     Transient(TransientError),
     /// The server closed the connection before the response began; a fresh one may serve at once.
     ConnectionClosed {
-        /// What happened.
         text: String,
-        /// The server did not process the request, and said so: `REFUSED_STREAM`, or GOAWAY with an earlier last stream (RFC 9113,
+        /// The server reported that it did not process the request: `REFUSED_STREAM`, or GOAWAY with an earlier last stream (RFC 9113,
         /// 8.7). Otherwise it may have.
         unprocessed: bool,
     },
@@ -79,19 +77,19 @@ impl Fatal {
     }
 }
 
-/// What the server said when it did not do it.
+/// Why the server did not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status; `None` where the request was not sent or its connection not trusted.
+    /// The HTTP status; `None` if the request was not sent or its connection not trusted.
     pub http_status: Option<u16>,
-    /// The first of the envelope's `errors`, where there was one.
+    /// The first of the envelope's `errors`, if there was one.
     pub code: Option<u64>,
-    /// The server's words, or ours where it had none; may hold any character.
+    /// The server's text, or ours if it had none; may hold any character.
     pub message: String,
 }
 
 impl Answer {
-    /// What happened, in the server's words or ours; `None` if it succeeded or the connection was closed.
+    /// What happened; `None` if it succeeded or the connection was closed.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Success | Self::ConnectionClosed { .. } => None,
@@ -118,7 +116,7 @@ impl TransientError {
         Self::NoAnswer(Refusal::without_response(message))
     }
 
-    /// What happened, in the server's words or ours.
+    /// What happened.
     pub fn refusal(&self) -> &Refusal {
         let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
         refusal
@@ -141,10 +139,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A failure that may pass.
+/// A failure that may be temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransientError {
-    /// The API said so in its envelope (a 500, say): the request was refused.
+    /// The API's envelope says that the request was refused (a 500, for example).
     Refused(Refusal),
     /// No conclusive response (refused, reset, timed out, truncated, a gateway's 502): it may or may not have been done.
     NoAnswer(Refusal),

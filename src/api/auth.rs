@@ -16,7 +16,7 @@ use crate::files::text;
 /// The longest token file that is read, in bytes; a token has about 40.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// How a request says who asks.
+/// How a request is authenticated.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `Authorization: Bearer …`.
@@ -43,7 +43,7 @@ pub enum CredentialsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// What was read is no token.
@@ -63,7 +63,7 @@ impl Credentials {
     /// An API token; white space around it is cut off.
     ///
     /// # Errors
-    /// Where nothing is left, or a character could not stand in the header.
+    /// If nothing is left, or a character cannot be sent in the header.
     pub fn token(text: &str) -> Result<Self, CredentialsError> {
         Ok(Self::Token(checked("API token", text)?.into()))
     }
@@ -71,7 +71,7 @@ impl Credentials {
     /// A global key and the address that it belongs to; white space around both is cut off.
     ///
     /// # Errors
-    /// Where nothing is left of one, or a character could not stand in the header.
+    /// If nothing is left of one, or a character cannot be sent in the header.
     pub fn global_key(email: &str, key: &str) -> Result<Self, CredentialsError> {
         Ok(Self::GlobalKey { email: checked("email address", email)?.to_owned(), key: checked("API key", key)?.into() })
     }
@@ -79,7 +79,7 @@ impl Credentials {
     /// An API token from a file that holds nothing else; at most 64 KiB. `-` is a file of that name, not stdin.
     ///
     /// # Errors
-    /// Where the file cannot be read or holds no token; names the path, never what is in it.
+    /// If the file cannot be read or holds no token; names the path, never its content.
     pub fn token_from_file(path: &Path) -> Result<Self, CredentialsError> {
         let text = text::read(path, MAX_FILE)
             .map_err(|error| CredentialsError::Read { path: path.to_owned(), source: error.into() })?;
@@ -112,7 +112,7 @@ impl Credentials {
     }
 
     /// A text that came from outside, without the secret (a server may repeat what it was sent) and at most
-    /// [`MAX_TEXT_BYTES`](crate::text::MAX_TEXT_BYTES) long. Whatever a server said passes through here before it
+    /// [`MAX_TEXT_BYTES`](crate::text::MAX_TEXT_BYTES) long. Every text of a server passes through here before it
     /// leaves `api`.
     pub(crate) fn sanitized(&self, text: &str) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! Deletes by the thousand: one call, one answer for all of its keys, and those that it left undeleted.
+//! Bulk deletes: one call, one response for all of its keys, and the keys that it left undeleted.
 
 use std::collections::HashSet;
 
@@ -22,16 +22,16 @@ pub(crate) const MAX_BULK_KEYS: u32 = 10_000;
 /// [`MAX_BULK_KEYS`] names of the greatest length.
 pub(crate) const MAX_BULK_BYTES: usize = 10_000_000;
 
-/// What one bulk call came to.
+/// The outcome of one bulk call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkReply {
-    /// What was said of all of its keys.
+    /// The response to the whole call.
     pub reply: Reply,
     /// Which of them were processed.
     pub accounting: Accounting,
 }
 
-/// Which keys of a bulk call were processed, as `result` says; honoured whatever the status of the response.
+/// Which keys of a bulk call were processed, from `result`; honoured whatever the status of the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accounting {
     /// The counts add up: all keys were processed but these, which are to be sent again.
@@ -84,7 +84,7 @@ fn body(keys: &[KeyName]) -> Bytes {
     serde_json::to_vec(&names).unwrap_or_default().into()
 }
 
-/// The keys of a call that were not processed, as the response says; `Err` says why it does not account for all.
+/// The keys of a call that were not processed; `Err` says why the response does not account for all.
 ///
 /// Cloudflare's schema has `result` in 4xx responses as well, and its local explorer answers a partial failure with the
 /// status of the first error, or 500. Of a success every member may be missing; any other response has to count, or

@@ -1,4 +1,4 @@
-//! Puts many keys back with one call, and asks which of many are there.
+//! Writes many keys with one call, and reads which of many exist.
 
 use std::collections::HashMap;
 
@@ -22,14 +22,14 @@ pub(crate) const MAX_PUT_KEYS: usize = 10_000;
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_get>).
 pub(crate) const MAX_GET_KEYS: usize = 100;
 
-/// Whether a key is there.
+/// Whether a key exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// It is.
     Present,
     /// It is not.
     Absent,
-    /// The response does not say for sure; request for this key alone.
+    /// The response is not conclusive; request this key alone.
     Unknown,
 }
 
@@ -49,10 +49,10 @@ impl Client {
         self.bulk_call(Endpoint::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
     }
 
-    /// Asks with one request which of `keys` are there, in their order; at most [`MAX_GET_KEYS`]. The service answers
-    /// with their values: where those are too much, the call is refused, and fewer have to be asked for. Among several, no
+    /// Reads with one request which of `keys` exist, in their order; at most [`MAX_GET_KEYS`]. The service answers
+    /// with their values: if those are too large, the call is refused, and fewer keys have to be requested. Among several, no
     /// key is [`Presence::Absent`]: Cloudflare's runtime answers `null` for some names that exist (`0`, `__proto__`). Of one
-    /// key it is asked without its value. Any other answer than [`Answer::Success`] says nothing of the keys.
+    /// key it is requested without its value. Any other answer than [`Answer::Success`] says nothing about the keys.
     pub(crate) async fn presence(&self, keys: &[KeyName]) -> (Reply, Vec<Presence>) {
         if let [key] = keys {
             let (reply, _) = self.metadata(key).await;
@@ -79,7 +79,7 @@ fn read_presence(names: &[&str], body: &[u8]) -> Result<Vec<Presence>, String> {
         .map_err(|error| format!("the answer does not say which keys are there: {error}"))?;
     let of = |name: &&str| match got.result.values.get(*name) {
         Some(Some(_)) => Presence::Present,
-        // A JavaScript object on the way loses names that it keeps in another place: integers and `__proto__`.
+        // A JavaScript object in between loses names that it keeps in another place: integers and `__proto__`.
         Some(None) | None => Presence::Unknown,
     };
     Ok(names.iter().map(of).collect())

@@ -1,7 +1,7 @@
 //! The table from status and code to [`Answer`], in one pure function.
 //!
 //! Codes are those of Cloudflare's client API (<https://developers.cloudflare.com/api>) and of Workers KV, as its
-//! users met them: the service publishes no list.
+//! users saw them: the service publishes no list.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
-/// What was asked.
+/// What was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     DeleteKey,
@@ -63,7 +63,7 @@ impl Endpoint {
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
             Self::ListKeys => 16 * 1024 * 1024,
             Self::ReadValue => MAX_VALUE_BYTES,
-            // Only whether there are values is looked at: fewer keys are asked for where they are larger.
+            // Only whether there are values matters: fewer keys are requested if they are larger.
             Self::ReadMany => 4 << 20,
         }
     }
@@ -74,19 +74,19 @@ impl Endpoint {
     }
 }
 
-/// What is known of an answer before its body.
+/// The head of a response.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) retry_hints: RetryHints,
     is_html: bool,
-    /// `cf-mitigated: challenge`: a firewall answered in the place of the API
+    /// `cf-mitigated: challenge`: a firewall responded instead of the API
     /// (<https://developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response>).
     is_challenge: bool,
     location: Option<String>,
 }
 
-/// What came behind it.
+/// The body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     Whole(Vec<u8>),
@@ -174,14 +174,14 @@ fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 500 | 502..=504 | 520..=527 | 529 | 530)
 }
 
-/// What a response came to. It is the API's own only if its body is an envelope with a boolean `success`: nothing else
+/// The outcome of a response. It is the API's own only if its body is an envelope with a boolean `success`: nothing else
 /// settles a key or ends the job for a reason that the API gives.
 pub(crate) fn classify(call: Endpoint, head: &Head, body: &Body) -> Answer {
     match (call, head.status, body) {
         (Endpoint::ReadValue, 200, _) => return value(head, body),
-        // Sending it again would not make it shorter; asking for fewer keys does.
+        // Sending it again would not make it shorter; requesting fewer keys does.
         (Endpoint::ReadMany, 200, Body::TooLong(_, why)) => return Answer::Refused(head.refusal(why.clone())),
-        // Of a proxy on the way.
+        // From a proxy in between.
         (_, 407, _) => return without_envelope(call, head, body, "the proxy requires authentication"),
         _ => {}
     }
@@ -196,7 +196,7 @@ pub(crate) fn classify(call: Endpoint, head: &Head, body: &Body) -> Answer {
     without_envelope(call, head, body, &why)
 }
 
-/// The API responded. Of several errors in the body, the first with a known code speaks, else the first.
+/// The API responded. Of several errors in the body, the first with a known code counts, else the first.
 fn with_envelope(call: Endpoint, head: &Head, body: &[u8], envelope: &Envelope) -> Answer {
     let meaning_of = |fault: &Fault| fault.code.and_then(meaning);
     let limit = envelope.faults.iter().find(|fault| meaning_of(fault) == Some(Meaning::DailyLimit));
@@ -259,7 +259,7 @@ fn without_envelope(call: Endpoint, head: &Head, body: &Body, why: &str) -> Answ
     Answer::Transient(TransientError::Unexpected(head.refusal(message)))
 }
 
-/// A value has no envelope: whatever came whole is it, but for a page that something else put in its place.
+/// A value has no envelope: any complete body is the value, except a page that something else sent instead.
 fn value(head: &Head, body: &Body) -> Answer {
     match body {
         Body::Whole(_) if head.is_html || head.is_challenge => {
@@ -290,7 +290,7 @@ fn is_page(head: &Head, body: &Body) -> bool {
     head.is_html || start.starts_with(b"<") || start.starts_with(b"error code: 1")
 }
 
-/// How a firewall's response is explained; `page` is what it said itself.
+/// How a firewall's response is explained; `page` is its own text.
 fn from_firewall(call: Endpoint, page: &str) -> String {
     let retry_hints = match call {
         Endpoint::ReadValue | Endpoint::ReadMetadata => "the key's name in its path may look like an attack",
@@ -308,7 +308,7 @@ fn from_firewall(call: Endpoint, page: &str) -> String {
     format!("a firewall refused the request before the API saw it ({page}); {retry_hints}")
 }
 
-/// The words of a response that is not the API's, or ours where it had none.
+/// The text of a response that is not the API's, or ours if it had none.
 fn describe(head: &Head, body: &Body) -> String {
     if let Some(redirect) = head.redirect() {
         return redirect;
@@ -327,7 +327,7 @@ fn first_line(text: &[u8]) -> String {
     String::from_utf8_lossy(line.unwrap_or_default()).into_owned()
 }
 
-/// What stands in `<title>`, its white space folded.
+/// The text of `<title>`, its white space folded.
 fn title(html: &str) -> Option<String> {
     let lower = html.to_ascii_lowercase();
     let tag = lower.find("<title")?;

@@ -23,7 +23,7 @@ use crate::key::{AccountId, KeyName, NamespaceId};
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Where the API is, and who asks.
+    /// Where the API is, and the credentials.
     pub access: Access,
     /// Whose namespace it is.
     pub account: AccountId,
@@ -43,19 +43,19 @@ impl ClientOptions {
     }
 }
 
-/// What the API says of a namespace.
+/// A namespace, as the API describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespace {
     /// Its id.
     pub id: String,
     /// Its name, for people: sanitized, may hold any character.
     pub title: String,
-    /// Whether key names are taken percent-encoded; `Some(false)` for very old namespaces, `None` where it is not said.
+    /// Whether key names are taken percent-encoded; `Some(false)` for very old namespaces, `None` if the response does not say.
     pub supports_url_encoding: Option<bool>,
     /// Where its data is kept, if it is bound to a place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jurisdiction: Option<String>,
-    /// How it is served, if the API says so; `instant` accepts one write per second.
+    /// How it is served, if the response says so; `instant` accepts one write per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The title as it came, to compare and never to show.
@@ -119,7 +119,7 @@ impl Client {
     /// Reads the certificates and sets up the connections; sends nothing.
     ///
     /// # Errors
-    /// Where the secrets cannot stand in a header, or there is no certificate to trust.
+    /// If the secrets cannot be sent in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let endpoint = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
         let http = Http::new(options.access, options.timeout, options.concurrency)?;
@@ -172,7 +172,7 @@ impl Client {
     /// Sends one `GET` for the namespace: proves credentials and ids.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`.
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
         let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
         let read = |body: &[u8]| {
@@ -187,7 +187,7 @@ impl Client {
     /// Sends one `GET` for a page of keys.
     ///
     /// # Errors
-    /// What came instead; never `Answer::Success` or `Answer::Absent`. A page that cannot be what was asked for is
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`. A page that cannot be the one requested is
     /// no readable answer.
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());

@@ -11,11 +11,11 @@ const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// workerd closes a connection that was idle for 5 s: be quicker, so that no request meets the closing.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
-/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so. Without this a
+/// How often a silent HTTP/2 connection is pinged, and how long it may take to respond. Without this a
 /// dead one is kept for ever.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// How much of an answer is on its way before it is read, in bytes.
+/// How much of a response may be in flight before it is read, in bytes.
 const STREAM_WINDOW: u32 = 512 << 10;
 
 pub(crate) struct Settings<'a> {

@@ -61,7 +61,7 @@ struct WireSource<'a> {
 }
 
 impl Envelope {
-    /// `Err` says why `body` is not one: not JSON, cut off, no object, `success` missing, not a boolean or said twice.
+    /// `Err` says why `body` is not one: not JSON, cut off, no object, `success` missing, not a boolean or given twice.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         // Members that are skipped are not checked for it by the parser.
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
@@ -87,7 +87,7 @@ impl Fault {
     fn of(error: &WireError<'_>) -> Self {
         let code = error.code.and_then(|code| read(code).or_else(|| read::<String>(code)?.parse().ok()));
         let mut message = text(error.message).unwrap_or_default();
-        // An older shape: the reason proper stands behind a general one ("Invalid request headers").
+        // An older shape: the actual reason follows a general one ("Invalid request headers").
         for behind in elements(error.error_chain).into_iter().filter_map(read::<WireError<'_>>) {
             if let Some(text) = text(behind.message) {
                 message.push_str(": ");

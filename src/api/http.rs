@@ -23,13 +23,12 @@ use crate::api::url::{BaseUrl, UrlMismatch};
 use crate::clock::wall_now;
 use crate::net::error_chain;
 
-/// Cloudflare's name for a request, which its support asks for.
+/// Cloudflare's id of a request, which its support needs.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
-/// Where the API is, and who asks.
+/// Where the API is, and the credentials.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Where the API is.
     pub base_url: BaseUrl,
     /// Who asks.
     pub credentials: Credentials,
@@ -101,7 +100,7 @@ impl Http {
     }
 
     /// As [`Http::attempt`], and `read` is also given the body of a response that is no success: for a call whose
-    /// keys may fare differently. Its error matters after a success only.
+    /// keys may have different outcomes. Its error matters after a success only.
     pub(crate) async fn attempt_in_part<T>(
         &self,
         request: ApiRequest,
@@ -193,7 +192,7 @@ impl Http {
     }
 
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` if no head came. For a large body
-    /// the time is counted anew once there is memory for it.
+    /// the time is counted again once there is memory for it.
     async fn receive(
         &self,
         request: ApiRequest,
@@ -282,7 +281,7 @@ enum Ended {
     Whole,
     /// There is more than was wanted.
     Full,
-    /// It broke off.
+    /// It was cut off.
     Cut(String),
 }
 
@@ -322,7 +321,7 @@ impl fmt::Debug for Http {
     }
 }
 
-/// The one text of an answer that may hold a server's words.
+/// The one text of an answer that may come from the server.
 fn text_mut(answer: &mut Answer) -> Option<&mut String> {
     match answer {
         Answer::Success => None,

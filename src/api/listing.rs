@@ -1,5 +1,5 @@
 //! A page of the keys of a namespace (<https://developers.cloudflare.com/api/resources/kv>, "List a Namespace's Keys"):
-//! what is asked for, and what of an answer can be believed.
+//! what is requested, and how a response is verified.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 
 use crate::quota::RateLimitInfo;
 
-/// Where the next page begins, in the server's own words; never empty.
+/// Where the next page begins, as the server wrote it; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor(Box<str>);
 
 impl Cursor {
-    /// The cursor that `text` is; an empty one says that there is no further page.
+    /// The cursor that `text` is; an empty one means that there is no further page.
     pub fn new(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self(text.into()))
     }
@@ -83,7 +83,7 @@ pub struct Page {
     pub keys: Vec<ListedKey>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
-    /// What `Ratelimit` and `Ratelimit-Policy` said; empty where they were absent or not readable.
+    /// The `Ratelimit` and `Ratelimit-Policy` headers; empty if they were absent or not readable.
     pub rate_limits: Vec<RateLimitInfo>,
 }
 
@@ -100,7 +100,7 @@ struct Info {
 
 impl Page {
     /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that
-    /// was asked for. A server (or something in front of it) that overlooks the prefix would have keys listed, and
+    /// requested. A server (or something in front of it) that ignores the prefix would have keys listed, and
     /// perhaps deleted, that nobody named.
     pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;

@@ -1,16 +1,16 @@
 //! The Cloudflare KV REST API and nothing else: one attempt in, one [`answer::Reply`] out. No retry, no rate, no
 //! terminal, and no file but those of the token and the certificates.
 //!
-//! - `url`: the exact URLs of the few calls there are; nothing else can be asked for.
+//! - `url`: the exact URLs of the few calls there are; nothing else can be requested.
 //! - `auth`: secrets, from text or file to header; `secret`: what one may look like. `token_command`: a token that a command prints, and its successors.
 //! - `connection`: how connections are set up.
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
-//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys, asked for and read;
+//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys;
 //!   `values`: what a key holds; `bulk_put`: puts many keys back.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
-//! - `envelope`: the JSON of a body. `retry_hints`: what headers say of time and quota.
+//! - `envelope`: the JSON of a body. `retry_hints`: times and quotas in headers.
 //! - `classify`: the table from status and code to [`answer::Answer`].
 
 mod account;

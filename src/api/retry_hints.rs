@@ -1,4 +1,4 @@
-//! What an answer's headers say of time and quota: `Retry-After`, `Ratelimit`, `Ratelimit-Policy`.
+//! Times and quotas in the headers of a response: `Retry-After`, `Ratelimit`, `Ratelimit-Policy`.
 //!
 //! Read with a forgiving eye: what is not understood is left out, never an error. *Now* is handed in.
 
@@ -24,7 +24,7 @@ const MAX_ENTRIES: usize = 16;
 /// Longer names are junk.
 const MAX_NAME: usize = 64;
 
-/// What the headers of one answer say.
+/// The headers of one response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RetryHints {
     /// `Retry-After`, where it can be believed.
@@ -44,7 +44,7 @@ impl RetryHints {
         let now = texts(&DATE).iter().find_map(|value| httpdate::parse_http_date(value).ok()).unwrap_or(now);
         let retry_after = texts(&RETRY_AFTER).iter().find_map(|value| parse_retry_after(value, now));
         let limits = texts(&RATELIMIT);
-        // Without limits a policy says nothing; many answers have neither.
+        // Without limits a policy means nothing; many responses have neither.
         let rate_limits = match &limits[..] {
             [] => Vec::new(),
             limits => parse_quota(&limits.join(","), &texts(&RATELIMIT_POLICY).join(",")),
@@ -52,8 +52,8 @@ impl RetryHints {
         Self { retry_after, rate_limits }
     }
 
-    /// How long a 429 asks everybody to wait: `Retry-After`, else the reset of the window that is used up (of the
-    /// longest, where none says that it is), else what the body says. A source that cannot be believed is passed over.
+    /// How long to pause after a 429: `Retry-After`, else the reset of the window that is used up (of the
+    /// longest, if none is used up), else what the body says. A source that is not credible is skipped.
     pub(crate) fn pause(&self, in_body: Option<Duration>) -> Option<Duration> {
         let used_up = self.rate_limits.iter().filter(|entry| entry.remaining == 0);
         let longest = used_up.map(|entry| entry.reset_after).max();

@@ -92,7 +92,7 @@ pub enum TokenCommandError {
     Start {
         /// Its name.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It did not end with success.

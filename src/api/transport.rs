@@ -1,4 +1,4 @@
-//! A request that got no answer, as an [`Answer`]. Only what the chain of causes proves is told apart; all else may
+//! A request that got no answer, as an [`Answer`]. Only what the chain of causes proves is distinguished; all else may
 //! pass, and may or may not have been done.
 
 use std::error::Error as StdError;
@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use crate::api::answer::{Answer, Refusal, TransientError};
 use crate::net::{causes, error_chain};
 
-/// What a request came to whose answer did not begin.
+/// The outcome of a request whose response did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
     let stage = if error.is_builder() {
         Stage::Building
@@ -114,7 +114,7 @@ fn is_out_of_files(cause: &(dyn StdError + 'static)) -> bool {
     number.is_some_and(|number| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&number))
 }
 
-/// The server said that it did not process the request (RFC 9113, 8.7). A GOAWAY without an error ends only the requests after
+/// The server reported that it did not process the request (RFC 9113, 8.7). A GOAWAY without an error ends only the requests after
 /// the last one that it names; the others are still answered.
 fn is_unprocessed(cause: &(dyn StdError + 'static)) -> bool {
     cause.downcast_ref::<h2::Error>().is_some_and(|error| {

@@ -27,7 +27,7 @@ pub enum BaseUrlError {
     /// Another scheme than `http` or `https`.
     #[error("the base URL has the scheme `{0}`; only https is allowed, and http to this machine")]
     Scheme(String),
-    /// Plain `http` to another machine would show the token to everybody on the way.
+    /// Plain `http` to another machine would expose the token on the network.
     #[error(
         "the base URL is plain http to `{0}`; without TLS only a loopback host is allowed (127.0.0.1, [::1], \
          localhost)"
@@ -191,7 +191,7 @@ impl Urls {
     }
 }
 
-/// Whose an API token is; the two kinds are asked for in different places.
+/// Whose an API token is; the two kinds are verified at different URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A user's, for all accounts of that user.
@@ -218,7 +218,7 @@ impl Site {
         self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
     }
 
-    /// Of what a token is asked about itself.
+    /// Of the call that verifies a token.
     pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, UrlMismatch> {
         match owner {
             Owner::User => self.exactly(&["/user/tokens/verify"], None),
@@ -234,7 +234,7 @@ impl Site {
         }
     }
 
-    /// Of the user who asks.
+    /// Of the user that the credentials belong to.
     pub(crate) fn user(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/user"], None)
     }

@@ -78,7 +78,7 @@ impl Client {
         (reply, described.and_then(|described| Metadata::new(&described.result)))
     }
 
-    /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value where
+    /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value if
     /// the reply is a success, and only there.
     pub(crate) async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
         let url = match self.value_url(key) {

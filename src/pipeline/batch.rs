@@ -1,7 +1,7 @@
 //! Which keys go into one request: one by one, or as many as a bulk call takes.
 //!
-//! Two queues, because they are asked for apart: keys that were sent before go first, but only a key that was never
-//! sent tells whether an outage is over. Nothing here decides when anything is sent.
+//! Two queues, because each is needed alone: keys that were sent before go first, but only a key that was never
+//! sent shows whether an outage is over. Nothing here decides when anything is sent.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -40,7 +40,7 @@ impl Batching {
     }
 }
 
-/// Keys that may be sent as soon as there is room.
+/// Keys that may be sent as soon as the concurrency allows.
 #[derive(Debug, Default)]
 pub(crate) struct KeyQueue {
     fresh: VecDeque<KeyTask>,

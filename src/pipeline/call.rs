@@ -15,7 +15,7 @@ use crate::pipeline::retry::{Decision, Failure, RetryPolicy, decide};
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate, RateLimitInfo};
 use crate::terminal::pluralized;
 
-/// How long to wait before a permit is asked for again that another request holds.
+/// How long to wait before the next try for a permit that another request holds.
 const POLL: Duration = Duration::from_millis(10);
 
 /// Retries without a limit: only `--max-wait` ends them.
@@ -30,12 +30,11 @@ pub enum CallError {
     Refused(Failure),
 }
 
-/// What a listener hears before a wait.
+/// What a listener gets before a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryNotice<'a> {
-    /// What the last attempt came to.
+    /// Why the last attempt failed.
     pub failure: &'a Failure,
-    /// How long until the next one.
     pub wait: Duration,
 }
 
@@ -50,7 +49,6 @@ pub struct Totals {
     pub resumed: u64,
     /// Keys taken from the input to be sent.
     pub keys: u64,
-    /// Requests sent.
     pub requests: u64,
     /// Requests for a key that had one before, or for several of which one had, and for a page that had one before.
     pub retries: u64,
@@ -74,9 +72,9 @@ pub struct ApiCaller {
 /// What a response says of the server's health.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence {
-    /// `None` if it says nothing.
+    /// `None` if it means nothing.
     pub(super) health: Option<Health>,
-    /// Whether the request was a read, which says nothing of deletes.
+    /// Whether the request was a read, which says nothing about deletes.
     pub(super) read: bool,
     /// Whether the request was sent to see if an outage is over.
     pub(super) probe: bool,
@@ -104,7 +102,7 @@ impl ApiCaller {
         Self { budget, policy, max_wait, breaker, rng, totals: Totals::default() }
     }
 
-    /// Takes in what a response says of the server: its quota, its health, whether it asks for a pause. The only place that
+    /// Takes in what a response says about the server: its quota, its health, the pause that it asks for. The only place that
     /// counts a 429.
     ///
     /// # Errors
@@ -197,7 +195,7 @@ impl ApiCaller {
     /// The job ends if the server's quota is used up for longer than `--max-wait`.
     pub(super) fn take_permit(&mut self, now: Instant) -> Result<Result<Permit, NotYet>, Stop> {
         let permit = self.budget.try_take(now);
-        // The length of a pause was looked at when the server asked for it.
+        // The length of a pause was checked when the server asked for it.
         if let Err(NotYet::Until(moment, Limit::Server)) = permit
             && self.budget.paused_until(now).is_none()
             && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(moment.saturating_duration_since(now)))
@@ -212,7 +210,7 @@ impl ApiCaller {
     /// costs no retry.
     ///
     /// # Errors
-    /// [`CallError`] says whether the job has to stop.
+    /// [`CallError`], by which the job may have to stop.
     pub async fn call_with_retry<T, Fut>(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),
@@ -229,7 +227,7 @@ impl ApiCaller {
     /// As [`ApiCaller::call_with_retry`] for a page, whose response may name the quota that is left.
     ///
     /// # Errors
-    /// [`CallError`] says whether the job has to stop.
+    /// [`CallError`], by which the job may have to stop.
     pub async fn fetch_page<Fut>(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),
@@ -246,7 +244,7 @@ impl ApiCaller {
     /// As [`ApiCaller::call_with_retry`] for the namespace, with no limit but `--max-wait`. That it is found is no progress.
     ///
     /// # Errors
-    /// [`CallError`] says whether the job has to stop.
+    /// [`CallError`], by which the job may have to stop.
     pub async fn find_namespace<T, Fut>(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),

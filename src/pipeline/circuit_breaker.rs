@@ -1,6 +1,6 @@
-//! Whether the server is down: closed (all is well), open (wait), probing (one request is out), ramping up.
+//! Whether the server is down: closed (up), open (wait), probing (one request is in flight), ramping up.
 //!
-//! The breaker opens when the *first* attempts of several keys in a row failed for reasons that pass and nothing
+//! The breaker opens when the *first* attempts of several keys in a row failed for temporary reasons and nothing
 //! succeeded in between. Retries are not counted against the server: at the end of a job only the few keys that
 //! the server cannot delete are left, and they must not look like an outage. For the same reason a server that
 //! answers for the namespace while deletes fail, when no untried key is left to probe with, is taken to be up: those
@@ -16,17 +16,17 @@ use crate::pipeline::retry::History;
 /// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer requests to make.
 const OPENS_AFTER: u32 = 8;
 
-/// The fewest failures that are more than one key's own trouble.
+/// The fewest failures that are not one key's own fault.
 const AT_LEAST: u32 = 2;
 
-/// So many attempts in a row fail, retries among them, before the server is no longer taken to be well. Where one in ten
+/// So many attempts in a row fail, retries among them, before the server is no longer taken to be well. If one in ten
 /// fails by chance, that is one time in a thousand.
 const UNWELL_AFTER: u32 = 3;
 
 /// The first wait before a probe, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How many requests in a row have to fail before it is the server's trouble and not one key's, in a job that takes at
+/// How many requests in a row have to fail before it is the server's fault and not one key's, in a job that takes at
 /// least so many `requests`.
 pub(crate) fn enough_failures(requests: u64) -> u32 {
     u32::try_from(requests).unwrap_or(u32::MAX).clamp(AT_LEAST, OPENS_AFTER)
@@ -44,12 +44,12 @@ pub(crate) enum Allowance {
     AwaitProbe,
 }
 
-/// What an attempt says about the server.
+/// What an attempt shows about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It works.
     Up,
-    /// It failed for a reason that passes; at the first attempt of this key or later.
+    /// It failed for a temporary reason; at the first attempt of this key or later.
     Down {
         /// Whether it was the key's first attempt.
         first_attempt: bool,
@@ -57,7 +57,7 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    /// `None` if the connection, the quota or the token was the matter.
+    /// `None` if it was only about the connection, the quota or the token.
     pub(crate) fn of(answer: &Answer, history: History, first_attempt: bool) -> Option<Self> {
         match answer {
             Answer::Success | Answer::Absent(_) | Answer::Refused(_) | Answer::DailyLimit(_) | Answer::Fatal(..) => {
@@ -76,13 +76,13 @@ impl Health {
 pub(crate) struct CircuitBreaker {
     state: State,
     concurrency: usize,
-    /// First attempts that failed since the last sign of life.
+    /// First attempts that failed since the last success.
     failed_in_a_row: u32,
-    /// The same of reads, which say nothing of deletes.
+    /// The same of reads, which say nothing about deletes.
     failed_reads: u32,
-    /// The same of both, with no sign of life of either in between.
+    /// The same of both, with no success of either in between.
     failed_of_both: u32,
-    /// The server answers but for the keys at hand: stays closed until one of them is deleted.
+    /// The server responds, except for the keys that are left: stays closed until one of them is deleted.
     forced_closed: bool,
     /// The last probe met a connection that was closed, which may have been an idle one.
     last_probe_reset: bool,
@@ -143,7 +143,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// The probe that was allowed is on its way.
+    /// The probe that was allowed was sent.
     pub(crate) fn probe_sent(&mut self) {
         if let State::Open { since, wait, .. } = self.state {
             self.state = State::Probing { since, wait };
@@ -158,12 +158,12 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether the server is up, and one of the last attempts that say anything of it succeeded.
+    /// Whether the server is up, and one of the last attempts that show anything about it succeeded.
     pub(crate) fn is_well(&self) -> bool {
         self.successes > 0 && self.failures < UNWELL_AFTER && self.since().is_none()
     }
 
-    /// Whether the last attempts failed, and it is not known yet if that is the server's trouble or a few keys'.
+    /// Whether the last attempts failed, and it is not known yet if that is the server's fault or a few keys'.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.failures >= UNWELL_AFTER && !self.forced_closed && self.since().is_none()
     }
@@ -184,7 +184,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// The probe came to nothing that says anything of the server (a 429): probe again at once.
+    /// The response to the probe says nothing about the server (a 429): probe again at once.
     pub(crate) fn probe_said_nothing(&mut self, now: Instant) {
         if let State::Probing { since, wait } = self.state {
             self.state = State::Open { since, probe_at: now, wait };

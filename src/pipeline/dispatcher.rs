@@ -20,7 +20,7 @@ use crate::record::Record;
 /// Batches of records taken from the reader at once.
 const BATCHES: usize = 256;
 
-/// What a job came to.
+/// How a job ended.
 #[derive(Debug)]
 pub struct End<E> {
     pub totals: Totals,
@@ -34,7 +34,7 @@ pub struct End<E> {
 
 /// Runs a job until its input is done and every key has its final state, or until it has to stop.
 ///
-/// `records` is the input, a batch at a time, unless `state` asks for it in pages; an `Err` ends it. `rows` takes every
+/// `records` is the input, a batch at a time, unless `state` requests it in pages; an `Err` ends it. `rows` takes every
 /// outcome, and `written` is how many of them a kill can no longer lose; when their other ends are gone (the report cannot
 /// be written), nothing more is sent. `send` makes one request. `signals` may ask the job to end.
 pub async fn run<E, Fut>(
@@ -57,7 +57,7 @@ where
     let timer = sleep_until(start);
     tokio::pin!(timer);
     loop {
-        // One that came before the first request, or while others were sent, is heard before the next.
+        // One that came before the first request, or while others were sent, is handled before the next.
         while let Ok(signal) = signals.try_recv() {
             state.on_signal(signal, Instant::now());
         }

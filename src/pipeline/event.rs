@@ -1,23 +1,22 @@
-//! What a listener (the progress display, the log) may hear of a running job.
+//! What a running job reports to a listener (the progress display, the log).
 
 use tokio::time::Instant;
 
 use crate::outcome::{Status, StopReason};
 
-/// Something that happened. Told synchronously from the loop that decides, so a listener has to be quick.
+/// Something that happened. Sent synchronously from the loop that decides, so a listener has to be quick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A record has its final state, and its row is on its way.
+    /// A record has its final state, and its row goes to the report.
     Settled(Status),
     /// A record was settled by an earlier run of this job.
     Resumed,
-    /// An attempt failed and will be repeated.
+    /// A request is sent that repeats an earlier one.
     Retrying,
     /// Nothing is sent before `until`.
     Paused {
         /// When sending may go on; a later `Paused` replaces it.
         until: Instant,
-        /// Why.
         cause: PauseCause,
     },
     /// Sending goes on after a pause.
@@ -38,6 +37,6 @@ pub enum PauseCause {
     Throttled,
     /// The rates that are kept allow nothing more for now.
     Rate,
-    /// Most recent attempts failed for reasons that pass; one probe at a time is sent.
+    /// Most recent attempts failed for temporary reasons; one probe at a time is sent.
     Outage,
 }

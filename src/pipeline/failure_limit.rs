@@ -14,7 +14,7 @@ pub enum FailureLimit {
 }
 
 impl FailureLimit {
-    /// A share of fewer keys says little: the first few may be the bad ones.
+    /// A share of fewer keys means little: the first few may be the bad ones.
     pub const MIN_ATTEMPTED: u64 = 1_000;
 
     /// Whether the job has to stop.

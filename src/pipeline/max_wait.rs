@@ -1,7 +1,7 @@
 //! `--max-wait`: how long a job has gone without a successful request.
 //!
 //! The clock runs while the server keeps the job waiting: a response is outstanding, the server asked for a pause, its
-//! quota is used up, it is down, a failed attempt waits for its retry. It stands still while the job waits for a rate of
+//! quota is used up, it is down, a failed attempt waits for its retry. It is stopped while the job waits for a rate of
 //! its own, for input or for a person. A successful request sets it back to zero; a request for the namespace does not,
 //! because a server that answers that may still not delete.
 
@@ -19,9 +19,9 @@ pub struct MaxWait {
     most: Duration,
     /// The time that was waited before `since`.
     waited: Duration,
-    /// Since when the clock runs; `None` while it stands still.
+    /// Since when the clock runs; `None` while it is stopped.
     since: Option<Instant>,
-    /// What the last failed attempt came to.
+    /// Why the last failed attempt failed.
     last: Option<String>,
     /// Attempts that failed since the last success.
     attempts: u64,
@@ -30,7 +30,7 @@ pub struct MaxWait {
 }
 
 impl MaxWait {
-    /// A clock that stands still.
+    /// A clock that is stopped.
     pub fn new(most: Duration) -> Self {
         Self { most, waited: Duration::ZERO, since: None, last: None, attempts: 0, worked: false }
     }
@@ -73,7 +73,7 @@ impl MaxWait {
         self.worked
     }
 
-    /// When it is over, if nothing succeeds before; `None` while the clock stands still.
+    /// When it is over, if nothing succeeds before; `None` while the clock is stopped.
     pub fn ends_at(&self) -> Option<Instant> {
         self.since?.checked_add(self.most.saturating_sub(self.waited))
     }
@@ -131,7 +131,7 @@ fn adjective(time: Duration) -> String {
     format!("{}-{unit}", count(number))
 }
 
-/// How long the server wants nothing to be sent, and how it said so.
+/// How long the server wants nothing to be sent, and where it said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerPause {
     /// In `Retry-After`, `Ratelimit` or the body of a 429.

@@ -21,7 +21,7 @@ pub enum KeyAction {
     Check,
     /// It is written.
     Put(OnExisting),
-    /// Nothing is sent about it: its row is all there is.
+    /// Nothing is sent about it: it only gets its row.
     Plan,
 }
 
@@ -37,7 +37,7 @@ pub enum OnExisting {
 }
 
 impl KeyAction {
-    /// Whether something is asked about a key before it may be changed.
+    /// Whether a key is read before it may be changed.
     pub fn reads(self) -> bool {
         !matches!(self, Self::Delete | Self::Plan | Self::Put(OnExisting::Overwrite))
     }
@@ -47,14 +47,12 @@ impl KeyAction {
     }
 }
 
-/// How a job is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// The most requests in flight, at least 1.
     pub concurrency: usize,
     /// How many keys a request names.
     pub batching: Batching,
-    /// What is done about a key.
     pub action: KeyAction,
     /// How often and how soon a key is tried again.
     pub retry: RetryPolicy,

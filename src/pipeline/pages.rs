@@ -1,4 +1,4 @@
-//! Records that come in pages, each of which has to be asked for.
+//! Records that come in pages, each of which has to be requested.
 
 use std::fmt::Debug;
 
@@ -8,26 +8,26 @@ use crate::pipeline::attempt::Attempt;
 use crate::pipeline::retry::Failure;
 use crate::record::Record;
 
-/// Where the records of a job come from that are not read but asked for. It sends nothing itself: its requests go out
+/// Where the records of a job come from that are not read but requested. It sends nothing itself: its requests go out
 /// among those for keys, one at a time.
 pub trait Pages: Debug {
-    /// The page to ask for; `None` once all of them came.
+    /// The page to request; `None` once all of them came.
     fn request(&self) -> Option<PageRequest>;
 
-    /// The page came that was asked for: its records.
+    /// The requested page came: its records.
     ///
     /// # Errors
     /// Why there cannot be any more. What came before is finished.
     fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop>;
 
-    /// The server refused the page for good; without an error another one can be asked for.
+    /// The server refused the page for good; without an error another one can be requested.
     ///
     /// # Errors
     /// As [`Pages::accept`].
     fn refused(&mut self, failure: &Failure) -> Result<(), Stop>;
 }
 
-/// The pages of a job, and how the next one fares.
+/// The pages of a job, and the attempts at the next one.
 #[derive(Debug)]
 pub(crate) struct PageFetch {
     pub(crate) pages: Box<dyn Pages>,

@@ -60,7 +60,7 @@ impl KeyQueues {
         }
     }
 
-    /// Moves those that may be sent before their retry is due behind all others.
+    /// Moves those that may be sent before their retry is due to the end of their queue.
     pub(crate) fn take_speculative(&mut self, now: Instant) {
         let may_go = |task: &KeyTask| task.speculative_from.is_some_and(|moment| moment <= now);
         let tasks: Vec<_> = self.waiting.extract_if(.., |_, task| may_go(task)).map(|(_, task)| task).collect();

@@ -1,4 +1,4 @@
-//! What the pipeline asks the outside to send, and what comes back: the only words that it has for the API.
+//! The requests that the pipeline has sent, and their responses: all that it knows of the API.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::record::Pair;
 pub enum Request {
     Delete(KeyName),
     DeleteMany(Vec<KeyName>),
-    /// Look which of these keys are there.
+    /// Read which of these keys exist.
     Presence(Vec<KeyName>),
     /// Read the metadata of this key, which is to be backed up and then deleted.
     Metadata(KeyName),
-    /// Read the value of this key, and keep it with its metadata where it outlives this process.
+    /// Read the value of this key, and store it with its metadata on the disk.
     BackUp(KeyName, Option<Metadata>),
     /// Write these pairs with one call.
     PutMany(Vec<Arc<Pair>>),
     /// Read what a key holds, and compare it with what was to be written.
     Compare(Arc<Pair>, Subject),
-    /// Ask for the namespace, to see whether the server is up.
+    /// Request the namespace, to see whether the server is up.
     Namespace,
-    /// Ask for a page of keys.
+    /// Request a page of keys.
     Page(PageRequest),
 }
 
@@ -36,26 +36,26 @@ pub enum Subject {
     Metadata,
 }
 
-/// What came of a [`Request`].
+/// The response to a [`Request`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Response {
     /// The reply to [`Request::Delete`].
     Delete(Reply),
     /// The reply to [`Request::DeleteMany`].
     DeleteMany(BulkReply),
-    /// The reply to [`Request::Presence`]; where it is a success, with what it says of each key, in their order.
+    /// The reply to [`Request::Presence`]; if it is a success, with whether each key exists, in their order.
     Presence(Reply, Vec<Presence>),
-    /// The reply to [`Request::Metadata`]; where it is a success, with the metadata that the key has.
+    /// The reply to [`Request::Metadata`]; if it is a success, with the metadata that the key has.
     Metadata(Reply, Option<Metadata>),
-    /// The reply to [`Request::BackUp`]; a success says that the backup is on the disk. `Err` says why no backup can be
+    /// The reply to [`Request::BackUp`]; a success means that the backup is on the disk. `Err` says why no backup can be
     /// written any more.
     BackedUp(Result<Reply, String>),
     /// The reply to [`Request::PutMany`].
     PutMany(BulkReply),
     /// The reply to [`Request::Compare`]; if it is a success, with whether both are the same.
     Compared(Reply, bool),
-    /// The reply to [`Request::Namespace`], unless it was there.
+    /// The reply to [`Request::Namespace`], unless it was found.
     Namespace(Result<(), Reply>),
-    /// The page that [`Request::Page`] asked for, or what came instead.
+    /// The page that [`Request::Page`] requested, or the reply without one.
     Page(Result<Page, Reply>),
 }

@@ -45,7 +45,7 @@ pub struct Failure {
     pub http_status: Option<u16>,
     /// Its code and message.
     pub detail: Detail,
-    /// Whether the cause may pass: it may be the server's trouble and not the key's.
+    /// Whether the cause may be temporary: the server's fault and not the key's.
     pub is_transient: bool,
 }
 
@@ -59,7 +59,7 @@ impl Failure {
         }
     }
 
-    /// What `answer` says of the server for as long as it lasts; `None` unless it is temporary.
+    /// The failure that `answer` is, if it is temporary.
     pub(crate) fn temporary(answer: &Answer) -> Option<Self> {
         match answer {
             Answer::Throttled { error, .. } | Answer::Transient(error) => Some(error.clone().into()),
@@ -73,14 +73,14 @@ impl Failure {
         Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }
     }
 
-    /// Nothing readable came back.
+    /// No readable response came.
     pub fn unanswered(what: String) -> Self {
         let detail = Detail { error_code: None, error: what };
         Self { status: Status::Unknown, http_status: None, detail, is_transient: true }
     }
 }
 
-/// With the status and code of the answer, where there was one.
+/// With the status and code of the answer, if there was one.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.refusal().fmt(f)
@@ -105,7 +105,7 @@ pub(crate) enum Decision {
     Success,
     /// It has another final state.
     Settle(Failure),
-    /// Try it again after this wait; costs one retry. The failure stands should it not come to that.
+    /// Try it again after this wait; costs one retry. The failure is final if the job ends before.
     Retry(Duration, Failure),
     /// Try it again at once; costs no retry.
     Resend(Failure),
@@ -115,17 +115,17 @@ pub(crate) enum Decision {
     Stop(Stop, Failure),
 }
 
-/// What a key has been through.
+/// The failed attempts at one thing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct History {
-    /// Attempts that failed for a reason that passes, and count.
+    /// Attempts that failed for a temporary reason, and count.
     pub failures: u32,
     /// How often it was sent again because the connection was closed.
     pub resent: u32,
 }
 
 impl History {
-    /// Whether a request that met a closed connection costs no retry: if the server says that it did not process it, several
+    /// Whether a request that met a closed connection costs no retry: if the server reports that it did not process it, several
     /// times, because one connection carries many requests; otherwise once, because the second is no accident of keep-alive.
     pub(crate) fn allows_resend(self, unprocessed: bool) -> bool {
         self.resent < if unprocessed { MAX_UNPROCESSED } else { 1 }

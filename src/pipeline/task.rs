@@ -48,7 +48,7 @@ pub(crate) struct KeyTask {
     /// Those of this stage.
     pub(crate) attempt: Attempt,
     pub(crate) first_sent: Option<Instant>,
-    /// How many signs of life the server had given when an attempt last failed that says something about the server; one
+    /// How many requests had succeeded when an attempt last failed that shows something about the server; one
     /// that only met a closed connection or a 429 does not.
     pub(crate) counted_at: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.

@@ -1,14 +1,14 @@
-//! The budget of requests: who may send now, and when to ask again.
+//! The budget of requests: whether one may be sent now, and when to try again.
 //!
-//! Nothing here sleeps or reads a clock; `now` is passed in, and a refusal names the moment to ask again. The
+//! Nothing here sleeps or reads a clock; `now` is passed in, and a refusal names the moment to try again. The
 //! types, from the inside out:
 //!
-//! - [`Rate`]: `N/DURATION`, as the user and the API's documentation say it.
+//! - [`Rate`]: `N/DURATION`, as the user and the API's documentation write it.
 //! - [`window::Window`]: keeps one rate. Exact, in any window, as the server measures it.
 //! - [`pace::Pace`]: spreads requests by GCRA (`governor`).
-//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the slow start behind it.
-//! - [`RateLimitInfo`]: what the server says is left; keeps processes that share a token from running into each other.
-//! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or says when to ask again.
+//! - [`pause::Pause`]: the moment before which nothing is sent after a 429, and the slow start after it.
+//! - [`RateLimitInfo`]: what the server reports as left; keeps processes that share a token within one quota.
+//! - [`Budget`]: all of them together. [`Budget::try_take`] gives a [`Permit`] or the moment to try again.
 //!
 //! # How the windows and the pace are combined, and why
 //!
@@ -76,7 +76,7 @@ impl Drop for Permit {
 pub enum NotYet {
     /// There is none before this moment.
     Until(Instant, Limit),
-    /// There is none before one of those in flight was given back.
+    /// There is none until one of those in flight is given back.
     AnAnswer,
 }
 
@@ -153,7 +153,7 @@ impl Budget {
     /// The right to send one request now.
     ///
     /// # Errors
-    /// [`NotYet`] says when to ask again.
+    /// [`NotYet`], with the moment to try again.
     pub fn try_take(&mut self, now: Instant) -> Result<Permit, NotYet> {
         for _ in 0..self.dropped.swap(0, Ordering::Relaxed) {
             self.answered(now);
@@ -174,7 +174,7 @@ impl Budget {
         if let Some((moment, limit)) = wait {
             return Err(NotYet::Until(moment, limit));
         }
-        // A pace counts what it lets through, so it is asked last.
+        // A pace counts what it lets through, so it is checked last.
         let pace = match self.pause.careful_pace(now) {
             Some(pace) => Some(pace),
             None => self.pace.as_mut(),
@@ -205,13 +205,13 @@ impl Budget {
         self.in_flight.saturating_sub(self.dropped.load(Ordering::Relaxed))
     }
 
-    /// The answer to the request of `permit` said what is left of the server's quota. Call it before the permit is
+    /// Takes in what the response to the request of `permit` reports as left of the server's quota. Call it before the permit is
     /// given back.
     pub fn observe(&mut self, info: &RateLimitInfo, permit: &Permit, now: Instant) {
         self.server.observe(info, &self.rates, permit.taken_at, self.in_flight.saturating_sub(1), now);
     }
 
-    /// A 429 came for the request of `permit`: nobody sends for as long as the server `asked`, or, where it did
+    /// A 429 came for the request of `permit`: nothing is sent for as long as the server `asked`, or, if it did
     /// not say, for 5 s doubling to 5 min with every 429 that comes soon after a pause.
     ///
     /// Returns the pause; does not give the permit back.
@@ -219,7 +219,7 @@ impl Budget {
         self.pause.throttled(permit.taken_at, asked, now)
     }
 
-    /// The moment before which nothing may be sent because of a 429; `None` where no pause is on.
+    /// The moment before which nothing may be sent because of a 429; `None` if there is no pause.
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.pause.not_before(now)
     }

@@ -1,4 +1,4 @@
-//! Requests spread over time by GCRA: `governor`, asked with a clock of ours.
+//! Requests spread over time by GCRA: `governor`, with a clock of ours.
 //!
 //! `governor`'s own waiting reads the real clock and wakes waiters in random order; only its decision is used.
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::Rate;
 
-/// A clock that stands where it was put.
+/// A clock that is set by hand.
 #[derive(Debug, Clone, Default)]
 struct ManualClock(Arc<AtomicU64>);
 
@@ -43,7 +43,7 @@ impl Pace {
         Self::new(rate.window() / rate.count().get(), burst, now)
     }
 
-    /// One request every `period`, however long the pause before it was.
+    /// One request every `period`, however long nothing was sent before.
     pub(crate) fn steady(period: Duration, now: Instant) -> Self {
         Self::new(period, NonZeroU32::MIN, now)
     }
@@ -59,7 +59,7 @@ impl Pace {
     /// Counts one request, or names the moment from which it would be let through.
     ///
     /// # Errors
-    /// The moment to ask again.
+    /// The moment to try again.
     pub(crate) fn check(&mut self, now: Instant) -> Result<(), Instant> {
         let since = now.saturating_duration_since(self.origin);
         self.clock.0.store(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The pause after a 429, kept as a moment ("not before"), and the slow start behind it.
+//! The pause after a 429, kept as a moment ("not before"), and the slow start after it.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use tokio::time::Instant;
 use super::Rate;
 use super::pace::Pace;
 
-/// The first pause where the server does not say how long, and the longest (the API blocks for five minutes).
+/// The first pause if the server does not say how long, and the longest (the API blocks for five minutes).
 const UNASKED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 
 /// Added to what the server asks, so that a clock that is a little fast does not make the first request early.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// Without a rate to go by, the first speed after a pause (a request every 250 ms, the API's documented average) and
+/// Without a rate, the first speed after a pause (a request every 250 ms, the API's documented average) and
 /// how often it doubles.
 const RAMP: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// The ramp ends when its period is below this; tokio's timers cannot tell shorter ones apart.
+/// The ramp ends when its period is below this; tokio's timers are no finer.
 const RAMP_END: Duration = Duration::from_millis(1);
 
-/// Whether, until when, and with what care afterwards.
+/// A pause, and the slow start after it.
 #[derive(Debug)]
 pub(crate) struct Pause {
     /// The slowest rate's even spacing, and its window: the spacing of the slow start, and its length.
@@ -38,17 +38,17 @@ enum State {
 }
 
 impl Pause {
-    /// No pause. `rates` say how slowly to start after one.
+    /// No pause; `rates` give the spacing of the slow start after one.
     pub(crate) fn new(rates: &[Rate]) -> Self {
         Self { slow_start: slow_start(rates), state: State::Free, unasked: 0 }
     }
 
-    /// From now on `rates` say how slowly to start after a pause.
+    /// From now on `rates` give the spacing of the slow start.
     pub(crate) fn set_rates(&mut self, rates: &[Rate]) {
         self.slow_start = slow_start(rates);
     }
 
-    /// The moment before which nothing is sent; `None` where sending is allowed.
+    /// The moment before which nothing is sent; `None` if sending is allowed.
     pub(crate) fn not_before(&self, now: Instant) -> Option<Instant> {
         match self.state {
             State::Paused { until, .. } if now < until => Some(until),
@@ -92,7 +92,7 @@ impl Pause {
 
     /// A 429 answered a request that was sent at `sent`. Returns how long nothing is sent from now on.
     pub(crate) fn throttled(&mut self, sent: Instant, asked: Option<Duration>, now: Instant) -> Duration {
-        // Requests that were under way when the pause began are part of the same refusal.
+        // Requests that were in flight when the pause began are part of the same refusal.
         let (since, pending) = match self.state {
             State::Paused { since, until } if sent <= since => (since, Some(until)),
             _ => (now, None),

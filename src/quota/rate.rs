@@ -47,7 +47,7 @@ impl Rate {
     /// What a namespace with `mode: instant` accepts: one write per second.
     pub const INSTANT: Self = Self { count: NonZeroU32::MIN, window: Duration::from_secs(1) };
 
-    /// The slowest rate there is.
+    /// The slowest rate.
     pub const SLOWEST: Self = Self { count: NonZeroU32::MIN, window: MAX_WINDOW };
 
     /// `count` requests in any `window`; `None` where one of them is out of range.
@@ -87,7 +87,7 @@ impl FromStr for Rate {
             .ok()
             .filter(|number| (1..=MAX_COUNT).contains(number))
             .ok_or_else(|| RateError::Count(count.to_owned()))?;
-        // `200/s` is how people say `200/1s`.
+        // `200/s` is short for `200/1s`.
         let spelled =
             if window.starts_with(|c: char| c.is_ascii_digit()) { window.to_owned() } else { format!("1{window}") };
         let window = humantime::parse_duration(&spelled).map_err(|_| RateError::Window(window.to_owned()))?;

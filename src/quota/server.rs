@@ -1,16 +1,16 @@
-//! What the server says is left (`Ratelimit`, `Ratelimit-Policy`), when others spend the same quota.
+//! What the server reports as left (`Ratelimit`, `Ratelimit-Policy`), when others spend the same quota.
 //!
 //! Our own windows keep our own requests within the rate; they cannot see another process with the same token.
-//! The server can: of a quota q it says that r are left. What we sent in that window is known, so our share of the
+//! The server can: of a quota q it reports that r are left. What we sent in that window is known, so our share of the
 //! q − r that are spent is too, and of the r that are left we take the same share, a part of it at a time. All
 //! processes that do so run out together, and each stops before the server has to refuse. When the window is over,
-//! one request asks how much there is now.
+//! one request shows how much there is now.
 //!
 //! Answers overtake each other. One is newer than another when it leaves less, or when its request was sent after the
-//! other had been answered; what is neither tells nothing. So the r that counts knows of every request of ours that
-//! was answered, and those on their way are all that it may not know of.
+//! other had been answered; otherwise it is ignored. So the r that counts includes every request of ours that
+//! was answered, and only those in flight may be missing.
 //!
-//! Where the share is all of it, nobody else is there, and our own exact windows do better than a number of whole
+//! If the share is all of it, nobody else uses the quota, and our own exact windows do better than a number of whole
 //! seconds.
 
 use std::collections::VecDeque;
@@ -24,21 +24,21 @@ use super::window::{LATEST, Opening, Window, insert};
 /// From this share on we are taken to be alone: answers arrive out of order, so it is rarely exactly 1.
 const SOLE_USER_SHARE: f64 = 0.97;
 
-/// Below this part of the quota, or this many requests, in use, our share of it says nothing yet: of a quota of ten a
+/// Below this part of the quota, or this many requests, in use, our share of it means nothing yet: of a quota of ten a
 /// single request, which is always ours, would be more than the part.
 const MIN_SIGNAL: (f64, f64) = (0.05, 3.0);
 
-/// While others spend too, what we heard is old by what all of us had on the way: of our share of the rest a third is
+/// While others spend too, the last report lacks what all of us have in flight: of our share of the rest a third is
 /// sent at a time, and nothing once it is below two. That leaves a handful of requests of a window unspent, which
-/// is cheaper than the block that one too many brings.
+/// is cheaper than the block after one too many.
 const SHARED_LIMIT: (usize, usize) = (2, 3);
 
-/// No share is taken to be smaller. One that lost a window to others knows of no more than a request or two of its own,
-/// and would ask for one a window for ever, even after the others are done. Several of them at once still ask for less
+/// No share is taken to be smaller. One that lost a window to others counts no more than a request or two of its own,
+/// and would send one a window for ever, even after the others are done. Several of them at once still send less
 /// than is left, because each sends only a part at a time.
 const MIN_SHARE: f64 = 0.125;
 
-/// While more than this part of the quota and more than so many requests are left, one may be on its way whatever our
+/// While more than this part of the quota and more than so many requests are left, one may be in flight whatever our
 /// share is. Of a small quota the parts above come to none, and one request a window would never show that we are alone
 /// again.
 const AMPLE_REST: (f64, f64) = (1.0 / 3.0, 2.0);
@@ -80,14 +80,14 @@ struct Policy {
     share: f64,
     /// Whether one of our own windows keeps this policy where we are alone.
     kept_by_us: bool,
-    /// What is left, until when, and when that was heard.
+    /// What is left, until when, and when that was reported.
     remaining: u64,
     until: Instant,
     heard: Instant,
 }
 
 impl Server {
-    /// The server spoke in its answer to a request of the moment `sent`. `in_flight` others are on their way, `ours`
+    /// Takes in the response to a request of the moment `sent`. `in_flight` others are in flight, `ours`
     /// are the rates that we keep anyway.
     pub(crate) fn observe(
         &mut self,
@@ -109,7 +109,7 @@ impl Server {
         policy.observe(info, sent, in_flight, now);
     }
 
-    /// Whether the server's word allows one more request.
+    /// Whether the server's quota allows one more request.
     pub(crate) fn opening(&self, in_flight: usize, now: Instant) -> Opening {
         let mut latest = Opening::Now;
         for policy in &self.policies {
@@ -186,7 +186,7 @@ impl Policy {
         self.heard = now;
     }
 
-    /// How many of our requests may be on their way.
+    /// How many of our requests may be in flight.
     fn most_in_flight(&self, alone: bool) -> usize {
         let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
         if alone {

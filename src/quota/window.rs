@@ -13,7 +13,7 @@ pub(crate) const LATEST: usize = 1_200;
 /// Bounds of the guard for clocks that run at different speeds.
 const GUARD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 
-/// Counts the answered requests that still weigh on one rate. Those in flight are counted by the budget, which has
+/// Counts the answered requests that still count towards one rate. Those in flight are counted by the budget, which has
 /// one number for all windows.
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -29,7 +29,7 @@ pub(crate) enum Opening {
     Now,
     /// One becomes free at this moment.
     At(Instant),
-    /// One becomes free a while after the next answer.
+    /// One becomes free some time after the next answer.
     AfterAnAnswer,
 }
 

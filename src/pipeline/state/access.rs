@@ -106,7 +106,7 @@ impl State {
                 self.on_denied_page(fatal, &failure, now);
                 continue;
             };
-            // As with any other refusal of a key, the server is at work.
+            // As with any other refusal of a key, the server is up.
             self.caller.max_wait.succeeded(now);
             // Of several keys one may be refused, again and again until it is alone.
             let read = batch.first().is_some_and(|task| task.stage.is_read());

@@ -55,9 +55,9 @@ pub enum Step {
 /// What can change the answer of [`State::next`]. At least one of them can: a job never waits for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// The moment to ask again.
+    /// The moment to call it again.
     pub until: Option<Instant>,
-    /// A response may come, and there is room for the rows of its keys.
+    /// A response may come, and the report takes the rows of its keys.
     pub response: bool,
     /// A record, or the end of the input, may come.
     pub record: bool,
@@ -87,7 +87,7 @@ pub struct State {
     reads_since: Option<Instant>,
     /// Since when keys have waited for a bulk call to be full.
     deletes_since: Option<Instant>,
-    /// The most requests in flight; fewer than asked for once the server found them too many.
+    /// The most requests in flight; fewer than given once the server found them too many.
     most_in_flight: usize,
     /// Keys that were sent at least once.
     begun: u64,
@@ -199,12 +199,12 @@ impl State {
         self.slots.len().saturating_add(usize::try_from(unwritten).unwrap_or(usize::MAX))
     }
 
-    /// Rows on their way to the report, oldest first.
+    /// Rows that the report's writer has not taken, oldest first.
     pub fn rows(&mut self) -> &mut VecDeque<Settled> {
         &mut self.rows
     }
 
-    /// What a listener has not heard yet.
+    /// What a listener has not got yet.
     pub fn take_events(&mut self) -> std::vec::Drain<'_, Event> {
         self.events.drain(..)
     }

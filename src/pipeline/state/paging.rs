@@ -1,4 +1,4 @@
-//! Asking for records that come in pages: one page at a time, under the same budget, retries, pauses and outage as the
+//! Requests for records that come in pages: one page at a time, under the same budget, retries, pauses and outage as the
 //! keys, and only when records are wanted.
 
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::terminal::pluralized;
 
 impl State {
-    /// The records are asked for, not read: `first` are those that are known already, in front of the rest of `pages`.
+    /// The records are requested, not read: `first` are those that are known already, before the rest of `pages`.
     #[must_use]
     pub fn with_pages(mut self, pages: Box<dyn Pages>, first: Vec<Record>, now: Instant) -> Self {
         self.paging = Some(PageFetch { pages, in_flight: false, attempt: Attempt::default() });
@@ -26,25 +26,25 @@ impl State {
         self
     }
 
-    /// Whether the next page is to be asked for now.
+    /// Whether the next page is to be requested now.
     pub(super) fn wants_page(&self, now: Instant) -> bool {
         self.paging.as_ref().is_some_and(|fetch| !fetch.in_flight && fetch.attempt.is_due(now)) && self.wants_more()
     }
 
-    /// When the next page is tried again, where it waits for that.
+    /// When the next page is tried again, if it waits for that.
     pub(super) fn page_due(&self, now: Instant) -> Option<Instant> {
         self.paging.as_ref().and_then(|fetch| fetch.attempt.due).filter(|due| *due > now && self.wants_more())
     }
 
-    /// Whether a bulk call is worth waiting for: it is not full, and more keys are on their way. Those of a page that are
-    /// read first are not, and what is backed up must not wait for a page that is long in coming.
+    /// Whether a bulk call is worth waiting for: it is not full, and a page of keys is in flight. Those of a page that are
+    /// read first do not count, and what is backed up must not wait for a slow page.
     pub(super) fn waits_for_page(&self, fresh: u64) -> bool {
         let is_fetching = self.paging.as_ref().is_some_and(|fetch| fetch.in_flight);
         let on_their_way = is_fetching && self.wants_more() && !self.options.action.reads();
         on_their_way && !self.queues.deletes.is_full(self.options.batching, fresh)
     }
 
-    /// Asks for the next page; otherwise as `try_send`.
+    /// Requests the next page; otherwise as `try_send`.
     pub(super) fn send_page(&mut self, probe: bool, now: Instant) -> Result<Step, Blocked> {
         let request = self.paging.as_ref().and_then(|fetch| fetch.pages.request());
         let Some(request) = request else { return Err(Blocked::UNTIL_EVENT) };
@@ -59,7 +59,7 @@ impl State {
         Ok(Step::Send { slot, request: Request::Page(request) })
     }
 
-    /// The page came that was asked for, or something else.
+    /// The response to the request for a page.
     pub(super) fn on_page(&mut self, response: Result<Page, Reply>, permit: &Permit, probe: bool, now: Instant) {
         let Some(fetch) = &mut self.paging else { return };
         fetch.in_flight = false;
@@ -68,7 +68,7 @@ impl State {
             Ok(page) => (&Answer::Success, &page.rate_limits),
             Err(reply) => (&reply.answer, &reply.rate_limits),
         };
-        // If no other key can be tried before it comes, each of its attempts says as much as a key's first.
+        // If no other key can be tried before it comes, each of its attempts counts as a key's first.
         let first_attempt = history.failures == 0 || !self.input_queue().has_fresh();
         // A server that lists may still not delete: if there are keys, they show whether it is up.
         let alone = self.queues.len() == 0 && self.slots.is_empty();

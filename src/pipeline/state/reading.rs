@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// The reply to a read; where it was good, the key has come to stage `next`.
+    /// The reply to a read; if it is a success, the key goes on to stage `next`.
     pub(super) fn on_read(&mut self, keys: Answered, reply: &Reply, next: &Stage, now: Instant) {
         if reply.answer != Answer::Success {
             self.on_reply(keys, reply, now);
@@ -112,7 +112,7 @@ impl State {
         batch
     }
 
-    /// The reply to a look at some keys; where it was good, `found` says what it is of each.
+    /// The reply to a read of which keys exist; if it is a success, `found` has a member for each.
     pub(super) fn on_presence(&mut self, keys: Answered, reply: &Reply, found: &[Presence], now: Instant) {
         if reply.answer != Answer::Success {
             if let Answer::Refused(_) = &reply.answer {

@@ -85,7 +85,7 @@ impl State {
         let unprocessed: HashSet<&str> = unprocessed.iter().map(|name| &**name).collect();
         let (mut left, done): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|task| unprocessed.contains(task.key.as_str()));
-        // A server that deletes some is at work.
+        // A server that deletes some is up.
         let health = if done.is_empty() { &reply.answer } else { &Answer::Success };
         self.observe_keys(health, reply, &mut left, (&permit, probe), now);
         if !done.is_empty() {
@@ -124,7 +124,7 @@ impl State {
             return self.suspend(Sent::Keys(batch), *fatal, refused(refusal), now);
         }
         let halves = halves(answer, &batch, self.caller.breaker.since().is_some());
-        // None is given up for the company it was in.
+        // None is given up because of the others in its request.
         let retries = if halves.is_some() { UNLIMITED } else { self.caller.policy.retries };
         // The last comes first, because each goes in front of those that wait.
         for mut task in batch.into_iter().rev() {
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    /// What a response for keys says of the server; `answer` is its own, unless some of its keys succeeded.
+    /// Takes in what a response for keys says about the server; `answer` is its own, unless some of its keys succeeded.
     pub(super) fn observe_keys(
         &mut self,
         answer: &Answer,
@@ -165,8 +165,8 @@ impl State {
         let histories = batch.iter().map(|task| task.attempt.history);
         let history = histories.max_by_key(|history| history.resent).unwrap_or_default();
         let successes = self.caller.breaker.successes;
-        // Many keys that fail together are no key's own trouble; and no retry is, where no other key can be tried. When only
-        // retries are left, each key counts once after every sign of life.
+        // Many keys that fail together are no key's own fault; and no retry is, if no other key can be tried. When only
+        // retries are left, each key counts once after every success.
         let is_new = |task: &KeyTask| {
             task.counted_at.is_none_or(|counted_at| self.has_only_retries() && counted_at != successes)
         };
@@ -179,7 +179,7 @@ impl State {
         self.observe(&reply.answer, &reply.rate_limits, health, read, of, now);
     }
 
-    /// What a response says of the server: its quota, whether it works, whether it asks for a pause.
+    /// Takes in what a response says about the server: its quota, its health, the pause that it asks for.
     pub(super) fn observe(
         &mut self,
         answer: &Answer,

@@ -16,7 +16,7 @@ use crate::pipeline::request::Request;
 use crate::pipeline::task::{InFlight, KeyTask, Sent, read_request};
 use crate::quota::{NotYet, Permit};
 
-/// A wait for the rate that is worth a word.
+/// A wait for the rate that is reported.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
@@ -52,7 +52,7 @@ impl State {
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(Blocked::by_server(None)),
         };
         if !self.access.is_empty() {
-            // Nothing else is sent until it is known if this is one key's trouble or the whole job's.
+            // Nothing else is sent until it is known if the refusal is one key's or the whole job's.
             return self.send_access_check(probe, now);
         }
         if probe {
@@ -114,8 +114,8 @@ impl State {
     }
 
     /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
-    /// fails, the next probe is a key that was never sent, which tells more of the server than one that may be what it
-    /// cannot delete. If there is none, the server is asked for the namespace.
+    /// fails, the next probe is a key that was never sent, which shows more about the server than one that may be what it
+    /// cannot delete. If there is none, the namespace is requested.
     fn send_probe(&mut self, wants_page: bool, now: Instant) -> Result<Step, Blocked> {
         let candidate = self.probe_candidate();
         if candidate.is_none() && wants_page {
@@ -137,7 +137,7 @@ impl State {
     }
 
     fn probe_candidate(&self) -> Option<Candidate> {
-        // That reads are answered says little of deletes.
+        // That reads succeed says little about deletes.
         let delete = self.queues.deletes.has_again().then_some(Candidate::Again(Queue::Delete));
         let untried = self.untried().map(Candidate::Untried);
         if self.probe_untried {
@@ -216,7 +216,7 @@ impl State {
         }
     }
 
-    /// Whether all canaries are on their way and not all of them settled: no other key is begun meanwhile.
+    /// Whether all canaries were sent and not all of them are settled: no other key is begun meanwhile.
     fn waits_for_canaries(&self) -> bool {
         self.begun >= self.options.canary && self.settled < self.options.canary
     }

@@ -25,7 +25,7 @@ impl State {
         self.settle(task, failure.status, failure.http_status, Some(detail), now);
     }
 
-    /// The last failure stands.
+    /// The last failure is final.
     pub(super) fn settle_as_last(&mut self, mut task: KeyTask, now: Instant) {
         if let Some(failure) = task.attempt.last.take() {
             self.settle_as(task, *failure, now);
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// Those in flight are given up: nobody knows what became of them.
+    /// Those in flight are given up: whether they took effect is unknown.
     pub(super) fn abandon(&mut self, why: &str, now: Instant) {
         for InFlight { sent, permit, .. } in self.slots.drain().collect::<Vec<_>>() {
             self.caller.budget.give_back(permit, now);
@@ -90,8 +90,8 @@ impl State {
         }
     }
 
-    /// Keys that were sent at least once and wait to be sent again: the job ends before it comes to that, and their
-    /// last answer stands.
+    /// Keys that were sent at least once and wait to be sent again: the job ends before, and their
+    /// last answer is final.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
         let keys = self.queues.drain().collect::<Vec<_>>();
         for task in keys.into_iter().chain(self.access.take_keys()) {

@@ -1,8 +1,8 @@
 //! Speculative retries at the end of a job, when no other key is left to send.
 //!
-//! A backoff spares a server in trouble. At the end of a job whose server is well it only costs time: one key in a
+//! A backoff spares a server that is overloaded. At the end of a job whose server is up it only costs time: one key in a
 //! thousand that failed three times by chance would delay the end by seconds. So a key whose retry is due later is tried
-//! before that, if nothing else is to be sent and the server is well. If it fails, it waits from the moment at which it was
+//! before that, if nothing else is to be sent and the server is up. If it fails, it waits from the moment at which it was
 //! due: it has lost a retry, but its last one comes no sooner than without speculation. That happens to a key four times at
 //! most and never with its last retry; a few failures in a row end all speculation until the next success, so that a server
 //! that goes down takes no retries; and a pause that the server asked for is never cut short. In bulk there is none: there
@@ -48,7 +48,7 @@ impl State {
         [self.queues.next_due(), speculative].into_iter().flatten().min()
     }
 
-    /// Whether nothing but waiting keys is left, and the server is well.
+    /// Whether nothing but waiting keys is left, and the server is up.
     fn may_speculate(&self) -> bool {
         self.input_ended && self.stop.is_none() && self.caller.breaker.is_well() && !self.queues.has_ready()
     }
