@@ -11,7 +11,7 @@ use crate::api::MAX_PUT_KEYS;
 use crate::exit::ExitCode;
 use crate::files::IfExists;
 use crate::input::{Source, spawn_reader};
-use crate::outcome::{Status, Stop, StopReason};
+use crate::outcome::{Status, StopReason};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::state::State;
 use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
