@@ -90,7 +90,7 @@ fn carry_out<'a>(
         (None, _) => summary.notes.extend(target.as_ref().map(ConnectedTarget::note)),
     }
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
-    let ready = opened.make(job)?;
+    let ready = opened.make(job, session.caller.totals.requests)?;
     let run =
         Run { job, session, client: target.map(|target| target.client), limits: &limits, approved, deleted_before };
     let (stats, ready) = run.send(scan, ready, (screen, monitor), summary)?;

@@ -63,7 +63,7 @@ fn carry_out<'a>(
         }
         Ok::<_, Error>((records, record))
     })??;
-    let mut ready = opened.make(job)?;
+    let mut ready = opened.make(job, 0)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
     // The reading thread may be left alone, and must not keep the writer.

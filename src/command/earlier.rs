@@ -75,7 +75,12 @@ fn of_runs(mut rows: Vec<SystemTime>, runs: &[Run]) -> Vec<SystemTime> {
     rows.sort_unstable();
     let mut sent = Vec::new();
     for run in runs {
-        let (Some(end), Some(requests)) = (run.ended_at, run.requests) else { continue };
+        let requests = run.requests.unwrap_or(0);
+        let Some(end) = run.ended_at else {
+            // They were answered before its report was begun.
+            sent.extend(repeat_n(run.started_at, usize::try_from(requests).unwrap_or(0)));
+            continue;
+        };
         let from = rows.partition_point(|moment| *moment < run.started_at);
         let to = rows.partition_point(|moment| *moment <= end).max(from);
         let of_run: Vec<_> = rows.drain(from..to).collect();
@@ -128,9 +133,9 @@ mod tests {
         assert_eq!(of_runs(rows(), &[run(10, Some(20), Some(2))]), [19, 19].map(at));
         // More requests than rows: retries, or those for the namespace.
         assert_eq!(of_runs([11, 12].map(at).to_vec(), &[run(10, Some(20), Some(4))]), [11, 12, 20, 20].map(at));
-        // What was killed has nothing but its rows.
-        let runs = [run(10, Some(15), Some(1)), run(18, None, None)];
-        assert_eq!(of_runs(rows(), &runs), [11, 19, 19, 19].map(at));
+        // What was killed has its rows, and the requests before them.
+        let runs = [run(10, Some(15), Some(1)), run(18, None, Some(2))];
+        assert_eq!(of_runs(rows(), &runs), [11, 18, 18, 19, 19, 19].map(at));
         assert_eq!(of_runs(rows(), &[]), rows());
     }
 

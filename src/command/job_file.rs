@@ -167,10 +167,10 @@ impl JobRecord {
     ///
     /// # Errors
     /// [`JobFileError::Io`].
-    pub(super) fn begin(&mut self, report: &Path) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, report: &Path, requests: u64) -> Result<(), Error> {
         let mut file = JobFile::new(self.now.clone(), self.flags.clone());
         file.runs.extend_from_slice(self.earlier_runs());
-        file.runs.push(Run::starting(wall_now()));
+        file.runs.push(Run { requests: Some(requests), ..Run::starting(wall_now()) });
         file.write(report)?;
         self.begun = Some((report.to_owned(), file));
         Ok(())

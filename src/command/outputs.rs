@@ -117,7 +117,7 @@ impl Opened {
     }
 
     /// Makes what is not there yet.
-    pub(super) fn make(self, job: &DeleteJob) -> Result<Ready, Error> {
+    pub(super) fn make(self, job: &DeleteJob, requests: u64) -> Result<Ready, Error> {
         make_folders(&job.folders)?;
         let (report, report_path) = match self.report {
             None => (None, None),
@@ -152,7 +152,7 @@ impl Opened {
         };
         let mut record = self.record;
         if let Some(report) = &report_path {
-            record.begin(report)?;
+            record.begin(report, requests)?;
         }
         let outputs = Outputs { report, failures, sync: job.sync };
         Ok(Ready { record, outputs, report: report_path, failures: failures_path, backup })

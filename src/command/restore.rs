@@ -115,7 +115,7 @@ fn carry_out(
         summary.notes.push(note.to_owned());
     }
     if let Some(Destination::File(file)) = &opened.destination {
-        record.begin(file.path())?;
+        record.begin(file.path(), session.caller.totals.requests)?;
     }
     let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
     let (rows, writer) = report::start(outputs, ROWS)?;

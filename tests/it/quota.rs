@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvsweep::sandbox::{Entry, Fault, Quota, SandboxOptions};
+use kvsweep::sandbox::{Entry, Fault, Quota, SandboxOptions, What, When};
 use rustix::process::Signal;
 
 use crate::lab::{Lab, wait_until};
@@ -181,4 +181,22 @@ fn the_rows_of_the_run_before_count() {
     let done = resume(20, "2020-02-02T02:02:02.000Z").code(5);
     assert!(done.stderr.contains("still count towards --rate"), "{}", done.stderr);
     assert_eq!(lab.server.requests(), before);
+}
+
+/// The request for the namespace has no row.
+#[test]
+fn what_a_killed_run_sent_before_its_first_key_counts() {
+    let lab = lab_with(SandboxOptions::default(), 10);
+    lab.server.set_faults([Fault::new(When::Key("key:3".to_owned()), What::Hang)]);
+    let run = || {
+        let args = ["delete", "--yes", "keys.txt", "--report", "report.csv", "--resume", "--rate", "5/1h"];
+        lab.kvsweep(args).args(["--concurrency", "1"])
+    };
+    let killed = lab.start("killed", run().args(["--timeout", "1h"]));
+    wait_until("three keys have a row, and the fourth is in flight", || {
+        lab.server.requests() == 5 && lab.read("report.csv").matches(",deleted,").count() == 3
+    });
+    killed.kill();
+    run().args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
+    assert_eq!(lab.server.requests(), 5);
 }
