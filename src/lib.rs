@@ -56,6 +56,7 @@ mod net;
 mod outcome;
 mod pipeline;
 mod plan;
+mod platform;
 mod profile;
 mod progress;
 mod quota;

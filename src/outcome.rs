@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
+pub use crate::platform::Signal;
 use crate::record::{Content, RecordNumber};
 
 /// The final state of a record, as the report's `status` column names it.
@@ -301,17 +302,6 @@ impl Serialize for StopReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
-}
-
-/// A signal that asks the job to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// SIGINT, Ctrl-C.
-    Interrupt,
-    /// SIGTERM, as systemd and Kubernetes send it.
-    Terminate,
-    /// SIGHUP: the terminal is gone.
-    Hangup,
 }
 
 /// What becomes of keys that were taken from the input but not sent when the job ends early.

@@ -2,11 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use rustix::termios::tcgetwinsize;
+use crate::platform::{self, AsStream};
 
 /// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
 /// could move the cursor, change colours, reorder or hide text is written as an escape.
@@ -108,9 +106,8 @@ pub(crate) fn share(number: u64, total: u64) -> String {
 }
 
 /// How many columns a line may have; `None` where `out` is no terminal, or one that does not say.
-pub(crate) fn columns(out: impl AsFd) -> Option<usize> {
-    let size = tcgetwinsize(out).ok()?;
-    (size.ws_col > 0).then_some(size.ws_col.into())
+pub(crate) fn columns(out: impl AsStream) -> Option<usize> {
+    platform::terminal_size(out).map(|(columns, _)| columns.into())
 }
 
 /// A label and a text after it that continues below itself, broken at spaces; a word that is longer stays whole.
@@ -171,7 +168,7 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
         Some(text) if !text.contains(is_unsafe) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => {
-            let bytes = word.as_bytes().iter().map(|byte| match byte {
+            let bytes = word.as_encoded_bytes().iter().map(|byte| match byte {
                 b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
                 b' '..=b'~' => char::from(*byte).to_string(),
                 _ => format!("\\x{byte:02x}"),
@@ -183,6 +180,8 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::mem;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 use crate::api::secret::{SecretError, bearer, redacted, visible};
+use crate::platform;
 
 /// The most bytes that a command may print; a token has about 40, an OAuth token some hundred.
 const MAX_OUTPUT: u64 = 64 * 1024;
@@ -264,7 +264,7 @@ impl TokenCommand {
             return Err(TokenCommandError::TooLong(program));
         }
         let status = ended.map_err(|source| TokenCommandError::Start { program: self.name(), source })?;
-        match (status.code(), status.signal()) {
+        match (status.code(), platform::signal_of(status)) {
             (Some(0), _) => {}
             (Some(code), _) => return Err(self.failed(format!("ended with exit code {code}"))),
             (None, signal) => return Err(self.failed(format!("was ended by signal {}", signal.unwrap_or_default()))),

@@ -4,11 +4,11 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rustix::io::Errno;
 use rustls::CertificateError;
 
 use crate::api::answer::{Answer, Refusal, TransientError};
 use crate::net::{causes, error_chain};
+use crate::platform;
 
 /// The outcome of a request whose response did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
@@ -110,8 +110,7 @@ fn is_proxy_auth(cause: &(dyn StdError + 'static)) -> bool {
 
 /// The machine's or the process's own limit of open files: the server has no part in it.
 fn is_out_of_files(cause: &(dyn StdError + 'static)) -> bool {
-    let number = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-    number.is_some_and(|number| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&number))
+    cause.downcast_ref::<io::Error>().is_some_and(platform::is_out_of_files)
 }
 
 /// The server reported that it did not process the request (RFC 9113, 8.7). A GOAWAY without an error ends only the requests after
@@ -148,6 +147,8 @@ fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use thiserror::Error;
+
+    use rustix::io::Errno;
 
     use super::*;
 

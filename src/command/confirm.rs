@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
+use crate::platform;
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
 use crate::terminal::{Escaped, columns, count, pluralized, shortened_key};
@@ -79,9 +80,8 @@ pub(crate) enum ConfirmWith {
 /// The terminal to ask on. A job that will need it looks for it before it does anything else.
 ///
 /// If stderr is not a terminal, nobody would see the messages, so nobody is asked.
-pub(super) fn terminal(action: Action) -> Result<File, Error> {
-    let terminal = || File::options().read(true).write(true).open("/dev/tty").ok();
-    stderr_is_terminal().then(terminal).flatten().ok_or_else(|| {
+pub(super) fn terminal(action: Action) -> Result<(File, File), Error> {
+    stderr_is_terminal().then(platform::open_terminal).flatten().ok_or_else(|| {
         let done = action.done();
         let text = format!("no terminal to confirm on, nothing {done}\nhint: check with --dry-run, then pass --yes");
         Error::Usage(text)
@@ -92,12 +92,12 @@ pub(super) fn terminal(action: Action) -> Result<File, Error> {
 ///
 /// Blocks the thread until somebody answers or a signal comes.
 pub(super) fn ask(question: &Question) -> Result<(), Error> {
-    let terminal = terminal(question.action)?;
+    let (input, output) = terminal(question.action)?;
     // Warnings come before the question.
     stderr::flush();
     let broke = Error::system("ask on the terminal");
-    let (asked, screen) = (question.clone(), terminal.try_clone().map_err(Error::system("ask on the terminal"))?);
-    match signals::blocking(move || ask_on(&asked, BufReader::new(&terminal), &terminal)) {
+    let (asked, screen) = (question.clone(), output.try_clone().map_err(Error::system("ask on the terminal"))?);
+    match signals::blocking(move || ask_on(&asked, BufReader::new(&input), &output)) {
         Ok(Ok(true)) => Ok(()),
         Ok(Ok(false)) => Err(Error::Usage(format!("not confirmed, nothing {}", question.action.done()))),
         Ok(Err(error)) => Err(broke(error)),

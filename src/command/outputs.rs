@@ -4,8 +4,6 @@
 //! is made only when the job begins, so that a job that is not confirmed leaves nothing behind; but that it could not
 //! be made under that name is said at once.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +11,7 @@ use crate::backup::{BackupFile, compression_of};
 use crate::clock::wall_now;
 use crate::files::folder_of;
 use crate::files::{FileError, IfExists};
+use crate::platform;
 use crate::report::{
     Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
 };
@@ -196,8 +195,7 @@ fn locked_since(error: ReportError, existing: IfExists) -> ReportError {
 /// Makes folders, for this user alone.
 fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
     for folder in folders {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
+        platform::create_folders(folder).map_err(|source| Error::Folder { path: folder.clone(), source })?;
     }
     Ok(())
 }

@@ -1,14 +1,13 @@
 //! What a job reads is never what it writes, by whatever name, and no two of its outputs are one file.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
+use std::fs;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::files::folder_of;
 use crate::input::Source;
+use crate::platform::{self, AsStream, FileId};
 use crate::terminal::Escaped;
 
 use super::error::Error;
@@ -33,7 +32,7 @@ struct Named {
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
     /// A regular file that exists.
-    File { device: u64, inode: u64 },
+    File(FileId),
     /// One that would be made there.
     Place { folder: PathBuf, name: OsString },
 }
@@ -104,20 +103,18 @@ fn shown(path: &Path) -> String {
 }
 
 /// Pipes, terminals and devices keep nothing that could be read again.
-fn of(metadata: &Metadata) -> Option<Identity> {
-    metadata.is_file().then(|| Identity::File { device: metadata.dev(), inode: metadata.ino() })
-}
-
-fn of_stream(stream: impl AsFd) -> Option<Identity> {
-    let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
-    of(&file.metadata().ok()?)
+fn of_stream(stream: impl AsStream) -> Option<Identity> {
+    let file = platform::duplicate(stream).ok()?;
+    let id = platform::file_id(&file).ok()?;
+    file.metadata().ok()?.is_file().then_some(Identity::File(id))
 }
 
 fn of_path(path: &Path) -> Option<Identity> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         if let Ok(metadata) = fs::metadata(&path) {
-            return of(&metadata);
+            let id = platform::path_id(&path).ok()?;
+            return metadata.is_file().then_some(Identity::File(id));
         }
         let folder = folder_of(&path);
         // A link that leads nowhere: what is written would be made where it leads.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until};
 
@@ -17,6 +16,7 @@ use crate::outcome::{Stop, StopReason};
 use crate::pipeline::RetryPolicy;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
+use crate::platform;
 use crate::progress::{ProgressMode, ProgressOptions, stderr_is_terminal};
 use crate::quota::Rate;
 use crate::stderr::LineFormat;
@@ -204,13 +204,7 @@ const PER_REQUEST: u64 = 2;
 /// they do not fit, with a warning: without a descriptor every request fails as if there were no network.
 pub(super) fn fit_descriptors(concurrency: usize) -> usize {
     let needed = needed(concurrency);
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return concurrency;
-    }
-    let wanted = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
-    let allowed = if raised.is_ok() { wanted } else { limit.current.unwrap_or(wanted) };
+    let Some(allowed) = platform::fit_open_files(needed) else { return concurrency };
     let fitting = fitting(allowed).min(concurrency);
     if fitting < concurrency {
         tracing::warn!(

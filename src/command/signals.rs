@@ -10,19 +10,16 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc as blocking_mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::exit;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep;
 
 use crate::exit::ExitCode;
 use crate::outcome::{Signal, Stop, StopReason};
+use crate::platform::{self, exit};
 
 /// How long the process lives on after the second signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -32,40 +29,13 @@ const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 static REGISTRY: Registry = Registry::new();
 
-/// From now on SIGINT, SIGTERM and SIGHUP no longer end the process by themselves. One that was ignored when the process
-/// began (`nohup`, `command &` in a script) stays ignored. SIGXFSZ does nothing, so that a write past `ulimit -f` fails.
+/// From now on SIGINT, SIGTERM and SIGHUP no longer end the process by themselves.
 ///
 /// # Errors
 /// The system does not allow a handler or a thread.
 pub(super) fn install() -> io::Result<()> {
-    flag::register(SIGXFSZ, Arc::default())?;
-    let ignored = ignored_signals();
-    let handled = [(SIGINT, Signal::Interrupt), (SIGTERM, Signal::Terminate), (SIGHUP, Signal::Hangup)];
-    let handled = handled.into_iter().filter(|(number, _)| !contains(ignored, *number));
-    let handled: Vec<_> = handled.collect();
-    let mut signals = Signals::new(handled.iter().map(|(number, _)| *number))?;
-    let collect = move || {
-        for received in signals.forever() {
-            if let Some((_, signal)) = handled.iter().find(|(number, _)| *number == received) {
-                on_signal(*signal);
-            }
-        }
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(collect).map(drop)
-}
-
-/// The signals that are ignored, a bit each: Linux shows them (proc(5), `SigIgn`); elsewhere none is taken to be.
-fn ignored_signals() -> u64 {
-    std::fs::read_to_string("/proc/self/status").map_or(0, |status| sig_ign(&status))
-}
-
-fn sig_ign(status: &str) -> u64 {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-fn contains(mask: u64, signal: i32) -> bool {
-    mask >> (signal - 1) & 1 == 1
+    let collect = platform::collect_signals()?;
+    thread::Builder::new().name("signals".to_owned()).spawn(|| collect(on_signal)).map(drop)
 }
 
 fn on_signal(signal: Signal) {
@@ -223,14 +193,6 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_signal_has_its_bit() {
-        let mask = sig_ign("Name:\tx\nSigIgn:\t0000000000001003\n");
-        assert_eq!([SIGHUP, SIGINT, SIGTERM].map(|signal| contains(mask, signal)), [true, true, false]);
-        assert!(contains(sig_ign("SigIgn:\t0000000000004000\n"), SIGTERM));
-        assert_eq!(sig_ign(""), 0);
-    }
 
     #[test]
     fn a_listener_hears_of_what_came_before_and_after() {

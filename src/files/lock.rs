@@ -3,23 +3,16 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-use rustix::fs::OFlags;
 
 use super::error::{FileError, LockOwner};
 use super::replace::{Access, beside, create, replace};
 use crate::clock::{clamp_rfc3339, wall_now};
+use crate::platform;
 
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
-
-/// Neither follows a symbolic link nor waits for the reader of a pipe.
-pub(super) fn safe_flags() -> i32 {
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
-}
 
 /// Takes the lock on `file`, or says who has it.
 pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
@@ -74,7 +67,7 @@ fn owner_path(report: &Path) -> PathBuf {
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] if it is something else.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    match OpenOptions::new().read(true).custom_flags(safe_flags()).open(path) {
+    match platform::without_following_links(OpenOptions::new().read(true)).open(path) {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         Err(error) if !path.is_symlink() => Err(error),
         Ok(_) | Err(_) => Err(io::ErrorKind::InvalidInput.into()),

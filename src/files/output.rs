@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::FileError;
 use super::lock::{self, LockOwnerFile};
 use super::replace::{Access, folder_of};
+use crate::platform;
 
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
@@ -95,7 +95,7 @@ impl OutputFile {
         self.origin = Origin::Found;
         let mut file = &self.file;
         // It holds keys, and may have been created with wider permissions.
-        file.set_permissions(Access::Owner.permissions()).map_err(FileError::io(&self.path, "restrict access to"))?;
+        Access::Owner.apply(file).map_err(FileError::io(&self.path, "restrict access to"))?;
         file.set_len(keep)
             .and_then(|()| file.seek(SeekFrom::Start(keep)))
             .map_err(FileError::io(&self.path, "write"))?;
@@ -107,9 +107,9 @@ impl OutputFile {
     /// # Errors
     /// [`FileError::Replaced`], [`FileError::Io`].
     pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
-        let here = self.file.metadata().map_err(FileError::io(&self.path, "look at"))?;
-        match fs::metadata(&self.path) {
-            Ok(there) if (there.dev(), there.ino()) == (here.dev(), here.ino()) => Ok(()),
+        let here = platform::file_id(&self.file).map_err(FileError::io(&self.path, "look at"))?;
+        match platform::path_id(&self.path) {
+            Ok(there) if there == here => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(&self.path, "look at")(error)),
             Ok(_) | Err(_) => Err(FileError::Replaced { path: self.path.clone() }),
         }
@@ -117,7 +117,7 @@ impl OutputFile {
 
     /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
     pub(crate) fn sync_name(&self) {
-        let synced = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        let synced = platform::sync_folder(folder_of(&self.path));
         if let Err(error) = synced {
             tracing::debug!(path = ?self.path, %error, "the folder cannot be synced");
         }
@@ -145,16 +145,17 @@ impl Drop for OutputFile {
 }
 
 fn names(path: &Path, file: &File) -> io::Result<bool> {
-    let here = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (here.dev(), here.ino())),
+    let here = platform::file_id(file)?;
+    match platform::link_id(path) {
+        Ok(there) => Ok(there == here),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 fn create(path: &Path) -> Result<File, FileError> {
-    let created = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    let mut options = OpenOptions::new();
+    let created = platform::with_mode(options.read(true).write(true).create_new(true), 0o600).open(path);
     created.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             unsupported_kind(path).unwrap_or_else(|| FileError::Exists { path: path.to_owned() })
@@ -164,7 +165,8 @@ fn create(path: &Path) -> Result<File, FileError> {
 }
 
 fn find(path: &Path) -> Result<Option<File>, FileError> {
-    match OpenOptions::new().read(true).write(true).custom_flags(lock::safe_flags()).open(path) {
+    let mut options = OpenOptions::new();
+    match platform::without_following_links(options.read(true).write(true)).open(path) {
         Ok(file) => {
             let found = file.metadata().map_err(FileError::io(path, "look at"))?;
             match kind(found.file_type()) {
@@ -191,8 +193,6 @@ fn kind(found: fs::FileType) -> Option<&'static str> {
     match () {
         () if found.is_file() => None,
         () if found.is_dir() => Some("a directory"),
-        () if found.is_fifo() => Some("a pipe"),
-        () if found.is_socket() => Some("a socket"),
-        () => Some("a device"),
+        () => Some(platform::special_kind(found)),
     }
 }

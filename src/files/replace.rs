@@ -1,9 +1,10 @@
 //! Atomic replacement: a reader sees either the old content or all of the new.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::platform;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +16,15 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// The permissions, whatever the umask.
-    pub(crate) fn permissions(self) -> Permissions {
-        Permissions::from_mode(match self {
-            Self::Owner => 0o600,
-            Self::Everyone => 0o644,
-        })
+    /// Sets the permissions, whatever the umask.
+    pub(super) fn apply(self, file: &File) -> io::Result<()> {
+        platform::set_mode(
+            file,
+            match self {
+                Self::Owner => 0o600,
+                Self::Everyone => 0o644,
+            },
+        )
     }
 }
 
@@ -34,7 +38,7 @@ pub(crate) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result
     let file = draft(folder, content, access)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| without_path(error.error))?;
-    File::open(folder)?.sync_all()
+    platform::sync_folder(folder)
 }
 
 /// Makes a file that holds this from its first moment on.
@@ -51,7 +55,7 @@ fn draft(folder: &Path, content: &[u8], access: Access) -> io::Result<tempfile::
     let file = tempfile::Builder::new().prefix(".kvsweep-").suffix(".tmp").tempfile_in(folder);
     let mut file = file.map_err(without_path)?;
     file.as_file_mut().write_all(content)?;
-    file.as_file().set_permissions(access.permissions())?;
+    access.apply(file.as_file())?;
     Ok(file)
 }
 
@@ -75,7 +79,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 

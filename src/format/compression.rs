@@ -39,7 +39,9 @@ impl Compression {
         if start.starts_with(&GZIP) {
             return Some(Self::Gzip);
         }
-        if start.starts_with(&ZSTD) || is_skippable_frame(start) {
+        // Its second byte is in no text, so a file that ends within the four is not a short text but a frame that is cut off.
+        let is_cut_off = start.len() > 1 && ZSTD.starts_with(start);
+        if start.starts_with(&ZSTD) || is_cut_off || is_skippable_frame(start) {
             return Some(Self::Zstd);
         }
         let undecided = GZIP.starts_with(start)
@@ -189,12 +191,13 @@ mod tests {
 
     #[test]
     fn magic_bytes_are_recognised_as_early_as_they_can_be() {
-        let table: [(&[u8], Option<Compression>); 9] = [
+        let table: [(&[u8], Option<Compression>); 10] = [
             (b"k", Some(Compression::None)),
             (b"\x1f", None),
             (b"\x1f\x8b", Some(Compression::Gzip)),
             (b"\x1fk", Some(Compression::None)),
-            (b"\x28\xb5\x2f", None),
+            (b"\x28", None),
+            (b"\x28\xb5", Some(Compression::Zstd)),
             (b"\x28\xb5\x2f\xfd", Some(Compression::Zstd)),
             (b"P", None),
             (b"Pa", Some(Compression::None)),

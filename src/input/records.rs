@@ -269,8 +269,6 @@ impl Reading {
 }
 
 fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
-    let is_same = |(file, expected): &(Arc<File>, Fingerprint)| {
-        file.metadata().is_ok_and(|now| Fingerprint::of(&now) == *expected)
-    };
+    let is_same = |(file, expected): &(Arc<File>, Fingerprint)| Fingerprint::of(file).is_ok_and(|now| now == *expected);
     !watched.is_none_or(is_same)
 }

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::format::{Bytes, READ_BYTES};
+use crate::platform::{self, ChangeTimes, FileId};
 
 /// Where bytes come from. Shown as `stdin` or as the path, exactly: what reaches a terminal has to go through
 /// [`Escaped`](crate::terminal::Escaped).
@@ -51,16 +50,15 @@ impl Source {
 
     /// The fingerprint now.
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
-        let metadata = match self {
-            Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()?,
-            Self::File(path) => fs::metadata(path)?,
-        };
-        Ok(Fingerprint::of(&metadata))
+        match self {
+            Self::Stdin => Fingerprint::of(&platform::duplicate(io::stdin())?),
+            Self::File(path) => Ok(Fingerprint::with(&fs::metadata(path)?, platform::path_id(path)?)),
+        }
     }
 
     /// When its content was last changed, if that is known.
     pub(super) fn modified(&self) -> Option<SystemTime> {
-        let (seconds, _) = self.fingerprint().ok()?.modified;
+        let (seconds, _) = self.fingerprint().ok()?.times.modified;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
     }
 
@@ -74,7 +72,7 @@ impl Source {
     /// A reader, and the open file for checks whether it changed.
     pub(super) fn open(&self) -> io::Result<(Bytes, Arc<File>)> {
         let file = Arc::new(match self {
-            Self::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            Self::Stdin => platform::duplicate(io::stdin())?,
             Self::File(path) => File::open(path)?,
         });
         let reader = RetryInterrupted(Arc::clone(&file));
@@ -87,26 +85,20 @@ impl Source {
 pub struct Fingerprint {
     /// Bytes.
     pub len: u64,
-    /// Seconds and nanoseconds since 1970 of the last change of its content.
-    pub modified: (i64, i64),
-    /// The same of the last change of its content or metadata (ctime), which cannot be set back.
-    pub changed: (i64, i64),
-    /// The file system that it is on.
-    pub device: u64,
-    /// Its number there.
-    pub inode: u64,
+    /// When it was last changed.
+    pub times: ChangeTimes,
+    /// Which file it is.
+    pub id: FileId,
 }
 
 impl Fingerprint {
-    /// Of the file with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+    /// Of an open file.
+    pub fn of(file: &File) -> io::Result<Self> {
+        Ok(Self::with(&file.metadata()?, platform::file_id(file)?))
+    }
+
+    fn with(metadata: &Metadata, id: FileId) -> Self {
+        Self { len: metadata.len(), times: ChangeTimes::of(metadata), id }
     }
 }
 

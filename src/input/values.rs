@@ -124,7 +124,7 @@ fn next_element(array: &mut JsonArray<Buffered>, most: usize, value: &mut Vec<u8
 }
 
 fn has_changed((file, expected): &(Arc<File>, Fingerprint)) -> bool {
-    !file.metadata().is_ok_and(|now| Fingerprint::of(&now) == *expected)
+    !Fingerprint::of(file).is_ok_and(|now| now == *expected)
 }
 
 #[cfg(test)]

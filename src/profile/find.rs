@@ -6,23 +6,20 @@
 //! leave the current folder. The files of the user and the machine are those of the XDG base directories
 //! (<https://specifications.freedesktop.org/basedir-spec/latest/>).
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, parse};
 use crate::files::text;
+use crate::platform::{self, Owner};
 
 /// What such a file is called.
 pub(super) const FILE_NAME: &str = "kvsweep.toml";
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
-
-/// Anybody may write it.
-const WORLD_WRITABLE: u32 = 0o002;
 
 /// What decides where files are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +30,8 @@ pub(crate) struct SearchPaths {
     pub home: Option<PathBuf>,
     /// Folders of configuration, the most important first.
     pub config: Vec<PathBuf>,
-    /// The user's number.
-    pub user: u32,
+    /// Whose files are trusted.
+    pub user: Owner,
 }
 
 impl SearchPaths {
@@ -50,13 +47,13 @@ impl SearchPaths {
             folder: std::env::current_dir().ok(),
             home,
             config: user.into_iter().chain(machine).collect(),
-            user: rustix::process::geteuid().as_raw(),
+            user: Owner::of_process(),
         }
     }
 
     /// Without any folder.
     pub(crate) fn nowhere() -> Self {
-        Self { folder: None, home: None, config: Vec::new(), user: 0 }
+        Self { folder: None, home: None, config: Vec::new(), user: Owner::root() }
     }
 
     /// The files of the user and the machine, the most important first, whether they exist or not.
@@ -95,7 +92,7 @@ impl SearchPaths {
         };
         let refuse = |why| Err(ProfileError::Untrusted { file: file.to_owned(), why });
         let there = fs::metadata(file).map_err(unreadable(file))?;
-        if !self.owns(&link) || !self.owns(&there) {
+        if !self.user.owns(&link) || !self.user.owns(&there) {
             return refuse("it belongs to another user");
         }
         // Opening a pipe would wait for its other end.
@@ -103,18 +100,14 @@ impl SearchPaths {
             return refuse("it is no regular file");
         }
         let open = File::open(file).map_err(unreadable(file))?;
-        let opened = open.metadata().map_err(unreadable(file))?;
-        if (opened.dev(), opened.ino()) != (there.dev(), there.ino()) {
+        let id = platform::path_id(file).map_err(unreadable(file))?;
+        if platform::file_id(&open).map_err(unreadable(file))? != id {
             return refuse("it was replaced while it was looked at");
         }
-        if opened.mode() & WORLD_WRITABLE != 0 {
+        if platform::is_world_writable(&open.metadata().map_err(unreadable(file))?) {
             return refuse("anybody may write it");
         }
         self.read(open, file, origin).map(Some)
-    }
-
-    fn owns(&self, metadata: &Metadata) -> bool {
-        metadata.uid() == self.user || metadata.uid() == 0
     }
 
     fn read(&self, open: File, file: &Path, origin: Origin) -> Result<ConfigFile, ProfileError> {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file::{ConfigFile, parse};
 use super::*;
+use crate::platform::Owner;
 
 const NOW: SystemTime = UNIX_EPOCH;
 
@@ -170,7 +171,7 @@ impl Home {
             folder: Some(self.path(folder)),
             home: Some(self.path("me")),
             config: vec![self.path("me/.config"), self.path("etc")],
-            user: rustix::process::geteuid().as_raw(),
+            user: Owner::of_process(),
         }
     }
 
@@ -257,7 +258,7 @@ fn a_file_that_others_may_have_written_is_not_used() {
     let error = home.choose("me/repo", &named("p")).unwrap_err();
     assert!(error.contains("anybody may write it") && error.contains("--config"), "{error}");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let stranger = SearchPaths { user: 4_242, ..home.at("me/repo") };
+    let stranger = SearchPaths { user: Owner::numbered(4_242), ..home.at("me/repo") };
     let chosen = choose(&WantedFile::Any, &named("p"), &stranger);
     // Files of root are everybody's to trust.
     if rustix::process::geteuid().is_root() {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressDrawTarget, TermLike};
 
+use crate::platform;
 use crate::stderr;
 
 /// Columns and rows where nobody knows better.
@@ -32,10 +33,8 @@ pub(super) fn target(out: impl Write + Send + 'static, size: Size) -> ProgressDr
 
 /// At most [`MAX_COLUMNS`], and never the last column: what a terminal echoes after it would begin another line.
 pub(super) fn stderr_size() -> (u16, u16) {
-    let (columns, rows) = match rustix::termios::tcgetwinsize(io::stderr()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
-        _ => FALLBACK,
-    };
+    let size = platform::terminal_size(io::stderr()).filter(|(_, rows)| *rows > 0);
+    let (columns, rows) = size.unwrap_or(FALLBACK);
     (columns.saturating_sub(1).clamp(1, MAX_COLUMNS), rows)
 }
 

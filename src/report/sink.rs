@@ -5,11 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use super::error::ReportError;
 use crate::files::OutputFile;
+use crate::platform;
 
 /// The buffer is flushed at this size: some hundred rows, so that a full disk is noticed soon.
 const FLUSH_BYTES: usize = 16 << 10;
@@ -37,8 +37,7 @@ impl Sink {
 
     pub(super) fn stdout() -> Self {
         // It fails where the process was started without a stdout.
-        let stdout = io::stdout().as_fd().try_clone_to_owned();
-        Self::stream(stdout.ok().map(File::from))
+        Self::stream(platform::duplicate(io::stdout()).ok())
     }
 
     /// A stream whose reader may leave at any time; `None` where there is none.

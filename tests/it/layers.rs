@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A module of the crate, and the modules that it may import.
-const MODULES: [(&str, &str); 36] = [
-    ("api", "clock files key net quota text"),
+const MODULES: [(&str, &str); 37] = [
+    ("api", "clock files key net platform quota text"),
     ("backup", "api files format input key text"),
     (
         "cli",
@@ -15,15 +15,15 @@ const MODULES: [(&str, &str); 36] = [
     ("clock", ""),
     (
         "command",
-        "api backup clock exit files input key key_index listing monitoring outcome pipeline plan progress quota record \
+        "api backup clock exit files input key key_index listing monitoring outcome pipeline plan platform progress quota record \
          report review sandbox shard stderr terminal",
     ),
     ("deleter", "api key outcome pipeline plan quota record"),
     ("exit", "outcome"),
-    ("files", "clock"),
+    ("files", "clock platform"),
     ("format", ""),
     ("fuzzing", "api cli input key pipeline plan profile quota record report sandbox"),
-    ("input", "clock files format key key_index outcome record terminal"),
+    ("input", "clock files format key key_index outcome platform record terminal"),
     (
         "internals",
         "api cli clock command exit files input key_index logging outcome pipeline plan progress quota record report stderr",
@@ -36,20 +36,21 @@ const MODULES: [(&str, &str); 36] = [
     ("main", ""),
     ("monitoring", "files net outcome report"),
     ("net", ""),
-    ("outcome", "record"),
+    ("outcome", "platform record"),
     ("pipeline", "api clock key outcome plan quota record terminal text"),
     ("plan", "key outcome record terminal"),
-    ("profile", "files terminal"),
-    ("progress", "clock outcome pipeline stderr terminal"),
+    ("platform", ""),
+    ("profile", "files platform terminal"),
+    ("progress", "clock outcome pipeline platform stderr terminal"),
     ("quota", ""),
     ("record", "key"),
     ("record_table", "record"),
-    ("report", "clock files format outcome record record_table terminal text"),
+    ("report", "clock files format outcome platform record record_table terminal text"),
     ("review", "outcome record record_table report terminal text"),
     ("sandbox", ""),
     ("shard", "record"),
     ("stderr", ""),
-    ("terminal", ""),
+    ("terminal", "platform"),
     ("text", ""),
     ("wrangler", "files key"),
 ];

@@ -19,7 +19,8 @@ pub(crate) fn settle(case: &mut Case) {
             tls.lifetime = None;
         }
     }
-    if case.check {
+    // Of a part, whether a name that cannot be sent came before the break is left open.
+    if case.check || case.damage.is_some() {
         case.server.url_encoding = true;
     }
     if case.server.temporary.iter().chain(&case.server.refusing).any(|fault| fault.starts_with("hang")) {
@@ -106,6 +107,9 @@ fn settle_chain(case: &mut Case) {
             if *second == Second::Unnamed {
                 case.ndjson_report = false;
             }
+        }
+        Chain::OutputIsInput { .. } if case.inputs.len() == 1 && case.seed.is_multiple_of(2) => {
+            (case.from_stdin, case.stdin) = (true, Stdin::File);
         }
         Chain::FullDevice { output: Output::Backup } => {
             (case.backup, case.check, case.server.url_encoding) = (false, false, true);

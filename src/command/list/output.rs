@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +12,7 @@ use crate::command::job::{Connection, ListJob};
 use crate::files::{IfExists, OutputFile};
 use crate::listing::{Checkpoint, Listing, Position};
 use crate::pipeline::call::ApiCaller;
+use crate::platform;
 
 /// Where the list goes. Clones write to the same place.
 #[derive(Clone)]
@@ -65,8 +65,8 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Ch
         ended: false,
     };
     let Some(path) = &job.output else {
-        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(Error::system("use stdout"))?;
-        return Ok((Output::Stdout(Arc::new(File::from(stdout))), fresh));
+        let stdout = platform::duplicate(io::stdout()).map_err(Error::system("use stdout"))?;
+        return Ok((Output::Stdout(Arc::new(stdout)), fresh));
     };
     let mut file = OutputFile::open(path.clone(), job.existing)?;
     let length = file.file().metadata().map_err(Error::system("look at the output"))?.len();

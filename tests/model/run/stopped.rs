@@ -189,6 +189,11 @@ impl Run<'_> {
         if second == Second::Unnamed {
             return self.check_unnamed(1 + usize::from(is_running), &[Some(done), other]);
         }
+        let ran_as_well = other.as_ref().is_some_and(|other| matches!(other.status.code(), Some(0 | 3)));
+        if ran_as_well && is_written {
+            // The first had let go of its report: these are two jobs, one after the other.
+            return self.check_touched();
+        }
         self.check_finished(&done);
         let Some(other) = other else { return };
         // A report that exists is another reason to refuse it.
