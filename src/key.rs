@@ -160,6 +160,11 @@ fn check_id(id: &str) -> Result<(), IdError> {
     }
 }
 
+/// Whether an id looks as Cloudflare's do: 32 hexadecimal digits.
+pub(crate) fn is_usual_id(id: &str) -> bool {
+    id.len() == MAX_ID_CHARS && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,7 +1,8 @@
 //! What a project's wrangler file says of KV: which account, and which namespace a binding stands for.
 //!
 //! Read as wrangler reads it (<https://developers.cloudflare.com/workers/wrangler/configuration/>): `account_id` is
-//! inherited by environments, `kv_namespaces` is not. Nothing is sent, and nothing is written.
+//! inherited by environments, `kv_namespaces` is not. A binding without an `id` is one that wrangler provisions: only the
+//! deployed Worker knows its namespace. Nothing is sent, and nothing is written.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,8 +18,14 @@ use crate::key::{AccountId, IdError, NamespaceId};
 /// The names of such a file, in the order in which wrangler prefers them.
 pub(crate) const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 
+/// A configuration in TypeScript, which only wrangler can evaluate.
+const PROGRAM: &str = "cloudflare.config.ts";
+
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
+
+/// The longest name of a Worker; Cloudflare's own limit is lower.
+const MAX_WORKER: usize = 255;
 
 /// A binding that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +33,25 @@ pub(crate) struct Bound {
     /// The account, where the file names one.
     pub account: Option<AccountId>,
     /// What the binding stands for.
-    pub namespace: NamespaceId,
+    pub namespace: BoundNamespace,
+}
+
+/// What a binding stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BoundNamespace {
+    Id(NamespaceId),
+    /// The namespace that the deployed Worker of this name has under the binding.
+    OfWorker(String),
+}
+
+/// Where a binding is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lookup<'a> {
+    pub binding: &'a str,
+    /// The top level if there is none, or an empty name.
+    pub environment: Option<&'a str>,
+    /// Its `preview_id` counts.
+    pub preview: bool,
 }
 
 /// Why a binding stands for no namespace. Texts of the file are quoted as Rust quotes them, so they cannot steer a
@@ -38,6 +63,11 @@ pub(crate) enum WranglerError {
         "no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it; run it in the Worker's folder, or give --namespace-id"
     )]
     NoFile(PathBuf),
+    /// A program is nearer than any such file.
+    #[error(
+        "{0:?} is not evaluated, and no wrangler.json, wrangler.jsonc or wrangler.toml is beside it; give --namespace-id or --namespace"
+    )]
+    Program(PathBuf),
     /// It cannot be read.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
@@ -72,14 +102,12 @@ pub(crate) enum WranglerError {
         /// How many.
         count: usize,
     },
-    /// A binding without `id`.
-    #[error("the KV binding {wanted:?} has no `id`{hint}; give --namespace-id")]
-    NoId {
-        /// What was asked for.
-        wanted: String,
-        /// What it has instead.
-        hint: &'static str,
-    },
+    /// A binding without `id`, in a file that does not name the Worker.
+    #[error("the KV binding {0:?} has no `id`, and {1}, so the deployed Worker cannot be asked; give --namespace-id")]
+    NoWorker(String, String),
+    /// A binding without `preview_id`.
+    #[error("the KV binding {0:?} has no `preview_id`; leave out --preview, or give --namespace-id")]
+    NoPreview(String),
     /// An id that cannot be one.
     #[error("`{what}` {text:?} cannot be an id: {error}")]
     Id {
@@ -94,6 +122,7 @@ pub(crate) enum WranglerError {
 
 #[derive(Deserialize)]
 struct Settings {
+    name: Option<String>,
     account_id: Option<String>,
     #[serde(default)]
     kv_namespaces: Vec<Binding>,
@@ -103,6 +132,7 @@ struct Settings {
 
 #[derive(Deserialize)]
 struct Environment {
+    name: Option<String>,
     account_id: Option<String>,
     #[serde(default)]
     kv_namespaces: Vec<Binding>,
@@ -119,17 +149,30 @@ struct Binding {
 /// The nearest wrangler file: of `folder`, else of the folders above it.
 ///
 /// # Errors
-/// [`WranglerError::NoFile`].
+/// [`WranglerError::NoFile`], [`WranglerError::Program`].
 pub(crate) fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
-    let files = folder.ancestors().flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    files.into_iter().find(|file| file.is_file()).ok_or_else(|| WranglerError::NoFile(folder.to_owned()))
+    for folder in folder.ancestors() {
+        if let Some(file) = NAMES.map(|name| folder.join(name)).into_iter().find(|file| file.is_file()) {
+            return Ok(file);
+        }
+        // What is above it belongs to something else.
+        if let Some(program) = program_beside(folder) {
+            return Err(WranglerError::Program(program));
+        }
+    }
+    Err(WranglerError::NoFile(folder.to_owned()))
 }
 
-/// Looks a binding up in a file; without an environment, or with an empty name for one, at its top level.
+/// The configuration of a folder that cannot be read.
+pub(crate) fn program_beside(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(PROGRAM)).filter(|file| file.is_file())
+}
+
+/// Looks a binding up in a file.
 ///
 /// # Errors
 /// [`WranglerError`] says what is missing, and what there is.
-pub(crate) fn bound(file: &Path, binding: &str, environment: Option<&str>) -> Result<Bound, WranglerError> {
+pub(crate) fn bound(file: &Path, lookup: Lookup<'_>) -> Result<Bound, WranglerError> {
     let text = text::read(file, MAX_SIZE).map_err(io::Error::from)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");
     let settings = if is_toml {
@@ -137,7 +180,8 @@ pub(crate) fn bound(file: &Path, binding: &str, environment: Option<&str>) -> Re
     } else {
         read_jsonc(&text)
     };
-    settings?.bound(binding, environment.filter(|name| !name.is_empty()))
+    let environment = lookup.environment.filter(|name| !name.is_empty());
+    settings?.bound(Lookup { environment, ..lookup })
 }
 
 /// JSON with comments and trailing commas, as wrangler takes it, and no further liberty.
@@ -164,7 +208,7 @@ fn one_line(text: &str) -> String {
 }
 
 impl Settings {
-    fn bound(&self, wanted: &str, environment: Option<&str>) -> Result<Bound, WranglerError> {
+    fn bound(&self, Lookup { binding: wanted, environment, preview }: Lookup<'_>) -> Result<Bound, WranglerError> {
         let (place, bindings, account) = match environment {
             None => ("its top level".to_owned(), &self.kv_namespaces, None),
             Some(name) => {
@@ -185,12 +229,32 @@ impl Settings {
             }
             _ => return Err(WranglerError::Several { wanted, place, count: named.len() }),
         };
-        let Some(id) = &binding.id else {
-            let hint = if binding.preview_id.is_some() { ", only a `preview_id`" } else { "" };
-            return Err(WranglerError::NoId { wanted, hint });
+        let namespace = match (&binding.id, &binding.preview_id) {
+            (_, Some(id)) if preview => BoundNamespace::Id(checked("preview_id", id)?),
+            (_, None) if preview => return Err(WranglerError::NoPreview(wanted)),
+            (Some(id), _) => BoundNamespace::Id(checked("id", id)?),
+            (None, _) => {
+                let worker = self.worker(environment).map_err(|why| WranglerError::NoWorker(wanted, why))?;
+                BoundNamespace::OfWorker(worker)
+            }
         };
         let account = account.or(self.account_id.as_ref()).map(|text| checked("account_id", text)).transpose()?;
-        Ok(Bound { account, namespace: checked("id", id)? })
+        Ok(Bound { account, namespace })
+    }
+
+    /// Under which name wrangler deploys it.
+    fn worker(&self, environment: Option<&str>) -> Result<String, String> {
+        let own = environment.and_then(|name| self.env.get(name)?.name.clone());
+        let worker = own.or_else(|| {
+            let name = self.name.as_ref()?;
+            Some(environment.map_or_else(|| name.clone(), |environment| format!("{name}-{environment}")))
+        });
+        let worker = worker.ok_or("the file has no `name`")?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if !worker.is_empty() && worker.len() <= MAX_WORKER && worker.bytes().all(is_name) {
+            return Ok(worker);
+        }
+        Err(format!("the name {worker:?} cannot be a Worker's"))
     }
 }
 

@@ -5,6 +5,7 @@
 //! <https://developers.cloudflare.com/api/resources/user/subresources/tokens> and its counterpart for tokens of accounts.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
@@ -20,7 +21,7 @@ use crate::api::envelope;
 use crate::api::error::ClientError;
 use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::url::{Owner, Site, UrlMismatch};
-use crate::key::{AccountId, NamespaceId, TokenId};
+use crate::key::{AccountId, IdError, NamespaceId, TokenId};
 use crate::text::truncated;
 
 /// Reads what exists, and changes nothing. Each call is one request.
@@ -30,13 +31,30 @@ pub(crate) struct AccountClient {
     site: Site,
 }
 
-/// Some of the namespaces of an account.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamespacesPage {
-    /// Their ids can stand in a path.
-    pub namespaces: Vec<Namespace>,
-    /// How many the account has, if the response counts them.
+pub(crate) struct PageOf<T> {
+    pub items: Vec<T>,
+    /// How many there are on all pages, if the response counts them.
     pub total: Option<u64>,
+}
+
+/// An account that the credentials can access.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Account {
+    #[serde(deserialize_with = "id")]
+    pub id: AccountId,
+    /// Its name, for people; may hold any character.
+    pub name: String,
+}
+
+/// A namespace of a deployed Worker.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct WorkerNamespace {
+    /// The binding.
+    pub name: String,
+    #[serde(deserialize_with = "id")]
+    pub namespace_id: NamespaceId,
 }
 
 /// A token, as the API verifies it.
@@ -91,6 +109,12 @@ struct Wire {
 }
 
 #[derive(Deserialize)]
+struct WorkerSettings {
+    #[serde(default)]
+    bindings: Vec<Value>,
+}
+
+#[derive(Deserialize)]
 struct Info {
     total_count: Option<u64>,
 }
@@ -98,6 +122,9 @@ struct Info {
 impl AccountClient {
     /// How many namespaces a page holds at most. The service gives up to 1,000 today, and gave 100 for years.
     pub(crate) const PER_PAGE: u16 = 100;
+
+    /// The most that the service gives (`maximum: 50` in the API's published schema).
+    const ACCOUNTS_PER_PAGE: u16 = 50;
 
     /// Reads the certificates and sets up the connections; sends nothing.
     ///
@@ -112,18 +139,49 @@ impl AccountClient {
     ///
     /// # Errors
     /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
-    pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<NamespacesPage, Reply> {
+    pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<PageOf<Namespace>, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
-            let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-            let namespaces = wire.result.into_iter().map(|described| {
+            page_of(body, |described| {
                 let namespace = Namespace::read(described, self.http.credentials())?;
                 let id: Result<NamespaceId, _> = namespace.id.parse();
                 id.map_err(|error| format!("the id {:?}: {error}", namespace.id))?;
                 Ok(namespace)
-            });
-            let namespaces = namespaces.collect::<Result<_, String>>()?;
-            Ok(NamespacesPage { namespaces, total: wire.result_info.and_then(|info| info.total_count) })
+            })
+        })
+        .await
+    }
+
+    /// A page of the accounts that the credentials can access; the first is 1.
+    ///
+    /// # Errors
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
+    pub(crate) async fn accounts(&self, page: u32) -> Result<PageOf<Account>, Reply> {
+        let url = self.site.accounts(page, Self::ACCOUNTS_PER_PAGE);
+        self.get(Endpoint::ListAccounts, url, "a page of accounts", |body| {
+            page_of(body, |mut described| {
+                self.http.credentials().sanitize(&mut described);
+                serde_json::from_value(described).map_err(|error| error.to_string())
+            })
+        })
+        .await
+    }
+
+    /// The namespaces that a deployed Worker is bound to.
+    ///
+    /// # Errors
+    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
+    pub(crate) async fn worker_namespaces(
+        &self,
+        account: &AccountId,
+        worker: &str,
+    ) -> Result<Vec<WorkerNamespace>, Reply> {
+        let url = self.site.worker_settings(account, worker);
+        self.get(Endpoint::GetWorkerSettings, url, "the settings of a Worker", |body| {
+            let settings: WorkerSettings = result(body, self.http.credentials())?;
+            let is_kv = |binding: &Value| binding["type"] == "kv_namespace";
+            let bound = settings.bindings.into_iter().filter(is_kv).map(serde_json::from_value);
+            bound.collect::<Result<_, _>>().map_err(|error| error.to_string())
         })
         .await
     }
@@ -172,6 +230,13 @@ impl AccountClient {
     }
 }
 
+/// What is on a page, each item as `read` reads it.
+fn page_of<T>(body: &[u8], read: impl Fn(Value) -> Result<T, String>) -> Result<PageOf<T>, String> {
+    let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let items = wire.result.into_iter().map(read).collect::<Result<_, String>>()?;
+    Ok(PageOf { items, total: wire.result_info.and_then(|info| info.total_count) })
+}
+
 /// What the response holds, every text in it sanitized.
 fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result<T, String> {
     let mut result: Value = envelope::result(body)?;
@@ -189,7 +254,7 @@ fn details(body: &[u8], credentials: &Credentials) -> Result<TokenDetails, Strin
     })
 }
 
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenId, D::Error> {
+fn id<'de, D: Deserializer<'de>, T: FromStr<Err = IdError>>(deserializer: D) -> Result<T, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|error| D::Error::custom(format!("the id {text:?}: {error}")))
 }

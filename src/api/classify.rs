@@ -30,6 +30,8 @@ pub(crate) enum Endpoint {
     ReadMany,
     PutMany,
     ListNamespaces,
+    ListAccounts,
+    GetWorkerSettings,
     VerifyToken,
     GetToken,
     GetUser,
@@ -46,6 +48,8 @@ impl Endpoint {
             | Self::ReadMany
             | Self::PutMany
             | Self::ListNamespaces
+            | Self::ListAccounts
+            | Self::GetWorkerSettings
             | Self::VerifyToken
             | Self::GetToken
             | Self::GetUser => false,
@@ -56,8 +60,13 @@ impl Endpoint {
     pub(crate) fn max_answer(self) -> usize {
         match self {
             Self::DeleteKey | Self::GetNamespace | Self::ReadMetadata => 64 * 1024,
-            // 100 titles of 512 bytes, or all policies of a token.
-            Self::ListNamespaces | Self::VerifyToken | Self::GetToken | Self::GetUser => 1024 * 1024,
+            // 100 titles of 512 bytes, all policies of a token, or all bindings of a Worker.
+            Self::ListNamespaces
+            | Self::ListAccounts
+            | Self::GetWorkerSettings
+            | Self::VerifyToken
+            | Self::GetToken
+            | Self::GetUser => 1024 * 1024,
             // Every name of the call may stand in `unsuccessful_keys`, each of its bytes escaped.
             Self::DeleteMany | Self::PutMany => 32 << 20,
             // 1,000 names of 512 bytes and as much metadata of 1 KiB, each character perhaps escaped in six.
@@ -301,6 +310,8 @@ fn from_firewall(call: Endpoint, page: &str) -> String {
         | Endpoint::ReadMany
         | Endpoint::PutMany
         | Endpoint::ListNamespaces
+        | Endpoint::ListAccounts
+        | Endpoint::GetWorkerSettings
         | Endpoint::VerifyToken
         | Endpoint::GetToken
         | Endpoint::GetUser => "try from another address or without a proxy",

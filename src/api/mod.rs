@@ -56,7 +56,7 @@ pub use listing::{Cursor, Page, PageRequest};
 #[doc(hidden)]
 pub use values::Metadata;
 
-pub(crate) use account::{AccountClient, Policy, TokenDetails, TokenStatus, User};
+pub(crate) use account::{Account, AccountClient, PageOf, Policy, TokenDetails, TokenStatus, User};
 pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS};
 pub(crate) use bulk_put::{MAX_GET_KEYS, MAX_PUT_KEYS};
 pub(crate) use classify::MAX_VALUE_BYTES;

@@ -218,6 +218,18 @@ impl Site {
         self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
     }
 
+    /// Of a page of the accounts.
+    pub(crate) fn accounts(&self, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
+        self.exactly(&["/accounts"], Some(&format!("page={page}&per_page={per_page}")))
+    }
+
+    /// Of the settings of a deployed Worker.
+    pub(crate) fn worker_settings(&self, account: &AccountId, worker: &str) -> Result<Url, UrlMismatch> {
+        let mut segment = String::new();
+        push_encoded(worker, &mut segment);
+        self.exactly(&["/accounts/", account.as_str(), "/workers/scripts/", &segment, "/settings"], None)
+    }
+
     /// Of the call that verifies a token.
     pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, UrlMismatch> {
         match owner {

@@ -5,10 +5,10 @@
 use std::fmt;
 
 use crate::api::{Access, BaseUrl, Credentials, CredentialsError, TokenCommand};
-use crate::command::{Connection, Error, NamespaceRef, TargetIds};
+use crate::command::{Error, NamedConnection, NamespaceRef, TargetIds};
 use crate::key::AccountId;
-use crate::terminal::Escaped;
-use crate::wrangler::{self, Bound, nearest};
+use crate::terminal::{Escaped, Quoted};
+use crate::wrangler::{self, Bound, BoundNamespace, Lookup, nearest};
 
 use super::Command;
 use super::connection::{AccountArgs, ConnectionArgs};
@@ -16,7 +16,7 @@ use super::connection::{AccountArgs, ConnectionArgs};
 /// Everything that is missing or cannot be used, and what to do about it.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    problems: Vec<String>,
+    found: Vec<String>,
     hints: Vec<String>,
     /// Run once nothing else is wrong: it may ask somebody to unlock a vault.
     token_command: Option<TokenCommand>,
@@ -25,13 +25,13 @@ pub(super) struct Problems {
 impl Problems {
     /// Adds a setting that was not given, and how to give it.
     pub(super) fn missing(&mut self, what: &str, hint: &str) {
-        self.problems.push(what.to_owned());
+        self.found.push(what.to_owned());
         self.hints.push(hint.to_owned());
     }
 
     /// The value, or `None` and one problem more.
     pub(super) fn take<T>(&mut self, result: Result<T, impl fmt::Display>) -> Option<T> {
-        result.map_err(|error| self.problems.push(error.to_string())).ok()
+        result.map_err(|error| self.found.push(error.to_string())).ok()
     }
 
     /// Adds what helps against any missing setting.
@@ -41,17 +41,19 @@ impl Problems {
         }
     }
 
-    /// The account, or `None` and one problem more.
-    pub(super) fn account(&mut self, account: Option<AccountId>) -> Option<AccountId> {
-        if account.is_none() {
-            self.missing("no account", "pass --account-id ID, or set CLOUDFLARE_ACCOUNT_ID");
+    /// The account, if it was named. One problem more if it was not, and there is nobody who can be asked for the only one.
+    fn account(&mut self, account: Option<AccountId>, access: Option<&Access>) -> Option<AccountId> {
+        if account.is_none() && access.is_none() {
+            let hint =
+                "pass --account-id ID, or set CLOUDFLARE_ACCOUNT_ID (not needed if the token can access one account)";
+            self.missing("no account", hint);
         }
         account
     }
 
     /// One error for all of them, if there are any; otherwise the token's command is run, if there is one.
     pub(super) fn check(mut self) -> Result<(), Error> {
-        if self.problems.is_empty()
+        if self.found.is_empty()
             && let Some(command) = self.token_command.take()
             && let Err(error) = command.start().map_err(CredentialsError::from)
         {
@@ -60,42 +62,42 @@ impl Problems {
                 "run the command in a shell: it has to print the API token and nothing else",
             );
         }
-        if self.problems.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
+        if self.found.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
     }
 
     /// The problems alone, on one line.
     pub(super) fn line(&self) -> Option<String> {
-        (!self.problems.is_empty()).then(|| self.problems.join("; "))
+        (!self.found.is_empty()).then(|| self.found.join("; "))
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("; "))?;
+        f.write_str(&self.found.join("; "))?;
         self.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
     }
 }
 
 /// The namespace that is meant, and the way to it.
-pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Option<Connection<NamespaceRef>> {
+pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Option<NamedConnection> {
     let access = access(args.account.clone(), problems);
     let (named, namespace) = problems.take(namespace(&args))?;
-    let account = problems.account(args.account.account_id.or(named));
+    let account = problems.account(args.account.account_id.or(named), access.as_ref());
     if namespace.is_none() {
         problems.missing(
             "no namespace",
             "pass --namespace-id ID, --namespace TITLE or --binding NAME, or set CLOUDFLARE_KV_NAMESPACE_ID",
         );
     }
-    Some(Connection { access: access?, account: account?, namespace: namespace? })
+    Some(NamedConnection { access: access?, account, namespace: namespace? })
 }
 
 /// The account that is meant, and the way to it.
-pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Access, AccountId)> {
+pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Access, Option<AccountId>)> {
     let account = args.account_id.clone();
     let access = access(args, problems);
-    let account = problems.account(account);
-    Some((access?, account?))
+    let account = problems.account(account, access.as_ref());
+    Some((access?, account))
 }
 
 /// What is named, for a job that need not name anything.
@@ -108,8 +110,13 @@ pub(super) fn target(args: &ConnectionArgs) -> Option<TargetIds> {
 /// The namespace as it was named, and the account that a wrangler file names with it.
 pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
     if let Some(binding) = &args.binding {
-        let bound = bound(binding, args.environment.as_deref())?;
-        return Ok((bound.account, Some(NamespaceRef::Id(bound.namespace))));
+        let lookup = Lookup { binding, environment: args.environment.as_deref(), preview: args.preview };
+        let bound = bound(lookup)?;
+        let namespace = match bound.namespace {
+            BoundNamespace::Id(id) => NamespaceRef::Id(id),
+            BoundNamespace::OfWorker(worker) => NamespaceRef::Binding { worker, binding: binding.clone() },
+        };
+        return Ok((bound.account, Some(namespace)));
     }
     let title = args.namespace.clone().map(NamespaceRef::Title);
     Ok((None, title.or_else(|| args.namespace_id.clone().map(NamespaceRef::Id))))
@@ -145,14 +152,28 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
 }
 
 /// What the nearest wrangler file says of a binding.
-fn bound(binding: &str, environment: Option<&str>) -> Result<Bound, Error> {
+fn bound(lookup: Lookup<'_>) -> Result<Bound, Error> {
     let here = std::env::current_dir();
     let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
     let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
-    let bound = wrangler::bound(&file, binding, environment);
-    let bound =
-        bound.map_err(|error| Error::Usage(format!("--binding: {}: {error}", Escaped(&file.to_string_lossy()))))?;
-    tracing::info!("{} binds {binding:?} to namespace {}", Escaped(&file.to_string_lossy()), bound.namespace);
+    let shown = file.to_string_lossy();
+    let bound = wrangler::bound(&file, lookup).map_err(|error| {
+        let program = file.parent().and_then(wrangler::program_beside);
+        let program = program
+            .map(|program| format!(" ({} is not evaluated)", Quoted(&program.to_string_lossy())))
+            .unwrap_or_default();
+        Error::Usage(format!("--binding: {}: {error}{program}", Escaped(&shown)))
+    })?;
+    match &bound.namespace {
+        BoundNamespace::Id(id) => tracing::info!("{} binds {:?} to namespace {id}", Escaped(&shown), lookup.binding),
+        BoundNamespace::OfWorker(worker) => {
+            tracing::info!(
+                "{} gives {:?} no id: asking for that of the Worker {worker}",
+                Escaped(&shown),
+                lookup.binding
+            );
+        }
+    }
     Ok(bound)
 }
 

@@ -40,12 +40,15 @@ Exit codes:
 
 `kvsweep delete --help` explains every flag.";
 
+/// `0.1.0 (commit 0123456789ab, x86_64-unknown-linux-gnu)`
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KVSWEEP_BUILD"), ")");
+
 /// Deletes keys from a Cloudflare Workers KV namespace in bulk.
 ///
 /// Reads keys from files or stdin, deletes each of them within the API's rate limits, and writes a report with
 /// one row for every record. An interrupted job resumes with --resume.
 #[derive(Debug, Clone, PartialEq, Parser)]
-#[command(name = "kvsweep", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "kvsweep", version, long_version = LONG_VERSION, max_term_width = 100, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Cli {
     /// What to do.
@@ -88,9 +91,9 @@ pub enum Command {
     Namespaces(Box<NamespacesArgs>),
     /// Check the credentials and show what they can access
     ///
-    /// Verifies the token and says what can be seen without changing anything: its status and expiry, its policies
-    /// where it may read them, and whether it may list the namespaces of the account and read the namespace, where those
-    /// are named. Whether it may delete cannot be known without trying. The exit code is 7 where something is refused.
+    /// Prints a checklist of what can be seen without changing anything: ✓ works, ✗ does not, ? is not known. It verifies
+    /// the token, reads its policies if it may, recognises the session of `wrangler login`, and looks at the account and
+    /// the namespace. The exit code is 7 if something is refused.
     Whoami(Box<WhoamiArgs>),
     /// Summarise finished reports as text, JSON or HTML
     ///

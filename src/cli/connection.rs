@@ -18,7 +18,7 @@ use crate::key::{AccountId, NamespaceId};
 pub struct AccountArgs {
     /// The account, by its id
     ///
-    /// `wrangler whoami` shows it. delete does not need it with --dry-run and --sandbox.
+    /// Without it the only account that the token can access. delete needs none with --dry-run and --sandbox.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_ACCOUNT_ID")]
     pub account_id: Option<AccountId>,
 
@@ -31,7 +31,7 @@ pub struct AccountArgs {
 
     /// Run CMD and take what it prints as the API token
     ///
-    /// For example 'wrangler auth token' or 'op read op://vault/cloudflare/token'. CMD is split into words as a shell does,
+    /// For example `wrangler auth token` or `op read op://vault/cloudflare/token`. CMD is split into words as a shell does,
     /// and run without a shell: once at start, and once more for each token that the API refuses with 401. Wins over
     /// `CLOUDFLARE_API_TOKEN`.
     #[arg(long, value_name = "CMD", env = "KVSWEEP_API_TOKEN_COMMAND", value_hint = ValueHint::CommandString)]
@@ -99,7 +99,7 @@ pub struct ConnectionArgs {
     /// The namespace behind a binding of the nearest wrangler file
     ///
     /// `wrangler.json`, `wrangler.jsonc` or `wrangler.toml` of this folder, else of those above it. Its `account_id`
-    /// is taken where none is given. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    /// is taken if none is given. A binding without an `id` is looked up in the deployed Worker. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub binding: Option<String>,
 
@@ -108,6 +108,10 @@ pub struct ConnectionArgs {
     /// Without it its top level. As in wrangler an environment inherits no binding from there.
     #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", hide_short_help = true)]
     pub environment: Option<String>,
+
+    /// With --binding, the namespace of its `preview_id`
+    #[arg(long, hide_short_help = true)]
+    pub preview: bool,
 
     /// Which account, and who asks.
     #[command(flatten)]
@@ -122,6 +126,11 @@ impl ConnectionArgs {
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         if self.binding.is_none() && typed("environment") {
             return FlagConflict::conflict("--env says where --binding is looked up, and there is no --binding");
+        }
+        if self.binding.is_none() && self.preview {
+            return FlagConflict::conflict(
+                "--preview says which namespace of --binding is meant, and there is no --binding",
+            );
         }
         let ways = [
             ("--namespace-id", typed("namespace_id")),

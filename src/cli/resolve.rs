@@ -6,9 +6,8 @@ use std::num::NonZeroU64;
 
 use crate::clock::wall_now;
 use crate::command::{
-    CommandLine, Confirm, Connection, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode,
-    NamespaceRef, NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task,
-    WhoamiJob,
+    CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamedConnection,
+    NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -88,6 +87,9 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
         faults: faults.collect::<Result<_, _>>()?,
         quotas: args.quotas,
         token: args.token,
+        account: args.account_id.map(|id| id.to_string()),
+        namespace: args.namespace_id.map(|id| id.to_string()),
+        verbose: true,
         latency: args.latency,
         title: args.title,
         seed: args.seed,
@@ -166,7 +168,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     })
 }
 
-fn wanted(args: NamespaceArgs, connection: Connection<NamespaceRef>, names: Filter) -> KeySelection {
+fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter) -> KeySelection {
     KeySelection {
         connection,
         prefixes: Prefixes::new(args.prefixes),
@@ -300,10 +302,7 @@ fn whoami(args: WhoamiArgs, used: Option<&AppliedProfile>) -> Result<WhoamiJob, 
         let account = args.connection.account.account_id.clone();
         let access = access::access(args.connection.account, problems);
         let (named, namespace) = named?;
-        let account = account.or(named);
-        // Without a namespace the account is only nice to have.
-        let account = if namespace.is_some() { problems.account(account) } else { account };
-        Some((access?, account, namespace))
+        Some((access?, account.or(named), namespace))
     })?;
     Ok(WhoamiJob { access, account, namespace, options: options(args.requests, &output, args.json, used) })
 }

@@ -9,13 +9,15 @@ use clap::{Args, ValueHint};
 
 use super::output::LogArgs;
 use super::value::{count, latency, quota};
+use crate::key::{AccountId, NamespaceId};
 use crate::sandbox::Quota;
 
 const AFTER_HELP: &str = "\
 Example:
-  kvsweep sandbox --keys keys.csv --quota 1200/5m &
-  export CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8787/client/v4 CLOUDFLARE_API_TOKEN=any
-  kvsweep delete keys.csv --account-id any --namespace-id any";
+  kvsweep sandbox --keys keys.csv --quota 1200/5m -v
+
+It prints three export lines. With these in another shell, every command uses it:
+  kvsweep delete keys.csv";
 
 /// The flags of `kvsweep sandbox`.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -36,6 +38,14 @@ pub struct SandboxArgs {
     /// It opens nothing but this server. Without it any credentials are accepted, but not none.
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     pub token: Option<String>,
+
+    /// The only account; without it any id is accepted
+    #[arg(long, value_name = "ID")]
+    pub account_id: Option<AccountId>,
+
+    /// The only namespace; without it any id is accepted
+    #[arg(long, value_name = "ID")]
+    pub namespace_id: Option<NamespaceId>,
 
     /// Allow N requests in DURATION, then answer 429; repeatable
     ///

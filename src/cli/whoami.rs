@@ -19,7 +19,7 @@ Examples:
 pub struct WhoamiArgs {
     /// Print what was found as one JSON object
     ///
-    /// Its members: `credentials, token, user, account, namespace, exit_code`.
+    /// Its members: `credentials, token, user, account, accounts, namespace, exit_code`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 

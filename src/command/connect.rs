@@ -11,8 +11,8 @@ use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized, shortened_key};
 
 use super::error::Error;
-use super::job::{Connection, DeleteJob, NamespaceRef};
-use super::locate::{client, locate};
+use super::job::{Connection, DeleteJob, NamedConnection};
+use super::locate::{Suspects, client, locate};
 use super::session::{JobOptions, RatesFrom, stop, warn};
 
 /// A namespace that was found, with the client for it.
@@ -25,22 +25,26 @@ pub(super) struct ConnectedTarget {
 
 impl ConnectedTarget {
     /// For the summary.
-    pub(super) fn note(&self) -> String {
-        format!("namespace: {} ({})", Escaped(&self.namespace.title), self.connection.namespace)
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Connection { account, account_name, namespace, .. } = &self.connection;
+        let account = account_name.iter().map(|name| format!("account: {} ({account})", Escaped(name)));
+        let namespace = format!("namespace: {} ({namespace})", Escaped(&self.namespace.title));
+        account.chain([namespace]).collect()
     }
 }
 
-/// Finds the namespace that `connection` names, for `concurrency` requests at once over a part of its keys.
+/// Finds the namespace that `named` names, for `concurrency` requests at once over a part of its keys.
 pub(super) async fn connect(
     caller: &mut ApiCaller,
-    connection: &Connection<NamespaceRef>,
+    named: &NamedConnection,
     options: &JobOptions,
     concurrency: usize,
     shard: Option<Shard>,
 ) -> Result<ConnectedTarget, Error> {
-    let connection = locate(connection, options.timeout, caller).await?;
+    let suspects = Suspects::of(named.account.as_ref(), Some(&named.namespace));
+    let connection = locate(named, options.timeout, caller).await.map_err(|error| suspects.blame(error))?;
     let client = client(&connection, options.timeout, concurrency)?;
-    let namespace = namespace(caller, &client).await?;
+    let namespace = namespace(caller, &client).await.map_err(|stop| suspects.blame_for(stop))?;
     let client = if supports_encoding(&namespace) { client } else { client.without_url_encoding() };
     let limits = Limits::over(&namespace, &options.rates, options.rates_from, shard);
     Ok(ConnectedTarget { connection, client, namespace, limits })

@@ -87,7 +87,7 @@ fn carry_out<'a>(
     match (&rehearsal, &mut scan.source) {
         (Some(rehearsal), KeySource::Inputs(records)) => rehearsal.fill(records),
         (Some(_), KeySource::Listing { .. }) => {}
-        (None, _) => summary.notes.extend(target.as_ref().map(ConnectedTarget::note)),
+        (None, _) => summary.notes.extend(target.iter().flat_map(ConnectedTarget::notes)),
     }
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let ready = opened.make(job, session.caller.totals.requests)?;

@@ -1,5 +1,6 @@
 //! What is to be done, decided once from the command line and the environment.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ impl DeleteJob {
     }
 
     /// The namespace that keys are deleted from for real.
-    pub(super) fn real(&self) -> Option<&Connection<NamespaceRef>> {
+    pub(super) fn real(&self) -> Option<&NamedConnection> {
         match &self.mode {
             Mode::Real(connection) => Some(connection),
             Mode::DryRun | Mode::Check(_) | Mode::Rehearsal => None,
@@ -144,7 +145,7 @@ pub struct Inputs {
 #[derive(Debug)]
 pub struct KeySelection {
     /// The namespace; here, because a dry run lists too.
-    pub connection: Connection<NamespaceRef>,
+    pub connection: NamedConnection,
     /// How the names begin.
     pub prefixes: Prefixes,
     /// Which of those.
@@ -159,11 +160,11 @@ pub enum Mode {
     /// They are looked at.
     DryRun,
     /// They are looked at, and so is which of them are there.
-    Check(Connection<NamespaceRef>),
+    Check(NamedConnection),
     /// They are deleted from a server inside this process.
     Rehearsal,
     /// They are deleted.
-    Real(Connection<NamespaceRef>),
+    Real(NamedConnection),
 }
 
 /// What a job is about, as far as it was named.
@@ -182,23 +183,40 @@ pub enum NamespaceRef {
     Id(NamespaceId),
     /// By its title, exactly; its id has to be looked up.
     Title(String),
+    /// By a binding of a deployed Worker; its id has to be looked up.
+    Binding {
+        worker: String,
+        binding: String,
+    },
 }
 
-/// Which namespace, and who asks. Only one whose namespace is an id leads to a client.
-#[derive(Debug, Clone)]
-pub struct Connection<N = NamespaceId> {
-    /// Where the API is, and who asks.
-    pub access: Access,
-    /// Whose namespace it is.
-    pub account: AccountId,
-    pub namespace: N,
-}
-
-impl<N> Connection<N> {
-    /// The same with another namespace, or the same one named in another way.
-    pub(super) fn with<M>(&self, namespace: M) -> Connection<M> {
-        Connection { access: self.access.clone(), account: self.account.clone(), namespace }
+impl fmt::Display for NamespaceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "the namespace {id}"),
+            Self::Title(title) => write!(f, "the namespace {title:?}"),
+            Self::Binding { worker, binding } => write!(f, "the binding {binding:?} of the Worker {worker}"),
+        }
     }
+}
+
+/// Who asks, and which namespace, as it was named.
+#[derive(Debug, Clone)]
+pub struct NamedConnection {
+    pub access: Access,
+    /// The only account that the credentials can access, if there is none.
+    pub account: Option<AccountId>,
+    pub namespace: NamespaceRef,
+}
+
+/// Who asks, and which namespace.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub access: Access,
+    pub account: AccountId,
+    /// The account's name, if it was looked up.
+    pub account_name: Option<String>,
+    pub namespace: NamespaceId,
 }
 
 /// Whether somebody is asked.
@@ -218,7 +236,7 @@ pub struct RestoreJob {
     /// The backups, in order.
     pub files: Vec<PathBuf>,
     /// Where to; `None` for a dry run.
-    pub connection: Option<Connection<NamespaceRef>>,
+    pub connection: Option<NamedConnection>,
     /// Whether keys that are there are written over.
     pub overwrite_values: bool,
     /// Whether the records before the break of a backup are restored.
@@ -242,7 +260,7 @@ pub struct RestoreJob {
 pub struct ListJob {
     /// Rates, retries, limits of time, output.
     pub options: JobOptions,
-    pub connection: Connection<NamespaceRef>,
+    pub connection: NamedConnection,
     /// How the names begin.
     pub prefixes: Prefixes,
     /// Which keys are wanted.

@@ -113,11 +113,12 @@ impl JobRecord {
         self.now.inputs.iter_mut().zip(records).for_each(|(input, &records)| input.records = Some(records));
     }
 
-    /// Which namespace it is.
+    /// Which account and namespace it is.
     ///
     /// # Errors
     /// As [`JobRecord::found`].
     pub(super) fn located(&mut self, connection: &Connection, title: &str) -> Result<(), Error> {
+        self.now.account_id = Some(connection.account.to_string());
         self.now.namespace_id = Some(connection.namespace.to_string());
         self.now.namespace_title = Some(title.to_owned());
         self.check()
@@ -228,7 +229,7 @@ impl JobRecord {
             Some(connection) => {
                 let target = TargetIds {
                     base_url: connection.access.base_url.clone(),
-                    account: Some(connection.account.clone()),
+                    account: connection.account.clone(),
                     namespace: Some(connection.namespace.clone()),
                 };
                 identity(Kind::Restore, Some(&target))
@@ -263,7 +264,7 @@ fn identity(kind: Kind, target: Option<&TargetIds>) -> Identity {
         match &target.namespace {
             Some(NamespaceRef::Id(id)) => now.namespace_id = Some(id.to_string()),
             Some(NamespaceRef::Title(title)) => now.namespace_title = Some(title.clone()),
-            None => {}
+            Some(NamespaceRef::Binding { .. }) | None => {}
         }
     }
     now

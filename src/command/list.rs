@@ -19,7 +19,7 @@ use crate::terminal::{Quoted, pluralized};
 
 use super::error::{Error, stop_of};
 use super::job::ListJob;
-use super::locate::{client, locate};
+use super::locate::{Suspects, client, locate};
 use super::pages::{cursor_lost, endless, fetch_page, refused};
 use super::same_file::Files;
 use super::session::Session;
@@ -64,7 +64,10 @@ fn carry_out(job: &ListJob, screen: &MultiProgress, summary: &mut JobSummary<'_>
     let started = Instant::now();
     let mut session = Session::new(&job.options)?;
     count_earlier(job, &mut session.caller)?;
-    let located = session.run(async |caller| locate(&job.connection, job.options.timeout, caller).await);
+    let located = session.run(async |caller| {
+        let suspects = Suspects::of(job.connection.account.as_ref(), Some(&job.connection.namespace));
+        locate(&job.connection, job.options.timeout, caller).await.map_err(|error| suspects.blame(error))
+    });
     (summary.totals, summary.elapsed) = (session.caller.totals, started.elapsed());
     let connection = located?;
     let client = client(&connection, job.options.timeout, 1)?;

@@ -1,16 +1,16 @@
-//! Which namespace is meant, where it was named by its title.
+//! Which account and namespace are meant, if they were not named by their ids.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::api::{AccountClient, Client, ClientOptions, Namespace};
-use crate::key::{AccountId, NamespaceId};
+use crate::api::{Account, AccountClient, Client, ClientOptions, Namespace, PageOf};
+use crate::key::{AccountId, NamespaceId, is_usual_id};
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
-use crate::terminal::{Quoted, pluralized};
+use crate::terminal::{Escaped, Quoted, pluralized};
 
 use super::error::Error;
-use super::job::{Connection, NamespaceRef};
+use super::job::{Connection, NamedConnection, NamespaceRef};
 
 /// How alike two titles have to be for one to be meant by the other, from 0 to 1.
 const ALIKE: f64 = 0.8;
@@ -18,21 +18,108 @@ const ALIKE: f64 = 0.8;
 /// How many such titles are shown.
 const MAX_ALIKE: usize = 3;
 
-/// The same connection, its namespace by id; sends nothing where that is how it was named.
+/// Finds the account and the namespace that were named; sends nothing if both were named by their ids.
 pub(super) async fn locate(
-    connection: &Connection<NamespaceRef>,
+    named: &NamedConnection,
     timeout: Duration,
     caller: &mut ApiCaller,
 ) -> Result<Connection, Error> {
-    let title = match &connection.namespace {
-        NamespaceRef::Id(id) => return Ok(connection.with(id.clone())),
-        NamespaceRef::Title(title) => title,
+    if let (Some(account), NamespaceRef::Id(namespace)) = (named.account.clone(), named.namespace.clone()) {
+        return Ok(Connection { access: named.access.clone(), account, account_name: None, namespace });
+    }
+    let client = AccountClient::new(named.access.clone(), timeout)?;
+    let (account, account_name) = account(caller, &client, named.account.as_ref()).await?;
+    let namespace = match &named.namespace {
+        NamespaceRef::Id(id) => id.clone(),
+        NamespaceRef::Title(title) => titled(&all(caller, &client, &account).await?, title)?,
+        NamespaceRef::Binding { worker, binding } => bound(caller, &client, &account, worker, binding).await?,
     };
-    let client = AccountClient::new(connection.access.clone(), timeout)?;
-    let namespaces = all(caller, &client, &connection.account).await?;
-    let id = titled(&namespaces, title)?;
-    tracing::info!("the namespace {} is {id}", Quoted(title));
-    Ok(connection.with(id))
+    if !matches!(named.namespace, NamespaceRef::Id(_)) {
+        tracing::info!("{} is {namespace}", named.namespace);
+    }
+    Ok(Connection { access: named.access.clone(), account, account_name, namespace })
+}
+
+/// The account, and its name if it was looked up because none was named.
+///
+/// # Errors
+/// [`Error::Usage`] unless the credentials can access exactly one.
+pub(super) async fn account(
+    caller: &mut ApiCaller,
+    client: &AccountClient,
+    named: Option<&AccountId>,
+) -> Result<(AccountId, Option<String>), Error> {
+    if let Some(named) = named {
+        return Ok((named.clone(), None));
+    }
+    let Account { id, name } = only_account(accounts(caller, client).await?)?;
+    tracing::info!("the only account that the credentials can access is {} ({id})", Escaped(&name));
+    Ok((id, Some(name)))
+}
+
+/// # Errors
+/// [`Error::Usage`] lists the accounts unless there is exactly one.
+pub(super) fn only_account(mut accounts: Vec<Account>) -> Result<Account, Error> {
+    match (accounts.pop(), &accounts[..]) {
+        (Some(account), []) => Ok(account),
+        (None, _) => Err(Error::Usage(format!("the credentials can access no account\nhint: {NAME_ACCOUNT}"))),
+        (Some(last), _) => {
+            accounts.push(last);
+            let shown = accounts.iter().take(MAX_ACCOUNTS);
+            let shown: Vec<_> = shown.map(|Account { id, name }| format!("\n{id}  {}", Escaped(name))).collect();
+            let more = match accounts.len().saturating_sub(MAX_ACCOUNTS) {
+                0 => String::new(),
+                more => format!("\nand {more} more"),
+            };
+            let count = pluralized(accounts.len() as u64, "account");
+            Err(Error::Usage(format!(
+                "the credentials can access {count}:{}{more}\nhint: {NAME_ACCOUNT}",
+                shown.concat()
+            )))
+        }
+    }
+}
+
+/// What to do if the account cannot be looked up.
+const NAME_ACCOUNT: &str = "pass --account-id ID, or set CLOUDFLARE_ACCOUNT_ID";
+
+/// So many accounts are listed in an error.
+const MAX_ACCOUNTS: usize = 50;
+
+/// Every account that the credentials can access, in the server's order.
+pub(super) async fn accounts(caller: &mut ApiCaller, client: &AccountClient) -> Result<Vec<Account>, Stop> {
+    let what = "the list of accounts";
+    whole(
+        "account",
+        |account: &Account| account.id.to_string(),
+        async |page| caller.call(what, StopReason::Unauthorized, || client.accounts(page)).await,
+    )
+    .await
+}
+
+/// The namespace that a deployed Worker has under a binding.
+async fn bound(
+    caller: &mut ApiCaller,
+    client: &AccountClient,
+    account: &AccountId,
+    worker: &str,
+    binding: &str,
+) -> Result<NamespaceId, Error> {
+    let hint = || Some("deploy the Worker, check --env, or pass --namespace-id".to_owned());
+    let what = format!("the deployed Worker {worker}");
+    let bindings =
+        caller.call(&what, StopReason::NamespaceNotFound, || client.worker_namespaces(account, worker)).await;
+    let bindings = bindings.map_err(|stop| match stop.reason {
+        StopReason::NamespaceNotFound => Stop { hint: hint(), ..stop },
+        _ => stop,
+    })?;
+    if let Some(found) = bindings.iter().find(|found| found.name == binding) {
+        return Ok(found.namespace_id.clone());
+    }
+    let names: Vec<_> = bindings.iter().map(|found| found.name.as_str()).collect();
+    let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let why = format!("the deployed Worker {worker} has no KV binding {} (it has {has})", Quoted(binding));
+    Err(Stop { hint: hint(), ..Stop::new(StopReason::NamespaceNotFound, why) }.into())
 }
 
 /// Every namespace of an account, in the server's order.
@@ -41,20 +128,34 @@ pub(super) async fn all(
     client: &AccountClient,
     account: &AccountId,
 ) -> Result<Vec<Namespace>, Stop> {
+    let what = "the account's namespaces";
+    whole(
+        "namespace",
+        |namespace: &Namespace| namespace.id.clone(),
+        async |page| caller.call(what, StopReason::AccountNotFound, || client.namespaces(account, page)).await,
+    )
+    .await
+}
+
+/// What all pages hold, in the server's order.
+async fn whole<T>(
+    noun: &str,
+    id: impl Fn(&T) -> String,
+    mut fetch: impl AsyncFnMut(u32) -> Result<PageOf<T>, Stop>,
+) -> Result<Vec<T>, Stop> {
     let (mut found, mut known) = (Vec::new(), HashSet::new());
     let mut page = 1;
     loop {
-        let what = "the account's namespaces";
-        let got = caller.call(what, StopReason::AccountNotFound, || client.namespaces(account, page)).await?;
+        let got = fetch(page).await?;
         let before = found.len();
         // One that was made meanwhile moves another to the next page.
-        found.extend(got.namespaces.into_iter().filter(|namespace| known.insert(namespace.id.clone())));
+        found.extend(got.items.into_iter().filter(|item| known.insert(id(item))));
         match got.total {
             Some(total) if found.len() as u64 >= total => return Ok(found),
             _ if found.len() > before => page += 1,
             None => return Ok(found),
             Some(total) => {
-                let why = format!("the server lists only {} of {}", found.len(), pluralized(total, "namespace"));
+                let why = format!("the server lists only {} of {}", found.len(), pluralized(total, noun));
                 let hint = Some("run again: some may have been deleted in the meantime".to_owned());
                 return Err(Stop { hint, ..Stop::new(StopReason::Outage, why) });
             }
@@ -108,6 +209,49 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
     match alike[..] {
         [] => format!("kvsweep namespaces lists its {}", pluralized(namespaces.len() as u64, "namespace")),
         _ => format!("did you mean {}? kvsweep namespaces lists all", alike.join(" or ")),
+    }
+}
+
+/// The ids that do not look as Cloudflare's do: the first suspects if the API refuses them.
+fn unusual_ids(account: Option<&AccountId>, namespace: Option<&NamespaceRef>) -> Vec<String> {
+    let account = account.filter(|id| !is_usual_id(id.as_str())).map(|id| format!("the account id {:?}", id.as_str()));
+    let namespace = match namespace {
+        Some(NamespaceRef::Id(id)) if !is_usual_id(id.as_str()) => Some(format!("the namespace id {:?}", id.as_str())),
+        _ => None,
+    };
+    account.into_iter().chain(namespace).collect()
+}
+
+/// Warns of such ids; what the API then refuses is their fault first of all.
+pub(super) struct Suspects(Vec<String>);
+
+impl Suspects {
+    pub(super) fn of(account: Option<&AccountId>, namespace: Option<&NamespaceRef>) -> Self {
+        let ids = unusual_ids(account, namespace);
+        for id in &ids {
+            tracing::warn!("{id} is not 32 hexadecimal digits, as Cloudflare's ids are");
+        }
+        Self(ids)
+    }
+
+    pub(super) fn blame(&self, error: Error) -> Error {
+        match error {
+            Error::Stopped(stop) => self.blame_for(stop).into(),
+            error => error,
+        }
+    }
+
+    /// The same stop, its reason preceded by the ids that are to be checked first.
+    pub(super) fn blame_for(&self, stop: Stop) -> Stop {
+        let refused = matches!(
+            stop.reason,
+            StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound
+        );
+        if self.0.is_empty() || !refused || !stop.from_api {
+            return stop;
+        }
+        let (ids, verb) = (self.0.join(" and "), if self.0.len() == 1 { "is" } else { "are" });
+        Stop { why: format!("{ids} {verb} not 32 hexadecimal digits: check that first; {}", stop.why), ..stop }
     }
 }
 

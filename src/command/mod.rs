@@ -56,8 +56,8 @@ pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub use job::{
-    Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamespaceRef, RestoreJob,
-    TargetIds,
+    Confirm, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamedConnection, NamespaceRef,
+    RestoreJob, TargetIds,
 };
 pub use namespaces::NamespacesJob;
 pub use report::{PrintFormat, ReportJob};

@@ -21,7 +21,7 @@ use crate::terminal::Escaped;
 
 use super::earlier::Earlier;
 use super::error::Error;
-use super::job::{Connection, Monitoring, NamespaceRef};
+use super::job::{Monitoring, NamedConnection, NamespaceRef};
 use super::session::runtime;
 use super::signals;
 
@@ -55,11 +55,7 @@ struct Live {
 
 impl Monitor {
     /// Of a job over a part of the keys of `connection`; `None` sends requests to no real namespace, and has no metrics.
-    pub(super) fn new(
-        monitoring: &Monitoring,
-        connection: Option<&Connection<NamespaceRef>>,
-        shard: Option<Shard>,
-    ) -> Self {
+    pub(super) fn new(monitoring: &Monitoring, connection: Option<&NamedConnection>, shard: Option<Shard>) -> Self {
         let labels = |connection| labels(monitoring.job_name.clone(), connection, shard);
         let pinger = monitoring.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
@@ -255,10 +251,11 @@ impl Monitor {
     }
 }
 
-fn labels(job_name: Option<String>, connection: &Connection<NamespaceRef>, shard: Option<Shard>) -> Labels {
+fn labels(job_name: Option<String>, connection: &NamedConnection, shard: Option<Shard>) -> Labels {
     let (namespace_id, namespace) = match &connection.namespace {
         NamespaceRef::Id(id) => (Some(id.to_string()), None),
         NamespaceRef::Title(title) => (None, Some(title.clone())),
+        NamespaceRef::Binding { .. } => (None, None),
     };
     Labels { namespace_id, namespace, job_name, shard: shard.map(|shard| shard.to_string()) }
 }

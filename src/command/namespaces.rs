@@ -8,7 +8,7 @@ use crate::key::AccountId;
 use crate::terminal::Escaped;
 
 use super::error::Error;
-use super::locate::all;
+use super::locate::{Suspects, account, all};
 use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
@@ -17,8 +17,8 @@ use super::summary::print_lines;
 pub struct NamespacesJob {
     /// Who asks.
     pub access: Access,
-    /// Whose namespaces.
-    pub account: AccountId,
+    /// Whose namespaces; those of the only account that the credentials can access, if there is none.
+    pub account: Option<AccountId>,
     /// Rates, retries, limits of time; whether they are printed as JSON.
     pub options: JobOptions,
 }
@@ -26,9 +26,14 @@ pub struct NamespacesJob {
 /// Lists them, sorted by title.
 pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
     let client = AccountClient::new(job.access.clone(), job.options.timeout)?;
-    tracing::info!("listing the namespaces of account {} at {}", job.account, job.access.base_url);
     let mut session = Session::new(&job.options)?;
-    let mut namespaces = session.run(async |caller| Ok(all(caller, &client, &job.account).await?))?;
+    let suspects = Suspects::of(job.account.as_ref(), None);
+    let listed = session.run(async |caller| {
+        let (account, _) = account(caller, &client, job.account.as_ref()).await?;
+        tracing::info!("listing the namespaces of account {account} at {}", job.access.base_url);
+        Ok(all(caller, &client, &account).await?)
+    });
+    let mut namespaces = listed.map_err(|error| suspects.blame(error))?;
     namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
     let lines = if job.options.json { json(&namespaces)? } else { lines(&namespaces) };
     print_lines(lines).map_err(Error::system("write the namespaces"))?;

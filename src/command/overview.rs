@@ -70,7 +70,11 @@ impl Overview {
     }
 
     fn found(&mut self, connection: &Connection, title: &str) {
-        self.0.push(("account", connection.account.to_string()));
+        let account = match &connection.account_name {
+            Some(name) => format!("{} ({})", Escaped(name), connection.account),
+            None => connection.account.to_string(),
+        };
+        self.0.push(("account", account));
         self.0.push(("namespace", format!("{} ({})", Escaped(title), connection.namespace)));
     }
 
@@ -80,6 +84,7 @@ impl Overview {
         let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {
             NamespaceRef::Id(id) => id.to_string(),
             NamespaceRef::Title(title) => Escaped(title).to_string(),
+            NamespaceRef::Binding { .. } => namespace.to_string(),
         });
         self.0.push(("namespace", namespace));
     }

@@ -8,7 +8,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::terminal::pluralized;
 
 use super::error::Error;
-use super::job::{Connection, NamespaceRef};
+use super::job::{NamedConnection, NamespaceRef};
 use super::job_input::RecordBatches;
 
 /// How many keys stand by that the input does not name.
@@ -30,17 +30,17 @@ impl Rehearsal {
         Ok(Self { sandbox: Arc::new(sandbox), decoys })
     }
 
-    pub(super) fn connection(&self) -> Result<Connection<NamespaceRef>, Error> {
+    pub(super) fn connection(&self) -> Result<NamedConnection, Error> {
         let base_url = self.sandbox.base_url();
         let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the rehearsal's own address: {error}"));
-        Ok(Connection {
+        Ok(NamedConnection {
             access: Access {
                 base_url: base_url.parse().map_err(|error| usage(&error))?,
                 credentials: Credentials::token("rehearsal")?,
                 ca_file: None,
             },
-            account: "rehearsal".parse().map_err(|error| usage(&error))?,
-            namespace: NamespaceRef::Id("rehearsal".parse().map_err(|error| usage(&error))?),
+            account: Some("0".repeat(32).parse().map_err(|error| usage(&error))?),
+            namespace: NamespaceRef::Id("1".repeat(32).parse().map_err(|error| usage(&error))?),
         })
     }
 

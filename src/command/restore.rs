@@ -107,7 +107,7 @@ fn carry_out(
         let target = connected?;
         record.located(&target.connection, &target.namespace.title)?;
         confirm_restore(job, &plan, &target, &mut session.caller)?;
-        summary.notes.push(target.note());
+        summary.notes.extend(target.notes());
         client = Some(target.client);
     }
     if job.connection.is_none() {

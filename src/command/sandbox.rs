@@ -8,13 +8,17 @@ use crate::exit::ExitCode;
 use crate::input::{InputOptions, Records, Source};
 use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::terminal::{Escaped, pluralized};
+use crate::terminal::{Escaped, pluralized, shell_word};
 
 use super::error::Error;
 use super::job_input::JobInputError;
 use super::session::interruptible;
 use super::signals;
 use super::summary::{Stream, print_lines, print_summary};
+
+/// What the export lines name if any id is accepted.
+const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+const NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
 
 /// What is served.
 pub struct SandboxJob {
@@ -33,6 +37,9 @@ impl fmt::Debug for SandboxJob {
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
+    let [account, namespace] = [(&serving.options.account, ACCOUNT), (&serving.options.namespace, NAMESPACE)]
+        .map(|(id, usual)| id.clone().unwrap_or(usual.to_owned()));
+    let token = serving.options.token.as_ref().map_or("any".to_owned(), |token| shell_word(token.as_ref()));
     let sandbox = Arc::new(Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?);
     let filled = interruptible({
         let sandbox = Arc::clone(&sandbox);
@@ -40,7 +47,9 @@ pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
     })?;
     let lines = vec![
         format!("serving {} at {}", pluralized(filled, "key"), sandbox.base_url()),
-        format!("export CLOUDFLARE_API_BASE_URL={} CLOUDFLARE_API_TOKEN=any", sandbox.base_url()),
+        format!("export CLOUDFLARE_API_BASE_URL={}", sandbox.base_url()),
+        format!("export CLOUDFLARE_API_TOKEN={token}"),
+        format!("export CLOUDFLARE_ACCOUNT_ID={account} CLOUDFLARE_KV_NAMESPACE_ID={namespace}"),
     ];
     print_lines(lines).map_err(Error::system("write to stdout"))?;
     signals::listen().blocking_recv();

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::api::{Access, AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
+use crate::api::{self, Access, AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::{Stop, StopReason};
@@ -13,8 +13,8 @@ use crate::terminal::{Escaped, pluralized};
 
 use super::connect;
 use super::error::Error;
-use super::job::{Connection, NamespaceRef};
-use super::locate::{all, client as namespace_client, locate};
+use super::job::{NamedConnection, NamespaceRef};
+use super::locate::{Suspects, accounts, all, client as namespace_client, locate, only_account};
 use super::session::{JobOptions, Session};
 use super::summary::print_lines;
 
@@ -26,7 +26,7 @@ const WRITE: &str = "Workers KV Storage Write";
 pub struct WhoamiJob {
     /// Who asks.
     pub access: Access,
-    /// The account whose namespaces are listed, where one is named.
+    /// The account whose namespaces are listed; the only one that the credentials can access, if there is none.
     pub account: Option<AccountId>,
     /// The namespace that is read, where one is named.
     pub namespace: Option<NamespaceRef>,
@@ -37,11 +37,13 @@ pub struct WhoamiJob {
 /// What was found so far.
 #[derive(Debug, Default, Serialize)]
 struct Found {
-    /// `user_token`, `account_token` or `global_key`; `None` before it is known.
+    /// `user_token`, `account_token`, `oauth_session` or `global_key`; `None` before it is known.
     credentials: Option<&'static str>,
     token: Option<Token>,
     user: Option<Member>,
     account: Option<Account>,
+    /// Those that the credentials can access, if they were listed.
+    accounts: Option<Vec<NamedAccount>>,
     namespace: Option<Namespace>,
     exit_code: u8,
 }
@@ -64,8 +66,16 @@ struct Member {
 }
 
 #[derive(Debug, Serialize)]
+struct NamedAccount {
+    id: String,
+    name: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Account {
     id: String,
+    /// If it was looked up.
+    name: Option<String>,
     namespaces: Option<usize>,
     error: Option<String>,
 }
@@ -107,28 +117,48 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
 }
 
 async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Error> {
+    let suspects = Suspects::of(job.account.as_ref(), job.namespace.as_ref());
+    let listed = if job.account.is_none() { Some(heard(accounts(caller, api).await)?) } else { None };
+    if let Some(Ok(accounts)) = &listed {
+        let named = |account: &api::Account| NamedAccount { id: account.id.to_string(), name: account.name.clone() };
+        found.accounts = Some(accounts.iter().map(named).collect());
+    }
+    let only = match &listed {
+        Some(Ok(accounts)) if job.namespace.is_some() => Some(only_account(accounts.clone())?),
+        Some(Ok(accounts)) => only_account(accounts.clone()).ok(),
+        Some(Err(_)) | None => None,
+    };
+    let unlisted = listed.as_ref().and_then(|listed| listed.as_ref().err().cloned());
+    let account = job.account.clone().or_else(|| Some(only.as_ref()?.id.clone()));
     match &job.access.credentials {
-        Credentials::Token(_) | Credentials::Command(_) => token(job, api, caller, found).await?,
+        Credentials::Token(_) | Credentials::Command(_) => token(account.as_ref(), listed, api, caller, found).await?,
         Credentials::GlobalKey { .. } => {
             let User { id, email } = caller.call("the user", StopReason::Unauthorized, || api.user()).await?;
             found.credentials = Some("global_key");
             found.user = Some(Member { id, email });
         }
     }
-    let Some(account) = &job.account else { return Ok(()) };
-    let (namespaces, error) = match heard(all(caller, api, account).await)? {
+    let Some(account) = account else {
+        let why = unlisted.filter(|_| job.namespace.is_some());
+        found.namespace = why.map(|why| Namespace { id: None, title: None, error: Some(format!("no account: {why}")) });
+        return Ok(());
+    };
+    let (namespaces, error) = match heard(all(caller, api, &account).await.map_err(|stop| suspects.blame_for(stop)))? {
         Ok(namespaces) => (Some(namespaces.len()), None),
         Err(error) => (None, Some(error)),
     };
-    found.account = Some(Account { id: account.to_string(), namespaces, error });
+    found.account =
+        Some(Account { id: account.to_string(), name: only.map(|account| account.name), namespaces, error });
     let Some(namespace) = &job.namespace else { return Ok(()) };
-    let (access, account) = (job.access.clone(), account.clone());
-    let connection = Connection { access, account, namespace: namespace.clone() };
+    let (access, account) = (job.access.clone(), Some(account));
+    let connection = NamedConnection { access, account, namespace: namespace.clone() };
     let named = match namespace {
         NamespaceRef::Id(id) => Namespace { id: Some(id.to_string()), title: None, error: None },
         NamespaceRef::Title(title) => Namespace { id: None, title: Some(title.clone()), error: None },
+        NamespaceRef::Binding { .. } => Namespace { id: None, title: None, error: None },
     };
-    let connection = match locate(&connection, job.options.timeout, caller).await {
+    let located = locate(&connection, job.options.timeout, caller).await.map_err(|error| suspects.blame(error));
+    let connection = match located {
         Ok(connection) => connection,
         Err(Error::Stopped(stop)) => {
             let error = Some(refusal(stop)?);
@@ -137,56 +167,66 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
         }
         Err(error) => return Err(error),
     };
-    found.namespace = Some(match read(job, &connection, caller).await? {
-        Ok(seen) => seen,
+    let client = namespace_client(&connection, job.options.timeout, 1)?;
+    let seen = connect::namespace(caller, &client).await.map_err(|stop| suspects.blame_for(stop));
+    found.namespace = Some(match heard(seen)? {
+        Ok(seen) => Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None },
         Err(error) => Namespace { error: Some(error), ..named },
     });
     Ok(())
 }
 
-/// Verifies the token as a user's and, where it is not known there, as the account's own; reads its policies where it
-/// may.
-async fn token(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, found: &mut Found) -> Result<(), Stop> {
-    let (owner, status) = match verified(api, Owner::User, caller).await? {
-        Ok(verified) => verified,
-        Err(refused) => {
-            let Some(account) = &job.account else {
-                let why = format!("{refused}; a token that an account owns is verified only with --account-id");
-                return Err(Stop::new(StopReason::Unauthorized, why));
-            };
-            verified(api, Owner::Account(account.clone()), caller).await?.map_err(|other| {
-                let why = format!("the API token is neither a user's ({refused}) nor the account's own ({other})");
-                Stop::new(StopReason::Unauthorized, why)
-            })?
+/// Verifies the token as a user's and, if it is not known there, as the account's own; reads its policies if it may. A token
+/// that is neither and can access an account is the session of a login (OAuth). `listed` are the accounts, if they were
+/// listed.
+async fn token(
+    account: Option<&AccountId>,
+    listed: Option<Result<Vec<api::Account>, String>>,
+    api: &AccountClient,
+    caller: &mut ApiCaller,
+    found: &mut Found,
+) -> Result<(), Stop> {
+    let mut refusals = Vec::new();
+    let owners = [Some(Owner::User), account.cloned().map(Owner::Account)];
+    for owner in owners.into_iter().flatten() {
+        let status = caller.call("the token's status", StopReason::Unauthorized, || api.verify(&owner)).await;
+        match heard(status)? {
+            Ok(status) => {
+                describe(owner, status, api, caller, found).await?;
+                return Ok(());
+            }
+            Err(refused) => refusals.push(refused),
         }
+    }
+    let listed = match listed {
+        Some(listed) => listed,
+        None => heard(accounts(caller, api).await)?,
     };
+    if listed.is_ok_and(|accounts| !accounts.is_empty()) {
+        found.credentials = Some("oauth_session");
+        return Ok(());
+    }
+    let why = match &refusals[..] {
+        [user, own] => format!("the API token is neither a user's ({user}) nor the account's own ({own})"),
+        _ => format!("{}; a token that an account owns is verified only with --account-id", refusals.join("; ")),
+    };
+    Err(Stop::new(StopReason::Unauthorized, why))
+}
+
+async fn describe(
+    owner: Owner,
+    status: TokenStatus,
+    api: &AccountClient,
+    caller: &mut ApiCaller,
+    found: &mut Found,
+) -> Result<(), Stop> {
     let what = "the token's policies";
     let details = caller.call(what, StopReason::Unauthorized, || api.token(&owner, &status.id)).await;
-    let details = heard(details)?.ok();
-    let TokenDetails { name, policies } = details.unwrap_or_default();
+    let TokenDetails { name, policies } = heard(details)?.ok().unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
     let TokenStatus { id, status, expires_on, not_before } = status;
     found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
     Ok(())
-}
-
-async fn verified(
-    api: &AccountClient,
-    owner: Owner,
-    caller: &mut ApiCaller,
-) -> Result<Result<(Owner, TokenStatus), String>, Stop> {
-    let status = caller.call("the token's status", StopReason::Unauthorized, || api.verify(&owner)).await;
-    Ok(heard(status)?.map(|status| (owner, status)))
-}
-
-async fn read(
-    job: &WhoamiJob,
-    connection: &Connection,
-    caller: &mut ApiCaller,
-) -> Result<Result<Namespace, String>, Error> {
-    let client = namespace_client(connection, job.options.timeout, 1)?;
-    let seen = heard(connect::namespace(caller, &client).await)?;
-    Ok(seen.map(|seen| Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None }))
 }
 
 /// A refusal is something that was found out; anything else ends the looking.
@@ -215,53 +255,70 @@ impl Found {
             || self.namespace.as_ref().is_some_and(|namespace| namespace.error.is_some())
     }
 
+    /// A checklist: what works (✓), what does not (✗), and what is not known (?).
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut say = |label: &str, text: &str| lines.push(format!("{label:<11}{}", Escaped(text)));
+        let mut check = |works: Option<bool>, text: String| {
+            let mark = works.map_or('?', |works| if works { '✓' } else { '✗' });
+            lines.push(format!("{mark} {}", Escaped(&text)));
+        };
         if let Some(token) = &self.token {
             let whose = if self.credentials == Some("account_token") { "the account's own" } else { "a user's" };
-            say("token", &format!("{} ({whose}), {}{}", token.id, token.status, token.times()));
+            let (status, id, times) = (&token.status, &token.id, token.times());
+            check(Some(status == "active"), format!("token {status}: {whose} ({id}){times}"));
             for policy in token.policies.iter().flatten() {
                 let (groups, resources) = (policy.permission_groups.join(", "), policy.resources.join(", "));
-                say("policy", &format!("{} {groups} on {resources}", policy.effect));
+                check(Some(policy.effect == "allow"), format!("policy: {} {groups} on {resources}", policy.effect));
             }
+        } else if self.credentials == Some("oauth_session") {
+            check(Some(true), "token active: an OAuth session (wrangler login)".to_owned());
         }
         if let Some(user) = &self.user {
             let email = user.email.as_deref().unwrap_or("an unknown address");
-            say("key", &format!("the global key of {email}, user {}", user.id));
+            check(Some(true), format!("key active: the global API key of {email} (user {})", user.id));
         }
-        if let Some(account) = &self.account {
-            let text = match (&account.error, account.namespaces) {
-                (Some(error), _) => error.clone(),
-                (None, count) => format!("may list its {}", pluralized(count.unwrap_or_default() as u64, "namespace")),
-            };
-            say("account", &format!("{}: {text}", account.id));
+        match (&self.account, &self.accounts) {
+            (Some(Account { id, name, namespaces, error }), _) => {
+                let name = name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"));
+                let namespaces = || pluralized(namespaces.unwrap_or_default() as u64, "namespace");
+                check(Some(error.is_none()), format!("account {name}: {}", error.clone().unwrap_or_else(namespaces)));
+            }
+            (None, Some(accounts)) => {
+                let count = pluralized(accounts.len() as u64, "account");
+                check(None, format!("account: not named, and the credentials can access {count} (pass --account-id)"));
+                for NamedAccount { id, name } in accounts {
+                    check(None, format!("account {name} ({id})"));
+                }
+            }
+            (None, None) => {}
         }
         if let Some(namespace) = &self.namespace {
             let name = match (&namespace.title, &namespace.id) {
                 (Some(title), Some(id)) => format!("{title} ({id})"),
                 (title, id) => title.as_ref().or(id.as_ref()).cloned().unwrap_or_default(),
             };
-            say("namespace", &format!("{name}: {}", namespace.error.as_deref().unwrap_or("may be read")));
+            let error = namespace.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            check(Some(namespace.error.is_none()), format!("namespace {name}{error}"));
         }
         if self.credentials.is_some() {
-            say("deleting", self.deleting());
+            let (works, text) = self.deleting();
+            check(works, format!("delete permission: {text}"));
         }
         lines
     }
 
     /// What can be said of the one permission that matters.
-    fn deleting(&self) -> &'static str {
+    fn deleting(&self) -> (Option<bool>, &'static str) {
         let policies = self.token.as_ref().and_then(|token| token.policies.as_ref());
         let names =
             |policy: &Policy| policy.effect == "allow" && policy.permission_groups.iter().any(|group| group == WRITE);
         match policies {
             Some(policies) if policies.iter().any(names) => {
-                "its policies name Workers KV Storage Write; whether that reaches a namespace, only a delete shows"
+                (Some(true), "the policies include Workers KV Storage Write")
             }
-            Some(_) => "its policies do not name Workers KV Storage Write (Edit in the dashboard), which it needs",
-            None if self.user.is_some() => "as far as the user's roles go; only a delete shows",
-            None => "cannot be seen (the token's policies cannot be read); only a delete shows",
+            Some(_) => (Some(false), "the policies do not include Workers KV Storage Write (Edit in the dashboard)"),
+            None if self.user.is_some() => (None, "unknown (it depends on the user's roles)"),
+            None => (None, "unknown (the token cannot read its own policies)"),
         }
     }
 }

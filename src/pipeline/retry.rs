@@ -150,7 +150,8 @@ pub(crate) fn decide(answer: Answer, history: History, policy: &RetryPolicy, rng
         Answer::Throttled { error, .. } => Decision::Pause(error.into()),
         Answer::DailyLimit(refusal) => stop(StopReason::DailyLimit, refusal),
         Answer::Fatal(Fatal::NoToken, refusal) => {
-            let stop = Stop::new(StopReason::Unauthorized, refusal.message.clone());
+            let hint = Some("run the command in a shell: it has to print the API token and nothing else".to_owned());
+            let stop = Stop { hint, ..Stop::new(StopReason::Unauthorized, refusal.message.clone()) };
             Decision::Stop(stop, Failure::refused(Status::Failed, refusal))
         }
         Answer::Fatal(fatal, refusal) => stop(fatal.into(), refusal),

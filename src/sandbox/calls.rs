@@ -36,6 +36,8 @@ pub(super) async fn perform(namespace: &Namespace, call: Call<'_>) -> Result<Don
             Ok(Done { response: done(), changed: true })
         }
         (Route::Namespaces, &Method::GET) => listing::namespaces(namespace, &call),
+        (Route::Accounts, &Method::GET) => listing::accounts(namespace, &call),
+        (Route::WorkerSettings(worker), &Method::GET) => listing::worker_settings(namespace, worker),
         (Route::VerifyToken, &Method::GET) => identity::verified(namespace, &call),
         (Route::Token(id), &Method::GET) => identity::token(namespace, &call, id),
         (Route::User, &Method::GET) => identity::user(&call),

@@ -8,6 +8,7 @@ use super::quota::Quota;
 /// What a sandbox accepts and how it misbehaves. The default accepts any credentials and ids, knows no quota, delays
 /// nothing and keeps a request log.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "options that do not depend on each other")]
 pub struct SandboxOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -17,12 +18,16 @@ pub struct SandboxOptions {
     pub token_expires_after: Option<u64>,
     /// The only account there is; `None` accepts any valid id.
     pub account: Option<String>,
+    /// The accounts that the credentials can access, as id and name; `None` for one.
+    pub accounts: Option<Vec<(String, String)>>,
     /// The only namespace there is; `None` lets every valid id name the one store.
     pub namespace: Option<String>,
     /// The namespace's title.
     pub title: String,
     /// Namespaces that the account has besides, as id and title: they are listed and described, and hold no keys.
     pub other_namespaces: Vec<(String, String)>,
+    /// The namespaces of deployed Workers: the Worker's name, the binding, the namespace's id.
+    pub workers: Vec<(String, String, String)>,
     /// Whose the token is, and what it may know of itself.
     pub identity: Identity,
     /// The namespace's `supports_url_encoding`.
@@ -50,6 +55,8 @@ pub struct SandboxOptions {
     pub seed: u64,
     /// Whether requests are written down. It costs memory for each.
     pub request_log: bool,
+    /// Whether each request is logged, as method, path and status.
+    pub verbose: bool,
 }
 
 /// Whose the token is, and what it may know of itself.
@@ -57,6 +64,8 @@ pub struct SandboxOptions {
 pub struct Identity {
     /// Whether it is the account's own rather than a user's: each kind is verified in its own place.
     pub owned_by_account: bool,
+    /// Whether it is the session of a login (OAuth), which nobody verifies.
+    pub oauth: bool,
     /// `active`, `disabled` or `expired`: what it says of itself; [`SandboxOptions::token`] alone decides what opens.
     pub status: String,
     /// When it expires, in RFC 3339: what it says of itself.
@@ -67,7 +76,7 @@ pub struct Identity {
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { owned_by_account: false, status: "active".to_owned(), expires_on: None, permissions: None }
+        Self { owned_by_account: false, oauth: false, status: "active".to_owned(), expires_on: None, permissions: None }
     }
 }
 
@@ -100,9 +109,11 @@ impl Default for SandboxOptions {
             token: None,
             token_expires_after: None,
             account: None,
+            accounts: None,
             namespace: None,
             title: "sandbox".to_owned(),
             other_namespaces: Vec::new(),
+            workers: Vec::new(),
             identity: Identity::default(),
             supports_url_encoding: true,
             mode: None,
@@ -116,6 +127,7 @@ impl Default for SandboxOptions {
             daily_deletes: None,
             seed: 0,
             request_log: true,
+            verbose: false,
         }
     }
 }

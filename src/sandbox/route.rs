@@ -28,6 +28,10 @@ pub(super) enum Route {
     Namespace,
     /// The account's namespaces.
     Namespaces,
+    /// The accounts.
+    Accounts,
+    /// `workers/scripts/{name}/settings`
+    WorkerSettings(String),
     /// `tokens/verify` of the user or of an account.
     VerifyToken,
     /// `tokens/{id}` of the user or of an account.
@@ -60,6 +64,10 @@ impl<'a> Target<'a> {
             segments.pop();
         }
         let (account, namespace, route) = match segments[..] {
+            ["accounts"] => (None, None, Route::Accounts),
+            ["accounts", account, "workers", "scripts", name, "settings"] => {
+                (Some(account), None, Route::WorkerSettings(name.to_owned()))
+            }
             ["user"] => (None, None, Route::User),
             ["user", "tokens", "verify"] => (None, None, Route::VerifyToken),
             ["user", "tokens", id] => (None, None, Route::Token(id.to_owned())),
@@ -98,7 +106,16 @@ impl<'a> Target<'a> {
 
     /// Whether it touches keys rather than what holds them.
     pub(super) fn is_data(&self) -> bool {
-        !matches!(self.route, Route::Namespace | Route::Namespaces | Route::VerifyToken | Route::Token(_) | Route::User)
+        !matches!(
+            self.route,
+            Route::Namespace
+                | Route::Namespaces
+                | Route::Accounts
+                | Route::WorkerSettings(_)
+                | Route::VerifyToken
+                | Route::Token(_)
+                | Route::User
+        )
     }
 }
 
@@ -259,7 +276,7 @@ mod tests {
                 assert_eq!(Target::parse(&path, true).unwrap_err().code, 7003, "{path}");
             }
         }
-        for path in ["/", "/client/v4", "/client/v4x/user/tokens/verify", "/client/v4/accounts"] {
+        for path in ["/", "/client/v4", "/client/v4x/user/tokens/verify", "/client/v4/zones"] {
             assert_eq!(Target::parse(path, true).unwrap_err().code, 7000, "{path}");
         }
     }

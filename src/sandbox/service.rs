@@ -127,6 +127,13 @@ impl Service {
             }
         };
         let status = if let Ending::Answer(response) = &ending { response.status().as_u16() } else { 0 };
+        if self.options().verbose {
+            let path = head.uri().path_and_query().map_or("", |path| path.as_str());
+            match status {
+                0 => tracing::info!("{} {path}: no response", head.method()),
+                status => tracing::info!("{} {path}: {status}", head.method()),
+            }
+        }
         self.request_log.amend(line, |entry| (entry.status, entry.applied) = (status, changed));
         match ending {
             Ending::Answer(mut response) => {

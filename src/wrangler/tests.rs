@@ -58,11 +58,12 @@ fn look(name: &str, text: &str, binding: &str, environment: Option<&str>) -> Res
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
     std::fs::write(&file, text).unwrap();
-    bound(&file, binding, environment).map_err(|error| error.to_string())
+    bound(&file, Lookup { binding, environment, preview: false }).map_err(|error| error.to_string())
 }
 
 fn found(account: Option<&str>, namespace: &str) -> Bound {
-    Bound { account: account.map(|id| id.parse().unwrap()), namespace: namespace.parse().unwrap() }
+    let namespace = BoundNamespace::Id(namespace.parse().unwrap());
+    Bound { account: account.map(|id| id.parse().unwrap()), namespace }
 }
 
 #[test]
@@ -84,12 +85,56 @@ fn an_environment_inherits_the_account_and_no_binding() {
 }
 
 #[test]
+fn a_binding_without_an_id_is_that_of_the_deployed_worker() {
+    let worker = |text: &str, binding, environment| {
+        look("wrangler.toml", text, binding, environment).map(|found| found.namespace)
+    };
+    let named = |name: &str| Ok(BoundNamespace::OfWorker(name.to_owned()));
+    assert_eq!(worker(TOML, "NONE", None), named("my-worker"));
+    assert_eq!(worker(TOML, "PREVIEW", None), named("my-worker"));
+    let environments = "name = 'w'\n[env.a]\nkv_namespaces = [{ binding = 'KV' }]\n\
+                        [env.b]\nname = 'own'\nkv_namespaces = [{ binding = 'KV' }]\n";
+    assert_eq!(worker(environments, "KV", Some("a")), named("w-a"));
+    assert_eq!(worker(environments, "KV", Some("b")), named("own"));
+    let why = |text: &str| worker(text, "KV", None).unwrap_err();
+    let nameless = "kv_namespaces = [{ binding = 'KV' }]\n";
+    assert!(why(nameless).contains("has no `id`, and the file has no `name`, so"), "{}", why(nameless));
+    for name in ["../x", "a/b", "", "a b", "a?b"] {
+        assert!(why(&format!("name = '{name}'\n{nameless}")).contains("cannot be a Worker's"), "{name}");
+    }
+}
+
+#[test]
+fn a_preview_has_an_id_of_its_own() {
+    let preview = |binding| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wrangler.toml");
+        std::fs::write(&file, TOML).unwrap();
+        bound(&file, Lookup { binding, environment: None, preview: true }).map_err(|error| error.to_string())
+    };
+    assert_eq!(preview("SESSIONS"), Ok(found(Some("account-top"), "top-preview")));
+    assert_eq!(preview("PREVIEW"), Ok(found(Some("account-top"), "only")));
+    assert!(preview("NONE").unwrap_err().contains("has no `preview_id`"));
+}
+
+#[test]
+fn a_program_hides_what_is_above_it() {
+    let top = tempfile::tempdir().unwrap();
+    let inner = top.path().join("a/b");
+    std::fs::create_dir_all(&inner).unwrap();
+    std::fs::write(top.path().join("wrangler.json"), "{}").unwrap();
+    std::fs::write(top.path().join("a/cloudflare.config.ts"), "export default {}").unwrap();
+    let error = nearest(&inner).unwrap_err().to_string();
+    assert!(error.contains("a/cloudflare.config.ts\" is not evaluated"), "{error}");
+    std::fs::write(top.path().join("a/wrangler.toml"), "").unwrap();
+    assert_eq!(nearest(&inner).unwrap(), top.path().join("a/wrangler.toml"));
+}
+
+#[test]
 fn what_is_missing_is_said_with_what_there_is() {
     for (binding, environment, said) in [
         ("sessions", None, r#"no KV binding "sessions"; there are "SESSIONS", "TWICE""#),
         ("TWICE", None, r#"has 2 KV bindings "TWICE""#),
-        ("PREVIEW", None, "has no `id`, only a `preview_id`"),
-        ("NONE", None, "has no `id`; give --namespace-id"),
         ("SESSIONS", Some("stagin"), r#"no environment "stagin"; it has "production", "staging""#),
     ] {
         let error = look("wrangler.toml", TOML, binding, environment).unwrap_err();
@@ -123,6 +168,7 @@ fn the_nearest_folder_wins_and_in_it_json_before_toml() {
 
 #[test]
 fn marks_and_line_endings_of_an_editor_do_not_matter() {
+    let lookup = Lookup { binding: "KV", environment: None, preview: false };
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("wrangler.toml", "kv_namespaces = [{ binding = \"KV\", id = \"0f\" }]\n# the end"),
@@ -130,8 +176,8 @@ fn marks_and_line_endings_of_an_editor_do_not_matter() {
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, format!("\u{feff}{}\r", text.replace('\n', "\r\n"))).unwrap();
-        assert_eq!(bound(&path, "KV", None).unwrap().namespace.as_str(), "0f", "{name}");
+        assert_eq!(bound(&path, lookup).unwrap(), found(None, "0f"), "{name}");
         std::fs::write(&path, b"\xff\xfe{\0}\0").unwrap();
-        assert!(bound(&path, "KV", None).unwrap_err().to_string().contains("UTF-16"), "{name}");
+        assert!(bound(&path, lookup).unwrap_err().to_string().contains("UTF-16"), "{name}");
     }
 }

@@ -146,7 +146,7 @@ fn the_namespaces_of_an_account_are_listed() {
     assert_eq!(titles, ["a\n\u{1b}[2J", "sessions"]);
     assert_eq!(listed[1], json!({"id": NAMESPACE, "title": "sessions", "supports_url_encoding": true}));
     assert_eq!(asked(&lab)[0], "GET /accounts/A/storage/kv/namespaces");
-    lab.kvsweep(["namespaces"]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
+    lab.kvsweep(["namespaces"]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(0);
     lab.kvsweep(["namespaces", "--account-id", "other"]).run().code(7);
     let done = lab.kvsweep(["namespaces"]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
     assert!(done.stderr.contains("kvsweep whoami") && !done.stderr.contains("wrong-token"), "{}", done.stderr);
@@ -162,10 +162,11 @@ fn a_token_says_what_it_is_and_nothing_is_changed() {
     lab.server.preload(["keep"]);
     let done = whoami(&lab, &[]).run().code(0);
     for part in [
-        "(a user's), active, expires 2030-01-01T00:00:00Z\n",
-        &format!("account    {ACCOUNT}: may list its 3 namespaces\n"),
-        &format!("namespace  sessions ({NAMESPACE}): may be read\n"),
-        "deleting   cannot be seen",
+        "✓ token active: a user's (",
+        "), expires 2030-01-01T00:00:00Z\n",
+        &format!("✓ account {ACCOUNT}: 3 namespaces\n"),
+        &format!("✓ namespace sessions ({NAMESPACE})\n"),
+        "? delete permission: unknown (the token cannot read its own policies)\n",
     ] {
         assert!(done.stdout.contains(part), "{part:?} in {}", done.stdout);
     }
@@ -173,12 +174,133 @@ fn a_token_says_what_it_is_and_nothing_is_changed() {
     let asked = asked(&lab);
     assert!(asked.iter().all(|call| call.starts_with("GET ")), "{asked:?}");
     assert_eq!(asked.len(), 4, "{asked:?}");
-    // Without ids only the token is looked at.
+    // Without ids the token and its only account are looked at.
     let alone = whoami(&lab, &["--json"]).without_env("CLOUDFLARE_ACCOUNT_ID");
     let json = alone.without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(0).summary();
-    assert_eq!((&json["account"], &json["namespace"], &json["exit_code"]), (&Value::Null, &Value::Null, &json!(0)));
+    let account = json!({"id": ACCOUNT, "name": "sandbox", "namespaces": 3, "error": null});
+    assert_eq!((&json["account"], &json["namespace"], &json["exit_code"]), (&account, &Value::Null, &json!(0)));
     assert_eq!((&json["credentials"], &json["token"]["policies"]), (&json!("user_token"), &Value::Null));
-    whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
+    let done = whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(0);
+    assert!(done.stdout.contains(&format!("✓ account sandbox ({ACCOUNT}): 3 namespaces")), "{}", done.stdout);
+}
+
+#[test]
+fn an_oauth_session_is_told_from_a_token_that_is_wrong() {
+    let lab = with_identity(Identity { oauth: true, ..Identity::default() });
+    for ids in [&[][..], &["CLOUDFLARE_ACCOUNT_ID"]] {
+        let run = |args: &[&str]| ids.iter().fold(whoami(&lab, args), |run, id| run.without_env(id));
+        let done = run(&[]).run().code(0);
+        let lines: Vec<_> = done.stdout.lines().collect();
+        assert_eq!(lines.len(), 4, "{}", done.stdout);
+        assert_eq!(lines[0], "✓ token active: an OAuth session (wrangler login)");
+        assert!(lines[1].starts_with("✓ account ") && lines[2].starts_with("✓ namespace "), "{}", done.stdout);
+        assert_eq!(lines[3], "? delete permission: unknown (the token cannot read its own policies)");
+        let json = run(&["--json"]).run().code(0).summary();
+        assert_eq!((&json["credentials"], &json["token"]), (&json!("oauth_session"), &Value::Null));
+    }
+    // Nobody lists accounts for a token that is wrong.
+    let done = whoami(&lab, &["--json"]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
+    assert_eq!(done.summary()["credentials"], Value::Null);
+    assert!(done.stderr.contains("neither a user's") && !done.stderr.contains("wrong-token"), "{}", done.stderr);
+}
+
+#[test]
+fn of_several_accounts_one_has_to_be_named() {
+    let accounts = vec![(ACCOUNT.to_owned(), "Acme".to_owned()), ("0".repeat(32), "Be\u{1b}ta".to_owned())];
+    let lab = Lab::with(SandboxOptions { accounts: Some(accounts), ..among(0) });
+    lab.keys(3);
+    let nameless = |args: &[&str]| lab.kvsweep(args).without_env("CLOUDFLARE_ACCOUNT_ID");
+    for args in [
+        &["delete", "keys.txt", "--yes"][..],
+        &["delete", "--all", "--dry-run"],
+        &["delete", "keys.txt", "--dry-run", "--check"],
+        &["list"],
+        &["namespaces"],
+        &["whoami"],
+    ] {
+        let before = lab.server.requests();
+        let done = nameless(args).run().code(2);
+        for part in ["2 accounts", &format!("{ACCOUNT}  Acme\n"), "  Be\\u{1b}ta\n", "hint: pass --account-id ID"] {
+            assert!(done.stderr.contains(part), "{args:?}: {part:?} in {}", done.stderr);
+        }
+        assert_eq!(lab.server.requests() - before, 1, "{args:?}");
+    }
+    // Without a namespace whoami only shows them.
+    let done = nameless(&["whoami"]).without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(0);
+    assert!(done.stdout.contains(&format!("? account Acme ({ACCOUNT})\n")), "{}", done.stdout);
+    let none = Lab::with(SandboxOptions { accounts: Some(Vec::new()), ..among(0) });
+    none.keys(1);
+    let done = none.delete(["keys.txt"]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(2);
+    assert!(done.stderr.contains("can access no account"), "{}", done.stderr);
+    assert!(lab.deletes().is_empty() && none.deletes().is_empty());
+}
+
+#[test]
+fn the_only_account_of_a_token_need_not_be_named() {
+    let accounts = Some(vec![(ACCOUNT.to_owned(), "Acme".to_owned())]);
+    let lab = Lab::with(SandboxOptions { accounts, ..among(0) });
+    lab.keys(4);
+    let nameless = |args: &[&str]| lab.kvsweep(args).without_env("CLOUDFLARE_ACCOUNT_ID");
+    nameless(&["namespaces"]).run().code(0);
+    let before = lab.server.requests();
+    let done = nameless(&["delete", "keys.txt", "--yes", "--only", "key:[01]", "--report", "r.csv"]).run().code(0);
+    assert!(done.stdout.contains(&format!("\naccount: Acme ({ACCOUNT})\n")), "{}", done.stdout);
+    assert_eq!((lab.server.requests() - before, lab.server.len()), (4, 2));
+    // The report belongs to that account, however it is named next time.
+    let file: Value = serde_json::from_str(&lab.read("r.csv.job.json")).expect("JSON");
+    assert_eq!(file["account_id"], ACCOUNT);
+    let resume = ["delete", "keys.txt", "--yes", "--only", "key:[01]", "--report", "r.csv", "--resume"];
+    nameless(&resume).run().code(0);
+    lab.kvsweep(resume).run().code(0);
+    let done = lab.kvsweep(resume).env("CLOUDFLARE_ACCOUNT_ID", "0".repeat(32)).run().code(2);
+    assert!(done.stderr.contains("account"), "{}", done.stderr);
+    // The question names it.
+    let asked = nameless(&["delete", "keys.txt", "--report", "none"]).on_terminal().stdin("n\n").run();
+    assert!(asked.stdout.contains(&format!("Acme ({ACCOUNT})")), "{}", asked.stdout);
+    assert_eq!(lab.server.len(), 2);
+    // Who may not ask for accounts has to name it.
+    let denied = Fault::new(When::Nth(1..=1), Canned::error(403, 9_109, "Unauthorized").into()).everywhere();
+    lab.server.set_faults([denied]);
+    nameless(&["delete", "keys.txt", "--yes"]).run().code(7);
+}
+
+#[test]
+fn an_id_of_another_shape_is_the_first_suspect() {
+    let gateway = Canned::error(405, 10_000, "Method not allowed for this authentication scheme");
+    let lab = Lab::with(SandboxOptions {
+        faults: vec![Fault::new(When::Probability(1.0), gateway.into()).everywhere()],
+        ..among(0)
+    });
+    lab.keys(1);
+    let short = &NAMESPACE[1..];
+    let warned = format!("warning: the namespace id \"{short}\" is not 32 hexadecimal digits");
+    for args in [&["delete", "keys.txt", "--yes"][..], &["list"], &["restore", "b.ndjson", "--yes"]] {
+        lab.write("b.ndjson", "{\"key\":\"a\",\"value\":\"\"}\n");
+        let done = lab.kvsweep(args).args(["--namespace-id", short]).run().code(7);
+        assert!(done.stderr.contains(&warned), "{args:?}: {}", done.stderr);
+        if args[0] != "list" {
+            let blamed = format!("the namespace id \"{short}\" is not 32 hexadecimal digits: check that first; ");
+            assert!(done.stderr.contains(&blamed), "{args:?}: {}", done.stderr);
+        }
+        let usual = lab.kvsweep(args).run().code(7);
+        assert!(!usual.stderr.contains("hexadecimal"), "{}", usual.stderr);
+    }
+    for args in [&["namespaces"][..], &["list", "--namespace", "sessions"]] {
+        let done = lab.kvsweep(args).args(["--account-id", "acc"]).run().code(7);
+        assert_eq!(
+            done.stderr.matches("the account id \"acc\" is not 32 hexadecimal digits").count(),
+            2,
+            "{}",
+            done.stderr
+        );
+    }
+    let done = lab.kvsweep(["whoami", "--account-id", "acc"]).run().code(7);
+    assert!(done.stderr.contains("the account id \"acc\" is not"), "{}", done.stderr);
+    // What works is not blamed.
+    lab.server.set_faults([]);
+    let any = Lab::with(SandboxOptions { other_namespaces: vec![("twin".into(), "twin".into())], ..among(0) });
+    let done = any.kvsweep(["whoami", "--namespace-id", "twin"]).run().code(0);
+    assert_eq!(done.stderr.matches("hexadecimal").count(), 1, "{}", done.stderr);
 }
 
 /// Nothing more is known then, and that is no reason to ask again.
@@ -192,7 +314,7 @@ fn a_token_whose_policies_come_back_empty_is_valid_and_its_permission_unknown() 
     assert_eq!((&json["token"]["status"], &json["token"]["policies"]), (&json!("active"), &Value::Null));
     assert_eq!(lab.server.requests(), 4, "{}", done.stderr);
     lab.server.set_faults([]);
-    assert!(whoami(&lab, &[]).run().code(0).stdout.contains("deleting   cannot be seen"));
+    assert!(whoami(&lab, &[]).run().code(0).stdout.contains("? delete permission: unknown"));
 }
 
 #[test]
@@ -240,23 +362,39 @@ fn a_token_of_an_account_is_verified_there_and_shows_its_policies() {
         ..Identity::default()
     });
     let done = whoami(&lab, &["--namespace", "sessions"]).run().code(0);
-    assert!(done.stdout.contains("(the account's own), active, does not expire"), "{}", done.stdout);
-    assert!(done.stdout.contains("its policies name Workers KV Storage Write"), "{}", done.stdout);
+    assert!(done.stdout.contains("✓ token active: the account's own ("), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("✓ delete permission: the policies include Workers KV Storage Write"),
+        "{}",
+        done.stdout
+    );
     let json = whoami(&lab, &["--json"]).run().code(0).summary();
     assert_eq!(json["token"]["policies"][0]["permission_groups"], json!(permissions));
     assert_eq!(json["namespace"], json!({"id": NAMESPACE, "title": "sessions", "error": null}));
-    let lonely = whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").without_env("CLOUDFLARE_KV_NAMESPACE_ID");
-    let done = lonely.run().code(7);
+    let lonely =
+        || whoami(&lab, &["--json"]).without_env("CLOUDFLARE_ACCOUNT_ID").without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    assert_eq!(lonely().run().code(0).summary()["credentials"], "account_token");
+    let denied = Fault::new(When::Nth(1..=1), Canned::error(403, 9_109, "Unauthorized").into()).everywhere();
+    lab.server.set_faults([
+        denied.clone(),
+        Fault::new(When::Nth(3..=3), Canned::error(403, 9_109, "no").into()).everywhere(),
+    ]);
+    let done = lonely().run().code(7);
     assert!(done.stderr.contains("Invalid API Token") && done.stderr.contains("--account-id"), "{}", done.stderr);
+    // A token that may not list accounts says so of its namespace.
+    let lab = with_identity(Identity::default());
+    lab.server.set_faults([denied]);
+    let done = whoami(&lab, &[]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(7);
+    assert!(done.stdout.contains("✓ token active") && done.stdout.contains("no account: "), "{}", done.stdout);
     let reading = Identity { permissions: Some(vec!["Workers KV Storage Read".into()]), ..Identity::default() };
     let done = whoami(&with_identity(reading), &[]).run().code(0);
-    assert!(done.stdout.contains("do not name Workers KV Storage Write"), "{}", done.stdout);
+    assert!(done.stdout.contains("✗ delete permission: the policies do not include"), "{}", done.stdout);
 }
 
 #[test]
 fn what_is_refused_is_said_with_7() {
     let lab = with_identity(Identity { status: "expired".to_owned(), ..Identity::default() });
-    assert!(whoami(&lab, &[]).run().code(7).stdout.contains(", expired"));
+    assert!(whoami(&lab, &[]).run().code(7).stdout.contains("✗ token expired: "));
     let lab = with_identity(Identity::default());
     whoami(&lab, &[]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
     let json = whoami(&lab, &["--json", "--namespace-id", "other"]).run().code(7).summary();

@@ -1,5 +1,7 @@
 //! A namespace that is named as a wrangler file names it.
 
+use kvsweep::sandbox::SandboxOptions;
+
 use crate::lab::{ACCOUNT, Lab, NAMESPACE};
 
 #[test]
@@ -31,4 +33,76 @@ fn without_a_wrangler_file_nothing_is_sent() {
     lab.keys(1);
     let done = lab.delete(["keys.txt", "--binding", "KV"]).run().code(2);
     assert!(done.stderr.contains("wrangler.toml") && lab.server.requests() == 0, "{}", done.stderr);
+}
+
+#[test]
+fn a_binding_without_an_id_is_that_of_the_deployed_worker() {
+    let deployed = |worker: &str, binding: &str| (worker.to_owned(), binding.to_owned(), NAMESPACE.to_owned());
+    let workers = vec![deployed("shop", "KV"), deployed("shop-staging", "KV"), deployed("own", "OTHER")];
+    let lab = Lab::with(SandboxOptions { workers, ..SandboxOptions::default() });
+    lab.keys(3);
+    lab.write(
+        "wrangler.jsonc",
+        r#"{"name": "shop", "kv_namespaces": [{"binding": "KV"}], "env": {
+            "staging": {"kv_namespaces": [{"binding": "KV"}]},
+            "own": {"name": "own", "kv_namespaces": [{"binding": "KV"}]},
+            "gone": {"kv_namespaces": [{"binding": "KV"}]}}}"#,
+    );
+    let run = |args: &[&str]| lab.kvsweep(args).without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    let listed = run(&["list", "--binding", "KV", "-v"]).run().code(0);
+    assert!(listed.stdout.starts_with("key:0\n") && listed.stderr.contains("Worker shop"), "{}", listed.stderr);
+    let done = run(&["delete", "keys.txt", "--yes", "--report", "r.csv", "--binding", "KV", "--env", "staging"]);
+    let done = done.without_env("CLOUDFLARE_ACCOUNT_ID").run().code(0);
+    assert!(done.stdout.contains(&format!("namespace: sandbox ({NAMESPACE})")), "{}", done.stdout);
+    let paths: Vec<_> = lab.server.request_log().into_iter().map(|entry| entry.path).collect();
+    for worker in ["shop", "shop-staging"] {
+        assert!(
+            paths.contains(&format!("/client/v4/accounts/{ACCOUNT}/workers/scripts/{worker}/settings")),
+            "{paths:?}"
+        );
+    }
+    // An id is taken as it is: nobody is asked.
+    let before = lab.server.requests();
+    run(&["delete", "keys.txt", "--dry-run", "--binding", "KV"]).run().code(0);
+    assert_eq!(lab.server.requests(), before);
+    for (environment, why) in [("own", "has no KV binding \"KV\" (it has OTHER)"), ("gone", "code 10007")] {
+        let done = run(&["delete", "keys.txt", "--yes", "--binding", "KV", "--env", environment]).run().code(7);
+        assert!(done.stderr.contains(why), "{}", done.stderr);
+    }
+    run(&["whoami", "--binding", "KV"]).run().code(0);
+}
+
+#[test]
+fn a_preview_namespace_is_asked_for() {
+    let lab = Lab::new();
+    let file = |members: &str| {
+        lab.write("wrangler.toml", format!("kv_namespaces = [{{ binding = \"KV\", {members} }}]\n"));
+    };
+    let list = |args: &[&str]| lab.kvsweep(["list"]).args(args).without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    file(&format!("id = \"other\", preview_id = \"{NAMESPACE}\""));
+    list(&["--binding", "KV", "--preview"]).run().code(0);
+    list(&["--binding", "KV"]).run().code(7);
+    file(&format!("id = \"{NAMESPACE}\""));
+    let done = list(&["--binding", "KV", "--preview"]).run().code(2);
+    assert!(done.stderr.contains("has no `preview_id`"), "{}", done.stderr);
+    let done = lab.kvsweep(["list", "--preview"]).run().code(2);
+    assert!(done.stderr.contains("there is no --binding"), "{}", done.stderr);
+}
+
+#[test]
+fn a_configuration_that_is_a_program_is_named_and_not_evaluated() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("inner")).expect("a folder");
+    lab.write("wrangler.toml", format!("kv_namespaces = [{{ binding = \"KV\", id = \"{NAMESPACE}\" }}]\n"));
+    lab.write("inner/cloudflare.config.ts", "export default {}");
+    let mut run = lab.kvsweep(["list", "--binding", "KV"]);
+    run.command().current_dir(lab.path("inner"));
+    let done = run.run().code(2);
+    assert!(done.stderr.contains("inner/cloudflare.config.ts\" is not evaluated"), "{}", done.stderr);
+    assert_eq!(lab.server.requests(), 0, "what is above belongs to something else");
+    // Beside a file that can be read it is only mentioned if the binding is not there.
+    lab.write("cloudflare.config.ts", "export default {}");
+    lab.kvsweep(["list", "--binding", "KV"]).run().code(0);
+    let done = lab.kvsweep(["list", "--binding", "SESSIONS"]).run().code(2);
+    assert!(done.stderr.contains("no KV binding") && done.stderr.contains("is not evaluated"), "{}", done.stderr);
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kvsweep::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 
 use crate::lab::{ACCOUNT, Kvsweep, Lab, NAMESPACE, TOKEN, complete};
@@ -277,18 +278,31 @@ fn ones_own_file_is_that_of_the_xdg_folder() {
 }
 
 #[test]
-fn the_sample_is_a_file_that_works() {
+fn the_sample_works_wherever_it_is_copied_to() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/kvsweep.toml");
     let lab = Lab::new();
-    let run = |profile: &[&str]| {
-        bare(&lab, ["config", "show"])
-            .args(["--config".as_ref(), sample.as_os_str()])
-            .args(profile)
-            .env("HOME", lab.folder())
-    };
-    assert_eq!(shown(run(&[]), "namespace").0, ["sessions-staging"]);
-    assert_eq!(shown(run(&["--profile", "prod"]), "rate").0, ["600/5m", "100/1s"]);
-    let (report, source, _) = shown(run(&["--profile", "prod"]), "report");
-    assert!(report[0].starts_with(&*lab.path("kvsweep/prod/2").to_string_lossy()) && source == "profile", "{report:?}");
-    assert_eq!(shown(run(&["--profile", "prod"]), "protect").0, ["config:*", "feature-flag:*"]);
+    std::fs::create_dir_all(lab.path("home/.config/kvsweep")).expect("a folder");
+    std::fs::create_dir_all(lab.path("home/project/inner")).expect("a folder");
+    for copy in ["home/.config/kvsweep/kvsweep.toml", "home/project/kvsweep.toml", "home/other.toml"] {
+        std::fs::copy(&sample, lab.path(copy)).expect("a copy");
+        let run = |args: &[&str]| {
+            let mut run = bare(&lab, args.iter().copied()).env("HOME", lab.path("home"));
+            run.command().current_dir(lab.path("home/project/inner"));
+            if copy.ends_with("other.toml") { run.args(["--config", "../../other.toml"]) } else { run }
+        };
+        let show = |profile| run(&["config", "show", "--profile", profile]);
+        assert_eq!(shown(show("staging"), "namespace").0, ["sessions-staging"], "{copy}");
+        assert_eq!(shown(show("prod"), "rate").0, ["600/5m", "100/1s"]);
+        let (report, source, _) = shown(show("prod"), "report");
+        let folder = lab.path("home/kvsweep/prod/2");
+        assert!(report[0].starts_with(&*folder.to_string_lossy()) && source == "profile", "{report:?}");
+        assert_eq!(shown(show("prod"), "protect").0, ["config:*", "feature-flag:*"]);
+        // With a token nothing is missing.
+        let ids =
+            SandboxOptions { account: Some(ACCOUNT.into()), namespace: Some(NAMESPACE.into()), ..Default::default() };
+        let server = Sandbox::start_on_thread(ids).expect("a server");
+        let whoami = run(&["whoami", "--profile", "prod", "--base-url", &server.base_url()]);
+        whoami.env("CLOUDFLARE_API_TOKEN", TOKEN).run().code(0);
+        std::fs::remove_file(lab.path(copy)).expect("the copy");
+    }
 }

@@ -50,6 +50,7 @@ mod resume;
 mod resumed;
 mod review;
 mod sameness;
+mod sandbox;
 mod schedule;
 mod schema;
 mod secrets;

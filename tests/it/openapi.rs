@@ -39,7 +39,7 @@ const N: &str = "kv/namespaces/namespaces.ts";
 /// expiration_ttl?, metadata?}`; bulk get `{keys, type?: text|json, withMetadata?}`. Of the queries: keys takes
 /// `prefix`, `cursor` and `limit` from 10 to 1,000 (miniflare:); namespaces takes `page`, `per_page`, `order`
 /// (id|title) and `direction` (asc|desc). The most names of a bulk call are in both.
-const PUBLISHED: [Published; 14] = [
+const PUBLISHED: [Published; 16] = [
     row("DeleteKey", "DELETE", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("GetNamespace", "GET", "/accounts/{a}/storage/kv/namespaces/{n}", 0, N),
     row("DeleteMany", "POST", "/accounts/{a}/storage/kv/namespaces/{n}/bulk/delete", 10_000, N),
@@ -49,6 +49,14 @@ const PUBLISHED: [Published; 14] = [
     row("ReadValue", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/values/{k}", 0, "kv/namespaces/values.ts"),
     row("ReadMetadata", "GET", "/accounts/{a}/storage/kv/namespaces/{n}/metadata/{k}", 0, "kv/namespaces/metadata.ts"),
     row("ListNamespaces", "GET", "/accounts/{a}/storage/kv/namespaces", 0, N),
+    row("ListAccounts", "GET", "/accounts", 0, "accounts/accounts.ts"),
+    row(
+        "GetWorkerSettings",
+        "GET",
+        "/accounts/{a}/workers/scripts/{w}/settings",
+        0,
+        "workers/scripts/script-and-version-settings.ts",
+    ),
     row("VerifyToken", "GET", "/user/tokens/verify", 0, "user/tokens/tokens.ts"),
     row("VerifyToken", "GET", "/accounts/{a}/tokens/verify", 0, "accounts/tokens/tokens.ts"),
     row("GetToken", "GET", "/user/tokens/{t}", 0, "user/tokens/tokens.ts"),
@@ -66,7 +74,7 @@ fn published(entry: &Entry) -> &'static Published {
             && wanted.zip(given).all(|(wanted, given)| match wanted {
                 "{a}" => given == ACCOUNT,
                 "{n}" => given == NAMESPACE,
-                "{k}" | "{t}" => !given.is_empty(),
+                "{k}" | "{t}" | "{w}" => !given.is_empty(),
                 _ => wanted == given,
             })
     };
@@ -79,7 +87,8 @@ fn every_request_that_is_made_is_published() {
     let mut request_log = Vec::new();
     for owned_by_account in [false, true] {
         let identity = Identity { owned_by_account, permissions: Some(Vec::new()), ..Identity::default() };
-        let lab = Lab::with(SandboxOptions { identity, ..SandboxOptions::default() });
+        let workers = vec![("shop".to_owned(), "KV".to_owned(), NAMESPACE.to_owned())];
+        let lab = Lab::with(SandboxOptions { identity, workers, ..SandboxOptions::default() });
         lab.server.preload(["a", "b/c?d", "e%2Ff"]);
         lab.write("keys.txt", "a\nb/c?d\ne%2Ff\n");
         lab.kvsweep(["list", "--prefix", "b/c?"]).run().code(0);
@@ -89,6 +98,9 @@ fn every_request_that_is_made_is_published() {
         lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "none"]).run().code(0);
         lab.kvsweep(["namespaces"]).run().code(0);
         lab.kvsweep(["whoami"]).run().code(0);
+        lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_ACCOUNT_ID").run().code(0);
+        lab.write("wrangler.toml", "name = 'shop'\nkv_namespaces = [{ binding = 'KV' }]\n");
+        lab.kvsweep(["list", "--binding", "KV"]).without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(0);
         let key = lab.kvsweep(["whoami"]).without_env("CLOUDFLARE_API_TOKEN");
         key.env("CLOUDFLARE_EMAIL", "me@example.com").env("CLOUDFLARE_API_KEY", TOKEN).run().code(0);
         request_log.extend(lab.server.request_log());

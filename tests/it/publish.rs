@@ -104,3 +104,46 @@ fn zsh_reads_the_script() {
         assert_eq!(said("zsh", &["-f", "-n", "zsh"], lab.folder()), "");
     }
 }
+
+#[test]
+fn the_version_names_commit_and_target() {
+    let lab = Lab::new();
+    let short = lab.kvsweep(["-V"]).run().code(0).stdout;
+    assert_eq!(short, format!("kvsweep {}\n", env!("CARGO_PKG_VERSION")));
+    let long = lab.kvsweep(["--version"]).run().code(0).stdout;
+    let build = long.strip_prefix(&format!("kvsweep {} (", env!("CARGO_PKG_VERSION")));
+    let build = build.and_then(|build| build.strip_suffix(")\n")).unwrap_or_else(|| panic!("{long}"));
+    let (commit, target) = build.rsplit_once(", ").unwrap_or(("", build));
+    assert!(target.contains(std::env::consts::ARCH) && target.contains(std::env::consts::OS), "{long}");
+    // Sources without a repository have no commit.
+    if Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists() {
+        let commit = commit.strip_prefix("commit ").unwrap_or_else(|| panic!("{long}"));
+        assert!(commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{long}");
+    }
+}
+
+/// As of an archive of the sources: there is no repository, but one of another project around it.
+#[test]
+fn a_build_without_git_knows_its_target() {
+    let lab = Lab::new();
+    let sources = lab.path("sources");
+    std::fs::create_dir(&sources).expect("a folder");
+    std::fs::create_dir(lab.path(".git")).expect("a folder");
+    let script = lab.path("build-script");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let compiled = Command::new("rustc").args(["--edition", "2024", "-o"]).args([&script, &source]).status();
+    assert!(compiled.expect("rustc runs").success());
+    let run = |path: &str| {
+        let mut command = Command::new(&script);
+        command.current_dir(&sources).env_clear().env("PATH", path).env("TARGET", "some-target");
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        lines.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=KVSWEEP_BUILD=")).expect("a line").to_owned()
+    };
+    let path = std::env::var("PATH").expect("a PATH");
+    assert_eq!((run(&path), run("")), ("some-target".to_owned(), "some-target".to_owned()));
+    let info = r#"{"git": {"sha1": "0123456789abcdef0123456789abcdef01234567"}, "path_in_vcs": ""}"#;
+    std::fs::write(sources.join(".cargo_vcs_info.json"), info).expect("a file");
+    assert_eq!(run(""), "commit 0123456789ab, some-target");
+}

@@ -266,7 +266,10 @@ fn an_id_that_could_change_the_path_is_refused() {
             [("--account-id", "CLOUDFLARE_ACCOUNT_ID"), ("--namespace-id", "CLOUDFLARE_KV_NAMESPACE_ID")]
         {
             lab.delete(["keys.txt", flag, id]).run().code(2);
-            lab.delete(["keys.txt"]).env(variable, id).run().code(2);
+            // An empty variable counts as unset, and the account can be looked up.
+            if (variable, id) != ("CLOUDFLARE_ACCOUNT_ID", "") {
+                lab.delete(["keys.txt"]).env(variable, id).run().code(2);
+            }
         }
     }
     assert_nothing_sent(&lab);

@@ -48,7 +48,7 @@ fn refusal(answer: &Answer) -> &Refusal {
     answer.refusal().unwrap_or_else(|| panic!("no refusal: {answer:?}"))
 }
 
-const CALLS: [Endpoint; 12] = [
+const CALLS: [Endpoint; 14] = [
     Endpoint::DeleteKey,
     Endpoint::DeleteMany,
     Endpoint::GetNamespace,
@@ -58,6 +58,8 @@ const CALLS: [Endpoint; 12] = [
     Endpoint::ReadMany,
     Endpoint::PutMany,
     Endpoint::ListNamespaces,
+    Endpoint::ListAccounts,
+    Endpoint::GetWorkerSettings,
     Endpoint::VerifyToken,
     Endpoint::GetToken,
     Endpoint::GetUser,

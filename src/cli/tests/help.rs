@@ -87,7 +87,7 @@ fn section<'a>(help: &'a str, flag: &str) -> &'a str {
 }
 
 /// Flags of `delete` with their defaults and environment variables, as section 2 of the contract and the later guards have them.
-const FLAGS: [(&str, &str, &str); 64] = [
+const FLAGS: [(&str, &str, &str); 65] = [
     ("--format", "auto", ""),
     ("--column", "", ""),
     ("--no-header", "", ""),
@@ -138,6 +138,7 @@ const FLAGS: [(&str, &str, &str); 64] = [
     ("--namespace", "", ""),
     ("--binding", "", ""),
     ("--env", "", "CLOUDFLARE_ENV"),
+    ("--preview", "", ""),
     ("--api-token-file", "", "KVSWEEP_API_TOKEN_FILE"),
     ("--api-token-command", "", "KVSWEEP_API_TOKEN_COMMAND"),
     ("--base-url", "https://api.cloudflare.com/client/v4", "CLOUDFLARE_API_BASE_URL"),

@@ -11,7 +11,8 @@ use crate::report::Target;
 
 /// Flags that no profile can set, with the reason: a file must not choose what is deleted, nor agree to it; what is
 /// about one run alone is said for that run.
-const NEVER: [&str; 30] = [
+const NEVER: [&str; 31] = [
+    "preview",
     "check",
     "format",
     "column",

@@ -13,7 +13,7 @@ const TOKEN: &str = "5a4db0787a0d4f0e8e0c8a5ca9d4c3f2";
 /// A token is known only where it belongs: at its user or at its account. A global key is no token.
 pub(super) fn verified(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let identity = &namespace.options().identity;
-    if email(call).is_some() || identity.owned_by_account != call.target.account.is_some() {
+    if identity.oauth || email(call).is_some() || identity.owned_by_account != call.target.account.is_some() {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, 1000, "Invalid API Token"));
     }
     Ok(Done::unchanged(success(&described(namespace))))

@@ -1,7 +1,8 @@
-//! Listing keys and namespaces, page by page.
+//! Listing keys, namespaces and accounts, page by page.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +16,10 @@ use crate::sandbox::route::check_length;
 use crate::sandbox::store::{Listed, Page};
 use crate::sandbox::time::unix_now;
 
-/// Names the namespace where any id does.
+/// Names the account if any id does.
+const SOME_ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+
+/// Names the namespace if any id does.
 const SOME_NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
 
 #[derive(Deserialize)]
@@ -28,7 +32,7 @@ struct KeysQuery {
 }
 
 #[derive(Deserialize)]
-struct NamespacesQuery {
+struct PageQuery {
     page: Option<usize>,
     per_page: Option<usize>,
 }
@@ -98,18 +102,44 @@ pub(super) fn namespace(namespace: &Namespace, call: &Call<'_>) -> Done {
 }
 
 pub(super) fn namespaces(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
-    let query: NamespacesQuery = call.query()?;
-    let per_page = within(query.per_page, 20, 1..=1_000, "per_page")?;
-    let number = within(query.page, 1, 1..=usize::MAX, "page")?;
     let options = namespace.options();
     let only = options.namespace.as_deref().unwrap_or(SOME_NAMESPACE);
     let mut ids: Vec<_> = options.other_namespaces.iter().map(|(id, _)| id.as_str()).chain([only]).collect();
     ids.sort_unstable();
+    listed(call, 1_000, &ids, |id| described(namespace, id))
+}
+
+pub(super) fn accounts(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
+    let options = namespace.options();
+    let only = || vec![(options.account.clone().unwrap_or(SOME_ACCOUNT.to_owned()), "sandbox".to_owned())];
+    let accounts = options.accounts.clone().unwrap_or_else(only);
+    listed(call, 50, &accounts, |(id, name)| json!({"id": id, "name": name, "type": "standard"}))
+}
+
+/// The bindings of a deployed Worker.
+pub(super) fn worker_settings(namespace: &Namespace, worker: &str) -> Result<Done, Problem> {
+    let of_worker = namespace.options().workers.iter().filter(|(name, ..)| name == worker);
+    let kv =
+        |(_, name, id): &(String, String, String)| json!({"type": "kv_namespace", "name": name, "namespace_id": id});
+    let mut bindings: Vec<_> = of_worker.map(kv).collect();
+    if bindings.is_empty() {
+        let message = "This Worker does not exist on your account.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, 10007, message));
+    }
+    bindings.push(json!({"type": "plain_text", "name": "MODE", "text": "production"}));
+    Ok(Done::unchanged(success(&json!({"bindings": bindings, "usage_model": "standard"}))))
+}
+
+/// A page of a list, of at most `most` items.
+fn listed<T>(call: &Call<'_>, most: usize, all: &[T], shown: impl Fn(&T) -> Value) -> Result<Done, Problem> {
+    let query: PageQuery = call.query()?;
+    let per_page = within(query.per_page, 20, 1..=most, "per_page")?;
+    let number = within(query.page, 1, 1..=usize::MAX, "page")?;
     let skipped = per_page.saturating_mul(number - 1);
-    let found: Vec<_> = ids.iter().skip(skipped).take(per_page).map(|id| described(namespace, id)).collect();
+    let found: Vec<_> = all.iter().skip(skipped).take(per_page).map(shown).collect();
     let info = json!({
-        "page": number, "per_page": per_page, "count": found.len(), "total_count": ids.len(),
-        "total_pages": ids.len().div_ceil(per_page),
+        "page": number, "per_page": per_page, "count": found.len(), "total_count": all.len(),
+        "total_pages": all.len().div_ceil(per_page),
     });
     Ok(Done::unchanged(page(&Value::Array(found), &info)))
 }

@@ -24,7 +24,17 @@ fn wrong_usage_says_what_to_say_instead() {
     let delete = |args: &[&str]| lab.delete(["keys.txt"]).args(args);
 
     messages.check("no API token", &lab, delete(&[]).without_env("CLOUDFLARE_API_TOKEN"));
-    messages.check("no account", &lab, delete(&[]).without_env("CLOUDFLARE_ACCOUNT_ID"));
+    let without_token = delete(&[]).without_env("CLOUDFLARE_API_TOKEN");
+    messages.check("no account", &lab, without_token.without_env("CLOUDFLARE_ACCOUNT_ID"));
+    let accounts = vec![("0".repeat(32), "Acme".to_owned()), ("1".repeat(32), "Beta".to_owned())];
+    let several = Lab::with(SandboxOptions { accounts: Some(accounts), ..Default::default() });
+    several.keys(3);
+    messages.check(
+        "the credentials can access",
+        &several,
+        several.delete(["keys.txt"]).without_env("CLOUDFLARE_ACCOUNT_ID"),
+    );
+    messages.check("is not 32 hexadecimal digits", &lab, delete(&["--namespace-id", "fedcba98765432"]));
     messages.check("no namespace", &lab, delete(&[]).without_env("CLOUDFLARE_KV_NAMESPACE_ID"));
     messages.check("the id holds", &lab, delete(&[]).env("CLOUDFLARE_KV_NAMESPACE_ID", "../../zones"));
     messages.check("no flag takes a secret", &lab, delete(&["--api-token", "v1.0-secret"]));
@@ -57,6 +67,12 @@ fn wrong_usage_says_what_to_say_instead() {
     messages.check("no wrangler.json", &lab, delete(&["--binding", "KV"]));
     lab.write("wrangler.toml", "kv_namespaces = [{ binding = \"CACHE\", id = \"0123\" }]\n");
     messages.check("has no KV binding", &lab, delete(&["--binding", "KV"]));
+    lab.write("wrangler.toml", "name = \"shop\"\nkv_namespaces = [{ binding = \"KV\" }]\n");
+    messages.check("the deployed Worker", &lab, delete(&["--binding", "KV"]));
+    messages.check("leave out --preview", &lab, delete(&["--binding", "KV", "--preview"]));
+    std::fs::remove_file(lab.path("wrangler.toml")).expect("the file");
+    lab.write("cloudflare.config.ts", "export default {}");
+    messages.check("is not evaluated", &lab, delete(&["--binding", "KV"]));
     messages.check("not a pattern", &lab, delete(&["--protect", "a[b"]));
     messages.check("--protect-from none.txt", &lab, delete(&["--protect-from", "none.txt"]));
     lab.write("patterns.txt", "# none yet\n");

@@ -171,6 +171,10 @@ fn every_call_with_every_status_and_body() {
       refused: 404
     ListNamespaces: code 10009
       refused: 404
+    ListAccounts: code 10009
+      refused: 404
+    GetWorkerSettings: code 10009
+      refused: 404
     VerifyToken: code 10009
       refused: 404
     GetToken: code 10009
