@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
-use winapi_util::HandleRef;
 
 use super::{ChangeTimes, FileId, Signal};
 
@@ -115,10 +114,9 @@ pub(crate) fn open_terminal() -> Option<(File, File)> {
 
 /// Columns and rows, if `out` is a console.
 pub(crate) fn terminal_size(out: impl AsHandle) -> Option<(u16, u16)> {
-    let handle = out.as_handle();
-    let info = winapi_util::console::screen_buffer_info(HandleRef::from_handle(&handle)).ok()?;
-    let (columns, rows) = info.window_rect().size();
-    Some((u16::try_from(columns).ok()?, u16::try_from(rows).ok()?))
+    let window = winapi_util::console::screen_buffer_info(duplicate(out).ok()?).ok()?.window_rect();
+    let length = |from: i16, to: i16| u16::try_from(to - from + 1).ok().filter(|length| *length > 0);
+    Some((length(window.left, window.right)?, length(window.top, window.bottom)?))
 }
 
 /// There is no such limit.
@@ -136,10 +134,10 @@ pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
 /// The system does not allow a handler.
 pub(crate) fn collect_signals() -> io::Result<impl FnOnce(fn(Signal)) + Send + 'static> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let _guard = runtime.enter();
+    let entered = runtime.enter();
     let (mut ctrl_c, mut ctrl_break, mut close) = (ctrl_c()?, ctrl_break()?, ctrl_close()?);
     let (mut logoff, mut shutdown) = (ctrl_logoff()?, ctrl_shutdown()?);
-    drop(_guard);
+    drop(entered);
     Ok(move |on_signal: fn(Signal)| {
         runtime.block_on(async {
             loop {

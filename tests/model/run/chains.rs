@@ -13,6 +13,7 @@ use crate::{contract, files};
 impl Run<'_> {
     pub(crate) fn live(&mut self) {
         match &self.case.chain {
+            Chain::Plan { .. } if is_damaged(self.case) => self.broken_plan(),
             // What is refused or breaks leaves nothing that the other chains could begin with.
             _ if contract::refusal(self.case).is_some() || is_damaged(self.case) => self.delete_once(),
             Chain::Delete => self.delete_once(),
@@ -33,6 +34,15 @@ impl Run<'_> {
             Chain::Streams { stdout, stderr } => self.streams(*stdout, *stderr),
             Chain::Large { names } => self.large(*names),
         }
+    }
+
+    /// "A break partway through a file": a part of a plan must not pass for a whole one, unless it was asked for.
+    fn broken_plan(&mut self) {
+        let done = self.run(self.job_words(&["--dry-run", "--report=plan.csv"]), None);
+        assert!(matches!(done.status.code(), Some(1 | 2 | 8)), "{:?}: {}", done.status, done.stderr);
+        assert!(self.changed().is_empty(), "a dry run changes something");
+        let is_kept = self.lab.path("plan.csv").exists();
+        assert!(!is_kept || self.case.allow_partial, "a part of a plan is left: {}", done.stderr);
     }
 
     fn plan(&mut self, edit: Edit) {
