@@ -170,6 +170,11 @@ impl Run<'_> {
     fn failures(&mut self) {
         let done = self.delete(&["--failures=failures.csv"]);
         self.check_finished(&done);
+        if contract::refusal(self.case).is_none() && self.case.seed.is_multiple_of(2) {
+            // It stops before it comes to all of them, which are still not deleted.
+            self.delete(&["--failures=failures.csv", "--resume", "--deadline=1ms"]);
+            self.check_touched();
+        }
         let failed: Vec<String> = self
             .rows(self.report())
             .into_values()
