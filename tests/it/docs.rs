@@ -198,6 +198,7 @@ fn every_command_in_prose_can_be_said() {
                         ErrorKind::MissingRequiredArgument
                             | ErrorKind::InvalidValue
                             | ErrorKind::DisplayHelp
+                            | ErrorKind::DisplayVersion
                             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                     ),
                 };
