@@ -1,4 +1,4 @@
-//! The calls that belong to an account or a user, not to one namespace: which namespaces there are, and what the
+//! The calls that belong to an account or a user, not to one namespace: which namespaces exist, and what the
 //! credentials are.
 //!
 //! Shapes after <https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/list>,
@@ -85,7 +85,7 @@ pub(crate) struct TokenDetails {
 pub(crate) struct Policy {
     /// `allow` or `deny`.
     pub effect: String,
-    /// The names of the permissions, `Workers KV Storage Write` for example; the id where there is no name.
+    /// The names of the permissions, `Workers KV Storage Write` for example; the id if there is no name.
     #[serde(deserialize_with = "names")]
     pub permission_groups: Vec<String>,
     /// What they are about, `com.cloudflare.api.account.ID` for example.
@@ -270,7 +270,7 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
     Ok(groups.into_iter().map(|group| group.name.unwrap_or(group.id)).collect())
 }
 
-/// The names of the members: what they hold (`*`, or a smaller part) is left out where it is all.
+/// The names of the members: what they hold (`*`, or a smaller part) is left out if it is all.
 fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let resources = BTreeMap::<String, Value>::deserialize(deserializer)?;
     let shown = |(name, part): (String, Value)| {

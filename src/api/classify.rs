@@ -178,7 +178,7 @@ fn meaning(code: u64) -> Option<Meaning> {
     })
 }
 
-/// 520–527 and 530 are Cloudflare's own for an origin in trouble, 529 "site is overloaded".
+/// 520–527 and 530 are Cloudflare's own for an origin that fails, 529 "site is overloaded".
 fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 500 | 502..=504 | 520..=527 | 529 | 530)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::net::{ConnectError, Peer, connect};
 
-/// A connection is given up sooner than a whole attempt.
+/// Connecting times out sooner than a whole attempt.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
 
 /// workerd closes a connection that was idle for 5 s: be quicker, so that no request meets the closing.

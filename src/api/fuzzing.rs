@@ -77,7 +77,7 @@ pub fn headers(data: &[u8]) {
     let _ = (parse_retry_after(&text, UNIX_EPOCH), parse_quota(&text, &text));
 }
 
-/// A key; where there is a line end, a base URL and behind it the key.
+/// A key; with a line end in it, a base URL and after it the key.
 pub fn url(data: &[u8]) {
     let line_end = data.iter().position(|&byte| byte == b'\n');
     let (base, key) = line_end.map_or((&b""[..], data), |end| (&data[..end], &data[end + 1..]));

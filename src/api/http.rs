@@ -223,7 +223,7 @@ impl Http {
         Answer::Transient(TransientError::no_answer(format!("no complete answer within {time}")))
     }
 
-    /// The head of the answer; `Err` where none came.
+    /// The head of the response; `Err` if none came.
     async fn open(&self, request: ApiRequest, token: Option<&TokenInUse<'_>>) -> Result<Opened, Answer> {
         let mut sent = Request::new(request.method, request.url);
         sent.headers_mut().clone_from(&self.headers);

@@ -1,7 +1,7 @@
 //! The Cloudflare KV REST API and nothing else: one attempt in, one [`answer::Reply`] out. No retry, no rate, no
 //! terminal, and no file but those of the token and the certificates.
 //!
-//! - `url`: the exact URLs of the few calls there are; nothing else can be requested.
+//! - `url`: the exact URLs of the few calls; nothing else can be requested.
 //! - `auth`: secrets, from text or file to header; `secret`: what one may look like. `token_command`: a token that a command prints, and its successors.
 //! - `connection`: how connections are set up.
 //! - `memory`: what all large responses share.

@@ -27,7 +27,7 @@ const MAX_NAME: usize = 64;
 /// The headers of one response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RetryHints {
-    /// `Retry-After`, where it can be believed.
+    /// `Retry-After`, if it is credible.
     pub retry_after: Option<Duration>,
     /// `Ratelimit` and `Ratelimit-Policy`, joined.
     pub rate_limits: Vec<RateLimitInfo>,

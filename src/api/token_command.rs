@@ -73,7 +73,7 @@ struct State {
 pub(crate) enum AfterRefusal {
     /// Send it again: there is another token.
     Repeat,
-    /// Nothing: the token is not to blame, or there is no other.
+    /// Nothing: the token is not the cause, or there is no other.
     Accept,
     /// The command printed no token, for this reason.
     NoToken(String),
@@ -288,7 +288,7 @@ impl TokenCommand {
     }
 }
 
-/// Passes on at most one byte more than is allowed; a command that goes on printing then meets a closed pipe.
+/// Passes on at most one byte more than is allowed; a command that prints more then gets a closed pipe.
 fn pass_output(stdout: impl Read, said: &Sender<Said>) {
     let mut stdout = stdout.take(MAX_OUTPUT + 1);
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! The URLs of the calls that there are. Each is checked after parsing to be what was written; one that is not is
+//! The URLs of all calls. Each is checked after parsing to be what was written; one that is not is
 //! never sent. Nothing here sends.
 
 use std::fmt;

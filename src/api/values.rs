@@ -62,7 +62,7 @@ struct Described {
 }
 
 impl Client {
-    /// Sends one `GET` for the metadata of `key`. There is none where the reply is no success, or where the key has
+    /// Sends one `GET` for the metadata of `key`. There is none if the reply is no success, or if the key has
     /// none.
     pub(crate) async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
         let url = match self.metadata_url(key) {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::api::answer::Answer;
 use crate::pipeline::retry::History;
 
-/// So many first attempts in a row fail before the breaker opens; fewer where the job has fewer requests to make.
+/// So many first attempts in a row fail before the breaker opens; fewer if the job has fewer requests to make.
 const OPENS_AFTER: u32 = 8;
 
 /// The fewest failures that are not one key's own fault.
@@ -90,7 +90,7 @@ pub(crate) struct CircuitBreaker {
     failures: u32,
     /// Successes so far.
     pub(crate) successes: u64,
-    /// The same without reads, so that failures since the last one can be told apart.
+    /// The same without reads, so that failures since the last one can be counted.
     pub(crate) epoch: u64,
 }
 
@@ -192,7 +192,7 @@ impl CircuitBreaker {
     }
 
     /// As [`CircuitBreaker::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
-    /// closes the breaker only where it was the probe.
+    /// closes the breaker only if it was the probe.
     pub(crate) fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
         if health == Health::Up && !probe && self.since().is_some() {
             self.failed_reads = 0;

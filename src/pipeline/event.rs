@@ -15,11 +15,11 @@ pub enum Event {
     Retrying,
     /// Nothing is sent before `until`.
     Paused {
-        /// When sending may go on; a later `Paused` replaces it.
+        /// When sending resumes; a later `Paused` replaces it.
         until: Instant,
         cause: PauseCause,
     },
-    /// Sending goes on after a pause.
+    /// Sending resumes after a pause.
     Running,
     /// No new request is started; `in_flight` are still waited for.
     Draining {

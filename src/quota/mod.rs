@@ -28,7 +28,7 @@
 //!
 //! A window of five minutes may be spent in its first seconds, and that is right: it is what "runs at once" means.
 //! A window of a second must not be spent in its first millisecond by 200 connections at once, so the shortest
-//! window, where it is [`SHORT`] or less, is also paced: `governor` spreads its N requests over W with a burst of a
+//! window, if it is [`SHORT`] or less, is also paced: `governor` spreads its N requests over W with a burst of a
 //! tenth. The pace only ever delays; the promise never rests on it.
 
 use std::sync::Arc;
@@ -175,7 +175,7 @@ impl Budget {
             return Err(NotYet::Until(moment, limit));
         }
         // A pace counts what it lets through, so it is checked last.
-        let pace = match self.pause.careful_pace(now) {
+        let pace = match self.pause.slow_start_pace(now) {
             Some(pace) => Some(pace),
             None => self.pace.as_mut(),
         };

@@ -34,7 +34,7 @@ pub(crate) struct Pause {
 enum State {
     Free,
     Paused { since: Instant, until: Instant },
-    Careful { since: Instant, ramp: u32, pace: Box<Pace> },
+    SlowStart { since: Instant, ramp: u32, pace: Box<Pace> },
 }
 
 impl Pause {
@@ -57,15 +57,15 @@ impl Pause {
     }
 
     /// The pace of the slow start, while it lasts.
-    pub(crate) fn careful_pace(&mut self, now: Instant) -> Option<&mut Pace> {
+    pub(crate) fn slow_start_pace(&mut self, now: Instant) -> Option<&mut Pace> {
         if let State::Paused { until, .. } = self.state {
             if now < until {
                 return None;
             }
             let period = self.slow_start.map_or(RAMP.0, |(even, _)| even);
-            self.state = State::Careful { since: now, ramp: 0, pace: Box::new(Pace::steady(period, now)) };
+            self.state = State::SlowStart { since: now, ramp: 0, pace: Box::new(Pace::steady(period, now)) };
         }
-        let State::Careful { since, ramp, pace } = &mut self.state else {
+        let State::SlowStart { since, ramp, pace } = &mut self.state else {
             return None;
         };
         let elapsed = now.saturating_duration_since(*since);
@@ -85,7 +85,7 @@ impl Pause {
             self.unasked = 0;
         }
         match &mut self.state {
-            State::Careful { pace, .. } => Some(pace),
+            State::SlowStart { pace, .. } => Some(pace),
             _ => None,
         }
     }

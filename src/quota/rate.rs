@@ -50,7 +50,7 @@ impl Rate {
     /// The slowest rate.
     pub const SLOWEST: Self = Self { count: NonZeroU32::MIN, window: MAX_WINDOW };
 
-    /// `count` requests in any `window`; `None` where one of them is out of range.
+    /// `count` requests in any `window`; `None` if one of them is out of range.
     pub fn new(count: u32, window: Duration) -> Option<Self> {
         let count = NonZeroU32::new(count).filter(|count| count.get() <= MAX_COUNT)?;
         (Duration::from_millis(1)..=MAX_WINDOW).contains(&window).then_some(Self { count, window })
@@ -61,7 +61,7 @@ impl Rate {
         self.count
     }
 
-    /// Part `index` (from 0) of this rate shared out among `count`: together they are exactly this rate. `None` where
+    /// Part `index` (from 0) of this rate shared out among `count`: together they are exactly this rate. `None` if
     /// there are more parts than requests and nothing is left for this one.
     #[must_use]
     pub fn share(self, index: u32, count: NonZeroU32) -> Option<Self> {

@@ -78,7 +78,7 @@ struct Policy {
     own: Option<(Rate, Window)>,
     /// What we spent of what all spent, from 0 to 1.
     share: f64,
-    /// Whether one of our own windows keeps this policy where we are alone.
+    /// Whether one of our own windows keeps this policy if we are alone.
     kept_by_us: bool,
     /// What is left, until when, and when that was reported.
     remaining: u64,

@@ -67,7 +67,6 @@ fn a_dry_run_shows_what_it_would_delete() {
                  1,000 a day (Cloudflare's list of 2026-11, which may have changed)
 
     This was a dry run: nothing was sent.
-    --report PATH lists the invalid records and why they are.
     ");
     assert_eq!(lab.server.requests(), 0);
 }

@@ -376,9 +376,9 @@ impl State {
 /// Why nothing is sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blocked {
-    /// The moment to try again, where it is known.
+    /// The moment to try again, if it is known.
     until: Option<Instant>,
-    /// What the limit is, where it is one of the rate or the server.
+    /// The limit, if it is one of the rate or the server.
     by: Option<Limit>,
 }
 

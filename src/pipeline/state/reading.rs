@@ -37,7 +37,7 @@ impl State {
         if self.options.action.reads() { &self.queues.reads } else { &self.queues.deletes }
     }
 
-    /// The queue that the next request takes from; otherwise until when to wait, where that is known. Deletes go first, so
+    /// The queue that the next request takes from; otherwise until when to wait, if that is known. Deletes go first, so
     /// that little time passes between reading a value and deleting it.
     pub(super) fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
         let may_go = |queue: &KeyQueue| !queue.is_empty() && (fresh != 0 || queue.has_again());
@@ -84,8 +84,8 @@ impl State {
     }
 
     /// The keys of the next request.
-    pub(super) fn take_from(&mut self, turn: Queue, fresh: u64) -> Vec<KeyTask> {
-        match turn {
+    pub(super) fn take_from(&mut self, queue: Queue, fresh: u64) -> Vec<KeyTask> {
+        match queue {
             Queue::Delete => self.queues.deletes.take(self.options.batching, fresh),
             Queue::Read => self.queues.reads.take(self.reading_batching(), fresh),
         }

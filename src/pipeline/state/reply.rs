@@ -248,7 +248,7 @@ fn left_unprocessed(verb: &str, http_status: Option<u16>, answer: &Answer) -> Re
     Refusal { http_status, code, message }
 }
 
-/// How many of these keys may go together from now on, where fewer may: a call that is refused as a whole is refused
+/// How many of these keys may go together from now on, if fewer may: a call that is refused as a whole is refused
 /// for one of its keys, and one that keeps failing may be too large.
 fn halves(answer: &Answer, batch: &[KeyTask], caught: bool) -> Option<NonZeroU32> {
     let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);

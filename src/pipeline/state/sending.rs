@@ -64,15 +64,15 @@ impl State {
         let fresh = self.most_fresh();
         let in_doubt = self.is_in_doubt();
         let untried = if in_doubt && self.probe_untried { self.untried() } else { None };
-        let turn = match untried {
-            Some(turn) => turn,
+        let queue = match untried {
+            Some(queue) => queue,
             None => self.next_queue(fresh, now).map_err(Blocked::until)?,
         };
         let permit = self.take_permit(probe, now)?;
         self.probe_untried ^= in_doubt;
         let batch = match untried {
-            Some(turn) => self.queues.get(turn).pop_fresh().into_iter().collect(),
-            None => self.take_from(turn, fresh),
+            Some(queue) => self.queues.get(queue).pop_fresh().into_iter().collect(),
+            None => self.take_from(queue, fresh),
         };
         let batch = self.without_expired(batch, now);
         if batch.is_empty() {
@@ -109,8 +109,8 @@ impl State {
 
     /// The queue that has a key which was never sent, and may be sent now.
     fn untried(&self) -> Option<Queue> {
-        let turn = if self.options.action.reads() { Queue::Read } else { Queue::Delete };
-        (self.input_queue().has_fresh() && !self.waits_for_canaries()).then_some(turn)
+        let queue = if self.options.action.reads() { Queue::Read } else { Queue::Delete };
+        (self.input_queue().has_fresh() && !self.waits_for_canaries()).then_some(queue)
     }
 
     /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
@@ -126,8 +126,8 @@ impl State {
         let permit = self.take_permit(true, now)?;
         self.probe_untried = !self.probe_untried;
         let task = match candidate {
-            Some(Candidate::Again(turn)) => self.queues.get(turn).pop_again(),
-            Some(Candidate::Untried(turn)) => self.queues.get(turn).pop_fresh(),
+            Some(Candidate::Again(queue)) => self.queues.get(queue).pop_again(),
+            Some(Candidate::Untried(queue)) => self.queues.get(queue).pop_fresh(),
             None => None,
         };
         Ok(match task {

@@ -93,8 +93,11 @@ impl State {
     /// Keys that were sent at least once and wait to be sent again: the job ends before, and their
     /// last answer is final.
     pub(super) fn give_up_waiting(&mut self, now: Instant) {
-        let keys = self.queues.drain().collect::<Vec<_>>();
-        for task in keys.into_iter().chain(self.access.take_keys()) {
+        let mut keys: Vec<_> = self.queues.drain().collect();
+        keys.append(&mut self.access.take_keys());
+        // The order in which they wait is chance.
+        keys.sort_unstable_by_key(|task| task.number);
+        for task in keys {
             self.settle_as_last(task, now);
         }
     }
