@@ -36,7 +36,7 @@ fn an_outage_costs_no_key(what: What) {
     // of them were heard of, and a few probes.
     assert!(during >= 8, "there was no outage: {during} requests met it");
     assert!(during <= 3 * CONCURRENCY + 8, "{during} requests were burnt");
-    assert!(done.stderr.contains("outage") || done.stderr.contains("down"), "{}", done.stderr);
+    assert!(done.stderr.contains("API unreachable"), "{}", done.stderr);
 }
 
 #[test]

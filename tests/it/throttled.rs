@@ -143,7 +143,11 @@ fn a_pause_that_is_too_long_ends_the_job() {
             (&summary["stopped"], &summary["deleted"], &summary["throttled"]),
             (&"outage".into(), &BEFORE.into(), &1.into())
         );
-        assert!(done.stderr.contains("429") && done.stderr.contains("--max-wait"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("Cloudflare asked for a ") && done.stderr.contains("--max-wait"),
+            "{}",
+            done.stderr
+        );
         assert_eq!(lab.deletes().len(), BEFORE + 1, "nothing is sent after it");
         run_again(&lab);
     }

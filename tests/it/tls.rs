@@ -149,7 +149,7 @@ fn a_certificate_that_becomes_untrusted_in_the_middle_of_a_job_is_an_outage() {
     lab.write("loopback.pem", LOOPBACK);
     let job = lab.delete(["keys.txt", "--report", "report.csv", "--concurrency", "4", "--cacert", "loopback.pem"]);
     let running = lab.start("run", job.env("CLOUDFLARE_API_BASE_URL", format!("https://{address}/client/v4")));
-    wait_until("the job notices the outage", || running.stderr().contains("down"));
+    wait_until("the job notices the outage", || running.stderr().contains("unreachable"));
     is_over.store(true, Ordering::SeqCst);
     let done = running.done().code(0);
     let rows = lab.rows("report.csv");

@@ -26,11 +26,11 @@ fn assert_no_encoded_url(lab: &Lab) {
 fn a_job_over_files_ends_before_anything_is_sent() {
     for (args, hint) in [
         (&["delete", "--yes"][..], "pass --bulk,"),
-        (&["delete", "--yes", "--check"], "leave out --check"),
-        (&["delete", "--yes", "--check", "--bulk"], "leave out --check"),
-        (&["delete", "--yes", "--backup", "b.ndjson", "--bulk"], "leave out --backup"),
+        (&["delete", "--yes", "--check"], "omit --check"),
+        (&["delete", "--yes", "--check", "--bulk"], "omit --check"),
+        (&["delete", "--yes", "--backup", "b.ndjson", "--bulk"], "omit --backup"),
         (&["delete", "--yes", "--canary", "1"], "pass --bulk,"),
-        (&["delete", "--dry-run", "--check"], "leave out --check"),
+        (&["delete", "--dry-run", "--check"], "omit --check"),
     ] {
         let lab = lab();
         let done = lab.kvsweep(args).args(["keys.txt", "--rate", "none", "--report", "r.csv"]).run().code(2);

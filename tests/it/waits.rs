@@ -52,10 +52,10 @@ fn whatever_the_server_makes_a_job_wait_for_ends_with_max_wait() {
 #[test]
 fn a_pause_that_is_longer_ends_the_job_at_once_and_says_how_it_was_asked_for() {
     for (fault, said) in [
-        (from(1, Canned::error(429, 971, "wait").with_header("Retry-After", "3600")), "asks for a pause of 1h"),
-        (from(1, Canned::html(503).with_header("Retry-After", "3600")), "asks for a pause of 1h"),
-        (from(1, used_up(3_600)), "quota (Ratelimit) is used up"),
-        (from(1, Canned::error(429, 971, "wait")), "does not say how long to pause"),
+        (from(1, Canned::error(429, 971, "wait").with_header("Retry-After", "3600")), "asked for a 1-hour pause"),
+        (from(1, Canned::html(503).with_header("Retry-After", "3600")), "asked for a 1-hour pause"),
+        (from(1, used_up(3_600)), "rate limit (Ratelimit) is used up"),
+        (from(1, Canned::error(429, 971, "wait")), "without saying how long"),
     ] {
         let lab = lab_with(vec![fault]);
         lab.keys(40);
@@ -119,7 +119,7 @@ fn during_an_outage_it_is_kept_as_well() {
     let running = lab.start("run", lab.kvsweep(args).args(REPORT));
     wait_until("the job is in its middle", || lab.deletes().len() >= 100);
     lab.server.set_faults([from(1, Canned::html(503))]);
-    wait_until("the job notices the outage", || running.stderr().contains("down"));
+    wait_until("the job notices the outage", || running.stderr().contains("unreachable"));
     lab.server.set_faults([from(1, Canned::html(503).with_header("Retry-After", "4"))]);
     let before = lab.deletes().len();
     wait_until("a probe is asked to wait", || lab.deletes().len() > before);
