@@ -242,11 +242,15 @@ impl JobRecord {
             "overwrite": job.existing == IfExists::Overwrite,
             "resume": job.existing == IfExists::Resume,
             "rate": rates(&job.options.rates),
+            "concurrency": job.concurrency,
             "retries": job.options.retry.retries,
             "timeout": time(job.options.timeout),
             "max_wait": time(job.options.max_wait),
             "deadline": job.options.deadline.map(time),
+            "grace": time(job.grace),
             "profile": job.options.profile.as_ref().map(|profile| &profile.name),
+            "metrics_file": job.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
+            "job_name": job.monitoring.job_name,
         });
         Self::new(now, members(&flags), false)
     }
