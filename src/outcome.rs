@@ -138,7 +138,7 @@ impl Settled {
                 (key.into_boxed_str(), Status::Duplicate, Some("an earlier record names the same key".to_owned()))
             }
             Content::Superseded(key) => {
-                let error = "a later record holds a newer value of this key".to_owned();
+                let error = "a later record contains a newer value of this key".to_owned();
                 (key.into_boxed_str(), Status::Duplicate, Some(error))
             }
             Content::Kept(kept) => (kept.key.into_boxed_str(), Status::Kept, Some(kept.rule)),

@@ -75,8 +75,8 @@ impl Client {
 }
 
 fn read_presence(names: &[&str], body: &[u8]) -> Result<Vec<Presence>, String> {
-    let got: Got = serde_json::from_slice(body)
-        .map_err(|error| format!("the answer does not say which keys are there: {error}"))?;
+    let got: Got =
+        serde_json::from_slice(body).map_err(|error| format!("the response does not say which keys exist: {error}"))?;
     let of = |name: &&str| match got.result.values.get(*name) {
         Some(Some(_)) => Presence::Present,
         // A JavaScript object in between loses names that it keeps in another place: integers and `__proto__`.

@@ -282,7 +282,7 @@ fn value(head: &Head, body: &Body) -> Answer {
 
 /// The server knows no such call.
 fn no_bulk(mut refusal: Refusal) -> Refusal {
-    refusal.message = format!("{}; the server does not support bulk deletes: leave --bulk out", refusal.message);
+    refusal.message = format!("{}; the server does not support bulk deletes: omit --bulk", refusal.message);
     refusal
 }
 

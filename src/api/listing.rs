@@ -106,7 +106,7 @@ impl Page {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let foreign = wire.result.iter().find(|key| !key.name.starts_with(&request.prefix));
         if let Some(foreign) = foreign {
-            return Err(format!("it holds {:?}, which does not begin with {:?}", foreign.name, request.prefix));
+            return Err(format!("it contains {:?}, which does not begin with {:?}", foreign.name, request.prefix));
         }
         let next = wire.result_info.and_then(|info| info.cursor).and_then(|cursor| Cursor::new(&cursor));
         let mut keys = wire.result;

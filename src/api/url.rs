@@ -34,10 +34,10 @@ pub enum BaseUrlError {
     )]
     PlainHttp(String),
     /// `user:password@`.
-    #[error("the base URL holds a user or a password; credentials belong into the environment or a token file")]
+    #[error("the base URL contains a user or a password; put credentials into the environment or a token file")]
     UserInfo,
     /// `?…` or `#…`.
-    #[error("the base URL holds a `?` or `#`; it has to end with its path")]
+    #[error("the base URL contains a `?` or `#`; it must end with its path")]
     QueryOrFragment,
     /// URL parsers change the path (dot segments, spaces, backslashes, non-ASCII), so it could not be checked.
     #[error("the base URL's path does not survive URL parsing: it would become `{0}`; write it that way")]

@@ -154,7 +154,8 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
 /// What the nearest wrangler file says of a binding.
 fn bound(lookup: Lookup<'_>) -> Result<Bound, Error> {
     let here = std::env::current_dir();
-    let here = here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be had: {error}")))?;
+    let here =
+        here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be determined: {error}")))?;
     let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
     let shown = file.to_string_lossy();
     let bound = wrangler::bound(&file, lookup).map_err(|error| {

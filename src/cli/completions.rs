@@ -24,7 +24,7 @@ const NAME: &str = "kvsweep";
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub struct CompletionsArgs {
-    /// The shell: bash, zsh, fish, powershell, elvish
+    /// Print completions for this shell: bash, zsh, fish, powershell or elvish
     #[arg(value_name = "SHELL", value_enum, hide_possible_values = true)]
     pub shell: Shell,
 }

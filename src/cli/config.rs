@@ -28,15 +28,15 @@ pub struct ConfigArgs {
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum ConfigCommand {
-    /// Show every value that a profile can set, and where it comes from
+    /// Show every setting and where it comes from
     ///
-    /// A flag, the environment, the profile, or the default, in that order. Of secrets it says only whether they are
+    /// A flag, the environment, the profile, or the default, in that order. Of secrets it shows only whether they are
     /// set. Nothing is sent.
     Show(Box<ShowArgs>),
-    /// Show where kvsweep.toml is looked for, and what is there
+    /// Show where kvsweep.toml is looked for and what was found
     ///
-    /// The nearest place first. A file of a folder counts only where a profile is asked for by name; your own file may
-    /// have a default-profile.
+    /// The nearest place first. A file in a folder is used only if a profile is named; your own file may set a
+    /// default-profile.
     Path(PathArgs),
 }
 
@@ -48,9 +48,9 @@ pub struct ShowArgs {
     #[command(flatten)]
     pub values: Values,
 
-    /// Print them as one JSON object
+    /// Print one JSON object
     ///
-    /// Its members: `profile, file, settings`; of each setting `name, values, source, from`.
+    /// Its members: `profile, file, settings`; each setting has `name, values, source, from`.
     #[arg(long)]
     pub json: bool,
 

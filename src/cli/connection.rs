@@ -16,40 +16,39 @@ use crate::key::{AccountId, NamespaceId};
 /// The id is optional here, because a dry run and a rehearsal need none.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct AccountArgs {
-    /// The account, by its id
+    /// Use the account with this id
     ///
-    /// Without it the only account that the token can access. delete needs none with --dry-run and --sandbox.
+    /// The default is the only account that the token can access. Not needed with --dry-run and --sandbox.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_ACCOUNT_ID")]
     pub account_id: Option<AccountId>,
 
     /// Read the API token from a file
     ///
-    /// Wins over `CLOUDFLARE_API_TOKEN`. Never stdin: that is for keys.
+    /// Overrides `CLOUDFLARE_API_TOKEN`. Not stdin, which is for keys.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_API_TOKEN_FILE", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub api_token_file: Option<PathBuf>,
 
-    /// Run CMD and take what it prints as the API token
+    /// Use what CMD prints as the API token
     ///
-    /// For example `wrangler auth token` or `op read op://vault/cloudflare/token`. CMD is split into words as a shell does,
-    /// and run without a shell: once at start, and once more for each token that the API refuses with 401. Wins over
+    /// For example `wrangler auth token` or `op read op://vault/cloudflare/token`. CMD is split into words as a shell does and
+    /// run without a shell: once at start, and once more for each token that the API refuses with 401. Overrides
     /// `CLOUDFLARE_API_TOKEN`.
     #[arg(long, value_name = "CMD", env = "KVSWEEP_API_TOKEN_COMMAND", value_hint = ValueHint::CommandString)]
     #[arg(hide_short_help = true)]
     pub api_token_command: Option<String>,
 
-    /// Where the API is
+    /// Send requests to this API
     ///
-    /// https, or http to this machine. `CLOUDFLARE_BASE_URL` is taken where
-    /// `CLOUDFLARE_API_BASE_URL` is not set.
+    /// https, or http to this machine. `CLOUDFLARE_BASE_URL` is used if `CLOUDFLARE_API_BASE_URL` is not set.
     #[arg(long, value_name = "URL", env = "CLOUDFLARE_API_BASE_URL", value_hint = ValueHint::Url)]
     #[arg(default_value = "https://api.cloudflare.com/client/v4", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     pub base_url: String,
 
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this PEM file as well
     ///
-    /// Beside the system's; `SSL_CERT_FILE` replaces those.
+    /// In addition to the system's; `SSL_CERT_FILE` replaces those.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_CACERT", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub cacert: Option<PathBuf>,
@@ -84,28 +83,29 @@ impl AccountArgs {
 /// Which namespace, and who asks.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ConnectionArgs {
-    /// The namespace, by its id
+    /// Use the namespace with this id
     ///
-    /// `kvsweep namespaces` shows it. delete does not need it with --dry-run and --sandbox.
+    /// `kvsweep namespaces` shows it. Not needed with --dry-run and --sandbox.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_KV_NAMESPACE_ID")]
     pub namespace_id: Option<NamespaceId>,
 
-    /// The namespace, by its title
+    /// Use the namespace with this exact title
     ///
-    /// Taken exactly; its id is looked up in the account first. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    /// Looks its id up in the account first. Overrides `CLOUDFLARE_KV_NAMESPACE_ID`.
     #[arg(long, value_name = "TITLE", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub namespace: Option<String>,
 
-    /// The namespace behind a binding of the nearest wrangler file
+    /// Use the namespace of a binding in the nearest wrangler file
     ///
-    /// `wrangler.json`, `wrangler.jsonc` or `wrangler.toml` of this folder, else of those above it. Its `account_id`
-    /// is taken if none is given. A binding without an `id` is looked up in the deployed Worker. Wins over `CLOUDFLARE_KV_NAMESPACE_ID`.
+    /// Reads `wrangler.json`, `wrangler.jsonc` or `wrangler.toml` of this folder, or of the nearest folder above it; its
+    /// `account_id` is used unless one is given. A binding without an `id` is looked up in the deployed Worker. Overrides
+    /// `CLOUDFLARE_KV_NAMESPACE_ID`.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub binding: Option<String>,
 
-    /// The environment of the wrangler file that --binding is looked up in
+    /// Look --binding up in this environment of the wrangler file
     ///
-    /// Without it its top level. As in wrangler an environment inherits no binding from there.
+    /// The default is the top level. As in wrangler, environments do not inherit bindings.
     #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", hide_short_help = true)]
     pub environment: Option<String>,
 
@@ -125,12 +125,10 @@ impl ConnectionArgs {
         self.account.resolve_conflicts(matches)?;
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         if self.binding.is_none() && typed("environment") {
-            return FlagConflict::conflict("--env says where --binding is looked up, and there is no --binding");
+            return FlagConflict::conflict("--env needs --binding");
         }
         if self.binding.is_none() && self.preview {
-            return FlagConflict::conflict(
-                "--preview says which namespace of --binding is meant, and there is no --binding",
-            );
+            return FlagConflict::conflict("--preview needs --binding");
         }
         let ways = [
             ("--namespace-id", typed("namespace_id")),
@@ -140,7 +138,7 @@ impl ConnectionArgs {
         let given: Vec<_> = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
         if given.len() > 1 {
             let flags = given.join(" and ");
-            return FlagConflict::conflict(format!("{flags} all name the namespace; give one of them"));
+            return FlagConflict::conflict(format!("{flags} all select the namespace; pass one of them"));
         }
         if self.namespace.is_some() || self.binding.is_some() {
             self.namespace_id = None;

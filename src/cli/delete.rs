@@ -17,69 +17,66 @@ use super::value::source_parser;
 use crate::input::{Column, Format, Source};
 use crate::report::Target;
 
-const AFTER_HELP: &str = "\
-The API token comes from CLOUDFLARE_API_TOKEN or --api-token-file. See --help for all flags.";
-
 const AFTER_LONG_HELP: &str = "\
 Credentials:
-  CLOUDFLARE_API_TOKEN                     an API token that may edit Workers KV Storage
-  CLOUDFLARE_EMAIL, CLOUDFLARE_API_KEY     a global API key, where there is no token
-  No flag takes a secret: others can read a command line, and the shell keeps it.
+  CLOUDFLARE_API_TOKEN                     an API token with the permission Workers KV Storage: Edit
+  CLOUDFLARE_EMAIL, CLOUDFLARE_API_KEY     a global API key, if there is no token
+  No flag takes a secret: other users can read command lines, and the shell stores them.
 
-Durations read 30s, 5m, 1h30m. A flag wins over its environment variable, and an empty variable
-counts as unset. What the exit codes mean is said by kvsweep --help.";
+Durations are written 30s, 5m, 1h30m. A flag wins over its environment variable, and an empty variable
+counts as unset. kvsweep --help explains the exit codes.";
 
 /// The flags of `kvsweep delete`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
-#[command(disable_help_flag = true, next_display_order = 1)]
+#[command(after_long_help = AFTER_LONG_HELP)]
+#[command(disable_help_flag = true)]
 pub struct DeleteArgs {
-    /// Files of keys, or - for stdin, read in order
+    /// Read keys from these files, or from stdin (-), in order
     ///
-    /// Gzip and zstd are recognised by content. A dry run's report is an input too: its planned rows. Without an
-    /// INPUT keys are read from stdin, unless that is a terminal.
-    #[arg(value_name = "INPUT", help_heading = "Input", display_order = 0, value_hint = ValueHint::FilePath)]
+    /// gzip and zstd are detected by content. The report of a dry run is an input too: its planned rows. Without
+    /// INPUT, keys are read from stdin unless it is a terminal.
+    #[arg(value_name = "INPUT", value_hint = ValueHint::FilePath)]
     #[arg(value_parser = source_parser())]
     pub inputs: Vec<Source>,
 
     /// How the inputs are read.
-    #[command(flatten, next_help_heading = "Input")]
+    #[command(flatten)]
     pub input: InputArgs,
 
     /// Keys that are listed instead.
-    #[command(flatten, next_help_heading = "Input")]
+    #[command(flatten)]
     pub namespace: NamespaceArgs,
 
     /// What keeps a mistake small.
-    #[command(flatten, next_help_heading = "Safety")]
+    #[command(flatten)]
     pub safety: SafetyArgs,
 
     /// Where outcomes go.
-    #[command(flatten, next_help_heading = "Report")]
+    #[command(flatten)]
     pub report: ReportArgs,
 
     /// How fast, how often, how long.
-    #[command(flatten, next_help_heading = "Pace")]
+    #[command(flatten)]
     pub pace: PaceArgs,
 
     /// For unattended jobs.
-    #[command(flatten, next_help_heading = "Schedule")]
+    #[command(flatten)]
     pub schedule: ScheduleArgs,
 
     /// Which namespace, and who asks.
-    #[command(flatten, next_help_heading = "Connection")]
+    #[command(flatten)]
     pub connection: ConnectionArgs,
 
     /// Which profile.
-    #[command(flatten, next_help_heading = "Connection")]
+    #[command(flatten)]
     pub profile: ProfileArgs,
 
     /// What is shown meanwhile.
-    #[command(flatten, next_help_heading = "Output")]
+    #[command(flatten)]
     pub output: OutputArgs,
 
-    /// Show the most used flags; --help explains all
-    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    /// Show the most used flags (-h) or all flags (--help)
+    #[arg(long, short, action = ArgAction::Help)]
     help: Option<bool>,
 }
 
@@ -113,14 +110,14 @@ impl DeleteArgs {
                 ("--delimiter", input.delimiter.is_some()),
             ] {
                 if given {
-                    let text = format!("{flag} is about CSV and cannot be used with another --format");
+                    let text = format!("{flag} is for CSV and cannot be used with another --format");
                     return FlagConflict::conflict(text);
                 }
             }
         }
         if input.no_header && matches!(input.column, Some(Column::Name(_))) {
             return FlagConflict::conflict(
-                "--column by name needs a header; with --no-header give the column's number, from 1",
+                "--column with a name needs a header; with --no-header pass the number of the column, from 1",
             );
         }
         Ok(())
@@ -143,12 +140,12 @@ impl DeleteArgs {
             _ => {}
         }
         for (refused, said, why) in [
-            ("--resume", self.report.resume, "run it again with a new report: what is deleted is no longer listed"),
-            ("--sandbox", self.safety.sandbox, "a rehearsal knows no keys but those of an INPUT"),
-            ("--check", self.safety.check, "what is listed is there"),
+            ("--resume", self.report.resume, "run it again with a new report: deleted keys are no longer listed"),
+            ("--sandbox", self.safety.sandbox, "a rehearsal only knows the keys of an INPUT"),
+            ("--check", self.safety.check, "listed keys exist"),
             ("--expect", self.safety.expect.is_some(), "the keys are not counted first; --max-keys stops the job"),
             ("--min-keys", self.safety.min_keys.is_some() && !self.safety.dry_run, "the keys are not counted first"),
-            ("--allow-partial", self.safety.allow_partial, "nothing is read that could break off"),
+            ("--allow-partial", self.safety.allow_partial, "no input is read"),
         ] {
             if said {
                 return FlagConflict::conflict(format!("{refused} cannot be used with {flag}: {why}"));
@@ -171,7 +168,7 @@ impl DeleteArgs {
                 FlagConflict::conflict("--resume continues a report; it cannot be used with --report none")
             }
             Some(Target::Stdout) if *json => {
-                FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
+                FlagConflict::conflict("--json and --report - both write to stdout; write the report to a file")
             }
             _ => Ok(()),
         }
@@ -185,7 +182,7 @@ impl DeleteArgs {
         for (flag, is_given) in [("--expect", expect.is_some()), ("--min-keys", min_keys.is_some())] {
             if is_given && self.schedule.shard.is_some() {
                 return FlagConflict::conflict(format!(
-                    "{flag} cannot be used with --shard: how many keys each shard holds is not known beforehand"
+                    "{flag} cannot be used with --shard: how many keys each shard contains is not known in advance"
                 ));
             }
         }

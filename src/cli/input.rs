@@ -8,32 +8,33 @@ use crate::input::{Column, Format};
 /// How the inputs are read.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct InputArgs {
-    /// How keys are written: auto, csv, lines, ndjson, json
+    /// Read the inputs as auto, csv, lines, ndjson or json
     ///
-    /// Holds for all inputs: auto goes by the file's extension, then by its content; csv is a column of a table,
-    /// lines one key a line, ndjson one JSON value a line (a string, or an object with key, `key_name` or name),
-    /// json an array of such values, as wrangler writes and reads it.
+    /// Applies to all inputs. auto goes by the extension, then by the content. csv is a column of a table; lines, one
+    /// key per line; ndjson, one JSON value per line (a string, or an object with key, `key_name` or name); json, an
+    /// array of those, or an API response with such an array as its `result`.
     #[arg(long, default_value = "auto", value_parser = format_parser(), hide_possible_values = true)]
     pub format: std::option::Option<Format>,
 
-    /// The CSV column that holds the key, by its heading or counted from 1
+    /// Take keys from this CSV column, by name or number
     ///
-    /// Without it the column headed key, `key_name` or name; a file of one column needs no heading. Headings are compared
-    /// without case and blanks around them, and - and space count as _. A heading that is a number has to be given by its
-    /// position.
+    /// The default is the column named key, `key_name` or name; a file with one column needs no header. Names are
+    /// compared ignoring case, surrounding blanks, and the difference between -, _ and a space. A column whose name
+    /// is a number is selected by its position, from 1.
     #[arg(long, value_name = "NAME|NUMBER", value_parser = clap::value_parser!(Column))]
     pub column: Option<Column>,
 
-    /// The first CSV row is a key, not a header
+    /// Treat the first CSV row as data, not as a header
     ///
-    /// The keys are in column 1 unless --column says otherwise. Without it the first row is a header if one of its cells
-    /// reads key, `key_name` or name, or if --column gives a heading; several columns without one are exit code 2.
+    /// Keys are then in column 1 unless --column is given. By default, the first row is a header if one of its cells
+    /// is key, `key_name` or name, or the name given to --column. Several columns without a header are an error (exit
+    /// code 2).
     #[arg(long, hide_short_help = true)]
     pub no_header: bool,
 
-    /// What separates CSV columns: one ASCII character, or tab
+    /// Split CSV columns at this ASCII character, or at tab
     ///
-    /// Without it a comma; a tab for files that end in .tsv.
+    /// The default is a comma, or a tab for files that end in .tsv.
     #[arg(long, value_name = "CHAR", value_parser = delimiter, hide_short_help = true)]
     pub delimiter: Option<u8>,
 

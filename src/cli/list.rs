@@ -24,73 +24,73 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub struct ListArgs {
-    /// Only keys that begin with PREFIX; repeatable
+    /// List only keys with this prefix; repeatable
     ///
-    /// Taken exactly. Of several the union is listed, each key once. Without it all keys are.
+    /// Taken exactly. Several prefixes are combined, each key once. By default all keys are listed.
     #[arg(long = "prefix", value_name = "PREFIX", help_heading = "Keys")]
     pub prefixes: Vec<String>,
 
-    /// Only keys that match; repeatable
+    /// List only keys that match GLOB; repeatable
     ///
-    /// `*` stands for any characters, / among them; ? for one; `[ab]`, `{a,b}` and `\` as for delete. The whole
-    /// namespace is read to find them: --prefix is quicker.
+    /// `*` matches any characters including /, `?` one character; `[ab]`, `{a,b}` and `\` as for delete. The whole
+    /// namespace is read to find them: --prefix is faster.
     #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Keys")]
     pub only: Vec<String>,
 
-    /// No key that matches; repeatable
+    /// Skip keys that match GLOB; repeatable
     ///
     /// Wins over --only.
     #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Keys")]
     pub protect: Vec<String>,
 
-    /// Only keys that expire before WHEN: a moment, or a duration from now
+    /// List only keys that expire before WHEN: a time, or a duration from now
     ///
-    /// For example 2026-12-31T00:00:00Z or 7d. Keys that never expire are left out.
+    /// For example 2026-12-31T00:00:00Z or 7d. Keys that never expire are skipped.
     #[arg(long, value_name = "WHEN", help_heading = "Keys", conflicts_with = "without_expiration")]
     pub expiring_before: Option<WhenArg>,
 
-    /// Only keys that never expire
+    /// List only keys that never expire
     #[arg(long, help_heading = "Keys")]
     pub without_expiration: bool,
 
-    /// Only keys whose metadata holds PATH, or PATH=VALUE; repeatable
+    /// List only keys whose metadata has PATH, or PATH=VALUE; repeatable
     ///
-    /// PATH leads into the metadata's JSON, its names and positions (from 0) separated by dots. Strings are compared
-    /// as they are; numbers, true, false and null as JSON writes them. All have to hold.
+    /// PATH consists of the member names and array positions (from 0) in the metadata's JSON, separated by dots.
+    /// Strings are compared as they are; numbers, true, false and null as JSON writes them. All conditions must hold.
     #[arg(long, value_name = "PATH[=VALUE]", help_heading = "Keys")]
     pub metadata: Vec<MetadataTest>,
 
-    /// How keys are written: lines, csv, ndjson
+    /// Write keys as lines, csv or ndjson
     ///
-    /// Without it as the extension of --output says, else lines. A name that no line can hold (it contains a line end)
-    /// is left out of lines, warned about, and the exit code is 3: csv and ndjson hold every name, with expiration and
-    /// metadata. On a terminal what could move the cursor is escaped.
+    /// The default follows the extension of --output, or is lines. With lines, names containing a line break are
+    /// skipped with a warning, and the exit code is 3; csv and ndjson contain every name, with expiration and
+    /// metadata. On a terminal, characters that could move the cursor are escaped.
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output", hide_possible_values = true)]
     pub format: Option<Format>,
 
     /// Write the list to PATH instead of stdout (-)
     ///
-    /// Where it stands is kept beside it, in PATH.cursor, until it is whole.
+    /// PATH.cursor beside it stores the position until the list is complete.
     #[arg(long = "output", value_name = "PATH", help_heading = "Output", value_hint = ValueHint::FilePath)]
     #[arg(value_parser = source_parser())]
     pub output_path: Option<Source>,
 
     /// Resume the interrupted listing at --output PATH
     ///
-    /// The other flags have to be the same. Without a file at PATH the listing starts from scratch.
+    /// The other flags must be the same. If there is no file at PATH, the listing starts from scratch.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Output")]
     pub resume: bool,
 
     /// Replace an existing --output file
     ///
-    /// Without it an existing file is never touched, and the exit code is 2.
+    /// By default an existing file is never touched, and the exit code is 2.
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
 
     /// Print a summary as one JSON object on stdout
     ///
-    /// Needs --output PATH, because stdout holds the list otherwise. Its members: `listed, skipped, pages, requests,
-    /// retries, throttled, elapsed_s, stopped, exit_code`.
+    /// Needs --output PATH, because stdout carries the list otherwise. Its members: `listed, skipped, pages,
+    /// requests, retries, throttled, elapsed_s, stopped, exit_code`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
@@ -110,7 +110,7 @@ pub struct ListArgs {
     #[command(flatten, next_help_heading = "Connection")]
     pub profile: ProfileArgs,
 
-    /// Show the most used flags; --help explains all
+    /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
     help: Option<bool>,
 }

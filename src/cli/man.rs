@@ -18,15 +18,15 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ManArgs {
-    /// The subcommand whose page is printed
+    /// Print the page of this subcommand
     ///
-    /// Without it the page of kvsweep itself.
+    /// The default is the page of kvsweep itself.
     #[arg(value_name = "COMMAND", conflicts_with = "out", hide_possible_values = true)]
     pub command: Option<String>,
 
-    /// Write all pages into FOLDER instead
+    /// Write all pages into FOLDER
     ///
-    /// It is made where it is missing, and pages that are there are replaced.
+    /// Creates the folder if needed, and replaces existing pages.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@
 //! - [`review`]: `kvsweep report`
 //! - [`sandbox`]: `kvsweep sandbox`; [`config`]: `kvsweep config`
 //! - [`completions`] and [`man`]: generated from these definitions
+//! - [`help`]: how help is laid out
 //! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`parse`]: a command line and the environment, read and checked
@@ -22,6 +23,7 @@ pub(crate) mod connection;
 pub(crate) mod delete;
 mod environment;
 mod filter;
+mod help;
 pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod man;

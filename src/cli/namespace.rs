@@ -11,37 +11,38 @@ const OF_INPUTS: [&str; 6] = ["inputs", "format", "column", "no_header", "delimi
 /// Keys that are listed instead of read.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct NamespaceArgs {
-    /// Instead of an INPUT: every key that begins with PREFIX; repeatable
+    /// Delete every key with this prefix; repeatable
     ///
-    /// The namespace is listed, and what a page holds is deleted while the next one is fetched, within the same --rate.
-    /// With --dry-run it is only listed, which needs ids and credentials. Only keys that --only, --protect and the
-    /// flags below select are taken; others have no row. PREFIX is taken exactly; of several the union is deleted.
-    /// A job that was stopped is run again, without --resume: what is deleted is no longer listed.
+    /// Instead of an INPUT. Lists the namespace and deletes the keys of a page while the next one is fetched, within
+    /// the same --rate. With --dry-run it only lists, which needs credentials. PREFIX is taken exactly; several
+    /// prefixes are combined. --only, --protect and the filters below apply. A job that stopped is run again with a
+    /// new report instead of --resume, because deleted keys are no longer listed.
     #[arg(long = "prefix", value_name = "PREFIX", value_parser = prefix, conflicts_with_all = OF_INPUTS)]
     pub prefixes: Vec<String>,
 
-    /// Instead of an INPUT: every key of the namespace
+    /// Delete every key of the namespace
     ///
-    /// As --prefix with an empty PREFIX, which is refused because a variable that is not set looks like it. The question
-    /// asks to type the namespace's name; --yes is enough for a script.
+    /// Instead of an INPUT. An empty --prefix is rejected, because an unset variable looks the same. The prompt asks
+    /// for the title of the namespace; --yes skips it.
     #[arg(long, conflicts_with_all = OF_INPUTS, conflicts_with = "prefixes", hide_short_help = true)]
     pub all: bool,
 
-    /// With --prefix or --all, only keys that expire before WHEN: a moment, or a duration from now
+    /// Delete only keys that expire before WHEN: a time, or a duration from now
     ///
-    /// For example 2026-12-31T00:00:00Z or 7d. Keys that never expire are kept.
+    /// For example 2026-12-31T00:00:00Z or 7d. Needs --prefix or --all. Keys without an expiration are kept.
     #[arg(long, value_name = "WHEN", conflicts_with = "without_expiration", hide_short_help = true)]
     pub expiring_before: Option<WhenArg>,
 
-    /// With --prefix or --all, only keys that never expire
+    /// Delete only keys that never expire
     ///
-    /// Keys with an expiration are kept: the service removes them itself.
+    /// Needs --prefix or --all. Keys with an expiration are kept: Cloudflare removes them itself.
     #[arg(long, hide_short_help = true)]
     pub without_expiration: bool,
 
-    /// With --prefix or --all, only keys whose metadata holds PATH, or PATH=VALUE; repeatable
+    /// Delete only keys whose metadata has PATH, or PATH=VALUE; repeatable
     ///
-    /// As in kvsweep list: PATH leads into the metadata's JSON, its names and positions separated by dots.
+    /// Needs --prefix or --all. PATH consists of the member names and array positions in the metadata's JSON,
+    /// separated by dots.
     #[arg(long, value_name = "PATH[=VALUE]", hide_short_help = true)]
     pub metadata: Vec<MetadataTest>,
 }

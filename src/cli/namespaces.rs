@@ -12,7 +12,7 @@ use super::profile::ProfileArgs;
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(disable_help_flag = true)]
 pub struct NamespacesArgs {
-    /// Print them as a JSON array of objects
+    /// Print a JSON array of objects
     ///
     /// Their members: `id, title, supports_url_encoding`, and, if the namespace has them, `jurisdiction, mode`.
     #[arg(long, help_heading = "Output")]
@@ -34,7 +34,7 @@ pub struct NamespacesArgs {
     #[command(flatten, next_help_heading = "Connection")]
     pub profile: ProfileArgs,
 
-    /// Show the most used flags; --help explains all
+    /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
     help: Option<bool>,
 }

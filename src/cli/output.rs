@@ -9,10 +9,10 @@ use crate::stderr::LineFormat;
 /// What is shown meanwhile.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct OutputArgs {
-    /// Show progress: auto, always, never
+    /// Show progress: auto, always or never
     ///
-    /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet; always shows the bar
-    /// even where stderr is no terminal.
+    /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet. always shows the bar
+    /// even if stderr is no terminal.
     #[arg(long, value_enum, value_name = "WHEN", env = "KVSWEEP_PROGRESS", default_value_t)]
     #[arg(hide_possible_values = true, hide_short_help = true)]
     pub progress: ProgressMode,
@@ -37,17 +37,18 @@ impl OutputArgs {
 pub struct LogArgs {
     /// Print only errors
     ///
-    /// Warnings are left out, and progress too unless --progress always is given.
+    /// Hides warnings, and progress unless --progress always is given.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Print more; -vv and -vvv even more
+    /// Print more: -v pauses, retries and failed keys, -vv every request
     ///
-    /// -v says what the job does, -vv every decision, -vvv everything. Secrets are never shown.
+    /// -v logs the start, every pause, and every retry and failed key with status, code and message. -vv adds every
+    /// request with method, path, status, time and cf-ray. -vvv adds the libraries' logs. Secrets are never shown.
     #[arg(long, short, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// The form of the log on stderr
+    /// Write the log as text or json
     #[arg(
         long,
         value_enum,

@@ -7,7 +7,7 @@ use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::conflict::FlagConflict;
 use super::environment::with_environments;
-use super::{Cli, Command, access, man, profile};
+use super::{Cli, Command, access, help, man, profile};
 use crate::clock::wall_now;
 use crate::command::CommandLine;
 use crate::profile::{ProfileError, SearchPaths};
@@ -30,7 +30,7 @@ where
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
 /// counts as unset when it is empty, unless it keeps keys.
 pub(crate) fn command() -> clap::Command {
-    with_environments(man::with_pages(Cli::command()))
+    with_environments(help::laid_out(man::with_pages(Cli::command())))
 }
 
 pub(super) fn parse_with(
@@ -40,6 +40,7 @@ pub(super) fn parse_with(
 ) -> Result<Cli, clap::Error> {
     // Parsing builds it, and what is built cannot be changed any more.
     let unbuilt = command.clone();
+    command = help::for_words(command, args);
     let mut matches =
         command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let mut used = None;

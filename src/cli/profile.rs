@@ -28,18 +28,19 @@ const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 /// Which profile, and of which file.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ProfileArgs {
-    /// Take what is not given from this profile of kvsweep.toml
+    /// Use this profile of kvsweep.toml
     ///
-    /// A flag wins over the environment, and that over the profile; its protect, protect-from and only add to the flags.
-    /// `none` stands for no profile. `kvsweep config show` shows what it comes to, `kvsweep config path` where the file
-    /// is looked for. Without it the default-profile of your own file, or of --config, is taken where there is one.
+    /// Flags win over the environment, and the environment over the profile. Its protect, protect-from and only add
+    /// to the flags. `none` uses no profile. `kvsweep config show` shows the effective settings, `kvsweep config
+    /// path` where the file is looked for. The default is default-profile of your own file or of --config, if it is
+    /// set.
     #[arg(long, value_name = "NAME", env = "KVSWEEP_PROFILE", hide_short_help = true)]
     pub profile: Option<ProfileArg>,
 
-    /// Read profiles from FILE and no other (none reads no file)
+    /// Read profiles from FILE only (none reads no file)
     ///
-    /// Without it a profile is looked for in kvsweep.toml of this folder or one above it, up to the repository's or the
-    /// home folder, and in your own configuration.
+    /// By default kvsweep.toml is looked for in this folder and those above it, up to the repository or the home
+    /// folder, and in your own configuration.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_CONFIG", value_parser = ConfigArg::parser())]
     #[arg(value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub config: Option<ConfigArg>,
@@ -301,7 +302,7 @@ fn keeping(profile: &Profile, now: SystemTime) -> Keeping {
 fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), ProfileError> {
     let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { return Ok(()) };
     if values.is_empty() {
-        return Err(entry.refuse("it is empty; leave it out, and the default holds".to_owned()));
+        return Err(entry.refuse("it is empty; omit it to use the default".to_owned()));
     }
     if arg.get_action().takes_values() {
         let words = values.iter().map(|value| {

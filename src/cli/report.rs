@@ -10,10 +10,10 @@ use crate::report::{Sync, Target};
 /// Where outcomes go.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ReportArgs {
-    /// Write a row for every record to PATH (- is stdout, none writes none)
+    /// Write a row for every record to PATH (- for stdout, or none)
     ///
-    /// The format goes by the extension: .csv, .ndjson or .jsonl; stdout gets CSV. Without it a job that deletes
-    /// writes one to the current folder, and a dry run writes none.
+    /// The format follows the extension: .csv, .ndjson or .jsonl; stdout gets CSV. By default a dry run writes no
+    /// report, and other jobs write one to the current folder.
     ///
     /// [default: kvsweep-report-YYYYMMDDTHHMMSSZ.csv]
     #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = report_parser())]
@@ -22,20 +22,20 @@ pub struct ReportArgs {
 
     /// Resume the job whose report is at --report PATH
     ///
-    /// Only records without a deleted, absent, kept, invalid or duplicate row are sent; new rows are appended.
-    /// The inputs have to be the same. Without a file at PATH the job starts from scratch.
+    /// Sends only records without a deleted, absent, kept, invalid or duplicate row, and appends new rows. The inputs
+    /// must be the same. If there is no file at PATH, the job starts from scratch.
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
 
-    /// Replace existing --report and --failures files
+    /// Replace existing output files
     ///
-    /// Without it an existing file is never touched: nothing is sent and the exit code is 2.
+    /// By default existing files are never touched: nothing is sent and the exit code is 2.
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Write the keys that failed to PATH, ready to be an INPUT
+    /// Write failed keys to PATH, ready to be an INPUT
     ///
-    /// Failed and unknown keys. The format goes by the extension: .csv, .ndjson or .jsonl.
+    /// Contains failed and unknown keys. The format follows the extension: .csv, .ndjson or .jsonl.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub failures: Option<PathBuf>,
 
@@ -48,10 +48,10 @@ pub struct ReportArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// When the report is forced out to the disk
+    /// Flush the report to disk never, once per second, or always
     ///
-    /// What was not forced out may be lost in a power cut, and its keys are sent again by --resume. Rows leave
-    /// this process every second in any case.
+    /// Rows that are not on disk may be lost in a power cut; --resume then sends their keys again. Rows leave this
+    /// process every second in any case.
     #[arg(long, value_enum, default_value_t, env = "KVSWEEP_SYNC", value_name = "WHEN", hide_short_help = true)]
     pub sync: Sync,
 }

@@ -25,42 +25,43 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub struct RestoreArgs {
-    /// Backups that kvsweep delete --backup wrote, in order
+    /// Restore these backups of kvsweep delete --backup, in order
     ///
-    /// NDJSON, or a JSON array as wrangler kv bulk put takes it. Gzip and zstd are recognised by content. Of several records of one key the last one counts.
-    /// Each is read twice, so it has to be a regular file, not stdin or a pipe.
+    /// NDJSON, or a JSON array as wrangler kv bulk put takes it; gzip and zstd are detected by content. If a key has
+    /// several records, the last one counts. Each file is read twice, so it must be a regular file, not stdin or a
+    /// pipe.
     #[arg(value_name = "FILE", required = true, help_heading = "Input", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// Send nothing: check the backups, count
+    /// Check and count the backups; send nothing
     ///
-    /// Needs no credentials. It does not look which keys exist. With --report it writes what would be done:
-    /// restorable in the place of planned, so that delete never takes it for keys to delete.
+    /// Needs no credentials, and does not check which keys exist. With --report it writes restorable instead of
+    /// planned, so that delete never takes it for keys to delete.
     #[arg(long, help_heading = "Safety", conflicts_with = "resume")]
     pub dry_run: bool,
 
-    /// Do not ask before writing
+    /// Do not ask for confirmation
     ///
-    /// Without it you are asked on the terminal; if there is none, nothing is sent and the exit code is 2.
+    /// By default kvsweep asks on the terminal; if there is none, nothing is sent and the exit code is 2.
     #[arg(long, short, help_heading = "Safety")]
     pub yes: bool,
 
     /// Overwrite keys that exist
     ///
-    /// Without it each key is looked for first, and one that exists is left as it is: its row is kept.
+    /// By default kvsweep checks first which keys exist, and reports them as kept.
     #[arg(long, help_heading = "Safety")]
     pub overwrite_values: bool,
 
-    /// Restore the records before the break of a backup
+    /// Restore the records before the point where a backup breaks off
     ///
-    /// A truncated archive, a record that is cut off, broken JSON: without it nothing is sent. The exit code is 1 either way.
+    /// By default a truncated archive or broken JSON means that nothing is sent. The exit code is 1 either way.
     #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), help_heading = "Safety")]
     pub allow_partial: bool,
 
-    /// Write a row for every record to PATH (- is stdout, none writes none)
+    /// Write a row for every record to PATH (- for stdout, or none)
     ///
-    /// The columns of delete's report, with restored in the place of deleted. The format goes by the extension: .csv,
-    /// .ndjson or .jsonl; stdout gets CSV. A dry run writes none unless asked.
+    /// The columns are those of delete's report, with restored instead of deleted. The format follows the extension:
+    /// .csv, .ndjson or .jsonl; stdout gets CSV. By default a dry run writes no report.
     ///
     /// [default: kvsweep-restore-YYYYMMDDTHHMMSSZ.csv]
     #[arg(long, value_name = "PATH", env = "KVSWEEP_REPORT", value_parser = report_parser())]
@@ -69,19 +70,19 @@ pub struct RestoreArgs {
 
     /// Resume the restore whose report is at --report PATH
     ///
-    /// Only records without a restored, kept, invalid or duplicate row are sent. A key that exists is read and compared,
-    /// which takes two requests: if it is exactly what the backup holds, the run that was stopped may have written it, and its
-    /// row is restored. Without a file at PATH it starts from scratch.
+    /// Sends only records without a restored, kept, invalid or duplicate row. An existing key is read and compared
+    /// with two requests: if it equals the backup, the earlier run has probably written it, and it is restored. If
+    /// there is no file at PATH, the restore starts from scratch.
     #[arg(long, conflicts_with = "overwrite", help_heading = "Report")]
     pub resume: bool,
 
     /// Replace an existing --report file
     ///
-    /// Without it an existing file is never touched: nothing is sent and the exit code is 2.
+    /// By default an existing file is never touched: nothing is sent and the exit code is 2.
     #[arg(long, help_heading = "Report")]
     pub overwrite: bool,
 
-    /// Print a summary as one JSON object on stdout
+    /// Print the summary as one JSON object on stdout
     ///
     /// Its members are those of delete's summary; docs/schema/summary.schema.json describes them.
     #[arg(long, help_heading = "Report")]
@@ -111,7 +112,7 @@ pub struct RestoreArgs {
     #[command(flatten, next_help_heading = "Connection")]
     pub profile: ProfileArgs,
 
-    /// Show the most used flags; --help explains all
+    /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
     help: Option<bool>,
 }
@@ -129,7 +130,7 @@ impl RestoreArgs {
                 "--resume needs --report PATH: the report of the restore to resume".to_owned(),
             )),
             Some(Target::Stdout) if self.json => {
-                FlagConflict::conflict("--json and --report - both write to stdout; give the report a file")
+                FlagConflict::conflict("--json and --report - both write to stdout; write the report to a file")
             }
             _ => Ok(()),
         }

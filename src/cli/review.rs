@@ -28,30 +28,30 @@ Exit codes:
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct ReviewArgs {
-    /// Reports that kvsweep delete wrote, as CSV or NDJSON
+    /// Read these reports of kvsweep delete or restore (CSV or NDJSON)
     ///
-    /// Within a report the last row of a record counts. Several are read as the parts of one job, as shards and later
-    /// runs are: of a record in two of them the later row counts. Where two have different keys for the same record,
-    /// they are about different inputs, and are counted side by side.
+    /// The last row of a record counts. Several reports are read as parts of one job, such as shards and later runs:
+    /// if two have the same record, the later row counts. If they have different keys for a record, they belong to
+    /// different inputs and are counted side by side.
     #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
     pub reports: Vec<PathBuf>,
 
-    /// Compare them with PLAN, the report of a dry run
+    /// Compare the reports with PLAN, the report of a dry run
     ///
-    /// Keys that were planned and are not gone, and keys that were sent without having been planned, are counted and
-    /// shown; where there are any, the exit code is 3.
+    /// Counts and shows keys that were planned but not deleted, and keys that were sent without having been planned;
+    /// if there are any, the exit code is 3.
     #[arg(long, value_name = "PLAN", conflicts_with_all = ["html", "failures"], value_hint = ValueHint::FilePath)]
     pub diff: Option<PathBuf>,
 
-    /// Write a page for people to FILE
+    /// Write an HTML page to FILE
     ///
-    /// It needs nothing but itself: no network, no other file. It holds keys, so it is made with mode 0600.
+    /// The page is self-contained: it loads nothing. It contains keys, so its mode is 0600.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 
-    /// Write the keys that failed to PATH, ready to be an INPUT
+    /// Write failed keys to PATH, ready to be an INPUT
     ///
-    /// Failed and unknown keys of all reports. The format goes by the extension: .csv, .ndjson or .jsonl.
+    /// Contains failed and unknown keys of all reports. The format follows the extension: .csv, .ndjson or .jsonl.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub failures: Option<PathBuf>,
 
@@ -61,7 +61,7 @@ pub struct ReviewArgs {
 
     /// Print one JSON object instead of text
     ///
-    /// With the counts, causes, attempts, times, a timeline and pauses; with --diff what differs.
+    /// Counts, causes, attempts, times, a timeline and pauses; with --diff, the differences.
     #[arg(long)]
     pub json: bool,
 

@@ -13,114 +13,114 @@ use crate::pipeline::FailureLimit;
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SafetyArgs {
-    /// Send nothing: check the inputs, count, show the plan
+    /// Show what would be deleted; send nothing
     ///
-    /// The plan: first and last keys, the biggest prefixes, name lengths, invalid records by reason, requests and least
-    /// time one by one and with --bulk, and Cloudflare's list price; with --json it is the member `plan`. Needs no
-    /// credentials, but for --prefix, --all and --check. With --report it writes what would be done, and that report can
-    /// be given as INPUT later, so that what was reviewed is what is deleted.
+    /// Checks and counts the inputs, then shows the keys, the largest prefixes, invalid records by reason, and the
+    /// requests, time and cost, one by one and with --bulk; with --json as the member `plan`. Needs no credentials
+    /// except for --prefix, --all and --check. With --report it writes a plan, which can be an INPUT later, so that
+    /// exactly what was reviewed is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
-    /// Rehearse: run the whole job against a server inside this process
+    /// Rehearse the whole job against a server in memory
     ///
-    /// The server holds the keys of the input and some others, speaks real HTTP, and is gone afterwards. Nothing
-    /// is sent anywhere else; needs no credentials.
+    /// The server is part of this process, contains the keys of the inputs and a few others, and is gone afterwards.
+    /// Nothing is sent over the network, and no credentials are needed.
     #[arg(long, conflicts_with_all = ["backup", "resume"])]
     pub sandbox: bool,
 
-    /// Look which keys are there, and delete only those
+    /// Check which keys exist, and delete only those
     ///
-    /// The others are absent, with no delete sent. It takes one request for 100 keys more, one for fewer where their values
-    /// are large, and none with --backup, which looks anyway. With --dry-run the keys that are there are planned, and
-    /// nothing is changed. The service may not see yet what was written in the last minute.
+    /// The others are reported as absent. Takes one more request per 100 keys, more if their values are large, and
+    /// none with --backup. With --dry-run, existing keys are planned and nothing is deleted. Keys written within the
+    /// last minute may not be visible yet.
     #[arg(long, hide_short_help = true)]
     pub check: bool,
 
-    /// Write every key with all it holds to FILE before it is deleted
+    /// Save values, metadata and expirations to FILE before deleting
     ///
-    /// A key is deleted only once its value, metadata and expiration are on the disk; one that cannot be backed up is
-    /// failed or unknown, and one that does not exist is absent, with no delete sent. NDJSON, packed where the name ends in .gz or .zst,
-    /// as wrangler kv bulk put reads it; kvsweep restore puts it back. Each key takes two requests more. With --resume more
-    /// is written behind it, and --overwrite replaces it; otherwise FILE must not exist. Without it nothing is kept.
+    /// A key is deleted only once its record is on disk. A key that cannot be backed up is failed or unknown; a key
+    /// that does not exist is absent. The format is NDJSON, compressed if the name ends in .gz or .zst, which
+    /// wrangler kv bulk put and kvsweep restore read. Takes two more requests per key. --resume appends to FILE and
+    /// --overwrite replaces it; otherwise FILE must not exist. By default nothing is saved.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub backup: Option<PathBuf>,
 
-    /// Do not ask before deleting
+    /// Do not ask for confirmation
     ///
-    /// Without it you are asked on the terminal; if there is none, nothing is sent and the exit code is 2.
+    /// By default kvsweep asks on the terminal; if there is none, nothing is sent and the exit code is 2.
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Delete nothing when the inputs name more than N keys
+    /// Delete nothing if the inputs name more than N keys
     ///
-    /// Files are counted before anything is sent; a job that reads stdin or lists stops once N keys were taken. Without
-    /// it there is no limit.
+    /// Counts distinct keys after filters. Files are counted before anything is sent; with stdin, --prefix and --all
+    /// the job stops after N keys. By default there is no limit.
     #[arg(long, value_name = "N", env = "KVSWEEP_MAX_KEYS", value_parser = count)]
     pub max_keys: Option<NonZeroU64>,
 
-    /// Stop once N keys or more than P percent failed
+    /// Stop after N failures, or if more than P percent fail
     ///
-    /// unknown keys count as failed; none removes the limit. A percentage is evaluated once 1,000 keys have been attempted, those that an earlier
-    /// run deleted among them. 1 stops at the first failure.
+    /// Failed and unknown keys count. A percentage is evaluated once 1,000 keys have been attempted, including those
+    /// of earlier runs. none removes the limit.
     #[arg(long, value_name = "N|P%|none", env = "KVSWEEP_MAX_FAILURES", default_value = "50%")]
     #[arg(value_parser = max_failures)]
     pub max_failures: std::option::Option<FailureLimit>,
 
     /// Delete nothing if the inputs name fewer than N keys
     ///
-    /// Counts as --expect does: a list that is empty or cut short by mistake is exit code 8. Needs files, which can be counted
-    /// first. Without it an empty input only triggers a warning.
+    /// Counts distinct keys after filters; fewer are exit code 8. Needs files that can be counted first. By default
+    /// an empty input is only a warning.
     #[arg(long, value_name = "N", env = "KVSWEEP_MIN_KEYS", value_parser = count, hide_short_help = true)]
     pub min_keys: Option<NonZeroU64>,
 
-    /// Process the records before the break of an input
+    /// Process the records before the point where an input breaks off
     ///
-    /// A truncated archive, a quote that is never closed, broken JSON: without it nothing is sent. The exit code is 1 either
-    /// way. Of stdin, which cannot be read twice, what came before the break is always processed.
+    /// By default a truncated archive, an unclosed quote or broken JSON means that nothing is sent. The exit code is
+    /// 1 either way. With stdin, which cannot be read twice, the records before that point are always processed.
     #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), hide_short_help = true)]
     pub allow_partial: bool,
 
     /// Delete nothing unless the inputs name exactly N keys
     ///
-    /// Distinct keys after filters, those that an earlier run settled among them. Needs files, which can be counted first.
-    /// Without it any number is taken.
+    /// Counts distinct keys after filters, including those an earlier run settled. Needs files that can be counted
+    /// first. By default any number is accepted.
     #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count, hide_short_help = true)]
     pub expect: Option<NonZeroU64>,
 
-    /// Delete the first N keys alone, and go on only if all of them succeeded
+    /// Delete the first N keys alone, and continue only if all succeed
     ///
-    /// Otherwise the job stops (exit code 8). Without it there is no such trial.
+    /// Otherwise the job stops with exit code 8. By default all keys are sent together.
     #[arg(long, value_name = "N", env = "KVSWEEP_CANARY", value_parser = count, hide_short_help = true)]
     pub canary: Option<NonZeroU64>,
 
-    /// Never delete a key that matches; repeatable
+    /// Never delete keys that match GLOB; repeatable
     ///
-    /// Its row is kept and names the pattern, and the exit code stays 0. * stands for any characters, / among them; ? for
-    /// one; `[a-z]`, `[!a]` and `[[:digit:]]` for one of a set, `{a,b}` for alternatives; `\` escapes. With --prefix or
-    /// --all such a key is just not taken. Without it every key may be deleted.
+    /// Such keys are reported as kept, with the pattern, and the exit code stays 0. `*` matches any characters
+    /// including /, `?` one character, `[a-z]`, `[!a]` and `[[:digit:]]` one of a set, `{a,b}` alternatives; `\`
+    /// escapes. By default no key is protected.
     #[arg(long, value_name = "GLOB", env = "KVSWEEP_PROTECT", value_parser = glob, hide_short_help = true)]
     pub protect: Vec<String>,
 
-    /// As --protect, with a pattern on every line of a file
+    /// Never delete keys that match a pattern in this file, one per line
     ///
-    /// Empty lines and lines that begin with # are skipped; a file without a pattern is an error. Without it no file is
-    /// read.
+    /// Empty lines and lines that begin with # are skipped; a file without patterns is an error. By default no file
+    /// is read.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
 
-    /// Delete keys, too, that the profile keeps by its protect, protect-from and only
+    /// Delete keys that the profile protects
     ///
-    /// No other flag lifts those, and neither can the environment or the profile itself. What --protect, --protect-from
-    /// and --only say still holds.
+    /// Overrides protect, protect-from and only of the profile. No other flag does, nor does the environment.
+    /// --protect, --protect-from and --only on the command line still apply.
     #[arg(long, hide_short_help = true)]
     pub allow_protected: bool,
 
-    /// Delete only keys that match; repeatable
+    /// Delete only keys that match GLOB; repeatable
     ///
-    /// Others are kept as by --protect, which wins over it. Without it every key may be deleted.
+    /// Other keys are reported as kept. --protect wins over it. By default every key may be deleted.
     #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob, hide_short_help = true)]
     pub only: Vec<String>,
 }

@@ -23,65 +23,65 @@ It prints three export lines. With these in another shell, every command uses it
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct SandboxArgs {
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// Listen on this port of 127.0.0.1 (0 for a free one)
     #[arg(long, value_name = "PORT", default_value_t = 8787)]
     pub port: u16,
 
-    /// Fill the namespace with the keys of a file; repeatable
+    /// Fill the namespace with the keys of this file; repeatable
     ///
-    /// Read as kvsweep delete reads its inputs.
+    /// Reads it as kvsweep delete reads its inputs.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keys: Vec<PathBuf>,
 
-    /// The API token to expect
+    /// Accept only this API token
     ///
-    /// It opens nothing but this server. Without it any credentials are accepted, but not none.
+    /// It is good for nothing but this server. By default any credentials are accepted.
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     pub token: Option<String>,
 
-    /// The only account; without it any id is accepted
+    /// Accept only this account (default: any id)
     #[arg(long, value_name = "ID")]
     pub account_id: Option<AccountId>,
 
-    /// The only namespace; without it any id is accepted
+    /// Accept only this namespace (default: any id)
     #[arg(long, value_name = "ID")]
     pub namespace_id: Option<NamespaceId>,
 
-    /// Allow N requests in DURATION, then answer 429; repeatable
+    /// Allow N requests per DURATION, then answer 429; repeatable
     ///
-    /// Going over blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
-    /// makes it start over every DURATION. Without it there is no limit.
+    /// Exceeding it blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
+    /// resets it every DURATION. By default there is no limit.
     #[arg(long = "quota", value_name = "N/DURATION", value_parser = quota)]
     pub quotas: Vec<Quota>,
 
     /// Delay each response by DURATION, or by a random time in LOW..HIGH
     ///
-    /// For example 20ms or 20ms..80ms. Without it responses come at once.
+    /// For example 20ms or 20ms..80ms.
     #[arg(long, value_name = "DURATION", value_parser = latency)]
     pub latency: Option<(Duration, Duration)>,
 
-    /// Fail on purpose; repeatable
+    /// Inject faults; repeatable
     ///
-    /// KIND=PROBABILITY, KIND@key:NAME or KIND@prefix:PREFIX, for example 503=0.05, reset=0.01 or
-    /// 503@prefix:user:. KIND is a status, or what goes wrong with the connection.
+    /// KIND=PROBABILITY, KIND@key:NAME or KIND@prefix:PREFIX, for example 503=0.05, reset=0.01 or 503@prefix:user:.
+    /// KIND is an HTTP status, or what goes wrong with the connection.
     #[arg(long = "fault", value_name = "SPEC", value_parser = NonEmptyStringValueParser::new())]
     pub faults: Vec<String>,
 
-    /// The namespace's title
+    /// Give the namespace this title
     #[arg(long, value_name = "TEXT", default_value = "sandbox")]
     pub title: String,
 
-    /// Where chance begins, so that faults and latencies repeat
+    /// Seed the random faults and latencies
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Allow N deletes a day, as the free plan allows 1000
+    /// Allow N deletes per day, as the free plan allows 1,000
     ///
-    /// Without it there is no limit.
+    /// By default there is no limit.
     #[arg(long, value_name = "N", value_parser = count)]
     pub daily_deletes: Option<NonZeroU64>,
 
-    /// Serve the older way to delete many too (DELETE on bulk)
+    /// Serve the older bulk delete as well (DELETE on bulk)
     #[arg(long)]
     pub legacy_bulk: bool,
 

@@ -16,15 +16,14 @@ use crate::monitoring::PingUrl;
 /// For unattended jobs.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ScheduleArgs {
-    /// Delete only part K of N of the keys: 2/4 is the second of four
+    /// Delete only part K of N of the keys, such as 2/4
     ///
-    /// Each key belongs to one part, by a hash of its name that never changes, so that N machines with the same inputs
-    /// delete each key once. This one also takes only its share of every --rate: all together keep them. Records of
-    /// other parts have no row here; `kvsweep report PART...` puts the reports together. With --prefix or --all every
-    /// part lists the namespace for itself.
+    /// A hash of its name assigns each key to one part, in every release, so that N machines with the same inputs
+    /// delete each key once. Each part takes its share of every --rate. Records of other parts have no row; `kvsweep
+    /// report PART...` combines the reports. With --prefix or --all, every part lists the whole namespace.
     ///
-    /// auto/N takes K from the scheduler: `JOB_COMPLETION_INDEX` (a Kubernetes Indexed Job), `AWS_BATCH_JOB_ARRAY_INDEX`,
-    /// `CLOUD_RUN_TASK_INDEX` or `SLURM_ARRAY_TASK_ID`. N must be the number of tasks there.
+    /// auto/N takes K from `JOB_COMPLETION_INDEX` (Kubernetes), `AWS_BATCH_JOB_ARRAY_INDEX`, `CLOUD_RUN_TASK_INDEX`
+    /// or `SLURM_ARRAY_TASK_ID`. N must be the number of tasks there.
     #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", hide_short_help = true)]
     pub shard: Option<ShardArg>,
 
@@ -35,10 +34,10 @@ pub struct ScheduleArgs {
 /// Metrics and pings.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct MonitoringArgs {
-    /// Write metrics to PATH (.prom) for `node_exporter`'s textfile collector
+    /// Write Prometheus metrics to PATH (.prom)
     ///
-    /// As the job begins, every 15 s, and at its end: when a run last succeeded, exit code, records by state, requests,
-    /// duration. The file is replaced at once, never half written. Not for a dry run or a rehearsal.
+    /// For the textfile collector of `node_exporter`: last success, exit code, records by status, requests, duration.
+    /// Written at the start, every 15 s and at the end; replaced atomically. Not for a dry run or a rehearsal.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_METRICS_FILE", value_parser = metrics_file)]
     #[arg(value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub metrics_file: Option<PathBuf>,
@@ -47,11 +46,11 @@ pub struct MonitoringArgs {
     #[arg(long, value_name = "NAME", env = "KVSWEEP_JOB_NAME", value_parser = job_name, hide_short_help = true)]
     pub job_name: Option<String>,
 
-    /// Ping URL when the job starts and when it ends
+    /// Ping URL when the job starts and ends
     ///
-    /// As healthchecks.io and others have it: POST to URL/start, then to URL after success, or to URL/CODE with the exit
-    /// code. The end comes with the summary's numbers, without keys. The URL is as good as a password: better set it
-    /// in the environment. A ping that fails is a warning and changes nothing. Not for a dry run or a rehearsal.
+    /// POST to URL/start, then to URL after success or to URL/CODE with the exit code, as healthchecks.io expects.
+    /// The last ping carries the numbers of the summary, and no keys. Treat the URL like a password and put it into
+    /// the environment. A failed ping is only a warning. Not for a dry run or a rehearsal.
     #[arg(long, value_name = "URL", env = "KVSWEEP_PING", value_parser = Unrepeated, value_hint = ValueHint::Url)]
     #[arg(hide_short_help = true)]
     pub ping: Option<PingUrl>,
@@ -68,7 +67,7 @@ impl MonitoringArgs {
         if let Some(unmonitored) = unmonitored {
             let monitored = [("--metrics-file", "metrics_file"), ("--job-name", "job_name"), ("--ping", "ping")];
             if let Some((flag, _)) = monitored.into_iter().find(|(_, id)| typed(id)) {
-                let text = format!("{flag} cannot be used with {unmonitored}: it would pass for a real run");
+                let text = format!("{flag} cannot be used with {unmonitored}: it would look like a real run");
                 return FlagConflict::conflict(text);
             }
             // What the environment says is about real runs.

@@ -17,7 +17,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub struct WhoamiArgs {
-    /// Print what was found as one JSON object
+    /// Print the result as one JSON object
     ///
     /// Its members: `credentials, token, user, account, accounts, namespace, exit_code`.
     #[arg(long, help_heading = "Output")]
@@ -39,7 +39,7 @@ pub struct WhoamiArgs {
     #[command(flatten, next_help_heading = "Connection")]
     pub profile: ProfileArgs,
 
-    /// Show the most used flags; --help explains all
+    /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
     help: Option<bool>,
 }

@@ -29,12 +29,13 @@ const MAX_ANSWER: u64 = 4_096;
 /// What is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Keys are deleted.
-    Delete,
-    /// Keys are put back.
+    Delete {
+        /// Whether values are saved first.
+        backup: bool,
+    },
     Restore {
-        /// Whether those that are there are written over.
-        over: bool,
+        /// Whether existing keys are overwritten.
+        overwrite: bool,
     },
 }
 
@@ -42,7 +43,7 @@ impl Action {
     /// What has not been done without a yes.
     fn done(self) -> &'static str {
         match self {
-            Self::Delete => "deleted",
+            Self::Delete { .. } => "deleted",
             Self::Restore { .. } => "written",
         }
     }
@@ -53,16 +54,18 @@ impl Action {
 pub(crate) struct Question {
     /// What is to be done with the keys.
     pub action: Action,
-    /// How many keys, where that is known.
+    /// How many keys, if that is known.
     pub keys: Option<u64>,
-    /// What is said where it is not.
+    /// Records that are not sent: ` (3 invalid, 2 duplicate)`, or nothing.
+    pub others: String,
+    /// What is shown if the number is not known.
     pub uncounted: &'static str,
     /// Where, from what, and within which bounds.
     pub(super) overview: Overview,
     /// The first keys of the input, exact; at most five of them are shown.
     pub first_keys: Vec<String>,
     /// What else is worth knowing before the answer.
-    pub note: Option<String>,
+    pub notes: Vec<String>,
     /// What counts as a yes.
     pub confirm_with: ConfirmWith,
 }
@@ -70,9 +73,9 @@ pub(crate) struct Question {
 /// What has to be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConfirmWith {
-    /// `yes`.
+    /// `y` or `yes`.
     Yes,
-    /// The number of keys; `yes` where it is not known.
+    /// The number of keys; `y` if it is not known.
     Count,
     Name(String),
 }
@@ -122,6 +125,16 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
     Ok(question.is_granted_by(&answer))
 }
 
+fn capitalized(verb: &str) -> String {
+    let (first, rest) = verb.split_at(1);
+    format!("{}{rest}", first.to_ascii_uppercase())
+}
+
+/// Whether text may be bold.
+fn is_styled() -> bool {
+    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 impl ConfirmWith {
     /// What so many keys take, whatever is done with them.
     pub(super) fn for_keys(keys: Option<u64>) -> Self {
@@ -142,30 +155,33 @@ impl Question {
             None => self.uncounted.to_owned(),
         };
         let verb = match self.action {
-            Action::Delete => "delete",
+            Action::Delete { .. } => "delete",
             Action::Restore { .. } => "restore",
         };
-        let mut lines = vec![format!("About to {verb} {what}")];
-        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH)));
+        let mut lines = vec![format!("About to {verb} {what}{}", self.others)];
+        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH), is_styled()));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
             let label = if index == 0 { "first keys" } else { "" };
-            lines.push(format!("  {label:<10}  {}", shortened_key(key)));
+            lines.push(format!("  {label:<11}  {}", shortened_key(key)));
         }
-        lines.extend(self.note.iter().map(|note| format!("({note})")));
-        lines.push(match self.action {
-            Action::Delete => "This cannot be undone.".to_owned(),
-            Action::Restore { over: true } => {
-                "Keys that are there now are written over: this cannot be undone.".to_owned()
-            }
-            Action::Restore { over: false } => "Keys that are there now are left as they are.".to_owned(),
-        });
+        lines.extend(self.notes.iter().map(|note| format!("Note: {note}.")));
+        let undone = match self.action {
+            Action::Delete { backup: false } => Some("This cannot be undone."),
+            Action::Delete { backup: true } => None,
+            Action::Restore { overwrite: true } => Some("Existing keys are overwritten. This cannot be undone."),
+            Action::Restore { overwrite: false } => Some("Existing keys are kept."),
+        };
+        lines.extend(undone.map(str::to_owned));
         let pronoun = if self.keys == Some(1) { "it" } else { "them" };
         lines.push(match (self.wanted_count(), &self.confirm_with) {
             (Some(keys), _) => format!("Type the number of keys ({}) to {verb} {pronoun}: ", count(keys)),
             (None, ConfirmWith::Name(name)) => {
-                format!("Type the namespace's name ({}) to {verb} {pronoun}: ", Escaped(name))
+                format!("Type the namespace title ({}) to {verb} {pronoun}: ", Escaped(name))
             }
-            (None, ConfirmWith::Yes | ConfirmWith::Count) => format!("Type yes to {verb} {pronoun}: "),
+            (None, ConfirmWith::Yes | ConfirmWith::Count) => {
+                let keys = self.keys.map_or_else(|| pronoun.to_owned(), |keys| pluralized(keys, "key"));
+                format!("{} {keys}? [y/N] ", capitalized(verb))
+            }
         });
         lines.join("\n")
     }
@@ -191,11 +207,12 @@ mod tests {
 
     fn question() -> Question {
         Question {
-            action: Action::Delete,
+            action: Action::Delete { backup: false },
             keys: Some(12_345),
+            others: " (3 invalid, 2 duplicate)".to_owned(),
             overview: Overview::sample(),
             first_keys: ["user:1", "user:\r2", "k3", "k4", "k5", "k6"].map(str::to_owned).to_vec(),
-            note: None,
+            notes: Vec::new(),
             confirm_with: ConfirmWith::Yes,
             uncounted: "as many keys as stdin holds",
         }
@@ -210,28 +227,30 @@ mod tests {
     #[test]
     fn the_question_shows_what_is_lost_and_hides_nothing() {
         insta::assert_snapshot!(question().render(), @r"
-        About to delete 12,345 keys
-          account     023e105f4ecef8ad9ca31a8372d0c353
-          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
-          first keys  user:1
-                      user:\r2
-                      k3
-                      k4
-                      k5
+        About to delete 12,345 keys (3 invalid, 2 duplicate)
+          account      023e105f4ecef8ad9ca31a8372d0c353
+          namespace    sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          first keys   user:1
+                       user:\r2
+                       k3
+                       k4
+                       k5
         This cannot be undone.
-        Type yes to delete them:
+        Delete 12,345 keys? [y/N]
         ");
     }
 
     #[test]
     fn a_question_about_stdin_has_no_number() {
-        let question = Question { keys: None, first_keys: Vec::new(), confirm_with: ConfirmWith::Count, ..question() };
+        let (keys, others) = (None, String::new());
+        let question =
+            Question { keys, others, first_keys: Vec::new(), confirm_with: ConfirmWith::Count, ..question() };
         insta::assert_snapshot!(question.render(), @r"
         About to delete as many keys as stdin holds
-          account     023e105f4ecef8ad9ca31a8372d0c353
-          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          account      023e105f4ecef8ad9ca31a8372d0c353
+          namespace    sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
         This cannot be undone.
-        Type yes to delete them:
+        Delete them? [y/N]
         ");
         assert!(answered(&question, b"yes\n").0);
     }
@@ -240,21 +259,22 @@ mod tests {
     fn a_question_about_a_namespace_shows_its_prefixes_and_may_want_its_name() {
         let question = Question {
             keys: None,
+            others: String::new(),
             uncounted: "every key that begins with a prefix below",
             confirm_with: ConfirmWith::Name("production".to_owned()),
             ..question()
         };
         insta::assert_snapshot!(question.render(), @r"
         About to delete every key that begins with a prefix below
-          account     023e105f4ecef8ad9ca31a8372d0c353
-          namespace   sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
-          first keys  user:1
-                      user:\r2
-                      k3
-                      k4
-                      k5
+          account      023e105f4ecef8ad9ca31a8372d0c353
+          namespace    sessions \u{1b}[2Jproduction (0f2ac74b498b48028cb68387c421e279)
+          first keys   user:1
+                       user:\r2
+                       k3
+                       k4
+                       k5
         This cannot be undone.
-        Type the namespace's name (production) to delete them:
+        Type the namespace title (production) to delete them:
         ");
         assert!(answered(&question, b" production\n").0);
         for no in ["yes\n", "Production\n", "prod\n", "\n"] {
@@ -264,7 +284,11 @@ mod tests {
 
     #[test]
     fn above_ten_thousand_keys_the_count_is_typed_to_delete_and_to_restore() {
-        for action in [Action::Delete, Action::Restore { over: false }, Action::Restore { over: true }] {
+        for action in [
+            Action::Delete { backup: false },
+            Action::Restore { overwrite: false },
+            Action::Restore { overwrite: true },
+        ] {
             let asked = |keys| Question { action, keys, confirm_with: ConfirmWith::for_keys(keys), ..question() };
             assert!(answered(&asked(Some(10_000)), b"yes\n").0);
             assert!(answered(&asked(None), b"yes\n").0, "of stdin nobody knows it");
@@ -272,6 +296,14 @@ mod tests {
             assert!(answered(&asked(Some(10_001)), b"10001\n").0);
             assert!(asked(Some(10_001)).render().contains("Type the number of keys (10,001) to "));
         }
+    }
+
+    #[test]
+    fn only_what_has_no_backup_cannot_be_undone() {
+        let text = |action| Question { action, ..question() }.render();
+        assert!(text(Action::Delete { backup: false }).contains("cannot be undone"));
+        assert!(!text(Action::Delete { backup: true }).contains("cannot be undone"));
+        assert!(!text(Action::Restore { overwrite: false }).contains("cannot be undone"));
     }
 
     #[test]
@@ -298,8 +330,8 @@ mod tests {
 
     #[test]
     fn the_end_of_the_terminal_ends_the_line() {
-        assert!(answered(&question(), b"").1.ends_with("Type yes to delete them: \n"));
-        assert!(answered(&question(), b"no\n").1.ends_with("Type yes to delete them: "));
+        assert!(answered(&question(), b"").1.ends_with("Delete 12,345 keys? [y/N] \n"));
+        assert!(answered(&question(), b"no\n").1.ends_with("Delete 12,345 keys? [y/N] "));
     }
 
     #[test]

@@ -16,13 +16,14 @@ use crate::exit::ExitCode;
 use crate::input::spawn_reader;
 use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::state::State;
-use crate::pipeline::{KeyAction, Options, Pages as _};
+use crate::pipeline::{Batching, KeyAction, Options, Pages as _};
 use crate::plan::stats::Stats;
 use crate::plan::{Approved, Consent, Guards, Plan};
 use crate::progress::ProgressOptions;
 use crate::quota::{Rate, least_time};
 use crate::record::{Content, Record};
 use crate::report;
+use crate::terminal::pluralized;
 
 use super::confirm;
 use super::connect::Limits;
@@ -81,7 +82,7 @@ fn carry_out<'a>(
         earlier::count(budget, journal, runs, job.concurrency, job.options.timeout);
     }
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
-    let approved = approve(job, target.as_ref(), &mut session, &mut scan, summary)?;
+    let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
     let limits = target.as_ref().map_or_else(|| Limits::new(&job.options.rates), |target| target.limits.clone());
     let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
     match (&rehearsal, &mut scan.source) {
@@ -89,6 +90,7 @@ fn carry_out<'a>(
         (Some(_), KeySource::Listing { .. }) => {}
         (None, _) => summary.notes.extend(target.iter().flat_map(ConnectedTarget::notes)),
     }
+    log_start(job, &overview, summary.records, &limits);
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let ready = opened.make(job, session.caller.totals.requests)?;
     let run =
@@ -112,11 +114,23 @@ fn carry_out<'a>(
     Ok(stats.map(|stats| Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
+/// Logs what is done, where and how fast.
+fn log_start(job: &DeleteJob, overview: &Overview, records: Option<u64>, limits: &Limits) {
+    let what = if job.key_action() == KeyAction::Check { "checking" } else { "deleting" };
+    let keys = records.map_or("keys".to_owned(), |records| pluralized(records, "record"));
+    let place = overview.namespace().unwrap_or("the rehearsal's server in memory");
+    let url = job.target.as_ref().map(|target| format!(" at {}", target.base_url)).unwrap_or_default();
+    let way = if job.batching == Batching::Single { "one by one" } else { "in bulk" };
+    let rates: Vec<_> = limits.rates.iter().map(ToString::to_string).collect();
+    let rate = if rates.is_empty() { "no --rate".to_owned() } else { format!("--rate {}", rates.join(" --rate ")) };
+    tracing::info!("{what} {keys} of {place}{url}: {way}, {rate}, --concurrency {}", job.concurrency);
+}
+
 /// Opens what exists of the outputs. From here on this process has the report for itself, and the job has begun.
 fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_>) -> Result<Opened, Error> {
     monitor.open()?;
     if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
-        confirm::terminal(confirm::Action::Delete)?;
+        confirm::terminal(confirm::Action::Delete { backup: job.backup.is_some() })?;
     }
     let opened = {
         let job = Arc::clone(job);
@@ -185,6 +199,7 @@ fn approve(
     target: Option<&ConnectedTarget>,
     session: &mut Session<'_>,
     scan: &mut InputScan,
+    report: &str,
     summary: &mut JobSummary<'_>,
 ) -> Result<Approved, Error> {
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
@@ -200,7 +215,7 @@ fn approve(
     let consent = match (job.confirm, target) {
         _ if matches!(job.mode, Mode::Rehearsal) => Consent::Rehearsal,
         _ if job.is_dry_run() => Consent::DryRun,
-        (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan)?,
+        (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan, report)?,
         (Confirm::AssumeYes | Confirm::Prompt, _) => Consent::Flag,
     };
     let approved = match &scan.plan {

@@ -20,7 +20,7 @@ use crate::terminal::Escaped;
 use super::connect::Limits;
 use super::engine::ROWS;
 use super::error::{Error, stop_of};
-use super::job::{DeleteJob, Inputs, Keys, Mode};
+use super::job::{DeleteJob, Inputs, Keys};
 use super::job_input::{JobInput, JobInputError, Warnings};
 use super::outputs::Opened;
 use super::overview::Overview;
@@ -158,10 +158,10 @@ pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<PathBuf>
     if job.allow_partial && stop.reason == StopReason::InputError {
         return report
             .as_deref()
-            .map(|part| format!("{} holds the plan for the records before the break.", shown(part)));
+            .map(|part| format!("{} contains the plan for the records before the break.", shown(part)));
     }
     let part = report.take_if(|part| remove(part))?;
-    Some(format!("{} held a part of the plan, which would pass for a whole one: it is removed.", shown(&part)))
+    Some(format!("{} was removed, because it contained only a part of the plan.", shown(&part)))
 }
 
 /// Half a plan would be in the way of the next try, or worse, pass for a whole one. Whether it is gone; where not, that
@@ -172,7 +172,7 @@ fn remove(report: &Path) -> bool {
     let _ = fs::remove_file(JobFile::path(report));
     if let Err(error) = &removed {
         let report = report.to_string_lossy();
-        tracing::warn!("{} holds a part of the plan and cannot be removed: {error}", Escaped(&report));
+        tracing::warn!("{} contains only a part of the plan and cannot be removed: {error}", Escaped(&report));
     }
     removed.is_ok()
 }
@@ -187,14 +187,7 @@ fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
 
 /// What has to be said at the end of any dry run.
 pub(super) fn notes(job: &DeleteJob) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Keys::Inputs(Inputs { dedupe: false, .. }) = job.keys {
-        notes.push("Keys that are named twice were not looked for (--no-dedupe).".to_owned());
-    }
-    let done = match (&job.keys, &job.mode) {
-        (Keys::Namespace(_), _) | (_, Mode::Check(_)) => "deleted",
-        (Keys::Inputs(_), _) => "sent",
-    };
-    notes.push(format!("This was a dry run: nothing was {done}."));
-    notes
+    let is_doubled = matches!(job.keys, Keys::Inputs(Inputs { dedupe: false, .. }));
+    let note = is_doubled.then(|| "Duplicate keys were not removed (--no-dedupe).".to_owned());
+    note.into_iter().collect()
 }

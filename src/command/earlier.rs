@@ -65,7 +65,7 @@ pub(super) fn count_requests(budget: &mut Budget, sent: Vec<SystemTime>, in_flig
     let wait = budget.full_until(now).map_or(Duration::ZERO, |until| until - now);
     if wait >= LONG_WAIT {
         let wait = duration(wait);
-        tracing::warn!("requests of the earlier run still count towards --rate: the first request is sent in {wait}");
+        tracing::warn!("requests of the earlier run still count towards --rate; the first request is sent in {wait}");
     }
 }
 

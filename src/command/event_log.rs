@@ -34,7 +34,7 @@ impl EventLogger {
             Event::Draining { reason, in_flight } => {
                 let requests = pluralized(in_flight as u64, "request");
                 match reason {
-                    StopReason::Interrupted => {
+                    StopReason::Interrupted if in_flight > 0 => {
                         tracing::warn!(
                             "interrupted: waiting for {requests} in flight\nhint: a second Ctrl-C ends the job at once"
                         );

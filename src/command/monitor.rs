@@ -266,7 +266,7 @@ fn textfile(path: PathBuf, labels: Labels) -> Result<Textfile, Error> {
         return Ok(Textfile::new(path, labels));
     }
     let (path, folder) = (path.display(), folder.display());
-    Err(Error::Usage(format!("--metrics-file {path} cannot be made: there is no folder {folder}")))
+    Err(Error::Usage(format!("--metrics-file {path} cannot be created: the folder {folder} does not exist")))
 }
 
 fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {

@@ -16,6 +16,8 @@ use crate::report::{
     Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
 };
 
+use crate::terminal::Escaped;
+
 use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{DeleteJob, Keys, Mode};
@@ -99,6 +101,16 @@ impl Opened {
         Ok(Self { report, failures, backup, record, journal })
     }
 
+    /// Where rows go, for a prompt.
+    pub(super) fn report_name(&self) -> String {
+        match &self.report {
+            None => "none".to_owned(),
+            Some(Pending::Open(Destination::Stdout)) => "stdout".to_owned(),
+            Some(Pending::Open(Destination::File(file))) => Escaped(&file.path().to_string_lossy()).to_string(),
+            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Escaped(&path.to_string_lossy()).to_string(),
+        }
+    }
+
     /// What earlier runs left.
     pub(super) fn earlier(&self) -> Earlier {
         Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
@@ -178,7 +190,11 @@ fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error
     if folder.is_dir() || job.folders.iter().any(|made| made == folder) {
         Ok(None)
     } else {
-        Err(Error::Usage(format!("{} cannot be made: there is no folder {}", path.display(), folder.display())))
+        Err(Error::Usage(format!(
+            "{} cannot be created: the folder {} does not exist",
+            path.display(),
+            folder.display()
+        )))
     }
 }
 

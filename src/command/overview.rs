@@ -9,8 +9,12 @@ use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, RestoreJob, 
 
 const SHOWN_PATTERNS: usize = 5;
 
+const NAMESPACE: &str = "namespace";
+
+const NOT_GIVEN: &str = "not given";
+
 /// How wide the labels are, with what is in front of them.
-const LABELS: usize = 14 - GAP;
+const LABELS: usize = 15 - GAP;
 
 /// Between a label and its text.
 const GAP: usize = 2;
@@ -36,7 +40,7 @@ impl Overview {
             }
             Keys::Namespace(wanted) => {
                 if wanted.prefixes.cover_everything() {
-                    overview.0.push(("keys", "all of the namespace (--all)".to_owned()));
+                    overview.0.push(("keys", "all keys of the namespace (--all)".to_owned()));
                 } else {
                     let prefixes = wanted.prefixes.iter().map(|prefix| ("prefix", Escaped(prefix).to_string()));
                     overview.0.extend(prefixes);
@@ -75,18 +79,18 @@ impl Overview {
             None => connection.account.to_string(),
         };
         self.0.push(("account", account));
-        self.0.push(("namespace", format!("{} ({})", Escaped(title), connection.namespace)));
+        self.0.push((NAMESPACE, format!("{} ({})", Escaped(title), connection.namespace)));
     }
 
     fn named(&mut self, target: &TargetIds) {
-        let none = || "not given".to_owned();
+        let none = || NOT_GIVEN.to_owned();
         self.0.push(("account", target.account.as_ref().map_or_else(none, ToString::to_string)));
         let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {
             NamespaceRef::Id(id) => id.to_string(),
             NamespaceRef::Title(title) => Escaped(title).to_string(),
             NamespaceRef::Binding { .. } => namespace.to_string(),
         });
-        self.0.push(("namespace", namespace));
+        self.0.push((NAMESPACE, namespace));
     }
 
     fn inputs(&mut self, inputs: &Inputs) {
@@ -106,12 +110,28 @@ impl Overview {
         }
     }
 
-    /// For a terminal so many columns wide.
-    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+    /// Adds a line at the end.
+    pub(super) fn push(&mut self, label: &'static str, text: String) {
+        self.0.push((label, text));
+    }
+
+    /// The namespace as it is shown, if one was named.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        let text = self.0.iter().find(|(label, _)| *label == NAMESPACE).map(|(_, text)| text.as_str());
+        text.filter(|text| *text != NOT_GIVEN)
+    }
+
+    /// For a terminal so many columns wide; the namespace is bold if that is wanted.
+    pub(super) fn lines(&self, width: usize, bold: bool) -> Vec<String> {
         let mut before = "";
         let label = |(label, text): &(&'static str, String)| {
             let shown = if std::mem::replace(&mut before, label) == *label { "" } else { label };
-            hanging_indent(&format!("{:<LABELS$}", format!("  {shown}")), text, width)
+            let lines = hanging_indent(&format!("{:<LABELS$}", format!("  {shown}")), text, width);
+            let is_bold = bold && *label == NAMESPACE;
+            lines.into_iter().map(move |line| match line.split_at_checked(LABELS + GAP) {
+                Some((label, text)) if is_bold => format!("{label}\x1b[1m{text}\x1b[0m"),
+                _ => line,
+            })
         };
         self.0.iter().flat_map(label).collect()
     }

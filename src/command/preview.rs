@@ -6,18 +6,20 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, PageRequest};
+use crate::clock::minute;
 use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting};
 use crate::plan::price::{self, Cost};
 use crate::plan::stats::Stats;
 use crate::quota::{Rate, least_time};
-use crate::terminal::{count, duration, hanging_indent, pluralized};
+use crate::report::Summary;
+use crate::terminal::{duration, pluralized};
 
 use super::connect::Limits;
 use super::job::{DeleteJob, Keys, Mode};
 use super::overview::Overview;
 
 /// Ends that are nearer are clear from the duration.
-const NEAR: Duration = Duration::from_mins(1);
+const FAR: Duration = Duration::from_hours(1);
 
 /// The last moment that RFC 3339 can write: the end of the year 9999, in seconds since 1970.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -34,54 +36,59 @@ pub(super) struct Preview<'a> {
 
 /// How many requests and how long it takes to send the keys in one way.
 #[derive(Debug)]
-struct SendEstimate {
-    name: &'static str,
+pub(super) struct SendEstimate {
+    pub(super) name: &'static str,
     requests: u64,
     at_least: Duration,
+    /// Whether a rate is kept.
+    is_limited: bool,
+    /// The `--deadline`, if the job takes longer.
+    deadline: Option<Duration>,
     ends_at: Option<SystemTime>,
+    now: SystemTime,
 }
 
 impl Preview<'_> {
-    /// For a person; nothing of an input without records.
-    pub(super) fn lines(&self, width: usize) -> Vec<String> {
-        let mut lines = vec![String::new()];
-        lines.extend(self.overview.lines(width));
+    /// For a person: what would be deleted, from where and within which bounds, how long it takes and costs, then what the keys
+    /// look like.
+    pub(super) fn lines(&self, summary: &Summary, width: usize) -> Vec<String> {
+        let mut lines = vec![self.headline(), summary.others_to_text()];
+        let mut overview = self.overview.clone();
+        if self.stats.keys() > 0 {
+            for estimate in estimates(self.job, &self.limits, self.stats.keys(), self.now) {
+                overview.push(estimate.name, estimate.in_words());
+            }
+        }
+        if let Some(note) = self.limits.note() {
+            overview.push("rate", note);
+        }
+        lines.extend(overview.lines(width, false));
+        if self.stats.keys() > 0 {
+            lines.extend(self.cost().filter(|_| self.stats.keys() >= PRICED_KEYS).map(price_in_words));
+        }
         let stats = self.stats.lines(width);
         if !stats.is_empty() {
             lines.push(String::new());
             lines.extend(stats);
-        }
-        if self.stats.keys() > 0 {
-            lines.push(String::new());
-            let estimates = self.estimates();
-            for (index, estimate) in estimates.iter().enumerate() {
-                lines.extend(hanging_indent(
-                    &format!("{:<11}", estimate.name),
-                    &self.in_words(estimate, index == 0),
-                    width,
-                ));
-            }
-            if let Some(cost) = self.cost() {
-                lines.extend(hanging_indent("list price ", &price_in_words(cost), width));
-            }
-            lines.extend(self.limits.note().iter().flat_map(|note| hanging_indent("rate       ", note, width)));
             lines.push(String::new());
         }
         lines
     }
 
-    /// As the command has it, and the other one.
-    fn estimates(&self) -> [SendEstimate; 2] {
-        let estimate = |name, batching| {
-            let (requests, at_least) = requests(self.job, &self.limits.rates, batching, self.stats.keys());
-            // Without a rate nothing says how long it takes.
-            let ends_at = if self.limits.rates.is_empty() { None } else { end(self.now, at_least) };
-            SendEstimate { name, requests, at_least, ends_at }
-        };
-        let single = estimate("one by one", Batching::Single);
-        match self.job.batching {
-            Batching::Single => [single, estimate("with --bulk", BULK)],
-            batching @ Batching::Bulk(_) => [estimate("with --bulk", batching), single],
+    fn headline(&self) -> String {
+        let keys = pluralized(self.stats.keys(), "key");
+        match self.overview.namespace() {
+            Some(namespace) => format!("would delete {keys} from {namespace}"),
+            None => format!("would delete {keys} (no namespace given)"),
+        }
+    }
+
+    /// The last line, which is on the screen even if the first is not.
+    pub(super) fn conclusion(&self) -> String {
+        let keys = pluralized(self.stats.keys(), "key");
+        match (&self.job.keys, &self.job.mode) {
+            (Keys::Namespace(_), _) | (_, Mode::Check(_)) => format!("Dry run: nothing was deleted, {keys} would be."),
+            (Keys::Inputs(_), _) => format!("Dry run: nothing was sent, {keys} would be deleted."),
         }
     }
 
@@ -92,22 +99,6 @@ impl Preview<'_> {
         (!self.limits.is_instant).then(|| Cost::of(keys, pages(self.job, keys), reads))
     }
 
-    fn in_words(&self, estimate: &SendEstimate, is_chosen: bool) -> String {
-        let requests = pluralized(estimate.requests, "request");
-        if self.limits.rates.is_empty() {
-            return format!("{requests}, as fast as the server answers (--rate none)");
-        }
-        if estimate.at_least < Duration::from_secs(1) {
-            return format!("{requests}, at once");
-        }
-        let time = duration(estimate.at_least);
-        let deadline = self.job.options.deadline.filter(|deadline| is_chosen && *deadline < estimate.at_least);
-        let beyond = deadline.map(|deadline| format!(", which is beyond --deadline {}", duration(deadline)));
-        let end = estimate.ends_at.filter(|_| estimate.at_least >= NEAR).map(minute);
-        let end = end.map(|end| format!("; begun now, it ends {end} or later"));
-        format!("{requests}, at least {time} at this rate{}{}", beyond.unwrap_or_default(), end.unwrap_or_default())
-    }
-
     /// The object `plan` of the summary.
     pub(super) fn value(&self) -> impl Serialize + '_ {
         let timed = |estimate: &SendEstimate| Timed {
@@ -115,7 +106,7 @@ impl Preview<'_> {
             at_least_s: (estimate.at_least.as_secs_f64() * 1000.0).round() / 1000.0,
             ends_at: estimate.ends_at.map(|end| humantime::format_rfc3339_seconds(end).to_string()),
         };
-        let estimates = self.estimates();
+        let estimates = estimates(self.job, &self.limits, self.stats.keys(), self.now);
         let is_bulk = self.job.batching != Batching::Single;
         let [one_by_one, bulk] = if is_bulk { [&estimates[1], &estimates[0]] } else { [&estimates[0], &estimates[1]] };
         Members {
@@ -135,8 +126,45 @@ impl Preview<'_> {
     }
 }
 
-/// A job that takes longer one by one is told what `--bulk` would take.
+/// A bar that shows a job of more than this says what `--bulk` would take.
 const LONG: Duration = Duration::from_mins(10);
+
+/// The fewest keys whose price is worth showing.
+const PRICED_KEYS: u64 = 10_000;
+
+/// How many requests and how long `keys` take, as the command has it, and the other way.
+pub(super) fn estimates(job: &DeleteJob, limits: &Limits, keys: u64, now: SystemTime) -> [SendEstimate; 2] {
+    let estimate = |name, batching| {
+        let (requests, at_least) = requests(job, &limits.rates, batching, keys);
+        let is_limited = !limits.rates.is_empty();
+        let deadline = job.options.deadline.filter(|deadline| batching == job.batching && *deadline < at_least);
+        // Without a rate nothing says how long it takes.
+        let ends_at = if is_limited { end(now, at_least) } else { None };
+        SendEstimate { name, requests, at_least, is_limited, deadline, ends_at, now }
+    };
+    let single = estimate("one by one", Batching::Single);
+    match job.batching {
+        Batching::Single => [single, estimate("with --bulk", BULK)],
+        batching @ Batching::Bulk(_) => [estimate("with --bulk", batching), single],
+    }
+}
+
+impl SendEstimate {
+    pub(super) fn in_words(&self) -> String {
+        let requests = pluralized(self.requests, "request");
+        if !self.is_limited {
+            return format!("{requests}, as fast as the server responds (--rate none)");
+        }
+        if self.at_least < Duration::from_secs(1) {
+            return format!("{requests}, under a second");
+        }
+        let time = duration(self.at_least);
+        let beyond = self.deadline.map(|deadline| format!(", longer than --deadline {}", duration(deadline)));
+        let end = self.ends_at.filter(|_| self.at_least >= FAR).map(|end| minute(end, self.now));
+        let end = end.map(|end| format!(" (ends at {end} or later)"));
+        format!("{requests}, at least {time} at this rate{}{}", beyond.unwrap_or_default(), end.unwrap_or_default())
+    }
+}
 
 /// The largest bulk calls.
 pub(super) const BULK: Batching =
@@ -172,27 +200,10 @@ pub(super) fn pages(job: &DeleteJob, keys: u64) -> u64 {
     }
 }
 
-/// What `--bulk` would take, for a job that takes long without it.
-pub(super) fn bulk_note(job: &DeleteJob, rates: &[Rate], keys: u64) -> Option<String> {
-    let one_by_one = requests(job, rates, Batching::Single, keys).1;
-    if job.batching != Batching::Single || job.backup.is_some() || one_by_one <= LONG {
-        return None;
-    }
-    let (requests, time) = requests(job, rates, BULK, keys);
-    Some(format!("with --bulk it would take {}{}", pluralized(requests, "request"), at_least(time)))
-}
-
 /// How long `keys` would take with `--bulk`, for a job that takes long without it.
 pub(super) fn in_bulk(rates: &[Rate], batching: Batching, keys: u64) -> Option<Duration> {
     let one_by_one = least_time(rates, keys);
     (batching == Batching::Single && one_by_one > LONG).then(|| least_time(rates, BULK.requests(keys)))
-}
-
-fn at_least(time: Duration) -> String {
-    match time {
-        time if time < Duration::from_secs(1) => String::new(),
-        time => format!(", at least {} at this rate", duration(time)),
-    }
 }
 
 #[derive(Serialize)]
@@ -229,23 +240,9 @@ fn end(now: SystemTime, at_least: Duration) -> Option<SystemTime> {
     now.checked_add(at_least).filter(|end| *end <= last)
 }
 
-/// `2026-11-27 08:45 UTC`.
-fn minute(moment: SystemTime) -> String {
-    let text = humantime::format_rfc3339_seconds(moment).to_string();
-    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
-}
-
+/// At Cloudflare's list prices of [`Cost::AS_OF`].
 fn price_in_words(cost: Cost) -> String {
-    format!(
-        "{} on the paid plan, {} where this month's {} deletes are used up; {} on the free plan, at {} a day \
-         (Cloudflare's list of {}, which may have changed)",
-        cost.least,
-        cost.most,
-        count(price::INCLUDED_A_MONTH),
-        pluralized(cost.free_days, "day"),
-        count(price::FREE_A_DAY),
-        Cost::AS_OF
-    )
+    format!("cost: at most {} (paid plan) · free plan: {}", cost.most, pluralized(cost.free_days, "day"))
 }
 
 #[cfg(test)]
@@ -255,20 +252,19 @@ mod tests {
     #[test]
     fn an_end_is_shown_as_long_as_there_are_calendars() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
-        let shown = |hours| end(now, Duration::from_hours(hours)).map(minute);
+        let shown = |hours| end(now, Duration::from_hours(hours)).map(|end| minute(end, now));
+        assert_eq!(shown(7).as_deref(), Some("18:06 UTC"));
         assert_eq!(shown(70).as_deref(), Some("2026-11-21 09:06 UTC"));
         // A request a day, three million of them.
         assert_eq!(shown(24 * 3_000_000), None);
         assert_eq!(end(now, Duration::MAX), None);
         let last = SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
-        assert_eq!(end(last, Duration::ZERO).map(minute).as_deref(), Some("9999-12-31 23:59 UTC"));
+        assert_eq!(end(last, Duration::ZERO).map(|end| minute(end, last)).as_deref(), Some("23:59 UTC"));
     }
 
     #[test]
-    fn the_price_says_of_when_it_is() {
-        let words = price_in_words(Cost::of(2_000_000, 0, 0));
-        let paid = "$5.00 on the paid plan, $10.00 where this month's 1,000,000 deletes are used up";
-        let free = "2,000 days on the free plan, at 1,000 a day";
-        assert_eq!(words, format!("{paid}; {free} (Cloudflare's list of 2026-11, which may have changed)"));
+    fn the_price_is_the_highest_that_it_can_be() {
+        let words = price_in_words(Cost::of(480, 0, 0));
+        assert_eq!(words, "cost: at most $0.01 (paid plan) · free plan: 1 day");
     }
 }

@@ -1,11 +1,12 @@
 //! A server inside this process, and the connection to it: the whole job, and nothing real is deleted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::api::{Access, Credentials};
 use crate::record::Content;
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::terminal::pluralized;
+use crate::terminal::{count, pluralized};
 
 use super::error::Error;
 use super::job::{NamedConnection, NamespaceRef};
@@ -18,6 +19,8 @@ const DECOYS: usize = 12;
 pub(super) struct Rehearsal {
     sandbox: Arc<Sandbox>,
     decoys: Vec<String>,
+    /// Keys that the input named.
+    filled: Arc<AtomicU64>,
 }
 
 impl Rehearsal {
@@ -27,12 +30,12 @@ impl Rehearsal {
         // Names that no input holds by accident.
         let decoys: Vec<_> = (0..DECOYS).map(|_| format!("decoy:{:032x}", rand::random::<u128>())).collect();
         sandbox.preload(decoys.iter().map(String::as_str));
-        Ok(Self { sandbox: Arc::new(sandbox), decoys })
+        Ok(Self { sandbox: Arc::new(sandbox), decoys, filled: Arc::default() })
     }
 
     pub(super) fn connection(&self) -> Result<NamedConnection, Error> {
         let base_url = self.sandbox.base_url();
-        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the rehearsal's own address: {error}"));
+        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the address of the rehearsal: {error}"));
         Ok(NamedConnection {
             access: Access {
                 base_url: base_url.parse().map_err(|error| usage(&error))?,
@@ -46,21 +49,25 @@ impl Rehearsal {
 
     /// Puts each key into the server before it is handed out.
     pub(super) fn fill(&self, records: &mut RecordBatches) {
-        let sandbox = Arc::clone(&self.sandbox);
+        let (sandbox, filled) = (Arc::clone(&self.sandbox), Arc::clone(&self.filled));
         records.add_stage(move |record| {
             if let Content::Key(key) = &record.content {
                 sandbox.preload([key.as_str()]);
+                filled.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
 
-    /// What is left, a line each.
+    /// What is left.
     pub(super) fn ending(&self) -> Vec<String> {
         let untouched = self.decoys.iter().filter(|name| self.sandbox.contains(name)).count();
-        let left = pluralized((self.sandbox.len() - untouched) as u64, "key");
-        vec![
-            "This was a rehearsal against a server in memory: nothing real was deleted.".to_owned(),
-            format!("There, {left} of the input are left, and {untouched} of {DECOYS} others are untouched."),
-        ]
+        let left = (self.sandbox.len() - untouched) as u64;
+        let keys = self.filled.load(Ordering::Relaxed);
+        let others = if untouched == DECOYS { format!("all {DECOYS}") } else { format!("{untouched} of {DECOYS}") };
+        vec![format!(
+            "Rehearsal: {} of {} gone, {others} other keys untouched",
+            count(keys.saturating_sub(left)),
+            pluralized(keys, "key")
+        )]
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     for file in reports.files().iter().filter(|file| file.extent.torn > 0) {
         let path = file.path.to_string_lossy();
         let bytes = pluralized(file.extent.torn, "byte");
-        tracing::warn!("{}: the last row is incomplete ({bytes}) and left out", Escaped(&path));
+        tracing::warn!("{}: the last row is incomplete ({bytes}) and was skipped", Escaped(&path));
     }
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
@@ -72,7 +72,7 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     }
     if reports.inputs() > 1 {
         let inputs = count(reports.inputs() as u64);
-        tracing::warn!("the reports are about {inputs} different inputs: their records are counted side by side");
+        tracing::warn!("the reports belong to {inputs} different inputs, which are counted side by side");
     }
     let review = match failures {
         None => Review::of(&reports, |_| ())?,

@@ -58,7 +58,7 @@ const BATCH_BYTES: usize = 1_000_000;
 
 impl RestoreJob {
     fn action(&self) -> Action {
-        Action::Restore { over: self.overwrite_values }
+        Action::Restore { overwrite: self.overwrite_values }
     }
 }
 
@@ -111,7 +111,7 @@ fn carry_out(
         client = Some(target.client);
     }
     if job.connection.is_none() {
-        let note = "This was a dry run: nothing was sent, and whether a key is there was not looked at.";
+        let note = "Dry run: nothing was sent, and it was not checked which keys exist.";
         summary.notes.push(note.to_owned());
     }
     if let Some(Destination::File(file)) = &opened.destination {
@@ -206,10 +206,11 @@ fn confirm_restore(
     confirm::ask(&confirm::Question {
         action: job.action(),
         keys: Some(plan.keys),
+        others: String::new(),
         uncounted: "",
         overview: Overview::of_restore(job, &target.connection, &target.namespace),
         first_keys: plan.first_keys.clone(),
-        note: target.limits.note(),
+        notes: target.limits.note().into_iter().collect(),
         confirm_with: ConfirmWith::for_keys(Some(plan.keys)),
     })
 }

@@ -68,7 +68,7 @@ fn fill(sandbox: &Sandbox, files: Vec<PathBuf>) -> Result<u64, Error> {
         for record in batch.drain(..) {
             match record.content {
                 Content::Key(key) => sandbox.preload([key.as_str()]),
-                Content::Invalid(invalid) => tracing::warn!("left out: {}", Escaped(&invalid.reason)),
+                Content::Invalid(invalid) => tracing::warn!("skipped: {}", Escaped(&invalid.reason)),
                 _ => {}
             }
         }

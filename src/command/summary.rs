@@ -253,10 +253,13 @@ impl<'a> JobSummary<'a> {
             lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
             return lines;
         }
-        let mut lines = summary.to_text();
-        lines.extend(summary.causes_to_text().iter().flat_map(|(label, cause)| {
-            wrapped(&format!("{label}: {cause}"), label.len() + 2, columns.unwrap_or(usize::MAX))
-        }));
+        let width = columns.unwrap_or(WIDTH);
+        let mut lines = preview.map_or_else(|| summary.to_text(), |preview| preview.lines(summary, width));
+        // A plan says itself why records are invalid.
+        let is_told = |label: &str| preview.is_some() && label == Status::Invalid.as_str();
+        lines.extend(summary.causes_to_text().iter().filter(|(label, _)| !is_told(label)).flat_map(
+            |(label, cause)| wrapped(&format!("{label}: {cause}"), label.len() + 2, columns.unwrap_or(usize::MAX)),
+        ));
         lines.extend(self.shard.map(|shard| format!("shard: {shard}, and no keys of other shards")));
         lines.extend(self.report.as_deref().map(|report| format!("report: {}", shown(report))));
         let failures = self.tally().failures();
@@ -267,8 +270,8 @@ impl<'a> JobSummary<'a> {
             lines.push(format!("backup: {} ({} added)", shown(path), pluralized(*records, "record")));
         }
         lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
-        lines.extend(preview.into_iter().flat_map(|preview| preview.lines(columns.unwrap_or(WIDTH))));
         lines.extend(self.notes.iter().cloned());
+        lines.extend(preview.map(Preview::conclusion));
         lines
     }
 

@@ -26,10 +26,10 @@ pub enum TextError {
     #[error("the text is not UTF-8, at line {0}")]
     NotUtf8(usize),
     /// A NUL: UTF-16 without a byte order mark, or no text.
-    #[error("line {0} holds a NUL character, so this is no UTF-8 text")]
+    #[error("line {0} contains a NUL character, so this is not UTF-8 text")]
     Nul(usize),
     /// A carriage return that ends no line, or lines that end with nothing else.
-    #[error("line {0} holds a carriage return that is not part of CRLF; convert the line endings")]
+    #[error("line {0} contains a carriage return that is not part of CRLF; convert the line endings")]
     CarriageReturn(usize),
 }
 
@@ -106,10 +106,10 @@ mod tests {
             (&b"secret\n\xff"[..], "not UTF-8, at line 2"),
             (b"\xff\xfes\0e\0", "UTF-16"),
             (b"\xfe\xff\0s\0e", "UTF-16"),
-            (b"s\0e\0c\0", "line 1 holds a NUL"),
-            (b"a\nb\rc\r", "line 2 holds a carriage return"),
-            (b"a\rb\r\n", "line 1 holds a carriage return"),
-            (b"a\r\r\n", "line 1 holds a carriage return"),
+            (b"s\0e\0c\0", "line 1 contains a NUL"),
+            (b"a\nb\rc\r", "line 2 contains a carriage return"),
+            (b"a\rb\r\n", "line 1 contains a carriage return"),
+            (b"a\r\r\n", "line 1 contains a carriage return"),
             (&[b'a'; 33], "larger than 0 KiB"),
         ] {
             let error = read(bytes).unwrap_err();

@@ -85,7 +85,7 @@ impl RowError {
         match self {
             Self::TooLong { .. } => "a field is longer than 64 KiB",
             Self::Quote { .. } => "the quotes of a field are broken; a quote inside a quoted field has to be doubled",
-            Self::Return { .. } => "a field holds a carriage return outside quotes; lines have to end in LF or CRLF",
+            Self::Return { .. } => "a field contains a carriage return outside quotes; lines must end in LF or CRLF",
         }
     }
 }
@@ -98,7 +98,7 @@ impl fmt::Display for RowError {
                 write!(f, "the quotes of field {column} are broken; a quote inside a quoted field has to be doubled")
             }
             Self::Return { column } => {
-                write!(f, "field {column} holds a carriage return outside quotes; lines have to end in LF or CRLF")
+                write!(f, "field {column} contains a carriage return outside quotes; lines must end in LF or CRLF")
             }
         }
     }

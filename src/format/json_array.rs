@@ -166,7 +166,7 @@ impl<R: Read> JsonArray<R> {
         if let Document::Response = document {
             while self.call(JsonReader::has_next)? {
                 if self.is_result()? {
-                    return Err(self.broken("the member `result` is there twice".to_owned()));
+                    return Err(self.broken("the member `result` appears twice".to_owned()));
                 }
                 self.skip_value()?;
             }

@@ -130,11 +130,11 @@ impl Csv {
         let (Some(key), true) = (key, row.fields == layout.fields) else {
             let fields = if row.fields == 1 { "field" } else { "fields" };
             let why = format!(
-                "has {} {fields} where the first row has {}; a key that holds the delimiter has to be quoted",
+                "has {} {fields} where the first row has {}; a key that contains the delimiter must be quoted",
                 row.fields, layout.fields
             );
             let rule =
-                "the row has another number of fields than the first; a key that holds the delimiter has to be quoted";
+                "the row has another number of fields than the first; a key that contains the delimiter must be quoted";
             return Ok(Some(invalid_by_rule(position, shown(), rule, &why)));
         };
         if let Some(status) = layout.status {

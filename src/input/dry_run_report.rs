@@ -101,7 +101,7 @@ impl ReportRows {
         let age = made.and_then(|made| wall_now().duration_since(made).ok());
         if let Some(age) = age.filter(|age| *age > OLD_PLAN) {
             tracing::warn!(
-                "the plan in {} was made {} ago; the namespace may have changed since\nhint: make a new one with --dry-run",
+                "the plan in {} is {} old; the namespace may have changed\nhint: make a new one with --dry-run",
                 Escaped(&source.to_string()),
                 duration(age)
             );

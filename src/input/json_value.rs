@@ -106,7 +106,7 @@ pub(super) fn key_of_value(
             };
             if fields.decide() {
                 if let Some(Text::Repeated) = status {
-                    return Ok(Some(invalid(position, whole(), "the member `status` is there twice")));
+                    return Ok(Some(invalid(position, whole(), "the member `status` appears twice")));
                 }
                 let (status, finished_at) = (exact(status).unwrap_or_default(), exact(finished_at));
                 if classify(Some(&status), finished_at.as_deref())? == RowUse::Skip {
@@ -129,7 +129,7 @@ pub(super) fn key_of_value(
         (Text::TooLong, _) => invalid(position, String::new(), "the string is longer than 64 KiB"),
         (Text::Other | Text::Repeated, None) => invalid(position, whole(), "neither a string nor an object"),
         (Text::Other, Some(name)) => invalid(position, whole(), format!("the member `{name}` is not a string")),
-        (Text::Repeated, Some(name)) => invalid(position, whole(), format!("the member `{name}` is there twice")),
+        (Text::Repeated, Some(name)) => invalid(position, whole(), format!("the member `{name}` appears twice")),
     };
     Ok(Some(content))
 }

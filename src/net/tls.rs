@@ -81,7 +81,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
         found.push(Certificate::from_der(&certificate).map_err(|error| unusable(error_chain(&error)))?);
     }
     if found.is_empty() {
-        return Err(unusable("there is none in it".to_owned()));
+        return Err(unusable("it contains none".to_owned()));
     }
     Ok(found)
 }

@@ -37,7 +37,7 @@ enum Part {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     /// No such placeholder.
-    #[error("`{{{}}}` stands for nothing; {instead}", Escaped(.name))]
+    #[error("`{{{}}}` is not a placeholder; {instead}", Escaped(.name))]
     Unknown {
         /// What was in the braces.
         name: String,
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_stands_for_nothing_is_named() {
         let error = |text| Template::new(text).unwrap_err().to_string();
-        assert_eq!(error("{dat}.csv"), "`{dat}` stands for nothing; did you mean date?");
+        assert_eq!(error("{dat}.csv"), "`{dat}` is not a placeholder; did you mean date?");
         assert!(error("{}").starts_with("`{}` stands for nothing; known are date, time"), "{}", error("{}"));
         assert_eq!(error("a{date"), "a { without its partner; {{ stands for the character itself");
         assert_eq!(error("a}b"), "a } without its partner; }} stands for the character itself");

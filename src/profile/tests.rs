@@ -83,7 +83,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "[profile.p]\nnamespace = 'a'\nbinding = 'B'\n",
             "3:1: namespace and binding both name the namespace; keep one of them",
         ),
-        ("[profile.p]\nreport = '{dat}.csv'\n", "2:10: report: `{dat}` stands for nothing; did you mean date?"),
+        ("[profile.p]\nreport = '{dat}.csv'\n", "2:10: report: `{dat}` is not a placeholder; did you mean date?"),
         ("[profile.p]\nreport = ''\n", "2:10: report: expected a path, and it is empty"),
         ("[profile.p]\nyes = true\n", "2:1: `yes` is unknown here; known are"),
         ("[profile.p]\nretries = 1\nretries = 2\n", "3:1: duplicate key"),

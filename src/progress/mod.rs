@@ -32,6 +32,9 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// How far apart the lines are that stand in for a bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
+/// No line of the bar is longer.
+const MAX_COLUMNS: usize = 100;
+
 /// Whether a bar is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProgressMode {
@@ -156,7 +159,7 @@ impl Progress {
             Display::Nothing => {}
             Display::Bar { bar, size, .. } => {
                 let view = self.state.view(now, wall_now());
-                let text = view.lines(usize::from(size().0));
+                let text = view.lines(usize::from(size().0).min(MAX_COLUMNS));
                 // The builders set without drawing, so that a refresh draws once.
                 let bar = bar.clone().with_position(view.done).with_message(text);
                 bar.tick();
@@ -195,7 +198,7 @@ pub(crate) async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Fu
 }
 
 fn bar_style() -> ProgressStyle {
-    style("[{wide_bar}]\n{msg}").progress_chars("=> ")
+    style("{msg}")
 }
 
 fn spinner_style() -> ProgressStyle {

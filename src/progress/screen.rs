@@ -16,9 +16,6 @@ use crate::stderr;
 /// Columns and rows where nobody knows better.
 const FALLBACK: (u16, u16) = (80, 24);
 
-/// No line of the bar is longer.
-const MAX_COLUMNS: u16 = 100;
-
 /// Whether stderr is a terminal on which a bar can be drawn.
 pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
@@ -31,11 +28,8 @@ pub(super) fn target(out: impl Write + Send + 'static, size: Size) -> ProgressDr
     ProgressDrawTarget::term_like(Box::new(Screen::new(out, size)))
 }
 
-/// At most [`MAX_COLUMNS`], and never the last column: what a terminal echoes after it would begin another line.
 pub(super) fn stderr_size() -> (u16, u16) {
-    let size = platform::terminal_size(io::stderr()).filter(|(_, rows)| *rows > 0);
-    let (columns, rows) = size.unwrap_or(FALLBACK);
-    (columns.saturating_sub(1).clamp(1, MAX_COLUMNS), rows)
+    platform::terminal_size(io::stderr()).filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(FALLBACK)
 }
 
 /// Removes what a terminal echoed for a key such as Ctrl-C.

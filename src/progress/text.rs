@@ -69,9 +69,9 @@ impl View {
         parts
     }
 
-    /// The same on as many lines as it takes in so many columns.
+    /// A bar, if the total is known, and the same on as many lines as it takes in so many columns.
     pub(super) fn lines(&self, columns: usize) -> String {
-        let mut text = String::new();
+        let mut text = self.total.map(|total| bar(self.done, total, columns)).unwrap_or_default();
         let mut used = 0;
         for part in self.parts() {
             let length = part.chars().count();
@@ -86,6 +86,16 @@ impl View {
         }
         text
     }
+}
+
+/// `[====>     ]` and a line end.
+fn bar(done: u64, total: u64, columns: usize) -> String {
+    let width = columns.saturating_sub(2);
+    let filled = (u128::from(done.min(total)) * width as u128).checked_div(u128::from(total));
+    let filled = filled.and_then(|filled| usize::try_from(filled).ok()).unwrap_or(width);
+    let head = if filled < width { ">" } else { "" };
+    let rest = " ".repeat(width - filled - head.len());
+    format!("[{}{head}{rest}]\n", "=".repeat(filled))
 }
 
 impl fmt::Display for View {
@@ -251,9 +261,14 @@ mod tests {
         let paused = view(Doing::Paused { cause: PauseCause::Rate, left: 297 * SECOND });
         assert_eq!(
             paused.lines(40),
-            "12,345/50,000 (24.6%) · 3 failed\n12 retries\nrate limit, resuming in 4m 57s\nabout 2h 36m to go (12:36 UTC)"
+            "[=========>                            ]\n12,345/50,000 (24.6%) · 3 failed\n12 retries\nrate limit, resuming \
+             in 4m 57s\nabout 2h 36m to go (12:36 UTC)"
         );
-        assert_eq!(paused.lines(200), paused.to_string());
+        assert!(paused.lines(200).ends_with(&format!("]\n{paused}")));
+        assert_eq!(
+            [(0, 0), (7, 7), (0, 7)].map(|(done, total)| bar(done, total, 6)),
+            ["[====]\n", "[====]\n", "[>   ]\n"]
+        );
     }
 
     #[test]

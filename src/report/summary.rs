@@ -79,13 +79,10 @@ impl Summary {
             Some(Kind::RestoreDryRun) => Status::Restorable,
             Some(Kind::Delete | Kind::Rehearsal) | None => Status::Deleted,
         };
-        let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status), status == main));
-        let others = [("not attempted", self.not_attempted(), false)];
-        let shown: Vec<(&str, String)> = states
-            .into_iter()
-            .chain(others)
-            .filter(|&(_, number, always)| always || number > 0)
-            .map(|(name, number, _)| (name, count(number)))
+        let shown: Vec<(&str, String)> = self
+            .states()
+            .filter(|&(name, number)| name == main.as_str() || number > 0)
+            .map(|(name, number)| (name, count(number)))
             .collect();
         let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let number_width = shown.iter().map(|(_, number)| number.len()).max().unwrap_or_default();
@@ -97,6 +94,19 @@ impl Summary {
         }
         lines.push(self.work());
         lines
+    }
+
+    /// `482 records in 0.1s: 1 invalid, 1 duplicate`, for what says itself how many keys are planned.
+    pub(crate) fn others_to_text(&self) -> String {
+        let others = self.states().filter(|(status, number)| *number > 0 && *status != Status::Planned.as_str());
+        let others: Vec<_> = others.map(|(status, number)| format!("{} {status}", count(number))).collect();
+        if others.is_empty() { self.work() } else { format!("{}: {}", self.work(), others.join(", ")) }
+    }
+
+    /// Every state with its name and number.
+    fn states(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
+        states.chain([("not attempted", self.not_attempted())])
     }
 
     /// The most frequent causes of failure, each after its status.

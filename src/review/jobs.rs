@@ -86,6 +86,13 @@ impl ReportedJob {
         }
     }
 
+    fn runs(&self) -> String {
+        match self.file.runs.len() {
+            0 | 1 => String::new(),
+            runs => format!(" after {}", pluralized(runs as u64, "run")),
+        }
+    }
+
     /// Whether every record was taken up.
     pub(super) fn is_finished(&self) -> bool {
         self.file.last_run().is_some_and(|run| run.ended_at.is_some() && run.stopped.is_none())
@@ -93,6 +100,29 @@ impl ReportedJob {
 }
 
 impl ReportedFile {
+    pub(super) fn namespace(&self) -> Vec<String> {
+        self.job.iter().map(ReportedJob::namespace).collect()
+    }
+
+    pub(super) fn kind(&self) -> Vec<String> {
+        self.job.iter().map(|job| job.file.identity.kind.in_words().to_owned()).collect()
+    }
+
+    pub(super) fn account(&self) -> Vec<String> {
+        self.job.iter().filter_map(|job| job.file.identity.account_id.clone()).collect()
+    }
+
+    /// How it ended, and after how many runs.
+    pub(super) fn state(&self) -> Vec<String> {
+        self.job.iter().map(|job| format!("{}{}", job.state(), job.runs())).collect()
+    }
+
+    /// The files that the job read.
+    pub(super) fn inputs(&self) -> Vec<String> {
+        let inputs = self.job.iter().flat_map(|job| &job.file.identity.inputs);
+        inputs.map(|input| input.path.clone()).collect()
+    }
+
     /// Kind, namespace and state of its job, a line.
     fn job_line(&self) -> String {
         let path = self.path.to_string_lossy();
@@ -102,10 +132,7 @@ impl ReportedFile {
         let identity = &job.file.identity;
         let account = identity.account_id.as_ref().map(|id| format!(", account {}", Escaped(id))).unwrap_or_default();
         let shard = identity.shard.as_ref().map(|shard| format!(", shard {}", Escaped(shard))).unwrap_or_default();
-        let runs = match job.file.runs.len() {
-            0 | 1 => String::new(),
-            runs => format!(" after {}", pluralized(runs as u64, "run")),
-        };
+        let runs = job.runs();
         format!(
             "{}: {}, namespace {}{account}{shard}, {}{runs}",
             Escaped(&path),
@@ -204,6 +231,17 @@ impl super::Review {
             Some(total) => format!("{} of {}", count(self.tally.total()), pluralized(total, "record")),
             None => pluralized(self.tally.total(), "record"),
         }
+    }
+
+    /// `Stopped early` or `Not finished`, if one of the jobs did not come to its end.
+    pub(super) fn unfinished(&self) -> Option<&'static str> {
+        let mut jobs = self.files.iter().filter_map(|file| file.job.as_ref()).filter(|job| !job.is_finished());
+        let job = jobs.next()?;
+        Some(if job.file.last_run().is_some_and(|run| run.stopped.is_some()) {
+            "Stopped early"
+        } else {
+            "Not finished"
+        })
     }
 
     /// What the shares are of; `None` if it is not known.

@@ -116,8 +116,7 @@ impl Review {
         let mut open = vec![false; files.len()];
         reports.rows(|file, row, is_latest| {
             if row.attempts > 0 {
-                let failed = matches!(row.status, Status::Failed | Status::Unknown);
-                review.timeline.add(millis(row.finished_at), failed, row.attempts > 1);
+                review.timeline.add(millis(row.finished_at), row.status, row.attempts > 1);
             }
             if is_latest {
                 review.add(row);

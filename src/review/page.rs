@@ -34,6 +34,7 @@ struct Page<'a> {
     script_hash: String,
     title: String,
     summary: String,
+    about: Vec<(&'static str, Vec<String>)>,
     notes: Vec<String>,
     states: Vec<State>,
     facts: Vec<(&'static str, String)>,
@@ -64,15 +65,16 @@ struct Picture {
     columns: Vec<Column>,
     pauses: Vec<Gap>,
     width: usize,
-    from: String,
-    to: String,
+    from: Moment,
+    to: Moment,
     most: String,
     column: String,
     any_idle: bool,
     any_waited: bool,
     any_failed: bool,
+    any_unknown: bool,
     any_retried: bool,
-    table: Vec<(String, String, String, String)>,
+    table: Vec<(Moment, String, String, String)>,
 }
 
 struct Column {
@@ -80,6 +82,7 @@ struct Column {
     title: String,
     done: f64,
     failed: f64,
+    unknown: f64,
     retried: f64,
 }
 
@@ -96,24 +99,36 @@ struct CauseRow {
     error_code: String,
     error: String,
     count: String,
-    keys: Vec<String>,
+    keys: Vec<Text>,
+}
+
+/// A key with its beginning, if it is long.
+struct Text {
+    whole: String,
+    beginning: Option<String>,
+}
+
+/// A moment in UTC, and as `<time>` has it, from which the page's script makes local time.
+struct Moment {
+    iso: String,
+    text: String,
 }
 
 struct FailureRow {
     record: String,
-    key: String,
+    key: Text,
     status: &'static str,
     answer: String,
     error: String,
     attempts: u32,
-    finished_at: String,
+    finished_at: Moment,
 }
 
 struct FileRow {
     path: String,
     rows: String,
     records: String,
-    finished: String,
+    finished: Option<(Moment, Moment)>,
 }
 
 /// The page. `commands` are what to do next: what it does, and the command, a shell's line as it is.
@@ -128,6 +143,7 @@ pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<Str
         script_hash: sha256(SCRIPT),
         title: title(review),
         summary: summary(review),
+        about: about(review),
         notes: notes(review),
         states: states(review),
         facts: facts(review),
@@ -152,7 +168,47 @@ fn shown(text: &str) -> String {
     Escaped(text).to_string()
 }
 
+/// Characters of a key that are shown at first.
+const BEGINNING: usize = 60;
+
+fn text(foreign: &str) -> Text {
+    let whole = shown(foreign);
+    let beginning = whole.char_indices().nth(BEGINNING).map(|(end, _)| format!("{}…", &whole[..end]));
+    Text { whole, beginning }
+}
+
+/// `2026-11-30 11:31:05`, in UTC.
+fn utc(iso: impl fmt::Display) -> Moment {
+    let iso = iso.to_string();
+    let text = iso.trim_end_matches('Z').replacen('T', " ", 1);
+    Moment { iso, text }
+}
+
+/// What is the same for all reports: namespace, kind and inputs.
+fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
+    let unique = |of: fn(&super::ReportedFile) -> Vec<String>| {
+        let mut texts: Vec<String> = review.files.iter().flat_map(of).map(|text| shown(&text)).collect();
+        let mut known = std::collections::HashSet::new();
+        texts.retain(|text| known.insert(text.clone()));
+        texts
+    };
+    let about = [
+        ("Namespace", unique(super::ReportedFile::namespace)),
+        ("Kind", unique(super::ReportedFile::kind)),
+        ("Inputs", unique(super::ReportedFile::inputs)),
+        ("Account", unique(super::ReportedFile::account)),
+        ("State", unique(super::ReportedFile::state)),
+    ];
+    about.into_iter().filter(|(_, texts)| !texts.is_empty()).collect()
+}
+
 fn title(review: &Review) -> String {
+    if let Some((state, whole)) = review.unfinished().zip(review.whole()) {
+        let restored = review.tally.get(Status::Restored);
+        let done = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
+        let (number, verb) = if restored > 0 { (restored, "restored") } else { (done, "deleted") };
+        return format!("{state}: {} of {} {verb}", count(number), count(whole));
+    }
     let open = review.tally.failures();
     let gone = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
     match (open, gone) {
@@ -170,22 +226,27 @@ fn summary(review: &Review) -> String {
     if review.tally.sent() == 0 {
         return format!("{records}; nothing was sent.");
     }
-    let (timeline, span) = (&review.timeline, review.timeline.span());
     let rate = review.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
-    format!("{records} in {}{rate}, from {}.", duration(span), moment(timeline.start_ms()))
+    format!("{records} in {}{rate}.", duration(review.timeline.span()))
 }
 
 fn notes(review: &Review) -> Vec<String> {
+    // What one job file says is above.
+    let is_told = review.files.len() == 1 && review.files.iter().all(|file| file.job.is_some());
     let mut notes = review.job_lines();
+    if is_told {
+        notes.remove(0);
+    }
     if review.inputs > 1 {
-        notes.push(format!("The reports are about {} different inputs, counted side by side.", review.inputs));
+        notes
+            .push(format!("The reports belong to {} different inputs, which are counted side by side.", review.inputs));
     }
     if review.superseded() > 0 {
         let rows = pluralized(review.superseded(), "row");
-        notes.push(format!("{rows} replaced by a later one of the same record."));
+        notes.push(format!("{rows} replaced by a later row of the same record."));
     }
     for file in review.files.iter().filter(|file| file.extent.torn > 0) {
-        notes.push(format!("The last row of {} is incomplete and left out.", shown(&file.path.to_string_lossy())));
+        notes.push(format!("The last row of {} is incomplete and was skipped.", shown(&file.path.to_string_lossy())));
     }
     notes
 }
@@ -215,9 +276,10 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
     if review.tally.sent() == 0 {
         return Vec::new();
     }
-    let attempts = review.attempt_counts().map(|(n, records)| {
+    let is_retried = review.attempt_counts().any(|(n, _)| n > 1);
+    let attempts = review.attempt_counts().filter(|(n, _)| *n > 1).map(|(n, records)| {
         let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
-        format!("{n}{more}:\u{a0}{}", count(records))
+        format!("{} with {n}{more} requests", pluralized(records, "key"))
     });
     let quantile = |quantile| duration_ms(review.elapsed_ms(quantile));
     let (pauses, together, _) = review.timeline.pauses();
@@ -230,11 +292,11 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
         ("90 % within", quantile(0.9)),
         ("99 % within", quantile(0.99)),
         ("Longest", quantile(1.0)),
-        ("Requests per key", attempts.collect::<Vec<_>>().join(" · ")),
+        ("Retries", if is_retried { attempts.collect::<Vec<_>>().join(" · ") } else { "none".to_owned() }),
         ("Pauses", pauses),
     ];
     if !review.timeline.idle().is_zero() {
-        facts.push(("Not running", format!("{} in between", duration(review.timeline.idle()))));
+        facts.push(("Not running", format!("{} between runs", duration(review.timeline.idle()))));
     }
     facts
 }
@@ -249,14 +311,16 @@ fn picture(review: &Review) -> Option<Picture> {
     let column = |(index, bin): (usize, &super::Bin)| Column {
         x: index,
         title: format!(
-            "{}: {}, {} failed, {} retried",
+            "{}: {}, {} failed, {} unknown, {} retried",
             moment(begins(index)),
             pluralized(bin.total(), "key"),
-            count(bin.failed),
+            count(bin.failed - bin.unknown),
+            count(bin.unknown),
             count(bin.retried)
         ),
         done: height(bin.done),
-        failed: height(bin.failed),
+        failed: height(bin.failed - bin.unknown),
+        unknown: height(bin.unknown),
         retried: bin.retried as f64 / bin.total().max(1) as f64,
     };
     let (pauses, together, longest) = timeline.pauses();
@@ -274,7 +338,7 @@ fn picture(review: &Review) -> Option<Picture> {
     let together_in_table = bins.len().div_ceil(24);
     let row = |(index, bins): (usize, &[super::Bin])| {
         let sum = |of: fn(&super::Bin) -> u64| count(bins.iter().map(of).sum());
-        let time = moment(begins(index * together_in_table)).to_string();
+        let time = utc(moment(begins(index * together_in_table)));
         (time, sum(|bin| bin.done), sum(|bin| bin.failed), sum(|bin| bin.retried))
     };
     let column_time = duration_ms(width_ms);
@@ -289,13 +353,14 @@ fn picture(review: &Review) -> Option<Picture> {
         columns: bins.iter().enumerate().filter(|(_, bin)| bin.total() > 0).map(column).collect(),
         pauses: longest.iter().map(gap).filter(|gap| gap.width > 0.2).collect(),
         width: bins.len(),
-        from: moment(timeline.start_ms()).to_string(),
-        to: moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default()).to_string(),
+        from: utc(moment(timeline.start_ms())),
+        to: utc(moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default())),
         most: count(most),
         column: column_time,
         any_idle: longest.iter().any(|pause| pause.is_idle),
         any_waited: longest.iter().any(|pause| !pause.is_idle),
-        any_failed: bins.iter().any(|bin| bin.failed > 0),
+        any_failed: bins.iter().any(|bin| bin.failed > bin.unknown),
+        any_unknown: bins.iter().any(|bin| bin.unknown > 0),
         any_retried: bins.iter().any(|bin| bin.retried > 0),
         table: bins.chunks(together_in_table.max(1)).enumerate().map(row).collect(),
     })
@@ -309,7 +374,7 @@ fn causes(causes: &Causes) -> Vec<CauseRow> {
         error_code: number(cause.error_code),
         error: shown(&cause.error),
         count: count(cause.count),
-        keys: cause.keys.iter().map(|key| shown(key)).collect(),
+        keys: cause.keys.iter().map(|key| text(key)).collect(),
     };
     causes.by_count().into_iter().take(CAUSES).map(row).collect()
 }
@@ -317,13 +382,13 @@ fn causes(causes: &Causes) -> Vec<CauseRow> {
 fn rest_of_causes(review: &Review) -> Option<String> {
     let shown: u64 = review.causes.by_count().iter().take(CAUSES).map(|cause| cause.count).sum();
     let rest = review.tally.trouble() - shown;
-    (rest > 0).then(|| format!("{} for other, rarer causes.", pluralized(rest, "more record")))
+    (rest > 0).then(|| format!("{} with other, rarer causes.", pluralized(rest, "more record")))
 }
 
 fn failures(review: &Review) -> Vec<FailureRow> {
     let row = |failure: &super::Failure| FailureRow {
         record: count(failure.record),
-        key: shown(&failure.key),
+        key: text(&failure.key),
         status: failure.status.as_str(),
         answer: match (failure.http_status, failure.error_code) {
             (Some(status), Some(code)) => format!("{status} · {code}"),
@@ -333,9 +398,11 @@ fn failures(review: &Review) -> Vec<FailureRow> {
         },
         error: shown(&failure.error),
         attempts: failure.attempts,
-        finished_at: humantime::format_rfc3339_seconds(failure.finished_at).to_string(),
+        finished_at: utc(humantime::format_rfc3339_seconds(failure.finished_at)),
     };
-    review.failures.iter().map(row).collect()
+    let mut failures: Vec<_> = review.failures.iter().collect();
+    failures.sort_by_key(|failure| failure.record);
+    failures.into_iter().map(row).collect()
 }
 
 fn rest_of_failures(review: &Review) -> Option<String> {
@@ -350,12 +417,10 @@ fn files(review: &Review) -> Vec<FileRow> {
         path: shown(&file.path.to_string_lossy()),
         rows: count(file.rows),
         records: count(file.records),
-        finished: file.finished.map_or_else(
-            || "–".to_owned(),
-            |(first, last)| {
-                format!("{} to {}", humantime::format_rfc3339_seconds(first), humantime::format_rfc3339_seconds(last))
-            },
-        ),
+        finished: file
+            .finished
+            .map(|(first, last)| [first, last].map(|moment| utc(humantime::format_rfc3339_seconds(moment))))
+            .map(|[first, last]| (first, last)),
     };
     review.files.iter().map(row).collect()
 }

@@ -26,7 +26,7 @@ impl Review {
         };
         let mut lines = vec![format!("{} with {records}{superseded}", pluralized(self.files.len() as u64, "report"))];
         if self.inputs > 1 {
-            lines.push(format!("they are about {} different inputs, counted side by side", self.inputs));
+            lines.push(format!("they belong to {} different inputs, which are counted side by side", self.inputs));
         }
         lines.extend(self.job_lines());
         lines.push(String::new());
@@ -44,14 +44,15 @@ impl Review {
         if self.tally.sent() == 0 {
             return Vec::new();
         }
-        let attempts = self.attempt_counts().map(|(n, records)| {
-            let more = if n == MOST_ATTEMPTS { "+" } else { "" };
-            format!("{n}{more}: {}", count(records))
+        let attempts = self.attempt_counts().filter(|(n, _)| *n > 1).map(|(n, records)| {
+            let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
+            format!("{} with {n}{more} requests", pluralized(records, "key"))
         });
+        let attempts = Some(attempts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty());
         let quantile = |quantile| duration_ms(self.elapsed_ms(quantile));
         let mut lines = vec![
             String::new(),
-            format!("requests per key {}", attempts.collect::<Vec<_>>().join("  ")),
+            format!("retries          {}", attempts.unwrap_or_else(|| "none".to_owned())),
             format!(
                 "time per key     p50 {}  p90 {}  p99 {}  max {}",
                 quantile(0.5),
@@ -67,7 +68,7 @@ impl Review {
         lines.push(format!("sent             {} to {} ({}{rate})", moment(from), moment(to), duration(span)));
         let (pauses, together, longest) = timeline.pauses();
         if !timeline.idle().is_zero() {
-            lines.push(format!("not running      {} in between", duration(timeline.idle())));
+            lines.push(format!("not running      {} between runs", duration(timeline.idle())));
         }
         if let Some(most) = longest.iter().filter(|pause| !pause.is_idle).max_by_key(|pause| pause.length_ms) {
             lines.push(format!(
@@ -117,7 +118,7 @@ impl Diff {
         differ(self.planned_not_gone(), "planned and not deleted", &self.not_gone_keys);
         differ(self.unplanned.total(), "sent without having been planned", &self.unplanned_keys);
         if !self.differs() {
-            lines.extend([String::new(), "What was planned is what was done.".to_owned()]);
+            lines.extend([String::new(), "The job did exactly what was planned.".to_owned()]);
         }
         lines
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::outcome::Status;
+
 /// Columns of the picture, at most.
 const COLUMNS: u64 = 120;
 
@@ -57,6 +59,8 @@ pub(crate) struct Bin {
     pub done: u64,
     /// Failed or unknown.
     pub failed: u64,
+    /// The unknown ones of those.
+    pub unknown: u64,
     /// Of both, those that took more than one request.
     pub retried: u64,
 }
@@ -116,10 +120,12 @@ impl Timeline {
         }
     }
 
-    pub(super) fn add(&mut self, at_ms: u64, failed: bool, retried: bool) {
+    pub(super) fn add(&mut self, at_ms: u64, status: Status, retried: bool) {
         let offset = at_ms.saturating_sub(self.from_ms);
         if let Some(bin) = self.bins.get_mut(index(offset / self.width_ms)) {
+            let failed = matches!(status, Status::Failed | Status::Unknown);
             *(if failed { &mut bin.failed } else { &mut bin.done }) += 1;
+            bin.unknown += u64::from(status == Status::Unknown);
             bin.retried += u64::from(retried);
         }
         let mark = offset / self.mark_ms;
@@ -245,13 +251,13 @@ mod tests {
     #[test]
     fn rows_are_counted_where_they_belong() {
         let mut timeline = Timeline::new(Some((5_000, 5_119)), &[]);
-        timeline.add(5_000, false, true);
-        timeline.add(5_119, true, false);
-        assert_eq!(timeline.bins()[0], Bin { done: 1, failed: 0, retried: 1 });
-        assert_eq!(timeline.bins()[119], Bin { done: 0, failed: 1, retried: 0 });
+        timeline.add(5_000, Status::Deleted, true);
+        timeline.add(5_119, Status::Unknown, false);
+        assert_eq!(timeline.bins()[0], Bin { done: 1, retried: 1, ..Bin::default() });
+        assert_eq!(timeline.bins()[119], Bin { failed: 1, unknown: 1, ..Bin::default() });
         // Outside (a file that was changed between two readings): not counted, and no harm.
-        timeline.add(9_999_999, false, false);
-        timeline.add(0, false, false);
+        timeline.add(9_999_999, Status::Deleted, false);
+        timeline.add(0, Status::Deleted, false);
         assert_eq!(timeline.bins().iter().map(|bin| bin.total()).sum::<u64>(), 3);
     }
 
@@ -262,7 +268,7 @@ mod tests {
         while at <= 600_000 {
             let quiet = (10_000..40_000).contains(&at) || (100_000..103_000).contains(&at);
             if !quiet {
-                timeline.add(at, false, false);
+                timeline.add(at, Status::Deleted, false);
             }
             at += 500;
         }
@@ -276,7 +282,7 @@ mod tests {
     fn the_time_between_two_runs_is_no_pause() {
         let mut timeline = Timeline::new(Some((0, 100_000)), &[(12_000, 90_000), (200_000, 300_000)]);
         for at in [0, 10_000, 95_000, 95_500, 100_000] {
-            timeline.add(at, false, false);
+            timeline.add(at, Status::Deleted, false);
         }
         let (count, all, pauses) = timeline.pauses();
         assert_eq!((count, all.as_secs(), timeline.idle().as_secs()), (4, 10 + 2 + 5 + 4, 78));
@@ -287,7 +293,7 @@ mod tests {
     #[test]
     fn nothing_sent_is_no_picture() {
         let mut timeline = Timeline::new(None, &[]);
-        timeline.add(5, false, false);
+        timeline.add(5, Status::Deleted, false);
         assert!(timeline.bins().is_empty() && timeline.pauses().2.is_empty());
         assert_eq!(timeline.span(), Duration::ZERO);
     }

@@ -75,7 +75,7 @@ fn ways_to_name_the_namespace_exclude_each_other_and_a_dry_run_needs_none() {
     lab.keys(1);
     for pair in [["--namespace-id", "x", "--namespace", "y"], ["--binding", "x", "--namespace", "y"]] {
         let done = lab.delete(["keys.txt"]).args(pair).run().code(2);
-        assert!(done.stderr.contains("name the namespace"), "{}", done.stderr);
+        assert!(done.stderr.contains("select the namespace"), "{}", done.stderr);
     }
     lab.delete(["keys.txt", "--dry-run", "--namespace", "sessions"]).run().code(0);
     assert_eq!(lab.server.requests(), 0);

@@ -227,7 +227,7 @@ fn a_server_without_bulk_deletes_is_fatal() {
     let lab = Lab::with(SandboxOptions { faults, ..SandboxOptions::default() });
     lab.keys(10);
     let done = lab.delete(["keys.txt", "--bulk"]).run().code(7);
-    assert!(done.stderr.contains("the server does not support bulk deletes: leave --bulk out"), "{}", done.stderr);
+    assert!(done.stderr.contains("the server does not support bulk deletes: omit --bulk"), "{}", done.stderr);
     assert_eq!(lab.server.keys().len(), 10);
 }
 
@@ -237,8 +237,8 @@ fn a_long_job_is_told_what_bulk_would_take() {
     lab.write("keys.txt", (0..5_000).map(|n| format!("key:{n}")).collect::<Vec<_>>().join("\n"));
     let said = |args: &[&str]| lab.kvsweep(["delete", "keys.txt", "--dry-run"]).args(args).run().code(0).stdout;
     assert!(said(&[]).contains("one by one   5,001 requests, at least 20m"), "{}", said(&[]));
-    assert!(said(&[]).contains("with --bulk  2 requests, at once\n"), "{}", said(&[]));
-    assert!(said(&["--rate", "none"]).contains("with --bulk  2 requests, as fast as the server answers"));
+    assert!(said(&[]).contains("with --bulk  2 requests, under a second\n"), "{}", said(&[]));
+    assert!(said(&["--rate", "none"]).contains("with --bulk  2 requests, as fast as the server responds"));
     assert!(said(&["--bulk=10"]).contains("with --bulk  501 requests"));
 }
 

@@ -24,7 +24,7 @@ fn a_dry_run_tells_planned_from_absent_and_changes_nothing() {
     lab.write("keys.txt", keys.join("\n") + "\n..\n");
     let dry = ["delete", "keys.txt", "--dry-run", "--check", "--report", "plan.csv"];
     let done = lab.kvsweep(dry).args(["--overwrite"]).run().code(3);
-    assert!(done.stdout.contains("planned  600") && done.stdout.contains("absent   300"), "{}", done.stdout);
+    assert!(done.stdout.contains("would delete 600 keys") && done.stdout.contains("300 absent"), "{}", done.stdout);
     assert!(done.stdout.contains("nothing was deleted") && done.stdout.contains("one by one"), "{}", done.stdout);
     assert_eq!(
         lab.server.requests(),
@@ -124,7 +124,7 @@ fn what_is_asked_for_makes_sense() {
     let (lab, _) = filled(SandboxOptions::default(), 3);
     for args in [&["--prefix", "key:"][..], &["--all"]] {
         let done = lab.delete(["--check"]).args(args).run().code(2);
-        assert!(done.stderr.contains("what is listed is there"), "{}", done.stderr);
+        assert!(done.stderr.contains("listed keys exist"), "{}", done.stderr);
     }
     let dry = lab.kvsweep(["delete", "keys.txt", "--dry-run", "--check"]);
     let done = dry.without_env("CLOUDFLARE_API_TOKEN").run().code(2);

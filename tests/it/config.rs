@@ -72,7 +72,7 @@ fn nothing_is_made_before_a_job_is_agreed_to() {
     // A folder that a flag names has to be there: it may be a mistake.
     let flag = ["--report", "nowhere/r.csv", "--yes", "--config", "k.toml", "--profile", "prod"];
     let done = bare(&lab, ["delete", "keys.txt"]).args(flag).run().code(2);
-    assert!(done.stderr.contains("there is no folder nowhere"), "{}", done.stderr);
+    assert!(done.stderr.contains("the folder nowhere does not exist"), "{}", done.stderr);
 }
 
 #[test]

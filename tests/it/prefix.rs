@@ -98,7 +98,7 @@ fn a_dry_run_only_lists_and_its_report_is_a_plan() {
     let (lab, names) = filled(2_500, SandboxOptions::default());
     let args = ["delete", "--dry-run", "--prefix", "tmp:", "--rate", "none", "--report", "plan.csv"];
     let done = lab.kvsweep(args).run().code(0);
-    assert!(done.stdout.contains("This was a dry run: nothing was deleted."), "{}", done.stdout);
+    assert!(done.stdout.contains("Dry run: nothing was deleted, "), "{}", done.stdout);
     assert!(done.stdout.contains("one by one   2,504 requests"), "{}", done.stdout);
     // The first request asks for the namespace.
     assert!(lab.server.request_log()[1..].iter().all(is_page));

@@ -82,7 +82,7 @@ fn failed_keys_are_an_input_again() {
     let done = lab.kvsweep(["report", "sweep.csv", "--diff", "plan.csv"]).run().code(3);
     assert!(done.stdout.contains("5 keys planned and not deleted"), "{}", done.stdout);
     let done = lab.kvsweep(["report", "sweep.csv", "again.csv", "--diff", "plan.csv"]).run().code(0);
-    assert!(done.stdout.contains("What was planned is what was done."), "{}", done.stdout);
+    assert!(done.stdout.contains("The job did exactly what was planned."), "{}", done.stdout);
     lab.kvsweep(["report", "sweep.csv", "--diff", "again.csv"]).run().code(2);
 }
 

@@ -120,7 +120,7 @@ fn ctrl_c_at_the_prompt_ends_it() {
         lab.keys(5);
         let ask = way(lab.kvsweep(["delete"]).args(JOB)).on_terminal();
         let mut running = lab.start_with("run", ask, Stdio::piped());
-        wait_until("it asks", || running.stdout().contains("Type yes to delete them: "));
+        wait_until("it asks", || running.stdout().contains("? [y/N] "));
         running.child().stdin.as_mut().expect("a keyboard").write_all(b"\x03").expect("it is typed");
         let done = running.done().code(130);
         assert!(done.stdout.contains("interrupted"), "{}", done.stdout);

@@ -27,8 +27,10 @@ fn short_help_fits_one_screen() {
     let root = help(&["-h"], 80);
     assert_fits(&root, 24, 80);
     insta::assert_snapshot!("short", root);
-    let delete = help(&["delete", "-h"], 100);
-    assert_fits(&delete, 40, 100);
+    let words = ["kvsweep", "delete", "-h"].map(Into::into);
+    let command = super::super::help::for_words(deaf(), &words);
+    let delete = command.term_width(80).try_get_matches_from(words).unwrap_err().to_string();
+    assert_fits(&delete, 24, 80);
     insta::assert_snapshot!("delete_short", delete);
     let list = help(&["list", "-h"], 100);
     assert_fits(&list, 40, 100);
@@ -55,6 +57,36 @@ fn short_help_fits_one_screen() {
     let sandbox = help(&["sandbox", "-h"], 100);
     assert_fits(&sandbox, 40, 100);
     insta::assert_snapshot!("sandbox_short", sandbox);
+}
+
+#[test]
+fn the_groups_of_delete_are_those_of_the_contract_and_few_flags_come_before_the_advanced_ones() {
+    let help = help(&["delete", "--help"], 100);
+    let headings: Vec<_> = help
+        .lines()
+        .filter(|line| line.starts_with(char::is_alphabetic))
+        .filter_map(|line| line.strip_suffix(':'))
+        .filter(|heading| !heading.contains(' '))
+        .collect();
+    let groups =
+        ["Input", "Mode", "Guards", "Filters", "Report", "Pace", "Monitoring", "Connection", "Advanced", "Credentials"];
+    assert_eq!(headings, groups);
+    let (before, _) = help.split_once("\nAdvanced:\n").unwrap();
+    let flags = before.lines().filter(|line| line.trim_start().starts_with('-') && !line.starts_with("          "));
+    assert!(flags.count() <= 50);
+}
+
+#[test]
+fn the_flags_on_the_one_screen_exist() {
+    let text = super::super::help::delete_short();
+    let command = deaf();
+    let delete = command.find_subcommand("delete").unwrap();
+    let words = text.split([' ', ',', '(', ')', '\n', '.']);
+    let flags: Vec<_> = words.filter_map(|word| word.strip_prefix("--")).collect();
+    for flag in &flags {
+        assert!(delete.get_arguments().any(|arg| arg.get_long() == Some(flag)), "--{flag}");
+    }
+    assert!(["backup", "protect", "all"].iter().all(|flag| flags.contains(flag)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is asked before a job that deletes, of whom, and what the answer means.
 
+use crate::clock::wall_now;
 use crate::command::confirm::{self, ConfirmWith};
 use crate::command::connect::ConnectedTarget;
 use crate::command::error::Error;
@@ -7,25 +8,32 @@ use crate::command::job::{DeleteJob, KeySelection, Keys};
 use crate::command::overview::Overview;
 use crate::command::pages::NamespacePages;
 use crate::command::preview;
+use crate::outcome::{Status, Tally};
 use crate::pipeline::Pages as _;
 use crate::plan::Consent;
 use crate::record::{Content, Record};
-use crate::terminal::{Escaped, padded_note};
+use crate::terminal::{Escaped, count, padded_note};
 
 use super::scan::{InputScan, KeySource};
 
 /// Asks on the terminal.
-pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -> Result<Consent, Error> {
+pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, report: &str) -> Result<Consent, Error> {
     let plan = scan.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
+    let mut overview = Overview::of(job, Some((&target.connection, &target.namespace)));
+    for estimate in keys.iter().flat_map(|keys| preview::estimates(job, &target.limits, *keys, wall_now())) {
+        overview.push("duration", format!("{}: {}", estimate.name, estimate.in_words()));
+    }
+    overview.push("report", report.to_owned());
     let question = confirm::Question {
-        action: confirm::Action::Delete,
+        action: confirm::Action::Delete { backup: job.backup.is_some() },
         keys,
-        uncounted: "as many keys as stdin holds",
-        overview: Overview::of(job, Some((&target.connection, &target.namespace))),
+        others: plan.map(|plan| others(&plan.tally)).unwrap_or_default(),
+        uncounted: "every key on stdin",
+        overview,
         first_keys: first.unwrap_or_default(),
-        note: keys.and_then(|keys| preview::bulk_note(job, &target.limits.rates, keys)),
+        notes: Vec::new(),
         confirm_with: ConfirmWith::for_keys(keys),
     };
     let question = match (&job.keys, &scan.source) {
@@ -34,17 +42,10 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan) -
         }
         _ => question,
     };
-    let part = job.shard().map(|shard| format!("these are the keys of shard {shard}; no others are deleted here"));
+    let part = job.shard().map(|shard| format!("only the keys of shard {shard} are deleted"));
     let padded = plan.and_then(|plan| padded_note(plan.padded_keys));
-    let note = target
-        .limits
-        .note()
-        .into_iter()
-        .chain(part)
-        .chain(padded)
-        .chain(question.note)
-        .reduce(|part, note| format!("{part}; {note}"));
-    let question = confirm::Question { note, ..question };
+    let notes = target.limits.note().into_iter().chain(part).chain(padded).chain(question.notes).collect();
+    let question = confirm::Question { notes, ..question };
     confirm::ask(&question)?;
     Ok(Consent::Typed)
 }
@@ -68,10 +69,10 @@ fn listed(
     let everything = selection.prefixes.cover_everything();
     confirm::Question {
         keys: whole.then_some(known.len() as u64),
-        uncounted: if everything { "every key" } else { "every key that begins with a prefix below" },
+        others: String::new(),
+        uncounted: if everything { "every key of the namespace" } else { "every key with a prefix below" },
         first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
-        note: (!whole)
-            .then(|| "how many they are is not known before all are listed: --dry-run counts them".to_owned()),
+        notes: if whole { Vec::new() } else { vec!["the keys are not counted yet (--dry-run counts them)".to_owned()] },
         confirm_with: match &target.namespace.title {
             _ if !everything => ConfirmWith::Yes,
             title if can_be_typed(title) => ConfirmWith::Name(title.clone()),
@@ -79,6 +80,15 @@ fn listed(
         },
         ..question
     }
+}
+
+/// ` (3 invalid, 2 duplicate, 1 kept)`, or nothing.
+fn others(tally: &Tally) -> String {
+    let states = [Status::Invalid, Status::Duplicate, Status::Kept].map(|status| (status, tally.get(status)));
+    let others =
+        states.iter().filter(|(_, number)| *number > 0).map(|(status, number)| format!("{} {status}", count(*number)));
+    let others: Vec<_> = others.collect();
+    if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) }
 }
 
 fn can_be_typed(title: &str) -> bool {

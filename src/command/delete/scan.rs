@@ -192,7 +192,7 @@ pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Op
     let broken = plan.broken.as_ref()?;
     if job.allow_partial && plan.records > 0 {
         let records = pluralized(plan.records, "record");
-        tracing::warn!("{}; only the {records} before it can be processed", Escaped(&broken.to_string()));
+        tracing::warn!("{}; only the {records} before it are processed", Escaped(&broken.to_string()));
         return None;
     }
     Some(stop_of(StopReason::InputError, &with_nothing_sent(broken)))
@@ -202,7 +202,7 @@ pub(super) fn warn_of_age(journal: &Journal, report: &Path) {
     let age = journal.first_finished_at().and_then(|first| wall_now().duration_since(first).ok());
     if let Some(age) = age.filter(|age| *age > OLD_JOURNAL) {
         tracing::warn!(
-            "{} was begun {} ago: keys that it says are deleted are not sent again, even if they were made again since",
+            "{} was started {} ago: keys it reports as deleted are not sent again, even if they have been created again",
             Escaped(&report.to_string_lossy()),
             duration(age)
         );

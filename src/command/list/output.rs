@@ -77,7 +77,7 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Ch
             None if length == 0 => fresh,
             None => {
                 return Err(Error::Usage(format!(
-                    "{} is whole, or no listing of ours: there is no {} to go on from; --overwrite lists anew",
+                    "{} is complete or not a listing of kvsweep: there is no {} to resume from\nhint: pass --overwrite to list from scratch",
                     path.display(),
                     Checkpoint::path(path).display()
                 )));
@@ -101,7 +101,7 @@ fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> R
     }
     if length < mark.bytes {
         return Err(Error::Usage(format!(
-            "{} is shorter than {} says, so it was changed since; --overwrite lists anew",
+            "{} is shorter than {} says, so it has been changed\nhint: pass --overwrite to list from scratch",
             path.display(),
             shown.display()
         )));

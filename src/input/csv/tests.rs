@@ -58,7 +58,7 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
     assert!(usage("Tags\n1\n", &column("tag")).to_string().contains("the columns are \"Tags\""));
     assert!(usage("Tag,TAG\n1,2\n", &column("tag")).to_string().contains("several columns"));
     let error = usage("\n\nid,tag\n1,2\n", &column("3"));
-    assert_eq!(error.to_string(), "k.csv line 3: there is no column 3: the first row has 2");
+    assert_eq!(error.to_string(), "k.csv line 3: there is no column 3: the first row has 2 columns");
     let both = InputOptions { header: super::Header::None, ..column("tag") };
     assert!(usage("tag\n", &both).to_string().contains("--no-header"));
     assert!(usage("tag,tag\n1,2\n", &column("tag")).to_string().contains("several columns"));
@@ -96,10 +96,10 @@ fn quotes_are_read_by_the_rules_or_not_at_all() {
         ("\"\"a", Err((broken, "a"))),
         ("\"\"a\"", Err((broken, "a\""))),
         ("\"a\"\rb", Err((broken, "a\rb"))),
-        ("a\rb", Err(("field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF", "a\rb"))),
-        ("a\r", Err(("field 1 holds a carriage return outside quotes; lines have to end in LF or CRLF", "a\r"))),
-        ("a,b", Err(("has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted", "a"))),
-        (",", Err(("has 2 fields where the first row has 1; a key that holds the delimiter has to be quoted", ""))),
+        ("a\rb", Err(("field 1 contains a carriage return outside quotes; lines must end in LF or CRLF", "a\rb"))),
+        ("a\r", Err(("field 1 contains a carriage return outside quotes; lines must end in LF or CRLF", "a\r"))),
+        ("a,b", Err(("has 2 fields where the first row has 1; a key that contains the delimiter must be quoted", "a"))),
+        (",", Err(("has 2 fields where the first row has 1; a key that contains the delimiter must be quoted", ""))),
     ];
     for (field, expected) in table {
         for (end, at_end) in [("\r\n", "\r\n"), ("\n", "\n"), ("\n", "")] {

@@ -32,7 +32,7 @@ fn one_bad_element_is_one_bad_record() {
         (r#"{"key": 1, "name": "x"}"#, "the member `key` is not a string"),
         (r#"{"key": {"key": "x"}}"#, "the member `key` is not a string"),
         (r#"{"name": null}"#, "the member `name` is not a string"),
-        (r#"{"key": "x", "key": "y"}"#, "the member `key` is there twice"),
+        (r#"{"key": "x", "key": "y"}"#, "the member `key` appears twice"),
         (r#"{"key": ""}"#, "the key is empty"),
         (r#""""#, "the key is empty"),
     ];
@@ -205,7 +205,7 @@ fn a_response_of_the_api_is_read_through_its_result() {
     assert_eq!(read_whole("k", format!("{{\"success\":true,\"result\":[{}]}}", long.join(","))).len(), 2000);
     for (broken, why) in [
         (r#"{"result":["a"]"#, "the JSON ends before"),
-        (r#"{"result":["a"],"result":["b"]}"#, "`result` is there twice"),
+        (r#"{"result":["a"],"result":["b"]}"#, "`result` appears twice"),
         (r#"{"result":["a"]} x"#, "something follows the end of the JSON document"),
     ] {
         let (records, error) = read_broken("k.json", broken);

@@ -338,7 +338,10 @@ impl State {
             return Step::Wait(wait);
         }
         debug_assert!(false, "nothing to wait for: {self:?}");
-        self.stop(Stop::new(StopReason::IoError, "internal error: the job waits for nothing; please report this"), now);
+        self.stop(
+            Stop::new(StopReason::IoError, "internal error: the job does not make progress; please report this"),
+            now,
+        );
         self.give_up_waiting(now);
         Step::Finished
     }

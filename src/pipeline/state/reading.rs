@@ -203,7 +203,7 @@ impl KeyTask {
             Stage::Presence => "whether it exists is unknown",
             Stage::Metadata => "its metadata could not be backed up",
             Stage::Value(_) => "its value could not be backed up",
-            Stage::Compare(_) => "what it holds could not be read",
+            Stage::Compare(_) => "its value could not be read",
             Stage::Change => return failure,
         };
         let not_sent = if self.pair.is_some() { "not restored" } else { "no delete was sent" };

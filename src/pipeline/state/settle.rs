@@ -10,7 +10,7 @@ use crate::outcome::{Detail, Settled, Status, Stop, StopReason};
 use crate::pipeline::event::Event;
 use crate::pipeline::retry::Failure;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
-use crate::terminal::{count, pluralized};
+use crate::terminal::{Escaped, count, pluralized, shortened_key};
 
 impl State {
     pub(super) fn settle_unsent(&mut self, row: Settled) {
@@ -21,6 +21,14 @@ impl State {
 
     pub(super) fn settle_as(&mut self, task: KeyTask, failure: Failure, now: Instant) {
         let failure = task.failure(failure);
+        if failure.status.is_trouble() {
+            tracing::info!(
+                "{} {}: {}",
+                failure.status,
+                shortened_key(task.key.as_str()),
+                Escaped(&failure.to_string())
+            );
+        }
         let detail = Box::new(failure.detail);
         self.settle(task, failure.status, failure.http_status, Some(detail), now);
     }

@@ -41,7 +41,7 @@ fn stats_show_what_a_careful_person_looks_for() {
       page/\u{1b}[31m/2
       plain
     name length  5 to 16 bytes, median 16
-    biggest prefixes
+    largest prefixes
       13  81.2 %  session:
        9  56.2 %    session:web:
        4  25.0 %    session:app:
@@ -65,7 +65,7 @@ fn stats_show_what_a_careful_person_looks_for() {
       page/\u{1b}[31m/2
       plain
     name length  5 to 16 bytes, median 16
-    biggest prefixes
+    largest prefixes
       13  81.2 %  session:
        9  56.2 %    session:web:
        4  25.0 %    session:app:
@@ -178,7 +178,7 @@ fn of_many_names_a_sample_is_counted_and_it_is_said() {
     let shares: Vec<_> = biggest.iter().map(|prefix| prefix.keys as f64 / stats.prefixes.total() as f64).collect();
     assert!((shares[0] - 15.0 / 16.0).abs() < 0.01 && (shares[1] - 1.0 / 16.0).abs() < 0.01, "{biggest:?}");
     let text = text(&stats, 80);
-    assert!(text.contains("biggest prefixes  (about, from a sample of 59,375 names)\n  188,000  9"), "{text}");
+    assert!(text.contains("largest prefixes  (about, from a sample of 59,375 names)\n  188,000  9"), "{text}");
     assert_eq!(stats.last().collect::<Vec<_>>(), ["common:199997", "common:199998", "common:199999"]);
     assert_eq!(stats.lengths.summary(), Some((6, 12, 13)));
 }

@@ -55,7 +55,7 @@ impl Stats {
         if biggest.is_empty() {
             return;
         }
-        let heading = "biggest prefixes";
+        let heading = "largest prefixes";
         let error = biggest.iter().map(Prefix::largest_error).max().unwrap_or_default();
         let mut inexact = Vec::new();
         inexact.extend(self.sampled().map(|names| format!("about, from a sample of {}", pluralized(names, "name"))));

@@ -13,7 +13,7 @@ use super::identity::{Difference, Kind};
 pub enum JobFileError {
     /// There is a report without one.
     #[error(
-        "{report} has no job file ({report}.job.json), so it cannot be checked that it belongs to this job\nhint: put the \
+        "{report} has no job file ({report}.job.json), so it is unknown whether it belongs to this job\nhint: put the \
          job file back beside it, or start a new report with another --report"
     )]
     Missing { report: PathBuf },
@@ -51,7 +51,7 @@ pub enum JobFileError {
         path: PathBuf,
     },
     /// The report is that of another job.
-    #[error("{report} is the report of another job: its {} is {}, and this job's is {}\nhint: give the same as then, or start a new report with another --report", .difference.what, .difference.then, .difference.now)]
+    #[error("{report} is the report of another job: its {} is {}, and this job's is {}\nhint: pass the same as before, or start a new report with another --report", .difference.what, .difference.then, .difference.now)]
     OtherJob {
         report: PathBuf,
         /// How the two jobs differ.

@@ -19,6 +19,15 @@
     form.hidden = false;
     filter();
   }
+  for (const time of document.querySelectorAll("time")) {
+    const at = new Date(time.dateTime);
+    if (at.getTimezoneOffset() !== 0) {
+      const local = document.createElement("span");
+      local.className = "local";
+      local.textContent = `${at.toLocaleString()} local`;
+      time.append(local);
+    }
+  }
   const said = document.querySelector(".said");
   for (const button of document.querySelectorAll("button.copy")) {
     const code = button.parentElement.querySelector("code");

@@ -104,7 +104,7 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     messages.check("is a symbolic link", &lab, delete(&["--report", "link.csv", "--overwrite"]));
     std::fs::create_dir(lab.path("folder.csv")).expect("a folder");
     messages.check("name a regular file", &lab, delete(&["--report", "folder.csv", "--overwrite"]));
-    messages.check("cannot be made", &lab, delete(&["--report", "no/such/report.csv"]));
+    messages.check("cannot be created", &lab, delete(&["--report", "no/such/report.csv"]));
 
     lab.write("other.txt", "another\n");
     lab.delete(["other.txt", "--report", "other.csv"]).run().code(0);

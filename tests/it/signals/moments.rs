@@ -92,7 +92,7 @@ fn scenario(moment: Moment, signal: Signal, code: i32, init: bool) {
         Moment::Prompt => {
             // It stays open, or the terminal would end.
             let running = lab.start_with("run", way(job("keys.txt")).on_terminal(), Stdio::piped());
-            wait_until("it asks", || running.stdout().contains("Type yes to delete them: "));
+            wait_until("it asks", || running.stdout().contains("? [y/N] "));
             sent_at_signal = send(&lab, &running, signal);
             running.done()
         }
