@@ -78,7 +78,7 @@ fn a_cut_or_broken_stream_is_a_break_after_what_came_before() {
     }
     let (records, error) = read_broken("k.txt", [gzip(b"a\nb\n"), b"rubbish".to_vec()].concat());
     assert_eq!(records, ["a", "b"]);
-    assert!(error.to_string().starts_with("k.txt line 3 (after record 2): the gzip data is broken"), "{error}");
+    assert!(error.to_string().starts_with("k.txt line 3 (after record 2): the gzip data is damaged"), "{error}");
     let csv = gzip(b"\"a\"\n\"b\"\n");
     let (_, error) = read_broken("k.csv", &csv[..csv.len() - 4]);
     assert!(matches!(error.kind(), InputErrorKind::Decompress { compression: Compression::Gzip, .. }), "{error}");
