@@ -109,7 +109,7 @@ pub struct ConnectionArgs {
     #[arg(long = "env", value_name = "NAME", env = "CLOUDFLARE_ENV", hide_short_help = true)]
     pub environment: Option<String>,
 
-    /// With --binding, the namespace of its `preview_id`
+    /// Use the `preview_id` of --binding
     #[arg(long, hide_short_help = true)]
     pub preview: bool,
 
