@@ -129,7 +129,7 @@ mod tests {
     fn what_stands_for_nothing_is_named() {
         let error = |text| Template::new(text).unwrap_err().to_string();
         assert_eq!(error("{dat}.csv"), "`{dat}` is not a placeholder; did you mean date?");
-        assert!(error("{}").starts_with("`{}` stands for nothing; known are date, time"), "{}", error("{}"));
+        assert!(error("{}").starts_with("`{}` is not a placeholder; known are date, time"), "{}", error("{}"));
         assert_eq!(error("a{date"), "a { without its partner; {{ stands for the character itself");
         assert_eq!(error("a}b"), "a } without its partner; }} stands for the character itself");
     }

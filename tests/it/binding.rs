@@ -86,7 +86,7 @@ fn a_preview_namespace_is_asked_for() {
     let done = list(&["--binding", "KV", "--preview"]).run().code(2);
     assert!(done.stderr.contains("has no `preview_id`"), "{}", done.stderr);
     let done = lab.kvsweep(["list", "--preview"]).run().code(2);
-    assert!(done.stderr.contains("there is no --binding"), "{}", done.stderr);
+    assert!(done.stderr.contains("--preview needs --binding"), "{}", done.stderr);
 }
 
 #[test]
