@@ -94,6 +94,10 @@ fn redacted(text: &str, lab: &Lab) -> String {
         {
             return format!("{failure} ([number] attempts in {rest}");
         }
+        // Of several keys in flight any may be the first.
+        if let Some((cause, _)) = line.split_once(" records, such as key:") {
+            return format!("{cause} records, such as [key])");
+        }
         if let Some((hint, _)) = line.split_once("run again after ").filter(|(_, rest)| rest.ends_with("--max-wait")) {
             return format!("{hint}run again after [minute], or raise --max-wait");
         }
