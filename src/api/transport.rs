@@ -76,9 +76,9 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> Answe
         return Answer::Transient(TransientError::Unexpected(Refusal::without_response(message)));
     }
     if causes(error).any(is_out_of_files) {
-        return Answer::Transient(TransientError::no_answer(format!(
-            "not sent: this process may not open more files or connections; raise ulimit -n or lower --concurrency"
-        )));
+        return Answer::Transient(TransientError::no_answer(
+            "not sent: this process may not open more files or connections; raise ulimit -n or lower --concurrency",
+        ));
     }
     if stage == Stage::Connected {
         let unprocessed = causes(error).any(is_unprocessed);

@@ -73,7 +73,7 @@ The token comes from CLOUDFLARE_API_TOKEN or --api-token-file.
 
 /// The definition with the groups of `delete`, and the address of the documentation at the end of every help.
 pub(super) fn laid_out(command: Command) -> Command {
-    with_documentation(command.mut_subcommand("delete", grouped), &documentation())
+    with_documentation(command.mut_subcommand("delete", |delete| grouped(&delete)), &documentation())
 }
 
 /// The definition for a command line: `delete -h` is one screen.
@@ -91,7 +91,7 @@ pub(super) fn delete_short() -> String {
 }
 
 /// The same with its arguments by group: help shows groups in the order of their first arguments.
-fn grouped(delete: Command) -> Command {
+fn grouped(delete: &Command) -> Command {
     let place = |arg: &Arg| {
         let id = arg.get_id().as_str();
         let group = GROUPS.iter().position(|(_, ids)| ids.contains(&id));

@@ -178,7 +178,7 @@ fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> Stop {
     // Without a code it was not the API that answered, but a firewall, say, or a server of another kind.
     let from_api = failure.detail.error_code.is_some();
     let hint = (!from_api).then(|| "check --base-url: that was no response of the API".to_owned());
-    Stop { from_api, hint, ..Stop::new(reason, format!("{what} cannot be read: {failure}")) }
+    Stop { hint, from_api, ..Stop::new(reason, format!("{what} cannot be read: {failure}")) }
 }
 
 /// What a signal may end at once, because nothing has to be finished.

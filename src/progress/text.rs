@@ -219,12 +219,12 @@ mod tests {
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
-    fn left(time: Duration) -> Option<Left> {
-        Some(Left { time, now: NOW + 36_000 * SECOND, in_bulk: None })
+    fn left(time: Duration) -> Left {
+        Left { time, now: NOW + 36_000 * SECOND, in_bulk: None }
     }
 
     fn view(doing: Doing) -> View {
-        let left = left(9_360 * SECOND);
+        let left = Some(left(9_360 * SECOND));
         View { done: 12_345, total: Some(50_000), failed: 3, invalid: 0, retries: 12, pages: 0, doing, left }
     }
 
@@ -238,12 +238,12 @@ mod tests {
         let few = View { done: 99, total: Some(20_000), failed: 0, retries: 0, ..view(running()) };
         let limited = Doing::Paused { cause: PauseCause::Rate, left: 297 * SECOND };
         let views = [
-            View { doing: limited, left: left(5_100 * SECOND), ..few.clone() },
-            View { left: left(3_600 * SECOND), ..few.clone() },
+            View { doing: limited, left: Some(left(5_100 * SECOND)), ..few.clone() },
+            View { left: Some(left(3_600 * SECOND)), ..few.clone() },
             view(running()),
             View { total: None, retries: 1, invalid: 1_000, pages: 13, left: None, ..view(running()) },
-            View { left: Some(Left { in_bulk: Some(SECOND), ..left(9_360 * SECOND).unwrap() }), ..view(running()) },
-            View { left: left(93_600 * SECOND), ..view(running()) },
+            View { left: Some(Left { in_bulk: Some(SECOND), ..left(9_360 * SECOND) }), ..view(running()) },
+            View { left: Some(left(93_600 * SECOND)), ..view(running()) },
             View { done: 0, left: None, ..View { doing: Doing::Running { per_second: None }, ..few } },
             paused(PauseCause::Throttled, 252 * SECOND),
             paused(PauseCause::Throttled, Duration::from_millis(3_200)),
