@@ -65,7 +65,7 @@ pub struct ReviewArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Print Markdown instead of text, for $GITHUB_STEP_SUMMARY
+    /// Print Markdown instead of text, for a step summary of GitHub Actions
     ///
     /// Tables of counts and causes. Keys and messages are escaped.
     #[arg(long, conflicts_with_all = ["json", "diff"])]

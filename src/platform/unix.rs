@@ -125,7 +125,7 @@ pub(crate) fn terminal_size(out: impl AsFd) -> Option<(u16, u16)> {
     (size.ws_col > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// Raises the limit of open files (RLIMIT_NOFILE) to `needed`, if it is lower and may be raised. The limit, if there is one below
+/// Raises the limit of open files (`RLIMIT_NOFILE`) to `needed`, if it is lower and may be raised. The limit, if there is one below
 /// that.
 pub(crate) fn fit_open_files(needed: u64) -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);

@@ -1,5 +1,7 @@
 //! A review as GitHub-flavored Markdown, for the summary of a step in GitHub Actions.
 
+use std::fmt::Write as _;
+
 use super::text::{duration_ms, shortened};
 use super::{Causes, Review};
 use crate::outcome::Status;
@@ -54,13 +56,14 @@ fn cause_table(heading: &str, causes: &Causes) -> Vec<String> {
     lines
 }
 
-/// Text that is only text: as character references, which cannot begin anything (CommonMark, "Entity and numeric character
+/// Text that is only text: as character references, which cannot begin anything (GFM 0.29, "Entity and numeric character
 /// references"), no punctuation makes a table cell, a link, a mention or HTML.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_ascii_punctuation() && !".,-()%".contains(char) {
-            safe.push_str(&format!("&#{};", u32::from(char)));
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "&#{};", u32::from(char));
         } else {
             safe.push(char);
         }

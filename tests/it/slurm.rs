@@ -38,7 +38,9 @@ impl Slurm {
             std::fs::create_dir(path(name)).expect("a folder");
             std::fs::set_permissions(path(name), PermissionsExt::from_mode(0o700)).expect("its permissions");
         };
-        ["munge", "state", "spool"].iter().for_each(|name| private(name));
+        for name in ["munge", "state", "spool"] {
+            private(name);
+        }
         std::fs::write(path("munge/key"), rand::random::<[u8; 128]>()).expect("a key");
         std::fs::set_permissions(path("munge/key"), PermissionsExt::from_mode(0o600)).expect("its permissions");
         let mut slurm = Self { daemons: Vec::new(), folder };
