@@ -195,7 +195,7 @@ fn an_old_journal_is_warned_about_and_a_young_one_is_not() {
     let moment = rows.lines().nth(1).and_then(|row| row.rsplit(',').next()).expect("a moment");
     lab.write("old.csv", rows.replace(moment, "2020-02-02T02:02:02.000Z"));
     let done = lab.delete(["keys.txt", "--report", "old.csv", "--resume"]).run().code(0);
-    assert!(done.stderr.contains("old.csv was begun"), "{}", done.stderr);
+    assert!(done.stderr.contains("old.csv was started"), "{}", done.stderr);
     assert_eq!(lab.deletes().len(), 3);
 
     lab.delete(["keys.txt", "--report", "young.csv"]).run().code(0);

@@ -181,7 +181,7 @@ fn the_scheduler_says_which_part_it_is() {
             run = run.env(name, value);
         }
         let done = run.run().code(0);
-        let said = format!("shard: {}/3, and nothing of the others", index + 1);
+        let said = format!("shard: {}/3, and no keys of other shards", index + 1);
         assert!(done.stdout.contains(&said), "{}", done.stdout);
         assert!(done.stdout.contains(&format!("Z-shard-{}-of-3.csv", index + 1)), "{}", done.stdout);
     }
@@ -206,8 +206,8 @@ fn what_is_not_certain_or_leaves_nothing_is_refused() {
         ),
         (&["--shard", "auto/3"], &[("JOB_COMPLETION_INDEX", "3")], "JOB_COMPLETION_INDEX is out of range"),
         (&["--shard", "4/3"], &[], "no number 4"),
-        (&["--shard", "auto/3", "--expect", "3"], &[("JOB_COMPLETION_INDEX", "0")], "not known beforehand"),
-        (&["--shard", "1/3", "--expect", "3"], &[], "not known beforehand"),
+        (&["--shard", "auto/3", "--expect", "3"], &[("JOB_COMPLETION_INDEX", "0")], "not known in advance"),
+        (&["--shard", "1/3", "--expect", "3"], &[], "not known in advance"),
         (&["--shard", "3/3", "--rate", "2/1s"], &[], "--rate 2/1s has no request for shard 3/3"),
     ] {
         let mut run = lab.kvsweep(["delete", "--yes", "keys.txt"]).args(args);

@@ -216,7 +216,7 @@ fn messages_say_what_is_known() {
     assert!(text.starts_with("HTTP 200: the body is not the API's JSON: EOF"), "{text}");
     for call in [Endpoint::DeleteMany, Endpoint::PutMany, Endpoint::DeleteKey] {
         let unknown = classify(call, &head(404, &[]), &Body::Whole(with_code(1).into()));
-        assert_eq!(refusal(&unknown).message.contains("leave --bulk out"), call == Endpoint::DeleteMany, "{unknown:?}");
+        assert_eq!(refusal(&unknown).message.contains("omit --bulk"), call == Endpoint::DeleteMany, "{unknown:?}");
     }
 }
 

@@ -22,15 +22,15 @@ fn faults(rng: &mut StdRng, names: &[String], bulk: bool) -> Vec<String> {
         return vec![format!("unsuccessful{status}x{}@prefix:{prefix}", one_of(rng, &[1, 2]))];
     }
     let is_named = |kind: &String| !kind.contains(|char: char| char.is_ascii_digit());
-    let (named, numbered): (Vec<String>, Vec<String>) = Fault::kinds().partition(is_named);
+    let (words, statuses): (Vec<String>, Vec<String>) = Fault::kinds().partition(is_named);
     let usual =
         ["400", "401", "403", "404", "429", "500", "503", "html403", "html502", "unsuccessful400", "unsuccessful500"];
     let mut faults = Vec::new();
     for _ in 0..one_of(rng, &[0, 0, 1, 2]) {
         let kind = match rng.random_range(0..10) {
-            0..5 => one_of(rng, &named),
+            0..5 => one_of(rng, &words),
             5..8 => one_of(rng, &usual).to_owned(),
-            _ => one_of(rng, &numbered),
+            _ => one_of(rng, &statuses),
         };
         let first = rng.random_range(3..60);
         faults.push(format!("{kind}@nth:{first}-{}", first + rng.random_range(0..3)));
