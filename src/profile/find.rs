@@ -99,12 +99,14 @@ impl SearchPaths {
         if !there.is_file() {
             return refuse("it is no regular file");
         }
-        let open = File::open(file).map_err(unreadable(file))?;
         let id = platform::path_id(file).map_err(unreadable(file))?;
-        if platform::file_id(&open).map_err(unreadable(file))? != id {
+        let open = File::open(file).map_err(unreadable(file))?;
+        let opened = open.metadata().map_err(unreadable(file))?;
+        // Of the file that is read, whatever the path named a moment ago.
+        if platform::file_id(&open).map_err(unreadable(file))? != id || !self.user.owns(&opened) {
             return refuse("it was replaced while it was looked at");
         }
-        if platform::is_world_writable(&open.metadata().map_err(unreadable(file))?) {
+        if platform::is_world_writable(&opened) {
             return refuse("anybody may write it");
         }
         self.read(open, file, origin).map(Some)
