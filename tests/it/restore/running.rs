@@ -14,6 +14,8 @@ fn several_writes_are_in_flight_at_once() {
     let args = ["b.ndjson", "--overwrite-values", "--report", "r.csv", "--timeout", "1h", "--grace", "0s"];
     let running = lab.start("restore", restore(&lab, &args));
     wait_until("all but the call that hangs are written", || lab.server.len() == 15_000);
+    // A response that is under way when the signal comes is lost.
+    wait_until("they have their rows", || lab.read("r.csv").matches(",restored,").count() == 15_000);
     running.signal(Signal::TERM);
     running.done().code(143);
     let unknown = final_rows(&lab.rows("r.csv")).values().filter(|row| row.status == "unknown").count();
