@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use crate::platform::{self, AsStream};
@@ -103,6 +104,13 @@ pub(crate) fn share(number: u64, total: u64) -> String {
     }
     let percent = number as f64 * 100.0 / total as f64;
     format!("{:.1} %", if number == 0 { 0.0 } else { percent.clamp(0.1, 99.9) })
+}
+
+/// Whether what is shown on stderr may be coloured or bold, as clap decides it.
+pub(crate) fn stderr_is_styled() -> bool {
+    let is_empty = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && is_empty("NO_COLOR") && !is_dumb
 }
 
 /// How many columns a line may have; `None` where `out` is no terminal, or one that does not say.

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use crate::platform;
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
-use crate::terminal::{Escaped, columns, count, pluralized, shortened_key};
+use crate::terminal::{Escaped, columns, count, pluralized, shortened_key, stderr_is_styled};
 
 use super::error::Error;
 use super::overview::Overview;
@@ -130,11 +130,6 @@ fn capitalized(verb: &str) -> String {
     format!("{}{rest}", first.to_ascii_uppercase())
 }
 
-/// Whether text may be bold.
-fn is_styled() -> bool {
-    stderr_is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
 impl ConfirmWith {
     /// What so many keys take, whatever is done with them.
     pub(super) fn for_keys(keys: Option<u64>) -> Self {
@@ -159,7 +154,7 @@ impl Question {
             Action::Restore { .. } => "restore",
         };
         let mut lines = vec![format!("About to {verb} {what}{}", self.others)];
-        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH), is_styled()));
+        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH), stderr_is_styled()));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
             let label = if index == 0 { "first keys" } else { "" };
             lines.push(format!("  {label:<11}  {}", shortened_key(key)));

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use crate::backup::{BackupFile, compression_of};
 use crate::clock::wall_now;
-use crate::files::folder_of;
-use crate::files::{FileError, IfExists};
+use crate::files::{FileError, IfExists, folder_of};
 use crate::platform;
 use crate::report::{
     Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,

@@ -269,6 +269,5 @@ impl Reading {
 }
 
 fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
-    let is_same = |(file, expected): &(Arc<File>, Fingerprint)| Fingerprint::of(file).is_ok_and(|now| now == *expected);
-    !watched.is_none_or(is_same)
+    watched.is_some_and(|(file, expected)| expected.has_changed(file))
 }

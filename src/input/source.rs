@@ -97,6 +97,11 @@ impl Fingerprint {
         Ok(Self::with(&file.metadata()?, platform::file_id(file)?))
     }
 
+    /// Whether the file has another state by now, or none that can be read.
+    pub(super) fn has_changed(&self, file: &File) -> bool {
+        Self::of(file).map_or(true, |now| now != *self)
+    }
+
     fn with(metadata: &Metadata, id: FileId) -> Self {
         Self { len: metadata.len(), times: ChangeTimes::of(metadata), id }
     }

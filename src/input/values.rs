@@ -43,8 +43,7 @@ impl JsonValues {
         let name = source.to_string();
         let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
         let (reader, file) = source.open().map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
-        let watched = (file, expected);
-        if has_changed(&watched) {
+        if expected.has_changed(&file) {
             return Err(error(InputErrorKind::Changed.into()));
         }
         let mut opened = open(reader).map_err(|failure| error(failure.into()))?;
@@ -60,7 +59,16 @@ impl JsonValues {
             Format::Json => Reader::Array(Box::new(JsonArray::new(bytes))),
             _ => Reader::Lines(LineReader::new(bytes, most)),
         };
-        Ok(Self { name, watched, compression, reader, most, is_over: false, values: 0, value: Vec::new() })
+        Ok(Self {
+            name,
+            watched: (file, expected),
+            compression,
+            reader,
+            most,
+            is_over: false,
+            values: 0,
+            value: Vec::new(),
+        })
     }
 
     /// The next value; `None` at the end.
@@ -77,7 +85,8 @@ impl JsonValues {
             Reader::Array(array) => next_element(array, self.most, &mut self.value),
         };
         // It may look broken because it is being written.
-        let read = if has_changed(&self.watched) { Err(InputErrorKind::Changed.into()) } else { read };
+        let (file, expected) = &self.watched;
+        let read = if expected.has_changed(file) { Err(InputErrorKind::Changed.into()) } else { read };
         self.is_over = !matches!(read, Ok(true));
         self.values += u64::from(!self.is_over);
         match read {
@@ -121,10 +130,6 @@ fn next_element(array: &mut JsonArray<Buffered>, most: usize, value: &mut Vec<u8
         array.copy_value(most, "an element is longer than any record", value)?;
     }
     Ok(is_there)
-}
-
-fn has_changed((file, expected): &(Arc<File>, Fingerprint)) -> bool {
-    !Fingerprint::of(file).is_ok_and(|now| now == *expected)
 }
 
 #[cfg(test)]

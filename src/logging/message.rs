@@ -3,9 +3,9 @@
 //! A message is a text, then `\nhint: ` and a hint any number of times. A line of it that begins with two spaces is a command
 //! to paste, and never broken.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
-use crate::terminal::{columns, wrapped};
+use crate::terminal::{columns, stderr_is_styled, wrapped};
 
 /// Labels, and the colours that clap gives an error, a tip and (cargo) a warning.
 const LABELS: [(&str, &str); 3] =
@@ -26,10 +26,7 @@ pub(super) struct Style {
 
 impl Style {
     pub(super) fn of_stderr() -> Self {
-        let is_empty = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_colored = io::stderr().is_terminal() && is_empty("NO_COLOR") && !is_dumb;
-        Self { columns: columns(io::stderr()), is_colored }
+        Self { columns: columns(io::stderr()), is_colored: stderr_is_styled() }
     }
 
     /// Every line of an entry in colour and wrapped. It has to be escaped already.

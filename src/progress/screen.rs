@@ -29,7 +29,7 @@ pub(super) fn target(out: impl Write + Send + 'static, size: Size) -> ProgressDr
 }
 
 pub(super) fn stderr_size() -> (u16, u16) {
-    platform::terminal_size(io::stderr()).filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(FALLBACK)
+    platform::terminal_size(io::stderr()).filter(|(_, rows)| *rows > 0).unwrap_or(FALLBACK)
 }
 
 /// Removes what a terminal echoed for a key such as Ctrl-C.

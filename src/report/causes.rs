@@ -88,6 +88,11 @@ impl Causes {
         self.others
     }
 
+    /// Records with another cause than the `shown` most frequent ones.
+    pub(crate) fn beyond(&self, shown: usize) -> u64 {
+        self.by_count().iter().skip(shown).map(|cause| cause.count).sum::<u64>() + self.others
+    }
+
     /// Counts a row of a report.
     pub fn add(&mut self, row: &StoredRow<'_>) {
         self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);

@@ -68,8 +68,7 @@ fn cause_values(causes: &Causes) -> (Vec<Value>, u64) {
             "error": cause.error, "count": cause.count, "keys": cause.keys,
         })
     };
-    let rest = by_count.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + causes.others();
-    (by_count.iter().take(CAUSES).map(value).collect(), rest)
+    (by_count.iter().take(CAUSES).map(value).collect(), causes.beyond(CAUSES))
 }
 
 impl Review {

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::text::{duration_ms, shortened};
 use super::{Causes, Review};
-use crate::outcome::Status;
 use crate::terminal::{count, pluralized, share};
 
 /// Causes that are shown: a step's summary is read at a glance.
@@ -20,9 +19,7 @@ impl Review {
             lines.push(String::new());
         }
         lines.extend(["| status | records | share |", "| --- | ---: | ---: |"].map(str::to_owned));
-        let not_attempted = ("not attempted", self.not_attempted().unwrap_or_default());
-        let statuses = Status::ALL.map(|status| (status.as_str(), self.tally.get(status)));
-        for (name, number) in statuses.into_iter().chain([not_attempted]).filter(|(_, number)| *number > 0) {
+        for (name, number) in self.states().into_iter().filter(|(_, number)| *number > 0) {
             let share = self.whole().map(|whole| share(number, whole)).unwrap_or_default();
             lines.push(format!("| {name} | {} | {share} |", count(number)));
         }
@@ -49,7 +46,7 @@ fn cause_table(heading: &str, causes: &Causes) -> Vec<String> {
         let example = cause.keys.first().map(|key| escaped(&shortened(key))).unwrap_or_default();
         lines.push(format!("| {} | {} | {example} |", count(cause.count), escaped(&cause.headline())));
     }
-    let rest = all.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + causes.others();
+    let rest = causes.beyond(CAUSES);
     if rest > 0 {
         lines.extend([String::new(), format!("{} for other causes.", pluralized(rest, "record"))]);
     }

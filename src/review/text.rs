@@ -30,14 +30,17 @@ impl Review {
         }
         lines.extend(self.job_lines());
         lines.push(String::new());
-        let states = Status::ALL.map(|status| (status.as_str(), self.tally.get(status)));
-        let not_attempted = ("not attempted", self.not_attempted().unwrap_or_default());
-        let states: Vec<_> = states.into_iter().chain([not_attempted]).collect();
-        lines.extend(counts(&states, self.whole()));
+        lines.extend(counts(&self.states(), self.whole()));
         lines.extend(cause_lines("kept, by rule", &self.kept));
         lines.extend(cause_lines("not deleted, by cause", &self.causes));
         lines.extend(self.time_lines());
         lines
+    }
+
+    /// Every state with its name and number.
+    pub(super) fn states(&self) -> Vec<(&'static str, u64)> {
+        let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
+        states.chain([("not attempted", self.not_attempted().unwrap_or_default())]).collect()
     }
 
     fn time_lines(&self) -> Vec<String> {
@@ -134,7 +137,7 @@ fn cause_lines(heading: &str, all: &Causes) -> Vec<String> {
         lines.push(format!("{:>9}  {}", count(cause.count), cause.headline()));
         lines.push(format!("{:11}such as {}", "", samples(&cause.keys)));
     }
-    let rest: u64 = causes.iter().skip(CAUSES).map(|cause| cause.count).sum::<u64>() + all.others();
+    let rest = all.beyond(CAUSES);
     if rest > 0 {
         lines.push(format!("{:>9}  for other causes: --json or --html show more", count(rest)));
     }
