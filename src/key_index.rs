@@ -16,7 +16,6 @@ const LIST_BITS: u32 = 9;
 /// The least room that a list grows by, in entries.
 const MIN_GROWTH: usize = 16;
 
-/// What is kept of a key.
 pub(crate) type Fingerprint = [u32; 3];
 
 /// Remembers keys: at most 32 bytes per key from 20,000 keys on, 22 on average.
@@ -65,13 +64,11 @@ impl KeySet {
         }
     }
 
-    /// How many keys are in it.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(HashTable::len).sum()
     }
 
-    /// Bytes that it takes.
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.shards.iter().map(|shard| size_of_val(shard) + shard.allocation_size()).sum::<usize>()
     }
@@ -121,12 +118,10 @@ impl Default for LastRecords {
 }
 
 impl LastRecords {
-    /// Empty, with a known key, for tests.
     fn with_seed(seed: [u8; 16]) -> Self {
         Self { hasher: SipHasher13::new_with_key(&seed), lists: vec![Vec::new(); 1 << LIST_BITS] }
     }
 
-    /// Adds a record of `key`.
     pub(crate) fn add(&mut self, key: &str, number: u64) {
         let print = fingerprint(self.hasher, key);
         let list = &mut self.lists[list_of(print)];

@@ -50,7 +50,6 @@ impl<T: Copy + Default> RecordTable<T> {
         }
     }
 
-    /// Bytes that it takes.
     pub(crate) fn memory(&self) -> usize {
         self.chunks.len() * (size_of::<[T; CHUNK]>() + CHUNK_OVERHEAD)
     }

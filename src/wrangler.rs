@@ -27,16 +27,12 @@ const MAX_SIZE: u64 = 16 << 20;
 /// The longest name of a Worker; Cloudflare's own limit is lower.
 const MAX_WORKER: usize = 255;
 
-/// A binding that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// The account, where the file names one.
     pub account: Option<AccountId>,
-    /// What the binding stands for.
     pub namespace: BoundNamespace,
 }
 
-/// What a binding stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BoundNamespace {
     Id(NamespaceId),
@@ -44,7 +40,6 @@ pub(crate) enum BoundNamespace {
     OfWorker(String),
 }
 
-/// Where a binding is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lookup<'a> {
     pub binding: &'a str,
@@ -58,66 +53,30 @@ pub(crate) struct Lookup<'a> {
 /// terminal.
 #[derive(Debug, Error)]
 pub(crate) enum WranglerError {
-    /// No file at all.
     #[error(
         "no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it; run it in the Worker's folder, or give --namespace-id"
     )]
     NoFile(PathBuf),
-    /// A program is nearer than any such file.
     #[error(
         "{0:?} is not evaluated, and no wrangler.json, wrangler.jsonc or wrangler.toml is beside it; give --namespace-id or --namespace"
     )]
     Program(PathBuf),
-    /// It cannot be read.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
-    /// It is no TOML or JSON, or something in it has another type than wrangler expects.
     #[error("it cannot be understood: {0}")]
     Parse(String),
-    /// No such environment; holds what was asked for and what there is.
     #[error("it has no environment {wanted:?}; {there}")]
-    NoEnvironment {
-        /// What was asked for.
-        wanted: String,
-        /// What there is instead.
-        there: String,
-    },
-    /// No such binding; holds what was asked for, where, and what there is.
+    NoEnvironment { wanted: String, there: String },
     #[error("{place} has no KV binding {wanted:?}; {there}")]
-    NoBinding {
-        /// What was asked for.
-        wanted: String,
-        /// Which part of the file.
-        place: String,
-        /// What there is instead.
-        there: String,
-    },
-    /// More than one of that name: which one is meant would be a guess.
+    NoBinding { wanted: String, place: String, there: String },
     #[error("{place} has {count} KV bindings {wanted:?}; which one is meant cannot be known")]
-    Several {
-        /// What was asked for.
-        wanted: String,
-        /// Which part of the file.
-        place: String,
-        /// How many.
-        count: usize,
-    },
-    /// A binding without `id`, in a file that does not name the Worker.
+    Several { wanted: String, place: String, count: usize },
     #[error("the KV binding {0:?} has no `id`, and {1}, so the deployed Worker cannot be asked; give --namespace-id")]
     NoWorker(String, String),
-    /// A binding without `preview_id`.
     #[error("the KV binding {0:?} has no `preview_id`; leave out --preview, or give --namespace-id")]
     NoPreview(String),
-    /// An id that cannot be one.
     #[error("`{what}` {text:?} cannot be an id: {error}")]
-    Id {
-        /// Which member.
-        what: &'static str,
-        /// What it says.
-        text: String,
-        /// Why not.
-        error: IdError,
-    },
+    Id { what: &'static str, text: String, error: IdError },
 }
 
 #[derive(Deserialize)]
@@ -169,9 +128,6 @@ pub(crate) fn program_beside(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Looks a binding up in a file.
-///
-/// # Errors
-/// [`WranglerError`] says what is missing, and what there is.
 pub(crate) fn bound(file: &Path, lookup: Lookup<'_>) -> Result<Bound, WranglerError> {
     let text = text::read(file, MAX_SIZE).map_err(io::Error::from)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");

@@ -31,7 +31,6 @@ pub(crate) struct AccountClient {
     site: Site,
 }
 
-/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageOf<T> {
     pub items: Vec<T>,
@@ -39,7 +38,6 @@ pub(crate) struct PageOf<T> {
     pub total: Option<u64>,
 }
 
-/// An account that the credentials can access.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Account {
     #[serde(deserialize_with = "id")]
@@ -48,16 +46,13 @@ pub(crate) struct Account {
     pub name: String,
 }
 
-/// A namespace of a deployed Worker.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct WorkerNamespace {
-    /// The binding.
     pub name: String,
     #[serde(deserialize_with = "id")]
     pub namespace_id: NamespaceId,
 }
 
-/// A token, as the API verifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct TokenStatus {
     /// Its id, which is no secret.
@@ -71,7 +66,6 @@ pub(crate) struct TokenStatus {
     pub not_before: Option<String>,
 }
 
-/// The details of a token that may read them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TokenDetails {
     /// Its name, for people; may hold any character.
@@ -93,10 +87,8 @@ pub(crate) struct Policy {
     pub resources: Vec<String>,
 }
 
-/// Who a global key belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct User {
-    /// The user's id.
     pub id: String,
     /// The address, if the response has one.
     pub email: Option<String>,
@@ -127,18 +119,12 @@ impl AccountClient {
     const ACCOUNTS_PER_PAGE: u16 = 50;
 
     /// Reads the certificates and sets up the connections; sends nothing.
-    ///
-    /// # Errors
-    /// If the secrets cannot be sent in a header, or there is no certificate to trust.
     pub(crate) fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
         let site = Site::new(&access.base_url);
         Ok(Self { http: Http::new(access, timeout, 1)?, site })
     }
 
     /// A page of the namespaces of an account; the first is 1.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<PageOf<Namespace>, Reply> {
         let url = self.site.namespaces(account, page, Self::PER_PAGE);
         self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
@@ -153,9 +139,6 @@ impl AccountClient {
     }
 
     /// A page of the accounts that the credentials can access; the first is 1.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn accounts(&self, page: u32) -> Result<PageOf<Account>, Reply> {
         let url = self.site.accounts(page, Self::ACCOUNTS_PER_PAGE);
         self.get(Endpoint::ListAccounts, url, "a page of accounts", |body| {
@@ -168,9 +151,6 @@ impl AccountClient {
     }
 
     /// The namespaces that a deployed Worker is bound to.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn worker_namespaces(
         &self,
         account: &AccountId,
@@ -187,9 +167,6 @@ impl AccountClient {
     }
 
     /// Verifies the token. An account's own token is known only in its account.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
         self.get(Endpoint::VerifyToken, self.site.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
@@ -198,9 +175,6 @@ impl AccountClient {
     }
 
     /// What a token may do; few tokens may read it.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
         self.get(Endpoint::GetToken, self.site.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
@@ -209,9 +183,6 @@ impl AccountClient {
     }
 
     /// Whose global key it is.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn user(&self) -> Result<User, Reply> {
         self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
@@ -230,7 +201,6 @@ impl AccountClient {
     }
 }
 
-/// What is on a page, each item as `read` reads it.
 fn page_of<T>(body: &[u8], read: impl Fn(Value) -> Result<T, String>) -> Result<PageOf<T>, String> {
     let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let items = wire.result.into_iter().map(read).collect::<Result<_, String>>()?;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::quota::RateLimitInfo;
 
-/// The outcome of one request, with the rate limits in its headers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     pub answer: Answer,
@@ -21,7 +20,6 @@ pub struct Reply {
 /// "Too many bulk requests at once": Workers KV's own, to be treated as a 429 whatever its status.
 pub(crate) const TOO_MANY_BULK_CALLS: u64 = 10_046;
 
-/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// 2xx and `success: true`: it is done.
@@ -32,7 +30,6 @@ pub enum Answer {
     Refused(Refusal),
     /// 429, or another temporary status with `Retry-After`: every worker pauses, and no key loses a retry.
     Throttled {
-        /// What the server said.
         error: TransientError,
         /// How long; `None` if the response has no credible time.
         pause: Option<Duration>,
@@ -116,7 +113,6 @@ impl TransientError {
         Self::NoAnswer(Refusal::without_response(message))
     }
 
-    /// What happened.
     pub fn refusal(&self) -> &Refusal {
         let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
         refusal
@@ -139,7 +135,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A failure that may be temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransientError {
     /// The API's envelope says that the request was refused (a 500, for example).

@@ -22,12 +22,9 @@ pub(crate) const MAX_BULK_KEYS: u32 = 10_000;
 /// [`MAX_BULK_KEYS`] names of the greatest length.
 pub(crate) const MAX_BULK_BYTES: usize = 10_000_000;
 
-/// The outcome of one bulk call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkReply {
-    /// The response to the whole call.
     pub reply: Reply,
-    /// Which of them were processed.
     pub accounting: Accounting,
 }
 
@@ -51,7 +48,6 @@ struct Counted {
 }
 
 impl Client {
-    /// Deletes `keys` with one request.
     pub(crate) async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
         self.bulk_call(Endpoint::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
     }
@@ -77,7 +73,6 @@ impl Client {
     }
 }
 
-/// A JSON array of names.
 fn body(keys: &[KeyName]) -> Bytes {
     let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
     // Strings in a vector are always JSON.

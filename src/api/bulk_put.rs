@@ -22,12 +22,9 @@ pub(crate) const MAX_PUT_KEYS: usize = 10_000;
 /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_get>).
 pub(crate) const MAX_GET_KEYS: usize = 100;
 
-/// Whether a key exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
     Present,
-    /// It is not.
     Absent,
     /// The response is not conclusive; request this key alone.
     Unknown,

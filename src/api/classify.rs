@@ -18,7 +18,6 @@ pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
 
 const CF_MITIGATED: HeaderName = HeaderName::from_static("cf-mitigated");
 
-/// What was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     DeleteKey,
@@ -38,7 +37,6 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whether its path names a key.
     fn is_about_a_key(self) -> bool {
         match self {
             Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
@@ -83,7 +81,6 @@ impl Endpoint {
     }
 }
 
-/// The head of a response.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -95,7 +92,6 @@ pub(crate) struct Head {
     location: Option<String>,
 }
 
-/// The body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     Whole(Vec<u8>),
@@ -299,7 +295,6 @@ fn is_page(head: &Head, body: &Body) -> bool {
     head.is_html || start.starts_with(b"<") || start.starts_with(b"error code: 1")
 }
 
-/// How a firewall's response is explained; `page` is its own text.
 fn from_firewall(call: Endpoint, page: &str) -> String {
     let retry_hints = match call {
         Endpoint::ReadValue | Endpoint::ReadMetadata => "the key's name in its path may look like an attack",

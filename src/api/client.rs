@@ -117,9 +117,6 @@ struct Inner {
 
 impl Client {
     /// Reads the certificates and sets up the connections; sends nothing.
-    ///
-    /// # Errors
-    /// If the secrets cannot be sent in a header, or there is no certificate to trust.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let endpoint = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
         let http = Http::new(options.access, options.timeout, options.concurrency)?;
@@ -170,9 +167,6 @@ impl Client {
     }
 
     /// Sends one `GET` for the namespace: proves credentials and ids.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`.
     pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
         let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
         let read = |body: &[u8]| {
@@ -185,10 +179,6 @@ impl Client {
     }
 
     /// Sends one `GET` for a page of keys.
-    ///
-    /// # Errors
-    /// The reply, if it is no success; never `Answer::Success` or `Answer::Absent`. A page that cannot be the one requested is
-    /// no readable answer.
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
         let url = url.map_err(|error| self.inner.http.unsent(&error))?;

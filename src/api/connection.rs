@@ -21,13 +21,11 @@ const STREAM_WINDOW: u32 = 512 << 10;
 pub(crate) struct Settings<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) ca_file: Option<&'a Path>,
-    /// How long one attempt may take.
     pub(crate) timeout: Duration,
     /// As many idle connections are kept.
     pub(crate) concurrency: usize,
 }
 
-/// Reads the certificates; connects to nothing yet.
 pub(crate) fn client(settings: &Settings<'_>) -> Result<reqwest::Client, ConnectError> {
     connect(settings.peer, settings.ca_file, |builder| {
         builder

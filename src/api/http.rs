@@ -26,11 +26,9 @@ use crate::net::error_chain;
 /// Cloudflare's id of a request, which its support needs.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
-/// Where the API is, and the credentials.
 #[derive(Debug, Clone)]
 pub struct Access {
     pub base_url: BaseUrl,
-    /// Who asks.
     pub credentials: Credentials,
     /// Certificates to trust besides the system's, in PEM.
     pub ca_file: Option<PathBuf>,
@@ -40,7 +38,6 @@ pub(crate) struct ApiRequest {
     pub(crate) call: Endpoint,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// JSON.
     pub(crate) body: Option<Bytes>,
 }
 
@@ -148,7 +145,6 @@ impl Http {
         (reply, read)
     }
 
-    /// The token that a command printed, for this request.
     fn token(&self, request: &ApiRequest) -> Option<TokenInUse<'_>> {
         let Credentials::Command(command) = &self.credentials else { return None };
         let (number, header) = command.in_use()?;
@@ -240,12 +236,10 @@ impl Http {
     }
 }
 
-/// A token that a command printed, and the request that it is sent with.
 struct TokenInUse<'a> {
     command: &'a TokenCommand,
     number: usize,
     header: HeaderValue,
-    /// A hash of the request.
     request: u64,
 }
 
@@ -267,7 +261,6 @@ impl TokenInUse<'_> {
     }
 }
 
-/// An answer that is being read.
 struct Opened {
     head: Head,
     response: reqwest::Response,
@@ -281,7 +274,6 @@ enum Ended {
     Whole,
     /// There is more than was wanted.
     Full,
-    /// It was cut off.
     Cut(String),
 }
 

@@ -19,7 +19,6 @@ impl Cursor {
         (!text.is_empty()).then(|| Self(text.into()))
     }
 
-    /// As the server wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,7 +75,6 @@ impl fmt::Debug for ListedKey {
     }
 }
 
-/// A part of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The keys, in the server's order. There may be none, and yet more pages.

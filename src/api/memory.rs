@@ -13,7 +13,6 @@ pub(crate) const SMALL_BODY: usize = 64 << 10;
 /// The budget is counted in these, in bytes, because a semaphore counts up to 2³² only.
 const UNIT: usize = 1 << 10;
 
-/// Bytes that may be held, in total.
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryBudget {
     free: Arc<Semaphore>,

@@ -24,7 +24,6 @@ const MAX_ENTRIES: usize = 16;
 /// Longer names are junk.
 const MAX_NAME: usize = 64;
 
-/// The headers of one response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RetryHints {
     /// `Retry-After`, if it is credible.

@@ -16,20 +16,13 @@ const REDACTED: &str = "[redacted]";
 /// Why a text is no secret. Never holds any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SecretError {
-    /// Nothing but white space.
     #[error("the {0} is empty")]
     Empty(&'static str),
-    /// A character that cannot be part of it.
     #[error(
         "the {what} holds a character at byte {position} that cannot be part of one; give the {what} alone, without \
          quotes, spaces or a `Bearer` before it"
     )]
-    Character {
-        /// Which secret.
-        what: &'static str,
-        /// 0-based.
-        position: usize,
-    },
+    Character { what: &'static str, position: usize },
 }
 
 /// A text without these secrets, cut.

@@ -82,39 +82,18 @@ pub(crate) enum AfterRefusal {
 /// Why a command gives no token. Never holds what it printed, nor its arguments.
 #[derive(Debug, Error)]
 pub enum TokenCommandError {
-    /// Not a single word.
     #[error("the command is empty")]
     Empty,
-    /// A quote without its partner.
     #[error("the command has a quote that is never closed")]
     Quote,
-    /// It cannot be run.
     #[error("cannot run {program}: {source}")]
-    Start {
-        /// Its name.
-        program: String,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// It did not end with success.
+    Start { program: String, source: io::Error },
     #[error("{program} {how}")]
-    Failed {
-        /// Its name.
-        program: String,
-        /// How it ended.
-        how: String,
-    },
-    /// It printed too much for a token.
+    Failed { program: String, how: String },
     #[error("{0} printed more than {limit} KiB", limit = MAX_OUTPUT / 1024)]
     TooLong(String),
-    /// What it printed is no token.
     #[error("what {program} printed is not usable: {reason}")]
-    Token {
-        /// Its name.
-        program: String,
-        /// Why not.
-        reason: SecretError,
-    },
+    Token { program: String, reason: SecretError },
 }
 
 enum Said {
@@ -136,9 +115,6 @@ impl TokenCommand {
     }
 
     /// Runs it for the first token; blocks until it has ended.
-    ///
-    /// # Errors
-    /// [`TokenCommandError`].
     pub(crate) fn start(&self) -> Result<(), TokenCommandError> {
         let (token, header) = self.run()?;
         let mut state = self.state();

@@ -53,7 +53,6 @@ fn in_words(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> Strin
 /// What getaddrinfo's errors begin with in the standard library.
 const LOOKUP: &str = "failed to lookup address information: ";
 
-/// How far the request had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Building,

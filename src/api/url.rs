@@ -21,10 +21,8 @@ pub struct BaseUrl {
 /// Why a text cannot be the base URL. Never holds the text itself: it may carry a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BaseUrlError {
-    /// Not an absolute URL with a host.
     #[error("the base URL cannot be read: {0}; expected something like {example}", example = BaseUrl::CLOUDFLARE)]
     Unreadable(String),
-    /// Another scheme than `http` or `https`.
     #[error("the base URL has the scheme `{0}`; only https is allowed, and http to this machine")]
     Scheme(String),
     /// Plain `http` to another machine would expose the token on the network.
@@ -33,10 +31,8 @@ pub enum BaseUrlError {
          localhost)"
     )]
     PlainHttp(String),
-    /// `user:password@`.
     #[error("the base URL contains a user or a password; put credentials into the environment or a token file")]
     UserInfo,
-    /// `?…` or `#…`.
     #[error("the base URL contains a `?` or `#`; it must end with its path")]
     QueryOrFragment,
     /// URL parsers change the path (dot segments, spaces, backslashes, non-ASCII), so it could not be checked.
@@ -47,15 +43,8 @@ pub enum BaseUrlError {
 /// A URL would not name what it was made from, so it is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UrlMismatch {
-    /// URL parsers change it.
     #[error("not sent: URL parsers would turn `{wanted}` into `{parsed}`, which names something else")]
-    Parsed {
-        /// What was written.
-        wanted: String,
-        /// What came of it.
-        parsed: String,
-    },
-    /// The namespace does not decode it.
+    Parsed { wanted: String, parsed: String },
     #[error("not sent: the namespace does not support URL encoding, and `{0}` would name another key")]
     Encoded(String),
 }
@@ -64,7 +53,6 @@ impl BaseUrl {
     /// Cloudflare's own (<https://developers.cloudflare.com/api>).
     pub const CLOUDFLARE: &str = "https://api.cloudflare.com/client/v4";
 
-    /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         self.peer.is_loopback
     }
@@ -112,7 +100,6 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// The URLs of one namespace.
 #[derive(Debug, Clone)]
 pub(crate) struct Urls {
     origin: String,
@@ -134,12 +121,10 @@ impl Urls {
         Ok(Self { origin, path, values })
     }
 
-    /// Of the namespace itself.
     pub(crate) fn namespace(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&[], None)
     }
 
-    /// Of deletes by the thousand.
     pub(crate) fn bulk_delete(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk/delete"], None)
     }
@@ -157,24 +142,20 @@ impl Urls {
         }
     }
 
-    /// Of writes by the thousand.
     pub(crate) fn bulk_put(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk"], None)
     }
 
-    /// Of reads by the hundred.
     pub(crate) fn bulk_get(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/bulk/get"], None)
     }
 
-    /// Of the metadata of `key`.
     pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
         let mut segment = String::new();
         key.push_segment(&mut segment);
         self.exactly(&["/metadata/", &segment], None)
     }
 
-    /// Of a page of the keys that begin with `prefix`.
     pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
         let mut query = format!("limit={limit}");
         for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {
@@ -196,7 +177,6 @@ impl Urls {
 pub(crate) enum Owner {
     /// A user's, for all accounts of that user.
     User,
-    /// An account's own.
     Account(AccountId),
 }
 
@@ -212,25 +192,21 @@ impl Site {
         Self { origin: base.origin.clone(), path: base.path.clone() }
     }
 
-    /// Of a page of the namespaces of an account.
     pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
         let query = format!("page={page}&per_page={per_page}");
         self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
     }
 
-    /// Of a page of the accounts.
     pub(crate) fn accounts(&self, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
         self.exactly(&["/accounts"], Some(&format!("page={page}&per_page={per_page}")))
     }
 
-    /// Of the settings of a deployed Worker.
     pub(crate) fn worker_settings(&self, account: &AccountId, worker: &str) -> Result<Url, UrlMismatch> {
         let mut segment = String::new();
         push_encoded(worker, &mut segment);
         self.exactly(&["/accounts/", account.as_str(), "/workers/scripts/", &segment, "/settings"], None)
     }
 
-    /// Of the call that verifies a token.
     pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, UrlMismatch> {
         match owner {
             Owner::User => self.exactly(&["/user/tokens/verify"], None),
@@ -238,7 +214,6 @@ impl Site {
         }
     }
 
-    /// Of the description of a token.
     pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, UrlMismatch> {
         match owner {
             Owner::User => self.exactly(&["/user/tokens/", id.as_str()], None),
@@ -246,7 +221,6 @@ impl Site {
         }
     }
 
-    /// Of the user that the credentials belong to.
     pub(crate) fn user(&self) -> Result<Url, UrlMismatch> {
         self.exactly(&["/user"], None)
     }

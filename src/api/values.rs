@@ -25,7 +25,6 @@ impl Metadata {
         (json.get() != "null").then(|| Self(json.get().replace(['\n', '\r'], " ").into()))
     }
 
-    /// The JSON text.
     pub fn as_json(&self) -> &str {
         &self.0
     }
@@ -40,11 +39,9 @@ impl fmt::Debug for Metadata {
 /// What a key holds besides its metadata.
 #[derive(Debug)]
 pub struct Value {
-    /// The value.
     pub bytes: Vec<u8>,
     /// When it is gone, in seconds since the Unix epoch.
     pub expiration: Option<u64>,
-    /// Its part of the client's memory budget, for as long as it is kept.
     #[expect(dead_code, reason = "given back when the value is dropped")]
     pub(crate) reservation: Option<Reservation>,
 }

@@ -11,7 +11,6 @@ use crate::format::compression::Compression;
 /// How records begin, in a file that is not compressed.
 const BEGINNING: &[u8] = b"{\"key\":";
 
-/// Bytes that are read at a time to find the end of the last line.
 const STEP: u64 = 64 << 10;
 
 /// A backup that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
@@ -27,9 +26,6 @@ pub(crate) struct BackupFile {
 impl BackupFile {
     /// Opens `path`, or makes it with mode 0600, and locks it. What an earlier run left is checked if it is
     /// resumed.
-    ///
-    /// # Errors
-    /// [`BackupError`].
     pub(crate) fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, BackupError> {
         let compression = compression_of(&path)?;
         let mut output = OutputFile::open(path, if_exists)?;
@@ -82,7 +78,6 @@ fn whole(file: &File, path: &Path, compression: Compression) -> Result<u64, Back
     })
 }
 
-/// The end of the last whole line.
 fn last_line(mut file: &File) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut chunk = Vec::new();
@@ -99,7 +94,6 @@ fn last_line(mut file: &File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// The end of the last whole member or frame.
 fn last_group(reader: &mut BufReader<&File>, compression: Compression) -> io::Result<u64> {
     let mut end = 0;
     while !reader.fill_buf()?.is_empty() {

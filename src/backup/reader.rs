@@ -6,14 +6,12 @@ use crate::input::{Fingerprint, InputError, JsonValues, Source};
 /// The longest record: a value of 25 MiB, each byte of it escaped in six, with the rest.
 const MAX_RECORD_BYTES: usize = (6 * 25 + 1) << 20;
 
-/// A line of a backup, or an element of an array.
 #[derive(Debug)]
 pub(crate) enum BackupLine {
     Record(BackupRecord),
     /// Not a record; with its key, if that can be read, and why.
     Invalid {
         key: String,
-        /// What is wrong.
         why: String,
     },
 }
@@ -23,9 +21,6 @@ pub(crate) struct BackupReader(JsonValues);
 
 impl BackupReader {
     /// Opens a file that was `expected` when it was looked at.
-    ///
-    /// # Errors
-    /// [`InputError`].
     pub(crate) fn open(source: &Source, expected: Fingerprint) -> Result<Self, InputError> {
         JsonValues::open(source, expected, MAX_RECORD_BYTES).map(Self)
     }

@@ -16,11 +16,9 @@ use crate::text::json_len;
 /// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
 const MOST_ESCAPED: usize = 90_000_000;
 
-/// One key with value, expiration and metadata.
 #[derive(Debug)]
 pub(crate) struct BackupRecord {
     pub key: KeyName,
-    /// Its value and its expiration.
     pub value: Value,
     pub metadata: Option<Metadata>,
     /// How long it is to live once it is written, in seconds. Our own backups have an expiration instead.
@@ -45,9 +43,6 @@ struct RawRecord<'a> {
 
 impl BackupRecord {
     /// As a record of `wrangler kv bulk put` and of the API's bulk write.
-    ///
-    /// # Errors
-    /// Only where there is no memory for it.
     pub(crate) fn to_json(&self) -> io::Result<Vec<u8>> {
         let mut line = Vec::with_capacity(self.value.bytes.len() + 256);
         self.write(&mut line)?;

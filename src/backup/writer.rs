@@ -13,7 +13,6 @@ use super::record::BackupRecord;
 use crate::files::{FileError, OutputFile};
 use crate::format::compression::{Compression, Compressor};
 
-/// Records that wait for the writer.
 const WAITING: usize = 64;
 
 /// A group is ended when so many bytes of values are in it; as long as it takes no key of it is deleted.
@@ -22,7 +21,6 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Bytes that are handed to the system at once.
 const BUFFER: usize = 256 << 10;
 
-/// A record, and where the result is sent.
 struct WriteRequest {
     entry: BackupRecord,
     kept: oneshot::Sender<Result<(), String>>,
@@ -34,7 +32,6 @@ pub(crate) struct Backup {
     requests: mpsc::Sender<WriteRequest>,
 }
 
-/// The thread that writes.
 #[derive(Debug)]
 pub(crate) struct Writer {
     done: oneshot::Receiver<Result<u64, BackupError>>,
@@ -64,9 +61,6 @@ pub(crate) fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
 
 impl Backup {
     /// Returns once `entry` is on the disk.
-    ///
-    /// # Errors
-    /// Why nothing can be written any more.
     pub(crate) async fn store(&self, entry: BackupRecord) -> Result<(), String> {
         let (kept, result) = oneshot::channel();
         let ended = || "the backup's writer has ended".to_owned();
@@ -86,7 +80,6 @@ impl Writer {
     }
 }
 
-/// What the thread owns.
 struct Writing {
     output: OutputFile,
     compression: Compression,

@@ -13,46 +13,18 @@ use crate::clock::clamp_rfc3339;
 /// the `source`.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// The file exists, and neither --resume nor --overwrite was given.
     #[error("{path} exists\nhint: pass --resume to continue it, or --overwrite to replace it")]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Another process writes it now.
+    Exists { path: PathBuf },
     #[error("{path} is being written by {}\nhint: wait until it ends, or name another file", OwnerText(*owner))]
-    Locked {
-        /// The file.
-        path: PathBuf,
-        /// Who holds it, if the `.lock` file beside it could be read.
-        owner: Option<LockOwner>,
-    },
-    /// A directory, device, pipe or socket.
+    Locked { path: PathBuf, owner: Option<LockOwner> },
     #[error("{path} is {what}: name a regular file")]
-    NotRegular {
-        path: PathBuf,
-        /// What is there, with its article.
-        what: &'static str,
-    },
-    /// A symbolic link; following one could write into somebody else's file.
+    NotRegular { path: PathBuf, what: &'static str },
     #[error("{path} is a symbolic link, which is not followed\nhint: name the file itself")]
     Symlink { path: PathBuf },
-    /// The path does not name the file any more.
     #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
-    Replaced {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system refused an operation.
+    Replaced { path: PathBuf },
     #[error("cannot {doing} {path}")]
-    Io {
-        /// The file; `stdout` for the standard output.
-        path: PathBuf,
-        /// What was being done, as a verb.
-        doing: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
 }
 
 impl FileError {
@@ -70,12 +42,9 @@ impl FileError {
     }
 }
 
-/// The process that writes a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockOwner {
-    /// Its process id.
     pub pid: u32,
-    /// When it took the lock.
     pub since: SystemTime,
 }
 

@@ -7,13 +7,9 @@ use std::path::Path;
 
 use ring::digest::{Context, SHA256};
 
-/// Bytes that are read at a time.
 const CHUNK: usize = 256 << 10;
 
 /// How many bytes a file holds, and `sha256:` with the digest of them in hex.
-///
-/// # Errors
-/// What the system says.
 pub(crate) fn hash(path: &Path) -> io::Result<(u64, String)> {
     let (mut file, mut digest) = (File::open(path)?, Context::new(&SHA256));
     let (mut chunk, mut length) = (vec![0; CHUNK], 0);

@@ -14,7 +14,6 @@ use crate::platform;
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
 
-/// Takes the lock on `file`, or says who has it.
 pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
     match file.try_lock() {
         Ok(()) => Ok(()),

@@ -12,27 +12,21 @@ use crate::platform;
 /// How often a file may be moved away under our hands before we give up.
 const ATTEMPTS: u32 = 8;
 
-/// What to do about a file that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
-    /// Leave it alone.
     Refuse,
-    /// Replace what it holds.
     Overwrite,
     /// Go on where it ends; one that does not exist is created.
     Resume,
 }
 
-/// Who created the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// It was there before.
     Found,
     /// This run made it; as long as nothing is written, it goes when this goes.
     Created,
 }
 
-/// A regular file, held by this process alone.
 #[derive(Debug)]
 pub(crate) struct OutputFile {
     /// Dropped, and so removed, before the lock goes with the file.
@@ -72,25 +66,19 @@ impl OutputFile {
         Err(FileError::io(&path, "open")(replaced))
     }
 
-    /// Leaves a note that says who writes it.
     pub(crate) fn write_lock_owner(&mut self) {
         self.note = LockOwnerFile::leave(&self.path);
     }
 
-    /// The path that it was opened by.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, to be written through.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// Cuts off what follows the first `keep` bytes; writing continues there.
-    ///
-    /// # Errors
-    /// [`FileError::Io`].
     pub(crate) fn begin(&mut self, keep: u64) -> Result<(), FileError> {
         self.origin = Origin::Found;
         let mut file = &self.file;

@@ -13,22 +13,16 @@ use thiserror::Error;
 /// Why a file is not read. Never repeats what is in it.
 #[derive(Debug, Error)]
 pub enum TextError {
-    /// It cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is too large; holds the limit in bytes.
     #[error("it is larger than {} KiB", .0 / 1024)]
     TooLarge(u64),
-    /// UTF-16 or UTF-32.
     #[error("the text is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")]
     Utf16,
-    /// Not UTF-8.
     #[error("the text is not UTF-8, at line {0}")]
     NotUtf8(usize),
-    /// A NUL: UTF-16 without a byte order mark, or no text.
     #[error("line {0} contains a NUL character, so this is not UTF-8 text")]
     Nul(usize),
-    /// A carriage return that ends no line, or lines that end with nothing else.
     #[error("line {0} contains a carriage return that is not part of CRLF; convert the line endings")]
     CarriageReturn(usize),
 }
@@ -43,17 +37,11 @@ impl From<TextError> for io::Error {
 }
 
 /// The text of the file at `path`, which has at most `most` bytes.
-///
-/// # Errors
-/// [`TextError`] where it cannot be read, is too large, or is no text.
 pub(crate) fn read(path: &Path, most: u64) -> Result<String, TextError> {
     read_from(File::open(path)?, most)
 }
 
 /// As [`read`], of a file that is open.
-///
-/// # Errors
-/// As [`read`].
 pub(crate) fn read_from(file: impl Read, most: u64) -> Result<String, TextError> {
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;

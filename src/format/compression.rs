@@ -60,9 +60,6 @@ impl Compression {
     }
 
     /// Decompresses `reader`. Data that ends early is an error of the last read.
-    ///
-    /// # Errors
-    /// There is no memory for a decoder.
     pub(crate) fn decoder(self, reader: Bytes) -> io::Result<Bytes> {
         Ok(match self {
             Self::None => reader,
@@ -157,7 +154,6 @@ impl<W: Write> Compressor<W> {
         })
     }
 
-    /// Ends the group.
     pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(out) => Ok(out),

@@ -43,7 +43,6 @@ pub(crate) struct RowReader<R> {
     bytes: R,
     delimiter: u8,
     limits: Limits,
-    /// Bytes that were taken.
     position: u64,
     /// Ends a record at `\n` alone: it would take a bare `\r` for an end as well, and cut a key there.
     core: Box<csv_core::Reader>,
@@ -55,7 +54,6 @@ pub(crate) struct RowReader<R> {
 pub(crate) struct Row {
     /// Where it begins, from 1.
     pub(crate) line: u64,
-    /// Where it ends.
     pub(crate) last_line: u64,
     pub(crate) fields: usize,
     /// Whether it ends in a line feed: a last row without one may have been cut off.
@@ -104,7 +102,6 @@ impl fmt::Display for RowError {
     }
 }
 
-/// Which cells of a row are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Every,
@@ -129,12 +126,10 @@ impl Row {
         self.text.get(cell.text.clone())
     }
 
-    /// Every cell that was kept.
     pub(crate) fn cells(&self) -> Vec<&[u8]> {
         self.cells.iter().filter_map(|cell| self.text.get(cell.text.clone())).collect()
     }
 
-    /// Bytes that it holds on to.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.text.capacity() + self.cells.capacity() * size_of::<Cell>()
@@ -145,7 +140,6 @@ impl Row {
     }
 }
 
-/// What was seen of one field.
 #[derive(Default)]
 struct Seen {
     quoted: bool,
@@ -196,7 +190,6 @@ impl Seen {
     }
 }
 
-/// What ended a field.
 #[derive(PartialEq, Eq)]
 enum End {
     Delimiter,

@@ -2,7 +2,6 @@
 
 use csv_core::{Terminator, WriterBuilder};
 
-/// Writes fields and rows, each row ended by `\n`.
 #[derive(Debug)]
 pub(crate) struct CsvWriter {
     core: csv_core::Writer,
@@ -13,7 +12,6 @@ impl CsvWriter {
         Self { core: WriterBuilder::new().terminator(Terminator::Any(b'\n')).build() }
     }
 
-    /// A whole row.
     pub(crate) fn row(&mut self, fields: &[&str], out: &mut Vec<u8>) {
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {

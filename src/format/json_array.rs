@@ -30,14 +30,12 @@ enum Stage {
     After,
 }
 
-/// Where the array is.
 #[derive(Clone, Copy)]
 enum Document {
     Array,
     Response,
 }
 
-/// Why reading stopped, and where.
 #[derive(Debug)]
 pub(crate) struct JsonError {
     pub(crate) position: Position,
@@ -53,7 +51,6 @@ pub(crate) enum JsonErrorKind {
     Syntax(String),
 }
 
-/// What stands where a string is wanted.
 pub(crate) enum JsonString {
     Exact(String),
     /// Longer than the limit, and not kept.
@@ -137,7 +134,6 @@ impl<R: Read> JsonArray<R> {
         Err(JsonError { position: self.position(), kind: JsonErrorKind::NotAnArray(found) })
     }
 
-    /// Into the `result` of an object.
     fn begin_response(&mut self) -> Result<Document, JsonError> {
         let position = self.position();
         self.call(JsonReader::begin_object)?;
@@ -156,7 +152,6 @@ impl<R: Read> JsonArray<R> {
         Err(JsonError { position, kind: JsonErrorKind::NotAnArray("an object without a `result`") })
     }
 
-    /// Whether the next member is the `result`.
     fn is_result(&mut self) -> Result<bool, JsonError> {
         self.name(|name| name == "result")
     }

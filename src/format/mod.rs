@@ -17,16 +17,13 @@ pub(crate) mod open;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 
-/// Bytes asked of the system, or of a decoder, at a time.
 pub(crate) const READ_BYTES: usize = 128 * 1024;
 
-/// What a source gives.
 pub(crate) type Bytes = Box<dyn BufRead + Send>;
 
 /// What a format reads from. Its buffer stands in front, so that a line costs no call into the boxes behind it.
 pub(crate) type Buffered = BufReader<Bytes>;
 
-/// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// From 1.

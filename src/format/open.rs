@@ -5,7 +5,6 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use super::compression::Compression;
 use super::{Buffered, Bytes, READ_BYTES};
 
-/// The text of a source, of which nothing was taken.
 pub(crate) struct Opened {
     pub(crate) text: Peeker,
     pub(crate) compression: Compression,
@@ -76,7 +75,6 @@ impl Peeker {
         self.seen.drain(..bytes);
     }
 
-    /// Everything from the start.
     pub(crate) fn into_buffered(self) -> Buffered {
         // No smaller than the buffers behind it, which are passed by then.
         BufReader::with_capacity(READ_BYTES, self.into_reader())

@@ -16,7 +16,6 @@ pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
 /// Delimiters that a CSV may have if none is given.
 pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Bytes of a source that are examined to detect what it is.
 pub(super) const SNIFF_BYTES: usize = 16 * 1024;
 
 /// A heading as it is compared: trimmed, in lower case, with `_` for `-` and space.
@@ -35,7 +34,6 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// The key name that `cell` is, as headings are compared.
 pub(super) fn key_name(cell: &[u8]) -> Option<&'static str> {
     KEY_NAMES.into_iter().find(|name| is_headed(cell, name))
 }
@@ -56,7 +54,6 @@ pub(super) fn is_plain(line: &[u8]) -> bool {
     !line.iter().any(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\r' | 0x1b)) && std::str::from_utf8(line).is_ok()
 }
 
-/// What a file's name shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) format: Option<Format>,
@@ -129,7 +126,6 @@ pub(super) fn names_keys(json: &[u8]) -> Option<Format> {
     }
 }
 
-/// What a JSON text holds at its outermost level.
 #[derive(Debug, Default)]
 struct Seen {
     has_key: bool,

@@ -14,10 +14,8 @@ use crate::files::job_file;
 use crate::outcome::Status;
 use crate::terminal::{Escaped, duration};
 
-/// Older plans trigger a warning.
 const OLD_PLAN: Duration = Duration::from_hours(24);
 
-/// What to do with the key of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowUse {
     Delete,
@@ -30,7 +28,6 @@ pub(super) enum RowUse {
 pub(super) struct ReportRows {
     /// Its modification time counts if no row has a time; `None` if no warnings are wanted.
     warn_of: Option<Source>,
-    /// Whether its job file says that it is a dry run's.
     is_plan: bool,
     kind: Option<Kind>,
 }
@@ -77,7 +74,6 @@ impl ReportRows {
         }
     }
 
-    /// Whether a row was one of a report.
     pub(super) fn are_of_report(&self) -> bool {
         self.kind == Some(Kind::Report)
     }

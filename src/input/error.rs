@@ -37,7 +37,6 @@ impl InputError {
         self
     }
 
-    /// What is wrong.
     pub fn kind(&self) -> &InputErrorKind {
         &self.0.at.0.kind
     }
@@ -47,7 +46,6 @@ impl InputError {
         self.0.at.0.position
     }
 
-    /// How many records were read before it, over all inputs.
     pub fn records(&self) -> u64 {
         self.0.records
     }
@@ -105,107 +103,63 @@ impl InputError {
     }
 }
 
-/// What stopped the reading. The text names what to do about it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InputErrorKind {
-    /// The file could not be opened.
     #[error("cannot be opened: {0}")]
     Open(io::Error),
-    /// It is not what it was when it was checked.
     #[error(
         "the file was changed after it was checked, so nothing more of it is read\nhint: run again once the file no longer \
          changes"
     )]
     Changed,
-    /// The system refused to read on.
     #[error("cannot be read: {0}")]
     Read(io::Error),
-    /// The compressed data is broken or ends early.
     #[error("the {compression} data is damaged or truncated: {error}\nhint: download or create the file again")]
-    Decompress {
-        /// What it was recognised as.
-        compression: Compression,
-        /// What the decoder says.
-        error: io::Error,
-    },
-    /// It is not a list of keys.
+    Decompress { compression: Compression, error: io::Error },
     #[error("this looks like {0}, not a list of keys\nhint: {hint}", hint = .0.hint())]
     NotKeys(Lookalike),
-    /// A CSV quote is still open at the end of the file, so nobody knows where records end.
     #[error("the quote that opens here is never closed\nhint: close it, or pass --format lines if it is part of a key")]
     UnclosedQuote,
-    /// The first row of a CSV is too long to look for a header in it.
     #[error(
         "the first row is longer than 1 MiB, so this is not a CSV file of keys\nhint: pass another --format or --delimiter"
     )]
     FirstRowTooLong,
-    /// The JSON document is broken.
     #[error("{0}")]
     Json(String),
-    /// A line of NDJSON is not JSON.
     #[error(
         "this line is not a JSON value: {0}\nhint: fix or remove the line, or pass --format lines if each line is a key"
     )]
     NotJson(String),
-    /// The JSON document is something else than an array.
     #[error("the document is not a JSON array but {0}\nhint: pass --format ndjson if each line is a JSON value")]
     NotAnArray(&'static str),
-    /// No column is headed with that name.
     #[error("no column is named {}; the columns are {}", Quoted(.wanted), quoted(.headed))]
-    MissingColumn {
-        /// What was asked for.
-        wanted: String,
-        /// What the first row holds.
-        headed: Vec<String>,
-    },
-    /// Two columns have the name.
+    MissingColumn { wanted: String, headed: Vec<String> },
     #[error("several columns are named {}\nhint: pass --column with the number of one, from 1", Quoted(.0))]
     AmbiguousColumn(String),
-    /// The row is shorter than that.
     #[error("there is no column {wanted}: the first row has {}", pluralized(*.columns as u64, "column"))]
-    NoSuchColumn {
-        /// What was asked for, from 1.
-        wanted: usize,
-        /// How many there are.
-        columns: usize,
-    },
-    /// A column by name, but no header to look in.
+    NoSuchColumn { wanted: usize, columns: usize },
     #[error("--column {} needs a header row, but --no-header was given\nhint: pass --column with a number, from 1", Quoted(.0))]
     NameWithoutHeader(String),
-    /// The first row is broken, so what its columns are headed would be a guess.
     #[error(
         "the first row cannot be the header: {flaw} (its columns: {})\nhint: fix the row, or pass --no-header if it is data, \
          or the right --delimiter", quoted(.headed)
     )]
-    MalformedHeader {
-        /// What is wrong with the row.
-        flaw: String,
-        /// What its cells seem to hold.
-        headed: Vec<String>,
-    },
-    /// Several columns, of which none is headed as one of keys.
+    MalformedHeader { flaw: String, headed: Vec<String> },
     #[error(
         "has {} columns ({}), none named key, key_name or name\nhint: pass --column {}, or --no-header if row 1 is \
          data\nhint: pass --delimiter if these are not the columns", headed.len(), listed(.headed), likely(.headed)
     )]
-    NoKeyColumn {
-        /// What the first row holds.
-        headed: Vec<String>,
-    },
-    /// One column, which another delimiter would split into several with one of keys.
+    NoKeyColumn { headed: Vec<String> },
     #[error(
         "the first row is one column, but a header if it is split at {}\nhint: pass --delimiter {}, or --no-header if the \
          row is a key", delimiter(*.0), delimiter(*.0)
     )]
     OtherDelimiter(u8),
-    /// A first line that only names the delimiter, as spreadsheets write it.
     #[error("the first line only names the delimiter\nhint: remove the line and pass --delimiter {}", delimiter(*.0))]
     DelimiterLine(u8),
-    /// A delimiter that CSV needs for something else.
     #[error("{} cannot be the delimiter", Quoted(.0.encode_utf8(&mut [0; 4])))]
     Delimiter(char),
-    /// An option that only CSV has, for something that is not CSV.
     #[error(
         "--column, --no-header and --delimiter are for CSV, but this is read as {0}\nhint: omit them, or pass --format csv"
     )]
@@ -215,7 +169,6 @@ pub enum InputErrorKind {
          job, or its --failures file to retry what failed", Quoted(.0)
     )]
     SettledReport(String),
-    /// The same, or a dry run whose checks failed.
     #[error(
         "this is the report of a job that ran: a row is {}, and no job file says that it is a plan\nhint: keep the job file \
          (PLAN.job.json) beside a plan; pass --resume --report to resume a job, or its --failures file to retry what failed",
@@ -232,19 +185,15 @@ pub enum InputErrorKind {
          or remove all columns but the key if this is no report"
     )]
     ReportWithoutStatus,
-    /// `--column` names something else than the key of a report.
     #[error("this is a kvsweep report, and --column names another column than its key\nhint: omit --column")]
     OtherColumnOfReport,
-    /// The reading thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    /// The reading thread panicked.
     #[error("reading stopped because of a bug in kvsweep: {0}\nhint: please report it")]
     Panicked(String),
 }
 
 impl InputErrorKind {
-    /// What a failed read means.
     pub(super) fn read(compression: Compression, error: io::Error) -> Self {
         match compression {
             Compression::None => Self::Read(error),
@@ -258,7 +207,6 @@ fn delimiter(byte: u8) -> String {
     if byte == b'\t' { "tab".to_owned() } else { format!("'{}'", char::from(byte)) }
 }
 
-/// Names of columns that are shown.
 const MOST_LISTED: usize = 20;
 
 fn quoted(names: &[String]) -> String {

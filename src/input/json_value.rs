@@ -12,14 +12,12 @@ use super::report_columns::{Field, Fields};
 use crate::format::Position;
 use crate::record::Content;
 
-/// A JSON value, as far as it matters.
 pub(super) enum Value<'a> {
     /// Anything but an object.
     Plain(Text<'a>),
     Object(Members<'a>),
 }
 
-/// What stands where a string is wanted.
 pub(super) enum Text<'a> {
     Exact(Cow<'a, str>),
     /// A string beyond the limit, not kept.

@@ -53,7 +53,6 @@ impl fmt::Display for Lookalike {
 }
 
 impl Lookalike {
-    /// What to do about it.
     pub(super) fn hint(self) -> String {
         match self {
             Self::Markup => "check what was downloaded: it may be an error page".to_owned(),
@@ -72,7 +71,6 @@ impl Lookalike {
     }
 }
 
-/// How files of other kinds begin.
 const SIGNATURES: [(&[u8], &str); 29] = [
     (b"PK\x03\x04", "a ZIP archive, such as an .xlsx workbook"),
     (b"PK\x05\x06", "a ZIP archive, such as an .xlsx workbook"),
@@ -105,7 +103,6 @@ const SIGNATURES: [(&[u8], &str); 29] = [
     (b"!<arch>\n", "an archive"),
 ];
 
-/// What elements of HTML and XML begin with, in lower case.
 const TAGS: [&str; 26] = [
     "!doctype", "?xml", "!--", "html", "head", "body", "title", "meta", "script", "style", "link", "div", "span", "p",
     "h1", "h2", "center", "pre", "table", "svg", "rss", "feed", "error", "main", "iframe", "plist",

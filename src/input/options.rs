@@ -15,7 +15,6 @@ pub struct InputOptions {
     pub format: Option<Format>,
     /// The CSV column that holds the keys. `None`: the one headed `key`, `key_name` or `name`, else the first.
     pub column: Option<Column>,
-    /// Whether a CSV may begin with a header.
     pub header: Header,
     /// The byte between CSV fields. `None`: a comma, or a TAB in a `.tsv` or where the header is split by it.
     pub delimiter: Option<u8>,
@@ -30,7 +29,6 @@ impl InputOptions {
     }
 }
 
-/// The shape of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Format {
     /// Fields between delimiters, quotes doubled (RFC 4180).
@@ -44,7 +42,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// The word after `--format`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -61,7 +58,6 @@ impl fmt::Display for Format {
     }
 }
 
-/// A CSV column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     /// By the exact name in the header.
@@ -90,7 +86,6 @@ impl FromStr for Column {
     }
 }
 
-/// Whether a CSV may begin with a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Header {
     /// The first row is a header if a column is asked for by name, or if a cell of it is `key`, `key_name` or
@@ -101,7 +96,6 @@ pub enum Header {
     None,
 }
 
-/// Whether warnings about a source (a missing header) are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Warnings {
     On,

@@ -36,7 +36,6 @@ pub struct Records {
     ended: Vec<(String, RecordNumber)>,
 }
 
-/// The source that is being read.
 struct Reading {
     name: String,
     /// The open file, and its fingerprint when it was checked.

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use super::detect::{cells, is_headed};
 use crate::outcome::Status;
 
-/// What a heading or a member's name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Key,
@@ -34,7 +33,6 @@ impl Field {
         NAMES.iter().find(|(wanted, _)| is_headed(name, wanted)).map_or(Self::Other, |(_, field)| *field)
     }
 
-    /// Whether it holds keys.
     pub(super) fn is_key(self) -> bool {
         matches!(self, Self::Key | Self::KeyName | Self::Name)
     }
@@ -44,7 +42,6 @@ impl Field {
     }
 }
 
-/// Which of these a CSV's header or a JSON object has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) has_key: bool,

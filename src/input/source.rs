@@ -48,7 +48,6 @@ impl Source {
         }
     }
 
-    /// The fingerprint now.
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
         match self {
             Self::Stdin => Fingerprint::of(&platform::duplicate(io::stdin())?),
@@ -80,19 +79,14 @@ impl Source {
     }
 }
 
-/// Identifies one state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
-    /// Bytes.
     pub len: u64,
-    /// When it was last changed.
     pub times: ChangeTimes,
-    /// Which file it is.
     pub id: FileId,
 }
 
 impl Fingerprint {
-    /// Of an open file.
     pub fn of(file: &File) -> io::Result<Self> {
         Ok(Self::with(&file.metadata()?, platform::file_id(file)?))
     }

@@ -26,11 +26,9 @@ pub(crate) struct Listing {
     pub metadata: Vec<MetadataTest>,
 }
 
-/// How far a listing has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     pub listing: Listing,
-    /// After which page.
     pub position: Position,
     /// How many bytes of the output belong to the pages before.
     pub bytes: u64,
@@ -46,16 +44,10 @@ pub(crate) struct Checkpoint {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
-    /// It cannot be read, written or removed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What is in it cannot be read.
     #[error("{} is not the checkpoint of a listing ({why})\nhint: pass --overwrite to start from scratch", path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        why: String,
-    },
+    Damaged { path: PathBuf, why: String },
 }
 
 impl Listing {
@@ -73,9 +65,6 @@ impl Checkpoint {
     }
 
     /// The checkpoint beside `output`, where there is one.
-    ///
-    /// # Errors
-    /// [`CheckpointError`].
     pub(crate) fn read(output: &Path) -> Result<Option<Self>, CheckpointError> {
         let path = Self::path(output);
         let text = match fs::read_to_string(&path) {
@@ -98,9 +87,6 @@ impl Checkpoint {
     }
 
     /// Removes it, once the listing is complete.
-    ///
-    /// # Errors
-    /// [`CheckpointError::File`].
     pub(crate) fn remove(output: &Path) -> Result<(), CheckpointError> {
         let path = Self::path(output);
         match fs::remove_file(&path) {

@@ -29,15 +29,12 @@ impl Default for Position {
 /// Why a listing cannot be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ListingError {
-    /// A listing whose cursor is gone cannot tell which names were seen.
     #[error(
         "the server no longer accepts the cursor and does not sort the names, so what was listed cannot be skipped"
     )]
     Unordered,
-    /// From here on the same pages would come again.
     #[error("the server repeats a cursor, so the listing would never end")]
     RepeatedCursor,
-    /// The cursors are new, and what they stand for is not.
     #[error("the server repeats a page (none of its keys is new), so the listing would never end")]
     RepeatedPage,
 }

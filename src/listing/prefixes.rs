@@ -22,7 +22,6 @@ impl Prefixes {
         Self(kept)
     }
 
-    /// Whether every key is under one of them.
     pub fn cover_everything(&self) -> bool {
         self.0.iter().any(String::is_empty)
     }
@@ -32,7 +31,6 @@ impl Prefixes {
         self.0.iter().map(String::as_str)
     }
 
-    /// The prefix at `index`, while there is one.
     pub fn get(&self, index: usize) -> Option<&str> {
         self.0.get(index).map(String::as_str)
     }

@@ -10,7 +10,6 @@ use crate::format::csv_writer::CsvWriter;
 use crate::input::reads_as_lines;
 use crate::terminal::{Escaped, Quoted};
 
-/// How keys are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// The name alone, one a line.
@@ -33,14 +32,12 @@ pub(super) fn fits_on_a_line(name: &str) -> bool {
     !name.is_empty() && !name.contains('\n') && !name.ends_with('\r')
 }
 
-/// Writes pages of keys.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     format: Format,
     csv: CsvWriter,
     /// Whether a person reads it: then what could move a cursor is escaped.
     terminal: bool,
-    /// Whether anything was written before.
     begun: bool,
     /// Names that no line can hold.
     skipped: u64,
@@ -48,7 +45,6 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// `begun` says whether the output holds something already.
     pub(crate) fn new(format: Format, terminal: bool, begun: bool) -> Self {
         Self { format, csv: CsvWriter::new(), terminal, begun, skipped: 0, first_skipped: None }
     }

@@ -10,7 +10,6 @@ use thiserror::Error;
 use crate::api::ListedKey;
 use crate::plan::filter::Filter;
 
-/// A moment as given on the command line, and when that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// For example `7d`, whose meaning changes with time.
@@ -70,10 +69,8 @@ impl MetadataTest {
     }
 }
 
-/// Which keys are wanted: those for which everything holds.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// By name.
     pub names: Filter,
     pub expiring_before: Option<Moment>,
     /// Those that never expire.

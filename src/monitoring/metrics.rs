@@ -10,31 +10,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::outcome::Status;
 use crate::report::Summary;
 
-/// The one metric that outlives a run.
 pub(super) const LAST_SUCCESS: &str = "kvsweep_last_success_timestamp_seconds";
 
 /// Which job the metrics are about. They have to be the same in every run, or alerts lose sight of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Labels {
     pub namespace_id: Option<String>,
-    /// Its title, where it was named by that.
     pub namespace: Option<String>,
-    /// What the user calls the job.
     pub job_name: Option<String>,
-    /// Which part of it this is.
     pub shard: Option<String>,
 }
 
-/// A job at some moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     /// The counts so far. Its exit code and its stop count only at the end.
     pub summary: Summary,
-    /// When the job began.
     pub started: SystemTime,
     /// When it ended; `None` while it runs.
     pub ended: Option<SystemTime>,
-    /// How long it has taken.
     pub elapsed: Duration,
 }
 

@@ -16,7 +16,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::net::{ConnectError, Peer, connect, error_chain};
 
-/// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The waits between attempts; there is one attempt more.
@@ -25,7 +24,6 @@ const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// The most that is read of an answer, in bytes.
 const MOST_READ: usize = 256;
 
-/// Where pings go.
 #[derive(Clone)]
 pub struct PingUrl {
     url: SecretString,
@@ -35,12 +33,10 @@ pub struct PingUrl {
 /// A text that is no URL to ping. Never holds any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PingUrlError {
-    /// Not an absolute URL.
     #[error("that is no URL; expected something like https://hc-ping.com/…")]
     Unreadable,
     #[error("only https and http URLs can be pinged")]
     Scheme,
-    /// `#…`, which no server would see.
     #[error("a URL to ping has no `#`")]
     Fragment,
 }
@@ -76,17 +72,14 @@ impl PartialEq for PingUrl {
     }
 }
 
-/// What a ping reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// The job begins.
     Start,
     /// It ended with this code; 0 is success.
     End(u8),
 }
 
 impl PingUrl {
-    /// The host, for messages.
     pub fn host(&self) -> &str {
         self.peer.host()
     }
@@ -106,10 +99,8 @@ impl PingUrl {
 /// Why a ping did not arrive, or not count. Never holds the URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum PingError {
-    /// The server said no, or that it does not know the check.
     #[error("the server answered {status}{}{said}", if said.is_empty() { "" } else { ": " })]
     Answer {
-        /// The HTTP status.
         status: u16,
         /// The beginning of what it said; may hold any character.
         said: String,
@@ -127,7 +118,6 @@ impl PingError {
     }
 }
 
-/// Sends pings.
 #[derive(Debug, Clone)]
 pub(crate) struct Pinger {
     url: PingUrl,
@@ -136,9 +126,6 @@ pub(crate) struct Pinger {
 
 impl Pinger {
     /// Sets up a client of its own: nothing is shared with the requests of the job. Sends nothing.
-    ///
-    /// # Errors
-    /// Where there are no certificates to trust; `ca_file` holds some besides the system's.
     pub(crate) fn new(url: PingUrl, ca_file: Option<&Path>) -> Result<Self, ConnectError> {
         // No connection is kept: the next ping may be sent hours later, and from another runtime.
         let client = connect(&url.peer, ca_file, |builder| {
@@ -151,15 +138,11 @@ impl Pinger {
         Ok(Self { url, client })
     }
 
-    /// The host, for messages.
     pub(crate) fn host(&self) -> &str {
         self.url.host()
     }
 
     /// Sends one ping with a text for people, three times at most.
-    ///
-    /// # Errors
-    /// The last attempt's.
     pub(crate) async fn send(&self, signal: Signal, text: &str) -> Result<(), PingError> {
         let mut waits = WAITS.into_iter();
         loop {

@@ -10,7 +10,6 @@ use crate::files::{Access, replace};
 /// A longer file is none of ours.
 const LONGEST: u64 = 1 << 20;
 
-/// A metrics file.
 #[derive(Debug)]
 pub(crate) struct Textfile {
     path: PathBuf,
@@ -27,7 +26,6 @@ impl Textfile {
         Self { path, labels, last_success }
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

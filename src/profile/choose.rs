@@ -8,35 +8,27 @@ use super::find::SearchPaths;
 use super::name::ProfileName;
 use super::suggest::suggest;
 
-/// Which file was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WantedFile {
-    /// Whichever there is.
     Any,
     None,
     /// This one. `is_typed`: by a flag, so that a profile of it is meant.
     Named {
-        /// The file.
         path: PathBuf,
         /// Whether a flag said so, not the environment.
         is_typed: bool,
     },
 }
 
-/// Which profile was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WantedProfile {
     Default,
     /// None, not even the default one.
     None,
-    /// This one.
     Named(ProfileName),
 }
 
 /// The profile that is used; nothing where none is.
-///
-/// # Errors
-/// [`ProfileError`] where one was asked for and cannot be had, or where a file that matters is wrong.
 pub(crate) fn choose(
     file: &WantedFile,
     profile: &WantedProfile,
@@ -68,7 +60,6 @@ pub(crate) fn choose(
     }
 }
 
-/// The files of the user and the machine that exist.
 fn own(paths: &SearchPaths) -> Result<Vec<ConfigFile>, ProfileError> {
     let files = paths.own_files();
     files.iter().filter_map(|file| paths.read_found(file, Origin::Own).transpose()).collect()
@@ -78,7 +69,6 @@ fn take(file: &ConfigFile, name: &ProfileName) -> Result<Profile, ProfileError> 
     file.profile(name).cloned().ok_or_else(|| none(name, std::slice::from_ref(file), &SearchPaths::nowhere()))
 }
 
-/// The profile of a name, in whichever file.
 fn anywhere(name: &ProfileName, paths: &SearchPaths) -> Result<Profile, ProfileError> {
     let found = paths.folder_files();
     let found = found.iter().find_map(|file| paths.read_found(file, Origin::Found).transpose()).transpose()?;

@@ -30,61 +30,26 @@ impl fmt::Display for Location {
 /// Why no profile can be had.
 #[derive(Debug, Error)]
 pub enum ProfileError {
-    /// A file cannot be read.
     #[error("cannot read {}: {source}", Escaped(&.file.to_string_lossy()))]
-    Read {
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Read { file: PathBuf, source: io::Error },
     /// A file that was found and may have been left there by somebody else.
     #[error(
         "{} is not used, because {why}; if you trust what it says, name it with --config", Escaped(&.file.to_string_lossy())
     )]
-    Untrusted {
-        file: PathBuf,
-        /// Why it is not trusted.
-        why: &'static str,
-    },
-    /// Something in a file is wrong.
+    Untrusted { file: PathBuf, why: &'static str },
     #[error("{at}: {problem}")]
-    At {
-        /// Where.
-        at: Location,
-        /// What.
-        problem: Problem,
-    },
-    /// Several values are wrong.
+    At { at: Location, problem: Problem },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<ProfileError>),
-    /// No file has such a profile.
     #[error("there is no profile {wanted}; {there}")]
-    NoProfile {
-        /// What was asked for.
-        wanted: ProfileName,
-        /// What there is instead, or where was looked.
-        there: String,
-    },
-    /// A file was named, but no profile.
+    NoProfile { wanted: ProfileName, there: String },
     #[error("which profile? {} has {there}; give --profile", Escaped(&.file.to_string_lossy()))]
-    Which {
-        file: PathBuf,
-        /// What it has.
-        there: String,
-    },
-    /// Two files have it, and which one is meant would be a guess.
+    Which { file: PathBuf, there: String },
     #[error(
         "the profile {wanted} is in {} and in {}; say with --config which one is meant",
         Escaped(&.one.to_string_lossy()), Escaped(&.other.to_string_lossy())
     )]
-    Ambiguous {
-        /// What was asked for.
-        wanted: ProfileName,
-        /// One file.
-        one: PathBuf,
-        /// The other.
-        other: PathBuf,
-    },
+    Ambiguous { wanted: ProfileName, one: PathBuf, other: PathBuf },
     #[error("--config none says that no file is read, and the profile {0} would be in one")]
     NoFile(ProfileName),
 }
@@ -104,51 +69,23 @@ fn decides(key: &str) -> &'static str {
     if key == "api-token-command" { "what is run" } else { "who gets the credentials" }
 }
 
-/// What is wrong at a place of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
-    /// It is no TOML.
     #[error("{}", Escaped(.0))]
     Syntax(String),
-    /// No such key.
     #[error("`{}` is unknown here; {instead}", Escaped(.key))]
-    Unknown {
-        key: String,
-        /// What may have been meant.
-        instead: String,
-    },
-    /// A value of another type.
+    Unknown { key: String, instead: String },
     #[error("{}: expected {expected}, found {found}", Escaped(.key))]
-    Type {
-        key: String,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: &'static str,
-    },
-    /// A secret, or what looks like one.
+    Type { key: String, expected: &'static str, found: &'static str },
     #[error(
         "{}: a secret must not be in this file; set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, \
          the path of a file with nothing but the token, or api-token-command, a command that prints it", Escaped(.0)
     )]
     Secret(String),
-    /// A profile whose name is none.
     #[error("profile `{}`: {error}", Escaped(.name))]
-    Name {
-        /// What it is called.
-        name: String,
-        /// What is wrong with that.
-        error: ProfileNameError,
-    },
+    Name { name: String, error: ProfileNameError },
     #[error("{one} and {other} both {what}; keep one of them")]
-    Both {
-        /// The first.
-        one: &'static str,
-        /// The second.
-        other: &'static str,
-        /// What each of them does.
-        what: &'static str,
-    },
+    Both { one: &'static str, other: &'static str, what: &'static str },
     /// What decides where credentials go, in a file that was merely found.
     #[error(
         "{} decides {}, so it counts only in your own file (see kvsweep config path) or one that --config names",
@@ -161,20 +98,12 @@ pub enum Problem {
          that lies in a folder takes effect only where --profile asks for it"
     )]
     Default,
-    /// A default that does not exist.
     #[error("default-profile: there is no profile {0}; {1}")]
     NoDefault(String, String),
-    /// A path with a placeholder that cannot be filled.
     #[error("{key}: {error}")]
-    Template {
-        key: &'static str,
-        /// What is wrong with it.
-        error: TemplateError,
-    },
-    /// `~` without a home folder.
+    Template { key: &'static str, error: TemplateError },
     #[error("{0}: ~ stands for the home folder, and HOME is not set")]
     NoHome(&'static str),
-    /// A value that its flag would not take either.
     #[error("{key}: {why}")]
     Value {
         key: &'static str,

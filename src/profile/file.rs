@@ -14,43 +14,32 @@ use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TOKEN, TRUSTED_ONLY_KEY
 use super::suggest::{listed, suggest};
 use super::template::Template;
 
-/// How a file came to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Named,
-    /// It is the user's own, or the machine's.
     Own,
     /// It lies in the current folder or one above it. It may not say who gets the credentials.
     Found,
 }
 
-/// A file and its profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// The profile that is used where none is named.
     pub default: Option<ProfileName>,
-    /// Its profiles, by name.
     pub profiles: Vec<Profile>,
 }
 
-/// Values that go by one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     pub name: ProfileName,
-    /// The file that holds it.
     pub file: PathBuf,
     /// Its values, in the order of the settings.
     pub entries: Vec<Entry>,
 }
 
-/// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What is set.
     pub key: &'static str,
-    /// Where.
     pub at: Location,
     value: Value,
 }
@@ -63,7 +52,6 @@ enum Value {
 }
 
 impl Profile {
-    /// The entry of a setting.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
@@ -283,7 +271,6 @@ impl ConfigFile {
         self.profiles.iter().find(|profile| profile.name == *name)
     }
 
-    /// The names of its profiles, for people.
     pub(crate) fn names(&self) -> String {
         listed(self.profiles.iter().map(|profile| profile.name.as_str()))
     }

@@ -15,22 +15,17 @@ use super::file::{ConfigFile, Origin, parse};
 use crate::files::text;
 use crate::platform::{self, Owner};
 
-/// What such a file is called.
 pub(super) const FILE_NAME: &str = "kvsweep.toml";
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// What decides where files are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SearchPaths {
-    /// The current folder.
     pub folder: Option<PathBuf>,
-    /// The user's home folder.
     pub home: Option<PathBuf>,
     /// Folders of configuration, the most important first.
     pub config: Vec<PathBuf>,
-    /// Whose files are trusted.
     pub user: Owner,
 }
 
@@ -80,9 +75,6 @@ impl SearchPaths {
     }
 
     /// Reads a file that was found, where there is one.
-    ///
-    /// # Errors
-    /// [`ProfileError`] where it is not trusted, or wrong.
     pub(crate) fn read_found(&self, file: &Path, origin: Origin) -> Result<Option<ConfigFile>, ProfileError> {
         // A link of a stranger to a file of the user would pass for the user's.
         let link = match fs::symlink_metadata(file) {

@@ -14,10 +14,8 @@ pub struct ProfileName(String);
 /// A text that names no profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileNameError {
-    /// It means that there is none.
     #[error("none stands for no profile; choose another name")]
     None,
-    /// It has other characters, too many, or none.
     #[error("a profile's name is at most 64 letters, digits, -, _ and ., the first a letter or a digit")]
     Characters,
 }
@@ -40,7 +38,6 @@ impl FromStr for ProfileName {
 }
 
 impl ProfileName {
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -3,10 +3,8 @@
 //! `yes`, `overwrite`, `resume`, `dry-run` and whatever names keys are not among them: a file must not agree to a
 //! deletion, and must not choose what is deleted. What bounds a deletion is.
 
-/// A value that a profile may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// Its name in the file, which is that of the flag.
     pub name: &'static str,
     pub(super) kind: Kind,
 }
@@ -14,11 +12,8 @@ pub(crate) struct Setting {
 /// What a value may look like in the file. What it means is known to the flag of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A string.
     Text,
-    /// A string, or an array of them.
     Texts,
-    /// A whole number.
     Number,
     /// A whole number, or a string such as `5%`.
     NumberOrText,
@@ -28,7 +23,6 @@ pub(super) enum Kind {
     SwitchOrNumber,
     /// A path; a relative one begins at the file's folder.
     Path,
-    /// A path with placeholders.
     Template,
 }
 
@@ -95,7 +89,6 @@ pub(crate) const PROTECTION_KEYS: [&str; 3] = ["protect", "protect-from", "only"
 pub(super) const TRUSTED_ONLY_KEYS: [&str; 3] = ["api-token-command", "base-url", "cacert"];
 
 impl Setting {
-    /// The setting of a name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.name == name)
     }

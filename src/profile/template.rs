@@ -21,7 +21,6 @@ const NAMES: [&str; 6] = ["date", "time", "year", "month", "day", "profile"];
 /// The last second that has a date: 9999-12-31T23:59:59Z.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
-/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -36,15 +35,8 @@ enum Part {
 /// A text whose placeholders cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
-    /// No such placeholder.
     #[error("`{{{}}}` is not a placeholder; {instead}", Escaped(.name))]
-    Unknown {
-        /// What was in the braces.
-        name: String,
-        /// What may have been meant.
-        instead: String,
-    },
-    /// A brace without its partner.
+    Unknown { name: String, instead: String },
     #[error("a {0} without its partner; {0}{0} stands for the character itself")]
     Unpaired(char),
 }

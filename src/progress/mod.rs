@@ -35,7 +35,6 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// No line of the bar is longer.
 const MAX_COLUMNS: usize = 100;
 
-/// Whether a bar is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProgressMode {
     /// A bar on a terminal, a line every 30 s elsewhere.
@@ -50,16 +49,12 @@ pub enum ProgressMode {
 /// What the display has to know before the job begins.
 #[derive(Default)]
 pub(crate) struct ProgressOptions {
-    /// Whether a bar is wanted.
     pub mode: ProgressMode,
-    /// Whether one can be drawn: [`stderr_is_terminal`].
     pub stderr_is_terminal: bool,
     pub lines: LineFormat,
-    /// How many records the input holds, where that is known.
     pub total: Option<u64>,
     /// A floor for the time left: a burst is faster than the rate that follows it.
     pub expected: Option<Estimate>,
-    /// What `--bulk` would make of it.
     pub in_bulk: Option<Alternative>,
 }
 
@@ -86,7 +81,6 @@ pub fn screen() -> MultiProgress {
 }
 
 impl Progress {
-    /// Begins to show a job that starts now.
     pub(crate) fn new(options: ProgressOptions, screen: &MultiProgress) -> Self {
         let draws = match options.mode {
             ProgressMode::Never => return Self::with_display(options, Display::Nothing),
@@ -121,7 +115,6 @@ impl Progress {
         Self { state, display, next_refresh: now }
     }
 
-    /// Takes note of what happened.
     pub(crate) fn on(&mut self, event: &Event) {
         if matches!(self.display, Display::Nothing) {
             return;
@@ -131,13 +124,11 @@ impl Progress {
         self.refresh(now);
     }
 
-    /// A page of a listing came, with so many keys that were wanted.
     pub(crate) fn listed(&mut self, keys: u64) {
         self.state.listed(keys);
         self.refresh(Instant::now());
     }
 
-    /// Brings what is shown up to date.
     pub(crate) fn tick(&mut self) {
         self.refresh(Instant::now());
     }

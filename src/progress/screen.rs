@@ -13,7 +13,6 @@ use indicatif::{ProgressDrawTarget, TermLike};
 use crate::platform;
 use crate::stderr;
 
-/// Columns and rows where nobody knows better.
 const FALLBACK: (u16, u16) = (80, 24);
 
 /// Whether stderr is a terminal on which a bar can be drawn.
@@ -21,7 +20,6 @@ pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// Columns and rows that may be drawn on.
 pub(super) type Size = fn() -> (u16, u16);
 
 pub(super) fn target(out: impl Write + Send + 'static, size: Size) -> ProgressDrawTarget {
@@ -32,7 +30,6 @@ pub(super) fn stderr_size() -> (u16, u16) {
     platform::terminal_size(io::stderr()).filter(|(_, rows)| *rows > 0).unwrap_or(FALLBACK)
 }
 
-/// Removes what a terminal echoed for a key such as Ctrl-C.
 pub(crate) fn clear_line() {
     if stderr_is_terminal() {
         // It never fails.

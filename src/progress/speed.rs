@@ -9,7 +9,6 @@ use tokio::time::Instant;
 /// a burst and the wait that pays for it are averaged together.
 const WINDOW: Duration = Duration::from_mins(5);
 
-/// How far apart the samples are.
 const STEP: Duration = Duration::from_secs(1);
 
 /// A count that is sampled over the time in which it could grow.

@@ -28,7 +28,6 @@ pub(super) struct State {
     failed: u64,
     invalid: u64,
     retries: u64,
-    /// Pages of a listing.
     pages: u64,
     phase: Phase,
     speed: Speed,

@@ -10,7 +10,6 @@ use crate::outcome::StopReason;
 use crate::pipeline::PauseCause;
 use crate::terminal::{count, duration, pluralized};
 
-/// How things stand.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct View {
     /// Records with a final state, those of an earlier run included.
@@ -38,7 +37,6 @@ pub(super) enum Doing {
 pub(super) struct Left {
     pub(super) time: Duration,
     pub(super) now: SystemTime,
-    /// What `--bulk` would take.
     pub(super) in_bulk: Option<Duration>,
 }
 
@@ -142,7 +140,6 @@ impl fmt::Display for Left {
 }
 
 impl View {
-    /// The same as an entry of a JSON log.
     pub(super) fn to_json(&self, at: SystemTime) -> String {
         json!({
             "timestamp": humantime::format_rfc3339_millis(at).to_string(),

@@ -9,7 +9,6 @@ use crate::outcome::Settled;
 pub struct Rows(Encoder);
 
 impl Rows {
-    /// Rows in `format`.
     pub fn new(format: Format) -> Self {
         Self(Encoder::new(format))
     }

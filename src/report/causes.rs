@@ -12,10 +12,8 @@ use crate::text::truncated;
 /// Distinct causes that are kept; later ones are only counted.
 const MOST_CAUSES: usize = 10_000;
 
-/// Causes that a summary lists.
 const MOST_NAMED: usize = 100;
 
-/// Keys of a cause that are kept.
 const SAMPLES: usize = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,18 +25,14 @@ struct CauseKey {
     pattern: String,
 }
 
-/// Rows with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Kept, failed, unknown or invalid.
     pub status: Status,
-    /// The HTTP status of the last answer.
     pub http_status: Option<u16>,
-    /// The API's own code.
     pub error_code: Option<u64>,
     /// The text, with `#` in the place of numbers where they differ.
     pub error: String,
-    /// How many records.
     pub count: u64,
     /// The first few keys.
     pub keys: Vec<String>,
@@ -60,7 +54,6 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The causes of rows, of which a bounded number is kept apart.
 #[derive(Debug, Clone, Default)]
 pub struct Causes {
     found: HashMap<CauseKey, Cause>,
@@ -93,7 +86,6 @@ impl Causes {
         self.by_count().iter().skip(shown).map(|cause| cause.count).sum::<u64>() + self.others
     }
 
-    /// Counts a row of a report.
     pub fn add(&mut self, row: &StoredRow<'_>) {
         self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);
     }

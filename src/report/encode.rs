@@ -5,7 +5,6 @@ use super::row::{COLUMNS, Row};
 use super::{csv, ndjson};
 use crate::format::csv_writer::CsvWriter;
 
-/// Writes rows in one format.
 #[derive(Debug)]
 pub(super) enum Encoder {
     Csv(Box<CsvWriter>),
@@ -33,7 +32,6 @@ impl Encoder {
         }
     }
 
-    /// A row of a report.
     pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Csv(writer) => csv::write_row(writer, row, out),
@@ -41,14 +39,12 @@ impl Encoder {
         }
     }
 
-    /// The header of a failures file.
     pub(super) fn keys_header(&mut self, out: &mut Vec<u8>) {
         if let Self::Csv(writer) = self {
             writer.row(&["key"], out);
         }
     }
 
-    /// A key of a failures file.
     pub(super) fn key(&mut self, key: &str, out: &mut Vec<u8>) {
         match self {
             Self::Csv(writer) => writer.row(&[key], out),
@@ -85,7 +81,6 @@ pub(super) mod tests {
         }
     }
 
-    /// Text with what CSV and JSON treat specially.
     pub(crate) fn hostile_text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             prop::sample::select(vec![

@@ -10,33 +10,14 @@ use crate::files::FileError;
 /// Why a report or failures file cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// The file cannot be opened, locked, read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The content was not written by kvsweep, or was changed since.
     #[error("{path}, line {line}: {why}; it cannot be resumed, and nothing in it was changed")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where the unreadable row begins, from 1.
-        line: u64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The file is not a report.
+    Damaged { path: PathBuf, line: u64, why: String },
     #[error("{path}, line {line}: {why}; a report is what kvsweep delete wrote, as CSV or NDJSON, not compressed")]
-    NoReport {
-        /// The file.
-        path: PathBuf,
-        /// Where the unreadable row begins, from 1.
-        line: u64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The extension names no format.
+    NoReport { path: PathBuf, line: u64, why: String },
     #[error("{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown")]
     Extension { path: PathBuf },
-    /// The writer's thread panicked.
     #[error("the report's writer ended unexpectedly; what it wrote before is intact\nhint: pass --resume to continue")]
     WriterDied,
 }

@@ -33,12 +33,10 @@ impl FailuresFile {
         Ok(Self { output, format })
     }
 
-    /// The path that it was opened by.
     pub fn path(&self) -> &Path {
         self.output.path()
     }
 
-    /// Empties the file.
     pub(super) fn begin(mut self) -> Result<(OutputFile, Format), ReportError> {
         self.output.begin(0)?;
         Ok((self.output, self.format))

@@ -13,19 +13,14 @@ use super::row::Format;
 use super::row::{ReadError, StoredRow};
 use crate::files::{IfExists, OutputFile};
 
-/// Where the rows of a run go.
 #[derive(Debug)]
 pub enum Destination {
-    /// The standard output, as CSV.
     Stdout,
     File(ReportFile),
 }
 
 impl Destination {
     /// A file, in the format of its extension.
-    ///
-    /// # Errors
-    /// As [`ReportFile::open`], and [`ReportError::Extension`].
     pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
         let format = Format::of(&path)?;
         ReportFile::open(path, format, if_exists).map(Self::File)
@@ -46,21 +41,16 @@ pub struct ReportFile {
 impl ReportFile {
     /// Opens `path`, or makes it with mode 0600, and locks it against other processes until this is dropped or its
     /// writer has finished.
-    ///
-    /// # Errors
-    /// [`ReportError::File`].
     pub fn open(path: PathBuf, format: Format, if_exists: IfExists) -> Result<Self, ReportError> {
         let mut output = OutputFile::open(path, if_exists)?;
         output.write_lock_owner();
         Ok(Self { output, format, if_exists, journal: None })
     }
 
-    /// The path that it was opened by.
     pub fn path(&self) -> &Path {
         self.output.path()
     }
 
-    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.output.file().metadata().is_ok_and(|file| file.len() == 0)
     }
@@ -81,16 +71,12 @@ impl ReportFile {
     }
 
     /// Why records of an earlier run failed, are unknown or invalid, by their last rows.
-    ///
-    /// # Errors
-    /// As [`ReportFile::read_journal`].
     pub fn causes(&self) -> Result<Causes, ReportError> {
         let mut causes = Causes::default();
         each_failure(&self.output, self.format, |row| causes.add(row))?;
         Ok(causes)
     }
 
-    /// Makes the file ready for rows.
     pub(super) fn begin(mut self) -> Result<WritableReport, ReportError> {
         if self.if_exists == IfExists::Resume && self.journal.is_none() {
             self.read_journal()?;
@@ -102,7 +88,6 @@ impl ReportFile {
     }
 }
 
-/// A report that is ready for rows.
 #[derive(Debug)]
 pub(super) struct WritableReport {
     pub(super) output: OutputFile,
@@ -113,7 +98,6 @@ pub(super) struct WritableReport {
     pub(super) journal: Option<Arc<Journal>>,
 }
 
-/// What the rows of a report say, and where the last complete one ends.
 fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();
     let input = from_start(report)?;
@@ -121,7 +105,6 @@ fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), Report
     Ok((journal, end.map_err(unreadable(report.path()))?))
 }
 
-/// Every complete row of a report.
 fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>)) -> Result<(), ReportError> {
     read_rows(format, from_start(report)?, each).map(drop).map_err(unreadable(report.path()))
 }

@@ -15,12 +15,10 @@ const STATUS: u64 = 0b1111;
 
 const _: () = assert!((Status::ALL.len() as u64) < STATUS);
 
-/// The state of an input's record in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordState {
     /// To be sent: it has no row, or one that does not settle it.
     Pending,
-    /// Nothing is left to do.
     Settled,
     /// The journal has another key at this position, so it belongs to another input.
     Mismatch,
@@ -55,7 +53,6 @@ impl Journal {
         }
     }
 
-    /// The status of a record's last row.
     pub fn status(&self, number: RecordNumber) -> Option<Status> {
         status_in(self.records.get(number))
     }
@@ -64,12 +61,10 @@ impl Journal {
         self.last
     }
 
-    /// Records by the status of their last row.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// How many records are settled.
     pub fn settled(&self) -> u64 {
         Status::ALL.into_iter().filter(|status| status.is_settled()).map(|status| self.tally.get(status)).sum()
     }
@@ -79,7 +74,6 @@ impl Journal {
         self.tally.get(Status::Deleted) + self.tally.get(Status::Absent)
     }
 
-    /// The earliest `finished_at` of any row.
     pub fn first_finished_at(&self) -> Option<SystemTime> {
         self.first_finished_at
     }

@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::row::{MAX_ROW_BYTES, RawRow, ReadError, StoredRow, begins_as};
 use crate::format::lines::{Line, LineReader};
 
-/// How every row of a report begins.
 const BEGINNING: &[u8] = b"{\"record\":";
 
-/// Appends `value` as one line.
 pub(super) fn line(value: &impl Serialize, out: &mut Vec<u8>) {
     // Fails only where the value or the writer can; a row and a vector never do.
     let written = serde_json::to_writer(&mut *out, value);

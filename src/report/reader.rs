@@ -14,7 +14,6 @@ use crate::files::FileError;
 /// What is read at once.
 const BUFFER: usize = 256 << 10;
 
-/// How much of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReadExtent {
     /// Where the last complete row ends, in bytes.
@@ -48,7 +47,6 @@ impl ReportReader {
         Ok(Self { path, file, format })
     }
 
-    /// The path that it was opened by.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -18,12 +18,10 @@ use crate::text::truncated;
 pub(super) const COLUMNS: [&str; 9] =
     ["record", "key", "status", "http_status", "error_code", "error", "attempts", "elapsed_ms", "finished_at"];
 
-/// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated, with a header (RFC 4180 with `\n` as the line end).
     Csv,
-    /// One JSON object a line.
     Ndjson,
 }
 
@@ -79,25 +77,19 @@ fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<
     serializer.collect_str(value)
 }
 
-/// A row as it stands in the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRow<'a> {
     pub number: RecordNumber,
     /// The exact key, or what could be shown of an invalid one.
     pub key: Cow<'a, str>,
-    /// What became of it.
     pub status: Status,
-    /// The HTTP status of the answer that settled it.
     pub http_status: Option<u16>,
-    /// The API's own code.
     pub error_code: Option<u64>,
     /// What went wrong; empty where nothing did.
     pub error: Cow<'a, str>,
-    /// How many requests were sent for it.
     pub attempts: u32,
     /// From the first request for it to the last answer, in milliseconds.
     pub elapsed_ms: u64,
-    /// When its state was known.
     pub finished_at: SystemTime,
 }
 
@@ -111,9 +103,6 @@ pub(super) struct RawRow<'a> {
 
 impl<'a> StoredRow<'a> {
     /// A row with these columns and no others.
-    ///
-    /// # Errors
-    /// Which of them is wrong.
     pub(super) fn new(RawRow { record, key, status, finished_at }: RawRow<'a>) -> Result<Self, String> {
         Ok(Self {
             number: RecordNumber::new(record).ok_or("record numbers begin at 1")?,

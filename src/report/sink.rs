@@ -53,7 +53,6 @@ impl Sink {
         }
     }
 
-    /// The buffer, to append to.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
@@ -62,7 +61,6 @@ impl Sink {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Writes the buffer to the system.
     pub(super) fn flush(&mut self) -> Result<(), ReportError> {
         let written = match &self.medium {
             Medium::File(output) => {
@@ -108,7 +106,6 @@ impl Sink {
         }
     }
 
-    /// Whether the reader of a stream has left.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.medium, Medium::Closed)
     }

@@ -24,19 +24,14 @@ pub(crate) struct Summary {
     pub records: u64,
     /// Records by their final status, those of earlier runs included.
     pub tally: Tally,
-    /// How many of them an earlier run had settled.
     pub resumed: u64,
-    /// Keys that this run sent.
     pub sent: u64,
     /// Requests sent, retries included.
     pub requests: u64,
-    /// Requests that repeated an earlier one.
     pub retries: u64,
     /// Responses that asked for a pause (429).
     pub throttled: u64,
-    /// From start to end.
     pub elapsed: Duration,
-    /// Why the job ended before its input did.
     pub stopped: Option<StopReason>,
     pub exit_code: u8,
     /// Which job it is; `None` while it runs.
@@ -47,7 +42,6 @@ pub(crate) struct Summary {
     pub causes: Vec<Cause>,
 }
 
-/// Which job a summary is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub kind: Kind,
@@ -58,7 +52,6 @@ pub(crate) struct Facts {
 }
 
 impl Summary {
-    /// How many causes of failure people are shown.
     pub(crate) const SHOWN_CAUSES: usize = 3;
 
     /// Keys sent per second; 0 if no time passed.
@@ -103,7 +96,6 @@ impl Summary {
         if others.is_empty() { self.work() } else { format!("{}: {}", self.work(), others.join(", ")) }
     }
 
-    /// Every state with its name and number.
     fn states(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
         states.chain([("not attempted", self.not_attempted())])

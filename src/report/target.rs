@@ -11,16 +11,13 @@ use super::row::Format;
 use crate::clock::clamp_rfc3339;
 use crate::files::{FileError, IfExists};
 
-/// Where a report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// No report is written.
     Nowhere,
-    /// The standard output, as CSV.
     Stdout,
     /// A new file in the current folder, named after the moment.
     Default,
-    /// A file, in the format of its extension.
     File(PathBuf),
 }
 
@@ -50,9 +47,6 @@ pub enum Sync {
 
 /// Creates a report with a default name: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
 /// and so on before the extension.
-///
-/// # Errors
-/// As [`ReportFile::open`], but not [`FileError::Exists`].
 pub(crate) fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
     let format = Format::of(path)?;
     let mut number = 1_u64;

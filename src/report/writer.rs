@@ -33,11 +33,8 @@ const BATCH: usize = 256;
 /// Everything that a run writes besides its summary.
 #[derive(Debug)]
 pub struct Outputs {
-    /// A row for every record.
     pub report: Option<Destination>,
-    /// The failed and unknown keys.
     pub failures: Option<FailuresFile>,
-    /// How often rows are synced to disk.
     pub sync: Sync,
 }
 
@@ -53,7 +50,6 @@ pub struct Written {
     pub causes: Vec<Cause>,
 }
 
-/// The thread that writes.
 #[derive(Debug)]
 pub struct Writer {
     done: oneshot::Receiver<Result<Written, ReportError>>,
@@ -62,9 +58,6 @@ pub struct Writer {
 
 /// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
 /// sent. At most `capacity` rows wait in the channel.
-///
-/// # Errors
-/// [`ReportError`], where a file cannot be written at all or no thread can be had.
 pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>, Writer), ReportError> {
     let rows = Rows::begin(outputs)?;
     let thread_failed = || ReportError::io(Path::new("the report"), "start a thread for");
@@ -90,25 +83,19 @@ impl Writer {
 
     /// Waits until all rows are written. Ends only after every sender is gone, or on an error; then the files are
     /// unlocked.
-    ///
-    /// # Errors
-    /// The first [`ReportError`].
     pub async fn finish(self) -> Result<Written, ReportError> {
         self.done.await.unwrap_or(Err(ReportError::WriterDied))
     }
 }
 
-/// A sink and how its rows look.
 type Output = (Sink, Encoder);
 
-/// What the thread owns.
 #[derive(Debug)]
 struct Rows {
     report: Option<Output>,
     failures: Option<Output>,
     /// The failures of a resumed job, which are written at its end.
     late: Option<FailuresFile>,
-    /// What an earlier run wrote.
     journal: Option<Arc<Journal>>,
     sync: Sync,
     taken: u64,
@@ -155,7 +142,6 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Writes what is received until every sender is gone.
     async fn run(mut self, mut received: mpsc::Receiver<Settled>) -> Result<Written, ReportError> {
         let mut batch = Vec::with_capacity(BATCH);
         // When what is written has to be on the disk; `None` if everything is.

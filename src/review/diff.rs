@@ -11,13 +11,10 @@ use crate::text::truncated;
 /// The low bits of a planned key's word say what became of it; the rest is a hash of the key.
 const STATUS_BITS: u64 = 0b1111;
 
-/// Keys that are kept as examples.
 const SAMPLES: usize = 10;
 
-/// What was planned against what was done.
 #[derive(Debug, Default)]
 pub(crate) struct Diff {
-    /// Keys that were planned.
     pub planned: u64,
     /// Of these, what became of those with a row.
     pub done: Tally,
@@ -87,7 +84,6 @@ impl Diff {
         self.planned - self.done.get(Status::Deleted) - self.done.get(Status::Absent)
     }
 
-    /// Whether something else was done than what was planned.
     pub(crate) fn differs(&self) -> bool {
         self.planned_not_gone() > 0 || self.unplanned.total() > 0
     }
@@ -97,7 +93,6 @@ fn is_gone(status: Status) -> bool {
     matches!(status, Status::Deleted | Status::Absent)
 }
 
-/// What became of every planned key, sorted by hash.
 #[derive(Debug, Default)]
 struct PlannedKeys {
     words: Vec<u64>,

@@ -10,28 +10,21 @@ use super::timeline::millis;
 use crate::report::{JobFile, ReadExtent, Run};
 use crate::terminal::{Escaped, count, pluralized};
 
-/// Reports whose jobs are described one by one.
 const DESCRIBED: usize = 20;
 
-/// What one file holds.
 #[derive(Debug, Clone)]
 pub(crate) struct ReportedFile {
-    /// The file.
     pub path: PathBuf,
-    /// Its complete rows.
     pub rows: u64,
     pub records: u64,
-    /// The earliest and the latest `finished_at`.
     pub finished: Option<(SystemTime, SystemTime)>,
     /// The same of rows that were sent, in milliseconds since 1970.
     pub(super) sent: Option<(u64, u64)>,
-    /// How much of it was read.
     pub extent: ReadExtent,
     /// The job that it belongs to, if there is a job file.
     pub job: Option<ReportedJob>,
 }
 
-/// What is known about the job of a report.
 #[derive(Debug, Clone)]
 pub(crate) struct ReportedJob {
     pub file: JobFile,
@@ -44,7 +37,6 @@ impl ReportedJob {
         Self { last_rows: vec![None; file.runs.len()], file }
     }
 
-    /// A row was written at this moment.
     pub(super) fn add(&mut self, at_ms: u64) {
         let begun = self.file.runs.iter().rposition(|run| millis(run.started_at) <= at_ms);
         if let Some(last) = begun.and_then(|run| self.last_rows.get_mut(run)) {
@@ -93,7 +85,6 @@ impl ReportedJob {
         }
     }
 
-    /// Whether every record was taken up.
     pub(super) fn is_finished(&self) -> bool {
         self.file.last_run().is_some_and(|run| run.ended_at.is_some() && run.stopped.is_none())
     }
@@ -112,18 +103,15 @@ impl ReportedFile {
         self.job.iter().filter_map(|job| job.file.identity.account_id.clone()).collect()
     }
 
-    /// How it ended, and after how many runs.
     pub(super) fn state(&self) -> Vec<String> {
         self.job.iter().map(|job| format!("{}{}", job.state(), job.runs())).collect()
     }
 
-    /// The files that the job read.
     pub(super) fn inputs(&self) -> Vec<String> {
         let inputs = self.job.iter().flat_map(|job| &job.file.identity.inputs);
         inputs.map(|input| input.path.clone()).collect()
     }
 
-    /// Kind, namespace and state of its job, a line.
     fn job_line(&self) -> String {
         let path = self.path.to_string_lossy();
         let Some(job) = &self.job else {
@@ -142,7 +130,6 @@ impl ReportedFile {
         )
     }
 
-    /// The same for scripts.
     pub(super) fn job_value(&self) -> Value {
         let Some(job) = &self.job else { return Value::Null };
         let identity = &job.file.identity;
@@ -154,19 +141,16 @@ impl ReportedFile {
     }
 }
 
-/// All reports together.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// How many records the jobs have; `None` if one of them is not known.
     pub total: Option<u64>,
-    /// Parts of a sharded job that are in none of the reports.
     pub missing_shards: Vec<String>,
     /// Times at which no job was running, between the first run and the last, in milliseconds since 1970.
     pub idle: Vec<(u64, u64)>,
 }
 
 impl Progress {
-    /// `input_of` says which reports are about the same input.
     pub(super) fn of(files: &[ReportedFile], input_of: &[usize]) -> Self {
         Self { total: total(files, input_of), missing_shards: missing_shards(files, input_of), idle: idle(files) }
     }
@@ -249,7 +233,6 @@ impl super::Review {
         self.progress.total.map(|total| total.max(self.tally.total()))
     }
 
-    /// Which jobs the reports belong to and how far those came, a line each.
     pub(super) fn job_lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = self.files.iter().take(DESCRIBED).map(ReportedFile::job_line).collect();
         if self.files.len() > DESCRIBED {

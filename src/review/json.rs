@@ -10,7 +10,6 @@ use super::timeline::moment;
 use super::{Cause, Causes, Diff, Review};
 use crate::outcome::{Status, Tally};
 
-/// Causes that are listed.
 const CAUSES: usize = 100;
 
 impl Serialize for Review {

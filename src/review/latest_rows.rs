@@ -62,7 +62,6 @@ pub(super) struct LatestRows {
 }
 
 impl LatestRows {
-    /// Takes the table of the next file.
     pub(super) fn add(&mut self, table: RowIndex) {
         let known = self.inputs.iter().position(|input| input.agrees_with(&table));
         match known {
@@ -77,7 +76,6 @@ impl LatestRows {
         self.inputs[self.input_of[file]].is_latest(number, file, row)
     }
 
-    /// Which input each file is about.
     pub(super) fn input_of(&self) -> &[usize] {
         &self.input_of
     }

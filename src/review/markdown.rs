@@ -10,7 +10,6 @@ use crate::terminal::{count, pluralized, share};
 const CAUSES: usize = 5;
 
 impl Review {
-    /// Tables of counts and causes, and the times.
     pub(crate) fn to_markdown(&self) -> Vec<String> {
         let mut lines = vec![format!("### kvsweep: {}", self.records()), String::new()];
         let jobs = self.job_lines();

@@ -34,47 +34,32 @@ use crate::report::{ReportError, StoredRow};
 use crate::text::truncated;
 use timeline::millis;
 
-/// Rows of failures that are kept whole, for the table of the page.
 pub(crate) const FAILURE_ROWS: usize = 1_000;
 
 /// Attempts are counted one by one up to here; the last count holds this many and more.
 const MOST_ATTEMPTS: usize = 32;
 
-/// A row of a failed, unknown or invalid record, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// The position of the record in the input.
     pub record: u64,
-    /// The key; a very long one is cut.
     pub key: String,
-    /// Failed, unknown or invalid.
     pub status: Status,
-    /// The HTTP status of the last answer.
     pub http_status: Option<u16>,
-    /// The API's own code.
     pub error_code: Option<u64>,
-    /// What went wrong.
     pub error: String,
-    /// Requests sent.
     pub attempts: u32,
-    /// When it was known.
     pub finished_at: SystemTime,
 }
 
-/// What reports come to.
 #[derive(Debug)]
 pub(crate) struct Review {
     /// Each file, in the order given.
     pub files: Vec<ReportedFile>,
     /// How many different inputs the reports are about: two files with another key for the same record are about two.
     pub inputs: usize,
-    /// How far the jobs came, as their job files say.
     pub progress: Progress,
-    /// Complete rows of all files.
     pub rows: u64,
-    /// Records by the row that counts.
     pub tally: Tally,
-    /// Why records failed, are unknown or invalid.
     pub causes: Causes,
     /// Which rules kept records from being sent.
     pub kept: Causes,
@@ -86,15 +71,11 @@ pub(crate) struct Review {
     pub timeline: Timeline,
     /// The first [`FAILURE_ROWS`] failures.
     pub failures: Vec<Failure>,
-    /// Files with failed or unknown records, which can be resumed.
     pub resumable: Vec<PathBuf>,
 }
 
 impl Review {
     /// Reads the rows once more; each that counts and is failed or unknown is handed to `each`.
-    ///
-    /// # Errors
-    /// As [`Reports::rows`].
     pub(crate) fn of(reports: &Reports, mut each: impl FnMut(&StoredRow<'_>)) -> Result<Self, ReportError> {
         let files = reports.files();
         let span = files.iter().filter_map(|file| file.sent).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
@@ -131,7 +112,6 @@ impl Review {
         Ok(review)
     }
 
-    /// Records that a later row of theirs gave another state.
     pub(crate) fn superseded(&self) -> u64 {
         self.rows - self.tally.total()
     }

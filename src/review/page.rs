@@ -18,10 +18,8 @@ use crate::terminal::{Escaped, count, duration, pluralized, share};
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Causes that are listed.
 const CAUSES: usize = 25;
 
-/// The height of the picture's columns, in its own units.
 const HEIGHT: f64 = 100.0;
 
 /// What the page is filled from. Every text in it is made visible and then escaped by the template.
@@ -132,9 +130,6 @@ struct FileRow {
 }
 
 /// The page. `commands` are what to do next: what it does, and the command, a shell's line as it is.
-///
-/// # Errors
-/// Only where memory ends.
 pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fmt::Error> {
     let page = Page {
         style: STYLE,

@@ -14,22 +14,15 @@ use crate::terminal::Escaped;
 /// Why reports cannot be reviewed.
 #[derive(Debug, Error)]
 pub enum ReviewError {
-    /// One of them cannot be read.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// More files than rows can be told apart.
     #[error("{0} reports are more than the {MOST_FILES} that can be read at once")]
     TooMany(usize),
-    /// What was named as the plan holds nothing that was planned.
     #[error("{path} is no plan: it has no row of a dry run (`kvsweep delete … --dry-run --report {path}` makes one)")]
-    NoPlan {
-        /// The file.
-        path: PathBuf,
-    },
+    NoPlan { path: PathBuf },
 }
 
 impl ReviewError {
-    /// Whether the request was wrong, rather than the machine.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Report(error) => error.is_usage(),
@@ -48,9 +41,6 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Reads every file once.
-    ///
-    /// # Errors
-    /// [`ReviewError`], but not of a plan.
     pub(crate) fn open(paths: Vec<PathBuf>) -> Result<Self, ReviewError> {
         if paths.len() > MOST_FILES {
             return Err(ReviewError::TooMany(paths.len()));
@@ -91,12 +81,10 @@ impl Reports {
         &self.files
     }
 
-    /// Which input each file is about.
     pub(super) fn input_of(&self) -> &[usize] {
         self.latest_rows.input_of()
     }
 
-    /// How many different inputs they are about.
     pub(crate) fn inputs(&self) -> usize {
         self.latest_rows.inputs()
     }

@@ -7,17 +7,13 @@ use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
 use crate::terminal::{Escaped, count, duration, pluralized, share};
 
-/// Causes that are shown.
 const CAUSES: usize = 10;
 
-/// Characters of a foreign text that are shown.
 const SHOWN: usize = 160;
 
-/// Columns of the picture.
 const COLUMNS: usize = 60;
 
 impl Review {
-    /// Counts, causes, times and pauses, a line each.
     pub(crate) fn to_text(&self) -> Vec<String> {
         let records = self.records();
         let superseded = match self.superseded() {
@@ -37,7 +33,6 @@ impl Review {
         lines
     }
 
-    /// Every state with its name and number.
     pub(super) fn states(&self) -> Vec<(&'static str, u64)> {
         let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
         states.chain([("not attempted", self.not_attempted().unwrap_or_default())]).collect()
@@ -89,7 +84,6 @@ impl Review {
         lines
     }
 
-    /// How many requests, and for how many records, where there are any.
     pub(super) fn attempt_counts(&self) -> impl Iterator<Item = (usize, u64)> {
         self.attempts.iter().copied().enumerate().filter(|&(_, records)| records > 0)
     }
@@ -106,7 +100,6 @@ impl Cause {
 }
 
 impl Diff {
-    /// What was planned and what became of it, a line each.
     pub(crate) fn to_text(&self) -> Vec<String> {
         let mut lines = vec![format!("{} planned", pluralized(self.planned, "key")), String::new()];
         let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));

@@ -52,7 +52,6 @@ const LEAST_PAUSE: u64 = 2_000;
 /// Pauses that are kept, the longest.
 const MOST_PAUSES: usize = 200;
 
-/// What was finished in a column of the picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Bin {
     /// Deleted or absent.
@@ -66,7 +65,6 @@ pub(crate) struct Bin {
 }
 
 impl Bin {
-    /// All that was finished.
     pub(crate) fn total(self) -> u64 {
         self.done + self.failed
     }
@@ -83,7 +81,6 @@ pub(crate) struct Pause {
     pub length_ms: u64,
 }
 
-/// What was finished when.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     from_ms: u64,
@@ -149,7 +146,6 @@ impl Timeline {
         Duration::from_millis(self.idle.iter().map(|(start, end)| end - start).sum())
     }
 
-    /// How much time a column is.
     pub(crate) fn width(&self) -> Duration {
         Duration::from_millis(self.width_ms)
     }

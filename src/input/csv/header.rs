@@ -8,23 +8,18 @@ use super::super::parsed_key::escape_non_utf8;
 use super::super::report_columns::{Field, Fields, is_header, is_row, is_row_by};
 use crate::format::csv::{Keep, Row};
 
-/// How the rows are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     /// The column of the key, from 0.
     pub(super) key: usize,
-    /// The column of a report's status.
     pub(super) status: Option<usize>,
-    /// The column of a report's `finished_at`.
     pub(super) finished_at: Option<usize>,
     /// Whether `--column` names another column than the one headed as key, which is an error for a report.
     pub(super) is_other_column: bool,
-    /// How many fields a row has.
     pub(super) fields: usize,
 }
 
 impl Layout {
-    /// The cells that are read.
     pub(super) fn keep(self) -> Keep {
         Keep::Some([self.key, self.status.unwrap_or(self.key), self.finished_at.unwrap_or(self.key)])
     }

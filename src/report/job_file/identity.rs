@@ -6,24 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::terminal::{Escaped, count, pluralized};
 
-/// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// It deletes keys.
     Delete,
-    /// It plans what a delete would do.
     DryRun,
-    /// It deletes keys of a server in memory.
     Rehearsal,
-    /// It writes what a backup holds.
     Restore,
-    /// It plans what a restore would do.
     RestoreDryRun,
 }
 
 impl Kind {
-    /// The word in the job file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delete => "delete",
@@ -34,7 +27,6 @@ impl Kind {
         }
     }
 
-    /// The words in messages.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Delete => "delete",
@@ -54,9 +46,7 @@ impl Kind {
 /// Which job it is. `None`: not known yet, or does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// The kind of job.
     pub kind: Kind,
-    /// Where the API is.
     pub base_url: Option<String>,
     pub account_id: Option<String>,
     pub namespace_id: Option<String>,
@@ -64,7 +54,6 @@ pub(crate) struct Identity {
     pub namespace_title: Option<String>,
     /// The part of the keys that is taken, `K/N`.
     pub shard: Option<String>,
-    /// Which keys are taken.
     pub filters: Filters,
     /// The inputs, in order.
     pub inputs: Vec<Input>,
@@ -74,12 +63,9 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Filters {
-    /// By name.
     #[serde(flatten)]
     pub names: Names,
-    /// Whether all keys of the namespace are listed.
     pub all: bool,
-    /// The prefixes whose keys are listed.
     pub prefix: Vec<String>,
     /// As given on the command line: what `7d` means changes with time.
     pub expiring_before: Option<String>,
@@ -104,22 +90,16 @@ pub(crate) struct Names {
 pub(crate) struct Input {
     /// As it was named; `-` is stdin. It is not compared.
     pub path: String,
-    /// Its length.
     pub bytes: Option<u64>,
     /// Its content: `sha256:` and 64 hex digits.
     pub hash: Option<String>,
-    /// How many records it holds.
     pub records: Option<u64>,
 }
 
-/// How two jobs differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The name of what differs.
     pub what: &'static str,
-    /// The value of the job that wrote the file.
     pub then: String,
-    /// The value of this job.
     pub now: String,
 }
 
@@ -176,7 +156,6 @@ impl Identity {
             .or(titles)
     }
 
-    /// Whether a namespace was named.
     pub(crate) fn has_namespace(&self) -> bool {
         self.namespace_id.is_some() || self.namespace_title.is_some()
     }

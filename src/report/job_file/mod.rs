@@ -24,19 +24,15 @@ pub(crate) use identity::{Filters, Identity, Input, Names};
 use crate::files::{Access, FileError, job_file, open_regular, replace};
 use crate::outcome::{Status, Tally};
 
-/// The schema that this version writes and reads.
 const SCHEMA: u64 = 1;
 
 /// A longer file is not a job file.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// What is known about the job that wrote a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobFile {
     schema: u64,
-    /// The version of kvsweep that wrote it last.
     version: String,
-    /// Which job it is.
     #[serde(flatten)]
     pub identity: Identity,
     /// The other flags of the last run, by name. No secret is among them.
@@ -62,7 +58,6 @@ pub(crate) struct Run {
     /// Requests that this run sent; until it has ended, those that it sent before its first key and that no row shows.
     #[serde(default)]
     pub requests: Option<u64>,
-    /// Why it ended early.
     #[serde(default)]
     pub stopped: Option<String>,
     #[serde(default)]
@@ -70,14 +65,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// One that begins now.
     pub(crate) fn starting(started_at: SystemTime) -> Self {
         let counts = BTreeMap::new();
         Self { started_at, ended_at: None, records: None, counts, requests: None, stopped: None, exit_code: None }
     }
 }
 
-/// Records by status, as the job file counts them.
 pub(crate) fn counts(tally: &Tally) -> BTreeMap<String, u64> {
     let occurred = Status::ALL.into_iter().filter(|&status| tally.get(status) > 0);
     occurred.map(|status| (status.as_str().to_owned(), tally.get(status))).collect()
@@ -95,9 +88,6 @@ impl JobFile {
     }
 
     /// The job file beside `report`; `None` if there is none.
-    ///
-    /// # Errors
-    /// [`JobFileError`], but not [`JobFileError::Missing`].
     pub(crate) fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
         let path = Self::path(report);
         let file = match open_regular(&path) {
