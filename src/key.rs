@@ -143,7 +143,7 @@ pub enum IdError {
     #[error("the id has {0} characters; at most {MAX_ID_CHARS} are allowed")]
     TooLong(usize),
     /// A character that could change the path of a request.
-    #[error("the id holds {0:?}; only letters, digits, `-` and `_` are allowed")]
+    #[error("the id contains `{0}`; only letters, digits, `-` and `_` are allowed")]
     Character(char),
 }
 

@@ -1,5 +1,6 @@
 //! Text for people: foreign text made safe for a terminal, and numbers in human units.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -97,13 +98,29 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// `12.3 %`; never 0.0 or 100.0 for what is not none or all.
-pub(crate) fn share(number: u64, total: u64) -> String {
-    if number == total {
-        return "100 %".to_owned();
+/// `12.3%`, rounded down: 100% is all, and 0.0% is none.
+pub(crate) fn percent(number: u64, total: u64) -> String {
+    if number >= total {
+        return "100%".to_owned();
     }
-    let percent = number as f64 * 100.0 / total as f64;
-    format!("{:.1} %", if number == 0 { 0.0 } else { percent.clamp(0.1, 99.9) })
+    let permille = (u128::from(number) * 1_000 / u128::from(total)).max(u128::from(number > 0));
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
+/// `title (id)`, of an account or a namespace; the id alone if there is no title.
+pub(crate) fn title_and_id(title: Option<&str>, id: impl fmt::Display) -> String {
+    title.map_or_else(|| id.to_string(), |title| format!("{} ({id})", Escaped(title)))
+}
+
+/// A text of errors without the system's numbers, ` (os error 2)`, which repeat its words.
+pub(crate) fn without_os_errors(text: &str) -> Cow<'_, str> {
+    const START: &str = " (os error ";
+    let Some((before, rest)) = text.split_once(START) else { return Cow::Borrowed(text) };
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    match after.strip_prefix(')') {
+        Some(after) if after.len() + 1 < rest.len() => Cow::Owned(format!("{before}{}", without_os_errors(after))),
+        _ => Cow::Owned(format!("{before}{START}{}", without_os_errors(rest))),
+    }
 }
 
 /// Whether what is shown on stderr may be coloured or bold, as clap decides it.
@@ -123,6 +140,19 @@ pub(crate) fn hanging_indent(label: &str, text: &str, width: usize) -> Vec<Strin
     let indent = label.chars().count() + 2;
     wrapped(&format!("{label}  {text}"), indent, width)
 }
+
+/// A line of a text for people, broken at spaces: its further lines stand under the text after a label (`report: `), or are
+/// indented. What is indented already is a table or a command to paste, and never broken.
+pub(crate) fn fitted(line: &str, columns: usize) -> Vec<String> {
+    if line.starts_with("  ") || line.chars().count() <= columns {
+        return vec![line.to_owned()];
+    }
+    let label = line.split_once(": ").map(|(label, _)| label.chars().count()).filter(|length| *length <= MAX_LABEL);
+    wrapped(line, label.map_or(2, |length| length + 2), columns)
+}
+
+/// The most characters of a label before a text.
+const MAX_LABEL: usize = 13;
 
 /// A text broken at spaces, its further lines indented; a word that is longer than a line stays whole.
 pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> Vec<String> {
@@ -222,11 +252,28 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_honest_at_both_ends() {
+    fn percentages_are_honest_at_both_ends() {
         assert_eq!(
-            [(0, 5), (5, 5), (1, 1_000_000), (999_999, 1_000_000), (1, 3)].map(|(n, of)| share(n, of)),
-            ["0.0 %", "100 %", "0.1 %", "99.9 %", "33.3 %"]
+            [(0, 5), (5, 5), (0, 0), (u64::MAX, 7), (1, 1_000_000), (999_999, 1_000_000), (1, 3)]
+                .map(|(n, of)| percent(n, of)),
+            ["0.0%", "100%", "100%", "100%", "0.1%", "99.9%", "33.3%"]
         );
+    }
+
+    #[test]
+    fn the_system_says_it_in_words_only() {
+        for (text, shown) in [
+            (
+                "a: No such file or directory (os error 2); nothing was sent",
+                "a: No such file or directory; nothing was sent",
+            ),
+            ("x (os error 13): y (os error 2)", "x: y"),
+            ("a (os error 2", "a (os error 2"),
+            ("b (os error ) c (os error 3)", "b (os error ) c"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_os_errors(text), shown);
+        }
     }
 
     #[test]

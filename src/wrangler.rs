@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::files::text;
 use crate::key::{AccountId, IdError, NamespaceId};
+use crate::terminal::{Escaped, Quoted};
 
 /// The names of such a file, in the order in which wrangler prefers them.
 pub(crate) const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
@@ -49,33 +50,36 @@ pub(crate) struct Lookup<'a> {
     pub preview: bool,
 }
 
-/// Why a binding stands for no namespace. Texts of the file are quoted as Rust quotes them, so they cannot steer a
-/// terminal.
+/// Why a binding stands for no namespace. Texts of the file are escaped, so they cannot steer a terminal.
 #[derive(Debug, Error)]
 pub(crate) enum WranglerError {
     #[error(
-        "no wrangler.json, wrangler.jsonc or wrangler.toml in {0:?} or a folder above it; run it in the Worker's folder, or give --namespace-id"
+        "no wrangler.json, wrangler.jsonc or wrangler.toml in {} or a folder above it\nhint: run kvsweep in the Worker's folder, or \
+         pass --namespace-id", Escaped(&.0.to_string_lossy())
     )]
     NoFile(PathBuf),
     #[error(
-        "{0:?} is not evaluated, and no wrangler.json, wrangler.jsonc or wrangler.toml is beside it; give --namespace-id or --namespace"
+        "{} is not evaluated, and no wrangler.json, wrangler.jsonc or wrangler.toml is beside it\nhint: pass --namespace-id or \
+         --namespace", Escaped(&.0.to_string_lossy())
     )]
     Program(PathBuf),
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
-    #[error("it cannot be understood: {0}")]
+    #[error("it is not a wrangler file: {0}")]
     Parse(String),
-    #[error("it has no environment {wanted:?}; {there}")]
+    #[error("it has no environment {}; {there}", Quoted(.wanted))]
     NoEnvironment { wanted: String, there: String },
-    #[error("{place} has no KV binding {wanted:?}; {there}")]
+    #[error("{place} has no KV binding {}; {there}", Quoted(.wanted))]
     NoBinding { wanted: String, place: String, there: String },
-    #[error("{place} has {count} KV bindings {wanted:?}; which one is meant cannot be known")]
+    #[error("{place} has {count} KV bindings {}\nhint: rename one of them, or pass --namespace-id", Quoted(.wanted))]
     Several { wanted: String, place: String, count: usize },
-    #[error("the KV binding {0:?} has no `id`, and {1}, so the deployed Worker cannot be asked; give --namespace-id")]
+    #[error(
+        "the KV binding {} has no `id`, and {}, so the deployed Worker cannot be asked\nhint: pass --namespace-id", Quoted(.0), .1
+    )]
     NoWorker(String, String),
-    #[error("the KV binding {0:?} has no `preview_id`; leave out --preview, or give --namespace-id")]
+    #[error("the KV binding {} has no `preview_id`\nhint: omit --preview, or pass --namespace-id", Quoted(.0))]
     NoPreview(String),
-    #[error("`{what}` {text:?} cannot be an id: {error}")]
+    #[error("`{what}` {} cannot be an id: {error}", Quoted(.text))]
     Id { what: &'static str, text: String, error: IdError },
 }
 
@@ -172,7 +176,7 @@ impl Settings {
                     wanted: name.to_owned(),
                     there: listed("it has", self.env.keys().map(String::as_str)),
                 })?;
-                (format!("its environment {name:?}"), &found.kv_namespaces, found.account_id.as_ref())
+                (format!("its environment {}", Quoted(name)), &found.kv_namespaces, found.account_id.as_ref())
             }
         };
         let named: Vec<_> = bindings.iter().filter(|binding| binding.name == wanted).collect();
@@ -180,7 +184,7 @@ impl Settings {
         let binding = match named[..] {
             [binding] => binding,
             [] => {
-                let there = listed("there are", bindings.iter().map(|binding| binding.name.as_str()));
+                let there = listed("it has", bindings.iter().map(|binding| binding.name.as_str()));
                 return Err(WranglerError::NoBinding { wanted, place, there });
             }
             _ => return Err(WranglerError::Several { wanted, place, count: named.len() }),
@@ -210,7 +214,7 @@ impl Settings {
         if !worker.is_empty() && worker.len() <= MAX_WORKER && worker.bytes().all(is_name) {
             return Ok(worker);
         }
-        Err(format!("the name {worker:?} cannot be a Worker's"))
+        Err(format!("the name {} cannot be a Worker's", Quoted(&worker)))
     }
 }
 
@@ -219,7 +223,7 @@ fn checked<T: std::str::FromStr<Err = IdError>>(what: &'static str, text: &str) 
 }
 
 fn listed<'a>(verb: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
+    let names: Vec<_> = names.map(|name| Quoted(name).to_string()).collect();
     if names.is_empty() { format!("{verb} none") } else { format!("{verb} {}", names.join(", ")) }
 }
 

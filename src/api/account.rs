@@ -22,6 +22,7 @@ use crate::api::error::ClientError;
 use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::url::{Owner, Site, UrlMismatch};
 use crate::key::{AccountId, IdError, NamespaceId, TokenId};
+use crate::terminal::Quoted;
 use crate::text::truncated;
 
 /// Reads what exists, and changes nothing. Each call is one request.
@@ -131,7 +132,7 @@ impl AccountClient {
             page_of(body, |described| {
                 let namespace = Namespace::read(described, self.http.credentials())?;
                 let id: Result<NamespaceId, _> = namespace.id.parse();
-                id.map_err(|error| format!("the id {:?}: {error}", namespace.id))?;
+                id.map_err(|error| format!("the id {}: {error}", Quoted(&namespace.id)))?;
                 Ok(namespace)
             })
         })
@@ -226,7 +227,7 @@ fn details(body: &[u8], credentials: &Credentials) -> Result<TokenDetails, Strin
 
 fn id<'de, D: Deserializer<'de>, T: FromStr<Err = IdError>>(deserializer: D) -> Result<T, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|error| D::Error::custom(format!("the id {text:?}: {error}")))
+    text.parse().map_err(|error| D::Error::custom(format!("the id {}: {error}", Quoted(&text))))
 }
 
 #[derive(Deserialize)]
@@ -267,7 +268,7 @@ mod tests {
         let active = status("ed17574386854bf78a67040be0a770b0").unwrap();
         assert_eq!(active.status, "active");
         assert_eq!((active.expires_on.as_deref(), active.not_before), (Some("2030-01-01T00:00:00Z"), None));
-        assert!(status("../../accounts").unwrap_err().contains("the id holds"));
+        assert!(status("../../accounts").unwrap_err().contains("the id contains"));
         // Nor one that is the secret, which would be shown and sent in a path.
         assert!(!status(SECRET).unwrap_err().contains(SECRET));
     }

@@ -39,7 +39,7 @@ pub enum CredentialsError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The token file could not be read.
-    #[error("cannot read the API token from `{}`: {source}", path.display())]
+    #[error("cannot read the API token from {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum CredentialsError {
         source: std::io::Error,
     },
     /// What was read is no token.
-    #[error("the file `{}` holds no usable API token: {reason}", path.display())]
+    #[error("{} contains no usable API token: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,

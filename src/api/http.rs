@@ -22,6 +22,7 @@ use crate::api::transport;
 use crate::api::url::{BaseUrl, UrlMismatch};
 use crate::clock::wall_now;
 use crate::net::error_chain;
+use crate::terminal::Escaped;
 
 /// Cloudflare's id of a request, which its support needs.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
@@ -123,7 +124,7 @@ impl Http {
         if let Some(name) = name {
             let (millis, ray) = (started.elapsed().as_millis(), self.credentials.sanitized(ray.unwrap_or("none")));
             if let Some(status) = status {
-                tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {ray:?}");
+                tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {}", Escaped(&ray));
             } else {
                 tracing::debug!("{name}: no response in {millis} ms");
             }

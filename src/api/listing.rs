@@ -8,6 +8,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::quota::RateLimitInfo;
+use crate::terminal::Quoted;
 
 /// Where the next page begins, as the server wrote it; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +105,11 @@ impl Page {
         let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let foreign = wire.result.iter().find(|key| !key.name.starts_with(&request.prefix));
         if let Some(foreign) = foreign {
-            return Err(format!("it contains {:?}, which does not begin with {:?}", foreign.name, request.prefix));
+            return Err(format!(
+                "it contains {}, which does not begin with {}",
+                Quoted(&foreign.name),
+                Quoted(&request.prefix)
+            ));
         }
         let next = wire.result_info.and_then(|info| info.cursor).and_then(|cursor| Cursor::new(&cursor));
         let mut keys = wire.result;

@@ -19,8 +19,8 @@ pub enum SecretError {
     #[error("the {0} is empty")]
     Empty(&'static str),
     #[error(
-        "the {what} holds a character at byte {position} that cannot be part of one; give the {what} alone, without \
-         quotes, spaces or a `Bearer` before it"
+        "the {what} contains an invalid character at byte {position}; expected the {what} alone, without quotes, spaces or \
+         a leading `Bearer`"
     )]
     Character { what: &'static str, position: usize },
 }

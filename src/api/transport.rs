@@ -9,6 +9,7 @@ use rustls::CertificateError;
 use crate::api::answer::{Answer, Refusal, TransientError};
 use crate::net::{causes, error_chain};
 use crate::platform;
+use crate::terminal::without_os_errors;
 
 /// The outcome of a request whose response did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
@@ -33,8 +34,8 @@ fn peer(url: &reqwest::Url) -> Option<String> {
 /// `cannot connect to 127.0.0.1:1: connection refused`: what the libraries say about their own layers is left out.
 fn in_words(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> String {
     let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
-    let text = texts.last().map_or("", |text| text.split(" (os error ").next().unwrap_or_default());
-    let text = text.strip_prefix(LOOKUP).map_or(text, |rest| rest);
+    let text = texts.last().map(|text| without_os_errors(text)).unwrap_or_default();
+    let text = text.strip_prefix(LOOKUP).unwrap_or(&text);
     let is_lookup = texts.iter().any(|text| text == "dns error");
     let text = match text.split_at_checked(1) {
         // Not an acronym, nor the name of an error.

@@ -68,7 +68,7 @@ impl Client {
         };
         let read = |body: &[u8]| {
             let described: Result<Described, _> = serde_json::from_slice(body);
-            described.map_err(|error| format!("the answer does not hold metadata: {error}"))
+            described.map_err(|error| format!("the response contains no metadata: {error}"))
         };
         let (reply, described) =
             self.http().attempt(ApiRequest::new(Endpoint::ReadMetadata, Method::GET, url), read).await;
@@ -97,7 +97,7 @@ impl Client {
 fn expiration(headers: &HeaderMap) -> Result<Option<u64>, String> {
     let Some(header) = headers.get("expiration") else { return Ok(None) };
     let number = header.to_str().ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| format!("the header expiration is {header:?}, which is no number of seconds"))
+    number.map(Some).ok_or_else(|| "the header `expiration` is not a number of seconds".to_owned())
 }
 
 #[cfg(test)]

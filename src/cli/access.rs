@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::api::{Access, BaseUrl, Credentials, CredentialsError, TokenCommand};
-use crate::command::{Error, NamedConnection, NamespaceRef, TargetIds};
+use crate::command::{Error, HINT, NamedConnection, NamespaceRef, TargetIds, split_hints};
 use crate::key::AccountId;
 use crate::terminal::{Escaped, Quoted};
 use crate::wrangler::{self, Bound, BoundNamespace, Lookup, nearest};
@@ -18,6 +18,8 @@ use super::connection::{AccountArgs, ConnectionArgs};
 pub(super) struct Problems {
     found: Vec<String>,
     hints: Vec<String>,
+    /// Whether a setting was not given at all.
+    is_missing: bool,
     /// Run once nothing else is wrong: it may ask somebody to unlock a vault.
     token_command: Option<TokenCommand>,
 }
@@ -27,16 +29,24 @@ impl Problems {
     pub(super) fn missing(&mut self, what: &str, hint: &str) {
         self.found.push(what.to_owned());
         self.hints.push(hint.to_owned());
+        self.is_missing = true;
     }
 
     /// The value, or `None` and one problem more.
     pub(super) fn take<T>(&mut self, result: Result<T, impl fmt::Display>) -> Option<T> {
-        result.map_err(|error| self.found.push(error.to_string())).ok()
+        result.map_err(|error| self.add(&error)).ok()
+    }
+
+    fn add(&mut self, error: &impl fmt::Display) {
+        let text = error.to_string();
+        let (what, hints) = split_hints(&text);
+        self.found.push(what.to_owned());
+        self.hints.extend(hints.split(HINT).skip(1).map(str::to_owned));
     }
 
     /// Adds what helps against any missing setting.
     pub(super) fn hint(&mut self, hint: &str) {
-        if !self.hints.is_empty() && !hint.is_empty() {
+        if self.is_missing && !hint.is_empty() {
             self.hints.push(hint.to_owned());
         }
     }
@@ -57,10 +67,8 @@ impl Problems {
             && let Some(command) = self.token_command.take()
             && let Err(error) = command.start().map_err(CredentialsError::from)
         {
-            self.missing(
-                &error.to_string(),
-                "run the command in a shell: it has to print the API token and nothing else",
-            );
+            self.add(&error);
+            self.hints.push("run the command in a shell: it has to print the API token and nothing else".to_owned());
         }
         if self.found.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
     }
@@ -74,7 +82,7 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.found.join("; "))?;
-        self.hints.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+        self.hints.iter().try_for_each(|hint| write!(f, "{HINT}{hint}"))
     }
 }
 
@@ -124,7 +132,10 @@ pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Opt
 
 /// Where the API is, and who asks.
 pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Access> {
-    let base_url = args.base_url.parse::<BaseUrl>().map_err(|error| format!("--base-url {:?}: {error}", args.base_url));
+    let base_url = args
+        .base_url
+        .parse::<BaseUrl>()
+        .map_err(|error| format!("{error}{HINT}fix --base-url, CLOUDFLARE_API_BASE_URL or CLOUDFLARE_BASE_URL"));
     let base_url = problems.take(base_url);
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let key = (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY"));
@@ -161,17 +172,19 @@ fn bound(lookup: Lookup<'_>) -> Result<Bound, Error> {
     let bound = wrangler::bound(&file, lookup).map_err(|error| {
         let program = file.parent().and_then(wrangler::program_beside);
         let program = program
-            .map(|program| format!(" ({} is not evaluated)", Quoted(&program.to_string_lossy())))
+            .map(|program| format!("\nhint: {} is not evaluated", Escaped(&program.to_string_lossy())))
             .unwrap_or_default();
         Error::Usage(format!("--binding: {}: {error}{program}", Escaped(&shown)))
     })?;
     match &bound.namespace {
-        BoundNamespace::Id(id) => tracing::info!("{} binds {:?} to namespace {id}", Escaped(&shown), lookup.binding),
+        BoundNamespace::Id(id) => {
+            tracing::info!("{} binds {} to namespace {id}", Escaped(&shown), Quoted(lookup.binding));
+        }
         BoundNamespace::OfWorker(worker) => {
             tracing::info!(
-                "{} gives {:?} no id: asking for that of the Worker {worker}",
+                "{} has no id for {}: asking for that of the Worker {worker}",
                 Escaped(&shown),
-                lookup.binding
+                Quoted(lookup.binding)
             );
         }
     }

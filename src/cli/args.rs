@@ -33,7 +33,7 @@ Exit codes:
   5    stopped for a temporary reason (--max-wait, daily limit, --deadline): run again later with --resume
   7    stopped by a fatal response (credentials, account, namespace): fix it, then run again with --resume
   8    stopped by a guard (--max-keys, --min-keys, --expect, --max-failures, --canary)
-  11   another run holds the report
+  11   another run is writing the report
   129  the terminal was closed (SIGHUP): run again with --resume
   130  interrupted (SIGINT): run again with --resume
   143  terminated (SIGTERM): run again with --resume

@@ -7,7 +7,7 @@ use super::value::glob;
 use crate::command::Error;
 use crate::files::text;
 use crate::plan::filter::{Filter, Part};
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, Quoted};
 
 /// The largest file of patterns that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 30;
@@ -33,12 +33,12 @@ fn patterns(path: &Path, by: &str) -> Result<Vec<String>, Error> {
     let mut patterns = Vec::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         patterns.push(glob(line).map_err(|error| {
-            let error = format!("{by} {shown}, line {number}: {line:?}: {error}");
+            let error = format!("{by} {shown}, line {number}: {}: {error}", Quoted(line));
             Error::Usage(error)
         })?);
     }
     if patterns.is_empty() {
-        return Err(Error::Usage(format!("{by} {shown} holds no pattern, so it would protect nothing")));
+        return Err(Error::Usage(format!("{by} {shown} contains no pattern, so it would protect nothing")));
     }
     Ok(patterns)
 }

@@ -89,7 +89,7 @@ pub(super) fn parse_with(
 fn unusable(error: &ProfileError, matches: &clap::ArgMatches) -> clap::Error {
     // The next run should not end at the next missing setting.
     let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| access::missing(cli.command));
-    let missing = missing.map(|missing| format!("    without the profile: {missing}\n"));
+    let missing = missing.map(|missing| format!("hint: without this profile: {missing}\n"));
     clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n{}", missing.unwrap_or_default()))
 }
 

@@ -20,7 +20,7 @@ use crate::profile::{
     Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, TOKEN,
     WantedFile, WantedProfile, choose,
 };
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, Quoted};
 
 /// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only if a flag says so.
 const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
@@ -332,7 +332,7 @@ fn reason(error: &clap::Error) -> String {
         (None, _) => "expected a value".to_owned(),
     };
     match error.get(ContextKind::InvalidValue) {
-        Some(ContextValue::String(value)) => format!("{value:?} will not do: {}", Escaped(&why)),
+        Some(ContextValue::String(value)) => format!("invalid value {}: {}", Quoted(value), Escaped(&why)),
         _ => Escaped(&why).to_string(),
     }
 }

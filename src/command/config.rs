@@ -9,7 +9,7 @@ use crate::exit::ExitCode;
 use crate::terminal::Escaped;
 
 use super::error::Error;
-use super::summary::print_lines;
+use super::print::print_lines;
 
 /// What to show.
 #[derive(Debug, Clone, PartialEq, Eq)]

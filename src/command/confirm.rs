@@ -9,8 +9,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use crate::platform;
 use crate::progress::stderr_is_terminal;
 use crate::stderr;
-use crate::terminal::{Escaped, columns, count, pluralized, shortened_key, stderr_is_styled};
+use crate::terminal::{Escaped, columns, count, fitted, pluralized, shortened_key, stderr_is_styled};
 
+use super::connect::Limits;
 use super::error::Error;
 use super::overview::Overview;
 use super::signals;
@@ -132,12 +133,33 @@ fn capitalized(verb: &str) -> String {
 
 impl ConfirmWith {
     /// What so many keys take, whatever is done with them.
-    pub(super) fn for_keys(keys: Option<u64>) -> Self {
+    fn for_keys(keys: Option<u64>) -> Self {
         if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { Self::Count } else { Self::Yes }
     }
 }
 
 impl Question {
+    /// Of a job that is to be sent to a namespace with `limits`: what every kind of job shows.
+    pub(super) fn new(
+        action: Action,
+        keys: Option<u64>,
+        mut overview: Overview,
+        report: String,
+        limits: &Limits,
+    ) -> Self {
+        overview.push("report", report);
+        Self {
+            action,
+            keys,
+            others: String::new(),
+            uncounted: "every key on stdin",
+            overview,
+            first_keys: Vec::new(),
+            notes: limits.note().into_iter().collect(),
+            confirm_with: ConfirmWith::for_keys(keys),
+        }
+    }
+
     /// The number that has to be typed, where one has to.
     fn wanted_count(&self) -> Option<u64> {
         self.keys.filter(|_| self.confirm_with == ConfirmWith::Count)
@@ -153,13 +175,14 @@ impl Question {
             Action::Delete { .. } => "delete",
             Action::Restore { .. } => "restore",
         };
+        let width = columns(io::stderr()).unwrap_or(WIDTH);
         let mut lines = vec![format!("About to {verb} {what}{}", self.others)];
-        lines.extend(self.overview.lines(columns(io::stderr()).unwrap_or(WIDTH), stderr_is_styled()));
+        lines.extend(self.overview.lines(width, stderr_is_styled()));
         for (index, key) in self.first_keys.iter().take(SHOWN_KEYS).enumerate() {
             let label = if index == 0 { "first keys" } else { "" };
             lines.push(format!("  {label:<11}  {}", shortened_key(key)));
         }
-        lines.extend(self.notes.iter().map(|note| format!("Note: {note}.")));
+        lines.extend(self.notes.iter().flat_map(|note| fitted(&format!("Note: {note}."), width)));
         let undone = match self.action {
             Action::Delete { backup: false } => Some("This cannot be undone."),
             Action::Delete { backup: true } => None,

@@ -8,7 +8,7 @@ use crate::pipeline::call::ApiCaller;
 use crate::quota::Rate;
 use crate::record::{Content, Invalid, Record};
 use crate::shard::Shard;
-use crate::terminal::{Escaped, pluralized, shortened_key};
+use crate::terminal::{Escaped, pluralized, shortened_key, title_and_id};
 
 use super::error::Error;
 use super::job::{Connection, DeleteJob, NamedConnection};
@@ -27,8 +27,8 @@ impl ConnectedTarget {
     /// For the summary.
     pub(super) fn notes(&self) -> Vec<String> {
         let Connection { account, account_name, namespace, .. } = &self.connection;
-        let account = account_name.iter().map(|name| format!("account: {} ({account})", Escaped(name)));
-        let namespace = format!("namespace: {} ({namespace})", Escaped(&self.namespace.title));
+        let account = account_name.iter().map(|name| format!("account: {}", title_and_id(Some(name), account)));
+        let namespace = format!("namespace: {}", title_and_id(Some(&self.namespace.title), namespace));
         account.chain([namespace]).collect()
     }
 }

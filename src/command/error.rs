@@ -19,8 +19,13 @@ use crate::terminal::Escaped;
 
 use super::job_input::JobInputError;
 
-/// What an error and its hint are told apart by.
-const HINT: &str = "\nhint: ";
+/// What an error and its hints are told apart by.
+pub(crate) const HINT: &str = "\nhint: ";
+
+/// What is wrong, and the hints after it.
+pub(crate) fn split_hints(text: &str) -> (&str, &str) {
+    text.split_at(text.find(HINT).unwrap_or(text.len()))
+}
 
 /// Why a job did not run. What came of a job that did is in its summary.
 #[derive(Debug, Error)]
@@ -50,7 +55,7 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The sandbox could not be started.
-    #[error("cannot start the sandbox: {0}; is the port taken? choose another with --port")]
+    #[error("cannot start the sandbox: {0}\nhint: if the port is taken, choose another with --port")]
     Sandbox(io::Error),
     /// A page, of a report or of the manual, cannot be written.
     #[error("cannot write {path}: {source}")]
@@ -72,7 +77,7 @@ pub enum Error {
     #[error("{}", .0.why)]
     Stopped(Stop),
     /// A bug. The panic itself is on stderr.
-    #[error("kvsweep panicked: this is a bug, please report it with the message above")]
+    #[error("kvsweep panicked\nhint: this is a bug: please report it with the message above")]
     Panicked,
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
@@ -160,10 +165,10 @@ impl Error {
     /// The whole message, causes and hints included, safe for a terminal.
     pub fn error_chain(&self) -> String {
         if let Self::Stopped(stop) = self {
-            return message(Some(&stop.why), &Vec::from_iter(hint(stop)));
+            return message(Some(&stop.why), &hints(stop));
         }
         let text = self.to_string();
-        let (what, hints) = text.split_at(text.find(HINT).unwrap_or(text.len()));
+        let (what, hints) = split_hints(&text);
         let mut what = what.to_owned();
         let mut cause = match self {
             Self::Report(_) | Self::Backup(_) | Self::JobFile(_) | Self::Checkpoint(_) => self.source(),
@@ -195,20 +200,21 @@ pub(super) fn stop_of(reason: StopReason, text: &str) -> Stop {
 /// The message of an error after which nothing was sent.
 pub(super) fn with_nothing_sent(error: &impl Display) -> String {
     let message = error.to_string();
-    let (what, hint) = message.split_at(message.find(HINT).unwrap_or(message.len()));
+    let (what, hint) = split_hints(&message);
     format!("{what}; nothing was sent{hint}")
 }
 
 /// What to do about a stop.
-pub(super) fn hint(stop: &Stop) -> Option<String> {
+pub(super) fn hints(stop: &Stop) -> Vec<String> {
     if stop.hint.is_some() {
-        return stop.hint.clone();
+        return stop.hint.iter().cloned().collect();
     }
     let hint = match stop.reason {
-        _ if !stop.from_api => return None,
+        _ if !stop.from_api => return Vec::new(),
         StopReason::Unauthorized => {
-            "check the token (CLOUDFLARE_API_TOKEN, --api-token-file or --api-token-command): it needs the permission \
-             \"Workers KV Storage: Edit\" on this account, and must not have expired; kvsweep whoami shows what it can access"
+            let token = "check the token (CLOUDFLARE_API_TOKEN, --api-token-file or --api-token-command): it needs the permission \
+                         \"Workers KV Storage: Edit\" on this account, and must not have expired";
+            return [token, ASK_WHOAMI].map(str::to_owned).to_vec();
         }
         StopReason::NamespaceNotFound => {
             "check --namespace-id or --namespace; kvsweep namespaces lists the namespaces of this account"
@@ -219,7 +225,7 @@ pub(super) fn hint(stop: &Stop) -> Option<String> {
             Some(pause) => {
                 let now = wall_now();
                 let end = minute(now.checked_add(pause).unwrap_or(now), now);
-                return Some(format!("run again after {end}, or raise --max-wait"));
+                return vec![format!("run again after {end}, or raise --max-wait")];
             }
             None => {
                 "check the network and --base-url, or raise --max-wait; outages are reported at \
@@ -227,10 +233,13 @@ pub(super) fn hint(stop: &Stop) -> Option<String> {
             }
         },
         StopReason::IoError => "free disk space or fix the file's permissions, then run again",
-        _ => return None,
+        _ => return Vec::new(),
     };
-    Some(hint.to_owned())
+    vec![hint.to_owned()]
 }
+
+/// What helps against refused credentials, except in `kvsweep whoami`.
+pub(super) const ASK_WHOAMI: &str = "kvsweep whoami shows what the credentials can access";
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::report::{Sync, Target};
 use crate::shard::Shard;
+use crate::terminal::Quoted;
 
 use super::session::JobOptions;
 
@@ -194,8 +195,8 @@ impl fmt::Display for NamespaceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => write!(f, "the namespace {id}"),
-            Self::Title(title) => write!(f, "the namespace {title:?}"),
-            Self::Binding { worker, binding } => write!(f, "the binding {binding:?} of the Worker {worker}"),
+            Self::Title(title) => write!(f, "the namespace {}", Quoted(title)),
+            Self::Binding { worker, binding } => write!(f, "the binding {} of the Worker {worker}", Quoted(binding)),
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::api::{Account, AccountClient, Client, ClientOptions, Namespace, PageO
 use crate::key::{AccountId, NamespaceId, is_usual_id};
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
-use crate::terminal::{Escaped, Quoted, pluralized};
+use crate::terminal::{Escaped, Quoted, pluralized, title_and_id};
 
-use super::error::Error;
+use super::error::{Error, HINT, hints};
 use super::job::{Connection, NamedConnection, NamespaceRef};
 
 /// How alike two titles have to be for one to be meant by the other, from 0 to 1.
@@ -53,7 +53,7 @@ pub(super) async fn account(
         return Ok((named.clone(), None));
     }
     let Account { id, name } = only_account(accounts(caller, client).await?)?;
-    tracing::info!("the only account that the credentials can access is {} ({id})", Escaped(&name));
+    tracing::info!("the only account that the credentials can access is {}", title_and_id(Some(&name), &id));
     Ok((id, Some(name)))
 }
 
@@ -214,9 +214,9 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
 
 /// The ids that do not look as Cloudflare's do: the first suspects if the API refuses them.
 fn unusual_ids(account: Option<&AccountId>, namespace: Option<&NamespaceRef>) -> Vec<String> {
-    let account = account.filter(|id| !is_usual_id(id.as_str())).map(|id| format!("the account id {:?}", id.as_str()));
+    let account = account.filter(|id| !is_usual_id(id.as_str())).map(|id| format!("the account id {id}"));
     let namespace = match namespace {
-        Some(NamespaceRef::Id(id)) if !is_usual_id(id.as_str()) => Some(format!("the namespace id {:?}", id.as_str())),
+        Some(NamespaceRef::Id(id)) if !is_usual_id(id.as_str()) => Some(format!("the namespace id {id}")),
         _ => None,
     };
     account.into_iter().chain(namespace).collect()
@@ -241,7 +241,7 @@ impl Suspects {
         }
     }
 
-    /// The same stop, its reason preceded by the ids that are to be checked first.
+    /// The same stop, its hints preceded by the ids that are to be checked first.
     pub(super) fn blame_for(&self, stop: Stop) -> Stop {
         let refused = matches!(
             stop.reason,
@@ -250,8 +250,9 @@ impl Suspects {
         if self.0.is_empty() || !refused || !stop.from_api {
             return stop;
         }
-        let (ids, verb) = (self.0.join(" and "), if self.0.len() == 1 { "is" } else { "are" });
-        Stop { why: format!("{ids} {verb} not 32 hexadecimal digits: check that first; {}", stop.why), ..stop }
+        let (ids, verb) = (self.0.join(" and "), if self.0.len() == 1 { "it is" } else { "they are" });
+        let first = format!("check {ids} first: {verb} not 32 hexadecimal digits");
+        Stop { hint: Some([vec![first], hints(&stop)].concat().join(HINT)), ..stop }
     }
 }
 

@@ -8,7 +8,7 @@
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `job_file`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
 //! - `engine`: a job of the pipeline. `executor`: its requests. `event_log`, `monitor`: its log, metrics and pings.
-//! - `summary`, `error`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
+//! - `summary`, `error`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
 //!   and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
@@ -41,6 +41,7 @@ mod outputs;
 mod overview;
 mod pages;
 mod preview;
+mod print;
 mod rehearsal;
 mod report;
 mod restore;
@@ -55,6 +56,7 @@ pub use command_line::CommandLine;
 pub use config::{ConfigJob, Place, Setting, Settings, Source};
 pub use docs::{DocsJob, Document};
 pub use error::Error;
+pub(crate) use error::{HINT, split_hints};
 pub use job::{
     Confirm, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamedConnection, NamespaceRef,
     RestoreJob, TargetIds,

@@ -9,8 +9,8 @@ use crate::terminal::Escaped;
 
 use super::error::Error;
 use super::locate::{Suspects, account, all};
+use super::print::print_lines;
 use super::session::{JobOptions, Session};
-use super::summary::print_lines;
 
 /// Which account's namespaces to list.
 #[derive(Debug)]

@@ -103,9 +103,8 @@ impl Opened {
     /// Where rows go, for a prompt.
     pub(super) fn report_name(&self) -> String {
         match &self.report {
-            None => "none".to_owned(),
-            Some(Pending::Open(Destination::Stdout)) => "stdout".to_owned(),
-            Some(Pending::Open(Destination::File(file))) => Escaped(&file.path().to_string_lossy()).to_string(),
+            None => report_name(None),
+            Some(Pending::Open(destination)) => report_name(Some(destination)),
             Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Escaped(&path.to_string_lossy()).to_string(),
         }
     }
@@ -166,6 +165,15 @@ impl Opened {
         }
         let outputs = Outputs { report, failures, sync: job.sync };
         Ok(Ready { record, outputs, report: report_path, failures: failures_path, backup })
+    }
+}
+
+/// Where rows go, for a prompt.
+pub(super) fn report_name(report: Option<&Destination>) -> String {
+    match report {
+        None => "none".to_owned(),
+        Some(Destination::Stdout) => "stdout".to_owned(),
+        Some(Destination::File(file)) => Escaped(&file.path().to_string_lossy()).to_string(),
     }
 }
 

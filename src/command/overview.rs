@@ -3,7 +3,7 @@
 use crate::api::Namespace;
 use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
-use crate::terminal::{Escaped, duration, hanging_indent, pluralized};
+use crate::terminal::{Escaped, duration, hanging_indent, pluralized, title_and_id};
 
 use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, RestoreJob, TargetIds};
 
@@ -74,12 +74,8 @@ impl Overview {
     }
 
     fn found(&mut self, connection: &Connection, title: &str) {
-        let account = match &connection.account_name {
-            Some(name) => format!("{} ({})", Escaped(name), connection.account),
-            None => connection.account.to_string(),
-        };
-        self.0.push(("account", account));
-        self.0.push((NAMESPACE, format!("{} ({})", Escaped(title), connection.namespace)));
+        self.0.push(("account", title_and_id(connection.account_name.as_deref(), &connection.account)));
+        self.0.push((NAMESPACE, title_and_id(Some(title), &connection.namespace)));
     }
 
     fn named(&mut self, target: &TargetIds) {

@@ -135,12 +135,8 @@ const PRICED_KEYS: u64 = 10_000;
 /// How many requests and how long `keys` take, as the command has it, and the other way.
 pub(super) fn estimates(job: &DeleteJob, limits: &Limits, keys: u64, now: SystemTime) -> [SendEstimate; 2] {
     let estimate = |name, batching| {
-        let (requests, at_least) = requests(job, &limits.rates, batching, keys);
-        let is_limited = !limits.rates.is_empty();
-        let deadline = job.options.deadline.filter(|deadline| batching == job.batching && *deadline < at_least);
-        // Without a rate nothing says how long it takes.
-        let ends_at = if is_limited { end(now, at_least) } else { None };
-        SendEstimate { name, requests, at_least, is_limited, deadline, ends_at, now }
+        let deadline = job.options.deadline.filter(|_| batching == job.batching);
+        SendEstimate::new(name, requests(job, batching, keys), &limits.rates, deadline, now)
     };
     let single = estimate("one by one", Batching::Single);
     match job.batching {
@@ -150,6 +146,20 @@ pub(super) fn estimates(job: &DeleteJob, limits: &Limits, keys: u64, now: System
 }
 
 impl SendEstimate {
+    pub(super) fn new(
+        name: &'static str,
+        requests: u64,
+        rates: &[Rate],
+        deadline: Option<Duration>,
+        now: SystemTime,
+    ) -> Self {
+        let (at_least, is_limited) = (least_time(rates, requests), !rates.is_empty());
+        let deadline = deadline.filter(|deadline| *deadline < at_least);
+        // Without a rate nothing says how long it takes.
+        let ends_at = if is_limited { end(now, at_least) } else { None };
+        Self { name, requests, at_least, is_limited, deadline, ends_at, now }
+    }
+
     pub(super) fn in_words(&self) -> String {
         let requests = pluralized(self.requests, "request");
         if !self.is_limited {
@@ -170,11 +180,9 @@ impl SendEstimate {
 pub(super) const BULK: Batching =
     Batching::Bulk(BatchLimit { keys: NonZeroU32::new(MAX_BULK_KEYS).unwrap(), bytes: MAX_BULK_BYTES });
 
-/// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed, and
-/// how long at least.
-pub(super) fn requests(job: &DeleteJob, rates: &[Rate], batching: Batching, keys: u64) -> (u64, Duration) {
-    let requests = reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1;
-    (requests, least_time(rates, requests))
+/// How many requests `keys` take, the one that proves the namespace included and the pages where they are listed.
+fn requests(job: &DeleteJob, batching: Batching, keys: u64) -> u64 {
+    reads(planned(job), keys) + batching.requests(keys) + pages(job, keys) + 1
 }
 
 /// What the job does about each key that a dry run or a question speaks of: what is looked for now is not looked for again.

@@ -13,8 +13,8 @@ use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized, shell_word};
 
 use super::error::Error;
+use super::print::{print_lines, print_prose};
 use super::same_file::Files;
-use super::summary::print_lines;
 
 /// Keys on their way to the failures file.
 const ROWS: usize = 1_024;
@@ -68,7 +68,15 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     if let Some(plan) = &reviewing.plan {
         let diff = Diff::of(plan, &reports)?;
         print_result(*format, &diff, || diff.to_text())?;
-        return Ok(if diff.differs() { ExitCode::Incomplete } else { ExitCode::Success });
+        return Ok(if diff.differs() {
+            let (left, unplanned) = (count(diff.planned_not_gone()), count(diff.unplanned.total()));
+            tracing::error!(
+                "the plan was not carried out exactly: {left} planned and not deleted, {unplanned} not planned"
+            );
+            ExitCode::Incomplete
+        } else {
+            ExitCode::Success
+        });
     }
     if reports.inputs() > 1 {
         let inputs = count(reports.inputs() as u64);
@@ -116,13 +124,14 @@ fn print_result(
     value: &impl serde::Serialize,
     lines: impl FnOnce() -> Vec<String>,
 ) -> Result<(), Error> {
-    let lines = if format == PrintFormat::Json {
-        let text = serde_json::to_string(value).map_err(io::Error::from);
-        vec![text.map_err(Error::system("write the summary"))?]
-    } else {
-        lines()
+    let printed = match format {
+        PrintFormat::Json => {
+            serde_json::to_string(value).map_err(io::Error::from).and_then(|json| print_lines(vec![json]))
+        }
+        PrintFormat::Markdown => print_lines(lines()),
+        PrintFormat::Text => print_prose(lines()),
     };
-    print_lines(lines).map_err(Error::system("write the summary"))
+    printed.map_err(Error::system("write the summary"))
 }
 
 /// The same writer as a job's, on its own thread.
@@ -210,7 +219,7 @@ impl From<crate::review::ReviewError> for Error {
     fn from(error: crate::review::ReviewError) -> Self {
         match error {
             crate::review::ReviewError::Report(error) => ReportError::into(error),
-            usage => Self::Usage(Escaped(&usage.to_string()).to_string()),
+            usage => Self::Usage(usage.to_string()),
         }
     }
 }

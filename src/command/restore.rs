@@ -8,6 +8,7 @@ use indicatif::MultiProgress;
 use tokio::time::Instant;
 
 use crate::api::MAX_PUT_KEYS;
+use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::files::IfExists;
 use crate::input::{Source, spawn_reader};
@@ -20,7 +21,7 @@ use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
 use crate::report::{self, Causes, Destination, Journal, Sync};
 
-use super::confirm::{self, Action, ConfirmWith};
+use super::confirm::{self, Action};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier::{self, Earlier};
@@ -31,7 +32,9 @@ use super::job::{Confirm, RestoreJob};
 use super::job_file::JobRecord;
 use super::job_input::JobInputError;
 use super::monitor::Monitor;
+use super::outputs::report_name;
 use super::overview::Overview;
+use super::preview::{SendEstimate, reads};
 use super::session::Session;
 use super::signals;
 use super::summary::{JobSummary, monitored};
@@ -57,6 +60,24 @@ const BATCH_RECORDS: usize = 256;
 const BATCH_BYTES: usize = 1_000_000;
 
 impl RestoreJob {
+    /// What is done about a key that exists.
+    fn on_existing(&self) -> OnExisting {
+        match self.existing {
+            _ if self.overwrite_values => OnExisting::Overwrite,
+            IfExists::Resume => OnExisting::Compare,
+            _ => OnExisting::Keep,
+        }
+    }
+
+    fn keys_per_request(&self) -> NonZeroU32 {
+        if self.overwrite_values { PUT_KEYS } else { CHECKED_KEYS }
+    }
+
+    /// How many requests `keys` take, the one that proves the namespace included.
+    fn requests(&self, keys: u64) -> u64 {
+        reads(KeyAction::Put(self.on_existing()), keys) + keys.div_ceil(self.keys_per_request().get().into()) + 1
+    }
+
     fn action(&self) -> Action {
         Action::Restore { overwrite: self.overwrite_values }
     }
@@ -106,7 +127,8 @@ fn carry_out(
         summary.totals = session.caller.totals;
         let target = connected?;
         record.located(&target.connection, &target.namespace.title)?;
-        confirm_restore(job, &plan, &target, &mut session.caller)?;
+        let report = report_name(opened.destination.as_ref());
+        confirm_restore(job, &plan, &target, report, &mut session.caller)?;
         summary.notes.extend(target.notes());
         client = Some(target.client);
     }
@@ -140,16 +162,11 @@ fn carry_out(
 
 /// The pipeline's part, which continues the calls of `session`.
 fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, mut session: Session<'_>) -> State {
-    let on_existing = match job.existing {
-        _ if job.overwrite_values => OnExisting::Overwrite,
-        IfExists::Resume => OnExisting::Compare,
-        _ => OnExisting::Keep,
-    };
-    let keys = if job.overwrite_values { PUT_KEYS } else { CHECKED_KEYS };
+    let keys = job.keys_per_request();
     let options = Options {
         concurrency: job.concurrency,
         batching: Batching::Bulk(BatchLimit { keys, bytes: PUT_BYTES }),
-        action: if sends { KeyAction::Put(on_existing) } else { KeyAction::Plan },
+        action: if sends { KeyAction::Put(job.on_existing()) } else { KeyAction::Plan },
         retry: job.options.retry,
         max_wait: job.options.max_wait,
         deadline: session.deadline(),
@@ -190,6 +207,7 @@ fn confirm_restore(
     job: &RestoreJob,
     plan: &Plan,
     target: &ConnectedTarget,
+    report: String,
     caller: &mut ApiCaller,
 ) -> Result<(), Error> {
     if !job.overwrite_values {
@@ -203,14 +221,11 @@ fn confirm_restore(
         target.limits.warn();
         return Ok(());
     }
-    confirm::ask(&confirm::Question {
-        action: job.action(),
-        keys: Some(plan.keys),
-        others: String::new(),
-        uncounted: "",
-        overview: Overview::of_restore(job, &target.connection, &target.namespace),
-        first_keys: plan.first_keys.clone(),
-        notes: target.limits.note().into_iter().collect(),
-        confirm_with: ConfirmWith::for_keys(Some(plan.keys)),
-    })
+    let mut overview = Overview::of_restore(job, &target.connection, &target.namespace);
+    let (requests, deadline) = (job.requests(plan.keys), job.options.deadline);
+    let estimate = SendEstimate::new("in bulk", requests, &target.limits.rates, deadline, wall_now());
+    overview.push("duration", estimate.in_words());
+    let first_keys = plan.first_keys.clone();
+    let question = confirm::Question::new(job.action(), Some(plan.keys), overview, report, &target.limits);
+    confirm::ask(&confirm::Question { first_keys, ..question })
 }

@@ -12,9 +12,9 @@ use crate::terminal::{Escaped, pluralized, shell_word};
 
 use super::error::Error;
 use super::job_input::JobInputError;
+use super::print::{Stream, print_lines, print_summary};
 use super::session::interruptible;
 use super::signals;
-use super::summary::{Stream, print_lines, print_summary};
 
 /// What the export lines name if any id is accepted.
 const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";

@@ -1,6 +1,5 @@
 //! How a job ends: its summary as text or JSON, what to do next, its exit code.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,15 +14,15 @@ use crate::pipeline::call::Totals;
 use crate::progress::clear_line;
 use crate::report::{Cause, Facts, Kind, ReportError, Summary, Target, Written};
 use crate::shard::Shard;
-use crate::stderr;
-use crate::terminal::{Escaped, columns, count, duration, pluralized, shell_word, wrapped};
+use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
 use super::earlier::Earlier;
-use super::error::{Error, hint, message, stop_of};
+use super::error::{self, Error, message, stop_of};
 use super::job::{DeleteJob, Keys, ListJob, RestoreJob};
 use super::job_file::{JobRecord, RunEnd};
 use super::monitor::Monitor;
 use super::preview::Preview;
+use super::print::{Stream, print_json, print_summary};
 use super::session::{JobOptions, or_panicked};
 use super::signals;
 
@@ -213,31 +212,23 @@ impl<'a> JobSummary<'a> {
     fn print(&self, preview: Option<&Preview<'_>>) -> ExitCode {
         let (code, summary) = (self.code(), self.summary());
         // If stdout holds the report or the JSON, people read stderr; a script has the numbers already.
-        let (stream, lines) = match (self.options.json, self.target) {
-            (true, _) if self.listed.is_none() => (Stream::Stderr, Vec::new()),
-            (true, _) | (false, Target::Stdout) => {
-                (Stream::Stderr, self.lines(&summary, preview, columns(io::stderr())))
-            }
-            (false, _) => (Stream::Stdout, self.lines(&summary, preview, columns(io::stdout()))),
-        };
+        let is_silent =
+            (self.options.json && self.listed.is_none()) || (self.options.quiet && code == ExitCode::Success);
+        let on_stderr = self.options.json || *self.target == Target::Stdout;
+        let stream = if on_stderr { Stream::Stderr } else { Stream::Stdout };
+        let lines = if is_silent { Vec::new() } else { self.lines(&summary, preview, stream) };
         signals::decide(code);
         if self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::Interrupted) {
             clear_line();
         }
         if self.options.json {
-            let json = match self.listed {
+            print_json(match self.listed {
                 Some(listed) => serde_json::to_string(&listing_json(listed, &summary)),
                 None => serde_json::to_string(&WithPlan { summary: &summary, plan: preview.map(Preview::value) }),
-            };
-            match json {
-                Ok(json) => print_summary(Stream::Stdout, vec![json]),
-                Err(error) => tracing::warn!("the summary cannot be printed: {error}"),
-            }
+            });
         }
-        if !(self.options.quiet && code == ExitCode::Success) {
-            print_summary(stream, lines);
-        }
-        let why = self.stop.as_ref().map(|stop| self.why(stop));
+        print_summary(stream, lines);
+        let why = self.stop.as_ref().map(|stop| self.why(stop)).or_else(|| self.unfinished(code));
         let message = message(why.as_deref(), &self.hints(code));
         if !message.is_empty() {
             tracing::error!("{message}");
@@ -245,7 +236,7 @@ impl<'a> JobSummary<'a> {
         code
     }
 
-    fn lines(&self, summary: &Summary, preview: Option<&Preview<'_>>, columns: Option<usize>) -> Vec<String> {
+    fn lines(&self, summary: &Summary, preview: Option<&Preview<'_>>, stream: Stream) -> Vec<String> {
         let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
         if let Some(listed) = self.listed {
             let (keys, requests) = (pluralized(listed.keys, "key"), pluralized(summary.requests, "request"));
@@ -253,13 +244,12 @@ impl<'a> JobSummary<'a> {
             lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
             return lines;
         }
-        let width = columns.unwrap_or(WIDTH);
+        let width = stream.columns().unwrap_or(WIDTH);
         let mut lines = preview.map_or_else(|| summary.to_text(), |preview| preview.lines(summary, width));
         // A plan says itself why records are invalid.
         let is_told = |label: &str| preview.is_some() && label == Status::Invalid.as_str();
-        lines.extend(summary.causes_to_text().iter().filter(|(label, _)| !is_told(label)).flat_map(
-            |(label, cause)| wrapped(&format!("{label}: {cause}"), label.len() + 2, columns.unwrap_or(usize::MAX)),
-        ));
+        let causes = summary.causes_to_text().into_iter().filter(|(label, _)| !is_told(label));
+        lines.extend(causes.map(|(label, cause)| format!("{label}: {cause}")));
         lines.extend(self.shard.map(|shard| format!("shard: {shard}, and no keys of other shards")));
         lines.extend(self.report.as_deref().map(|report| format!("report: {}", shown(report))));
         let failures = self.tally().failures();
@@ -291,10 +281,19 @@ impl<'a> JobSummary<'a> {
         format!("{}: {number} of {keys} {done}, {left} not attempted", stop.why)
     }
 
+    /// `finished with errors: 1 failed, 2 invalid (of 12 records)`, of a job that came to its end.
+    fn unfinished(&self, code: ExitCode) -> Option<String> {
+        let (tally, records) = (self.tally(), pluralized(self.summary().records, "record"));
+        let states = Status::ALL.into_iter().filter(|status| status.is_trouble() && tally.get(*status) > 0);
+        let states: Vec<_> = states.map(|status| format!("{} {status}", count(tally.get(status)))).collect();
+        let is_whole = code == ExitCode::Incomplete && self.listed.is_none();
+        is_whole.then(|| format!("finished with errors: {} (of {records})", states.join(", ")))
+    }
+
     /// What to do now, if something is left to do.
     fn hints(&self, code: ExitCode) -> Vec<String> {
         let stop = self.stop.as_ref();
-        let mut hints: Vec<String> = stop.and_then(hint).into_iter().collect();
+        let mut hints = stop.map(error::hints).unwrap_or_default();
         if stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
             hints.extend(self.allow_partial_hint());
         }
@@ -306,6 +305,9 @@ impl<'a> JobSummary<'a> {
         let is_resumable = matches!(self.kind(), Some(Kind::Delete | Kind::Restore));
         if (stop.is_some() || failures > 0) && begun && is_resumable && code != ExitCode::Success {
             hints.extend(self.resume_hint());
+        }
+        if stop.is_none() && self.tally().get(Status::Invalid) > 0 {
+            hints.push("fix or remove the invalid records of the input; they are never sent".to_owned());
         }
         if self.causes.len() > Summary::SHOWN_CAUSES {
             hints.extend(match &self.report {
@@ -365,45 +367,4 @@ fn listing_json(listed: Listed, summary: &Summary) -> serde_json::Value {
         "elapsed_s": (summary.elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0,
         "stopped": summary.stopped, "exit_code": summary.exit_code,
     })
-}
-
-/// Where a summary goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
-
-/// Prints the summary of a job that has ended: whatever comes of that, its exit code stays.
-pub(super) fn print_summary(stream: Stream, lines: Vec<String>) {
-    if lines.is_empty() {
-        return;
-    }
-    if stream == Stream::Stderr {
-        stderr::flush();
-        // It never fails.
-        let _ = stderr::lines().write_all(text(&lines).as_bytes());
-    } else if let Err(error) = print_lines(lines) {
-        tracing::warn!("the summary cannot be printed: {error}");
-    }
-}
-
-/// Prints lines on stdout; a reader that went away does not matter any more, and one that takes nothing is waited for until
-/// the second signal.
-pub(super) fn print_lines(lines: Vec<String>) -> io::Result<()> {
-    let write = move || {
-        let mut out = io::stdout().lock();
-        out.write_all(text(&lines).as_bytes()).and_then(|()| out.flush())
-    };
-    // Both may be one terminal, and the bar has to be gone.
-    stderr::flush();
-    match signals::to_the_end(write) {
-        Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        Some(_) => Ok(()),
-        None => Err(io::Error::new(io::ErrorKind::TimedOut, "stdout is not read")),
-    }
-}
-
-fn text(lines: &[String]) -> String {
-    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }

@@ -9,14 +9,14 @@ use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::outcome::{Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
-use crate::terminal::{Escaped, pluralized};
+use crate::terminal::{Escaped, pluralized, title_and_id};
 
 use super::connect;
-use super::error::Error;
+use super::error::{ASK_WHOAMI, Error, HINT, hints, message, split_hints};
 use super::job::{NamedConnection, NamespaceRef};
 use super::locate::{Suspects, accounts, all, client as namespace_client, locate, only_account};
+use super::print::{print_lines, print_prose};
 use super::session::{JobOptions, Session};
-use super::summary::print_lines;
 
 /// The permission to delete, as the API calls it.
 const WRITE: &str = "Workers KV Storage Write";
@@ -46,6 +46,9 @@ struct Found {
     accounts: Option<Vec<NamedAccount>>,
     namespace: Option<Namespace>,
     exit_code: u8,
+    /// What to do about what does not work.
+    #[serde(skip)]
+    hints: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,26 +96,32 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     tracing::info!("checking the credentials at {}", job.access.base_url);
     let mut found = Found::default();
     let mut session = Session::new(&job.options)?;
-    let looked = match session.run(async |caller| look(job, &api, caller, &mut found).await) {
-        Ok(()) => Ok(()),
-        Err(Error::Stopped(stop)) => Err(stop),
+    let stop = match session.run(async |caller| look(job, &api, caller, &mut found).await) {
+        Ok(()) => None,
+        Err(Error::Stopped(stop)) => Some(stop),
         Err(error) => return Err(error),
     };
-    let code = match &looked {
-        Err(stop) => ExitCode::for_stop(stop.reason, stop.signal),
-        Ok(()) if found.is_refused() => ExitCode::Fatal,
-        Ok(()) => ExitCode::Success,
+    let code = match &stop {
+        Some(stop) => ExitCode::for_stop(stop.reason, stop.signal),
+        None if found.is_refused() => ExitCode::Fatal,
+        None => ExitCode::Success,
     };
     found.exit_code = code.as_u8();
-    let lines = if job.options.json {
-        vec![serde_json::to_string(&found).map_err(io::Error::from).map_err(Error::system("write what was found"))?]
+    let lines = found.lines();
+    let (all, refused) = (lines.len(), lines.iter().filter(|line| line.starts_with(NO)).count());
+    let printed = if job.options.json {
+        serde_json::to_string(&found).map_err(io::Error::from).and_then(|json| print_lines(vec![json]))
     } else {
-        found.lines()
+        print_prose(lines)
     };
-    print_lines(lines).map_err(Error::system("write what was found"))?;
-    if let Err(stop) = looked {
-        tracing::error!("{}", Escaped(&stop.why));
-    }
+    printed.map_err(Error::system("write what was found"))?;
+    let (why, mut hints) = match stop {
+        Some(stop) => (stop.why.clone(), hints(&stop)),
+        None if code == ExitCode::Success => return Ok(code),
+        None => (format!("{refused} of {all} checks failed"), found.hints),
+    };
+    hints.retain(|hint| hint != ASK_WHOAMI);
+    tracing::error!("{}", message(Some(&why), &hints));
     Ok(code)
 }
 
@@ -139,13 +148,13 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
         }
     }
     let Some(account) = account else {
-        let why = unlisted.filter(|_| job.namespace.is_some());
+        let why = unlisted.filter(|_| job.namespace.is_some()).map(|why| found.note(&why));
         found.namespace = why.map(|why| Namespace { id: None, title: None, error: Some(format!("no account: {why}")) });
         return Ok(());
     };
     let (namespaces, error) = match heard(all(caller, api, &account).await.map_err(|stop| suspects.blame_for(stop)))? {
         Ok(namespaces) => (Some(namespaces.len()), None),
-        Err(error) => (None, Some(error)),
+        Err(error) => (None, Some(found.note(&error))),
     };
     found.account =
         Some(Account { id: account.to_string(), name: only.map(|account| account.name), namespaces, error });
@@ -161,7 +170,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     let connection = match located {
         Ok(connection) => connection,
         Err(Error::Stopped(stop)) => {
-            let error = Some(refusal(stop)?);
+            let error = Some(found.note(&refusal(stop)?));
             found.namespace = Some(Namespace { error, ..named });
             return Ok(());
         }
@@ -171,7 +180,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     let seen = connect::namespace(caller, &client).await.map_err(|stop| suspects.blame_for(stop));
     found.namespace = Some(match heard(seen)? {
         Ok(seen) => Namespace { id: Some(connection.namespace.to_string()), title: Some(seen.title), error: None },
-        Err(error) => Namespace { error: Some(error), ..named },
+        Err(error) => Namespace { error: Some(found.note(&error)), ..named },
     });
     Ok(())
 }
@@ -195,7 +204,7 @@ async fn token(
                 describe(owner, status, api, caller, found).await?;
                 return Ok(());
             }
-            Err(refused) => refusals.push(refused),
+            Err(refused) => refusals.push(split_hints(&refused).0.to_owned()),
         }
     }
     let listed = match listed {
@@ -225,9 +234,15 @@ async fn describe(
     let TokenDetails { name, policies } = heard(details)?.ok().unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
     let TokenStatus { id, status, expires_on, not_before } = status;
+    if status != "active" {
+        found.hints.push("create another API token in the dashboard, or activate this one".to_owned());
+    }
     found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
     Ok(())
 }
+
+/// What does not work, in a line of the checklist.
+const NO: char = '✗';
 
 /// A refusal is something that was found out; anything else ends the looking.
 fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
@@ -241,13 +256,25 @@ fn refusal(stop: Stop) -> Result<String, Stop> {
     match stop.reason {
         _ if !stop.from_api => Err(stop),
         StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => {
-            Ok(stop.hint.map_or(stop.why.clone(), |hint| format!("{} ({hint})", stop.why)))
+            let hints = hints(&stop).into_iter().map(|hint| format!("{HINT}{hint}"));
+            Ok(std::iter::once(stop.why).chain(hints).collect())
         }
         _ => Err(stop),
     }
 }
 
 impl Found {
+    /// Why something was refused; its hints are kept for the end.
+    fn note(&mut self, refusal: &str) -> String {
+        let (why, hints) = split_hints(refusal);
+        for hint in hints.split(HINT).skip(1) {
+            if !self.hints.iter().any(|known| known == hint) {
+                self.hints.push(hint.to_owned());
+            }
+        }
+        why.to_owned()
+    }
+
     /// Whether something that was asked about does not work.
     fn is_refused(&self) -> bool {
         self.token.as_ref().is_some_and(|token| token.status != "active")
@@ -259,7 +286,7 @@ impl Found {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut check = |works: Option<bool>, text: String| {
-            let mark = works.map_or('?', |works| if works { '✓' } else { '✗' });
+            let mark = works.map_or('?', |works| if works { '✓' } else { NO });
             lines.push(format!("{mark} {}", Escaped(&text)));
         };
         if let Some(token) = &self.token {
@@ -279,7 +306,7 @@ impl Found {
         }
         match (&self.account, &self.accounts) {
             (Some(Account { id, name, namespaces, error }), _) => {
-                let name = name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"));
+                let name = title_and_id(name.as_deref(), id);
                 let namespaces = || pluralized(namespaces.unwrap_or_default() as u64, "namespace");
                 check(Some(error.is_none()), format!("account {name}: {}", error.clone().unwrap_or_else(namespaces)));
             }
@@ -287,14 +314,14 @@ impl Found {
                 let count = pluralized(accounts.len() as u64, "account");
                 check(None, format!("account: not named, and the credentials can access {count} (pass --account-id)"));
                 for NamedAccount { id, name } in accounts {
-                    check(None, format!("account {name} ({id})"));
+                    check(None, format!("account {}", title_and_id(Some(name), id)));
                 }
             }
             (None, None) => {}
         }
         if let Some(namespace) = &self.namespace {
             let name = match (&namespace.title, &namespace.id) {
-                (Some(title), Some(id)) => format!("{title} ({id})"),
+                (Some(title), Some(id)) => title_and_id(Some(title), id),
                 (title, id) => title.as_ref().or(id.as_ref()).cloned().unwrap_or_default(),
             };
             let error = namespace.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();

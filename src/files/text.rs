@@ -17,13 +17,15 @@ pub enum TextError {
     Io(#[from] io::Error),
     #[error("it is larger than {} KiB", .0 / 1024)]
     TooLarge(u64),
-    #[error("the text is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")]
+    #[error("the text is UTF-16\nhint: convert it first: iconv -f UTF-16 -t UTF-8")]
     Utf16,
     #[error("the text is not UTF-8, at line {0}")]
     NotUtf8(usize),
     #[error("line {0} contains a NUL character, so this is not UTF-8 text")]
     Nul(usize),
-    #[error("line {0} contains a carriage return that is not part of CRLF; convert the line endings")]
+    #[error(
+        "line {0} contains a carriage return that is not part of CRLF\nhint: convert the line endings first: tr '\\r' '\\n'"
+    )]
     CarriageReturn(usize),
 }
 

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use thiserror::Error;
 
+use crate::terminal::Quoted;
+
 /// How to read the sources. The default recognises everything by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputOptions {
@@ -68,7 +70,7 @@ pub enum Column {
 
 /// Not a [`Column`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no column: give the name in the header, or a number from 1")]
+#[error("{} is no column: expected the name in the header, or a number from 1", Quoted(.0))]
 pub struct ColumnError(String);
 
 impl FromStr for Column {

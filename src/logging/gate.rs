@@ -8,7 +8,7 @@ use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::message::{Style, continues};
-use crate::terminal::is_unsafe;
+use crate::terminal::{is_unsafe, without_os_errors};
 
 /// How an unsafe character is written, so that the line stays what it is.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,7 @@ pub(super) struct GateWriter<'a, W> {
 impl<W: io::Write> io::Write for GateWriter<'_, W> {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(entry);
+        let text = without_os_errors(&text);
         let mut safe = escape(&text, self.escapes);
         if let Escapes::Text(style) = self.escapes {
             safe = Cow::Owned(style.render(&safe));

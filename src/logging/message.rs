@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::terminal::{columns, stderr_is_styled, wrapped};
+use crate::terminal::{columns, fitted, stderr_is_styled, without_os_errors};
 
 /// Labels, and the colours that clap gives an error, a tip and (cargo) a warning.
 const LABELS: [(&str, &str); 3] =
@@ -39,12 +39,7 @@ impl Style {
 
     fn line(self, line: &str) -> String {
         let label = LABELS.into_iter().find(|(label, _)| at_label(line, label).is_some());
-        let indent = label.map_or(0, |(label, _)| label.len() + 1);
-        let lines = match self.columns {
-            Some(columns) if !line.starts_with("  ") => wrapped(line, indent, columns),
-            _ => vec![line.to_owned()],
-        };
-        let text = lines.join("\n");
+        let text = self.columns.map_or_else(|| line.to_owned(), |columns| fitted(line, columns).join("\n"));
         match label.and_then(|(label, color)| Some((at_label(&text, label)?, label, color))) {
             Some((at, label, color)) if self.is_colored => {
                 format!("{}{color}{label}{RESET}{}", &text[..at], &text[at + label.len()..])
@@ -70,6 +65,7 @@ pub fn print_usage(error: &clap::Error) {
     use std::io::Write as _;
 
     let text = error.render().to_string();
+    let text = without_os_errors(&text).into_owned();
     // Help for a command that needs more words is shown as clap lays it out.
     let text = if text.starts_with("error:") { usage(&text) } else { text };
     // It never fails.

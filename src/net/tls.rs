@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum TrustError {
     /// The user's file could not be read.
-    #[error("cannot read the certificates in `{}`: {source}", path.display())]
+    #[error("cannot read the certificates in {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum TrustError {
         source: std::io::Error,
     },
     /// No certificate in it, or a broken one.
-    #[error("`{}` holds no usable certificate: {reason}; expected PEM (-----BEGIN CERTIFICATE-----)", path.display())]
+    #[error("{} contains no usable certificate: {reason}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
@@ -38,8 +38,8 @@ pub enum TrustError {
     },
     /// The machine has none, as small containers have not.
     #[error(
-        "this machine has no CA certificates, so no server can be trusted; install the package ca-certificates, \
-         or name a PEM file with --cacert or SSL_CERT_FILE"
+        "this machine has no CA certificates, so no server can be trusted\nhint: install the package ca-certificates, or \
+         name a PEM file with --cacert or SSL_CERT_FILE"
     )]
     NoRoots,
 }
@@ -68,20 +68,20 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, TrustError> {
         .map_err(|source| TrustError::Read { path: path.to_owned(), source })?;
     let unusable = |reason: String| TrustError::Content { path: path.to_owned(), reason };
     if pem.len() as u64 > MAX_FILE {
-        return Err(unusable(format!("more than {} MiB", MAX_FILE / 1024 / 1024)));
+        return Err(unusable(format!("it is larger than {} MiB", MAX_FILE / 1024 / 1024)));
     }
     let mut roots = RootCertStore::empty();
     let mut found = Vec::new();
     for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
         let number = index + 1;
-        let certificate = certificate.map_err(|error| unusable(format!("number {number}: {error}")))?;
+        let certificate = certificate.map_err(|error| unusable(format!("certificate {number}: {error}")))?;
         // Only to find a broken one while it is known where it came from.
         let checked = roots.add(certificate.clone());
-        checked.map_err(|error| unusable(format!("number {number}: {error}")))?;
+        checked.map_err(|error| unusable(format!("certificate {number}: {error}")))?;
         found.push(Certificate::from_der(&certificate).map_err(|error| unusable(error_chain(&error)))?);
     }
     if found.is_empty() {
-        return Err(unusable("it contains none".to_owned()));
+        return Err(unusable("it has no PEM block (-----BEGIN CERTIFICATE-----)".to_owned()));
     }
     Ok(found)
 }

@@ -1,9 +1,12 @@
 //! The attempts at one thing: at a key in its present stage, at a page, at the namespace, or at a single call.
 
+use std::fmt::Display;
+
 use tokio::time::Instant;
 
 use crate::outcome::{Status, Stop};
 use crate::pipeline::retry::{Failure, History};
+use crate::terminal::{Escaped, duration};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempt {
@@ -33,6 +36,15 @@ impl Attempt {
         if self.recent.0 == epoch {
             self.history.failures -= std::mem::take(&mut self.recent.1);
         }
+    }
+
+    /// Logs that `what` is sent again, when and why.
+    pub(super) fn log_retry(&self, what: impl Display, now: Instant) {
+        let Some(failure) = &self.last else { return };
+        let failure = failure.to_string();
+        let wait = self.due.map(|due| due.saturating_duration_since(now)).filter(|wait| !wait.is_zero());
+        let wait = wait.map(|wait| format!(" in {}", duration(wait))).unwrap_or_default();
+        tracing::info!("retrying {what}{wait}: {}", Escaped(&failure));
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {

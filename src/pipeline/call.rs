@@ -13,7 +13,7 @@ use crate::pipeline::circuit_breaker::{Allowance, CircuitBreaker, Health};
 use crate::pipeline::max_wait::{MaxWait, ServerPause};
 use crate::pipeline::retry::{Decision, Failure, RetryPolicy, decide};
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate, RateLimitInfo};
-use crate::terminal::{Escaped, duration, pluralized};
+use crate::terminal::pluralized;
 
 /// How long to wait before the next try for a permit that another request holds.
 const POLL: Duration = Duration::from_millis(10);
@@ -174,14 +174,12 @@ impl ApiCaller {
             }
             Decision::Settle(failure) => return Next::Settle(proof.failure(failure)),
             Decision::Retry(wait, failure) => {
-                tracing::info!("retrying in {}: {}", duration(wait), Escaped(&failure.to_string()));
                 attempt.count_failure(self.breaker.epoch);
                 // Sent speculatively, it has lost a retry, but its last one comes no sooner.
                 attempt.due = Some(attempt.due.map_or(now, |due| due.max(now)) + wait);
                 (Next::Again, failure)
             }
             Decision::Resend(failure) => {
-                tracing::info!("sending again: {}", Escaped(&failure.to_string()));
                 attempt.history.resent += 1;
                 (Next::Again, failure)
             }

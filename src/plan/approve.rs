@@ -21,25 +21,25 @@ pub struct Guards {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum GuardViolation {
     /// More keys than `--max-keys`.
-    #[error("the input holds {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
+    #[error("the input has {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
     TooManyKeys {
-        /// What the input holds.
+        /// What the input has.
         keys: u64,
         /// What is allowed.
         most: u64,
     },
     /// Fewer keys than `--min-keys`.
-    #[error("the input holds {}, fewer than --min-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.least))]
+    #[error("the input has {}, fewer than --min-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.least))]
     TooFewKeys {
-        /// What the input holds.
+        /// What the input has.
         keys: u64,
         /// What it should hold at least.
         least: u64,
     },
     /// Not as many keys as `--expect` says.
-    #[error("the input holds {}, and --expect says {}: nothing was sent", pluralized(*.keys, "key"), count(*.expected))]
+    #[error("the input has {}, but --expect is {}: nothing was sent", pluralized(*.keys, "key"), count(*.expected))]
     NotAsExpected {
-        /// What the input holds.
+        /// What the input has.
         keys: u64,
         /// What it should hold.
         expected: u64,
@@ -142,7 +142,7 @@ mod tests {
         let guards = Guards { max_keys: Some(10), ..Guards::default() };
         assert!(plan(10).approve(guards, Consent::Flag).is_ok());
         let refused = plan(1_234).approve(guards, Consent::Flag).unwrap_err();
-        assert_eq!(refused.to_string(), "the input holds 1,234 keys, more than --max-keys 10: nothing was sent");
+        assert_eq!(refused.to_string(), "the input has 1,234 keys, more than --max-keys 10: nothing was sent");
         let guards = Guards { expect: Some(9), ..Guards::default() };
         assert!(plan(9).approve(guards, Consent::Typed).is_ok());
         assert_eq!(
@@ -152,7 +152,7 @@ mod tests {
         let guards = Guards { min_keys: Some(2), ..Guards::default() };
         assert!(plan(2).approve(guards, Consent::Flag).is_ok());
         let refused = plan(1).approve(guards, Consent::Flag).unwrap_err();
-        assert_eq!(refused.to_string(), "the input holds 1 key, fewer than --min-keys 2: nothing was sent");
+        assert_eq!(refused.to_string(), "the input has 1 key, fewer than --min-keys 2: nothing was sent");
     }
 
     #[test]

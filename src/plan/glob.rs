@@ -68,7 +68,7 @@ pub enum GlobError {
     #[error("the `}}` at character {0} closes nothing; `\\}}` stands for itself")]
     CloseBrace(usize),
     /// Braces without a comma: some tools take them for themselves, others for a group.
-    #[error("the braces at character {0} hold no comma; `\\{{` stands for itself")]
+    #[error("the braces at character {0} contain no comma; `\\{{` stands for itself")]
     OneAlternative(usize),
     /// Too many braces inside each other.
     #[error("the `{{` at character {0} is nested more than {MOST_NESTED} deep")]

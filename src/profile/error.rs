@@ -34,7 +34,7 @@ pub enum ProfileError {
     Read { file: PathBuf, source: io::Error },
     /// A file that was found and may have been left there by somebody else.
     #[error(
-        "{} is not used, because {why}; if you trust what it says, name it with --config", Escaped(&.file.to_string_lossy())
+        "{0} is not used, because {why}\nhint: if you trust it, pass --config {0}", Escaped(&.file.to_string_lossy())
     )]
     Untrusted { file: PathBuf, why: &'static str },
     #[error("{at}: {problem}")]
@@ -43,14 +43,14 @@ pub enum ProfileError {
     Several(Vec<ProfileError>),
     #[error("there is no profile {wanted}; {there}")]
     NoProfile { wanted: ProfileName, there: String },
-    #[error("which profile? {} has {there}; give --profile", Escaped(&.file.to_string_lossy()))]
+    #[error("no profile is chosen, and {} has {there}\nhint: pass --profile NAME", Escaped(&.file.to_string_lossy()))]
     Which { file: PathBuf, there: String },
     #[error(
-        "the profile {wanted} is in {} and in {}; say with --config which one is meant",
+        "the profile {wanted} is in {} and in {}\nhint: pass --config with the file that is meant",
         Escaped(&.one.to_string_lossy()), Escaped(&.other.to_string_lossy())
     )]
     Ambiguous { wanted: ProfileName, one: PathBuf, other: PathBuf },
-    #[error("--config none says that no file is read, and the profile {0} would be in one")]
+    #[error("--config none reads no file, so there is no profile {0}\nhint: omit --config none or --profile")]
     NoFile(ProfileName),
 }
 
@@ -78,8 +78,8 @@ pub enum Problem {
     #[error("{}: expected {expected}, found {found}", Escaped(.key))]
     Type { key: String, expected: &'static str, found: &'static str },
     #[error(
-        "{}: a secret must not be in this file; set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, \
-         the path of a file with nothing but the token, or api-token-command, a command that prints it", Escaped(.0)
+        "{}: a secret must not be in this file\nhint: set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, the \
+         path of a file with nothing but the token, or api-token-command, a command that prints it", Escaped(.0)
     )]
     Secret(String),
     #[error("profile `{}`: {error}", Escaped(.name))]

@@ -121,7 +121,8 @@ fn a_secret_is_refused_and_never_repeated() {
     }
     assert!(error("token = 'x'\n").contains("1:1: token: a secret"));
     assert!(
-        error("[profile.p]\ntoken = 'x'\n").contains("2:1: token: a secret must not be in this file; set CLOUDFLARE")
+        error("[profile.p]\ntoken = 'x'\n")
+            .contains("2:1: token: a secret must not be in this file\nhint: set CLOUDFLARE")
     );
 }
 
@@ -294,7 +295,7 @@ fn a_named_file_is_the_only_one() {
     assert_eq!(choose(&file(true), named("a")).unwrap().unwrap().name, name("a"));
     assert!(choose(&file(true), named("u")).is_err());
     let error = choose(&file(true), WantedProfile::Default).unwrap_err().to_string();
-    assert!(error.starts_with("which profile?") && error.contains("has a, b; give --profile"), "{error}");
+    assert!(error.starts_with("no profile is chosen") && error.contains("has a, b\nhint: pass --profile"), "{error}");
     assert_eq!(choose(&file(false), WantedProfile::Default).unwrap(), None, "a variable only says where it would be");
     let gone = WantedFile::Named { path: home.path("gone.toml"), is_typed: false };
     assert!(choose(&gone, WantedProfile::Default).unwrap_err().to_string().starts_with("cannot read"));

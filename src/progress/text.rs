@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::clock::minute;
 use crate::outcome::StopReason;
 use crate::pipeline::PauseCause;
-use crate::terminal::{count, duration, pluralized};
+use crate::terminal::{count, duration, percent, pluralized};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct View {
@@ -156,12 +156,6 @@ impl View {
     }
 }
 
-/// `24.7%`, rounded down: 100 % is said when it is true.
-fn percent(done: u64, total: u64) -> String {
-    let permille = if total == 0 { 1_000 } else { (u128::from(done) * 1_000 / u128::from(total)).min(1_000) };
-    format!("{}.{}%", permille / 10, permille % 10)
-}
-
 /// `4.0/s`, `1,234/s`; a slow one by the minute.
 fn rate(per_second: f64) -> String {
     if per_second >= 99.95 {
@@ -272,15 +266,6 @@ mod tests {
     fn json_reads_like_the_log() {
         let at = SystemTime::UNIX_EPOCH + 1_790_000_000 * SECOND;
         insta::assert_snapshot!(view(running()).to_json(at));
-    }
-
-    #[test]
-    fn a_percentage_never_promises_too_much() {
-        let shown = [(0, 0), (0, 7), (999_999, 1_000_000), (7, 7), (9, 7), (u64::MAX, u64::MAX)];
-        assert_eq!(
-            shown.map(|(done, total)| percent(done, total)),
-            ["100.0%", "0.0%", "99.9%", "100.0%", "100.0%", "100.0%"]
-        );
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn optional<N: FromStr>(row: &csv::Row, index: usize) -> Result<Option<N>, Strin
 
 fn parsed<N: FromStr>(row: &csv::Row, index: usize) -> Result<N, String> {
     let text = text(row, index)?;
-    text.parse().map_err(|_| format!("the column `{}` holds `{text}`", COLUMNS[index]))
+    text.parse().map_err(|_| format!("`{text}` is not a value of the column `{}`", COLUMNS[index]))
 }
 
 fn text(row: &csv::Row, index: usize) -> Result<&str, String> {

@@ -12,11 +12,17 @@ use crate::files::FileError;
 pub enum ReportError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path}, line {line}: {why}; it cannot be resumed, and nothing in it was changed")]
+    #[error(
+        "{path}, line {line}: {why}; the report cannot be resumed, and nothing in it was changed\nhint: start a new report with another --report"
+    )]
     Damaged { path: PathBuf, line: u64, why: String },
-    #[error("{path}, line {line}: {why}; a report is what kvsweep delete wrote, as CSV or NDJSON, not compressed")]
+    #[error(
+        "{path}, line {line}: {why}\nhint: pass a report that kvsweep delete wrote, as CSV or NDJSON, not compressed"
+    )]
     NoReport { path: PathBuf, line: u64, why: String },
-    #[error("{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown")]
+    #[error(
+        "{path} does not end in .csv, .ndjson or .jsonl, so its format is unknown\nhint: name the report .csv, .ndjson or .jsonl"
+    )]
     Extension { path: PathBuf },
     #[error("the report's writer ended unexpectedly; what it wrote before is intact\nhint: pass --resume to continue")]
     WriterDied,

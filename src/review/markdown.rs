@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{duration_ms, shortened};
 use super::{Causes, Review};
-use crate::terminal::{count, pluralized, share};
+use crate::terminal::{count, percent, pluralized};
 
 /// Causes that are shown: a step's summary is read at a glance.
 const CAUSES: usize = 5;
@@ -19,7 +19,7 @@ impl Review {
         }
         lines.extend(["| status | records | share |", "| --- | ---: | ---: |"].map(str::to_owned));
         for (name, number) in self.states().into_iter().filter(|(_, number)| *number > 0) {
-            let share = self.whole().map(|whole| share(number, whole)).unwrap_or_default();
+            let share = self.whole().map(|whole| percent(number, whole)).unwrap_or_default();
             lines.push(format!("| {name} | {} | {share} |", count(number)));
         }
         lines.extend(cause_table("Kept, by rule", &self.kept));

@@ -13,7 +13,7 @@ use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Escaped, count, duration, pluralized, share};
+use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/page.js");
@@ -259,7 +259,7 @@ fn states(review: &Review) -> Vec<State> {
     let state = |state: &(&'static str, &'static str, u64)| {
         let &(name, class, number) = state;
         let width = width(state) / all * 1000.0;
-        let share = whole.map(|whole| share(number, whole)).unwrap_or_default();
+        let share = whole.map(|whole| percent(number, whole)).unwrap_or_default();
         let state = State { name, class, count: count(number), share, x, width };
         x += width;
         state
@@ -284,8 +284,8 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
     };
     let mut facts = vec![
         ("Time per key, median", quantile(0.5)),
-        ("90 % within", quantile(0.9)),
-        ("99 % within", quantile(0.99)),
+        ("90% within", quantile(0.9)),
+        ("99% within", quantile(0.99)),
         ("Longest", quantile(1.0)),
         ("Retries", if is_retried { attempts.collect::<Vec<_>>().join(" · ") } else { "none".to_owned() }),
         ("Pauses", pauses),

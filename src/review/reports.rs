@@ -18,7 +18,9 @@ pub enum ReviewError {
     Report(#[from] ReportError),
     #[error("{0} reports are more than the {MOST_FILES} that can be read at once")]
     TooMany(usize),
-    #[error("{path} is no plan: it has no row of a dry run (`kvsweep delete … --dry-run --report {path}` makes one)")]
+    #[error(
+        "{path} is no plan: it has no row of a dry run\nhint: kvsweep delete … --dry-run --report {path} makes one"
+    )]
     NoPlan { path: PathBuf },
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::timeline::{Bin, moment};
 use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
 use crate::outcome::Status;
-use crate::terminal::{Escaped, count, duration, pluralized, share};
+use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const CAUSES: usize = 10;
 
@@ -143,7 +143,7 @@ fn counts(states: &[(&str, u64)], whole: Option<u64>) -> Vec<String> {
     let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let number_width = shown.iter().map(|(_, number)| count(*number).len()).max().unwrap_or_default();
     let line = |(name, number): &(&str, u64)| {
-        let share = whole.map(|whole| format!("  {:>6}", share(*number, whole))).unwrap_or_default();
+        let share = whole.map(|whole| format!("  {:>5}", percent(*number, whole))).unwrap_or_default();
         format!("{name:name_width$}  {:>number_width$}{share}", count(*number))
     };
     shown.into_iter().map(line).collect()

@@ -81,7 +81,7 @@ fn an_environment_inherits_the_account_and_no_binding() {
     let staging = look("wrangler.toml", TOML, "SESSIONS", Some("staging"));
     assert_eq!(staging, Ok(found(Some("account-top"), "staging-sessions")));
     let production = look("wrangler.toml", TOML, "SESSIONS", Some("production")).unwrap_err();
-    assert_eq!(production, r#"its environment "production" has no KV binding "SESSIONS"; there are none"#);
+    assert_eq!(production, r#"its environment "production" has no KV binding "SESSIONS"; it has none"#);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_program_hides_what_is_above_it() {
     std::fs::write(top.path().join("wrangler.json"), "{}").unwrap();
     std::fs::write(top.path().join("a/cloudflare.config.ts"), "export default {}").unwrap();
     let error = nearest(&inner).unwrap_err().to_string();
-    assert!(error.contains("a/cloudflare.config.ts\" is not evaluated"), "{error}");
+    assert!(error.contains("a/cloudflare.config.ts is not evaluated"), "{error}");
     std::fs::write(top.path().join("a/wrangler.toml"), "").unwrap();
     assert_eq!(nearest(&inner).unwrap(), top.path().join("a/wrangler.toml"));
 }
@@ -133,7 +133,7 @@ fn a_program_hides_what_is_above_it() {
 #[test]
 fn what_is_missing_is_said_with_what_there_is() {
     for (binding, environment, said) in [
-        ("sessions", None, r#"no KV binding "sessions"; there are "SESSIONS", "TWICE""#),
+        ("sessions", None, r#"no KV binding "sessions"; it has "SESSIONS", "TWICE""#),
         ("TWICE", None, r#"has 2 KV bindings "TWICE""#),
         ("SESSIONS", Some("stagin"), r#"no environment "stagin"; it has "production", "staging""#),
     ] {
@@ -147,7 +147,7 @@ fn what_is_missing_is_said_with_what_there_is() {
         ("wrangler.json", ""),
     ] {
         let error = look(name, text, "A", None).unwrap_err();
-        assert!(error.starts_with("it cannot be understood: ") && !error.contains(['\n', '\u{1b}']), "{error:?}");
+        assert!(error.starts_with("it is not a wrangler file: ") && !error.contains(['\n', '\u{1b}']), "{error:?}");
     }
     let path = look("wrangler.json", r#"{"kv_namespaces": [{"binding": "A", "id": "../x"}]}"#, "A", None).unwrap_err();
     assert!(path.starts_with("`id` \"../x\" cannot be an id"), "{path}");

@@ -19,7 +19,7 @@ fn a_binding_of_a_folder_above_names_account_and_namespace() {
         run.without_env("CLOUDFLARE_ACCOUNT_ID").env("CLOUDFLARE_KV_NAMESPACE_ID", "another")
     };
     let top = run(&[]).run().code(2);
-    assert!(top.stderr.contains("no KV binding \"KV\"; there are none"), "{}", top.stderr);
+    assert!(top.stderr.contains("no KV binding \"KV\"; it has none"), "{}", top.stderr);
     assert_eq!(lab.server.requests(), 0, "nothing was sent");
     // CLOUDFLARE_ENV chooses as it does for wrangler, and --env wins over it.
     run(&["--env", "staging"]).env("CLOUDFLARE_ENV", "other").run().code(0);
@@ -98,7 +98,7 @@ fn a_configuration_that_is_a_program_is_named_and_not_evaluated() {
     let mut run = lab.kvsweep(["list", "--binding", "KV"]);
     run.command().current_dir(lab.path("inner"));
     let done = run.run().code(2);
-    assert!(done.stderr.contains("inner/cloudflare.config.ts\" is not evaluated"), "{}", done.stderr);
+    assert!(done.stderr.contains("inner/cloudflare.config.ts is not evaluated"), "{}", done.stderr);
     assert_eq!(lab.server.requests(), 0, "what is above belongs to something else");
     // Beside a file that can be read it is only mentioned if the binding is not there.
     lab.write("cloudflare.config.ts", "export default {}");

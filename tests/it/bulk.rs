@@ -289,3 +289,32 @@ fn a_batch_size_out_of_range_and_removed_flags_are_refused() {
     done.code(0);
     assert_eq!(lab.server.requests(), 2);
 }
+
+#[test]
+fn with_v_every_retry_names_its_keys_with_status_code_and_message() {
+    let fault = |keys| Fault::new(keys, Canned::error(503, 10_001, "busy").into());
+    let lab = Lab::new();
+    let keys = lab.keys(4);
+    let single = |args: &[&str]| lab.delete(["keys.txt", "--report", "none", "-v"]).args(args).run();
+    lab.server.set_faults([fault(When::Nth(2..=2))]);
+    let log = single(&["--concurrency", "1"]).code(0).stderr;
+    let retries: Vec<_> = log.lines().filter(|line| line.contains("info: retrying ")).collect();
+    assert_eq!(retries.len(), 1, "{log}");
+    assert!(retries[0].contains("retrying key:") && retries[0].ends_with(": HTTP 503, code 10001: busy"), "{log}");
+    // Many keys of one request are one line.
+    lab.server.preload(keys.iter().map(String::as_str));
+    lab.server.set_faults([fault(When::Nth(1..=1))]);
+    let log = single(&["--bulk"]).code(0).stderr;
+    assert!(
+        log.contains("info: retrying 4 keys (such as key:") && log.contains(": HTTP 503, code 10001: busy"),
+        "{log}"
+    );
+    lab.server.set_faults(["unsuccessfulx1@prefix:key:".parse::<Fault>().unwrap()]);
+    let log = single(&["--bulk"]).code(0).stderr;
+    assert_eq!(log.matches("info: retrying 4 keys (such as key:").count(), 1, "{log}");
+    lab.server.set_faults([fault(When::Probability(1.0))]);
+    let log = single(&["--retries", "0", "--max-failures", "none"]).code(3).stderr;
+    for key in &keys {
+        assert!(log.contains(&format!("info: failed {key}: HTTP 503, code 10001: busy")), "{key}: {log}");
+    }
+}

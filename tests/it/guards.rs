@@ -173,7 +173,7 @@ fn patterns_that_would_protect_nothing_are_refused() {
         ("a\t", "the blank at character 2"),
         ("é[", "the `[` at character 2 is never closed"),
         ("a{b", "the `{` at character 2 is never closed"),
-        ("{id}", "hold no comma"),
+        ("{id}", "contain no comma"),
     ] {
         for flag in ["protect", "only"] {
             refused(&[&format!("--{flag}"), pattern], None, why);
@@ -188,9 +188,9 @@ fn patterns_that_would_protect_nothing_are_refused() {
         }
     }
     for (file, why) in [
-        (&b""[..], "p.txt holds no pattern"),
-        (b"\xef\xbb\xbf", "p.txt holds no pattern"),
-        (b"# nothing\r\n\r\n", "p.txt holds no pattern"),
+        (&b""[..], "p.txt contains no pattern"),
+        (b"\xef\xbb\xbf", "p.txt contains no pattern"),
+        (b"# nothing\r\n\r\n", "p.txt contains no pattern"),
         (b"config:*\rother\r", "line 1 contains a carriage return"),
         (b"\xff\xfec\0*\0", "UTF-16"),
         (b"c\0*\0\n\0", "NUL"),
@@ -260,7 +260,7 @@ fn fewer_keys_than_required_delete_none() {
         assert!(only_read(&lab) && !lab.path("r.csv").exists());
     }
     let done = lab.delete(["keys.txt", "--only", "key:1", "--min-keys", "2"]).run().code(8);
-    assert!(done.stderr.contains("holds 1 key"), "{}", done.stderr);
+    assert!(done.stderr.contains("has 1 key"), "{}", done.stderr);
     lab.delete(["-", "--min-keys", "3", "--report", "none"]).stdin(lab.read("keys.txt")).run().code(0);
     assert!(lab.server.is_empty());
     lab.delete(["keys.txt", "--report", "none"]).env("KVSWEEP_MIN_KEYS", "4").run().code(8);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A module of the crate, and the modules that it may import.
 const MODULES: [(&str, &str); 37] = [
-    ("api", "clock files key net platform quota text"),
+    ("api", "clock files key net platform quota terminal text"),
     ("backup", "api files format input key text"),
     (
         "cli",
@@ -52,7 +52,7 @@ const MODULES: [(&str, &str); 37] = [
     ("stderr", ""),
     ("terminal", "platform"),
     ("text", ""),
-    ("wrangler", "files key"),
+    ("wrangler", "files key terminal"),
 ];
 
 /// A path in the crate, such as `["input", "csv", "row"]`.

@@ -49,11 +49,11 @@ fn a_dry_run_shows_what_it_would_delete() {
       loose0029
     name length  9 to 16 bytes, median 16
     largest prefixes
-      450  75.0 %  session:
-      300  50.0 %    session:web:
-      150  25.0 %    session:app:
-      120  20.0 %  cache/
-       30   5.0 %  (others)
+      450  75.0%  session:
+      300  50.0%    session:web:
+      150  25.0%    session:app:
+      120  20.0%  cache/
+       30   5.0%  (others)
     invalid records, by reason
       2  the key is longer than 512 bytes
          record 574: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 574)
@@ -136,7 +136,7 @@ fn the_keys_of_a_namespace_are_outlined_too() {
     // Three pages, the keys, and the proof of the namespace.
     assert_eq!((&plan["one_by_one"]["requests"], &plan["bulk"]["requests"]), (&2_504.into(), &5.into()));
     let said = dry_run(&lab, &["--prefix", "tmp:", "--rate", "none"]).code(0).stdout;
-    assert!(said.contains("  2,500   100 %  tmp:\n    625  25.0 %    tmp:0/\n"), "{said}");
+    assert!(said.contains("  2,500   100%  tmp:\n    625  25.0%    tmp:0/\n"), "{said}");
     assert!(lab.deletes().is_empty());
 }
 

@@ -195,7 +195,7 @@ fn a_job_that_stopped_is_told_with_what_is_left() {
     {
         assert!(done.stdout.contains(part), "{part} is not in\n{}", done.stdout);
     }
-    assert!(done.stdout.contains("3.5 %") && !done.stdout.contains("87.5 %"), "of all records: {}", done.stdout);
+    assert!(done.stdout.contains("3.5%") && !done.stdout.contains("87.5%"), "of all records: {}", done.stdout);
     let page = lab.read("page.html");
     for part in ["8 of 200 records", "stopped early: max_failures", "not attempted"] {
         assert!(page.contains(part), "{part}");

@@ -158,22 +158,25 @@ fn a_report_that_is_named_by_the_second_cannot_be_resumed() {
 #[test]
 fn what_a_flag_would_not_take_is_refused_with_its_line() {
     for (line, expected) in [
-        ("rate = 'fast'", "rate: \"fast\" will not do: "),
+        ("rate = 'fast'", "rate: invalid value \"fast\": "),
         ("rate = []", "rate: it is empty"),
         ("protect = []", "protect: it is empty"),
         ("only = []", "only: it is empty"),
-        ("timeout = '30'", "timeout: \"30\" will not do: 30 what?"),
-        ("retries = -1", "retries: \"-1\" will not do: "),
-        ("concurrency = 5000", "concurrency: \"5000\" will not do: 5000 is not in 1..=1024"),
-        ("sync = 'sometimes'", "sync: \"sometimes\" will not do: expected one of never, 1s, always"),
-        ("namespace-id = '../x'", "namespace-id: \"../x\" will not do: "),
+        ("timeout = '30'", "timeout: invalid value \"30\": 30 what?"),
+        ("retries = -1", "retries: invalid value \"-1\": "),
+        ("concurrency = 5000", "concurrency: invalid value \"5000\": 5000 is not in 1..=1024"),
+        ("sync = 'sometimes'", "sync: invalid value \"sometimes\": expected one of never, 1s, always"),
+        ("namespace-id = '../x'", "namespace-id: invalid value \"../x\": "),
         ("base-url = 'http://example.com'", "base-url: "),
-        ("protect = ['a', 'b[']", "protect: \"b[\" will not do: not a pattern: the `[` at character 2 is never closed"),
-        ("protect = ''", "protect: \"\" will not do: not a pattern: it is empty"),
-        ("only = ['a', '']", "only: \"\" will not do: not a pattern: it is empty"),
-        ("max-failures = '0%'", "max-failures: \"0%\" will not do: a share has to be"),
-        ("namespace = \"\"", "namespace: \"\" will not do: expected a value"),
-        ("only = \"\\u001b[\"", "only: \"\\u{1b}[\" will not do: not a pattern: "),
+        (
+            "protect = ['a', 'b[']",
+            "protect: invalid value \"b[\": not a pattern: the `[` at character 2 is never closed",
+        ),
+        ("protect = ''", "protect: invalid value \"\": not a pattern: it is empty"),
+        ("only = ['a', '']", "only: invalid value \"\": not a pattern: it is empty"),
+        ("max-failures = '0%'", "max-failures: invalid value \"0%\": a share has to be"),
+        ("namespace = \"\"", "namespace: invalid value \"\": expected a value"),
+        ("only = \"\\u001b[\"", "only: invalid value \"\\u{1b}[\": not a pattern: "),
     ] {
         // Of every command, not only of those that have the flag.
         for command in ["delete", "whoami"] {

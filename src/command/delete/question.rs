@@ -25,34 +25,26 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, r
     for estimate in keys.iter().flat_map(|keys| preview::estimates(job, &target.limits, *keys, wall_now())) {
         overview.push("duration", format!("{}: {}", estimate.name, estimate.in_words()));
     }
-    overview.push("report", report.to_owned());
-    let question = confirm::Question {
-        action: confirm::Action::Delete { backup: job.backup.is_some() },
-        keys,
-        others: plan.map(|plan| others(&plan.tally)).unwrap_or_default(),
-        uncounted: "every key on stdin",
-        overview,
-        first_keys: first.unwrap_or_default(),
-        notes: Vec::new(),
-        confirm_with: ConfirmWith::for_keys(keys),
-    };
+    let action = confirm::Action::Delete { backup: job.backup.is_some() };
+    let mut question = confirm::Question::new(action, keys, overview, report.to_owned(), &target.limits);
+    question.others = plan.map(|plan| others(&plan.tally)).unwrap_or_default();
+    question.first_keys = first.unwrap_or_default();
+    let part = job.shard().map(|shard| format!("only the keys of shard {shard} are deleted"));
+    let padded = plan.and_then(|plan| padded_note(plan.padded_keys));
+    question.notes.extend(part.into_iter().chain(padded));
     let question = match (&job.keys, &scan.source) {
         (Keys::Namespace(selection), KeySource::Listing { pages, first }) => {
             listed(question, selection, first, pages, target)
         }
         _ => question,
     };
-    let part = job.shard().map(|shard| format!("only the keys of shard {shard} are deleted"));
-    let padded = plan.and_then(|plan| padded_note(plan.padded_keys));
-    let notes = target.limits.note().into_iter().chain(part).chain(padded).chain(question.notes).collect();
-    let question = confirm::Question { notes, ..question };
     confirm::ask(&question)?;
     Ok(Consent::Typed)
 }
 
 /// The same question about keys that are listed, of which `first` are known.
 fn listed(
-    question: confirm::Question,
+    mut question: confirm::Question,
     selection: &KeySelection,
     first: &[Record],
     pages: &NamespacePages,
@@ -67,12 +59,14 @@ fn listed(
         .collect();
     let whole = pages.request().is_none();
     let everything = selection.prefixes.cover_everything();
+    if !whole {
+        question.notes.push("the keys are not counted yet (--dry-run counts them)".to_owned());
+    }
     confirm::Question {
         keys: whole.then_some(known.len() as u64),
         others: String::new(),
         uncounted: if everything { "every key of the namespace" } else { "every key with a prefix below" },
         first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
-        notes: if whole { Vec::new() } else { vec!["the keys are not counted yet (--dry-run counts them)".to_owned()] },
         confirm_with: match &target.namespace.title {
             _ if !everything => ConfirmWith::Yes,
             title if can_be_typed(title) => ConfirmWith::Name(title.clone()),

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clap::ValueEnum as _;
+
 use crate::command::earlier;
 use crate::command::error::Error;
 use crate::command::job::{Connection, ListJob};
@@ -47,7 +49,7 @@ pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Ch
         base_url: connection.access.base_url.to_string(),
         account: connection.account.to_string(),
         namespace: connection.namespace.to_string(),
-        format: format!("{:?}", job.format).to_lowercase(),
+        format: job.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
         prefixes: job.prefixes.clone(),
         only: job.only.clone(),
         protect: job.protect.clone(),
@@ -95,7 +97,7 @@ fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> R
     let shown = Checkpoint::path(path);
     if !mark.listing.is_the_same(listing) {
         return Err(Error::Usage(format!(
-            "{} belongs to another listing: give --resume the same namespace, format and selection, or --overwrite",
+            "{} belongs to another listing\nhint: resume it with the same namespace, format and selection, or pass --overwrite to list from scratch",
             shown.display()
         )));
     }

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use tokio::time::Instant;
 
+use super::reply::SentAgain;
 use super::{Blocked, State, Step};
 use crate::api::answer::{Answer, Fatal, Reply, TransientError};
 use crate::outcome::{Status, Stop, StopReason};
@@ -83,7 +84,8 @@ impl State {
         }
         let attempt = if check { &mut self.access.attempt } else { &mut of_probe };
         match self.caller.apply(attempt, reply.answer, UNLIMITED, Proof::Named, now) {
-            Next::Success | Next::Again | Next::AgainLast => {}
+            Next::Success => {}
+            Next::Again | Next::AgainLast => attempt.log_retry("the check of the namespace", now),
             Next::Stop(stop, _) => self.stop(stop, now),
             Next::Settle(failure) if check => self.stop(refused_namespace(&failure), now),
             Next::Settle(failure) => self.caller.max_wait.failed(&failure),
@@ -131,15 +133,18 @@ impl State {
     fn refuse(&mut self, batch: Vec<KeyTask>, now: Instant) {
         let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
         let alone = batch.len() < 2;
+        let mut again = SentAgain::default();
         for mut task in batch.into_iter().rev() {
             match half {
                 Some(half) if !alone => {
                     task.max_batch = half;
+                    again.add(&task);
                     self.queues.push_again(task);
                 }
                 _ => self.settle_as_last(task, now),
             }
         }
+        again.log(now);
     }
 
     /// The namespace is found while its page is refused as if it was not.

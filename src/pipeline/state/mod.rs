@@ -241,7 +241,7 @@ impl State {
             }
         };
         if let Some(most) = self.max_keys.filter(|most| self.caller.totals.keys >= *most) {
-            let why = format!("the input holds more than {}, the limit of --max-keys", pluralized(most, "key"));
+            let why = format!("the input has more than {}, the limit of --max-keys", pluralized(most, "key"));
             let hint = Some("if that is right, raise --max-keys".to_owned());
             self.stop(Stop { hint, ..Stop::reading(StopReason::MaxKeys, why) }, now);
             return;

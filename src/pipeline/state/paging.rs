@@ -86,7 +86,10 @@ impl State {
                 self.suspend(Sent::Page, fatal, TransientError::Refused(refusal).into(), now);
             }
             Err(reply) => match self.apply_to_page(reply.answer, now) {
-                None | Some(Next::Again | Next::AgainLast) => {}
+                None => {}
+                Some(Next::Again | Next::AgainLast) => {
+                    self.paging.iter().for_each(|fetch| fetch.attempt.log_retry("a page of the listing", now));
+                }
                 Some(Next::Stop(stop, _)) => self.stop(stop, now),
                 Some(Next::Settle(failure)) if failure.is_transient => {
                     let attempts = self.paging.as_ref().map_or(0, |fetch| fetch.attempt.sent);

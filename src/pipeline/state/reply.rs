@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Slot, State};
 use crate::api::answer::{Answer, Refusal, Reply, TOO_MANY_BULK_CALLS, TransientError};
 use crate::api::{Accounting, BulkReply};
-use crate::pipeline::attempt::{Next, Proof};
+use crate::pipeline::attempt::{Attempt, Next, Proof};
 use crate::pipeline::call::{Evidence, Observed, UNLIMITED};
 use crate::pipeline::circuit_breaker::{Allowance, Health};
 use crate::pipeline::event::{Event, PauseCause};
@@ -16,6 +16,7 @@ use crate::pipeline::options::KeyAction;
 use crate::pipeline::request::Response;
 use crate::pipeline::task::{InFlight, KeyTask, Sent, Stage};
 use crate::quota::{Permit, RateLimitInfo};
+use crate::terminal::{pluralized, shortened_key};
 
 /// Keys whose request was answered.
 pub(super) struct Answered {
@@ -102,9 +103,11 @@ impl State {
             | Answer::Fatal(..)) => answer.clone(),
             answer => Answer::Transient(TransientError::Refused(left_unprocessed(verb, reply.http_status, answer))),
         };
+        let mut again = SentAgain::default();
         for task in left.into_iter().rev() {
-            self.resolve(vec![task], &answer, reply.http_status, Proof::Named, now);
+            self.resolve_logging(vec![task], &answer, reply.http_status, Proof::Named, now, &mut again);
         }
+        again.log(now);
         self.caller.budget.give_back(permit, now);
     }
 
@@ -116,6 +119,20 @@ impl State {
         http_status: Option<u16>,
         proof: Proof,
         now: Instant,
+    ) {
+        let mut again = SentAgain::default();
+        self.resolve_logging(batch, answer, http_status, proof, now, &mut again);
+        again.log(now);
+    }
+
+    fn resolve_logging(
+        &mut self,
+        batch: Vec<KeyTask>,
+        answer: &Answer,
+        http_status: Option<u16>,
+        proof: Proof,
+        now: Instant,
+        again: &mut SentAgain,
     ) {
         let refused = |refusal: &Refusal| proof.failure(TransientError::Refused(refusal.clone()).into());
         if let Answer::Fatal(fatal, refusal) = answer
@@ -132,14 +149,21 @@ impl State {
             if let (Some(_), Answer::Refused(refusal)) = (halves, answer) {
                 // One of them is bad, and it will be alone in the end: no other loses a retry.
                 task.attempt.last = Some(Box::new(refused(refusal)));
+                again.add(&task);
                 self.push_again(task, now);
                 continue;
             }
             match self.caller.apply(&mut task.attempt, answer.clone(), retries, proof, now) {
                 Next::Success => self.settle(task, self.options.action.success(), http_status, None, now),
                 Next::Settle(failure) => self.settle_as(task, failure, now),
-                Next::Again => self.push_again(task, now),
-                Next::AgainLast => self.queues.push_last(task),
+                Next::Again => {
+                    again.add(&task);
+                    self.push_again(task, now);
+                }
+                Next::AgainLast => {
+                    again.add(&task);
+                    self.queues.push_last(task);
+                }
                 Next::Stop(stop, failure) => {
                     self.stop(stop, now);
                     self.settle_as(task, failure, now);
@@ -232,6 +256,33 @@ impl State {
     fn emit_pause(&mut self, until: Instant, cause: PauseCause) {
         self.paused = true;
         self.events.push(Event::Paused { until, cause });
+    }
+}
+
+/// The keys of one request that are sent again: a line of the log, however many they are.
+#[derive(Debug, Default)]
+pub(super) struct SentAgain {
+    keys: u64,
+    /// One of them.
+    sample: Option<(String, Attempt)>,
+}
+
+impl SentAgain {
+    pub(super) fn add(&mut self, task: &KeyTask) {
+        self.keys += 1;
+        if self.sample.is_none() && tracing::enabled!(tracing::Level::INFO) {
+            self.sample = Some((shortened_key(task.key.as_str()), task.attempt.clone()));
+        }
+    }
+
+    pub(super) fn log(self, now: Instant) {
+        match (self.sample, self.keys) {
+            (None, _) => {}
+            (Some((key, attempt)), 1) => attempt.log_retry(key, now),
+            (Some((key, attempt)), keys) => {
+                attempt.log_retry(format_args!("{} (such as {key})", pluralized(keys, "key")), now);
+            }
+        }
     }
 }
 

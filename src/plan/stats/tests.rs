@@ -42,11 +42,11 @@ fn stats_show_what_a_careful_person_looks_for() {
       plain
     name length  5 to 16 bytes, median 16
     largest prefixes
-      13  81.2 %  session:
-       9  56.2 %    session:web:
-       4  25.0 %    session:app:
-       2  12.5 %  page/\u{1b}[31m/
-       1   6.2 %  (others)
+      13  81.2%  session:
+       9  56.2%    session:web:
+       4  25.0%    session:app:
+       2  12.5%  page/\u{1b}[31m/
+       1   6.2%  (others)
     invalid records, by reason
       2  `.` and `..` cannot be sent: URL parsers fold them away
          record 14: .. (keys.txt line 14)
@@ -66,11 +66,11 @@ fn stats_show_what_a_careful_person_looks_for() {
       plain
     name length  5 to 16 bytes, median 16
     largest prefixes
-      13  81.2 %  session:
-       9  56.2 %    session:web:
-       4  25.0 %    session:app:
-       2  12.5 %  page/\u{1b}[31m/
-       1   6.2 %  (others)
+      13  81.2%  session:
+       9  56.2%    session:web:
+       4  25.0%    session:app:
+       2  12.5%  page/\u{1b}[31m/
+       1   6.2%  (others)
     invalid records, by reason
       2  `.` and `..` cannot be
          sent: URL parsers fold

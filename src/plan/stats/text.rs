@@ -2,7 +2,7 @@
 
 use super::{InvalidReasons, Prefix, Stats};
 use crate::record::Invalid;
-use crate::terminal::{Escaped, EscapedKey, count, hanging_indent, padded_note, pluralized, share};
+use crate::terminal::{Escaped, EscapedKey, count, hanging_indent, padded_note, percent, pluralized};
 
 /// Prefixes that are shown.
 const ROWS: usize = 12;
@@ -71,7 +71,7 @@ impl Stats {
         let shown = |keys: u64| count(if self.sampled().is_some() { rounded(keys) } else { keys });
         let widest = biggest.iter().map(|prefix| prefix.keys).chain([others]).max().unwrap_or_default();
         let digits = shown(widest).len();
-        let row = |keys: u64| format!("  {:>digits$}  {:>6}", shown(keys), share(keys, total));
+        let row = |keys: u64| format!("  {:>digits$}  {:>5}", shown(keys), percent(keys, total));
         for prefix in &biggest {
             add_tree(lines, prefix, 0, width, &row);
         }

@@ -59,7 +59,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     messages.check("some rows have a status", &lab, delete(&["mixed.ndjson"]));
     lab.write("plan.csv", "key,note,Status\na,good,planned\n");
     messages.check("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
-    messages.check("a report is what kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
+    messages.check("pass a report that kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
     messages.check("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
     messages.assert("inputs");
 }

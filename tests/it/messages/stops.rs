@@ -45,7 +45,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     messages.check("code 7003", &lab, account);
     messages.check("code 10013", &lab, lab.delete(ONE_BY_ONE).env("CLOUDFLARE_KV_NAMESPACE_ID", &wrong));
     hear(&mut messages, "more than --max-keys", &lab, &["--max-keys", "5"]);
-    hear(&mut messages, "--expect says", &lab, &["--expect", "5"]);
+    hear(&mut messages, "but --expect is", &lab, &["--expect", "5"]);
     hear(&mut messages, "the --deadline passed before the first key", &always(What::Hang), &["--deadline", "1s"]);
 
     let denied = || Canned::error(403, 10_000, "Authentication error");
@@ -70,7 +70,7 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
 
     let lab = with(Vec::new());
     let stdin = lab.delete(["-", "--report", "report.csv", "--concurrency", "1", "--max-keys", "2"]).stdin("a\nb\nc\n");
-    messages.check("the input holds more than", &lab, stdin);
+    messages.check("the input has more than", &lab, stdin);
 
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
     let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];

@@ -36,12 +36,12 @@ fn wrong_usage_says_what_to_say_instead() {
     );
     messages.check("is not 32 hexadecimal digits", &lab, delete(&["--namespace-id", "fedcba98765432"]));
     messages.check("no namespace", &lab, delete(&[]).without_env("CLOUDFLARE_KV_NAMESPACE_ID"));
-    messages.check("the id holds", &lab, delete(&[]).env("CLOUDFLARE_KV_NAMESPACE_ID", "../../zones"));
+    messages.check("the id contains", &lab, delete(&[]).env("CLOUDFLARE_KV_NAMESPACE_ID", "../../zones"));
     messages.check("no flag takes a secret", &lab, delete(&["--api-token", "v1.0-secret"]));
-    messages.check("holds a character at byte", &lab, delete(&[]).env("CLOUDFLARE_API_TOKEN", "Bearer abcdefgh"));
+    messages.check("invalid character at byte", &lab, delete(&[]).env("CLOUDFLARE_API_TOKEN", "Bearer abcdefgh"));
     messages.check("cannot read the API token", &lab, delete(&["--api-token-file", "none.token"]));
     lab.write("empty.token", "\n");
-    messages.check("holds no usable API token", &lab, delete(&["--api-token-file", "empty.token"]));
+    messages.check("contains no usable API token", &lab, delete(&["--api-token-file", "empty.token"]));
 
     let failing = delete(&["--api-token-command", "sh -c 'echo the vault is sealed >&2; exit 1'"]);
     messages.check("no API token from --api-token-command", &lab, failing);
@@ -55,7 +55,7 @@ fn wrong_usage_says_what_to_say_instead() {
 
     messages.check("the base URL is plain http", &lab, delete(&["--base-url", "http://api.example/client/v4"]));
     lab.write("ca.pem", "not a certificate\n");
-    messages.check("holds no usable certificate", &lab, delete(&["--cacert", "ca.pem"]));
+    messages.check("contains no usable certificate", &lab, delete(&["--cacert", "ca.pem"]));
     let https = ["--base-url", "https://api.example/client/v4"];
     let bare = delete(&https).env("SSL_CERT_FILE", "none.pem").env("SSL_CERT_DIR", "none");
     messages.check("this machine has no CA certificates", &lab, bare);
@@ -69,14 +69,14 @@ fn wrong_usage_says_what_to_say_instead() {
     messages.check("has no KV binding", &lab, delete(&["--binding", "KV"]));
     lab.write("wrangler.toml", "name = \"shop\"\nkv_namespaces = [{ binding = \"KV\" }]\n");
     messages.check("the deployed Worker", &lab, delete(&["--binding", "KV"]));
-    messages.check("leave out --preview", &lab, delete(&["--binding", "KV", "--preview"]));
+    messages.check("omit --preview", &lab, delete(&["--binding", "KV", "--preview"]));
     std::fs::remove_file(lab.path("wrangler.toml")).expect("the file");
     lab.write("cloudflare.config.ts", "export default {}");
     messages.check("is not evaluated", &lab, delete(&["--binding", "KV"]));
     messages.check("not a pattern", &lab, delete(&["--protect", "a[b"]));
     messages.check("--protect-from none.txt", &lab, delete(&["--protect-from", "none.txt"]));
     lab.write("patterns.txt", "# none yet\n");
-    messages.check("holds no pattern", &lab, delete(&["--protect-from", "patterns.txt"]));
+    messages.check("contains no pattern", &lab, delete(&["--protect-from", "patterns.txt"]));
 
     let plain = Lab::with(SandboxOptions { supports_url_encoding: false, ..Default::default() });
     plain.keys(3);
@@ -120,7 +120,7 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     lab.delete(["keys.txt", "--report", "damaged.csv"]).run().code(0);
     let report = lab.read("damaged.csv").replace(",deleted,", ",gone,");
     lab.write("damaged.csv", report);
-    messages.check("it cannot be resumed", &lab, delete(&["--report", "damaged.csv", "--resume"]));
+    messages.check("the report cannot be resumed", &lab, delete(&["--report", "damaged.csv", "--resume"]));
 
     lab.server.set_faults([Fault::new(When::Probability(1.0), What::Hang)]);
     let before = lab.deletes().len();
