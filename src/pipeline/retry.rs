@@ -253,14 +253,24 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_replaced_a_limited_number_of_times() {
+        let replaced = |resent| after(Answer::TokenReplaced(refusal(401)), History { failures: 0, resent });
+        assert!(matches!(replaced(MAX_UNPROCESSED - 1), Decision::Resend(_)));
+        let Decision::Stop(stop, _) = replaced(MAX_UNPROCESSED) else { panic!("sent again") };
+        assert_eq!(stop.reason, StopReason::Unauthorized);
+    }
+
+    #[test]
     fn fatal_answers_and_the_daily_limit_stop_the_job() {
-        for (answer, reason) in [
-            (Answer::Fatal(Fatal::Unauthorized, refusal(403)), StopReason::Unauthorized),
-            (Answer::Fatal(Fatal::NamespaceNotFound, refusal(404)), StopReason::NamespaceNotFound),
-            (Answer::Fatal(Fatal::AccountNotFound, refusal(404)), StopReason::AccountNotFound),
-            (Answer::DailyLimit(refusal(429)), StopReason::DailyLimit),
+        for (answer, reason, what) in [
+            (Answer::Fatal(Fatal::Unauthorized, refusal(403)), StopReason::Unauthorized, "the credentials"),
+            (Answer::Fatal(Fatal::NamespaceNotFound, refusal(404)), StopReason::NamespaceNotFound, "the account has"),
+            (Answer::Fatal(Fatal::AccountNotFound, refusal(404)), StopReason::AccountNotFound, "no such account"),
+            (Answer::DailyLimit(refusal(429)), StopReason::DailyLimit, "the daily limit"),
         ] {
-            assert!(matches!(after(answer, History::default()), Decision::Stop(stop, _) if stop.reason == reason));
+            let Decision::Stop(stop, _) = after(answer, History::default()) else { panic!("{what}: not stopped") };
+            assert_eq!(stop.reason, reason);
+            assert!(stop.why.starts_with(what), "{}", stop.why);
         }
     }
 

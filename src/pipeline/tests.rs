@@ -267,6 +267,7 @@ async fn every_key_is_settled_once_within_the_concurrency() {
     assert_eq!(outcome.seen.most_in_flight.get(), 8);
     assert_eq!(outcome.end.totals.requests, 1_000);
     assert_eq!(outcome.end.elapsed, LATENCY * 125, "always eight in flight");
+    assert!(!outcome.events.contains(&Event::Running), "it was never paused");
 }
 
 #[tokio::test(start_paused = true)]

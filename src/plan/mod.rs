@@ -135,6 +135,8 @@ mod tests {
             record(3, Content::Invalid(Box::new(invalid))),
             record(4, Content::Settled),
             record(5, key("b")),
+            record(7, key(" c")),
+            record(8, key("d\t")),
             record(6, Content::Kept(Box::new(Kept { key: KeyName::new("c").unwrap(), rule: String::new() }))),
         ];
         let mut plan = Plan::<()>::default();
@@ -144,7 +146,7 @@ mod tests {
             Ok(!batch.is_empty())
         };
         plan.survey(next_batch, |_| true);
-        assert_eq!((plan.records, plan.keys, plan.resumed), (6, 2, 1));
+        assert_eq!((plan.records, plan.keys, plan.padded_keys, plan.resumed), (8, 4, 2, 1));
         assert_eq!([Status::Invalid, Status::Duplicate, Status::Kept].map(|status| plan.tally.get(status)), [1, 1, 1]);
     }
 

@@ -174,7 +174,9 @@ fn pattern(text: &str) -> String {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use super::super::encode::tests::settled;
     use super::*;
+    use crate::outcome::Detail;
     use crate::record::RecordNumber;
 
     fn add(causes: &mut Causes, key: &str, status: Status, http_status: Option<u16>, error: &str) {
@@ -214,6 +216,28 @@ mod tests {
                 (1, Some(403), "code 12: no".to_owned(), 1),
             ]
         );
+    }
+
+    #[test]
+    fn each_way_to_count_a_record_counts_it() {
+        let mut causes = Causes::default();
+        causes.add_invalid("", "keys.csv line 7: the key is empty");
+        let refused = Settled { http_status: Some(403), ..settled(1, "k", Status::Failed) };
+        let detail = Some(Box::new(Detail { error_code: Some(10_000), error: "no".to_owned() }));
+        causes.add_settled(&Settled { detail, ..refused.clone() });
+        causes.add_settled(&refused);
+        causes.add_settled(&refused);
+        causes.others = 3;
+        let shown: Vec<_> = causes.by_count().into_iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "HTTP 403:  (2 records, such as k)",
+                "HTTP 403, code 10000: no (1 record, such as k)",
+                "the key is empty (1 record)",
+            ]
+        );
+        assert_eq!([0, 1, 3].map(|shown| causes.beyond(shown)), [7, 5, 3]);
     }
 
     #[test]

@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn the_most_frequent_causes_are_named_after_their_status() {
+        let cause = |error: &str| Cause {
+            status: Status::Failed,
+            http_status: Some(400),
+            error_code: None,
+            error: error.to_owned(),
+            count: 2,
+            keys: Vec::new(),
+        };
+        let summary = Summary { causes: ["a", "b", "c", "d"].map(cause).into(), ..summary(&[]) };
+        let shown = ["a", "b", "c"].map(|error| ("failed", format!("HTTP 400: {error} (2 records)")));
+        assert_eq!(summary.causes_to_text(), shown);
+    }
+
+    #[test]
     fn the_json_has_the_members_of_the_contract_in_order() {
         // The last ones are of another command.
         let counts: Vec<(Status, u64)> = Status::ALL.into_iter().take(8).zip([1, 2, 11, 3, 4, 5, 6, 7]).collect();

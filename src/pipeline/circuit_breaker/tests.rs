@@ -148,3 +148,18 @@ fn a_sign_of_life_ramps_up() {
     breaker.observe(Health::Up, false, 1_000, now);
     assert_eq!((breaker.state, breaker.allowance(now)), (State::Closed, Allowance::InFlight(32)));
 }
+
+#[test]
+fn a_probe_whose_connection_is_closed_twice_is_a_failure_whatever_else_fails_between() {
+    let now = Instant::now();
+    let mut breaker = opened(now);
+    let probe_at = now + PROBE.0;
+    assert_eq!(breaker.allowance(probe_at), Allowance::Probe);
+    breaker.probe_sent();
+    breaker.probe_was_reset(probe_at);
+    assert_eq!(breaker.allowance(probe_at), Allowance::Probe, "the first time it proves nothing");
+    breaker.probe_sent();
+    breaker.observe(FIRST, false, 1_000, probe_at);
+    breaker.probe_was_reset(probe_at);
+    assert_eq!(breaker.allowance(probe_at), Allowance::NotBefore(probe_at + 2 * PROBE.0));
+}

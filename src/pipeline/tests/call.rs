@@ -58,3 +58,29 @@ async fn a_page_of_another_server_ends_the_job_at_once_unless_something_has_work
     assert_eq!(call(&mut calls, 1, &lost()).await, Ok(1));
     assert_eq!(call(&mut calls, 5, &page).await, Ok(5), "waited out");
 }
+
+/// Responses that say nothing about the server's health have it probed again at once, each time.
+#[tokio::test(start_paused = true)]
+async fn a_429_to_a_probe_is_no_failed_probe() {
+    use crate::pipeline::call::Evidence;
+    use crate::pipeline::circuit_breaker::{Allowance, Health};
+
+    let mut calls = calls(8, Duration::from_hours(1));
+    let throttled = Answer::Throttled { error: TransientError::Refused(refusal(429)), pause: Some(SECOND) };
+    let observe = |calls: &mut ApiCaller, answer: &Answer, health, probe| {
+        let permit = calls.budget.try_take(Instant::now()).unwrap();
+        let evidence = Evidence { health, read: false, probe, requests: 1_000 };
+        calls.observe(answer, &[], evidence, &permit, Instant::now()).unwrap();
+        calls.budget.give_back(permit, Instant::now());
+    };
+    for _ in 0..8 {
+        observe(&mut calls, &lost(), Some(Health::Down { first_attempt: true }), false);
+    }
+    sleep(SECOND).await;
+    for _ in 0..3 {
+        assert_eq!(calls.breaker.allowance(Instant::now()), Allowance::Probe);
+        calls.breaker.probe_sent();
+        observe(&mut calls, &throttled, None, true);
+        sleep(10 * SECOND).await;
+    }
+}

@@ -180,3 +180,74 @@ async fn an_outage_shows_at_the_end_of_a_job_too() {
         assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 30), "{left} keys were left");
     }
 }
+
+/// Keys that lost a retry while the server went down get it back: their next failure is not their last.
+#[tokio::test(start_paused = true)]
+async fn a_retry_lost_while_the_server_went_down_is_given_back() {
+    let start = Instant::now();
+    let mut lab = lab(400);
+    lab.options.retry.retries = 1;
+    let failed = RefCell::new(HashSet::new());
+    let outcome = lab
+        .run(move |key, nth| {
+            let is_down = (SECOND..20 * SECOND).contains(&start.elapsed());
+            if is_down && nth == 1 {
+                failed.borrow_mut().insert(key.to_owned());
+            }
+            // Each of them fails once more after the outage, between keys that are deleted.
+            let fails = is_down || start.elapsed() >= 20 * SECOND && failed.borrow_mut().remove(key);
+            (LATENCY, if fails { passing(503) } else { Answer::Success })
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 400));
+}
+
+/// The pause begins when the breaker opens, and not with the first probe that fails.
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_reported_at_once_and_so_is_its_end() {
+    let start = Instant::now();
+    let outcome = lab(400)
+        .run(move |_, _| {
+            let is_down = (SECOND..20 * SECOND).contains(&start.elapsed());
+            (LATENCY, if is_down { passing(503) } else { Answer::Success })
+        })
+        .await;
+    let pauses = outcome.events.iter().filter_map(|event| match event {
+        Event::Paused { until, cause: PauseCause::Outage } => Some(*until),
+        _ => None,
+    });
+    let pauses: Vec<_> = pauses.collect();
+    // The keys in flight fail one latency after they were sent, and nothing is sent until the first pause is over.
+    assert_eq!(outcome.seen.between(start + SECOND + 2 * LATENCY, pauses[0]), 0);
+    assert_eq!(outcome.seen.between(pauses[0], pauses[0] + LATENCY), 1, "the probe");
+    let resumed = outcome.events.iter().filter(|event| **event == Event::Running).count();
+    assert_eq!(resumed, 1, "{:?}", outcome.events);
+}
+
+/// One request for all keys, which has no first attempt but one.
+#[tokio::test(start_paused = true)]
+async fn a_bulk_job_of_one_request_rides_out_an_outage() {
+    let start = Instant::now();
+    let limit = BatchLimit { keys: 10.try_into().unwrap(), bytes: 1_000_000 };
+    let mut options = Options { batching: Batching::Bulk(limit), ..options() };
+    options.retry.retries = 3;
+    let send = |request: Request| async move {
+        sleep(LATENCY).await;
+        let is_down = start.elapsed() < 100 * SECOND;
+        let answer = if is_down { passing(503) } else { Answer::Success };
+        let reply = Reply { answer, http_status: Some(200), rate_limits: Vec::new() };
+        match request {
+            Request::DeleteMany(_) if is_down => {
+                Response::DeleteMany(BulkReply { reply, accounting: Accounting::Missing })
+            }
+            Request::DeleteMany(_) => {
+                let accounting = Accounting::Complete { unprocessed: Vec::new() };
+                Response::DeleteMany(BulkReply { reply, accounting })
+            }
+            Request::Namespace => Response::Namespace(if is_down { Err(reply) } else { Ok(()) }),
+            other => unreachable!("{other:?}"),
+        }
+    };
+    let (end, rows) = drive(options, Budget::new(&[], start), keys(10), Duration::ZERO, send).await;
+    assert_eq!((end.stop, rows.iter().filter(|row| row.status == Status::Deleted).count()), (None, 10));
+}

@@ -59,19 +59,19 @@ const _: () = assert!(ALL.is_multiple_of(STRIDE));
 mod tests {
     use super::*;
 
-    fn times(names: u64) -> Vec<u64> {
-        let mut sample = Sample::default();
+    fn times(names: u64, seed: u64) -> Vec<u64> {
+        let mut sample = Sample { rng: StdRng::seed_from_u64(seed), ..Sample::default() };
         (0..names).map(|_| sample.next().unwrap_or(0)).collect()
     }
 
     #[test]
     fn every_name_counts_as_long_as_they_are_few() {
-        assert!(times(ALL).iter().all(|&times| times == 1));
+        assert!(times(ALL, 0).iter().all(|&times| times == 1));
     }
 
     #[test]
     fn of_many_each_stretch_has_one_that_stands_for_it() {
-        let times = times(ALL + 1_000 * STRIDE);
+        let times = times(ALL + 1_000 * STRIDE, 0);
         let (all, rest) = times.split_at(ALL.try_into().unwrap());
         assert!(all.iter().all(|&times| times == 1));
         let mut places = vec![0; usize::try_from(STRIDE).unwrap()];
@@ -80,5 +80,13 @@ mod tests {
             places[stretch.iter().position(|&times| times > 0).unwrap()] += 1;
         }
         assert!(places.iter().all(|&times| times > 30), "any place may be the one: {places:?}");
+    }
+
+    #[test]
+    fn wherever_the_first_of_a_stretch_is_taken_the_next_one_follows() {
+        for seed in 0..64 {
+            let sampled = times(ALL + 3 * STRIDE, seed).into_iter().skip(ALL.try_into().unwrap());
+            assert_eq!(sampled.sum::<u64>(), 3 * STRIDE, "seed {seed}");
+        }
     }
 }

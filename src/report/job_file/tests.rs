@@ -113,6 +113,41 @@ fn every_member_of_an_identity_makes_another_job() {
 }
 
 #[test]
+fn a_difference_names_what_one_job_lacks() {
+    let then = identity();
+    let text = |now: &Identity| then.difference(now).map(|difference| (difference.then, difference.now));
+    let found = |then: &str, now: &str| Some((then.to_owned(), now.to_owned()));
+    assert_eq!(text(&Identity { shard: None, ..identity() }), found("1/2", "none"));
+    let mut filters = identity().filters;
+    filters.names.only.clear();
+    assert_eq!(text(&Identity { filters, ..identity() }), found("o", "none"));
+    let mut filters = identity().filters;
+    filters.prefix.clear();
+    assert_eq!(text(&Identity { filters, ..identity() }), found("x", "none"));
+}
+
+#[test]
+fn a_namespace_is_known_by_its_id_or_by_its_title() {
+    let known = |id: bool, title: bool| {
+        let of = |known: bool| known.then(|| "n".to_owned());
+        Identity { namespace_id: of(id), namespace_title: of(title), ..Identity::new(Kind::DryRun) }.has_namespace()
+    };
+    assert_eq!(
+        [known(true, true), known(true, false), known(false, true), known(false, false)],
+        [true, true, true, false]
+    );
+}
+
+#[test]
+fn only_statuses_that_occurred_are_counted() {
+    let mut tally = Tally::default();
+    for status in [Status::Deleted, Status::Failed, Status::Deleted] {
+        tally.add(status);
+    }
+    assert_eq!(counts(&tally), BTreeMap::from([("deleted".to_owned(), 2), ("failed".to_owned(), 1)]));
+}
+
+#[test]
 fn what_is_only_said_in_another_way_is_the_same_job() {
     let names = |protect: &[&str]| Names::new(protect.iter().map(|&text| text.to_owned()).collect(), Vec::new());
     assert_eq!(names(&["a", "b"]), names(&["b", "a", "b"]));

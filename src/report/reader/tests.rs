@@ -185,6 +185,24 @@ fn a_report_that_went_through_an_editor_is_read() {
 }
 
 #[test]
+fn empty_lines_between_rows_are_passed_over() {
+    let rows =
+        [settled(1, "a", Status::Deleted), settled(2, "b", Status::Failed)].map(|row| encode(Format::Ndjson, &[row]));
+    let text = rows.join(&b"\n \r\n"[..]);
+    let (read, end) = scan(Format::Ndjson, &text).unwrap();
+    assert_eq!((read.len(), end), (2, text.len() as u64));
+}
+
+#[test]
+fn a_header_with_an_unclosed_quote_is_not_the_beginning_of_one() {
+    for text in ["record,key,\"sta", "record,key,sta\"", "\"record,key"] {
+        let error = scan(Format::Csv, text.as_bytes()).unwrap_err();
+        assert!(matches!(error, ReadError::Damaged { line: 1, .. }), "{text}: {error:?}");
+    }
+    assert_eq!(scan(Format::Csv, b"record,key,sta").unwrap(), (Vec::new(), 0), "a header that is torn");
+}
+
+#[test]
 fn a_file_of_one_endless_row_is_neither_kept_in_memory_nor_taken() {
     let endless = |beginning: &str, end: &str| {
         let mut bytes = encode(Format::Csv, &[]);
