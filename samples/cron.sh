@@ -1,14 +1,14 @@
 #!/bin/sh
-# Deletes, once a day, the keys that a list names, and leaves a dated report. For cron, or a systemd timer.
+# Deletes, once a day, the keys in a list, and leaves a dated report. For cron, or a systemd timer.
 #
 #   cron.sh LIST FOLDER [FLAG...]
 #
 # LIST is a file that something else writes; FOLDER keeps a copy of it and the report of every day; the flags are
-# handed on to `kvsweep delete`. Token and ids come from the environment. KVSWEEP names the program, where it is not
+# passed on to `kvsweep delete`. Token and ids come from the environment. Set KVSWEEP to the program's path if it is not
 # in PATH.
 #
-# Run it as often as you like: a day that was finished costs nothing, one that was stopped is resumed, one that failed is
-# tried again and keeps no other day from its turn, and two at once do no harm, because the second finds the report locked.
+# Run it as often as you like: a finished day is skipped, an interrupted day is resumed, a failed day is retried and does
+# not block the following days, and two runs at once do no harm, because the second finds the report locked.
 set -eu
 
 if [ "$#" -lt 2 ]; then
@@ -58,7 +58,7 @@ run() {
         again=''
         ended=0
         wait "$child" || ended=$?
-        # 127 the second time: the shell has forgotten it, and the first code was the true one.
+        # 127 the second time: the shell no longer knows the process, and the first code is the right one.
         if [ -z "$code" ] || [ "$ended" -ne 127 ]; then
             code=$ended
         fi
@@ -77,8 +77,8 @@ umask 077
 mkdir -p "$folder"
 today=$(date -u +%Y%m%d)
 
-# A copy, because LIST may be replaced while its keys are deleted, and --resume wants the same list again. The
-# extension, if there is one, says the format.
+# A copy, because LIST may be replaced while its keys are deleted, and --resume needs the same list. The extension, if
+# any, determines the format.
 worst=0
 name=${list##*/}
 case $name in
@@ -92,12 +92,12 @@ if [ ! -e "$keys" ]; then
         ln -- "$folder/.copy.$$" "$keys" 2>/dev/null || [ -e "$keys" ]
     else
         worst=1
-        say "$today: there is no list"
+        say "$today: cannot copy the list $list"
     fi
     rm -f -- "$folder/.copy.$$"
 fi
 
-# The oldest first: a day that the quota or an outage cut short is finished before the next one begins.
+# The oldest first: a day that the quota or an outage interrupted is finished before the next one begins.
 for keys in "$folder"/keys-*; do
     [ -e "$keys" ] || continue
     day=${keys##*/keys-}
@@ -119,7 +119,7 @@ for keys in "$folder"/keys-*; do
         : >"$folder/done-$day"
         ;;
     3)
-        # Everything was tried twice. What is left wants a look, not another try tomorrow.
+        # Everything was tried twice. What is left needs a person, not another attempt tomorrow.
         : >"$folder/done-$day"
         say "$day: some keys are not deleted; see $folder/report-$day.csv and failures-$day.csv"
         [ "$worst" -ne 0 ] || worst=3
@@ -129,12 +129,12 @@ for keys in "$folder"/keys-*; do
         exit "$code"
         ;;
     11)
-        say "$day: another run is at it"
+        say "$day: another run is processing it"
         exit "$worst"
         ;;
     *)
-        # The next run tries it again; the days after it have their turn now.
-        say "$day: kvsweep ended with code $code; somebody has to look"
+        # The next run tries it again; the days after it are processed now.
+        say "$day: kvsweep ended with code $code; needs attention"
         worst=$code
         ;;
     esac
