@@ -38,5 +38,8 @@ mod tests {
         assert_eq!(expiry(Some(u64::MAX), now), None);
         assert_eq!(expiry(Some(now), now).as_deref(), Some("expired at 2027-01-15T08:00:00Z"));
         assert!(expiry(Some(now + 1), now).unwrap().starts_with("expires at 2027-01-15T08:00:01Z"));
+        let last = 253_402_300_799;
+        assert_eq!(expiry(Some(last), last).as_deref(), Some("expired at 9999-12-31T23:59:59Z"));
+        assert_eq!(expiry(Some(last + 1), last + 1).as_deref(), Some("expired at 253402300800"));
     }
 }

@@ -144,3 +144,19 @@ async fn keys_that_are_denied_when_they_are_read_end_no_job_that_reads_others() 
     let deleted = rows.iter().filter(|row| row.status == Status::Deleted).count();
     assert_eq!((end.stop, deleted, rows.len()), (None, 20, 40));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_with_a_token_that_is_replaced_is_sent_again() {
+    let outcome = lab(200)
+        .run(|key, nth| {
+            let answer = match key {
+                "key-100" if nth == 1 => denied(Fatal::Unauthorized, 401),
+                "the namespace" if nth == 1 => Answer::TokenReplaced(refusal(401)),
+                _ => Answer::Success,
+            };
+            (LATENCY, answer)
+        })
+        .await;
+    assert_eq!((outcome.stopped(), outcome.count(Status::Deleted)), (None, 200));
+    assert_eq!(outcome.seen.count("key-100"), 2);
+}
