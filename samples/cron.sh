@@ -88,7 +88,7 @@ esac
 keys=$folder/keys-$today$extension
 if [ ! -e "$keys" ]; then
     if cp -- "$list" "$folder/.copy.$$"; then
-        # Only one of two can make the name.
+        # If two runs do this at once, only one creates the file.
         ln -- "$folder/.copy.$$" "$keys" 2>/dev/null || [ -e "$keys" ]
     else
         worst=1

@@ -28,7 +28,7 @@ const CHANNEL: usize = 64;
 
 /// Deletes keys from one namespace, within Cloudflare's rate limits, with retries.
 ///
-/// Unless changed: 1,200 requests in any 5 minutes and 200 in any second
+/// Defaults: 1,200 requests in any 5 minutes and 200 in any second
 /// (<https://developers.cloudflare.com/fundamentals/api/reference/limits>), 32 requests in flight, one key per request,
 /// 8 retries per key, and 15 minutes without a successful request before the job stops. A namespace with `mode: instant`
 /// accepts one write per second: set [`Rate::INSTANT`] for it.
@@ -39,7 +39,7 @@ pub struct Deleter {
     options: Options,
 }
 
-/// What became of one key.
+/// The outcome of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -54,7 +54,7 @@ pub struct Outcome {
     pub error_code: Option<u64>,
     /// Why the key was not deleted; may quote up to 1 KiB of the server's response, without secrets.
     pub error: Option<String>,
-    /// How many requests named the key.
+    /// How many requests contained the key.
     pub attempts: u32,
     /// From the first request to the last response.
     pub elapsed: Duration,

@@ -1,7 +1,7 @@
 //! Deletes keys from a Cloudflare Workers KV namespace in bulk.
 //!
-//! [`Deleter`] takes a stream of [`KeyName`]s and yields an [`Outcome`] per key. It keeps Cloudflare's rate limits in any
-//! window, retries temporary errors, waits for the end of outages, and reports a key as deleted only once the server has
+//! [`Deleter`] takes a stream of [`KeyName`]s and yields an [`Outcome`] per key. It stays within Cloudflare's rate limits in
+//! every window, retries temporary errors, waits for outages to end, and reports a key as deleted only once the server has
 //! confirmed it. [`sandbox`] is a server in memory to test against. The command `kvsweep` adds inputs, reports that can be
 //! resumed, and everything else that the README describes.
 //!

@@ -24,7 +24,7 @@ pub enum LineFormat {
     /// Lines for people.
     #[default]
     Text,
-    /// One JSON object a line, with timestamp, level, target, message and fields.
+    /// One JSON object per line, with timestamp, level, target, message and fields.
     Json,
 }
 

@@ -30,8 +30,8 @@ Exit codes:
   1    an input or the report cannot be read or written, or a bug
   2    usage or configuration error, or not confirmed: nothing was sent
   3    finished, but some keys are failed, unknown or invalid: run again with --resume
-  5    stopped for a temporary reason (--max-wait, daily limit, --deadline): run again later with --resume
-  7    stopped by a fatal response (credentials, account, namespace): fix it, then run again with --resume
+  5    stopped early (--max-wait, daily limit, --deadline): run again later with --resume
+  7    fatal response (credentials, account, namespace): fix it, then run with --resume
   8    stopped by a guard (--max-keys, --min-keys, --expect, --max-failures, --canary)
   11   another run is writing the report
   129  the terminal was closed (SIGHUP): run again with --resume
@@ -45,8 +45,8 @@ const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KVSWEE
 
 /// Delete keys from a Cloudflare Workers KV namespace in bulk.
 ///
-/// Reads keys from files or stdin, deletes them within Cloudflare's rate limits, and writes a report with one row for every
-/// record. An interrupted job is resumed with --resume.
+/// Reads keys from files or stdin, deletes them within Cloudflare's rate limits, and writes a report with one row per record.
+/// An interrupted job is resumed with --resume.
 #[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "kvsweep", version, long_version = LONG_VERSION, max_term_width = 100, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
@@ -69,14 +69,14 @@ pub struct Cli {
 pub enum Command {
     /// Delete keys by name or prefix, or all keys, and report on each
     ///
-    /// Every record of the inputs, or every key listed with --prefix or --all, gets one row in the report: deleted,
+    /// Every record of the inputs, and every key selected with --prefix or --all, gets one row in the report: deleted,
     /// absent, kept, failed, unknown, invalid or duplicate. Requests stay within --rate, temporary failures are
     /// retried, and an interrupted job is resumed with --resume. Before anything is sent, files are read once to
     /// count and check the keys, and you are asked to confirm.
     Delete(Box<DeleteArgs>),
-    /// List the keys of a namespace, ready to be an input of delete
+    /// List the keys of a namespace, in a format that delete reads
     ///
-    /// Writes names page by page within --rate and in constant memory. stdout carries only the list; a listing into a
+    /// Writes names page by page within --rate; memory grows by about 24 bytes per key. stdout carries only the list; a listing into a
     /// file is resumed with --resume.
     List(Box<ListArgs>),
     /// Restore the keys of a backup
@@ -103,12 +103,12 @@ pub enum Command {
     /// Show the effective settings and where each comes from
     ///
     /// A profile is a named set of flags in kvsweep.toml: account, namespace, rate, protected keys, report and more.
-    /// A flag wins over the environment, and the environment over the profile.
+    /// A flag overrides the environment, which overrides the profile.
     Config(ConfigArgs),
     /// Serve the KV API from memory, to rehearse and test
     ///
-    /// Listens on loopback. It behaves as the real service does: the same responses, key rules, limits, and block
-    /// after too many requests. Its contents are gone when it ends.
+    /// Listens on loopback. It imitates the real service: responses, key rules, limits, and the block after too many
+    /// requests. Its contents are gone when it ends.
     Sandbox(SandboxArgs),
     /// Print shell completions
     ///

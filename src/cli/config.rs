@@ -8,13 +8,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::DeleteArgs;
 use super::environment::with_environments;
-use super::output::LogArgs;
+use super::output::{LogArgs, offline};
 use super::profile::{AppliedProfile, ProfileArgs};
 use crate::command::{ConfigJob, Place, Setting, Settings, Source};
 use crate::profile::{Entry, Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
 
 const SHOW_AFTER_HELP: &str = "\
-It takes every flag of kvsweep delete that a profile can set, and shows what they would come to:
+It takes every flag of kvsweep delete that a profile can set, and shows the resulting settings:
   kvsweep config show --profile prod --rate 600/5m";
 
 /// The flags of `kvsweep config`.
@@ -42,7 +42,7 @@ pub enum ConfigCommand {
 
 /// The flags of `kvsweep config show`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = SHOW_AFTER_HELP)]
+#[command(after_help = SHOW_AFTER_HELP, mut_arg("verbose", offline))]
 pub struct ShowArgs {
     /// What it comes to; the first, because the others take their values out of what was parsed.
     #[command(flatten)]
@@ -65,6 +65,7 @@ pub struct ShowArgs {
 
 /// The flags of `kvsweep config path`.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[command(mut_arg("verbose", offline))]
 pub struct PathArgs {
     /// The log.
     #[command(flatten)]

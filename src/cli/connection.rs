@@ -18,7 +18,7 @@ use crate::key::{AccountId, NamespaceId};
 pub struct AccountArgs {
     /// Use the account with this id
     ///
-    /// The default is the only account that the token can access. Not needed with --dry-run and --sandbox.
+    /// The default is the only account that the token can access.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_ACCOUNT_ID")]
     pub account_id: Option<AccountId>,
 
@@ -58,7 +58,7 @@ pub struct AccountArgs {
 }
 
 impl AccountArgs {
-    /// Leaves one source of the API token: what a flag gives wins over the environment, and that over the profile.
+    /// Leaves one source of the API token: a flag overrides the environment, which overrides the profile.
     pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         if self.api_token_file.is_none() || self.api_token_command.is_none() {
             return Ok(());
@@ -85,7 +85,7 @@ impl AccountArgs {
 pub struct ConnectionArgs {
     /// Use the namespace with this id
     ///
-    /// `kvsweep namespaces` shows it. Not needed with --dry-run and --sandbox.
+    /// `kvsweep namespaces` shows it.
     #[arg(long, value_name = "ID", env = "CLOUDFLARE_KV_NAMESPACE_ID")]
     pub namespace_id: Option<NamespaceId>,
 
@@ -119,7 +119,7 @@ pub struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// Lets `--namespace` and `--binding` win over the environment's namespace; finds what clap alone cannot tell from
+    /// Lets `--namespace` and `--binding` override the environment's namespace; finds what clap alone cannot tell from
     /// that.
     pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
         self.account.resolve_conflicts(matches)?;

@@ -23,8 +23,8 @@ Credentials:
   CLOUDFLARE_EMAIL, CLOUDFLARE_API_KEY     a global API key, if there is no token
   No flag takes a secret: other users can read command lines, and the shell stores them.
 
-Durations are written 30s, 5m, 1h30m. A flag wins over its environment variable, and an empty variable
-counts as unset. kvsweep --help explains the exit codes.";
+Durations are written 30s, 5m, 1h30m. A flag overrides its environment variable, and an empty variable counts as unset. \
+kvsweep --help explains the exit codes.";
 
 /// The flags of `kvsweep delete`.
 #[derive(Debug, Clone, PartialEq, Args)]

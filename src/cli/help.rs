@@ -59,11 +59,11 @@ Usage: kvsweep delete [OPTIONS] [INPUT]...
       --backup FILE      Save values, metadata and expirations before deleting
       --bulk             Delete up to 10,000 keys per request
   -y, --yes              Do not ask for confirmation
-      --max-keys N       Delete nothing if the inputs name more than N keys
+      --max-keys N       Stop if there are more than N keys
       --report PATH      Write a row for every record to PATH
       --resume           Resume the job whose report is at --report PATH
       --rate N/DURATION  Send at most N requests in any DURATION
-      --namespace-id ID  Select the namespace (or --namespace, --binding)
+      --namespace-id ID  Use this namespace (or --namespace, --binding)
   -q, -v                 Print only errors; print more
       --json             Print the summary as one JSON object on stdout
       --help             Explain every flag

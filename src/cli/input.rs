@@ -19,8 +19,8 @@ pub struct InputArgs {
     /// Take keys from this CSV column, by name or number
     ///
     /// The default is the column named key, `key_name` or name; a file with one column needs no header. Names are
-    /// compared ignoring case, surrounding blanks, and the difference between -, _ and a space. A column whose name
-    /// is a number is selected by its position, from 1.
+    /// compared ignoring case, surrounding blanks, and the difference between -, _ and a space. A number
+    /// always means a position, counted from 1, even if a column has that number as its name.
     #[arg(long, value_name = "NAME|NUMBER", value_parser = clap::value_parser!(Column))]
     pub column: Option<Column>,
 
@@ -38,10 +38,10 @@ pub struct InputArgs {
     #[arg(long, value_name = "CHAR", value_parser = delimiter, hide_short_help = true)]
     pub delimiter: Option<u8>,
 
-    /// Do not look for keys that are named twice
+    /// Do not look for duplicate keys
     ///
-    /// Saves the memory for it (at most 32 bytes a key); a key that is named twice is deleted twice, which is
-    /// harmless and costs a request.
+    /// Saves the memory for it (at most 32 bytes per key); duplicates are then deleted twice, which is harmless and
+    /// takes one more request.
     #[arg(long, hide_short_help = true)]
     pub no_dedupe: bool,
 }

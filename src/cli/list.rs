@@ -39,7 +39,7 @@ pub struct ListArgs {
 
     /// Skip keys that match GLOB; repeatable
     ///
-    /// Wins over --only.
+    /// Overrides --only.
     #[arg(long, value_name = "GLOB", value_parser = glob, help_heading = "Keys")]
     pub protect: Vec<String>,
 

@@ -29,13 +29,13 @@ pub struct NamespaceArgs {
 
     /// Delete only keys that expire before WHEN: a time, or a duration from now
     ///
-    /// For example 2026-12-31T00:00:00Z or 7d. Needs --prefix or --all. Keys without an expiration are kept.
+    /// For example 2026-12-31T00:00:00Z or 7d. Needs --prefix or --all. Keys without an expiration are not selected.
     #[arg(long, value_name = "WHEN", conflicts_with = "without_expiration", hide_short_help = true)]
     pub expiring_before: Option<WhenArg>,
 
     /// Delete only keys that never expire
     ///
-    /// Needs --prefix or --all. Keys with an expiration are kept: Cloudflare removes them itself.
+    /// Needs --prefix or --all. Keys with an expiration are not selected: Cloudflare removes them itself.
     #[arg(long, hide_short_help = true)]
     pub without_expiration: bool,
 

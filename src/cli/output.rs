@@ -1,6 +1,6 @@
 //! What is shown meanwhile.
 
-use clap::{ArgAction, Args};
+use clap::{Arg, ArgAction, Args};
 
 use crate::logging::{LogOptions, Verbosity};
 use crate::progress::ProgressMode;
@@ -12,7 +12,7 @@ pub struct OutputArgs {
     /// Show progress: auto, always or never
     ///
     /// auto shows a bar on a terminal, a line every 30 s elsewhere, and nothing with --quiet. always shows the bar
-    /// even if stderr is no terminal.
+    /// even with --quiet, or if stderr is not a terminal.
     #[arg(long, value_enum, value_name = "WHEN", env = "KVSWEEP_PROGRESS", default_value_t)]
     #[arg(hide_possible_values = true, hide_short_help = true)]
     pub progress: ProgressMode,
@@ -37,7 +37,7 @@ impl OutputArgs {
 pub struct LogArgs {
     /// Print only errors
     ///
-    /// Hides warnings, and progress unless --progress always is given.
+    /// Also hides progress, and the summary of a job that succeeds.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -58,6 +58,17 @@ pub struct LogArgs {
         hide_short_help = true
     )]
     pub log_format: LineFormat,
+}
+
+/// `-v` of a command that sends no requests.
+pub(super) fn offline(verbose: Arg) -> Arg {
+    verbose.help("Print more (-v, -vv or -vvv)").long_help("Print more (-v, -vv or -vvv)\n\nSecrets are never shown.")
+}
+
+/// `-v` of the sandbox.
+pub(super) fn serving(verbose: Arg) -> Arg {
+    let help = "Print more: -v every request";
+    verbose.help(help).long_help(format!("{help}\n\n-vv adds connections, -vvv the libraries' logs."))
 }
 
 impl LogArgs {

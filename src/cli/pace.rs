@@ -15,9 +15,9 @@ pub struct RequestArgs {
     /// Send at most N requests in any DURATION, or none for no limit
     ///
     /// Repeatable; all rates apply at once, and retries count. One --rate replaces the defaults, which are
-    /// Cloudflare's limits per user and per IP address. The user's limit is shared by everything that user does, so
-    /// leave some for the dashboard and other tools. The default in a namespace with mode instant is 1/1s. In the
-    /// environment, separate rates by commas.
+    /// Cloudflare's limits per user and per IP address. All tokens of a user and the dashboard share the user's limit,
+    /// so leave some for them; a token that the account owns has its own. For delete and restore in a namespace with mode
+    /// instant, the default is 1/1s. In the environment, separate rates by commas.
     #[arg(long = "rate", value_name = "N/DURATION", env = "KVSWEEP_RATE", value_delimiter = ',')]
     #[arg(default_values = ["1200/5m", "200/1s"], value_parser = rate)]
     pub rates: Vec<std::option::Option<Rate>>,
@@ -28,8 +28,8 @@ pub struct RequestArgs {
 
     /// Retry a request up to N times after a temporary failure
     ///
-    /// Backs off exponentially from 250 ms to 30 s, with jitter. A pause that Cloudflare asks for (HTTP 429) costs no
-    /// retry.
+    /// Backs off exponentially from 250 ms to 30 s, with jitter. A pause that Cloudflare asks for (HTTP 429) uses up
+    /// no retries.
     #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
     pub retries: u32,
 
@@ -43,7 +43,7 @@ pub struct RequestArgs {
     /// Stop after DURATION without a successful request
     ///
     /// Counts pauses that Cloudflare asks for, outages and missing responses, from the first request on; not the time
-    /// spent waiting for --rate, input or the prompt. If Cloudflare asks for a longer pause, the job stops at once
+    /// spent waiting for --rate, input or confirmation. If Cloudflare asks for a longer pause, kvsweep stops at once
     /// (exit code 5).
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_MAX_WAIT", default_value = "15m")]
     #[arg(value_parser = duration, hide_short_help = true)]
@@ -51,7 +51,7 @@ pub struct RequestArgs {
 
     /// Stop after DURATION, finishing requests in flight
     ///
-    /// Counted from the first request. The exit code is 5, and --resume continues. By default there is no limit.
+    /// Counted from the first request. The exit code is 5. By default there is no limit.
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_DEADLINE", value_parser = nonzero_duration)]
     pub deadline: Option<Duration>,
 }
@@ -75,7 +75,7 @@ pub struct PaceArgs {
     /// Delete up to N keys per request (1 to 10,000, default 10,000)
     ///
     /// Up to 40,000 keys per second instead of 4 within Cloudflare's limits. Every key still has its own row and its
-    /// own retries; keys that the server leaves undeleted are sent again. The default is one key per request, because
+    /// own retries; keys that the server does not delete are sent again. The default is one key per request, because
     /// then each key has its own response. In the environment and in profiles: true, false or N.
     #[arg(long, value_name = "N", env = "KVSWEEP_BULK", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
@@ -84,7 +84,7 @@ pub struct PaceArgs {
 
     /// Delete one key per request, overriding the environment and the profile
     ///
-    /// Of --bulk and --no-bulk the last one wins.
+    /// If both --bulk and --no-bulk are given, the last one counts.
     #[arg(long, overrides_with = "bulk", hide_short_help = true)]
     pub no_bulk: bool,
 
@@ -98,7 +98,7 @@ pub struct PaceArgs {
 pub struct InFlightArgs {
     /// Send up to N requests at once (1 to 1024)
     ///
-    /// More do not help beyond the --rate.
+    /// Values above what --rate allows have no effect.
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,

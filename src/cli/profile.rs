@@ -30,8 +30,7 @@ const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 pub struct ProfileArgs {
     /// Use this profile of kvsweep.toml
     ///
-    /// Flags win over the environment, and the environment over the profile. Its protect, protect-from and only add
-    /// to the flags. `none` uses no profile. `kvsweep config show` shows the effective settings, `kvsweep config
+    /// A flag overrides the environment, which overrides the profile. `none` uses no profile. `kvsweep config show` shows the effective settings, `kvsweep config
     /// path` where the file is looked for. The default is default-profile of your own file or of --config, if it is
     /// set.
     #[arg(long, value_name = "NAME", env = "KVSWEEP_PROFILE", hide_short_help = true)]
@@ -262,7 +261,7 @@ fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<Strin
     let mut warnings = Vec::new();
     let mut add = |variable: &str, entry: &Entry| {
         let (name, key) = (&profile.name, entry.key);
-        warnings.push(format!("{variable} is set and wins over {key} of the profile {name} ({})", entry.at));
+        warnings.push(format!("{variable} is set and overrides {key} of the profile {name} ({})", entry.at));
     };
     let of_environment = |id| match given.try_get_raw(id) {
         Ok(Some(mut values)) if given.value_source(id) == Some(ValueSource::EnvVariable) => values.next(),

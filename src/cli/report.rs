@@ -33,7 +33,7 @@ pub struct ReportArgs {
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Write failed keys to PATH, ready to be an INPUT
+    /// Write failed keys to PATH, for another run of delete
     ///
     /// Contains failed and unknown keys. The format follows the extension: .csv, .ndjson or .jsonl.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]

@@ -52,7 +52,7 @@ pub struct RestoreArgs {
     #[arg(long, help_heading = "Safety")]
     pub overwrite_values: bool,
 
-    /// Restore the records before the point where a backup breaks off
+    /// Restore the records before the error in a truncated or malformed backup
     ///
     /// By default a truncated archive or broken JSON means that nothing is sent. The exit code is 1 either way.
     #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), help_heading = "Safety")]

@@ -4,35 +4,35 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::output::LogArgs;
+use super::output::{LogArgs, offline};
 
 const AFTER_HELP: &str = "\
 Examples:
-  kvsweep report sweep.csv                       what came of a job
-  kvsweep report shard-*.csv --html sweep.html   of all its shards, as a page
-  kvsweep report sweep.csv --diff reviewed.csv   whether what was reviewed is what was done";
+  kvsweep report sweep.csv                       summarise a job
+  kvsweep report shard-*.csv --html sweep.html   merge shards into one HTML page
+  kvsweep report sweep.csv --diff reviewed.csv   compare a job with its dry run";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
-  kvsweep report sweep.csv                       what came of a job
-  kvsweep report shard-*.csv --html sweep.html   of all its shards, as a page
-  kvsweep report sweep.csv --diff reviewed.csv   whether what was reviewed is what was done
+  kvsweep report sweep.csv                       summarise a job
+  kvsweep report shard-*.csv --html sweep.html   merge shards into one HTML page
+  kvsweep report sweep.csv --diff reviewed.csv   compare a job with its dry run
 
 Exit codes:
-  0    the reports were read, whatever is in them
+  0    the reports were read, whatever they contain
   1    a file cannot be read or written
-  2    wrong usage: no report, no plan, a file that exists
-  3    --diff: something else was done than what was planned";
+  2    usage error: not a report, not a plan, or the output exists
+  3    --diff: the job differs from the plan";
 
 /// The flags of `kvsweep report`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP, mut_arg("verbose", offline))]
 pub struct ReviewArgs {
     /// Read these reports of kvsweep delete or restore (CSV or NDJSON)
     ///
     /// The last row of a record counts. Several reports are read as parts of one job, such as shards and later runs:
     /// if two have the same record, the later row counts. If they have different keys for a record, they belong to
-    /// different inputs and are counted side by side.
+    /// different inputs, and their counts are added up.
     #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
     pub reports: Vec<PathBuf>,
 
@@ -49,7 +49,7 @@ pub struct ReviewArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 
-    /// Write failed keys to PATH, ready to be an INPUT
+    /// Write failed keys to PATH, for another run of delete
     ///
     /// Contains failed and unknown keys of all reports. The format follows the extension: .csv, .ndjson or .jsonl.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]

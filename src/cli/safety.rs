@@ -17,22 +17,22 @@ pub struct SafetyArgs {
     ///
     /// Checks and counts the inputs, then shows the keys, the largest prefixes, invalid records by reason, and the
     /// requests, time and cost, one by one and with --bulk; with --json as the member `plan`. Needs no credentials
-    /// except for --prefix, --all and --check. With --report it writes a plan, which can be an INPUT later, so that
-    /// exactly what was reviewed is deleted.
+    /// or ids except for --prefix, --all and --check. With --report it writes a plan, which can be an INPUT later, so
+    /// that exactly what was reviewed is deleted.
     #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
     /// Rehearse the whole job against a server in memory
     ///
     /// The server is part of this process, contains the keys of the inputs and a few others, and is gone afterwards.
-    /// Nothing is sent over the network, and no credentials are needed.
+    /// Nothing is sent over the network, and no credentials or ids are needed.
     #[arg(long, conflicts_with_all = ["backup", "resume"])]
     pub sandbox: bool,
 
     /// Check which keys exist, and delete only those
     ///
-    /// The others are reported as absent. Takes one more request per 100 keys, more if their values are large, and
-    /// none with --backup. With --dry-run, existing keys are planned and nothing is deleted. Keys written within the
+    /// The others are reported as absent. Takes one more request per 100 keys (more if their values are large), and one
+    /// per key that seems absent; a job with --backup takes none. With --dry-run, existing keys are planned and nothing is deleted. Keys written within the
     /// last minute may not be visible yet.
     #[arg(long, hide_short_help = true)]
     pub check: bool,
@@ -40,8 +40,8 @@ pub struct SafetyArgs {
     /// Save values, metadata and expirations to FILE before deleting
     ///
     /// A key is deleted only once its record is on disk. A key that cannot be backed up is failed or unknown; a key
-    /// that does not exist is absent. The format is NDJSON, compressed if the name ends in .gz or .zst, which
-    /// wrangler kv bulk put and kvsweep restore read. Takes two more requests per key. --resume appends to FILE and
+    /// that does not exist is absent. The format is NDJSON, compressed if the name ends in .gz or .zst; kvsweep
+    /// restore reads it, and wrangler kv bulk put takes the same records in a JSON array. Takes two more requests per key. --resume appends to FILE and
     /// --overwrite replaces it; otherwise FILE must not exist. By default nothing is saved.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
@@ -53,10 +53,10 @@ pub struct SafetyArgs {
     #[arg(long, short)]
     pub yes: bool,
 
-    /// Delete nothing if the inputs name more than N keys
+    /// Stop if there are more than N keys
     ///
-    /// Counts distinct keys after filters. Files are counted before anything is sent; with stdin, --prefix and --all
-    /// the job stops after N keys. By default there is no limit.
+    /// Counts distinct keys after filters. Files are counted first; if they contain more, nothing is sent. With
+    /// stdin, --prefix and --all, N keys are deleted before the job stops. By default there is no limit.
     #[arg(long, value_name = "N", env = "KVSWEEP_MAX_KEYS", value_parser = count)]
     pub max_keys: Option<NonZeroU64>,
 
@@ -68,23 +68,23 @@ pub struct SafetyArgs {
     #[arg(value_parser = max_failures)]
     pub max_failures: std::option::Option<FailureLimit>,
 
-    /// Delete nothing if the inputs name fewer than N keys
+    /// Delete nothing if the inputs contain fewer than N keys
     ///
     /// Counts distinct keys after filters; fewer are exit code 8. Needs files that can be counted first. By default
     /// an empty input is only a warning.
     #[arg(long, value_name = "N", env = "KVSWEEP_MIN_KEYS", value_parser = count, hide_short_help = true)]
     pub min_keys: Option<NonZeroU64>,
 
-    /// Process the records before the point where an input breaks off
+    /// Process the records before the error in a truncated or malformed input
     ///
     /// By default a truncated archive, an unclosed quote or broken JSON means that nothing is sent. The exit code is
-    /// 1 either way. With stdin, which cannot be read twice, the records before that point are always processed.
+    /// 1 either way. With stdin, which cannot be read twice, the records before the error are always processed.
     #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), hide_short_help = true)]
     pub allow_partial: bool,
 
-    /// Delete nothing unless the inputs name exactly N keys
+    /// Delete nothing unless the inputs contain exactly N keys
     ///
-    /// Counts distinct keys after filters, including those an earlier run settled. Needs files that can be counted
+    /// Counts distinct keys after filters, including those finished by an earlier run. Needs files that can be counted
     /// first. By default any number is accepted.
     #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count, hide_short_help = true)]
     pub expect: Option<NonZeroU64>,
@@ -113,14 +113,14 @@ pub struct SafetyArgs {
 
     /// Delete keys that the profile protects
     ///
-    /// Overrides protect, protect-from and only of the profile. No other flag does, nor does the environment.
-    /// --protect, --protect-from and --only on the command line still apply.
+    /// Overrides protect, protect-from and only of the profile, which otherwise apply in addition to the flags. No
+    /// other flag does, nor does the environment. --protect, --protect-from and --only on the command line still apply.
     #[arg(long, hide_short_help = true)]
     pub allow_protected: bool,
 
     /// Delete only keys that match GLOB; repeatable
     ///
-    /// Other keys are reported as kept. --protect wins over it. By default every key may be deleted.
+    /// Other keys are reported as kept. --protect overrides it. By default every key may be deleted.
     #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob, hide_short_help = true)]
     pub only: Vec<String>,
 }

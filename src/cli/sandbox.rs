@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use super::output::LogArgs;
+use super::output::{LogArgs, serving};
 use super::value::{count, latency, quota};
 use crate::key::{AccountId, NamespaceId};
 use crate::sandbox::Quota;
@@ -21,7 +21,7 @@ It prints three export lines. With these in another shell, every command uses it
 
 /// The flags of `kvsweep sandbox`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP, mut_arg("verbose", serving))]
 pub struct SandboxArgs {
     /// Listen on this port of 127.0.0.1 (0 for a free one)
     #[arg(long, value_name = "PORT", default_value_t = 8787)]
@@ -35,7 +35,7 @@ pub struct SandboxArgs {
 
     /// Accept only this API token
     ///
-    /// It is good for nothing but this server. By default any credentials are accepted.
+    /// It is valid for this server only. By default any credentials are accepted.
     #[arg(long, value_name = "TOKEN", value_parser = NonEmptyStringValueParser::new())]
     pub token: Option<String>,
 
@@ -47,7 +47,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "ID")]
     pub namespace_id: Option<NamespaceId>,
 
-    /// Allow N requests per DURATION, then answer 429; repeatable
+    /// Allow N requests per DURATION, then respond with 429; repeatable
     ///
     /// Exceeding it blocks every call for DURATION, as the real service does. The window slides; N/DURATION/fixed
     /// resets it every DURATION. By default there is no limit.
@@ -63,7 +63,8 @@ pub struct SandboxArgs {
     /// Inject faults; repeatable
     ///
     /// KIND=PROBABILITY, KIND@key:NAME or KIND@prefix:PREFIX, for example 503=0.05, reset=0.01 or 503@prefix:user:.
-    /// KIND is an HTTP status, or what goes wrong with the connection.
+    /// KIND is a status from 300 to 599, html403, reset, reset-after, hang, hang-after, truncate, garbage, giant,
+    /// redirect, close, unsuccessful, wrong-names or wrong-count. Append xTIMES (503x3=1) to limit how often it occurs.
     #[arg(long = "fault", value_name = "SPEC", value_parser = NonEmptyStringValueParser::new())]
     pub faults: Vec<String>,
 

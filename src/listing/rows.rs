@@ -16,7 +16,7 @@ pub enum Format {
     Lines,
     /// `key,expiration,metadata`, with a header.
     Csv,
-    /// One JSON object a line, as the API lists it.
+    /// One JSON object per line, as the API lists it.
     Ndjson,
 }
 

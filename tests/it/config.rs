@@ -208,7 +208,7 @@ fn no_secret_is_ever_shown() {
             assert!(done.stdout.contains(name));
         }
         assert!(done.stdout.contains("(set)"), "{}", done.stdout);
-        assert!(done.stderr.contains("CLOUDFLARE_API_TOKEN is set and wins over api-token-file"), "{}", done.stderr);
+        assert!(done.stderr.contains("CLOUDFLARE_API_TOKEN is set and overrides api-token-file"), "{}", done.stderr);
     }
     lab.write("k.toml", format!("[profile.prod]\napi-token = \"{TOKEN}\"\n"));
     for args in [&["delete", "keys.txt", "--yes"][..], &["config", "show"], &["whoami"]] {
@@ -227,13 +227,13 @@ fn the_environment_that_wins_over_the_target_of_a_profile_is_named() {
     let args = ["keys.txt", "--config", "k.toml", "--profile", "p"];
     let done = lab.delete(args).run().code(0);
     for said in
-        ["CLOUDFLARE_ACCOUNT_ID is set and wins over account-id", "_NAMESPACE_ID is set and wins over namespace"]
+        ["CLOUDFLARE_ACCOUNT_ID is set and overrides account-id", "_NAMESPACE_ID is set and overrides namespace"]
     {
         assert!(done.stderr.contains(said), "{said}: {}", done.stderr);
     }
     lab.write("k.toml", format!("[profile.p]\naccount-id = '{ACCOUNT}'\nnamespace-id = '{NAMESPACE}'\n"));
     let done = lab.delete(args).args(["--report", "none"]).run().code(0);
-    assert!(!done.stderr.contains("wins over"), "they say the same: {}", done.stderr);
+    assert!(!done.stderr.contains("overrides"), "they say the same: {}", done.stderr);
 }
 
 #[test]

@@ -13,12 +13,12 @@ pub enum FaultError {
     /// Neither `=` nor `@`.
     #[error(
         "expected KIND=PROBABILITY, KIND@key:NAME, KIND@prefix:PREFIX or KIND@nth:FIRST-LAST, for example 503=0.05; \
-         KINDxTIMES is no more than so often"
+         append xTIMES to KIND to limit how often it occurs, for example 503x3=1"
     )]
     Shape,
     /// An unknown kind.
     #[error(
-        "`{0}` is no kind of fault: a status from 300 to 599, html with such a status (html403), {named}, or of a bulk call \
+        "`{0}` is not a kind of fault: use a status from 300 to 599, html with such a status (html403), {named}, or of a bulk call \
          unsuccessful with a status from 400 to 599 (unsuccessful500)",
         named = NAMED.map(|(name, _)| name).join(", ")
     )]
