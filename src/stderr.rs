@@ -21,7 +21,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The form of log and progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LineFormat {
-    /// Lines for people.
+    /// One line per message.
     #[default]
     Text,
     /// One JSON object per line, with timestamp, level, target, message and fields.

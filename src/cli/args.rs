@@ -82,7 +82,7 @@ pub enum Command {
     /// Restore the keys of a backup
     ///
     /// Writes values, metadata and expirations exactly as they were, and never over an existing key unless
-    /// --overwrite-values is given. Records that have expired are skipped with a row. An interrupted restore is
+    /// --overwrite-values is given. Records that have expired are reported as invalid. An interrupted restore is
     /// resumed with --resume.
     Restore(Box<RestoreArgs>),
     /// List the namespaces of an account, with id and title

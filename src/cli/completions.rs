@@ -16,7 +16,7 @@ Where shells look for it:
 For this shell alone:
   source <(kvsweep completions bash)
 
-A package has them installed already.";
+Packages install them already.";
 
 const NAME: &str = "kvsweep";
 

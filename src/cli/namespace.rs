@@ -41,7 +41,7 @@ pub struct NamespaceArgs {
 
     /// Delete only keys whose metadata has PATH, or PATH=VALUE; repeatable
     ///
-    /// Needs --prefix or --all. PATH consists of the member names and array positions in the metadata's JSON,
+    /// Needs --prefix or --all. PATH consists of the member names and array positions (from 0) in the metadata's JSON,
     /// separated by dots.
     #[arg(long, value_name = "PATH[=VALUE]", hide_short_help = true)]
     pub metadata: Vec<MetadataTest>,

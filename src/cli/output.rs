@@ -37,7 +37,7 @@ impl OutputArgs {
 pub struct LogArgs {
     /// Print only errors
     ///
-    /// Also hides progress, and the summary of a job that succeeds.
+    /// Hides warnings, progress, and the summary of a job that succeeds.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
 

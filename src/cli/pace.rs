@@ -96,7 +96,7 @@ pub struct PaceArgs {
 /// How many requests are in flight, and what becomes of them at the end.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct InFlightArgs {
-    /// Send up to N requests at once (1 to 1024)
+    /// Send up to N requests at once (1 to 1,024)
     ///
     /// Values above what --rate allows have no effect.
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]

@@ -37,7 +37,7 @@ impl From<PathBuf> for Target {
 pub enum Sync {
     /// Left to the operating system.
     Never,
-    /// Once a second, and at the end.
+    /// Once per second, and at the end.
     #[default]
     #[value(name = "1s")]
     EverySecond,

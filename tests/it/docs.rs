@@ -16,6 +16,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use kvsweep::internals::Cli;
 use kvsweep::sandbox::SandboxOptions;
+use tempfile::TempDir;
 
 use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};
 use page::{Command, Section, anchor, is_shown, sections, timeless};
@@ -78,7 +79,22 @@ fn not_run(command: &Command) -> Option<&'static str> {
     NOT_RUN.iter().map(|(begin, _)| *begin).find(|begin| command.text.starts_with(begin))
 }
 
-/// A folder with the samples and a `kvsweep` that takes a question for answered; a server with the keys of the samples.
+/// A folder with a `kvsweep` that takes a question for answered. There is one for all sections: a program that was written
+/// a moment ago is "busy" while another thread starts a process, which has the file open until it runs its own program.
+fn confirming_kvsweep() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' --yes '*) ;; *) case $1 in delete | restore) set -- \"$@\" --yes ;; esac ;; esac\n\
+         exec '{}' \"$@\"\n",
+        cargo_bin("kvsweep").display()
+    );
+    let path = folder.path().join("kvsweep");
+    std::fs::write(&path, script).expect("a script");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    folder
+}
+
+/// A folder with the samples; a server with the keys of the samples.
 fn lab(section: &Section) -> Lab {
     let lab = Lab::with(SandboxOptions { title: "sessions".to_owned(), ..SandboxOptions::default() });
     std::fs::create_dir(lab.path("samples")).expect("a folder");
@@ -100,21 +116,12 @@ fn lab(section: &Section) -> Lab {
         lab.write("kvsweep.toml", toml);
     }
     lab.write("token", TOKEN);
-    std::fs::create_dir(lab.path("bin")).expect("a folder");
-    let real = cargo_bin("kvsweep");
-    let script = format!(
-        "#!/bin/sh\ncase \" $* \" in *' --yes '*) ;; *) case $1 in delete | restore) set -- \"$@\" --yes ;; esac ;; esac\n\
-         exec '{}' \"$@\"\n",
-        real.display()
-    );
-    let path = lab.write("bin/kvsweep", script);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     lab
 }
 
 /// Runs a command in a shell; says what is wrong, if something is.
-fn run(lab: &Lab, command: &Command) -> Result<(), String> {
-    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").expect("a PATH"));
+fn run(lab: &Lab, bin: &Path, command: &Command) -> Result<(), String> {
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
     // A pipe is as good as its worst part.
     let shell = Kvsweep::new(PathBuf::from("bash"), lab.folder()).args([
         "-o",
@@ -145,6 +152,8 @@ fn run(lab: &Lab, command: &Command) -> Result<(), String> {
 fn every_command_is_run_or_listed() {
     let mut wrong = String::new();
     let (mut ran, mut listed) = (0, BTreeSet::new());
+    let bin = confirming_kvsweep();
+    let bin = bin.path();
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for page in pages() {
@@ -160,7 +169,7 @@ fn every_command_is_run_or_listed() {
                 running.push(scope.spawn(move || {
                     let lab = lab(&section);
                     // What follows a command that failed is not to be judged.
-                    let first = commands.iter().find_map(|command| run(&lab, command).err());
+                    let first = commands.iter().find_map(|command| run(&lab, bin, command).err());
                     first.map(|error| format!("{name}: {error}\n"))
                 }));
             }
