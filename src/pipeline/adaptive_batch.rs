@@ -38,3 +38,25 @@ impl AdaptiveBatchSize {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_halves_it_and_good_answers_let_it_grow_again() {
+        let mut batch = AdaptiveBatchSize::default();
+        batch.refused(100);
+        assert_eq!(batch.most.get(), 50);
+        let answered = |batch: &mut AdaptiveBatchSize, times: u32| (0..times).for_each(|_| batch.answered());
+        answered(&mut batch, GROWS_AFTER - 1);
+        assert_eq!(batch.most.get(), 50);
+        answered(&mut batch, 1 + 3 * GROWS_AFTER);
+        assert_eq!(batch.most.get(), 54);
+        batch.refused(80);
+        batch.refused(1);
+        assert_eq!(batch.most.get(), 40, "a request for one key cannot be halved");
+        answered(&mut batch, 1_000 * GROWS_AFTER);
+        assert_eq!(batch.most, AdaptiveBatchSize::MOST);
+    }
+}

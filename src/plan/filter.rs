@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_without_patterns_keeps_no_key() {
+        assert!(filter(&[], &[]).is_empty());
+        let some = [
+            filter(&["a"], &[]),
+            filter(&[], &["a"]),
+            filter(&[], &[]).with_profile("p", Vec::new(), Vec::new()).unwrap(),
+        ];
+        assert!(some.iter().all(|filter| !filter.is_empty()));
+    }
+
+    #[test]
     fn protection_wins_over_only() {
         let filter = filter(&["*:keep"], &["tmp:*"]);
         assert_eq!(kept(&filter, "tmp:a"), None);

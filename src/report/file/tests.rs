@@ -96,6 +96,19 @@ fn damage_before_the_end_is_named_with_its_line_and_nothing_is_changed() {
     }
 }
 
+#[test]
+fn the_last_failures_of_an_earlier_run_have_their_causes() {
+    let (failed, mut unknown) = (settled(1, "a", Status::Failed), settled(2, "b", Status::Unknown));
+    unknown.http_status = None;
+    let rows = [failed.clone(), unknown, failed, settled(3, "c", Status::Failed), settled(3, "c", Status::Deleted)];
+    for (format, name) in FORMATS {
+        let (_folder, path) = folder_with(name, &String::from_utf8(encode(format, &rows)).unwrap());
+        let causes = open(&path, IfExists::Resume).unwrap().causes().unwrap();
+        let causes: Vec<_> = causes.by_count().iter().map(|cause| (cause.status, cause.keys.join(" "))).collect();
+        assert_eq!(causes, [(Status::Failed, "a".to_owned()), (Status::Unknown, "b".to_owned())], "{name}");
+    }
+}
+
 fn folder_with(name: &str, held: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

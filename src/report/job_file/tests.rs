@@ -42,6 +42,7 @@ fn it_is_read_back_as_it_was_written_and_is_private() {
     file.runs.push(Run { ended_at, requests: Some(3), stopped: Some("outage".to_owned()), exit_code: Some(5), ..run });
     file.write(&report).unwrap();
     assert_eq!(JobFile::read(&report).unwrap(), Some(file.clone()));
+    assert_eq!(file.last_run().and_then(|run| run.exit_code), Some(5));
     let path = JobFile::path(&report);
     assert!(path.ends_with("r.csv.job.json"));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

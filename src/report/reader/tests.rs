@@ -220,4 +220,10 @@ fn a_file_of_one_endless_row_is_neither_kept_in_memory_nor_taken() {
         read_rows(Format::Ndjson, vec![b'x'; 17 << 20].as_slice(), |_| ()),
         Err(ReadError::Damaged { line: 1, .. })
     ));
+    let mut torn = encode(Format::Ndjson, &[settled(1, "a", Status::Deleted)]);
+    let row = torn.len() as u64;
+    torn.resize(torn.len() + (17 << 20), b'x');
+    assert!(matches!(read_rows(Format::Ndjson, torn.as_slice(), |_| ()), Ok(end) if end == row));
+    torn.push(b'\n');
+    assert!(damaged(read_rows(Format::Ndjson, torn.as_slice(), |_| ())));
 }

@@ -64,6 +64,20 @@ async fn every_row_is_written_and_the_file_unlocked() {
 }
 
 #[tokio::test]
+async fn a_report_that_was_moved_away_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.csv");
+    let outputs = Outputs { report: Some(report_file(path.clone())), failures: None, sync: Sync::Never };
+    let (sender, writer) = start(outputs, 8).unwrap();
+    std::fs::rename(&path, folder.path().join("elsewhere.csv")).unwrap();
+    for row in rows(3) {
+        let _ = sender.send(row).await;
+    }
+    drop(sender);
+    assert!(writer.finish().await.is_err());
+}
+
+#[tokio::test]
 async fn a_job_without_a_report_still_counts() {
     let outputs = Outputs { report: None, failures: None, sync: Sync::EverySecond };
     let (sender, writer) = start(outputs, 4).unwrap();
