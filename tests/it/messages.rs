@@ -5,6 +5,7 @@
 
 mod answers;
 mod inputs;
+mod profiles;
 mod stops;
 mod usage;
 
@@ -152,7 +153,7 @@ fn phrases(text: &str) -> BTreeSet<String> {
 fn every_phrase_can_be_looked_up() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let messages: BTreeSet<String> = ["answers", "files", "inputs", "records", "signals", "stops", "usage"]
+    let messages: BTreeSet<String> = ["answers", "files", "inputs", "profiles", "records", "signals", "stops", "usage"]
         .iter()
         .flat_map(|name| phrases(&read(&format!("tests/it/snapshots/{name}.snap"))))
         .collect();
