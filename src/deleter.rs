@@ -88,7 +88,7 @@ impl Deleter {
         self
     }
 
-    /// Names up to this many keys per request, at most 10,000
+    /// Sends up to this many keys per request, at most 10,000
     /// (<https://developers.cloudflare.com/api/resources/kv/subresources/namespaces/methods/bulk_delete>).
     #[must_use]
     pub fn bulk(mut self, keys: NonZeroU32) -> Self {

@@ -44,33 +44,41 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
         "When the last run, or the one in progress, started.",
         seconds(*started),
     );
-    page.one("kvsweep_last_run_in_progress", "Whether it is in progress: 1 or 0.", u8::from(ended.is_none()));
+    page.one("kvsweep_last_run_in_progress", "1 while a run is in progress, otherwise 0.", u8::from(ended.is_none()));
     if let Some(ended) = ended {
-        page.one("kvsweep_last_run_end_timestamp_seconds", "When it ended.", seconds(*ended));
-        page.one("kvsweep_last_run_exit_code", "Its exit code; kvsweep --help lists the codes.", summary.exit_code);
+        page.one("kvsweep_last_run_end_timestamp_seconds", "When the last run ended.", seconds(*ended));
+        page.one(
+            "kvsweep_last_run_exit_code",
+            "Exit code of the last run; kvsweep --help lists the codes.",
+            summary.exit_code,
+        );
     }
-    page.one("kvsweep_last_run_duration_seconds", "Its duration so far.", elapsed.as_secs_f64());
-    page.head("kvsweep_last_run_records", "Records of its input by status.");
+    page.one(
+        "kvsweep_last_run_duration_seconds",
+        "Duration of the last run, or of the one in progress.",
+        elapsed.as_secs_f64(),
+    );
+    page.head("kvsweep_last_run_records", "Records of the input by status.");
     // A dry run has no metrics.
     for status in Status::ALL.into_iter().filter(|status| !matches!(status, Status::Planned | Status::Restorable)) {
         page.sample("kvsweep_last_run_records", Some(("status", status.as_str())), summary.tally.get(status));
     }
     page.sample("kvsweep_last_run_records", Some(("status", "not_attempted")), summary.not_attempted());
-    page.one("kvsweep_last_run_input_records", "Records of its input, as far as they are known.", summary.records);
+    page.one("kvsweep_last_run_input_records", "Records of the input, as far as they are known.", summary.records);
     page.one(
         "kvsweep_last_run_keys_per_second",
-        "Keys that it settled per second, without those of earlier runs.",
+        "Keys that the run finished per second, without those of earlier runs.",
         (summary.rate() * 1000.0).round() / 1000.0,
     );
-    page.one("kvsweep_last_run_resumed_records", "Records that an earlier run had settled.", summary.resumed);
-    page.one("kvsweep_last_run_requests", "Requests that it sent, retries included.", summary.requests);
+    page.one("kvsweep_last_run_resumed_records", "Records finished by earlier runs.", summary.resumed);
+    page.one("kvsweep_last_run_requests", "Requests that the run sent, retries included.", summary.requests);
     page.one("kvsweep_last_run_retries", "Requests that repeated an earlier one.", summary.retries);
-    page.one("kvsweep_last_run_throttled", "Responses that asked it to pause (429).", summary.throttled);
+    page.one("kvsweep_last_run_throttled", "Responses with status 429, which ask for a pause.", summary.throttled);
     if let (Some(reason), Some(_)) = (summary.stopped, ended) {
-        page.head("kvsweep_last_run_stopped", "Why it stopped early; absent if it did not.");
+        page.head("kvsweep_last_run_stopped", "Why the run stopped early; absent if it did not.");
         page.sample("kvsweep_last_run_stopped", Some(("reason", reason.as_str())), 1);
     }
-    page.head("kvsweep_build_info", "The version that ran.");
+    page.head("kvsweep_build_info", "Version of kvsweep.");
     page.sample("kvsweep_build_info", Some(("version", env!("CARGO_PKG_VERSION"))), 1);
     page.text
 }
