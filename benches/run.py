@@ -123,7 +123,7 @@ def bulk():
     files = {n: WORK / f"names-{n}.json" for n in (fewer, 1)}
     for n, path in files.items():
         path.write_text(json.dumps(names(n)))
-    with Sandbox("--legacy-bulk") as server:
+    with Sandbox() as server:
         url = server.http
 
         def wrangler():

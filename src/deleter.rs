@@ -219,7 +219,7 @@ mod tests {
     use crate::sandbox::{Fault, Sandbox, SandboxOptions};
 
     fn deleter(server: &Sandbox) -> Deleter {
-        let (account, namespace) = ("account".parse().unwrap(), "namespace".parse().unwrap());
+        let (account, namespace) = (server.account_id().parse().unwrap(), server.namespace_id().parse().unwrap());
         let credentials = Credentials::token("any").unwrap();
         let options = ClientOptions::new(server.base_url().parse().unwrap(), credentials, account, namespace);
         Deleter::new(Client::new(options).unwrap())

@@ -17,7 +17,7 @@
 //! server.preload(["session:1", "session:2", "config"]);
 //!
 //! let credentials = Credentials::token("any")?;
-//! let (account, namespace) = ("account".parse()?, "namespace".parse()?);
+//! let (account, namespace) = (server.account_id().parse()?, server.namespace_id().parse()?);
 //! let client = Client::new(ClientOptions::new(server.base_url().parse()?, credentials, account, namespace))?;
 //! let keys = ["session:1", "session:2"].map(|name| KeyName::new(name).expect("a valid name"));
 //!

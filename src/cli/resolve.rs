@@ -94,7 +94,6 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
         title: args.title,
         seed: args.seed,
         daily_deletes: args.daily_deletes.map(NonZeroU64::get),
-        legacy_bulk: args.legacy_bulk,
         // Nobody could look at it, and it grows with every request.
         request_log: false,
         ..SandboxOptions::default()

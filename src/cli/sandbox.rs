@@ -27,9 +27,10 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "PORT", default_value_t = 8787)]
     pub port: u16,
 
-    /// Fill the namespace with the keys of this file; repeatable
+    /// Fill the main namespace with the keys of this file; repeatable
     ///
-    /// Reads it as kvsweep delete reads its inputs.
+    /// Reads it as kvsweep delete reads its inputs. The main namespace is the one of --namespace-id, otherwise of the
+    /// export lines.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keys: Vec<PathBuf>,
 
@@ -43,7 +44,9 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "ID")]
     pub account_id: Option<AccountId>,
 
-    /// Accept only this namespace (default: any id)
+    /// Accept only this namespace and those that are created (default: any id)
+    ///
+    /// By default, the first use of an id creates an empty namespace.
     #[arg(long, value_name = "ID")]
     pub namespace_id: Option<NamespaceId>,
 
@@ -68,7 +71,7 @@ pub struct SandboxArgs {
     #[arg(long = "fault", value_name = "SPEC", value_parser = NonEmptyStringValueParser::new())]
     pub faults: Vec<String>,
 
-    /// Give the namespace this title
+    /// Give the main namespace this title
     #[arg(long, value_name = "TEXT", default_value = "sandbox")]
     pub title: String,
 
@@ -82,8 +85,8 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "N", value_parser = count)]
     pub daily_deletes: Option<NonZeroU64>,
 
-    /// Serve the older bulk delete as well (DELETE on bulk)
-    #[arg(long)]
+    /// No longer needed: the older bulk delete (DELETE on bulk) is always served
+    #[arg(long, hide = true)]
     pub legacy_bulk: bool,
 
     /// The log.

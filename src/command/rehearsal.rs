@@ -25,7 +25,13 @@ pub(super) struct Rehearsal {
 
 impl Rehearsal {
     pub(super) fn start() -> Result<Self, Error> {
-        let options = SandboxOptions { title: "rehearsal".to_owned(), request_log: false, ..SandboxOptions::default() };
+        let options = SandboxOptions {
+            account: Some("0".repeat(32)),
+            namespace: Some("1".repeat(32)),
+            title: "rehearsal".to_owned(),
+            request_log: false,
+            ..SandboxOptions::default()
+        };
         let sandbox = Sandbox::start_on_thread(options).map_err(Error::system("start the rehearsal's server"))?;
         // Names that no input holds by accident.
         let decoys: Vec<_> = (0..DECOYS).map(|_| format!("decoy:{:032x}", rand::random::<u128>())).collect();
@@ -42,8 +48,8 @@ impl Rehearsal {
                 credentials: Credentials::token("rehearsal")?,
                 ca_file: None,
             },
-            account: Some("0".repeat(32).parse().map_err(|error| usage(&error))?),
-            namespace: NamespaceRef::Id("1".repeat(32).parse().map_err(|error| usage(&error))?),
+            account: Some(self.sandbox.account_id().parse().map_err(|error| usage(&error))?),
+            namespace: NamespaceRef::Id(self.sandbox.namespace_id().parse().map_err(|error| usage(&error))?),
         })
     }
 
@@ -64,10 +70,41 @@ impl Rehearsal {
         let left = (self.sandbox.len() - untouched) as u64;
         let keys = self.filled.load(Ordering::Relaxed);
         let others = if untouched == DECOYS { format!("all {DECOYS}") } else { format!("{untouched} of {DECOYS}") };
-        vec![format!(
+        let mut lines = vec![format!(
             "Rehearsal: {} of {} gone, {others} other keys untouched",
             count(keys.saturating_sub(left)),
             pluralized(keys, "key")
-        )]
+        )];
+        if self.sandbox.namespaces_deleted() > 0 {
+            lines.push("Rehearsal: the namespace itself was deleted".to_owned());
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_deleted_namespace_is_in_the_summary() {
+        let rehearsal = Rehearsal::start().unwrap();
+        assert_eq!(rehearsal.ending(), ["Rehearsal: 0 of 0 keys gone, all 12 other keys untouched"]);
+        let sandbox = &rehearsal.sandbox;
+        let path =
+            format!("/client/v4/accounts/{}/storage/kv/namespaces/{}", sandbox.account_id(), sandbox.namespace_id());
+        let mut stream = TcpStream::connect(sandbox.addr()).unwrap();
+        write!(
+            stream,
+            "DELETE {path}/values/.. HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        stream.read_to_string(&mut String::new()).unwrap();
+        let ending = rehearsal.ending();
+        assert!(ending[0].ends_with("0 of 12 other keys untouched"), "{ending:?}");
+        assert_eq!(ending[1], "Rehearsal: the namespace itself was deleted");
     }
 }

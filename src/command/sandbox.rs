@@ -16,10 +16,6 @@ use super::print::{Stream, print_lines, print_summary};
 use super::session::interruptible;
 use super::signals;
 
-/// What the export lines name if any id is accepted.
-const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
-const NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
-
 /// What is served.
 pub struct SandboxJob {
     /// How the server behaves.
@@ -37,14 +33,13 @@ impl fmt::Debug for SandboxJob {
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
-    let [account, namespace] = [(&serving.options.account, ACCOUNT), (&serving.options.namespace, NAMESPACE)]
-        .map(|(id, usual)| id.clone().unwrap_or(usual.to_owned()));
     let token = serving.options.token.as_ref().map_or("any".to_owned(), |token| shell_word(token.as_ref()));
     let sandbox = Arc::new(Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?);
     let filled = interruptible({
         let sandbox = Arc::clone(&sandbox);
         move || fill(&sandbox, serving.keys)
     })?;
+    let (account, namespace) = (sandbox.account_id(), sandbox.namespace_id());
     let lines = vec![
         format!("serving {} at {}", pluralized(filled, "key"), sandbox.base_url()),
         format!("export CLOUDFLARE_API_BASE_URL={}", sandbox.base_url()),
@@ -54,8 +49,13 @@ pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
     print_lines(lines).map_err(Error::system("write to stdout"))?;
     signals::listen().blocking_recv();
     let served = pluralized(sandbox.requests(), "request");
-    let left = pluralized(sandbox.len() as u64, "key");
-    print_summary(Stream::Stdout, vec![format!("served {served}; {left} left")]);
+    let namespaces = sandbox.namespaces();
+    let left = pluralized(namespaces.iter().map(|(.., keys)| *keys as u64).sum(), "key");
+    let where_left = match namespaces.len() {
+        1 => String::new(),
+        number => format!(" in {}", pluralized(number as u64, "namespace")),
+    };
+    print_summary(Stream::Stdout, vec![format!("served {served}; {left} left{where_left}")]);
     Ok(ExitCode::Success)
 }
 

@@ -11,6 +11,7 @@ use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::account::Namespace;
 use super::fault::{Fault, What};
 use super::lock::locked;
 use super::options::SandboxOptions;
@@ -97,6 +98,28 @@ impl Sandbox {
         }
     }
 
+    fn main(&self) -> &Namespace {
+        self.service.account().main()
+    }
+
+    /// The account's id; if any is accepted, one of them.
+    pub fn account_id(&self) -> &str {
+        self.service.account().id()
+    }
+
+    /// The id of the main namespace, whose keys are stored, counted and looked at below.
+    pub fn namespace_id(&self) -> &str {
+        &self.main().id
+    }
+
+    /// The namespaces that were not deleted, by id: id, title and number of keys.
+    pub fn namespaces(&self) -> Vec<(String, String, usize)> {
+        let described = |namespace: Arc<Namespace>| {
+            (namespace.id.clone(), namespace.title(), locked(namespace.store()).names(unix_now()).count())
+        };
+        self.service.account().namespaces().into_iter().map(described).collect()
+    }
+
     /// Stores a value, unchecked, that does not expire.
     pub fn put(&self, key: impl Into<Box<str>>, value: impl Into<Bytes>) {
         self.put_stored(key, Stored::new(value));
@@ -104,37 +127,37 @@ impl Sandbox {
 
     /// Stores a value with its metadata and expiration, unchecked.
     pub fn put_stored(&self, key: impl Into<Box<str>>, stored: Stored) {
-        locked(self.service.namespace().store()).put(key, stored);
+        locked(self.main().store()).put(key, stored);
     }
 
     /// Stores many keys, unchecked, with a small value that they share.
     pub fn preload<K: Into<Box<str>>>(&self, keys: impl IntoIterator<Item = K>) {
-        locked(self.service.namespace().store()).preload(keys);
+        locked(self.main().store()).preload(keys);
     }
 
     /// Whether the key is there.
     pub fn contains(&self, key: &str) -> bool {
-        locked(self.service.namespace().store()).contains(key, unix_now())
+        locked(self.main().store()).contains(key, unix_now())
     }
 
     /// What the key holds.
     pub fn get(&self, key: &str) -> Option<Stored> {
-        locked(self.service.namespace().store()).get(key, unix_now())
+        locked(self.main().store()).get(key, unix_now())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        locked(self.service.namespace().store()).names(unix_now()).count()
+        locked(self.main().store()).names(unix_now()).count()
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        locked(self.service.namespace().store()).names(unix_now()).next().is_none()
+        locked(self.main().store()).names(unix_now()).next().is_none()
     }
 
     /// All keys, sorted by their bytes.
     pub fn keys(&self) -> Vec<String> {
-        let store = locked(self.service.namespace().store());
+        let store = locked(self.main().store());
         store.names(unix_now()).map(ToOwned::to_owned).collect()
     }
 
@@ -153,9 +176,9 @@ impl Sandbox {
         self.service.refused_by_quota()
     }
 
-    /// How often the namespace itself was deleted: what must never happen.
+    /// How often a namespace itself was deleted: what must never happen by accident.
     pub fn namespaces_deleted(&self) -> u64 {
-        self.service.namespace().times_deleted()
+        self.service.account().namespaces_deleted()
     }
 
     /// Replaces the faults from the next request on.

@@ -11,10 +11,11 @@
 //! - [`Entry`]: what the server saw of a request: the witness of a test.
 //!
 //! Below them: `server` and `connection`, `service` (the way of one request), `route` (paths), `auth` (credentials),
-//! `calls` (what each call does), `namespace` and `store` (the keys), `answer` (the envelope).
+//! `calls` (what each call does), `account` (its namespaces) and `store` (the keys), `answer` (the envelope).
 
 #![warn(missing_docs)]
 
+mod account;
 mod answer;
 mod auth;
 mod body;
@@ -23,7 +24,6 @@ mod connection;
 mod fault;
 mod handle;
 mod lock;
-mod namespace;
 mod options;
 mod quota;
 mod request_log;

@@ -8,7 +8,6 @@ use super::quota::Quota;
 /// What a sandbox accepts and how it misbehaves. The default accepts any credentials and ids, knows no quota, delays
 /// nothing and keeps a request log.
 #[derive(Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "options that do not depend on each other")]
 pub struct SandboxOptions {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -16,28 +15,28 @@ pub struct SandboxOptions {
     pub token: Option<String>,
     /// After so many accepted requests a token has expired: 401, code 10000. Each token expires on its own.
     pub token_expires_after: Option<u64>,
-    /// The only account there is; `None` accepts any valid id.
+    /// The only account there is; `None` accepts any valid id. Namespaces do not depend on it.
     pub account: Option<String>,
     /// The accounts that the credentials can access, as id and name; `None` for one.
     pub accounts: Option<Vec<(String, String)>>,
-    /// The only namespace there is; `None` lets every valid id name the one store.
+    /// The id of the main namespace, whose keys a [`Sandbox`](super::Sandbox) can be filled with. Others are unknown unless they are
+    /// created or in `other_namespaces`. `None` accepts any valid id: the first use of one makes an empty namespace,
+    /// whose title is its id.
     pub namespace: Option<String>,
-    /// The namespace's title.
+    /// The main namespace's title.
     pub title: String,
-    /// Namespaces that the account has besides, as id and title: they are listed and described, and hold no keys.
+    /// Namespaces that the account has besides, as id and title; they are empty at first.
     pub other_namespaces: Vec<(String, String)>,
     /// The namespaces of deployed Workers: the Worker's name, the binding, the namespace's id.
     pub workers: Vec<(String, String, String)>,
     /// Whose the token is, and what it may know of itself.
     pub identity: Identity,
-    /// The namespace's `supports_url_encoding`.
+    /// The `supports_url_encoding` of every namespace.
     pub supports_url_encoding: bool,
-    /// The namespace's `mode`, if it has one.
+    /// The `mode` of every namespace, if they have one.
     pub mode: Option<String>,
     /// What deleting an absent key is answered.
     pub missing_key: MissingKey,
-    /// Whether the old `DELETE …/bulk` is served, too.
-    pub legacy_bulk: bool,
     /// Every request counts against each of them, refused ones included.
     pub quotas: Vec<Quota>,
     /// How a refusal by a quota says when to come back.
@@ -118,7 +117,6 @@ impl Default for SandboxOptions {
             supports_url_encoding: true,
             mode: None,
             missing_key: MissingKey::Success,
-            legacy_bulk: false,
             quotas: Vec::new(),
             retry_after: RetryAfter::Seconds,
             latency: None,

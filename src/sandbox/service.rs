@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::Request;
+use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::header::RETRY_AFTER;
-use hyper::{Method, StatusCode};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::account::Account;
 use super::answer::Problem;
 use super::auth::Auth;
 use super::body::Response;
@@ -21,17 +22,16 @@ use super::calls::{Call, Done, Payload, perform};
 use super::connection::Connection;
 use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
-use super::namespace::Namespace;
 use super::options::{RetryAfter, SandboxOptions};
 use super::quota::{Quotas, Verdict, ceil_seconds};
 use super::request_log::{Entry, Line, RequestLog};
-use super::route::{Route, Target};
+use super::route::Target;
 use super::time::since_epoch;
 
 /// All that a server knows and remembers.
 pub(super) struct Service {
     start: Instant,
-    namespace: Namespace,
+    account: Account,
     auth: Auth,
     meters: Quotas,
     faults: Faults,
@@ -70,16 +70,16 @@ impl Service {
             request_log: if options.request_log { RequestLog::kept() } else { RequestLog::not_kept() },
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             requests: AtomicU64::new(0),
-            namespace: Namespace::new(options),
+            account: Account::new(options),
         }
     }
 
-    pub(super) fn namespace(&self) -> &Namespace {
-        &self.namespace
+    pub(super) fn account(&self) -> &Account {
+        &self.account
     }
 
     pub(super) fn options(&self) -> &SandboxOptions {
-        self.namespace.options()
+        self.account.options()
     }
 
     pub(super) fn faults(&self) -> &Faults {
@@ -195,7 +195,7 @@ impl Service {
                     _ => None,
                 },
             };
-            perform(&self.namespace, call).await
+            perform(&self.account, call).await
         };
         let (response, changed) = match done.await {
             Ok(Done { response, changed }) => (response, changed),
@@ -213,19 +213,13 @@ impl Service {
         Handled { ending, changed }
     }
 
-    /// Refuses accounts and namespaces that are not the only one; the others of the account can be looked at.
+    /// Refuses accounts and namespaces that do not exist.
     fn known<'a>(&self, target: Target<'a>, head: &Request<()>) -> Result<Target<'a>, Problem> {
-        let differs = |only: &Option<String>, given: Option<&str>| {
-            only.as_deref().zip(given).is_some_and(|(only, given)| only != given)
-        };
-        if differs(&self.options().account, target.account) {
+        let (only, given) = (self.options().account.as_deref(), target.account);
+        if only.zip(given).is_some_and(|(only, given)| only != given) {
             return Err(Problem::could_not_route(head.uri().path()));
         }
-        let other = |id| self.options().other_namespaces.iter().any(|(other, _)| other == id);
-        let looked_at = target.route == Route::Namespace && *head.method() == Method::GET;
-        if differs(&self.options().namespace, target.namespace) && !(looked_at && target.namespace.is_some_and(other)) {
-            return Err(Problem::new(StatusCode::NOT_FOUND, 10013, "namespace not found"));
-        }
+        target.namespace.map(|id| self.account.namespace(id)).transpose()?;
         Ok(target)
     }
 

@@ -74,8 +74,11 @@ impl Store {
         self.keys.remove(key).is_some_and(|held| is_live(held.as_deref(), now))
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Deletes all keys and says how many there were.
+    pub(super) fn clear(&mut self, now: u64) -> usize {
+        let count = self.names(now).count();
         self.keys.clear();
+        count
     }
 
     /// All names, in order.

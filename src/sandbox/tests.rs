@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod limits;
+mod namespaces;
 
 use std::time::Duration;
 
@@ -31,8 +32,14 @@ struct Reply {
 }
 
 impl Lab {
+    /// A server whose namespace is [`NAMESPACE`].
     async fn new(options: SandboxOptions) -> Self {
         Self::with_client(options, |builder| builder).await
+    }
+
+    async fn any_namespace() -> Self {
+        let lab = Self::new(SandboxOptions::default()).await;
+        Self { sandbox: Sandbox::start(SandboxOptions::default()).await.unwrap(), ..lab }
     }
 
     async fn with_client(
@@ -45,6 +52,7 @@ impl Lab {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
+        let options = SandboxOptions { namespace: Some("ns".to_owned()), ..options };
         Self { sandbox: Sandbox::start(options).await.unwrap(), client: change(builder).build().unwrap() }
     }
 

@@ -10,7 +10,8 @@ use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 use crate::lab::{ACCOUNT, Kvsweep, Lab, NAMESPACE, TOKEN};
 
 /// Flags of earlier versions, which the changelog still names.
-const REMOVED_FLAGS: [&str; 5] = ["--batch-size", "--bulk-endpoint", "--max-outage", "--max-pause", "--shards"];
+const REMOVED_FLAGS: [&str; 6] =
+    ["--legacy-bulk", "--batch-size", "--bulk-endpoint", "--max-outage", "--max-pause", "--shards"];
 
 /// What belongs to cargo and kubectl in the commands of the pages.
 const FLAGS_OF_OTHERS: [&str; 6] = ["--release", "--path", "--open", "--from-file", "--from", "--follow"];

@@ -1,5 +1,8 @@
 //! `kvsweep sandbox`: usable at once with the lines that it prints.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use assert_cmd::cargo::cargo_bin;
 use rustix::process::Signal;
 
@@ -19,6 +22,18 @@ fn pasted(lab: &Lab, running: &Running, command: &str) -> Done {
     let exports: Vec<_> = stdout.lines().filter(|line| line.starts_with("export ")).collect();
     let script = format!("{}\n'{}' {command}", exports.join("\n"), cargo_bin("kvsweep").display());
     Kvsweep::new("sh".into(), lab.folder()).args(["-c", &script]).run()
+}
+
+/// Sends one request with curl's habits and returns the response.
+fn request(base_url: &str, method: &str, path: &str, body: &str) -> String {
+    let (authority, prefix) = base_url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut stream = TcpStream::connect(authority).expect("the sandbox listens");
+    let length = body.len();
+    let head = format!("{method} /{prefix}{path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: Bearer t\r\n");
+    write!(stream, "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").expect("it takes a request");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("it responds");
+    response
 }
 
 fn end(running: Running) -> Done {
@@ -68,4 +83,41 @@ fn requests_are_logged_with_v() {
     // A rehearsal logs what it did before.
     let done = Kvsweep::new(cargo_bin("kvsweep"), lab.folder()).args(["delete", "keys.txt", "--sandbox", "-v"]).run();
     assert!(!done.code(0).stderr.contains("info: DELETE "));
+}
+
+#[test]
+fn a_namespace_that_is_deleted_is_gone_and_the_terminal_says_so() {
+    let lab = Lab::new();
+    lab.keys(3);
+    let running = start(&lab, &["--account-id", ACCOUNT, "--namespace-id", NAMESPACE, "--title", "a\u{1b}[2J"]);
+    let stdout = running.stdout();
+    let base_url = stdout.lines().find_map(|line| line.strip_prefix("export CLOUDFLARE_API_BASE_URL="));
+    let base_url = base_url.expect("its address").to_owned();
+    let namespaces = format!("/accounts/{ACCOUNT}/storage/kv/namespaces");
+    let created = request(&base_url, "POST", &namespaces, r#"{"title": "new"}"#);
+    assert!(created.starts_with("HTTP/1.1 200 "), "{created}");
+    // What `wrangler kv key delete ..` sends.
+    let deleted = request(&base_url, "DELETE", &format!("{namespaces}/{NAMESPACE}/values/.."), "");
+    assert!(deleted.starts_with("HTTP/1.1 200 "), "{deleted}");
+    let done = pasted(&lab, &running, "delete keys.txt --yes --report none").code(7);
+    assert!(done.stderr.contains("code 10013"), "{}", done.stderr);
+    let listed = pasted(&lab, &running, "namespaces").code(0).stdout;
+    assert!(listed.contains("new") && !listed.contains(NAMESPACE), "{listed}");
+    let ended = end(running);
+    let warning = format!("warning: namespace a\\x1b[2J ({NAMESPACE}) was deleted with 3 keys\n");
+    assert!(ended.stderr.contains(&warning), "{}", ended.stderr);
+    assert!(ended.stdout.contains("0 keys left"), "{}", ended.stdout);
+}
+
+#[test]
+fn each_namespace_has_keys_of_its_own() {
+    let lab = Lab::new();
+    lab.keys(3);
+    let running = start(&lab, &[]);
+    let other = format!("--namespace-id {}", "0".repeat(32));
+    assert_eq!(pasted(&lab, &running, &format!("list {other}")).code(0).stdout, "");
+    pasted(&lab, &running, &format!("delete keys.txt --yes --report none {other}")).code(0);
+    assert_eq!(pasted(&lab, &running, "list").code(0).stdout.lines().count(), 3);
+    let ended = end(running);
+    assert!(ended.stdout.contains("3 keys left in 2 namespaces"), "{}", ended.stdout);
 }

@@ -146,7 +146,7 @@ async function putValue(kv, key, request, query) {
   if (type.startsWith('multipart/form-data')) {
     const form = await request.formData();
     value = form.get('value');
-    if (value === null) throw new Problem(400, 10_012, 'the form has no part named value');
+    if (value === null) throw new Problem(400, 10_047, "multipart put request does not contain required form field 'value'");
     value = typeof value === 'string' ? value : await value.arrayBuffer();
     metadata = form.get('metadata');
     if (metadata !== null) metadata = metadataOf(typeof metadata === 'string' ? metadata : await metadata.text());

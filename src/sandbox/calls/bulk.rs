@@ -9,10 +9,10 @@ use super::base64::forgiving;
 use super::call::{Call, Done};
 use super::payload::{Form, Pair, Payload, Wanted};
 use super::values;
+use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{MALFORMED, Problem, envelope, success};
 use crate::sandbox::fault::BulkResult;
 use crate::sandbox::lock::locked;
-use crate::sandbox::namespace::Namespace;
 use crate::sandbox::store::Stored;
 use crate::sandbox::time::unix_now;
 
@@ -22,9 +22,9 @@ const MAX_BULK_READ_BYTES: usize = 25 << 20;
 /// The code of a call that processed only some keys; none of a known meaning.
 const PARTIAL: u64 = 10001;
 
-pub(super) fn delete(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
+pub(super) fn delete(account: &Account, namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let names = call.payload.names();
-    namespace.spend_deletes(names.len() as u64)?;
+    account.spend_deletes(names.len() as u64)?;
     let (result, unprocessed) = unprocessed(call);
     let (kept, doomed): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| unprocessed.contains(name));
     let now = unix_now();

@@ -4,24 +4,24 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::call::{Call, Done};
+use crate::sandbox::account::Account;
 use crate::sandbox::answer::{Problem, success};
-use crate::sandbox::namespace::Namespace;
 
 /// The id of the one token there is.
 const TOKEN: &str = "5a4db0787a0d4f0e8e0c8a5ca9d4c3f2";
 
 /// A token is known only where it belongs: at its user or at its account. A global key is no token.
-pub(super) fn verified(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
-    let identity = &namespace.options().identity;
+pub(super) fn verified(account: &Account, call: &Call<'_>) -> Result<Done, Problem> {
+    let identity = &account.options().identity;
     if identity.oauth || email(call).is_some() || identity.owned_by_account != call.target.account.is_some() {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, 1000, "Invalid API Token"));
     }
-    Ok(Done::unchanged(success(&described(namespace))))
+    Ok(Done::unchanged(success(&described(account))))
 }
 
 /// A description that only few tokens may read.
-pub(super) fn token(namespace: &Namespace, call: &Call<'_>, id: &str) -> Result<Done, Problem> {
-    let identity = &namespace.options().identity;
+pub(super) fn token(account: &Account, call: &Call<'_>, id: &str) -> Result<Done, Problem> {
+    let identity = &account.options().identity;
     let Some(permissions) = &identity.permissions else {
         return Err(Problem::new(StatusCode::FORBIDDEN, 9109, "Unauthorized to access requested resource"));
     };
@@ -29,9 +29,9 @@ pub(super) fn token(namespace: &Namespace, call: &Call<'_>, id: &str) -> Result<
         return Err(Problem::new(StatusCode::NOT_FOUND, 1003, "Token not found"));
     }
     let groups: Vec<_> = permissions.iter().map(|name| json!({"id": name.to_lowercase(), "name": name})).collect();
-    let account = namespace.options().account.as_deref().unwrap_or("*");
-    let resources = json!({format!("com.cloudflare.api.account.{account}"): "*"});
-    let mut result = described(namespace);
+    let id = account.options().account.as_deref().unwrap_or("*");
+    let resources = json!({format!("com.cloudflare.api.account.{id}"): "*"});
+    let mut result = described(account);
     result["name"] = "sandbox token".into();
     result["policies"] = json!([{"id": "p", "effect": "allow", "permission_groups": groups, "resources": resources}]);
     Ok(Done::unchanged(success(&result)))
@@ -49,8 +49,8 @@ fn email<'a>(call: &'a Call<'_>) -> Option<&'a str> {
     call.head.headers().get("x-auth-email").and_then(|email| email.to_str().ok())
 }
 
-fn described(namespace: &Namespace) -> Value {
-    let identity = &namespace.options().identity;
+fn described(account: &Account) -> Value {
+    let identity = &account.options().identity;
     let mut result = json!({"id": TOKEN, "status": identity.status});
     if let Some(moment) = &identity.expires_on {
         result["expires_on"] = moment.as_str().into();

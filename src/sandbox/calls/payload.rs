@@ -37,6 +37,8 @@ pub(in crate::sandbox) enum Payload {
     Pairs(Vec<Pair>),
     /// A bulk read.
     Wanted(Wanted),
+    /// The title of a namespace.
+    Title(String),
 }
 
 /// One key of a bulk write.
@@ -77,6 +79,12 @@ pub(in crate::sandbox) struct Wanted {
     pub(super) with_metadata: bool,
 }
 
+/// What a namespace is created or renamed with.
+#[derive(Deserialize)]
+struct Titled {
+    title: Option<String>,
+}
+
 /// As what a bulk read shows values.
 #[derive(Deserialize, Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
@@ -95,7 +103,11 @@ impl Payload {
             }
             (Route::BulkDelete, &Method::POST) | (Route::Bulk, &Method::DELETE) => Self::Names(json(body).await?),
             (Route::Bulk, &Method::PUT) => Self::Pairs(json(body).await?),
-            (Route::BulkGet, &Method::POST) => Self::Wanted(json(body).await?),
+            (Route::BulkGet, &Method::POST) => Self::Wanted(object(body).await?),
+            (Route::Namespaces, &Method::POST) | (Route::Namespace, &Method::PUT) => {
+                let Titled { title } = object(body).await?;
+                return Ok(Self::Title(title.unwrap_or_default()));
+            }
             _ => return Ok(Self::Nothing),
         };
         let names = payload.names();
@@ -116,7 +128,7 @@ impl Payload {
     /// The names that the body carries.
     pub(in crate::sandbox) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Nothing | Self::Value(_) => Vec::new(),
+            Self::Nothing | Self::Value(_) | Self::Title(_) => Vec::new(),
             Self::Names(names) | Self::Wanted(Wanted { keys: names, .. }) => names.iter().map(String::as_str).collect(),
             Self::Pairs(pairs) => pairs.iter().map(|pair| pair.key.as_str()).collect(),
         }
@@ -124,8 +136,17 @@ impl Payload {
 }
 
 async fn json<T: DeserializeOwned>(body: Incoming) -> Result<T, Problem> {
-    let bytes = collect(body, MAX_BULK_BYTES).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(format!("could not parse the body: {error}")))
+    serde_json::from_slice(&collect(body, MAX_BULK_BYTES).await?).map_err(unreadable)
+}
+
+/// A derived `Deserialize` takes an array for an object; this does not.
+async fn object<T: DeserializeOwned>(body: Incoming) -> Result<T, Problem> {
+    T::deserialize(Value::Object(json(body).await?)).map_err(unreadable)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
+fn unreadable(error: serde_json::Error) -> Problem {
+    Problem::malformed(format!("could not parse the body: {error}"))
 }
 
 /// 413 beyond `limit` bytes; 400 where the body breaks off.

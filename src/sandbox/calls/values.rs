@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::call::{Call, Done};
 use super::payload::{Lifetime, MAX_VALUE_BYTES, Payload, too_large};
+use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{MALFORMED, Problem, done, success};
 use crate::sandbox::body::{Response, whole};
 use crate::sandbox::lock::locked;
-use crate::sandbox::namespace::Namespace;
 use crate::sandbox::options::MissingKey;
 use crate::sandbox::store::Stored;
 use crate::sandbox::time::unix_now;
@@ -20,13 +20,16 @@ use crate::sandbox::time::unix_now;
 /// The largest metadata as JSON (developers.cloudflare.com/kv/platform/limits).
 const MAX_METADATA_BYTES: usize = 1_024;
 
+/// The code of a form with the wrong fields (github.com/markusahlstrand/cloudflare-kv-storage-rest/issues/2).
+const FORM: u64 = 10047;
+
 /// The shortest life of a key in seconds.
 const MIN_LIFE: u64 = 60;
 
-pub(super) fn delete(namespace: &Namespace, key: &str) -> Result<Done, Problem> {
-    namespace.spend_deletes(1)?;
+pub(super) fn delete(account: &Account, namespace: &Namespace, key: &str) -> Result<Done, Problem> {
+    account.spend_deletes(1)?;
     let changed = locked(namespace.store()).delete(key, unix_now());
-    if !changed && namespace.options().missing_key == MissingKey::NotFound {
+    if !changed && account.options().missing_key == MissingKey::NotFound {
         return Err(Problem::key_not_found());
     }
     let response = done();
@@ -92,26 +95,33 @@ pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) 
     Ok(Stored { value, expiration, metadata })
 }
 
-/// The parts `value` and `metadata` of a form.
+/// The fields `value` and `metadata` of a form. Any other is refused rather than lost: the npm package `cloudflare`
+/// (7.3.0) sends metadata that is an object as parts such as `metadata[a]`.
 async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), Problem> {
     let unreadable = |error: multer::Error| Problem::malformed(format!("could not parse the form: {error}"));
     let source = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(source, boundary);
     let (mut value, mut metadata) = (None, None);
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
-        let name = field.name().map(ToOwned::to_owned);
-        let bytes = field.bytes().await.map_err(unreadable)?;
-        match name.as_deref() {
-            Some("value") => value = Some(bytes),
-            Some("metadata") => {
-                let parsed = serde_json::from_slice(&bytes);
-                metadata = Some(parsed.map_err(|_| Problem::malformed("metadata must be valid json"))?);
+        let name = field.name().unwrap_or_default().to_owned();
+        let part = match name.as_str() {
+            "value" => &mut value,
+            "metadata" => &mut metadata,
+            _ => {
+                let message =
+                    format!("unexpected form field {name:?}; metadata must be one field, metadata, with JSON");
+                return Err(Problem::new(StatusCode::BAD_REQUEST, FORM, message));
             }
-            _ => {}
+        };
+        if part.replace(field.bytes().await.map_err(unreadable)?).is_some() {
+            let message = format!("form field {name:?} is there twice");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, FORM, message));
         }
     }
-    let value = value.ok_or_else(|| Problem::malformed("the form has no part named value"))?;
-    Ok((value, metadata))
+    let missing = "multipart put request does not contain required form field 'value'";
+    let value = value.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FORM, missing))?;
+    let metadata = metadata.map(|metadata| serde_json::from_slice(&metadata)).transpose();
+    Ok((value, metadata.map_err(|_| Problem::malformed("metadata must be valid json"))?))
 }
 
 fn find(namespace: &Namespace, key: &str) -> Result<Stored, Problem> {

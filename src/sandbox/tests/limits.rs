@@ -113,7 +113,8 @@ async fn a_server_stops_and_another_takes_its_port() {
 #[test]
 fn a_server_on_a_thread_serves_who_has_no_runtime() {
     use std::io::{Read, Write};
-    let options = SandboxOptions { request_log: false, ..SandboxOptions::default() };
+    let namespace = Some("ns".to_owned());
+    let options = SandboxOptions { namespace, request_log: false, ..SandboxOptions::default() };
     let sandbox = Sandbox::start_on_thread(options).unwrap();
     sandbox.preload(["a"]);
     let addr = sandbox.addr();
