@@ -76,8 +76,8 @@ pub enum Command {
     Delete(Box<DeleteArgs>),
     /// List the keys of a namespace, in a format that delete reads
     ///
-    /// Writes names page by page within --rate; memory grows by about 24 bytes per key. stdout carries only the list; a listing into a
-    /// file is resumed with --resume.
+    /// Writes names page by page within --rate; memory grows by about 24 bytes per key. stdout carries only the list; a
+    /// listing into a file is resumed with --resume.
     List(Box<ListArgs>),
     /// Restore the keys of a backup
     ///
