@@ -81,6 +81,7 @@ async fn a_429_to_a_probe_is_no_failed_probe() {
         assert_eq!(calls.breaker.allowance(Instant::now()), Allowance::Probe);
         calls.breaker.probe_sent();
         observe(&mut calls, &throttled, None, true);
-        sleep(10 * SECOND).await;
+        // Longer than the pause, and shorter than the wait after a probe that failed.
+        sleep(3 * SECOND / 2).await;
     }
 }

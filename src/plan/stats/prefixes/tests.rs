@@ -113,6 +113,10 @@ fn big_prefixes_are_found_among_millions_of_small_ones() {
     let names: Vec<_> = tree.iter().map(|prefix| prefix.name.as_str()).collect();
     assert_eq!(names, ["early:", "late/"]);
     assert_eq!(tree[1].longer.len(), 3);
+    let errors =
+        tree.iter().map(|prefix| prefix.longer.iter().fold(prefix.error, |most, longer| most.max(longer.error)));
+    assert_eq!(tree.iter().map(Prefix::largest_error).collect::<Vec<_>>(), errors.collect::<Vec<_>>());
+    assert!(tree[1].largest_error() > 0, "the late ones came after many were forgotten");
 }
 
 #[test]
