@@ -16,6 +16,7 @@
 
 mod access;
 pub(crate) mod args;
+mod auto_shard;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod conflict;
@@ -40,7 +41,6 @@ pub(crate) mod review;
 pub(crate) mod safety;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
-mod scheduler;
 mod secret;
 pub(crate) mod value;
 pub(crate) mod whoami;

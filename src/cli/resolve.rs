@@ -21,6 +21,7 @@ use crate::sandbox::{Fault, SandboxOptions};
 use crate::terminal::Escaped;
 
 use super::access::{self, Problems, connection, target};
+use super::auto_shard;
 use super::config;
 use super::filter::{filter, keeping};
 use super::input::InputArgs;
@@ -28,7 +29,6 @@ use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::profile::AppliedProfile;
-use super::scheduler;
 use super::value::WhenArg;
 use super::{
     Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs, completions,
@@ -122,7 +122,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
     let filter = keeping(filter, used, args.safety.allow_protected)?;
-    let shard = scheduler::shard(args.schedule.shard)?;
+    let shard = auto_shard::shard(args.schedule.shard)?;
     let keys = match wanted_connection.filter(|_| listed) {
         Some(connection) => {
             Keys::Namespace(Box::new(KeySelection { shard, ..wanted(args.namespace, connection, filter) }))
@@ -137,7 +137,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     };
     let batching = args.pace.batching();
     let mut options = options(args.pace.requests, &args.output, args.report.json, used);
-    options.rates = scheduler::shared(options.rates, shard)?;
+    options.rates = auto_shard::shared(options.rates, shard)?;
     options.command_line = line;
     Ok(DeleteJob {
         options,

@@ -6,7 +6,7 @@
 //! - `list`, `restore`, `report`, `namespaces`, `whoami`, `config`, `sandbox`, `docs`: the other subcommands.
 //! - `connect`, `locate`: the namespace, its client and its limits. `confirm`: the prompt. `rehearsal`: a server in memory.
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
-//! - `outputs`, `same_file`, `job_file`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
+//! - `outputs`, `same_file`, `same_job`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
 //! - `engine`: a job of the pipeline. `executor`: its requests. `event_log`, `monitor`: its log, metrics and pings.
 //! - `summary`, `error`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
 //!   and a dry run show.
@@ -31,7 +31,6 @@ mod error;
 mod event_log;
 mod executor;
 mod job;
-mod job_file;
 mod job_input;
 mod list;
 mod locate;
@@ -46,6 +45,7 @@ mod rehearsal;
 mod report;
 mod restore;
 mod same_file;
+mod same_job;
 mod sandbox;
 mod session;
 mod signals;

@@ -20,8 +20,8 @@ use crate::terminal::Escaped;
 use super::earlier::Earlier;
 use super::error::Error;
 use super::job::{DeleteJob, Keys, Mode};
-use super::job_file::JobRecord;
 use super::same_file::Files;
+use super::same_job::JobRecord;
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]

@@ -19,10 +19,10 @@ use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 use super::earlier::Earlier;
 use super::error::{self, Error, message, stop_of};
 use super::job::{DeleteJob, Keys, ListJob, RestoreJob};
-use super::job_file::{JobRecord, RunEnd};
 use super::monitor::Monitor;
 use super::preview::Preview;
 use super::print::{Stream, print_json, print_summary};
+use super::same_job::{JobRecord, RunEnd};
 use super::session::{JobOptions, or_panicked};
 use super::signals;
 
