@@ -21,7 +21,7 @@ use crate::pipeline::state::State;
 use crate::pipeline::{self, BatchLimit, Batching, Options, Request, Response};
 use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Rate;
-use crate::record::{Content, Invalid, Record, RecordNumber};
+use crate::record::{Content, Record, RecordNumber};
 
 /// Batches of keys, and outcomes, that wait between the stages.
 const CHANNEL: usize = 64;
@@ -195,7 +195,8 @@ async fn read(
     let mut number = RecordNumber::FIRST;
     while let Some(keys) = batches.next().await {
         let records = keys.into_iter().map(|key| {
-            let content = if is_sendable(&key) { Content::Key(key) } else { unsendable(key) };
+            let refused = || Content::needs_encoding(&key, "bulk requests delete it");
+            let content = if is_sendable(&key) { Content::Key(key) } else { refused() };
             let record = Record { number, content };
             number = number.next();
             record
@@ -204,12 +205,6 @@ async fn read(
             return;
         }
     }
-}
-
-fn unsendable(key: KeyName) -> Content {
-    let reason = "the key needs URL encoding, which the namespace does not support; bulk requests delete it";
-    let key = key.into_boxed_str().into_string();
-    Content::Invalid(Box::new(Invalid { key, rule: reason.into(), reason: reason.to_owned() }))
 }
 
 #[cfg(test)]

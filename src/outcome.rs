@@ -185,6 +185,11 @@ impl Tally {
         self.counts[status as usize]
     }
 
+    /// How many are in each state, by its name.
+    pub fn by_name(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Status::ALL.into_iter().map(|status| (status.as_str(), self.get(status)))
+    }
+
     /// Only those that a resumed run has nothing left to do for.
     #[must_use]
     pub fn settled(mut self) -> Self {

@@ -74,6 +74,14 @@ pub enum Content {
     Settled,
 }
 
+impl Content {
+    /// A key that has to be encoded, of a namespace that does not decode it; `exception` says how it can be deleted.
+    pub fn needs_encoding(key: &KeyName, exception: &str) -> Self {
+        let reason = format!("the key needs URL encoding, which the namespace does not support; {exception}");
+        Self::Invalid(Box::new(Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason }))
+    }
+}
+
 /// A key with what is to be written to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {

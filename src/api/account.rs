@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -96,20 +96,9 @@ pub(crate) struct User {
 }
 
 #[derive(Deserialize)]
-struct Wire {
-    result: Vec<Value>,
-    result_info: Option<Info>,
-}
-
-#[derive(Deserialize)]
 struct WorkerSettings {
     #[serde(default)]
     bindings: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-struct Info {
-    total_count: Option<u64>,
 }
 
 impl AccountClient {
@@ -195,17 +184,15 @@ impl AccountClient {
         what: &str,
         read: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Reply> {
-        let url = url.map_err(|error| self.http.unsent(&error))?;
         let read = |body: &[u8]| read(body).map_err(|why| format!("the answer does not describe {what}: {why}"));
-        let (reply, found) = self.http.attempt(ApiRequest::new(call, Method::GET, url), read).await;
+        let (reply, found) = self.http.attempt(ApiRequest::new(call, url), read).await;
         found.ok_or(reply)
     }
 }
 
 fn page_of<T>(body: &[u8], read: impl Fn(Value) -> Result<T, String>) -> Result<PageOf<T>, String> {
-    let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let items = wire.result.into_iter().map(read).collect::<Result<_, String>>()?;
-    Ok(PageOf { items, total: wire.result_info.and_then(|info| info.total_count) })
+    let (items, info) = envelope::page(body)?;
+    Ok(PageOf { items: items.into_iter().map(read).collect::<Result<_, String>>()?, total: info.total_count })
 }
 
 /// What the response holds, every text in it sanitized.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hyper::body::Bytes;
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde::Deserialize;
 
 use crate::api::answer::{Answer, Reply};
@@ -49,23 +49,18 @@ struct Counted {
 
 impl Client {
     pub(crate) async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
-        self.bulk_call(Endpoint::DeleteMany, Method::POST, self.endpoint().bulk_delete(), keys, body(keys)).await
+        self.bulk_call(Endpoint::DeleteMany, self.endpoint().bulk_delete(), keys, body(keys)).await
     }
 
     /// One call that changes `keys`, and which of them it left unchanged.
     pub(crate) async fn bulk_call(
         &self,
         call: Endpoint,
-        method: Method,
         url: Result<Url, UrlMismatch>,
         keys: &[KeyName],
         body: Bytes,
     ) -> BulkReply {
-        let url = match url {
-            Ok(url) => url,
-            Err(error) => return BulkReply { reply: self.http().unsent(&error), accounting: Accounting::Missing },
-        };
-        let request = ApiRequest { body: Some(body), ..ApiRequest::new(call, method, url) };
+        let request = ApiRequest { call, url, body: Some(body) };
         let (reply, unprocessed) =
             self.http().attempt_in_part(request, |answer, body| account(keys, answer, body)).await;
         let accounting = unprocessed.map_or(Accounting::Missing, |unprocessed| Accounting::Complete { unprocessed });

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use hyper::body::Bytes;
-use reqwest::Method;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -11,6 +10,7 @@ use crate::api::answer::{Answer, Reply};
 use crate::api::bulk::BulkReply;
 use crate::api::classify::Endpoint;
 use crate::api::client::Client;
+use crate::api::envelope::result;
 use crate::api::http::ApiRequest;
 use crate::key::KeyName;
 
@@ -31,11 +31,6 @@ pub enum Presence {
 }
 
 #[derive(Deserialize)]
-struct Got {
-    result: Values,
-}
-
-#[derive(Deserialize)]
 struct Values {
     values: HashMap<String, Option<IgnoredAny>>,
 }
@@ -43,7 +38,7 @@ struct Values {
 impl Client {
     /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most 100 MB (the same page).
     pub(crate) async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
-        self.bulk_call(Endpoint::PutMany, Method::PUT, self.endpoint().bulk_put(), keys, records).await
+        self.bulk_call(Endpoint::PutMany, self.endpoint().bulk_put(), keys, records).await
     }
 
     /// Reads with one request which of `keys` exist, in their order; at most [`MAX_GET_KEYS`]. The service answers
@@ -59,22 +54,17 @@ impl Client {
                 _ => (reply, Vec::new()),
             };
         }
-        let url = match self.endpoint().bulk_get() {
-            Ok(url) => url,
-            Err(error) => return (self.http().unsent(&error), Vec::new()),
-        };
         let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
         let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
-        let request = ApiRequest { body: Some(body.into()), ..ApiRequest::new(Endpoint::ReadMany, Method::POST, url) };
+        let request = ApiRequest { call: Endpoint::ReadMany, url: self.endpoint().bulk_get(), body: Some(body.into()) };
         let (reply, found) = self.http().attempt(request, |body| read_presence(&names, body)).await;
         (reply, found.unwrap_or_default())
     }
 }
 
 fn read_presence(names: &[&str], body: &[u8]) -> Result<Vec<Presence>, String> {
-    let got: Got =
-        serde_json::from_slice(body).map_err(|error| format!("the response does not say which keys exist: {error}"))?;
-    let of = |name: &&str| match got.result.values.get(*name) {
+    let found: Values = result(body).map_err(|error| format!("the response does not say which keys exist: {error}"))?;
+    let of = |name: &&str| match found.values.get(*name) {
         Some(Some(_)) => Presence::Present,
         // A JavaScript object in between loses names that it keeps in another place: integers and `__proto__`.
         Some(None) | None => Presence::Unknown,

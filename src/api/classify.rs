@@ -5,8 +5,8 @@
 
 use std::time::SystemTime;
 
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
+use reqwest::{Method, StatusCode};
 
 use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, TransientError};
 use crate::api::envelope::{Envelope, Fault};
@@ -37,21 +37,18 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    fn is_about_a_key(self) -> bool {
+    pub(crate) fn method(self) -> Method {
         match self {
-            Self::DeleteKey | Self::ReadValue | Self::ReadMetadata => true,
-            Self::DeleteMany
-            | Self::GetNamespace
-            | Self::ListKeys
-            | Self::ReadMany
-            | Self::PutMany
-            | Self::ListNamespaces
-            | Self::ListAccounts
-            | Self::GetWorkerSettings
-            | Self::VerifyToken
-            | Self::GetToken
-            | Self::GetUser => false,
+            Self::DeleteKey => Method::DELETE,
+            Self::DeleteMany | Self::ReadMany => Method::POST,
+            Self::PutMany => Method::PUT,
+            _ => Method::GET,
         }
+    }
+
+    /// Whether its path names a key.
+    fn is_about_a_key(self) -> bool {
+        matches!(self, Self::DeleteKey | Self::ReadValue | Self::ReadMetadata)
     }
 
     /// How much of an answer is read, in bytes; the API's own to a call for one thing have some hundred.
@@ -296,22 +293,12 @@ fn is_page(head: &Head, body: &Body) -> bool {
 }
 
 fn from_firewall(call: Endpoint, page: &str) -> String {
-    let retry_hints = match call {
-        Endpoint::ReadValue | Endpoint::ReadMetadata => "the key's name in its path may look like an attack",
+    let hint = match call {
         Endpoint::DeleteKey => "the key's name in its path may look like an attack, and --bulk sends names in the body",
-        Endpoint::DeleteMany
-        | Endpoint::GetNamespace
-        | Endpoint::ListKeys
-        | Endpoint::ReadMany
-        | Endpoint::PutMany
-        | Endpoint::ListNamespaces
-        | Endpoint::ListAccounts
-        | Endpoint::GetWorkerSettings
-        | Endpoint::VerifyToken
-        | Endpoint::GetToken
-        | Endpoint::GetUser => "try from another address or without a proxy",
+        _ if call.is_about_a_key() => "the key's name in its path may look like an attack",
+        _ => "try from another address or without a proxy",
     };
-    format!("a firewall refused the request before the API saw it ({page}); {retry_hints}")
+    format!("a firewall refused the request before the API saw it ({page}); {hint}")
 }
 
 /// The text of a response that is not the API's, or ours if it had none.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -158,34 +158,28 @@ impl Client {
 
     /// Sends one `DELETE` for `key`.
     pub(crate) async fn delete(&self, key: &KeyName) -> Reply {
-        match self.value_url(key) {
-            Ok(url) => {
-                self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, Method::DELETE, url), |_| Ok(())).await.0
-            }
-            Err(error) => self.inner.http.unsent(&error),
-        }
+        self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, self.value_url(key)), |_| Ok(())).await.0
     }
 
     /// Sends one `GET` for the namespace: proves credentials and ids.
     pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
-        let (url, http) = (self.inner.namespace_url.clone(), &self.inner.http);
+        let (url, http) = (Ok(self.inner.namespace_url.clone()), &self.inner.http);
         let read = |body: &[u8]| {
             result(body)
                 .and_then(|described| Namespace::read(described, http.credentials()))
                 .map_err(|error| format!("the answer does not describe a namespace: {error}"))
         };
-        let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, Method::GET, url), read).await;
+        let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, url), read).await;
         namespace.ok_or(reply)
     }
 
     /// Sends one `GET` for a page of keys.
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
-        let url = url.map_err(|error| self.inner.http.unsent(&error))?;
         let read = |body: &[u8]| {
             Page::read(request, body).map_err(|why| format!("the answer is not the page that was asked for: {why}"))
         };
-        let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, Method::GET, url), read).await;
+        let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, url), read).await;
         match page {
             Some(page) => Ok(Page { rate_limits: reply.rate_limits, ..page }),
             None => Err(reply),

@@ -18,27 +18,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How much of a response may be in flight before it is read, in bytes.
 const STREAM_WINDOW: u32 = 512 << 10;
 
-pub(crate) struct Settings<'a> {
-    pub(crate) peer: &'a Peer,
-    pub(crate) ca_file: Option<&'a Path>,
-    pub(crate) timeout: Duration,
-    /// As many idle connections are kept.
-    pub(crate) concurrency: usize,
-}
-
-pub(crate) fn client(settings: &Settings<'_>) -> Result<reqwest::Client, ConnectError> {
-    connect(settings.peer, settings.ca_file, |builder| {
+/// Reads the certificates; connects to nothing yet. `timeout` is for one attempt; `concurrency` idle connections are kept.
+pub(crate) fn client(
+    peer: &Peer,
+    ca_file: Option<&Path>,
+    timeout: Duration,
+    concurrency: usize,
+) -> Result<reqwest::Client, ConnectError> {
+    connect(peer, ca_file, |builder| {
         builder
-            .connect_timeout(settings.timeout.min(MAX_CONNECT))
+            .connect_timeout(timeout.min(MAX_CONNECT))
             .pool_idle_timeout(POOL_IDLE)
             // Fewer, and connections are thrown away between two requests.
-            .pool_max_idle_per_host(settings.concurrency.max(1))
+            .pool_max_idle_per_host(concurrency.max(1))
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
             .http2_keep_alive_while_idle(true)
             // So that large bodies that wait for memory do not hold up the other answers of the same connection.
             .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(connection_window(settings.concurrency))
+            .http2_initial_connection_window_size(connection_window(concurrency))
     })
 }
 

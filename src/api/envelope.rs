@@ -83,6 +83,24 @@ pub(crate) fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map(|Outer { result }| result).map_err(|error| error.to_string())
 }
 
+/// `result_info` of a list: what one of pages has, or one with cursors.
+#[derive(Default, Deserialize)]
+pub(crate) struct PageInfo {
+    pub(crate) total_count: Option<u64>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// A part of a list.
+pub(crate) fn page<T: DeserializeOwned>(body: &[u8]) -> Result<(Vec<T>, PageInfo), String> {
+    #[derive(Deserialize)]
+    struct Outer<T> {
+        result: Vec<T>,
+        result_info: Option<PageInfo>,
+    }
+    let outer: Outer<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok((outer.result, outer.result_info.unwrap_or_default()))
+}
+
 impl Fault {
     fn of(error: &WireError<'_>) -> Self {
         let code = error.code.and_then(|code| read(code).or_else(|| read::<String>(code)?.parse().ok()));

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request, Url};
+use reqwest::{Request, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::auth::Credentials;
 use crate::api::classify::{Body, Endpoint, Head, classify};
-use crate::api::connection::{self, Settings};
+use crate::api::connection;
 use crate::api::error::ClientError;
 use crate::api::memory::{MAX_HELD, MemoryBudget, Reservation, SMALL_BODY};
 use crate::api::token_command::{AfterRefusal, TokenCommand};
@@ -37,14 +37,15 @@ pub struct Access {
 
 pub(crate) struct ApiRequest {
     pub(crate) call: Endpoint,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
+    /// One that would name something else is never sent.
+    pub(crate) url: Result<Url, UrlMismatch>,
+    /// JSON.
     pub(crate) body: Option<Bytes>,
 }
 
 impl ApiRequest {
-    pub(crate) fn new(call: Endpoint, method: Method, url: Url) -> Self {
-        Self { call, method, url, body: None }
+    pub(crate) fn new(call: Endpoint, url: Result<Url, UrlMismatch>) -> Self {
+        Self { call, url, body: None }
     }
 }
 
@@ -75,12 +76,8 @@ impl Http {
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("kvsweep/", env!("CARGO_PKG_VERSION"))));
         // The client would add it.
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let client = connection::client(&Settings {
-            peer: access.base_url.peer(),
-            ca_file: access.ca_file.as_deref(),
-            timeout,
-            concurrency,
-        })?;
+        let (peer, ca_file) = (access.base_url.peer(), access.ca_file.as_deref());
+        let client = connection::client(peer, ca_file, timeout, concurrency)?;
         let memory = MemoryBudget::new(MAX_HELD);
         Ok(Self { client, headers, credentials: access.credentials, timeout, memory })
     }
@@ -110,15 +107,28 @@ impl Http {
     /// As [`Http::attempt_in_part`], and `read` may keep the body.
     pub(crate) async fn attempt_received<T>(
         &self,
-        request: ApiRequest,
+        ApiRequest { call, url, body }: ApiRequest,
         read: impl FnOnce(&Answer, Received) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
-        let call = request.call;
-        let name =
-            tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", request.method, request.url.path()));
-        let token = self.token(&request);
+        let url = match url {
+            Ok(url) => url,
+            Err(why) => {
+                return (self.reply(Answer::Refused(Refusal::without_response(why.to_string())), None), None);
+            }
+        };
+        let name = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", call.method(), url.path()));
+        let mut request = Request::new(call.method(), url);
+        request.headers_mut().clone_from(&self.headers);
+        let token = self.token(&request, body.as_ref());
+        if let Some(token) = &token {
+            request.headers_mut().insert(AUTHORIZATION, token.header.clone());
+        }
+        if let Some(body) = body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.into());
+        }
         let started = Instant::now();
-        let received = self.receive(request, token.as_ref()).await;
+        let received = self.receive(call, request).await;
         let ray = received.as_ref().ok().and_then(|(_, _, received)| received.headers.get(&CF_RAY)?.to_str().ok());
         let status = received.as_ref().ok().map(|(head, ..)| head.status);
         if let Some(name) = name {
@@ -146,11 +156,11 @@ impl Http {
         (reply, read)
     }
 
-    fn token(&self, request: &ApiRequest) -> Option<TokenInUse<'_>> {
+    fn token(&self, request: &Request, body: Option<&Bytes>) -> Option<TokenInUse<'_>> {
         let Credentials::Command(command) = &self.credentials else { return None };
         let (number, header) = command.in_use()?;
         let mut hasher = DefaultHasher::new();
-        (request.method.as_str(), request.url.as_str(), &request.body).hash(&mut hasher);
+        (request.method().as_str(), request.url().as_str(), body).hash(&mut hasher);
         Some(TokenInUse { command, number, header, request: hasher.finish() })
     }
 
@@ -178,11 +188,6 @@ impl Http {
         Reply { answer, http_status, rate_limits: rate_limits.unwrap_or_default() }
     }
 
-    /// The reply to a request that cannot be sent, for this reason.
-    pub(crate) fn unsent(&self, why: &UrlMismatch) -> Reply {
-        self.reply(Answer::Refused(Refusal::without_response(why.to_string())), None)
-    }
-
     /// What takes the secret out of text in the body of a response, and cuts it.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -190,14 +195,11 @@ impl Http {
 
     /// The answer's head and at most as many bytes as the call allows of its body; `Err` if no head came. For a large body
     /// the time is counted again once there is memory for it.
-    async fn receive(
-        &self,
-        request: ApiRequest,
-        token: Option<&TokenInUse<'_>>,
-    ) -> Result<(Head, Body, Received), Answer> {
-        let call = request.call;
+    async fn receive(&self, call: Endpoint, request: Request) -> Result<(Head, Body, Received), Answer> {
         let begun = timeout(self.timeout, async {
-            let mut opened = self.open(request, token).await?;
+            let response = self.client.execute(request).await.map_err(transport::unanswered)?;
+            let head = Head::read(response.status(), response.headers(), wall_now());
+            let mut opened = Opened { head, response, bytes: Vec::new() };
             let ended = opened.read(SMALL_BODY.min(call.max_answer())).await;
             Ok((opened, ended))
         });
@@ -218,22 +220,6 @@ impl Http {
     fn out_of_time(&self) -> Answer {
         let time = humantime::format_duration(self.timeout);
         Answer::Transient(TransientError::no_answer(format!("no complete answer within {time}")))
-    }
-
-    /// The head of the response; `Err` if none came.
-    async fn open(&self, request: ApiRequest, token: Option<&TokenInUse<'_>>) -> Result<Opened, Answer> {
-        let mut sent = Request::new(request.method, request.url);
-        sent.headers_mut().clone_from(&self.headers);
-        if let Some(token) = token {
-            sent.headers_mut().insert(AUTHORIZATION, token.header.clone());
-        }
-        if let Some(body) = request.body {
-            sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *sent.body_mut() = Some(body.into());
-        }
-        let response = self.client.execute(sent).await.map_err(transport::unanswered)?;
-        let head = Head::read(response.status(), response.headers(), wall_now());
-        Ok(Opened { head, response, bytes: Vec::new() })
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use crate::api::envelope::page;
 use crate::quota::RateLimitInfo;
 use crate::terminal::Quoted;
 
@@ -86,24 +87,13 @@ pub struct Page {
     pub rate_limits: Vec<RateLimitInfo>,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    result: Vec<ListedKey>,
-    result_info: Option<Info>,
-}
-
-#[derive(Deserialize)]
-struct Info {
-    cursor: Option<String>,
-}
-
 impl Page {
     /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that
     /// requested. A server (or something in front of it) that ignores the prefix would have keys listed, and
     /// perhaps deleted, that nobody named.
     pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
-        let wire: Wire = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let foreign = wire.result.iter().find(|key| !key.name.starts_with(&request.prefix));
+        let (mut keys, info): (Vec<ListedKey>, _) = page(body)?;
+        let foreign = keys.iter().find(|key| !key.name.starts_with(&request.prefix));
         if let Some(foreign) = foreign {
             return Err(format!(
                 "it contains {}, which does not begin with {}",
@@ -111,8 +101,7 @@ impl Page {
                 Quoted(&request.prefix)
             ));
         }
-        let next = wire.result_info.and_then(|info| info.cursor).and_then(|cursor| Cursor::new(&cursor));
-        let mut keys = wire.result;
+        let next = info.cursor.and_then(|cursor| Cursor::new(&cursor));
         for metadata in keys.iter_mut().filter_map(|key| key.metadata.as_mut()) {
             // A raw line end can stand only between values, never in a string.
             if metadata.get().contains(['\n', '\r']) {

@@ -100,87 +100,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Urls {
-    origin: String,
-    /// `…/namespaces/{namespace_id}`.
-    path: String,
-    /// `…/namespaces/{namespace_id}/values/`, checked to be what was written.
-    values: Url,
-}
-
-impl Urls {
-    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, UrlMismatch> {
-        let origin = base.origin.clone();
-        let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
-        let text = format!("{origin}{path}/values/");
-        let values = match Url::parse(&text) {
-            Ok(url) if url.as_str() == text => url,
-            other => return Err(not_itself(&text, other, &origin)),
-        };
-        Ok(Self { origin, path, values })
-    }
-
-    pub(crate) fn namespace(&self) -> Result<Url, UrlMismatch> {
-        self.exactly(&[], None)
-    }
-
-    pub(crate) fn bulk_delete(&self) -> Result<Url, UrlMismatch> {
-        self.exactly(&["/bulk/delete"], None)
-    }
-
-    /// Of the value of `key`. Called for every key, so only the segment is parsed; what comes of it is compared whole.
-    pub(crate) fn value(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
-        let base = self.values.as_str();
-        let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
-        text.push_str(base);
-        key.push_segment(&mut text);
-        // One segment, relative to its folder: a scheme, a slash, a query or a dot segment it can never be.
-        match self.values.join(&text[base.len()..]) {
-            Ok(url) if url.as_str() == text => Ok(url),
-            other => Err(not_itself(&text, other, &self.origin)),
-        }
-    }
-
-    pub(crate) fn bulk_put(&self) -> Result<Url, UrlMismatch> {
-        self.exactly(&["/bulk"], None)
-    }
-
-    pub(crate) fn bulk_get(&self) -> Result<Url, UrlMismatch> {
-        self.exactly(&["/bulk/get"], None)
-    }
-
-    pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
-        let mut segment = String::new();
-        key.push_segment(&mut segment);
-        self.exactly(&["/metadata/", &segment], None)
-    }
-
-    pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
-        let mut query = format!("limit={limit}");
-        for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                query.push_str(name);
-                push_encoded(value, &mut query);
-            }
-        }
-        self.exactly(&["/keys"], Some(&query))
-    }
-
-    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
-        exactly(&self.origin, &self.path, tail, query)
-    }
-}
-
-/// Whose an API token is; the two kinds are verified at different URLs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// A user's, for all accounts of that user.
-    User,
-    Account(AccountId),
-}
-
-/// The URLs of what belongs to an account or a user, not to one namespace.
+/// The URLs below one path: those of what belongs to an account or a user, or of what one namespace holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     origin: String,
@@ -194,57 +114,126 @@ impl Site {
 
     pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
         let query = format!("page={page}&per_page={per_page}");
-        self.exactly(&["/accounts/", account.as_str(), "/storage/kv/namespaces"], Some(&query))
+        self.exactly(&format!("/accounts/{account}/storage/kv/namespaces"), Some(&query))
     }
 
     pub(crate) fn accounts(&self, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
-        self.exactly(&["/accounts"], Some(&format!("page={page}&per_page={per_page}")))
+        self.exactly("/accounts", Some(&format!("page={page}&per_page={per_page}")))
     }
 
     pub(crate) fn worker_settings(&self, account: &AccountId, worker: &str) -> Result<Url, UrlMismatch> {
         let mut segment = String::new();
         push_encoded(worker, &mut segment);
-        self.exactly(&["/accounts/", account.as_str(), "/workers/scripts/", &segment, "/settings"], None)
+        self.exactly(&format!("/accounts/{account}/workers/scripts/{segment}/settings"), None)
     }
 
     pub(crate) fn verify(&self, owner: &Owner) -> Result<Url, UrlMismatch> {
-        match owner {
-            Owner::User => self.exactly(&["/user/tokens/verify"], None),
-            Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/verify"], None),
-        }
+        self.exactly(&format!("{owner}/tokens/verify"), None)
     }
 
     pub(crate) fn token(&self, owner: &Owner, id: &TokenId) -> Result<Url, UrlMismatch> {
-        match owner {
-            Owner::User => self.exactly(&["/user/tokens/", id.as_str()], None),
-            Owner::Account(account) => self.exactly(&["/accounts/", account.as_str(), "/tokens/", id.as_str()], None),
-        }
+        self.exactly(&format!("{owner}/tokens/{}", id.as_str()), None)
     }
 
     pub(crate) fn user(&self) -> Result<Url, UrlMismatch> {
-        self.exactly(&["/user"], None)
+        self.exactly("/user", None)
     }
 
-    fn exactly(&self, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
-        exactly(&self.origin, &self.path, tail, query)
+    /// Parses once and compares: with [`Urls::value`], the only way from text to a URL that is sent.
+    fn exactly(&self, tail: &str, query: Option<&str>) -> Result<Url, UrlMismatch> {
+        let Self { origin, path } = self;
+        let mut text = format!("{origin}{path}{tail}");
+        let path = origin.len()..text.len();
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        match Url::parse(&text) {
+            Ok(url) if url.as_str() == text && url.path() == &text[path] && url.query() == query => Ok(url),
+            other => Err(not_itself(&text, other, origin)),
+        }
     }
 }
 
-/// Parses once and compares: with [`Urls::value`], the only way from text to a URL that is sent.
-fn exactly(origin: &str, path: &str, tail: &[&str], query: Option<&str>) -> Result<Url, UrlMismatch> {
-    let length = tail.iter().map(|piece| piece.len()).sum::<usize>();
-    let mut text = String::with_capacity(origin.len() + path.len() + length);
-    text.push_str(origin);
-    text.push_str(path);
-    text.extend(tail.iter().copied());
-    let path = origin.len()..text.len();
-    if let Some(query) = query {
-        text.push('?');
-        text.push_str(query);
+/// Whose an API token is; the two kinds are verified at different URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A user's, for all accounts of that user.
+    User,
+    Account(AccountId),
+}
+
+/// The path of its tokens.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("/user"),
+            Self::Account(account) => write!(f, "/accounts/{account}"),
+        }
     }
-    match Url::parse(&text) {
-        Ok(url) if url.as_str() == text && url.path() == &text[path] && url.query() == query => Ok(url),
-        other => Err(not_itself(&text, other, origin)),
+}
+
+/// The URLs of one namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Urls {
+    /// `…/namespaces/{namespace_id}`.
+    namespace: Site,
+    /// `…/namespaces/{namespace_id}/values/`, checked to be what was written.
+    values: Url,
+}
+
+impl Urls {
+    pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, UrlMismatch> {
+        let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
+        let namespace = Site { origin: base.origin.clone(), path };
+        Ok(Self { values: namespace.exactly("/values/", None)?, namespace })
+    }
+
+    pub(crate) fn namespace(&self) -> Result<Url, UrlMismatch> {
+        self.namespace.exactly("", None)
+    }
+
+    pub(crate) fn bulk_delete(&self) -> Result<Url, UrlMismatch> {
+        self.namespace.exactly("/bulk/delete", None)
+    }
+
+    pub(crate) fn bulk_put(&self) -> Result<Url, UrlMismatch> {
+        self.namespace.exactly("/bulk", None)
+    }
+
+    pub(crate) fn bulk_get(&self) -> Result<Url, UrlMismatch> {
+        self.namespace.exactly("/bulk/get", None)
+    }
+
+    /// Called for every key, so only the segment is parsed; what comes of it is compared whole.
+    pub(crate) fn value(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
+        let base = self.values.as_str();
+        let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
+        text.push_str(base);
+        key.push_segment(&mut text);
+        // One segment, relative to its folder: a scheme, a slash, a query or a dot segment it can never be.
+        match self.values.join(&text[base.len()..]) {
+            Ok(url) if url.as_str() == text => Ok(url),
+            other => Err(not_itself(&text, other, &self.namespace.origin)),
+        }
+    }
+
+    pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
+        let mut tail = "/metadata/".to_owned();
+        key.push_segment(&mut tail);
+        self.namespace.exactly(&tail, None)
+    }
+
+    /// A page of the keys that begin with `prefix`.
+    pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
+        let mut query = format!("limit={limit}");
+        for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                query.push_str(name);
+                push_encoded(value, &mut query);
+            }
+        }
+        self.namespace.exactly("/keys", Some(&query))
     }
 }
 

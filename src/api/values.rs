@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use reqwest::Method;
 use reqwest::header::HeaderMap;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::answer::{Answer, Reply};
 use crate::api::classify::Endpoint;
 use crate::api::client::Client;
+use crate::api::envelope::result;
 use crate::api::http::{ApiRequest, Received};
 use crate::api::memory::Reservation;
 use crate::key::KeyName;
@@ -53,36 +52,23 @@ impl Value {
     }
 }
 
-#[derive(Deserialize)]
-struct Described {
-    result: Box<RawValue>,
-}
-
 impl Client {
     /// Sends one `GET` for the metadata of `key`. There is none if the reply is no success, or if the key has
     /// none.
     pub(crate) async fn metadata(&self, key: &KeyName) -> (Reply, Option<Metadata>) {
-        let url = match self.metadata_url(key) {
-            Ok(url) => url,
-            Err(error) => return (self.http().unsent(&error), None),
-        };
         let read = |body: &[u8]| {
-            let described: Result<Described, _> = serde_json::from_slice(body);
-            described.map_err(|error| format!("the response contains no metadata: {error}"))
+            let found: Result<Box<RawValue>, _> = result(body);
+            found.map_err(|error| format!("the response contains no metadata: {error}"))
         };
-        let (reply, described) =
-            self.http().attempt(ApiRequest::new(Endpoint::ReadMetadata, Method::GET, url), read).await;
-        (reply, described.and_then(|described| Metadata::new(&described.result)))
+        let request = ApiRequest::new(Endpoint::ReadMetadata, self.metadata_url(key));
+        let (reply, found) = self.http().attempt(request, read).await;
+        (reply, found.and_then(|json| Metadata::new(&json)))
     }
 
     /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value if
     /// the reply is a success, and only there.
     pub(crate) async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
-        let url = match self.value_url(key) {
-            Ok(url) => url,
-            Err(error) => return (self.http().unsent(&error), None),
-        };
-        let request = ApiRequest::new(Endpoint::ReadValue, Method::GET, url);
+        let request = ApiRequest::new(Endpoint::ReadValue, self.value_url(key));
         let value = |Received { bytes, headers, reservation }: Received| {
             expiration(&headers).map(|expiration| Value { bytes, expiration, reservation })
         };

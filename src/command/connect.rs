@@ -6,7 +6,7 @@ use crate::outcome::{Stop, StopReason};
 use crate::pipeline::KeyAction;
 use crate::pipeline::call::ApiCaller;
 use crate::quota::Rate;
-use crate::record::{Content, Invalid, Record};
+use crate::record::{Content, Record};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized, shortened_key, title_and_id};
 
@@ -97,9 +97,7 @@ pub(super) fn refuse_encoded(record: &mut Record) {
     if let Content::Key(key) = &record.content
         && key.needs_encoding()
     {
-        let rule = "the key needs URL encoding, which the namespace does not support; --bulk deletes it";
-        let key = key.as_str().to_owned();
-        record.content = Content::Invalid(Box::new(Invalid { key, rule: rule.into(), reason: rule.to_owned() }));
+        record.content = Content::needs_encoding(key, "--bulk deletes it");
     }
 }
 

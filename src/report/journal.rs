@@ -66,7 +66,7 @@ impl Journal {
     }
 
     pub fn settled(&self) -> u64 {
-        Status::ALL.into_iter().filter(|status| status.is_settled()).map(|status| self.tally.get(status)).sum()
+        self.tally.settled().total()
     }
 
     /// How many records are deleted, or were not there to be.

@@ -97,8 +97,7 @@ impl Summary {
     }
 
     fn states(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
-        states.chain([("not attempted", self.not_attempted())])
+        self.tally.by_name().chain([("not attempted", self.not_attempted())])
     }
 
     /// The most frequent causes of failure, each after its status.

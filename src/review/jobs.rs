@@ -58,7 +58,7 @@ impl ReportedJob {
         self.file.runs.iter().rev().find_map(|run| run.records)
     }
 
-    fn namespace(&self) -> String {
+    pub(super) fn namespace(&self) -> String {
         let identity = &self.file.identity;
         match (&identity.namespace_title, &identity.namespace_id) {
             (Some(title), Some(id)) => format!("{} ({})", Escaped(title), Escaped(id)),
@@ -78,7 +78,7 @@ impl ReportedJob {
         }
     }
 
-    fn runs(&self) -> String {
+    pub(super) fn runs(&self) -> String {
         match self.file.runs.len() {
             0 | 1 => String::new(),
             runs => format!(" after {}", pluralized(runs as u64, "run")),
@@ -91,27 +91,6 @@ impl ReportedJob {
 }
 
 impl ReportedFile {
-    pub(super) fn namespace(&self) -> Vec<String> {
-        self.job.iter().map(ReportedJob::namespace).collect()
-    }
-
-    pub(super) fn kind(&self) -> Vec<String> {
-        self.job.iter().map(|job| job.file.identity.kind.in_words().to_owned()).collect()
-    }
-
-    pub(super) fn account(&self) -> Vec<String> {
-        self.job.iter().filter_map(|job| job.file.identity.account_id.clone()).collect()
-    }
-
-    pub(super) fn state(&self) -> Vec<String> {
-        self.job.iter().map(|job| format!("{}{}", job.state(), job.runs())).collect()
-    }
-
-    pub(super) fn inputs(&self) -> Vec<String> {
-        let inputs = self.job.iter().flat_map(|job| &job.file.identity.inputs);
-        inputs.map(|input| input.path.clone()).collect()
-    }
-
     fn job_line(&self) -> String {
         let path = self.path.to_string_lossy();
         let Some(job) = &self.job else {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::timeline::moment;
 use super::{Cause, Causes, Diff, Review};
-use crate::outcome::{Status, Tally};
+use crate::outcome::Status;
+use crate::report::counts;
 
 const CAUSES: usize = 100;
 
@@ -104,19 +105,14 @@ impl Serialize for Diff {
         map.serialize_entry("planned_and_gone", &(self.planned - self.planned_not_gone()))?;
         map.serialize_entry("planned_and_not_gone", &self.planned_not_gone())?;
         map.serialize_entry("planned_without_row", &self.not_done)?;
-        map.serialize_entry("planned_by_status", &by_status(&self.done))?;
+        map.serialize_entry("planned_by_status", &counts(&self.done))?;
         map.serialize_entry("not_gone_keys", &self.not_gone_keys)?;
         map.serialize_entry("unplanned", &self.unplanned.total())?;
-        map.serialize_entry("unplanned_by_status", &by_status(&self.unplanned))?;
+        map.serialize_entry("unplanned_by_status", &counts(&self.unplanned))?;
         map.serialize_entry("unplanned_keys", &self.unplanned_keys)?;
         map.serialize_entry("differs", &self.differs())?;
         map.end()
     }
-}
-
-fn by_status(tally: &Tally) -> Value {
-    let counts = Status::ALL.into_iter().filter(|&status| tally.get(status) > 0);
-    counts.map(|status| (status.as_str().to_owned(), Value::from(tally.get(status)))).collect()
 }
 
 fn time(moment: Option<SystemTime>) -> Option<String> {

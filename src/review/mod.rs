@@ -18,12 +18,11 @@ mod text;
 mod timeline;
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use hdrhistogram::Histogram;
 
 pub(crate) use diff::Diff;
-pub(crate) use jobs::{Progress, ReportedFile};
+pub(crate) use jobs::{Progress, ReportedFile, ReportedJob};
 pub(crate) use reports::Reports;
 pub use reports::ReviewError;
 pub(crate) use timeline::{Bin, Pause, Timeline};
@@ -38,18 +37,6 @@ pub(crate) const FAILURE_ROWS: usize = 1_000;
 
 /// Attempts are counted one by one up to here; the last count holds this many and more.
 const MOST_ATTEMPTS: usize = 32;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub record: u64,
-    pub key: String,
-    pub status: Status,
-    pub http_status: Option<u16>,
-    pub error_code: Option<u64>,
-    pub error: String,
-    pub attempts: u32,
-    pub finished_at: SystemTime,
-}
 
 #[derive(Debug)]
 pub(crate) struct Review {
@@ -70,7 +57,7 @@ pub(crate) struct Review {
     /// What was sent, over time: every row, those that a later one replaced too.
     pub timeline: Timeline,
     /// The first [`FAILURE_ROWS`] failures.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<StoredRow<'static>>,
     pub resumable: Vec<PathBuf>,
 }
 
@@ -145,16 +132,11 @@ impl Review {
         }
         self.causes.add(row);
         if self.failures.len() < FAILURE_ROWS {
-            self.failures.push(Failure {
-                record: row.number.get(),
-                key: truncated(&row.key).into_owned(),
-                status: row.status,
-                http_status: row.http_status,
-                error_code: row.error_code,
-                error: truncated(&row.error).into_owned(),
-                attempts: row.attempts,
-                finished_at: row.finished_at,
-            });
+            let &StoredRow { number, status, http_status, error_code, attempts, elapsed_ms, finished_at, .. } = row;
+            let [key, error] = [&row.key, &row.error].map(|text| truncated(text).into_owned().into());
+            let row =
+                StoredRow { number, key, status, http_status, error_code, error, attempts, elapsed_ms, finished_at };
+            self.failures.push(row);
         }
     }
 }

@@ -11,8 +11,9 @@ use ring::digest::{SHA256, digest};
 
 use super::text::duration_ms;
 use super::timeline::moment;
-use super::{Causes, FAILURE_ROWS, MOST_ATTEMPTS, Review};
+use super::{Causes, FAILURE_ROWS, Review};
 use crate::outcome::Status;
+use crate::report::StoredRow;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -49,7 +50,7 @@ struct Page<'a> {
 
 struct State {
     name: &'static str,
-    class: &'static str,
+    class: String,
     count: String,
     share: String,
     /// Where its part of the bar begins and how wide it is, of 1000.
@@ -181,18 +182,19 @@ fn utc(iso: impl fmt::Display) -> Moment {
 
 /// What is the same for all reports: namespace, kind and inputs.
 fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
-    let unique = |of: fn(&super::ReportedFile) -> Vec<String>| {
-        let mut texts: Vec<String> = review.files.iter().flat_map(of).map(|text| shown(&text)).collect();
+    let jobs = || review.files.iter().filter_map(|file| file.job.as_ref());
+    let unique = |of: fn(&super::ReportedJob) -> Vec<String>| {
+        let mut texts: Vec<String> = jobs().flat_map(of).map(|text| shown(&text)).collect();
         let mut known = std::collections::HashSet::new();
         texts.retain(|text| known.insert(text.clone()));
         texts
     };
     let about = [
-        ("Namespace", unique(super::ReportedFile::namespace)),
-        ("Kind", unique(super::ReportedFile::kind)),
-        ("Inputs", unique(super::ReportedFile::inputs)),
-        ("Account", unique(super::ReportedFile::account)),
-        ("State", unique(super::ReportedFile::state)),
+        ("Namespace", unique(|job| vec![job.namespace()])),
+        ("Kind", unique(|job| vec![job.file.identity.kind.in_words().to_owned()])),
+        ("Inputs", unique(|job| job.file.identity.inputs.iter().map(|input| input.path.clone()).collect())),
+        ("Account", unique(|job| job.file.identity.account_id.iter().cloned().collect())),
+        ("State", unique(|job| vec![format!("{}{}", job.state(), job.runs())])),
     ];
     about.into_iter().filter(|(_, texts)| !texts.is_empty()).collect()
 }
@@ -249,18 +251,16 @@ fn notes(review: &Review) -> Vec<String> {
 fn states(review: &Review) -> Vec<State> {
     let whole = review.whole();
     let total = whole.unwrap_or(review.tally.total());
-    let states = Status::ALL.map(|status| (status.as_str(), status.as_str(), review.tally.get(status)));
-    let left = ("not attempted", "not-attempted", review.not_attempted().unwrap_or_default());
-    let occurring: Vec<_> = states.into_iter().chain([left]).filter(|(.., number)| *number > 0).collect();
+    let occurring: Vec<_> = review.states().into_iter().filter(|(_, number)| *number > 0).collect();
     // What occurred is seen, however rare: its part is at least six of a thousand.
-    let width = |&(.., number): &(_, _, u64)| (number as f64 / total as f64 * 1000.0).max(6.0);
+    let width = |&(_, number): &(_, u64)| (number as f64 / total as f64 * 1000.0).max(6.0);
     let all: f64 = occurring.iter().map(width).sum();
     let mut x = 0.0;
-    let state = |state: &(&'static str, &'static str, u64)| {
-        let &(name, class, number) = state;
+    let state = |state: &(&'static str, u64)| {
+        let &(name, number) = state;
         let width = width(state) / all * 1000.0;
         let share = whole.map(|whole| percent(number, whole)).unwrap_or_default();
-        let state = State { name, class, count: count(number), share, x, width };
+        let state = State { name, class: name.replace(' ', "-"), count: count(number), share, x, width };
         x += width;
         state
     };
@@ -271,11 +271,6 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
     if review.tally.sent() == 0 {
         return Vec::new();
     }
-    let is_retried = review.attempt_counts().any(|(n, _)| n > 1);
-    let attempts = review.attempt_counts().filter(|(n, _)| *n > 1).map(|(n, records)| {
-        let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
-        format!("{} with {n}{more} requests", pluralized(records, "key"))
-    });
     let quantile = |quantile| duration_ms(review.elapsed_ms(quantile));
     let (pauses, together, _) = review.timeline.pauses();
     let pauses = match pauses {
@@ -287,7 +282,7 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
         ("90% within", quantile(0.9)),
         ("99% within", quantile(0.99)),
         ("Longest", quantile(1.0)),
-        ("Retries", if is_retried { attempts.collect::<Vec<_>>().join(" · ") } else { "none".to_owned() }),
+        ("Retries", review.retries(" · ")),
         ("Pauses", pauses),
     ];
     if !review.timeline.idle().is_zero() {
@@ -375,14 +370,13 @@ fn causes(causes: &Causes) -> Vec<CauseRow> {
 }
 
 fn rest_of_causes(review: &Review) -> Option<String> {
-    let shown: u64 = review.causes.by_count().iter().take(CAUSES).map(|cause| cause.count).sum();
-    let rest = review.tally.trouble() - shown;
+    let rest = review.causes.beyond(CAUSES);
     (rest > 0).then(|| format!("{} with other, rarer causes.", pluralized(rest, "more record")))
 }
 
 fn failures(review: &Review) -> Vec<FailureRow> {
-    let row = |failure: &super::Failure| FailureRow {
-        record: count(failure.record),
+    let row = |failure: &StoredRow<'static>| FailureRow {
+        record: count(failure.number.get()),
         key: text(&failure.key),
         status: failure.status.as_str(),
         answer: match (failure.http_status, failure.error_code) {
@@ -396,7 +390,7 @@ fn failures(review: &Review) -> Vec<FailureRow> {
         finished_at: utc(humantime::format_rfc3339_seconds(failure.finished_at)),
     };
     let mut failures: Vec<_> = review.failures.iter().collect();
-    failures.sort_by_key(|failure| failure.record);
+    failures.sort_by_key(|failure| failure.number);
     failures.into_iter().map(row).collect()
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::timeline::{Bin, moment};
 use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
-use crate::outcome::Status;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const CAUSES: usize = 10;
@@ -34,23 +33,17 @@ impl Review {
     }
 
     pub(super) fn states(&self) -> Vec<(&'static str, u64)> {
-        let states = Status::ALL.into_iter().map(|status| (status.as_str(), self.tally.get(status)));
-        states.chain([("not attempted", self.not_attempted().unwrap_or_default())]).collect()
+        self.tally.by_name().chain([("not attempted", self.not_attempted().unwrap_or_default())]).collect()
     }
 
     fn time_lines(&self) -> Vec<String> {
         if self.tally.sent() == 0 {
             return Vec::new();
         }
-        let attempts = self.attempt_counts().filter(|(n, _)| *n > 1).map(|(n, records)| {
-            let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
-            format!("{} with {n}{more} requests", pluralized(records, "key"))
-        });
-        let attempts = Some(attempts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty());
         let quantile = |quantile| duration_ms(self.elapsed_ms(quantile));
         let mut lines = vec![
             String::new(),
-            format!("retries          {}", attempts.unwrap_or_else(|| "none".to_owned())),
+            format!("retries          {}", self.retries(", ")),
             format!(
                 "time per key     p50 {}  p90 {}  p99 {}  max {}",
                 quantile(0.5),
@@ -87,6 +80,16 @@ impl Review {
     pub(super) fn attempt_counts(&self) -> impl Iterator<Item = (usize, u64)> {
         self.attempts.iter().copied().enumerate().filter(|&(_, records)| records > 0)
     }
+
+    /// `2 keys with 3 requests`.
+    pub(super) fn retries(&self, separator: &str) -> String {
+        let retried = self.attempt_counts().filter(|(n, _)| *n > 1).map(|(n, records)| {
+            let more = if n == MOST_ATTEMPTS { " or more" } else { "" };
+            format!("{} with {n}{more} requests", pluralized(records, "key"))
+        });
+        let retried: Vec<_> = retried.collect();
+        if retried.is_empty() { "none".to_owned() } else { retried.join(separator) }
+    }
 }
 
 impl Cause {
@@ -102,8 +105,7 @@ impl Cause {
 impl Diff {
     pub(crate) fn to_text(&self) -> Vec<String> {
         let mut lines = vec![format!("{} planned", pluralized(self.planned, "key")), String::new()];
-        let done = Status::ALL.map(|status| (status.as_str(), self.done.get(status)));
-        let rows: Vec<_> = done.into_iter().chain([("no row", self.not_done)]).collect();
+        let rows: Vec<_> = self.done.by_name().chain([("no row", self.not_done)]).collect();
         lines.extend(counts(&rows, Some(self.planned)));
         let mut differ = |count: u64, what: &str, keys: &[String]| {
             if count > 0 {

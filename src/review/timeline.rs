@@ -8,39 +8,13 @@ use crate::outcome::Status;
 const COLUMNS: u64 = 120;
 
 /// Widths of a column that people can read, in milliseconds; above, whole days.
-const WIDTHS: [u64; 26] = {
-    const S: u64 = 1_000;
-    const M: u64 = 60 * S;
-    const H: u64 = 60 * M;
-    [
-        1,
-        2,
-        5,
-        10,
-        20,
-        50,
-        100,
-        200,
-        500,
-        S,
-        2 * S,
-        5 * S,
-        10 * S,
-        15 * S,
-        30 * S,
-        M,
-        2 * M,
-        5 * M,
-        10 * M,
-        15 * M,
-        30 * M,
-        H,
-        2 * H,
-        4 * H,
-        8 * H,
-        24 * H,
-    ]
-};
+#[rustfmt::skip]
+const WIDTHS: [u64; 26] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500,
+    1_000, 2_000, 5_000, 10_000, 15_000, 30_000,
+    60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000,
+    3_600_000, 7_200_000, 14_400_000, 28_800_000, DAY,
+];
 const DAY: u64 = 86_400_000;
 
 /// Marks in which it is kept whether anything was finished: 16 KiB of bits.

@@ -19,22 +19,19 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(super) mod option {
     use std::time::SystemTime;
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::report::job_file::rfc3339;
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     struct Moment(#[serde(with = "rfc3339")] SystemTime);
 
     #[expect(clippy::ref_option, reason = "serde asks for it")]
     pub(crate) fn serialize<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
-        match moment {
-            Some(moment) => rfc3339::serialize(moment, serializer),
-            None => serializer.serialize_none(),
-        }
+        moment.map(Moment).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
-        Ok(Option::<Moment>::deserialize(deserializer)?.map(|Moment(moment)| moment))
+        Ok(Option::deserialize(deserializer)?.map(|Moment(moment)| moment))
     }
 }
