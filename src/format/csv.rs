@@ -78,27 +78,28 @@ pub(crate) enum RowError {
 }
 
 impl RowError {
-    /// The rule that it breaks, without the column; for the limit of inputs.
-    pub(crate) fn rule(&self) -> &'static str {
+    /// The rule that it breaks, without the column.
+    pub(crate) fn rule(&self) -> String {
+        self.about("a field")
+    }
+
+    fn about(&self, field: &str) -> String {
         match self {
-            Self::TooLong { .. } => "a field is longer than 64 KiB",
-            Self::Quote { .. } => "the quotes of a field are broken; a quote inside a quoted field has to be doubled",
-            Self::Return { .. } => "a field contains a carriage return outside quotes; lines must end in LF or CRLF",
+            Self::TooLong { limit, .. } => format!("{field} is longer than {} KiB", limit / 1024),
+            Self::Quote { .. } => {
+                format!("the quotes of {field} are broken; a quote inside a quoted field has to be doubled")
+            }
+            Self::Return { .. } => {
+                format!("{field} contains a carriage return outside quotes; lines must end in LF or CRLF")
+            }
         }
     }
 }
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong { column, limit } => write!(f, "field {column} is longer than {} KiB", limit / 1024),
-            Self::Quote { column } => {
-                write!(f, "the quotes of field {column} are broken; a quote inside a quoted field has to be doubled")
-            }
-            Self::Return { column } => {
-                write!(f, "field {column} contains a carriage return outside quotes; lines must end in LF or CRLF")
-            }
-        }
+        let (Self::TooLong { column, .. } | Self::Quote { column } | Self::Return { column }) = self;
+        f.write_str(&self.about(&format!("field {column}")))
     }
 }
 

@@ -10,14 +10,12 @@ pub(crate) struct LineReader<R> {
     reader: R,
     /// The longest line that is kept, in bytes without its end.
     limit: usize,
-    /// Bytes of the last line that are still in the reader's buffer.
-    lent: usize,
-    /// A line that lies across buffers, or the beginning of one that is too long.
-    joined: Vec<u8>,
-    /// Whether the line that is being read is too long and has not ended.
+    /// The line that was read last, or the beginning of one that is too long.
+    line: Vec<u8>,
+    /// Whether that line is too long and has not ended.
     in_long_line: bool,
     number: u64,
-    /// Bytes that were taken, but for those that are lent.
+    /// Bytes that were taken.
     position: u64,
 }
 
@@ -34,7 +32,7 @@ pub(crate) enum Line<'a> {
 
 impl<R: BufRead> LineReader<R> {
     pub(crate) fn new(reader: R, limit: usize) -> Self {
-        Self { reader, limit, lent: 0, joined: Vec::new(), in_long_line: false, number: 0, position: 0 }
+        Self { reader, limit, line: Vec::new(), in_long_line: false, number: 0, position: 0 }
     }
 
     /// The number of the line that was read last, from 1.
@@ -44,53 +42,32 @@ impl<R: BufRead> LineReader<R> {
 
     /// Where that line ends, in bytes, its end included.
     pub(crate) fn position(&self) -> u64 {
-        self.position + self.lent as u64
+        self.position
     }
 
     /// The next line; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.skip_long_line()?;
-        let lent = mem::take(&mut self.lent);
-        self.consume(lent);
-        self.joined.clear();
+        self.line.clear();
         self.number += 1;
-        loop {
-            let chunk = self.reader.fill_buf()?;
-            let end = memchr(b'\n', chunk);
-            let taken = end.unwrap_or(chunk.len());
-            let length = self.joined.len() + taken;
-            let is_last = chunk.is_empty();
-            // A line may have a `\r` more, if that is part of its end.
-            let last = chunk[..taken].last().or(self.joined.last());
-            let is_too_long = length > self.limit + 1
-                || length == self.limit + 1 && (is_last || end.is_some() && last != Some(&b'\r'));
-            if is_too_long {
-                let kept = taken.min(self.limit + 1 - self.joined.len());
-                self.joined.extend_from_slice(&chunk[..kept]);
-                self.consume(kept);
-                self.in_long_line = true;
-                return Ok(Some(Line::TooLong));
-            }
-            if is_last {
-                let is_over = self.joined.is_empty();
-                return Ok((!is_over).then_some(Line::Text { bytes: &self.joined, is_terminated: false }));
-            }
-            if let (Some(end), true) = (end, self.joined.is_empty()) {
-                self.lent = end + 1;
-                let bytes = without_return(&self.reader.fill_buf()?[..end]);
-                return Ok(Some(Line::Text { bytes, is_terminated: true }));
-            }
-            self.joined.extend_from_slice(&chunk[..taken]);
-            self.consume(taken + usize::from(end.is_some()));
-            if end.is_some() {
-                return Ok(Some(Line::Text { bytes: without_return(&self.joined), is_terminated: true }));
-            }
+        // Two more for its end.
+        let most = self.limit as u64 + 2;
+        self.position += self.reader.by_ref().take(most).read_until(b'\n', &mut self.line)? as u64;
+        if self.line.is_empty() {
+            return Ok(None);
         }
+        let is_terminated = self.line.pop_if(|last| *last == b'\n').is_some();
+        let bytes = if is_terminated { self.line.strip_suffix(b"\r").unwrap_or(&self.line) } else { &self.line };
+        if bytes.len() > self.limit {
+            self.in_long_line = !is_terminated;
+            return Ok(Some(Line::TooLong));
+        }
+        Ok(Some(Line::Text { bytes, is_terminated }))
     }
 
     /// All of a line that is [too long](Line::TooLong), without its `\n`. It need not be read to the end.
     pub(crate) fn long_line(&mut self) -> impl Read {
-        let start = mem::take(&mut self.joined);
+        let start = mem::take(&mut self.line);
         io::Cursor::new(start).chain(RestOfLine(self))
     }
 
@@ -107,10 +84,6 @@ impl<R: BufRead> LineReader<R> {
         self.reader.consume(bytes);
         self.position += bytes as u64;
     }
-}
-
-fn without_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What is still to come of a line that is too long, without its `\n`. The end of the input leaves the line open.
@@ -145,7 +118,7 @@ mod tests {
         let long = io::repeat(b'x').take(40_000_000).chain(b"\nnext\r\nlast\r".as_slice());
         let mut lines = LineReader::new(BufReader::with_capacity(8192, long), LIMIT);
         assert!(matches!(lines.next().unwrap(), Some(Line::TooLong)));
-        assert!(lines.joined.capacity() <= 4 * LIMIT, "{}", lines.joined.capacity());
+        assert!(lines.line.capacity() <= 4 * LIMIT, "{}", lines.line.capacity());
         assert!(matches!(lines.next().unwrap(), Some(Line::Text { bytes: b"next", is_terminated: true })));
         assert_eq!((lines.number(), lines.position()), (2, 40_000_007));
         assert!(matches!(lines.next().unwrap(), Some(Line::Text { bytes: b"last\r", is_terminated: false })));

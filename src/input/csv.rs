@@ -8,7 +8,6 @@ use header::{FirstRow, Layout};
 
 use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
-use super::options::Warnings;
 use super::options::{Column, Header};
 use super::parsed_key::{MAX_TEXT, escape_non_utf8, invalid_by_rule, parse_key};
 use crate::format::csv::{Keep, Limits, Row, RowReader};
@@ -22,22 +21,18 @@ const LIMITS: Limits = Limits { field: MAX_TEXT, row: 1024 * 1024 };
 pub(super) struct Csv {
     rows: RowReader<Buffered>,
     row: Row,
-    column: Option<Column>,
-    header: Header,
+    options: CsvOptions,
     /// Known after the first row.
     layout: Option<Layout>,
     /// The heading of the key column.
     heading: Option<String>,
-    delimiter: u8,
-    warnings: Warnings,
-    report: ReportRows,
 }
 
 pub(super) struct CsvOptions {
     pub(super) column: Option<Column>,
     pub(super) header: Header,
     pub(super) delimiter: u8,
-    pub(super) warnings: Warnings,
+    pub(super) warns: bool,
     pub(super) report: ReportRows,
 }
 
@@ -52,13 +47,9 @@ impl Csv {
         Ok(Self {
             rows: RowReader::new(reader, options.delimiter, LIMITS),
             row: Row::default(),
-            column: options.column,
-            header: options.header,
+            options,
             layout: None,
             heading: None,
-            delimiter: options.delimiter,
-            warnings: options.warnings,
-            report: options.report,
         })
     }
 
@@ -96,13 +87,14 @@ impl Csv {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
-        let (layout, first) = header::arrange(&self.row, self.column.as_ref(), self.header, self.delimiter)
+        let CsvOptions { column, header, delimiter, warns, .. } = &self.options;
+        let (layout, first) = header::arrange(&self.row, column.as_ref(), *header, *delimiter)
             .map_err(|kind| InputErrorAt::at_line(self.row.line, kind))?;
         self.layout = Some(layout);
         if first == FirstRow::Header {
             self.heading = self.row.cell(layout.key).map(escape_non_utf8);
         }
-        if let (FirstRow::Data, Header::Auto, Warnings::On) = (first, self.header, self.warnings) {
+        if let (FirstRow::Data, Header::Auto, true) = (first, header, warns) {
             let row = self.row.cell(layout.key).map(escape_non_utf8).unwrap_or_default();
             tracing::warn!(
                 "{}: the first row ({}) is taken as a key, not as a header\nhint: pass --column 1 and remove the row if it is a \
@@ -140,9 +132,9 @@ impl Csv {
         if let Some(status) = layout.status {
             let text = |column| row.cell(column).map(escape_non_utf8).unwrap_or_default();
             let finished_at = layout.finished_at.map(text);
-            let judged = self.report.classify(Some(&text(status)), finished_at.as_deref());
+            let judged = self.options.report.classify(Some(&text(status)), finished_at.as_deref());
             let judged = judged.map_err(|kind| InputErrorAt::at(position, kind))?;
-            if layout.is_other_column && self.report.are_of_report() {
+            if layout.is_other_column && self.options.report.are_of_report() {
                 return Err(InputErrorAt::at(position, InputErrorKind::OtherColumnOfReport));
             }
             if judged == RowUse::Skip {

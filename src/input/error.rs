@@ -52,35 +52,19 @@ impl InputError {
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
     pub fn is_usage(&self) -> bool {
-        match self.kind() {
-            InputErrorKind::MissingColumn { .. }
-            | InputErrorKind::AmbiguousColumn(_)
-            | InputErrorKind::NoSuchColumn { .. }
-            | InputErrorKind::NameWithoutHeader(_)
-            | InputErrorKind::MalformedHeader { .. }
-            | InputErrorKind::NoKeyColumn { .. }
-            | InputErrorKind::OtherDelimiter(_)
-            | InputErrorKind::DelimiterLine(_)
-            | InputErrorKind::NotKeys(_)
-            | InputErrorKind::MixedReport
-            | InputErrorKind::ReportWithoutStatus
-            | InputErrorKind::OtherColumnOfReport
-            | InputErrorKind::Delimiter(_)
-            | InputErrorKind::CsvOption(_)
-            | InputErrorKind::NotAnArray(_)
-            | InputErrorKind::SettledReport(_)
-            | InputErrorKind::FailedRow(_) => true,
+        !matches!(
+            self.kind(),
             InputErrorKind::Open(_)
-            | InputErrorKind::Changed
-            | InputErrorKind::Read(_)
-            | InputErrorKind::Decompress { .. }
-            | InputErrorKind::UnclosedQuote
-            | InputErrorKind::FirstRowTooLong
-            | InputErrorKind::Json(_)
-            | InputErrorKind::NotJson(_)
-            | InputErrorKind::Thread(_)
-            | InputErrorKind::Panicked(_) => false,
-        }
+                | InputErrorKind::Changed
+                | InputErrorKind::Read(_)
+                | InputErrorKind::Decompress { .. }
+                | InputErrorKind::UnclosedQuote
+                | InputErrorKind::FirstRowTooLong
+                | InputErrorKind::Json(_)
+                | InputErrorKind::NotJson(_)
+                | InputErrorKind::Thread(_)
+                | InputErrorKind::Panicked(_)
+        )
     }
 
     fn to_text(&self) -> String {

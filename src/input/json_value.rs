@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
@@ -59,23 +60,9 @@ impl<'a> Members<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = Field;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a member")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-                Ok(Field::of(name.as_bytes()))
-            }
-        }
-        deserializer.deserialize_identifier(Name)
-    }
-}
+/// The name of a member.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What `value` holds; `None` for a row of a dry run's report that is to be skipped. `whole` gives what stood there, for a
 /// value that holds no key.
@@ -182,7 +169,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
         let mut members = Members::default();
-        while let Some(field) = map.next_key::<Field>()? {
+        while let Some(Name(name)) = map.next_key()? {
+            let field = Field::of(name.as_bytes());
             let text = if Members::reads(field) {
                 match map.next_value()? {
                     Value::Plain(text) => text,

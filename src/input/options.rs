@@ -98,12 +98,6 @@ pub enum Header {
     None,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Warnings {
-    On,
-    Off,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

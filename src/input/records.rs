@@ -1,7 +1,5 @@
 //! Reads all sources as one numbered sequence of records.
 
-use std::fs::File;
-use std::sync::Arc;
 use std::vec;
 
 use super::csv::{Csv, CsvOptions};
@@ -12,9 +10,8 @@ use super::json::Json;
 use super::lines::Lines;
 use super::lookalike;
 use super::ndjson::Ndjson;
-use super::options::{Format, InputOptions, Warnings};
-
-use super::source::{Fingerprint, Source};
+use super::options::{Format, InputOptions};
+use super::source::{Fingerprint, Source, Watched};
 use crate::format::Bytes;
 use crate::format::compression::Compression;
 use crate::format::open::open;
@@ -29,7 +26,8 @@ pub struct Records {
     /// The fingerprint of each, if it is a file that was checked.
     expected: vec::IntoIter<Option<Fingerprint>>,
     options: InputOptions,
-    warnings: Warnings,
+    /// Whether warnings about a source, such as a missing header, are logged.
+    warns: bool,
     reading: Option<Reading>,
     next: RecordNumber,
     /// Inputs that were read to their end since this was last asked for, with the number of the record after.
@@ -38,8 +36,7 @@ pub struct Records {
 
 struct Reading {
     name: String,
-    /// The open file, and its fingerprint when it was checked.
-    watched: Option<(Arc<File>, Fingerprint)>,
+    watched: Option<Watched>,
     compression: Compression,
     reader: Reader,
 }
@@ -58,7 +55,7 @@ impl Records {
             sources: sources.into_iter(),
             expected: Vec::new().into_iter(),
             options,
-            warnings: Warnings::On,
+            warns: true,
             reading: None,
             next: RecordNumber::FIRST,
             ended: Vec::new(),
@@ -76,7 +73,7 @@ impl Records {
     /// For a second pass: the first one has logged the warnings.
     #[must_use]
     pub fn without_warnings(mut self) -> Self {
-        self.warnings = Warnings::Off;
+        self.warns = false;
         self
     }
 
@@ -145,16 +142,15 @@ impl Records {
     fn open_next(&mut self) -> Result<bool, InputError> {
         let Some(source) = self.sources.next() else { return Ok(false) };
         let expected = self.expected.next().flatten();
-        let opened = source.open();
-        let (reader, file) =
+        let opened = source.open(expected);
+        let (reader, watched) =
             opened.map_err(|error| self.error(source.to_string(), InputErrorKind::Open(error).into()))?;
-        let watched = expected.map(|expected| (file, expected));
-        if has_changed(watched.as_ref()) {
+        if watched.has_changed() {
             return Err(self.error(source.to_string(), InputErrorKind::Changed.into()));
         }
         self.begin(&source, reader)?;
         if let Some(reading) = &mut self.reading {
-            reading.watched = watched;
+            reading.watched = Some(watched);
         }
         Ok(true)
     }
@@ -168,7 +164,7 @@ impl Records {
     /// Looks into a source and makes it the one that is read.
     pub(super) fn begin(&mut self, source: &Source, reader: Bytes) -> Result<(), InputError> {
         let name = source.to_string();
-        match Reading::begin(name.clone(), source, reader, &self.options, self.warnings) {
+        match Reading::begin(name.clone(), source, reader, &self.options, self.warns) {
             Ok(reading) => {
                 self.reading = Some(reading);
                 Ok(())
@@ -207,7 +203,7 @@ impl Reading {
         source: &Source,
         reader: Bytes,
         options: &InputOptions,
-        warnings: Warnings,
+        warns: bool,
     ) -> Result<Self, InputErrorAt> {
         let mut opened = open(reader)?;
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
@@ -233,7 +229,7 @@ impl Reading {
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
         let is_plan = source.path().is_some_and(|path| options.plans.iter().any(|plan| plan == path));
-        let report = ReportRows::of(source, warnings == Warnings::On, is_plan);
+        let report = ReportRows::of(source, warns, is_plan);
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
@@ -243,7 +239,7 @@ impl Reading {
                     column: options.column.clone(),
                     header: options.header,
                     delimiter: delimiter.unwrap_or(b','),
-                    warnings,
+                    warns,
                     report,
                 };
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
@@ -253,7 +249,7 @@ impl Reading {
     }
 
     fn has_changed(&self) -> bool {
-        has_changed(self.watched.as_ref())
+        self.watched.as_ref().is_some_and(Watched::has_changed)
     }
 
     fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
@@ -265,8 +261,4 @@ impl Reading {
         };
         entry.map_err(|at| at.with_compression(self.compression))
     }
-}
-
-fn has_changed(watched: Option<&(Arc<File>, Fingerprint)>) -> bool {
-    watched.is_some_and(|(file, expected)| expected.has_changed(file))
 }

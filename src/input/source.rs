@@ -68,14 +68,14 @@ impl Source {
         }
     }
 
-    /// A reader, and the open file for checks whether it changed.
-    pub(super) fn open(&self) -> io::Result<(Bytes, Arc<File>)> {
+    /// A reader, and the file, which was `expected` when it was checked.
+    pub(super) fn open(&self, expected: Option<Fingerprint>) -> io::Result<(Bytes, Watched)> {
         let file = Arc::new(match self {
             Self::Stdin => platform::duplicate(io::stdin())?,
             Self::File(path) => File::open(path)?,
         });
         let reader = RetryInterrupted(Arc::clone(&file));
-        Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), file))
+        Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), Watched { file, expected }))
     }
 }
 
@@ -91,13 +91,21 @@ impl Fingerprint {
         Ok(Self::with(&file.metadata()?, platform::file_id(file)?))
     }
 
-    /// Whether the file has another state by now, or none that can be read.
-    pub(super) fn has_changed(&self, file: &File) -> bool {
-        Self::of(file).map_or(true, |now| now != *self)
-    }
-
     fn with(metadata: &Metadata, id: FileId) -> Self {
         Self { len: metadata.len(), times: ChangeTimes::of(metadata), id }
+    }
+}
+
+/// An open file, and its fingerprint if it was checked.
+pub(super) struct Watched {
+    file: Arc<File>,
+    expected: Option<Fingerprint>,
+}
+
+impl Watched {
+    /// Whether it has another state than the one that was checked, or none that can be read.
+    pub(super) fn has_changed(&self) -> bool {
+        self.expected.is_some_and(|expected| Fingerprint::of(&self.file).map_or(true, |now| now != expected))
     }
 }
 

@@ -1,15 +1,12 @@
 //! Whole JSON values, one after the other, from lines or an array: the records of a backup, which are too large for the
 //! readers of keys.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use super::detect;
 use super::error::{InputError, InputErrorAt, InputErrorKind};
 use super::lookalike::lookalike;
 use super::ndjson::syntax;
 use super::options::Format;
-use super::source::{Fingerprint, Source};
+use super::source::{Fingerprint, Source, Watched};
 use crate::format::compression::Compression;
 use crate::format::json_array::JsonArray;
 use crate::format::lines::{Line, LineReader};
@@ -19,7 +16,7 @@ use crate::format::{Buffered, Position};
 /// The JSON values of a file, each of them whole. Lines may be empty; an array may begin with blank lines.
 pub(crate) struct JsonValues {
     name: String,
-    watched: (Arc<File>, Fingerprint),
+    watched: Watched,
     compression: Compression,
     reader: Reader,
     /// The longest value, in bytes.
@@ -42,8 +39,9 @@ impl JsonValues {
     pub(crate) fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
         let name = source.to_string();
         let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
-        let (reader, file) = source.open().map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
-        if expected.has_changed(&file) {
+        let (reader, watched) =
+            source.open(Some(expected)).map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
+        if watched.has_changed() {
             return Err(error(InputErrorKind::Changed.into()));
         }
         let mut opened = open(reader).map_err(|failure| error(failure.into()))?;
@@ -59,16 +57,7 @@ impl JsonValues {
             Format::Json => Reader::Array(Box::new(JsonArray::new(bytes))),
             _ => Reader::Lines(LineReader::new(bytes, most)),
         };
-        Ok(Self {
-            name,
-            watched: (file, expected),
-            compression,
-            reader,
-            most,
-            is_over: false,
-            values: 0,
-            value: Vec::new(),
-        })
+        Ok(Self { name, watched, compression, reader, most, is_over: false, values: 0, value: Vec::new() })
     }
 
     /// The next value; `None` at the end.
@@ -85,8 +74,7 @@ impl JsonValues {
             Reader::Array(array) => next_element(array, self.most, &mut self.value),
         };
         // It may look broken because it is being written.
-        let (file, expected) = &self.watched;
-        let read = if expected.has_changed(file) { Err(InputErrorKind::Changed.into()) } else { read };
+        let read = if self.watched.has_changed() { Err(InputErrorKind::Changed.into()) } else { read };
         self.is_over = !matches!(read, Ok(true));
         self.values += u64::from(!self.is_over);
         match read {
