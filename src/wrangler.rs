@@ -131,7 +131,6 @@ pub(crate) fn program_beside(folder: &Path) -> Option<PathBuf> {
     Some(folder.join(PROGRAM)).filter(|file| file.is_file())
 }
 
-/// Looks a binding up in a file.
 pub(crate) fn bound(file: &Path, lookup: Lookup<'_>) -> Result<Bound, WranglerError> {
     let text = text::read(file, MAX_SIZE).map_err(io::Error::from)?;
     let is_toml = file.extension().is_some_and(|extension| extension == "toml");

@@ -140,7 +140,6 @@ impl AccountClient {
         .await
     }
 
-    /// The namespaces that a deployed Worker is bound to.
     pub(crate) async fn worker_namespaces(
         &self,
         account: &AccountId,
@@ -172,7 +171,6 @@ impl AccountClient {
         .await
     }
 
-    /// Whose global key it is.
     pub(crate) async fn user(&self) -> Result<User, Reply> {
         self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
     }
@@ -195,7 +193,6 @@ fn page_of<T>(body: &[u8], read: impl Fn(Value) -> Result<T, String>) -> Result<
     Ok(PageOf { items: items.into_iter().map(read).collect::<Result<_, String>>()?, total: info.total_count })
 }
 
-/// What the response holds, every text in it sanitized.
 fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result<T, String> {
     let mut result: Value = envelope::result(body)?;
     credentials.sanitize(&mut result);

@@ -11,7 +11,6 @@ use crate::quota::RateLimitInfo;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     pub answer: Answer,
-    /// The HTTP status, if a response came.
     pub http_status: Option<u16>,
     /// The `Ratelimit` and `Ratelimit-Policy` headers; empty if they were absent or not readable.
     pub rate_limits: Vec<RateLimitInfo>,
@@ -51,7 +50,6 @@ pub enum Answer {
     },
 }
 
-/// Why no request of the job can succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fatal {
     /// The credentials are wrong, expired or lack the permission.
@@ -74,7 +72,6 @@ impl Fatal {
     }
 }
 
-/// Why the server did not do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status; `None` if the request was not sent or its connection not trusted.
@@ -118,7 +115,6 @@ impl TransientError {
         refusal
     }
 
-    /// As [`TransientError::refusal`].
     pub fn refusal_mut(&mut self) -> &mut Refusal {
         let (Self::Refused(refusal) | Self::NoAnswer(refusal) | Self::Unexpected(refusal)) = self;
         refusal

@@ -46,7 +46,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether its path names a key.
     fn is_about_a_key(self) -> bool {
         matches!(self, Self::DeleteKey | Self::ReadValue | Self::ReadMetadata)
     }
@@ -273,7 +272,6 @@ fn value(head: &Head, body: &Body) -> Answer {
     }
 }
 
-/// The server knows no such call.
 fn no_bulk(mut refusal: Refusal) -> Refusal {
     refusal.message = format!("{}; the server does not support bulk deletes: omit --bulk", refusal.message);
     refusal

@@ -156,7 +156,6 @@ impl Client {
         &self.inner.endpoint
     }
 
-    /// Sends one `DELETE` for `key`.
     pub(crate) async fn delete(&self, key: &KeyName) -> Reply {
         self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, self.value_url(key)), |_| Ok(())).await.0
     }
@@ -173,7 +172,6 @@ impl Client {
         namespace.ok_or(reply)
     }
 
-    /// Sends one `GET` for a page of keys.
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
         let read = |body: &[u8]| {

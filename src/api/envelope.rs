@@ -22,7 +22,6 @@ pub(crate) struct Envelope {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// One of `errors`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) code: Option<u64>,
@@ -90,7 +89,6 @@ pub(crate) struct PageInfo {
     pub(crate) cursor: Option<String>,
 }
 
-/// A part of a list.
 pub(crate) fn page<T: DeserializeOwned>(body: &[u8]) -> Result<(Vec<T>, PageInfo), String> {
     #[derive(Deserialize)]
     struct Outer<T> {

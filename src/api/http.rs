@@ -39,7 +39,6 @@ pub(crate) struct ApiRequest {
     pub(crate) call: Endpoint,
     /// One that would name something else is never sent.
     pub(crate) url: Result<Url, UrlMismatch>,
-    /// JSON.
     pub(crate) body: Option<Bytes>,
 }
 
@@ -254,10 +253,8 @@ struct Opened {
     bytes: Vec<u8>,
 }
 
-/// Why no more of a body is read.
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
-    /// There is no more.
     Whole,
     /// There is more than was wanted.
     Full,

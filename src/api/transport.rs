@@ -89,7 +89,6 @@ fn classify(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> Answe
     Answer::Transient(TransientError::no_answer(text))
 }
 
-/// Why a certificate is not trusted.
 fn distrust(cause: &(dyn StdError + 'static)) -> Option<String> {
     let Some(rustls::Error::InvalidCertificate(error)) = cause.downcast_ref() else { return None };
     Some(match error {

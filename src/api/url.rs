@@ -163,7 +163,6 @@ pub(crate) enum Owner {
     Account(AccountId),
 }
 
-/// The path of its tokens.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -173,7 +172,6 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The URLs of one namespace.
 #[derive(Debug, Clone)]
 pub(crate) struct Urls {
     /// `…/namespaces/{namespace_id}`.
@@ -224,7 +222,6 @@ impl Urls {
         self.namespace.exactly(&tail, None)
     }
 
-    /// A page of the keys that begin with `prefix`.
     pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
         let mut query = format!("limit={limit}");
         for (name, value) in [("&prefix=", Some(prefix)), ("&cursor=", cursor)] {

@@ -35,7 +35,6 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// What a key holds besides its metadata.
 #[derive(Debug)]
 pub struct Value {
     pub bytes: Vec<u8>,

@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use crate::files::FileError;
 
-/// Why a backup cannot be opened, written or read.
 #[derive(Debug, Error)]
 pub enum BackupError {
     #[error("{path}: the name of a backup has to end in .ndjson or .jsonl, followed by .gz or .zst to compress it")]

@@ -18,7 +18,6 @@ const WAITING: usize = 64;
 /// A group is ended when so many bytes of values are in it; as long as it takes no key of it is deleted.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// Bytes that are handed to the system at once.
 const BUFFER: usize = 256 << 10;
 
 struct WriteRequest {

@@ -176,7 +176,6 @@ fn unsupported_kind(path: &Path) -> Option<FileError> {
     kind(found.file_type()).map(|what| FileError::NotRegular { path: path.to_owned(), what })
 }
 
-/// What it is, unless it is a regular file.
 fn kind(found: fs::FileType) -> Option<&'static str> {
     match () {
         () if found.is_file() => None,

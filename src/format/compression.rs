@@ -9,10 +9,8 @@ use flate2::write::GzEncoder;
 
 use super::{Bytes, READ_BYTES};
 
-/// How bytes are compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
     #[default]
     None,
     /// RFC 1952, any number of members, padded with zeros or not.

@@ -78,7 +78,6 @@ pub(crate) enum RowError {
 }
 
 impl RowError {
-    /// The rule that it breaks, without the column.
     pub(crate) fn rule(&self) -> String {
         self.about("a field")
     }

@@ -113,7 +113,6 @@ impl<R: Read> JsonArray<R> {
         Ok(name)
     }
 
-    /// Into the array; `None` if the document is empty.
     fn begin(&mut self) -> Result<Option<Document>, JsonError> {
         let kind = match self.reader.peek() {
             Err(ReaderError::SyntaxError(error)) if error.kind == SyntaxErrorKind::IncompleteDocument => {
@@ -234,7 +233,6 @@ impl<R: Read> JsonArray<R> {
         self.call(JsonReader::skip_value)
     }
 
-    /// Calls the JSON reader and translates its error.
     fn call<T>(
         &mut self,
         ask: impl FnOnce(&mut JsonStreamReader<Source<R>>) -> Result<T, ReaderError>,

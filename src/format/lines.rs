@@ -15,11 +15,9 @@ pub(crate) struct LineReader<R> {
     /// Whether that line is too long and has not ended.
     in_long_line: bool,
     number: u64,
-    /// Bytes that were taken.
     position: u64,
 }
 
-/// A line without its end.
 pub(crate) enum Line<'a> {
     Text {
         bytes: &'a [u8],

@@ -10,7 +10,6 @@ pub(crate) struct Opened {
     pub(crate) compression: Compression,
 }
 
-/// Why the first bytes cannot be read; an error of the decoder if there is a compression.
 pub(crate) struct OpenError {
     pub(crate) compression: Compression,
     pub(crate) error: io::Error,

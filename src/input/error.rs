@@ -31,7 +31,6 @@ impl InputError {
         Self(Box::new(Stopped { input, records, at }))
     }
 
-    /// The same error after only so many records.
     pub(super) fn after(mut self, records: u64) -> Self {
         self.0.records = records;
         self
@@ -208,7 +207,6 @@ fn quoted(names: &[String]) -> String {
     shown.join(", ")
 }
 
-/// The first names as they are.
 fn listed(names: &[String]) -> String {
     let is_plain = |name: &str| !name.is_empty() && !name.contains([',', ' ', '"']);
     let shown = names.iter().take(MOST_LISTED).map(|name| match shortened_key(name) {

@@ -14,16 +14,13 @@ use crate::format::Position;
 use crate::record::Content;
 
 pub(super) enum Value<'a> {
-    /// Anything but an object.
     Plain(Text<'a>),
     Object(Members<'a>),
 }
 
 pub(super) enum Text<'a> {
     Exact(Cow<'a, str>),
-    /// A string beyond the limit, not kept.
     TooLong,
-    /// Not a string.
     Other,
     /// The member is there more than once: readers of JSON differ in which one they take.
     Repeated,
@@ -60,7 +57,6 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The name of a member.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -62,13 +62,11 @@ impl fmt::Display for Format {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
-    /// By the exact name in the header.
     Name(String),
     /// By position, from 1.
     Number(NonZeroUsize),
 }
 
-/// Not a [`Column`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} is no column: expected the name in the header, or a number from 1", Quoted(.0))]
 pub struct ColumnError(String);
@@ -94,7 +92,6 @@ pub enum Header {
     /// `name`; else it is data: a header must never eat a key.
     #[default]
     Auto,
-    /// The first row is data.
     None,
 }
 

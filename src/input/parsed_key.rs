@@ -10,7 +10,6 @@ use crate::record::{Content, Invalid};
 /// The longest line or field that is kept, in bytes. Anything longer is skipped in constant memory; a key has at most 512.
 pub(super) const MAX_TEXT: usize = 64 * 1024;
 
-/// Checks the bytes that stand in the key's place.
 pub(super) fn parse_key(position: Position, bytes: &[u8]) -> Content {
     KeyName::from_bytes(bytes).map_or_else(
         |error| invalid_by_rule(position, escape_non_utf8(bytes), error.rule(), &error.to_string()),

@@ -49,7 +49,6 @@ enum Reader {
 }
 
 impl Records {
-    /// Reads `sources` in order.
     pub fn new(sources: Vec<Source>, options: InputOptions) -> Self {
         Self {
             sources: sources.into_iter(),
@@ -155,7 +154,6 @@ impl Records {
         Ok(true)
     }
 
-    /// An error in the source that is being read.
     fn break_off(&mut self, at: InputErrorAt) -> InputError {
         let name = self.reading.take().map(|reading| reading.name).unwrap_or_default();
         self.error(name, at)

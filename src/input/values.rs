@@ -85,7 +85,6 @@ impl JsonValues {
     }
 }
 
-/// Reads a line that is not empty.
 fn next_line(lines: &mut LineReader<Buffered>, value: &mut Vec<u8>) -> Result<bool, InputErrorAt> {
     loop {
         let position = Position::line(lines.number() + 1);

@@ -41,7 +41,6 @@ pub(crate) struct Checkpoint {
     pub ended: bool,
 }
 
-/// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     #[error(transparent)]

@@ -26,7 +26,6 @@ impl Default for Position {
     }
 }
 
-/// Why a listing cannot be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ListingError {
     #[error(

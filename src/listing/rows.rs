@@ -54,7 +54,6 @@ impl Encoder {
         self.first_skipped.as_deref().map(|first| (self.skipped, first))
     }
 
-    /// What stands before the first key.
     pub(crate) fn header(&mut self, out: &mut Vec<u8>) {
         if self.format == Format::Csv && !self.begun {
             self.begun = true;

@@ -25,7 +25,6 @@ pub struct MetadataTest {
     value: Option<String>,
 }
 
-/// A test without a path.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("expected PATH=VALUE or PATH, for example owner.team=web")]
 pub struct MetadataTestError;
@@ -73,7 +72,6 @@ impl MetadataTest {
 pub struct Selection {
     pub names: Filter,
     pub expiring_before: Option<Moment>,
-    /// Those that never expire.
     pub without_expiration: bool,
     pub metadata: Vec<MetadataTest>,
 }

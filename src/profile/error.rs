@@ -27,7 +27,6 @@ impl fmt::Display for Location {
     }
 }
 
-/// Why no profile can be had.
 #[derive(Debug, Error)]
 pub enum ProfileError {
     #[error("cannot read {}: {source}", Escaped(&.file.to_string_lossy()))]

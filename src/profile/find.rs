@@ -46,7 +46,6 @@ impl SearchPaths {
         }
     }
 
-    /// Without any folder.
     pub(crate) fn nowhere() -> Self {
         Self { folder: None, home: None, config: Vec::new(), user: Owner::root() }
     }

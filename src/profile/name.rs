@@ -11,7 +11,6 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProfileName(String);
 
-/// A text that names no profile.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileNameError {
     #[error("none stands for no profile; choose another name")]

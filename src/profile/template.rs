@@ -32,7 +32,6 @@ enum Part {
     Placeholder(&'static str),
 }
 
-/// A text whose placeholders cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
     #[error("`{{{}}}` is not a placeholder; {instead}", Escaped(.name))]

@@ -34,7 +34,6 @@ pub struct Cause {
     /// The text, with `#` in the place of numbers where they differ.
     pub error: String,
     pub count: u64,
-    /// The first few keys.
     pub keys: Vec<String>,
 }
 
@@ -97,7 +96,6 @@ impl Causes {
         }
     }
 
-    /// Counts a record that cannot be sent.
     pub fn add_invalid(&mut self, key: &str, why: &str) {
         self.count((Status::Invalid, None, None), key, why);
     }

@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use crate::files::FileError;
 
-/// Why a report or failures file cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum ReportError {
     #[error(transparent)]

@@ -85,7 +85,6 @@ impl Journal {
         self.requests.iter().copied()
     }
 
-    /// The memory that the records take, in bytes.
     pub fn memory(&self) -> usize {
         self.records.memory()
     }

@@ -11,7 +11,6 @@ use super::row::{ReadError, StoredRow};
 use super::{csv, ndjson};
 use crate::files::FileError;
 
-/// What is read at once.
 const BUFFER: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

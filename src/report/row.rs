@@ -102,7 +102,6 @@ pub(super) struct RawRow<'a> {
 }
 
 impl<'a> StoredRow<'a> {
-    /// A row with these columns and no others.
     pub(super) fn new(RawRow { record, key, status, finished_at }: RawRow<'a>) -> Result<Self, String> {
         Ok(Self {
             number: RecordNumber::new(record).ok_or("record numbers begin at 1")?,
@@ -123,7 +122,6 @@ impl<'a> StoredRow<'a> {
 /// hundred kilobytes. Keeps a file of another kind from filling the memory.
 pub(super) const MAX_ROW_BYTES: usize = 16 << 20;
 
-/// Why a report could not be read to its end.
 #[derive(Debug)]
 pub(super) enum ReadError {
     Io(io::Error),

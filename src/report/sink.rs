@@ -99,7 +99,6 @@ impl Sink {
         self.output().map_or(Ok(()), OutputFile::check_in_place).map_err(Into::into)
     }
 
-    /// As [`OutputFile::sync_name`], if it is a file.
     pub(super) fn sync_name(&self) {
         if let Some(output) = self.output() {
             output.sync_name();

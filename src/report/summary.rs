@@ -36,7 +36,6 @@ pub(crate) struct Summary {
     pub exit_code: u8,
     /// Which job it is; `None` while it runs.
     pub facts: Option<Facts>,
-    /// The report, if it is a file.
     pub report: Option<String>,
     /// Why records are failed, unknown or invalid, the most frequent cause first.
     pub causes: Vec<Cause>,

@@ -13,7 +13,6 @@ use crate::files::{FileError, IfExists};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// No report is written.
     Nowhere,
     Stdout,
     /// A new file in the current folder, named after the moment.

@@ -27,7 +27,6 @@ use crate::outcome::{Settled, Status, Tally};
 /// The longest time before a row is on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-/// Rows taken at once.
 const BATCH: usize = 256;
 
 /// Everything that a run writes besides its summary.

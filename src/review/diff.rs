@@ -16,13 +16,9 @@ pub(crate) struct Diff {
     pub planned: u64,
     /// Of these, what became of those with a row.
     pub done: Tally,
-    /// Planned keys without a row.
     pub not_done: u64,
-    /// The first planned keys that are not gone.
     pub not_gone_keys: Vec<String>,
-    /// Keys that were sent without having been planned.
     pub unplanned: Tally,
-    /// The first of these.
     pub unplanned_keys: Vec<String>,
 }
 

@@ -84,7 +84,6 @@ impl LatestRows {
         self.inputs.len()
     }
 
-    /// The memory that the records take, in bytes.
     #[cfg(test)]
     fn memory(&self) -> usize {
         self.inputs.iter().map(|input| input.0.memory()).sum()

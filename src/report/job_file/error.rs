@@ -8,7 +8,6 @@ use crate::files::FileError;
 
 use super::identity::{Difference, Kind};
 
-/// Why a job file cannot be used.
 #[derive(Debug, Error)]
 pub enum JobFileError {
     #[error(
@@ -46,7 +45,6 @@ impl JobFileError {
     }
 }
 
-/// Why text is not a job file.
 pub(super) enum Unreadable {
     Damaged(String),
     Newer(u64),

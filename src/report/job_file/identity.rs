@@ -55,7 +55,6 @@ pub(crate) struct Identity {
     /// The part of the keys that is taken, `K/N`.
     pub shard: Option<String>,
     pub filters: Filters,
-    /// The inputs, in order.
     pub inputs: Vec<Input>,
 }
 
@@ -69,7 +68,6 @@ pub(crate) struct Filters {
     pub prefix: Vec<String>,
     /// As given on the command line: what `7d` means changes with time.
     pub expiring_before: Option<String>,
-    /// Only keys that never expire.
     pub without_expiration: bool,
     /// `PATH=VALUE` or `PATH`.
     pub metadata: Vec<String>,

@@ -37,7 +37,6 @@ pub(crate) struct JobFile {
     pub identity: Identity,
     /// The other flags of the last run, by name. No secret is among them.
     pub flags: BTreeMap<String, Value>,
-    /// Every run, from the first on.
     pub runs: Vec<Run>,
 }
 
@@ -77,7 +76,6 @@ pub(crate) fn counts(tally: &Tally) -> BTreeMap<String, u64> {
 }
 
 impl JobFile {
-    /// That of a job without a run.
     pub(crate) fn new(identity: Identity, flags: BTreeMap<String, Value>) -> Self {
         Self { schema: SCHEMA, version: String::new(), identity, flags, runs: Vec::new() }
     }
