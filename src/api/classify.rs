@@ -12,6 +12,7 @@ use crate::api::answer::{Answer, Fatal, Refusal, TOO_MANY_BULK_CALLS, TransientE
 use crate::api::envelope::{Envelope, Fault};
 use crate::api::memory::SMALL_BODY;
 use crate::api::retry_hints::RetryHints;
+use crate::clock::wall_now;
 
 /// The largest value, in bytes (<https://developers.cloudflare.com/kv/platform/limits>).
 pub(crate) const MAX_VALUE_BYTES: usize = 25 << 20;
@@ -234,6 +235,12 @@ fn with_envelope(call: Endpoint, head: &Head, body: &[u8], envelope: &Envelope) 
         (status, _) if is_2xx || is_transient(status) => passing(head, TransientError::Refused(refusal)),
         _ => Answer::Refused(refusal),
     }
+}
+
+/// For the benchmarks alone: the outcome of a delete with this response. A `status` that is none of HTTP's counts as 200.
+pub fn answer_to_delete(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
+    let head = Head::read(StatusCode::from_u16(status).unwrap_or_default(), headers, wall_now());
+    classify(Endpoint::DeleteKey, &head, &Body::Whole(body.to_vec()))
 }
 
 /// Something else responded, or the response did not come whole; `why` it is not the API's.

@@ -6,8 +6,8 @@
 //! - `connection`: how connections are set up.
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
-//!   namespace, made of such; `bulk`: the one that deletes many keys; `listing`: a page of keys;
-//!   `values`: what a key holds; `bulk_put`: puts many keys back.
+//!   namespace, made of such; `bulk`: those that delete, write and look for many keys; `listing`: a
+//!   page of keys; `values`: what a key holds.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `retry_hints`: times and quotas in headers.
@@ -16,9 +16,7 @@
 mod account;
 pub(crate) mod answer;
 mod auth;
-pub(crate) mod bench_internals;
 mod bulk;
-mod bulk_put;
 mod classify;
 mod client;
 mod connection;
@@ -48,17 +46,16 @@ pub use crate::net::ConnectError;
 
 // For the simulation and the tests, see `internals`.
 #[doc(hidden)]
-pub use bulk::{Accounting, BulkReply};
+pub use bulk::{Accounting, BulkReply, Presence};
 #[doc(hidden)]
-pub use bulk_put::Presence;
+pub use classify::answer_to_delete;
 #[doc(hidden)]
 pub use listing::{Cursor, Page, PageRequest};
 #[doc(hidden)]
 pub use values::Metadata;
 
 pub(crate) use account::{Account, AccountClient, PageOf, Policy, TokenDetails, TokenStatus, User};
-pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS};
-pub(crate) use bulk_put::{MAX_GET_KEYS, MAX_PUT_KEYS};
+pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, MAX_PUT_KEYS};
 pub(crate) use classify::MAX_VALUE_BYTES;
 pub(crate) use client::Namespace;
 pub(crate) use listing::ListedKey;

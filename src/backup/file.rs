@@ -4,9 +4,32 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::error::BackupError;
+use thiserror::Error;
+
 use crate::files::{FileError, IfExists, OutputFile};
 use crate::format::compression::Compression;
+
+#[derive(Debug, Error)]
+pub enum BackupError {
+    #[error("{path}: the name of a backup has to end in .ndjson or .jsonl, followed by .gz or .zst to compress it")]
+    Extension { path: PathBuf },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{path} cannot be continued: {why}; nothing in it was changed\nhint: pass --backup another file")]
+    Damaged { path: PathBuf, why: String },
+    #[error("the backup's writer ended unexpectedly; what it confirmed as written is intact")]
+    WriterDied,
+}
+
+impl BackupError {
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Extension { .. } | Self::Damaged { .. } => true,
+            Self::File(error) => error.is_usage(),
+            Self::WriterDied => false,
+        }
+    }
+}
 
 /// How records begin, in a file that is not compressed.
 const BEGINNING: &[u8] = b"{\"key\":";

@@ -11,14 +11,11 @@
 //! A file is made of groups, each complete in itself: lines, a gzip member or a zstd frame. What a power cut leaves of the
 //! last one held no key that was deleted, and is cut off before more is written.
 
-mod error;
 mod file;
-mod reader;
 mod record;
 mod writer;
 
-pub use error::BackupError;
+pub use file::BackupError;
 pub(crate) use file::{BackupFile, compression_of};
-pub(crate) use reader::{BackupLine, BackupReader};
-pub(crate) use record::BackupRecord;
+pub(crate) use record::{BackupLine, BackupReader, BackupRecord};
 pub(crate) use writer::{Backup, start};

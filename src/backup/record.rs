@@ -1,4 +1,4 @@
-//! One key with value, expiration and metadata: written as a line, and read back exactly.
+//! One key with value, expiration and metadata: written as a line, and read back exactly, with one in memory at a time.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
+use crate::input::{Fingerprint, InputError, JsonValues, Source};
 use crate::key::KeyName;
 use crate::text::json_len;
 
@@ -97,6 +98,40 @@ impl BackupRecord {
         let metadata = record.metadata.as_deref().and_then(Metadata::new);
         let expiration_ttl = record.expiration_ttl;
         Ok(Self { key: name, value: Value::new(bytes, record.expiration), metadata, expiration_ttl })
+    }
+}
+
+/// The longest record: a value of 25 MiB, each byte of it escaped in six, with the rest.
+const MAX_RECORD_BYTES: usize = (6 * 25 + 1) << 20;
+
+#[derive(Debug)]
+pub(crate) enum BackupLine {
+    Record(BackupRecord),
+    /// Not a record; with its key, if that can be read, and why.
+    Invalid {
+        key: String,
+        why: String,
+    },
+}
+
+/// The records of a file: NDJSON as kvsweep writes it, or a JSON array as `wrangler kv bulk put` reads it, compressed or not.
+pub(crate) struct BackupReader(JsonValues);
+
+impl BackupReader {
+    /// Opens a file that was `expected` when it was looked at.
+    pub(crate) fn open(source: &Source, expected: Fingerprint) -> Result<Self, InputError> {
+        JsonValues::open(source, expected, MAX_RECORD_BYTES).map(Self)
+    }
+}
+
+impl Iterator for BackupReader {
+    type Item = Result<BackupLine, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = |value: &[u8]| {
+            BackupRecord::read(value).map_or_else(|(key, why)| BackupLine::Invalid { key, why }, BackupLine::Record)
+        };
+        self.0.next_value().map(|value| value.map(read)).transpose()
     }
 }
 

@@ -7,8 +7,7 @@ use std::path::Path;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::BackupError;
-use super::file::BackupFile;
+use super::file::{BackupError, BackupFile};
 use super::record::BackupRecord;
 use crate::files::{FileError, OutputFile};
 use crate::format::compression::{Compression, Compressor};

@@ -17,10 +17,7 @@ use crate::terminal::{Quoted, pluralized, shell_word, shortened_key};
 /// input is fixed, the records that follow have the numbers that they would have had.
 #[derive(Debug, Error)]
 #[error("{}", self.to_text())]
-pub struct InputError(Box<Stopped>);
-
-#[derive(Debug)]
-struct Stopped {
+pub struct InputError {
     input: String,
     records: u64,
     at: InputErrorAt,
@@ -28,25 +25,25 @@ struct Stopped {
 
 impl InputError {
     pub(super) fn new(input: String, records: u64, at: InputErrorAt) -> Self {
-        Self(Box::new(Stopped { input, records, at }))
+        Self { input, records, at }
     }
 
     pub(super) fn after(mut self, records: u64) -> Self {
-        self.0.records = records;
+        self.records = records;
         self
     }
 
     pub fn kind(&self) -> &InputErrorKind {
-        &self.0.at.0.kind
+        &self.at.0.kind
     }
 
     /// Where it is wrong, if it is about a place.
     pub fn position(&self) -> Option<Position> {
-        self.0.at.0.position
+        self.at.0.position
     }
 
     pub fn records(&self) -> u64 {
-        self.0.records
+        self.records
     }
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
@@ -69,13 +66,13 @@ impl InputError {
     fn to_text(&self) -> String {
         match self.kind() {
             // The whole file is meant.
-            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.0.input, self.kind()),
+            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.input, self.kind()),
             kind => format!("{}: {kind}", self.place()),
         }
     }
 
     fn place(&self) -> String {
-        let mut place = self.0.input.clone();
+        let mut place = self.input.clone();
         if let Some(position) = self.position() {
             place = format!("{place} {position}");
         }

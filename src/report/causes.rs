@@ -16,14 +16,9 @@ const MOST_NAMED: usize = 100;
 
 const SAMPLES: usize = 3;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct CauseKey {
-    status: Status,
-    http_status: Option<u16>,
-    error_code: Option<u64>,
-    /// The text with every number in it as `#`: positions and counts do not make another cause.
-    pattern: String,
-}
+/// What rows with the same cause share, with the text with every number in it as `#`: positions and counts do not make another
+/// cause.
+type CauseKey = ((Status, Option<u16>, Option<u64>), String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -113,11 +108,11 @@ impl Causes {
         // A filter is the user's own text: with another number in it, it is another filter.
         let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error) };
         let (status, http_status, error_code) = what;
-        let like = CauseKey { status, http_status, error_code, pattern };
+        let like = (what, pattern);
         if let Some(cause) = self.found.get_mut(&like) {
             cause.count += 1;
-            if cause.error != error && cause.error != like.pattern {
-                cause.error.clone_from(&like.pattern);
+            if cause.error != error && cause.error != like.1 {
+                cause.error.clone_from(&like.1);
             }
             if cause.keys.len() < SAMPLES {
                 cause.keys.push(truncated(key).into_owned());

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{BufRead, Write as _};
 use std::str::FromStr;
 
-use super::row::{COLUMNS, MAX_ROW_BYTES, RawRow, ReadError, Row, StoredRow, begins_as};
+use super::row::{COLUMNS, MAX_ROW_BYTES, ReadError, Row, StoredRow, begins_as};
 use crate::format::csv::{self, CsvError, Keep, Limits, RowReader};
 use crate::format::csv_writer::CsvWriter;
 
@@ -91,14 +91,13 @@ fn stored(row: &csv::Row) -> Result<StoredRow<'_>, String> {
     }
     let record = text(row, 0)?;
     let record = record.parse().map_err(|_| format!("`{record}` is not a record number"))?;
-    let raw = RawRow { record, key: text(row, 1)?.into(), status: text(row, 2)?, finished_at: text(row, 8)? };
     Ok(StoredRow {
         http_status: optional(row, 3)?,
         error_code: optional(row, 4)?,
         error: text(row, 5)?.into(),
         attempts: parsed(row, 6)?,
         elapsed_ms: parsed(row, 7)?,
-        ..StoredRow::new(raw)?
+        ..StoredRow::new(record, text(row, 1)?.into(), text(row, 2)?, text(row, 8)?)?
     })
 }
 

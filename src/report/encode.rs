@@ -4,6 +4,7 @@ use super::row::Format;
 use super::row::{COLUMNS, Row};
 use super::{csv, ndjson};
 use crate::format::csv_writer::CsvWriter;
+use crate::outcome::Settled;
 
 #[derive(Debug)]
 pub(super) enum Encoder {
@@ -50,6 +51,21 @@ impl Encoder {
             Self::Csv(writer) => writer.row(&[key], out),
             Self::Ndjson => ndjson::line(&key, out),
         }
+    }
+}
+
+/// For the benchmarks alone: rows without a file.
+#[derive(Debug)]
+pub struct Rows(Encoder);
+
+impl Rows {
+    pub fn new(format: Format) -> Self {
+        Self(Encoder::new(format))
+    }
+
+    /// Appends the row of `settled` to `out`.
+    pub fn append(&mut self, settled: &Settled, out: &mut Vec<u8>) {
+        self.0.row(&Row::from(settled), out);
     }
 }
 

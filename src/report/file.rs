@@ -77,26 +77,20 @@ impl ReportFile {
         Ok(causes)
     }
 
-    pub(super) fn begin(mut self) -> Result<WritableReport, ReportError> {
+    pub(super) fn begin(mut self) -> Result<Writable, ReportError> {
         if self.if_exists == IfExists::Resume && self.journal.is_none() {
             self.read_journal()?;
         }
         let (journal, keep) = self.journal.unzip();
         let keep = keep.unwrap_or(0);
         self.output.begin(keep)?;
-        Ok(WritableReport { output: self.output, format: self.format, keep, journal })
+        Ok((self.output, self.format, keep, journal))
     }
 }
 
-#[derive(Debug)]
-pub(super) struct WritableReport {
-    pub(super) output: OutputFile,
-    pub(super) format: Format,
-    /// How many bytes of it stay; 0 means that a header has to be written.
-    pub(super) keep: u64,
-    /// What an earlier run wrote, if it is resumed.
-    pub(super) journal: Option<Arc<Journal>>,
-}
+/// A file that is ready for rows; how many bytes of it stay, of which none means that a header has to be written; and what an
+/// earlier run wrote, if it is resumed.
+type Writable = (OutputFile, Format, u64, Option<Arc<Journal>>);
 
 fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();

@@ -10,8 +10,6 @@
 //!
 //! Nothing here knows an input or a request, or prints.
 
-#[doc(hidden)]
-pub(crate) mod bench_internals;
 mod causes;
 mod csv;
 mod encode;
@@ -31,6 +29,7 @@ mod target;
 mod writer;
 
 pub use causes::{Cause, Causes};
+pub use encode::Rows;
 pub use error::ReportError;
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
 
-use super::row::{MAX_ROW_BYTES, RawRow, ReadError, StoredRow, begins_as};
+use super::row::{MAX_ROW_BYTES, ReadError, StoredRow, begins_as};
 use crate::format::lines::{Line, LineReader};
 
 const BEGINNING: &[u8] = b"{\"record\":";
@@ -66,8 +66,7 @@ pub(super) fn read_rows(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>
 
 fn read_row(line: &[u8], each: &mut impl FnMut(&StoredRow<'_>)) -> Result<(), String> {
     let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
-    let raw = RawRow { record: row.record, key: row.key, status: &row.status, finished_at: &row.finished_at };
-    let plain = StoredRow::new(raw)?;
+    let plain = StoredRow::new(row.record, row.key, &row.status, &row.finished_at)?;
     each(&StoredRow {
         http_status: row.http_status,
         error_code: row.error_code,

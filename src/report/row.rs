@@ -93,16 +93,9 @@ pub struct StoredRow<'a> {
     pub finished_at: SystemTime,
 }
 
-/// The columns of a row that are checked whatever the format.
-pub(super) struct RawRow<'a> {
-    pub(super) record: u64,
-    pub(super) key: Cow<'a, str>,
-    pub(super) status: &'a str,
-    pub(super) finished_at: &'a str,
-}
-
 impl<'a> StoredRow<'a> {
-    pub(super) fn new(RawRow { record, key, status, finished_at }: RawRow<'a>) -> Result<Self, String> {
+    /// A row with these columns, which are checked whatever the format, and no others.
+    pub(super) fn new(record: u64, key: Cow<'a, str>, status: &str, finished_at: &str) -> Result<Self, String> {
         Ok(Self {
             number: RecordNumber::new(record).ok_or("record numbers begin at 1")?,
             key,

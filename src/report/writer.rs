@@ -16,7 +16,7 @@ use super::causes::{Cause, Causes};
 use super::encode::Encoder;
 use super::error::ReportError;
 use super::failures::FailuresFile;
-use super::file::{Destination, WritableReport, each_failure};
+use super::file::{Destination, each_failure};
 use super::journal::Journal;
 use super::row::Format;
 use super::row::Row;
@@ -124,7 +124,7 @@ impl Rows {
             None => (None, None),
             Some(Destination::Stdout) => (Some(report(Sink::stdout(), Format::Csv, 0)), None),
             Some(Destination::File(file)) => {
-                let WritableReport { output, format, keep, journal } = file.begin()?;
+                let (output, format, keep, journal) = file.begin()?;
                 (Some(report(Sink::file(output), format, keep)), journal)
             }
         };

@@ -135,3 +135,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn among_several_a_key_is_there_or_has_to_be_asked_for_alone() {
+    let body = br#"{"success":true,"result":{"values":{"a":"text","b":null,"c":"","e":7}}}"#;
+    let read = read_presence(&["a", "b", "c", "d", "e"], body);
+    assert_eq!(
+        read,
+        Ok(vec![Presence::Present, Presence::Unknown, Presence::Present, Presence::Unknown, Presence::Present])
+    );
+    for body in [r#"{"success":true,"result":{}}"#, r#"{"success":true}"#, "[]"] {
+        assert!(read_presence(&["a"], body.as_bytes()).is_err(), "{body}");
+    }
+}

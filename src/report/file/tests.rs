@@ -128,7 +128,7 @@ fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     drop(replaced);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old", "a job that was not confirmed");
 
-    let WritableReport { output, keep, .. } = open(&path, IfExists::Overwrite).unwrap().begin().unwrap();
+    let (output, _, keep, _) = open(&path, IfExists::Overwrite).unwrap().begin().unwrap();
     assert_eq!((keep, fs::read_to_string(output.path()).unwrap()), (0, String::new()));
 }
 
