@@ -15,7 +15,7 @@ use crate::clock::clamp_rfc3339;
 pub enum FileError {
     #[error("{path} exists\nhint: pass --resume to continue it, or --overwrite to replace it")]
     Exists { path: PathBuf },
-    #[error("{path} is being written by {}\nhint: wait until it ends, or name another file", OwnerText(*owner))]
+    #[error("{path} is being written by {}\nhint: wait until it ends, or name another file", owner_text(*owner))]
     Locked { path: PathBuf, owner: Option<LockOwner> },
     #[error("{path} is {what}: name a regular file")]
     NotRegular { path: PathBuf, what: &'static str },
@@ -54,15 +54,8 @@ impl fmt::Display for LockOwner {
     }
 }
 
-struct OwnerText(Option<LockOwner>);
-
-impl fmt::Display for OwnerText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(owner) => owner.fmt(f),
-            None => f.write_str("another process"),
-        }
-    }
+fn owner_text(owner: Option<LockOwner>) -> String {
+    owner.map_or_else(|| "another process".to_owned(), |owner| owner.to_string())
 }
 
 #[cfg(test)]

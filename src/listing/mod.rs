@@ -8,14 +8,12 @@
 
 mod checkpoint;
 mod lister;
-mod prefixes;
 mod rows;
 mod selection;
 
 pub use checkpoint::CheckpointError;
 pub(crate) use checkpoint::{Checkpoint, Listing};
 pub(crate) use lister::{Lister, ListingError, Position};
-pub use prefixes::Prefixes;
 pub use rows::Format;
 pub(crate) use rows::{Encoder, NotRepresentable};
-pub use selection::{MetadataTest, Moment, Selection};
+pub use selection::{MetadataTest, Moment, Prefixes, Selection};

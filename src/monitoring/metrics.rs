@@ -3,14 +3,20 @@
 //!
 //! All are gauges, as usual for batch jobs: they describe the last run, and each run starts from scratch. Names are stable;
 //! metrics may be added.
+//!
+//! The file of the textfile collector is read by somebody else at any moment, so it is replaced and never written into.
 
 use std::fmt::{self, Write as _};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::files::{Access, replace};
 use crate::outcome::Status;
 use crate::report::Summary;
 
-pub(super) const LAST_SUCCESS: &str = "kvsweep_last_success_timestamp_seconds";
+const LAST_SUCCESS: &str = "kvsweep_last_success_timestamp_seconds";
 
 /// Which job the metrics are about. They have to be the same in every run, or alerts lose sight of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub(crate) struct Snapshot {
 }
 
 /// The text of a metrics file. `last_success` is when a run before this one succeeded, as an earlier file had it.
-pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<&str>) -> String {
+fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<&str>) -> String {
     let mut page = Page { text: String::with_capacity(4096), labels };
     let Snapshot { summary, started, ended, elapsed } = snapshot;
     let success = ended.filter(|_| summary.exit_code == 0).map(|at| seconds(at).to_string());
@@ -84,7 +90,7 @@ pub(super) fn render(labels: &Labels, snapshot: &Snapshot, last_success: Option<
 }
 
 /// The value of [`LAST_SUCCESS`] for these labels in the text of an earlier file.
-pub(super) fn last_success<'a>(labels: &Labels, text: &'a str) -> Option<&'a str> {
+fn last_success<'a>(labels: &Labels, text: &'a str) -> Option<&'a str> {
     let mut wanted = Page { text: String::new(), labels };
     wanted.series(LAST_SUCCESS, None);
     let value = text.lines().find_map(|line| line.strip_prefix(&wanted.text)?.strip_prefix(' '))?;
@@ -135,14 +141,49 @@ impl Page<'_> {
     }
 }
 
+/// A longer file is none of ours.
+const LONGEST: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Textfile {
+    path: PathBuf,
+    labels: Labels,
+    last_success: Option<String>,
+}
+
+impl Textfile {
+    /// The file at `path`; when a run last succeeded is taken from what it holds, if anything. Nothing is written.
+    pub(crate) fn new(path: PathBuf, labels: Labels) -> Self {
+        let known = fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LONGEST);
+        let before = known.then(|| fs::read_to_string(&path).ok()).flatten().unwrap_or_default();
+        let last_success = last_success(&labels, &before).map(str::to_owned);
+        Self { path, labels, last_success }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a new file in its place, with mode 0644.
+    ///
+    /// # Errors
+    /// What the system says; the file is then what it was.
+    pub(crate) fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let text = render(&self.labels, snapshot, self.last_success.as_deref());
+        replace(&self.path, text.as_bytes(), Access::Everyone)
+    }
+}
+
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::collections::BTreeSet;
+
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::outcome::{StopReason, Tally};
 
-    pub(crate) fn labels() -> Labels {
+    fn labels() -> Labels {
         Labels {
             namespace_id: Some("0f2a".to_owned()),
             namespace: None,
@@ -151,7 +192,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn snapshot(exit_code: u8, ended: Option<u64>) -> Snapshot {
+    fn snapshot(exit_code: u8, ended: Option<u64>) -> Snapshot {
         let mut tally = Tally::default();
         (0..3).for_each(|_| tally.add(Status::Deleted));
         tally.add(Status::Failed);
@@ -245,5 +286,34 @@ pub(super) mod tests {
         }
         assert_eq!(last_success(&Labels::default(), "kvsweep_last_success_timestamp_seconds NaN\n"), None);
         assert_eq!(last_success(&Labels::default(), "kvsweep_last_success_timestamp_seconds{a=\"b\"} 1\n"), None);
+    }
+
+    #[test]
+    fn it_is_replaced_whole_and_everybody_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kvsweep.prom");
+        fs::write(&path, "something else").unwrap();
+        let before = fs::File::open(&path).unwrap();
+        let file = Textfile::new(path.clone(), labels());
+        file.write(&snapshot(0, Some(1_700_000_010))).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(io::read_to_string(before).unwrap(), "something else", "who reads it keeps what was there");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+
+        let next = Textfile::new(path.clone(), labels());
+        next.write(&snapshot(3, Some(1_700_086_410))).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(last_success(&labels(), &text), Some("1700000010"));
+        assert!(text.contains("kvsweep_last_run_exit_code{"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (missing, taken) = (folder.path().join("none/k.prom"), folder.path().join("k.prom"));
+        assert!(Textfile::new(missing, labels()).write(&snapshot(0, None)).is_err());
+        fs::create_dir(&taken).unwrap();
+        assert!(Textfile::new(taken, labels()).write(&snapshot(0, None)).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -8,9 +8,7 @@
 
 mod metrics;
 mod ping;
-mod textfile;
 
-pub(crate) use metrics::{Labels, Snapshot};
+pub(crate) use metrics::{Labels, Snapshot, Textfile};
 pub use ping::PingUrl;
 pub(crate) use ping::{Pinger, Signal};
-pub(crate) use textfile::Textfile;

@@ -1,6 +1,5 @@
 //! The job in numbers: one JSON object for a script, a few lines for a person.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::ser::SerializeMap as _;
@@ -126,13 +125,6 @@ impl Summary {
         };
         let requests = pluralized(self.requests, "request");
         format!("{time}, {:.1} keys/s; {requests}{retries}{throttled}", self.rate())
-    }
-}
-
-/// [`Summary::to_text`], one below the other, without a last line end.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text().join("\n"))
     }
 }
 
@@ -281,7 +273,10 @@ mod tests {
     fn a_person_reads_only_what_occurred() {
         let all_well =
             Summary { requests: 1234, elapsed: Duration::from_secs(4), ..summary(&[(Status::Deleted, 1234)]) };
-        assert_eq!(all_well.to_string(), "deleted  1,234\n1,234 records in 4.0s, 308.5 keys/s; 1,234 requests");
+        assert_eq!(
+            all_well.to_text().join("\n"),
+            "deleted  1,234\n1,234 records in 4.0s, 308.5 keys/s; 1,234 requests"
+        );
 
         let mixed = Summary {
             records: 2000,
