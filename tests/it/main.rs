@@ -31,6 +31,8 @@ mod job_file;
 mod lab;
 mod layers;
 mod list;
+// Reads /proc.
+#[cfg(target_os = "linux")]
 mod memory;
 mod messages;
 mod monitoring;

@@ -48,7 +48,6 @@ fn peak(process: u32) -> Option<usize> {
     Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? >> 10)
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn large_answers_to_many_requests_at_once_share_one_budget() {
     let address = serve();

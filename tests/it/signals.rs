@@ -42,7 +42,7 @@ fn ways() -> Vec<fn(Kvsweep) -> Kvsweep> {
 
 fn fifo(lab: &Lab, name: &str) -> PathBuf {
     let path = lab.path(name);
-    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
     path
 }
 
