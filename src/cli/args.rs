@@ -108,7 +108,8 @@ pub enum Command {
     /// Serve the KV API from memory, to rehearse and test
     ///
     /// Listens on loopback. It imitates the real service: responses, key rules, limits, and the block after too many
-    /// requests. Its contents are gone when it ends.
+    /// requests. Each namespace has its own keys; namespaces can be created, renamed and deleted. Its contents are
+    /// gone when it ends.
     Sandbox(SandboxArgs),
     /// Print shell completions
     ///

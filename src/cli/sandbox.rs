@@ -16,7 +16,7 @@ const AFTER_HELP: &str = "\
 Example:
   kvsweep sandbox --keys keys.csv --quota 1200/5m -v
 
-It prints three export lines. With these in another shell, every command uses it:
+It prints three export lines. With these in another shell, kvsweep and wrangler use it:
   kvsweep delete keys.csv";
 
 /// The flags of `kvsweep sandbox`.

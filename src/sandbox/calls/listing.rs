@@ -11,7 +11,7 @@ use super::payload::whole;
 use crate::sandbox::account::Namespace;
 use crate::sandbox::answer::{Problem, page};
 use crate::sandbox::lock::locked;
-use crate::sandbox::route::{check_key, check_length};
+use crate::sandbox::route::check_length;
 use crate::sandbox::store::{Listed, Page};
 use crate::sandbox::time::unix_now;
 
@@ -47,7 +47,6 @@ fn after(cursor: &str) -> Result<Option<String>, Problem> {
         return Ok(None);
     }
     let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let name = name.filter(|name| check_key(name).is_ok());
     name.map(Some).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, 10041, "invalid list cursor"))
 }
 

@@ -210,7 +210,6 @@ fn elsewhere() -> Vec<Probe> {
             Probe::new("GET", "/bulk", ""),
             Probe::new("GET", "/bulk/get", ""),
             Probe::new("GET", "/bulk/delete", ""),
-            Probe::new("DELETE", "/bulk", r#"["there"]"#),
             Probe::new("DELETE", "/bulk/delete", r#"["there"]"#),
             Probe::new("POST", "/values/there", ""),
             Probe::new("POST", "/keys", ""),
