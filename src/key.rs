@@ -30,7 +30,7 @@ pub enum KeyNameError {
     Empty,
     /// `.` or `..`: URL parsers fold such a segment away, encoded or not, and the request would name something
     /// other than this key (`values/..` is the namespace itself).
-    #[error("`{0}` cannot be sent: URL parsers fold it away, and the request would name the namespace")]
+    #[error("`{0}` cannot be sent: URL parsers remove it, and the request would address the namespace itself")]
     DotSegment(&'static str),
     /// More bytes than the service takes.
     #[error("the key is {0} bytes long; at most {MAX_KEY_BYTES} are allowed")]
@@ -45,7 +45,7 @@ impl KeyNameError {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Empty => "the key is empty",
-            Self::DotSegment(_) => "`.` and `..` cannot be sent: URL parsers fold them away",
+            Self::DotSegment(_) => "`.` and `..` cannot be sent: URL parsers remove them",
             Self::TooLong(_) => "the key is longer than 512 bytes",
             Self::NotUtf8(_) => "the key is not UTF-8",
         }

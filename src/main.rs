@@ -28,7 +28,7 @@ fn run() -> Exit {
         Ok(Err(error)) => {
             let code = Exit::for_usage(&error);
             if error.use_stderr() {
-                print_usage(&error);
+                print_usage(&error, std::env::args_os());
                 return code;
             }
             // Help that nobody reads to its end is no failure.

@@ -182,7 +182,7 @@ impl AccountClient {
         what: &str,
         read: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Result<T, Reply> {
-        let read = |body: &[u8]| read(body).map_err(|why| format!("the answer does not describe {what}: {why}"));
+        let read = |body: &[u8]| read(body).map_err(|why| format!("the response does not describe {what}: {why}"));
         let (reply, found) = self.http.attempt(ApiRequest::new(call, url), read).await;
         found.ok_or(reply)
     }

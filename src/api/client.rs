@@ -166,7 +166,7 @@ impl Client {
         let read = |body: &[u8]| {
             result(body)
                 .and_then(|described| Namespace::read(described, http.credentials()))
-                .map_err(|error| format!("the answer does not describe a namespace: {error}"))
+                .map_err(|error| format!("the response does not describe a namespace: {error}"))
         };
         let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, url), read).await;
         namespace.ok_or(reply)
@@ -175,7 +175,7 @@ impl Client {
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
         let read = |body: &[u8]| {
-            Page::read(request, body).map_err(|why| format!("the answer is not the page that was asked for: {why}"))
+            Page::read(request, body).map_err(|why| format!("the response is not the page that was asked for: {why}"))
         };
         let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, url), read).await;
         match page {

@@ -218,7 +218,7 @@ impl Http {
 
     fn out_of_time(&self) -> Answer {
         let time = humantime::format_duration(self.timeout);
-        Answer::Transient(TransientError::no_answer(format!("no complete answer within {time}")))
+        Answer::Transient(TransientError::no_answer(format!("no complete response within {time}")))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct BaseUrl {
 /// Why a text cannot be the base URL. Never holds the text itself: it may carry a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BaseUrlError {
-    #[error("the base URL cannot be read: {0}; expected something like {example}", example = BaseUrl::CLOUDFLARE)]
+    #[error("the base URL is not a URL ({0}); expected something like {example}", example = BaseUrl::CLOUDFLARE)]
     Unreadable(String),
     #[error("the base URL has the scheme `{0}`; only https is allowed, and http to this machine")]
     Scheme(String),

@@ -78,8 +78,10 @@ impl BackupRecord {
     /// # Errors
     /// The key, if it can be read, and why the record cannot be restored.
     pub(crate) fn read(line: &[u8]) -> Result<Self, (String, String)> {
-        let record: RawRecord<'_> = serde_json::from_slice(line)
-            .map_err(|error| (String::new(), format!("not a record of a backup: {error}")))?;
+        let record: RawRecord<'_> = serde_json::from_slice(line).map_err(|error| {
+            let error = error.to_string().replace("struct RawRecord", "an object with key and value");
+            (String::new(), format!("not a record of a backup: {error}"))
+        })?;
         let key = record.key.into_owned();
         let bytes = if record.base64 {
             let decoded = STANDARD.decode(record.value.as_bytes());
@@ -192,7 +194,7 @@ mod tests {
             ),
             (r#"{"key":"k","value":"v","expiration":-1}"#, "", "integer `-1`"),
             (r#"{"key":"k","value":"%","base64":true}"#, "k", "Base64"),
-            (r#"{"key":"..","value":"v"}"#, "..", "fold"),
+            (r#"{"key":"..","value":"v"}"#, "..", "remove"),
             ("{\"key\":\"k\",\"value\":\"\u{0}\"}", "", "control character"),
         ] {
             let (read_key, error) = BackupRecord::read(line.as_bytes()).map(|entry| entry.key).unwrap_err();

@@ -109,8 +109,13 @@ pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Acc
 }
 
 /// What is named, for a job that need not name anything.
-pub(super) fn target(args: &ConnectionArgs) -> Option<TargetIds> {
-    let (named, namespace) = namespace(args).unwrap_or_default();
+pub(super) fn target(args: &ConnectionArgs, needs_connection: bool) -> Option<TargetIds> {
+    let found = namespace(args).map_err(|error| {
+        if !needs_connection {
+            tracing::warn!("{}", error.error_chain());
+        }
+    });
+    let (named, namespace) = found.unwrap_or_default();
     let account = args.account.account_id.clone().or(named);
     Some(TargetIds { base_url: args.account.base_url.parse().ok()?, account, namespace })
 }
@@ -151,7 +156,7 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
                 _ => "no API token",
             };
             let hint = "set CLOUDFLARE_API_TOKEN, or pass --api-token-file PATH or --api-token-command 'wrangler auth token' \
-                        (permission: Workers KV Storage: Edit)";
+                        (it needs the permission Workers KV Storage: Edit)";
             problems.missing(what, hint);
             None
         }

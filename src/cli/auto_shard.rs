@@ -49,7 +49,7 @@ pub(super) fn shard(arg: Option<ShardArg>) -> Result<Option<Shard>, Error> {
     };
     let shard = by_scheduler(count, |name| std::env::var_os(name)?.into_string().map_or(Some(String::from("?")), Some));
     let shard = shard.map_err(|error| {
-        Error::Usage(format!("--shard auto/{count}: {error}\nhint: give the number yourself: --shard K/{count}"))
+        Error::Usage(format!("--shard auto/{count}: {error}\nhint: pass the number yourself: --shard K/{count}"))
     })?;
     tracing::info!("the scheduler says that this is shard {shard}");
     Ok(Some(shard))
@@ -63,7 +63,9 @@ pub(super) fn shared(rates: Vec<Rate>, shard: Option<Shard>) -> Result<Vec<Rate>
     let Some(shard) = shard else { return Ok(rates) };
     let of = |rate: Rate| {
         rate.share(shard.index(), shard.count()).ok_or_else(|| {
-            Error::Usage(format!("--rate {rate} has no request for shard {shard}: give a higher rate, or fewer shards"))
+            Error::Usage(format!(
+                "--rate {rate} has no request for shard {shard}\nhint: pass a higher --rate, or fewer shards"
+            ))
         })
     };
     rates.into_iter().map(of).collect()

@@ -10,7 +10,7 @@ use super::DeleteArgs;
 use super::environment::with_environments;
 use super::output::{LogArgs, offline};
 use super::profile::{AppliedProfile, ProfileArgs};
-use crate::command::{ConfigJob, Place, Setting, Settings, Source};
+use crate::command::{ConfigJob, Place, Setting, Settings, Source, split_hints};
 use crate::profile::{Entry, Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
 
 const SHOW_AFTER_HELP: &str = "\
@@ -209,7 +209,7 @@ fn places(paths: &SearchPaths) -> Vec<Place> {
                 Some(default) => format!("has {}; default {default}", config.names()),
                 None => format!("has {}", config.names()),
             },
-            Err(error) => format!("cannot be used: {error}"),
+            Err(error) => format!("cannot be used: {}", split_hints(&error.to_string()).0),
         },
     };
     let found = paths.folder_files();

@@ -140,10 +140,18 @@ impl DeleteArgs {
             _ => {}
         }
         for (refused, said, why) in [
-            ("--resume", self.report.resume, "run it again with a new report: deleted keys are no longer listed"),
+            (
+                "--resume",
+                self.report.resume,
+                "deleted keys are no longer listed\nhint: run it again with a new --report",
+            ),
             ("--sandbox", self.safety.sandbox, "a rehearsal only knows the keys of an INPUT"),
-            ("--check", self.safety.check, "listed keys exist"),
-            ("--expect", self.safety.expect.is_some(), "the keys are not counted first; --max-keys stops the job"),
+            ("--check", self.safety.check, "only existing keys are listed"),
+            (
+                "--expect",
+                self.safety.expect.is_some(),
+                "the keys are not counted first\nhint: pass --max-keys, which stops the job",
+            ),
             ("--min-keys", self.safety.min_keys.is_some() && !self.safety.dry_run, "the keys are not counted first"),
             ("--allow-partial", self.safety.allow_partial, "no input is read"),
         ] {
@@ -159,7 +167,7 @@ impl DeleteArgs {
         match report {
             None if *resume => Err(FlagConflict(
                 ErrorKind::MissingRequiredArgument,
-                "--resume needs --report PATH: the report of the run to resume".to_owned(),
+                "--resume needs --report PATH, the report of the run to resume".to_owned(),
             )),
             Some(Target::Stdout) if *resume => {
                 FlagConflict::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
@@ -168,7 +176,7 @@ impl DeleteArgs {
                 FlagConflict::conflict("--resume continues a report; it cannot be used with --report none")
             }
             Some(Target::Stdout) if *json => {
-                FlagConflict::conflict("--json and --report - both write to stdout; write the report to a file")
+                FlagConflict::conflict("--json and --report - both write to stdout\nhint: write the report to a file")
             }
             _ => Ok(()),
         }

@@ -49,7 +49,7 @@ pub(super) fn keeping(filter: Filter, used: Option<&AppliedProfile>, is_lifted: 
         return Ok(filter);
     };
     if is_lifted {
-        tracing::warn!("--allow-protected: what the profile {} keeps may be deleted too", profile.name);
+        tracing::warn!("--allow-protected: keys that the profile {} protects may be deleted", profile.name);
         return Ok(filter);
     }
     let by = format!("protect-from of the profile {}:", profile.name);

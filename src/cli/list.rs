@@ -142,7 +142,7 @@ impl ListArgs {
         if let Some(named) = file.and_then(by_extension)
             && named != self.format()
         {
-            return FlagConflict::conflict("--format is another than the extension of --output says");
+            return FlagConflict::conflict("--format contradicts the extension of --output");
         }
         if file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "json" || extension == "tsv"))
         {

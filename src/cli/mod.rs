@@ -12,6 +12,7 @@
 //! - [`help`]: how help is laid out
 //! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
+//! - [`mistake`]: what is wrong with a command line, in words
 //! - [`parse`]: a command line and the environment, read and checked
 
 mod access;
@@ -28,6 +29,7 @@ mod help;
 pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod man;
+mod mistake;
 pub(crate) mod namespace;
 pub(crate) mod namespaces;
 pub(crate) mod output;
@@ -51,6 +53,7 @@ pub use config::ConfigArgs;
 pub use delete::DeleteArgs;
 pub use list::ListArgs;
 pub use man::ManArgs;
+pub use mistake::print_usage;
 pub use namespaces::NamespacesArgs;
 pub use parse::parse_from;
 pub use restore::RestoreArgs;

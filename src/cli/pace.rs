@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::conflict::FlagConflict;
-use super::value::{bulk, duration, nonzero_duration, rate};
+use super::value::{bulk, duration, nonzero_duration, rate, whole};
 use crate::pipeline::Batching;
 use crate::quota::Rate;
 
@@ -30,7 +30,7 @@ pub struct RequestArgs {
     ///
     /// Backs off exponentially from 250 ms to 30 s, with jitter. A pause that Cloudflare asks for (HTTP 429) uses up
     /// no retries.
-    #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8")]
+    #[arg(long, value_name = "N", env = "KVSWEEP_RETRIES", default_value = "8", value_parser = whole::<u32>(0, 1_000_000))]
     pub retries: u32,
 
     /// Give up an attempt after DURATION and retry it
@@ -100,7 +100,7 @@ pub struct InFlightArgs {
     ///
     /// Values above what --rate allows have no effect.
     #[arg(long, value_name = "N", env = "KVSWEEP_CONCURRENCY", default_value = "32", hide_short_help = true)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(value_parser = whole::<u16>(1, 1_024))]
     pub concurrency: u16,
 
     /// Wait up to DURATION for requests in flight when the job stops

@@ -16,6 +16,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
+use crate::command::split_hints;
 use crate::profile::{
     Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, TOKEN,
     WantedFile, WantedProfile, choose,
@@ -178,8 +179,7 @@ pub(super) fn apply(
             continue;
         }
         if entry.key == "report" && entry.has_time() && flag(given, "resume") {
-            let why =
-                "it names another file every second, so --resume cannot find that of the earlier run; give --report";
+            let why = "it names another file every second, so --resume cannot find that of the earlier run\nhint: pass --report";
             return Err(entry.refuse(why.to_owned()));
         }
         let values = entry.values(now, &used.profile.name);
@@ -318,7 +318,7 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
         "base-url" => texts().iter().find_map(|text| text.parse::<BaseUrl>().err()).map(|error| error.to_string()),
         _ => None,
     };
-    wrong.map_or(Ok(()), |why| Err(entry.refuse(Escaped(&why).to_string())))
+    wrong.map_or(Ok(()), |why| Err(entry.refuse(escaped(&why))))
 }
 
 /// What is wrong with a value, without the flag's name around it.
@@ -331,7 +331,13 @@ fn reason(error: &clap::Error) -> String {
         (None, _) => "expected a value".to_owned(),
     };
     match error.get(ContextKind::InvalidValue) {
-        Some(ContextValue::String(value)) => format!("invalid value {}: {}", Quoted(value), Escaped(&why)),
-        _ => Escaped(&why).to_string(),
+        Some(ContextValue::String(value)) => format!("invalid value {}: {}", Quoted(value), escaped(&why)),
+        _ => escaped(&why),
     }
+}
+
+/// A message that may have hints, safe to show.
+fn escaped(message: &str) -> String {
+    let (what, hints) = split_hints(message);
+    format!("{}{hints}", Escaped(what))
 }

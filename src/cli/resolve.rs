@@ -104,7 +104,7 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
 fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
     let listed = args.namespace.is_given();
     let mut problems = Problems::default();
-    let target = if args.safety.sandbox { None } else { target(&args.connection) };
+    let target = if args.safety.sandbox { None } else { target(&args.connection, args.needs_connection()) };
     let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
     problems.hint(match (listed, args.safety.check) {
         (true, _) => "",

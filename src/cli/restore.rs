@@ -130,7 +130,7 @@ impl RestoreArgs {
                 "--resume needs --report PATH: the report of the restore to resume".to_owned(),
             )),
             Some(Target::Stdout) if self.json => {
-                FlagConflict::conflict("--json and --report - both write to stdout; write the report to a file")
+                FlagConflict::conflict("--json and --report - both write to stdout\nhint: write the report to a file")
             }
             _ => Ok(()),
         }

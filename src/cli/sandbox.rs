@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
 use super::output::{LogArgs, serving};
-use super::value::{count, latency, quota};
+use super::value::{count, latency, quota, whole};
 use crate::key::{AccountId, NamespaceId};
 use crate::sandbox::Quota;
 
@@ -24,7 +24,7 @@ It prints three export lines. With these in another shell, kvsweep and wrangler 
 #[command(after_help = AFTER_HELP, mut_arg("verbose", serving))]
 pub struct SandboxArgs {
     /// Listen on this port of 127.0.0.1 (0 for a free one)
-    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    #[arg(long, value_name = "PORT", default_value_t = 8787, value_parser = whole::<u16>(0, 65_535))]
     pub port: u16,
 
     /// Fill the main namespace with the keys of this file; repeatable
@@ -76,7 +76,7 @@ pub struct SandboxArgs {
     pub title: String,
 
     /// Seed the random faults and latencies
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>(0, u64::MAX))]
     pub seed: u64,
 
     /// Allow N deletes per day, as the free plan allows 1,000

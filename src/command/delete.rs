@@ -138,6 +138,7 @@ fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_
     monitor.begin();
     monitor.resume_from(summary.earlier);
     if let Some((journal, report)) = &opened.journal {
+        summary.report = Some(report.clone());
         warn_of_age(journal, report);
     }
     Ok(opened)

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::plan::stats::Stats;
 use crate::record::Record;
 use crate::report::{self, Causes, JobFile, ReportError};
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, count, pluralized};
 
 use super::connect::Limits;
 use super::engine::ROWS;
@@ -112,7 +112,7 @@ fn carry_out<'a>(
         return Err(broken.into());
     }
     if plan.records == 0 && plan.broken.is_none() {
-        warn_of_emptiness();
+        warn_of_emptiness(job.guards.min_keys);
     }
     ready.record.counted(&counts);
     (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
@@ -142,14 +142,24 @@ fn close(
 }
 
 /// Of inputs without any record: mostly the command that wrote them failed.
-pub(super) fn warn_of_emptiness() {
-    tracing::warn!("the input is empty\nhint: pass --min-keys 1 to make that exit code 8");
+pub(super) fn warn_of_emptiness(min_keys: Option<u64>) {
+    if min_keys.is_none() {
+        tracing::warn!("the input is empty\nhint: pass --min-keys 1 to make that exit code 8");
+    }
 }
 
 /// The guard that stands against a plan.
 pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
     let refused = plan.check(job.guards).err()?;
-    Some(Stop { hint: Some(refused.hint()), ..Stop::new(refused.reason(), refused.to_string()) })
+    let why = match (&job.keys, job.guards.max_keys) {
+        // A job that lists has sent requests, and does not count first.
+        (Keys::Namespace(_), Some(most)) if refused.reason() == StopReason::MaxKeys => {
+            let (keys, most) = (pluralized(plan.keys, "key"), count(most));
+            format!("{keys}, more than --max-keys {most}: the job would delete {most} and stop")
+        }
+        _ => refused.to_string(),
+    };
+    Some(Stop { hint: Some(refused.hint()), ..Stop::new(refused.reason(), why) })
 }
 
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -15,7 +16,7 @@ use crate::files::FileError;
 use crate::listing::CheckpointError;
 use crate::outcome::{Stop, StopReason};
 use crate::report::{JobFileError, ReportError};
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, duration};
 
 use super::job_input::JobInputError;
 
@@ -213,7 +214,7 @@ pub(super) fn hints(stop: &Stop) -> Vec<String> {
         _ if !stop.from_api => return Vec::new(),
         StopReason::Unauthorized => {
             let token = "check the token (CLOUDFLARE_API_TOKEN, --api-token-file or --api-token-command): it needs the permission \
-                         \"Workers KV Storage: Edit\" on this account, and must not have expired";
+                         Workers KV Storage: Edit (Read is enough to list) on this account, and must not have expired";
             return [token, ASK_WHOAMI].map(str::to_owned).to_vec();
         }
         StopReason::NamespaceNotFound => {
@@ -224,8 +225,11 @@ pub(super) fn hints(stop: &Stop) -> Vec<String> {
         StopReason::Outage => match stop.pause {
             Some(pause) => {
                 let now = wall_now();
-                let end = minute(now.checked_add(pause).unwrap_or(now), now);
-                return vec![format!("run again after {end}, or raise --max-wait")];
+                let when = match now.checked_add(pause) {
+                    Some(end) if pause >= Duration::from_hours(1) => format!("after {}", minute(end, now)),
+                    _ => format!("in {}", duration(pause)),
+                };
+                return vec![format!("run again {when}, or raise --max-wait")];
             }
             None => {
                 "check the network and --base-url, or raise --max-wait; outages are reported at \

@@ -36,7 +36,7 @@ impl EventLogger {
                 match reason {
                     StopReason::Interrupted if in_flight > 0 => {
                         tracing::warn!(
-                            "interrupted: waiting for {requests} in flight\nhint: a second Ctrl-C ends the job at once"
+                            "interrupted: waiting for {requests} in flight\nhint: press Ctrl-C again, or send another signal, to end the job at once"
                         );
                     }
                     _ => tracing::info!("stopping ({reason}): waiting for {requests} in flight"),

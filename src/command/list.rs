@@ -70,6 +70,7 @@ fn carry_out(job: &ListJob, screen: &MultiProgress, summary: &mut JobSummary<'_>
     });
     (summary.totals, summary.elapsed) = (session.caller.totals, started.elapsed());
     let connection = located?;
+    tracing::info!("listing the namespace {} at {}", connection.namespace, connection.access.base_url);
     let client = client(&connection, job.options.timeout, 1)?;
     let (output, mark) = open(job, &connection)?;
     summary.report.clone_from(&job.output);

@@ -266,7 +266,9 @@ fn textfile(path: PathBuf, labels: Labels) -> Result<Textfile, Error> {
         return Ok(Textfile::new(path, labels));
     }
     let (path, folder) = (path.display(), folder.display());
-    Err(Error::Usage(format!("--metrics-file {path} cannot be created: the folder {folder} does not exist")))
+    Err(Error::Usage(format!(
+        "--metrics-file {path} cannot be created: the folder {folder} does not exist\nhint: create it, or choose another path"
+    )))
 }
 
 fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {

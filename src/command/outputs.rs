@@ -15,7 +15,7 @@ use crate::report::{
     Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
 };
 
-use crate::terminal::Escaped;
+use crate::terminal::{Escaped, shell_word};
 
 use super::earlier::Earlier;
 use super::error::Error;
@@ -189,6 +189,12 @@ fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
         return match existing {
+            IfExists::Refuse if !matches!(job.mode, Mode::Real(_)) || matches!(job.keys, Keys::Namespace(_)) => {
+                let path = path.to_string_lossy();
+                let text =
+                    format!("{} exists\nhint: pass --overwrite to replace it, or choose another file", Escaped(&path));
+                Err(Error::Usage(text))
+            }
             IfExists::Refuse => Err(FileError::Exists { path: path.to_owned() }.into()),
             IfExists::Overwrite | IfExists::Resume => Ok(Some(existing)),
         };
@@ -198,9 +204,10 @@ fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error
         Ok(None)
     } else {
         Err(Error::Usage(format!(
-            "{} cannot be created: the folder {} does not exist",
+            "{} cannot be created: the folder {} does not exist\nhint: run: mkdir -p {}",
             path.display(),
-            folder.display()
+            folder.display(),
+            shell_word(folder.as_os_str())
         )))
     }
 }

@@ -94,7 +94,7 @@ impl Pages for NamespacePages {
         let records: Vec<_> = keys.into_iter().map(|key| self.record(key)).collect();
         self.selected += records.iter().filter(|record| !matches!(record.content, Content::Kept(_))).count() as u64;
         if self.listed > 0 && self.selected == 0 && self.lister.request().is_none() {
-            tracing::warn!("filters keep every key that was listed ({})", pluralized(self.listed, "key"));
+            tracing::warn!("none of the {} listed is selected by the filters", pluralized(self.listed, "key"));
         }
         Ok(records)
     }

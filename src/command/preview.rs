@@ -51,8 +51,9 @@ pub(super) struct SendEstimate {
 impl Preview<'_> {
     /// For a person: what would be deleted, from where and within which bounds, how long it takes and costs, then what the keys
     /// look like.
-    pub(super) fn lines(&self, summary: &Summary, width: usize) -> Vec<String> {
-        let mut lines = vec![self.headline(), summary.others_to_text()];
+    /// `refused`: a guard or an error in the input stands against it.
+    pub(super) fn lines(&self, summary: &Summary, width: usize, refused: bool) -> Vec<String> {
+        let mut lines = vec![self.headline(refused), summary.others_to_text()];
         let mut overview = self.overview.clone();
         if self.stats.keys() > 0 {
             for estimate in estimates(self.job, &self.limits, self.stats.keys(), self.now) {
@@ -75,8 +76,11 @@ impl Preview<'_> {
         lines
     }
 
-    fn headline(&self) -> String {
+    fn headline(&self, refused: bool) -> String {
         let keys = pluralized(self.stats.keys(), "key");
+        if refused {
+            return format!("would delete nothing ({keys} planned)");
+        }
         match self.overview.namespace() {
             Some(namespace) => format!("would delete {keys} from {namespace}"),
             None => format!("would delete {keys} (no namespace given)"),
@@ -84,8 +88,11 @@ impl Preview<'_> {
     }
 
     /// The last line, which is on the screen even if the first is not.
-    pub(super) fn conclusion(&self) -> String {
+    pub(super) fn conclusion(&self, refused: bool) -> String {
         let keys = pluralized(self.stats.keys(), "key");
+        if refused {
+            return "Dry run: nothing was sent, and nothing would be deleted.".to_owned();
+        }
         match (&self.job.keys, &self.job.mode) {
             (Keys::Namespace(_), _) | (_, Mode::Check(_)) => format!("Dry run: nothing was deleted, {keys} would be."),
             (Keys::Inputs(_), _) => format!("Dry run: nothing was sent, {keys} would be deleted."),

@@ -45,7 +45,7 @@ impl Rehearsal {
         Ok(NamedConnection {
             access: Access {
                 base_url: base_url.parse().map_err(|error| usage(&error))?,
-                credentials: Credentials::token("rehearsal")?,
+                credentials: Credentials::token("rehearsal-token-0000")?,
                 ca_file: None,
             },
             account: Some(self.sandbox.account_id().parse().map_err(|error| usage(&error))?),

@@ -1,5 +1,6 @@
 //! `kvsweep report`: a summary of finished reports as text, JSON or HTML.
 
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -176,15 +177,18 @@ fn next_steps(review: &Review) -> Vec<(String, String)> {
         .take(RESUMED)
         .map(|path| {
             let what = "Resume the job: what failed or was not reached is sent again.".to_owned();
-            let command = if kind == Some(Kind::Restore) { "restore BACKUP" } else { "delete INPUT" };
-            (what, format!("kvsweep {command} --resume --report {}", word(path)))
+            let (command, unknown) =
+                if kind == Some(Kind::Restore) { ("restore", "BACKUP") } else { ("delete", "INPUT") };
+            let inputs = review.inputs_of(path).unwrap_or_else(|| vec![unknown.to_owned()]);
+            let inputs: Vec<_> = inputs.iter().map(|input| shell_word(OsStr::new(input))).collect();
+            (what, format!("kvsweep {command} {} --resume --report {}", inputs.join(" "), word(path)))
         })
         .collect();
     // Whatever is not restored is least of all to be deleted.
     if open > 0 && kind == Some(Kind::Delete) {
         let reports: Vec<_> = review.files.iter().map(|file| word(&file.path)).collect();
         steps.push((
-            format!("Or send only the {} of these reports, as a job of its own.", not_deleted(&review.tally)),
+            format!("Or start a new job with only the {}:", not_deleted(&review.tally)),
             format!("kvsweep report {} --failures failed.csv && kvsweep delete failed.csv", reports.join(" ")),
         ));
     }

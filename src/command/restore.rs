@@ -20,6 +20,7 @@ use crate::plan::{Approved, Consent, Guards};
 use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
 use crate::report::{self, Causes, Destination, Journal, Sync};
+use crate::terminal::pluralized;
 
 use super::confirm::{self, Action};
 use super::connect;
@@ -127,6 +128,8 @@ fn carry_out(
         summary.totals = session.caller.totals;
         let target = connected?;
         record.located(&target.connection, &target.namespace.title)?;
+        let (keys, notes) = (pluralized(plan.keys, "key"), target.notes().join(", "));
+        tracing::info!("restoring {keys}: {notes}");
         let report = report_name(opened.destination.as_ref());
         confirm_restore(job, &plan, &target, report, &mut session.caller)?;
         summary.notes.extend(target.notes());

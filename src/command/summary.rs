@@ -245,24 +245,38 @@ impl<'a> JobSummary<'a> {
             return lines;
         }
         let width = stream.columns().unwrap_or(WIDTH);
-        let mut lines = preview.map_or_else(|| summary.to_text(), |preview| preview.lines(summary, width));
+        let refused = self.stop.as_ref().is_some_and(|stop| self.deletes_nothing(stop));
+        let mut lines = preview.map_or_else(|| summary.to_text(), |preview| preview.lines(summary, width, refused));
         // A plan says itself why records are invalid.
         let is_told = |label: &str| preview.is_some() && label == Status::Invalid.as_str();
         let causes = summary.causes_to_text().into_iter().filter(|(label, _)| !is_told(label));
         lines.extend(causes.map(|(label, cause)| format!("{label}: {cause}")));
-        lines.extend(self.shard.map(|shard| format!("shard: {shard}, and no keys of other shards")));
+        lines.extend(self.shard.map(|shard| format!("shard: {shard}")));
         lines.extend(self.report.as_deref().map(|report| format!("report: {}", shown(report))));
         let failures = self.tally().failures();
         if let Some(path) = self.failures.as_deref().filter(|_| failures > 0) {
-            lines.push(format!("failures: {} ({}, ready to be an INPUT)", shown(path), pluralized(failures, "key")));
+            lines.push(format!(
+                "failures: {} ({} for another run of delete)",
+                shown(path),
+                pluralized(failures, "key")
+            ));
         }
         if let Some((path, records)) = &self.backup {
             lines.push(format!("backup: {} ({} added)", shown(path), pluralized(*records, "record")));
         }
         lines.extend(self.options.profile.iter().map(|profile| format!("profile: {profile}")));
         lines.extend(self.notes.iter().cloned());
-        lines.extend(preview.map(Preview::conclusion));
+        lines.extend(preview.map(|preview| preview.conclusion(refused)));
         lines
+    }
+
+    /// Whether the job of a dry run that ends so would send nothing.
+    fn deletes_nothing(&self, stop: &Stop) -> bool {
+        match stop.reason {
+            StopReason::MaxKeys | StopReason::MinKeys | StopReason::Expect => !self.is_listing,
+            StopReason::InputError => !self.allow_partial,
+            _ => false,
+        }
     }
 
     /// `interrupted: 999 of 20,000 keys deleted, 19,001 not attempted`, or what stopped the job otherwise.
@@ -278,6 +292,9 @@ impl<'a> JobSummary<'a> {
         }
         let (number, left) = (count(summary.tally.get(status)), count(summary.not_attempted()));
         let keys = pluralized(summary.records, "key");
+        if summary.tally.total() == 0 {
+            return format!("{} before the first key, nothing {done}", stop.why);
+        }
         format!("{}: {number} of {keys} {done}, {left} not attempted", stop.why)
     }
 
@@ -303,8 +320,15 @@ impl<'a> JobSummary<'a> {
         }
         let (failures, begun) = (self.tally().failures(), self.tally().total() > 0);
         let is_resumable = matches!(self.kind(), Some(Kind::Delete | Kind::Restore));
-        if (stop.is_some() || failures > 0) && begun && is_resumable && code != ExitCode::Success {
-            hints.extend(self.resume_hint());
+        let is_guard =
+            matches!(stop, Some(stop) if matches!(stop.reason, StopReason::MaxFailures | StopReason::Canary));
+        if let Some(report) = self.report.as_ref().filter(|_| is_guard) {
+            hints.push(format!("for the causes, run:\n  kvsweep report {}", shell_word(report.as_os_str())));
+        }
+        // The same command would stop at the same key.
+        let is_too_many = stop.is_some_and(|stop| stop.reason == StopReason::MaxKeys);
+        if (stop.is_some() || failures > 0) && begun && is_resumable && !is_too_many && code != ExitCode::Success {
+            hints.extend(self.resume_hint(if is_guard { " after fixing the cause" } else { "" }));
         }
         if stop.is_none() && self.tally().get(Status::Invalid) > 0 {
             hints.push("fix or remove the invalid records of the input; they are never sent".to_owned());
@@ -324,15 +348,15 @@ impl<'a> JobSummary<'a> {
     }
 
     /// The exact command that continues the job.
-    fn resume_hint(&self) -> Option<String> {
+    fn resume_hint(&self, after: &str) -> Option<String> {
         let line = &self.options.command_line;
         if self.is_listing {
             let report = self.report.as_deref().filter(|_| matches!(self.target, Target::File(_)));
-            return Some(format!("to delete the keys that are left, run:\n  {}", line.again(report)));
+            return Some(format!("to delete the keys that are left{after}, run:\n  {}", line.again(report)));
         }
         let report = self.report.as_deref()?;
         let input = if self.reads_stdin { " with the same input on stdin" } else { "" };
-        Some(format!("to resume, run{input}:\n  {}", line.resuming(Some(report))))
+        Some(format!("to resume{after}, run{input}:\n  {}", line.resuming(Some(report))))
     }
 
     fn kind(&self) -> Option<Kind> {
@@ -342,7 +366,7 @@ impl<'a> JobSummary<'a> {
     fn allow_partial_hint(&self) -> Option<String> {
         let has_unsent_part =
             self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
-        has_unsent_part.then(|| "--allow-partial processes the records before the break".to_owned())
+        has_unsent_part.then(|| "--allow-partial processes the records before the error".to_owned())
     }
 }
 

@@ -15,11 +15,11 @@ use crate::clock::clamp_rfc3339;
 pub enum FileError {
     #[error("{path} exists\nhint: pass --resume to continue it, or --overwrite to replace it")]
     Exists { path: PathBuf },
-    #[error("{path} is being written by {}\nhint: wait until it ends, or name another file", owner_text(*owner))]
+    #[error("{path} is being written by {}\nhint: wait until it ends, or choose another file", owner_text(*owner))]
     Locked { path: PathBuf, owner: Option<LockOwner> },
-    #[error("{path} is {what}: name a regular file")]
+    #[error("{path} is {what}\nhint: pass the path of a regular file")]
     NotRegular { path: PathBuf, what: &'static str },
-    #[error("{path} is a symbolic link, which is not followed\nhint: name the file itself")]
+    #[error("{path} is a symbolic link, which is not followed\nhint: pass the path of the file itself")]
     Symlink { path: PathBuf },
     #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
     Replaced { path: PathBuf },
@@ -70,7 +70,7 @@ mod tests {
         let locked = |owner| FileError::Locked { path: "r.csv".into(), owner }.to_string();
         assert_eq!(
             locked(Some(LockOwner { pid: 42, since })),
-            "r.csv is being written by process 42 since 2023-11-14T22:13:20Z\nhint: wait until it ends, or name another file"
+            "r.csv is being written by process 42 since 2023-11-14T22:13:20Z\nhint: wait until it ends, or choose another file"
         );
         assert!(locked(None).starts_with("r.csv is being written by another process\n"));
     }

@@ -179,7 +179,7 @@ fn unsupported_kind(path: &Path) -> Option<FileError> {
 fn kind(found: fs::FileType) -> Option<&'static str> {
     match () {
         () if found.is_file() => None,
-        () if found.is_dir() => Some("a directory"),
+        () if found.is_dir() => Some("a folder"),
         () => Some(platform::special_kind(found)),
     }
 }

@@ -113,7 +113,7 @@ pub enum InputErrorKind {
     NotJson(String),
     #[error("the document is not a JSON array but {0}\nhint: pass --format ndjson if each line is a JSON value")]
     NotAnArray(&'static str),
-    #[error("no column is named {}; the columns are {}", Quoted(.wanted), quoted(.headed))]
+    #[error("no column is named {}; the columns are {}\nhint: pass --column with one of these", Quoted(.wanted), quoted(.headed))]
     MissingColumn { wanted: String, headed: Vec<String> },
     #[error("several columns are named {}\nhint: pass --column with the number of one, from 1", Quoted(.0))]
     AmbiguousColumn(String),
@@ -145,24 +145,24 @@ pub enum InputErrorKind {
     )]
     CsvOption(Format),
     #[error(
-        "this is the report of a job that ran (a row is {}), not of a dry run\nhint: pass --resume --report to resume that \
-         job, or its --failures file to retry what failed", Quoted(.0)
+        "this is the report of a job that ran (a row is {}), not of a dry run\nhint: to resume that job, pass its inputs with \
+         --report and --resume\nhint: to retry what failed, pass its --failures file", Quoted(.0)
     )]
     SettledReport(String),
     #[error(
         "this is the report of a job that ran: a row is {}, and no job file says that it is a plan\nhint: keep the job file \
-         (PLAN.job.json) beside a plan; pass --resume --report to resume a job, or its --failures file to retry what failed",
+         (PLAN.job.json) beside a plan; to resume a job, pass its inputs with --report and --resume",
         Quoted(.0)
     )]
     FailedRow(String),
     #[error(
         "some rows have a status of a kvsweep report and others have none, so it is unclear which keys to delete\nhint: pass \
-         the plan and the other keys as separate files, or rename the column status if this is no plan"
+         the plan and the other keys as separate files, or rename the column status if this is not a plan"
     )]
     MixedReport,
     #[error(
         "this looks like a kvsweep report without its status, which says which keys to delete\nhint: keep the column status, \
-         or remove all columns but the key if this is no report"
+         or remove all columns but the key if this is not a report"
     )]
     ReportWithoutStatus,
     #[error("this is a kvsweep report, and --column names another column than its key\nhint: omit --column")]

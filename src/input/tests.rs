@@ -106,7 +106,7 @@ fn lines_are_taken_exactly() {
             &[
                 "a",
                 "! k.txt line 3: the key is not UTF-8 (byte 0) [\\xff\\xfe]",
-                "! k.txt line 4: `..` cannot be sent: URL parsers fold it away, and the request would name the namespace [..]",
+                "! k.txt line 4: `..` cannot be sent: URL parsers remove it, and the request would address the namespace itself [..]",
                 "b\0",
             ],
         ),

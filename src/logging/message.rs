@@ -60,29 +60,12 @@ pub(super) fn continues(rest: &str) -> bool {
     CONTINUATIONS.iter().any(|start| rest.starts_with(start))
 }
 
-/// Prints what is wrong with a command line, which clap would print otherwise.
-pub fn print_usage(error: &clap::Error) {
+/// Prints a message that is not part of the log.
+pub(crate) fn print_message(text: &str) {
     use std::io::Write as _;
 
-    let text = error.render().to_string();
-    let text = without_os_errors(&text).into_owned();
-    // Help for a command that needs more words is shown as clap lays it out.
-    let text = if text.starts_with("error:") { usage(&text) } else { text };
     // It never fails.
-    let _ = crate::stderr::lines().write_all(Style::of_stderr().render(&text).as_bytes());
-}
-
-/// clap's text with its tips as hints, and without empty lines.
-fn usage(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let lines = lines.map(|line| match line.trim_start().strip_prefix("tip: ") {
-        Some(tip) => format!("hint: {tip}\n"),
-        None => match line.strip_prefix("For more information, try '").and_then(|rest| rest.strip_suffix("'.")) {
-            Some(help) => format!("hint: {help} explains every flag\n"),
-            None => format!("{line}\n"),
-        },
-    });
-    lines.collect()
+    let _ = crate::stderr::lines().write_all(Style::of_stderr().render(&without_os_errors(text)).as_bytes());
 }
 
 #[cfg(test)]
@@ -110,16 +93,5 @@ mod tests {
         let timed = "2026-11-30T00:00:00.000Z warning: error: x\n";
         assert_eq!(colored.render(timed), "2026-11-30T00:00:00.000Z \x1b[1m\x1b[33mwarning:\x1b[0m error: x\n");
         assert_eq!(colored.render("12 keys, error: x\n"), "12 keys, error: x\n");
-    }
-
-    #[test]
-    fn a_usage_error_has_hints() {
-        let text = "error: unexpected argument '--x' found\n\n  tip: a similar argument exists: '--y'\n\nUsage: kvsweep \
-                    delete\n\nFor more information, try '--help'.\n";
-        assert_eq!(
-            usage(text),
-            "error: unexpected argument '--x' found\nhint: a similar argument exists: '--y'\nUsage: kvsweep delete\nhint: \
-             --help explains every flag\n"
-        );
     }
 }

@@ -26,7 +26,7 @@ use crate::stderr::{self, LineFormat};
 use gate::{Escapes, Gate};
 use message::Style;
 
-pub use message::print_usage;
+pub(crate) use message::print_message;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -33,11 +33,11 @@ pub struct PingUrl {
 /// A text that is no URL to ping. Never holds any part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PingUrlError {
-    #[error("that is no URL; expected something like https://hc-ping.com/…")]
+    #[error("expected a URL such as https://hc-ping.com/…")]
     Unreadable,
     #[error("only https and http URLs can be pinged")]
     Scheme,
-    #[error("a URL to ping has no `#`")]
+    #[error("a ping URL must not contain `#`")]
     Fragment,
 }
 
@@ -99,7 +99,7 @@ impl PingUrl {
 /// Why a ping did not arrive, or not count. Never holds the URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum PingError {
-    #[error("the server answered {status}{}{said}", if said.is_empty() { "" } else { ": " })]
+    #[error("the server responded with {status}{}{said}", if said.is_empty() { "" } else { ": " })]
     Answer {
         status: u16,
         /// The beginning of what it said; may hold any character.

@@ -152,9 +152,15 @@ impl ApiCaller {
             && !self.max_wait.has_worked()
         {
             let (why, hint) = match refusal.http_status {
-                Some(_) => (
-                    format!("the response is not the API's: {refusal}"),
-                    "check --base-url, and proxies and firewalls on the way",
+                Some(status) => (
+                    format!("the response did not come from the API: {refusal}"),
+                    match status {
+                        300..400 => "--base-url is not the API's: check it",
+                        407 => {
+                            "put user and password into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or bypass the proxy with NO_PROXY"
+                        }
+                        _ => "check --base-url, and proxies and firewalls on the way",
+                    },
                 ),
                 None => {
                     (refusal.to_string(), "check the clock, --base-url and the proxy, or name the CA with --cacert")
@@ -325,7 +331,7 @@ impl ApiCaller {
                 }
                 Next::Settle(failure) => return Err(CallError::Refused(failure)),
                 Next::Success => {
-                    let failure = Failure::unanswered("an answer of another kind".to_owned());
+                    let failure = Failure::unanswered("a response of another kind".to_owned());
                     return Err(CallError::Refused(failure));
                 }
             }

@@ -86,10 +86,17 @@ impl MaxWait {
     /// The stop of a job that was kept waiting too long.
     pub fn over(&self) -> Stop {
         let why = match &self.last {
-            Some(last) => format!("{last} ({} in {})", pluralized(self.attempts, "attempt"), in_words(self.most)),
-            None => format!("no response for {} (--max-wait)", duration(self.most)),
+            Some(last) => format!(
+                "no request succeeded within --max-wait {}: {last} ({})",
+                duration(self.most),
+                pluralized(self.attempts, "attempt")
+            ),
+            None => format!("no response within --max-wait {}", duration(self.most)),
         };
-        Stop::new(StopReason::Outage, why)
+        // A server that responds can be reached.
+        let hint = self.last.as_ref().filter(|last| last.starts_with("HTTP "));
+        let hint = hint.map(|_| "see https://www.cloudflarestatus.com, then run again, or raise --max-wait".to_owned());
+        Stop { hint, ..Stop::new(StopReason::Outage, why) }
     }
 
     /// The stop, if the server wants a pause that is longer.
@@ -108,14 +115,6 @@ impl MaxWait {
             let why = format!("{cause}, longer than --max-wait {}", duration(self.most));
             Stop { pause: Some(length), ..Stop::new(StopReason::Outage, why) }
         })
-    }
-}
-
-/// `16 s`, `5m 20s`.
-fn in_words(time: Duration) -> String {
-    match duration(time) {
-        short if time < Duration::from_mins(1) => format!("{} s", short.trim_end_matches('s')),
-        long => long,
     }
 }
 
@@ -205,6 +204,9 @@ mod tests {
         for _ in 0..9 {
             wait.failed(&Failure::unanswered("cannot connect to 127.0.0.1:1: connection refused".to_owned()));
         }
-        assert_eq!(wait.over().why, "cannot connect to 127.0.0.1:1: connection refused (9 attempts in 16 s)");
+        assert_eq!(
+            wait.over().why,
+            "no request succeeded within --max-wait 16s: cannot connect to 127.0.0.1:1: connection refused (9 attempts)"
+        );
     }
 }

@@ -66,7 +66,7 @@ struct Patterns {
 /// A pattern that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
-    #[error("`{pattern}` is not a pattern: {error}")]
+    #[error("invalid pattern `{pattern}`: {error}")]
     Malformed {
         pattern: String,
         /// What is wrong with it, and where.
@@ -378,6 +378,6 @@ mod tests {
     #[test]
     fn a_bad_pattern_is_named() {
         let error = Filter::new(vec!["a[".into()], vec![]).unwrap_err();
-        assert!(error.to_string().starts_with("`a[` is not a pattern: "), "{error}");
+        assert!(error.to_string().starts_with("invalid pattern `a[`: "), "{error}");
     }
 }

@@ -34,16 +34,16 @@ const CLASSES: [(&str, &str); 13] = [
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GlobError {
     /// It has no character.
-    #[error("it is empty")]
+    #[error("the pattern is empty")]
     Empty,
     /// It begins or ends with a blank that is not escaped.
-    #[error("the blank at character {0} is not escaped; `\\ ` or `[ ]` stands for one")]
+    #[error("the blank at character {0} is not escaped\nhint: write `\\ ` or `[ ]` for a blank")]
     Blank(usize),
     /// Nothing follows a backslash.
     #[error("nothing follows the `\\` at character {0}")]
     Escape(usize),
     /// A bracket is never closed.
-    #[error("the `[` at character {0} is never closed; `\\[` stands for itself")]
+    #[error("the `[` at character {0} is never closed\nhint: write `\\[` for a literal bracket")]
     OpenBracket(usize),
     /// A range that holds nothing.
     #[error("the range at character {0} is reversed")]
@@ -51,24 +51,24 @@ pub enum GlobError {
     #[error("a class cannot be the end of a range, at character {0}")]
     ClassInRange(usize),
     #[error(
-        "[:{1}:] at character {0} is no class; there are alnum, alpha, blank, cntrl, digit, graph, lower, print, \
-             punct, space, upper, word and xdigit"
+        "[:{1}:] at character {0} is not a character class\nhint: use alnum, alpha, blank, cntrl, digit, graph, lower, print, \
+             punct, space, upper, word or xdigit"
     )]
     NoClass(usize, String),
     /// A class without `:]`, or one that stands in no bracket.
-    #[error("the class at character {0} is to be written [[:{1}:]]")]
+    #[error("the class at character {0} is not inside brackets\nhint: write it as [[:{1}:]]")]
     BareClass(usize, String),
     /// Collating symbols and equivalence classes.
     #[error("[. .] and [= =] cannot be used, at character {0}")]
     Collating(usize),
     /// A brace is never closed.
-    #[error("the `{{` at character {0} is never closed; `\\{{` stands for itself")]
+    #[error("the `{{` at character {0} is never closed\nhint: write `\\{{` for a literal brace")]
     OpenBrace(usize),
     /// A brace was never opened.
-    #[error("the `}}` at character {0} closes nothing; `\\}}` stands for itself")]
+    #[error("the `}}` at character {0} closes nothing\nhint: write `\\}}` for a literal brace")]
     CloseBrace(usize),
     /// Braces without a comma: some tools take them for themselves, others for a group.
-    #[error("the braces at character {0} contain no comma; `\\{{` stands for itself")]
+    #[error("the braces at character {0} contain no comma\nhint: write `\\{{` for a literal brace")]
     OneAlternative(usize),
     /// Too many braces inside each other.
     #[error("the `{{` at character {0} is nested more than {MOST_NESTED} deep")]

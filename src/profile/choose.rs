@@ -92,12 +92,13 @@ fn none(wanted: &ProfileName, files: &[ConfigFile], paths: &SearchPaths) -> Prof
     let there = match files {
         [] => {
             let places: Vec<_> = paths.folder_files().into_iter().chain(paths.own_files()).collect();
-            format!("there is no {}", places.iter().map(shown).collect::<Vec<_>>().join(" and no "))
+            let places = places.iter().map(shown).collect::<Vec<_>>().join(", ");
+            format!("found: none of these files exists: {places}\nhint: kvsweep config path shows where kvsweep looks")
         }
         files => {
             let places: Vec<_> = files.iter().map(|file| shown(&file.path)).collect();
             let names = files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name.as_str());
-            format!("{}: {}", places.join(" and "), suggest(wanted.as_str(), names))
+            format!("in {}\nhint: {}", places.join(" and "), suggest(wanted.as_str(), names))
         }
     };
     ProfileError::NoProfile { wanted: wanted.clone(), there }

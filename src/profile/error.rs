@@ -40,7 +40,7 @@ pub enum ProfileError {
     At { at: Location, problem: Problem },
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<ProfileError>),
-    #[error("there is no profile {wanted}; {there}")]
+    #[error("no profile {wanted} {there}")]
     NoProfile { wanted: ProfileName, there: String },
     #[error("no profile is chosen, and {} has {there}\nhint: pass --profile NAME", Escaped(&.file.to_string_lossy()))]
     Which { file: PathBuf, there: String },
@@ -72,32 +72,33 @@ fn decides(key: &str) -> &'static str {
 pub enum Problem {
     #[error("{}", Escaped(.0))]
     Syntax(String),
-    #[error("`{}` is unknown here; {instead}", Escaped(.key))]
+    #[error("unknown setting {}\nhint: {instead}", Escaped(.key))]
     Unknown { key: String, instead: String },
     #[error("{}: expected {expected}, found {found}", Escaped(.key))]
     Type { key: String, expected: &'static str, found: &'static str },
     #[error(
-        "{}: a secret must not be in this file\nhint: set CLOUDFLARE_API_TOKEN in the environment, or give api-token-file, the \
-         path of a file with nothing but the token, or api-token-command, a command that prints it", Escaped(.0)
+        "{}: secrets are not allowed in this file\nhint: set CLOUDFLARE_API_TOKEN, or use api-token-file or api-token-command",
+        Escaped(.0)
     )]
     Secret(String),
     #[error("profile `{}`: {error}", Escaped(.name))]
     Name { name: String, error: ProfileNameError },
-    #[error("{one} and {other} both {what}; keep one of them")]
+    #[error("{one} and {other} both {what}\nhint: keep one of them")]
     Both { one: &'static str, other: &'static str, what: &'static str },
     /// What decides where credentials go, in a file that was merely found.
     #[error(
-        "{} decides {}, so it counts only in your own file (see kvsweep config path) or one that --config names",
+        "{} is not allowed in a file found in a folder, because it decides {}\nhint: move it to your own file (kvsweep config \
+         path shows where), or pass this file with --config",
         .0, decides(.0)
     )]
     Trust(&'static str),
     /// A default in a file that was merely found.
     #[error(
-        "default-profile counts only in your own file (see kvsweep config path) or one that --config names: a file \
-         that lies in a folder takes effect only where --profile asks for it"
+        "default-profile is not allowed in a file found in a folder, which takes effect only if --profile asks for it\nhint: \
+         move it to your own file (kvsweep config path shows where), or pass this file with --config"
     )]
     Default,
-    #[error("default-profile: there is no profile {0}; {1}")]
+    #[error("default-profile: there is no profile {0}\nhint: {1}")]
     NoDefault(String, String),
     #[error("{key}: {error}")]
     Template { key: &'static str, error: TemplateError },

@@ -245,8 +245,17 @@ fn name(text: &str, span: Range<usize>) -> Found<ProfileName> {
     text.parse().map_err(|error| (span, Problem::Name { name: text.to_owned(), error }))
 }
 
+/// Flags of delete that no file sets.
+const DECISIONS: [&str; 9] =
+    ["yes", "overwrite", "resume", "dry-run", "sandbox", "all", "prefix", "allow-protected", "expect"];
+
 fn unknown<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Problem {
-    Problem::Unknown { key: key.to_owned(), instead: suggest(key, known) }
+    let instead = if DECISIONS.contains(&key) {
+        format!("a file neither confirms a deletion nor selects keys: pass --{key}")
+    } else {
+        suggest(key, known)
+    };
+    Problem::Unknown { key: key.to_owned(), instead }
 }
 
 fn wrong_type(key: &str, expected: &'static str, value: &Spanned<DeValue<'_>>) -> (Range<usize>, Problem) {

@@ -88,7 +88,7 @@ impl SearchPaths {
         }
         // Opening a pipe would wait for its other end.
         if !there.is_file() {
-            return refuse("it is no regular file");
+            return refuse("it is not a regular file");
         }
         let id = platform::path_id(file).map_err(unreadable(file))?;
         let open = File::open(file).map_err(unreadable(file))?;
@@ -98,7 +98,7 @@ impl SearchPaths {
             return refuse("it was replaced while it was looked at");
         }
         if platform::is_world_writable(&opened) {
-            return refuse("anybody may write it");
+            return refuse("every user may write to it");
         }
         self.read(open, file, origin).map(Some)
     }

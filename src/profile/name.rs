@@ -13,7 +13,7 @@ pub struct ProfileName(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProfileNameError {
-    #[error("none stands for no profile; choose another name")]
+    #[error("none means no profile\nhint: choose another name")]
     None,
     #[error("a profile's name is at most 64 letters, digits, -, _ and ., the first a letter or a digit")]
     Characters,

@@ -34,9 +34,9 @@ enum Part {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
-    #[error("`{{{}}}` is not a placeholder; {instead}", Escaped(.name))]
+    #[error("`{{{}}}` is not a placeholder\nhint: {instead}", Escaped(.name))]
     Unknown { name: String, instead: String },
-    #[error("a {0} without its partner; {0}{0} stands for the character itself")]
+    #[error("unmatched {0}\nhint: write {0}{0} for a literal brace")]
     Unpaired(char),
 }
 
@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn what_stands_for_nothing_is_named() {
         let error = |text| Template::new(text).unwrap_err().to_string();
-        assert_eq!(error("{dat}.csv"), "`{dat}` is not a placeholder; did you mean date?");
-        assert!(error("{}").starts_with("`{}` is not a placeholder; known are date, time"), "{}", error("{}"));
-        assert_eq!(error("a{date"), "a { without its partner; {{ stands for the character itself");
-        assert_eq!(error("a}b"), "a } without its partner; }} stands for the character itself");
+        assert_eq!(error("{dat}.csv"), "`{dat}` is not a placeholder\nhint: did you mean date?");
+        assert!(error("{}").starts_with("`{}` is not a placeholder\nhint: known are date, time"), "{}", error("{}"));
+        assert_eq!(error("a{date"), "unmatched {\nhint: write {{ for a literal brace");
+        assert_eq!(error("a}b"), "unmatched }\nhint: write }} for a literal brace");
     }
 
     #[test]

@@ -62,9 +62,9 @@ fn values_come_out_as_a_flag_would_get_them() {
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
     for (text, expected) in [
-        ("[profile.p]\nrates = '5/1s'\n", "2:1: `rates` is unknown here; did you mean rate?"),
-        ("[profile.p]\n  account_id = 'a'\n", "2:3: `account_id` is unknown here; did you mean account-id?"),
-        ("[profiles.p]\n", "1:2: `profiles` is unknown here; did you mean profile?"),
+        ("[profile.p]\nrates = '5/1s'\n", "2:1: unknown setting rates\nhint: did you mean rate?"),
+        ("[profile.p]\n  account_id = 'a'\n", "2:3: unknown setting account_id\nhint: did you mean account-id?"),
+        ("[profiles.p]\n", "1:2: unknown setting profiles\nhint: did you mean profile?"),
         ("[profile.p]\nretries = '8'\n", "2:11: retries: expected a whole number, found a string"),
         ("[profile.p]\nrate = 5\n", "2:8: rate: expected a string or an array of strings, found a number"),
         ("[profile.p]\nrate = ['5/1s', 5]\n", "2:8: rate: expected a string or an array of strings, found an array"),
@@ -73,19 +73,22 @@ fn what_is_wrong_is_told_with_its_place() {
         ("profile = 1\n", "1:11: profile: expected a table such as [profile.prod], found a number"),
         ("[profile]\np = 1\n", "2:5: p: expected a table such as [profile.prod], found a number"),
         ("[profile.'a/b']\n", "1:10: profile `a/b`: a profile's name is at most 64"),
-        ("[profile.none]\n", "1:10: profile `none`: none stands for no profile"),
+        ("[profile.none]\n", "1:10: profile `none`: none means no profile"),
         (
             "default-profile = 'prd'\n[profile.prod]\n",
-            "1:19: default-profile: there is no profile prd; did you mean prod?",
+            "1:19: default-profile: there is no profile prd\nhint: did you mean prod?",
         ),
-        ("default-profile = 'x'\n", "1:19: default-profile: there is no profile x; known are none"),
+        ("default-profile = 'x'\n", "1:19: default-profile: there is no profile x\nhint: known are none"),
         (
             "[profile.p]\nnamespace = 'a'\nbinding = 'B'\n",
-            "3:1: namespace and binding both name the namespace; keep one of them",
+            "3:1: namespace and binding both name the namespace\nhint: keep one of them",
         ),
-        ("[profile.p]\nreport = '{dat}.csv'\n", "2:10: report: `{dat}` is not a placeholder; did you mean date?"),
+        ("[profile.p]\nreport = '{dat}.csv'\n", "2:10: report: `{dat}` is not a placeholder\nhint: did you mean date?"),
         ("[profile.p]\nreport = ''\n", "2:10: report: expected a path, and it is empty"),
-        ("[profile.p]\nyes = true\n", "2:1: `yes` is unknown here; known are"),
+        (
+            "[profile.p]\nyes = true\n",
+            "2:1: unknown setting yes\nhint: a file neither confirms a deletion nor selects keys: pass --yes",
+        ),
         ("[profile.p]\nretries = 1\nretries = 2\n", "3:1: duplicate key"),
         ("[profile.p\n", "1:11: unclosed table, expected `]`"),
     ] {
@@ -119,10 +122,10 @@ fn a_secret_is_refused_and_never_repeated() {
         let error = error(&text);
         assert!(!error.contains("s3cret"), "{text}: {error}");
     }
-    assert!(error("token = 'x'\n").contains("1:1: token: a secret"));
+    assert!(error("token = 'x'\n").contains("1:1: token: secrets are not"));
     assert!(
         error("[profile.p]\ntoken = 'x'\n")
-            .contains("2:1: token: a secret must not be in this file\nhint: set CLOUDFLARE")
+            .contains("2:1: token: secrets are not allowed in this file\nhint: set CLOUDFLARE")
     );
 }
 
@@ -130,13 +133,19 @@ fn a_secret_is_refused_and_never_repeated() {
 fn a_file_that_was_found_does_not_decide_who_gets_the_credentials() {
     let read = |text: &str| parse(Path::new("/p/kvsweep.toml"), text, Origin::Found, None);
     for (text, expected) in [
-        ("[profile.p]\nbase-url = 'https://a'\n", "2:1: base-url decides who gets the credentials"),
+        (
+            "[profile.p]\nbase-url = 'https://a'\n",
+            "2:1: base-url is not allowed in a file found in a folder, because it decides who gets the credentials",
+        ),
         (
             "[profile.p]\napi-token-command = 'op read x'\n",
-            "2:1: api-token-command decides what is run, so it counts only",
+            "2:1: api-token-command is not allowed in a file found in a folder, because it decides what is run",
         ),
-        ("[profile.p]\ncacert = 'ca.pem'\n", "2:1: cacert decides who gets the credentials"),
-        ("default-profile = 'p'\n[profile.p]\n", "1:19: default-profile counts only in your own file"),
+        (
+            "[profile.p]\ncacert = 'ca.pem'\n",
+            "2:1: cacert is not allowed in a file found in a folder, because it decides who gets the credentials",
+        ),
+        ("default-profile = 'p'\n[profile.p]\n", "1:19: default-profile is not allowed in a file found in a folder"),
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("/p/kvsweep.toml:{expected}")), "{error}");
@@ -245,10 +254,10 @@ fn a_profile_in_two_places_is_not_guessed() {
 fn what_there_is_is_said_where_a_profile_is_missing() {
     let home = Home::new();
     let error = home.choose("tmp/d", &named("prod")).unwrap_err();
-    assert!(error.starts_with("there is no profile prod; there is no /"), "{error}");
+    assert!(error.starts_with("no profile prod found: none of these files exists: /"), "{error}");
     home.write(OWN, "[profile.prods]\n");
     let error = home.choose("tmp/d", &named("prod")).unwrap_err();
-    assert!(error.ends_with("kvsweep.toml: did you mean prods?"), "{error}");
+    assert!(error.ends_with("kvsweep.toml\nhint: did you mean prods?"), "{error}");
 }
 
 #[test]
@@ -257,7 +266,7 @@ fn a_file_that_others_may_have_written_is_not_used() {
     let file = home.write("me/repo/kvsweep.toml", "[profile.p]\n");
     fs::set_permissions(&file, Permissions::from_mode(0o646)).unwrap();
     let error = home.choose("me/repo", &named("p")).unwrap_err();
-    assert!(error.contains("anybody may write it") && error.contains("--config"), "{error}");
+    assert!(error.contains("every user may write to it") && error.contains("--config"), "{error}");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let stranger = SearchPaths { user: Owner::numbered(4_242), ..home.at("me/repo") };
     let chosen = choose(&WantedFile::Any, &named("p"), &stranger);
@@ -282,7 +291,7 @@ fn a_link_counts_as_who_made_it_and_what_it_leads_to() {
     fs::remove_file(&file).unwrap();
     assert!(home.choose("me/repo", &named("p")).unwrap_err().starts_with("cannot read"), "it leads nowhere");
     fs::create_dir(&file).unwrap();
-    assert!(home.choose("me/repo", &named("p")).unwrap_err().contains("it is no regular file"));
+    assert!(home.choose("me/repo", &named("p")).unwrap_err().contains("it is not a regular file"));
 }
 
 #[test]

@@ -63,7 +63,9 @@ impl View {
             what => pluralized(*number, what),
         }));
         parts.extend(self.doing.in_words());
-        parts.extend(self.left.map(|left| left.to_string()));
+        // A job that is started again waits for the same pause.
+        let in_bulk = |left: Left| left.in_bulk.filter(|_| !matches!(self.doing, Doing::Paused { .. }));
+        parts.extend(self.left.map(|left| Left { in_bulk: in_bulk(left), ..left }.to_string()));
         parts
     }
 
@@ -133,6 +135,7 @@ impl fmt::Display for Left {
             write!(f, " ({})", minute(end, self.now))?;
         }
         match self.in_bulk {
+            Some(in_bulk) if in_bulk < Duration::from_secs(1) => write!(f, ", under a second with --bulk"),
             Some(in_bulk) => write!(f, ", {} with --bulk", whole(in_bulk)),
             None => Ok(()),
         }

@@ -81,7 +81,7 @@ impl Summary {
             shown.iter().map(|(name, number)| format!("{name:name_width$}  {number:>number_width$}")).collect();
 
         if self.resumed > 0 {
-            lines.push(format!("resumed: an earlier run had settled {}", pluralized(self.resumed, "record")));
+            lines.push(format!("resumed: {} finished by an earlier run", pluralized(self.resumed, "record")));
         }
         lines.push(self.work());
         lines
@@ -124,7 +124,8 @@ impl Summary {
             times => format!(", throttled {}", pluralized(times, "time")),
         };
         let requests = pluralized(self.requests, "request");
-        format!("{time}, {:.1} keys/s; {requests}{retries}{throttled}", self.rate())
+        let rate = if self.sent == 0 { String::new() } else { format!(", {:.1} keys/s", self.rate()) };
+        format!("{time}{rate}; {requests}{retries}{throttled}")
     }
 }
 
@@ -296,7 +297,7 @@ mod tests {
                 "absent             3",
                 "failed         1,200",
                 "not attempted     97",
-                "resumed: an earlier run had settled 700 records",
+                "resumed: 700 records finished by an earlier run",
                 "2,000 records in 1m 40s, 12.0 keys/s; 1,240 requests, 1 retry, throttled 2 times",
             ]
         );

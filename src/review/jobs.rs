@@ -1,7 +1,7 @@
 //! What the job files beside reports say: which job each belongs to, how far it came, and when it was running.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -210,6 +210,13 @@ impl super::Review {
     /// What the shares are of; `None` if it is not known.
     pub(super) fn whole(&self) -> Option<u64> {
         self.progress.total.map(|total| total.max(self.tally.total()))
+    }
+
+    /// The inputs of the job whose report is at `path`, as they were named, if there is a job file.
+    pub(crate) fn inputs_of(&self, path: &Path) -> Option<Vec<String>> {
+        let job = self.files.iter().find(|file| file.path == path)?.job.as_ref()?;
+        let inputs: Vec<_> = job.file.identity.inputs.iter().map(|input| input.path.clone()).collect();
+        (!inputs.is_empty()).then_some(inputs)
     }
 
     pub(super) fn job_lines(&self) -> Vec<String> {

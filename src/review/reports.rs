@@ -19,7 +19,7 @@ pub enum ReviewError {
     #[error("{0} reports are more than the {MOST_FILES} that can be read at once")]
     TooMany(usize),
     #[error(
-        "{path} is no plan: it has no row of a dry run\nhint: kvsweep delete … --dry-run --report {path} makes one"
+        "{path} is not the report of a dry run\nhint: pass one to --diff: kvsweep delete … --dry-run --report PLAN writes it"
     )]
     NoPlan { path: PathBuf },
 }

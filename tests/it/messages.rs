@@ -90,10 +90,8 @@ fn redacted(text: &str, lab: &Lab) -> String {
         {
             return format!("{records} records in [time], [speed; requests]");
         }
-        if let Some((failure, rest)) = line.split_once(" (")
-            && let Some((_, rest)) = rest.split_once(" attempts in ")
-        {
-            return format!("{failure} ([number] attempts in {rest}");
+        if let Some((failure, _)) = line.rsplit_once(" (").filter(|(_, end)| end.ends_with(" attempts)")) {
+            return format!("{failure} ([number] attempts)");
         }
         // Of several keys in flight any may be the first.
         if let Some((cause, _)) = line.split_once(" records, such as key:") {

@@ -132,7 +132,7 @@ fn metrics_are_there_while_it_runs_and_are_not_those_of_a_second_one() {
 fn metrics_that_cannot_be_written_are_said_before_anything_is_sent_or_warned_about() {
     let lab = lab(2);
     for (path, said) in
-        [("none/kvsweep.prom", "the folder none does not exist"), ("kvsweep.txt", "has to end in .prom")]
+        [("none/kvsweep.prom", "the folder none does not exist"), ("kvsweep.txt", "must end in .prom")]
     {
         let done = lab.delete(["keys.txt", "--report", "none", "--metrics-file", path]).run().code(2);
         assert!(done.stderr.contains(said), "{}", done.stderr);
@@ -205,10 +205,10 @@ fn a_ping_that_fails_is_a_warning() {
     let lab = lab(2);
     let secret_in_answer = format!("no such check: {SECRET}");
     for (answers, said) in [
-        (&[(404, "not found")][..], "the server answered 404: not found"),
-        (&[(404, secret_in_answer.as_str())], "the server answered 404\n"),
-        (&[(200, "OK (not found)")], "the server answered 200: OK (not found)"),
-        (&[(301, "")], "the server answered 301\n"),
+        (&[(404, "not found")][..], "the server responded with 404: not found"),
+        (&[(404, secret_in_answer.as_str())], "the server responded with 404\n"),
+        (&[(200, "OK (not found)")], "the server responded with 200: OK (not found)"),
+        (&[(301, "")], "the server responded with 301\n"),
     ] {
         let hook = Hook::answering(answers);
         let done = pinging(&lab, &hook, 0);

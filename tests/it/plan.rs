@@ -58,7 +58,7 @@ fn a_dry_run_shows_what_it_would_delete() {
       2  the key is longer than 512 bytes
          record 574: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 574)
          record 575: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk… (keys.txt line 575)
-      1  `.` and `..` cannot be sent: URL parsers fold them away
+      1  `.` and `..` cannot be sent: URL parsers remove them
          record 573: .. (keys.txt line 573)
 
     Dry run: nothing was sent, 600 keys would be deleted.

@@ -123,7 +123,7 @@ fn what_cannot_be_put_back_has_its_row_and_hinders_no_other() {
         (2, "invalid", "expired at 2017-07-14T02:40:00Z"),
         (3, "invalid", "lives so short"),
         (4, "invalid", "missing field `value`"),
-        (5, "invalid", "fold"),
+        (5, "invalid", "remove it"),
         (6, "duplicate", "a later record"),
         (7, "restored", ""),
     ] {
@@ -452,7 +452,7 @@ fn an_empty_backup_is_warned_about() {
         let lab = Lab::new();
         lab.write("b.ndjson", content);
         let done = restore(&lab, &["b.ndjson", "--report", "none"]).run().code(0);
-        assert!(done.stderr.contains("warning: the input is empty"), "{}", done.stderr);
+        assert!(done.stderr.contains("warning: the backup is empty"), "{}", done.stderr);
         assert_eq!(lab.server.requests(), 0);
     }
 }

@@ -240,7 +240,7 @@ fn no_command_deletes_what_was_to_be_restored() {
     lab.kvsweep(args).run().code(3);
     lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
     let page = lab.read("page.html");
-    assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore BACKUP --resume --report r.csv"));
+    assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore b.ndjson --resume --report r.csv"));
     // A rehearsal's keys are nowhere any more.
     lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
     lab.kvsweep(["report", "rehearsal.csv", "--html", "page.html", "--overwrite"]).run().code(0);

@@ -159,7 +159,10 @@ fn a_share_of_failures_ends_it_from_a_thousand_keys_on() {
     };
     let (code, failed, said) = run(1_100, &[]);
     assert_eq!((code, failed), (Some(8), Some(1_000)));
-    assert!(said.contains("1,000 of 1,000 keys failed, which reaches --max-failures 50%"), "{said}");
+    assert!(
+        said.contains("stopped by --max-failures 50%: 1,000 of 1,000 keys attempted failed or are unknown"),
+        "{said}"
+    );
     let (code, failed, _) = run(1_100, &["--max-failures", "none"]);
     assert_eq!((code, failed), (Some(3), Some(1_100)));
     let (code, failed, _) = run(999, &["--max-failures", "1%"]);

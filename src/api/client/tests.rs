@@ -236,7 +236,7 @@ async fn a_server_that_hangs_is_given_up() {
         let (reply, _stream) = tokio::join!(client.delete(&name), server);
         assert_eq!(start.elapsed().as_secs(), 30);
         tokio::time::resume();
-        assert_eq!(no_answer_text(&reply), "no complete answer within 30s");
+        assert_eq!(no_answer_text(&reply), "no complete response within 30s");
     }
 }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
 use crate::pipeline::{BatchLimit, Batching, FailureLimit};
+use crate::terminal::count as count_of;
 
 /// A text that is no count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -18,6 +19,25 @@ pub(crate) fn count(text: &str) -> Result<NonZeroU64, CountError> {
         return Err(CountError);
     }
     text.replace('_', "").parse().map_err(|_| CountError)
+}
+
+/// A text that is not a number, or out of its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected a whole number from {} to {}", count_of(*.min), count_of(*.max))]
+pub(crate) struct WholeError {
+    min: u64,
+    max: u64,
+}
+
+/// Reads a whole number within bounds: what clap and Rust say of others is not for users.
+pub(crate) fn whole<T: TryFrom<u64>>(
+    min: u64,
+    max: u64,
+) -> impl Fn(&str) -> Result<T, WholeError> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or(WholeError { min, max })
+    }
 }
 
 /// A text that is neither a batch size nor a switch.
@@ -40,10 +60,10 @@ pub(crate) fn bulk(text: &str) -> Result<Batching, BulkError> {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum MaxFailuresError {
     /// Not a number from 1.
-    #[error("expected a number of keys from 1, a share such as 5%, or none")]
+    #[error("expected a number of keys from 1, a percentage such as 5%, or none")]
     Count,
     /// A percentage out of its range.
-    #[error("a share has to be over 0% and at most 100%")]
+    #[error("a percentage must be above 0% and at most 100%")]
     Share,
 }
 

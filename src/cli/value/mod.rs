@@ -7,7 +7,7 @@ mod shard;
 mod time;
 mod when;
 
-pub(crate) use guard::{bulk, count, max_failures};
+pub(crate) use guard::{bulk, count, max_failures, whole};
 pub(crate) use name::{glob, job_name, metrics_file};
 pub(crate) use place::{delimiter, prefix};
 pub(crate) use place::{format_parser, report_parser, source_parser};

@@ -22,7 +22,7 @@ pub(crate) fn job_name(text: &str) -> Result<String, JobNameError> {
 
 /// A file that the textfile collector would not read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the name has to end in .prom: the textfile collector reads no other")]
+#[error("the name must end in .prom: the textfile collector reads no other")]
 pub(crate) struct MetricsFileError;
 
 /// `--metrics-file`.
@@ -33,7 +33,7 @@ pub(crate) fn metrics_file(text: &str) -> Result<PathBuf, MetricsFileError> {
 
 /// A text that is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("not a pattern: {0}")]
+#[error("invalid pattern: {0}")]
 pub(crate) struct GlobArgError(#[from] GlobError);
 
 /// `--protect` and `--only`.

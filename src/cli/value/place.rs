@@ -41,7 +41,7 @@ pub(crate) fn delimiter(text: &str) -> Result<u8, DelimiterError> {
 
 /// An empty `--prefix`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("an empty prefix names every key of the namespace, as a variable that is not set would; give --all for that")]
+#[error("an empty prefix matches every key of the namespace, as an unset variable would; pass --all for that")]
 pub(crate) struct EmptyPrefix;
 
 /// How names of keys that are deleted begin.

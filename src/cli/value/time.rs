@@ -17,7 +17,7 @@ pub(crate) enum DurationError {
     #[error("{0} what? for example {0}s or {0}m")]
     Unit(String),
     /// Zero, where that makes no sense.
-    #[error("expected more than nothing, for example 30s")]
+    #[error("expected a duration above zero, for example 30s")]
     Zero,
     /// More than a year.
     #[error("at most 366 days are allowed")]

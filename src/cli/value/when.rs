@@ -23,7 +23,7 @@ enum When {
 
 /// A text that is no moment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("expected a moment such as 2026-12-31T00:00:00Z, or a duration from now such as 7d")]
+#[error("expected a time such as 2026-12-31T00:00:00Z, or a duration from now such as 7d")]
 pub struct WhenError;
 
 impl FromStr for WhenArg {

@@ -65,7 +65,7 @@ fn listed(
     confirm::Question {
         keys: whole.then_some(known.len() as u64),
         others: String::new(),
-        uncounted: if everything { "every key of the namespace" } else { "every key with a prefix below" },
+        uncounted: if everything { "every key of the namespace" } else { "every key with one of these prefixes" },
         first_keys: known.into_iter().take(confirm::SHOWN_KEYS).map(str::to_owned).collect(),
         confirm_with: match &target.namespace.title {
             _ if !everything => ConfirmWith::Yes,

@@ -114,7 +114,7 @@ fn scan_keys(
     if are_files {
         let (plan, counts) = survey(&input, Warnings::On, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
-            warn_of_emptiness();
+            warn_of_emptiness(job.guards.min_keys);
         }
         record.counted(&counts);
         let nothing_to_send = plan.keys == 0;
@@ -122,7 +122,7 @@ fn scan_keys(
         return Ok((InputScan { plan: Some(plan), source, nothing_to_send }, record, causes));
     }
     if job.guards.expect.is_some() {
-        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe".to_owned()));
+        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe\nhint: write the keys to a file, or pass --max-keys".to_owned()));
     }
     if job.guards.min_keys.is_some_and(|least| least > MOST_AHEAD) {
         let most = count(MOST_AHEAD);
@@ -155,7 +155,7 @@ fn scan_keys(
     };
     plan.distinct_keys += records.settled_keys();
     if ahead.is_empty() && error.is_none() {
-        warn_of_emptiness();
+        warn_of_emptiness(job.guards.min_keys);
     }
     let nothing_to_send = ahead.is_empty();
     records.put_back(ahead, error);

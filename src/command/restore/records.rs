@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::backup::{BackupLine, BackupReader};
 use crate::clock::wall_now;
-use crate::command::dry_run::warn_of_emptiness;
 use crate::command::error::Error;
 use crate::command::job::RestoreJob;
 use crate::command::job_input::JobInputError;
@@ -170,7 +169,7 @@ impl Plan {
         plan.keys = plan.last.finish();
         match plan.broken.take_if(|broken| broken.is_usage()) {
             Some(broken) => return Err(Box::new(JobInputError::from(broken)).into()),
-            None if plan.records == 0 && plan.broken.is_none() => warn_of_emptiness(),
+            None if plan.records == 0 && plan.broken.is_none() => tracing::warn!("the backup is empty"),
             None => {}
         }
         Ok(plan)

@@ -25,7 +25,7 @@ use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::plan::Approved;
 use crate::quota::Limit;
 use crate::record::{Content, Record};
-use crate::terminal::pluralized;
+use crate::terminal::count;
 
 mod access;
 mod paging;
@@ -241,8 +241,8 @@ impl State {
             }
         };
         if let Some(most) = self.max_keys.filter(|most| self.caller.totals.keys >= *most) {
-            let why = format!("the input has more than {}, the limit of --max-keys", pluralized(most, "key"));
-            let hint = Some("if that is right, raise --max-keys".to_owned());
+            let why = format!("there are more keys than --max-keys {}", count(most));
+            let hint = Some("check the keys with --dry-run; if all of them are right, raise --max-keys".to_owned());
             self.stop(Stop { hint, ..Stop::reading(StopReason::MaxKeys, why) }, now);
             return;
         }
@@ -301,7 +301,7 @@ impl State {
         if let Some(since) = self.abandons_pending() {
             let end = since + self.options.grace;
             if now >= end {
-                self.abandon("no answer came before the job ended", now);
+                self.abandon("no response before the job ended", now);
             }
             if self.slots.is_empty() {
                 self.give_up_waiting(now);

@@ -99,7 +99,7 @@ impl State {
                 }
                 Some(Next::Settle(failure)) => self.on_refused_page(&failure, now),
                 Some(Next::Success) => {
-                    self.on_refused_page(&Failure::unanswered("an answer of another kind".to_owned()), now);
+                    self.on_refused_page(&Failure::unanswered("a response of another kind".to_owned()), now);
                 }
             },
         }

@@ -63,8 +63,10 @@ impl State {
             finished_at: wall_now(),
         });
         if status.is_trouble() && self.settled <= self.options.canary {
-            let canaries = pluralized(self.options.canary, "key");
-            let why = format!("one of the first {canaries} was not deleted (--canary)");
+            let why = match self.options.canary {
+                1 => "the first key was not deleted (--canary 1)".to_owned(),
+                canaries => format!("one of the first {} keys was not deleted (--canary {canaries})", count(canaries)),
+            };
             self.stop(Stop::new(StopReason::Canary, why), now);
         }
         // After a success too: it may be the one that makes the keys enough for a share.
@@ -72,7 +74,8 @@ impl State {
         let attempted = self.options.deleted_before + sent;
         if let Some(limit) = self.options.max_failures.filter(|limit| limit.is_reached(failures, attempted)) {
             let (failures, keys) = (count(failures), pluralized(attempted, "key"));
-            let why = format!("{failures} of {keys} failed, which reaches --max-failures {limit}");
+            let why =
+                format!("stopped by --max-failures {limit}: {failures} of {keys} attempted failed or are unknown");
             self.stop(Stop::new(StopReason::MaxFailures, why), now);
         }
     }

@@ -35,7 +35,10 @@ async fn the_end_of_a_job_names_the_last_attempt_whatever_it_was() {
     let (_, call) = waits_of(caller(8), |_| reply(closed())).await;
     for stop in [keys, pages, call] {
         let why = &stop.why;
-        assert!(why.starts_with("closed (") && why.ends_with(" attempts in 15m)"), "{why}");
+        assert!(
+            why.starts_with("no request succeeded within --max-wait 15m: closed (") && why.ends_with(" attempts)"),
+            "{why}"
+        );
         assert_eq!(stop.reason, StopReason::Outage);
     }
 }

@@ -48,7 +48,7 @@ fn stats_show_what_a_careful_person_looks_for() {
        2  12.5%  page/\u{1b}[31m/
        1   6.2%  (others)
     invalid records, by reason
-      2  `.` and `..` cannot be sent: URL parsers fold them away
+      2  `.` and `..` cannot be sent: URL parsers remove them
          record 14: .. (keys.txt line 14)
          record 17: . (keys.txt line 17)
       2  the key is longer than 512 bytes
@@ -73,8 +73,8 @@ fn stats_show_what_a_careful_person_looks_for() {
        1   6.2%  (others)
     invalid records, by reason
       2  `.` and `..` cannot be
-         sent: URL parsers fold
-         them away
+         sent: URL parsers remove
+         them
          record 14: .. (keys.txt …
          record 17: . (keys.txt l…
       2  the key is longer than

@@ -165,7 +165,7 @@ fn what_is_no_file_is_refused_whatever_was_asked() {
             let error = open(path, if_exists).unwrap_err();
             assert!(matches!(error, ReportError::File(FileError::Symlink { .. })) && error.is_usage(), "{error:?}");
         }
-        for (path, kind) in [(directory.as_path(), "a directory"), (&pipe, "a pipe")] {
+        for (path, kind) in [(directory.as_path(), "a folder"), (&pipe, "a pipe")] {
             let error = open(path, if_exists).unwrap_err();
             assert!(
                 matches!(error, ReportError::File(FileError::NotRegular { what, .. }) if what == kind),

@@ -24,12 +24,12 @@ pub enum JobFileError {
     )]
     Newer { path: PathBuf, schema: u64 },
     #[error(
-        "{path} is not a regular file, and the job file is not read or written through links\nhint: remove it, or name another --report"
+        "{path} is not a regular file, and the job file is not read or written through links\nhint: remove it, or choose another --report"
     )]
     NotRegular { path: PathBuf },
-    #[error("{path} exists and is not a job file of kvsweep\nhint: remove it, or name another --report")]
+    #[error("{path} exists and is not a job file of kvsweep\nhint: remove it, or choose another --report")]
     NotOurs { path: PathBuf },
-    #[error("{report} is the report of another job: its {} is {}, and this job's is {}\nhint: pass the same as before, or start a new report with another --report", .difference.what, .difference.then, .difference.now)]
+    #[error("{report} is the report of another job: its {0} is {1}, and this job's is {2}\nhint: pass the same {0} as before, or start a new report with another --report", .difference.what, .difference.then, .difference.now)]
     OtherJob { report: PathBuf, difference: Box<Difference> },
     #[error("{report} is the report of a {}, which cannot be resumed; this job is a {now}\nhint: start a new report with another --report", .then.in_words(), now = .now.in_words())]
     NotResumable { report: PathBuf, then: Kind, now: Kind },

@@ -31,7 +31,7 @@ fn a_server_that_does_not_do_as_the_api_is_told_apart() {
     hear("HTTP 503", Canned::html(503).into());
     hear("HTTP 500", Canned::error(500, 10_000, "internal error").into());
     hear("Cloudflare asked for a", Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600").into());
-    hear("no complete answer within", What::Hang);
+    hear("no complete response within", What::Hang);
     hear("connection reset by peer", What::ResetBefore);
 
     let lab = lab(What::Hang);

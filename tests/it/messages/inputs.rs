@@ -60,7 +60,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     lab.write("plan.csv", "key,note,Status\na,good,planned\n");
     messages.check("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
     messages.check("pass a report that kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
-    messages.check("is no plan", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
+    messages.check("is not the report of a dry run", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
     messages.assert("inputs");
 }
 

@@ -62,20 +62,20 @@ fn a_job_that_is_stopped_says_how_to_go_on() {
     lab.keys(12);
     hear(&mut messages, "code 10048", &lab, &[]);
     let refused = Canned::error(400, 10_001, "so the server says");
-    hear(&mut messages, "which reaches --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
+    hear(&mut messages, "stopped by --max-failures", &midway(refused.clone()), &["--max-failures", "1"]);
     let first = with(vec![Fault::new(When::Key("key:1".to_owned()), refused.clone().into())]);
-    hear(&mut messages, "was not deleted (--canary)", &first, &["--canary", "3"]);
+    hear(&mut messages, "was not deleted (--canary", &first, &["--canary", "3"]);
     hear(&mut messages, "to resume, run", &midway(refused), &["--failures", "failures.csv"]);
     hear(&mut messages, "unknown", &midway(What::Garbage), &[]);
 
     let lab = with(Vec::new());
     let stdin = lab.delete(["-", "--report", "report.csv", "--concurrency", "1", "--max-keys", "2"]).stdin("a\nb\nc\n");
-    messages.check("the input has more than", &lab, stdin);
+    messages.check("there are more keys than --max-keys", &lab, stdin);
 
     let down = || vec![Fault::new(When::Nth(6..=99_999), Canned::html(503).into()).everywhere()];
     let args = ["keys.txt", "--report", "report.csv", "--concurrency", "8", "--max-wait", "1s"];
     let lab = with(down());
-    messages.check("check the network and --base-url", &lab, lab.delete(args));
+    messages.check("no request succeeded within --max-wait", &lab, lab.delete(args));
     let throttled = Canned::error(429, 10_000, "Please wait").with_header("Retry-After", "3600");
     hear(&mut messages, "longer than --max-wait", &midway(throttled), &[]);
     hear(&mut messages, "the --deadline passed", &midway(What::Hang), &["--deadline", "1s", "--grace", "1s"]);

@@ -49,7 +49,7 @@ fn wrong_usage_says_what_to_say_instead() {
     messages.check("unexpected argument", &lab, delete(&["--reprot", "r.csv"]));
     messages.check("the value came from the environment variable", &lab, delete(&[]).env("KVSWEEP_RETRIES", "many"));
     messages.check("expected N/DURATION", &lab, lab.kvsweep(["delete", "keys.txt", "--rate", "1200"]));
-    messages.check("an empty prefix names every key", &lab, lab.delete(["--prefix", ""]));
+    messages.check("an empty prefix matches every key", &lab, lab.delete(["--prefix", ""]));
     messages.check("--resume needs --report PATH", &lab, delete(&["--resume"]));
     messages.check("no terminal to confirm on", &lab, lab.kvsweep(["delete", "keys.txt"]));
 
@@ -73,7 +73,7 @@ fn wrong_usage_says_what_to_say_instead() {
     std::fs::remove_file(lab.path("wrangler.toml")).expect("the file");
     lab.write("cloudflare.config.ts", "export default {}");
     messages.check("is not evaluated", &lab, delete(&["--binding", "KV"]));
-    messages.check("not a pattern", &lab, delete(&["--protect", "a[b"]));
+    messages.check("invalid pattern", &lab, delete(&["--protect", "a[b"]));
     messages.check("--protect-from", &lab, delete(&["--protect-from", "none.txt"]));
     lab.write("patterns.txt", "# none yet\n");
     messages.check("contains no pattern", &lab, delete(&["--protect-from", "patterns.txt"]));
@@ -103,7 +103,7 @@ fn a_file_in_the_way_is_told_with_the_way_out() {
     symlink("elsewhere.csv", lab.path("link.csv")).expect("a link");
     messages.check("is a symbolic link", &lab, delete(&["--report", "link.csv", "--overwrite"]));
     std::fs::create_dir(lab.path("folder.csv")).expect("a folder");
-    messages.check("name a regular file", &lab, delete(&["--report", "folder.csv", "--overwrite"]));
+    messages.check("the path of a regular file", &lab, delete(&["--report", "folder.csv", "--overwrite"]));
     messages.check("cannot be created", &lab, delete(&["--report", "no/such/report.csv"]));
 
     lab.write("other.txt", "another\n");

@@ -132,8 +132,7 @@ impl World<'_> {
         self.rows = count;
         if let Some(stop) = self.state.stopped().filter(|_| !self.stop_seen) {
             let since = self.progress.map_or(Duration::ZERO, |progress| self.now - progress);
-            let is_max_wait =
-                ["no response for ", " attempt in ", " attempts in "].iter().any(|part| stop.why.contains(part));
+            let is_max_wait = stop.why.contains(" within --max-wait ");
             let waited = !is_max_wait || since >= MAX_WAIT;
             assert!(waited, "{since:?} without success: {stop:?}");
             self.stop_seen = true;
