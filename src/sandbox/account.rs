@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hyper::StatusCode;
 
 use super::answer::Problem;
 use super::lock::locked;
 use super::options::SandboxOptions;
-use super::store::Store;
-use super::time::unix_now;
+use super::store::{Store, unix_now};
 
 /// The account's id if any is accepted.
 const SOME_ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
@@ -19,11 +18,11 @@ const SOME_ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 const SOME_NAMESPACE: &str = "0f2ac74b498b48028cb68387c421e279";
 
 pub(super) struct Account {
-    options: SandboxOptions,
+    pub(super) options: SandboxOptions,
     main: Arc<Namespace>,
     /// `None` for one that was deleted: its id is never used again.
     namespaces: Mutex<BTreeMap<String, Option<Arc<Namespace>>>>,
-    namespaces_deleted: AtomicU64,
+    pub(super) namespaces_deleted: AtomicU64,
     deletes: Mutex<DayOfDeletes>,
 }
 
@@ -49,8 +48,8 @@ impl Namespace {
         locked(&self.title).clone()
     }
 
-    pub(super) fn store(&self) -> &Mutex<Store> {
-        &self.store
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        locked(&self.store)
     }
 }
 
@@ -67,10 +66,6 @@ impl Account {
             namespaces_deleted: AtomicU64::new(0),
             deletes: Mutex::default(),
         }
-    }
-
-    pub(super) fn options(&self) -> &SandboxOptions {
-        &self.options
     }
 
     pub(super) fn id(&self) -> &str {
@@ -121,13 +116,9 @@ impl Account {
     pub(super) fn delete(&self, namespace: &Namespace) {
         locked(&self.namespaces).insert(namespace.id.clone(), None);
         self.namespaces_deleted.fetch_add(1, Ordering::Relaxed);
-        let keys = locked(namespace.store()).clear(unix_now());
+        let keys = namespace.store().clear(unix_now());
         let plural = if keys == 1 { "key" } else { "keys" };
         tracing::warn!("namespace {} ({}) was deleted with {keys} {plural}", namespace.title(), namespace.id);
-    }
-
-    pub(super) fn namespaces_deleted(&self) -> u64 {
-        self.namespaces_deleted.load(Ordering::Relaxed)
     }
 
     /// Takes `names` from what may be deleted today; all or nothing.

@@ -1,12 +1,27 @@
 //! Cloudflare's envelope, and what is wrong with a request.
 
+use std::io;
+
+use futures::{Stream, TryStreamExt};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::StatusCode;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
 use serde_json::{Value, json};
 
-use super::body::{Body, Response, whole};
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+pub(super) type Response = hyper::Response<Body>;
+
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(super) fn parts(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(parts.map_ok(Frame::data)).boxed_unsync()
+}
 
 /// The code for what cannot be read where the service's own is not published.
 pub(super) const MALFORMED: u64 = 10012;
@@ -76,7 +91,7 @@ pub(super) fn envelope(status: StatusCode, body: &Value) -> Response {
     json_response(status, whole(body.to_string()))
 }
 
-fn json_response(status: StatusCode, body: Body) -> Response {
+pub(super) fn json_response(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");

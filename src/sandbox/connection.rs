@@ -1,19 +1,15 @@
 //! What a connection and the requests on it have to know of each other.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::Version;
-use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::body::{Body, Response};
+use super::answer::Response;
 
 /// What a connection and the requests on it tell each other.
 pub(super) struct Connection {
@@ -64,8 +60,12 @@ impl Connection {
 
     /// The same answer; when its last byte has been handed to the socket the connection is closed.
     pub(super) fn close_after(&self, response: Response) -> Response {
-        let closing = Arc::clone(&self.closing);
-        response.map(|body| LastBody { body, closing }.boxed_unsync())
+        let closing = Closing(Arc::clone(&self.closing));
+        let held = move |error| {
+            let _held = &closing;
+            error
+        };
+        response.map(|body| body.map_err(held).boxed_unsync())
     }
 
     /// Waits until the connection is to be closed: because of its last answer or because it was idle for too long.
@@ -109,32 +109,12 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A body that tells when hyper is done with it: its last bytes are flushed before the connection's task does
+/// Notifies when hyper is done with the body that holds it: its last bytes are flushed before the connection's task does
 /// anything else.
-struct LastBody {
-    body: Body,
-    closing: Arc<Notify>,
-}
+struct Closing(Arc<Notify>);
 
-impl Drop for LastBody {
+impl Drop for Closing {
     fn drop(&mut self) {
-        self.closing.notify_one();
-    }
-}
-
-impl HttpBody for LastBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.notify_one();
     }
 }

@@ -1,8 +1,9 @@
 //! A running sandbox, as those who started it hold it.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, mpsc};
+use std::net::{self, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use hyper::body::Bytes;
@@ -13,14 +14,12 @@ use tokio::task::JoinHandle;
 
 use super::account::Namespace;
 use super::fault::{Fault, What};
-use super::lock::locked;
 use super::options::SandboxOptions;
 use super::request_log::Entry;
 use super::route::PREFIX;
 use super::server;
 use super::service::Service;
-use super::store::Stored;
-use super::time::unix_now;
+use super::store::{Stored, unix_now};
 
 /// A running server on 127.0.0.1. Dropping it stops it and closes its connections; one on a thread of its own is
 /// waited for.
@@ -40,7 +39,7 @@ enum Runner {
 impl Sandbox {
     /// Starts a server on the current runtime. It fails where the port cannot be had.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
-        let listener = listen(options.port).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let addr = listener.local_addr()?;
         let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
         let task = tokio::spawn(server::serve(listener, Arc::clone(&service), Arc::clone(&stop)));
@@ -50,32 +49,22 @@ impl Sandbox {
     /// Starts a server on a thread of its own, for callers that have no runtime or whose runtime is not to serve, too.
     /// It fails where the port, the thread or its runtime cannot be had.
     pub fn start_on_thread(options: SandboxOptions) -> io::Result<Self> {
+        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let port = options.port;
         let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
-        let (told, listening) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name("sandbox".to_owned()).spawn({
             let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
             move || {
-                runtime.block_on(async move {
-                    let listening = match listen(port).await {
-                        Ok(listener) => listener.local_addr().map(|addr| (listener, addr)),
-                        Err(error) => Err(error),
-                    };
-                    // The one who waits for it cannot be gone.
-                    match listening {
-                        Ok((listener, addr)) => {
-                            let _ = told.send(Ok(addr));
-                            server::serve(listener, service, stop).await;
-                        }
-                        Err(error) => {
-                            let _ = told.send(Err(error));
-                        }
+                runtime.block_on(async {
+                    match TcpListener::from_std(listener) {
+                        Ok(listener) => server::serve(listener, service, stop).await,
+                        Err(error) => tracing::error!(%error, "the sandbox cannot accept connections"),
                     }
                 });
             }
         })?;
-        let addr = listening.recv().map_err(io::Error::other)??;
         Ok(Self { addr, service, stop, runner: Runner::Thread(Some(thread)) })
     }
 
@@ -99,12 +88,12 @@ impl Sandbox {
     }
 
     fn main(&self) -> &Namespace {
-        self.service.account().main()
+        self.service.account.main()
     }
 
     /// The account's id; if any is accepted, one of them.
     pub fn account_id(&self) -> &str {
-        self.service.account().id()
+        self.service.account.id()
     }
 
     /// The id of the main namespace, whose keys are stored, counted and looked at below.
@@ -115,9 +104,9 @@ impl Sandbox {
     /// The namespaces that were not deleted, by id: id, title and number of keys.
     pub fn namespaces(&self) -> Vec<(String, String, usize)> {
         let described = |namespace: Arc<Namespace>| {
-            (namespace.id.clone(), namespace.title(), locked(namespace.store()).names(unix_now()).count())
+            (namespace.id.clone(), namespace.title(), namespace.store().names(unix_now()).count())
         };
-        self.service.account().namespaces().into_iter().map(described).collect()
+        self.service.account.namespaces().into_iter().map(described).collect()
     }
 
     /// Stores a value, unchecked, that does not expire.
@@ -127,69 +116,68 @@ impl Sandbox {
 
     /// Stores a value with its metadata and expiration, unchecked.
     pub fn put_stored(&self, key: impl Into<Box<str>>, stored: Stored) {
-        locked(self.main().store()).put(key, stored);
+        self.main().store().put(key, stored);
     }
 
     /// Stores many keys, unchecked, with a small value that they share.
     pub fn preload<K: Into<Box<str>>>(&self, keys: impl IntoIterator<Item = K>) {
-        locked(self.main().store()).preload(keys);
+        self.main().store().preload(keys);
     }
 
     /// Whether the key is there.
     pub fn contains(&self, key: &str) -> bool {
-        locked(self.main().store()).contains(key, unix_now())
+        self.main().store().contains(key, unix_now())
     }
 
     /// What the key holds.
     pub fn get(&self, key: &str) -> Option<Stored> {
-        locked(self.main().store()).get(key, unix_now())
+        self.main().store().get(key, unix_now())
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        locked(self.main().store()).names(unix_now()).count()
+        self.main().store().names(unix_now()).count()
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        locked(self.main().store()).names(unix_now()).next().is_none()
+        self.main().store().names(unix_now()).next().is_none()
     }
 
     /// All keys, sorted by their bytes.
     pub fn keys(&self) -> Vec<String> {
-        let store = locked(self.main().store());
-        store.names(unix_now()).map(ToOwned::to_owned).collect()
+        self.main().store().names(unix_now()).map(ToOwned::to_owned).collect()
     }
 
     /// What was asked so far, in order of arrival; empty where no request log is kept.
     pub fn request_log(&self) -> Vec<Entry> {
-        self.service.request_log().entries()
+        self.service.request_log.entries()
     }
 
     /// How many requests arrived.
     pub fn requests(&self) -> u64 {
-        self.service.requests()
+        self.service.requests.load(Ordering::Relaxed)
     }
 
     /// How many of them were over a quota or came during a block.
     pub fn refused_by_quota(&self) -> u64 {
-        self.service.refused_by_quota()
+        self.service.quotas.refused.load(Ordering::Relaxed)
     }
 
     /// How often a namespace itself was deleted: what must never happen by accident.
     pub fn namespaces_deleted(&self) -> u64 {
-        self.service.account().namespaces_deleted()
+        self.service.account.namespaces_deleted.load(Ordering::Relaxed)
     }
 
     /// Replaces the faults from the next request on.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.service.faults().set(faults.into_iter().collect());
+        self.service.faults.set(faults.into_iter().collect());
     }
 
     /// Replaces what happens to the next requests about keys, one after the other, whatever the faults are; `None`
     /// serves one as ever.
     pub fn set_script(&self, steps: impl IntoIterator<Item = Option<What>>) {
-        self.service.faults().set_script(steps);
+        self.service.faults.set_script(steps);
     }
 }
 
@@ -203,8 +191,4 @@ impl Drop for Sandbox {
             let _ = thread.join();
         }
     }
-}
-
-async fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }

@@ -18,7 +18,6 @@
 mod account;
 mod answer;
 mod auth;
-mod body;
 mod calls;
 mod connection;
 mod fault;
@@ -33,7 +32,6 @@ mod service;
 mod store;
 #[cfg(test)]
 mod tests;
-mod time;
 
 pub use fault::{BulkResult, Canned, CannedBody, Fault, FaultError, Scope, What, When};
 pub use handle::Sandbox;

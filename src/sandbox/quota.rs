@@ -102,7 +102,7 @@ fn is_name(name: &str) -> bool {
 /// The quotas of a server with what they have seen.
 pub(super) struct Quotas {
     meters: Mutex<Vec<QuotaCounter>>,
-    refused: AtomicU64,
+    pub(super) refused: AtomicU64,
 }
 
 /// What the quotas say of one request.
@@ -116,9 +116,7 @@ pub(super) struct Verdict {
 /// How one quota stands after a request.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    name: String,
-    count: u32,
-    window: Duration,
+    quota: Quota,
     remaining: u32,
     reset: Duration,
 }
@@ -143,19 +141,17 @@ impl Quotas {
         }
         verdict
     }
-
-    /// How many requests were refused.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
 }
 
 impl Verdict {
     /// Adds `Ratelimit` and `Ratelimit-Policy` where there are quotas.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
         let list = |entry: &dyn Fn(&State) -> String| self.states.iter().map(entry).collect::<Vec<_>>().join(", ");
-        let news = list(&|state| format!("\"{}\";r={};t={}", state.name, state.remaining, ceil_seconds(state.reset)));
-        let policy = list(&|state| format!("\"{}\";q={};w={}", state.name, state.count, ceil_seconds(state.window)));
+        let news =
+            list(&|state| format!("\"{}\";r={};t={}", state.quota.name, state.remaining, ceil_seconds(state.reset)));
+        let policy = list(&|state| {
+            format!("\"{}\";q={};w={}", state.quota.name, state.quota.count, ceil_seconds(state.quota.window))
+        });
         for (name, value) in [("ratelimit", news), ("ratelimit-policy", policy)] {
             if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
                 headers.insert(HeaderName::from_static(name), value);
@@ -206,13 +202,7 @@ impl QuotaCounter {
             if within { block } else { block.max(reset) }
         });
         reset = wait.unwrap_or(reset);
-        let state = State {
-            name: self.quota.name.clone(),
-            count: self.quota.count,
-            window: self.quota.window,
-            remaining: if wait.is_some() { 0 } else { remaining },
-            reset,
-        };
+        let state = State { quota: self.quota.clone(), remaining: if wait.is_some() { 0 } else { remaining }, reset };
         (state, wait)
     }
 }

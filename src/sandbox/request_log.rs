@@ -26,34 +26,23 @@ pub struct Entry {
     pub body_keys: Vec<String>,
 }
 
-/// The entries, where they are kept.
-pub(super) struct RequestLog {
-    entries: Option<Mutex<Vec<Entry>>>,
-}
-
-/// Where a request stands in the request log.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Line(usize);
+/// The entries, if they are kept.
+pub(super) struct RequestLog(Option<Mutex<Vec<Entry>>>);
 
 impl RequestLog {
-    pub(super) fn kept() -> Self {
-        Self { entries: Some(Mutex::default()) }
+    pub(super) fn new(is_kept: bool) -> Self {
+        Self(is_kept.then(Mutex::default))
     }
 
-    pub(super) fn not_kept() -> Self {
-        Self { entries: None }
-    }
-
-    /// Writes down what `entry` makes; it is not asked where no request log is kept.
-    pub(super) fn open(&self, entry: impl FnOnce() -> Entry) -> Option<Line> {
-        let mut entries = locked(self.entries.as_ref()?);
+    /// Writes down what `entry` makes, which is not asked if no log is kept; where it stands.
+    pub(super) fn open(&self, entry: impl FnOnce() -> Entry) -> Option<usize> {
+        let mut entries = locked(self.0.as_ref()?);
         entries.push(entry());
-        Some(Line(entries.len() - 1))
+        Some(entries.len() - 1)
     }
 
-    /// Changes a line that is open.
-    pub(super) fn amend(&self, line: Option<Line>, change: impl FnOnce(&mut Entry)) {
-        if let (Some(entries), Some(Line(index))) = (&self.entries, line)
+    pub(super) fn amend(&self, index: Option<usize>, change: impl FnOnce(&mut Entry)) {
+        if let (Some(entries), Some(index)) = (&self.0, index)
             && let Some(entry) = locked(entries).get_mut(index)
         {
             change(entry);
@@ -61,6 +50,6 @@ impl RequestLog {
     }
 
     pub(super) fn entries(&self) -> Vec<Entry> {
-        self.entries.as_ref().map_or_else(Vec::new, |entries| locked(entries).clone())
+        self.0.as_ref().map_or_else(Vec::new, |entries| locked(entries).clone())
     }
 }

@@ -1,15 +1,13 @@
 //! Connections: accepted, served, and ended in every way that a network knows.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -46,9 +44,8 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: Ar
 async fn serve_connection(stream: TcpStream, service: Arc<Service>) {
     // Without this, small answers wait for the peer's acknowledgement; where it cannot be set they are only slower.
     let _ = stream.set_nodelay(true);
-    let idle_close = service.options().idle_close;
-    let connection = Arc::new(Connection::new(idle_close));
-    let socket = Socket { stream, connection: Arc::clone(&connection) };
+    let Ok((stream, same)) = twice(stream) else { return };
+    let connection = Arc::new(Connection::new(service.account.options.idle_close));
     let serving = {
         let connection = Arc::clone(&connection);
         service_fn(move |request| {
@@ -57,65 +54,30 @@ async fn serve_connection(stream: TcpStream, service: Arc<Service>) {
         })
     };
     let builder = auto::Builder::new(TokioExecutor::new());
-    let mut served = pin!(builder.serve_connection(TokioIo::new(socket), serving));
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), serving));
     tokio::select! {
         biased;
-        ended = served.as_mut() => return note(ended),
-        () = connection.to_be_closed() => {}
+        ended = served.as_mut() => note(ended),
+        () = connection.to_be_closed() => {
+            served.as_mut().graceful_shutdown();
+            note(served.await);
+        }
     }
-    served.as_mut().graceful_shutdown();
-    note(served.await);
+    if connection.ends_in_reset() {
+        // If it fails, the connection ends in order, which a client has to survive as well.
+        let _ = TcpStream::from_std(same).and_then(|same| same.set_zero_linger());
+    }
+}
+
+/// Two handles of one connection: hyper owns one, and the last one decides how it ends.
+fn twice(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    let stream = stream.into_std()?;
+    let same = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, same))
 }
 
 fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection of the sandbox ended");
-    }
-}
-
-/// A stream that ends in a reset where that is wanted: hyper owns it, and closing is all that it does.
-struct Socket {
-    stream: TcpStream,
-    connection: Arc<Connection>,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.connection.ends_in_reset() {
-            // Where it fails, the connection ends in order, which a client has to survive as well.
-            let _ = self.stream.set_zero_linger();
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

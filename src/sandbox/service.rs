@@ -15,29 +15,28 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::account::Account;
-use super::answer::Problem;
+use super::answer::{Problem, Response};
 use super::auth::Auth;
-use super::body::Response;
 use super::calls::{Call, Done, Payload, perform};
 use super::connection::Connection;
 use super::fault::{Faults, Hit, Scope, What, broken};
 use super::lock::locked;
 use super::options::{RetryAfter, SandboxOptions};
 use super::quota::{Quotas, Verdict, ceil_seconds};
-use super::request_log::{Entry, Line, RequestLog};
+use super::request_log::{Entry, RequestLog};
 use super::route::Target;
-use super::time::since_epoch;
+use super::store::since_epoch;
 
 /// All that a server knows and remembers.
 pub(super) struct Service {
     start: Instant,
-    account: Account,
+    pub(super) account: Account,
     auth: Auth,
-    meters: Quotas,
-    faults: Faults,
-    request_log: RequestLog,
+    pub(super) quotas: Quotas,
+    pub(super) faults: Faults,
+    pub(super) request_log: RequestLog,
     rng: Mutex<StdRng>,
-    requests: AtomicU64,
+    pub(super) requests: AtomicU64,
 }
 
 /// Tells the connection to go away without an answer.
@@ -52,12 +51,6 @@ enum Ending {
     Hang,
 }
 
-/// How a request ends and whether it changed something.
-struct Handled {
-    ending: Ending,
-    changed: bool,
-}
-
 impl Service {
     /// A service that begins now.
     pub(super) fn new(options: SandboxOptions) -> Self {
@@ -65,37 +58,17 @@ impl Service {
         Self {
             start,
             auth: Auth::new(options.token.clone(), options.token_expires_after),
-            meters: Quotas::new(&options.quotas, start),
+            quotas: Quotas::new(&options.quotas, start),
             faults: Faults::new(options.faults.clone(), options.seed),
-            request_log: if options.request_log { RequestLog::kept() } else { RequestLog::not_kept() },
+            request_log: RequestLog::new(options.request_log),
             rng: Mutex::new(StdRng::seed_from_u64(options.seed)),
             requests: AtomicU64::new(0),
             account: Account::new(options),
         }
     }
 
-    pub(super) fn account(&self) -> &Account {
-        &self.account
-    }
-
-    pub(super) fn options(&self) -> &SandboxOptions {
-        self.account.options()
-    }
-
-    pub(super) fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    pub(super) fn request_log(&self) -> &RequestLog {
-        &self.request_log
-    }
-
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn refused_by_quota(&self) -> u64 {
-        self.meters.refused()
+    fn options(&self) -> &SandboxOptions {
+        &self.account.options
     }
 
     /// Serves one request; an error drops the connection.
@@ -103,7 +76,7 @@ impl Service {
         let arrived = Instant::now();
         self.requests.fetch_add(1, Ordering::Relaxed);
         let _busy = connection.busy();
-        let verdict = self.meters.judge(arrived);
+        let verdict = self.quotas.judge(arrived);
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let access = self.auth.check(head.headers());
@@ -118,12 +91,11 @@ impl Service {
             authorized: access.is_ok(),
             body_keys: Vec::new(),
         });
-        let Handled { ending, changed } = match self.refusal(&verdict, access) {
+        let (ending, changed) = match self.refusal(&verdict, access) {
             None => self.handle(&head, target, body, line, connection).await,
             Some(refusal) => {
                 self.delay().await;
-                let ending = Ending::Answer(refusal);
-                Handled { ending, changed: false }
+                (Ending::Answer(refusal), false)
             }
         };
         let status = if let Ending::Answer(response) = &ending { response.status().as_u16() } else { 0 };
@@ -161,15 +133,15 @@ impl Service {
         Some(response)
     }
 
-    /// Reads the body, lets chance decide, waits, does what is asked for and answers.
+    /// Reads the body, lets chance decide, waits, does what is asked for and answers; and whether it changed something.
     async fn handle(
         &self,
         head: &Request<()>,
         target: Result<Target<'_>, Problem>,
         body: Incoming,
-        line: Option<Line>,
+        line: Option<usize>,
         connection: &Connection,
-    ) -> Handled {
+    ) -> (Ending, bool) {
         let target = target.and_then(|target| self.known(target, head));
         let payload = match &target {
             Ok(target) => Payload::read(&target.route, head.method(), body).await,
@@ -183,7 +155,7 @@ impl Service {
         self.delay().await;
         let (what, met) = struck.map_or((None, Vec::new()), |struck| (Some(struck.what), struck.names));
         if let Some(ending) = what.as_ref().and_then(instead) {
-            return Handled { ending, changed: false };
+            return (ending, false);
         }
         let done = async {
             let call = Call {
@@ -210,7 +182,7 @@ impl Service {
             Some(What::CloseIdle) => Ending::Answer(connection.close_after(response)),
             _ => Ending::Answer(response),
         };
-        Handled { ending, changed }
+        (ending, changed)
     }
 
     /// Refuses accounts and namespaces that do not exist.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -113,6 +114,17 @@ impl Store {
 
 fn is_live(held: Option<&Stored>, now: u64) -> bool {
     held.and_then(|held| held.expiration).is_none_or(|expiration| expiration > now)
+}
+
+/// The wall time. The sandbox shares nothing with the client, the clock included.
+#[expect(clippy::disallowed_methods, reason = "the rest of the crate is not used here")]
+pub(super) fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The wall time in seconds since the Unix epoch, by which keys expire.
+pub(super) fn unix_now() -> u64 {
+    since_epoch().as_secs()
 }
 
 #[cfg(test)]

@@ -12,9 +12,7 @@ use super::values;
 use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{MALFORMED, Problem, envelope, success};
 use crate::sandbox::fault::BulkResult;
-use crate::sandbox::lock::locked;
-use crate::sandbox::store::Stored;
-use crate::sandbox::time::unix_now;
+use crate::sandbox::store::{Stored, unix_now};
 
 /// The most bytes of values that a bulk read gives: 25 MiB (miniflare 5, `KVLimits.MAX_BULK_SIZE_BYTES`).
 const MAX_BULK_READ_BYTES: usize = 25 << 20;
@@ -28,7 +26,7 @@ pub(super) fn delete(account: &Account, namespace: &Namespace, call: &Call<'_>) 
     let (result, unprocessed) = unprocessed(call);
     let (kept, doomed): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| unprocessed.contains(name));
     let now = unix_now();
-    let mut store = locked(namespace.store());
+    let mut store = namespace.store();
     let mut changed = false;
     for name in &doomed {
         changed |= store.delete(name, now);
@@ -62,7 +60,7 @@ pub(super) fn put(namespace: &Namespace, call: Call<'_>) -> Result<Done, Problem
     let stored = stored.collect::<Result<Vec<_>, Problem>>()?;
     let (left, stored): (Vec<_>, Vec<_>) = stored.into_iter().partition(|(key, _)| unprocessed.contains(key.as_str()));
     let count = stored.len();
-    let mut store = locked(namespace.store());
+    let mut store = namespace.store();
     for (key, stored) in stored {
         store.put(key, stored);
     }
@@ -116,7 +114,7 @@ pub(super) fn get(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Proble
     if wanted.keys.is_empty() {
         return Err(Problem::malformed("You must request a minimum of 1 key"));
     }
-    let (now, store) = (unix_now(), locked(namespace.store()));
+    let (now, store) = (unix_now(), namespace.store());
     let (mut values, mut bytes) = (Map::new(), 0);
     for key in &wanted.keys {
         let stored = store.get(key, now);

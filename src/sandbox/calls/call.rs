@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::payload::Payload;
 use crate::sandbox::answer::Problem;
-use crate::sandbox::body::Response;
+use crate::sandbox::answer::Response;
 use crate::sandbox::fault::BulkResult;
 use crate::sandbox::route::Target;
 

@@ -12,7 +12,7 @@ const TOKEN: &str = "5a4db0787a0d4f0e8e0c8a5ca9d4c3f2";
 
 /// A token is known only where it belongs: at its user or at its account. A global key is no token.
 pub(super) fn verified(account: &Account, call: &Call<'_>) -> Result<Done, Problem> {
-    let identity = &account.options().identity;
+    let identity = &account.options.identity;
     if identity.oauth || email(call).is_some() || identity.owned_by_account != call.target.account.is_some() {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, 1000, "Invalid API Token"));
     }
@@ -21,7 +21,7 @@ pub(super) fn verified(account: &Account, call: &Call<'_>) -> Result<Done, Probl
 
 /// A description that only few tokens may read.
 pub(super) fn token(account: &Account, call: &Call<'_>, id: &str) -> Result<Done, Problem> {
-    let identity = &account.options().identity;
+    let identity = &account.options.identity;
     let Some(permissions) = &identity.permissions else {
         return Err(Problem::new(StatusCode::FORBIDDEN, 9109, "Unauthorized to access requested resource"));
     };
@@ -29,7 +29,7 @@ pub(super) fn token(account: &Account, call: &Call<'_>, id: &str) -> Result<Done
         return Err(Problem::new(StatusCode::NOT_FOUND, 1003, "Token not found"));
     }
     let groups: Vec<_> = permissions.iter().map(|name| json!({"id": name.to_lowercase(), "name": name})).collect();
-    let id = account.options().account.as_deref().unwrap_or("*");
+    let id = account.options.account.as_deref().unwrap_or("*");
     let resources = json!({format!("com.cloudflare.api.account.{id}"): "*"});
     let mut result = described(account);
     result["name"] = "sandbox token".into();
@@ -50,7 +50,7 @@ fn email<'a>(call: &'a Call<'_>) -> Option<&'a str> {
 }
 
 fn described(account: &Account) -> Value {
-    let identity = &account.options().identity;
+    let identity = &account.options.identity;
     let mut result = json!({"id": TOKEN, "status": identity.status});
     if let Some(moment) = &identity.expires_on {
         result["expires_on"] = moment.as_str().into();

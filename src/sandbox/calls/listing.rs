@@ -10,10 +10,8 @@ use super::call::{Call, Done};
 use super::payload::whole;
 use crate::sandbox::account::Namespace;
 use crate::sandbox::answer::{Problem, page};
-use crate::sandbox::lock::locked;
 use crate::sandbox::route::check_length;
-use crate::sandbox::store::{Listed, Page};
-use crate::sandbox::time::unix_now;
+use crate::sandbox::store::{Listed, Page, unix_now};
 
 #[derive(Deserialize)]
 struct KeysQuery {
@@ -30,7 +28,7 @@ pub(super) fn keys(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Probl
     let limit = limit(query.limit)?;
     check_length(&query.prefix)?;
     let after = after(&query.cursor)?;
-    let Page { keys, more } = locked(namespace.store()).list(&query.prefix, after.as_deref(), limit, unix_now());
+    let Page { keys, more } = namespace.store().list(&query.prefix, after.as_deref(), limit, unix_now());
     let cursor = match keys.last() {
         Some(last) if more => URL_SAFE_NO_PAD.encode(&last.name),
         _ => String::new(),

@@ -63,12 +63,12 @@ pub(super) fn list(account: &Account, call: &Call<'_>) -> Result<Done, Problem> 
 
 pub(super) fn accounts(account: &Account, call: &Call<'_>) -> Result<Done, Problem> {
     let only = || vec![(account.id().to_owned(), "sandbox".to_owned())];
-    let accounts = account.options().accounts.clone().unwrap_or_else(only);
+    let accounts = account.options.accounts.clone().unwrap_or_else(only);
     listed(call, 50, &accounts, |(id, name)| json!({"id": id, "name": name, "type": "standard"}))
 }
 
 fn described(account: &Account, namespace: &Namespace) -> Value {
-    let options = account.options();
+    let options = &account.options;
     let url_encoding = options.supports_url_encoding;
     let mut described = json!({"id": namespace.id, "title": namespace.title(), "supports_url_encoding": url_encoding});
     if let Some(mode) = &options.mode {
@@ -79,7 +79,7 @@ fn described(account: &Account, namespace: &Namespace) -> Value {
 
 /// The bindings of a deployed Worker.
 pub(super) fn worker_settings(account: &Account, worker: &str) -> Result<Done, Problem> {
-    let of_worker = account.options().workers.iter().filter(|(name, ..)| name == worker);
+    let of_worker = account.options.workers.iter().filter(|(name, ..)| name == worker);
     let kv =
         |(_, name, id): &(String, String, String)| json!({"type": "kv_namespace", "name": name, "namespace_id": id});
     let mut bindings: Vec<_> = of_worker.map(kv).collect();

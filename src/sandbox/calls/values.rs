@@ -11,11 +11,9 @@ use super::call::{Call, Done};
 use super::payload::{Lifetime, MAX_VALUE_BYTES, Payload, too_large};
 use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{MALFORMED, Problem, done, success};
-use crate::sandbox::body::{Response, whole};
-use crate::sandbox::lock::locked;
+use crate::sandbox::answer::{Response, whole};
 use crate::sandbox::options::MissingKey;
-use crate::sandbox::store::Stored;
-use crate::sandbox::time::unix_now;
+use crate::sandbox::store::{Stored, unix_now};
 
 /// The largest metadata as JSON (developers.cloudflare.com/kv/platform/limits).
 const MAX_METADATA_BYTES: usize = 1_024;
@@ -28,8 +26,8 @@ const MIN_LIFE: u64 = 60;
 
 pub(super) fn delete(account: &Account, namespace: &Namespace, key: &str) -> Result<Done, Problem> {
     account.spend_deletes(1)?;
-    let changed = locked(namespace.store()).delete(key, unix_now());
-    if !changed && account.options().missing_key == MissingKey::NotFound {
+    let changed = namespace.store().delete(key, unix_now());
+    if !changed && account.options.missing_key == MissingKey::NotFound {
         return Err(Problem::key_not_found());
     }
     let response = done();
@@ -64,7 +62,7 @@ pub(super) async fn put(namespace: &Namespace, key: &str, call: Call<'_>) -> Res
         None => (body, None),
     };
     let stored = stored(value, metadata, lifetime)?;
-    locked(namespace.store()).put(key, stored);
+    namespace.store().put(key, stored);
     let (response, changed) = (done(), true);
     Ok(Done { response, changed })
 }
@@ -125,5 +123,5 @@ async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), P
 }
 
 fn find(namespace: &Namespace, key: &str) -> Result<Stored, Problem> {
-    locked(namespace.store()).get(key, unix_now()).ok_or_else(Problem::key_not_found)
+    namespace.store().get(key, unix_now()).ok_or_else(Problem::key_not_found)
 }

@@ -11,7 +11,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::{Canned, CannedBody};
-use crate::sandbox::body::{Body, Response, parts, whole};
+use crate::sandbox::answer::{Response, json_response, parts, whole};
 
 /// The size of a giant answer's filling.
 const GIANT_BYTES: usize = 100 << 20;
@@ -77,7 +77,7 @@ pub(in crate::sandbox) async fn truncated(response: Response) -> Response {
 
 /// 200 with something that says it is JSON and is not.
 pub(in crate::sandbox) fn garbage() -> Response {
-    json_of(whole(Bytes::from_static(b"\x1b[31m<<< \xff\xfe not json {\"success\":true")))
+    json_response(StatusCode::OK, whole(Bytes::from_static(b"\x1b[31m<<< \xff\xfe not json {\"success\":true")))
 }
 
 /// 200 with an envelope whose result is a very long string.
@@ -86,12 +86,5 @@ pub(in crate::sandbox) fn giant() -> Response {
     let filling = stream::repeat(Bytes::from_static(&FILLER)).take(GIANT_BYTES / FILLER.len());
     let closing = Bytes::from_static(b"\"}");
     let all = stream::iter([opening]).chain(filling).chain(stream::iter([closing]));
-    json_of(parts(all.map(Ok)))
-}
-
-fn json_of(body: Body) -> Response {
-    let mut response = Response::new(body);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
+    json_response(StatusCode::OK, parts(all.map(Ok)))
 }
