@@ -19,16 +19,12 @@ pub(crate) type Alternative = Box<dyn Fn(u64) -> Option<Duration> + Send>;
 const MAX_LEFT_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
 
 pub(super) struct State {
-    total: Option<u64>,
+    /// The counts; what else is shown is added at the moment.
+    shown: View,
     expected: Option<Estimate>,
     in_bulk: Option<Alternative>,
-    done: u64,
     /// Those of `done` that took a request (or would, in a dry run): only they say how fast the rest will be.
     worked: u64,
-    failed: u64,
-    invalid: u64,
-    retries: u64,
-    pages: u64,
     phase: Phase,
     speed: Speed,
 }
@@ -42,19 +38,8 @@ enum Phase {
 
 impl State {
     pub(super) fn new(total: Option<u64>, expected: Option<Estimate>, now: Instant) -> Self {
-        Self {
-            total,
-            expected,
-            in_bulk: None,
-            done: 0,
-            worked: 0,
-            failed: 0,
-            invalid: 0,
-            retries: 0,
-            pages: 0,
-            phase: Phase::Running,
-            speed: Speed::new(now),
-        }
+        let (shown, speed) = (View { total, ..View::default() }, Speed::new(now));
+        Self { shown, expected, in_bulk: None, worked: 0, phase: Phase::Running, speed }
     }
 
     pub(super) fn compared(self, in_bulk: Option<Alternative>) -> Self {
@@ -64,8 +49,8 @@ impl State {
     pub(super) fn on(&mut self, event: &Event, now: Instant) {
         match *event {
             Event::Settled(status) => self.settled(status),
-            Event::Resumed => self.done += 1,
-            Event::Retrying => self.retries += 1,
+            Event::Resumed => self.shown.done += 1,
+            Event::Retrying => self.shown.retries += 1,
             Event::Paused { until, cause } => {
                 self.speed.pause(now);
                 self.enter(Phase::Paused { until, cause });
@@ -81,8 +66,8 @@ impl State {
     }
 
     pub(super) fn listed(&mut self, keys: u64) {
-        self.pages += 1;
-        self.done += keys;
+        self.shown.pages += 1;
+        self.shown.done += keys;
         self.worked += keys;
     }
 
@@ -94,10 +79,10 @@ impl State {
     }
 
     fn settled(&mut self, status: Status) {
-        self.done += 1;
+        self.shown.done += 1;
         match status {
-            Status::Failed | Status::Unknown => self.failed += 1,
-            Status::Invalid => self.invalid += 1,
+            Status::Failed | Status::Unknown => self.shown.failed += 1,
+            Status::Invalid => self.shown.invalid += 1,
             Status::Deleted
             | Status::Absent
             | Status::Kept
@@ -118,29 +103,24 @@ impl State {
     pub(super) fn view(&mut self, now: Instant, wall: SystemTime) -> View {
         let per_second = self.speed.sample(self.worked, now);
         View {
-            done: self.done,
-            total: self.total,
-            failed: self.failed,
-            invalid: self.invalid,
-            retries: self.retries,
-            pages: self.pages,
             doing: match self.phase {
                 Phase::Running => Doing::Running { per_second },
                 Phase::Paused { until, cause } => Doing::Paused { cause, left: until.saturating_duration_since(now) },
                 Phase::Draining { reason, in_flight } => Doing::Draining { reason, in_flight },
             },
             left: self.left(per_second, now).map(|time| Left { time, now: wall, in_bulk: self.in_bulk() }),
+            ..self.shown.clone()
         }
     }
 
     fn in_bulk(&self) -> Option<Duration> {
-        let remaining = self.total?.saturating_sub(self.done);
+        let remaining = self.shown.total?.saturating_sub(self.shown.done);
         self.in_bulk.as_ref().and_then(|in_bulk| in_bulk(remaining))
     }
 
     /// The time left: as the speed has it, but no less than the rates allow once a pause is over.
     fn left(&self, per_second: Option<f64>, now: Instant) -> Option<Duration> {
-        let remaining = self.total?.saturating_sub(self.done);
+        let remaining = self.shown.total?.saturating_sub(self.shown.done);
         let pause = match self.phase {
             Phase::Running => Duration::ZERO,
             Phase::Paused { until, .. } => until.saturating_duration_since(now),

@@ -10,7 +10,7 @@ use crate::outcome::StopReason;
 use crate::pipeline::PauseCause;
 use crate::terminal::{count, duration, percent, pluralized};
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct View {
     /// Records with a final state, those of an earlier run included.
     pub(super) done: u64,
@@ -101,6 +101,12 @@ fn bar(done: u64, total: u64, columns: usize) -> String {
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.parts().join(SEPARATOR))
+    }
+}
+
+impl Default for Doing {
+    fn default() -> Self {
+        Self::Running { per_second: None }
     }
 }
 

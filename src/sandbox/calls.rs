@@ -1,8 +1,6 @@
 //! What each call does to the namespace and what it answers.
 
-mod base64;
 mod bulk;
-mod call;
 mod identity;
 mod listing;
 mod namespaces;
@@ -11,8 +9,7 @@ mod values;
 
 use hyper::{Method, StatusCode};
 
-pub(super) use call::{Call, Done};
-pub(super) use payload::Payload;
+pub(super) use payload::{Call, Done, Payload};
 
 use super::account::Account;
 use super::answer::Problem;

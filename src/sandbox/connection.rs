@@ -11,21 +11,18 @@ use tokio::time::Instant;
 
 use super::answer::Response;
 
-/// What a connection and the requests on it tell each other.
 pub(super) struct Connection {
     closing: Arc<Notify>,
     reset: AtomicBool,
     traffic: Option<(watch::Sender<Traffic>, Duration)>,
 }
 
-/// How many requests are being served, and when the last one ended.
 #[derive(Clone, Copy, Default)]
 struct Traffic {
     requests: usize,
     last: Option<Instant>,
 }
 
-/// A request that is being served.
 pub(super) struct Busy<'a>(Option<&'a watch::Sender<Traffic>>);
 
 impl Connection {

@@ -30,7 +30,6 @@ pub struct Sandbox {
     runner: Runner,
 }
 
-/// What serves.
 enum Runner {
     Task(JoinHandle<()>),
     Thread(Option<thread::JoinHandle<()>>),

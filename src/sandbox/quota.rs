@@ -99,13 +99,11 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// The quotas of a server with what they have seen.
 pub(super) struct Quotas {
     meters: Mutex<Vec<QuotaCounter>>,
     pub(super) refused: AtomicU64,
 }
 
-/// What the quotas say of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// `Some` refuses it: how long to stay away, if no other request comes meanwhile.
@@ -113,7 +111,6 @@ pub(super) struct Verdict {
     states: Vec<State>,
 }
 
-/// How one quota stands after a request.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     quota: Quota,
@@ -122,7 +119,6 @@ struct State {
 }
 
 impl Quotas {
-    /// Quotas whose fixed windows begin at `start`.
     pub(super) fn new(quotas: &[Quota], start: Instant) -> Self {
         let meters = quotas.iter().cloned().map(|quota| QuotaCounter::new(quota, start)).collect();
         Self { meters: Mutex::new(meters), refused: AtomicU64::new(0) }
@@ -160,12 +156,10 @@ impl Verdict {
     }
 }
 
-/// Whole seconds, rounded up.
 pub(super) fn ceil_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// One quota with what it has seen.
 struct QuotaCounter {
     quota: Quota,
     tally: Tally,

@@ -6,48 +6,34 @@ use hyper::StatusCode;
 /// The longest key in bytes (developers.cloudflare.com/kv/platform/limits).
 const MAX_KEY_BYTES: usize = 512;
 
-/// Under which the API lives.
 pub(super) const PREFIX: &str = "/client/v4";
 
-/// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// `values/{key}`
     Value(String),
-    /// `metadata/{key}`
     Metadata(String),
-    /// `keys`
     Keys,
     /// `bulk`: writing many, and the old way of deleting many.
     Bulk,
-    /// `bulk/delete`
     BulkDelete,
-    /// `bulk/get`
     BulkGet,
-    /// The namespace itself.
     Namespace,
-    /// The account's namespaces.
     Namespaces,
-    /// The accounts.
     Accounts,
-    /// `workers/scripts/{name}/settings`
     WorkerSettings(String),
     /// `tokens/verify` of the user or of an account.
     VerifyToken,
     /// `tokens/{id}` of the user or of an account.
     Token(String),
-    /// The user.
     User,
 }
 
-/// A path that names something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     /// The account, but for what belongs to a user.
     pub(super) account: Option<&'a str>,
     /// The namespace, where one is named.
     pub(super) namespace: Option<&'a str>,
-    /// The call.
     pub(super) route: Route,
 }
 
@@ -96,7 +82,6 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The one key that the path names.
     pub(super) fn key(&self) -> Option<&str> {
         match &self.route {
             Route::Value(key) | Route::Metadata(key) => Some(key),

@@ -40,7 +40,6 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>, stop: Ar
     connections.shutdown().await;
 }
 
-/// Serves one connection, HTTP/1.1 or HTTP/2, to its end.
 async fn serve_connection(stream: TcpStream, service: Arc<Service>) {
     // Without this, small answers wait for the peer's acknowledgement; where it cannot be set they are only slower.
     let _ = stream.set_nodelay(true);

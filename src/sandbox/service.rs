@@ -27,7 +27,6 @@ use super::request_log::{Entry, RequestLog};
 use super::route::Target;
 use super::store::since_epoch;
 
-/// All that a server knows and remembers.
 pub(super) struct Service {
     start: Instant,
     pub(super) account: Account,
@@ -44,7 +43,6 @@ pub(super) struct Service {
 #[error("the connection is dropped on purpose")]
 pub(super) struct Dropped;
 
-/// How a request ends.
 enum Ending {
     Answer(Response),
     Drop,
@@ -52,7 +50,6 @@ enum Ending {
 }
 
 impl Service {
-    /// A service that begins now.
     pub(super) fn new(options: SandboxOptions) -> Self {
         let start = Instant::now();
         Self {
@@ -209,7 +206,6 @@ impl Service {
     }
 }
 
-/// How a request ends whose effect a fault prevents.
 fn instead(what: &What) -> Option<Ending> {
     match what {
         What::Answer(canned) => Some(Ending::Answer(broken::canned(canned))),

@@ -36,7 +36,6 @@ pub(super) struct Store {
     keys: BTreeMap<Box<str>, Option<Box<Stored>>>,
 }
 
-/// One key of a listing.
 #[derive(Debug, PartialEq)]
 pub(super) struct Listed {
     pub(super) name: String,
@@ -44,11 +43,9 @@ pub(super) struct Listed {
     pub(super) metadata: Option<Value>,
 }
 
-/// A part of a listing.
 #[derive(Debug, PartialEq)]
 pub(super) struct Page {
     pub(super) keys: Vec<Listed>,
-    /// Whether there are keys after the last one.
     pub(super) more: bool,
 }
 
@@ -70,7 +67,6 @@ impl Store {
         self.keys.get(key).is_some_and(|held| is_live(held.as_deref(), now))
     }
 
-    /// Deletes the key and says whether it was there.
     pub(super) fn delete(&mut self, key: &str, now: u64) -> bool {
         self.keys.remove(key).is_some_and(|held| is_live(held.as_deref(), now))
     }
@@ -82,7 +78,6 @@ impl Store {
         count
     }
 
-    /// All names, in order.
     pub(super) fn names(&self, now: u64) -> impl Iterator<Item = &str> {
         self.keys.iter().filter(move |(_, held)| is_live(held.as_deref(), now)).map(|(name, _)| &**name)
     }
@@ -122,7 +117,6 @@ pub(super) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The wall time in seconds since the Unix epoch, by which keys expire.
 pub(super) fn unix_now() -> u64 {
     since_epoch().as_secs()
 }

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::call::{Call, Done};
+use super::payload::{Call, Done};
 use crate::sandbox::account::Account;
 use crate::sandbox::answer::{Problem, success};
 

@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{Call, Done};
 use super::payload::whole;
+use super::payload::{Call, Done};
 use crate::sandbox::account::Namespace;
 use crate::sandbox::answer::{Problem, page};
 use crate::sandbox::route::check_length;

@@ -4,8 +4,8 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{Call, Done};
 use super::payload::Payload;
+use super::payload::{Call, Done};
 use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{Problem, done, page, success};
 

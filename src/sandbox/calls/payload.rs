@@ -1,14 +1,15 @@
-//! Bodies: read up to a limit, then into what the call expects.
+//! A call, whole: its body, read up to a limit and then into what the call expects, and what it came to.
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
-use hyper::{Method, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::sandbox::answer::{MALFORMED, Problem};
-use crate::sandbox::route::{Route, check_key};
+use crate::sandbox::answer::{MALFORMED, Problem, Response};
+use crate::sandbox::fault::BulkResult;
+use crate::sandbox::route::{Route, Target, check_key};
 
 /// The largest value: 25 MiB (developers.cloudflare.com/kv/platform/limits).
 pub(super) const MAX_VALUE_BYTES: usize = 25 << 20;
@@ -25,23 +26,18 @@ const MAX_BULK_NAMES: usize = 10_000;
 /// The most names of a bulk read.
 const MAX_BULK_GET_NAMES: usize = 100;
 
-/// A body, read.
 pub(in crate::sandbox) enum Payload {
     /// The call has none, or it does not matter.
     Nothing,
     /// A value, or a form that holds one.
     Value(Bytes),
-    /// The names of a bulk delete.
     Names(Vec<String>),
-    /// A bulk write.
     Pairs(Vec<Pair>),
-    /// A bulk read.
     Wanted(Wanted),
     /// The title of a namespace.
     Title(String),
 }
 
-/// One key of a bulk write.
 #[derive(Deserialize, PartialEq)]
 pub(in crate::sandbox) struct Pair {
     pub(super) key: String,
@@ -69,7 +65,6 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
     number.map(Some).ok_or_else(|| D::Error::custom("no number of seconds"))
 }
 
-/// A bulk read.
 #[derive(Deserialize)]
 pub(in crate::sandbox) struct Wanted {
     pub(super) keys: Vec<String>,
@@ -125,7 +120,6 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The names that the body carries.
     pub(in crate::sandbox) fn names(&self) -> Vec<&str> {
         match self {
             Self::Nothing | Self::Value(_) | Self::Title(_) => Vec::new(),
@@ -172,4 +166,33 @@ pub(super) fn too_large(limit: usize) -> Problem {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what it is for")]
 pub(super) fn whole(number: f64) -> Option<u64> {
     number.is_finite().then_some(number as u64)
+}
+
+/// What a call came to.
+pub(in crate::sandbox) struct Done {
+    pub(in crate::sandbox) response: Response,
+    /// Whether something changed in the store.
+    pub(in crate::sandbox) changed: bool,
+}
+
+impl Done {
+    pub(super) fn unchanged(response: Response) -> Self {
+        Self { response, changed: false }
+    }
+}
+
+pub(in crate::sandbox) struct Call<'a> {
+    pub(in crate::sandbox) head: &'a Request<()>,
+    pub(in crate::sandbox) target: &'a Target<'a>,
+    pub(in crate::sandbox) payload: Payload,
+    /// Names that a bulk call is not to process, and how it responds.
+    pub(in crate::sandbox) unprocessed: Option<(BulkResult, &'a [String])>,
+}
+
+impl Call<'_> {
+    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let query = self.head.uri().query().unwrap_or_default();
+        serde_urlencoded::from_str(query)
+            .map_err(|error| Problem::malformed(format!("could not parse the query: {error}")))
+    }
 }

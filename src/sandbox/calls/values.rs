@@ -7,8 +7,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::call::{Call, Done};
-use super::payload::{Lifetime, MAX_VALUE_BYTES, Payload, too_large};
+use super::payload::{Call, Done, Lifetime, MAX_VALUE_BYTES, Payload, too_large};
 use crate::sandbox::account::{Account, Namespace};
 use crate::sandbox::answer::{MALFORMED, Problem, done, success};
 use crate::sandbox::answer::{Response, whole};

@@ -13,10 +13,8 @@ use serde_json::json;
 use super::{Canned, CannedBody};
 use crate::sandbox::answer::{Response, json_response, parts, whole};
 
-/// The size of a giant answer's filling.
 const GIANT_BYTES: usize = 100 << 20;
 
-/// What a giant answer is filled with.
 static FILLER: [u8; 64 << 10] = [b'a'; 64 << 10];
 
 /// A prepared answer. A header that is none is left out, a status that is none becomes 500.
@@ -51,7 +49,6 @@ pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
     response
 }
 
-/// 307, which clients that follow it repeat with the same method.
 pub(in crate::sandbox) fn redirect(location: &str) -> Response {
     let mut response = Response::new(whole(Bytes::new()));
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;

@@ -9,7 +9,6 @@ use rand::{RngExt, SeedableRng};
 use super::{Fault, Scope, What, When};
 use crate::sandbox::lock::locked;
 
-/// The faults of a server with what they remember.
 pub(in crate::sandbox) struct Faults {
     state: Mutex<State>,
 }
@@ -20,17 +19,14 @@ struct State {
     script: VecDeque<Option<What>>,
 }
 
-/// A fault with what it remembers.
 struct Armed {
     fault: Fault,
-    /// Requests within its scope.
     seen: u64,
     /// How often it struck, where that does not go by keys.
     struck: u32,
     attempts: HashMap<String, u32>,
 }
 
-/// What strikes a request.
 #[derive(Debug, PartialEq)]
 pub(in crate::sandbox) struct Hit {
     pub(in crate::sandbox) what: What,

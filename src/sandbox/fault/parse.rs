@@ -34,7 +34,6 @@ pub enum FaultError {
     Target(String),
 }
 
-/// A kind that has a name; the others have a status.
 type Named = (&'static str, fn() -> What);
 
 const NAMED: [Named; 12] = [
