@@ -110,9 +110,6 @@ struct Binding {
 }
 
 /// The nearest wrangler file: of `folder`, else of the folders above it.
-///
-/// # Errors
-/// [`WranglerError::NoFile`], [`WranglerError::Program`].
 pub(crate) fn nearest(folder: &Path) -> Result<PathBuf, WranglerError> {
     for folder in folder.ancestors() {
         if let Some(file) = NAMES.map(|name| folder.join(name)).into_iter().find(|file| file.is_file()) {

@@ -104,9 +104,6 @@ enum Said {
 
 impl TokenCommand {
     /// Splits a command into words as a shell does; runs nothing.
-    ///
-    /// # Errors
-    /// Without a word, or with a quote that is never closed.
     pub(crate) fn parse(text: &str) -> Result<Self, TokenCommandError> {
         let mut words = shell_words::split(text).map_err(|_| TokenCommandError::Quote)?.into_iter();
         let program = words.next().filter(|word| !word.is_empty()).ok_or(TokenCommandError::Empty)?;

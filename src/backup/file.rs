@@ -62,9 +62,6 @@ impl BackupFile {
 }
 
 /// How a backup of this name is compressed.
-///
-/// # Errors
-/// [`BackupError::Extension`] if it is not the name of a backup.
 pub(crate) fn compression_of(path: &Path) -> Result<Compression, BackupError> {
     let (compression, name) = Compression::of_name(path);
     match name.rsplit_once('.') {

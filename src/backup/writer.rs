@@ -36,9 +36,6 @@ pub(crate) struct Writer {
 }
 
 /// Makes the file ready and starts to write.
-///
-/// # Errors
-/// [`BackupError::File`] where the file cannot be written at all or no thread can be had.
 pub(crate) fn start(file: BackupFile) -> Result<(Backup, Writer), BackupError> {
     let BackupFile { mut output, compression, keep } = file;
     output.begin(keep)?;
@@ -70,9 +67,6 @@ impl Backup {
 impl Writer {
     /// Waits until all is written, once every [`Backup`] is gone; then the file is unlocked. Returns how many records are
     /// kept.
-    ///
-    /// # Errors
-    /// [`BackupError::File`] if the file was removed or replaced, [`BackupError::WriterDied`].
     pub(crate) async fn finish(self) -> Result<u64, BackupError> {
         self.done.await.unwrap_or(Err(BackupError::WriterDied))
     }

@@ -91,9 +91,6 @@ impl OutputFile {
     }
 
     /// Checks that its path still names this file: one that was removed takes what is written, and loses it.
-    ///
-    /// # Errors
-    /// [`FileError::Replaced`], [`FileError::Io`].
     pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
         let here = platform::file_id(&self.file).map_err(FileError::io(&self.path, "look at"))?;
         match platform::path_id(&self.path) {

@@ -33,9 +33,6 @@ enum Reader {
 
 impl JsonValues {
     /// Opens a file whose fingerprint was `expected` when it was checked.
-    ///
-    /// # Errors
-    /// [`InputError`]: it cannot be opened, is another by now, or looks like something else.
     pub(crate) fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
         let name = source.to_string();
         let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
@@ -61,9 +58,6 @@ impl JsonValues {
     }
 
     /// The next value; `None` at the end.
-    ///
-    /// # Errors
-    /// [`InputError`]: nothing after it is read.
     pub(crate) fn next_value(&mut self) -> Result<Option<&[u8]>, InputError> {
         if self.is_over {
             return Ok(None);

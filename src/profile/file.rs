@@ -86,9 +86,6 @@ fn place(folder: &Path, text: &str) -> OsString {
 }
 
 /// Reads a file's text. `home` is what `~/` stands for.
-///
-/// # Errors
-/// [`ProfileError::At`] with the first problem in the file.
 pub(super) fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
     let reading = Reading { path, text, origin, home, folder: path.parent().unwrap_or(Path::new("")) };
     let document = DeTable::parse(text).map_err(|error| {

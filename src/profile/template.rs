@@ -21,16 +21,9 @@ const NAMES: [&str; 6] = ["date", "time", "year", "month", "day", "profile"];
 /// The last second that has a date: 9999-12-31T23:59:59Z.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
+/// A text whose placeholders are all known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template {
-    parts: Vec<Part>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Placeholder(&'static str),
-}
+pub(super) struct Template(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TemplateError {
@@ -41,39 +34,14 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads a text.
-    ///
-    /// # Errors
-    /// [`TemplateError`] for an unknown placeholder or a brace alone.
     pub(super) fn new(text: &str) -> Result<Self, TemplateError> {
-        let (mut parts, mut rest, mut plain) = (Vec::new(), text, String::new());
-        while let Some(at) = rest.find(['{', '}']) {
-            plain.push_str(&rest[..at]);
-            let (brace, after) = rest[at..].split_at(1);
-            if let Some(after) = after.strip_prefix(brace) {
-                plain.push_str(brace);
-                rest = after;
-                continue;
-            }
-            if brace == "}" {
-                return Err(TemplateError::Unpaired('}'));
-            }
-            let (name, after) = after.split_once('}').ok_or(TemplateError::Unpaired('{'))?;
-            let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
-                return Err(TemplateError::Unknown { name: name.to_owned(), instead: suggest(name, NAMES) });
-            };
-            parts.push(Part::Text(std::mem::take(&mut plain)));
-            parts.push(Part::Placeholder(known));
-            rest = after;
-        }
-        plain.push_str(rest);
-        parts.push(Part::Text(plain));
-        Ok(Self { parts })
+        expand(text, |name| NAMES.contains(&name).then_some(""))?;
+        Ok(Self(text.to_owned()))
     }
 
     /// Whether it names another file every second.
     pub(super) fn has_time(&self) -> bool {
-        self.parts.contains(&Part::Placeholder("time"))
+        expand(&self.0, |name| (name != "time").then_some("")).is_err()
     }
 
     /// The text at a moment. One before 1970 or after 9999 is taken for the nearest that has a date.
@@ -84,17 +52,34 @@ impl Template {
         let time = time.replace(':', "");
         let mut date_parts = date.splitn(3, '-');
         let [year, month, day] = [(); 3].map(|()| date_parts.next().unwrap_or_default());
-        let filled = self.parts.iter().map(|part| match part {
-            Part::Text(text) => text.as_str(),
-            Part::Placeholder("date") => date,
-            Part::Placeholder("time") => &time,
-            Part::Placeholder("year") => year,
-            Part::Placeholder("month") => month,
-            Part::Placeholder("day") => day,
-            Part::Placeholder(_) => profile.as_str(),
-        });
-        filled.collect()
+        let values = [date, &time, year, month, day, profile.as_str()];
+        let value = |name: &str| NAMES.iter().position(|known| *known == name).map(|index| values[index]);
+        // Each was looked up when the text was read.
+        expand(&self.0, value).unwrap_or_default()
     }
+}
+
+/// The text with the value of each placeholder; an error for one without a value, and for a brace alone.
+fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, TemplateError> {
+    let (mut rest, mut out) = (text, String::new());
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        let (brace, after) = rest[at..].split_at(1);
+        if let Some(after) = after.strip_prefix(brace) {
+            out.push_str(brace);
+            rest = after;
+            continue;
+        }
+        if brace == "}" {
+            return Err(TemplateError::Unpaired('}'));
+        }
+        let (name, after) = after.split_once('}').ok_or(TemplateError::Unpaired('{'))?;
+        let unknown = || TemplateError::Unknown { name: name.to_owned(), instead: suggest(name, NAMES) };
+        out.push_str(value(name).ok_or_else(unknown)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -30,9 +30,6 @@ pub(crate) struct ReportReader {
 
 impl ReportReader {
     /// Opens `path`. CSV is distinguished from NDJSON by the first byte, whatever the name.
-    ///
-    /// # Errors
-    /// [`ReportError::File`], also for what cannot be read twice.
     pub(crate) fn open(path: PathBuf) -> Result<Self, ReportError> {
         let mut file = File::open(&path).map_err(ReportError::io(&path, "read"))?;
         let metadata = file.metadata().map_err(ReportError::io(&path, "read"))?;

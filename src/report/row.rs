@@ -27,9 +27,6 @@ pub enum Format {
 
 impl Format {
     /// The format that the extension of `path` names: `.csv`, or `.ndjson` or `.jsonl`, in any case.
-    ///
-    /// # Errors
-    /// [`ReportError::Extension`] for any other.
     pub fn of(path: &Path) -> Result<Self, ReportError> {
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         match extension.as_str() {

@@ -24,9 +24,6 @@ pub(crate) struct Diff {
 
 impl Diff {
     /// Compares `plan` with `reports`.
-    ///
-    /// # Errors
-    /// [`ReviewError::NoPlan`] where `plan` has no row of a dry run, and what keeps a file from being read.
     pub(crate) fn of(plan: &Path, reports: &Reports) -> Result<Self, ReviewError> {
         let plan = Reports::open(vec![plan.to_owned()])?;
         let hasher = RandomState::new();
