@@ -131,8 +131,7 @@ fn metrics_are_there_while_it_runs_and_are_not_those_of_a_second_one() {
 #[test]
 fn metrics_that_cannot_be_written_are_said_before_anything_is_sent_or_warned_about() {
     let lab = lab(2);
-    for (path, said) in
-        [("none/kvsweep.prom", "the folder none does not exist"), ("kvsweep.txt", "must end in .prom")]
+    for (path, said) in [("none/kvsweep.prom", "the folder none does not exist"), ("kvsweep.txt", "must end in .prom")]
     {
         let done = lab.delete(["keys.txt", "--report", "none", "--metrics-file", path]).run().code(2);
         assert!(done.stderr.contains(said), "{}", done.stderr);
