@@ -189,6 +189,11 @@ mod tests {
     fn without_a_reader_nobody_waits_and_lines_are_counted_and_not_kept() {
         let (reader, writer) = pipe().unwrap();
         let queue = queue_into(writer);
+        // More than a pipe takes, so that its writer waits from now on.
+        queue.push(&[b'x'; CAPACITY / 2], true);
+        while !queue.lock().writing {
+            thread::yield_now();
+        }
         let line = [b'x'; 1_000];
         for _ in 0..3 * CAPACITY / line.len() {
             queue.push(&line, true);
