@@ -17,9 +17,6 @@ use crate::sandbox::store::{Stored, unix_now};
 /// The largest metadata as JSON (developers.cloudflare.com/kv/platform/limits).
 const MAX_METADATA_BYTES: usize = 1_024;
 
-/// The code of a form with the wrong fields (github.com/markusahlstrand/cloudflare-kv-storage-rest/issues/2).
-const FORM: u64 = 10047;
-
 /// The shortest life of a key in seconds.
 const MIN_LIFE: u64 = 60;
 
@@ -52,7 +49,13 @@ pub(super) fn metadata(namespace: &Namespace, key: &str) -> Result<Done, Problem
 pub(super) async fn put(namespace: &Namespace, key: &str, call: Call<'_>) -> Result<Done, Problem> {
     let lifetime: Lifetime = call.query()?;
     let content_type = call.head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+    let boundary = match content_type.map(multer::parse_boundary) {
+        Some(Ok(boundary)) => Some(boundary),
+        Some(Err(error @ multer::Error::NoBoundary)) => {
+            return Err(bad_form(format!("could not parse the form: {error}")));
+        }
+        _ => None,
+    };
     let Payload::Value(body) = call.payload else {
         return Err(Problem::malformed("a value is missing"));
     };
@@ -84,7 +87,9 @@ pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) 
         }
         (Some(ttl), _) => Some(now.saturating_add(ttl)),
         (None, Some(at)) if at < now.saturating_add(MIN_LIFE) => {
-            let message = format!("Invalid expiration of {at}. It must be at least {MIN_LIFE} seconds in the future.");
+            let message = format!(
+                "Invalid expiration of {at}. Expiration times must be at least {MIN_LIFE} seconds in the future."
+            );
             return Err(Problem::malformed(message));
         }
         (None, at) => at,
@@ -93,9 +98,9 @@ pub(super) fn stored(value: Bytes, metadata: Option<Value>, lifetime: Lifetime) 
 }
 
 /// The fields `value` and `metadata` of a form. Any other is refused rather than lost: the npm package `cloudflare`
-/// (7.3.0) sends metadata that is an object as parts such as `metadata[a]`.
+/// (7.3.0) sends metadata that is an object as fields such as `metadata[a]`.
 async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), Problem> {
-    let unreadable = |error: multer::Error| Problem::malformed(format!("could not parse the form: {error}"));
+    let unreadable = |error: multer::Error| bad_form(format!("could not parse the form: {error}"));
     let source = stream::once(async { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(source, boundary);
     let (mut value, mut metadata) = (None, None);
@@ -107,18 +112,22 @@ async fn form(body: Bytes, boundary: String) -> Result<(Bytes, Option<Value>), P
             _ => {
                 let message =
                     format!("unexpected form field {name:?}; metadata must be one field, metadata, with JSON");
-                return Err(Problem::new(StatusCode::BAD_REQUEST, FORM, message));
+                return Err(bad_form(message));
             }
         };
         if part.replace(field.bytes().await.map_err(unreadable)?).is_some() {
-            let message = format!("form field {name:?} is there twice");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, FORM, message));
+            return Err(bad_form(format!("form field {name:?} is there twice")));
         }
     }
     let missing = "multipart put request does not contain required form field 'value'";
-    let value = value.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FORM, missing))?;
+    let value = value.ok_or_else(|| bad_form(missing))?;
     let metadata = metadata.map(|metadata| serde_json::from_slice(&metadata)).transpose();
     Ok((value, metadata.map_err(|_| Problem::malformed("metadata must be valid json"))?))
+}
+
+/// The code is the service's (github.com/markusahlstrand/cloudflare-kv-storage-rest/issues/2).
+fn bad_form(message: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, 10047, message)
 }
 
 fn find(namespace: &Namespace, key: &str) -> Result<Stored, Problem> {

@@ -181,17 +181,20 @@ async fn values_come_with_metadata_and_expiration() {
     assert_eq!((&value.body[..], &value.headers["expiration"]), (&b"a\r\nb"[..], &"4102444800".parse().unwrap()));
     assert_eq!(lab.get("/metadata/form").await.result(), json!({"n": 1}));
     // What the npm package `cloudflare` makes of metadata that is an object; and what nobody can mean.
-    for (names, named) in [
-        (&["value", "metadata[a]"][..], "metadata[a]"),
-        (&["value", "metadata[b][c][]", "metadata"], "metadata[b][c][]"),
-        (&["value", ""], "\"\""),
-        (&["value", "value"], "value"),
-        (&["metadata"], "value"),
+    for (boundary, names, named) in [
+        ("; boundary=B", &["value", "metadata[a]"][..], "metadata[a]"),
+        ("; boundary=B", &["value", "metadata[b][c][]", "metadata"], "metadata[b][c][]"),
+        ("; boundary=B", &["value", ""], "\"\""),
+        ("; boundary=B", &["value", "value"], "value"),
+        ("; boundary=B", &["metadata"], "value"),
+        ("; boundary=C", &["value"], "form"),
+        ("", &["value"], "boundary"),
     ] {
         let part = |name: &&str| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n");
         let form = names.iter().map(part).collect::<String>() + "--B--";
         let url = format!("{}{NAMESPACE}/values/refused", lab.sandbox.base_url());
-        let request = lab.client.put(url).bearer_auth("t").header("content-type", "multipart/form-data; boundary=B");
+        let content_type = format!("multipart/form-data{boundary}");
+        let request = lab.client.put(url).bearer_auth("t").header("content-type", content_type);
         let response = request.body(form).send().await.unwrap();
         let status = response.status().as_u16();
         let error = serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap()["errors"][0].take();
