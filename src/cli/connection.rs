@@ -72,7 +72,7 @@ impl AccountArgs {
             Ordering::Less => self.api_token_file = None,
             Ordering::Greater => self.api_token_command = None,
             Ordering::Equal => {
-                let text = "--api-token-file and --api-token-command both give the API token; give one of them";
+                let text = "--api-token-file and --api-token-command both give the API token\nhint: pass one of them";
                 return FlagConflict::conflict(text);
             }
         }
@@ -138,7 +138,7 @@ impl ConnectionArgs {
         let given: Vec<_> = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
         if given.len() > 1 {
             let flags = given.join(" and ");
-            return FlagConflict::conflict(format!("{flags} all select the namespace; pass one of them"));
+            return FlagConflict::conflict(format!("{flags} all select the namespace\nhint: pass one of them"));
         }
         if self.namespace.is_some() || self.binding.is_some() {
             self.namespace_id = None;

@@ -86,6 +86,8 @@ fn carry_out<'a>(
     match (&rehearsal, &mut scan.source) {
         (Some(rehearsal), KeySource::Inputs(records)) => rehearsal.fill(records),
         (Some(_), KeySource::Listing { .. }) => {}
+        // A dry run shows it among the rest.
+        (None, _) if job.is_dry_run() => {}
         (None, _) => summary.notes.extend(target.iter().flat_map(ConnectedTarget::notes)),
     }
     log_start(job, &overview, summary.records, &limits);

@@ -79,9 +79,10 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
             ExitCode::Success
         });
     }
-    if reports.inputs() > 1 {
+    // The text says so itself.
+    if reports.inputs() > 1 && *format != PrintFormat::Text {
         let inputs = count(reports.inputs() as u64);
-        tracing::warn!("the reports belong to {inputs} different inputs, which are counted side by side");
+        tracing::warn!("the reports belong to {inputs} different inputs; their counts are added up");
     }
     let review = match failures {
         None => Review::of(&reports, |_| ())?,

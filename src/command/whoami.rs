@@ -215,11 +215,16 @@ async fn token(
         found.credentials = Some("oauth_session");
         return Ok(());
     }
-    let why = match &refusals[..] {
-        [user, own] => format!("the API token is neither a user's ({user}) nor the account's own ({own})"),
-        _ => format!("{}; a token that an account owns is verified only with --account-id", refusals.join("; ")),
+    let (why, hint) = match &refusals[..] {
+        [user, own] if user == own => {
+            (format!("the API token is neither a user token nor an account token: {user}"), CHECK_TOKEN)
+        }
+        [user, own] => {
+            (format!("the API token is neither a user token ({user}) nor an account token ({own})"), CHECK_TOKEN)
+        }
+        _ => (refusals.join("; "), "pass --account-id if an account owns the token: only then it is verified there"),
     };
-    Err(Stop::new(StopReason::Unauthorized, why))
+    Err(Stop { hint: Some(hint.to_owned()), ..Stop::new(StopReason::Unauthorized, why) })
 }
 
 async fn describe(
@@ -240,6 +245,9 @@ async fn describe(
     found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
     Ok(())
 }
+
+const CHECK_TOKEN: &str =
+    "check that the token was copied completely, or create one with the permission Workers KV Storage: Edit";
 
 /// What does not work, in a line of the checklist.
 const NO: char = '✗';
@@ -290,9 +298,9 @@ impl Found {
             lines.push(format!("{mark} {}", Escaped(&text)));
         };
         if let Some(token) = &self.token {
-            let whose = if self.credentials == Some("account_token") { "the account's own" } else { "a user's" };
+            let whose = if self.credentials == Some("account_token") { "account" } else { "user" };
             let (status, id, times) = (&token.status, &token.id, token.times());
-            check(Some(status == "active"), format!("token {status}: {whose} ({id}){times}"));
+            check(Some(status == "active"), format!("token {status}: {whose} token {id}{times}"));
             for policy in token.policies.iter().flatten() {
                 let (groups, resources) = (policy.permission_groups.join(", "), policy.resources.join(", "));
                 check(Some(policy.effect == "allow"), format!("policy: {} {groups} on {resources}", policy.effect));

@@ -51,8 +51,10 @@ impl Drop for LockOwnerFile {
     fn drop(&mut self) {
         let ours = open_regular(&self.path).and_then(|mut note| read(&mut note));
         if ours.is_ok_and(|owner| owner.is_some_and(|owner| owner.pid == std::process::id())) {
-            let removed = fs::remove_file(&self.path);
-            tracing::debug!(path = ?self.path, ?removed, "the note beside the report is done with");
+            match fs::remove_file(&self.path) {
+                Ok(()) => tracing::debug!("removed the lock file {}", self.path.display()),
+                Err(error) => tracing::debug!("cannot remove the lock file {}: {error}", self.path.display()),
+            }
         }
     }
 }

@@ -235,8 +235,7 @@ fn notes(review: &Review) -> Vec<String> {
         notes.remove(0);
     }
     if review.inputs > 1 {
-        notes
-            .push(format!("The reports belong to {} different inputs, which are counted side by side.", review.inputs));
+        notes.push(format!("The reports belong to {} different inputs; their counts are added up.", review.inputs));
     }
     if review.superseded() > 0 {
         let rows = pluralized(review.superseded(), "row");

@@ -21,7 +21,7 @@ impl Review {
         };
         let mut lines = vec![format!("{} with {records}{superseded}", pluralized(self.files.len() as u64, "report"))];
         if self.inputs > 1 {
-            lines.push(format!("they belong to {} different inputs, which are counted side by side", self.inputs));
+            lines.push(format!("they belong to {} different inputs; their counts are added up", self.inputs));
         }
         lines.extend(self.job_lines());
         lines.push(String::new());
@@ -72,7 +72,7 @@ impl Review {
         }
         let (picture, most, width) = spark(timeline.bins(), timeline.width());
         if timeline.bins().len() > 1 {
-            lines.extend([String::new(), format!("keys over time: a column is {width}, the highest {most}"), picture]);
+            lines.extend([String::new(), format!("keys over time (column: {width}, peak: {most})"), picture]);
         }
         lines
     }

@@ -162,8 +162,8 @@ fn a_token_says_what_it_is_and_nothing_is_changed() {
     lab.server.preload(["keep"]);
     let done = whoami(&lab, &[]).run().code(0);
     for part in [
-        "✓ token active: a user's (",
-        "), expires 2030-01-01T00:00:00Z\n",
+        "✓ token active: user token ",
+        ", expires 2030-01-01T00:00:00Z\n",
         &format!("✓ account {ACCOUNT}: 3 namespaces\n"),
         &format!("✓ namespace sessions ({NAMESPACE})\n"),
         "? delete permission: unknown (the token cannot read its own policies)\n",
@@ -201,7 +201,7 @@ fn an_oauth_session_is_told_from_a_token_that_is_wrong() {
     // Nobody lists accounts for a token that is wrong.
     let done = whoami(&lab, &["--json"]).env("CLOUDFLARE_API_TOKEN", "wrong-token").run().code(7);
     assert_eq!(done.summary()["credentials"], Value::Null);
-    assert!(done.stderr.contains("neither a user's") && !done.stderr.contains("wrong-token"), "{}", done.stderr);
+    assert!(done.stderr.contains("neither a user token") && !done.stderr.contains("wrong-token"), "{}", done.stderr);
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_token_of_an_account_is_verified_there_and_shows_its_policies() {
         ..Identity::default()
     });
     let done = whoami(&lab, &["--namespace", "sessions"]).run().code(0);
-    assert!(done.stdout.contains("✓ token active: the account's own ("), "{}", done.stdout);
+    assert!(done.stdout.contains("✓ token active: account token "), "{}", done.stdout);
     assert!(
         done.stdout.contains("✓ delete permission: the policies include Workers KV Storage Write"),
         "{}",
