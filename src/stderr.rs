@@ -190,7 +190,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         let queue = queue_into(writer);
         // More than a pipe takes, so that its writer waits from now on.
-        queue.push(&[b'x'; CAPACITY / 2], true);
+        queue.push(&vec![b'x'; CAPACITY / 2], true);
         while !queue.lock().writing {
             thread::yield_now();
         }
