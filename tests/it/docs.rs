@@ -22,7 +22,7 @@ use crate::lab::{Kvsweep, Lab, TOKEN, wait_until};
 use page::{Command, Section, anchor, is_shown, sections, timeless};
 
 /// How commands begin that are not run here, and why.
-const NOT_RUN: [(&str, &str); 17] = [
+const NOT_RUN: [(&str, &str); 21] = [
     ("cargo ", "builds; .ci/run does"),
     ("SEEDS=", "takes hours"),
     ("MINUTES=", "cargo-fuzz needs nightly"),
@@ -33,6 +33,10 @@ const NOT_RUN: [(&str, &str); 17] = [
     ("kubectl ", "needs a cluster"),
     ("sudo ", "changes the machine"),
     ("packaging/deb", "builds a release"),
+    ("packaging/assets", "builds a release; .ci/run does"),
+    ("dist ", "comes from crates.io and takes minutes to build"),
+    ("sha256sum ", "needs a release"),
+    ("gh ", "needs a release"),
     ("packaging/npm/build", "packaging/npm/check does"),
     ("npm install", "packaging/npm/check does"),
     ("npx ", "packaging/npm/check does"),
