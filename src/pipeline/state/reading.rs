@@ -124,7 +124,7 @@ impl State {
         let batch = self.on_good_read(keys, reply, now);
         self.presence_batch.answered();
         let alone = batch.len() == 1;
-        for (index, mut task) in batch.into_iter().enumerate() {
+        for (index, task) in batch.into_iter().enumerate() {
             match found.get(index).unwrap_or(&Presence::Unknown) {
                 Presence::Present if self.options.action == KeyAction::Check => {
                     self.settle(task, Status::Planned, reply.http_status, None, now);
@@ -143,9 +143,9 @@ impl State {
                     let error = TransientError::no_answer("the response does not say whether the key exists");
                     self.resolve(vec![task], &Answer::Transient(error), reply.http_status, Proof::Named, now);
                 }
+                // It is looked for alone, which is no retry: nothing has gone wrong.
                 Presence::Unknown => {
-                    task.max_batch = NonZeroU32::MIN;
-                    task.attempt.last = None;
+                    let task = KeyTask { max_batch: NonZeroU32::MIN, ..task.advanced(Stage::Presence) };
                     self.queues.reads.push_last(task);
                 }
             }

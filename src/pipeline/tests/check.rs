@@ -121,6 +121,7 @@ async fn what_is_not_said_of_a_key_among_others_is_asked_of_it_alone() {
     let ran = ran(checking(KeyAction::CheckThenDelete), 100, |_, _| Answer::Success, is).await;
     assert_eq!((ran.count(Status::Deleted), ran.count(Status::Absent)), (66, 34));
     assert_eq!(ran.sizes("look"), [100, 1]);
+    assert_eq!(ran.end.totals.retries, 0, "nothing went wrong");
 }
 
 #[tokio::test(start_paused = true)]
