@@ -1,6 +1,5 @@
 //! Text for people: foreign text made safe for a terminal, and numbers in human units.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -110,17 +109,6 @@ pub(crate) fn percent(number: u64, total: u64) -> String {
 /// `title (id)`, of an account or a namespace; the id alone if there is no title.
 pub(crate) fn title_and_id(title: Option<&str>, id: impl fmt::Display) -> String {
     title.map_or_else(|| id.to_string(), |title| format!("{} ({id})", Escaped(title)))
-}
-
-/// A text of errors without the system's numbers, ` (os error 2)`, which repeat its words.
-pub(crate) fn without_os_errors(text: &str) -> Cow<'_, str> {
-    const START: &str = " (os error ";
-    let Some((before, rest)) = text.split_once(START) else { return Cow::Borrowed(text) };
-    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    match after.strip_prefix(')') {
-        Some(after) if after.len() + 1 < rest.len() => Cow::Owned(format!("{before}{}", without_os_errors(after))),
-        _ => Cow::Owned(format!("{before}{START}{}", without_os_errors(rest))),
-    }
 }
 
 /// Whether what is shown on stderr may be coloured or bold, as clap decides it.
@@ -258,22 +246,6 @@ mod tests {
                 .map(|(n, of)| percent(n, of)),
             ["0.0%", "100%", "100%", "100%", "0.1%", "99.9%", "33.3%"]
         );
-    }
-
-    #[test]
-    fn the_system_says_it_in_words_only() {
-        for (text, shown) in [
-            (
-                "a: No such file or directory (os error 2); nothing was sent",
-                "a: No such file or directory; nothing was sent",
-            ),
-            ("x (os error 13): y (os error 2)", "x: y"),
-            ("a (os error 2", "a (os error 2"),
-            ("b (os error ) c (os error 3)", "b (os error ) c"),
-            ("plain", "plain"),
-        ] {
-            assert_eq!(without_os_errors(text), shown);
-        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Lengths of texts: how much of a foreign one is kept, and what one takes as JSON.
+//! Texts: how much of a foreign one is kept, what one takes as JSON, and the system's words for its errors.
 
 use std::borrow::Cow;
 
@@ -27,6 +27,17 @@ pub(crate) fn json_len(text: &str) -> usize {
     2 + text.bytes().map(escaped).sum::<usize>()
 }
 
+/// A text of errors without the system's numbers, ` (os error 2)`, which repeat its words.
+pub(crate) fn without_os_errors(text: &str) -> Cow<'_, str> {
+    const START: &str = " (os error ";
+    let Some((before, rest)) = text.split_once(START) else { return Cow::Borrowed(text) };
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    match after.strip_prefix(')') {
+        Some(after) if after.len() + 1 < rest.len() => Cow::Owned(format!("{before}{}", without_os_errors(after))),
+        _ => Cow::Owned(format!("{before}{START}{}", without_os_errors(rest))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -39,6 +50,22 @@ mod tests {
         assert_eq!(truncated(&"x".repeat(1024)), "x".repeat(1024));
         assert_eq!(truncated(&"x".repeat(1025)), format!("{}…", "x".repeat(1021)));
         assert_eq!(truncated(&"é".repeat(513)), format!("{}…", "é".repeat(510)));
+    }
+
+    #[test]
+    fn the_system_says_it_in_words_only() {
+        for (text, shown) in [
+            (
+                "a: No such file or directory (os error 2); nothing was sent",
+                "a: No such file or directory; nothing was sent",
+            ),
+            ("x (os error 13): y (os error 2)", "x: y"),
+            ("a (os error 2", "a (os error 2"),
+            ("b (os error ) c (os error 3)", "b (os error ) c"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_os_errors(text), shown);
+        }
     }
 
     proptest! {

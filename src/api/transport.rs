@@ -7,58 +7,14 @@ use std::io;
 use rustls::CertificateError;
 
 use crate::api::answer::{Answer, Refusal, TransientError};
-use crate::net::{causes, error_chain};
+use crate::net::{Stage, causes, error_chain, in_words, peer};
 use crate::platform;
-use crate::terminal::without_os_errors;
 
 /// The outcome of a request whose response did not begin.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
-    let stage = if error.is_builder() {
-        Stage::Building
-    } else if error.is_connect() {
-        Stage::Connecting
-    } else {
-        Stage::Connected
-    };
-    let peer = error.url().and_then(peer);
+    let (stage, peer) = (Stage::of(&error), peer(&error));
     // The URL is long, known, and may be foreign text.
-    classify(stage, &error.without_url(), peer.as_deref().unwrap_or("the server"))
-}
-
-/// `127.0.0.1:1`; the usual port is left out.
-fn peer(url: &reqwest::Url) -> Option<String> {
-    let (host, port) = (url.host_str()?, url.port());
-    Some(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-}
-
-/// `cannot connect to 127.0.0.1:1: connection refused`: what the libraries say about their own layers is left out.
-fn in_words(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> String {
-    let texts: Vec<_> = causes(error).map(ToString::to_string).collect();
-    let text = texts.last().map(|text| without_os_errors(text)).unwrap_or_default();
-    let text = text.strip_prefix(LOOKUP).unwrap_or(&text);
-    let is_lookup = texts.iter().any(|text| text == "dns error");
-    let text = match text.split_at_checked(1) {
-        // Not an acronym, nor the name of an error.
-        Some((first, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) && text.contains(' ') => {
-            format!("{}{rest}", first.to_ascii_lowercase())
-        }
-        _ => text.to_owned(),
-    };
-    match stage {
-        Stage::Connecting if is_lookup => format!("cannot resolve {}: {text}", peer.split(':').next().unwrap_or(peer)),
-        Stage::Connecting => format!("cannot connect to {peer}: {text}"),
-        Stage::Building | Stage::Connected => format!("the connection to {peer} failed: {text}"),
-    }
-}
-
-/// What getaddrinfo's errors begin with in the standard library.
-const LOOKUP: &str = "failed to lookup address information: ";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Building,
-    Connecting,
-    Connected,
+    classify(stage, &error.without_url(), &peer)
 }
 
 fn classify(stage: Stage, error: &(dyn StdError + 'static), peer: &str) -> Answer {
@@ -212,16 +168,6 @@ mod tests {
         let alert = within(io::Error::new(io::ErrorKind::InvalidData, alert));
         assert_eq!(kind(&classify(Stage::Connecting, &alert, "h")), "no answer");
         assert_eq!(kind(&classify(Stage::Building, &within("a bad header"), "h")), "refused");
-    }
-
-    #[test]
-    fn a_failed_connection_is_named_without_the_layers_of_the_libraries() {
-        let refused = within(io::Error::from(Errno::CONNREFUSED));
-        assert_eq!(in_words(Stage::Connecting, &refused, "h:1"), "cannot connect to h:1: connection refused");
-        let reset = within(io::Error::from(Errno::CONNRESET));
-        assert_eq!(in_words(Stage::Connected, &reset, "h"), "the connection to h failed: connection reset by peer");
-        let unresolved = Outer { text: "dns error", source: format!("{LOOKUP}Name or service not known").into() };
-        assert_eq!(in_words(Stage::Connecting, &unresolved, "h:1"), "cannot resolve h: name or service not known");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::message::{Style, continues};
-use crate::terminal::{is_unsafe, without_os_errors};
+use crate::terminal::is_unsafe;
+use crate::text::without_os_errors;
 
 /// How an unsafe character is written, so that the line stays what it is.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,8 @@
 
 use std::io;
 
-use crate::terminal::{columns, fitted, stderr_is_styled, without_os_errors};
+use crate::terminal::{columns, fitted, stderr_is_styled};
+use crate::text::without_os_errors;
 
 /// Labels, and the colours that clap gives an error, a tip and (cargo) a warning.
 const LABELS: [(&str, &str); 3] =

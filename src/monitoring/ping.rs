@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::net::{ConnectError, Peer, connect, error_chain};
+use crate::net::{ConnectError, Peer, Stage, connect, in_words, peer};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -158,7 +158,10 @@ impl Pinger {
 
     async fn attempt(&self, signal: Signal, text: &str) -> Result<(), PingError> {
         let Some(url) = self.url.at(signal) else { return Err(PingError::NoAnswer("not sent".to_owned())) };
-        let no_answer = |error: reqwest::Error| PingError::NoAnswer(error_chain(&error.without_url()));
+        let no_answer = |error: reqwest::Error| {
+            let (stage, peer) = (Stage::of(&error), peer(&error));
+            PingError::NoAnswer(in_words(stage, &error.without_url(), &peer))
+        };
         let mut response = self.client.post(url).body(text.to_owned()).send().await.map_err(no_answer)?;
         let status = response.status();
         let mut said = Vec::new();

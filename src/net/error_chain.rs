@@ -35,19 +35,19 @@ pub(crate) fn error_chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use thiserror::Error;
 
     use super::*;
 
     #[derive(Debug, Error)]
     #[error("{text}")]
-    struct Outer {
-        text: &'static str,
-        source: Box<dyn StdError + Send + Sync>,
+    pub(crate) struct Outer {
+        pub(crate) text: &'static str,
+        pub(crate) source: Box<dyn StdError + Send + Sync>,
     }
 
-    fn within(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Outer {
+    pub(crate) fn within(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Outer {
         Outer { text: "error sending request", source: Box::new(Outer { text: "client error", source: source.into() }) }
     }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod error_chain;
+mod failure;
 mod peer;
 mod proxy;
 mod tls;
@@ -9,4 +10,5 @@ mod tls;
 pub use connection::ConnectError;
 pub(crate) use connection::connect;
 pub(crate) use error_chain::{causes, error_chain};
+pub(crate) use failure::{Stage, in_words, peer};
 pub(crate) use peer::Peer;

@@ -151,23 +151,16 @@ impl ApiCaller {
         if let Answer::Transient(TransientError::Unexpected(refusal)) = &answer
             && !self.max_wait.has_worked()
         {
-            let (why, hint) = match refusal.http_status {
-                Some(status) => (
-                    format!("the response did not come from the API: {refusal}"),
-                    match status {
-                        300..400 => "--base-url is not the API's: check it",
-                        407 => {
-                            "put user and password into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or bypass the proxy with NO_PROXY"
-                        }
-                        _ => "check --base-url, and proxies and firewalls on the way",
-                    },
-                ),
-                None => {
-                    (refusal.to_string(), "check the clock, --base-url and the proxy, or name the CA with --cacert")
+            let hint = match refusal.http_status {
+                Some(300..400) => "--base-url is not the API's: check it",
+                Some(407) => {
+                    "put user and password into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), or bypass the proxy with NO_PROXY"
                 }
+                Some(_) => "check --base-url, and proxies and firewalls on the way",
+                None => "check the clock, --base-url and the proxy, or name the CA with --cacert",
             };
             let failure = TransientError::Unexpected(refusal.clone()).into();
-            let stop = Stop::new(StopReason::UnexpectedResponse, why);
+            let stop = Stop::new(StopReason::UnexpectedResponse, refusal.to_string());
             return Next::Stop(Stop { hint: Some(hint.to_owned()), ..stop }, failure);
         }
         let is_down = self.breaker.since().is_some();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::timeline::millis;
 use crate::report::{JobFile, ReadExtent, Run};
-use crate::terminal::{Escaped, count, pluralized};
+use crate::terminal::{Escaped, count, pluralized, title_and_id};
 
 const DESCRIBED: usize = 20;
 
@@ -58,12 +58,12 @@ impl ReportedJob {
         self.file.runs.iter().rev().find_map(|run| run.records)
     }
 
-    pub(super) fn namespace(&self) -> String {
+    /// Its title and id, as far as they are known; a rehearsal has none.
+    pub(super) fn namespace(&self) -> Option<String> {
         let identity = &self.file.identity;
         match (&identity.namespace_title, &identity.namespace_id) {
-            (Some(title), Some(id)) => format!("{} ({})", Escaped(title), Escaped(id)),
-            (Some(name), None) | (None, Some(name)) => Escaped(name).to_string(),
-            (None, None) => "none".to_owned(),
+            (title, Some(id)) => Some(title_and_id(title.as_deref(), Escaped(id))),
+            (title, None) => title.as_ref().map(|title| Escaped(title).to_string()),
         }
     }
 
@@ -97,16 +97,11 @@ impl ReportedFile {
             return format!("{}: no job file, so namespace, kind and end are unknown", Escaped(&path));
         };
         let identity = &job.file.identity;
+        let namespace = job.namespace().map(|namespace| format!(", namespace {namespace}")).unwrap_or_default();
         let account = identity.account_id.as_ref().map(|id| format!(", account {}", Escaped(id))).unwrap_or_default();
         let shard = identity.shard.as_ref().map(|shard| format!(", shard {}", Escaped(shard))).unwrap_or_default();
         let runs = job.runs();
-        format!(
-            "{}: {}, namespace {}{account}{shard}, {}{runs}",
-            Escaped(&path),
-            identity.kind.in_words(),
-            job.namespace(),
-            job.state()
-        )
+        format!("{}: {}{namespace}{account}{shard}, {}{runs}", Escaped(&path), identity.kind.in_words(), job.state())
     }
 
     pub(super) fn job_value(&self) -> Value {

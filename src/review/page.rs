@@ -190,7 +190,7 @@ fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
         texts
     };
     let about = [
-        ("Namespace", unique(|job| vec![job.namespace()])),
+        ("Namespace", unique(|job| job.namespace().into_iter().collect())),
         ("Kind", unique(|job| vec![job.file.identity.kind.in_words().to_owned()])),
         ("Inputs", unique(|job| job.file.identity.inputs.iter().map(|input| input.path.clone()).collect())),
         ("Account", unique(|job| job.file.identity.account_id.iter().cloned().collect())),

@@ -130,7 +130,10 @@ fn cause_lines(heading: &str, all: &Causes) -> Vec<String> {
     let mut lines = vec![String::new(), heading.to_owned()];
     for cause in causes.iter().take(CAUSES) {
         lines.push(format!("{:>9}  {}", count(cause.count), cause.headline()));
-        lines.push(format!("{:11}such as {}", "", samples(&cause.keys)));
+        let named: Vec<_> = cause.keys.iter().filter(|key| !key.is_empty()).cloned().collect();
+        if !named.is_empty() {
+            lines.push(format!("{:11}such as {}", "", samples(&named)));
+        }
     }
     let rest = all.beyond(CAUSES);
     if rest > 0 {

@@ -159,9 +159,11 @@ fn pings_say_that_it_begins_and_how_it_ended_and_name_no_key() {
     pinging(&lab, &hook, 0);
     let (start, success) = (format!("/ping/{SECRET}/start"), format!("/ping/{SECRET}"));
     let pings = hook.pings();
-    // A job may be over before the first ping was answered; its end is reported all the same, and last.
+    // A job may be over before the first ping was answered; its end is reported all the same, and last, and once more if the
+    // response to that is lost.
     let targets: Vec<_> = pings.iter().map(|ping| ping.target.as_str()).collect();
-    assert!(targets == [&start, &success] || targets == [&success], "{targets:?}");
+    let ends = targets.strip_prefix(&[start.as_str()]).unwrap_or(&targets);
+    assert!(!ends.is_empty() && ends.iter().all(|target| *target == success), "{targets:?}");
     let last = pings.last().expect("a ping");
     assert!(last.body.contains("deleted  12") && last.body.contains("exit code 0"), "{}", last.body);
 
