@@ -162,18 +162,19 @@ fn an_array_job_deletes_each_of_40000_keys_once_though_a_task_is_killed_and_requ
     wait_until("the job is midway", || lab.server.requests() > KEYS as u64 / 4);
     kill_process(writer_of(lab.folder(), "part-2.csv").expect("the task runs"), Signal::KILL).expect("it is there");
 
-    // Slurm lets a requeued task wait for two minutes, which is no use here.
+    // Slurm lets a requeued task wait for two minutes. It needs a few seconds: slurmd refuses a credential that was issued in the
+    // second in which the earlier one was revoked.
     let requeued = format!("{job}_2");
     wait_until("the task is requeued", || {
         slurm.ask("squeue", &["--noheader", "--format=%t", "--jobs", &requeued]) == "PD"
     });
     assert!(lab.rows("part-2.csv").len() < KEYS / 4, "it had ended before");
-    slurm.ask("scontrol", &["update", &format!("JobId={requeued}"), "StartTime=now"]);
+    slurm.ask("scontrol", &["update", &format!("JobId={requeued}"), "StartTime=now+3seconds"]);
     for _ in 0..3_000 {
         if slurm
             .ask("squeue", &["--noheader", "--states=all", "--jobs", &job, "--format=%T"])
             .lines()
-            .all(|state| state == "COMPLETED")
+            .all(|state| !["PENDING", "CONFIGURING", "RUNNING", "COMPLETING"].contains(&state))
         {
             break;
         }
