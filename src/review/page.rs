@@ -284,9 +284,7 @@ fn facts(review: &Review) -> Vec<(&'static str, String)> {
         ("Retries", review.retries(" · ")),
         ("Pauses", pauses),
     ];
-    if !review.timeline.idle().is_zero() {
-        facts.push(("Not running", format!("{} between runs", duration(review.timeline.idle()))));
-    }
+    facts.extend(review.timeline.idle_to_text().map(|idle| ("Not running", idle)));
     facts
 }
 

@@ -58,9 +58,7 @@ impl Review {
         let to = from + u64::try_from(span.as_millis()).unwrap_or_default();
         lines.push(format!("sent             {} to {} ({}{rate})", moment(from), moment(to), duration(span)));
         let (pauses, together, longest) = timeline.pauses();
-        if !timeline.idle().is_zero() {
-            lines.push(format!("not running      {} between runs", duration(timeline.idle())));
-        }
+        lines.extend(timeline.idle_to_text().map(|idle| format!("not running      {idle}")));
         if let Some(most) = longest.iter().filter(|pause| !pause.is_idle).max_by_key(|pause| pause.length_ms) {
             lines.push(format!(
                 "pauses           {} of 2s or more, {} together; the longest {} from {}",

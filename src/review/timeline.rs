@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::outcome::Status;
+use crate::terminal::duration;
 
 /// Columns of the picture, at most.
 const COLUMNS: u64 = 120;
@@ -118,6 +119,12 @@ impl Timeline {
     /// How long no job was running in between.
     pub(crate) fn idle(&self) -> Duration {
         Duration::from_millis(self.idle.iter().map(|(start, end)| end - start).sum())
+    }
+
+    /// `4m 31s between runs`; nothing if that is less than a second.
+    pub(crate) fn idle_to_text(&self) -> Option<String> {
+        let idle = self.idle();
+        (idle >= Duration::from_secs(1)).then(|| format!("{} between runs", duration(idle)))
     }
 
     pub(crate) fn width(&self) -> Duration {
