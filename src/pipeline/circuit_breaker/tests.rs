@@ -30,7 +30,9 @@ fn reads_that_are_answered_do_not_hide_that_deletes_are_not() {
         assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
         assert_eq!(breaker.observe(FIRST, false, 1_000, now), attempt == 8);
     }
+    let successes = breaker.successes;
     assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
+    assert_eq!(breaker.successes, successes + 1);
     assert!(breaker.since().is_some(), "what was under way says nothing of deletes");
     assert_eq!(breaker.allowance(now + PROBE.0), Allowance::Probe);
     breaker.probe_sent();
