@@ -75,9 +75,10 @@ fn carry_out<'a>(
     guard(job, &scan, monitor, summary)?;
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
     let mut session = Session::new(&job.options)?;
+    let mut without_row = 0;
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
         let (runs, budget) = (opened.record.earlier_runs(), &mut session.caller.budget);
-        earlier::count(budget, journal, runs, job.concurrency, job.options.timeout);
+        without_row = earlier::count(budget, journal, runs, opened.killed(job));
     }
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
     let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
@@ -93,8 +94,8 @@ fn carry_out<'a>(
     log_start(job, &overview, summary.records, &limits);
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let ready = opened.make(job, session.caller.totals.requests)?;
-    let run =
-        Run { job, session, client: target.map(|target| target.client), limits: &limits, approved, deleted_before };
+    let client = target.map(|target| target.client);
+    let run = Run { job, session, client, limits: &limits, approved, deleted_before, without_row };
     let (stats, ready) = run.send(scan, ready, (screen, monitor), summary)?;
     summary.notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     (summary.report, summary.failures) = (ready.report, ready.failures);
@@ -239,6 +240,8 @@ struct Run<'a> {
     approved: Approved,
     /// How many keys earlier runs of this job deleted or found absent.
     deleted_before: u64,
+    /// Requests of earlier runs that no row shows.
+    without_row: u64,
 }
 
 /// The outputs after a run.
@@ -259,6 +262,7 @@ impl Run<'_> {
     ) -> Result<(Option<Stats>, Done), Error> {
         let Ready { outputs, report, failures, backup, record } = ready;
         let (backup_sink, backup) = backup.map(backup::start).transpose()?.unzip();
+        let requests = earlier::count_requests_of(outputs.report.as_ref(), self.without_row)?;
         let (rows, writer) = report::start(outputs, ROWS)?;
         let executor = Executor { client: self.client.clone(), backup_sink: backup_sink.map(BackupSink::new) };
         let progress = self.progress_options(summary.records);
@@ -290,7 +294,7 @@ impl Run<'_> {
                 None => (rows, None),
             };
             let max_wait = job.options.max_wait;
-            let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen };
+            let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen, requests };
             let running = engine.run(records, rows, writer.written());
             let (end, stats) = tokio::join!(running, OptionFuture::from(stats));
             let backed_up = match backup {

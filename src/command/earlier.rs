@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
+use crate::files::{RequestCount, SentRequests};
 use crate::outcome::Tally;
 use crate::quota::Budget;
 use crate::record::RecordNumber;
-use crate::report::{Journal, Run};
+use crate::report::{Destination, Journal, ReportError, Run};
 use crate::terminal::duration;
 
 /// What earlier runs left, as the summary of the job counts it.
@@ -44,17 +45,55 @@ impl Earlier {
 /// A wait before the first request that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(1);
 
+/// Of a run that was killed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Killed {
+    /// What it sent, as counted beside its report.
+    pub(super) sent: Option<SentRequests>,
+    /// Whether each attempt of a row was a request of its own.
+    pub(super) is_one_by_one: bool,
+    /// How many it may have had on their way, which reached the server within `timeout`.
+    pub(super) in_flight: usize,
+    pub(super) timeout: Duration,
+}
+
 /// Counts the requests of earlier `runs`, before this run sends anything: as many as each says it sent, and of one that was
-/// killed, those that its rows in `journal` tell of. A run that was killed may have had up to `in_flight` more on their way,
-/// which have no row and reached the server within `timeout`.
-pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], in_flight: usize, timeout: Duration) {
+/// killed, those that its rows in `journal` tell of and those that it counted besides. Returns how many of these have no row.
+pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], killed: Killed) -> u64 {
     let was_killed = runs.last().is_none_or(|run| run.ended_at.is_none());
-    count_requests(
-        budget,
-        of_runs(journal.latest_requests().collect(), runs),
-        if was_killed { in_flight } else { 0 },
-        timeout,
-    );
+    let mut rows: Vec<_> = journal.latest_requests().collect();
+    let sent = killed.sent.filter(|_| was_killed);
+    let begun = runs.last().map_or(SystemTime::UNIX_EPOCH, |run| run.started_at);
+    let rowless = sent.map_or(0, |sent| without_row(&mut rows, begun, sent.number, killed.is_one_by_one));
+    let mut requests = of_runs(rows, runs);
+    if let Some(sent) = sent {
+        let most = usize::try_from(rowless).unwrap_or(usize::MAX).min(Journal::LATEST_REQUESTS);
+        requests.extend(repeat_n(sent.until, most));
+    }
+    count_requests(budget, requests, if was_killed { killed.in_flight } else { 0 }, killed.timeout);
+    rowless
+}
+
+/// How many of the requests that a killed run sent since it `began` have no row, in doubt too many. If rows share requests, none
+/// of them tells of one: the last request may be the only one that is not theirs.
+fn without_row(rows: &mut Vec<SystemTime>, began: SystemTime, sent: u64, is_one_by_one: bool) -> u64 {
+    if !is_one_by_one {
+        rows.retain(|moment| *moment < began);
+        return sent;
+    }
+    let with_row = rows.iter().filter(|moment| **moment >= began).count() as u64;
+    sent.saturating_sub(with_row)
+}
+
+/// Where the requests of this run are counted beside its report, after those of killed runs that are `without_row`.
+pub(super) fn count_requests_of(
+    report: Option<&Destination>,
+    without_row: u64,
+) -> Result<Option<RequestCount>, ReportError> {
+    match report {
+        Some(Destination::File(file)) => Ok(file.output().count_requests(without_row)?),
+        _ => Ok(None),
+    }
 }
 
 /// Counts the requests that an earlier run `sent`, and those that it may have sent besides before it was killed.
@@ -137,6 +176,18 @@ mod tests {
         let runs = [run(10, Some(15), Some(1)), run(18, None, Some(2))];
         assert_eq!(of_runs(rows(), &runs), [11, 18, 18, 19, 19, 19].map(at));
         assert_eq!(of_runs(rows(), &[]), rows());
+    }
+
+    #[test]
+    fn requests_without_a_row_are_those_that_rows_do_not_account_for() {
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let rows = || [1, 11, 12, 13].map(at).to_vec();
+        let mut kept = rows();
+        assert_eq!(without_row(&mut kept, at(10), 5, true), 2);
+        assert_eq!(kept, rows());
+        assert_eq!(without_row(&mut kept, at(10), 2, true), 0);
+        // Three rows of one call, and four requests since then: as far as is known all five came last.
+        assert_eq!((without_row(&mut kept, at(10), 5, false), kept), (5, vec![at(1)]));
     }
 
     #[test]

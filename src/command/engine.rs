@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::MultiProgress;
 use tokio::sync::{mpsc, watch};
 
+use crate::files::RequestCount;
 use crate::outcome::Settled;
 use crate::pipeline::state::State;
 use crate::pipeline::{End, run as run_pipeline};
@@ -28,6 +29,8 @@ pub(super) struct Engine<'a> {
     pub(super) progress: ProgressOptions,
     pub(super) max_wait: Duration,
     pub(super) screen: &'a MultiProgress,
+    /// Where requests are counted for the case that this process is killed.
+    pub(super) requests: Option<RequestCount>,
 }
 
 impl Engine<'_> {
@@ -38,7 +41,7 @@ impl Engine<'_> {
         rows: mpsc::Sender<Settled>,
         written: watch::Receiver<u64>,
     ) -> End<E> {
-        let Self { pipeline, executor, monitor, progress, max_wait, screen } = self;
+        let Self { pipeline, executor, monitor, progress, max_wait, screen, requests } = self;
         // Only now: a bar would be drawn over the question.
         let progress = RefCell::new(Progress::new(progress, screen));
         let mut log = EventLogger::new(max_wait);
@@ -49,6 +52,7 @@ impl Engine<'_> {
         };
         // It owns what keeps the backup open, so that the pipeline's end closes it.
         let send = move |request| {
+            requests.iter().for_each(RequestCount::add);
             let response = executor.clone().execute(request);
             async move {
                 let response = response.await;

@@ -17,7 +17,7 @@ use crate::report::{
 
 use crate::terminal::{Escaped, shell_word};
 
-use super::earlier::Earlier;
+use super::earlier::{Earlier, Killed};
 use super::error::Error;
 use super::job::{DeleteJob, Keys, Mode};
 use super::same_file::Files;
@@ -112,6 +112,16 @@ impl Opened {
     /// What earlier runs left.
     pub(super) fn earlier(&self) -> Earlier {
         Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
+    }
+
+    /// What is known of the last run, in case it was killed.
+    pub(super) fn killed(&self, job: &DeleteJob) -> Killed {
+        let sent = match &self.report {
+            Some(Pending::Open(Destination::File(file))) => file.output().requests_of_killed(),
+            _ => None,
+        };
+        let (in_flight, timeout) = (job.concurrency, job.options.timeout);
+        Killed { sent, is_one_by_one: self.record.was_one_by_one(), in_flight, timeout }
     }
 
     /// Why records of earlier runs failed.

@@ -25,7 +25,7 @@ use crate::terminal::pluralized;
 use super::confirm::{self, Action};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
-use super::earlier::{self, Earlier};
+use super::earlier::{self, Earlier, Killed};
 use super::engine::{Engine, ROWS};
 use super::error::{Error, stop_of, with_nothing_sent};
 use super::executor::Executor;
@@ -117,9 +117,16 @@ fn carry_out(
     }
     monitor.set_records(plan.records);
     let mut session = Session::new(&job.options)?;
+    let mut without_row = 0;
     if let Some(journal) = plan.journal() {
-        let budget = &mut session.caller.budget;
-        earlier::count(budget, journal, record.earlier_runs(), job.concurrency, job.options.timeout);
+        let sent = match &opened.destination {
+            Some(Destination::File(file)) => file.output().requests_of_killed(),
+            _ => None,
+        };
+        // The values of many keys are one request.
+        let (in_flight, timeout) = (job.concurrency, job.options.timeout);
+        let killed = Killed { sent, is_one_by_one: false, in_flight, timeout };
+        without_row = earlier::count(&mut session.caller.budget, journal, record.earlier_runs(), killed);
     }
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
@@ -142,6 +149,7 @@ fn carry_out(
     if let Some(Destination::File(file)) = &opened.destination {
         record.begin(file.path(), session.caller.totals.requests)?;
     }
+    let requests = earlier::count_requests_of(opened.destination.as_ref(), without_row)?;
     let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
     let (rows, writer) = report::start(outputs, ROWS)?;
     let runtime = session.runtime;
@@ -153,7 +161,7 @@ fn carry_out(
     let (end, written) = runtime.block_on(async {
         let records = spawn_reader(move |batch| next_batch(&mut records, batch), BATCHES_AHEAD);
         let max_wait = job.options.max_wait;
-        let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen };
+        let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen, requests };
         let end = engine.run(records, rows, writer.written()).await;
         (end, signals::in_time(writer.finish()).await)
     });

@@ -164,6 +164,16 @@ impl JobRecord {
         self.earlier.as_ref().map_or(&[], |(_, earlier)| &earlier.runs)
     }
 
+    /// Whether each attempt in a row of the last run was a request of its own.
+    pub(super) fn was_one_by_one(&self) -> bool {
+        self.earlier.as_ref().is_some_and(|(_, earlier)| {
+            let is_set = |flag: &str| {
+                earlier.flags.get(flag).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
+            };
+            earlier.identity.kind == Kind::Delete && !is_set("bulk") && !is_set("check")
+        })
+    }
+
     /// The run begins to write the report.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! One process at a time writes a file: an advisory lock on the file itself, which the system drops with the process
-//! however that ends, and beside it a note that says who has it. The note is for people; nothing depends on it.
+//! however that ends, and beside it a note that says who has it, for people, and how many requests it has sent. A process that
+//! is killed leaves the note behind: many of its requests have no row (reads before a delete, retries of keys in flight,
+//! probes, pages), and the run after it has to count them as well.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +16,9 @@ use crate::platform;
 
 /// Longer than any note of ours.
 const MAX_NOTE_BYTES: u64 = 256;
+
+/// Between the moment and the number of requests.
+const REQUESTS: &str = "\nrequests ";
 
 pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
     match file.try_lock() {
@@ -29,6 +35,42 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
 #[derive(Debug)]
 pub(super) struct LockOwnerFile {
     path: PathBuf,
+    left: Option<SentRequests>,
+}
+
+/// Requests that a process sent which was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentRequests {
+    pub(crate) number: u64,
+    /// When the last one was sent, at the latest.
+    pub(crate) until: SystemTime,
+}
+
+/// Counts the requests of this process in its note: in place, so that they are there however the process ends.
+#[derive(Debug)]
+pub(crate) struct RequestCount {
+    note: File,
+    offset: u64,
+    sent: Cell<u64>,
+}
+
+impl RequestCount {
+    /// Counts a request that is about to be sent.
+    pub(crate) fn add(&self) {
+        self.sent.set(self.sent.get() + 1);
+        if let Err(error) = self.write() {
+            tracing::debug!(%error, "requests are not counted");
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        platform::write_at(&self.note, digits(self.sent.get()).as_bytes(), self.offset)
+    }
+}
+
+/// Always as many bytes.
+fn digits(requests: u64) -> String {
+    format!("{requests:020}")
 }
 
 impl LockOwnerFile {
@@ -36,14 +78,34 @@ impl LockOwnerFile {
     /// name belongs to something else: the lock holds without it.
     pub(super) fn leave(report: &Path) -> Option<Self> {
         let path = owner_path(report);
-        let left = write(&path, LockOwner { pid: std::process::id(), since: wall_now() });
-        match left {
-            Ok(()) => Some(Self { path }),
+        // Until they are counted otherwise, those of a killed process stay in the note.
+        let left = open_regular(&path).and_then(|mut note| sent_requests(&mut note)).ok().flatten();
+        let owner = LockOwner { pid: std::process::id(), since: wall_now() };
+        match write(&path, owner, left.map_or(0, |left| left.number)) {
+            Ok(()) => Some(Self { path, left }),
             Err(error) => {
                 tracing::debug!(?path, %error, "no note beside the report");
                 None
             }
         }
+    }
+}
+
+impl LockOwnerFile {
+    /// What the process before this one sent, if it was killed.
+    pub(super) fn left(&self) -> Option<SentRequests> {
+        self.left
+    }
+
+    /// Counts from now on, after `sent` requests.
+    pub(super) fn count_requests(&self, sent: u64) -> io::Result<RequestCount> {
+        let mut note = platform::without_following_links(OpenOptions::new().read(true).write(true)).open(&self.path)?;
+        let mut text = String::new();
+        (&mut note).take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
+        let offset = text.find(REQUESTS).ok_or(io::ErrorKind::InvalidData)? + REQUESTS.len();
+        let count = RequestCount { note, offset: offset as u64, sent: Cell::new(sent) };
+        count.write()?;
+        Ok(count)
     }
 }
 
@@ -75,9 +137,9 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-fn write(path: &Path, owner: LockOwner) -> io::Result<()> {
+fn write(path: &Path, owner: LockOwner, requests: u64) -> io::Result<()> {
     let since = humantime::format_rfc3339_seconds(clamp_rfc3339(owner.since));
-    let text = format!("pid {}\nsince {since}\n", owner.pid);
+    let text = format!("pid {}\nsince {since}{REQUESTS}{}\n", owner.pid, digits(requests));
     match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
         Ok(mut note) => match read(&mut note)? {
@@ -95,8 +157,18 @@ fn read(note: &mut File) -> io::Result<Option<LockOwner>> {
     Ok(parse(&text))
 }
 
+fn sent_requests(note: &mut File) -> io::Result<Option<SentRequests>> {
+    let mut text = String::new();
+    note.take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
+    let number = text.split_once(REQUESTS).and_then(|(_, number)| number.trim_end().parse().ok());
+    let until = note.metadata()?.modified()?;
+    Ok(number.map(|number| SentRequests { number, until }))
+}
+
 fn parse(note: &str) -> Option<LockOwner> {
-    let (pid, since) = note.strip_prefix("pid ")?.strip_suffix('\n')?.split_once("\nsince ")?;
+    let (pid, rest) = note.strip_prefix("pid ")?.strip_suffix('\n')?.split_once("\nsince ")?;
+    // That of an earlier version does not count.
+    let since = rest.split_once(REQUESTS).map_or(rest, |(since, _)| since);
     let since: SystemTime = humantime::parse_rfc3339(since).ok()?;
     Some(LockOwner { pid: pid.parse().ok()?, since })
 }
@@ -125,6 +197,32 @@ mod tests {
         let note = LockOwnerFile::leave(&folder.path().join("r.csv"));
         assert!(note.is_some());
         assert!(fs::read_to_string(&path).unwrap().starts_with(&format!("pid {}\n", std::process::id())));
+    }
+
+    #[test]
+    fn the_requests_of_a_killed_process_stay_until_the_next_one_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("r.csv");
+        let note = LockOwnerFile::leave(&report).unwrap();
+        assert_eq!(note.left(), None);
+        let count = note.count_requests(5).unwrap();
+        (0..3).for_each(|_| count.add());
+        // Killed: nothing is dropped.
+        std::mem::forget(note);
+        for _ in 0..2 {
+            let note = LockOwnerFile::leave(&report).unwrap();
+            assert_eq!(note.left().map(|left| left.number), Some(8));
+            let age = note.left().unwrap().until.elapsed().unwrap_or_default();
+            assert!(age < std::time::Duration::from_mins(1), "{age:?}");
+            std::mem::forget(note);
+        }
+        let note = LockOwnerFile::leave(&report).unwrap();
+        note.count_requests(0).unwrap().add();
+        std::mem::forget(note);
+        let note = LockOwnerFile::leave(&report).unwrap();
+        assert_eq!(note.left().map(|left| left.number), Some(1));
+        drop(note);
+        assert_eq!(LockOwnerFile::leave(&report).unwrap().left(), None, "one that ended has said so itself");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::FileError;
 pub(crate) use hash::hash;
-pub(crate) use lock::open_regular;
+pub(crate) use lock::{RequestCount, SentRequests, open_regular};
 pub use output::IfExists;
 pub(crate) use output::OutputFile;
 pub(crate) use replace::{Access, beside, folder_of, replace};

@@ -5,7 +5,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::error::FileError;
-use super::lock::{self, LockOwnerFile};
+use super::lock::{self, LockOwnerFile, RequestCount, SentRequests};
 use super::replace::{Access, folder_of};
 use crate::platform;
 
@@ -68,6 +68,20 @@ impl OutputFile {
 
     pub(crate) fn write_lock_owner(&mut self) {
         self.note = LockOwnerFile::leave(&self.path);
+    }
+
+    /// What the process that had it before sent, if it was killed.
+    pub(crate) fn requests_of_killed(&self) -> Option<SentRequests> {
+        self.note.as_ref()?.left()
+    }
+
+    /// Counts requests beside it from now on, after `sent` others; `None` if there is no note to count in.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub(crate) fn count_requests(&self, sent: u64) -> Result<Option<RequestCount>, FileError> {
+        let count = self.note.as_ref().map(|note| note.count_requests(sent)).transpose();
+        count.map_err(FileError::io(&self.path, "count the requests of"))
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -72,6 +72,12 @@ pub(crate) fn without_following_links(options: &mut OpenOptions) -> &mut OpenOpt
     options.custom_flags(OPEN_LINK)
 }
 
+/// Writes all of it at this place of the file.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+    if written == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
 /// Windows writes names with their files.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {

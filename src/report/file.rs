@@ -51,6 +51,11 @@ impl ReportFile {
         self.output.path()
     }
 
+    /// Beside which requests are counted.
+    pub(crate) fn output(&self) -> &OutputFile {
+        &self.output
+    }
+
     pub fn is_empty(&self) -> bool {
         self.output.file().metadata().is_ok_and(|file| file.len() == 0)
     }

@@ -200,3 +200,26 @@ fn what_a_killed_run_sent_before_its_first_key_counts() {
     run().args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
     assert_eq!(lab.server.requests(), 5);
 }
+
+/// Neither have reads before a delete, as long as their keys are not deleted.
+#[test]
+fn what_a_killed_run_read_before_it_had_a_row_counts() {
+    for more in [&["--bulk"][..], &[]] {
+        let lab = lab_with(SandboxOptions::default(), 10);
+        lab.server.set_faults([Fault::new(When::Key("key:3".to_owned()), What::Hang)]);
+        let run = |rate: &str| {
+            let args =
+                ["delete", "--yes", "keys.txt", "--report", "report.csv", "--resume", "--backup", "backup.ndjson"];
+            lab.kvsweep(args).args(["--concurrency", "1", "--rate", rate]).args(more)
+        };
+        let killed = lab.start("killed", run("1000/1h").args(["--timeout", "1h"]));
+        wait_until("the fourth key is being read", || {
+            lab.server.request_log().iter().any(|entry| entry.key.as_deref() == Some("key:3"))
+        });
+        killed.kill();
+        let sent = lab.server.requests();
+        assert!(sent > 4, "{sent} requests");
+        run(&format!("{sent}/1h")).args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
+        assert_eq!(lab.server.requests(), sent);
+    }
+}
