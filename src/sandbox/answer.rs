@@ -23,6 +23,9 @@ pub(super) fn parts(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'stati
     StreamBody::new(parts.map_ok(Frame::data)).boxed_unsync()
 }
 
+/// What is larger than the service takes.
+pub(super) const TOO_LARGE: u64 = 10024;
+
 /// The code for what cannot be read where the service's own is not published.
 pub(super) const MALFORMED: u64 = 10012;
 

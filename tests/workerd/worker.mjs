@@ -35,7 +35,8 @@ async function ask(operation) {
   } catch (error) {
     if (error instanceof Problem) throw error;
     const [, status = '400', message] = /^(?:KV \w+ failed: (\d{3}) )?(.*)$/s.exec(String(error?.message ?? error));
-    throw new Problem(Number(status), 10_012, message);
+    const isTooLarge = status === '413' && !message.startsWith('Metadata');
+    throw new Problem(Number(status), isTooLarge ? 10_024 : 10_012, message);
   }
 }
 
@@ -167,7 +168,7 @@ async function getMetadata(kv, key) {
 
 async function listKeys(kv, query) {
   const limit = Number(query.get('limit') ?? 1_000);
-  if (!(limit >= 10 && limit <= 1_000)) throw new Problem(400, 10_012, 'limit must be from 10 to 1000');
+  if (!(limit >= 10 && limit <= 1_000)) throw new Problem(400, 10_028, 'limit must be from 10 to 1000');
   const [prefix, cursor] = [query.get('prefix') ?? '', query.get('cursor') || undefined];
   const page = await ask(() => kv.list({ prefix, limit, cursor }));
   return envelope(page.keys, { result_info: { count: page.keys.length, cursor: page.list_complete ? '' : page.cursor } });

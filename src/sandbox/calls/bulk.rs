@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::payload::{Call, Done, Form, Pair, Payload, Wanted};
 use super::values;
 use crate::sandbox::account::{Account, Namespace};
-use crate::sandbox::answer::{MALFORMED, Problem, envelope, success};
+use crate::sandbox::answer::{Problem, TOO_LARGE, envelope, success};
 use crate::sandbox::fault::BulkResult;
 use crate::sandbox::store::{Stored, unix_now};
 
@@ -122,7 +122,7 @@ pub(super) fn get(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Proble
         bytes += stored.as_ref().map_or(0, |stored| stored.value.len());
         if bytes > MAX_BULK_READ_BYTES {
             let message = "Total size of request exceeds the limit of 25MB";
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message));
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, message));
         }
         let shown = stored.map(|stored| shown(key, &stored, wanted)).transpose()?;
         values.insert(key.clone(), shown.unwrap_or_default());

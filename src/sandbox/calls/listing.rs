@@ -17,7 +17,7 @@ use crate::sandbox::store::{Listed, Page, unix_now};
 struct KeysQuery {
     #[serde(default)]
     prefix: String,
-    limit: Option<f64>,
+    limit: Option<String>,
     #[serde(default)]
     cursor: String,
 }
@@ -25,7 +25,7 @@ struct KeysQuery {
 /// A page of keys. The cursor holds the page's last name, so deleting while listing skips nothing.
 pub(super) fn keys(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Problem> {
     let query: KeysQuery = call.query()?;
-    let limit = limit(query.limit)?;
+    let limit = limit(query.limit.as_deref())?;
     check_length(&query.prefix)?;
     let after = after(&query.cursor)?;
     let Page { keys, more } = namespace.store().list(&query.prefix, after.as_deref(), limit, unix_now());
@@ -49,11 +49,11 @@ fn after(cursor: &str) -> Result<Option<String>, Problem> {
 }
 
 /// Any number from 10 to 1,000, of which the whole part counts, as Cloudflare's own schema and code have it.
-fn limit(given: Option<f64>) -> Result<usize, Problem> {
-    let number = given.unwrap_or(1_000.0);
-    let whole = (10.0..=1_000.0).contains(&number).then(|| whole(number)).flatten();
+fn limit(given: Option<&str>) -> Result<usize, Problem> {
+    let number = given.map_or(Some(1_000.0), |given| given.parse().ok());
+    let whole = number.filter(|number| (10.0..=1_000.0).contains(number)).and_then(whole);
     let number = whole.and_then(|number| usize::try_from(number).ok());
-    number.ok_or_else(|| Problem::malformed("limit must be from 10 to 1000"))
+    number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, 10028, "limit must be from 10 to 1000"))
 }
 
 fn shown(listed: Listed) -> Value {

@@ -11,8 +11,8 @@ use crate::sandbox::answer::{Problem, done, page, success};
 
 #[derive(Deserialize)]
 struct PageQuery {
-    page: Option<usize>,
-    per_page: Option<usize>,
+    page: Option<String>,
+    per_page: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,8 +94,8 @@ pub(super) fn worker_settings(account: &Account, worker: &str) -> Result<Done, P
 /// A page of a list, of at most `most` items.
 fn listed<T>(call: &Call<'_>, most: usize, all: &[T], shown: impl Fn(&T) -> Value) -> Result<Done, Problem> {
     let query: PageQuery = call.query()?;
-    let per_page = within(query.per_page, 20, 1..=most, "per_page")?;
-    let number = within(query.page, 1, 1..=usize::MAX, "page")?;
+    let per_page = within(query.per_page.as_deref(), 20, 1..=most, ("per_page", 10008))?;
+    let number = within(query.page.as_deref(), 1, 1..=usize::MAX, ("page", 10007))?;
     let skipped = per_page.saturating_mul(number - 1);
     let found: Vec<_> = all.iter().skip(skipped).take(per_page).map(shown).collect();
     let info = json!({
@@ -106,15 +106,14 @@ fn listed<T>(call: &Call<'_>, most: usize, all: &[T], shown: impl Fn(&T) -> Valu
 }
 
 fn within(
-    given: Option<usize>,
+    given: Option<&str>,
     usual: usize,
     allowed: std::ops::RangeInclusive<usize>,
-    name: &str,
+    (name, code): (&str, u64),
 ) -> Result<usize, Problem> {
-    let number = given.unwrap_or(usual);
-    if allowed.contains(&number) {
-        return Ok(number);
-    }
-    let (least, most) = allowed.into_inner();
-    Err(Problem::malformed(format!("{name} must be from {least} to {most}")))
+    let number = given.map_or(Some(usual), |given| given.parse().ok());
+    let (least, most) = (*allowed.start(), *allowed.end());
+    number
+        .filter(|number| allowed.contains(number))
+        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, code, format!("{name} must be from {least} to {most}")))
 }

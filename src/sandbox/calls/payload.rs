@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::sandbox::answer::{MALFORMED, Problem, Response};
+use crate::sandbox::answer::{Problem, Response, TOO_LARGE};
 use crate::sandbox::fault::BulkResult;
 use crate::sandbox::route::{Route, Target, check_key};
 
@@ -159,7 +159,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
 
 pub(super) fn too_large(limit: usize) -> Problem {
     let message = format!("request body is larger than {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, MALFORMED, message)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, message)
 }
 
 /// The whole part of a number; below zero, zero. `None` where it is not finite.

@@ -141,8 +141,14 @@ async fn namespaces_are_created_renamed_listed_and_deleted() {
     assert_eq!(titles("?order=title&direction=desc").await, ["m", "a"]);
     assert_eq!(titles("?order=title&per_page=1&page=2").await, ["m"]);
     assert_eq!(titles("?order=id&direction=asc").await, ["a", "m"], "digits sort before letters above f");
-    for bad in ["?order=size", "?direction=up", "?page=0", "?per_page=0"] {
-        assert_eq!(lab.get(&format!("/..{bad}")).await.refusal().0, 400, "{bad}");
+    for (bad, code) in [
+        ("?order=size", 10012),
+        ("?direction=up", 10012),
+        ("?page=0", 10007),
+        ("?page=x", 10007),
+        ("?per_page=0", 10008),
+    ] {
+        assert_eq!(lab.get(&format!("/..{bad}")).await.refusal(), (400, Some(code)), "{bad}");
     }
     assert_eq!(lab.put(&format!("/../{id}/values/k"), "v").await.status, 200);
     assert_eq!(lab.send(Method::DELETE, &format!("/../{id}"), "").await.unwrap().result(), json!({}));
