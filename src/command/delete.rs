@@ -75,10 +75,13 @@ fn carry_out<'a>(
     guard(job, &scan, monitor, summary)?;
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
     let mut session = Session::new(&job.options)?;
-    let mut without_row = 0;
+    let mut requests_before = 0;
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
         let (runs, budget) = (opened.record.earlier_runs(), &mut session.caller.budget);
-        without_row = earlier::count(budget, journal, runs, opened.killed(job));
+        requests_before = earlier::count(budget, journal, runs, opened.killed(job));
+        if job.batching == Batching::Single && !job.check {
+            requests_before += journal.attempts();
+        }
     }
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
     let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
@@ -95,7 +98,7 @@ fn carry_out<'a>(
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let ready = opened.make(job, session.caller.totals.requests)?;
     let client = target.map(|target| target.client);
-    let run = Run { job, session, client, limits: &limits, approved, deleted_before, without_row };
+    let run = Run { job, session, client, limits: &limits, approved, deleted_before, requests_before };
     let (stats, ready) = run.send(scan, ready, (screen, monitor), summary)?;
     summary.notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     (summary.report, summary.failures) = (ready.report, ready.failures);
@@ -240,8 +243,8 @@ struct Run<'a> {
     approved: Approved,
     /// How many keys earlier runs of this job deleted or found absent.
     deleted_before: u64,
-    /// Requests of earlier runs that no row shows.
-    without_row: u64,
+    /// Requests of earlier runs, as [`earlier::count_requests_of`] takes them.
+    requests_before: u64,
 }
 
 /// The outputs after a run.
@@ -262,7 +265,7 @@ impl Run<'_> {
     ) -> Result<(Option<Stats>, Done), Error> {
         let Ready { outputs, report, failures, backup, record } = ready;
         let (backup_sink, backup) = backup.map(backup::start).transpose()?.unzip();
-        let requests = earlier::count_requests_of(outputs.report.as_ref(), self.without_row)?;
+        let requests = earlier::count_requests_of(outputs.report.as_ref(), self.requests_before)?;
         let (rows, writer) = report::start(outputs, ROWS)?;
         let executor = Executor { client: self.client.clone(), backup_sink: backup_sink.map(BackupSink::new) };
         let progress = self.progress_options(summary.records);

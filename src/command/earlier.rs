@@ -64,7 +64,16 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], killed
     let mut rows: Vec<_> = journal.latest_requests().collect();
     let sent = killed.sent.filter(|_| was_killed);
     let begun = runs.last().map_or(SystemTime::UNIX_EPOCH, |run| run.started_at);
-    let rowless = sent.map_or(0, |sent| without_row(&mut rows, begun, sent.number, killed.is_one_by_one));
+    let rowless = match sent {
+        None => 0,
+        // It began to count after the attempts of the rows that there were.
+        Some(sent) if killed.is_one_by_one => sent.number.saturating_sub(journal.attempts()),
+        // If rows share requests, none of them tells of one: the last request may be the only one that is not theirs.
+        Some(sent) => {
+            rows.retain(|moment| *moment < begun);
+            sent.number
+        }
+    };
     let mut requests = of_runs(rows, runs);
     if let Some(sent) = sent {
         let most = usize::try_from(rowless).unwrap_or(usize::MAX).min(Journal::LATEST_REQUESTS);
@@ -74,24 +83,14 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], killed
     rowless
 }
 
-/// How many of the requests that a killed run sent since it `began` have no row, in doubt too many. If rows share requests, none
-/// of them tells of one: the last request may be the only one that is not theirs.
-fn without_row(rows: &mut Vec<SystemTime>, began: SystemTime, sent: u64, is_one_by_one: bool) -> u64 {
-    if !is_one_by_one {
-        rows.retain(|moment| *moment < began);
-        return sent;
-    }
-    let with_row = rows.iter().filter(|moment| **moment >= began).count() as u64;
-    sent.saturating_sub(with_row)
-}
-
-/// Where the requests of this run are counted beside its report, after those of killed runs that are `without_row`.
+/// Where the requests of this run are counted beside its report, after `earlier` ones: those of killed runs without a row and,
+/// if each attempt is a request of its own, the attempts of the rows that there are.
 pub(super) fn count_requests_of(
     report: Option<&Destination>,
-    without_row: u64,
+    earlier: u64,
 ) -> Result<Option<RequestCount>, ReportError> {
     match report {
-        Some(Destination::File(file)) => Ok(file.output().count_requests(without_row)?),
+        Some(Destination::File(file)) => Ok(file.output().count_requests(earlier)?),
         _ => Ok(None),
     }
 }
@@ -176,18 +175,6 @@ mod tests {
         let runs = [run(10, Some(15), Some(1)), run(18, None, Some(2))];
         assert_eq!(of_runs(rows(), &runs), [11, 18, 18, 19, 19, 19].map(at));
         assert_eq!(of_runs(rows(), &[]), rows());
-    }
-
-    #[test]
-    fn requests_without_a_row_are_those_that_rows_do_not_account_for() {
-        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-        let rows = || [1, 11, 12, 13].map(at).to_vec();
-        let mut kept = rows();
-        assert_eq!(without_row(&mut kept, at(10), 5, true), 2);
-        assert_eq!(kept, rows());
-        assert_eq!(without_row(&mut kept, at(10), 2, true), 0);
-        // Three rows of one call, and four requests since then: as far as is known all five came last.
-        assert_eq!((without_row(&mut kept, at(10), 5, false), kept), (5, vec![at(1)]));
     }
 
     #[test]

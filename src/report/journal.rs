@@ -36,6 +36,7 @@ pub struct Journal {
     last: Option<RecordNumber>,
     first_finished_at: Option<SystemTime>,
     requests: VecDeque<SystemTime>,
+    attempts: u64,
 }
 
 impl Journal {
@@ -89,6 +90,11 @@ impl Journal {
         self.records.memory()
     }
 
+    /// The attempts of all rows.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
     pub(super) fn add(&mut self, row: &StoredRow<'_>) {
         self.tally.add(row.status);
         let word = self.hash(&row.key) | (row.status as u64 + 1);
@@ -96,6 +102,7 @@ impl Journal {
             self.tally.remove(before);
         }
         self.last = self.last.max(Some(row.number));
+        self.attempts += u64::from(row.attempts);
         let at = row.finished_at;
         let made = Self::LATEST_REQUESTS.min(row.attempts as usize);
         self.requests.drain(..(self.requests.len() + made).saturating_sub(Self::LATEST_REQUESTS));
@@ -205,6 +212,7 @@ mod tests {
         let requests = add(4, 1_198);
         assert_eq!((requests.len(), &requests[..3]), (1_200, &[3, 3, 4][..]));
         assert!(add(5, u32::MAX) == [5; 1_200]);
+        assert_eq!(journal.attempts(), 1 + 2 + 1_198 + u64::from(u32::MAX), "all of them count");
     }
 
     #[test]
