@@ -13,7 +13,7 @@ use crate::terminal::{Escaped, pluralized, shortened_key, title_and_id};
 use super::error::Error;
 use super::job::{Connection, DeleteJob, NamedConnection};
 use super::locate::{Suspects, client, locate};
-use super::session::{JobOptions, RatesFrom, stop, warn};
+use super::session::{JobOptions, RatesFrom, Waiting, stop};
 
 /// A namespace that was found, with the client for it.
 pub(super) struct ConnectedTarget {
@@ -55,7 +55,8 @@ pub(super) async fn connect(
 /// # Errors
 /// The [`Stop`] that ends the job before it begins.
 pub(super) async fn namespace(caller: &mut ApiCaller, client: &Client) -> Result<Namespace, Stop> {
-    let found = caller.find_namespace(|notice| warn("the namespace", &notice), || client.namespace()).await;
+    let mut waiting = Waiting::for_answer("the namespace", caller.max_wait.most());
+    let found = caller.find_namespace(|notice| waiting.warn(&notice), || client.namespace()).await;
     // The server is there and will not show the namespace: no delete could fare better.
     found.map_err(|error| stop(error, "the namespace", StopReason::NamespaceNotFound))
 }

@@ -15,10 +15,11 @@ use crate::pipeline::{Event, Pages, PauseCause};
 use crate::progress::Progress;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
-use crate::terminal::{Escaped, Quoted, duration, pluralized};
+use crate::terminal::{Escaped, Quoted, pluralized};
 
 use super::job::KeySelection;
 use super::job_input::Stage;
+use super::session::Waiting;
 
 /// Numbers the wanted keys in the order in which they are listed: of part K of N with K, K + N, K + 2N and so on, so that
 /// no two parts give the same number.
@@ -159,9 +160,9 @@ pub(super) async fn fetch_page(
     progress: Option<&RefCell<Progress>>,
 ) -> Result<Page, CallError> {
     let show = |event| progress.into_iter().for_each(|progress| progress.borrow_mut().on(&event));
+    let mut waiting = Waiting::for_answer("the list of keys", caller.max_wait.most());
     let on_wait = |notice: RetryNotice<'_>| {
-        let (error, wait) = (&notice.failure.detail.error, duration(notice.wait));
-        tracing::warn!("cannot list keys: {}; trying again in {wait}", Escaped(error));
+        waiting.warn(&notice);
         let throttled = notice.failure.http_status == Some(429);
         let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
         show(Event::Paused { until: Instant::now() + notice.wait, cause });

@@ -151,15 +151,39 @@ impl ApiCaller {
     where
         Fut: Future<Output = Result<T, Reply>>,
     {
-        let result = self.call_with_retry(|notice| warn(what, &notice), call).await;
+        let mut waiting = Waiting::for_answer(what, self.max_wait.most());
+        let result = self.call_with_retry(|notice| waiting.warn(&notice), call).await;
         result.map_err(|error| stop(error, what, otherwise))
     }
 }
 
-/// `what` cannot be read yet.
-pub(super) fn warn(what: &str, notice: &RetryNotice<'_>) {
-    let (error, wait) = (notice.failure.to_string(), duration(notice.wait));
-    tracing::warn!("{what} cannot be read yet: {}; trying again in {wait}", Escaped(&error));
+/// A longer wait is one that the server asked for.
+const LONG_WAIT: Duration = Duration::from_mins(1);
+
+/// What is said while `what` cannot be read yet: once, and each long wait; the rest with `-v`.
+pub(super) struct Waiting<'a> {
+    what: &'a str,
+    max_wait: Duration,
+    is_said: bool,
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn for_answer(what: &'a str, max_wait: Duration) -> Self {
+        Self { what, max_wait, is_said: false }
+    }
+
+    pub(super) fn warn(&mut self, notice: &RetryNotice<'_>) {
+        let why = format!("{} cannot be read yet: {}", self.what, Escaped(&notice.failure.to_string()));
+        let wait = duration(notice.wait);
+        if notice.wait >= LONG_WAIT {
+            tracing::warn!("{why}; trying again in {wait}");
+        } else if self.is_said {
+            tracing::info!("{why}; trying again in {wait}");
+        } else {
+            tracing::warn!("{why}; trying again for up to {}", duration(self.max_wait));
+            self.is_said = true;
+        }
+    }
 }
 
 /// The end of a job that needs `what`.

@@ -35,6 +35,11 @@ impl MaxWait {
         Self { most, waited: Duration::ZERO, since: None, last: None, attempts: 0, worked: false }
     }
 
+    /// How long it may be.
+    pub fn most(&self) -> Duration {
+        self.most
+    }
+
     /// Whether the server keeps the job waiting from now on.
     pub fn set_running(&mut self, running: bool, now: Instant) {
         match self.since {

@@ -49,6 +49,20 @@ fn whatever_the_server_makes_a_job_wait_for_ends_with_max_wait() {
     }
 }
 
+/// Each attempt, with `-v`.
+#[test]
+fn a_call_that_waits_for_the_server_says_so_once() {
+    for command in [&["whoami"][..], &["list"], &["namespaces"], &["delete", "keys.txt", "--yes", "--report", "none"]] {
+        for (verbose, most) in [(&[][..], 1), (&["-v"], 20)] {
+            let lab = lab_with(vec![from(1, Canned::html(503)).everywhere()]);
+            lab.keys(10);
+            let done = lab.kvsweep(command).args(["--max-wait", "6s"]).args(verbose).run().code(5);
+            let said = done.stderr.matches("cannot be read yet").count();
+            assert!((most.min(2)..=most).contains(&said), "{command:?} {verbose:?}: {said}: {}", done.stderr);
+        }
+    }
+}
+
 #[test]
 fn a_pause_that_is_longer_ends_the_job_at_once_and_says_how_it_was_asked_for() {
     for (fault, said) in [
