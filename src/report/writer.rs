@@ -29,6 +29,10 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 const BATCH: usize = 256;
 
+/// How long rows gather after others were written. Otherwise the thread would be woken for nearly every row of a server that
+/// answers within microseconds, and the sender, which waits until a row is written, as often again.
+const GATHER: Duration = Duration::from_micros(100);
+
 /// Everything that a run writes besides its summary.
 #[derive(Debug)]
 pub struct Outputs {
@@ -173,6 +177,9 @@ impl Rows {
             } else {
                 due = due.or(Some(now + FLUSH_AFTER));
             }
+            if taken < BATCH && !received.is_closed() {
+                gather();
+            }
         }
         self.flush()?;
         self.finish_job()?;
@@ -246,6 +253,11 @@ impl Rows {
     fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         self.report.iter_mut().chain(&mut self.failures).map(|(sink, _)| sink)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the runtime's own timer is ten times as coarse")]
+fn gather() {
+    std::thread::sleep(GATHER);
 }
 
 fn keys(file: FailuresFile) -> Result<Output, ReportError> {
