@@ -77,8 +77,8 @@ fn carry_out<'a>(
     let mut session = Session::new(&job.options)?;
     let mut requests_before = 0;
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
-        let (runs, budget) = (opened.record.earlier_runs(), &mut session.caller.budget);
-        requests_before = earlier::count(budget, journal, runs, opened.killed(job));
+        let (killed, budget) = (opened.killed(job), &mut session.caller.budget);
+        requests_before = earlier::count(budget, journal, &mut opened.record, killed);
         if job.batching == Batching::Single && !job.check {
             requests_before += journal.attempts();
         }

@@ -13,6 +13,8 @@ use crate::record::RecordNumber;
 use crate::report::{Destination, Journal, ReportError, Run};
 use crate::terminal::duration;
 
+use super::same_job::JobRecord;
+
 /// What earlier runs left, as the summary of the job counts it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Earlier {
@@ -57,9 +59,10 @@ pub(super) struct Killed {
     pub(super) timeout: Duration,
 }
 
-/// Counts the requests of earlier `runs`, before this run sends anything: as many as each says it sent, and of one that was
+/// Counts the requests of earlier runs, before this run sends anything: as many as each says it sent, and of one that was
 /// killed, those that its rows in `journal` tell of and those that it counted besides. Returns how many of these have no row.
-pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], killed: Killed) -> u64 {
+pub(super) fn count(budget: &mut Budget, journal: &Journal, record: &mut JobRecord, killed: Killed) -> u64 {
+    let runs = record.earlier_runs();
     let was_killed = runs.last().is_none_or(|run| run.ended_at.is_none());
     let mut rows: Vec<_> = journal.latest_requests().collect();
     let sent = killed.sent.filter(|_| was_killed);
@@ -80,6 +83,7 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, runs: &[Run], killed
         requests.extend(repeat_n(sent.until, most));
     }
     count_requests(budget, requests, if was_killed { killed.in_flight } else { 0 }, killed.timeout);
+    record.set_requests_of_killed(rowless);
     rowless
 }
 

@@ -126,7 +126,7 @@ fn carry_out(
         // The values of many keys are one request.
         let (in_flight, timeout) = (job.concurrency, job.options.timeout);
         let killed = Killed { sent, is_one_by_one: false, in_flight, timeout };
-        without_row = earlier::count(&mut session.caller.budget, journal, record.earlier_runs(), killed);
+        without_row = earlier::count(&mut session.caller.budget, journal, &mut record, killed);
     }
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {

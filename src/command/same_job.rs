@@ -37,6 +37,8 @@ pub(super) struct JobRecord {
     earlier: Option<(PathBuf, JobFile)>,
     /// Inputs that a dry run wrote, and what it was about.
     plans: Vec<(PathBuf, Identity)>,
+    /// Requests of a killed run that no row shows, and that this run's entry has to show to the next one.
+    requests_of_killed: u64,
     /// The job file of the report, once the run has begun.
     begun: Option<(PathBuf, JobFile)>,
 }
@@ -174,6 +176,10 @@ impl JobRecord {
         })
     }
 
+    pub(super) fn set_requests_of_killed(&mut self, requests: u64) {
+        self.requests_of_killed = requests;
+    }
+
     /// The run begins to write the report.
     ///
     /// # Errors
@@ -198,7 +204,7 @@ impl JobRecord {
             run.ended_at = Some(wall_now());
             run.records = end.records;
             run.counts = counts(&end.tally);
-            run.requests = Some(end.requests);
+            run.requests = Some(end.requests + self.requests_of_killed);
             run.stopped = end.stopped.map(|reason| reason.as_str().to_owned());
             run.exit_code = Some(end.code.as_u8());
         }
@@ -230,7 +236,8 @@ impl JobRecord {
             Keys::Inputs(inputs) => Filters { names: names(&inputs.filter), ..Filters::default() },
             Keys::Namespace(selection) => filters(selection),
         };
-        Self::new(now, flags(job), matches!(job.keys, Keys::Namespace(_)))
+        let is_read = matches!(job.keys, Keys::Namespace(_));
+        Self::new(now, flags(job), is_read)
     }
 
     pub(super) fn of_restore(job: &RestoreJob) -> Self {
@@ -265,8 +272,17 @@ impl JobRecord {
         Self::new(now, members(&flags), false)
     }
 
-    fn new(now: crate::report::Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
-        Self { now, flags, started_at: wall_now(), is_read, earlier: None, plans: Vec::new(), begun: None }
+    fn new(now: Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
+        Self {
+            now,
+            flags,
+            started_at: wall_now(),
+            is_read,
+            earlier: None,
+            plans: Vec::new(),
+            requests_of_killed: 0,
+            begun: None,
+        }
     }
 }
 

@@ -219,7 +219,10 @@ fn what_a_killed_run_read_before_it_had_a_row_counts() {
         killed.kill();
         let sent = lab.server.requests();
         assert!(sent > 4, "{sent} requests");
-        run(&format!("{sent}/1h")).args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
-        assert_eq!(lab.server.requests(), sent);
+        // And for the run after one that ended in order.
+        for _ in 0..3 {
+            run(&format!("{sent}/1h")).args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
+            assert_eq!(lab.server.requests(), sent);
+        }
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct Run {
     /// Records by their final status at the end of the run, earlier runs included; those that did not occur are left out.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
-    /// Requests that this run sent; until it has ended, those that it sent before its first key and that no row shows.
+    /// Requests that this run sent, and those without a row of a killed run that it resumed; until it has ended, those that it
+    /// sent before its first key.
     #[serde(default)]
     pub requests: Option<u64>,
     #[serde(default)]
