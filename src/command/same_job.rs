@@ -16,7 +16,7 @@ use crate::outcome::{Stop, StopReason, Tally};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::quota::Rate;
-use crate::report::{Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Sync, counts};
+use crate::report::{Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Sync, Target, counts};
 
 use super::error::{Error, stop_of};
 use super::job::{
@@ -31,6 +31,8 @@ pub(super) struct JobRecord {
     now: Identity,
     flags: BTreeMap<String, Value>,
     started_at: SystemTime,
+    /// Whether the report has a job file.
+    has_job_file: bool,
     /// Whether the inputs are known.
     is_read: bool,
     /// The report that is resumed, and the job that it belongs to.
@@ -94,8 +96,10 @@ impl JobRecord {
             if let Source::File(path) = source {
                 input.path = path.to_string_lossy().into_owned();
                 if source.is_regular().map_err(open)? {
-                    let (bytes, hash) = hash(path).map_err(open)?;
-                    (input.bytes, input.hash) = (Some(bytes), Some(hash));
+                    if self.has_job_file {
+                        let (bytes, hash) = hash(path).map_err(open)?;
+                        (input.bytes, input.hash) = (Some(bytes), Some(hash));
+                    }
                     self.plans.extend(plan(path)?);
                 }
             }
@@ -237,7 +241,7 @@ impl JobRecord {
             Keys::Namespace(selection) => filters(selection),
         };
         let is_read = matches!(job.keys, Keys::Namespace(_));
-        Self::new(now, flags(job), is_read)
+        Self::new(now, flags(job), &job.report, is_read)
     }
 
     pub(super) fn of_restore(job: &RestoreJob) -> Self {
@@ -269,14 +273,15 @@ impl JobRecord {
             "metrics_file": job.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
             "job_name": job.monitoring.job_name,
         });
-        Self::new(now, members(&flags), false)
+        Self::new(now, members(&flags), &job.report, false)
     }
 
-    fn new(now: Identity, flags: BTreeMap<String, Value>, is_read: bool) -> Self {
+    fn new(now: Identity, flags: BTreeMap<String, Value>, report: &Target, is_read: bool) -> Self {
         Self {
             now,
             flags,
             started_at: wall_now(),
+            has_job_file: matches!(report, Target::Default | Target::File(_)),
             is_read,
             earlier: None,
             plans: Vec::new(),
