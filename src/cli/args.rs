@@ -51,7 +51,6 @@ const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KVSWEE
 #[command(name = "kvsweep", version, long_version = LONG_VERSION, max_term_width = 100, arg_required_else_help = true)]
 #[command(help_template = TEMPLATE, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 

@@ -1,6 +1,5 @@
 //! `kvsweep config`.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use clap::parser::ValueSource;
@@ -20,7 +19,6 @@ It takes every flag of kvsweep delete that a profile can set, and shows the resu
 /// The flags of `kvsweep config`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ConfigArgs {
-    /// What to look at.
     #[command(subcommand)]
     pub command: ConfigCommand,
 }
@@ -44,7 +42,6 @@ pub enum ConfigCommand {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = SHOW_AFTER_HELP, mut_arg("verbose", offline))]
 pub struct ShowArgs {
-    /// What it comes to; the first, because the others take their values out of what was parsed.
     #[command(flatten)]
     pub values: Values,
 
@@ -54,11 +51,9 @@ pub struct ShowArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Which profile.
     #[command(flatten)]
     pub profile: ProfileArgs,
 
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -67,7 +62,6 @@ pub struct ShowArgs {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(mut_arg("verbose", offline))]
 pub struct PathArgs {
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -84,20 +78,7 @@ impl ConfigCommand {
 
 /// Every setting as it came out of the command line, the environment and the profile.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Values(pub(super) Vec<Given>);
-
-/// One setting.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Given {
-    /// Its name.
-    pub(super) name: &'static str,
-    /// Its values as text; none where it has none.
-    pub(super) values: Vec<String>,
-    /// What gave it.
-    pub(super) source: Option<ValueSource>,
-    /// The variable that could have.
-    pub(super) variable: Option<String>,
-}
+pub struct Values(Vec<Setting>);
 
 impl Args for Values {
     fn augment_args(command: Command) -> Command {
@@ -118,23 +99,31 @@ impl Args for Values {
 impl FromArgMatches for Values {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let flags = with_environments(DeleteArgs::augment_args(Command::new("delete")));
-        let given = flags.get_arguments().filter_map(|arg| {
-            let setting = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?;
+        let settings = flags.get_arguments().filter_map(|arg| {
+            let name = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?.name;
             let id = arg.get_id().as_str();
             let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
-            Some(Given {
-                name: setting.name,
+            let (source, from) = match matches.value_source(id) {
+                Some(ValueSource::CommandLine) => (Source::Flag, Some(format!("--{name}"))),
+                Some(ValueSource::EnvVariable) => {
+                    (Source::Environment, arg.get_env().map(|variable| variable.to_string_lossy().into_owned()))
+                }
+                _ => (Source::Default, None),
+            };
+            Some(Setting {
+                name,
                 values: raw.map(|value| value.to_string_lossy().into_owned()).collect(),
-                source: matches.value_source(id),
-                variable: arg.get_env().map(OsStr::to_string_lossy).map(Into::into),
+                source,
+                from,
             })
         });
-        let mut given: Vec<Given> = given.collect();
-        given.sort_by_key(|given| SETTINGS.iter().position(|setting| setting.name == given.name));
-        if let (true, Some(bulk)) = (matches.get_flag("no_bulk"), given.iter_mut().find(|given| given.name == "bulk")) {
-            (bulk.values, bulk.source) = (vec!["false".to_owned()], Some(ValueSource::CommandLine));
+        let mut settings: Vec<Setting> = settings.collect();
+        settings.sort_by_key(|given| SETTINGS.iter().position(|setting| setting.name == given.name));
+        let bulk = settings.iter_mut().find(|setting| setting.name == "bulk").filter(|_| matches.get_flag("no_bulk"));
+        if let Some(Setting { values, source, from, .. }) = bulk {
+            (*values, *source, *from) = (vec!["false".to_owned()], Source::Flag, Some("--bulk".to_owned()));
         }
-        Ok(Self(given))
+        Ok(Self(settings))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -163,7 +152,11 @@ fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
         let by_profile = entry.filter(|_| taken && is_keeping);
         // What a profile keeps stands beside what a flag keeps.
         if !(by_profile.is_some() && given.values.is_empty()) {
-            settings.push(setting(given, entry.filter(|_| taken && !is_keeping)));
+            let by_profile = entry.filter(|_| taken && !is_keeping && given.source == Source::Default);
+            settings.push(match by_profile {
+                Some(entry) => Setting { source: Source::Profile, from: Some(entry.at.to_string()), ..given },
+                None => given,
+            });
         }
         if let (Some(entry), Some(used)) = (by_profile, used) {
             settings.push(kept(entry, used));
@@ -177,17 +170,6 @@ fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
     }));
     let profile = used.map(|used| (used.profile.name.to_string(), used.profile.file.clone()));
     Settings { profile, values: settings, json: args.json }
-}
-
-fn setting(given: Given, entry: Option<&Entry>) -> Setting {
-    let Given { name, values, source, variable } = given;
-    let (source, from) = match (source, entry) {
-        (Some(ValueSource::CommandLine), _) => (Source::Flag, Some(format!("--{name}"))),
-        (Some(ValueSource::EnvVariable), _) => (Source::Environment, variable),
-        (_, Some(entry)) => (Source::Profile, Some(entry.at.to_string())),
-        _ => (Source::Default, None),
-    };
-    Setting { name, values, source, from }
 }
 
 fn kept(entry: &Entry, used: &AppliedProfile) -> Setting {

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueHint};
 
 use super::conflict::FlagConflict;
+use super::profile::ProfileArgs;
 use super::secret::RefusedSecret;
 use crate::key::{AccountId, NamespaceId};
 
@@ -55,6 +56,9 @@ pub struct AccountArgs {
 
     #[command(flatten)]
     refused: RefusedSecret,
+
+    #[command(flatten)]
+    pub profile: ProfileArgs,
 }
 
 impl AccountArgs {
@@ -113,7 +117,6 @@ pub struct ConnectionArgs {
     #[arg(long, hide_short_help = true)]
     pub preview: bool,
 
-    /// Which account, and who asks.
     #[command(flatten)]
     pub account: AccountArgs,
 }

@@ -9,7 +9,6 @@ use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::PaceArgs;
-use super::profile::ProfileArgs;
 use super::report::ReportArgs;
 use super::safety::SafetyArgs;
 use super::schedule::ScheduleArgs;
@@ -39,39 +38,27 @@ pub struct DeleteArgs {
     #[arg(value_parser = source_parser())]
     pub inputs: Vec<Source>,
 
-    /// How the inputs are read.
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// Keys that are listed instead.
     #[command(flatten)]
     pub namespace: NamespaceArgs,
 
-    /// What keeps a mistake small.
     #[command(flatten)]
     pub safety: SafetyArgs,
 
-    /// Where outcomes go.
     #[command(flatten)]
     pub report: ReportArgs,
 
-    /// How fast, how often, how long.
     #[command(flatten)]
     pub pace: PaceArgs,
 
-    /// For unattended jobs.
     #[command(flatten)]
     pub schedule: ScheduleArgs,
 
-    /// Which namespace, and who asks.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 
-    /// Which profile.
-    #[command(flatten)]
-    pub profile: ProfileArgs,
-
-    /// What is shown meanwhile.
     #[command(flatten)]
     pub output: OutputArgs,
 

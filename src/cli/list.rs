@@ -9,7 +9,6 @@ use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
-use super::profile::ProfileArgs;
 use super::value::{WhenArg, glob, source_parser};
 use crate::input::Source;
 use crate::listing::{Format, MetadataTest};
@@ -94,21 +93,14 @@ pub struct ListArgs {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// What is shown meanwhile.
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
 
-    /// How single requests are paced and repeated.
     #[command(flatten, next_help_heading = "Pace")]
     pub requests: RequestArgs,
 
-    /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
-
-    /// Which profile.
-    #[command(flatten, next_help_heading = "Connection")]
-    pub profile: ProfileArgs,
 
     /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

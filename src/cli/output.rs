@@ -17,7 +17,6 @@ pub struct OutputArgs {
     #[arg(hide_possible_values = true, hide_short_help = true)]
     pub progress: ProgressMode,
 
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -68,7 +68,6 @@ impl RequestArgs {
 /// How fast, how often, how long.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct PaceArgs {
-    /// How single requests are paced and repeated.
     #[command(flatten)]
     pub requests: RequestArgs,
 
@@ -88,7 +87,6 @@ pub struct PaceArgs {
     #[arg(long, overrides_with = "bulk", hide_short_help = true)]
     pub no_bulk: bool,
 
-    /// What is in flight.
     #[command(flatten)]
     pub in_flight: InFlightArgs,
 }

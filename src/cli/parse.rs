@@ -65,8 +65,8 @@ pub(super) fn parse_with(
             restore.requests.rates_given = rates_given;
             restore.check(matches)
         }
-        Command::Namespaces(namespaces) => namespaces.check(matches),
-        Command::Whoami(whoami) => whoami.check(matches),
+        Command::Namespaces(args) => args.account.resolve_conflicts(matches).and_then(|()| args.requests.check()),
+        Command::Whoami(args) => args.connection.resolve_conflicts(matches).and_then(|()| args.requests.check()),
         Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())
         }

@@ -3,11 +3,9 @@
 //! A profile changes defaults: what neither a flag nor a variable gave is read by the flag's own parser from the profile
 //! instead. What keeps keys is no default but adds to the flags, so that none of them lifts it.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
@@ -18,8 +16,7 @@ use clap::{ArgMatches, Args, Command, ValueHint};
 use crate::api::BaseUrl;
 use crate::command::split_hints;
 use crate::profile::{
-    Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, ProfileName, ProfileNameError, SearchPaths, TOKEN,
-    WantedFile, WantedProfile, choose,
+    Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, SearchPaths, TOKEN, WantedFile, WantedProfile, choose,
 };
 use crate::terminal::{Escaped, Quoted};
 
@@ -35,52 +32,23 @@ pub struct ProfileArgs {
     /// path` where the file is looked for. The default is default-profile of your own file or of --config, if it is
     /// set.
     #[arg(long, value_name = "NAME", env = "KVSWEEP_PROFILE", hide_short_help = true)]
-    pub profile: Option<ProfileArg>,
+    pub profile: Option<WantedProfile>,
 
     /// Read profiles from FILE only (none reads no file)
     ///
     /// By default kvsweep.toml is looked for in this folder and those above it, up to the repository or the home
     /// folder, and in your own configuration.
-    #[arg(long, value_name = "FILE", env = "KVSWEEP_CONFIG", value_parser = ConfigArg::parser())]
+    #[arg(long, value_name = "FILE", env = "KVSWEEP_CONFIG", value_parser = file_parser())]
     #[arg(value_hint = ValueHint::FilePath, hide_short_help = true)]
-    pub config: Option<ConfigArg>,
+    pub config: Option<WantedFile>,
 }
 
-/// `--profile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProfileArg {
-    /// `none`.
-    None,
-    /// A profile.
-    Named(ProfileName),
-}
-
-impl FromStr for ProfileArg {
-    type Err = ProfileNameError;
-
-    fn from_str(text: &str) -> Result<Self, ProfileNameError> {
-        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Named) }
-    }
-}
-
-/// `--config`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigArg {
-    /// `none`.
-    None,
-    /// A file; one called `none` is `./none`.
-    Path(PathBuf),
-}
-
-impl ConfigArg {
-    fn parser() -> impl TypedValueParser<Value = Self> {
-        PathBufValueParser::new().try_map(|path| {
-            Ok::<_, Infallible>(match path.to_str() {
-                Some("none") => Self::None,
-                _ => Self::Path(path),
-            })
-        })
-    }
+/// `none`, or a file; one called `none` is `./none`.
+fn file_parser() -> impl TypedValueParser<Value = WantedFile> {
+    PathBufValueParser::new().map(|path| match path.to_str() {
+        Some("none") => WantedFile::None,
+        _ => WantedFile::Named { path, is_typed: false },
+    })
 }
 
 /// What a command took from a profile.
@@ -200,19 +168,11 @@ pub(super) fn apply(
 
 /// The file and profile that a command asks for; `None` if it has no such flags.
 fn wanted(given: &ArgMatches) -> Option<(WantedFile, WantedProfile)> {
-    let profile = match given.try_get_one::<ProfileArg>("profile").ok()? {
-        None => WantedProfile::Default,
-        Some(ProfileArg::None) => WantedProfile::None,
-        Some(ProfileArg::Named(name)) => WantedProfile::Named(name.clone()),
-    };
-    let file = match given.try_get_one::<ConfigArg>("config").ok()? {
-        None => WantedFile::Any,
-        Some(ConfigArg::None) => WantedFile::None,
-        Some(ConfigArg::Path(path)) => WantedFile::Named {
-            path: path.clone(),
-            is_typed: given.value_source("config") == Some(ValueSource::CommandLine),
-        },
-    };
+    let profile = given.try_get_one("profile").ok()?.cloned().unwrap_or(WantedProfile::Default);
+    let mut file = given.try_get_one("config").ok()?.cloned().unwrap_or(WantedFile::Any);
+    if let WantedFile::Named { is_typed, .. } = &mut file {
+        *is_typed = given.value_source("config") == Some(ValueSource::CommandLine);
+    }
     Some((file, profile))
 }
 

@@ -200,7 +200,7 @@ fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&App
 }
 
 fn moment(when: WhenArg) -> Moment {
-    Moment { at: when.at(wall_now()), input: when.said }
+    Moment { at: when.at(wall_now()), input: when.text }
 }
 
 fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
@@ -210,13 +210,11 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
         connection: required(|problems| connection(args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
-            names: filter(args.protect.clone(), None, args.only.clone())?,
+            names: filter(args.protect, None, args.only)?,
             expiring_before: args.expiring_before.map(moment),
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },
-        only: args.only,
-        protect: args.protect,
         format,
         output: match args.output_path {
             None | Some(Source::Stdin) => None,

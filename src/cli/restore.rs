@@ -10,7 +10,6 @@ use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::{InFlightArgs, RequestArgs};
-use super::profile::ProfileArgs;
 use super::schedule::MonitoringArgs;
 use super::value::report_parser;
 use crate::report::Target;
@@ -88,29 +87,20 @@ pub struct RestoreArgs {
     #[arg(long, help_heading = "Report")]
     pub json: bool,
 
-    /// How single requests are paced and repeated.
     #[command(flatten, next_help_heading = "Pace")]
     pub requests: RequestArgs,
 
-    /// What is in flight.
     #[command(flatten, next_help_heading = "Pace")]
     pub in_flight: InFlightArgs,
 
-    /// For unattended jobs.
     #[command(flatten, next_help_heading = "Schedule")]
     pub monitoring: MonitoringArgs,
 
-    /// Which namespace, and who asks.
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
 
-    /// What is shown meanwhile.
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
-
-    /// Which profile.
-    #[command(flatten, next_help_heading = "Connection")]
-    pub profile: ProfileArgs,
 
     /// Show the most used flags (-h) or all flags (--help)
     #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]

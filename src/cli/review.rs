@@ -71,7 +71,6 @@ pub struct ReviewArgs {
     #[arg(long, conflicts_with_all = ["json", "diff"])]
     pub markdown: bool,
 
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -89,7 +89,6 @@ pub struct SandboxArgs {
     #[arg(long, hide = true)]
     pub legacy_bulk: bool,
 
-    /// The log.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -266,10 +266,6 @@ pub struct ListJob {
     pub prefixes: Prefixes,
     /// Which keys are wanted.
     pub selection: Selection,
-    /// The patterns of the selection, as they were given.
-    pub only: Vec<String>,
-    /// The same.
-    pub protect: Vec<String>,
     /// How keys are written.
     pub format: Format,
     /// Where to; `None` for stdout.

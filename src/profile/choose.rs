@@ -1,15 +1,16 @@
 //! Which profile is used.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, Profile};
 use super::find::SearchPaths;
-use super::name::ProfileName;
+use super::name::{ProfileName, ProfileNameError};
 use super::suggest::suggest;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum WantedFile {
+pub enum WantedFile {
     Any,
     None,
     /// This one. `is_typed`: by a flag, so that a profile of it is meant.
@@ -21,11 +22,19 @@ pub(crate) enum WantedFile {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum WantedProfile {
+pub enum WantedProfile {
     Default,
     /// None, not even the default one.
     None,
     Named(ProfileName),
+}
+
+impl FromStr for WantedProfile {
+    type Err = ProfileNameError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileNameError> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Named) }
+    }
 }
 
 /// The profile that is used; nothing where none is.

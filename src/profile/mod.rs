@@ -30,12 +30,12 @@ mod setting;
 mod suggest;
 mod template;
 
-pub(crate) use choose::{WantedFile, WantedProfile, choose};
+pub(crate) use choose::choose;
+pub use choose::{WantedFile, WantedProfile};
 pub use error::ProfileError;
 pub(crate) use file::Origin;
 pub use file::{Entry, Profile};
 pub(crate) use find::SearchPaths;
-pub use name::{ProfileName, ProfileNameError};
 pub(crate) use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS, TOKEN};
 
 #[cfg(test)]

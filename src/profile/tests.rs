@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file::{ConfigFile, parse};
+use super::name::ProfileName;
 use super::*;
 use crate::platform::Owner;
 

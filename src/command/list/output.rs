@@ -45,14 +45,15 @@ pub(super) fn made(caller: &ApiCaller) -> Vec<u64> {
 
 /// Opens the output and finds out where the listing stands.
 pub(super) fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), Error> {
+    let (protect, only) = job.selection.names.patterns();
     let listing = Listing {
         base_url: connection.access.base_url.to_string(),
         account: connection.account.to_string(),
         namespace: connection.namespace.to_string(),
         format: job.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
         prefixes: job.prefixes.clone(),
-        only: job.only.clone(),
-        protect: job.protect.clone(),
+        only: only.concat(),
+        protect,
         expiring_before: job.selection.expiring_before.clone(),
         without_expiration: job.selection.without_expiration,
         metadata: job.selection.metadata.clone(),
