@@ -206,8 +206,6 @@ pub(crate) fn shell_word(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStrExt as _;
-
     use super::*;
 
     #[test]
@@ -252,7 +250,11 @@ mod tests {
     fn words_of_a_command_can_be_pasted() {
         let quoted = ["reports/today.csv", "to day's.csv", "", "a*", "a\u{1b}'b"].map(|word| shell_word(word.as_ref()));
         assert_eq!(quoted, ["reports/today.csv", r"'to day'\''s.csv'", "''", "'a*'", r"$'a\x1b\'b'"]);
-        assert_eq!(shell_word(OsStr::from_bytes(b"caf\xe9")), r"$'caf\xe9'");
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt as _;
+            assert_eq!(shell_word(OsStr::from_bytes(b"caf\xe9")), r"$'caf\xe9'");
+        }
     }
 
     #[test]

@@ -103,8 +103,6 @@ fn is_closed_unanswered(cause: &(dyn StdError + 'static)) -> bool {
 mod tests {
     use thiserror::Error;
 
-    use rustix::io::Errno;
-
     use super::*;
 
     #[derive(Debug, Error)]
@@ -170,8 +168,11 @@ mod tests {
         assert_eq!(kind(&classify(Stage::Building, &within("a bad header"), "h")), "refused");
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_is_missing_on_this_machine_is_not_the_servers_fault() {
+        use rustix::io::Errno;
+
         for errno in [Errno::MFILE, Errno::NFILE] {
             let answer = classify(Stage::Connecting, &within(io::Error::from(errno)), "h");
             let Answer::Transient(TransientError::NoAnswer(refusal)) = answer else { panic!("{answer:?}") };

@@ -211,6 +211,7 @@ fn parse(note: &str) -> Option<LockOwner> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::testing::symlink;
 
     #[test]
     fn a_note_is_read_back_and_removed() {
@@ -285,7 +286,7 @@ mod tests {
 
         let victim = folder.path().join("victim");
         fs::write(&victim, "").unwrap();
-        std::os::unix::fs::symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
+        symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
         assert!(LockOwnerFile::leave(&folder.path().join("s.csv")).is_none());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "");
     }

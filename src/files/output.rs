@@ -123,7 +123,7 @@ impl OutputFile {
     }
 
     /// A stand-in for what no test can have on the disk, such as a full one.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(crate) fn for_test(file: File) -> Self {
         use std::os::fd::AsRawFd as _;
 

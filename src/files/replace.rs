@@ -77,9 +77,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+    use crate::platform::testing::{assert_mode, symlink};
 
     #[test]
     fn it_is_replaced_whole_with_the_permissions_of_its_kind_and_never_through_a_link() {
@@ -89,7 +89,7 @@ mod tests {
             fs::write(&path, "before").unwrap();
             let before = File::open(&path).unwrap();
             replace(&path, b"after", access).unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+            assert_mode(&path, mode);
             assert_eq!(
                 (io::read_to_string(before).unwrap(), fs::read(&path).unwrap()),
                 ("before".into(), b"after".into())

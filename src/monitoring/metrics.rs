@@ -178,10 +178,9 @@ impl Textfile {
 mod tests {
     use std::collections::BTreeSet;
 
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::outcome::{StopReason, Tally};
+    use crate::platform::testing::assert_mode;
 
     fn labels() -> Labels {
         Labels {
@@ -296,7 +295,7 @@ mod tests {
         let before = fs::File::open(&path).unwrap();
         let file = Textfile::new(path.clone(), labels());
         file.write(&snapshot(0, Some(1_700_000_010))).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_mode(&path, 0o644);
         assert_eq!(io::read_to_string(before).unwrap(), "something else", "who reads it keeps what was there");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 

@@ -58,6 +58,7 @@ pub(crate) fn in_words(stage: Stage, error: &(dyn StdError + 'static), peer: &st
 const LOOKUP: &str = "failed to lookup address information: ";
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::io;
 

@@ -11,6 +11,8 @@
 //! - [`fit_open_files`], [`is_out_of_files`]: how many files a process may have open.
 //! - [`collect_signals`]: signals that ask a process to end; [`signal_of`] the one that ended a child.
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -1,7 +1,6 @@
 //! Files as people write them, files that are wrong, and where they may lie.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +8,7 @@ use super::file::{ConfigFile, parse};
 use super::name::ProfileName;
 use super::*;
 use crate::platform::Owner;
+use crate::platform::testing::symlink;
 
 const NOW: SystemTime = UNIX_EPOCH;
 
@@ -261,8 +261,12 @@ fn what_there_is_is_said_where_a_profile_is_missing() {
     assert!(error.ends_with("kvsweep.toml\nhint: did you mean prods?"), "{error}");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_file_that_others_may_have_written_is_not_used() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     let home = Home::new();
     let file = home.write("me/repo/kvsweep.toml", "[profile.p]\n");
     fs::set_permissions(&file, Permissions::from_mode(0o646)).unwrap();
@@ -287,7 +291,7 @@ fn a_file_that_others_may_have_written_is_not_used() {
 fn a_link_counts_as_who_made_it_and_what_it_leads_to() {
     let home = Home::new();
     let file = home.write("tmp/d/elsewhere.toml", "[profile.p]\n");
-    std::os::unix::fs::symlink(&file, home.path("me/repo/kvsweep.toml")).unwrap();
+    symlink(&file, home.path("me/repo/kvsweep.toml")).unwrap();
     assert!(home.choose("me/repo", &named("p")).unwrap().is_some());
     fs::remove_file(&file).unwrap();
     assert!(home.choose("me/repo", &named("p")).unwrap_err().starts_with("cannot read"), "it leads nowhere");

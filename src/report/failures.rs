@@ -68,10 +68,10 @@ fn check(output: &OutputFile, format: Format) -> Result<(), ReportError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::files::FileError;
+    use crate::platform::testing::assert_mode;
 
     #[test]
     fn only_formats_that_carry_every_key_are_taken() {
@@ -110,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.csv");
         let failures = FailuresFile::open(path.clone(), IfExists::Resume).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_mode(&path, 0o600);
         drop(failures);
         assert!(!path.exists());
     }

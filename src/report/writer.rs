@@ -276,5 +276,7 @@ fn report(mut sink: Sink, format: Format, keep: u64) -> Output {
     (sink, encoder)
 }
 
+// Full disks and pipes, as Unix has them.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

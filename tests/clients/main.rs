@@ -6,6 +6,8 @@
 //! A client's word is not enough: after each step the sandbox is asked what it holds, and at the end which requests it
 //! refused.
 
+// Signals, links and permissions as Unix has them.
+#![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 mod sdks;

@@ -3,6 +3,8 @@
 //! One binary for all, because each would link the HTTP stack again. A module a promise; `lab` starts the server, runs
 //! the binary and reads the report back.
 
+// Signals, links and permissions as Unix has them.
+#![cfg(unix)]
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
 mod account;

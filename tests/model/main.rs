@@ -7,6 +7,8 @@
 //! KVSWEEP_MODEL_SEED=123 cargo test --test model            one of them
 //! ```
 
+// Signals, links and permissions as Unix has them.
+#![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 #![expect(clippy::print_stderr, reason = "a failing seed prints how to repeat it")]
 

@@ -7,6 +7,8 @@
 //! - `explorer`: the local API of Cloudflare's development tools, their own code, for the calls that it has.
 //! - `parity`: the sandbox beside the two of them.
 
+// Signals, links and permissions as Unix has them.
+#![cfg(unix)]
 #![expect(clippy::expect_used, unreachable_pub, reason = "a test that cannot go on says so; the lab is no library")]
 
 #[path = "../it/names/awkward.rs"]

@@ -1,7 +1,6 @@
 //! Files as they are after good and bad ends, read back.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::PathBuf;
 
 use super::*;
@@ -10,6 +9,7 @@ use crate::backup::{BackupLine, BackupReader};
 use crate::files::{FileError, IfExists};
 use crate::input::Source;
 use crate::key::KeyName;
+use crate::platform::testing::assert_mode;
 
 const NAMES: [&str; 3] = ["b.ndjson", "b.ndjson.gz", "b.ndjson.zst"];
 
@@ -73,7 +73,7 @@ fn what_is_kept_is_read_back_and_gone_on_with() {
     let (_folder, paths) = folder();
     for path in paths {
         assert_eq!(keep(&path, IfExists::Refuse, &["a", "b"]), 2);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_mode(&path, 0o600);
         assert!(matches!(open(&path, IfExists::Refuse), Err(BackupError::File(_))));
         assert_eq!(keep(&path, IfExists::Resume, &["c"]), 1);
         assert_eq!(keys(&path), (["a", "b", "c"].map(String::from).to_vec(), false));
@@ -112,10 +112,11 @@ fn a_file_of_somebody_else_is_not_gone_on_with() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn after_an_error_everybody_is_told_and_nothing_more_is_written() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let writing = Writing { output: OutputFile::for_test(full), compression: Compression::None, end: 0 };
     let (requests, received) = mpsc::channel(WAITING);
     let thread = std::thread::spawn(move || writing.run(received));

@@ -226,12 +226,8 @@ fn key_of(record: &Record) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{Write, pipe};
-    use std::os::fd::AsRawFd;
     use std::path::Path;
     use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
 
     use super::super::{AHEAD, JobInput, Warnings};
     use super::*;
@@ -316,8 +312,14 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn of_a_pipe_a_record_is_passed_on_before_the_next_is_asked_for() {
+        use std::io::{Write as _, pipe};
+        use std::os::fd::AsRawFd as _;
+        use std::thread;
+        use std::time::Duration;
+
         let (reader, mut writer) = pipe().unwrap();
         let mut records = of(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())), true).records(Warnings::Off);
         let (sender, arrived) = mpsc::channel();

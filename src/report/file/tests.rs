@@ -1,5 +1,4 @@
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use tempfile::TempDir;
 
@@ -11,6 +10,7 @@ use super::super::writer::{Outputs, start};
 use super::*;
 use crate::files::FileError;
 use crate::outcome::{Settled, Status};
+use crate::platform::testing::{assert_mode, symlink};
 use crate::record::RecordNumber;
 
 const FORMATS: [(Format, &str); 2] = [(Format::Csv, "r.csv"), (Format::Ndjson, "r.ndjson")];
@@ -140,7 +140,7 @@ fn a_new_report_is_private_and_goes_when_nothing_is_written() {
         let mut report = open(&path, if_exists).unwrap();
         let note = folder.path().join("r.csv.lock");
         for file in [&path, &note] {
-            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+            assert_mode(file, 0o600);
         }
         assert_eq!(report.read_journal().unwrap().tally().total(), 0);
         drop(report);

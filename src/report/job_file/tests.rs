@@ -1,8 +1,8 @@
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::platform::testing::{assert_mode, symlink};
 
 fn input(name: &str, hash: &str) -> Input {
     Input { path: name.to_owned(), bytes: Some(7), hash: Some(format!("sha256:{hash}")), records: None }
@@ -45,7 +45,7 @@ fn it_is_read_back_as_it_was_written_and_is_private() {
     assert_eq!(file.last_run().and_then(|run| run.exit_code), Some(5));
     let path = JobFile::path(&report);
     assert!(path.ends_with("r.csv.job.json"));
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_mode(&path, 0o600);
     // Members that a later version adds are no harm.
     let text = fs::read_to_string(&path).unwrap().replacen('{', "{\"new\":1,", 1);
     fs::write(&path, text).unwrap();

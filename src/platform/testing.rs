@@ -1,0 +1,22 @@
+//! For tests that differ between operating systems.
+
+use std::io;
+use std::path::Path;
+
+/// Who may read and write the file; nothing on Windows, where files have no such mode.
+pub(crate) fn assert_mode(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+    #[cfg(windows)]
+    let _ = (path, mode);
+}
+
+pub(crate) fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(target, link);
+    #[cfg(windows)]
+    return std::os::windows::fs::symlink_file(target, link);
+}
