@@ -168,7 +168,7 @@ pub(crate) fn is_usual_id(id: &str) -> bool {
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
         pub struct $name(Box<str>);
 
         impl $name {

@@ -39,7 +39,7 @@ pub(crate) struct PageOf<T> {
     pub total: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
     #[serde(deserialize_with = "id")]
     pub id: AccountId,
@@ -54,7 +54,7 @@ pub(crate) struct WorkerNamespace {
     pub namespace_id: NamespaceId,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TokenStatus {
     /// Its id, which is no secret.
     #[serde(deserialize_with = "id")]
@@ -67,7 +67,7 @@ pub(crate) struct TokenStatus {
     pub not_before: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct TokenDetails {
     /// Its name, for people; may hold any character.
     pub name: Option<String>,
@@ -88,7 +88,7 @@ pub(crate) struct Policy {
     pub resources: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct User {
     pub id: String,
     /// The address, if the response has one.

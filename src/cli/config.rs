@@ -168,8 +168,7 @@ fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
         let said = if is_set { "(set)" } else { "(not set)" };
         Setting { name, values: vec![said.to_owned()], source, from: is_set.then(|| name.to_owned()) }
     }));
-    let profile = used.map(|used| (used.profile.name.to_string(), used.profile.file.clone()));
-    Settings { profile, values: settings, json: args.json }
+    Settings { profile: used.map(AppliedProfile::note), values: settings, json: args.json }
 }
 
 fn kept(entry: &Entry, used: &AppliedProfile) -> Setting {

@@ -9,4 +9,8 @@ impl FlagConflict {
     pub(super) fn conflict<T>(text: impl Into<String>) -> Result<T, Self> {
         Err(Self(ErrorKind::ArgumentConflict, text.into()))
     }
+
+    pub(super) fn missing<T>(text: impl Into<String>) -> Result<T, Self> {
+        Err(Self(ErrorKind::MissingRequiredArgument, text.into()))
+    }
 }

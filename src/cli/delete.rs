@@ -1,6 +1,5 @@
 //! `kvsweep delete`: its groups of flags, and what cannot be said together.
 
-use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::conflict::FlagConflict;
@@ -121,7 +120,7 @@ impl DeleteArgs {
         match selects.iter().find(|(_, given)| *given) {
             Some((selecting, _)) if !given.is_given() => {
                 let text = format!("{selecting} selects from the keys of a namespace: it needs --prefix or --all");
-                return Err(FlagConflict(ErrorKind::MissingRequiredArgument, text));
+                return FlagConflict::missing(text);
             }
             _ if !given.is_given() => return Ok(()),
             _ => {}
@@ -152,10 +151,7 @@ impl DeleteArgs {
     fn check_report(&self) -> Result<(), FlagConflict> {
         let ReportArgs { report, resume, json, .. } = &self.report;
         match report {
-            None if *resume => Err(FlagConflict(
-                ErrorKind::MissingRequiredArgument,
-                "--resume needs --report PATH, the report of the run to resume".to_owned(),
-            )),
+            None if *resume => FlagConflict::missing("--resume needs --report PATH, the report of the run to resume"),
             Some(Target::Stdout) if *resume => {
                 FlagConflict::conflict("--resume reads the report of the earlier run, which cannot be stdout (-)")
             }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::conflict::FlagConflict;
@@ -128,7 +127,7 @@ impl ListArgs {
         for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {
             if given && file.is_none() {
                 let text = format!("{flag} needs --output PATH: stdout is the list");
-                return Err(FlagConflict(ErrorKind::MissingRequiredArgument, text));
+                return FlagConflict::missing(text);
             }
         }
         if let Some(named) = file.and_then(by_extension)

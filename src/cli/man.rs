@@ -1,13 +1,15 @@
-//! `kvsweep man`: the manual, a page for the program and one for each subcommand.
+//! `kvsweep man`: the manual, a page for the program and one for each subcommand: what `clap_mangen` makes of a command, with
+//! the text below its help as sections of their own.
 
-mod page;
-
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, ValueHint};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::command::DocsJob;
+use crate::command::{DocsJob, Document};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -45,12 +47,140 @@ pub(super) fn docs_job(args: ManArgs, whole: Command) -> DocsJob {
     let shown = || whole.get_subcommands().filter(|command| !command.is_hide_set());
     let documents = match (args.command, &args.out) {
         (Some(name), _) => {
-            shown().filter(|command| command.get_name() == name).map(|command| page::of(command, &whole)).collect()
+            shown().filter(|command| command.get_name() == name).map(|command| page(command, &whole)).collect()
         }
-        (None, None) => vec![page::of(&whole, &whole)],
-        (None, Some(_)) => std::iter::once(&whole).chain(shown()).map(|command| page::of(command, &whole)).collect(),
+        (None, None) => vec![page(&whole, &whole)],
+        (None, Some(_)) => std::iter::once(&whole).chain(shown()).map(|command| page(command, &whole)).collect(),
     };
     DocsJob { documents, folder: args.out }
+}
+
+/// The page of `command`, which is `whole` or one of its subcommands; both are built.
+fn page(command: &Command, whole: &Command) -> Document {
+    let version = whole.get_version().unwrap_or_default();
+    let man = Man::new(command.clone());
+    let name = man.get_filename();
+    let title = name.trim_end_matches(".1").to_uppercase();
+    // By hand: an empty date, without which a page is the same whenever it is made, is lost by the library.
+    let mut page =
+        format!(".TH \"{title}\" 1 \"\" \"{} {version}\" \"User Commands\"\n", whole.get_name()).into_bytes();
+    let is_whole = command.get_name() == whole.get_name();
+    let mut add = |section: fn(&Man, &mut dyn std::io::Write) -> std::io::Result<()>| {
+        // A vector takes everything.
+        let _ = section(&man, &mut page);
+    };
+    add(Man::render_name_section);
+    add(Man::render_synopsis_section);
+    add(Man::render_description_section);
+    add(Man::render_options_section);
+    if is_whole {
+        add(Man::render_subcommands_section);
+    }
+    let after = command.get_after_long_help().or(command.get_after_help());
+    let after = after.map(|text| sections(&text.to_string())).unwrap_or_default();
+    page.extend_from_slice(after.as_bytes());
+    page.extend_from_slice(see_also(command, whole).as_bytes());
+    Document { name, text: tidy(&String::from_utf8_lossy(&page)).into_bytes() }
+}
+
+/// The text below a command's help: `Heading:` begins a section, what is indented is kept as it is, the rest is a
+/// paragraph.
+fn sections(text: &str) -> String {
+    let mut roff = Roff::default();
+    let mut verbatim = false;
+    let mut headed = false;
+    for line in text.lines() {
+        let indented = line.starts_with(' ');
+        if verbatim && !indented {
+            roff.control("fi", []);
+            roff.control("RE", []);
+        } else if !verbatim && indented {
+            roff.control("RS", ["4"]);
+            roff.control("nf", []);
+        }
+        verbatim = indented;
+        match line.strip_suffix(':') {
+            _ if line.is_empty() => headed = false,
+            Some(heading) if !indented => {
+                roff.control("SH", [section(heading).as_str()]);
+                headed = true;
+            }
+            _ if indented => {
+                roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+            }
+            _ => {
+                if !headed {
+                    roff.control("SH", ["NOTES"]);
+                    headed = true;
+                }
+                roff.text([roman(line)]);
+            }
+        }
+    }
+    if verbatim {
+        roff.control("fi", []);
+        roff.control("RE", []);
+    }
+    roff.to_roff()
+}
+
+/// The heading as manual pages have it.
+fn section(heading: &str) -> String {
+    match heading {
+        "Exit codes" => "EXIT STATUS".to_owned(),
+        "Example" => "EXAMPLES".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
+fn see_also(command: &Command, whole: &Command) -> String {
+    let root = whole.get_name();
+    let mut others: Vec<String> = if command.get_name() == root {
+        let shown = whole.get_subcommands().filter(|command| !command.is_hide_set());
+        shown.map(|command| format!("{root}-{}", command.get_name())).collect()
+    } else {
+        vec![root.to_owned()]
+    };
+    others.sort();
+    let last = others.len().saturating_sub(1);
+    let mut roff = Roff::default();
+    roff.control("SH", ["SEE ALSO"]);
+    for (index, other) in others.into_iter().enumerate() {
+        roff.text([bold(other), roman(if index == last { "(1)" } else { "(1)," })]);
+    }
+    roff.to_roff()
+}
+
+/// The page as every formatter takes it without a warning: an empty line is the request for one, no two breaks follow each
+/// other, and what is not ASCII is written by its code point.
+fn tidy(page: &str) -> String {
+    let mut tidy = String::with_capacity(page.len());
+    let (mut breaks, mut blank) = (false, false);
+    for line in page.lines() {
+        match line.trim() {
+            "" | ".sp" => blank = true,
+            ".br" => breaks = true,
+            _ => {
+                match (blank, breaks) {
+                    // A section or an entry has its own space above it.
+                    (true, _) if !line.starts_with('.') => tidy.push_str(".sp\n"),
+                    (false, true) => tidy.push_str(".br\n"),
+                    _ => {}
+                }
+                (breaks, blank) = (false, false);
+                for c in line.chars() {
+                    match c {
+                        c if c.is_ascii() => tidy.push(c),
+                        c => {
+                            let _ = write!(tidy, "\\[u{:04X}]", u32::from(c));
+                        }
+                    }
+                }
+                tidy.push('\n');
+            }
+        }
+    }
+    tidy
 }
 
 #[cfg(test)]

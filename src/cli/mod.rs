@@ -43,7 +43,6 @@ pub(crate) mod review;
 pub(crate) mod safety;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
-mod secret;
 pub(crate) mod value;
 pub(crate) mod whoami;
 

@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, ValueHint};
 
 use crate::api::BaseUrl;
-use crate::command::split_hints;
+use crate::command::{ProfileNote, split_hints};
 use crate::profile::{
     Entry, NAMESPACE, PROTECTION_KEYS, Profile, ProfileError, SearchPaths, TOKEN, WantedFile, WantedProfile, choose,
 };
@@ -78,6 +78,10 @@ pub struct Keeping {
 }
 
 impl AppliedProfile {
+    pub(super) fn note(&self) -> ProfileNote {
+        ProfileNote { name: self.profile.name.to_string(), file: self.profile.file.clone() }
+    }
+
     /// Where the values are that a text is about, by the flags that it names; nothing where none of them is from here.
     pub(super) fn origin_of(&self, text: &str) -> Option<String> {
         let named = self.taken.iter().filter(|key| text.contains(&format!("--{key}")));

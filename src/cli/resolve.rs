@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use crate::clock::wall_now;
 use crate::command::{
     CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamedConnection,
-    NamespacesJob, PrintFormat, ProfileNote, RatesFrom, ReportJob, RestoreJob, SandboxJob, Task, WhoamiJob,
+    NamespacesJob, PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -16,7 +16,7 @@ use crate::pipeline::RetryPolicy;
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
 use crate::progress::ProgressMode;
-use crate::report::Target;
+use crate::report::{Sync, Target};
 use crate::sandbox::{Fault, SandboxOptions};
 use crate::terminal::Escaped;
 
@@ -148,22 +148,24 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
             min_keys: args.safety.min_keys.map(NonZeroU64::get),
             expect: args.safety.expect.map(NonZeroU64::get),
         },
-        allow_partial: args.safety.allow_partial,
-        confirm: if args.safety.yes { Confirm::AssumeYes } else { Confirm::Prompt },
-        report: args.report.report.unwrap_or(if args.safety.dry_run { Target::Nowhere } else { Target::Default }),
         mode,
-        failures: args.report.failures,
-        folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
-        backup: args.safety.backup,
         check: args.safety.check,
-        existing: existing(args.report.overwrite, args.report.resume),
-        sync: args.report.sync,
-        concurrency: args.pace.in_flight.concurrency.into(),
         batching,
         max_failures: args.safety.max_failures,
         canary: args.safety.canary.map(NonZeroU64::get),
-        grace: args.pace.in_flight.grace,
-        monitoring: args.schedule.monitoring.into(),
+        run: RunOptions {
+            allow_partial: args.safety.allow_partial,
+            confirm: if args.safety.yes { Confirm::AssumeYes } else { Confirm::Prompt },
+            report: args.report.report.unwrap_or(if args.safety.dry_run { Target::Nowhere } else { Target::Default }),
+            failures: args.report.failures,
+            backup: args.safety.backup,
+            folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
+            existing: existing(args.report.overwrite, args.report.resume),
+            sync: args.report.sync,
+            concurrency: args.pace.in_flight.concurrency.into(),
+            grace: args.pace.in_flight.grace,
+            monitoring: args.schedule.monitoring.into(),
+        },
     })
 }
 
@@ -194,7 +196,7 @@ fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&App
         lines: output.log.log_format,
         json,
         quiet: output.log.quiet,
-        profile: used.map(|used| ProfileNote { name: used.profile.name.to_string(), file: used.profile.file.clone() }),
+        profile: used.map(AppliedProfile::note),
         command_line: CommandLine::default(),
     }
 }
@@ -239,13 +241,19 @@ fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>
             Some(connection?)
         },
         overwrite_values: args.overwrite_values,
-        allow_partial: args.allow_partial,
-        confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
-        report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
-        existing: existing(args.overwrite, args.resume),
-        concurrency: args.in_flight.concurrency.into(),
-        grace: args.in_flight.grace,
-        monitoring: args.monitoring.into(),
+        run: RunOptions {
+            allow_partial: args.allow_partial,
+            confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
+            report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
+            failures: None,
+            backup: None,
+            folders: Vec::new(),
+            existing: existing(args.overwrite, args.resume),
+            sync: Sync::default(),
+            concurrency: args.in_flight.concurrency.into(),
+            grace: args.in_flight.grace,
+            monitoring: args.monitoring.into(),
+        },
     })
 }
 

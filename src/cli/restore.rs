@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
-use clap::error::ErrorKind;
 use clap::{ArgAction, ArgMatches, Args, ValueHint};
 
 use super::conflict::FlagConflict;
@@ -115,10 +114,9 @@ impl RestoreArgs {
         self.monitoring.resolve_conflicts(self.dry_run.then_some("--dry-run"), matches)?;
         match &self.report {
             Some(Target::File(_)) => Ok(()),
-            _ if self.resume => Err(FlagConflict(
-                ErrorKind::MissingRequiredArgument,
-                "--resume needs --report PATH: the report of the restore to resume".to_owned(),
-            )),
+            _ if self.resume => {
+                FlagConflict::missing("--resume needs --report PATH: the report of the restore to resume")
+            }
             Some(Target::Stdout) if self.json => {
                 FlagConflict::conflict("--json and --report - both write to stdout\nhint: write the report to a file")
             }

@@ -1,6 +1,5 @@
 //! The effective settings, and where profiles are looked for.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,7 +8,8 @@ use crate::exit::ExitCode;
 use crate::terminal::Escaped;
 
 use super::error::Error;
-use super::print::print_lines;
+use super::job::ProfileNote;
+use super::print::{print_json, print_lines};
 
 /// What to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,7 @@ pub enum ConfigJob {
 /// Every value and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The profile's name and file, where one is used.
-    pub profile: Option<(String, PathBuf)>,
+    pub profile: Option<ProfileNote>,
     pub values: Vec<Setting>,
     /// Whether they are printed as JSON.
     pub json: bool,
@@ -73,32 +72,30 @@ struct Json<'a> {
 
 /// Prints it on stdout.
 pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
-    let lines = match job {
+    let printed = match job {
         ConfigJob::Show(settings) if settings.json => {
             let profile = settings.profile.as_ref();
-            let json = Json {
-                profile: profile.map(|(name, _)| name.as_str()),
-                file: profile.map(|(_, file)| file.to_string_lossy().into_owned()),
+            print_json(&Json {
+                profile: profile.map(|profile| profile.name.as_str()),
+                file: profile.map(|profile| profile.file.to_string_lossy().into_owned()),
                 settings: &settings.values,
-            };
-            let json = serde_json::to_string(&json).map_err(io::Error::from);
-            vec![json.map_err(Error::system("write the settings"))?]
+            })
         }
-        ConfigJob::Show(settings) => settings.lines(),
-        ConfigJob::Path(places) => places.iter().map(Place::line).collect(),
+        ConfigJob::Show(settings) => print_lines(settings.lines()),
+        ConfigJob::Path(places) => print_lines(places.iter().map(Place::line).collect()),
     };
-    print_lines(lines).map_err(Error::system("write to stdout"))?;
+    printed.map_err(Error::system("write to stdout"))?;
     Ok(ExitCode::Success)
 }
 
 impl Settings {
     fn lines(&self) -> Vec<String> {
         let head = match &self.profile {
-            Some((name, file)) => format!("profile {name} of {}", Escaped(&file.to_string_lossy())),
+            Some(ProfileNote { name, file }) => format!("profile {name} of {}", Escaped(&file.to_string_lossy())),
             None => "no profile".to_owned(),
         };
         // The head names the file with its folder already.
-        let folder = self.profile.as_ref().and_then(|(_, file)| file.parent()).unwrap_or(Path::new(""));
+        let folder = self.profile.as_ref().and_then(|profile| profile.file.parent()).unwrap_or(Path::new(""));
         let folder = format!("{}/", Escaped(&folder.to_string_lossy()));
         let rows: Vec<[String; 3]> = self.values.iter().map(|setting| setting.cells(&folder)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -126,18 +126,6 @@ fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) ->
     Ok(question.is_granted_by(&answer))
 }
 
-fn capitalized(verb: &str) -> String {
-    let (first, rest) = verb.split_at(1);
-    format!("{}{rest}", first.to_ascii_uppercase())
-}
-
-impl ConfirmWith {
-    /// What so many keys take, whatever is done with them.
-    fn for_keys(keys: Option<u64>) -> Self {
-        if keys.is_some_and(|keys| keys > MUST_TYPE_COUNT) { Self::Count } else { Self::Yes }
-    }
-}
-
 impl Question {
     /// Of a job that is to be sent to a namespace with `limits`: what every kind of job shows.
     pub(super) fn new(
@@ -156,7 +144,10 @@ impl Question {
             overview,
             first_keys: Vec::new(),
             notes: limits.note().into_iter().collect(),
-            confirm_with: ConfirmWith::for_keys(keys),
+            confirm_with: match keys {
+                Some(keys) if keys > MUST_TYPE_COUNT => ConfirmWith::Count,
+                _ => ConfirmWith::Yes,
+            },
         }
     }
 
@@ -171,9 +162,9 @@ impl Question {
             Some(keys) => pluralized(keys, "key"),
             None => self.uncounted.to_owned(),
         };
-        let verb = match self.action {
-            Action::Delete { .. } => "delete",
-            Action::Restore { .. } => "restore",
+        let (verb, capitalized) = match self.action {
+            Action::Delete { .. } => ("delete", "Delete"),
+            Action::Restore { .. } => ("restore", "Restore"),
         };
         let width = columns(io::stderr()).unwrap_or(WIDTH);
         let mut lines = vec![format!("About to {verb} {what}{}", self.others)];
@@ -198,7 +189,7 @@ impl Question {
             }
             (None, ConfirmWith::Yes | ConfirmWith::Count) => {
                 let keys = self.keys.map_or_else(|| pronoun.to_owned(), |keys| pluralized(keys, "key"));
-                format!("{} {keys}? [y/N] ", capitalized(verb))
+                format!("{capitalized} {keys}? [y/N] ")
             }
         });
         lines.join("\n")
@@ -307,7 +298,15 @@ mod tests {
             Action::Restore { overwrite: false },
             Action::Restore { overwrite: true },
         ] {
-            let asked = |keys| Question { action, keys, confirm_with: ConfirmWith::for_keys(keys), ..question() };
+            let asked = |keys| Question {
+                action,
+                keys,
+                confirm_with: match keys {
+                    Some(keys) if keys > MUST_TYPE_COUNT => ConfirmWith::Count,
+                    _ => ConfirmWith::Yes,
+                },
+                ..question()
+            };
             assert!(answered(&asked(Some(10_000)), b"yes\n").0);
             assert!(answered(&asked(None), b"yes\n").0, "of stdin nobody knows it");
             assert!(!answered(&asked(Some(10_001)), b"yes\n").0);

@@ -11,9 +11,9 @@ use crate::shard::Shard;
 use crate::terminal::{Escaped, pluralized, shortened_key, title_and_id};
 
 use super::error::Error;
-use super::job::{Connection, DeleteJob, NamedConnection};
+use super::job::{Connection, DeleteJob, JobOptions, NamedConnection, RatesFrom};
 use super::locate::{Suspects, client, locate};
-use super::session::{JobOptions, RatesFrom, Waiting, stop};
+use super::session::{Waiting, stop};
 
 /// A namespace that was found, with the client for it.
 pub(super) struct ConnectedTarget {

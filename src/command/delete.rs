@@ -1,7 +1,6 @@
 //! `kvsweep delete`: for real, as a rehearsal, or as a dry run that sends requests: it looks which keys exist (`--check`), or
 //! lists those of a namespace.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::OptionFuture;
@@ -31,7 +30,7 @@ use super::dry_run::{self, discard, refusal};
 use super::earlier;
 use super::engine::{Engine, ROWS};
 use super::error::{Error, stop_of};
-use super::executor::{BackupSink, Executor};
+use super::executor::Executor;
 use super::job::{Confirm, DeleteJob, Keys, Mode};
 use super::monitor::Monitor;
 use super::outputs::{Opened, Ready};
@@ -44,13 +43,11 @@ use super::session::Session;
 use super::signals;
 use super::summary::{JobSummary, monitored};
 
-mod collect_stats;
 mod question;
 mod scan;
 
-use collect_stats::{InvalidCollector, collect_stats};
 use question::ask;
-use scan::{InputScan, KeySource, broken_off, scan, warn_of_age};
+use scan::{InputScan, InvalidCollector, KeySource, broken_off, collect_stats, scan, warn_of_age};
 
 /// Batches of records that are read ahead of files.
 const FILES_AHEAD: usize = 2;
@@ -60,7 +57,7 @@ const PIPE_AHEAD: usize = 1_024;
 
 /// Deletes, prints what came of it, and reports that to metrics and pings.
 pub(super) fn run(job: &Arc<DeleteJob>, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let monitor = Monitor::new(&job.monitoring, job.real(), job.shard());
+    let monitor = Monitor::new(&job.run.monitoring, job.real(), job.shard());
     monitored(monitor, JobSummary::of(job), |monitor, summary| carry_out(job, screen, monitor, summary))
 }
 
@@ -75,13 +72,9 @@ fn carry_out<'a>(
     guard(job, &scan, monitor, summary)?;
     let rehearsal = matches!(job.mode, Mode::Rehearsal).then(Rehearsal::start).transpose()?;
     let mut session = Session::new(&job.options)?;
-    let mut requests_before = 0;
-    if let Some((journal, _)) = opened.journal.as_ref().filter(|_| rehearsal.is_none()) {
-        let (killed, budget) = (opened.killed(job), &mut session.caller.budget);
-        requests_before = earlier::count(budget, journal, &mut opened.record, killed);
-        if job.batching == Batching::Single && !job.check {
-            requests_before += journal.attempts();
-        }
+    let mut requests_before = opened.count_requests(&job.options, &mut session.caller.budget);
+    if let Some((journal, _)) = opened.journal.as_ref().filter(|_| job.batching == Batching::Single && !job.check) {
+        requests_before += journal.attempts();
     }
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
     let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
@@ -96,12 +89,11 @@ fn carry_out<'a>(
     }
     log_start(job, &overview, summary.records, &limits);
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
-    let ready = opened.make(job, session.caller.totals.requests)?;
+    let ready = opened.make(session.caller.totals.requests)?;
     let client = target.map(|target| target.client);
     let run = Run { job, session, client, limits: &limits, approved, deleted_before, requests_before };
-    let (stats, ready) = run.send(scan, ready, (screen, monitor), summary)?;
+    let (stats, record) = run.send(scan, ready, (screen, monitor), summary)?;
     summary.notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
-    (summary.report, summary.failures) = (ready.report, ready.failures);
     if stats.is_some() {
         let discarded = summary.stop.as_ref().and_then(|stop| discard(job, stop, &mut summary.report));
         summary.notes.extend(discarded);
@@ -113,8 +105,8 @@ fn carry_out<'a>(
             summary.stop = summary.stop.take().or_else(|| refusal(job, &plan));
         }
     }
-    summary.facts = Some(ready.record.facts());
-    summary.record_end(ready.record);
+    summary.facts = Some(record.facts());
+    summary.record_end(record);
     Ok(stats.map(|stats| Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
@@ -127,24 +119,21 @@ fn log_start(job: &DeleteJob, overview: &Overview, records: Option<u64>, limits:
     let way = if job.batching == Batching::Single { "one by one" } else { "in bulk" };
     let rates: Vec<_> = limits.rates.iter().map(ToString::to_string).collect();
     let rate = if rates.is_empty() { "no --rate".to_owned() } else { format!("--rate {}", rates.join(" --rate ")) };
-    tracing::info!("{what} {keys} of {place}{url}: {way}, {rate}, --concurrency {}", job.concurrency);
+    tracing::info!("{what} {keys} of {place}{url}: {way}, {rate}, --concurrency {}", job.run.concurrency);
 }
 
-/// Opens what exists of the outputs. From here on this process has the report for itself, and the job has begun.
-fn open(job: &Arc<DeleteJob>, monitor: &mut Monitor, summary: &mut JobSummary<'_>) -> Result<Opened, Error> {
+/// Opens what exists of the outputs, and warns of a report that is old.
+fn open(job: &DeleteJob, monitor: &mut Monitor, summary: &mut JobSummary<'_>) -> Result<Opened, Error> {
     monitor.open()?;
-    if job.confirm == Confirm::Prompt && matches!(job.mode, Mode::Real(_)) {
-        confirm::terminal(confirm::Action::Delete { backup: job.backup.is_some() })?;
+    if job.run.confirm == Confirm::Prompt && job.real().is_some() {
+        confirm::terminal(confirm::Action::Delete { backup: job.run.backup.is_some() })?;
     }
-    let opened = {
-        let job = Arc::clone(job);
-        signals::blocking(move || Opened::new(&job))??
+    let inputs = match &job.keys {
+        Keys::Inputs(inputs) => inputs.sources.clone(),
+        Keys::Namespace(_) => Vec::new(),
     };
-    (summary.earlier, summary.facts) = (opened.earlier(), Some(opened.record.facts()));
-    monitor.begin();
-    monitor.resume_from(summary.earlier);
+    let opened = Opened::open(&job.run, inputs, JobRecord::of(job), monitor, summary)?;
     if let Some((journal, report)) = &opened.journal {
-        summary.report = Some(report.clone());
         warn_of_age(journal, report);
     }
     Ok(opened)
@@ -180,13 +169,13 @@ fn connect_to(
         (None, Mode::DryRun | Mode::Rehearsal, _) => return Ok(None),
     };
     let connected =
-        session.run(async |caller| connect(caller, connection, &job.options, job.concurrency, job.shard()).await);
+        session.run(async |caller| connect(caller, connection, &job.options, job.run.concurrency, job.shard()).await);
     summary.totals = session.caller.totals;
     let target = connected?;
     scan.check_encoding(job, &target.namespace)?;
     if matches!(job.mode, Mode::Real(_)) && target.limits.rates != job.options.rates {
         session.caller.budget.set_rates(&target.limits.rates, Instant::now());
-        if job.confirm == Confirm::AssumeYes {
+        if job.run.confirm == Confirm::AssumeYes {
             target.limits.warn();
         }
     }
@@ -208,7 +197,7 @@ fn approve(
     summary: &mut JobSummary<'_>,
 ) -> Result<Approved, Error> {
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
-        (target, job.confirm, &mut scan.source)
+        (target, job.run.confirm, &mut scan.source)
         && !job.is_dry_run()
     {
         let page = session.run(async |caller| Ok(first_page(&target.client, pages, caller).await?));
@@ -217,7 +206,7 @@ fn approve(
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         scan.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
-    let consent = match (job.confirm, target) {
+    let consent = match (job.run.confirm, target) {
         _ if matches!(job.mode, Mode::Rehearsal) => Consent::Rehearsal,
         _ if job.is_dry_run() => Consent::DryRun,
         (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan, report)?,
@@ -247,13 +236,6 @@ struct Run<'a> {
     requests_before: u64,
 }
 
-/// The outputs after a run.
-struct Done {
-    report: Option<PathBuf>,
-    failures: Option<PathBuf>,
-    record: JobRecord,
-}
-
 impl Run<'_> {
     /// Runs the pipeline to its end. What is planned comes back where keys were only looked for.
     fn send(
@@ -262,12 +244,12 @@ impl Run<'_> {
         ready: Ready,
         (screen, monitor): (&MultiProgress, &Monitor),
         summary: &mut JobSummary<'_>,
-    ) -> Result<(Option<Stats>, Done), Error> {
+    ) -> Result<(Option<Stats>, JobRecord), Error> {
         let Ready { outputs, report, failures, backup, record } = ready;
-        let (backup_sink, backup) = backup.map(backup::start).transpose()?.unzip();
+        let (backup, backup_writer) = backup.map(backup::start).transpose()?.unzip();
         let requests = earlier::count_requests_of(outputs.report.as_ref(), self.requests_before)?;
         let (rows, writer) = report::start(outputs, ROWS)?;
-        let executor = Executor { client: self.client.clone(), backup_sink: backup_sink.map(BackupSink::new) };
+        let executor = Executor { client: self.client.clone(), backup };
         let progress = self.progress_options(summary.records);
         let sent_before = self.session.caller.totals;
         let (runtime, job) = (self.session.runtime, self.job);
@@ -300,19 +282,20 @@ impl Run<'_> {
             let engine = Engine { pipeline, executor, monitor, progress, max_wait, screen, requests };
             let running = engine.run(records, rows, writer.written());
             let (end, stats) = tokio::join!(running, OptionFuture::from(stats));
-            let backed_up = match backup {
+            let backed_up = match backup_writer {
                 Some(writer) => signals::in_time(writer.finish()).await,
                 None => None,
             };
             (end, stats, signals::in_time(writer.finish()).await, backed_up)
         });
         summary.set_end(end, written);
+        (summary.report, summary.failures) = (report, failures);
         match backed_up {
-            Some(Ok(records)) => summary.backup = job.backup.clone().map(|backup| (backup, records)),
+            Some(Ok(records)) => summary.backup = job.run.backup.clone().map(|backup| (backup, records)),
             Some(Err(error)) => summary.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
             None => {}
         }
-        Ok((stats, Done { report, failures, record }))
+        Ok((stats, record))
     }
 
     fn progress_options(&self, total: Option<u64>) -> ProgressOptions {
@@ -340,7 +323,7 @@ impl Run<'_> {
     fn state(mut self) -> State {
         let (job, deadline) = (self.job, self.session.deadline());
         let options = Options {
-            concurrency: job.concurrency,
+            concurrency: job.run.concurrency,
             batching: job.batching,
             action: job.pipeline_action(),
             retry: job.options.retry,
@@ -349,7 +332,7 @@ impl Run<'_> {
             // Nothing is tried out where nothing is deleted.
             canary: job.canary.filter(|_| !job.is_dry_run()).unwrap_or(0),
             deadline,
-            grace: job.grace,
+            grace: job.run.grace,
             deleted_before: self.deleted_before,
             ..Options::default()
         };

@@ -44,10 +44,10 @@ fn print_documents(documents: &[Document]) -> Result<(), Error> {
 }
 
 fn write(documents: &[Document], folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Page { path: folder.to_owned(), source })?;
+    std::fs::create_dir_all(folder).map_err(Error::path("write", folder))?;
     for document in documents {
         let path = folder.join(&document.name);
-        std::fs::write(&path, &document.text).map_err(|source| Error::Page { path, source })?;
+        std::fs::write(&path, &document.text).map_err(Error::path("write", &path))?;
     }
     Ok(())
 }

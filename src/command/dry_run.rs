@@ -25,6 +25,7 @@ use super::job_input::{JobInput, JobInputError, Warnings};
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;
+use super::same_job::JobRecord;
 use super::session::runtime;
 use super::signals;
 use super::summary::JobSummary;
@@ -45,7 +46,7 @@ fn carry_out<'a>(
     summary: &mut JobSummary<'_>,
 ) -> Result<Option<Preview<'a>>, Error> {
     let start = Instant::now();
-    let mut opened = Opened::new(job)?;
+    let mut opened = Opened::new(job.run.clone(), &inputs.sources, JobRecord::of(job))?;
     let mut input = JobInput::new(inputs, None);
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
@@ -53,8 +54,8 @@ fn carry_out<'a>(
     let mut records;
     (records, opened.record) = signals::blocking(move || {
         input.take_fingerprints()?;
-        record.read_inputs(&input.sources)?;
-        input.options.plans = record.plans();
+        record.read_inputs(&input.inputs.sources)?;
+        input.inputs.options.plans = record.plans();
         let mut records = input.records(Warnings::On);
         let mut first = Vec::new();
         match records.next_batch(&mut first).err() {
@@ -63,7 +64,7 @@ fn carry_out<'a>(
         }
         Ok::<_, Error>((records, record))
     })??;
-    let mut ready = opened.make(job, 0)?;
+    let mut ready = opened.make(0)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
     let (sender, writer) = rows.unzip();
     // The reading thread may be left alone, and must not keep the writer.
@@ -165,7 +166,7 @@ pub(super) fn refusal(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Optio
 /// Removes the report of a dry run that `stop` cut off, unless a part of it is what was asked for; what is to be said of it.
 pub(super) fn discard(job: &DeleteJob, stop: &Stop, report: &mut Option<PathBuf>) -> Option<String> {
     let shown = |path: &Path| Escaped(&path.to_string_lossy()).to_string();
-    if job.allow_partial && stop.reason == StopReason::InputError {
+    if job.run.allow_partial && stop.reason == StopReason::InputError {
         return report
             .as_deref()
             .map(|part| format!("{} contains the plan for the records before the break.", shown(part)));

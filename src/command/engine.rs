@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use indicatif::MultiProgress;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::files::RequestCount;
-use crate::outcome::Settled;
+use crate::outcome::{Settled, StopReason};
 use crate::pipeline::state::State;
-use crate::pipeline::{End, run as run_pipeline};
+use crate::pipeline::{End, Event, PauseCause, run as run_pipeline};
 use crate::progress::{Progress, ProgressOptions, with_progress};
 use crate::record::Record;
+use crate::terminal::{duration, pluralized};
 
-use super::event_log::EventLogger;
 use super::executor::Executor;
 use super::monitor::Monitor;
 use super::signals;
@@ -44,7 +45,7 @@ impl Engine<'_> {
         let Self { pipeline, executor, monitor, progress, max_wait, screen, requests } = self;
         // Only now: a bar would be drawn over the question.
         let progress = RefCell::new(Progress::new(progress, screen));
-        let mut log = EventLogger::new(max_wait);
+        let mut log = EventLogger { max_wait, last: None };
         let listener = |event| {
             log.on(&event);
             monitor.on(&event);
@@ -67,5 +68,59 @@ impl Engine<'_> {
         };
         progress.borrow_mut().finish();
         end
+    }
+}
+
+/// A pause that ends later by less than this is the same one.
+const SAME: Duration = Duration::from_secs(2);
+
+/// Logs pauses, outages and the end, once each, for jobs without a progress bar.
+#[derive(Debug)]
+struct EventLogger {
+    max_wait: Duration,
+    last: Option<(PauseCause, Instant)>,
+}
+
+impl EventLogger {
+    fn on(&mut self, event: &Event) {
+        match *event {
+            Event::Paused { until, cause } => self.paused(until, cause),
+            Event::Running => {
+                if self.last.take().is_some() {
+                    tracing::info!("resumed");
+                }
+            }
+            Event::Draining { reason, in_flight } => {
+                let requests = pluralized(in_flight as u64, "request");
+                match reason {
+                    StopReason::Interrupted if in_flight > 0 => {
+                        tracing::warn!(
+                            "interrupted: waiting for {requests} in flight\nhint: press Ctrl-C again, or send another signal, to end the job at once"
+                        );
+                    }
+                    _ => tracing::info!("stopping ({reason}): waiting for {requests} in flight"),
+                }
+            }
+            Event::Settled(_) | Event::Resumed | Event::Retrying => {}
+        }
+    }
+
+    fn paused(&mut self, until: Instant, cause: PauseCause) {
+        let known = self.last.is_some_and(|(last, before)| last == cause && until <= before + SAME);
+        let first = self.last.is_none_or(|(last, _)| last != cause);
+        self.last = Some((cause, until));
+        if known {
+            return;
+        }
+        let wait = duration(until.saturating_duration_since(Instant::now()));
+        match (cause, first) {
+            (PauseCause::Throttled, _) => tracing::warn!("Cloudflare asked for a pause (HTTP 429): resuming in {wait}"),
+            (PauseCause::Rate, _) => tracing::info!("rate limit: resuming in {wait}"),
+            (PauseCause::Outage, true) => {
+                let most = duration(self.max_wait);
+                tracing::warn!("API unreachable: paused, probing every few seconds (giving up after {most})");
+            }
+            (PauseCause::Outage, false) => tracing::info!("API still unreachable: next probe in {wait}"),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -58,22 +58,9 @@ pub enum Error {
     /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}\nhint: if the port is taken, choose another with --port")]
     Sandbox(io::Error),
-    /// A page, of a report or of the manual, cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Page {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A folder that a profile names cannot be made.
-    #[error("cannot make the folder {path}: {source}")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A page, of a report or of the manual, or a folder cannot be made.
+    #[error("cannot {doing} {path}: {source}")]
+    Path { doing: &'static str, path: PathBuf, source: io::Error },
     /// The job stopped before its end, or before its beginning.
     #[error("{}", .0.why)]
     Stopped(Stop),
@@ -82,12 +69,7 @@ pub enum Error {
     Panicked,
     /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
-    System {
-        /// What was being done.
-        doing: &'static str,
-        /// What it said.
-        source: io::Error,
-    },
+    System { doing: &'static str, source: io::Error },
 }
 
 impl From<FileError> for Error {
@@ -113,6 +95,10 @@ impl Error {
         move |source| Self::System { doing, source }
     }
 
+    pub(super) fn path(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Path { doing, path: path.to_owned(), source }
+    }
+
     /// What the process ends with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -134,8 +120,7 @@ impl Error {
             | Self::JobFile(_)
             | Self::Backup(_)
             | Self::Sandbox(_)
-            | Self::Page { .. }
-            | Self::Folder { .. }
+            | Self::Path { .. }
             | Self::System { .. } => ExitCode::Error,
         }
     }
@@ -153,8 +138,7 @@ impl Error {
             | Self::JobFile(_)
             | Self::Backup(_)
             | Self::Checkpoint(_)
-            | Self::Page { .. }
-            | Self::Folder { .. }
+            | Self::Path { .. }
             | Self::System { .. } => StopReason::IoError,
             Self::Usage(_) | Self::Credentials(_) | Self::Client(_) | Self::Sandbox(_) | Self::Panicked => {
                 return Err(self);

@@ -11,34 +11,13 @@ use crate::key::KeyName;
 use crate::pipeline::{Request, Response, Subject};
 use crate::record::Pair;
 
-/// Where values go before their keys are deleted.
-#[derive(Debug, Clone)]
-pub(super) struct BackupSink {
-    backup: Backup,
-}
-
-impl BackupSink {
-    pub(super) fn new(backup: Backup) -> Self {
-        Self { backup }
-    }
-
-    /// Reads a value and keeps it; a success says that it is on the disk. `Err` says why no backup can be written.
-    async fn back_up(&self, client: &Client, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
-        let (reply, value) = client.value(&key).await;
-        if let Some(value) = value {
-            self.backup.store(BackupRecord { key, value, metadata, expiration_ttl: None }).await?;
-        }
-        Ok(reply)
-    }
-}
-
 /// What requests are made with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Executor {
     /// None where nothing has to be sent.
     pub(super) client: Option<Client>,
     /// None where nothing is backed up.
-    pub(super) backup_sink: Option<BackupSink>,
+    pub(super) backup: Option<Backup>,
 }
 
 impl Executor {
@@ -58,10 +37,10 @@ impl Executor {
                 Response::Metadata(reply, metadata)
             }
             Request::BackUp(key, metadata) => {
-                let Some(backup_sink) = &self.backup_sink else {
+                let Some(backup) = &self.backup else {
                     return Response::BackedUp(Err("no backup was opened".to_owned()));
                 };
-                Response::BackedUp(Box::pin(backup_sink.back_up(client, key, metadata)).await)
+                Response::BackedUp(Box::pin(back_up(client, backup, key, metadata)).await)
             }
             Request::PutMany(pairs) => {
                 let keys: Vec<_> = pairs.iter().map(|pair| pair.key.clone()).collect();
@@ -75,6 +54,15 @@ impl Executor {
             Request::Page(request) => Response::Page(Box::pin(client.page(&request)).await),
         }
     }
+}
+
+/// Reads a value and keeps it; a success says that it is on the disk. `Err` says why no backup can be written.
+async fn back_up(client: &Client, backup: &Backup, key: KeyName, metadata: Option<Metadata>) -> Result<Reply, String> {
+    let (reply, value) = client.value(&key).await;
+    if let Some(value) = value {
+        backup.store(BackupRecord { key, value, metadata, expiration_ttl: None }).await?;
+    }
+    Ok(reply)
 }
 
 fn array(pairs: &[Arc<Pair>]) -> Bytes {

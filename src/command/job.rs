@@ -10,30 +10,74 @@ use crate::input::{InputOptions, Source};
 use crate::key::{AccountId, NamespaceId};
 use crate::listing::{Format, Prefixes, Selection};
 use crate::monitoring::PingUrl;
-use crate::pipeline::{Batching, FailureLimit, KeyAction};
+use crate::pipeline::{Batching, FailureLimit, KeyAction, RetryPolicy};
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
+use crate::progress::ProgressMode;
+use crate::quota::Rate;
 use crate::report::{Sync, Target};
 use crate::shard::Shard;
-use crate::terminal::Quoted;
+use crate::stderr::LineFormat;
+use crate::terminal::{Escaped, Quoted};
 
-use super::session::JobOptions;
+use super::command_line::CommandLine;
 
-/// A job, with everything that can be refused before a file is opened already refused.
-#[derive(Debug)]
-pub struct DeleteJob {
-    /// Rates, retries, limits of time, output.
-    pub options: JobOptions,
-    pub keys: Keys,
-    /// Limits that are checked before anything is sent.
-    pub guards: Guards,
-    /// For real, as a rehearsal, or only looked at.
-    pub mode: Mode,
-    /// Which namespace was named, also if nothing is sent there; `None` for a rehearsal.
-    pub target: Option<TargetIds>,
+/// The options of every command that sends requests.
+#[derive(Debug, Clone)]
+pub struct JobOptions {
+    /// The rates to keep; none for no limit.
+    pub rates: Vec<Rate>,
+    /// Who chose the rates.
+    pub rates_from: RatesFrom,
+    /// How often and how soon a request is repeated.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The longest time without a successful request.
+    pub max_wait: Duration,
+    /// How long the job may take, from its first request on.
+    pub deadline: Option<Duration>,
+    /// Whether progress is shown.
+    pub progress: ProgressMode,
+    pub lines: LineFormat,
+    /// Whether the summary is one JSON object.
+    pub json: bool,
+    /// Whether a job that goes well prints nothing.
+    pub quiet: bool,
+    /// The profile that values came from.
+    pub profile: Option<ProfileNote>,
+    /// How the job was started, for the command that resumes it.
+    pub command_line: CommandLine,
+}
+
+/// Who chose the rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RatesFrom {
+    /// A flag, the environment or the profile.
+    User,
+    /// Nobody: they are the defaults, and a namespace in instant mode has others.
+    Default,
+}
+
+/// Which profile was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileNote {
+    pub name: String,
+    /// The file that holds it.
+    pub file: PathBuf,
+}
+
+impl fmt::Display for ProfileNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, Escaped(&self.file.to_string_lossy()))
+    }
+}
+
+/// What a job that changes a namespace has besides, and what it writes.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
     /// Whether the records before the break of an input are processed.
     pub allow_partial: bool,
-    /// Whether somebody is asked before anything is deleted.
     pub confirm: Confirm,
     /// Where rows go.
     pub report: Target,
@@ -43,34 +87,37 @@ pub struct DeleteJob {
     pub backup: Option<PathBuf>,
     /// Folders that are made with the files in them, where they are missing; those of others have to be there.
     pub folders: Vec<PathBuf>,
-    /// Whether keys are looked for before they are deleted.
-    pub check: bool,
     /// What to do about files that exist.
     pub existing: IfExists,
     /// When the report is forced out to the disk.
     pub sync: Sync,
     /// The most requests in flight.
     pub concurrency: usize,
+    /// How long those in flight are waited for once the job ends early.
+    pub grace: Duration,
+    pub monitoring: Monitoring,
+}
+
+/// A job, with everything that can be refused before a file is opened already refused.
+#[derive(Debug)]
+pub struct DeleteJob {
+    pub options: JobOptions,
+    pub run: RunOptions,
+    pub keys: Keys,
+    /// Limits that are checked before anything is sent.
+    pub guards: Guards,
+    /// For real, as a rehearsal, or only looked at.
+    pub mode: Mode,
+    /// Which namespace was named, also if nothing is sent there; `None` for a rehearsal.
+    pub target: Option<TargetIds>,
+    /// Whether keys are looked for before they are deleted.
+    pub check: bool,
     /// How many keys a request names.
     pub batching: Batching,
     /// How many failures end the job.
     pub max_failures: Option<FailureLimit>,
     /// So many keys go alone before the rest.
     pub canary: Option<u64>,
-    /// How long those in flight are waited for once the job ends early.
-    pub grace: Duration,
-    /// Metrics and pings.
-    pub monitoring: Monitoring,
-}
-
-impl DeleteJob {
-    /// Which part of the keys is taken, where it is not all.
-    pub fn shard(&self) -> Option<Shard> {
-        match &self.keys {
-            Keys::Inputs(inputs) => inputs.shard,
-            Keys::Namespace(wanted) => wanted.shard,
-        }
-    }
 }
 
 /// Metrics and pings of a job.
@@ -84,6 +131,14 @@ pub struct Monitoring {
 }
 
 impl DeleteJob {
+    /// Which part of the keys is taken, where it is not all.
+    pub fn shard(&self) -> Option<Shard> {
+        match &self.keys {
+            Keys::Inputs(inputs) => inputs.shard,
+            Keys::Namespace(wanted) => wanted.shard,
+        }
+    }
+
     /// Whether a key may be put into a URL: only bulk calls have none there.
     pub(super) fn puts_keys_into_urls(&self) -> bool {
         self.batching == Batching::Single || self.key_action().reads()
@@ -111,7 +166,7 @@ impl DeleteJob {
     pub(super) fn key_action(&self) -> KeyAction {
         match self.mode {
             Mode::Check(_) => KeyAction::Check,
-            _ if self.backup.is_some() => KeyAction::BackUpThenDelete,
+            _ if self.run.backup.is_some() => KeyAction::BackUpThenDelete,
             _ if self.check => KeyAction::CheckThenDelete,
             _ => KeyAction::Delete,
         }
@@ -128,7 +183,7 @@ pub enum Keys {
 }
 
 /// Keys that are read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inputs {
     /// Where they come from, in order.
     pub sources: Vec<Source>,
@@ -232,34 +287,19 @@ pub enum Confirm {
 /// A restoration, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
 pub struct RestoreJob {
-    /// Rates, retries, limits of time, output.
     pub options: JobOptions,
+    pub run: RunOptions,
     /// The backups, in order.
     pub files: Vec<PathBuf>,
     /// Where to; `None` for a dry run.
     pub connection: Option<NamedConnection>,
     /// Whether keys that are there are written over.
     pub overwrite_values: bool,
-    /// Whether the records before the break of a backup are restored.
-    pub allow_partial: bool,
-    /// Whether somebody is asked before anything is written.
-    pub confirm: Confirm,
-    /// Where rows go.
-    pub report: Target,
-    /// What to do about a report that exists.
-    pub existing: IfExists,
-    /// The most requests in flight.
-    pub concurrency: usize,
-    /// How long those in flight are waited for once the job ends early.
-    pub grace: Duration,
-    /// Metrics and pings.
-    pub monitoring: Monitoring,
 }
 
 /// A listing, with everything that can be refused before anything is opened already refused.
 #[derive(Debug)]
 pub struct ListJob {
-    /// Rates, retries, limits of time, output.
     pub options: JobOptions,
     pub connection: NamedConnection,
     /// How the names begin.

@@ -10,10 +10,8 @@ use batches::KeptCounts;
 pub(super) use batches::{RecordBatches, Stage};
 pub use error::JobInputError;
 
-use crate::input::{Dedupe, Fingerprint, InputOptions, Records, Source};
-use crate::plan::filter::Filter;
+use crate::input::{Dedupe, Fingerprint, Records};
 use crate::report::Journal;
-use crate::shard::Shard;
 
 use super::job::Inputs;
 
@@ -23,11 +21,7 @@ const AHEAD: usize = 256;
 /// How a job's records are had, once for a look and once for the job.
 #[derive(Debug, Clone)]
 pub(super) struct JobInput {
-    pub(super) sources: Vec<Source>,
-    pub(super) options: InputOptions,
-    pub(super) dedupe: bool,
-    pub(super) filter: Filter,
-    pub(super) shard: Option<Shard>,
+    pub(super) inputs: Inputs,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
     /// What each source was when it was looked at, if it is a file that can be read twice.
@@ -45,23 +39,14 @@ pub(super) enum Warnings {
 
 impl JobInput {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
-        let Inputs { sources, options, dedupe, filter, shard } = inputs;
-        Self {
-            sources: sources.clone(),
-            options: options.clone(),
-            dedupe: *dedupe,
-            filter: filter.clone(),
-            shard: *shard,
-            journal,
-            files: Vec::new(),
-        }
+        Self { inputs: inputs.clone(), journal, files: Vec::new() }
     }
 
     /// Looks at every input: from now on a file that changes is an error before a record of it is taken. Whether all of
     /// them are files that can be read twice.
     pub(super) fn take_fingerprints(&mut self) -> Result<bool, JobInputError> {
         self.files.clear();
-        for source in &self.sources {
+        for source in &self.inputs.sources {
             let open = |error| JobInputError::Open { input: source.to_string(), source: error };
             let is_regular = source.is_regular().map_err(open)?;
             self.files.push(if is_regular { Some(source.fingerprint().map_err(open)?) } else { None });
@@ -70,15 +55,15 @@ impl JobInput {
     }
 
     fn are_files(&self) -> bool {
-        self.files.len() == self.sources.len() && self.files.iter().all(Option::is_some)
+        self.files.len() == self.inputs.sources.len() && self.files.iter().all(Option::is_some)
     }
 
     /// Only the files, as they are before any record is marked.
     pub(super) fn of_files(&self) -> Self {
-        let files =
-            self.sources.iter().cloned().zip(&self.files).filter_map(|(source, print)| Some((source, (*print)?)));
-        let (sources, files) = files.map(|(source, print)| (source, Some(print))).unzip();
-        Self { sources, files, dedupe: false, journal: None, ..self.clone() }
+        let sources = self.inputs.sources.iter().cloned();
+        let files = sources.zip(&self.files).filter_map(|(source, print)| Some((source, Some((*print)?))));
+        let (sources, files) = files.unzip();
+        Self { inputs: Inputs { sources, dedupe: false, ..self.inputs.clone() }, files, journal: None }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
@@ -86,14 +71,15 @@ impl JobInput {
         // Of files no record is long in coming; what comes through a pipe is passed on before more is asked for.
         let are_files = self.are_files();
         let most = if are_files { AHEAD } else { 1 };
-        let records = Records::new(self.sources.clone(), self.options.clone()).expecting(self.files.clone());
+        let Inputs { sources, options, dedupe, filter, shard } = self.inputs.clone();
+        let records = Records::new(sources, options).expecting(self.files.clone());
         RecordBatches {
             records: Some(if warnings == Warnings::On { records } else { records.without_warnings() }),
             most,
-            shard: self.shard,
-            filter: self.filter.clone(),
-            kept: (warnings == Warnings::On && !self.filter.is_empty()).then(KeptCounts::default),
-            dedupe: self.dedupe.then(Dedupe::default),
+            shard,
+            kept: (warnings == Warnings::On && !filter.is_empty()).then(KeptCounts::default),
+            filter,
+            dedupe: dedupe.then(Dedupe::default),
             journal: self.journal.clone(),
             last: None,
             batch: Vec::with_capacity(most),

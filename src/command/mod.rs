@@ -7,7 +7,7 @@
 //! - `connect`, `locate`: the namespace, its client and its limits. `confirm`: the prompt. `rehearsal`: a server in memory.
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `same_job`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
-//! - `engine`: a job of the pipeline. `executor`: its requests. `event_log`, `monitor`: its log, metrics and pings.
+//! - `engine`: a job of the pipeline, and its log. `executor`: its requests. `monitor`: metrics and pings.
 //! - `summary`, `error`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
 //!   and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
@@ -28,7 +28,6 @@ mod dry_run;
 mod earlier;
 mod engine;
 mod error;
-mod event_log;
 mod executor;
 mod job;
 mod job_input;
@@ -58,13 +57,13 @@ pub use docs::{DocsJob, Document};
 pub use error::Error;
 pub(crate) use error::{HINT, split_hints};
 pub use job::{
-    Confirm, DeleteJob, Inputs, KeySelection, Keys, ListJob, Mode, Monitoring, NamedConnection, NamespaceRef,
-    RestoreJob, TargetIds,
+    Confirm, DeleteJob, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, Monitoring, NamedConnection,
+    NamespaceRef, ProfileNote, RatesFrom, RestoreJob, RunOptions, TargetIds,
 };
 pub use namespaces::NamespacesJob;
 pub use report::{PrintFormat, ReportJob};
 pub use sandbox::SandboxJob;
-pub use session::{JobOptions, ProfileNote, RatesFrom, interruptible};
+pub use session::interruptible;
 pub use whoami::WhoamiJob;
 
 use session::or_panicked;
@@ -103,7 +102,7 @@ pub fn run(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
 fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
     match task {
         Task::Delete(mut job) => {
-            job.concurrency = session::fit_descriptors(job.concurrency);
+            job.run.concurrency = session::fit_descriptors(job.run.concurrency);
             match (&job.mode, &job.keys) {
                 (Mode::DryRun, Keys::Inputs(inputs)) => dry_run::run(&job, inputs),
                 _ => delete::run(&Arc::from(job), screen),
@@ -111,7 +110,7 @@ fn carry_out(task: Task, screen: &MultiProgress) -> Result<ExitCode, Error> {
         }
         Task::List(job) => list::run(&job, screen),
         Task::Restore(mut job) => {
-            job.concurrency = session::fit_descriptors(job.concurrency);
+            job.run.concurrency = session::fit_descriptors(job.run.concurrency);
             restore::run(&job, screen)
         }
         Task::Namespaces(job) => namespaces::run(&job),

@@ -8,9 +8,10 @@ use crate::key::AccountId;
 use crate::terminal::Escaped;
 
 use super::error::Error;
+use super::job::JobOptions;
 use super::locate::{Suspects, account, all};
 use super::print::print_lines;
-use super::session::{JobOptions, Session};
+use super::session::Session;
 
 /// Which account's namespaces to list.
 #[derive(Debug)]

@@ -10,22 +10,28 @@ use std::sync::Arc;
 use crate::backup::{BackupFile, compression_of};
 use crate::clock::wall_now;
 use crate::files::{FileError, IfExists, folder_of};
+use crate::input::Source;
 use crate::platform;
+use crate::quota::Budget;
 use crate::report::{
-    Causes, Destination, FailuresFile, Format, Journal, Outputs, ReportError, Target, create_unique, default_path,
+    Causes, Destination, FailuresFile, Format, Journal, Kind, Outputs, ReportError, ReportFile, Target, create_unique,
+    default_path,
 };
-
 use crate::terminal::{Escaped, shell_word};
 
-use super::earlier::{Earlier, Killed};
+use super::earlier::{self, Earlier, Killed};
 use super::error::Error;
-use super::job::{DeleteJob, Keys, Mode};
+use super::job::{JobOptions, RunOptions};
+use super::monitor::Monitor;
 use super::same_file::Files;
 use super::same_job::JobRecord;
+use super::signals;
+use super::summary::JobSummary;
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]
 pub(super) struct Opened {
+    run: RunOptions,
     report: Option<Pending<Destination>>,
     failures: Option<Pending<FailuresFile>>,
     backup: Option<Pending<BackupFile>>,
@@ -38,8 +44,6 @@ pub(super) struct Opened {
 enum Pending<T> {
     Open(T),
     ToBeMade(PathBuf),
-    /// Under this name, or one like it.
-    ToBeNamed(PathBuf),
 }
 
 /// What a job writes, and where it is afterwards.
@@ -53,75 +57,92 @@ pub(super) struct Ready {
 }
 
 impl Opened {
-    pub(super) fn new(job: &DeleteJob) -> Result<Self, Error> {
-        files(job).check()?;
-        let (mut journal, mut record) = (None, JobRecord::of(job));
-        let report = match &job.report {
+    /// Opens what exists. From here on this process has the report for itself, and the job has begun.
+    pub(super) fn open(
+        run: &RunOptions,
+        inputs: Vec<Source>,
+        record: JobRecord,
+        monitor: &mut Monitor,
+        summary: &mut JobSummary<'_>,
+    ) -> Result<Self, Error> {
+        let run = run.clone();
+        let opened = signals::blocking(move || Self::new(run, &inputs, record))??;
+        summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
+        summary.facts = Some(opened.record.facts());
+        summary.report = opened.journal.as_ref().map(|(_, report)| report.clone());
+        monitor.begin();
+        monitor.resume_from(summary.earlier);
+        Ok(opened)
+    }
+
+    /// The same of a job without metrics. It reads `inputs`, if it does not list a namespace.
+    pub(super) fn new(run: RunOptions, inputs: &[Source], mut record: JobRecord) -> Result<Self, Error> {
+        files(&run, inputs).check()?;
+        let can_resume = record.kind().is_resumable() && !inputs.is_empty();
+        let mut journal = None;
+        let report = match &run.report {
             Target::Nowhere => None,
             Target::Stdout => Some(Pending::Open(Destination::Stdout)),
-            Target::Default => Some(Pending::ToBeNamed(named(job, default_path(wall_now())))),
-            Target::File(path) => Some(match check_target(path, job)? {
-                None => {
-                    JobRecord::free(path, job.existing)?;
-                    Pending::ToBeMade(path.clone())
-                }
-                Some(existing) => {
-                    let mut destination = Destination::open(path.clone(), existing)?;
-                    if let Destination::File(file) = &mut destination {
-                        record.found(path, existing, file.is_empty())?;
-                        if existing == IfExists::Resume {
+            Target::Default => Some(Pending::ToBeMade(default_name(&record))),
+            Target::File(path) => {
+                Format::of(path)?;
+                let mut report = Pending::of(path, &run, can_resume, Destination::open)?;
+                match &mut report {
+                    Pending::Open(Destination::File(file)) => {
+                        record.found(path, run.existing, file.is_empty())?;
+                        if run.existing == IfExists::Resume {
                             journal = Some((file.read_journal()?, path.clone()));
                         }
                     }
-                    Pending::Open(destination)
+                    Pending::Open(Destination::Stdout) | Pending::ToBeMade(_) => JobRecord::free(path, run.existing)?,
                 }
-            }),
-        };
-        let failures = match &job.failures {
-            None => None,
-            Some(path) => Some(match check_target(path, job)? {
-                None => Pending::ToBeMade(path.clone()),
-                Some(existing) => Pending::Open(FailuresFile::open(path.clone(), existing)?),
-            }),
-        };
-        let backup = match &job.backup {
-            None => None,
-            Some(path) => {
-                compression_of(path)?;
-                match existing_file(path, job)? {
-                    // A dry run only looks.
-                    Some(existing) if !matches!(job.mode, Mode::DryRun | Mode::Check(_)) => {
-                        Some(Pending::Open(BackupFile::open(path.clone(), existing)?))
-                    }
-                    _ => Some(Pending::ToBeMade(path.clone())),
-                }
+                Some(report)
             }
         };
-        Ok(Self { report, failures, backup, record, journal })
+        let failures = run.failures.as_ref().map(|path| {
+            Format::of(path)?;
+            Pending::of(path, &run, can_resume, FailuresFile::open)
+        });
+        let failures = failures.transpose()?;
+        let mut backup = None;
+        if let Some(path) = &run.backup {
+            compression_of(path)?;
+            // A dry run only looks.
+            if record.kind() == Kind::DryRun {
+                existing_file(path, &run, can_resume)?;
+            } else {
+                backup = Some(Pending::of(path, &run, can_resume, BackupFile::open)?);
+            }
+        }
+        Ok(Self { run, report, failures, backup, record, journal })
+    }
+
+    /// The report that was found.
+    fn found(&self) -> Option<&ReportFile> {
+        match &self.report {
+            Some(Pending::Open(Destination::File(file))) => Some(file),
+            _ => None,
+        }
     }
 
     /// Where rows go, for a prompt.
     pub(super) fn report_name(&self) -> String {
-        match &self.report {
-            None => report_name(None),
-            Some(Pending::Open(destination)) => report_name(Some(destination)),
-            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Escaped(&path.to_string_lossy()).to_string(),
-        }
-    }
-
-    /// What earlier runs left.
-    pub(super) fn earlier(&self) -> Earlier {
-        Earlier::of(self.journal.as_ref().map(|(journal, _)| &**journal))
-    }
-
-    /// What is known of the last run, in case it was killed.
-    pub(super) fn killed(&self, job: &DeleteJob) -> Killed {
-        let sent = match &self.report {
-            Some(Pending::Open(Destination::File(file))) => file.output().requests_of_killed(),
-            _ => None,
+        let path = match &self.report {
+            None => return "none".to_owned(),
+            Some(Pending::Open(Destination::Stdout)) => return "stdout".to_owned(),
+            Some(Pending::Open(Destination::File(file))) => file.path(),
+            Some(Pending::ToBeMade(path)) => path,
         };
-        let (in_flight, timeout) = (job.concurrency, job.options.timeout);
-        Killed { sent, is_one_by_one: self.record.was_one_by_one(), in_flight, timeout }
+        Escaped(&path.to_string_lossy()).to_string()
+    }
+
+    /// Counts the requests of earlier runs, before this one sends anything; returns how many of a killed run have no row.
+    pub(super) fn count_requests(&mut self, options: &JobOptions, budget: &mut Budget) -> u64 {
+        let sent = self.found().and_then(|file| file.output().requests_of_killed());
+        let Some((journal, _)) = &self.journal else { return 0 };
+        let (in_flight, timeout) = (self.run.concurrency, options.timeout);
+        let killed = Killed { sent, is_one_by_one: self.record.was_one_by_one(), in_flight, timeout };
+        earlier::count(budget, journal, &mut self.record, killed)
     }
 
     /// Why records of earlier runs failed.
@@ -129,97 +150,89 @@ impl Opened {
     /// # Errors
     /// Those of reading the report.
     pub(super) fn causes(&self) -> Result<Causes, Error> {
-        Ok(match &self.report {
-            Some(Pending::Open(Destination::File(file))) if self.earlier().tally.failures() > 0 => file.causes()?,
-            _ => Causes::default(),
-        })
+        let has_failures = self.journal.as_ref().is_some_and(|(journal, _)| journal.tally().failures() > 0);
+        Ok(self.found().filter(|_| has_failures).map(ReportFile::causes).transpose()?.unwrap_or_default())
     }
 
     /// Makes what is not there yet.
-    pub(super) fn make(self, job: &DeleteJob, requests: u64) -> Result<Ready, Error> {
-        make_folders(&job.folders)?;
-        let (report, report_path) = match self.report {
-            None => (None, None),
-            Some(Pending::Open(Destination::File(file))) => {
-                let path = file.path().to_owned();
-                (Some(Destination::File(file)), Some(path))
-            }
-            Some(Pending::Open(Destination::Stdout)) => (Some(Destination::Stdout), None),
-            Some(Pending::ToBeNamed(path)) => {
-                let made = create_unique(&path)?;
-                let path = made.path().to_owned();
-                (Some(Destination::File(made)), Some(path))
-            }
-            Some(Pending::ToBeMade(path)) => {
-                let made = Destination::open(path.clone(), IfExists::Refuse);
-                (Some(made.map_err(|error| locked_since(error, job.existing))?), Some(path))
-            }
+    pub(super) fn make(self, requests: u64) -> Result<Ready, Error> {
+        let Self { run, report, failures, backup, mut record, .. } = self;
+        for folder in &run.folders {
+            // For this user alone.
+            platform::create_folders(folder).map_err(Error::path("make the folder", folder))?;
+        }
+        let report = report.map(|report| {
+            report.made(|path| match run.report {
+                Target::Default => create_unique(&path).map(Destination::File),
+                _ => Destination::open(path, IfExists::Refuse).map_err(|error| locked_since(error, run.existing)),
+            })
+        });
+        let report = report.transpose()?;
+        let failures = failures.map(|file| file.made(|path| FailuresFile::open(path, IfExists::Refuse))).transpose()?;
+        let backup = backup.map(|file| file.made(|path| BackupFile::open(path, IfExists::Refuse))).transpose()?;
+        let report_path = match &report {
+            Some(Destination::File(file)) => Some(file.path().to_owned()),
+            Some(Destination::Stdout) | None => None,
         };
-        let failures = match self.failures {
-            None => None,
-            Some(Pending::Open(file)) => Some(file),
-            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => {
-                Some(FailuresFile::open(path, IfExists::Refuse)?)
-            }
-        };
-        let failures_path = failures.as_ref().map(|file| file.path().to_owned());
-        let backup = match self.backup {
-            _ if matches!(job.mode, Mode::DryRun | Mode::Check(_)) => None,
-            None => None,
-            Some(Pending::Open(file)) => Some(file),
-            Some(Pending::ToBeMade(path) | Pending::ToBeNamed(path)) => Some(BackupFile::open(path, IfExists::Refuse)?),
-        };
-        let mut record = self.record;
         if let Some(report) = &report_path {
             record.begin(report, requests)?;
         }
-        let outputs = Outputs { report, failures, sync: job.sync };
+        let failures_path = failures.as_ref().map(|file| file.path().to_owned());
+        let outputs = Outputs { report, failures, sync: run.sync };
         Ok(Ready { record, outputs, report: report_path, failures: failures_path, backup })
     }
 }
 
-/// Where rows go, for a prompt.
-pub(super) fn report_name(report: Option<&Destination>) -> String {
-    match report {
-        None => "none".to_owned(),
-        Some(Destination::Stdout) => "stdout".to_owned(),
-        Some(Destination::File(file)) => Escaped(&file.path().to_string_lossy()).to_string(),
+impl<T> Pending<T> {
+    /// Opens what exists; an error if it may not, or could not be made.
+    fn of<E>(
+        path: &Path,
+        run: &RunOptions,
+        can_resume: bool,
+        open: impl FnOnce(PathBuf, IfExists) -> Result<T, E>,
+    ) -> Result<Self, Error>
+    where
+        Error: From<E>,
+    {
+        Ok(match existing_file(path, run, can_resume)? {
+            Some(existing) => Self::Open(open(path.to_owned(), existing)?),
+            None => Self::ToBeMade(path.to_owned()),
+        })
+    }
+
+    fn made<E>(self, make: impl FnOnce(PathBuf) -> Result<T, E>) -> Result<T, E> {
+        match self {
+            Self::Open(file) => Ok(file),
+            Self::ToBeMade(path) => make(path),
+        }
     }
 }
 
-/// Whether something is there that may be opened; an error where it may not be, or could not be made.
-fn check_target(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error> {
-    Format::of(path)?;
-    existing_file(path, job)
-}
-
-/// The same, whatever the file is to hold.
-fn existing_file(path: &Path, job: &DeleteJob) -> Result<Option<IfExists>, Error> {
-    let existing = job.existing;
+/// Whether something is there that may be opened; an error if it may not be, or could not be made.
+fn existing_file(path: &Path, run: &RunOptions, can_resume: bool) -> Result<Option<IfExists>, Error> {
     // Without following a link: one that leads nowhere is there all the same.
     if path.symlink_metadata().is_ok() {
-        return match existing {
-            IfExists::Refuse if !matches!(job.mode, Mode::Real(_)) || matches!(job.keys, Keys::Namespace(_)) => {
+        return match run.existing {
+            IfExists::Refuse if can_resume => Err(FileError::Exists { path: path.to_owned() }.into()),
+            IfExists::Refuse => {
                 let path = path.to_string_lossy();
                 let text =
                     format!("{} exists\nhint: pass --overwrite to replace it, or choose another file", Escaped(&path));
                 Err(Error::Usage(text))
             }
-            IfExists::Refuse => Err(FileError::Exists { path: path.to_owned() }.into()),
-            IfExists::Overwrite | IfExists::Resume => Ok(Some(existing)),
+            IfExists::Overwrite | IfExists::Resume => Ok(Some(run.existing)),
         };
     }
     let folder = folder_of(path);
-    if folder.is_dir() || job.folders.iter().any(|made| made == folder) {
-        Ok(None)
-    } else {
-        Err(Error::Usage(format!(
-            "{} cannot be created: the folder {} does not exist\nhint: run: mkdir -p {}",
-            path.display(),
-            folder.display(),
-            shell_word(folder.as_os_str())
-        )))
+    if folder.is_dir() || run.folders.iter().any(|made| made == folder) {
+        return Ok(None);
     }
+    Err(Error::Usage(format!(
+        "{} cannot be created: the folder {} does not exist\nhint: run: mkdir -p {}",
+        path.display(),
+        folder.display(),
+        shell_word(folder.as_os_str())
+    )))
 }
 
 /// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.
@@ -232,46 +245,36 @@ fn locked_since(error: ReportError, existing: IfExists) -> ReportError {
     }
 }
 
-/// Makes folders, for this user alone.
-fn make_folders(folders: &[PathBuf]) -> Result<(), Error> {
-    for folder in folders {
-        platform::create_folders(folder).map_err(|source| Error::Folder { path: folder.clone(), source })?;
-    }
-    Ok(())
-}
-
 /// What a job reads and writes.
-fn files(job: &DeleteJob) -> Files {
+fn files(run: &RunOptions, inputs: &[Source]) -> Files {
     let mut files = Files::default();
-    if let Keys::Inputs(inputs) = &job.keys {
-        inputs.sources.iter().for_each(|source| files.reads(source));
+    for source in inputs {
+        files.reads(source);
     }
-    if let Target::File(path) = &job.report {
+    if let Target::File(path) = &run.report {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }
-    for (flag, path) in [("--failures", &job.failures), ("--backup", &job.backup)] {
+    for (flag, path, beside) in [
+        ("--failures", &run.failures, &[".lock"][..]),
+        ("--backup", &run.backup, &[".lock"]),
+        ("--metrics-file", &run.monitoring.metrics_file, &[]),
+    ] {
         if let Some(path) = path {
-            files.writes(flag, path, &[".lock"]);
+            files.writes(flag, path, beside);
         }
-    }
-    if let Some(path) = &job.monitoring.metrics_file {
-        files.writes("--metrics-file", path, &[]);
     }
     files
 }
 
-/// A rehearsal's report must not pass for the record of a job that deleted something, and parts of a job begin in the
-/// same second.
-fn named(job: &DeleteJob, path: PathBuf) -> PathBuf {
-    let path = match job.mode {
-        Mode::DryRun | Mode::Check(_) | Mode::Real(_) => path,
-        Mode::Rehearsal => path.to_string_lossy().replacen("kvsweep-report", "kvsweep-rehearsal", 1).into(),
+/// The name of a report that was not named. That of a rehearsal must not pass for the record of a job that deleted something,
+/// and parts of a job begin in the same second.
+fn default_name(record: &JobRecord) -> PathBuf {
+    let what = match record.kind() {
+        Kind::Delete | Kind::DryRun => "kvsweep-report",
+        Kind::Rehearsal => "kvsweep-rehearsal",
+        Kind::Restore | Kind::RestoreDryRun => "kvsweep-restore",
     };
-    match job.shard() {
-        Some(shard) => {
-            let part = format!("-shard-{}-of-{}.csv", shard.number(), shard.count());
-            path.to_string_lossy().replacen(".csv", &part, 1).into()
-        }
-        None => path,
-    }
+    let name = default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", what, 1);
+    let part = record.shard().map(|shard| format!("-shard-{}.csv", shard.replace('/', "-of-")));
+    part.map_or(name.clone(), |part| name.replacen(".csv", &part, 1)).into()
 }

@@ -1,5 +1,7 @@
 //! What a job is about and what guards it: the same lines in a dry run and in the question before a job.
 
+use std::fmt::Display;
+
 use crate::api::Namespace;
 use crate::input::{Source, describe};
 use crate::plan::filter::Filter;
@@ -32,61 +34,55 @@ impl Overview {
             (None, Some(target)) => overview.named(target),
             (None, None) => {}
         }
-        overview.0.extend(job.options.profile.iter().map(|profile| ("profile", profile.to_string())));
+        overview.add("profile", &job.options.profile);
         let filter = match &job.keys {
             Keys::Inputs(inputs) => {
                 overview.inputs(inputs);
                 &inputs.filter
             }
             Keys::Namespace(wanted) => {
-                if wanted.prefixes.cover_everything() {
-                    overview.0.push(("keys", "all keys of the namespace (--all)".to_owned()));
-                } else {
-                    let prefixes = wanted.prefixes.iter().map(|prefix| ("prefix", Escaped(prefix).to_string()));
-                    overview.0.extend(prefixes);
-                }
                 let selection = &wanted.selection;
-                let expiring = selection.expiring_before.as_ref();
-                overview
-                    .0
-                    .extend(expiring.map(|moment| ("only", format!("--expiring-before {}", Escaped(&moment.input)))));
-                let forever = selection.without_expiration.then(|| ("only", "--without-expiration".to_owned()));
-                overview.0.extend(forever);
+                if wanted.prefixes.cover_everything() {
+                    overview.push("keys", "all keys of the namespace (--all)".to_owned());
+                } else {
+                    overview.add("prefix", wanted.prefixes.iter().map(Escaped));
+                }
+                let expiring = selection.expiring_before.iter();
+                overview.add("only", expiring.map(|moment| format!("--expiring-before {}", Escaped(&moment.input))));
+                overview.add("only", selection.without_expiration.then_some("--without-expiration"));
                 let metadata = selection.metadata.iter();
-                overview.0.extend(metadata.map(|test| ("only", format!("--metadata {}", Escaped(&test.to_string())))));
+                overview.add("only", metadata.map(|test| format!("--metadata {}", Escaped(&test.to_string()))));
                 &selection.names
             }
         };
         overview.filter(filter);
-        overview.0.push(("guards", guards(job)));
+        overview.push("guards", guards(job));
         overview
     }
 
     pub(super) fn of_restore(job: &RestoreJob, connection: &Connection, namespace: &Namespace) -> Self {
         let mut overview = Self::default();
         overview.found(connection, &namespace.title);
-        overview.0.extend(job.options.profile.iter().map(|profile| ("profile", profile.to_string())));
-        let files = job.files.iter().map(|file| ("backup", Escaped(&file.to_string_lossy()).to_string()));
-        overview.0.extend(files);
-        let deadline = job.options.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
-        overview.0.extend(deadline.map(|deadline| ("guards", deadline)));
+        overview.add("profile", &job.options.profile);
+        overview.add("backup", job.files.iter().map(|file| Escaped(&file.to_string_lossy()).to_string()));
+        overview.add("guards", job.options.deadline.map(|deadline| format!("--deadline {}", duration(deadline))));
         overview
     }
 
     fn found(&mut self, connection: &Connection, title: &str) {
-        self.0.push(("account", title_and_id(connection.account_name.as_deref(), &connection.account)));
-        self.0.push((NAMESPACE, title_and_id(Some(title), &connection.namespace)));
+        self.push("account", title_and_id(connection.account_name.as_deref(), &connection.account));
+        self.push(NAMESPACE, title_and_id(Some(title), &connection.namespace));
     }
 
     fn named(&mut self, target: &TargetIds) {
         let none = || NOT_GIVEN.to_owned();
-        self.0.push(("account", target.account.as_ref().map_or_else(none, ToString::to_string)));
+        self.push("account", target.account.as_ref().map_or_else(none, ToString::to_string));
         let namespace = target.namespace.as_ref().map_or_else(none, |namespace| match namespace {
             NamespaceRef::Id(id) => id.to_string(),
             NamespaceRef::Title(title) => Escaped(title).to_string(),
             NamespaceRef::Binding { .. } => namespace.to_string(),
         });
-        self.0.push((NAMESPACE, namespace));
+        self.push(NAMESPACE, namespace);
     }
 
     fn inputs(&mut self, inputs: &Inputs) {
@@ -96,14 +92,19 @@ impl Overview {
                 Source::Stdin => None,
                 Source::File(_) => describe(source, &inputs.options),
             };
-            self.0.push(("input", how.map_or(name.clone(), |how| format!("{name} ({})", Escaped(&how)))));
+            self.push("input", how.map_or(name.clone(), |how| format!("{name} ({})", Escaped(&how))));
         }
     }
 
     fn filter(&mut self, filter: &Filter) {
         for (label, origin, patterns) in filter.origins() {
-            self.0.push((label, format!("{} ({})", listed(patterns), Escaped(&origin))));
+            self.push(label, format!("{} ({})", listed(patterns), Escaped(&origin)));
         }
+    }
+
+    /// Adds a line for each text.
+    fn add(&mut self, label: &'static str, texts: impl IntoIterator<Item = impl Display>) {
+        self.0.extend(texts.into_iter().map(|text| (label, text.to_string())));
     }
 
     /// Adds a line at the end.
@@ -163,10 +164,10 @@ fn guards(job: &DeleteJob) -> String {
     add("expect", job.guards.expect.map(|keys| keys.to_string()));
     add("max-failures", Some(job.max_failures.map_or("none".to_owned(), |limit| limit.to_string())));
     add("canary", job.canary.map(|keys| keys.to_string()));
-    add("backup", job.backup.as_ref().map(|backup| Escaped(&backup.to_string_lossy()).to_string()));
+    add("backup", job.run.backup.as_ref().map(|backup| Escaped(&backup.to_string_lossy()).to_string()));
     add("deadline", job.options.deadline.map(duration));
     add("shard", job.shard().map(|shard| shard.to_string()));
     guards.extend(job.check.then(|| "--check".to_owned()));
-    guards.extend(job.allow_partial.then(|| "--allow-partial".to_owned()));
+    guards.extend(job.run.allow_partial.then(|| "--allow-partial".to_owned()));
     guards.join(", ")
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::stderr;
 use crate::terminal::{columns, fitted};
 
@@ -44,12 +46,13 @@ pub(super) fn print_summary(stream: Stream, lines: Vec<String>) {
     }
 }
 
-/// The same of a summary that a program reads.
-pub(super) fn print_json(json: serde_json::Result<String>) {
-    warn_of(json.map_err(io::Error::from).and_then(|json| print_lines(vec![json])));
+/// Prints what a program reads, as one line; see [`print_lines`].
+pub(super) fn print_json(value: &impl Serialize) -> io::Result<()> {
+    print_lines(vec![serde_json::to_string(value)?])
 }
 
-fn warn_of(printed: io::Result<()>) {
+/// A summary that cannot be printed does not change how the job ended.
+pub(super) fn warn_of(printed: io::Result<()>) {
     if let Err(error) = printed {
         tracing::warn!("the summary cannot be printed: {error}");
     }

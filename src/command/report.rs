@@ -14,7 +14,7 @@ use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized, shell_word};
 
 use super::error::Error;
-use super::print::{print_lines, print_prose};
+use super::print::{print_json, print_lines, print_prose};
 use super::same_file::Files;
 
 /// Keys on their way to the failures file.
@@ -127,9 +127,7 @@ fn print_result(
     lines: impl FnOnce() -> Vec<String>,
 ) -> Result<(), Error> {
     let printed = match format {
-        PrintFormat::Json => {
-            serde_json::to_string(value).map_err(io::Error::from).and_then(|json| print_lines(vec![json]))
-        }
+        PrintFormat::Json => print_json(value),
         PrintFormat::Markdown => print_lines(lines()),
         PrintFormat::Text => print_prose(lines()),
     };
@@ -215,8 +213,7 @@ fn not_deleted(tally: &Tally) -> String {
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {
     page.begin(0)?;
-    let path = page.path().to_owned();
-    page.file().write_all(text.as_bytes()).map_err(|source| Error::Page { path, source })?;
+    page.file().write_all(text.as_bytes()).map_err(Error::path("write", page.path()))?;
     Ok(page.check_in_place()?)
 }
 

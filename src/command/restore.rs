@@ -19,20 +19,20 @@ use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
 use crate::plan::{Approved, Consent, Guards};
 use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
-use crate::report::{self, Causes, Destination, Journal, Sync};
+use crate::report::{self, Causes, Journal};
 use crate::terminal::pluralized;
 
 use super::confirm::{self, Action};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
-use super::earlier::{self, Earlier, Killed};
+use super::earlier;
 use super::engine::{Engine, ROWS};
 use super::error::{Error, stop_of, with_nothing_sent};
 use super::executor::Executor;
 use super::job::{Confirm, RestoreJob};
 use super::job_input::JobInputError;
 use super::monitor::Monitor;
-use super::outputs::report_name;
+use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::{SendEstimate, reads};
 use super::same_job::JobRecord;
@@ -42,7 +42,7 @@ use super::summary::{JobSummary, monitored};
 
 mod records;
 
-use records::{BoxedRecords, Plan};
+use records::{BoxedRecords, Plan, check_is_file};
 
 /// The most keys of a bulk write.
 #[expect(clippy::cast_possible_truncation, reason = "ten thousand")]
@@ -63,7 +63,7 @@ const BATCH_BYTES: usize = 1_000_000;
 impl RestoreJob {
     /// What is done about a key that exists.
     fn on_existing(&self) -> OnExisting {
-        match self.existing {
+        match self.run.existing {
             _ if self.overwrite_values => OnExisting::Overwrite,
             IfExists::Resume => OnExisting::Compare,
             _ => OnExisting::Keep,
@@ -86,7 +86,7 @@ impl RestoreJob {
 
 /// Reads the backups, asks, writes, and prints what came of it.
 pub(super) fn run(job: &RestoreJob, screen: &MultiProgress) -> Result<ExitCode, Error> {
-    let monitor = Monitor::new(&job.monitoring, job.connection.as_ref(), None);
+    let monitor = Monitor::new(&job.run.monitoring, job.connection.as_ref(), None);
     monitored(monitor, JobSummary::of_restore(job), |monitor, summary| {
         carry_out(job, screen, monitor, summary).map(|()| None)
     })
@@ -99,46 +99,34 @@ fn carry_out(
     summary: &mut JobSummary<'_>,
 ) -> Result<(), Error> {
     monitor.open()?;
-    if job.connection.is_some() && job.confirm == Confirm::Prompt {
+    if job.connection.is_some() && job.run.confirm == Confirm::Prompt {
         confirm::terminal(job.action())?;
     }
-    let opened = records::open_report(job)?;
-    summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
-    summary.report.clone_from(&opened.path);
-    summary.facts = Some(opened.record.facts());
-    monitor.begin();
-    monitor.resume_from(summary.earlier);
-    let (files, journal, record, causes) = (job.files.clone(), opened.journal, opened.record, opened.causes);
-    let (plan, mut record) = signals::blocking(move || plan(&files, journal, record, causes))??;
+    job.files.iter().try_for_each(|file| check_is_file(file))?;
+    let inputs = job.files.iter().cloned().map(Source::File).collect();
+    let mut opened = Opened::open(&job.run, inputs, JobRecord::of_restore(job), monitor, summary)?;
+    let (files, journal, record) = (job.files.clone(), opened.journal.clone(), opened.record.clone());
+    let causes = opened.causes()?;
+    let plan;
+    (plan, opened.record) = signals::blocking(move || self::plan(&files, journal, record, causes))??;
     summary.records = Some(plan.records);
     summary.causes = plan.causes.most_frequent();
-    if let Some(broken) = plan.broken.as_ref().filter(|_| !job.allow_partial || plan.records == 0) {
+    if let Some(broken) = plan.broken.as_ref().filter(|_| !job.run.allow_partial || plan.records == 0) {
         return Err(stop_of(StopReason::InputError, &with_nothing_sent(broken)).into());
     }
     monitor.set_records(plan.records);
     let mut session = Session::new(&job.options)?;
-    let mut without_row = 0;
-    if let Some(journal) = plan.journal() {
-        let sent = match &opened.destination {
-            Some(Destination::File(file)) => file.output().requests_of_killed(),
-            _ => None,
-        };
-        // The values of many keys are one request.
-        let (in_flight, timeout) = (job.concurrency, job.options.timeout);
-        let killed = Killed { sent, is_one_by_one: false, in_flight, timeout };
-        without_row = earlier::count(&mut session.caller.budget, journal, &mut record, killed);
-    }
+    let without_row = opened.count_requests(&job.options, &mut session.caller.budget);
     let mut client = None;
     if let Some(connection) = job.connection.as_ref().filter(|_| plan.keys > 0) {
         let connected =
-            session.run(async |caller| connect(caller, connection, &job.options, job.concurrency, None).await);
+            session.run(async |caller| connect(caller, connection, &job.options, job.run.concurrency, None).await);
         summary.totals = session.caller.totals;
         let target = connected?;
-        record.located(&target.connection, &target.namespace.title)?;
+        opened.record.located(&target.connection, &target.namespace.title)?;
         let (keys, notes) = (pluralized(plan.keys, "key"), target.notes().join(", "));
         tracing::info!("restoring {keys}: {notes}");
-        let report = report_name(opened.destination.as_ref());
-        confirm_restore(job, &plan, &target, report, &mut session.caller)?;
+        confirm_restore(job, &plan, &target, opened.report_name(), &mut session.caller)?;
         summary.notes.extend(target.notes());
         client = Some(target.client);
     }
@@ -146,16 +134,14 @@ fn carry_out(
         let note = "Dry run: nothing was sent, and it was not checked which keys exist.";
         summary.notes.push(note.to_owned());
     }
-    if let Some(Destination::File(file)) = &opened.destination {
-        record.begin(file.path(), session.caller.totals.requests)?;
-    }
-    let requests = earlier::count_requests_of(opened.destination.as_ref(), without_row)?;
-    let outputs = report::Outputs { report: opened.destination, failures: None, sync: Sync::default() };
-    let (rows, writer) = report::start(outputs, ROWS)?;
+    let ready = opened.make(session.caller.totals.requests)?;
+    summary.report = ready.report;
+    let requests = earlier::count_requests_of(ready.outputs.report.as_ref(), without_row)?;
+    let (rows, writer) = report::start(ready.outputs, ROWS)?;
     let runtime = session.runtime;
     monitor.add_preflight(&session.caller.totals);
     let pipeline = state(job, summary, client.is_some(), session);
-    let executor = Executor { client, backup_sink: None };
+    let executor = Executor { client, backup: None };
     let mut records = Arc::new(plan).records(job.files.clone());
     let progress = ProgressOptions { total: summary.records, ..job.options.progress_options() };
     let (end, written) = runtime.block_on(async {
@@ -166,8 +152,8 @@ fn carry_out(
         (end, signals::in_time(writer.finish()).await)
     });
     summary.set_end(end, written);
-    summary.facts = Some(record.facts());
-    summary.record_end(record);
+    summary.facts = Some(ready.record.facts());
+    summary.record_end(ready.record);
     Ok(())
 }
 
@@ -175,13 +161,13 @@ fn carry_out(
 fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, mut session: Session<'_>) -> State {
     let keys = job.keys_per_request();
     let options = Options {
-        concurrency: job.concurrency,
+        concurrency: job.run.concurrency,
         batching: Batching::Bulk(BatchLimit { keys, bytes: PUT_BYTES }),
         action: if sends { KeyAction::Put(job.on_existing()) } else { KeyAction::Plan },
         retry: job.options.retry,
         max_wait: job.options.max_wait,
         deadline: session.deadline(),
-        grace: job.grace,
+        grace: job.run.grace,
         deleted_before: summary.earlier.tally.get(Status::Restored),
         ..Options::default()
     };
@@ -228,7 +214,7 @@ fn confirm_restore(
     if target.limits.rates != job.options.rates {
         caller.budget.set_rates(&target.limits.rates, Instant::now());
     }
-    if job.confirm == Confirm::AssumeYes {
+    if job.run.confirm == Confirm::AssumeYes {
         target.limits.warn();
         return Ok(());
     }

@@ -40,13 +40,9 @@ enum Identity {
 impl Files {
     /// Adds an input.
     pub(super) fn reads(&mut self, source: &Source) {
-        let identity = match source {
-            Source::Stdin => of_stream(io::stdin()),
-            Source::File(path) => of_path(path),
-        };
-        let what = match source {
-            Source::Stdin => "stdin".to_owned(),
-            Source::File(path) => format!("the input {}", shown(path)),
+        let (what, identity) = match source {
+            Source::Stdin => ("stdin".to_owned(), of_stream(io::stdin())),
+            Source::File(path) => (format!("the input {}", shown(path)), of_path(path)),
         };
         self.inputs.extend(identity.map(|identity| Named { what, identity }));
     }

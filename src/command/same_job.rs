@@ -5,22 +5,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use crate::clock::wall_now;
-use crate::exit::ExitCode;
 use crate::files::IfExists;
 use crate::files::hash;
 use crate::input::{Column, Header, Source};
-use crate::outcome::{Stop, StopReason, Tally};
+use crate::outcome::{Stop, StopReason};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
-use crate::quota::Rate;
-use crate::report::{Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Sync, Target, counts};
+use crate::report::{
+    Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Summary, Target, counts,
+};
 
 use super::error::{Error, stop_of};
 use super::job::{
-    Confirm, Connection, DeleteJob, Inputs, KeySelection, Keys, Mode, NamespaceRef, RestoreJob, TargetIds,
+    Confirm, Connection, DeleteJob, Inputs, JobOptions, KeySelection, Keys, Mode, NamespaceRef, RestoreJob, RunOptions,
+    TargetIds,
 };
 use super::job_input::JobInputError;
 use super::signals;
@@ -45,17 +47,78 @@ pub(super) struct JobRecord {
     begun: Option<(PathBuf, JobFile)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RunEnd {
-    pub(super) records: Option<u64>,
-    /// Of the whole job.
-    pub(super) tally: Tally,
-    pub(super) requests: u64,
-    pub(super) stopped: Option<StopReason>,
-    pub(super) code: ExitCode,
-}
-
 impl JobRecord {
+    /// Of a job that deletes, or plans or rehearses it.
+    pub(super) fn of(job: &DeleteJob) -> Self {
+        let kind = match job.mode {
+            Mode::DryRun | Mode::Check(_) => Kind::DryRun,
+            Mode::Rehearsal => Kind::Rehearsal,
+            Mode::Real(_) => Kind::Delete,
+        };
+        let mut now = identity(kind, job.target.as_ref());
+        now.shard = job.shard().map(|shard| shard.to_string());
+        now.filters = match &job.keys {
+            Keys::Inputs(inputs) => Filters { names: names(&inputs.filter), ..Filters::default() },
+            Keys::Namespace(selection) => filters(selection),
+        };
+        let is_read = matches!(job.keys, Keys::Namespace(_));
+        let bulk = match job.batching {
+            Batching::Single => None,
+            Batching::Bulk(batch) => Some(batch.keys),
+        };
+        let max_failures = job.max_failures.map(|limit| match limit {
+            FailureLimit::Count(count) => json!(count),
+            FailureLimit::Percent(percent) => json!(format!("{percent}%")),
+        });
+        let own = json!({
+            "max_keys": job.guards.max_keys,
+            "min_keys": job.guards.min_keys,
+            "expect": job.guards.expect,
+            "max_failures": max_failures,
+            "canary": job.canary,
+            "check": job.check,
+            "bulk": bulk,
+            "backup": job.run.backup.as_deref().map(Path::to_string_lossy),
+            "failures": job.run.failures.as_deref().map(Path::to_string_lossy),
+            "sync": job.run.sync.to_possible_value().map(|sync| sync.get_name().to_owned()),
+        });
+        let reading = match &job.keys {
+            Keys::Inputs(inputs) => reading(inputs),
+            Keys::Namespace(_) => json!({}),
+        };
+        Self::new(now, flags(&job.options, &job.run, &[own, reading]), &job.run.report, is_read)
+    }
+
+    pub(super) fn of_restore(job: &RestoreJob) -> Self {
+        let now = match &job.connection {
+            None => Identity::new(Kind::RestoreDryRun),
+            Some(connection) => {
+                let target = TargetIds {
+                    base_url: connection.access.base_url.clone(),
+                    account: connection.account.clone(),
+                    namespace: Some(connection.namespace.clone()),
+                };
+                identity(Kind::Restore, Some(&target))
+            }
+        };
+        let own = json!({ "overwrite_values": job.overwrite_values });
+        Self::new(now, flags(&job.options, &job.run, &[own]), &job.run.report, false)
+    }
+
+    fn new(now: Identity, flags: BTreeMap<String, Value>, report: &Target, is_read: bool) -> Self {
+        Self {
+            now,
+            flags,
+            started_at: wall_now(),
+            has_job_file: matches!(report, Target::Default | Target::File(_)),
+            is_read,
+            earlier: None,
+            plans: Vec::new(),
+            requests_of_killed: 0,
+            begun: None,
+        }
+    }
+
     /// A report that exists is to be resumed, or replaced.
     ///
     /// # Errors
@@ -154,6 +217,15 @@ impl JobRecord {
         Ok(())
     }
 
+    pub(super) fn kind(&self) -> Kind {
+        self.now.kind
+    }
+
+    /// The part of the keys that is taken, `K/N`.
+    pub(super) fn shard(&self) -> Option<&str> {
+        self.now.shard.as_deref()
+    }
+
     /// For the summary.
     pub(super) fn facts(&self) -> Facts {
         Facts {
@@ -197,20 +269,20 @@ impl JobRecord {
         Ok(())
     }
 
-    /// The run has ended.
+    /// The run has ended; `records` are those that were counted.
     ///
     /// # Errors
     /// A [`Stop`] for the error that it cannot be recorded.
-    pub(super) fn end(self, end: RunEnd) -> Result<(), Stop> {
+    pub(super) fn end(self, records: Option<u64>, summary: &Summary) -> Result<(), Stop> {
         let Some((report, mut file)) = self.begun else { return Ok(()) };
         file.identity = self.now;
         if let Some(run) = file.runs.last_mut() {
             run.ended_at = Some(wall_now());
-            run.records = end.records;
-            run.counts = counts(&end.tally);
-            run.requests = Some(end.requests + self.requests_of_killed);
-            run.stopped = end.stopped.map(|reason| reason.as_str().to_owned());
-            run.exit_code = Some(end.code.as_u8());
+            run.records = records;
+            run.counts = counts(&summary.tally);
+            run.requests = Some(summary.requests + self.requests_of_killed);
+            run.stopped = summary.stopped.map(|reason| reason.as_str().to_owned());
+            run.exit_code = Some(summary.exit_code);
         }
         match signals::to_the_end(move || file.write(&report)) {
             Some(Err(error)) => Err(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
@@ -224,71 +296,6 @@ impl JobRecord {
 fn plan(input: &Path) -> Result<Option<(PathBuf, Identity)>, JobFileError> {
     let file = JobFile::read(input)?.filter(|file| file.identity.kind == Kind::DryRun);
     Ok(file.map(|file| (input.to_owned(), file.identity)))
-}
-
-impl JobRecord {
-    /// Of a job that deletes, or plans or rehearses it.
-    pub(super) fn of(job: &DeleteJob) -> Self {
-        let kind = match job.mode {
-            Mode::DryRun | Mode::Check(_) => Kind::DryRun,
-            Mode::Rehearsal => Kind::Rehearsal,
-            Mode::Real(_) => Kind::Delete,
-        };
-        let mut now = identity(kind, job.target.as_ref());
-        now.shard = job.shard().map(|shard| shard.to_string());
-        now.filters = match &job.keys {
-            Keys::Inputs(inputs) => Filters { names: names(&inputs.filter), ..Filters::default() },
-            Keys::Namespace(selection) => filters(selection),
-        };
-        let is_read = matches!(job.keys, Keys::Namespace(_));
-        Self::new(now, flags(job), &job.report, is_read)
-    }
-
-    pub(super) fn of_restore(job: &RestoreJob) -> Self {
-        let now = match &job.connection {
-            None => Identity::new(Kind::RestoreDryRun),
-            Some(connection) => {
-                let target = TargetIds {
-                    base_url: connection.access.base_url.clone(),
-                    account: connection.account.clone(),
-                    namespace: Some(connection.namespace.clone()),
-                };
-                identity(Kind::Restore, Some(&target))
-            }
-        };
-        let flags = json!({
-            "overwrite_values": job.overwrite_values,
-            "allow_partial": job.allow_partial,
-            "yes": job.confirm == Confirm::AssumeYes,
-            "overwrite": job.existing == IfExists::Overwrite,
-            "resume": job.existing == IfExists::Resume,
-            "rate": rates(&job.options.rates),
-            "concurrency": job.concurrency,
-            "retries": job.options.retry.retries,
-            "timeout": time(job.options.timeout),
-            "max_wait": time(job.options.max_wait),
-            "deadline": job.options.deadline.map(time),
-            "grace": time(job.grace),
-            "profile": job.options.profile.as_ref().map(|profile| &profile.name),
-            "metrics_file": job.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
-            "job_name": job.monitoring.job_name,
-        });
-        Self::new(now, members(&flags), &job.report, false)
-    }
-
-    fn new(now: Identity, flags: BTreeMap<String, Value>, report: &Target, is_read: bool) -> Self {
-        Self {
-            now,
-            flags,
-            started_at: wall_now(),
-            has_job_file: matches!(report, Target::Default | Target::File(_)),
-            is_read,
-            earlier: None,
-            plans: Vec::new(),
-            requests_of_killed: 0,
-            begun: None,
-        }
-    }
 }
 
 fn identity(kind: Kind, target: Option<&TargetIds>) -> Identity {
@@ -322,74 +329,42 @@ fn filters(selection: &KeySelection) -> Filters {
     }
 }
 
-fn flags(job: &DeleteJob) -> BTreeMap<String, Value> {
-    let bulk = match job.batching {
-        Batching::Single => None,
-        Batching::Bulk(batch) => Some(batch.keys),
-    };
-    let max_failures = job.max_failures.map(|limit| match limit {
-        FailureLimit::Count(count) => json!(count),
-        FailureLimit::Percent(percent) => json!(format!("{percent}%")),
+/// The flags of a job, for its job file: those that both kinds have, and its `own`.
+fn flags(options: &JobOptions, run: &RunOptions, own: &[Value]) -> BTreeMap<String, Value> {
+    let common = json!({
+        "allow_partial": run.allow_partial,
+        "yes": run.confirm == Confirm::AssumeYes,
+        "overwrite": run.existing == IfExists::Overwrite,
+        "resume": run.existing == IfExists::Resume,
+        "rate": options.rates.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "concurrency": run.concurrency,
+        "retries": options.retry.retries,
+        "timeout": time(options.timeout),
+        "max_wait": time(options.max_wait),
+        "deadline": options.deadline.map(time),
+        "grace": time(run.grace),
+        "profile": options.profile.as_ref().map(|profile| &profile.name),
+        "metrics_file": run.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
+        "job_name": run.monitoring.job_name,
     });
-    let sync = match job.sync {
-        Sync::Never => "never",
-        Sync::EverySecond => "1s",
-        Sync::Always => "always",
-    };
-    let mut flags = json!({
-        "max_keys": job.guards.max_keys,
-        "min_keys": job.guards.min_keys,
-        "allow_partial": job.allow_partial,
-        "yes": job.confirm == Confirm::AssumeYes,
-        "overwrite": job.existing == IfExists::Overwrite,
-        "resume": job.existing == IfExists::Resume,
-        "sync": sync,
-        "metrics_file": job.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
-        "expect": job.guards.expect,
-        "max_failures": max_failures,
-        "canary": job.canary,
-        "check": job.check,
-        "backup": job.backup.as_deref().map(Path::to_string_lossy),
-        "failures": job.failures.as_deref().map(Path::to_string_lossy),
-        "bulk": bulk,
-        "rate": rates(&job.options.rates),
-        "concurrency": job.concurrency,
-        "retries": job.options.retry.retries,
-        "timeout": time(job.options.timeout),
-        "max_wait": time(job.options.max_wait),
-        "deadline": job.options.deadline.map(time),
-        "grace": time(job.grace),
-        "profile": job.options.profile.as_ref().map(|profile| &profile.name),
-        "job_name": job.monitoring.job_name,
-    });
-    if let (Keys::Inputs(inputs), Some(flags)) = (&job.keys, flags.as_object_mut()) {
-        flags.extend(reading(inputs));
-    }
-    members(&flags)
+    let members = std::iter::once(&common).chain(own).filter_map(Value::as_object).flatten();
+    members.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn members(object: &Value) -> BTreeMap<String, Value> {
-    object.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-fn reading(inputs: &Inputs) -> [(String, Value); 5] {
+/// The flags by which inputs are read.
+fn reading(inputs: &Inputs) -> Value {
     let options = &inputs.options;
     let column = options.column.as_ref().map(|column| match column {
         Column::Name(name) => json!(name),
         Column::Number(number) => json!(number),
     });
-    [
-        ("format", json!(options.format.map(crate::input::Format::as_str))),
-        ("column", json!(column)),
-        ("no_header", json!(options.header == Header::None)),
-        ("delimiter", json!(options.delimiter.map(char::from))),
-        ("no_dedupe", json!(!inputs.dedupe)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-}
-
-fn rates(rates: &[Rate]) -> Value {
-    json!(rates.iter().map(ToString::to_string).collect::<Vec<_>>())
+    json!({
+        "format": options.format.map(crate::input::Format::as_str),
+        "column": column,
+        "no_header": options.header == Header::None,
+        "delimiter": options.delimiter.map(char::from),
+        "no_dedupe": !inputs.dedupe,
+    })
 }
 
 fn time(time: Duration) -> String {

@@ -1,9 +1,7 @@
 //! What every command that sends requests has once: runtime, request budget, totals, random source, signals, deadline,
 //! progress and retry options.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -13,69 +11,15 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
 use crate::outcome::{Stop, StopReason};
-use crate::pipeline::RetryPolicy;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
 use crate::pipeline::retry::Failure;
 use crate::platform;
-use crate::progress::{ProgressMode, ProgressOptions, stderr_is_terminal};
-use crate::quota::Rate;
-use crate::stderr::LineFormat;
+use crate::progress::{ProgressOptions, stderr_is_terminal};
 use crate::terminal::{Escaped, duration};
 
-use super::command_line::CommandLine;
 use super::error::Error;
+use super::job::JobOptions;
 use super::signals;
-
-/// The options of every command that sends requests.
-#[derive(Debug, Clone)]
-pub struct JobOptions {
-    /// The rates to keep; none for no limit.
-    pub rates: Vec<Rate>,
-    /// Who chose the rates.
-    pub rates_from: RatesFrom,
-    /// How often and how soon a request is repeated.
-    pub retry: RetryPolicy,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// The longest time without a successful request.
-    pub max_wait: Duration,
-    /// How long the job may take, from its first request on.
-    pub deadline: Option<Duration>,
-    /// Whether progress is shown.
-    pub progress: ProgressMode,
-    pub lines: LineFormat,
-    /// Whether the summary is one JSON object.
-    pub json: bool,
-    /// Whether a job that goes well prints nothing.
-    pub quiet: bool,
-    /// The profile that values came from.
-    pub profile: Option<ProfileNote>,
-    /// How the job was started, for the command that resumes it.
-    pub command_line: CommandLine,
-}
-
-/// Who chose the rates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RatesFrom {
-    /// A flag, the environment or the profile.
-    User,
-    /// Nobody: they are the defaults, and a namespace in instant mode has others.
-    Default,
-}
-
-/// Which profile was used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileNote {
-    pub name: String,
-    /// The file that holds it.
-    pub file: PathBuf,
-}
-
-impl fmt::Display for ProfileNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, Escaped(&self.file.to_string_lossy()))
-    }
-}
 
 impl JobOptions {
     /// How progress is shown, of a job whose records are not counted yet.

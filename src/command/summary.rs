@@ -18,12 +18,12 @@ use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
 use super::earlier::Earlier;
 use super::error::{self, Error, message, stop_of};
-use super::job::{DeleteJob, Keys, ListJob, RestoreJob};
+use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob};
 use super::monitor::Monitor;
 use super::preview::Preview;
-use super::print::{Stream, print_json, print_summary};
-use super::same_job::{JobRecord, RunEnd};
-use super::session::{JobOptions, or_panicked};
+use super::print::{Stream, print_json, print_summary, warn_of};
+use super::same_job::JobRecord;
+use super::session::or_panicked;
 use super::signals;
 
 /// The width of what is printed where no terminal says its own.
@@ -81,7 +81,7 @@ impl<'a> JobSummary<'a> {
     /// Of a job of which nothing is known yet.
     pub(super) fn of(job: &'a DeleteJob) -> Self {
         let is_listing = matches!(job.keys, Keys::Namespace(_));
-        let new = Self::new(&job.options, &job.report, job.allow_partial);
+        let new = Self::new(&job.options, &job.run.report, job.run.allow_partial);
         let reads_stdin = matches!(&job.keys, Keys::Inputs(inputs) if inputs.sources.contains(&Source::Stdin));
         let facts = Some(JobRecord::of(job).facts());
         Self { shard: job.shard(), is_listing, reads_stdin, facts, ..new }
@@ -90,7 +90,7 @@ impl<'a> JobSummary<'a> {
     /// Of `kvsweep restore`.
     pub(super) fn of_restore(job: &'a RestoreJob) -> Self {
         let facts = Some(JobRecord::of_restore(job).facts());
-        Self { facts, ..Self::new(&job.options, &job.report, job.allow_partial) }
+        Self { facts, ..Self::new(&job.options, &job.run.report, job.run.allow_partial) }
     }
 
     /// Of `kvsweep list`, whose list may be on stdout.
@@ -143,13 +143,7 @@ impl<'a> JobSummary<'a> {
     /// Records in the job file how the run ended; the job has stopped if that fails.
     pub(super) fn record_end(&mut self, record: JobRecord) {
         if self.report.is_some() {
-            let failed = record.end(RunEnd {
-                records: self.records,
-                tally: self.tally(),
-                requests: self.totals.requests,
-                stopped: self.stop.as_ref().map(|stop| stop.reason),
-                code: self.code(),
-            });
+            let failed = record.end(self.records, &self.summary());
             self.stop = self.stop.take().or(failed.err());
         }
     }
@@ -222,9 +216,9 @@ impl<'a> JobSummary<'a> {
             clear_line();
         }
         if self.options.json {
-            print_json(match self.listed {
-                Some(listed) => serde_json::to_string(&listing_json(listed, &summary)),
-                None => serde_json::to_string(&WithPlan { summary: &summary, plan: preview.map(Preview::value) }),
+            warn_of(match self.listed {
+                Some(listed) => print_json(&listing_json(listed, &summary)),
+                None => print_json(&WithPlan { summary: &summary, plan: preview.map(Preview::value) }),
             });
         }
         print_summary(stream, lines);

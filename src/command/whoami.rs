@@ -1,7 +1,5 @@
 //! What the credentials are and what they can access, as far as that can be seen without changing anything.
 
-use std::io;
-
 use serde::Serialize;
 
 use crate::api::{self, Access, AccountClient, Credentials, Owner, Policy, TokenDetails, TokenStatus, User};
@@ -13,10 +11,10 @@ use crate::terminal::{Escaped, pluralized, title_and_id};
 
 use super::connect;
 use super::error::{ASK_WHOAMI, Error, HINT, hints, message, split_hints};
-use super::job::{NamedConnection, NamespaceRef};
+use super::job::{JobOptions, NamedConnection, NamespaceRef};
 use super::locate::{Suspects, accounts, all, client as namespace_client, locate, only_account};
-use super::print::{print_lines, print_prose};
-use super::session::{JobOptions, Session};
+use super::print::{print_json, print_prose};
+use super::session::Session;
 
 /// The permission to delete, as the API calls it.
 const WRITE: &str = "Workers KV Storage Write";
@@ -40,10 +38,10 @@ struct Found {
     /// `user_token`, `account_token`, `oauth_session` or `global_key`; `None` before it is known.
     credentials: Option<&'static str>,
     token: Option<Token>,
-    user: Option<Member>,
+    user: Option<User>,
     account: Option<Account>,
     /// Those that the credentials can access, if they were listed.
-    accounts: Option<Vec<NamedAccount>>,
+    accounts: Option<Vec<api::Account>>,
     namespace: Option<Namespace>,
     exit_code: u8,
     /// What to do about what does not work.
@@ -53,25 +51,11 @@ struct Found {
 
 #[derive(Debug, Serialize)]
 struct Token {
-    id: String,
-    status: String,
-    expires_on: Option<String>,
-    not_before: Option<String>,
-    /// `None` where it may not read them, or the response does not say.
-    name: Option<String>,
-    policies: Option<Vec<Policy>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Member {
-    id: String,
-    email: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct NamedAccount {
-    id: String,
-    name: String,
+    #[serde(flatten)]
+    status: TokenStatus,
+    /// Empty where it may not read them, or the response does not say.
+    #[serde(flatten)]
+    details: TokenDetails,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,11 +93,7 @@ pub(super) fn run(job: &WhoamiJob) -> Result<ExitCode, Error> {
     found.exit_code = code.as_u8();
     let lines = found.lines();
     let (all, refused) = (lines.len(), lines.iter().filter(|line| line.starts_with(NO)).count());
-    let printed = if job.options.json {
-        serde_json::to_string(&found).map_err(io::Error::from).and_then(|json| print_lines(vec![json]))
-    } else {
-        print_prose(lines)
-    };
+    let printed = if job.options.json { print_json(&found) } else { print_prose(lines) };
     printed.map_err(Error::system("write what was found"))?;
     let (why, mut hints) = match stop {
         Some(stop) => (stop.why.clone(), hints(&stop)),
@@ -129,8 +109,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     let suspects = Suspects::of(job.account.as_ref(), job.namespace.as_ref());
     let listed = if job.account.is_none() { Some(heard(accounts(caller, api).await)?) } else { None };
     if let Some(Ok(accounts)) = &listed {
-        let named = |account: &api::Account| NamedAccount { id: account.id.to_string(), name: account.name.clone() };
-        found.accounts = Some(accounts.iter().map(named).collect());
+        found.accounts = Some(accounts.clone());
     }
     let only = match &listed {
         Some(Ok(accounts)) if job.namespace.is_some() => Some(only_account(accounts.clone())?),
@@ -142,9 +121,8 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     match &job.access.credentials {
         Credentials::Token(_) | Credentials::Command(_) => token(account.as_ref(), listed, api, caller, found).await?,
         Credentials::GlobalKey { .. } => {
-            let User { id, email } = caller.call("the user", StopReason::Unauthorized, || api.user()).await?;
+            found.user = Some(caller.call("the user", StopReason::Unauthorized, || api.user()).await?);
             found.credentials = Some("global_key");
-            found.user = Some(Member { id, email });
         }
     }
     let Some(account) = account else {
@@ -236,13 +214,12 @@ async fn describe(
 ) -> Result<(), Stop> {
     let what = "the token's policies";
     let details = caller.call(what, StopReason::Unauthorized, || api.token(&owner, &status.id)).await;
-    let TokenDetails { name, policies } = heard(details)?.ok().unwrap_or_default();
+    let details = heard(details)?.ok().unwrap_or_default();
     found.credentials = Some(if owner == Owner::User { "user_token" } else { "account_token" });
-    let TokenStatus { id, status, expires_on, not_before } = status;
-    if status != "active" {
+    if status.status != "active" {
         found.hints.push("create another API token in the dashboard, or activate this one".to_owned());
     }
-    found.token = Some(Token { id: id.to_string(), status, expires_on, not_before, name, policies });
+    found.token = Some(Token { status, details });
     Ok(())
 }
 
@@ -285,7 +262,7 @@ impl Found {
 
     /// Whether something that was asked about does not work.
     fn is_refused(&self) -> bool {
-        self.token.as_ref().is_some_and(|token| token.status != "active")
+        self.token.as_ref().is_some_and(|token| token.status.status != "active")
             || self.account.as_ref().is_some_and(|account| account.error.is_some())
             || self.namespace.as_ref().is_some_and(|namespace| namespace.error.is_some())
     }
@@ -297,11 +274,11 @@ impl Found {
             let mark = works.map_or('?', |works| if works { '✓' } else { NO });
             lines.push(format!("{mark} {}", Escaped(&text)));
         };
-        if let Some(token) = &self.token {
+        if let Some(Token { status: token, details }) = &self.token {
             let whose = if self.credentials == Some("account_token") { "account" } else { "user" };
-            let (status, id, times) = (&token.status, &token.id, token.times());
+            let (status, id, times) = (&token.status, &token.id, times(token));
             check(Some(status == "active"), format!("token {status}: {whose} token {id}{times}"));
-            for policy in token.policies.iter().flatten() {
+            for policy in details.policies.iter().flatten() {
                 let (groups, resources) = (policy.permission_groups.join(", "), policy.resources.join(", "));
                 check(Some(policy.effect == "allow"), format!("policy: {} {groups} on {resources}", policy.effect));
             }
@@ -321,7 +298,7 @@ impl Found {
             (None, Some(accounts)) => {
                 let count = pluralized(accounts.len() as u64, "account");
                 check(None, format!("account: not named, and the credentials can access {count} (pass --account-id)"));
-                for NamedAccount { id, name } in accounts {
+                for api::Account { id, name } in accounts {
                     check(None, format!("account {}", title_and_id(Some(name), id)));
                 }
             }
@@ -344,7 +321,7 @@ impl Found {
 
     /// What can be said of the one permission that matters.
     fn deleting(&self) -> (Option<bool>, &'static str) {
-        let policies = self.token.as_ref().and_then(|token| token.policies.as_ref());
+        let policies = self.token.as_ref().and_then(|token| token.details.policies.as_ref());
         let names =
             |policy: &Policy| policy.effect == "allow" && policy.permission_groups.iter().any(|group| group == WRITE);
         match policies {
@@ -358,11 +335,10 @@ impl Found {
     }
 }
 
-impl Token {
-    fn times(&self) -> String {
-        let from = self.not_before.as_ref().map(|moment| format!(", from {moment}")).unwrap_or_default();
-        let until =
-            self.expires_on.as_ref().map_or(", does not expire".to_owned(), |moment| format!(", expires {moment}"));
-        format!("{from}{until}")
-    }
+/// From when on and until when it is accepted.
+fn times(token: &TokenStatus) -> String {
+    let from = token.not_before.as_ref().map(|moment| format!(", from {moment}")).unwrap_or_default();
+    let until =
+        token.expires_on.as_ref().map_or(", does not expire".to_owned(), |moment| format!(", expires {moment}"));
+    format!("{from}{until}")
 }

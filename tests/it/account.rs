@@ -335,7 +335,7 @@ fn single_calls_are_logged_as_those_of_a_job_are() {
             lab.kvsweep(args).args(level).run().code(0).stderr
         };
         let plain = run(&[]);
-        assert!(plain.lines().count() == 1 && plain.contains("trying again in"), "{plain}");
+        assert!(plain.lines().count() == 1 && plain.contains("trying again for up to"), "{plain}");
         let verbose = run(&["-v"]);
         assert!(verbose.contains(&start) && verbose.contains("trying again") && !verbose.contains("GET"), "{verbose}");
         for level in ["-vv", "-vvv"] {

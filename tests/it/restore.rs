@@ -456,3 +456,15 @@ fn an_empty_backup_is_warned_about() {
         assert_eq!(lab.server.requests(), 0);
     }
 }
+
+#[test]
+fn a_report_that_cannot_be_made_is_refused_with_a_hint_that_helps() {
+    let lab = Lab::new();
+    backup(&lab, "b.ndjson", 1);
+    let dry_run =
+        |report: &str| lab.kvsweep(["restore", "b.ndjson", "--dry-run", "--report", report]).run().code(2).stderr;
+    assert!(dry_run("missing/r.csv").ends_with("hint: run: mkdir -p missing\n"));
+    lab.write("r.csv", "");
+    let exists = dry_run("r.csv");
+    assert!(exists.contains("r.csv exists") && !exists.contains("--resume"), "{exists}");
+}

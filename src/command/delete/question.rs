@@ -25,7 +25,7 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, r
     for estimate in keys.iter().flat_map(|keys| preview::estimates(job, &target.limits, *keys, wall_now())) {
         overview.push("duration", format!("{}: {}", estimate.name, estimate.in_words()));
     }
-    let action = confirm::Action::Delete { backup: job.backup.is_some() };
+    let action = confirm::Action::Delete { backup: job.run.backup.is_some() };
     let mut question = confirm::Question::new(action, keys, overview, report.to_owned(), &target.limits);
     question.others = plan.map(|plan| others(&plan.tally)).unwrap_or_default();
     question.first_keys = first.unwrap_or_default();

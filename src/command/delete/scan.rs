@@ -1,8 +1,10 @@
-//! The first look at the keys, before anybody is asked.
+//! The first look at the keys, before anybody is asked; and the statistics of a dry run that sends requests.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use crate::api::Namespace;
 use crate::clock::wall_now;
@@ -16,9 +18,11 @@ use crate::command::pages::NamespacePages;
 use crate::command::same_job::JobRecord;
 use crate::command::signals;
 use crate::command::summary::JobSummary;
-use crate::outcome::{Stop, StopReason};
+use crate::key::KeyName;
+use crate::outcome::{Settled, Status, Stop, StopReason};
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::plan::stats::{InvalidReasons, Stats};
+use crate::record::{Content, Record};
 use crate::report::{Causes, Journal};
 use crate::terminal::{Escaped, count, duration, pluralized};
 
@@ -109,8 +113,8 @@ fn scan_keys(
         }
     };
     let are_files = input.take_fingerprints()?;
-    record.read_inputs(&input.sources)?;
-    input.options.plans = record.plans();
+    record.read_inputs(&input.inputs.sources)?;
+    input.inputs.options.plans = record.plans();
     if are_files {
         let (plan, counts) = survey(&input, Warnings::On, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
@@ -190,7 +194,7 @@ fn survey(
 /// Why nothing is sent of an input that breaks off, unless the part before that is what was asked for.
 pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Option<Stop> {
     let broken = plan.broken.as_ref()?;
-    if job.allow_partial && plan.records > 0 {
+    if job.run.allow_partial && plan.records > 0 {
         let records = pluralized(plan.records, "record");
         tracing::warn!("{}; only the {records} before it are processed", Escaped(&broken.to_string()));
         return None;
@@ -207,4 +211,48 @@ pub(super) fn warn_of_age(journal: &Journal, report: &Path) {
             duration(age)
         );
     }
+}
+
+/// The records that are not sent. Their rows no longer say by which rule, so they are seen where they are read, in a thread
+/// of its own.
+#[derive(Debug, Default)]
+pub(super) struct InvalidCollector(Arc<Mutex<Stats>>);
+
+impl InvalidCollector {
+    /// Looks at the records as they are handed out.
+    pub(super) fn tap(&self, records: &mut KeySource) {
+        let seen = Arc::clone(&self.0);
+        records.add_stage(move |record| {
+            if matches!(record.content, Content::Invalid(_) | Content::Kept(_)) {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).add(record);
+            }
+        });
+    }
+
+    fn reasons(&self) -> (InvalidReasons, InvalidReasons) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut seen.invalid), std::mem::take(&mut seen.kept))
+    }
+}
+
+/// Passes every row on, and outlines what they say is to be deleted.
+pub(super) async fn collect_stats(
+    invalid_records: InvalidCollector,
+    mut settled: mpsc::Receiver<Settled>,
+    rows: mpsc::Sender<Settled>,
+) -> Stats {
+    let mut stats = Stats::default();
+    while let Some(row) = settled.recv().await {
+        if row.status == Status::Planned
+            && let Ok(key) = KeyName::new(&*row.key)
+        {
+            stats.take(Record { number: row.number, content: Content::Key(key) });
+        }
+        // Where nobody takes it, the pipeline hears of that by its own channel.
+        if rows.send(row).await.is_err() {
+            break;
+        }
+    }
+    (stats.invalid, stats.kept) = invalid_records.reasons();
+    stats
 }

@@ -4,88 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backup::{BackupLine, BackupReader};
-use crate::clock::wall_now;
 use crate::command::error::Error;
-use crate::command::job::RestoreJob;
 use crate::command::job_input::JobInputError;
-use crate::command::same_file::Files;
-use crate::command::same_job::JobRecord;
-use crate::files::{FileError, IfExists};
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
 use crate::key_index::LastRecords;
 use crate::pipeline::expiry::{expiry, unix_now};
 use crate::record::{Content, Invalid, Pair, Record, RecordNumber};
-use crate::report::{Causes, Destination, Journal, RecordState, Target, create_unique, default_path};
+use crate::report::{Causes, Journal, RecordState};
 
 /// How many keys are shown before the question.
 const FIRST_KEYS: usize = 5;
 
 /// The records of all backups.
 pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
-
-pub(super) struct OpenedReport {
-    pub(super) destination: Option<Destination>,
-    pub(super) path: Option<PathBuf>,
-    pub(super) record: JobRecord,
-    /// What an earlier run settled, and where that is written.
-    pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
-    /// Why records failed in it.
-    pub(super) causes: Causes,
-}
-
-pub(super) fn open_report(job: &RestoreJob) -> Result<OpenedReport, Error> {
-    job.files.iter().try_for_each(|file| check_is_file(file))?;
-    let mut files = Files::default();
-    job.files.iter().for_each(|path| files.reads(&Source::File(path.clone())));
-    if let Target::File(path) = &job.report {
-        files.writes("--report", path, &[".lock", ".job.json"]);
-    }
-    if let Some(path) = &job.monitoring.metrics_file {
-        files.writes("--metrics-file", path, &[]);
-    }
-    files.check()?;
-    let (mut record, mut causes) = (JobRecord::of_restore(job), Causes::default());
-    let path = match &job.report {
-        Target::Nowhere => return Ok(OpenedReport { destination: None, path: None, record, journal: None, causes }),
-        Target::Stdout => {
-            return Ok(OpenedReport {
-                destination: Some(Destination::Stdout),
-                path: None,
-                record,
-                journal: None,
-                causes,
-            });
-        }
-        Target::Default => {
-            let path = default_path(wall_now()).to_string_lossy().replacen("kvsweep-report", "kvsweep-restore", 1);
-            let file = create_unique(Path::new(&path))?;
-            let path = Some(file.path().to_owned());
-            return Ok(OpenedReport {
-                destination: Some(Destination::File(file)),
-                path,
-                record,
-                journal: None,
-                causes,
-            });
-        }
-        Target::File(path) => path.clone(),
-    };
-    // Our own lock on one of them would not keep its rows from being written into it.
-    if path.symlink_metadata().is_ok() && job.existing == IfExists::Refuse {
-        return Err(FileError::Exists { path }.into());
-    }
-    let mut destination = Destination::open(path.clone(), job.existing)?;
-    let mut journal = None;
-    if let Destination::File(file) = &mut destination {
-        record.found(&path, job.existing, file.is_empty())?;
-        if job.existing == IfExists::Resume {
-            journal = Some((file.read_journal()?, path.clone()));
-            causes = file.causes()?;
-        }
-    }
-    Ok(OpenedReport { destination: Some(destination), path: Some(path), record, journal, causes })
-}
 
 /// What a first pass over the backups found.
 pub(super) struct Plan {
@@ -175,11 +107,6 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What an earlier run wrote.
-    pub(super) fn journal(&self) -> Option<&Journal> {
-        self.journal.as_ref().map(|(journal, _)| &**journal)
-    }
-
     /// Every record, in order, as the first pass saw it.
     pub(super) fn records(self: &Arc<Self>, files: Vec<PathBuf>) -> BoxedRecords {
         let (plan, mut number) = (Arc::clone(self), None);
@@ -240,7 +167,7 @@ fn invalid(file: &Path, why: &str) -> String {
 }
 
 /// Refuses what can be read only once. One that is missing is an error once it is read.
-fn check_is_file(file: &Path) -> Result<(), Error> {
+pub(super) fn check_is_file(file: &Path) -> Result<(), Error> {
     let is_stdin = file.as_os_str() == "-";
     if !is_stdin && Source::File(file.to_owned()).is_regular().unwrap_or(true) {
         return Ok(());
