@@ -214,7 +214,10 @@ mod tests {
         ] {
             let error = read(&content).unwrap_err();
             let text = error.to_string();
-            assert!(text.contains(reason) && text.contains("/token"), "{text}");
+            assert!(
+                text.contains(reason) && text.contains(&folder.path().join("token").display().to_string()),
+                "{text}"
+            );
             assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
         }
         let missing = Credentials::token_from_file(&folder.path().join("none")).unwrap_err();

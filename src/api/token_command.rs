@@ -302,5 +302,7 @@ impl PartialEq for TokenCommand {
     }
 }
 
+// The commands of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -111,7 +111,7 @@ mod tests {
         std::fs::write(folder.path().join("r-2.csv"), "").unwrap();
         let report = folder.path().join("r.csv");
         let again = line(&["k", "delete", "--all", "--report", "r.csv", "--overwrite"]).again(Some(&report));
-        assert_eq!(again, format!("k delete --all --report {}", folder.path().join("r-3.csv").display()));
+        assert_eq!(again, format!("k delete --all --report {}", shell_word(folder.path().join("r-3.csv").as_os_str())));
         assert_eq!(line(&["k", "delete", "--all"]).again(None), "k delete --all");
     }
 }

@@ -125,9 +125,11 @@ fn of_path(path: &Path) -> Option<Identity> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
-    use crate::platform::testing::symlink;
 
     #[test]
     fn one_file_is_known_by_every_name() {

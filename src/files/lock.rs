@@ -172,16 +172,15 @@ fn write(path: &Path, owner: LockOwner, left: Option<SentRequests>) -> io::Resul
     let since = humantime::format_rfc3339_seconds(clamp_rfc3339(owner.since));
     let requests = left.map_or(0, |left| left.number);
     let text = format!("pid {}\nsince {since}{REQUESTS}{}\n", owner.pid, digits(requests));
-    match open_regular(path) {
+    // Closed before it is replaced: Windows replaces no file that is open.
+    match open_regular(path).and_then(|mut note| read(&mut note)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
-        Ok(mut note) => match read(&mut note)? {
-            // That of a process that was killed.
-            Some(_) => {
-                replace(path, text.as_bytes(), Access::Owner)?;
-                left.map_or(Ok(()), |left| File::options().write(true).open(path)?.set_modified(left.until))
-            }
-            None => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours")),
-        },
+        // That of a process that was killed.
+        Ok(Some(_)) => {
+            replace(path, text.as_bytes(), Access::Owner)?;
+            left.map_or(Ok(()), |left| File::options().write(true).open(path)?.set_modified(left.until))
+        }
+        Ok(None) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours")),
         Err(error) => Err(error),
     }
 }
@@ -211,7 +210,6 @@ fn parse(note: &str) -> Option<LockOwner> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::testing::symlink;
 
     #[test]
     fn a_note_is_read_back_and_removed() {
@@ -283,10 +281,15 @@ mod tests {
             assert!(LockOwnerFile::leave(&folder.path().join("r.csv")).is_none());
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
+    }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_not_a_note() {
+        let folder = tempfile::tempdir().unwrap();
         let victim = folder.path().join("victim");
         fs::write(&victim, "").unwrap();
-        symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("s.csv.lock")).unwrap();
         assert!(LockOwnerFile::leave(&folder.path().join("s.csv")).is_none());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "");
     }

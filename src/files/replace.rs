@@ -79,10 +79,14 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::platform::testing::{assert_mode, symlink};
 
+    #[cfg(unix)]
     #[test]
     fn it_is_replaced_whole_with_the_permissions_of_its_kind_and_never_through_a_link() {
+        use std::os::unix::fs::symlink;
+
+        use crate::platform::testing::assert_mode;
+
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("f"), folder.path().join("other"));
         for (access, mode) in [(Access::Owner, 0o600), (Access::Everyone, 0o644)] {

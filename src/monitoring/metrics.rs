@@ -180,7 +180,6 @@ mod tests {
 
     use super::*;
     use crate::outcome::{StopReason, Tally};
-    use crate::platform::testing::assert_mode;
 
     fn labels() -> Labels {
         Labels {
@@ -287,6 +286,7 @@ mod tests {
         assert_eq!(last_success(&Labels::default(), "kvsweep_last_success_timestamp_seconds{a=\"b\"} 1\n"), None);
     }
 
+    #[cfg(unix)]
     #[test]
     fn it_is_replaced_whole_and_everybody_may_read_it() {
         let folder = tempfile::tempdir().unwrap();
@@ -295,7 +295,7 @@ mod tests {
         let before = fs::File::open(&path).unwrap();
         let file = Textfile::new(path.clone(), labels());
         file.write(&snapshot(0, Some(1_700_000_010))).unwrap();
-        assert_mode(&path, 0o644);
+        crate::platform::testing::assert_mode(&path, 0o644);
         assert_eq!(io::read_to_string(before).unwrap(), "something else", "who reads it keeps what was there");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 

@@ -1,6 +1,5 @@
 //! For tests that differ between operating systems.
 
-use std::io;
 use std::path::Path;
 
 /// Who may read and write the file; nothing on Windows, where files have no such mode.
@@ -12,11 +11,4 @@ pub(crate) fn assert_mode(path: &Path, mode: u32) {
     }
     #[cfg(windows)]
     let _ = (path, mode);
-}
-
-pub(crate) fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
-    #[cfg(unix)]
-    return std::os::unix::fs::symlink(target, link);
-    #[cfg(windows)]
-    return std::os::windows::fs::symlink_file(target, link);
 }

@@ -8,7 +8,6 @@ use super::file::{ConfigFile, parse};
 use super::name::ProfileName;
 use super::*;
 use crate::platform::Owner;
-use crate::platform::testing::symlink;
 
 const NOW: SystemTime = UNIX_EPOCH;
 
@@ -287,11 +286,12 @@ fn a_file_that_others_may_have_written_is_not_used() {
     assert!(choose(&file, &named("p"), &stranger).unwrap().is_some());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_counts_as_who_made_it_and_what_it_leads_to() {
     let home = Home::new();
     let file = home.write("tmp/d/elsewhere.toml", "[profile.p]\n");
-    symlink(&file, home.path("me/repo/kvsweep.toml")).unwrap();
+    std::os::unix::fs::symlink(&file, home.path("me/repo/kvsweep.toml")).unwrap();
     assert!(home.choose("me/repo", &named("p")).unwrap().is_some());
     fs::remove_file(&file).unwrap();
     assert!(home.choose("me/repo", &named("p")).unwrap_err().starts_with("cannot read"), "it leads nowhere");

@@ -165,7 +165,7 @@ mod tests {
     fn moments_out_of_range_are_held_within_it() {
         let shown = |moment| humantime::format_rfc3339_millis(clamp_rfc3339(moment)).to_string();
         assert_eq!(shown(UNIX_EPOCH - Duration::from_millis(1)), "1970-01-01T00:00:00.000Z");
-        assert_eq!(shown(UNIX_EPOCH + Duration::from_secs(1 << 40)), "9999-12-31T23:59:59.999Z");
+        assert_eq!(shown(UNIX_EPOCH + Duration::from_secs(1 << 38)), "9999-12-31T23:59:59.999Z");
         assert_eq!(shown(UNIX_EPOCH + Duration::from_micros(1_001_999)), "1970-01-01T00:00:01.001Z");
     }
 }

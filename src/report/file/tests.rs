@@ -10,7 +10,7 @@ use super::super::writer::{Outputs, start};
 use super::*;
 use crate::files::FileError;
 use crate::outcome::{Settled, Status};
-use crate::platform::testing::{assert_mode, symlink};
+use crate::platform::testing::assert_mode;
 use crate::record::RecordNumber;
 
 const FORMATS: [(Format, &str); 2] = [(Format::Csv, "r.csv"), (Format::Ndjson, "r.ndjson")];
@@ -148,8 +148,11 @@ fn a_new_report_is_private_and_goes_when_nothing_is_written() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_no_file_is_refused_whatever_was_asked() {
+    use std::os::unix::fs::symlink;
+
     let (folder, victim) = folder_with("victim.csv", "precious");
     let link = folder.path().join("link.csv");
     symlink(&victim, &link).unwrap();

@@ -2,7 +2,7 @@ use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::platform::testing::{assert_mode, symlink};
+use crate::platform::testing::assert_mode;
 
 fn input(name: &str, hash: &str) -> Input {
     Input { path: name.to_owned(), bytes: Some(7), hash: Some(format!("sha256:{hash}")), records: None }
@@ -69,8 +69,15 @@ fn what_cannot_be_understood_is_refused() {
     fs::write(&path, whole.replace("\"schema\": 1", "\"schema\": 2")).unwrap();
     let error = JobFile::read(&report).unwrap_err();
     assert!(error.to_string().contains("schema 2"), "{error}");
-    fs::remove_file(&path).unwrap();
-    symlink(folder.path().join("elsewhere"), &path).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("r.csv");
+    let path = JobFile::path(&report);
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
     assert!(matches!(JobFile::read(&report), Err(JobFileError::NotRegular { .. })));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

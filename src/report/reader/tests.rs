@@ -70,6 +70,12 @@ fn what_is_no_report_is_refused_with_its_line() {
         let error = reader.rows(None, |_| ()).unwrap_err();
         assert!(matches!(error, ReportError::NoReport { line: l, .. } if l == line), "{error}");
     }
+}
+
+/// On Windows a folder cannot even be opened.
+#[cfg(unix)]
+#[test]
+fn a_folder_is_no_report() {
     let folder = tempfile::tempdir().unwrap();
     let error = ReportReader::open(folder.path().to_owned()).unwrap_err();
     assert!(matches!(error, ReportError::File(FileError::NotRegular { .. })));
