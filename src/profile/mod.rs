@@ -38,5 +38,7 @@ pub use file::{Entry, Profile};
 pub(crate) use find::SearchPaths;
 pub(crate) use setting::{NAMESPACE, PROTECTION_KEYS, SETTINGS, TOKEN};
 
+// With paths and permissions as Unix has them.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

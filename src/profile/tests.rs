@@ -260,7 +260,6 @@ fn what_there_is_is_said_where_a_profile_is_missing() {
     assert!(error.ends_with("kvsweep.toml\nhint: did you mean prods?"), "{error}");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_file_that_others_may_have_written_is_not_used() {
     use std::fs::Permissions;
@@ -286,7 +285,6 @@ fn a_file_that_others_may_have_written_is_not_used() {
     assert!(choose(&file, &named("p"), &stranger).unwrap().is_some());
 }
 
-#[cfg(unix)]
 #[test]
 fn a_link_counts_as_who_made_it_and_what_it_leads_to() {
     let home = Home::new();

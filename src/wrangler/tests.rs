@@ -117,6 +117,7 @@ fn a_preview_has_an_id_of_its_own() {
     assert!(preview("NONE").unwrap_err().contains("has no `preview_id`"));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_hides_what_is_above_it() {
     let top = tempfile::tempdir().unwrap();
