@@ -106,15 +106,24 @@ impl Http {
     /// As [`Http::attempt_in_part`], and `read` may keep the body.
     pub(crate) async fn attempt_received<T>(
         &self,
-        ApiRequest { call, url, body }: ApiRequest,
+        request: ApiRequest,
         read: impl FnOnce(&Answer, Received) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
-        let url = match url {
-            Ok(url) => url,
-            Err(why) => {
-                return (self.reply(Answer::Refused(Refusal::without_response(why.to_string())), None), None);
-            }
+        let Responded { answer, head, received, token } = match self.exchange(request).await {
+            Ok(responded) => responded,
+            Err(answer) => return (self.reply(answer, None), None),
         };
+        let read = received.map(|received| read(&answer, received));
+        let (mut reply, read) = self.with_read(answer, head, read);
+        if let Some(token) = token {
+            token.judge(&mut reply).await;
+        }
+        (reply, read)
+    }
+
+    /// Sends a request and takes in its response; `Err` if there is none.
+    async fn exchange(&self, ApiRequest { call, url, body }: ApiRequest) -> Result<Responded<'_>, Answer> {
+        let url = url.map_err(|why| Answer::Refused(Refusal::without_response(why.to_string())))?;
         let name = tracing::enabled!(tracing::Level::DEBUG).then(|| format!("{} {}", call.method(), url.path()));
         let mut request = Request::new(call.method(), url);
         request.headers_mut().clone_from(&self.headers);
@@ -127,32 +136,25 @@ impl Http {
             *request.body_mut() = Some(body.into());
         }
         let started = Instant::now();
-        let received = self.receive(call, request).await;
-        let ray = received.as_ref().ok().and_then(|(_, _, received)| received.headers.get(&CF_RAY)?.to_str().ok());
-        let status = received.as_ref().ok().map(|(head, ..)| head.status);
+        let response = self.receive(call, request).await;
         if let Some(name) = name {
-            let (millis, ray) = (started.elapsed().as_millis(), self.credentials.sanitized(ray.unwrap_or("none")));
-            if let Some(status) = status {
-                tracing::debug!("{name}: HTTP {status} in {millis} ms, cf-ray {}", Escaped(&ray));
+            let millis = started.elapsed().as_millis();
+            if let Ok((head, _, received)) = &response {
+                let ray = received.headers.get(&CF_RAY).and_then(|ray| ray.to_str().ok()).unwrap_or("none");
+                let ray = self.credentials.sanitized(ray);
+                tracing::debug!("{name}: HTTP {} in {millis} ms, cf-ray {}", head.status, Escaped(&ray));
             } else {
                 tracing::debug!("{name}: no response in {millis} ms");
             }
         }
-        let (head, body, received) = match received {
-            Ok(received) => received,
-            Err(answer) => return (self.reply(answer, None), None),
-        };
+        let (head, body, received) = response?;
         let answer = classify(call, &head, &body);
         let is_the_apis = !matches!(answer, Answer::Transient(TransientError::Unexpected(_)));
-        let read = match body {
-            Body::Whole(bytes) if is_the_apis => Some(read(&answer, Received { bytes, ..received })),
+        let received = match body {
+            Body::Whole(bytes) if is_the_apis => Some(Received { bytes, ..received }),
             _ => None,
         };
-        let (mut reply, read) = self.with_read(answer, head, read);
-        if let Some(token) = token {
-            token.judge(&mut reply).await;
-        }
-        (reply, read)
+        Ok(Responded { answer, head, received, token })
     }
 
     fn token(&self, request: &Request, body: Option<&Bytes>) -> Option<TokenInUse<'_>> {
@@ -220,6 +222,15 @@ impl Http {
         let time = humantime::format_duration(self.timeout);
         Answer::Transient(TransientError::no_answer(format!("no complete response within {time}")))
     }
+}
+
+/// What came of a request that was answered.
+struct Responded<'a> {
+    answer: Answer,
+    head: Head,
+    /// Of a body that came whole from the API.
+    received: Option<Received>,
+    token: Option<TokenInUse<'a>>,
 }
 
 struct TokenInUse<'a> {

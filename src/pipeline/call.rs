@@ -285,59 +285,83 @@ impl ApiCaller {
     {
         let mut attempt = Attempt::default();
         loop {
-            let permit = self.permit().await.map_err(CallError::Stop)?;
-            self.totals.retries += u64::from(attempt.sent > 0);
-            attempt.sent += 1;
-            let now = Instant::now();
-            let probe = self.breaker.allowance(now) == Allowance::Probe;
-            if probe {
-                self.breaker.probe_sent();
-            }
-            self.max_wait.set_running(true, now);
+            let (permit, probe) = self.begin(&mut attempt).await.map_err(CallError::Stop)?;
             let result = match self.max_wait.ends_at() {
                 Some(end) => timeout_at(end, call()).await.ok(),
                 None => Some(call().await),
             };
             let now = Instant::now();
-            let Some(Err(reply)) = result else {
-                for info in result.iter().flatten().flat_map(&rate_limits) {
-                    self.budget.observe(&info, &permit, now);
+            let reply = match result {
+                Some(Err(reply)) => reply,
+                Some(Ok(value)) => {
+                    for info in &rate_limits(&value) {
+                        self.budget.observe(info, &permit, now);
+                    }
+                    self.budget.give_back(permit, now);
+                    return Ok(value);
                 }
-                self.budget.give_back(permit, now);
-                return result.and_then(Result::ok).ok_or_else(|| CallError::Stop(self.max_wait.over()));
+                None => {
+                    self.budget.give_back(permit, now);
+                    return Err(CallError::Stop(self.max_wait.over()));
+                }
             };
-            let health = Health::of(&reply.answer, attempt.history, true);
-            let evidence = Evidence { health, read: false, probe, requests: u64::MAX };
-            let observed = self.observe(&reply.answer, &reply.rate_limits, evidence, &permit, now);
-            self.budget.give_back(permit, now);
-            if observed.map_err(CallError::Stop)?.opened {
-                attempt.forgive_failures(self.breaker.epoch);
-            }
             let is_replaced = matches!(reply.answer, Answer::TokenReplaced(_));
-            match self.apply(&mut attempt, reply.answer, retries, Proof::Named, now) {
-                Next::Again | Next::AgainLast => {}
-                Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
-                Next::Settle(failure) if failure.is_transient => {
-                    let attempts = pluralized(attempt.sent.into(), "attempt");
-                    let why = format!("{failure} ({attempts})");
-                    return Err(CallError::Stop(Stop::new(StopReason::Outage, why)));
-                }
-                Next::Settle(failure) => return Err(CallError::Refused(failure)),
-                Next::Success => {
-                    let failure = Failure::unanswered("a response of another kind".to_owned());
-                    return Err(CallError::Refused(failure));
-                }
-            }
-            let next_probe = match self.breaker.allowance(now) {
-                Allowance::NotBefore(moment) => Some(moment),
-                _ => attempt.due,
-            };
-            let moment = next_probe.into_iter().chain(self.budget.paused_until(now)).max().unwrap_or(now);
+            let moment = self.again_at(&mut attempt, reply, retries, (permit, probe), now)?;
             if let Some(failure) = attempt.last.as_ref().filter(|_| !is_replaced) {
                 on_wait(RetryNotice { failure, wait: moment.saturating_duration_since(now) });
             }
             self.sleep_until(moment).await.map_err(CallError::Stop)?;
         }
+    }
+
+    /// Waits for a permit; says whether the request is a probe.
+    async fn begin(&mut self, attempt: &mut Attempt) -> Result<(Permit, bool), Stop> {
+        let permit = self.permit().await?;
+        self.totals.retries += u64::from(attempt.sent > 0);
+        attempt.sent += 1;
+        let now = Instant::now();
+        let probe = self.breaker.allowance(now) == Allowance::Probe;
+        if probe {
+            self.breaker.probe_sent();
+        }
+        self.max_wait.set_running(true, now);
+        Ok((permit, probe))
+    }
+
+    /// When the call is made again after this reply.
+    fn again_at(
+        &mut self,
+        attempt: &mut Attempt,
+        reply: Reply,
+        retries: u32,
+        (permit, probe): (Permit, bool),
+        now: Instant,
+    ) -> Result<Instant, CallError> {
+        let health = Health::of(&reply.answer, attempt.history, true);
+        let evidence = Evidence { health, read: false, probe, requests: u64::MAX };
+        let observed = self.observe(&reply.answer, &reply.rate_limits, evidence, &permit, now);
+        self.budget.give_back(permit, now);
+        if observed.map_err(CallError::Stop)?.opened {
+            attempt.forgive_failures(self.breaker.epoch);
+        }
+        match self.apply(attempt, reply.answer, retries, Proof::Named, now) {
+            Next::Again | Next::AgainLast => {}
+            Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
+            Next::Settle(failure) if failure.is_transient => {
+                let why = format!("{failure} ({})", pluralized(attempt.sent.into(), "attempt"));
+                return Err(CallError::Stop(Stop::new(StopReason::Outage, why)));
+            }
+            Next::Settle(failure) => return Err(CallError::Refused(failure)),
+            Next::Success => {
+                let failure = Failure::unanswered("a response of another kind".to_owned());
+                return Err(CallError::Refused(failure));
+            }
+        }
+        let next_probe = match self.breaker.allowance(now) {
+            Allowance::NotBefore(moment) => Some(moment),
+            _ => attempt.due,
+        };
+        Ok(next_probe.into_iter().chain(self.budget.paused_until(now)).max().unwrap_or(now))
     }
 
     async fn permit(&mut self) -> Result<Permit, Stop> {

@@ -48,7 +48,7 @@ fn number(value: Option<impl Display>, out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// A row that is complete but cannot be one of ours, and a header that is not ours.
-pub(super) fn read_rows(mut input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ReadError> {
+pub(super) fn read_rows(mut input: impl BufRead, each: &mut dyn FnMut(&StoredRow<'_>)) -> Result<u64, ReadError> {
     // An editor may have added one.
     let mark = if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     input.consume(mark);

@@ -40,7 +40,7 @@ struct Members<'a> {
 ///
 /// # Errors
 /// A line that is complete but cannot be a row of ours, and a file that holds a line's beginning that is not ours.
-pub(super) fn read_rows(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ReadError> {
+pub(super) fn read_rows(input: impl BufRead, each: &mut dyn FnMut(&StoredRow<'_>)) -> Result<u64, ReadError> {
     let mut lines = LineReader::new(input, MAX_ROW_BYTES);
     let mut complete = 0;
     loop {
@@ -58,13 +58,13 @@ pub(super) fn read_rows(input: impl BufRead, mut each: impl FnMut(&StoredRow<'_>
                 return if complete == 0 && !begins_as(bytes, BEGINNING) { Err(not_ours()) } else { Ok(complete) };
             }
             Some(Line::Text { bytes, .. }) if bytes.trim_ascii().is_empty() => {}
-            Some(Line::Text { bytes, .. }) => read_row(bytes, &mut each).map_err(damaged)?,
+            Some(Line::Text { bytes, .. }) => read_row(bytes, each).map_err(damaged)?,
         }
         complete = lines.position();
     }
 }
 
-fn read_row(line: &[u8], each: &mut impl FnMut(&StoredRow<'_>)) -> Result<(), String> {
+fn read_row(line: &[u8], each: &mut dyn FnMut(&StoredRow<'_>)) -> Result<(), String> {
     let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
     let plain = StoredRow::new(row.record, row.key, &row.status, &row.finished_at)?;
     each(&StoredRow {

@@ -73,11 +73,11 @@ impl ReportReader {
 pub(super) fn read_rows(
     format: Format,
     input: impl BufRead,
-    each: impl FnMut(&StoredRow<'_>),
+    mut each: impl FnMut(&StoredRow<'_>),
 ) -> Result<u64, ReadError> {
     match format {
-        Format::Csv => csv::read_rows(input, each),
-        Format::Ndjson => ndjson::read_rows(input, each),
+        Format::Csv => csv::read_rows(input, &mut each),
+        Format::Ndjson => ndjson::read_rows(input, &mut each),
     }
 }
 
