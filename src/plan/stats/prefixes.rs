@@ -34,6 +34,8 @@ pub(crate) struct Prefixes {
     /// Nodes by prefix.
     index: HashTable<u32>,
     hasher: RandomState,
+    /// That of the last name, which mostly is that of the next.
+    last: usize,
     capacity: usize,
     /// Whether nodes were forgotten.
     full: bool,
@@ -89,6 +91,7 @@ impl Prefixes {
             text: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::default(),
+            last: ROOT,
             capacity,
             full: false,
         }
@@ -112,11 +115,11 @@ impl Prefixes {
             return;
         };
         // Mostly the longest is known, and then it is the only one to be looked for.
-        let node = match self.find(&name.as_bytes()[..*longest]) {
-            Ok(node) => node,
-            Err(_) => self.grow(name.as_bytes(), &ends, times),
-        };
-        self.nodes[node].own += times;
+        let prefix = &name.as_bytes()[..*longest];
+        if self.nodes[self.last].prefix(&self.text) != prefix {
+            self.last = self.find(prefix).unwrap_or_else(|_| self.grow(name.as_bytes(), &ends, times));
+        }
+        self.nodes[self.last].own += times;
         if self.nodes.len() > self.capacity + 1 {
             self.forget();
         }
@@ -181,7 +184,7 @@ impl Prefixes {
         let (_, &mut bound, _) = sorted.select_nth_unstable(middle);
         let (nodes, text) = (std::mem::take(&mut self.nodes), std::mem::take(&mut self.text));
         self.index.clear();
-        self.full = true;
+        (self.full, self.last) = (true, ROOT);
         let mut moved: Vec<Option<usize>> = vec![None; nodes.len()];
         moved[ROOT] = Some(ROOT);
         self.nodes.push(nodes[ROOT]);
