@@ -81,7 +81,7 @@ pub(super) fn parse_with(
         });
     }
     cli.used = used;
-    cli.command_line = CommandLine::new(args.to_vec());
+    cli.command_line = CommandLine(args.to_vec());
     Ok(cli)
 }
 

@@ -54,7 +54,6 @@ fn file_parser() -> impl TypedValueParser<Value = WantedFile> {
 /// What a command took from a profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppliedProfile {
-    /// The profile.
     pub profile: Profile,
     /// The settings of it that count.
     pub taken: Vec<&'static str>,
@@ -277,12 +276,9 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
         let probe = probe.try_get_matches_from(words);
         probe.map_err(|error| entry.refuse(reason(&error)))?;
     }
-    let texts = || values.iter().map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();
-    let wrong = match entry.key {
-        "base-url" => texts().iter().find_map(|text| text.parse::<BaseUrl>().err()).map(|error| error.to_string()),
-        _ => None,
-    };
-    wrong.map_or(Ok(()), |why| Err(entry.refuse(escaped(&why))))
+    let url = values.iter().find(|_| entry.key == "base-url").map(|value| value.to_string_lossy());
+    let url = url.map(|url| url.parse::<BaseUrl>()).transpose();
+    url.map(drop).map_err(|error| entry.refuse(escaped(&error.to_string())))
 }
 
 /// What is wrong with a value, without the flag's name around it.

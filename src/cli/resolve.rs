@@ -18,13 +18,13 @@ use crate::plan::filter::Filter;
 use crate::progress::ProgressMode;
 use crate::report::{Sync, Target};
 use crate::sandbox::{Fault, SandboxOptions};
+use crate::shard::Shard;
 use crate::terminal::Escaped;
 
 use super::access::{self, Problems, connection, target};
 use super::auto_shard;
 use super::config;
 use super::filter::{filter, keeping};
-use super::input::InputArgs;
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
@@ -124,13 +124,17 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     let filter = keeping(filter, used, args.safety.allow_protected)?;
     let shard = auto_shard::shard(args.schedule.shard)?;
     let keys = match wanted_connection.filter(|_| listed) {
-        Some(connection) => {
-            Keys::Namespace(Box::new(KeySelection { shard, ..wanted(args.namespace, connection, filter) }))
-        }
+        Some(connection) => Keys::Namespace(Box::new(wanted(args.namespace, connection, filter, shard))),
         None => Keys::Inputs(Inputs {
             sources,
             dedupe: !args.input.no_dedupe,
-            options: input_options(args.input),
+            options: InputOptions {
+                format: args.input.format,
+                column: args.input.column,
+                header: if args.input.no_header { Header::None } else { Header::Auto },
+                delimiter: args.input.delimiter,
+                plans: Vec::new(),
+            },
             filter,
             shard,
         }),
@@ -169,7 +173,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     })
 }
 
-fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter) -> KeySelection {
+fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter, shard: Option<Shard>) -> KeySelection {
     KeySelection {
         connection,
         prefixes: Prefixes::new(args.prefixes),
@@ -179,7 +183,7 @@ fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter) -> Ke
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },
-        shard: None,
+        shard,
     }
 }
 
@@ -282,16 +286,6 @@ fn required<T>(find: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Error
     let found = find(&mut problems);
     problems.check()?;
     found.ok_or_else(|| Error::Usage("a setting is missing".to_owned()))
-}
-
-fn input_options(args: InputArgs) -> InputOptions {
-    InputOptions {
-        format: args.format,
-        column: args.column,
-        header: if args.no_header { Header::None } else { Header::Auto },
-        delimiter: args.delimiter,
-        plans: Vec::new(),
-    }
 }
 
 fn namespaces(args: NamespacesArgs, used: Option<&AppliedProfile>) -> Result<NamespacesJob, Error> {

@@ -10,13 +10,9 @@ const PING: &str = "--ping \"$KVSWEEP_PING\"";
 
 /// The words of a command, the program's name first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CommandLine(Vec<OsString>);
+pub struct CommandLine(pub Vec<OsString>);
 
 impl CommandLine {
-    pub fn new(words: Vec<OsString>) -> Self {
-        Self(words)
-    }
-
     /// The same with `--resume`, and the report of this run.
     pub(super) fn resuming(&self, report: Option<&Path>) -> String {
         let has_report = self.flags().any(|word| is_flag(word, "--report"));
@@ -83,7 +79,7 @@ mod tests {
     use super::*;
 
     fn line(words: &[&str]) -> CommandLine {
-        CommandLine::new(words.iter().map(Into::into).collect())
+        CommandLine(words.iter().map(Into::into).collect())
     }
 
     #[test]

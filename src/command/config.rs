@@ -14,7 +14,6 @@ use super::print::{print_json, print_lines};
 /// What to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigJob {
-    /// Every value and where it comes from.
     Show(Settings),
     /// Where files are looked for, the nearest first.
     Path(Vec<Place>),
@@ -25,18 +24,15 @@ pub enum ConfigJob {
 pub struct Settings {
     pub profile: Option<ProfileNote>,
     pub values: Vec<Setting>,
-    /// Whether they are printed as JSON.
     pub json: bool,
 }
 
 /// One value. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// What it is.
     pub name: &'static str,
     /// Its values as text; none where it is not set.
     pub values: Vec<String>,
-    /// What gave it.
     pub source: Source,
     /// The flag, the variable, or the place in the file.
     pub from: Option<String>,
@@ -47,10 +43,8 @@ pub struct Setting {
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Flag,
-    /// A variable.
     Environment,
     Profile,
-    /// Nothing.
     Default,
 }
 
@@ -58,7 +52,6 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub file: PathBuf,
-    /// What is there.
     pub says: String,
 }
 
@@ -82,7 +75,10 @@ pub(super) fn run(job: &ConfigJob) -> Result<ExitCode, Error> {
             })
         }
         ConfigJob::Show(settings) => print_lines(settings.lines()),
-        ConfigJob::Path(places) => print_lines(places.iter().map(Place::line).collect()),
+        ConfigJob::Path(places) => {
+            let line = |Place { file, says }: &Place| format!("{}  {says}", Escaped(&file.to_string_lossy()));
+            print_lines(places.iter().map(line).collect())
+        }
     };
     printed.map_err(Error::system("write to stdout"))?;
     Ok(ExitCode::Success)
@@ -122,11 +118,5 @@ impl Setting {
             (Source::Profile, Some(from)) => format!("profile {}", from.strip_prefix(folder).unwrap_or(from)),
         };
         [self.name.to_owned(), value, source]
-    }
-}
-
-impl Place {
-    fn line(&self) -> String {
-        format!("{}  {}", Escaped(&self.file.to_string_lossy()), self.says)
     }
 }

@@ -53,7 +53,6 @@ impl Action {
 /// What is about to be deleted, for the one who has to agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// What is to be done with the keys.
     pub action: Action,
     /// How many keys, if that is known.
     pub keys: Option<u64>,
@@ -67,7 +66,6 @@ pub(crate) struct Question {
     pub first_keys: Vec<String>,
     /// What else is worth knowing before the answer.
     pub notes: Vec<String>,
-    /// What counts as a yes.
     pub confirm_with: ConfirmWith,
 }
 
@@ -113,7 +111,6 @@ pub(super) fn ask(question: &Question) -> Result<(), Error> {
     }
 }
 
-/// Whether the answer is a yes.
 fn ask_on(question: &Question, answers: impl BufRead, mut screen: impl Write) -> io::Result<bool> {
     screen.write_all(question.render().as_bytes())?;
     screen.flush()?;

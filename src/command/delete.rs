@@ -19,7 +19,7 @@ use crate::pipeline::{Batching, KeyAction, Options, Pages as _};
 use crate::plan::stats::Stats;
 use crate::plan::{Approved, Consent, Guards, Plan};
 use crate::progress::ProgressOptions;
-use crate::quota::{Rate, least_time};
+use crate::quota::least_time;
 use crate::record::{Content, Record};
 use crate::report;
 use crate::terminal::pluralized;
@@ -299,13 +299,12 @@ impl Run<'_> {
     }
 
     fn progress_options(&self, total: Option<u64>) -> ProgressOptions {
-        let (rates, batching, action) = (self.rates().to_vec(), self.job.batching, self.job.pipeline_action());
-        let is_dry_run = self.job.is_dry_run();
+        let (batching, action, is_dry_run) = (self.job.batching, self.job.pipeline_action(), self.job.is_dry_run());
+        // Looking for keys writes nothing, which a namespace's mode does not slow down.
+        let rates = if self.job.real().is_some() { &self.limits.rates } else { &self.job.options.rates };
+        let (rates, others) = (rates.clone(), rates.clone());
         let deletes = move |keys| if is_dry_run { 0 } else { batching.requests(keys) };
-        let expected = {
-            let rates = rates.clone();
-            move |keys| least_time(&rates, preview::reads(action, keys) + deletes(keys))
-        };
+        let expected = move |keys| least_time(&others, preview::reads(action, keys) + deletes(keys));
         let in_bulk = move |keys| preview::in_bulk(&rates, batching, keys);
         ProgressOptions {
             total,
@@ -315,26 +314,15 @@ impl Run<'_> {
         }
     }
 
-    /// Looking for keys writes nothing, which a namespace's mode does not slow down.
-    fn rates(&self) -> &[Rate] {
-        if matches!(self.job.mode, Mode::Real(_)) { &self.limits.rates } else { &self.job.options.rates }
-    }
-
     fn state(mut self) -> State {
-        let (job, deadline) = (self.job, self.session.deadline());
         let options = Options {
-            concurrency: job.run.concurrency,
-            batching: job.batching,
-            action: job.pipeline_action(),
-            retry: job.options.retry,
-            max_wait: job.options.max_wait,
-            max_failures: job.max_failures,
+            batching: self.job.batching,
+            action: self.job.pipeline_action(),
+            max_failures: self.job.max_failures,
             // Nothing is tried out where nothing is deleted.
-            canary: job.canary.filter(|_| !job.is_dry_run()).unwrap_or(0),
-            deadline,
-            grace: job.run.grace,
+            canary: self.job.canary.filter(|_| !self.job.is_dry_run()).unwrap_or(0),
             deleted_before: self.deleted_before,
-            ..Options::default()
+            ..self.session.pipeline_options(&self.job.run)
         };
         State::after(self.session.caller, options, &self.approved)
     }

@@ -88,7 +88,7 @@ fn carry_out<'a>(
                 }
             },
         );
-        (plan, stats, causes, records.counts().to_vec())
+        (plan, stats, causes, records.counts)
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {

@@ -34,13 +34,10 @@ pub enum Error {
     /// Something that was said makes no sense, or something that has to be said was not.
     #[error("{0}")]
     Usage(String),
-    /// The credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The client cannot be made.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// An input cannot be read.
     #[error(transparent)]
     Input(#[from] Box<JobInputError>),
     /// The report or the failures file cannot be opened, read or written.
@@ -49,13 +46,10 @@ pub enum Error {
     /// The report or a plan belongs to another job, or its job file cannot be read or written.
     #[error(transparent)]
     JobFile(#[from] JobFileError),
-    /// A backup cannot be opened, read or written.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// Where a listing stands cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The sandbox could not be started.
     #[error("cannot start the sandbox: {0}\nhint: if the port is taken, choose another with --port")]
     Sandbox(io::Error),
     /// A page, of a report or of the manual, or a folder cannot be made.
@@ -67,7 +61,6 @@ pub enum Error {
     /// A bug. The panic itself is on stderr.
     #[error("kvsweep panicked\nhint: this is a bug: please report it with the message above")]
     Panicked,
-    /// The operating system refused something else.
     #[error("cannot {doing}: {source}")]
     System { doing: &'static str, source: io::Error },
 }

@@ -21,7 +21,6 @@ pub(super) struct Executor {
 }
 
 impl Executor {
-    /// Sends one request of the pipeline.
     pub(super) async fn execute(self, request: Request) -> Response {
         let Some(client) = &self.client else { return Response::Namespace(Ok(())) };
         match request {

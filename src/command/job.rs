@@ -27,7 +27,6 @@ use super::command_line::CommandLine;
 pub struct JobOptions {
     /// The rates to keep; none for no limit.
     pub rates: Vec<Rate>,
-    /// Who chose the rates.
     pub rates_from: RatesFrom,
     /// How often and how soon a request is repeated.
     pub retry: RetryPolicy,
@@ -37,14 +36,12 @@ pub struct JobOptions {
     pub max_wait: Duration,
     /// How long the job may take, from its first request on.
     pub deadline: Option<Duration>,
-    /// Whether progress is shown.
     pub progress: ProgressMode,
     pub lines: LineFormat,
     /// Whether the summary is one JSON object.
     pub json: bool,
     /// Whether a job that goes well prints nothing.
     pub quiet: bool,
-    /// The profile that values came from.
     pub profile: Option<ProfileNote>,
     /// How the job was started, for the command that resumes it.
     pub command_line: CommandLine,
@@ -104,7 +101,6 @@ pub struct DeleteJob {
     pub options: JobOptions,
     pub run: RunOptions,
     pub keys: Keys,
-    /// Limits that are checked before anything is sent.
     pub guards: Guards,
     /// For real, as a rehearsal, or only looked at.
     pub mode: Mode,
@@ -126,7 +122,6 @@ pub struct Monitoring {
     pub metrics_file: Option<PathBuf>,
     /// What the job is called there.
     pub job_name: Option<String>,
-    /// Where pings go.
     pub ping: Option<PingUrl>,
 }
 
@@ -176,9 +171,7 @@ impl DeleteJob {
 /// Where the keys come from.
 #[derive(Debug)]
 pub enum Keys {
-    /// From files and stdin.
     Inputs(Inputs),
-    /// From the namespace itself.
     Namespace(Box<KeySelection>),
 }
 
@@ -187,7 +180,6 @@ pub enum Keys {
 pub struct Inputs {
     /// Where they come from, in order.
     pub sources: Vec<Source>,
-    /// How they are read.
     pub options: InputOptions,
     /// Whether a key that was named before is left out.
     pub dedupe: bool,
@@ -202,9 +194,7 @@ pub struct Inputs {
 pub struct KeySelection {
     /// The namespace; here, because a dry run lists too.
     pub connection: NamedConnection,
-    /// How the names begin.
     pub prefixes: Prefixes,
-    /// Which of those.
     pub selection: Selection,
     /// And which part of these; all, where there is none.
     pub shard: Option<Shard>,
@@ -226,9 +216,7 @@ pub enum Mode {
 /// What a job is about, as far as it was named.
 #[derive(Debug, Clone)]
 pub struct TargetIds {
-    /// Where the API is.
     pub base_url: BaseUrl,
-    /// Whose namespace it is.
     pub account: Option<AccountId>,
     pub namespace: Option<NamespaceRef>,
 }
@@ -278,7 +266,6 @@ pub struct Connection {
 /// Whether somebody is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirm {
-    /// On the terminal.
     Prompt,
     /// `--yes` answered it.
     AssumeYes,
@@ -302,11 +289,8 @@ pub struct RestoreJob {
 pub struct ListJob {
     pub options: JobOptions,
     pub connection: NamedConnection,
-    /// How the names begin.
     pub prefixes: Prefixes,
-    /// Which keys are wanted.
     pub selection: Selection,
-    /// How keys are written.
     pub format: Format,
     /// Where to; `None` for stdout.
     pub output: Option<PathBuf>,

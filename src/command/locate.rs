@@ -213,21 +213,17 @@ fn instead(namespaces: &[Namespace], title: &str) -> String {
 }
 
 /// The ids that do not look as Cloudflare's do: the first suspects if the API refuses them.
-fn unusual_ids(account: Option<&AccountId>, namespace: Option<&NamespaceRef>) -> Vec<String> {
-    let account = account.filter(|id| !is_usual_id(id.as_str())).map(|id| format!("the account id {id}"));
-    let namespace = match namespace {
-        Some(NamespaceRef::Id(id)) if !is_usual_id(id.as_str()) => Some(format!("the namespace id {id}")),
-        _ => None,
-    };
-    account.into_iter().chain(namespace).collect()
-}
-
-/// Warns of such ids; what the API then refuses is their fault first of all.
 pub(super) struct Suspects(Vec<String>);
 
 impl Suspects {
+    /// Warns of such ids.
     pub(super) fn of(account: Option<&AccountId>, namespace: Option<&NamespaceRef>) -> Self {
-        let ids = unusual_ids(account, namespace);
+        let account = account.filter(|id| !is_usual_id(id.as_str())).map(|id| format!("the account id {id}"));
+        let namespace = match namespace {
+            Some(NamespaceRef::Id(id)) if !is_usual_id(id.as_str()) => Some(format!("the namespace id {id}")),
+            _ => None,
+        };
+        let ids: Vec<_> = account.into_iter().chain(namespace).collect();
         for id in &ids {
             tracing::warn!("{id} is not 32 hexadecimal digits, as Cloudflare's ids are");
         }

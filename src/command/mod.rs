@@ -71,23 +71,14 @@ use session::or_panicked;
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Task {
-    /// A job over keys.
     Delete(Box<DeleteJob>),
-    /// A listing of a namespace.
     List(Box<ListJob>),
-    /// What a backup holds, put back.
     Restore(Box<RestoreJob>),
-    /// The namespaces of an account.
     Namespaces(Box<NamespacesJob>),
-    /// What the credentials are.
     Whoami(Box<WhoamiJob>),
-    /// What finished reports say.
     Report(Box<ReportJob>),
-    /// What profiles come to, or where they are looked for.
     Config(ConfigJob),
-    /// A server in memory.
     Sandbox(Box<SandboxJob>),
-    /// The manual, or shell completions.
     Publish(DocsJob),
 }
 

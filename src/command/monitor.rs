@@ -1,7 +1,6 @@
 //! Metrics and pings of a job, while it runs and as it ends. Whatever goes wrong here is a warning.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -34,8 +33,6 @@ const LAST_PING: Duration = Duration::from_secs(15);
 /// The metrics file and the pings of one job.
 pub(super) struct Monitor {
     started: (SystemTime, Instant),
-    /// Where the metrics are to be written, and their labels.
-    target: Option<(PathBuf, Labels)>,
     file: Option<Textfile>,
     pinger: Option<Pinger>,
     /// Ends the ping of the beginning where the job is quicker than that.
@@ -64,8 +61,7 @@ impl Monitor {
         });
         Self {
             started: (wall_now(), Instant::now()),
-            target: monitoring.metrics_file.clone().zip(connection.map(labels)),
-            file: None,
+            file: monitoring.metrics_file.clone().zip(connection).map(|(path, at)| Textfile::new(path, labels(at))),
             pinger,
             start: None,
             live: RefCell::default(),
@@ -73,13 +69,16 @@ impl Monitor {
         }
     }
 
-    /// Finds the metrics file; writes nothing yet.
+    /// Checks where the metrics go; writes nothing yet.
     ///
     /// # Errors
     /// Where the metrics cannot be written for want of a folder.
     pub(super) fn open(&mut self) -> Result<(), Error> {
-        self.file = self.target.take().map(|(path, labels)| textfile(path, labels)).transpose()?;
-        Ok(())
+        let Some(file) = self.file.take_if(|file| !folder_of(file.path()).is_dir()) else { return Ok(()) };
+        let (path, folder) = (file.path().display(), folder_of(file.path()).display());
+        Err(Error::Usage(format!(
+            "--metrics-file {path} cannot be created: the folder {folder} does not exist\nhint: create it, or choose another path"
+        )))
     }
 
     /// The job begins; from here on this process has the report for itself.
@@ -260,17 +259,6 @@ fn labels(job_name: Option<String>, connection: &NamedConnection, shard: Option<
     Labels { namespace_id, namespace, job_name, shard: shard.map(|shard| shard.to_string()) }
 }
 
-fn textfile(path: PathBuf, labels: Labels) -> Result<Textfile, Error> {
-    let folder = folder_of(&path);
-    if folder.is_dir() {
-        return Ok(Textfile::new(path, labels));
-    }
-    let (path, folder) = (path.display(), folder.display());
-    Err(Error::Usage(format!(
-        "--metrics-file {path} cannot be created: the folder {folder} does not exist\nhint: create it, or choose another path"
-    )))
-}
-
 fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
     Ok(runtime()?.block_on(future))
 }
@@ -296,7 +284,6 @@ mod tests {
         let path = folder.path().join("kvsweep.prom");
         let monitor = Monitor {
             started: (SystemTime::UNIX_EPOCH, Instant::now()),
-            target: None,
             file: Some(Textfile::new(path.clone(), Labels::default())),
             pinger: None,
             start: None,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::api::{Access, AccountClient, Namespace};
+use crate::api::{Access, AccountClient};
 use crate::exit::ExitCode;
 use crate::key::AccountId;
 use crate::terminal::Escaped;
@@ -16,11 +16,9 @@ use super::session::Session;
 /// Which account's namespaces to list.
 #[derive(Debug)]
 pub struct NamespacesJob {
-    /// Who asks.
     pub access: Access,
     /// Whose namespaces; those of the only account that the credentials can access, if there is none.
     pub account: Option<AccountId>,
-    /// Rates, retries, limits of time; whether they are printed as JSON.
     pub options: JobOptions,
 }
 
@@ -36,17 +34,13 @@ pub(super) fn run(job: &NamespacesJob) -> Result<ExitCode, Error> {
     });
     let mut namespaces = listed.map_err(|error| suspects.blame(error))?;
     namespaces.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
-    let lines = if job.options.json { json(&namespaces)? } else { lines(&namespaces) };
+    let lines = if job.options.json {
+        let json = serde_json::to_string_pretty(&namespaces).map_err(io::Error::from);
+        vec![json.map_err(Error::system("write the namespaces"))?]
+    } else {
+        // A line each, whatever a title holds.
+        namespaces.iter().map(|namespace| format!("{}  {}", namespace.id, Escaped(&namespace.title))).collect()
+    };
     print_lines(lines).map_err(Error::system("write the namespaces"))?;
     Ok(ExitCode::Success)
-}
-
-fn json(namespaces: &[Namespace]) -> Result<Vec<String>, Error> {
-    let text = serde_json::to_string_pretty(namespaces).map_err(io::Error::from);
-    Ok(vec![text.map_err(Error::system("write the namespaces"))?])
-}
-
-/// A line each, whatever a title holds.
-fn lines(namespaces: &[Namespace]) -> Vec<String> {
-    namespaces.iter().map(|namespace| format!("{}  {}", namespace.id, Escaped(&namespace.title))).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::exit::ExitCode;
 use crate::files::{IfExists, OutputFile};
 use crate::input::Source;
-use crate::outcome::{Settled, Status, Tally};
+use crate::outcome::{Settled, Status};
 use crate::report::{self, FailuresFile, Kind, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized, shell_word};
@@ -29,11 +29,8 @@ pub struct ReportJob {
     pub reports: Vec<PathBuf>,
     /// The plan to compare them with.
     pub plan: Option<PathBuf>,
-    /// Where the page goes.
     pub html: Option<PathBuf>,
-    /// Where the failed keys go.
     pub failures: Option<PathBuf>,
-    /// Whether files that exist are replaced.
     pub existing: IfExists,
     pub format: PrintFormat,
 }
@@ -187,7 +184,7 @@ fn next_steps(review: &Review) -> Vec<(String, String)> {
     if open > 0 && kind == Some(Kind::Delete) {
         let reports: Vec<_> = review.files.iter().map(|file| word(&file.path)).collect();
         steps.push((
-            format!("Or start a new job with only the {}:", not_deleted(&review.tally)),
+            format!("Or start a new job with only the {} not deleted:", pluralized(open, "key")),
             format!("kvsweep report {} --failures failed.csv && kvsweep delete failed.csv", reports.join(" ")),
         ));
     }
@@ -205,10 +202,6 @@ fn kind(review: &Review) -> Option<Kind> {
     });
     let first = kinds.next().flatten()?;
     kinds.all(|kind| kind == Some(first)).then_some(first)
-}
-
-fn not_deleted(tally: &Tally) -> String {
-    format!("{} not deleted", pluralized(tally.failures(), "key"))
 }
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {

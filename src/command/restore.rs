@@ -1,7 +1,6 @@
 //! Writes what a backup holds to a namespace: a job of the pipeline, with a row for each record.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::MultiProgress;
@@ -19,7 +18,7 @@ use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
 use crate::plan::{Approved, Consent, Guards};
 use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
-use crate::report::{self, Causes, Journal};
+use crate::report;
 use crate::terminal::pluralized;
 
 use super::confirm::{self, Action};
@@ -103,12 +102,15 @@ fn carry_out(
         confirm::terminal(job.action())?;
     }
     job.files.iter().try_for_each(|file| check_is_file(file))?;
-    let inputs = job.files.iter().cloned().map(Source::File).collect();
-    let mut opened = Opened::open(&job.run, inputs, JobRecord::of_restore(job), monitor, summary)?;
-    let (files, journal, record) = (job.files.clone(), opened.journal.clone(), opened.record.clone());
+    let inputs: Vec<_> = job.files.iter().cloned().map(Source::File).collect();
+    let mut opened = Opened::open(&job.run, inputs.clone(), JobRecord::of_restore(job), monitor, summary)?;
+    let (files, journal, mut record) = (job.files.clone(), opened.journal.clone(), opened.record.clone());
     let causes = opened.causes()?;
     let plan;
-    (plan, opened.record) = signals::blocking(move || self::plan(&files, journal, record, causes))??;
+    (plan, opened.record) = signals::blocking(move || {
+        record.read_inputs(&inputs)?;
+        Ok::<_, Error>((Plan::of(&files, journal, causes)?, record))
+    })??;
     summary.records = Some(plan.records);
     summary.causes = plan.causes.most_frequent();
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.run.allow_partial || plan.records == 0) {
@@ -140,7 +142,15 @@ fn carry_out(
     let (rows, writer) = report::start(ready.outputs, ROWS)?;
     let runtime = session.runtime;
     monitor.add_preflight(&session.caller.totals);
-    let pipeline = state(job, summary, client.is_some(), session);
+    let options = Options {
+        batching: Batching::Bulk(BatchLimit { keys: job.keys_per_request(), bytes: PUT_BYTES }),
+        action: if client.is_some() { KeyAction::Put(job.on_existing()) } else { KeyAction::Plan },
+        deleted_before: summary.earlier.tally.get(Status::Restored),
+        ..session.pipeline_options(&job.run)
+    };
+    // All keys were counted and agreed to.
+    let approved = Approved::streaming(Guards::default(), Consent::Flag);
+    let pipeline = State::after(session.caller, options, &approved);
     let executor = Executor { client, backup: None };
     let mut records = Arc::new(plan).records(job.files.clone());
     let progress = ProgressOptions { total: summary.records, ..job.options.progress_options() };
@@ -157,25 +167,6 @@ fn carry_out(
     Ok(())
 }
 
-/// The pipeline's part, which continues the calls of `session`.
-fn state(job: &RestoreJob, summary: &JobSummary<'_>, sends: bool, mut session: Session<'_>) -> State {
-    let keys = job.keys_per_request();
-    let options = Options {
-        concurrency: job.run.concurrency,
-        batching: Batching::Bulk(BatchLimit { keys, bytes: PUT_BYTES }),
-        action: if sends { KeyAction::Put(job.on_existing()) } else { KeyAction::Plan },
-        retry: job.options.retry,
-        max_wait: job.options.max_wait,
-        deadline: session.deadline(),
-        grace: job.run.grace,
-        deleted_before: summary.earlier.tally.get(Status::Restored),
-        ..Options::default()
-    };
-    // All keys were counted and agreed to.
-    let approved = Approved::streaming(Guards::default(), Consent::Flag);
-    State::after(session.caller, options, &approved)
-}
-
 /// Some records; one of them alone if it is large.
 fn next_batch(records: &mut BoxedRecords, batch: &mut Vec<Record>) -> Result<bool, Box<JobInputError>> {
     let mut bytes = 0;
@@ -185,18 +176,6 @@ fn next_batch(records: &mut BoxedRecords, batch: &mut Vec<Record>) -> Result<boo
         batch.push(record);
     }
     Ok(true)
-}
-
-/// Looks at the backups before anybody is asked.
-fn plan(
-    files: &[PathBuf],
-    journal: Option<(Arc<Journal>, PathBuf)>,
-    mut record: JobRecord,
-    causes: Causes,
-) -> Result<(Plan, JobRecord), Error> {
-    let sources: Vec<_> = files.iter().cloned().map(Source::File).collect();
-    record.read_inputs(&sources)?;
-    Ok((Plan::of(files, journal, causes)?, record))
 }
 
 /// Asks, if anybody is to be asked, and keeps to what the namespace supports.

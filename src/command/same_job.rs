@@ -42,7 +42,7 @@ pub(super) struct JobRecord {
     /// Inputs that a dry run wrote, and what it was about.
     plans: Vec<(PathBuf, Identity)>,
     /// Requests of a killed run that no row shows, and that this run's entry has to show to the next one.
-    requests_of_killed: u64,
+    pub(super) requests_of_killed: u64,
     /// The job file of the report, once the run has begun.
     begun: Option<(PathBuf, JobFile)>,
 }
@@ -250,10 +250,6 @@ impl JobRecord {
             };
             earlier.identity.kind == Kind::Delete && !is_set("bulk") && !is_set("check")
         })
-    }
-
-    pub(super) fn set_requests_of_killed(&mut self, requests: u64) {
-        self.requests_of_killed = requests;
     }
 
     /// The run begins to write the report.

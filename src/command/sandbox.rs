@@ -16,9 +16,7 @@ use super::print::{Stream, print_lines, print_summary};
 use super::session::interruptible;
 use super::signals;
 
-/// What is served.
 pub struct SandboxJob {
-    /// How the server behaves.
     pub options: SandboxOptions,
     /// Files whose keys it holds from the start.
     pub keys: Vec<PathBuf>,

@@ -11,14 +11,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::answer::Reply;
 use crate::outcome::{Stop, StopReason};
+use crate::pipeline::Options;
 use crate::pipeline::call::{ApiCaller, CallError, RetryNotice};
-use crate::pipeline::retry::Failure;
 use crate::platform;
 use crate::progress::{ProgressOptions, stderr_is_terminal};
 use crate::terminal::{Escaped, duration};
 
 use super::error::Error;
-use super::job::JobOptions;
+use super::job::{JobOptions, RunOptions};
 use super::signals;
 
 impl JobOptions {
@@ -59,20 +59,30 @@ impl<'a> Session<'a> {
     /// Makes single calls, until a signal or the deadline comes.
     pub(super) fn run<T>(&mut self, work: impl AsyncFnOnce(&mut ApiCaller) -> Result<T, Error>) -> Result<T, Error> {
         let deadline = self.deadline();
-        let caller = &mut self.caller;
-        self.runtime.block_on(async {
-            let mut signals = signals::listen();
+        let work = async {
             tokio::select! {
                 biased;
-                Some(signal) = signals.recv() => Err(Stop::signalled(signal).into()),
-                done = work(caller) => done,
+                done = work(&mut self.caller) => done,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     let hint = Some("run again with a longer --deadline".to_owned());
                     let stop = Stop::new(StopReason::Deadline, "the --deadline passed before the first key");
                     Err(Stop { hint, ..stop }.into())
                 }
             }
-        })
+        };
+        self.runtime.block_on(signals::unless_signalled(work))?
+    }
+
+    /// The options of a pipeline that continues these calls.
+    pub(super) fn pipeline_options(&mut self, run: &RunOptions) -> Options {
+        Options {
+            concurrency: run.concurrency,
+            retry: self.options.retry,
+            max_wait: self.options.max_wait,
+            deadline: self.deadline(),
+            grace: run.grace,
+            ..Options::default()
+        }
     }
 }
 
@@ -132,17 +142,11 @@ impl<'a> Waiting<'a> {
 
 /// The end of a job that needs `what`.
 pub(super) fn stop(error: CallError, what: &str, otherwise: StopReason) -> Stop {
-    match error {
-        CallError::Stop(stop) => stop,
-        CallError::Refused(failure) => refused(what, &failure, otherwise),
-    }
-}
-
-fn refused(what: &str, failure: &Failure, otherwise: StopReason) -> Stop {
-    let reason = match failure.http_status {
-        Some(401 | 403) => StopReason::Unauthorized,
-        _ => otherwise,
+    let failure = match error {
+        CallError::Stop(stop) => return stop,
+        CallError::Refused(failure) => failure,
     };
+    let reason = if let Some(401 | 403) = failure.http_status { StopReason::Unauthorized } else { otherwise };
     // Without a code it was not the API that answered, but a firewall, say, or a server of another kind.
     let from_api = failure.detail.error_code.is_some();
     let hint = (!from_api).then(|| "check --base-url: that was no response of the API".to_owned());

@@ -22,13 +22,10 @@ const WRITE: &str = "Workers KV Storage Write";
 /// Whose credentials, and what else is looked at.
 #[derive(Debug)]
 pub struct WhoamiJob {
-    /// Who asks.
     pub access: Access,
     /// The account whose namespaces are listed; the only one that the credentials can access, if there is none.
     pub account: Option<AccountId>,
-    /// The namespace that is read, where one is named.
     pub namespace: Option<NamespaceRef>,
-    /// Rates, retries, limits of time; whether what was found is one JSON object.
     pub options: JobOptions,
 }
 

@@ -142,7 +142,7 @@ fn scan_keys(
     let mut records = input.records(Warnings::On);
     let (mut plan, mut ahead, mut read) = (Plan::default(), Vec::new(), Ok(true));
     let least = job.guards.min_keys.unwrap_or_default();
-    while matches!(read, Ok(true)) && (ahead.is_empty() || plan.keys + records.settled_keys() < least) {
+    while matches!(read, Ok(true)) && (ahead.is_empty() || plan.keys + records.settled_keys < least) {
         let known = ahead.len();
         read = records.next_batch(&mut ahead);
         for record in &ahead[known..] {
@@ -157,7 +157,7 @@ fn scan_keys(
         }
         read => read.err(),
     };
-    plan.distinct_keys += records.settled_keys();
+    plan.distinct_keys += records.settled_keys;
     if ahead.is_empty() && error.is_none() {
         warn_of_emptiness(job.guards.min_keys);
     }
@@ -184,10 +184,10 @@ fn survey(
             true
         },
     );
-    plan.distinct_keys += records.settled_keys();
+    plan.distinct_keys += records.settled_keys;
     match plan.broken.take_if(|broken| broken.is_usage()) {
         Some(broken) => Err(broken.into()),
-        None => Ok((plan, records.counts().to_vec())),
+        None => Ok((plan, records.counts)),
     }
 }
 

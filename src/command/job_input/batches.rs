@@ -30,10 +30,10 @@ pub(crate) struct RecordBatches {
     pub(super) batch: Vec<Record>,
     /// What ended the reading; it comes after them.
     pub(super) error: Option<Box<JobInputError>>,
-    /// Keys that would be deleted, had an earlier run not settled them.
-    pub(super) settled_keys: u64,
+    /// Keys that would be deleted, had an earlier run not settled them; each counted once.
+    pub(crate) settled_keys: u64,
     /// Of each input that was read to its end, how many records it has, whichever part they are of.
-    pub(super) counts: Vec<u64>,
+    pub(crate) counts: Vec<u64>,
     /// Applied to every record as it is handed out.
     pub(super) stages: Vec<Stage>,
 }
@@ -41,16 +41,6 @@ pub(crate) struct RecordBatches {
 pub(crate) type Stage = Box<dyn FnMut(&mut Record) + Send>;
 
 impl RecordBatches {
-    /// How many keys so far an earlier run settled, each counted once.
-    pub(crate) fn settled_keys(&self) -> u64 {
-        self.settled_keys
-    }
-
-    /// How many records each of the inputs holds that were read to their end.
-    pub(crate) fn counts(&self) -> &[u64] {
-        &self.counts
-    }
-
     /// Applies `stage` to every record that is handed out from now on.
     pub(crate) fn add_stage(&mut self, stage: impl FnMut(&mut Record) + Send + 'static) {
         self.stages.push(Box::new(stage));

@@ -13,7 +13,6 @@ use crate::terminal::{Quoted, pluralized};
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
 pub enum JobInputError {
-    /// The input itself.
     #[error(transparent)]
     Input(#[from] InputError),
     /// A settled record of the journal has another key here.
@@ -21,49 +20,28 @@ pub enum JobInputError {
         "record {record} is {}, but {} has another key for that number, so it is the report of another input\nhint: resume \
          with the inputs of that run, in the same order", Quoted(.key), report.display()
     )]
-    OtherInput {
-        record: RecordNumber,
-        /// What the input holds there.
-        key: String,
-        /// The journal.
-        report: PathBuf,
-    },
+    OtherInput { record: RecordNumber, key: String, report: PathBuf },
     /// The journal has a record of another part.
     #[error(
         "record {record} ({}) is not of shard {shard}, but {} has a row for it, so it is the report of another shard\nhint: \
          pass --report with the report of this shard", Quoted(.key), report.display()
     )]
-    OtherShard {
-        record: RecordNumber,
-        /// What the input holds there.
-        key: String,
-        /// The part that was asked for.
-        shard: Shard,
-        /// The journal.
-        report: PathBuf,
-    },
+    OtherShard { record: RecordNumber, key: String, shard: Shard, report: PathBuf },
     /// The input has fewer records than an earlier run saw.
     #[error(
         "the input ends after {}, but {} has a row for record {last}\nhint: resume with the whole input of that run",
         pluralized(*.read, "record"), report.display()
     )]
     EndedEarly {
-        /// How many records it has.
         read: u64,
         last: RecordNumber,
-        /// The journal.
         report: PathBuf,
         /// Whether the input is files alone, which are read before anything is sent.
         is_file: bool,
     },
     /// What the system says about a file before it is opened.
     #[error("{input}: cannot be opened: {source}")]
-    Open {
-        /// Which file.
-        input: String,
-        /// What it said.
-        source: io::Error,
-    },
+    Open { input: String, source: io::Error },
 }
 
 impl From<InputError> for Box<JobInputError> {

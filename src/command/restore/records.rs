@@ -20,6 +20,7 @@ const FIRST_KEYS: usize = 5;
 pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInputError>>> + Send>;
 
 /// What a first pass over the backups found.
+#[derive(Default)]
 pub(super) struct Plan {
     pub(super) records: u64,
     /// Distinct keys that may be put back.
@@ -44,58 +45,40 @@ impl Plan {
         journal: Option<(Arc<Journal>, PathBuf)>,
         causes: Causes,
     ) -> Result<Self, Error> {
-        let mut plan = Self {
-            records: 0,
-            keys: 0,
-            first_keys: Vec::new(),
-            encoded: 0,
-            first_encoded: None,
-            broken: None,
-            causes,
-            last: LastRecords::default(),
-            prints: Vec::new(),
-            journal,
-        };
-        for file in files {
-            plan.prints.push(print(file)?);
-        }
-        for (file, print) in files.iter().zip(plan.prints.clone()) {
-            for line in entries(file, print) {
-                let line = match line {
-                    Ok(line) => line,
-                    Err(broken) => {
-                        plan.broken = Some(broken);
-                        break;
-                    }
-                };
-                // Before anything is sent: the report of another job must not say what is left to do.
-                let state = match RecordNumber::new(plan.records + 1) {
-                    Some(number) => plan.state(number, &line)?,
-                    None => RecordState::Pending,
-                };
-                match line {
-                    BackupLine::Invalid { key, why } => {
-                        plan.records += 1;
-                        if state == RecordState::Pending {
-                            plan.causes.add_invalid(&key, &invalid(file, &why));
-                        }
-                    }
-                    BackupLine::Record(entry) => {
-                        plan.records += 1;
-                        if state == RecordState::Pending && entry.key.needs_encoding() {
-                            plan.encoded += 1;
-                            plan.first_encoded.get_or_insert_with(|| entry.key.clone());
-                        }
-                        let key = entry.key.as_str();
-                        plan.last.add(key, plan.records);
-                        if plan.first_keys.len() < FIRST_KEYS && !plan.first_keys.iter().any(|first| first == key) {
-                            plan.first_keys.push(key.to_owned());
-                        }
+        let prints = files.iter().map(|file| print(file)).collect::<Result<Vec<_>, _>>()?;
+        let mut plan = Self { causes, prints: prints.clone(), journal, ..Self::default() };
+        let backups = files.iter().zip(prints);
+        for (file, line) in backups.flat_map(|(file, print)| entries(file, print).map(move |line| (file, line))) {
+            let line = match line {
+                Ok(line) => line,
+                Err(broken) => {
+                    plan.broken = Some(broken);
+                    break;
+                }
+            };
+            plan.records += 1;
+            // Before anything is sent: the report of another job must not say what is left to do.
+            let state = match RecordNumber::new(plan.records) {
+                Some(number) => plan.state(number, &line)?,
+                None => RecordState::Pending,
+            };
+            match line {
+                BackupLine::Invalid { key, why } => {
+                    if state == RecordState::Pending {
+                        plan.causes.add_invalid(&key, &invalid(file, &why));
                     }
                 }
-            }
-            if plan.broken.is_some() {
-                break;
+                BackupLine::Record(entry) => {
+                    if state == RecordState::Pending && entry.key.needs_encoding() {
+                        plan.encoded += 1;
+                        plan.first_encoded.get_or_insert_with(|| entry.key.clone());
+                    }
+                    let key = entry.key.as_str();
+                    plan.last.add(key, plan.records);
+                    if plan.first_keys.len() < FIRST_KEYS && !plan.first_keys.iter().any(|first| first == key) {
+                        plan.first_keys.push(key.to_owned());
+                    }
+                }
             }
         }
         plan.keys = plan.last.finish();
