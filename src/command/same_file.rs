@@ -124,8 +124,8 @@ fn of_path(path: &Path) -> Option<Identity> {
     None
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
