@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub use crate::platform::Signal;
 use crate::record::{Content, RecordNumber};
+use crate::text::{HINT, split_hints};
 
 /// The final state of a record, as the report's `status` column names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -350,6 +351,13 @@ impl Stop {
             signal: None,
             pending: Pending::Abandon,
         }
+    }
+
+    /// For an error of ours, whose text may end in hints.
+    pub(crate) fn of_error(reason: StopReason, text: &str) -> Self {
+        let (why, hints) = split_hints(text);
+        let hint = hints.strip_prefix(HINT).map(str::to_owned);
+        Self { hint, ..Self::new(reason, why) }
     }
 
     /// The input is read no further; what came before is finished.

@@ -1,4 +1,4 @@
-//! Texts: how much of a foreign one is kept, what one takes as JSON, and the system's words for its errors.
+//! Texts: how much of a foreign one is kept, what one takes as JSON, the hints of an error, and the system's words for its errors.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,14 @@ use std::borrow::Cow;
 pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 
 const ELLIPSIS: &str = "…";
+
+/// What an error and its hints are told apart by.
+pub(crate) const HINT: &str = "\nhint: ";
+
+/// What is wrong, and the hints after it.
+pub(crate) fn split_hints(text: &str) -> (&str, &str) {
+    text.split_at(text.find(HINT).unwrap_or(text.len()))
+}
 
 /// The text; a longer one is cut between two characters and ends in `…`, which counts.
 pub(crate) fn truncated(text: &str) -> Cow<'_, str> {

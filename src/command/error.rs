@@ -17,16 +17,9 @@ use crate::listing::CheckpointError;
 use crate::outcome::{Stop, StopReason};
 use crate::report::{JobFileError, ReportError};
 use crate::terminal::{Escaped, duration};
+pub(crate) use crate::text::{HINT, split_hints};
 
 use super::job_input::JobInputError;
-
-/// What an error and its hints are told apart by.
-pub(crate) const HINT: &str = "\nhint: ";
-
-/// What is wrong, and the hints after it.
-pub(crate) fn split_hints(text: &str) -> (&str, &str) {
-    text.split_at(text.find(HINT).unwrap_or(text.len()))
-}
 
 /// Why a job did not run. What came of a job that did is in its summary.
 #[derive(Debug, Error)]
@@ -169,10 +162,7 @@ pub(super) fn message(what: Option<&str>, hints: &[String]) -> String {
 
 /// The end of a job by a message that may have a hint.
 pub(super) fn stop_of(reason: StopReason, text: &str) -> Stop {
-    match text.split_once(HINT) {
-        Some((why, hint)) => Stop { hint: Some(hint.to_owned()), ..Stop::new(reason, why) },
-        None => Stop::new(reason, text),
-    }
+    Stop::of_error(reason, text)
 }
 
 /// The message of an error after which nothing was sent.

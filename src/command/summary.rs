@@ -204,6 +204,8 @@ impl<'a> JobSummary<'a> {
 
     /// Prints the summary, as JSON if that is asked for, and why the job stopped with its hints.
     fn print(&self, preview: Option<&Preview<'_>>) -> ExitCode {
+        // Of a dry run whose report cannot be written, the keys were not all counted.
+        let preview = preview.filter(|_| self.stop.as_ref().is_none_or(|stop| stop.reason != StopReason::IoError));
         let (code, summary) = (self.code(), self.summary());
         // If stdout holds the report or the JSON, people read stderr; a script has the numbers already.
         let is_silent =

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::outcome::{Settled, Signal, Stop, StopReason};
+use crate::outcome::{Pending, Settled, Signal, Stop, StopReason};
 use crate::pipeline::call::Totals;
 use crate::pipeline::event::Event;
 use crate::pipeline::request::{Request, Response};
@@ -110,7 +110,8 @@ where
                         Ok(batch) => batch.into_iter().for_each(|record| state.on_record(record, now)),
                         Err(error) => {
                             state.on_input_end();
-                            state.stop(Stop::reading(StopReason::InputError, error.to_string()), now);
+                            let broken_off = Stop::of_error(StopReason::InputError, &error.to_string());
+                            state.stop(Stop { pending: Pending::Drain, ..broken_off }, now);
                             broken = Some(error);
                         }
                     }

@@ -9,6 +9,10 @@ use crate::files::FileError;
 
 #[derive(Debug, Error)]
 pub enum ReportError {
+    #[error(
+        "the report cannot be written to stdout, which is closed\nhint: the program that reads it has ended; write to a file with --report PATH"
+    )]
+    StdoutClosed,
     #[error(transparent)]
     File(#[from] FileError),
     #[error(
@@ -33,7 +37,7 @@ impl ReportError {
         match self {
             Self::File(error) => error.is_usage(),
             Self::Damaged { .. } | Self::NoReport { .. } | Self::Extension { .. } => true,
-            Self::WriterDied => false,
+            Self::StdoutClosed | Self::WriterDied => false,
         }
     }
 

@@ -17,10 +17,8 @@ const FLUSH_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 enum Medium {
     File(OutputFile),
-    /// A duplicate of stdout, without the line buffer that std has in front of it.
-    Stdout(File),
-    /// A stdout whose reader has closed it.
-    Closed,
+    /// A duplicate of stdout, without the line buffer that std has in front of it; `None` if the process has no stdout.
+    Stdout(Option<File>),
 }
 
 /// Where bytes go. After an error it must not be used again.
@@ -40,16 +38,14 @@ impl Sink {
         Self::stream(platform::duplicate(io::stdout()).ok())
     }
 
-    /// A stream whose reader may leave at any time; `None` where there is none.
     pub(super) fn stream(stream: Option<File>) -> Self {
-        let medium = stream.map_or(Medium::Closed, Medium::Stdout);
-        Self { medium, buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
+        Self { medium: Medium::Stdout(stream), buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
     pub(super) fn output(&self) -> Option<&OutputFile> {
         match &self.medium {
             Medium::File(output) => Some(output),
-            Medium::Stdout(_) | Medium::Closed => None,
+            Medium::Stdout(_) => None,
         }
     }
 
@@ -68,16 +64,13 @@ impl Sink {
                 file.write_all(&self.buffer).map_err(ReportError::io(output.path(), "write"))
             }
             Medium::Stdout(stream) => {
-                let mut stream = stream;
-                match stream.write_all(&self.buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                        self.medium = Medium::Closed;
-                        Ok(())
-                    }
-                    written => written.map_err(ReportError::io(Path::new("stdout"), "write")),
-                }
+                let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+                let written = stream.as_ref().ok_or_else(closed).and_then(|mut stream| stream.write_all(&self.buffer));
+                written.map_err(|error| match error.kind() {
+                    io::ErrorKind::BrokenPipe => ReportError::StdoutClosed,
+                    _ => ReportError::io(Path::new("stdout"), "write")(error),
+                })
             }
-            Medium::Closed => Ok(()),
         };
         self.buffer.clear();
         written
@@ -90,7 +83,7 @@ impl Sink {
                 output.file().sync_data().map_err(ReportError::io(output.path(), "sync"))?;
                 Ok(output.check_in_place()?)
             }
-            Medium::Stdout(_) | Medium::Closed => Ok(()),
+            Medium::Stdout(_) => Ok(()),
         }
     }
 
@@ -103,9 +96,5 @@ impl Sink {
         if let Some(output) = self.output() {
             output.sync_name();
         }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.medium, Medium::Closed)
     }
 }

@@ -43,10 +43,8 @@ pub struct Outputs {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// How many settled records were taken, and, unless stdout closed, written.
+    /// How many settled records were written.
     pub rows: u64,
-    /// Whether the report went to a stdout that was closed before the end; what came later is nowhere.
-    pub stdout_closed: bool,
     /// By the rows of earlier runs, the records that this run gave a new row.
     pub replaced: Tally,
     /// Why records of the job are failed, unknown or invalid, the most frequent cause first.
@@ -184,9 +182,8 @@ impl Rows {
         self.flush()?;
         self.finish_job()?;
         self.sinks().map(|sink| sink.check_in_place()).fold(Ok(()), Result::and)?;
-        let stdout_closed = self.report.as_ref().is_some_and(|(sink, _)| sink.is_closed());
         let causes = self.causes.most_frequent();
-        Ok(Written { rows: self.taken, stdout_closed, replaced: self.replaced, causes })
+        Ok(Written { rows: self.taken, replaced: self.replaced, causes })
     }
 
     /// What is only known at the end of a resumed job, from the rows of all its runs: why records failed, and which.

@@ -10,13 +10,13 @@ const MODULES: [(&str, &str); 37] = [
     (
         "cli",
         "api clock command exit files input key listing logging monitoring pipeline plan profile progress quota report sandbox \
-         shard stderr terminal wrangler",
+         shard stderr terminal text wrangler",
     ),
     ("clock", ""),
     (
         "command",
         "api backup clock exit files input key key_index listing monitoring outcome pipeline plan platform progress quota record \
-         report review sandbox shard stderr terminal",
+         report review sandbox shard stderr terminal text",
     ),
     ("deleter", "api key outcome pipeline plan quota record"),
     ("exit", "outcome platform"),
@@ -36,7 +36,7 @@ const MODULES: [(&str, &str); 37] = [
     ("main", ""),
     ("monitoring", "files net outcome report"),
     ("net", "text"),
-    ("outcome", "platform record"),
+    ("outcome", "platform record text"),
     ("pipeline", "api clock key outcome plan platform quota record terminal text"),
     ("plan", "key outcome record terminal"),
     ("platform", ""),

@@ -10,7 +10,7 @@ use crate::api::Namespace;
 use crate::clock::wall_now;
 use crate::command::connect;
 use crate::command::dry_run::warn_of_emptiness;
-use crate::command::error::{Error, stop_of, with_nothing_sent};
+use crate::command::error::{Error, split_hints, stop_of, with_nothing_sent};
 use crate::command::job::{DeleteJob, Keys};
 use crate::command::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
 use crate::command::outputs::Opened;
@@ -196,7 +196,10 @@ pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Op
     let broken = plan.broken.as_ref()?;
     if job.run.allow_partial && plan.records > 0 {
         let records = pluralized(plan.records, "record");
-        tracing::warn!("{}; only the {records} before it are processed", Escaped(&broken.to_string()));
+        let broken = broken.to_string();
+        let (what, hints) = split_hints(&broken);
+        let are = if plan.records == 1 { "is" } else { "are" };
+        tracing::warn!("{}; only the {records} before it {are} processed{hints}", Escaped(what));
         return None;
     }
     Some(stop_of(StopReason::InputError, &with_nothing_sent(broken)))

@@ -131,7 +131,10 @@ impl Kvsweep {
 impl From<Output> for Done {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8 on the streams");
-        Self { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+        let stderr = text(output.stderr);
+        let is_json = stderr.starts_with('{');
+        assert!(is_json || !stderr.contains("\\nhint"), "a hint is a line of its own:\n{stderr}");
+        Self { status: output.status, stdout: text(output.stdout), stderr }
     }
 }
 
