@@ -221,6 +221,16 @@ impl JobRecord {
         self.now.kind
     }
 
+    /// What is known of the job, by this run or an earlier one: a run that has nothing to send does not look its namespace up.
+    /// Only for what is recorded and shown: what this run knows itself is compared.
+    fn known(&self) -> Identity {
+        let mut known = self.now.clone();
+        if let Some((_, earlier)) = &self.earlier {
+            known.complete(&earlier.identity);
+        }
+        known
+    }
+
     /// The part of the keys that is taken, `K/N`.
     pub(super) fn shard(&self) -> Option<&str> {
         self.now.shard.as_deref()
@@ -228,13 +238,8 @@ impl JobRecord {
 
     /// For the summary.
     pub(super) fn facts(&self) -> Facts {
-        Facts {
-            kind: self.now.kind,
-            account_id: self.now.account_id.clone(),
-            namespace_id: self.now.namespace_id.clone(),
-            namespace_title: self.now.namespace_title.clone(),
-            started_at: self.started_at,
-        }
+        let Identity { kind, account_id, namespace_id, namespace_title, .. } = self.known();
+        Facts { kind, account_id, namespace_id, namespace_title, started_at: self.started_at }
     }
 
     /// The runs that are recorded already.
@@ -257,7 +262,7 @@ impl JobRecord {
     /// # Errors
     /// [`JobFileError::Io`].
     pub(super) fn begin(&mut self, report: &Path, requests: u64) -> Result<(), Error> {
-        let mut file = JobFile::new(self.now.clone(), self.flags.clone());
+        let mut file = JobFile::new(self.known(), self.flags.clone());
         file.runs.extend_from_slice(self.earlier_runs());
         file.runs.push(Run { requests: Some(requests), ..Run::starting(wall_now()) });
         file.write(report)?;
@@ -270,8 +275,9 @@ impl JobRecord {
     /// # Errors
     /// A [`Stop`] for the error that it cannot be recorded.
     pub(super) fn end(self, records: Option<u64>, summary: &Summary) -> Result<(), Stop> {
+        let known = self.known();
         let Some((report, mut file)) = self.begun else { return Ok(()) };
-        file.identity = self.now;
+        file.identity = known;
         if let Some(run) = file.runs.last_mut() {
             run.ended_at = Some(wall_now());
             run.records = records;

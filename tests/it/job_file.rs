@@ -160,6 +160,68 @@ fn a_report_whose_job_file_cannot_be_read_is_not_resumed() {
 }
 
 #[test]
+fn a_job_file_that_does_not_say_which_namespace_it_was_is_not_resumed() {
+    let whole = begun().read("r.csv.job.json");
+    for member in ["base_url", "account_id", "namespace_id"] {
+        let mut missing: Value = serde_json::from_str(&whole).expect("JSON");
+        missing.as_object_mut().expect("an object").remove(member);
+        let mut null = missing.clone();
+        null[member] = Value::Null;
+        for file in [missing, null] {
+            let lab = begun();
+            lab.write("r.csv.job.json", file.to_string());
+            let why = format!("it has no {member}");
+            refused(&lab, resume(&lab).arg("keys.txt"), &["r.csv.job.json", "is not a job file", &why]);
+        }
+    }
+}
+
+#[test]
+fn a_run_that_has_nothing_to_send_forgets_nothing() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.write("wrangler.json", r#"{"name":"w","kv_namespaces":[{"binding":"KV"}]}"#);
+    let title = || lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    lab.delete(["keys.txt", "--report", "r.csv"]).run().code(0);
+    let known =
+        |file: &Value| ["base_url", "account_id", "namespace_id", "namespace_title"].map(|member| file[member].clone());
+    let before = known(&job_file(&lab, "r.csv"));
+    assert!(before.iter().all(Value::is_string), "{before:?}");
+    let requests = lab.server.requests();
+    let named = before[3].as_str().expect("a title").to_owned();
+    for run in [
+        lab.delete(["keys.txt", "--report", "r.csv", "--resume"]),
+        title().args(["--binding", "KV"]),
+        title().args(["--namespace", &named]),
+        title().args(["--namespace", &named]).without_env("CLOUDFLARE_ACCOUNT_ID"),
+    ] {
+        let summary = run.arg("--json").run().code(0).summary();
+        assert_eq!(known(&job_file(&lab, "r.csv")), before);
+        for (member, value) in ["account_id", "namespace_id", "namespace_title"].iter().zip(&before[1..]) {
+            assert_eq!(&summary[member], value, "{member}");
+        }
+    }
+    assert_eq!(lab.server.requests(), requests);
+    refused(&lab, title().args(["--namespace-id", &"1".repeat(32)]), &[NAMESPACE, &"1".repeat(32)]);
+    refused(&lab, title().args(["--namespace", "another"]), &["another", &named]);
+}
+
+#[test]
+fn a_job_that_never_had_anything_to_send_learns_its_namespace_later() {
+    let lab = Lab::new();
+    lab.write("keys.txt", "..\n");
+    let title = |lab: &Lab, args: &[&str]| {
+        let run = lab.delete(["keys.txt", "--report", "r.csv"]).args(args);
+        run.without_env("CLOUDFLARE_KV_NAMESPACE_ID").args(["--namespace", "a title"])
+    };
+    title(&lab, &[]).run().code(3);
+    assert_eq!(job_file(&lab, "r.csv")["namespace_id"], Value::Null);
+    title(&lab, &["--resume"]).run().code(3);
+    let file = job_file(&lab, "r.csv");
+    assert_eq!((&file["namespace_title"], file["runs"].as_array().map(Vec::len)), (&"a title".into(), Some(2)));
+}
+
+#[test]
 fn a_job_file_is_never_followed_nor_a_file_of_somebody_else_replaced() {
     let lab = Lab::new();
     lab.keys(3);

@@ -132,6 +132,18 @@ impl Identity {
         }
     }
 
+    /// Takes over which namespace it is from `other`, the same job, as far as that is not known yet.
+    pub(crate) fn complete(&mut self, other: &Self) {
+        for (known, other) in [
+            (&mut self.base_url, &other.base_url),
+            (&mut self.account_id, &other.account_id),
+            (&mut self.namespace_id, &other.namespace_id),
+            (&mut self.namespace_title, &other.namespace_title),
+        ] {
+            *known = known.take().or_else(|| other.clone());
+        }
+    }
+
     /// How `now` differs from this job, as far as both are known; `None` if it is the same.
     pub(crate) fn difference(&self, now: &Self) -> Option<Difference> {
         Difference::of("kind", &self.kind, &now.kind, |kind| kind.in_words().to_owned())

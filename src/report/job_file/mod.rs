@@ -102,10 +102,27 @@ impl JobFile {
     fn parse(text: &[u8]) -> Result<Self, error::Unreadable> {
         let value: Value = serde_json::from_slice(text)?;
         match value.get("schema").and_then(Value::as_u64) {
-            Some(SCHEMA) => Ok(serde_json::from_value(value)?),
+            Some(SCHEMA) => {
+                let file: Self = serde_json::from_value(value)?;
+                let why = file.missing().map(|member| format!("it has no {member}"));
+                why.map_or(Ok(file), |why| Err(error::Unreadable::Damaged(why)))
+            }
             Some(newer) if newer > SCHEMA => Err(error::Unreadable::Newer(newer)),
             _ => Err(error::Unreadable::Damaged("it has no schema".to_owned())),
         }
+    }
+
+    /// What it lacks to be compared. Only a job that has sent nothing does not know its account and namespace yet.
+    fn missing(&self) -> Option<&'static str> {
+        let Identity { kind, base_url, account_id, namespace_id, .. } = &self.identity;
+        let has_sent = self.runs.is_empty() || self.runs.iter().any(|run| run.requests != Some(0));
+        let needed = [
+            ("base_url", base_url, true),
+            ("account_id", account_id, has_sent),
+            ("namespace_id", namespace_id, has_sent),
+        ];
+        let missing = needed.into_iter().find(|(_, value, is_needed)| *is_needed && value.is_none());
+        missing.filter(|_| kind.is_resumable()).map(|(member, ..)| member)
     }
 
     /// Replaces the job file beside `report`, and waits until that is on the disk.

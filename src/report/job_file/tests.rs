@@ -71,6 +71,38 @@ fn what_cannot_be_understood_is_refused() {
     assert!(error.to_string().contains("schema 2"), "{error}");
 }
 
+#[test]
+fn a_job_that_sent_something_says_in_which_namespace() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("r.csv");
+    let is_taken = |identity: Identity, requests: &[Option<u64>]| {
+        let mut file = JobFile::new(identity, BTreeMap::new());
+        file.runs = requests.iter().map(|&requests| Run { requests, ..Run::starting(UNIX_EPOCH) }).collect();
+        file.write(&report).unwrap();
+        match JobFile::read(&report) {
+            Ok(_) => true,
+            Err(JobFileError::Damaged { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    for kind in [Kind::Delete, Kind::Restore, Kind::DryRun, Kind::Rehearsal, Kind::RestoreDryRun] {
+        let free = !kind.is_resumable();
+        let whole = Identity { kind, ..identity() };
+        for (lacking, is_free) in [
+            (Identity { base_url: None, ..whole.clone() }, free),
+            (Identity { account_id: None, ..whole.clone() }, true),
+            (Identity { namespace_id: None, ..whole.clone() }, true),
+        ] {
+            for requests in [&[][..], &[None], &[Some(0), Some(7)]] {
+                assert_eq!(is_taken(lacking.clone(), requests), free, "{lacking:?} {requests:?}");
+            }
+            // It had no reason to look its namespace up.
+            assert_eq!(is_taken(lacking.clone(), &[Some(0)]), is_free, "{lacking:?}");
+        }
+        assert!(is_taken(Identity { namespace_title: None, ..whole }, &[Some(7)]));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_refused() {
@@ -118,6 +150,18 @@ fn every_member_of_an_identity_makes_another_job() {
         assert_eq!(difference.what, what);
         assert_ne!(difference.then, difference.now, "{what}");
     }
+}
+
+#[test]
+fn what_is_not_known_yet_is_as_it_was() {
+    let mut now = Identity::new(Kind::Delete);
+    now.complete(&identity());
+    let place = |of: &Identity| [&of.base_url, &of.account_id, &of.namespace_id, &of.namespace_title].map(Clone::clone);
+    assert_eq!(place(&now), place(&identity()));
+    let renamed = Identity { namespace_title: Some("renamed".to_owned()), ..identity() };
+    now = renamed.clone();
+    now.complete(&identity());
+    assert_eq!(now, renamed);
 }
 
 #[test]
