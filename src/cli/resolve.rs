@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 
 use crate::clock::wall_now;
 use crate::command::{
@@ -24,6 +25,7 @@ use crate::terminal::Escaped;
 use super::access::{self, Problems, connection, target};
 use super::auto_shard;
 use super::config;
+use super::connection::AccountArgs;
 use super::filter::{filter, keeping};
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
@@ -103,6 +105,7 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
 
 fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
     let listed = args.namespace.is_given();
+    let settings_files = settings_files(&args.connection.account, args.safety.protect_from.as_ref(), used);
     let mut problems = Problems::default();
     let target = if args.safety.sandbox { None } else { target(&args.connection, args.needs_connection()) };
     let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
@@ -169,6 +172,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
             concurrency: args.pace.in_flight.concurrency.into(),
             grace: args.pace.in_flight.grace,
             monitoring: args.schedule.monitoring.into(),
+            settings_files,
         },
     })
 }
@@ -185,6 +189,13 @@ fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter, shard
         },
         shard,
     }
+}
+
+/// The files that flags and settings were read from.
+fn settings_files(account: &AccountArgs, protect: Option<&PathBuf>, used: Option<&AppliedProfile>) -> Vec<PathBuf> {
+    let of_profile = used.into_iter().flat_map(|used| [Some(&used.profile.file), used.keeping.protect_from.as_ref()]);
+    let of_flags = [account.api_token_file.as_ref(), account.cacert.as_ref(), protect];
+    of_flags.into_iter().chain(of_profile).flatten().cloned().collect()
 }
 
 /// What every command that sends requests has.
@@ -211,6 +222,7 @@ fn moment(when: WhenArg) -> Moment {
 
 fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
+    let settings_files = settings_files(&args.connection.account, None, used);
     Ok(ListJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         connection: required(|problems| connection(args.connection, problems))?,
@@ -227,10 +239,12 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
             Some(Source::File(path)) => Some(path),
         },
         existing: existing(args.overwrite, args.resume),
+        settings_files,
     })
 }
 
 fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
+    let settings_files = settings_files(&args.connection.account, None, used);
     Ok(RestoreJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         files: args.files,
@@ -257,6 +271,7 @@ fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>
             concurrency: args.in_flight.concurrency.into(),
             grace: args.in_flight.grace,
             monitoring: args.monitoring.into(),
+            settings_files,
         },
     })
 }

@@ -93,6 +93,8 @@ pub struct RunOptions {
     /// How long those in flight are waited for once the job ends early.
     pub grace: Duration,
     pub monitoring: Monitoring,
+    /// The files that flags and settings were read from.
+    pub settings_files: Vec<PathBuf>,
 }
 
 /// A job, with everything that can be refused before a file is opened already refused.
@@ -296,4 +298,6 @@ pub struct ListJob {
     pub output: Option<PathBuf>,
     /// What to do about a file that exists.
     pub existing: IfExists,
+    /// The files that flags and settings were read from.
+    pub settings_files: Vec<PathBuf>,
 }

@@ -62,6 +62,9 @@ pub(super) fn run(job: &ListJob, screen: &MultiProgress) -> Result<ExitCode, Err
 fn carry_out(job: &ListJob, screen: &MultiProgress, summary: &mut JobSummary<'_>) -> Result<Ended, Error> {
     if let Some(path) = &job.output {
         let mut files = Files::default();
+        for path in &job.settings_files {
+            files.reads_settings(path);
+        }
         files.writes("--output", path, &[".lock", ".cursor"]);
         files.check()?;
     }

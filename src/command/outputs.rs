@@ -251,6 +251,9 @@ fn files(run: &RunOptions, inputs: &[Source]) -> Files {
     for source in inputs {
         files.reads(source);
     }
+    for path in &run.settings_files {
+        files.reads_settings(path);
+    }
     if let Target::File(path) = &run.report {
         files.writes("--report", path, &[".lock", ".job.json"]);
     }

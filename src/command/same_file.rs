@@ -20,6 +20,9 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Files {
     inputs: Vec<Named>,
     outputs: Vec<Named>,
+    /// Settings that came from stdin.
+    settings_on_stdin: Option<PathBuf>,
+    has_keys_on_stdin: bool,
 }
 
 /// A file, and what it is called in a message.
@@ -41,10 +44,23 @@ impl Files {
     /// Adds an input.
     pub(super) fn reads(&mut self, source: &Source) {
         let (what, identity) = match source {
-            Source::Stdin => ("stdin".to_owned(), of_stream(io::stdin())),
+            Source::Stdin => {
+                self.has_keys_on_stdin = true;
+                ("stdin".to_owned(), of_stream(io::stdin()))
+            }
             Source::File(path) => (format!("the input {}", shown(path)), of_path(path)),
         };
         self.inputs.extend(identity.map(|identity| Named { what, identity }));
+    }
+
+    /// Adds a file that flags or settings were read from.
+    pub(super) fn reads_settings(&mut self, path: &Path) {
+        let what = format!("{}, which settings are read from", shown(path));
+        self.inputs.extend(of_path(path).map(|identity| Named { what, identity }));
+        let stdin = platform::duplicate(io::stdin()).and_then(|stdin| platform::file_id(&stdin));
+        if platform::path_id(path).is_ok_and(|file| stdin.is_ok_and(|stdin| stdin == file)) {
+            self.settings_on_stdin = Some(path.to_owned());
+        }
     }
 
     /// Adds the file that `flag` names, and those that are made beside it, by what is added to its name.
@@ -65,6 +81,12 @@ impl Files {
     /// # Errors
     /// [`Error::Usage`] names two that are one file.
     pub(super) fn check(&self) -> Result<(), Error> {
+        if let Some(path) = self.settings_on_stdin.as_deref().filter(|_| self.has_keys_on_stdin) {
+            let path = shown(path);
+            return Err(Error::Usage(format!(
+                "keys and {path} are both read from stdin\nhint: put one of them into a file"
+            )));
+        }
         let stream =
             |what: &str, identity: Option<Identity>| Some(Named { what: what.to_owned(), identity: identity? });
         let streams = [stream("stdout", of_stream(io::stdout())), stream("stderr", of_stream(io::stderr()))];

@@ -304,6 +304,44 @@ fn a_closed_stdout_ends_the_job_only_if_the_report_goes_there() {
     }
 }
 
+/// Otherwise the next run would protect nothing.
+#[test]
+fn files_of_settings_are_never_written() {
+    let lab = lab();
+    lab.write("p.csv", "b\n");
+    lab.write("conf.ndjson", "[profile.p]\nconcurrency = 1\n");
+    lab.write("t.ndjson", "0123456789abcdefghijklmnopqrstuvwxyz_ABCD\n");
+    lab.write("backup.ndjson", "{\"key\":\"a\",\"value\":\"v\"}\n");
+    for args in [
+        &["delete", "keys.txt", "--yes", "--protect-from", "p.csv", "--report", "p.csv", "--overwrite"][..],
+        &["delete", "keys.txt", "--yes", "--protect-from", "p.csv", "--failures", "p.csv", "--overwrite"],
+        &["delete", "keys.txt", "--dry-run", "--protect-from", "p.csv", "--report", "p.csv", "--overwrite"],
+        &["delete", "keys.txt", "--yes", "--api-token-file", "t.ndjson", "--backup", "t.ndjson", "--overwrite"],
+        &[
+            "delete",
+            "keys.txt",
+            "--yes",
+            "--config",
+            "conf.ndjson",
+            "--profile",
+            "p",
+            "--backup",
+            "conf.ndjson",
+            "--overwrite",
+        ],
+        &["restore", "backup.ndjson", "--yes", "--api-token-file", "t.ndjson", "--report", "t.ndjson", "--overwrite"],
+        &["list", "--api-token-file", "t.ndjson", "--output", "t.ndjson", "--overwrite"],
+    ] {
+        let before = ["p.csv", "conf.ndjson", "t.ndjson"].map(|name| lab.read(name));
+        let done = lab.kvsweep(args).run().code(2);
+        assert!(done.stderr.contains("which settings are read from"), "{args:?}: {}", done.stderr);
+        assert_eq!(["p.csv", "conf.ndjson", "t.ndjson"].map(|name| lab.read(name)), before, "{args:?}");
+    }
+    let done = lab.delete(["-", "--protect-from", "/dev/stdin"]).stdin("a\n").run().code(2);
+    assert!(done.stderr.contains("both read from stdin"), "{}", done.stderr);
+    assert_eq!(lab.server.requests(), 0);
+}
+
 #[test]
 fn a_report_on_stdout_is_alone_there() {
     let lab = lab();
