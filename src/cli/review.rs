@@ -32,7 +32,7 @@ pub struct ReviewArgs {
     ///
     /// The last row of a record counts. Several reports are read as parts of one job, such as shards and later runs:
     /// if two have the same record, the later row counts. If they have different keys for a record, they belong to
-    /// different inputs, and their counts are added up.
+    /// different inputs, and their counts are added up. All have to be of the same kind, account and namespace.
     #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
     pub reports: Vec<PathBuf>,
 

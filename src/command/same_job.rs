@@ -163,7 +163,9 @@ impl JobRecord {
                         let (bytes, hash) = hash(path).map_err(open)?;
                         (input.bytes, input.hash) = (Some(bytes), Some(hash));
                     }
-                    self.plans.extend(plan(path)?);
+                    let of_plans = JobFile::read_all(path)?.into_iter().map(|file| file.identity);
+                    let of_plans = of_plans.filter(|identity| identity.kind == Kind::DryRun);
+                    self.plans.extend(of_plans.map(|identity| (path.clone(), identity)));
                 }
             }
             self.now.inputs.push(input);
@@ -208,9 +210,8 @@ impl JobRecord {
                 return Err(JobFileError::OtherJob { report, difference: Box::new(difference) }.into());
             }
         }
-        for (plan, then) in self.plans.iter().filter(|(_, then)| self.now.kind == Kind::Delete && then.has_namespace())
-        {
-            if let Some(difference) = then.other_namespace(&self.now) {
+        for (plan, then) in self.plans.iter().filter(|_| self.now.kind == Kind::Delete) {
+            if let Some(difference) = then.planned_elsewhere(&self.now) {
                 return Err(JobFileError::OtherPlan { plan: plan.clone(), difference: Box::new(difference) }.into());
             }
         }
@@ -292,12 +293,6 @@ impl JobRecord {
             Some(Ok(())) | None => Ok(()),
         }
     }
-}
-
-/// What a dry run was about, if `input` is a report that one wrote.
-fn plan(input: &Path) -> Result<Option<(PathBuf, Identity)>, JobFileError> {
-    let file = JobFile::read(input)?.filter(|file| file.identity.kind == Kind::DryRun);
-    Ok(file.map(|file| (input.to_owned(), file.identity)))
 }
 
 fn identity(kind: Kind, target: Option<&TargetIds>) -> Identity {

@@ -10,7 +10,6 @@ use super::error::InputErrorKind;
 use super::report_columns::{status_of, time_of};
 use super::source::Source;
 use crate::clock::wall_now;
-use crate::files::job_file;
 use crate::outcome::Status;
 use crate::terminal::{Escaped, duration};
 
@@ -28,6 +27,7 @@ pub(super) enum RowUse {
 pub(super) struct ReportRows {
     /// Its modification time counts if no row has a time; `None` if no warnings are wanted.
     warn_of: Option<Source>,
+    /// Whether its job file says that a dry run wrote it.
     is_plan: bool,
     kind: Option<Kind>,
 }
@@ -56,12 +56,12 @@ impl ReportRows {
         if self.kind == Some(Kind::List) {
             return Err(InputErrorKind::MixedReport);
         }
-        if self.kind.is_none() {
-            self.kind = Some(Kind::Report);
-            self.warn(finished_at);
-        }
+        self.kind = Some(Kind::Report);
         match status_of(status) {
-            Some(Status::Planned) => Ok(RowUse::Delete),
+            Some(Status::Planned) => {
+                self.warn(finished_at);
+                Ok(RowUse::Delete)
+            }
             // A dry run with --check reports absent keys; a job that ran is recognised by its other rows.
             Some(Status::Duplicate | Status::Invalid | Status::Absent | Status::Kept) => Ok(RowUse::Skip),
             // Either a check failed or a delete: only the job file can tell.
@@ -87,9 +87,9 @@ impl ReportRows {
 
     fn warn(&mut self, finished_at: Option<&str>) {
         let Some(source) = self.warn_of.take() else { return };
-        if source.path().is_none_or(|path| !job_file(path).exists()) {
+        if !self.is_plan {
             tracing::warn!(
-                "the plan in {} has no job file beside it, so its namespace cannot be checked",
+                "the plan in {} has no job file of a dry run beside it, so its namespace cannot be checked",
                 Escaped(&source.to_string())
             );
         }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
-use super::reports::{Reports, ReviewError};
+use super::jobs::{ReportedFile, ReportedJob};
+use super::reports::{Reports, ReviewError, warn_unchecked};
 use crate::outcome::{Status, Tally};
+use crate::report::Kind;
 use crate::text::truncated;
 
 const SAMPLES: usize = 10;
@@ -26,6 +28,7 @@ impl Diff {
     /// Compares `plan` with `reports`.
     pub(crate) fn of(plan: &Path, reports: &Reports) -> Result<Self, ReviewError> {
         let plan = Reports::open(vec![plan.to_owned()])?;
+        plan.files().iter().try_for_each(|plan| check_plan(plan, reports.files()))?;
         let hasher = RandomState::new();
         let hash = |key: &str| hasher.hash_one(key);
         let mut planned = HashMap::<u64, Option<Status>>::new();
@@ -78,6 +81,32 @@ impl Diff {
     pub(crate) fn differs(&self) -> bool {
         self.planned_not_gone() > 0 || self.unplanned.total() > 0
     }
+}
+
+/// A plan is compared with the jobs that may have executed it, as far as job files say.
+fn check_plan(plan: &ReportedFile, reports: &[ReportedFile]) -> Result<(), ReviewError> {
+    let jobs = reports.iter().filter_map(|report| Some((&report.path, report.job.as_ref()?.identity())));
+    let planned = plan.job.as_ref().map(ReportedJob::identity);
+    if planned.is_some_and(|planned| planned.kind != Kind::DryRun) {
+        return Err(ReviewError::NoPlan { path: plan.path.clone() });
+    }
+    for (report, job) in jobs.clone() {
+        if job.kind != Kind::Delete {
+            return Err(ReviewError::NotExecuted { report: report.clone(), kind: job.kind });
+        }
+        if let Some(difference) = planned.and_then(|planned| planned.planned_elsewhere(job)) {
+            let (plan, report) = (plan.path.clone(), report.clone());
+            return Err(ReviewError::OtherPlan { plan, report, difference: Box::new(difference) });
+        }
+    }
+    if planned.is_none() {
+        warn_unchecked(&plan.path);
+    } else if jobs.count() == 0 {
+        for report in reports {
+            warn_unchecked(&report.path);
+        }
+    }
+    Ok(())
 }
 
 fn is_gone(status: Status) -> bool {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::timeline::millis;
-use crate::report::{JobFile, ReadExtent, Run};
+use crate::report::{Identity, JobFile, ReadExtent, Run};
 use crate::terminal::{Escaped, count, pluralized, title_and_id};
 
 const DESCRIBED: usize = 20;
@@ -35,6 +35,10 @@ pub(crate) struct ReportedJob {
 impl ReportedJob {
     pub(super) fn new(file: JobFile) -> Self {
         Self { last_rows: vec![None; file.runs.len()], file }
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.file.identity
     }
 
     pub(super) fn add(&mut self, at_ms: u64) {

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::jobs::{ReportedFile, ReportedJob};
 use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
-use crate::report::{JobFile, ReportError, ReportReader, StoredRow};
+use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, StoredRow};
 use crate::terminal::Escaped;
 
 /// Why reports cannot be reviewed.
@@ -22,13 +22,19 @@ pub enum ReviewError {
         "{path} is not the report of a dry run\nhint: pass one to --diff: kvsweep delete … --dry-run --report PLAN writes it"
     )]
     NoPlan { path: PathBuf },
+    #[error("{report} cannot be combined with {first}: its {} is {}, and that of {first} is {}\nhint: run kvsweep report once for each job", .difference.what, .difference.now, .difference.then)]
+    OtherJob { report: PathBuf, first: PathBuf, difference: Box<Difference> },
+    #[error("{plan} is not the plan of {report}: its {} is {}, and that of {report} is {}\nhint: pass the plan of this job to --diff", .difference.what, .difference.then, .difference.now)]
+    OtherPlan { plan: PathBuf, report: PathBuf, difference: Box<Difference> },
+    #[error("{report} is the report of a {}, which does not execute a plan\nhint: pass a report of kvsweep delete", .kind.in_words())]
+    NotExecuted { report: PathBuf, kind: Kind },
 }
 
 impl ReviewError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Report(error) => error.is_usage(),
-            Self::TooMany(_) | Self::NoPlan { .. } => true,
+            _ => true,
         }
     }
 }
@@ -53,11 +59,12 @@ impl Reports {
         for path in paths {
             reports.readers.push(ReportReader::open(path)?);
         }
-        for (index, reader) in reports.readers.iter().enumerate() {
+        let jobs: Vec<_> = reports.readers.iter().map(|reader| job_of(reader.path())).collect();
+        check_same_target(&reports.readers, &jobs)?;
+        for ((index, reader), mut job) in reports.readers.iter().enumerate().zip(jobs) {
             let (mut rows, mut records) = (0, 0);
             let (mut finished, mut sent) = (None, None);
             let mut table = RowIndex::default();
-            let mut job = job_of(reader.path());
             let extent = reader.rows(None, |row| {
                 let at = millis(row.finished_at);
                 let new = table.put(row.number, index, rows, at, hasher.hash_one(&*row.key));
@@ -108,10 +115,33 @@ impl Reports {
     }
 }
 
+/// Rows of one report replace those of another, so all have to be of one kind and one namespace, as far as job files say.
+fn check_same_target(readers: &[ReportReader], jobs: &[Option<ReportedJob>]) -> Result<(), ReviewError> {
+    let files = || readers.iter().map(ReportReader::path).zip(jobs);
+    let known = || files().filter_map(|(path, job)| Some((path, job.as_ref()?.identity())));
+    let Some(mut together) = known().next().map(|(_, identity)| identity.clone()) else { return Ok(()) };
+    for (report, identity) in known() {
+        let differs = together.other_target(identity).is_some();
+        let first = known().filter(|_| differs).find_map(|(path, first)| Some((path, first.other_target(identity)?)));
+        if let Some((first, difference)) = first {
+            let (report, first) = (report.to_owned(), first.to_owned());
+            return Err(ReviewError::OtherJob { report, first, difference: Box::new(difference) });
+        }
+        together.complete(identity);
+    }
+    files().filter(|(_, job)| job.is_none()).for_each(|(path, _)| warn_unchecked(path));
+    Ok(())
+}
+
+pub(super) fn warn_unchecked(report: &Path) {
+    let report = report.to_string_lossy();
+    tracing::warn!("{} has no job file, so it cannot be checked whether it belongs to the same job", Escaped(&report));
+}
+
 /// What the job file beside a report says; what cannot be read says nothing.
 fn job_of(report: &Path) -> Option<ReportedJob> {
-    match JobFile::read(report) {
-        Ok(file) => file.map(ReportedJob::new),
+    match JobFile::read_all(report) {
+        Ok(mut files) => files.pop().map(ReportedJob::new),
         Err(error) => {
             tracing::warn!("{}", Escaped(&error.to_string()));
             None

@@ -304,6 +304,26 @@ fn a_plan_is_carried_out_only_against_the_namespace_that_it_was_made_for() {
 }
 
 #[test]
+fn a_plan_is_known_through_a_link_too() {
+    let lab = Lab::new();
+    lab.keys(5);
+    lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
+    symlink("plan.csv", lab.path("first.csv")).expect("a link");
+    symlink("first.csv", lab.path("today.csv")).expect("a link");
+    let other = "1".repeat(32);
+    let elsewhere = |plan| lab.delete([plan, "--report", "r.csv"]).env("CLOUDFLARE_KV_NAMESPACE_ID", &other);
+    refused(&lab, elsewhere("today.csv"), &["today.csv", NAMESPACE, &other]);
+    // Whatever is beside the link.
+    lab.write("today.csv.job.json", lab.read("plan.csv.job.json").replace(NAMESPACE, &other));
+    refused(&lab, elsewhere("today.csv"), &["today.csv", NAMESPACE, &other]);
+    refused(&lab, lab.delete(["today.csv", "--report", "r.csv"]), &["today.csv", NAMESPACE, &other]);
+    fs::remove_file(lab.path("today.csv.job.json")).expect("the job file");
+    let done = lab.delete(["today.csv", "--report", "r.csv"]).run().code(0);
+    assert!(!done.stderr.contains("warning"), "{}", done.stderr);
+    assert!(lab.server.is_empty());
+}
+
+#[test]
 fn a_plan_made_without_a_namespace_may_be_carried_out_anywhere() {
     let lab = Lab::new();
     lab.keys(5);

@@ -146,15 +146,25 @@ impl Identity {
 
     /// How `now` differs from this job, as far as both are known; `None` if it is the same.
     pub(crate) fn difference(&self, now: &Self) -> Option<Difference> {
-        Difference::of("kind", &self.kind, &now.kind, |kind| kind.in_words().to_owned())
-            .or_else(|| self.other_namespace(now))
+        self.other_target(now)
             .or_else(|| Difference::of("shard", &self.shard, &now.shard, |shard| shard.clone().unwrap_or_else(none)))
             .or_else(|| self.filters.difference(&now.filters))
             .or_else(|| different_inputs(&self.inputs, &now.inputs))
     }
 
+    /// How `now` differs from this job in what is done, or in which namespace.
+    pub(crate) fn other_target(&self, now: &Self) -> Option<Difference> {
+        Difference::of("kind", &self.kind, &now.kind, |kind| kind.in_words().to_owned())
+            .or_else(|| self.other_namespace(now))
+    }
+
+    /// How the namespace of `now` differs from the one that this plan was made for, if it was made for one.
+    pub(crate) fn planned_elsewhere(&self, now: &Self) -> Option<Difference> {
+        self.has_namespace().then(|| self.other_namespace(now))?
+    }
+
     /// How the base URL, account or namespace of `now` differs from this job's.
-    pub(crate) fn other_namespace(&self, now: &Self) -> Option<Difference> {
+    fn other_namespace(&self, now: &Self) -> Option<Difference> {
         let ids = (self.namespace_id.as_ref(), now.namespace_id.as_ref());
         let titles = match ids {
             (Some(_), Some(_)) => None,
@@ -166,7 +176,7 @@ impl Identity {
             .or(titles)
     }
 
-    pub(crate) fn has_namespace(&self) -> bool {
+    pub(super) fn has_namespace(&self) -> bool {
         self.namespace_id.is_some() || self.namespace_title.is_some()
     }
 }

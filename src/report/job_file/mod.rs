@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use error::JobFileError;
-pub use identity::Kind;
+pub use identity::{Difference, Kind};
 pub(crate) use identity::{Filters, Identity, Input, Names};
 
 use crate::files::{Access, FileError, job_file, open_regular, replace};
@@ -97,6 +97,15 @@ impl JobFile {
         let mut text = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut text).map_err(FileError::io(&path, "read"))?;
         Self::parse(&text).map(Some).map_err(|why| why.at(path))
+    }
+
+    /// Those of a report, or plan, that is only read: the one beside it and, if it is a symbolic link, the one beside its
+    /// target, which is the one that was written with it.
+    pub(crate) fn read_all(report: &Path) -> Result<Vec<Self>, JobFileError> {
+        let target = report.is_symlink().then(|| report.canonicalize()).transpose();
+        let target = target.map_err(FileError::io(report, "read"))?;
+        let reports = std::iter::once(report).chain(target.as_deref());
+        reports.filter_map(|report| Self::read(report).transpose()).collect()
     }
 
     fn parse(text: &[u8]) -> Result<Self, error::Unreadable> {

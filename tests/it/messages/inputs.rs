@@ -61,6 +61,16 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     messages.check("another column than its key", &lab, delete(&["plan.csv", "--column", "note"]));
     messages.check("pass a report that kvsweep delete wrote", &lab, lab.kvsweep(["report", "keys.csv"]));
     messages.check("is not the report of a dry run", &lab, lab.kvsweep(["report", "done.csv", "--diff", "done.csv"]));
+    lab.write("more.txt", "b\n");
+    lab.delete(["more.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
+    messages.check("cannot be combined with", &lab, lab.kvsweep(["report", "done.csv", "rehearsal.csv"]));
+    let elsewhere = lab.delete(["lines.txt", "--dry-run", "--report", "elsewhere.csv"]);
+    elsewhere.env("CLOUDFLARE_KV_NAMESPACE_ID", "1".repeat(32)).run().code(0);
+    messages.check("is not the plan of", &lab, lab.kvsweep(["report", "done.csv", "--diff", "elsewhere.csv"]));
+    lab.write("copy.csv", lab.read("elsewhere.csv"));
+    messages.check("cannot be checked whether", &lab, lab.kvsweep(["report", "done.csv", "--diff", "copy.csv"]));
+    let rehearsed = lab.kvsweep(["report", "rehearsal.csv", "--diff", "elsewhere.csv"]);
+    messages.check("does not execute a plan", &lab, rehearsed);
     messages.assert("inputs");
 }
 
