@@ -11,6 +11,11 @@ const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_
 /// Variables that keep keys: one that is empty must not pass for one that was never meant.
 const GUARDS: [&str; 3] = ["KVSWEEP_PROTECT", "KVSWEEP_PROTECT_FROM", "KVSWEEP_ONLY"];
 
+/// Switches that other flags exclude: what says no is as good as nothing.
+const SWITCHES: [&str; 2] = ["KVSWEEP_DRY_RUN", "KVSWEEP_CHECK"];
+
+const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
+
 /// Names the environment variable of every flag in its long help; one that is empty counts as unset, unless it keeps keys.
 pub(super) fn with_environments(command: clap::Command) -> clap::Command {
     command.mut_args(with_environment).mut_subcommands(with_environments)
@@ -33,5 +38,23 @@ fn with_environment(arg: Arg) -> Arg {
 
 fn is_set(variable: &OsStr) -> bool {
     let guards = GUARDS.iter().any(|guard| variable == OsStr::new(guard));
-    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty())
+    let is_switch = SWITCHES.iter().any(|switch| variable == OsStr::new(switch));
+    let says_no = |value: &OsStr| is_switch && NO.iter().any(|no| value.eq_ignore_ascii_case(no));
+    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty() && !says_no(&value))
+}
+
+/// A warning for each variable of ours that no flag has: it may have been meant to protect keys.
+pub(super) fn unknown(command: &clap::Command) -> Vec<String> {
+    let set: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let ours: Vec<_> = set.into_iter().filter(|name| name.starts_with("KVSWEEP_")).collect();
+    if ours.is_empty() {
+        return Vec::new();
+    }
+    let of = |command: &clap::Command| -> Vec<String> {
+        let variables = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
+        variables.collect()
+    };
+    let known: Vec<String> = command.get_subcommands().flat_map(of).collect();
+    let unknown = ours.into_iter().filter(|name| !known.contains(name));
+    unknown.map(|name| format!("{name} is set, but no flag has this variable")).collect()
 }

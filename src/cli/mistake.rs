@@ -45,6 +45,10 @@ fn usage(text: &str, command: &str) -> String {
     let lines = lines.filter_map(|line| match line.trim_start().strip_prefix("tip: ") {
         // It would make a mistyped flag an input.
         Some(tip) if tip.starts_with("to pass '") || instead.is_some() => None,
+        // Flags that only say that no flag takes a secret.
+        Some(tip) if ["'--token'", "'--api-key'", "'--key'", "'--api-token'"].iter().any(|flag| tip.contains(flag)) => {
+            None
+        }
         Some(tip) => Some(format!("hint: {tip}\n")),
         None if line.starts_with("For more information, try '") => {
             let instead = instead.map(|instead| format!("hint: {instead}\n")).unwrap_or_default();
@@ -78,6 +82,7 @@ mod tests {
             "error: unexpected argument '--max-pause' found\nhint: pass --max-wait instead\nhint: kvsweep delete --help \
              explains every flag\n"
         );
+        assert!(!unknown("--max-keys", "a similar argument exists: '--api-key'").contains("api-key"));
         assert!(!unknown("-1", "to pass '-1' as a value, use '-- -1'").contains("-- -1"));
     }
 

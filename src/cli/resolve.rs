@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use clap::CommandFactory;
+
 use crate::clock::wall_now;
 use crate::command::{
     CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamedConnection,
@@ -26,6 +28,7 @@ use super::access::{self, Problems, connection, target};
 use super::auto_shard;
 use super::config;
 use super::connection::AccountArgs;
+use super::environment;
 use super::filter::{filter, keeping};
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
@@ -45,6 +48,9 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     let (used, line) = (cli.used, cli.command_line);
     for warning in used.iter().flat_map(|used| &used.warnings) {
         tracing::warn!("{warning}");
+    }
+    for warning in environment::unknown(&Cli::command()) {
+        tracing::warn!("{}", Escaped(&warning));
     }
     if let Some(AppliedProfile { profile, taken, .. }) = used.as_deref() {
         let file = profile.file.to_string_lossy();

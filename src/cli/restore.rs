@@ -35,7 +35,8 @@ pub struct RestoreArgs {
     ///
     /// Needs no credentials, and does not check which keys exist. With --report it writes restorable instead of
     /// planned, so that delete never takes it for keys to delete.
-    #[arg(long, help_heading = "Safety", conflicts_with = "resume")]
+    #[arg(long, env = "KVSWEEP_DRY_RUN", value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Safety", conflicts_with = "resume")]
     pub dry_run: bool,
 
     /// Do not ask for confirmation

@@ -19,7 +19,8 @@ pub struct SafetyArgs {
     /// requests, time and cost, one by one and with --bulk; with --json as the member `plan`. Needs no credentials
     /// or ids except for --prefix, --all and --check. With --report it writes a plan, which can be an INPUT later, so
     /// that exactly what was reviewed is deleted.
-    #[arg(long, conflicts_with_all = ["sandbox", "resume", "failures"])]
+    #[arg(long, env = "KVSWEEP_DRY_RUN", value_parser = BoolishValueParser::new())]
+    #[arg(conflicts_with_all = ["sandbox", "resume", "failures"])]
     pub dry_run: bool,
 
     /// Rehearse the whole job against a server in memory
@@ -34,7 +35,7 @@ pub struct SafetyArgs {
     /// The others are reported as absent. Takes one more request per 100 keys (more if their values are large), and one
     /// per key that seems absent; a job with --backup takes none. With --dry-run, existing keys are planned and nothing is deleted. Keys written within the
     /// last minute may not be visible yet.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long, env = "KVSWEEP_CHECK", value_parser = BoolishValueParser::new(), hide_short_help = true)]
     pub check: bool,
 
     /// Save values, metadata and expirations to FILE before deleting

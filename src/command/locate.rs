@@ -113,8 +113,16 @@ async fn bound(
         StopReason::NamespaceNotFound => Stop { hint: hint(), ..stop },
         _ => stop,
     })?;
-    if let Some(found) = bindings.iter().find(|found| found.name == binding) {
-        return Ok(found.namespace_id.clone());
+    let mut found: Vec<_> = bindings.iter().filter(|found| found.name == binding).collect();
+    found.dedup_by_key(|found| &found.namespace_id);
+    match found[..] {
+        [found] => return Ok(found.namespace_id.clone()),
+        [] => {}
+        _ => {
+            let why = format!("the deployed Worker {worker} has {} KV bindings {}", found.len(), Quoted(binding));
+            let hint = Some("rename one of them, or pass --namespace-id".to_owned());
+            return Err(Stop { hint, ..Stop::new(StopReason::NamespaceNotFound, why) }.into());
+        }
     }
     let names: Vec<_> = bindings.iter().map(|found| found.name.as_str()).collect();
     let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -132,10 +132,10 @@ pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Resul
         Stop { why: format!("{} ({why})", stop.why), ..stop }
     })?;
     let prefix = lister.request().map(|page| page.prefix).unwrap_or_default();
+    let of_prefix = if prefix.is_empty() { String::new() } else { format!(" of prefix {}", Quoted(&prefix)) };
     tracing::warn!(
-        "the server no longer accepts the cursor ({}): the listing of prefix {} starts over and skips what was listed",
-        Escaped(why),
-        Quoted(&prefix)
+        "the server no longer accepts the cursor ({}): the listing{of_prefix} starts over and skips what was listed",
+        Escaped(why)
     );
     Ok(())
 }

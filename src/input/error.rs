@@ -127,10 +127,10 @@ pub enum InputErrorKind {
     )]
     MalformedHeader { flaw: String, headed: Vec<String> },
     #[error(
-        "has {} columns ({}), none named key, key_name or name\nhint: pass --column {}, or --no-header if row 1 is \
-         data\nhint: pass --delimiter if these are not the columns", headed.len(), listed(.headed), likely(.headed)
+        "has {} columns ({}), none named key, key_name or name\nhint: {}\nhint: pass --delimiter if these are not the columns",
+        headed.len(), listed(.headed), key_column_hint(.headed, *.numbered)
     )]
-    NoKeyColumn { headed: Vec<String> },
+    NoKeyColumn { headed: Vec<String>, numbered: Option<usize> },
     #[error(
         "the first row is one column, but a header if it is split at {}\nhint: pass --delimiter {}, or --no-header if the \
          row is a key", delimiter(*.0), delimiter(*.0)
@@ -216,10 +216,17 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The column that holds the keys most likely, as a word of a shell.
-fn likely(names: &[String]) -> String {
+fn key_column_hint(names: &[String], numbered: Option<usize>) -> String {
     let is_likely = |name: &&String| ["key", "name"].iter().any(|word| name.to_lowercase().contains(word));
-    let name = names.iter().find(is_likely).or(names.first());
-    name.map_or("1".to_owned(), |name| shell_word(name.as_ref()))
+    let of_number = numbered.and_then(|index| names.get(index));
+    let name = of_number.or_else(|| names.iter().find(is_likely)).or(names.first());
+    match name {
+        // A number is a position, whatever the columns are called.
+        Some(name) if name.parse::<u64>().is_err() => {
+            format!("pass --column {}, or --no-header if row 1 is data", shell_word(name.as_ref()))
+        }
+        _ => "pass --no-header if row 1 is data, or name the column of the keys key".to_owned(),
+    }
 }
 
 /// An error with its position in the source that is being read. Boxed, because it is part of every record's result type.

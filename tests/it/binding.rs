@@ -36,6 +36,19 @@ fn without_a_wrangler_file_nothing_is_sent() {
 }
 
 #[test]
+fn two_bindings_of_one_name_are_no_guess() {
+    let deployed = |id: &str| ("shop".to_owned(), "KV".to_owned(), id.to_owned());
+    let workers = vec![deployed(NAMESPACE), deployed("0123456789abcdef0123456789abcdef")];
+    let lab = Lab::with(SandboxOptions { workers, ..SandboxOptions::default() });
+    lab.keys(3);
+    lab.write("wrangler.jsonc", r#"{"name": "shop", "kv_namespaces": [{"binding": "KV"}]}"#);
+    let run = lab.kvsweep(["delete", "keys.txt", "--yes", "--binding", "KV"]);
+    let done = run.without_env("CLOUDFLARE_KV_NAMESPACE_ID").run().code(7);
+    assert!(done.stderr.contains("has 2 KV bindings \"KV\""), "{}", done.stderr);
+    assert_eq!(lab.deletes().len(), 0);
+}
+
+#[test]
 fn a_binding_without_an_id_is_that_of_the_deployed_worker() {
     let deployed = |worker: &str, binding: &str| (worker.to_owned(), binding.to_owned(), NAMESPACE.to_owned());
     let workers = vec![deployed("shop", "KV"), deployed("shop-staging", "KV"), deployed("own", "OTHER")];

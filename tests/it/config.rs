@@ -127,6 +127,29 @@ fn flag_environment_profile_and_default_in_that_order() {
 }
 
 #[test]
+fn a_variable_can_only_make_a_job_safer_or_is_named() {
+    let lab = Lab::new();
+    lab.keys(3);
+    let run = |name: &str, value: &str| lab.delete(["keys.txt", "--report", "none"]).env(name, value).run();
+    for value in ["true", "1", "yes"] {
+        let done = run("KVSWEEP_DRY_RUN", value).code(0);
+        assert!(done.stdout.starts_with("would delete 3 keys"), "{}", done.stdout);
+    }
+    run("KVSWEEP_DRY_RUN", "perhaps").code(2);
+    assert_eq!(lab.server.keys().len(), 3);
+    let refused = lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).env("KVSWEEP_DRY_RUN", "1").run().code(2);
+    assert!(refused.stderr.contains("--dry-run"), "{}", refused.stderr);
+    let done = lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).env("KVSWEEP_DRY_RUN", "no").run().code(0);
+    assert!(!done.stderr.contains("KVSWEEP"), "{}", done.stderr);
+    let done = run("KVSWEEP_PROTECTED", "a*").code(0);
+    assert!(
+        done.stderr.contains("warning: KVSWEEP_PROTECTED is set, but no flag has this variable"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_job_keeps_what_its_values_say() {
     let lab = Lab::new();
     lab.keys(6);

@@ -73,7 +73,7 @@ pub(super) fn arrange(
         Some(Column::Name(wanted)) => Some(named(&cells, wanted)?),
     };
     let Some(key) = key else {
-        check_is_data(&cells, delimiter)?;
+        check_is_data(&cells, numbered, delimiter)?;
         return Ok((plain(0), FirstRow::Data));
     };
     let mut layout = plain(key);
@@ -108,12 +108,12 @@ fn named(cells: &[&[u8]], wanted: &str) -> Result<usize, InputErrorKind> {
 }
 
 /// Without a recognised heading the first row is data only if it has one column, and nothing looks like several.
-fn check_is_data(cells: &[&[u8]], delimiter: u8) -> Result<(), InputErrorKind> {
+fn check_is_data(cells: &[&[u8]], numbered: Option<usize>, delimiter: u8) -> Result<(), InputErrorKind> {
     if is_row(cells) || is_row_otherwise(cells, delimiter) {
         return Err(InputErrorKind::NotKeys(Lookalike::HeaderlessReport));
     }
     let ([cell], others) = (cells, || DELIMITERS.into_iter().filter(|other| *other != delimiter)) else {
-        return Err(InputErrorKind::NoKeyColumn { headed: headed(cells) });
+        return Err(InputErrorKind::NoKeyColumn { headed: headed(cells), numbered });
     };
     if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', other] = cell {
         return Err(InputErrorKind::DelimiterLine(*other));

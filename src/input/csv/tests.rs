@@ -1,7 +1,9 @@
 //! Headers, columns, quotes and lines of CSV.
 
+use std::num::NonZeroUsize;
+
 use super::super::InputError;
-use super::super::options::InputOptions;
+use super::super::options::{Column, InputOptions};
 use super::super::tests::{read, read_broken, read_whole};
 
 fn column(column: &str) -> InputOptions {
@@ -179,6 +181,15 @@ fn several_columns_of_which_none_is_headed_as_keys_are_no_guess() {
         for flag in ["--column", "--no-header", "--delimiter"] {
             assert!(error.contains(flag), "{error}");
         }
+    }
+    // A number is a position, and says nothing of the first row.
+    for (input, number, hint) in [
+        ("id,kv\n1,x\n", 2, "pass --column kv, or --no-header"),
+        ("1,2\na,b\n", 1, "pass --no-header if row 1 is data, or name the column"),
+    ] {
+        let column = Some(Column::Number(NonZeroUsize::new(number).unwrap()));
+        let error = usage(input, &InputOptions { column, ..InputOptions::default() }).to_string();
+        assert!(error.contains(hint), "{error}");
     }
     for (input, delimiter) in [
         ("Key;Owner\na;b\n", "--delimiter ';'"),
