@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::api::{Access, BaseUrl, Credentials, CredentialsError, TokenCommand};
-use crate::command::{Error, HINT, NamedConnection, NamespaceRef, TargetIds, split_hints};
+use crate::command::{Error, HINT, NamedConnection, NamespaceRef, TargetIds, UsageError, split_hints};
 use crate::key::AccountId;
 use crate::terminal::{Escaped, Quoted};
 use crate::wrangler::{self, Bound, BoundNamespace, Lookup, nearest};
@@ -62,7 +62,7 @@ impl Problems {
     }
 
     /// One error for all of them, if there are any; otherwise the token's command is run, if there is one.
-    pub(super) fn check(mut self) -> Result<(), Error> {
+    pub(super) fn check(mut self) -> Result<(), UsageError> {
         if self.found.is_empty()
             && let Some(command) = self.token_command.take()
             && let Err(error) = command.start().map_err(CredentialsError::from)
@@ -70,7 +70,7 @@ impl Problems {
             self.add(&error);
             self.hints.push("run the command in a shell: it has to print the API token and nothing else".to_owned());
         }
-        if self.found.is_empty() { Ok(()) } else { Err(Error::Usage(self.to_string())) }
+        if self.found.is_empty() { Ok(()) } else { Err(UsageError::Settings(self.to_string())) }
     }
 
     /// The problems alone, on one line.
@@ -112,7 +112,7 @@ pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Acc
 pub(super) fn target(args: &ConnectionArgs, needs_connection: bool) -> Option<TargetIds> {
     let found = namespace(args).map_err(|error| {
         if !needs_connection {
-            tracing::warn!("{}", error.error_chain());
+            tracing::warn!("{}", Error::from(error).error_chain());
         }
     });
     let (named, namespace) = found.unwrap_or_default();
@@ -121,7 +121,7 @@ pub(super) fn target(args: &ConnectionArgs, needs_connection: bool) -> Option<Ta
 }
 
 /// The namespace as it was named, and the account that a wrangler file names with it.
-pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), Error> {
+pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Option<NamespaceRef>), UsageError> {
     if let Some(binding) = &args.binding {
         let lookup = Lookup { binding, environment: args.environment.as_deref(), preview: args.preview };
         let bound = bound(lookup)?;
@@ -168,19 +168,14 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
 }
 
 /// What the nearest wrangler file says of a binding.
-fn bound(lookup: Lookup<'_>) -> Result<Bound, Error> {
-    let here = std::env::current_dir();
-    let here =
-        here.map_err(|error| Error::Usage(format!("--binding: the current folder cannot be determined: {error}")))?;
-    let file = nearest(&here).map_err(|error| Error::Usage(format!("--binding: {error}")))?;
-    let shown = file.to_string_lossy();
+fn bound(lookup: Lookup<'_>) -> Result<Bound, UsageError> {
+    let here = std::env::current_dir().map_err(UsageError::BindingFolder)?;
+    let file = nearest(&here).map_err(|error| UsageError::NoWranglerFile(error.into()))?;
     let bound = wrangler::bound(&file, lookup).map_err(|error| {
         let program = file.parent().and_then(wrangler::program_beside);
-        let program = program
-            .map(|program| format!("\nhint: {} is not evaluated", Escaped(&program.to_string_lossy())))
-            .unwrap_or_default();
-        Error::Usage(format!("--binding: {}: {error}{program}", Escaped(&shown)))
+        UsageError::Binding { file: file.clone(), source: error.into(), program }
     })?;
+    let shown = file.to_string_lossy();
     match &bound.namespace {
         BoundNamespace::Id(id) => {
             tracing::info!("{} binds {} to namespace {id}", Escaped(&shown), Quoted(lookup.binding));

@@ -12,7 +12,7 @@
 use std::num::NonZeroU32;
 
 use super::value::ShardArg;
-use crate::command::Error;
+use crate::command::UsageError;
 use crate::quota::Rate;
 use crate::shard::{Shard, ShardError};
 
@@ -41,16 +41,14 @@ enum SchedulerError {
 ///
 /// # Errors
 /// If it is the scheduler's to say, and it does not, or contradicts itself.
-pub(super) fn shard(arg: Option<ShardArg>) -> Result<Option<Shard>, Error> {
+pub(super) fn shard(arg: Option<ShardArg>) -> Result<Option<Shard>, UsageError> {
     let count = match arg {
         None => return Ok(None),
         Some(ShardArg::Part(shard)) => return Ok(Some(shard)),
         Some(ShardArg::Auto(count)) => count,
     };
     let shard = by_scheduler(count, |name| std::env::var_os(name)?.into_string().map_or(Some(String::from("?")), Some));
-    let shard = shard.map_err(|error| {
-        Error::Usage(format!("--shard auto/{count}: {error}\nhint: pass the number yourself: --shard K/{count}"))
-    })?;
+    let shard = shard.map_err(|error| UsageError::AutoShard { count, source: error.into() })?;
     tracing::info!("the scheduler says that this is shard {shard}");
     Ok(Some(shard))
 }
@@ -59,15 +57,9 @@ pub(super) fn shard(arg: Option<ShardArg>) -> Result<Option<Shard>, Error> {
 ///
 /// # Errors
 /// Where it is nothing.
-pub(super) fn shared(rates: Vec<Rate>, shard: Option<Shard>) -> Result<Vec<Rate>, Error> {
+pub(super) fn shared(rates: Vec<Rate>, shard: Option<Shard>) -> Result<Vec<Rate>, UsageError> {
     let Some(shard) = shard else { return Ok(rates) };
-    let of = |rate: Rate| {
-        rate.share(shard.index(), shard.count()).ok_or_else(|| {
-            Error::Usage(format!(
-                "--rate {rate} has no request for shard {shard}\nhint: pass a higher --rate, or fewer shards"
-            ))
-        })
-    };
+    let of = |rate: Rate| rate.share(shard.index(), shard.count()).ok_or(UsageError::NoShareOfRate { rate, shard });
     rates.into_iter().map(of).collect()
 }
 

@@ -10,7 +10,7 @@ use clap::CommandFactory;
 use crate::clock::wall_now;
 use crate::command::{
     CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamedConnection,
-    NamespacesJob, PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, WhoamiJob,
+    NamespacesJob, PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, UsageError, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -86,10 +86,10 @@ fn reviewing(args: ReviewArgs) -> ReportJob {
 }
 
 fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
-    let faults = args.faults.iter().map(|spec| {
-        let error = |error| Error::Usage(format!("--fault {}: {error}", Escaped(spec)));
-        spec.parse::<Fault>().map_err(error)
-    });
+    let faults = args
+        .faults
+        .iter()
+        .map(|spec| spec.parse::<Fault>().map_err(|source| UsageError::Fault { spec: spec.clone(), source }));
     let options = SandboxOptions {
         port: args.port,
         faults: faults.collect::<Result<_, _>>()?,
@@ -306,7 +306,7 @@ fn required<T>(find: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Error
     let mut problems = Problems::default();
     let found = find(&mut problems);
     problems.check()?;
-    found.ok_or_else(|| Error::Usage("a setting is missing".to_owned()))
+    Ok(found.ok_or_else(|| UsageError::Settings("a setting is missing".to_owned()))?)
 }
 
 fn namespaces(args: NamespacesArgs, used: Option<&AppliedProfile>) -> Result<NamespacesJob, Error> {

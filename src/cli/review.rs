@@ -12,12 +12,7 @@ Examples:
   kvsweep report shard-*.csv --html sweep.html   merge shards into one HTML page
   kvsweep report sweep.csv --diff reviewed.csv   compare a job with its dry run";
 
-const AFTER_LONG_HELP: &str = "\
-Examples:
-  kvsweep report sweep.csv                       summarise a job
-  kvsweep report shard-*.csv --html sweep.html   merge shards into one HTML page
-  kvsweep report sweep.csv --diff reviewed.csv   compare a job with its dry run
-
+const EXIT_CODES: &str = "\
 Exit codes:
   0    the reports were read, whatever they contain
   1    a file cannot be read or written
@@ -26,7 +21,7 @@ Exit codes:
 
 /// The flags of `kvsweep report`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP, mut_arg("verbose", offline))]
+#[command(after_help = AFTER_HELP, after_long_help = format!("{AFTER_HELP}\n\n{EXIT_CODES}"), mut_arg("verbose", offline))]
 pub struct ReviewArgs {
     /// Read these reports of kvsweep delete or restore (CSV or NDJSON)
     ///

@@ -15,6 +15,7 @@ use super::connect::Limits;
 use super::error::Error;
 use super::overview::Overview;
 use super::signals;
+use super::usage::UsageError;
 
 pub(super) const SHOWN_KEYS: usize = 5;
 
@@ -83,11 +84,8 @@ pub(crate) enum ConfirmWith {
 ///
 /// If stderr is not a terminal, nobody would see the messages, so nobody is asked.
 pub(super) fn terminal(action: Action) -> Result<(File, File), Error> {
-    stderr_is_terminal().then(platform::open_terminal).flatten().ok_or_else(|| {
-        let done = action.done();
-        let text = format!("no terminal to confirm on, nothing {done}\nhint: check with --dry-run, then pass --yes");
-        Error::Usage(text)
-    })
+    let terminal = stderr_is_terminal().then(platform::open_terminal).flatten();
+    terminal.ok_or_else(|| UsageError::NoTerminal(action.done()).into())
 }
 
 /// Asks on the controlling terminal, and waits for the answer without a time limit; `Ok` means yes.
@@ -101,7 +99,7 @@ pub(super) fn ask(question: &Question) -> Result<(), Error> {
     let (asked, screen) = (question.clone(), output.try_clone().map_err(Error::system("ask on the terminal"))?);
     match signals::blocking(move || ask_on(&asked, BufReader::new(&input), &output)) {
         Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(Error::Usage(format!("not confirmed, nothing {}", question.action.done()))),
+        Ok(Ok(false)) => Err(UsageError::NotConfirmed(question.action.done()).into()),
         Ok(Err(error)) => Err(broke(error)),
         Err(stop) => {
             // Ctrl-C leaves the cursor after the prompt. The terminal may be gone.

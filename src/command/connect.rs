@@ -8,12 +8,13 @@ use crate::pipeline::call::ApiCaller;
 use crate::quota::Rate;
 use crate::record::{Content, Record};
 use crate::shard::Shard;
-use crate::terminal::{Escaped, pluralized, shortened_key, title_and_id};
+use crate::terminal::{Escaped, title_and_id};
 
 use super::error::Error;
 use super::job::{Connection, DeleteJob, JobOptions, NamedConnection, RatesFrom};
 use super::locate::{Suspects, client, locate};
 use super::session::{Waiting, stop};
+use super::usage::UsageError;
 
 /// A namespace that was found, with the client for it.
 pub(super) struct ConnectedTarget {
@@ -71,15 +72,11 @@ pub(super) fn check_encoding(
     namespace: &Namespace,
     keys: u64,
     first: Option<&KeyName>,
-    hint: &str,
+    hint: &'static str,
 ) -> Result<(), Error> {
     let Some(first) = first.filter(|_| !supports_encoding(namespace)) else { return Ok(()) };
-    Err(Error::Usage(format!(
-        "the namespace {} does not support URL encoding, which {} would need (such as {}): nothing was sent\nhint: {hint}",
-        Escaped(&namespace.title),
-        pluralized(keys, "key"),
-        shortened_key(first.as_str()),
-    )))
+    let (title, first) = (namespace.title.clone(), first.as_str().to_owned());
+    Err(UsageError::NeedsEncoding { title, keys, first, hint }.into())
 }
 
 /// What to do about such keys.

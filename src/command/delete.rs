@@ -42,6 +42,7 @@ use super::same_job::JobRecord;
 use super::session::Session;
 use super::signals;
 use super::summary::{JobSummary, monitored};
+use super::usage::UsageError;
 
 mod question;
 mod scan;
@@ -213,7 +214,7 @@ fn approve(
         (Confirm::AssumeYes | Confirm::Prompt, _) => Consent::Flag,
     };
     let approved = match &scan.plan {
-        Some(plan) => plan.approve(job.guards, consent).map_err(|violation| Error::Usage(violation.to_string()))?,
+        Some(plan) => plan.approve(job.guards, consent).map_err(UsageError::from)?,
         // It counts all keys, and checks the guards when it is done.
         None if matches!(job.mode, Mode::DryRun) => Approved::streaming(Guards::default(), consent),
         None => Approved::streaming(job.guards, consent),

@@ -20,13 +20,13 @@ use crate::terminal::{Escaped, duration};
 pub(crate) use crate::text::{HINT, split_hints};
 
 use super::job_input::JobInputError;
+use super::usage::UsageError;
 
 /// Why a job did not run. What came of a job that did is in its summary.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Something that was said makes no sense, or something that has to be said was not.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error(transparent)]

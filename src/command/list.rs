@@ -33,6 +33,7 @@ use super::same_file::Files;
 use super::session::Session;
 use super::signals;
 use super::summary::{JobSummary, Listed};
+use super::usage::UsageError;
 
 /// What to do about a listing that cannot continue.
 const FROM_SCRATCH: &str = "pass --overwrite to list from scratch";
@@ -309,13 +310,7 @@ fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), 
         IfExists::Resume => match Checkpoint::read(path)? {
             Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
             None if length == 0 => fresh,
-            None => {
-                return Err(Error::Usage(format!(
-                    "{} is complete or not a listing of kvsweep: there is no {} to resume from\nhint: pass --overwrite to list from scratch",
-                    path.display(),
-                    Checkpoint::path(path).display()
-                )));
-            }
+            None => return Err(UsageError::NoCheckpoint(path.clone()).into()),
         },
     };
     // First that nothing is there yet, then that it is so: killed in between, it starts from scratch.
@@ -325,20 +320,12 @@ fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), 
     Ok((Output::File(Arc::new(file)), mark))
 }
 
-fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> Result<Checkpoint, Error> {
-    let shown = Checkpoint::path(path);
+fn unchanged(mark: Checkpoint, listing: &Listing, path: &Path, length: u64) -> Result<Checkpoint, UsageError> {
     if !mark.listing.is_the_same(listing) {
-        return Err(Error::Usage(format!(
-            "{} belongs to another listing\nhint: resume it with the same namespace, format and selection, or pass --overwrite to list from scratch",
-            shown.display()
-        )));
+        return Err(UsageError::OtherListing(path.to_owned()));
     }
     if length < mark.bytes {
-        return Err(Error::Usage(format!(
-            "{} is shorter than {} says, so it has been changed\nhint: pass --overwrite to list from scratch",
-            path.display(),
-            shown.display()
-        )));
+        return Err(UsageError::ShorterListing(path.to_owned()));
     }
     // From now on this run may be killed with requests that it does not hold.
     Ok(Checkpoint { ended: false, ..mark })

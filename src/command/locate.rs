@@ -11,6 +11,7 @@ use crate::terminal::{Escaped, Quoted, pluralized, title_and_id};
 
 use super::error::{Error, HINT, hints};
 use super::job::{Connection, NamedConnection, NamespaceRef};
+use super::usage::UsageError;
 
 /// How alike two titles have to be for one to be meant by the other, from 0 to 1.
 const ALIKE: f64 = 0.8;
@@ -62,7 +63,7 @@ pub(super) async fn account(
 pub(super) fn only_account(mut accounts: Vec<Account>) -> Result<Account, Error> {
     match (accounts.pop(), &accounts[..]) {
         (Some(account), []) => Ok(account),
-        (None, _) => Err(Error::Usage(format!("the credentials can access no account\nhint: {NAME_ACCOUNT}"))),
+        (None, _) => Err(UsageError::NoAccount.into()),
         (Some(last), _) => {
             accounts.push(last);
             let shown = accounts.iter().take(MAX_ACCOUNTS);
@@ -71,17 +72,10 @@ pub(super) fn only_account(mut accounts: Vec<Account>) -> Result<Account, Error>
                 0 => String::new(),
                 more => format!("\nand {more} more"),
             };
-            let count = pluralized(accounts.len() as u64, "account");
-            Err(Error::Usage(format!(
-                "the credentials can access {count}:{}{more}\nhint: {NAME_ACCOUNT}",
-                shown.concat()
-            )))
+            Err(UsageError::Accounts { number: accounts.len() as u64, list: shown.concat() + &more }.into())
         }
     }
 }
-
-/// What to do if the account cannot be looked up.
-const NAME_ACCOUNT: &str = "pass --account-id ID, or set CLOUDFLARE_ACCOUNT_ID";
 
 /// So many accounts are listed in an error.
 const MAX_ACCOUNTS: usize = 50;
@@ -176,7 +170,7 @@ fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Error> {
     match named[..] {
         [namespace] => {
             let id = namespace.id.parse();
-            id.map_err(|error| Error::Usage(format!("the namespace {} cannot be used: {error}", Quoted(title))))
+            id.map_err(|source| UsageError::NamespaceId { title: title.to_owned(), source }.into())
         }
         [] => {
             let why = format!("the account has no namespace titled {}", Quoted(title));
@@ -184,13 +178,8 @@ fn titled(namespaces: &[Namespace], title: &str) -> Result<NamespaceId, Error> {
             Err(Stop { hint, ..Stop::new(StopReason::NamespaceNotFound, why) }.into())
         }
         _ => {
-            let ids: Vec<_> = named.iter().map(|namespace| namespace.id.as_str()).collect();
-            Err(Error::Usage(format!(
-                "{} namespaces are titled {}\nhint: pass --namespace-id with one of {}",
-                ids.len(),
-                Quoted(title),
-                ids.join(", ")
-            )))
+            let ids = named.iter().map(|namespace| namespace.id.clone()).collect();
+            Err(UsageError::SameTitle { title: title.to_owned(), ids }.into())
         }
     }
 }

@@ -8,7 +8,7 @@
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `same_job`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
 //! - `engine`: a job of the pipeline, and its log. `executor`: its requests. `monitor`: metrics and pings.
-//! - `summary`, `error`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
+//! - `summary`, `error`, `usage`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
 //!   and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
@@ -49,6 +49,7 @@ mod sandbox;
 mod session;
 mod signals;
 mod summary;
+mod usage;
 mod whoami;
 
 pub use command_line::CommandLine;
@@ -64,6 +65,7 @@ pub use namespaces::NamespacesJob;
 pub use report::{PrintFormat, ReportJob};
 pub use sandbox::SandboxJob;
 pub use session::interruptible;
+pub use usage::UsageError;
 pub use whoami::WhoamiJob;
 
 use session::or_panicked;

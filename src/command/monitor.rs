@@ -23,6 +23,7 @@ use super::error::Error;
 use super::job::{Monitoring, NamedConnection, NamespaceRef};
 use super::session::runtime;
 use super::signals;
+use super::usage::UsageError;
 
 /// How often the metrics are brought up to date.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -75,10 +76,7 @@ impl Monitor {
     /// Where the metrics cannot be written for want of a folder.
     pub(super) fn open(&mut self) -> Result<(), Error> {
         let Some(file) = self.file.take_if(|file| !folder_of(file.path()).is_dir()) else { return Ok(()) };
-        let (path, folder) = (file.path().display(), folder_of(file.path()).display());
-        Err(Error::Usage(format!(
-            "--metrics-file {path} cannot be created: the folder {folder} does not exist\nhint: create it, or choose another path"
-        )))
+        Err(UsageError::NoMetricsFolder(file.path().to_owned()).into())
     }
 
     /// The job begins; from here on this process has the report for itself.

@@ -17,7 +17,7 @@ use crate::report::{
     Causes, Destination, FailuresFile, Format, Journal, Kind, Outputs, ReportError, ReportFile, Target, create_unique,
     default_path,
 };
-use crate::terminal::{Escaped, shell_word};
+use crate::terminal::Escaped;
 
 use super::earlier::{self, Earlier, Killed};
 use super::error::Error;
@@ -27,6 +27,7 @@ use super::same_file::Files;
 use super::same_job::JobRecord;
 use super::signals;
 use super::summary::JobSummary;
+use super::usage::UsageError;
 
 /// The outputs of a job before it begins.
 #[derive(Debug)]
@@ -214,12 +215,7 @@ fn existing_file(path: &Path, run: &RunOptions, can_resume: bool) -> Result<Opti
     if path.symlink_metadata().is_ok() {
         return match run.existing {
             IfExists::Refuse if can_resume => Err(FileError::Exists { path: path.to_owned() }.into()),
-            IfExists::Refuse => {
-                let path = path.to_string_lossy();
-                let text =
-                    format!("{} exists\nhint: pass --overwrite to replace it, or choose another file", Escaped(&path));
-                Err(Error::Usage(text))
-            }
+            IfExists::Refuse => Err(UsageError::Exists(path.to_owned()).into()),
             IfExists::Overwrite | IfExists::Resume => Ok(Some(run.existing)),
         };
     }
@@ -227,12 +223,7 @@ fn existing_file(path: &Path, run: &RunOptions, can_resume: bool) -> Result<Opti
     if folder.is_dir() || run.folders.iter().any(|made| made == folder) {
         return Ok(None);
     }
-    Err(Error::Usage(format!(
-        "{} cannot be created: the folder {} does not exist\nhint: run: mkdir -p {}",
-        path.display(),
-        folder.display(),
-        shell_word(folder.as_os_str())
-    )))
+    Err(UsageError::NoFolder(path.to_owned()).into())
 }
 
 /// A report that another run made since it was looked for: where that would have been resumed, it is waited for instead.

@@ -11,6 +11,7 @@ use crate::terminal::{count, pluralized};
 use super::error::Error;
 use super::job::{NamedConnection, NamespaceRef};
 use super::job_input::RecordBatches;
+use super::usage::UsageError;
 
 /// How many keys stand by that the input does not name.
 const DECOYS: usize = 12;
@@ -40,16 +41,17 @@ impl Rehearsal {
     }
 
     pub(super) fn connection(&self) -> Result<NamedConnection, Error> {
-        let base_url = self.sandbox.base_url();
-        let usage = |error: &dyn std::fmt::Display| Error::Usage(format!("the address of the rehearsal: {error}"));
+        let sandbox = &self.sandbox;
         Ok(NamedConnection {
             access: Access {
-                base_url: base_url.parse().map_err(|error| usage(&error))?,
+                base_url: sandbox.base_url().parse().map_err(|error| UsageError::Rehearsal(Box::new(error)))?,
                 credentials: Credentials::token("rehearsal-token-0000")?,
                 ca_file: None,
             },
-            account: Some(self.sandbox.account_id().parse().map_err(|error| usage(&error))?),
-            namespace: NamespaceRef::Id(self.sandbox.namespace_id().parse().map_err(|error| usage(&error))?),
+            account: Some(sandbox.account_id().parse().map_err(|error| UsageError::Rehearsal(Box::new(error)))?),
+            namespace: NamespaceRef::Id(
+                sandbox.namespace_id().parse().map_err(|error| UsageError::Rehearsal(Box::new(error)))?,
+            ),
         })
     }
 

@@ -16,6 +16,7 @@ use crate::terminal::{Escaped, count, pluralized, shell_word};
 use super::error::Error;
 use super::print::{print_json, print_lines, print_prose};
 use super::same_file::Files;
+use super::usage::UsageError;
 
 /// Keys on their way to the failures file.
 const ROWS: usize = 1_024;
@@ -51,7 +52,7 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
         && *existing == IfExists::Refuse
         && path.symlink_metadata().is_ok()
     {
-        return Err(Error::Usage(format!("--html {} exists: use --overwrite to replace it", path.display())));
+        return Err(UsageError::PageExists(path.clone()).into());
     }
     let page = html.clone().map(|path| OutputFile::open(path, *existing)).transpose()?;
     let failures = failures.clone().map(|path| FailuresFile::open(path, *existing)).transpose()?;
@@ -214,7 +215,7 @@ impl From<crate::review::ReviewError> for Error {
     fn from(error: crate::review::ReviewError) -> Self {
         match error {
             crate::review::ReviewError::Report(error) => ReportError::into(error),
-            usage => Self::Usage(usage.to_string()),
+            usage => UsageError::Review(usage).into(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::input::Source;
 use crate::platform::{self, AsStream, FileId};
 use crate::terminal::Escaped;
 
-use super::error::Error;
+use super::usage::UsageError;
 
 /// The most symbolic links that are followed, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -79,13 +79,10 @@ impl Files {
     /// Compares them, stdout and stderr included, where every job writes.
     ///
     /// # Errors
-    /// [`Error::Usage`] names two that are one file.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// [`UsageError::SameFile`] names two that are one file, [`UsageError::BothOnStdin`] what is read twice.
+    pub(super) fn check(&self) -> Result<(), UsageError> {
         if let Some(path) = self.settings_on_stdin.as_deref().filter(|_| self.has_keys_on_stdin) {
-            let path = shown(path);
-            return Err(Error::Usage(format!(
-                "keys and {path} are both read from stdin\nhint: put one of them into a file"
-            )));
+            return Err(UsageError::BothOnStdin(path.to_owned()));
         }
         let stream =
             |what: &str, identity: Option<Identity>| Some(Named { what: what.to_owned(), identity: identity? });
@@ -94,12 +91,12 @@ impl Files {
         for (index, output) in self.outputs.iter().enumerate() {
             // Both streams may go to one log.
             if let Some(other) = self.outputs[..index].iter().chain(&streams).find(|other| other.is(output)) {
-                return Err(same(&output.what, &other.what));
+                return Err(UsageError::SameFile(output.what.clone(), other.what.clone()));
             }
         }
         for input in &self.inputs {
             if let Some(output) = self.outputs.iter().chain(&streams).find(|output| output.is(input)) {
-                return Err(same(&output.what, &input.what));
+                return Err(UsageError::SameFile(output.what.clone(), input.what.clone()));
             }
         }
         Ok(())
@@ -110,10 +107,6 @@ impl Named {
     fn is(&self, other: &Self) -> bool {
         self.identity == other.identity
     }
-}
-
-fn same(one: &str, other: &str) -> Error {
-    Error::Usage(format!("{one} is the same file as {other}\nhint: choose another file"))
 }
 
 fn shown(path: &Path) -> String {

@@ -307,8 +307,10 @@ impl<'a> JobSummary<'a> {
     fn hints(&self, code: ExitCode) -> Vec<String> {
         let stop = self.stop.as_ref();
         let mut hints = stop.map(error::hints).unwrap_or_default();
-        if stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
-            hints.extend(self.allow_partial_hint());
+        let has_unsent_part =
+            self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
+        if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
+            hints.push("--allow-partial processes the records before the error".to_owned());
         }
         if let Some(list) = self.report.as_ref().filter(|_| stop.is_some() && self.listed.is_some()) {
             let (list, command) = (list.to_string_lossy(), self.options.command_line.resuming(None));
@@ -330,15 +332,11 @@ impl<'a> JobSummary<'a> {
             hints.push("fix or remove the invalid records of the input; they are never sent".to_owned());
         }
         if self.causes.len() > Summary::SHOWN_CAUSES {
-            hints.extend(match &self.report {
-                Some(report) => {
-                    Some(format!("for all causes, run:\n  kvsweep report {}", shell_word(report.as_os_str())))
-                }
-                None if *self.target == Target::Nowhere => {
-                    Some("pass --report PATH for the cause of every record".to_owned())
-                }
-                None => None,
-            });
+            if let Some(report) = &self.report {
+                hints.push(format!("for all causes, run:\n  kvsweep report {}", shell_word(report.as_os_str())));
+            } else if *self.target == Target::Nowhere {
+                hints.push("pass --report PATH for the cause of every record".to_owned());
+            }
         }
         hints
     }
@@ -357,12 +355,6 @@ impl<'a> JobSummary<'a> {
 
     fn kind(&self) -> Option<Kind> {
         self.facts.as_ref().map(|facts| facts.kind)
-    }
-
-    fn allow_partial_hint(&self) -> Option<String> {
-        let has_unsent_part =
-            self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
-        has_unsent_part.then(|| "--allow-partial processes the records before the error".to_owned())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::pipeline::call::ApiCaller;
 use crate::terminal::{Escaped, pluralized, title_and_id};
 
 use super::connect;
-use super::error::{ASK_WHOAMI, Error, HINT, hints, message, split_hints};
+use super::error::{ASK_WHOAMI, Error, HINT, hints, message};
 use super::job::{JobOptions, NamedConnection, NamespaceRef};
 use super::locate::{Suspects, accounts, all, client as namespace_client, locate, only_account};
 use super::print::{print_json, print_prose};
@@ -144,8 +144,8 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
     let located = locate(&connection, job.options.timeout, caller).await.map_err(|error| suspects.blame(error));
     let connection = match located {
         Ok(connection) => connection,
-        Err(Error::Stopped(stop)) => {
-            let error = Some(found.note(&refusal(stop)?));
+        Err(Error::Stopped(stop)) if is_refusal(&stop) => {
+            let error = Some(found.note(&stop));
             found.namespace = Some(Namespace { error, ..named });
             return Ok(());
         }
@@ -165,7 +165,7 @@ async fn look(job: &WhoamiJob, api: &AccountClient, caller: &mut ApiCaller, foun
 /// listed.
 async fn token(
     account: Option<&AccountId>,
-    listed: Option<Result<Vec<api::Account>, String>>,
+    listed: Option<Result<Vec<api::Account>, Stop>>,
     api: &AccountClient,
     caller: &mut ApiCaller,
     found: &mut Found,
@@ -179,7 +179,7 @@ async fn token(
                 describe(owner, status, api, caller, found).await?;
                 return Ok(());
             }
-            Err(refused) => refusals.push(split_hints(&refused).0.to_owned()),
+            Err(refused) => refusals.push(refused.why),
         }
     }
     let listed = match listed {
@@ -227,34 +227,27 @@ const CHECK_TOKEN: &str =
 const NO: char = '✗';
 
 /// A refusal is something that was found out; anything else ends the looking.
-fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, String>, Stop> {
+fn heard<T>(result: Result<T, Stop>) -> Result<Result<T, Stop>, Stop> {
     match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(stop) => refusal(stop).map(Err),
+        Err(stop) if is_refusal(&stop) => Ok(Err(stop)),
+        result => result.map(Ok),
     }
 }
 
-fn refusal(stop: Stop) -> Result<String, Stop> {
-    match stop.reason {
-        _ if !stop.from_api => Err(stop),
-        StopReason::Unauthorized | StopReason::NamespaceNotFound | StopReason::AccountNotFound => {
-            let hints = hints(&stop).into_iter().map(|hint| format!("{HINT}{hint}"));
-            Ok(std::iter::once(stop.why).chain(hints).collect())
-        }
-        _ => Err(stop),
-    }
+fn is_refusal(stop: &Stop) -> bool {
+    let reasons = [StopReason::Unauthorized, StopReason::NamespaceNotFound, StopReason::AccountNotFound];
+    stop.from_api && reasons.contains(&stop.reason)
 }
 
 impl Found {
     /// Why something was refused; its hints are kept for the end.
-    fn note(&mut self, refusal: &str) -> String {
-        let (why, hints) = split_hints(refusal);
-        for hint in hints.split(HINT).skip(1) {
+    fn note(&mut self, refusal: &Stop) -> String {
+        for hint in hints(refusal).iter().flat_map(|hints| hints.split(HINT)) {
             if !self.hints.iter().any(|known| known == hint) {
                 self.hints.push(hint.to_owned());
             }
         }
-        why.to_owned()
+        refusal.why.clone()
     }
 
     /// Whether something that was asked about does not work.

@@ -19,7 +19,7 @@ pub struct Guards {
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum GuardViolation {
+pub enum GuardViolation {
     /// More keys than `--max-keys`.
     #[error("the input has {}, more than --max-keys {}: nothing was sent", pluralized(*.keys, "key"), count(*.most))]
     TooManyKeys {

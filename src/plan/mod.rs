@@ -14,7 +14,7 @@ pub(crate) mod glob;
 pub(crate) mod price;
 pub(crate) mod stats;
 
-pub use approve::{Approved, Consent, Guards};
+pub use approve::{Approved, Consent, GuardViolation, Guards};
 
 /// How many keys are kept as examples.
 const SAMPLES: usize = 5;

@@ -18,13 +18,14 @@ use crate::command::pages::NamespacePages;
 use crate::command::same_job::JobRecord;
 use crate::command::signals;
 use crate::command::summary::JobSummary;
+use crate::command::usage::UsageError;
 use crate::key::KeyName;
 use crate::outcome::{Settled, Status, Stop, StopReason};
 use crate::plan::Plan;
 use crate::plan::stats::{InvalidReasons, Stats};
 use crate::record::{Content, Record};
 use crate::report::{Causes, Journal};
-use crate::terminal::{Escaped, count, duration, pluralized};
+use crate::terminal::{Escaped, duration, pluralized};
 
 /// An earlier run's report that is older than this is warned about.
 const OLD_JOURNAL: Duration = Duration::from_hours(24);
@@ -126,13 +127,10 @@ fn scan_keys(
         return Ok((InputScan { plan: Some(plan), source, nothing_to_send }, record, causes));
     }
     if job.guards.expect.is_some() {
-        return Err(Error::Usage("--expect needs inputs that can be counted first: files, not a pipe\nhint: write the keys to a file, or pass --max-keys".to_owned()));
+        return Err(UsageError::ExpectOfPipe.into());
     }
     if job.guards.min_keys.is_some_and(|least| least > MOST_AHEAD) {
-        let most = count(MOST_AHEAD);
-        return Err(Error::Usage(format!(
-            "--min-keys above {most} needs inputs that can be counted first: files, not a pipe"
-        )));
+        return Err(UsageError::MinKeysOfPipe(MOST_AHEAD).into());
     }
     // A file beside the pipe can be seen to break before anything is sent.
     let (files, _) = survey(&input.of_files(), Warnings::Off, &mut Causes::default())?;

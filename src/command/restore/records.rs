@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::backup::{BackupLine, BackupReader};
 use crate::command::error::Error;
 use crate::command::job_input::JobInputError;
+use crate::command::usage::UsageError;
 use crate::input::{Fingerprint, InputError, Source};
 use crate::key::KeyName;
 use crate::key_index::LastRecords;
@@ -150,16 +151,12 @@ fn invalid(file: &Path, why: &str) -> String {
 }
 
 /// Refuses what can be read only once. One that is missing is an error once it is read.
-pub(super) fn check_is_file(file: &Path) -> Result<(), Error> {
+pub(super) fn check_is_file(file: &Path) -> Result<(), UsageError> {
     let is_stdin = file.as_os_str() == "-";
     if !is_stdin && Source::File(file.to_owned()).is_regular().unwrap_or(true) {
         return Ok(());
     }
-    let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
-    Err(Error::Usage(format!(
-        "{name} cannot be restored from: a backup is read twice, so it has to be a regular file\nhint: write it to a file \
-         first, and pass that"
-    )))
+    Err(UsageError::NotRegular(if is_stdin { "stdin".to_owned() } else { file.display().to_string() }))
 }
 
 fn print(file: &Path) -> Result<Fingerprint, Error> {
