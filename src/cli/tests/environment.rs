@@ -110,8 +110,8 @@ fn a_report_from_the_environment_contradicts_like_a_flag() {
 
 #[test]
 fn no_variable_deletes_without_being_asked() {
-    let names = ["YES", "OVERWRITE", "RESUME", "INPUT", "INPUTS", "ALLOW_PROTECTED"]
-        .map(|name| format!("KVSWEEP_{name}"));
+    let names =
+        ["YES", "OVERWRITE", "RESUME", "INPUT", "INPUTS", "ALLOW_PROTECTED"].map(|name| format!("KVSWEEP_{name}"));
     let variables: Vec<_> = names.iter().map(|name| (name.as_str(), "true")).collect();
     assert_eq!(with(&variables, &[]), with(&[], &[]));
 }
