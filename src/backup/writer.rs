@@ -1,7 +1,6 @@
 //! The one writer of a backup: a thread that takes records from a channel, writes as many as there are as one group,
 //! and syncs them to disk together. Only then do the senders get an answer.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
@@ -113,20 +112,18 @@ impl Writing {
         waiting: &mut Vec<oneshot::Sender<Result<(), String>>>,
     ) -> Result<(), String> {
         let requests = std::iter::once(first).chain(std::iter::from_fn(|| received.try_recv().ok()));
-        let written = write(self.output.file(), self.compression, requests, waiting);
-        let synced = written.and_then(|()| {
-            self.output.file().sync_data()?;
-            self.output.check_in_place().map_err(io::Error::other)?;
-            let mut file = self.output.file();
-            io::Seek::stream_position(&mut file)
-        });
+        let written = write(&self.output, self.compression, requests, waiting);
+        let synced = written
+            .and_then(|()| self.output.file().sync_data())
+            .map_err(|error| format!("{}: {error}", self.output.path().display()))
+            .and_then(|()| self.output.check_in_place().map_err(|error| error.to_string()));
         match synced {
-            Ok(end) => self.end = end,
+            Ok(()) => self.end = self.output.length(),
             Err(error) => {
                 // A part of a group is better not there; where it cannot be cut off now, a later run does it.
                 let cut = self.output.begin(self.end);
                 tracing::debug!(path = ?self.output.path(), ?cut, "the part of a group is cut off");
-                return Err(format!("{}: {error}", self.output.path().display()));
+                return Err(error);
             }
         }
         Ok(())
@@ -134,7 +131,7 @@ impl Writing {
 }
 
 fn write(
-    file: &File,
+    file: &OutputFile,
     compression: Compression,
     requests: impl Iterator<Item = WriteRequest>,
     waiting: &mut Vec<oneshot::Sender<Result<(), String>>>,

@@ -338,8 +338,8 @@ fn write(output: &Output, rows: &[u8], mark: &Checkpoint) -> Result<bool, Error>
             written => written.map(|()| true).map_err(Error::system("write the list")),
         },
         Output::File(file) => {
-            let mut out = file.file();
-            out.write_all(rows).and_then(|()| out.sync_data()).map_err(Error::system("write the list"))?;
+            let mut out = &**file;
+            out.write_all(rows).and_then(|()| file.file().sync_data()).map_err(Error::system("write the list"))?;
             file.check_in_place()?;
             mark.write(file.path())?;
             Ok(true)

@@ -207,7 +207,7 @@ fn kind(review: &Review) -> Option<Kind> {
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {
     page.begin(0)?;
-    page.file().write_all(text.as_bytes()).map_err(Error::path("write", page.path()))?;
+    (&page).write_all(text.as_bytes()).map_err(Error::path("write", page.path()))?;
     Ok(page.check_in_place()?)
 }
 

@@ -23,6 +23,11 @@ pub enum FileError {
     Symlink { path: PathBuf },
     #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
     Replaced { path: PathBuf },
+    #[error(
+        "{path} was changed by something else while it was being written: it has {found} bytes instead of {expected}, so what was \
+         written may be lost"
+    )]
+    Changed { path: PathBuf, found: u64, expected: u64 },
     #[error("cannot {doing} {path}")]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
 }
@@ -32,7 +37,7 @@ impl FileError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Exists { .. } | Self::NotRegular { .. } | Self::Symlink { .. } => true,
-            Self::Locked { .. } | Self::Replaced { .. } | Self::Io { .. } => false,
+            Self::Locked { .. } | Self::Replaced { .. } | Self::Changed { .. } | Self::Io { .. } => false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! A file that is opened, checked and locked, but not touched before its first write.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::FileError;
 use super::lock::{self, LockOwnerFile, RequestCount, SentRequests};
@@ -34,6 +35,8 @@ pub(crate) struct OutputFile {
     file: File,
     path: PathBuf,
     origin: Origin,
+    /// How long it is by what was kept and written, in bytes.
+    length: AtomicU64,
 }
 
 impl OutputFile {
@@ -59,7 +62,7 @@ impl OutputFile {
             lock::lock(&file, &path)?;
             // It may have been moved or removed before the lock was ours; then we would write into nowhere.
             if names(&path, &file).map_err(FileError::io(&path, "look at"))? {
-                return Ok(Self { note: None, file, path, origin });
+                return Ok(Self { note: None, file, path, origin, length: AtomicU64::new(0) });
             }
         }
         let replaced = io::Error::other("it is removed or replaced whenever it is opened");
@@ -96,22 +99,43 @@ impl OutputFile {
     pub(crate) fn begin(&mut self, keep: u64) -> Result<(), FileError> {
         self.origin = Origin::Found;
         let mut file = &self.file;
+        let found = file.metadata().map_err(FileError::io(&self.path, "look at"))?.len();
+        if found < keep {
+            // Filling it up with NUL bytes would hide that.
+            return Err(FileError::Changed { path: self.path.clone(), found, expected: keep });
+        }
         // It holds keys, and may have been created with wider permissions.
         Access::Owner.apply(file).map_err(FileError::io(&self.path, "restrict access to"))?;
         file.set_len(keep)
             .and_then(|()| file.seek(SeekFrom::Start(keep)))
             .map_err(FileError::io(&self.path, "write"))?;
+        self.length.store(keep, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Checks that its path still names this file: one that was removed takes what is written, and loses it.
+    /// How long the file is by what was kept and written, in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length.load(Ordering::Relaxed)
+    }
+
+    /// Checks that its path still names this file, and that it has the length of what was written: a file that was removed
+    /// or truncated takes what is written, and loses it.
     pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
         let here = platform::file_id(&self.file).map_err(FileError::io(&self.path, "look at"))?;
         match platform::path_id(&self.path) {
-            Ok(there) if there == here => Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io(&self.path, "look at")(error)),
-            Ok(_) | Err(_) => Err(FileError::Replaced { path: self.path.clone() }),
+            Ok(there) if there == here => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::io(&self.path, "look at")(error));
+            }
+            Ok(_) | Err(_) => return Err(FileError::Replaced { path: self.path.clone() }),
         }
+        let metadata = self.file.metadata().map_err(FileError::io(&self.path, "look at"))?;
+        let (found, expected) = (metadata.len(), self.length());
+        // Pipes and devices, which tests use, have no length.
+        if found == expected || !metadata.is_file() {
+            return Ok(());
+        }
+        Err(FileError::Changed { path: self.path.clone(), found, expected })
     }
 
     /// Waits until a file that may be new is on the disk under its name, as far as the file system knows how.
@@ -128,7 +152,20 @@ impl OutputFile {
         use std::os::fd::AsRawFd as _;
 
         let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
-        Self { note: None, file, path, origin: Origin::Found }
+        Self { note: None, file, path, origin: Origin::Found, length: AtomicU64::new(0) }
+    }
+}
+
+/// The only way to write to it: what is written is counted.
+impl Write for &OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = (&self.file).write(bytes)?;
+        self.length.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -154,7 +191,7 @@ fn names(path: &Path, file: &File) -> io::Result<bool> {
 
 fn create(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
-    let created = platform::with_mode(options.read(true).write(true).create_new(true), 0o600).open(path);
+    let created = platform::with_mode(platform::appending(&mut options).read(true).create_new(true), 0o600).open(path);
     created.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             unsupported_kind(path).unwrap_or_else(|| FileError::Exists { path: path.to_owned() })
@@ -165,7 +202,7 @@ fn create(path: &Path) -> Result<File, FileError> {
 
 fn find(path: &Path) -> Result<Option<File>, FileError> {
     let mut options = OpenOptions::new();
-    match platform::without_following_links(options.read(true).write(true)).open(path) {
+    match platform::without_following_links(platform::appending(&mut options).read(true)).open(path) {
         Ok(file) => {
             let found = file.metadata().map_err(FileError::io(path, "look at"))?;
             match kind(found.file_type()) {

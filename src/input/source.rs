@@ -37,14 +37,12 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// Whether it can be read twice with the same result: not stdin under any name, not a pipe, not a device.
+    /// Whether it can be read twice with the same result: not a pipe, not a device, and not an open descriptor under any name
+    /// (`/dev/stdin` may lead to a regular file, but its position may be shared).
     pub fn is_regular(&self) -> io::Result<bool> {
         match self {
             Self::Stdin => Ok(false),
-            // `/dev/stdin` and `/proc/self/fd/0` follow a redirection to a regular file, whose position they share
-            // on some systems.
-            Self::File(path) if path.starts_with("/dev") || path.starts_with("/proc") => Ok(false),
-            Self::File(path) => Ok(fs::metadata(path)?.is_file()),
+            Self::File(path) => Ok(fs::metadata(path)?.is_file() && !platform::is_stream(path)?),
         }
     }
 
@@ -147,6 +145,44 @@ mod tests {
         assert!(!Source::File(folder.path().into()).is_regular().unwrap());
         assert!(!Source::Stdin.is_regular().unwrap());
         assert!(Source::File(folder.path().join("none")).is_regular().is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_behind_a_path_decides_whether_it_is_a_file() {
+        use std::os::fd::AsRawFd as _;
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.txt");
+        fs::write(&path, "a\n").unwrap();
+        let (file, directory) = (File::open(&path).unwrap(), File::open(folder.path()).unwrap());
+        let (number, process) = (file.as_raw_fd(), std::process::id());
+        symlink(&path, folder.path().join("link")).unwrap();
+        symlink(format!("/dev/fd/{number}"), folder.path().join("stream")).unwrap();
+        symlink("stream", folder.path().join("link to stream")).unwrap();
+        let under = |name: &str| folder.path().join(name).display().to_string();
+        for (name, is_regular) in [
+            (format!("/dev/fd/{number}"), false),
+            (format!("/proc/self/fd/{number}"), false),
+            (format!("/proc/{process}/fd/{number}"), false),
+            (format!("/proc/thread-self/fd/{number}"), false),
+            (format!("/proc/self/../self/fd/./{number}"), false),
+            (under("stream"), false),
+            (under("link to stream"), false),
+            (under("link"), true),
+            (format!("/proc/self/fd/{}/keys.txt", directory.as_raw_fd()), true),
+            (format!("/proc/self/root{}", under("keys.txt")), true),
+            ("/proc/self/cwd/Cargo.toml".to_owned(), true),
+            ("Cargo.toml".to_owned(), true),
+        ] {
+            assert_eq!(Source::File(name.clone().into()).is_regular().unwrap(), is_regular, "{name}");
+        }
+        // Files in memory are files.
+        if let Ok(folder) = tempfile::tempdir_in("/dev/shm") {
+            fs::copy(&path, folder.path().join("keys.txt")).unwrap();
+            assert!(Source::File(folder.path().join("keys.txt")).is_regular().unwrap());
+        }
     }
 
     #[test]

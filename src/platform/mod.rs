@@ -1,9 +1,10 @@
 //! What differs between operating systems, and nothing else: both files have the same functions.
 //!
 //! - [`FileId`], [`file_id`], [`path_id`]: which file this is, whatever it is called.
+//! - [`is_stream`]: whether a path is another name of an open descriptor.
 //! - [`ChangeTimes`]: when a file was last changed.
 //! - [`duplicate`]: a standard stream as a file.
-//! - [`with_mode`], [`set_mode`], [`create_folders`], [`without_following_links`]: who may read a file, and opening without traps.
+//! - [`with_mode`], [`set_mode`], [`create_folders`], [`without_following_links`], [`appending`]: who may read a file, and opening without traps.
 //! - [`sync_folder`]: waits until names are on the disk.
 //! - [`Owner`]: whether a stranger may have put a file there.
 //! - [`special_kind`]: pipes, sockets and devices.

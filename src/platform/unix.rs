@@ -38,6 +38,30 @@ pub(crate) fn link_id(path: &Path) -> io::Result<FileId> {
     Ok(id(&fs::symlink_metadata(path)?))
 }
 
+/// Whether a path is a name of an open descriptor (`/dev/stdin`, `/dev/fd/3`, `/proc/self/fd/3`, or a link to one), or of text that the
+/// system writes whenever it is read. Only the last name counts: `/proc/self/cwd/keys.txt` is a file like any other.
+pub(crate) fn is_stream(path: &Path) -> io::Result<bool> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Some(name) = path.file_name() else { return Ok(false) };
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.canonicalize()?,
+            _ => Path::new(".").canonicalize()?,
+        };
+        if folder == Path::new("/dev/fd") || folder.starts_with("/proc") && folder.ends_with("fd") {
+            return Ok(true);
+        }
+        match fs::read_link(folder.join(name)) {
+            Ok(target) => path = folder.join(target),
+            Err(_) => return Ok(folder.starts_with("/proc")),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// As many as Linux follows.
+const MAX_LINKS: u32 = 40;
+
 fn id(metadata: &Metadata) -> FileId {
     FileId { device: metadata.dev(), inode: metadata.ino() }
 }
@@ -70,6 +94,11 @@ pub(crate) fn create_folders(path: &Path) -> io::Result<()> {
 /// Neither follows a symbolic link nor waits for the reader of a pipe.
 pub(crate) fn without_following_links(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
+}
+
+/// Whatever is written goes to the end, wherever that is by then: a file that is truncated meanwhile gets no gap of NUL bytes.
+pub(crate) fn appending(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.append(true)
 }
 
 /// Writes all of it at this place of the file.

@@ -41,6 +41,12 @@ pub(crate) fn link_id(path: &Path) -> io::Result<FileId> {
     file_id(&OpenOptions::new().access_mode(0).custom_flags(OPEN_FOLDER | OPEN_LINK).open(path)?)
 }
 
+/// Descriptors have no paths.
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+pub(crate) fn is_stream(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
 impl ChangeTimes {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let intervals = i64::try_from(metadata.last_write_time()).unwrap_or(i64::MAX);
@@ -70,6 +76,11 @@ pub(crate) fn create_folders(path: &Path) -> io::Result<()> {
 
 pub(crate) fn without_following_links(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(OPEN_LINK)
+}
+
+/// Not appending: such a file could not be cut. Nobody else can change a locked file.
+pub(crate) fn appending(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.write(true)
 }
 
 /// Writes all of it at this place of the file.

@@ -60,7 +60,7 @@ impl Sink {
     pub(super) fn flush(&mut self) -> Result<(), ReportError> {
         let written = match &self.medium {
             Medium::File(output) => {
-                let mut file = output.file();
+                let mut file = output;
                 file.write_all(&self.buffer).map_err(ReportError::io(output.path(), "write"))
             }
             Medium::Stdout(stream) => {

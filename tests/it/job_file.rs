@@ -283,7 +283,8 @@ fn a_plan_is_carried_out_only_against_the_namespace_that_it_was_made_for() {
     lab.delete(["keys.txt", "--dry-run", "--report", "plan.csv"]).run().code(0);
     lab.delete(["--all", "--dry-run", "--report", "listed.csv"]).run().code(0);
     let before = lab.server.requests();
-    for plan in ["plan.csv", "listed.csv"] {
+    let in_place = if cfg!(target_os = "linux") { "/proc/self/cwd/plan.csv" } else { "./plan.csv" };
+    for plan in ["plan.csv", "listed.csv", in_place] {
         for (name, value) in [
             ("CLOUDFLARE_KV_NAMESPACE_ID", "1".repeat(32)),
             ("CLOUDFLARE_ACCOUNT_ID", "1".repeat(32)),

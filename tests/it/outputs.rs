@@ -12,29 +12,65 @@ fn mode(lab: &Lab, name: &str) -> u32 {
     fs::metadata(lab.path(name)).expect("the file").permissions().mode() & 0o777
 }
 
+fn slow() -> Lab {
+    let latency = Some((Duration::from_millis(5), Duration::from_millis(5)));
+    Lab::with(SandboxOptions { latency, ..SandboxOptions::default() })
+}
+
+fn truncate(lab: &Lab, name: &str) {
+    fs::File::options().write(true).truncate(true).open(lab.path(name)).expect("it is there");
+}
+
 #[test]
-fn a_file_that_is_removed_or_replaced_meanwhile_is_an_error() {
+fn a_file_that_is_removed_replaced_or_truncated_meanwhile_is_an_error() {
+    type Change = fn(&Lab, &str);
+    let remove: Change = |lab, name| fs::remove_file(lab.path(name)).expect("it is there");
+    let replace: Change = |lab, name| {
+        fs::remove_file(lab.path(name)).expect("it is there");
+        lab.write(name, "mine");
+    };
     for sync in ["never", "1s", "always"] {
-        for (name, replaced) in [("r.csv", false), ("r.csv", true), ("f.csv", false), ("b.ndjson", true)] {
-            let latency = Some((Duration::from_millis(5), Duration::from_millis(5)));
-            let lab = Lab::with(SandboxOptions { latency, ..SandboxOptions::default() });
+        for (name, change, why) in [
+            ("r.csv", remove, "removed or replaced"),
+            ("r.csv", replace, "removed or replaced"),
+            ("f.csv", remove, "removed or replaced"),
+            ("b.ndjson", replace, "removed or replaced"),
+            ("r.csv", truncate, "was changed by something else"),
+            ("f.csv", truncate, "was changed by something else"),
+            ("b.ndjson", truncate, "was changed by something else"),
+            ("b.ndjson.gz", truncate, "was changed by something else"),
+        ] {
+            let lab = slow();
             lab.keys(60);
+            let backup = if name.starts_with('b') { name } else { "b.ndjson" };
             let run =
-                lab.delete(["keys.txt", "--report", "r.csv", "--failures", "f.csv", "--backup", "b.ndjson", "--json"]);
+                lab.delete(["keys.txt", "--report", "r.csv", "--failures", "f.csv", "--backup", backup, "--json"]);
             let running = lab.start("run", run.args(["--concurrency", "1", "--sync", sync]));
             wait_until("some deletes", || lab.deletes().len() > 5);
-            fs::remove_file(lab.path(name)).expect("it is there");
-            if replaced {
-                lab.write(name, "mine");
-            }
+            change(&lab, name);
             let done = running.done().code(1);
             assert_eq!(done.summary()["stopped"], "io_error", "{name} {sync}: {}", done.stderr);
-            assert!(done.stderr.contains(name) && done.stderr.contains("removed or replaced"), "{}", done.stderr);
-            if replaced {
-                assert_eq!(lab.read(name), "mine");
+            assert!(done.stderr.contains(name) && done.stderr.contains(why), "{}", done.stderr);
+            if why.contains("removed") {
+                assert!(!lab.path(name).exists() || lab.read(name) == "mine");
+            } else {
+                let left = fs::read(lab.path(name)).expect("the file");
+                assert!(name == "b.ndjson.gz" || !left.contains(&0), "{name} {sync}");
             }
         }
     }
+}
+
+#[test]
+fn a_listing_that_is_truncated_meanwhile_is_an_error() {
+    let lab = slow();
+    let names: Vec<String> = (0..20_000).map(|number| format!("key:{number}")).collect();
+    lab.server.preload(names.iter().map(String::as_str));
+    let running = lab.start("run", lab.kvsweep(["list", "--output", "l.txt", "--rate", "100/1s"]));
+    wait_until("some pages", || fs::metadata(lab.path("l.txt")).is_ok_and(|file| file.len() > 0));
+    truncate(&lab, "l.txt");
+    let done = running.done().code(1);
+    assert!(done.stderr.contains("l.txt was changed by something else"), "{}", done.stderr);
 }
 
 #[test]
