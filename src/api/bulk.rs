@@ -127,7 +127,9 @@ fn body(keys: &[KeyName]) -> Bytes {
 /// status of the first error, or 500. Of a success every member may be missing; any other response has to count, or
 /// nothing is known.
 fn account(keys: &[KeyName], answer: &Answer, body: &[u8]) -> Result<Vec<Box<str>>, String> {
-    Envelope::parse(body)?;
+    if Envelope::parse(body)?.success && *answer != Answer::Success {
+        return Err("the response contradicts itself".to_owned());
+    }
     let counted = envelope::result::<Option<Counted>>(body);
     let counted = counted.map_err(|error| format!("the response does not say which keys were processed: {error}"))?;
     let Counted { successful_key_count, unsuccessful_keys } = counted.unwrap_or_default();

@@ -47,6 +47,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether it reads or changes keys: a response that cannot be read leaves those unknown, and no others.
+    pub(crate) fn is_about_keys(self) -> bool {
+        self.is_about_a_key() || matches!(self, Self::DeleteMany | Self::PutMany | Self::ReadMany)
+    }
+
     fn is_about_a_key(self) -> bool {
         matches!(self, Self::DeleteKey | Self::ReadValue | Self::ReadMetadata)
     }
@@ -96,6 +101,8 @@ pub(crate) enum Body {
     Cut(Vec<u8>, String),
     /// Only the start, and how long the API's own bodies are at most.
     TooLong(Vec<u8>, String),
+    /// None that means what it says, and why: it has a `Content-Encoding`, and none was requested.
+    Encoded(String),
 }
 
 impl Head {
@@ -135,8 +142,10 @@ impl Head {
 
 impl Body {
     fn start(&self) -> &[u8] {
-        let (Self::Whole(bytes) | Self::Cut(bytes, _) | Self::TooLong(bytes, _)) = self;
-        bytes
+        match self {
+            Self::Whole(bytes) | Self::Cut(bytes, _) | Self::TooLong(bytes, _) => bytes,
+            Self::Encoded(_) => &[],
+        }
     }
 }
 
@@ -193,7 +202,7 @@ pub(crate) fn classify(call: Endpoint, head: &Head, body: &Body) -> Answer {
             Ok(envelope) => return with_envelope(call, head, bytes, &envelope),
             Err(why) => format!("the body is not the API's JSON: {why}"),
         },
-        Body::Cut(_, why) | Body::TooLong(_, why) => why.clone(),
+        Body::Cut(_, why) | Body::TooLong(_, why) | Body::Encoded(why) => why.clone(),
     };
     without_envelope(call, head, body, &why)
 }
@@ -205,7 +214,8 @@ fn with_envelope(call: Endpoint, head: &Head, body: &[u8], envelope: &Envelope) 
     let known = || envelope.faults.iter().find(|fault| meaning_of(fault).is_some());
     let fault = limit.or_else(known).or(envelope.faults.first());
     let is_2xx = matches!(head.status, 200..=299);
-    if is_2xx && envelope.success && limit.is_none() {
+    // A value has no envelope, so what came is not the value.
+    if is_2xx && envelope.success && limit.is_none() && call != Endpoint::ReadValue {
         return Answer::Success;
     }
     let message = fault.map(|fault| fault.message.trim()).filter(|message| !message.is_empty());
@@ -222,6 +232,14 @@ fn with_envelope(call: Endpoint, head: &Head, body: &[u8], envelope: &Envelope) 
             pause: head.retry_hints.pause(envelope.retry_after),
             error: TransientError::Refused(refusal),
         },
+        (status, _) if envelope.success => {
+            let message = if is_2xx {
+                "the response contains no value".to_owned()
+            } else {
+                format!("the response contradicts itself: its status is {status}, its body says \"success\": true")
+            };
+            passing(head, TransientError::NoAnswer(Refusal { message, ..refusal }))
+        }
         (401, _) | (200..=299 | 400 | 403, Some(Meaning::Credentials)) => Answer::Fatal(Fatal::Unauthorized, refusal),
         (405, Some(Meaning::Credentials)) if refusal.code == Some(10_000) => {
             Answer::Fatal(Fatal::Unauthorized, refusal)
@@ -246,7 +264,11 @@ pub fn answer_to_delete(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer
 /// Something else responded, or the response did not come whole; `why` it is not the API's.
 fn without_envelope(call: Endpoint, head: &Head, body: &Body, why: &str) -> Answer {
     let no_answer = |message| TransientError::NoAnswer(head.refusal(message));
-    let is_cut = matches!(body, Body::Cut(..));
+    let is_cut = match body {
+        Body::Cut(..) => true,
+        Body::Encoded(_) => call.is_about_keys(),
+        Body::Whole(_) | Body::TooLong(..) => false,
+    };
     match head.status {
         407 => {}
         429 => {
@@ -275,7 +297,9 @@ fn value(head: &Head, body: &Body) -> Answer {
             Answer::Transient(TransientError::Unexpected(head.refusal(why.to_owned())))
         }
         Body::Whole(_) => Answer::Success,
-        Body::Cut(_, why) | Body::TooLong(_, why) => passing(head, TransientError::NoAnswer(head.refusal(why.clone()))),
+        Body::Cut(_, why) | Body::TooLong(_, why) | Body::Encoded(why) => {
+            passing(head, TransientError::NoAnswer(head.refusal(why.clone())))
+        }
     }
 }
 
@@ -310,6 +334,9 @@ fn from_firewall(call: Endpoint, page: &str) -> String {
 fn describe(head: &Head, body: &Body) -> String {
     if let Some(redirect) = head.redirect() {
         return redirect;
+    }
+    if let Body::Encoded(why) = body {
+        return head.with_reason(why);
     }
     let start = body.start().trim_ascii();
     head.with_reason(&match first_line(start) {

@@ -19,6 +19,7 @@ use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::listing::{Page, PageRequest};
 use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
+use crate::terminal::Quoted;
 
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
@@ -112,6 +113,7 @@ pub struct Client {
 struct Inner {
     http: Http,
     endpoint: Urls,
+    namespace: NamespaceId,
     namespace_url: Url,
 }
 
@@ -120,7 +122,7 @@ impl Client {
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let endpoint = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
         let http = Http::new(options.access, options.timeout, options.concurrency)?;
-        let inner = Inner { http, namespace_url: endpoint.namespace()?, endpoint };
+        let inner = Inner { http, namespace_url: endpoint.namespace()?, namespace: options.namespace, endpoint };
         Ok(Self { inner: Arc::new(inner), url_encoding: true })
     }
 
@@ -160,13 +162,19 @@ impl Client {
         self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, self.value_url(key)), |_| Ok(())).await.0
     }
 
-    /// Sends one `GET` for the namespace: proves credentials and ids.
+    /// Sends one `GET` for the namespace: proves credentials and ids. A response that describes another namespace may come
+    /// from another account, or from a cache.
     pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
         let (url, http) = (Ok(self.inner.namespace_url.clone()), &self.inner.http);
         let read = |body: &[u8]| {
-            result(body)
+            let found = result(body)
                 .and_then(|described| Namespace::read(described, http.credentials()))
-                .map_err(|error| format!("the response does not describe a namespace: {error}"))
+                .map_err(|error| format!("the response does not describe a namespace: {error}"))?;
+            let requested = self.inner.namespace.as_str();
+            if found.id.eq_ignore_ascii_case(requested) {
+                return Ok(found);
+            }
+            Err(format!("the response describes the namespace {}, and {requested} was requested", Quoted(&found.id)))
         };
         let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, url), read).await;
         namespace.ok_or(reply)
@@ -175,7 +183,7 @@ impl Client {
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
         let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
         let read = |body: &[u8]| {
-            Page::read(request, body).map_err(|why| format!("the response is not the page that was asked for: {why}"))
+            Page::read(body).map_err(|why| format!("the response is not the page that was asked for: {why}"))
         };
         let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, url), read).await;
         match page {

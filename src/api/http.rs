@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use reqwest::{Request, Url};
 use tokio::time::{Instant, timeout};
 
@@ -109,12 +111,13 @@ impl Http {
         request: ApiRequest,
         read: impl FnOnce(&Answer, Received) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
+        let call = request.call;
         let Responded { answer, head, received, token } = match self.exchange(request).await {
             Ok(responded) => responded,
             Err(answer) => return (self.reply(answer, None), None),
         };
         let read = received.map(|received| read(&answer, received));
-        let (mut reply, read) = self.with_read(answer, head, read);
+        let (mut reply, read) = self.with_read(call, answer, head, read);
         if let Some(token) = token {
             token.judge(&mut reply).await;
         }
@@ -165,12 +168,20 @@ impl Http {
         Some(TokenInUse { command, number, header, request: hasher.finish() })
     }
 
-    /// The reply, and what was read of the response; a success that cannot be read is none.
-    fn with_read<T>(&self, answer: Answer, head: Head, read: Option<Result<T, String>>) -> (Reply, Option<T>) {
+    /// The reply, and what was read of the response. A success that cannot be read is none: it leaves the keys of the call
+    /// unknown, and of any other call it is not the response of the API.
+    fn with_read<T>(
+        &self,
+        call: Endpoint,
+        answer: Answer,
+        head: Head,
+        read: Option<Result<T, String>>,
+    ) -> (Reply, Option<T>) {
         let (answer, read) = match (answer, read.transpose()) {
             (Answer::Success, Err(message)) => {
                 let refusal = Refusal { http_status: Some(head.status), code: None, message };
-                (Answer::Transient(TransientError::NoAnswer(refusal)), None)
+                let error = if call.is_about_keys() { TransientError::NoAnswer } else { TransientError::Unexpected };
+                (Answer::Transient(error(refusal)), None)
             }
             (answer, read) => (answer, read.unwrap_or_default()),
         };
@@ -214,7 +225,7 @@ impl Http {
             ended = timeout(self.timeout, opened.read(most)).await.map_err(|_| self.out_of_time())?;
         }
         let headers = std::mem::take(opened.response.headers_mut());
-        let body = ended.body(opened.bytes, most);
+        let body = encoding(&headers).map_or_else(|| ended.body(opened.bytes, most), Body::Encoded);
         Ok((opened.head, body, Received { bytes: Vec::new(), headers, reservation }))
     }
 
@@ -300,6 +311,15 @@ impl Ended {
             Self::Cut(why) => Body::Cut(bytes, format!("the body was cut off: {why}")),
         }
     }
+}
+
+/// What is wrong with a body that came compressed or otherwise encoded, if it did: requests have no `Accept-Encoding`.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let encodings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b','));
+    let mut others = encodings.map(<[u8]>::trim_ascii).filter(|encoding| !encoding.is_empty());
+    let other = others.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))?;
+    Some(format!("the body has the Content-Encoding {}, which was not requested", String::from_utf8_lossy(other)))
 }
 
 impl fmt::Debug for Http {

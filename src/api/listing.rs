@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use crate::api::envelope::page;
 use crate::quota::RateLimitInfo;
-use crate::terminal::Quoted;
 
 /// Where the next page begins, as the server wrote it; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,19 +87,10 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page in the body of an answer, whose headers are not looked at; the error says why it cannot be the one that
-    /// requested. A server (or something in front of it) that ignores the prefix would have keys listed, and
-    /// perhaps deleted, that nobody named.
-    pub(crate) fn read(request: &PageRequest, body: &[u8]) -> Result<Self, String> {
+    /// The page in the body of an answer, whose headers are not looked at. Whether it is under the prefix is for the lister to
+    /// check.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let (mut keys, info): (Vec<ListedKey>, _) = page(body)?;
-        let foreign = keys.iter().find(|key| !key.name.starts_with(&request.prefix));
-        if let Some(foreign) = foreign {
-            return Err(format!(
-                "it contains {}, which does not begin with {}",
-                Quoted(&foreign.name),
-                Quoted(&request.prefix)
-            ));
-        }
         let next = info.cursor.and_then(|cursor| Cursor::new(&cursor));
         for metadata in keys.iter_mut().filter_map(|key| key.metadata.as_mut()) {
             // A raw line end can stand only between values, never in a string.
@@ -130,16 +120,13 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
 mod tests {
     use super::*;
 
-    fn read(prefix: &str, cursor: &str, body: &str) -> Result<Page, String> {
-        let request = PageRequest { prefix: prefix.to_owned(), cursor: Cursor::new(cursor) };
-        Page::read(&request, body.as_bytes())
+    fn read(body: &str) -> Result<Page, String> {
+        Page::read(body.as_bytes())
     }
 
     #[test]
     fn a_page_is_read_exactly() {
         let page = read(
-            "",
-            "",
             r#"{"success":true,"result":[{"name":"a\nb","expiration":4102444800,"metadata":{"n":12345678901234567890123,
                "b":1, "a":"x\n"}},{"name":".."},{"name":"c","expiration":1.0,"metadata":null}],
                "result_info":{"count":3,"cursor":"next+/="}}"#,
@@ -158,20 +145,19 @@ mod tests {
     fn the_end_is_an_empty_cursor_or_none() {
         for info in [r#","result_info":{"cursor":""}"#, r#","result_info":{"cursor":null}"#, r#","result_info":{}"#, ""]
         {
-            assert_eq!(read("", "x", &format!(r#"{{"result":[]{info}}}"#)).unwrap().next, None, "{info}");
+            assert_eq!(read(&format!(r#"{{"result":[]{info}}}"#)).unwrap().next, None, "{info}");
         }
     }
 
     #[test]
-    fn a_page_that_was_not_asked_for_is_refused() {
-        for (prefix, cursor, body, why) in [
-            ("tmp:", "", r#"{"result":[{"name":"tmp:a"},{"name":"user"}]}"#, "does not begin with"),
-            ("", "", r#"{"result":null}"#, "null"),
-            ("", "", r#"{"success":true}"#, "missing field"),
-            ("", "", r#"{"result":[{"name":"a","name":"b"}]}"#, "duplicate field"),
-            ("", "", r#"{"result":[{"name":"a","expiration":-1}]}"#, "not a moment"),
+    fn what_is_no_page_is_refused() {
+        for (body, why) in [
+            (r#"{"result":null}"#, "null"),
+            (r#"{"success":true}"#, "missing field"),
+            (r#"{"result":[{"name":"a","name":"b"}]}"#, "duplicate field"),
+            (r#"{"result":[{"name":"a","expiration":-1}]}"#, "not a moment"),
         ] {
-            let error = read(prefix, cursor, body).unwrap_err();
+            let error = read(body).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }

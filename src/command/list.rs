@@ -207,7 +207,7 @@ impl Run<'_> {
     /// Encodes what is wanted of a page and moves the checkpoint behind it.
     fn take(&mut self, page: Page, rows: &mut Vec<u8>, progress: &RefCell<Progress>) -> Result<(), Stop> {
         let keys = self.lister.accept(page);
-        let mut keys = keys.map_err(|error| endless(error, FROM_SCRATCH))?;
+        let mut keys = keys.map_err(|error| endless(&error, FROM_SCRATCH))?;
         keys.retain(|key| self.selection.wants(key));
         for key in &keys {
             if KeyName::new(key.name.as_str()).is_err() {

@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, Quoted, pluralized};
+use crate::text::truncated;
 
 use super::job::KeySelection;
 use super::job_input::Stage;
@@ -86,7 +87,7 @@ impl Pages for NamespacePages {
     }
 
     fn accept(&mut self, page: Page) -> Result<Vec<Record>, Stop> {
-        let mut keys = self.lister.accept(page).map_err(|error| endless(error, AGAIN))?;
+        let mut keys = self.lister.accept(page).map_err(|error| endless(&error, AGAIN))?;
         keys.retain(|key| self.shard.is_none_or(|shard| shard.owns(&key.name)));
         self.listed += keys.len() as u64;
         // A filter covers a name that no request can hold, too.
@@ -128,7 +129,7 @@ pub(super) fn refused(lister: &mut Lister, failure: &Failure, advice: &str) -> R
 /// it does not understand the cursor.
 pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Result<(), Stop> {
     lister.cursor_lost().map_err(|error| {
-        let stop = endless(error, advice);
+        let stop = endless(&error, advice);
         Stop { why: format!("{} ({why})", stop.why), ..stop }
     })?;
     let prefix = lister.request().map(|page| page.prefix).unwrap_or_default();
@@ -140,7 +141,7 @@ pub(super) fn cursor_lost(lister: &mut Lister, why: &str, advice: &str) -> Resul
     Ok(())
 }
 
-pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
+pub(super) fn endless(error: &ListingError, advice: &str) -> Stop {
     match error {
         ListingError::Unordered => {
             let hint = Some(advice.to_owned());
@@ -148,6 +149,10 @@ pub(super) fn endless(error: ListingError, advice: &str) -> Stop {
         }
         ListingError::RepeatedCursor | ListingError::RepeatedPage => {
             Stop::new(StopReason::InputError, error.to_string())
+        }
+        ListingError::Foreign { .. } => {
+            let hint = Some("check --base-url, and caches and proxies on the way".to_owned());
+            Stop { hint, ..Stop::new(StopReason::InputError, truncated(&error.to_string())) }
         }
     }
 }

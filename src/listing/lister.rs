@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::Prefixes;
 use crate::api::{Cursor, ListedKey, Page, PageRequest};
 use crate::key_index::KeySet;
+use crate::terminal::Quoted;
 
 /// How far a listing has come: after the last page that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ impl Default for Position {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ListingError {
     #[error(
         "the server no longer accepts the cursor and does not sort the names, so what was listed cannot be skipped"
@@ -36,6 +37,10 @@ pub(crate) enum ListingError {
     RepeatedCursor,
     #[error("the server repeats a page (none of its keys is new), so the listing would never end")]
     RepeatedPage,
+    /// A server (or something in front of it) that ignores the prefix would have keys listed, and perhaps deleted, that nobody
+    /// named.
+    #[error("the server listed the key {}, which does not begin with the requested prefix {}", Quoted(.name), Quoted(.prefix))]
+    Foreign { name: String, prefix: String },
 }
 
 /// Walks through the pages of all prefixes. A key that comes again is left out.
@@ -101,8 +106,13 @@ impl Lister {
     /// Takes the page that [`Lister::request`] asked for and gives back its keys, but for those seen before.
     ///
     /// # Errors
-    /// [`ListingError`], if the listing would not end, or names are being skipped and do not come sorted.
+    /// [`ListingError`], if the page has a key that is not under the prefix, if the listing would not end, or names are being
+    /// skipped and do not come sorted.
     pub(crate) fn accept(&mut self, page: Page) -> Result<Vec<ListedKey>, ListingError> {
+        let prefix = self.prefixes.get(self.position.prefix).unwrap_or_default();
+        if let Some(foreign) = page.keys.iter().find(|key| !key.name.starts_with(prefix)) {
+            return Err(ListingError::Foreign { name: foreign.name.clone(), prefix: prefix.to_owned() });
+        }
         self.kept = false;
         if page.next.as_ref().is_some_and(|next| !self.cursors.insert(next.as_str())) {
             return Err(ListingError::RepeatedCursor);
@@ -171,6 +181,20 @@ mod tests {
             keys,
             rate_limits: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_key_that_is_not_under_the_prefix_ends_the_listing() {
+        let mut lister = Lister::new(Prefixes::new(vec!["tmp:".to_owned()]), Position::default());
+        let page = |names: [&str; 2]| Page {
+            keys: names.map(ListedKey::new).into(),
+            next: Cursor::new("more"),
+            rate_limits: Vec::new(),
+        };
+        assert_eq!(lister.accept(page(["tmp:a", "tmp:b"])).unwrap().len(), 2);
+        let error = lister.accept(page(["tmp:c", "user"])).unwrap_err();
+        let text = r#"the server listed the key "user", which does not begin with the requested prefix "tmp:""#;
+        assert_eq!(error.to_string(), text);
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::lab::{Done, Kvsweep, Lab, next_request};
+use crate::lab::{Done, Kvsweep, Lab, NAMESPACE, next_request};
 
 /// The keys and the cursor of page `n`, from 0, which was asked for with `cursor`.
 type Pages = fn(cursor: &str, n: usize) -> (Vec<String>, String);
@@ -52,7 +52,7 @@ impl Hostile {
             self.deleted.lock().expect("no panic").push(key);
             return envelope(Value::Null, Value::Null);
         }
-        let namespace = json!({ "id": "n", "title": "hostile", "supports_url_encoding": true });
+        let namespace = json!({ "id": NAMESPACE, "title": "hostile", "supports_url_encoding": true });
         match path.split_once('?') {
             Some((path, query)) if path.ends_with("/keys") => {
                 let cursor = query.split('&').find_map(|pair| pair.strip_prefix("cursor=")).unwrap_or_default();

@@ -11,7 +11,8 @@ use crate::lab::Lab;
 use crate::tls::{LOOPBACK, LOOPBACK_KEY};
 
 /// Serves for both calls of a job: the namespace, and a delete.
-const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
+const DONE: &str =
+    r#"{"success":true,"result":{"id":"fedcba9876543210fedcba9876543210","title":"t","supports_url_encoding":true}}"#;
 
 /// So many requests of a connection are answered.
 const MOST: usize = 10;

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::lab::{Lab, next_request, wait_until};
 
-const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
+const DONE: &str =
+    r#"{"success":true,"result":{"id":"fedcba9876543210fedcba9876543210","title":"t","supports_url_encoding":true}}"#;
 
 /// Nearly as much as is read of the answer to a bulk call, in bytes.
 const LARGE: usize = 31 << 20;

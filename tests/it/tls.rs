@@ -15,7 +15,8 @@ pub(super) const LOOPBACK_KEY: &[u8] = include_bytes!("../../src/api/testdata/lo
 pub(super) const STRANGER: &[u8] = include_bytes!("../../src/api/testdata/stranger.pem");
 
 /// Serves for both calls of a job: the namespace, and a delete.
-const DONE: &str = r#"{"success":true,"result":{"id":"n","title":"t","supports_url_encoding":true}}"#;
+const DONE: &str =
+    r#"{"success":true,"result":{"id":"fedcba9876543210fedcba9876543210","title":"t","supports_url_encoding":true}}"#;
 
 fn config(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Arc<rustls::ServerConfig> {
     let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

@@ -250,6 +250,8 @@ async fn the_namespace_is_described() {
         described(r#"{"id":"ns","title":"my keys","supports_url_encoding":true,"mode":"instant","jurisdiction":"eu"}"#),
         described(r#"{"id":"ns","title":"old"}"#),
         described("{}"),
+        described(r#"{"title":"no id"}"#),
+        described(r#"{"id":"another","title":"production"}"#),
         "HTTP/1.1 401 Unauthorized\r\ncontent-length: 17\r\n\r\n{\"success\":false}".to_owned(),
     ]])
     .await;
@@ -258,7 +260,11 @@ async fn the_namespace_is_described() {
     assert_eq!(client.namespace().await, Ok(Namespace { jurisdiction, mode, ..wanted("my keys", Some(true)) }));
     assert_eq!(client.namespace().await, Ok(wanted("old", None)));
     let reply = client.namespace().await.unwrap_err();
-    assert!(no_answer_text(&reply).contains("missing field `id`"), "{reply:?}");
+    assert!(unexpected_text(&reply).contains("id"), "{reply:?}");
+    assert!(unexpected_text(&client.namespace().await.unwrap_err()).contains("id"));
+    let other = client.namespace().await.unwrap_err();
+    let text = "the response describes the namespace \"another\", and ns was requested";
+    assert_eq!(unexpected_text(&other), text);
     let reply = client.namespace().await.unwrap_err();
     assert!(matches!(reply.answer, Answer::Fatal(Fatal::Unauthorized, _)), "{reply:?}");
     let heads = server.await.unwrap();
@@ -281,7 +287,7 @@ async fn a_namespace_that_makes_no_sense_is_quoted_as_carefully() {
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let (client, _server) = serve(vec![vec![answer]]).await;
     let reply = client.namespace().await.unwrap_err();
-    let text = no_answer_text(&reply);
+    let text = unexpected_text(&reply);
     assert!(text.contains("[redacted]xxx") && text.len() == MAX_TEXT_BYTES, "{text}");
 }
 
@@ -359,4 +365,44 @@ async fn a_key_that_needs_encoding_is_never_put_into_a_url_that_is_not_decoded()
         }
     }
     assert!(!matches!(client.delete(&key("A-z_0.~")).await.answer, Answer::Refused(_)));
+}
+
+/// Bodies are never decompressed: a value that is compressed on the way is not the value.
+#[tokio::test]
+async fn an_encoding_that_was_not_requested_is_no_conclusive_response() {
+    let with = |status: &str, encoding: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    };
+    let done = r#"{"success":true,"result":{"id":"ns","title":"t"}}"#;
+    for encoding in ["gzip", "br", "identity, gzip", "x"] {
+        let why = format!("the body has the Content-Encoding {}, which", encoding.trim_start_matches("identity, "));
+        let answers = [with("200 OK", encoding, "v"), with("200 OK", encoding, done), with("404 No", encoding, done)];
+        let (client, _server) = serve(vec![[answers.to_vec(), answers.to_vec()].concat()]).await;
+        let (reply, value) = client.value(&key("k")).await;
+        assert!(no_answer_text(&reply).starts_with(&why) && value.is_none(), "{reply:?}");
+        assert!(no_answer_text(&client.delete(&key("k")).await).starts_with(&why));
+        assert!(no_answer_text(&client.delete(&key("k")).await).contains(&why));
+        assert!(client.delete_many(&[key("k")]).await.accounting == crate::api::Accounting::Missing);
+        assert!(unexpected_text(&client.namespace().await.unwrap_err()).contains(&why));
+    }
+    let (client, _server) = serve(vec![vec![with("200 OK", "identity", "v"), with("200 OK", "", "v")]]).await;
+    for _ in 0..2 {
+        assert_eq!(client.value(&key("k")).await.1.unwrap().bytes, b"v");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_contradicts_itself_is_not_conclusive() {
+    for status in [301, 400, 401, 403, 404, 405, 500, 503] {
+        let body = r#"{"success":true,"errors":[{"code":10009,"message":"m"}],"result":{"successful_key_count":1}}"#;
+        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let (client, _server) = serve(vec![vec![answer; 5]]).await;
+        let why = format!("the response contradicts itself: its status is {status}, its body says \"success\": true");
+        assert_eq!(no_answer_text(&client.delete(&key("k")).await), why);
+        assert_eq!(no_answer_text(&client.value(&key("k")).await.0), why);
+        assert_eq!(no_answer_text(&client.namespace().await.unwrap_err()), why);
+        assert_eq!(no_answer_text(&client.page(&PageRequest::default()).await.unwrap_err()), why);
+        let many = client.delete_many(&[key("k")]).await;
+        assert_eq!((no_answer_text(&many.reply), many.accounting), (&*why, crate::api::Accounting::Missing));
+    }
 }

@@ -52,6 +52,7 @@ pub(super) fn kinds() -> Vec<Kind> {
         ("a body cut off", vec![], Body::Cut(done.into(), "cut".into())),
         ("a page cut off", vec![("content-type", "text/html")], Body::Cut(page.into(), "cut".into())),
         ("a body too long", vec![], Body::TooLong(done.into(), "longer".into())),
+        ("an encoded body", vec![], Body::Encoded("gzip".into())),
         ("code 10000", vec![], code(10_000)),
         ("code 9109", vec![], code(9_109)),
         ("code 10009", vec![], code(10_009)),
@@ -93,6 +94,7 @@ fn every_status_with_every_kind_of_body() {
       not the API: 407
       pause, else failed: 429
     success: true, as for an unknown code: where it differs
+      retry, else unknown: 100-199 300-406 408-428 430-599
       SUCCESS: 200-299
     success: true, of a challenge
       not the API: 100-407 409-424 426-428 430-499 501 505-519 528 531-599
@@ -110,6 +112,8 @@ fn every_status_with_every_kind_of_body() {
     a page cut off, as for a challenge: where it differs
       retry, else unknown: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     a body too long, as for a challenge: the same
+    an encoded body, as for a challenge: where it differs
+      retry, else unknown: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     code 10000, as for an unknown code: where it differs
       UNAUTHORIZED: 200-299 400 403 405
     code 9109, as for an unknown code: where it differs
@@ -151,16 +155,22 @@ fn every_call_with_every_status_and_body() {
         }
     }
     insta::assert_snapshot!(out, @r"
-    DeleteMany: an unknown code, success: true
+    DeleteMany: an unknown code
       NO ACCOUNT: 404-405
     DeleteMany: code 10009
       refused: 404
+    GetNamespace: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     GetNamespace: code 10009
       refused: 404
+    ListKeys: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     ListKeys: code 10009
       refused: 404
     ReadValue: an unknown code, success is missing, success is null, no body, text, JSON of another API, code 10000, code 9109, code 10009, code 10013, code 7003, code 7001, code 10014, code 10046, code 10048
       SUCCESS: 200
+    ReadValue: success: true
+      retry, else unknown: 201-299
     ReadValue: a body too long
       retry, else unknown: 200
     ReadMany: a body too long
@@ -169,16 +179,28 @@ fn every_call_with_every_status_and_body() {
       refused: 404
     PutMany: code 10009
       refused: 404
+    ListNamespaces: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     ListNamespaces: code 10009
       refused: 404
+    ListAccounts: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     ListAccounts: code 10009
       refused: 404
+    GetWorkerSettings: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     GetWorkerSettings: code 10009
       refused: 404
+    VerifyToken: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     VerifyToken: code 10009
       refused: 404
+    GetToken: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     GetToken: code 10009
       refused: 404
+    GetUser: an encoded body
+      not the API: 100-406 409-424 426-428 430-499 501 505-519 528 531-599
     GetUser: code 10009
       refused: 404
     ");
