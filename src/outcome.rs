@@ -163,6 +163,14 @@ impl Tally {
         self.counts[status as usize] += 1;
     }
 
+    /// Counts `records` that are all in one state.
+    #[must_use]
+    pub fn of(status: Status, records: u64) -> Self {
+        let mut tally = Self::default();
+        tally.counts[status as usize] = records;
+        tally
+    }
+
     /// Counts one record less.
     pub fn remove(&mut self, status: Status) {
         let count = &mut self.counts[status as usize];

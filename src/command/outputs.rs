@@ -146,13 +146,13 @@ impl Opened {
         earlier::count(budget, journal, &mut self.record, killed)
     }
 
-    /// Why records of earlier runs failed.
+    /// Why records of earlier runs failed, are unknown or invalid.
     ///
     /// # Errors
     /// Those of reading the report.
     pub(super) fn causes(&self) -> Result<Causes, Error> {
-        let has_failures = self.journal.as_ref().is_some_and(|(journal, _)| journal.tally().failures() > 0);
-        Ok(self.found().filter(|_| has_failures).map(ReportFile::causes).transpose()?.unwrap_or_default())
+        let has_trouble = self.journal.as_ref().is_some_and(|(journal, _)| journal.tally().trouble() > 0);
+        Ok(self.found().filter(|_| has_trouble).map(ReportFile::causes).transpose()?.unwrap_or_default())
     }
 
     /// Makes what is not there yet.

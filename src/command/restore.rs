@@ -112,7 +112,7 @@ fn carry_out(
         Ok::<_, Error>((Plan::of(&files, journal, causes)?, record))
     })??;
     summary.records = Some(plan.records);
-    summary.causes = plan.causes.most_frequent();
+    summary.set_scanned(&plan.causes);
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.run.allow_partial || plan.records == 0) {
         return Err(stop_of(StopReason::InputError, &with_nothing_sent(broken)).into());
     }

@@ -12,7 +12,7 @@ use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::End;
 use crate::pipeline::call::Totals;
 use crate::progress::clear_line;
-use crate::report::{Cause, Facts, Kind, ReportError, Summary, Target, Written};
+use crate::report::{Cause, Causes, Facts, Kind, ReportError, Summary, Target, Written};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
@@ -42,6 +42,8 @@ pub(super) struct JobSummary<'a> {
     /// Of this run.
     pub(super) totals: Totals,
     pub(super) earlier: Earlier,
+    /// Records without a row that were found invalid before the job began.
+    unsent: Tally,
     /// Records of the input, where they were counted; those that were seen otherwise.
     pub(super) records: Option<u64>,
     pub(super) elapsed: Duration,
@@ -108,6 +110,7 @@ impl<'a> JobSummary<'a> {
             reads_stdin: false,
             totals: Totals::default(),
             earlier: Earlier::default(),
+            unsent: Tally::default(),
             records: None,
             elapsed: Duration::ZERO,
             facts: None,
@@ -121,9 +124,16 @@ impl<'a> JobSummary<'a> {
         }
     }
 
+    /// Takes in what is wrong with records before the job begins: in rows of earlier runs, and in the input.
+    pub(super) fn set_scanned(&mut self, causes: &Causes) {
+        self.causes = causes.most_frequent();
+        self.unsent = Tally::of(Status::Invalid, causes.unsent());
+    }
+
     /// Takes in how the pipeline ended, and what became of the report.
     pub(super) fn set_end<E>(&mut self, end: End<E>, written: Option<Result<Written, ReportError>>) {
         (self.totals, self.elapsed, self.stop) = (end.totals, end.elapsed, end.stop);
+        self.unsent = Tally::default();
         match written {
             Some(Ok(written)) => {
                 self.earlier = self.earlier.without(&written.replaced);
@@ -173,7 +183,7 @@ impl<'a> JobSummary<'a> {
 
     /// Of the whole job.
     fn tally(&self) -> Tally {
-        self.totals.tally.plus(&self.earlier.tally)
+        self.totals.tally.plus(&self.earlier.tally).plus(&self.unsent)
     }
 
     fn code(&self) -> ExitCode {
@@ -186,7 +196,9 @@ impl<'a> JobSummary<'a> {
 
     fn summary(&self) -> Summary {
         Summary {
-            records: self.records.unwrap_or_else(|| self.earlier.records(self.totals.records)),
+            records: self
+                .records
+                .unwrap_or_else(|| self.earlier.records(self.totals.records).max(self.tally().total())),
             tally: self.tally(),
             resumed: self.earlier.settled,
             sent: self.totals.tally.sent(),
@@ -288,7 +300,7 @@ impl<'a> JobSummary<'a> {
         }
         let (number, left) = (count(summary.tally.get(status)), count(summary.not_attempted()));
         let keys = pluralized(summary.records, "key");
-        if summary.tally.total() == 0 {
+        if summary.tally == self.unsent {
             return format!("{} before the first key, nothing {done}", stop.why);
         }
         format!("{}: {number} of {keys} {done}, {left} not attempted", stop.why)
@@ -316,7 +328,7 @@ impl<'a> JobSummary<'a> {
             let (list, command) = (list.to_string_lossy(), self.options.command_line.resuming(None));
             hints.push(format!("{} is incomplete; to resume, run:\n  {command}", Escaped(&list)));
         }
-        let (failures, begun) = (self.tally().failures(), self.tally().total() > 0);
+        let (failures, begun) = (self.tally().failures(), self.tally() != self.unsent);
         let is_resumable = matches!(self.kind(), Some(Kind::Delete | Kind::Restore));
         let is_guard =
             matches!(stop, Some(stop) if matches!(stop.reason, StopReason::MaxFailures | StopReason::Canary));

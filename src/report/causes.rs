@@ -52,6 +52,8 @@ impl fmt::Display for Cause {
 pub struct Causes {
     found: HashMap<CauseKey, Cause>,
     others: u64,
+    /// Records without a row: they cannot be sent, and the job has not begun.
+    unsent: u64,
 }
 
 impl Causes {
@@ -80,6 +82,11 @@ impl Causes {
         self.by_count().iter().skip(shown).map(|cause| cause.count).sum::<u64>() + self.others
     }
 
+    /// How many records were counted that have no row.
+    pub fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
     pub fn add(&mut self, row: &StoredRow<'_>) {
         self.count((row.status, row.http_status, row.error_code), &row.key, &row.error);
     }
@@ -92,6 +99,7 @@ impl Causes {
     }
 
     pub fn add_invalid(&mut self, key: &str, why: &str) {
+        self.unsent += 1;
         self.count((Status::Invalid, None, None), key, why);
     }
 

@@ -141,10 +141,45 @@ fn a_job_that_stops_before_it_begins_names_the_causes() {
             assert_eq!(summary["stopped"], stopped);
             let found = causes(&summary);
             assert_eq!((found.len(), &*found[0].0, found[0].1), (1, "invalid", 2), "{stopped}: {found:?}");
+            assert_counted(&summary);
         }
     }
     let summary = restore(&lab, ["b.ndjson", "--report", "none", "--json"]).run().code(7).summary();
     assert_eq!(causes(&summary).len(), 1, "{summary:#}");
+    assert_counted(&summary);
+    // A pipe, of which the first records are read.
+    let args = ["-", "--report", "none", "--json"];
+    let done = lab.delete(args).stdin("7\n\"a\"\n").arg("--format").arg("ndjson").run().code(7);
+    assert_counted(&done.summary());
+}
+
+/// Causes and counts are of the same records.
+fn assert_counted(summary: &Value) {
+    let count = |member: &str| summary[member].as_u64().unwrap_or_default();
+    for status in ["failed", "unknown", "invalid"] {
+        let caused = causes(summary).into_iter().filter(|(of, ..)| of == status).map(|(_, records, _)| records);
+        assert_eq!(caused.sum::<u64>(), count(status), "{status}: {summary:#}");
+    }
+    assert!(count("invalid") + count("not_attempted") <= count("records"), "{summary:#}");
+}
+
+#[test]
+fn a_resumed_job_that_stops_before_it_begins_counts_the_records_of_its_causes() {
+    let lab = Lab::new();
+    lab.write("k.ndjson", "\"a\"\n7\n\"b\"\n");
+    lab.write("b.ndjson", "{\"key\":\"a\",\"value\":\"v\"}\n{\"key\":\"b\"}\n");
+    lab.server.preload(["a", "b"]);
+    lab.delete(["k.ndjson", "--report", "r.csv"]).run().code(3);
+    let expect = ["k.ndjson", "--report", "r.csv", "--resume", "--json", "--expect", "5"];
+    let summary = lab.delete(expect).run().code(8).summary();
+    assert_eq!((&summary["invalid"], causes(&summary).len()), (&1.into(), 1), "{summary:#}");
+    assert_counted(&summary);
+    let summary = lab.delete(["k.ndjson", "--report", "none", "--json", "--expect", "5"]).run().code(8).summary();
+    assert_eq!((&summary["invalid"], &summary["not_attempted"]), (&1.into(), &2.into()), "{summary:#}");
+    assert_counted(&summary);
+    restore(&lab, ["b.ndjson", "--report", "restored.csv"]).run().code(3);
+    let resumed = restore(&lab, ["b.ndjson", "--report", "restored.csv", "--resume", "--json"]).run().code(3);
+    assert_counted(&resumed.summary());
 }
 
 #[test]

@@ -90,11 +90,11 @@ pub(super) fn scan(
     summary: &mut JobSummary<'_>,
 ) -> Result<InputScan, Error> {
     let causes = opened.causes()?;
-    summary.causes = causes.most_frequent();
+    summary.set_scanned(&causes);
     let (job, journal, record) = (Arc::clone(job), opened.journal.clone(), opened.record.clone());
     let (scan, record, causes) = signals::blocking(move || scan_keys(&job, journal, record, causes))??;
     opened.record = record;
-    summary.causes = causes.most_frequent();
+    summary.set_scanned(&causes);
     Ok(scan)
 }
 
