@@ -42,6 +42,13 @@ struct RawRecord<'a> {
     metadata: Option<Box<RawValue>>,
 }
 
+/// What names a record of which the rest cannot be read.
+#[derive(Deserialize)]
+struct OnlyKey<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+}
+
 impl BackupRecord {
     /// As a record of `wrangler kv bulk put` and of the API's bulk write.
     pub(crate) fn to_json(&self) -> io::Result<Vec<u8>> {
@@ -80,12 +87,13 @@ impl BackupRecord {
     pub(crate) fn read(line: &[u8]) -> Result<Self, (String, String)> {
         let record: RawRecord<'_> = serde_json::from_slice(line).map_err(|error| {
             let error = error.to_string().replace("struct RawRecord", "an object with key and value");
-            (String::new(), format!("not a record of a backup: {error}"))
+            let key = serde_json::from_slice::<OnlyKey<'_>>(line).map(|record| record.key.into_owned());
+            (key.unwrap_or_default(), format!("not a record of a backup: {error}"))
         })?;
         let key = record.key.into_owned();
         let bytes = if record.base64 {
             let decoded = STANDARD.decode(record.value.as_bytes());
-            decoded.map_err(|error| (key.clone(), format!("the value is not Base64: {error}")))?
+            decoded.map_err(|_| (key.clone(), "\"base64\" is true, but the value is not Base64".to_owned()))?
         } else {
             record.value.into_owned().into_bytes()
         };
@@ -185,15 +193,15 @@ mod tests {
     fn what_is_no_record_says_why() {
         for (line, key, why) in [
             (r#"{"key":"k""#, "", "not a record"),
-            (r#"{"key":"k"}"#, "", "missing field `value`"),
-            (r#"{"key":"k","value":"v","ttl":60}"#, "", "unknown field `ttl`"),
+            (r#"{"key":"k"}"#, "k", "missing field `value`"),
+            (r#"{"key":"k","value":"v","ttl":60}"#, "k", "unknown field `ttl`"),
             (
                 r#"{"key":"k","value":"v","expiration":1,"expiration_ttl":60}"#,
                 "k",
                 "both expiration and expiration_ttl",
             ),
-            (r#"{"key":"k","value":"v","expiration":-1}"#, "", "integer `-1`"),
-            (r#"{"key":"k","value":"%","base64":true}"#, "k", "Base64"),
+            (r#"{"key":"k","value":"v","expiration":-1}"#, "k", "integer `-1`"),
+            (r#"{"key":"k","value":"%","base64":true}"#, "k", "the value is not Base64"),
             (r#"{"key":"..","value":"v"}"#, "..", "remove"),
             ("{\"key\":\"k\",\"value\":\"\u{0}\"}", "", "control character"),
         ] {
