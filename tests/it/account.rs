@@ -131,8 +131,9 @@ fn a_list_of_namespaces_is_whole_or_no_list() {
     let lab = Lab::new();
     let evil = json!({"success": true, "result": [{"id": "../..", "title": "sessions"}]}).to_string();
     lab.server.set_faults([Fault::new(When::Probability(1.0), Canned::raw(200, evil).into()).everywhere()]);
-    let done = lab.kvsweep(["list", "--namespace", "sessions", "--retries", "0"]).run().code(5);
+    let done = lab.kvsweep(["list", "--namespace", "sessions"]).run().code(7);
     assert!(done.stderr.contains("the id contains"), "{}", done.stderr);
+    assert_eq!(lab.server.requests(), 1);
 }
 
 #[test]
