@@ -18,7 +18,7 @@ RIG = Path(os.environ["RIG"])
 PAIRS = int(os.environ.get("PAIRS", "5"))
 # A hundredth of every job: to see whether a row runs, not to measure.
 QUICK = os.environ.get("QUICK") == "1"
-PYPI, NPM = ["cloudflare==5.9.0"], ["cloudflare@7.3.0", "wrangler@4.86.0"]
+PYPI, NPM = ["cloudflare==5.9.0"], ["cloudflare@7.3.0", "wrangler@4.164.0"]
 
 
 def sized(count):
