@@ -21,7 +21,16 @@ fn open(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
 
 /// Writes `rows` as a run that resumes the report, and gives back what it found there.
 async fn resume_and_append(path: &Path, rows: &[Settled]) -> Arc<Journal> {
-    let mut report = open(path, IfExists::Resume).unwrap();
+    // A child that another test starts has the lock as well, until it runs its program.
+    let is_locked = |opened: &Result<_, _>| matches!(opened, Err(ReportError::File(FileError::Locked { .. })));
+    let mut opened = open(path, IfExists::Resume);
+    for _ in 0..10_000 {
+        if is_locked(&opened) {
+            std::thread::yield_now();
+            opened = open(path, IfExists::Resume);
+        }
+    }
+    let mut report = opened.unwrap();
     let journal = report.read_journal().unwrap();
     let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
     let (sender, writer) = start(outputs, 8).unwrap();
