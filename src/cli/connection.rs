@@ -151,12 +151,16 @@ impl ConnectionArgs {
     }
 }
 
+/// The flag of a secret, which is refused, and its other names.
+pub(super) const SECRET: &str = "api-token";
+pub(super) const OTHER_SECRETS: [&str; 3] = ["token", "api-key", "key"];
+
 /// Flags that people try, and that must not be: a secret on a command line is seen by `ps` and kept by the shell. They are
 /// hidden, and always an error that says what to do instead and never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 struct RefusedSecret {
     /// Refused.
-    #[arg(long, aliases = ["token", "api-key", "key"], hide = true, num_args = 0..=1, require_equals = false)]
+    #[arg(long = SECRET, aliases = OTHER_SECRETS, hide = true, num_args = 0..=1, require_equals = false)]
     #[arg(default_missing_value = "", value_parser = Refuse)]
     api_token: Option<Never>,
 }

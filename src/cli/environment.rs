@@ -44,7 +44,7 @@ fn is_set(variable: &OsStr) -> bool {
 }
 
 /// A warning for each variable of ours that no flag has: it may have been meant to protect keys.
-pub(super) fn unknown(command: &clap::Command) -> Vec<String> {
+pub(super) fn unknown(command: impl FnOnce() -> clap::Command) -> Vec<String> {
     let set: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     let ours: Vec<_> = set.into_iter().filter(|name| name.starts_with("KVSWEEP_")).collect();
     if ours.is_empty() {
@@ -54,7 +54,7 @@ pub(super) fn unknown(command: &clap::Command) -> Vec<String> {
         let variables = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
         variables.collect()
     };
-    let known: Vec<String> = command.get_subcommands().flat_map(of).collect();
+    let known: Vec<String> = command().get_subcommands().flat_map(of).collect();
     let unknown = ours.into_iter().filter(|name| !known.contains(name));
     unknown.map(|name| format!("{name} is set, but no flag has this variable")).collect()
 }

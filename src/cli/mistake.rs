@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Error;
 
+use super::connection::{OTHER_SECRETS, SECRET};
 use super::parse::command;
 use crate::logging::print_message;
 
@@ -45,10 +46,8 @@ fn usage(text: &str, command: &str) -> String {
     let lines = lines.filter_map(|line| match line.trim_start().strip_prefix("tip: ") {
         // It would make a mistyped flag an input.
         Some(tip) if tip.starts_with("to pass '") || instead.is_some() => None,
-        // Flags that only say that no flag takes a secret.
-        Some(tip) if ["'--token'", "'--api-key'", "'--key'", "'--api-token'"].iter().any(|flag| tip.contains(flag)) => {
-            None
-        }
+        // Such a flag only says that no flag takes a secret.
+        Some(tip) if names_a_secret(tip) => None,
         Some(tip) => Some(format!("hint: {tip}\n")),
         None if line.starts_with("For more information, try '") => {
             let instead = instead.map(|instead| format!("hint: {instead}\n")).unwrap_or_default();
@@ -57,6 +56,10 @@ fn usage(text: &str, command: &str) -> String {
         None => Some(format!("{}\n", line.replace("the argument '", "'").replace("...'", "'"))),
     });
     lines.collect()
+}
+
+fn names_a_secret(tip: &str) -> bool {
+    std::iter::once(SECRET).chain(OTHER_SECRETS).any(|flag| tip.contains(&format!("'--{flag}'")))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
     for warning in used.iter().flat_map(|used| &used.warnings) {
         tracing::warn!("{warning}");
     }
-    for warning in environment::unknown(&Cli::command()) {
+    for warning in environment::unknown(Cli::command) {
         tracing::warn!("{}", Escaped(&warning));
     }
     if let Some(AppliedProfile { profile, taken, .. }) = used.as_deref() {

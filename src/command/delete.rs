@@ -29,7 +29,7 @@ use super::connect::{ConnectedTarget, Limits, connect};
 use super::dry_run::{self, discard, refusal};
 use super::earlier;
 use super::engine::{Engine, ROWS};
-use super::error::{Error, stop_of};
+use super::error::Error;
 use super::executor::Executor;
 use super::job::{Confirm, DeleteJob, Keys, Mode};
 use super::monitor::Monitor;
@@ -293,7 +293,9 @@ impl Run<'_> {
         (summary.report, summary.failures) = (report, failures);
         match backed_up {
             Some(Ok(records)) => summary.backup = job.run.backup.clone().map(|backup| (backup, records)),
-            Some(Err(error)) => summary.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
+            Some(Err(error)) => {
+                summary.stop = Some(Stop::of_error(StopReason::IoError, &Error::from(error).error_chain()));
+            }
             None => {}
         }
         Ok((stats, record))

@@ -19,7 +19,7 @@ use crate::terminal::{Escaped, count, pluralized};
 
 use super::connect::Limits;
 use super::engine::ROWS;
-use super::error::{Error, stop_of};
+use super::error::Error;
 use super::job::{DeleteJob, Inputs, Keys};
 use super::job_input::{JobInput, JobInputError, Warnings};
 use super::outputs::Opened;
@@ -131,8 +131,8 @@ fn close(
     unwritten: Option<ReportError>,
     summary: &mut JobSummary<'_>,
 ) {
-    let unwritten = || Some(stop_of(StopReason::IoError, &Error::from(unwritten?).error_chain()));
-    let broken = || Some(stop_of(StopReason::InputError, &plan.broken.as_ref()?.to_string()));
+    let unwritten = || Some(Stop::of_error(StopReason::IoError, &Error::from(unwritten?).error_chain()));
+    let broken = || Some(Stop::of_error(StopReason::InputError, &plan.broken.as_ref()?.to_string()));
     let cut = unwritten().or_else(broken);
     summary.notes.extend(cut.as_ref().and_then(|stop| discard(job, stop, &mut summary.report)));
     summary.notes.extend(notes(job));

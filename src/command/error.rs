@@ -130,7 +130,7 @@ impl Error {
                 return Err(self);
             }
         };
-        Ok(stop_of(reason, &with_nothing_sent(&self.error_chain())))
+        Ok(Stop::of_error(reason, &with_nothing_sent(&self.error_chain())))
     }
 
     /// The whole message, causes and hints included, safe for a terminal.
@@ -158,11 +158,6 @@ pub(super) fn message(what: Option<&str>, hints: &[String]) -> String {
     let what = what.map(|what| Escaped(what).to_string());
     let hints = hints.iter().map(|hint| format!("hint: {hint}"));
     what.into_iter().chain(hints).collect::<Vec<_>>().join("\n")
-}
-
-/// The end of a job by a message that may have a hint.
-pub(super) fn stop_of(reason: StopReason, text: &str) -> Stop {
-    Stop::of_error(reason, text)
 }
 
 /// The message of an error after which nothing was sent.

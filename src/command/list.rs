@@ -25,7 +25,7 @@ use crate::progress::{Progress, with_progress};
 use crate::terminal::{Quoted, pluralized};
 
 use super::earlier;
-use super::error::{Error, stop_of};
+use super::error::Error;
 use super::job::{Connection, ListJob};
 use super::locate::{Suspects, client, locate};
 use super::pages::{cursor_lost, endless, fetch_page, refused};
@@ -106,7 +106,7 @@ fn carry_out(job: &ListJob, screen: &MultiProgress, summary: &mut JobSummary<'_>
         return ended;
     }
     (summary.totals, summary.elapsed, summary.listed) = (run.caller.totals, started.elapsed(), Some(run.listed()));
-    Ok(ended.unwrap_or_else(|error| Ended::Stopped(stop_of(StopReason::IoError, &error.error_chain()))))
+    Ok(ended.unwrap_or_else(|error| Ended::Stopped(Stop::of_error(StopReason::IoError, &error.error_chain()))))
 }
 
 struct Run<'a> {
@@ -217,7 +217,7 @@ impl Run<'_> {
         let written = self.encoder.keys(&keys, rows).map_err(|error| {
             let unfit = error.get_ref().and_then(|error| error.downcast_ref::<NotRepresentable>()).is_some();
             let why = if unfit { error.to_string() } else { format!("cannot write the list: {error}") };
-            stop_of(StopReason::IoError, &why)
+            Stop::of_error(StopReason::IoError, &why)
         })?;
         self.pages += 1;
         self.mark.keys += written;

@@ -11,7 +11,7 @@ use crate::clock::wall_now;
 use crate::exit::ExitCode;
 use crate::files::IfExists;
 use crate::input::{Source, spawn_reader};
-use crate::outcome::{Status, StopReason};
+use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::state::State;
 use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
@@ -26,7 +26,7 @@ use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier;
 use super::engine::{Engine, ROWS};
-use super::error::{Error, stop_of, with_nothing_sent};
+use super::error::{Error, with_nothing_sent};
 use super::executor::Executor;
 use super::job::{Confirm, RestoreJob};
 use super::job_input::JobInputError;
@@ -114,7 +114,7 @@ fn carry_out(
     summary.records = Some(plan.records);
     summary.set_scanned(&plan.causes);
     if let Some(broken) = plan.broken.as_ref().filter(|_| !job.run.allow_partial || plan.records == 0) {
-        return Err(stop_of(StopReason::InputError, &with_nothing_sent(broken)).into());
+        return Err(Stop::of_error(StopReason::InputError, &with_nothing_sent(broken)).into());
     }
     monitor.set_records(plan.records);
     let mut session = Session::new(&job.options)?;

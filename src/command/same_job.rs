@@ -19,7 +19,7 @@ use crate::report::{
     Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Summary, Target, counts,
 };
 
-use super::error::{Error, stop_of};
+use super::error::Error;
 use super::job::{
     Confirm, Connection, DeleteJob, Inputs, JobOptions, KeySelection, Keys, Mode, NamespaceRef, RestoreJob, RunOptions,
     TargetIds,
@@ -288,7 +288,7 @@ impl JobRecord {
             run.exit_code = Some(summary.exit_code);
         }
         match signals::to_the_end(move || file.write(&report)) {
-            Some(Err(error)) => Err(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
+            Some(Err(error)) => Err(Stop::of_error(StopReason::IoError, &Error::from(error).error_chain())),
             // Its disk does not take it, which the report's writer has found as well.
             Some(Ok(())) | None => Ok(()),
         }

@@ -17,7 +17,7 @@ use crate::shard::Shard;
 use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
 use super::earlier::Earlier;
-use super::error::{self, Error, message, stop_of};
+use super::error::{self, Error, message};
 use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob};
 use super::monitor::Monitor;
 use super::preview::Preview;
@@ -140,7 +140,9 @@ impl<'a> JobSummary<'a> {
                 self.causes = written.causes;
             }
             // A report that cannot be written outweighs everything else.
-            Some(Err(error)) => self.stop = Some(stop_of(StopReason::IoError, &Error::from(error).error_chain())),
+            Some(Err(error)) => {
+                self.stop = Some(Stop::of_error(StopReason::IoError, &Error::from(error).error_chain()));
+            }
             None => {
                 tracing::warn!(
                     "the last rows of the report were not written: its disk or its reader does not take them"

@@ -28,7 +28,7 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(FileError::Locked {
             path: path.to_owned(),
-            owner: open_regular(&owner_path(path)).ok().and_then(|mut note| read(&mut note).ok()?),
+            owner: read(&owner_path(path)).ok().flatten().map(|note| note.owner),
         }),
         Err(TryLockError::Error(source)) => Err(FileError::io(path, "lock")(source)),
     }
@@ -103,12 +103,8 @@ impl LockOwnerFile {
     /// name belongs to something else: the lock holds without it.
     pub(super) fn leave(report: &Path) -> Option<Self> {
         let path = owner_path(report);
-        // Until they are counted otherwise, those of a killed process stay in the note.
-        let left = open_regular(&path).and_then(|mut note| sent_requests(&mut note)).ok().flatten();
-        let left = left.filter(|left| left.number > 0);
-        let owner = LockOwner { pid: std::process::id(), since: wall_now() };
-        match write(&path, owner, left) {
-            Ok(()) => Some(Self { path, left, is_counting: AtomicBool::new(false) }),
+        match write(&path) {
+            Ok(left) => Some(Self { path, left, is_counting: AtomicBool::new(false) }),
             Err(error) => {
                 tracing::debug!(?path, %error, "no note beside the report");
                 None
@@ -142,8 +138,7 @@ impl Drop for LockOwnerFile {
         if self.left.is_some() && !self.is_counting.load(Ordering::Relaxed) {
             return;
         }
-        let ours = open_regular(&self.path).and_then(|mut note| read(&mut note));
-        if ours.is_ok_and(|owner| owner.is_some_and(|owner| owner.pid == std::process::id())) {
+        if matches!(read(&self.path), Ok(Some(note)) if note.owner.pid == std::process::id()) {
             match fs::remove_file(&self.path) {
                 Ok(()) => tracing::debug!("removed the lock file {}", self.path.display()),
                 Err(error) => tracing::debug!("cannot remove the lock file {}: {error}", self.path.display()),
@@ -168,43 +163,52 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-fn write(path: &Path, owner: LockOwner, left: Option<SentRequests>) -> io::Result<()> {
-    let since = humantime::format_rfc3339_seconds(clamp_rfc3339(owner.since));
-    let requests = left.map_or(0, |left| left.number);
-    let text = format!("pid {}\nsince {since}{REQUESTS}{}\n", owner.pid, digits(requests));
-    // Closed before it is replaced: Windows replaces no file that is open.
-    match open_regular(path).and_then(|mut note| read(&mut note)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, text.as_bytes(), Access::Owner),
-        // That of a process that was killed.
-        Ok(Some(_)) => {
-            replace(path, text.as_bytes(), Access::Owner)?;
-            left.map_or(Ok(()), |left| File::options().write(true).open(path)?.set_modified(left.until))
-        }
-        Ok(None) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a note of ours")),
-        Err(error) => Err(error),
+/// Leaves the note, and returns what a killed process has left there: until they are counted otherwise, its requests stay in the
+/// note.
+fn write(path: &Path) -> io::Result<Option<SentRequests>> {
+    let found = match read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        found => Some(found?.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "not a note of ours"))?),
+    };
+    let left = found.as_ref().and_then(|note| note.left);
+    let (pid, since) = (std::process::id(), humantime::format_rfc3339_seconds(clamp_rfc3339(wall_now())));
+    let text = format!("pid {pid}\nsince {since}{REQUESTS}{}\n", digits(left.map_or(0, |left| left.number)));
+    if found.is_none() {
+        create(path, text.as_bytes(), Access::Owner)?;
+    } else {
+        replace(path, text.as_bytes(), Access::Owner)?;
     }
+    if let Some(left) = left {
+        File::options().write(true).open(path)?.set_modified(left.until)?;
+    }
+    Ok(left)
 }
 
-fn read(note: &mut File) -> io::Result<Option<LockOwner>> {
+/// Who left a note, and what that process sent, if it counted anything.
+struct Note {
+    owner: LockOwner,
+    left: Option<SentRequests>,
+}
+
+/// The note, closed again: Windows replaces no file that is open. `None` if it is not one of ours.
+fn read(path: &Path) -> io::Result<Option<Note>> {
+    let mut file = open_regular(path)?;
     let mut text = String::new();
-    note.take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
-    Ok(parse(&text))
+    (&mut file).take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
+    let until = file.metadata()?.modified()? + NOTE_AGE;
+    Ok(parse(&text).map(|(owner, number)| Note {
+        owner,
+        left: number.filter(|number| *number > 0).map(|number| SentRequests { number, until }),
+    }))
 }
 
-fn sent_requests(note: &mut File) -> io::Result<Option<SentRequests>> {
-    let mut text = String::new();
-    note.take(MAX_NOTE_BYTES).read_to_string(&mut text)?;
-    let number = text.split_once(REQUESTS).and_then(|(_, number)| number.trim_end().parse().ok());
-    let until = note.metadata()?.modified()? + NOTE_AGE;
-    Ok(number.map(|number| SentRequests { number, until }))
-}
-
-fn parse(note: &str) -> Option<LockOwner> {
+/// Its owner, and the number of requests, which that of an earlier version does not have.
+fn parse(note: &str) -> Option<(LockOwner, Option<u64>)> {
     let (pid, rest) = note.strip_prefix("pid ")?.strip_suffix('\n')?.split_once("\nsince ")?;
-    // That of an earlier version does not count.
-    let since = rest.split_once(REQUESTS).map_or(rest, |(since, _)| since);
+    let (since, requests) =
+        rest.split_once(REQUESTS).map_or((rest, None), |(since, number)| (since, number.parse().ok()));
     let since: SystemTime = humantime::parse_rfc3339(since).ok()?;
-    Some(LockOwner { pid: pid.parse().ok()?, since })
+    Some((LockOwner { pid: pid.parse().ok()?, since }, requests))
 }
 
 #[cfg(test)]
@@ -217,7 +221,7 @@ mod tests {
         let report = folder.path().join("r.csv");
         let path = folder.path().join("r.csv.lock");
         let note = LockOwnerFile::leave(&report).unwrap();
-        let owner = read(&mut File::open(&path).unwrap()).unwrap().unwrap();
+        let owner = read(&path).unwrap().unwrap().owner;
         assert_eq!(owner.pid, std::process::id());
         drop(note);
         assert!(!path.exists());
@@ -259,7 +263,7 @@ mod tests {
         let count = note.count_requests(0).unwrap();
         for sent in 1..=10_000 {
             count.add();
-            let noted = sent_requests(&mut open_regular(&owner_path(&report)).unwrap()).unwrap().unwrap().number;
+            let noted = read(&owner_path(&report)).unwrap().unwrap().left.unwrap().number;
             assert!((sent..=sent + (sent / 16).min(64)).contains(&noted), "{noted} of {sent}");
         }
         drop(count);
@@ -307,6 +311,6 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
-        assert_eq!(parse("pid 7\nsince 2026-01-01T00:00:00Z\n").map(|owner| owner.pid), Some(7));
+        assert_eq!(parse("pid 7\nsince 2026-01-01T00:00:00Z\n").map(|(owner, _)| owner.pid), Some(7));
     }
 }

@@ -10,7 +10,7 @@ use crate::api::Namespace;
 use crate::clock::wall_now;
 use crate::command::connect;
 use crate::command::dry_run::warn_of_emptiness;
-use crate::command::error::{Error, split_hints, stop_of, with_nothing_sent};
+use crate::command::error::{Error, split_hints, with_nothing_sent};
 use crate::command::job::{DeleteJob, Keys};
 use crate::command::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
 use crate::command::outputs::Opened;
@@ -200,7 +200,7 @@ pub(super) fn broken_off(job: &DeleteJob, plan: &Plan<Box<JobInputError>>) -> Op
         tracing::warn!("{}; only the {records} before it {are} processed{hints}", Escaped(what));
         return None;
     }
-    Some(stop_of(StopReason::InputError, &with_nothing_sent(broken)))
+    Some(Stop::of_error(StopReason::InputError, &with_nothing_sent(broken)))
 }
 
 pub(super) fn warn_of_age(journal: &Journal, report: &Path) {
