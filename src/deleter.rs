@@ -120,7 +120,7 @@ impl Deleter {
     /// # Errors
     /// If the job stops early, the last item says why; keys without an outcome were not attempted.
     pub fn run(self, keys: impl Stream<Item = KeyName>) -> impl Stream<Item = Result<Outcome, Stop>> {
-        let (outcomes, settled) = mpsc::channel(CHANNEL);
+        let (outcomes, settled) = mpsc::channel(1);
         let (written, rows_written) = watch::channel(0);
         let (stopped, stop) = oneshot::channel();
         let job = async {
@@ -128,7 +128,7 @@ impl Deleter {
             let _ = stopped.send(self.job(keys, outcomes, rows_written).await.err());
         };
         let outcomes = stream::unfold(settled, async |mut settled| Some((settled.recv().await?, settled)));
-        let outcomes = outcomes.map(move |settled| {
+        let outcomes = outcomes.flat_map(stream::iter).map(move |settled| {
             written.send_modify(|rows| *rows += 1);
             Ok(Outcome::from(settled))
         });
@@ -140,7 +140,7 @@ impl Deleter {
     async fn job(
         self,
         keys: impl Stream<Item = KeyName>,
-        outcomes: mpsc::Sender<Settled>,
+        outcomes: mpsc::Sender<Vec<Settled>>,
         rows_written: watch::Receiver<u64>,
     ) -> Result<(), Stop> {
         let Self { mut client, rates, options } = self;

@@ -28,7 +28,7 @@ use super::confirm;
 use super::connect::{ConnectedTarget, Limits, connect};
 use super::dry_run::{self, discard, refusal};
 use super::earlier;
-use super::engine::{Engine, ROWS};
+use super::engine::Engine;
 use super::error::Error;
 use super::executor::Executor;
 use super::job::{Confirm, DeleteJob, Keys, Mode};
@@ -249,7 +249,7 @@ impl Run<'_> {
         let Ready { outputs, report, failures, backup, record } = ready;
         let (backup, backup_writer) = backup.map(backup::start).transpose()?.unzip();
         let requests = earlier::count_requests_of(outputs.report.as_ref(), self.requests_before)?;
-        let (rows, writer) = report::start(outputs, ROWS)?;
+        let (rows, writer) = report::start(outputs)?;
         let executor = Executor { client: self.client.clone(), backup };
         let progress = self.progress_options(summary.records);
         let sent_before = self.session.caller.totals;
@@ -274,7 +274,7 @@ impl Run<'_> {
             };
             let (rows, stats) = match collector {
                 Some(collector) => {
-                    let (sender, settled) = mpsc::channel(ROWS);
+                    let (sender, settled) = mpsc::channel(1);
                     (sender, Some(collect_stats(collector, settled, rows)))
                 }
                 None => (rows, None),

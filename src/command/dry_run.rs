@@ -18,7 +18,6 @@ use crate::report::{self, Causes, JobFile, ReportError};
 use crate::terminal::{Escaped, count, pluralized};
 
 use super::connect::Limits;
-use super::engine::ROWS;
 use super::error::Error;
 use super::job::{DeleteJob, Inputs, Keys};
 use super::job_input::{JobInput, JobInputError, Warnings};
@@ -65,7 +64,7 @@ fn carry_out<'a>(
         Ok::<_, Error>((records, record))
     })??;
     let mut ready = opened.make(0)?;
-    let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs, ROWS)?) } else { None };
+    let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs)?) } else { None };
     let (sender, writer) = rows.unzip();
     // The reading thread may be left alone, and must not keep the writer.
     let rows = sender.as_ref().map(mpsc::Sender::downgrade);
@@ -74,16 +73,16 @@ fn carry_out<'a>(
         let mut causes = Causes::default();
         plan.survey(
             |batch| records.next_batch(batch),
-            |record| {
-                causes.add_unsent(&record);
+            |records| {
+                records.iter().for_each(|record| causes.add_unsent(record));
                 match &rows {
                     None => {
-                        stats.take(record);
+                        records.drain(..).for_each(|record| stats.take(record));
                         true
                     }
                     Some(rows) => {
-                        stats.add(&record);
-                        rows.upgrade().is_some_and(|sender| hand_over(&sender, record))
+                        records.iter().for_each(|record| stats.add(record));
+                        rows.upgrade().is_some_and(|sender| sender.blocking_send(unsent(records)).is_ok())
                     }
                 }
             },
@@ -188,12 +187,9 @@ fn remove(report: &Path) -> bool {
     removed.is_ok()
 }
 
-/// Whether the survey goes on.
-fn hand_over(sender: &mpsc::Sender<Settled>, record: Record) -> bool {
-    match Settled::unsent(record.number, record.content, wall_now()) {
-        Some(row) => sender.blocking_send(row).is_ok(),
-        None => true,
-    }
+fn unsent(records: &mut Vec<Record>) -> Vec<Settled> {
+    let now = wall_now();
+    records.drain(..).filter_map(|record| Settled::unsent(record.number, record.content, now)).collect()
 }
 
 /// What has to be said at the end of any dry run.

@@ -20,9 +20,6 @@ use super::executor::Executor;
 use super::monitor::Monitor;
 use super::signals;
 
-/// Rows between the pipeline and the report's writer.
-pub(super) const ROWS: usize = 1_024;
-
 pub(super) struct Engine<'a> {
     pub(super) pipeline: State,
     pub(super) executor: Executor,
@@ -39,7 +36,7 @@ impl Engine<'_> {
     pub(super) async fn run<E: Display>(
         self,
         records: mpsc::Receiver<Result<Vec<Record>, E>>,
-        rows: mpsc::Sender<Settled>,
+        rows: mpsc::Sender<Vec<Settled>>,
         written: watch::Receiver<u64>,
     ) -> End<E> {
         let Self { pipeline, executor, monitor, progress, max_wait, screen, requests } = self;

@@ -18,9 +18,6 @@ use super::print::{print_json, print_lines, print_prose};
 use super::same_file::Files;
 use super::usage::UsageError;
 
-/// Keys on their way to the failures file.
-const ROWS: usize = 1_024;
-
 /// Reports that the page says how to resume.
 const RESUMED: usize = 5;
 
@@ -135,10 +132,10 @@ fn print_result(
 /// The same writer as a job's, on its own thread.
 fn with_failures(reports: &Reports, failures: FailuresFile) -> Result<Review, Error> {
     let outputs = report::Outputs { report: None, failures: Some(failures), sync: Sync::EverySecond };
-    let (sender, writer) = report::start(outputs, ROWS)?;
+    let (sender, writer) = report::start(outputs)?;
     let review = Review::of(reports, |row| {
         // A writer that ended says why below.
-        let _ = sender.blocking_send(settled(row));
+        let _ = sender.blocking_send(vec![settled(row)]);
     });
     drop(sender);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();

@@ -25,7 +25,7 @@ use super::confirm::{self, Action};
 use super::connect;
 use super::connect::{ConnectedTarget, connect};
 use super::earlier;
-use super::engine::{Engine, ROWS};
+use super::engine::Engine;
 use super::error::{Error, with_nothing_sent};
 use super::executor::Executor;
 use super::job::{Confirm, RestoreJob};
@@ -139,7 +139,7 @@ fn carry_out(
     let ready = opened.make(session.caller.totals.requests)?;
     summary.report = ready.report;
     let requests = earlier::count_requests_of(ready.outputs.report.as_ref(), without_row)?;
-    let (rows, writer) = report::start(ready.outputs, ROWS)?;
+    let (rows, writer) = report::start(ready.outputs)?;
     let runtime = session.runtime;
     monitor.add_preflight(&session.caller.totals);
     let options = Options {

@@ -1,6 +1,7 @@
 //! The loop: waits for whatever comes first and carries out what [`State`] decides. Nothing is decided here.
 
 use std::fmt::Display;
+use std::mem;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::outcome::{Pending, Settled, Signal, Stop, StopReason};
 use crate::pipeline::call::Totals;
 use crate::pipeline::event::Event;
 use crate::pipeline::request::{Request, Response};
-use crate::pipeline::state::{Slot, State, Step};
+use crate::pipeline::state::{Slot, State, Step, Wait};
 use crate::record::Record;
 
 /// Batches of records taken from the reader at once.
@@ -40,7 +41,7 @@ pub struct End<E> {
 pub async fn run<E, Fut>(
     mut state: State,
     mut records: mpsc::Receiver<Result<Vec<Record>, E>>,
-    rows: mpsc::Sender<Settled>,
+    rows: mpsc::Sender<Vec<Settled>>,
     mut written: watch::Receiver<u64>,
     send: impl Fn(Request) -> Fut,
     mut signals: mpsc::Receiver<Signal>,
@@ -76,6 +77,13 @@ where
             }
         };
         state.take_events().for_each(&mut listener);
+        // The writer is woken once for the rows of all responses that are there.
+        if matches!(step, Step::Wait(Wait { response: true, .. }))
+            && let Poll::Ready(Some((slot, response))) = poll!(in_flight.next())
+        {
+            state.on_response(slot, response, Instant::now());
+            continue;
+        }
         if !hand_over_rows(&mut state, &rows) {
             continue;
         }
@@ -96,9 +104,7 @@ where
             }
             // A closed channel is seen when the next row is handed over.
             Ok(place) = rows.reserve(), if !state.rows().is_empty() => {
-                if let Some(row) = state.rows().pop_front() {
-                    place.send(row);
-                }
+                place.send(mem::take(state.rows()));
             }
             taken = records.recv_many(&mut batches, BATCHES), if wait.record => {
                 if taken == 0 {
@@ -125,11 +131,11 @@ where
     while !state.rows().is_empty() {
         tokio::select! {
             biased;
-            place = rows.reserve() => match (place, state.rows().pop_front()) {
-                (Ok(place), Some(row)) => place.send(row),
-                _ => break,
+            place = rows.reserve() => match place {
+                Ok(place) => place.send(mem::take(state.rows())),
+                Err(_) => break,
             },
-            Some(_) = signals.recv() => if std::mem::replace(&mut asked, true) { break },
+            Some(_) = signals.recv() => if mem::replace(&mut asked, true) { break },
         }
     }
     End { totals: state.totals(), stop: state.stopped().cloned(), broken, elapsed: start.elapsed() }
@@ -139,16 +145,13 @@ async fn in_slot(slot: Slot, response: impl Future<Output = Response>) -> (Slot,
     (slot, response.await)
 }
 
-/// Gives the writer as many rows as it takes without waiting. Whether there is a writer.
-fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Settled>) -> bool {
-    while let Some(row) = state.rows().pop_front() {
-        match rows.try_send(row) {
-            Ok(()) => {}
-            Err(TrySendError::Full(row)) => {
-                state.rows().push_front(row);
-                break;
-            }
-            Err(TrySendError::Closed(_)) => {
+/// Gives the writer the rows if it takes them without waiting. Whether there is a writer.
+fn hand_over_rows(state: &mut State, rows: &mpsc::Sender<Vec<Settled>>) -> bool {
+    if !state.rows().is_empty() {
+        match rows.try_reserve() {
+            Ok(place) => place.send(mem::take(state.rows())),
+            Err(TrySendError::Full(())) => {}
+            Err(TrySendError::Closed(())) => {
                 stop_without_report(state);
                 return false;
             }

@@ -202,7 +202,7 @@ impl Lab {
             let mut rows = Vec::new();
             while rows.len() < self.rows_until_closed {
                 match row_receiver.recv().await {
-                    Some(row) => rows.push(row),
+                    Some(batch) => rows.extend(batch),
                     None => break,
                 }
                 acknowledge.send_replace(rows.len() as u64);
@@ -248,8 +248,8 @@ async fn drive<Fut: Future<Output = Response>>(
     };
     let writer = async {
         let mut rows = Vec::new();
-        while let Some(row) = row_receiver.recv().await {
-            rows.push(row);
+        while let Some(batch) = row_receiver.recv().await {
+            rows.extend(batch);
             acknowledge.send_replace(rows.len() as u64);
         }
         rows

@@ -61,21 +61,20 @@ impl<E> Default for Plan<E> {
 }
 
 impl<E> Plan<E> {
-    /// Reads all records without sending anything. `each` sees every record; `false` ends the reading.
+    /// Reads all records without sending anything. `each` gets every batch; `false` ends the reading.
     pub(crate) fn survey(
         &mut self,
         mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E>,
-        mut each: impl FnMut(Record) -> bool,
+        mut each: impl FnMut(&mut Vec<Record>) -> bool,
     ) {
         let mut batch = Vec::new();
         loop {
             let read = next_batch(&mut batch);
-            for record in batch.drain(..) {
-                self.count(&record);
-                if !each(record) {
-                    return;
-                }
+            batch.iter().for_each(|record| self.count(record));
+            if !each(&mut batch) {
+                return;
             }
+            batch.clear();
             match read {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -169,6 +168,6 @@ mod tests {
             Ok(true)
         };
         plan.survey(next_batch, |_| false);
-        assert_eq!(plan.records, 1);
+        assert_eq!(plan.records, 3);
     }
 }

@@ -27,12 +27,6 @@ use crate::outcome::{Settled, Status, Tally};
 /// The longest time before a row is on the disk.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
-const BATCH: usize = 256;
-
-/// How long rows gather after others were written. Otherwise the thread would be woken for nearly every row of a server that
-/// answers within microseconds, and the sender, which waits until a row is written, as often again.
-const GATHER: Duration = Duration::from_micros(100);
-
 /// Everything that a run writes besides its summary.
 #[derive(Debug)]
 pub struct Outputs {
@@ -58,12 +52,12 @@ pub struct Writer {
 }
 
 /// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
-/// sent. At most `capacity` rows wait in the channel.
-pub fn start(outputs: Outputs, capacity: usize) -> Result<(mpsc::Sender<Settled>, Writer), ReportError> {
+/// sent. One batch of rows waits while another is written.
+pub fn start(outputs: Outputs) -> Result<(mpsc::Sender<Vec<Settled>>, Writer), ReportError> {
     let rows = Rows::begin(outputs)?;
     let thread_failed = || ReportError::io(Path::new("the report"), "start a thread for");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(thread_failed())?;
-    let (sender, received) = mpsc::channel(capacity.max(1));
+    let (sender, received) = mpsc::channel(1);
     let (tell, done) = oneshot::channel();
     let written = rows.written.subscribe();
     std::thread::Builder::new()
@@ -143,29 +137,24 @@ impl Rows {
         Ok(rows)
     }
 
-    async fn run(mut self, mut received: mpsc::Receiver<Settled>) -> Result<Written, ReportError> {
-        let mut batch = Vec::with_capacity(BATCH);
+    async fn run(mut self, mut received: mpsc::Receiver<Vec<Settled>>) -> Result<Written, ReportError> {
         // When what is written has to be on the disk; `None` if everything is.
         let mut due = None;
         loop {
-            let arriving = received.recv_many(&mut batch, BATCH);
-            let taken = match due {
+            let arriving = received.recv();
+            let batch = match due {
                 None => arriving.await,
                 Some(moment) => {
-                    let Ok(taken) = timeout_at(moment, arriving).await else {
+                    let Ok(batch) = timeout_at(moment, arriving).await else {
                         self.flush()?;
                         due = None;
                         continue;
                     };
-                    taken
+                    batch
                 }
             };
-            if taken == 0 {
-                break;
-            }
-            for settled in batch.drain(..) {
-                self.write(&settled)?;
-            }
+            let Some(batch) = batch else { break };
+            batch.iter().try_for_each(|settled| self.write(settled))?;
             self.hand_over()?;
             self.written.send_replace(self.taken);
             let now = Instant::now();
@@ -174,9 +163,6 @@ impl Rows {
                 due = None;
             } else {
                 due = due.or(Some(now + FLUSH_AFTER));
-            }
-            if taken < BATCH && !received.is_closed() {
-                gather();
             }
         }
         self.flush()?;
@@ -250,11 +236,6 @@ impl Rows {
     fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         self.report.iter_mut().chain(&mut self.failures).map(|(sink, _)| sink)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the runtime's own timer is ten times as coarse")]
-fn gather() {
-    std::thread::sleep(GATHER);
 }
 
 fn keys(file: FailuresFile) -> Result<Output, ReportError> {

@@ -223,10 +223,12 @@ impl Process<'_> {
             drop(record_sender);
         };
         let writer = async {
-            while let Some(row) = rows.recv().await {
-                pass(faults.disk).await;
-                seen.borrow_mut().rows.push(row);
-                acknowledge.send_modify(|rows| *rows += 1);
+            while let Some(batch) = rows.recv().await {
+                for row in batch {
+                    pass(faults.disk).await;
+                    seen.borrow_mut().rows.push(row);
+                    acknowledge.send_modify(|rows| *rows += 1);
+                }
             }
         };
         tokio::join!(job, reader, writer).0

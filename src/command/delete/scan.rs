@@ -177,8 +177,8 @@ fn survey(
     let mut records = input.records(warnings);
     plan.survey(
         |batch| records.next_batch(batch),
-        |record| {
-            causes.add_unsent(&record);
+        |records| {
+            records.iter().for_each(|record| causes.add_unsent(record));
             true
         },
     );
@@ -239,18 +239,18 @@ impl InvalidCollector {
 /// Passes every row on, and outlines what they say is to be deleted.
 pub(super) async fn collect_stats(
     invalid_records: InvalidCollector,
-    mut settled: mpsc::Receiver<Settled>,
-    rows: mpsc::Sender<Settled>,
+    mut settled: mpsc::Receiver<Vec<Settled>>,
+    rows: mpsc::Sender<Vec<Settled>>,
 ) -> Stats {
     let mut stats = Stats::default();
-    while let Some(row) = settled.recv().await {
-        if row.status == Status::Planned
-            && let Ok(key) = KeyName::new(&*row.key)
-        {
-            stats.take(Record { number: row.number, content: Content::Key(key) });
+    while let Some(batch) = settled.recv().await {
+        for row in batch.iter().filter(|row| row.status == Status::Planned) {
+            if let Ok(key) = KeyName::new(&*row.key) {
+                stats.take(Record { number: row.number, content: Content::Key(key) });
+            }
         }
         // Where nobody takes it, the pipeline hears of that by its own channel.
-        if rows.send(row).await.is_err() {
+        if rows.send(batch).await.is_err() {
             break;
         }
     }

@@ -4,8 +4,6 @@
 //! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, how the last ones are
 //! waited for in `speculative_retry`, whether a refusal is one key's or the whole job's in `access`.
 
-use std::collections::VecDeque;
-
 use slab::Slab;
 use tokio::time::Instant;
 
@@ -99,7 +97,7 @@ pub struct State {
     access: AccessCheck,
     /// Whether the next probe is a key that was never sent, or the namespace, and not one that waits to be sent again.
     probe_untried: bool,
-    rows: VecDeque<Settled>,
+    rows: Vec<Settled>,
     /// Rows that the report's writer has handed to the system.
     written: u64,
     events: Vec<Event>,
@@ -132,7 +130,7 @@ impl State {
             slots: Slab::with_capacity(options.concurrency),
             access: AccessCheck::default(),
             probe_untried: false,
-            rows: VecDeque::new(),
+            rows: Vec::new(),
             written: 0,
             events: Vec::new(),
             paging: None,
@@ -200,7 +198,7 @@ impl State {
     }
 
     /// Rows that the report's writer has not taken, oldest first.
-    pub fn rows(&mut self) -> &mut VecDeque<Settled> {
+    pub fn rows(&mut self) -> &mut Vec<Settled> {
         &mut self.rows
     }
 

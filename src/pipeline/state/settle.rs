@@ -16,7 +16,7 @@ impl State {
     pub(super) fn settle_unsent(&mut self, row: Settled) {
         self.caller.totals.tally.add(row.status);
         self.events.push(Event::Settled(row.status));
-        self.rows.push_back(row);
+        self.rows.push(row);
     }
 
     pub(super) fn settle_as(&mut self, task: KeyTask, failure: Failure, now: Instant) {
@@ -52,7 +52,7 @@ impl State {
         self.settled += u64::from(task.requests > 0);
         self.caller.totals.tally.add(status);
         self.events.push(Event::Settled(status));
-        self.rows.push_back(Settled {
+        self.rows.push(Settled {
             number: task.number,
             key: task.key.into_boxed_str(),
             status,

@@ -117,7 +117,8 @@ async fn when_the_report_is_gone_nothing_more_is_sent() {
     lab.rows_until_closed = 100;
     let outcome = lab.run(|_, _| (LATENCY, Answer::Success)).await;
     assert_eq!(outcome.stopped(), Some(StopReason::IoError));
-    assert!(outcome.seen.requests.borrow().len() <= 100 + 8, "{}", outcome.seen.requests.borrow().len());
+    // The last batch of rows that was taken may have made it up to seven more.
+    assert!(outcome.seen.requests.borrow().len() <= 107 + 8, "{}", outcome.seen.requests.borrow().len());
 }
 
 #[tokio::test(start_paused = true)]

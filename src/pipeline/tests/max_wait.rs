@@ -88,8 +88,8 @@ async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
     let job = run::<Infallible, _>(state, records, row_sender, written, send, signals, |_| {});
     let writer = async {
         sleep(100 * SECOND).await;
-        while rows.recv().await.is_some() {
-            acknowledge.send_modify(|rows| *rows += 1);
+        while let Some(batch) = rows.recv().await {
+            acknowledge.send_modify(|rows| *rows += batch.len() as u64);
         }
     };
     record_sender.send(Ok(keys(16).collect())).await.unwrap();

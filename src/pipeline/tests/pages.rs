@@ -123,8 +123,10 @@ impl Listing {
         let job = run(state, records, row_sender, written, send, signals, |_| {});
         let writer = async {
             let mut rows = HashMap::new();
-            while let Some(row) = row_receiver.recv().await {
-                assert!(rows.insert(row.number.get(), row.status).is_none(), "record {} has two rows", row.number);
+            while let Some(batch) = row_receiver.recv().await {
+                for row in batch {
+                    assert!(rows.insert(row.number.get(), row.status).is_none(), "record {} has two rows", row.number);
+                }
                 acknowledge.send_replace(rows.len() as u64);
             }
             rows

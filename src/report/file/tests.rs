@@ -33,9 +33,9 @@ async fn resume_and_append(path: &Path, rows: &[Settled]) -> Arc<Journal> {
     let mut report = opened.unwrap();
     let journal = report.read_journal().unwrap();
     let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
-    let (sender, writer) = start(outputs, 8).unwrap();
+    let (sender, writer) = start(outputs).unwrap();
     for row in rows {
-        sender.send(row.clone()).await.unwrap();
+        sender.send(vec![row.clone()]).await.unwrap();
     }
     drop(sender);
     writer.finish().await.unwrap();

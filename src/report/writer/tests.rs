@@ -35,13 +35,13 @@ async fn every_row_is_written_and_the_file_unlocked() {
     let folder = tempfile::tempdir().unwrap();
     let rows = rows(2000);
     for (name, failures) in [("r.csv", "f.csv"), ("r.ndjson", "f.jsonl")] {
-        for (sync, capacity) in [(Sync::Never, 0), (Sync::EverySecond, 1024), (Sync::Always, 512)] {
+        for (sync, batch) in [(Sync::Never, 1), (Sync::EverySecond, 1024), (Sync::Always, 512)] {
             let (path, failed) = (folder.path().join(name), folder.path().join(failures));
             let failures = FailuresFile::open(failed.clone(), IfExists::Refuse).unwrap();
             let outputs = Outputs { report: Some(report_file(path.clone())), failures: Some(failures), sync };
-            let (sender, writer) = start(outputs, capacity).unwrap();
-            for row in &rows {
-                sender.send(row.clone()).await.unwrap();
+            let (sender, writer) = start(outputs).unwrap();
+            for rows in rows.chunks(batch) {
+                sender.send(rows.to_vec()).await.unwrap();
             }
             drop(sender);
             let written = writer.finish().await.unwrap();
@@ -68,10 +68,10 @@ async fn a_report_that_was_moved_away_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.csv");
     let outputs = Outputs { report: Some(report_file(path.clone())), failures: None, sync: Sync::Never };
-    let (sender, writer) = start(outputs, 8).unwrap();
+    let (sender, writer) = start(outputs).unwrap();
     std::fs::rename(&path, folder.path().join("elsewhere.csv")).unwrap();
     for row in rows(3) {
-        let _ = sender.send(row).await;
+        let _ = sender.send(vec![row]).await;
     }
     drop(sender);
     assert!(writer.finish().await.is_err());
@@ -80,8 +80,8 @@ async fn a_report_that_was_moved_away_is_an_error() {
 #[tokio::test]
 async fn a_job_without_a_report_still_counts() {
     let outputs = Outputs { report: None, failures: None, sync: Sync::EverySecond };
-    let (sender, writer) = start(outputs, 4).unwrap();
-    sender.send(settled(1, "a", Status::Deleted)).await.unwrap();
+    let (sender, writer) = start(outputs).unwrap();
+    sender.send(vec![settled(1, "a", Status::Deleted)]).await.unwrap();
     drop(sender);
     assert_eq!(writer.finish().await.unwrap().rows, 1);
 }
@@ -107,7 +107,7 @@ async fn a_full_disk_closes_the_channel_and_claims_nothing() {
         let rows = Rows::new(report, failures, Sync::Never);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
-        sender.send(settled(1, "a", Status::Failed)).await.unwrap();
+        sender.send(vec![settled(1, "a", Status::Failed)]).await.unwrap();
         // Nobody has to send a second row for the first one's loss to show.
         sender.closed().await;
         let error = writer.await.unwrap().unwrap_err();
@@ -136,13 +136,13 @@ async fn a_row_waits_for_no_other_and_a_second_at_most_however_busy_the_writer_i
     let writer = tokio::spawn(rows.run(received));
     let written = || fs::read(&path).unwrap().len();
     let first = settled(1, "a", Status::Deleted);
-    sender.send(first.clone()).await.unwrap();
+    sender.send(vec![first.clone()]).await.unwrap();
     sleep(Duration::from_millis(10)).await;
     assert_eq!(fs::read(&path).unwrap(), encode(Format::Csv, &[first]), "an idle writer hands its rows over at once");
 
     let before = written();
     for number in 2..200 {
-        sender.send(settled(number, "a", Status::Deleted)).await.unwrap();
+        sender.send(vec![settled(number, "a", Status::Deleted)]).await.unwrap();
         sleep(FLUSH_AFTER / 150).await;
     }
     assert!(written() > before, "so does one that never rests");
@@ -162,7 +162,7 @@ async fn rows_are_synced_as_the_policy_says() {
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         let begun = Instant::now();
-        sender.send(settled(1, "a", Status::Deleted)).await.unwrap();
+        sender.send(vec![settled(1, "a", Status::Deleted)]).await.unwrap();
         let closed = tokio::time::timeout(Duration::from_mins(1), sender.closed()).await.map(|()| begun.elapsed());
         assert_eq!(closed.ok(), tried_after, "{sync:?}");
         drop(sender);
@@ -183,7 +183,7 @@ async fn a_stdout_that_closes_is_an_error() {
     let (sender, received) = mpsc::channel(4);
     let writer = tokio::spawn(piped(pipe).run(received));
     for row in rows(1000) {
-        if sender.send(row).await.is_err() {
+        if sender.send(vec![row]).await.is_err() {
             break;
         }
     }
@@ -200,8 +200,8 @@ async fn a_stdout_that_is_read_gets_every_row() {
     let rows = rows(1000);
     let (sender, received) = mpsc::channel(4);
     let writer = tokio::spawn(piped(pipe).run(received));
-    for row in &rows {
-        sender.send(row.clone()).await.unwrap();
+    for rows in rows.chunks(7) {
+        sender.send(rows.to_vec()).await.unwrap();
     }
     drop(sender);
     let written = writer.await.unwrap().unwrap();

@@ -286,7 +286,7 @@ impl<'a> World<'a> {
                 }
             }
             Event::Row => {
-                let row = self.state.rows().pop_front().unwrap();
+                let row = self.state.rows().remove(0);
                 self.keys[usize::try_from(row.number.get()).unwrap() - 1].written = true;
                 self.rows -= 1;
                 self.written += 1;
