@@ -6,11 +6,12 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::DeleteArgs;
-use super::environment::with_environments;
+use super::environment::{GUARDS, with_environments};
 use super::output::{LogArgs, offline};
+use super::patterns::Keeping;
 use super::profile::{AppliedProfile, ProfileArgs};
-use crate::command::{ConfigJob, Place, Setting, Settings, Source, split_hints};
-use crate::profile::{Entry, Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
+use crate::command::{ConfigJob, Error, Place, Setting, Settings, Source, split_hints};
+use crate::profile::{Origin, PROTECTION_KEYS, SETTINGS, SearchPaths};
 
 const SHOW_AFTER_HELP: &str = "\
 It takes every flag of kvsweep delete that a profile can set, and shows the resulting settings:
@@ -136,31 +137,29 @@ impl FromArgMatches for Values {
 const SECRETS: [&str; 3] = ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"];
 
 /// What `kvsweep config` is to tell.
-pub(super) fn task(command: ConfigCommand, used: Option<&AppliedProfile>) -> ConfigJob {
-    match command {
-        ConfigCommand::Show(args) => ConfigJob::Show(settings(*args, used)),
+///
+/// # Errors
+/// [`UsageError`](crate::command::UsageError) for patterns of the environment that cannot be used.
+pub(super) fn task(command: ConfigCommand, used: Option<&AppliedProfile>) -> Result<ConfigJob, Error> {
+    Ok(match command {
+        ConfigCommand::Show(args) => ConfigJob::Show(settings(*args, &Keeping::of_environment()?, used)),
         ConfigCommand::Path(_) => ConfigJob::Path(places(&SearchPaths::of_process())),
-    }
+    })
 }
 
-fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
+fn settings(args: ShowArgs, environment: &Keeping, used: Option<&AppliedProfile>) -> Settings {
     let mut settings = Vec::new();
     for given in args.values.0 {
         let entry = used.and_then(|used| used.profile.entry(given.name));
         let taken = used.is_some_and(|used| used.taken.contains(&given.name));
-        let is_keeping = PROTECTION_KEYS.contains(&given.name);
-        let by_profile = entry.filter(|_| taken && is_keeping);
-        // What a profile keeps stands beside what a flag keeps.
-        if !(by_profile.is_some() && given.values.is_empty()) {
-            let by_profile = entry.filter(|_| taken && !is_keeping && given.source == Source::Default);
-            settings.push(match by_profile {
-                Some(entry) => Setting { source: Source::Profile, from: Some(entry.at.to_string()), ..given },
-                None => given,
-            });
+        if PROTECTION_KEYS.contains(&given.name) {
+            settings.extend(kept(given, environment, used.filter(|_| taken)));
+            continue;
         }
-        if let (Some(entry), Some(used)) = (by_profile, used) {
-            settings.push(kept(entry, used));
-        }
+        settings.push(match entry.filter(|_| taken && given.source == Source::Default) {
+            Some(entry) => Setting { source: Source::Profile, from: Some(entry.at.to_string()), ..given },
+            None => given,
+        });
     }
     settings.extend(SECRETS.map(|name| {
         let is_set = std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -171,14 +170,19 @@ fn settings(args: ShowArgs, used: Option<&AppliedProfile>) -> Settings {
     Settings { profile: used.map(AppliedProfile::note), values: settings, json: args.json }
 }
 
-fn kept(entry: &Entry, used: &AppliedProfile) -> Setting {
-    let keeping = &used.keeping;
-    let values = match entry.key {
-        "protect" => keeping.protect.clone(),
-        "only" => keeping.only.clone(),
-        _ => keeping.protect_from.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-    };
-    Setting { name: entry.key, values, source: Source::Profile, from: Some(entry.at.to_string()) }
+/// What flags, environment and profile keep: they stand beside each other, because none overrides another.
+fn kept(given: Setting, environment: &Keeping, used: Option<&AppliedProfile>) -> Vec<Setting> {
+    let name = given.name;
+    let variable = GUARDS.into_iter().find(|(flag, _)| *flag == name).map(|(_, variable)| variable.to_owned());
+    let of_environment =
+        Setting { name, values: environment.values(name), source: Source::Environment, from: variable };
+    let of_profile = used.and_then(|used| {
+        let from = Some(used.profile.entry(name)?.at.to_string());
+        Some(Setting { name, values: used.keeping.values(name), source: Source::Profile, from })
+    });
+    let all = [Some(given.clone()), Some(of_environment), of_profile].into_iter().flatten();
+    let some: Vec<_> = all.filter(|setting| !setting.values.is_empty()).collect();
+    if some.is_empty() { vec![given] } else { some }
 }
 
 fn places(paths: &SearchPaths) -> Vec<Place> {

@@ -8,15 +8,20 @@ use clap::builder::Resettable;
 /// The SDKs' variable, taken where wrangler's is not set.
 const BASE_URL_FALLBACK: (&str, &str) = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL");
 
-/// Variables that keep keys: one that is empty must not pass for one that was never meant.
-const GUARDS: [&str; 3] = ["KVSWEEP_PROTECT", "KVSWEEP_PROTECT_FROM", "KVSWEEP_ONLY"];
+pub(super) const PROTECT: &str = "KVSWEEP_PROTECT";
+pub(super) const PROTECT_FROM: &str = "KVSWEEP_PROTECT_FROM";
+pub(super) const ONLY: &str = "KVSWEEP_ONLY";
+
+/// Flags that keep keys, and their variables. These are no defaults of their flags but add to them, so [`Keeping`](super::patterns::Keeping)
+/// reads them.
+pub(super) const GUARDS: [(&str, &str); 3] = [("protect", PROTECT), ("protect-from", PROTECT_FROM), ("only", ONLY)];
 
 /// Switches that other flags exclude: what says no is as good as nothing.
 const SWITCHES: [&str; 2] = ["KVSWEEP_DRY_RUN", "KVSWEEP_CHECK"];
 
 const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
 
-/// Names the environment variable of every flag in its long help; one that is empty counts as unset, unless it keeps keys.
+/// Names the environment variable of every flag in its long help; one that is empty counts as unset.
 pub(super) fn with_environments(command: clap::Command) -> clap::Command {
     command.mut_args(with_environment).mut_subcommands(with_environments)
 }
@@ -27,7 +32,8 @@ fn with_environment(arg: Arg) -> Arg {
     };
     let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
     let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}]", variable.display()));
-    if is_set(&variable) {
+    let is_guard = GUARDS.iter().any(|(_, guard)| variable == OsStr::new(guard));
+    if is_set(&variable) && !is_guard {
         return arg;
     }
     match BASE_URL_FALLBACK {
@@ -37,10 +43,9 @@ fn with_environment(arg: Arg) -> Arg {
 }
 
 fn is_set(variable: &OsStr) -> bool {
-    let guards = GUARDS.iter().any(|guard| variable == OsStr::new(guard));
     let is_switch = SWITCHES.iter().any(|switch| variable == OsStr::new(switch));
     let says_no = |value: &OsStr| is_switch && NO.iter().any(|no| value.eq_ignore_ascii_case(no));
-    std::env::var_os(variable).is_some_and(|value| guards || !value.is_empty() && !says_no(&value))
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && !says_no(&value))
 }
 
 /// A warning for each variable of ours that no flag has: it may have been meant to protect keys.

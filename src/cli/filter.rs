@@ -1,15 +1,12 @@
-//! Which keys are kept: by the flags, and by the profile besides.
+//! Which keys are kept: by the flags, and by the environment and the profile besides.
 
 use std::path::Path;
 
-use super::profile::{AppliedProfile, Keeping};
-use super::value::glob;
+use super::environment::PROTECT_FROM;
+use super::patterns::{Keeping, part};
+use super::profile::AppliedProfile;
 use crate::command::UsageError;
-use crate::files::text;
-use crate::plan::filter::{Filter, Part};
-
-/// The largest file of patterns that is read, in bytes.
-const MAX_SIZE: u64 = 1 << 30;
+use crate::plan::filter::{Filter, Origin};
 
 /// What the flags keep.
 pub(super) fn filter(protect: Vec<String>, from: Option<&Path>, only: Vec<String>) -> Result<Filter, UsageError> {
@@ -18,31 +15,14 @@ pub(super) fn filter(protect: Vec<String>, from: Option<&Path>, only: Vec<String
     Ok(Filter::of(protect, only)?)
 }
 
-/// The patterns of a file, with its name; `by` is what named it.
-fn part(file: &Path, by: &str) -> Result<Part, UsageError> {
-    let (by, file) = (by.to_owned(), file.to_owned());
-    // A file of protected keys that cannot be read must not pass for an empty one.
-    let text = match text::read(&file, MAX_SIZE) {
-        Ok(text) => text,
-        Err(source) => return Err(UsageError::PatternFile { by, file, source }),
-    };
-    let mut patterns = Vec::new();
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.is_empty() && !text.starts_with('#')) {
-        match glob(text) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => {
-                return Err(UsageError::Pattern { by, file, line, text: text.to_owned(), source: error.into() });
-            }
-        }
-    }
-    if patterns.is_empty() {
-        return Err(UsageError::NoPattern { by, file });
-    }
-    Ok(Part { file: Some(file.to_string_lossy().into_owned()), patterns })
-}
-
-/// The filter with what the profile keeps besides, unless that is lifted.
-pub(super) fn keeping(filter: Filter, used: Option<&AppliedProfile>, is_lifted: bool) -> Result<Filter, UsageError> {
+/// The filter with what environment and profile keep besides; what the profile keeps may be lifted.
+pub(super) fn keeping(
+    filter: Filter,
+    environment: &Keeping,
+    used: Option<&AppliedProfile>,
+    is_lifted: bool,
+) -> Result<Filter, UsageError> {
+    let filter = environment.add_to(filter, Origin::Environment, PROTECT_FROM)?;
     let Some(AppliedProfile { profile, keeping, .. }) = used.filter(|used| used.keeping != Keeping::default()) else {
         return Ok(filter);
     };
@@ -51,8 +31,5 @@ pub(super) fn keeping(filter: Filter, used: Option<&AppliedProfile>, is_lifted: 
         return Ok(filter);
     }
     let by = format!("protect-from of the profile {}:", profile.name);
-    let from = keeping.protect_from.as_deref().map(|path| part(path, &by)).transpose()?;
-    let protect = std::iter::once(keeping.protect.clone().into()).chain(from).collect();
-    let both = filter.with_profile(profile.name.as_str(), protect, keeping.only.clone());
-    both.map_err(|source| UsageError::PatternsOfProfile { profile: profile.name.to_string(), source })
+    keeping.add_to(filter, Origin::Profile(profile.name.to_string()), &by)
 }

@@ -35,6 +35,7 @@ pub(crate) mod namespaces;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod parse;
+mod patterns;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod resolve;

@@ -28,7 +28,7 @@ where
 }
 
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
-/// counts as unset when it is empty, unless it keeps keys.
+/// counts as unset when it is empty.
 pub(crate) fn command() -> clap::Command {
     with_environments(help::laid_out(man::with_pages(Cli::command())))
 }

@@ -20,6 +20,8 @@ use crate::profile::{
 };
 use crate::terminal::{Escaped, Quoted};
 
+use super::patterns::Keeping;
+
 /// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only if a flag says so.
 const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 
@@ -28,7 +30,7 @@ const OF_DELETING: [&str; 3] = ["report", "failures", "backup"];
 pub struct ProfileArgs {
     /// Use this profile of kvsweep.toml
     ///
-    /// A flag overrides the environment, which overrides the profile. `none` uses no profile. `kvsweep config show` shows the effective settings, `kvsweep config
+    /// A flag overrides the environment, which overrides the profile; protect, protect-from and only add up. `none` uses no profile. `kvsweep config show` shows the effective settings, `kvsweep config
     /// path` where the file is looked for. The default is default-profile of your own file or of --config, if it is
     /// set.
     #[arg(long, value_name = "NAME", env = "KVSWEEP_PROFILE", hide_short_help = true)]
@@ -63,17 +65,6 @@ pub struct AppliedProfile {
     pub folders: Vec<PathBuf>,
     /// What should be known about it, a sentence each.
     pub warnings: Vec<String>,
-}
-
-/// What a profile keeps.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keeping {
-    /// Patterns of keys that are never deleted.
-    pub protect: Vec<String>,
-    /// A file of such patterns.
-    pub protect_from: Option<PathBuf>,
-    /// Where there are any: patterns of the only keys that may be deleted.
-    pub only: Vec<String>,
 }
 
 impl AppliedProfile {

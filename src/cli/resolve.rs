@@ -33,6 +33,7 @@ use super::filter::{filter, keeping};
 use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
+use super::patterns::Keeping;
 use super::profile::AppliedProfile;
 use super::value::WhenArg;
 use super::{
@@ -63,7 +64,7 @@ pub fn task(cli: Cli) -> Result<Task, Error> {
         Command::Namespaces(args) => namespaces(*args, used.as_deref()).map(|job| Task::Namespaces(Box::new(job))),
         Command::Whoami(args) => whoami(*args, used.as_deref()).map(|job| Task::Whoami(Box::new(job))),
         Command::Report(args) => Ok(Task::Report(Box::new(reviewing(*args)))),
-        Command::Config(args) => Ok(Task::Config(config::task(args.command, used.as_deref()))),
+        Command::Config(args) => config::task(args.command, used.as_deref()).map(Task::Config),
         Command::Sandbox(args) => serving(args).map(|serving| Task::Sandbox(Box::new(serving))),
         Command::Completions(args) => Ok(Task::Publish(completions::docs_job(args.shell, &parse::command()))),
         Command::Man(args) => Ok(Task::Publish(man::docs_job(args, parse::command()))),
@@ -111,7 +112,9 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
 
 fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
     let listed = args.namespace.is_given();
-    let settings_files = settings_files(&args.connection.account, args.safety.protect_from.as_ref(), used);
+    let environment = Keeping::of_environment()?;
+    let protect_from = [args.safety.protect_from.as_ref(), environment.protect_from.as_ref()];
+    let settings_files = settings_files(&args.connection.account, protect_from, used);
     let mut problems = Problems::default();
     let target = if args.safety.sandbox { None } else { target(&args.connection, args.needs_connection()) };
     let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
@@ -130,7 +133,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
         _ => Mode::DryRun,
     };
     let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
-    let filter = keeping(filter, used, args.safety.allow_protected)?;
+    let filter = keeping(filter, &environment, used, args.safety.allow_protected)?;
     let shard = auto_shard::shard(args.schedule.shard)?;
     let keys = match wanted_connection.filter(|_| listed) {
         Some(connection) => Keys::Namespace(Box::new(wanted(args.namespace, connection, filter, shard))),
@@ -198,10 +201,14 @@ fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter, shard
 }
 
 /// The files that flags and settings were read from.
-fn settings_files(account: &AccountArgs, protect: Option<&PathBuf>, used: Option<&AppliedProfile>) -> Vec<PathBuf> {
+fn settings_files(
+    account: &AccountArgs,
+    protect: [Option<&PathBuf>; 2],
+    used: Option<&AppliedProfile>,
+) -> Vec<PathBuf> {
     let of_profile = used.into_iter().flat_map(|used| [Some(&used.profile.file), used.keeping.protect_from.as_ref()]);
-    let of_flags = [account.api_token_file.as_ref(), account.cacert.as_ref(), protect];
-    of_flags.into_iter().chain(of_profile).flatten().cloned().collect()
+    let of_flags = [account.api_token_file.as_ref(), account.cacert.as_ref()];
+    of_flags.into_iter().chain(protect).chain(of_profile).flatten().cloned().collect()
 }
 
 /// What every command that sends requests has.
@@ -228,7 +235,7 @@ fn moment(when: WhenArg) -> Moment {
 
 fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
-    let settings_files = settings_files(&args.connection.account, None, used);
+    let settings_files = settings_files(&args.connection.account, [None; 2], used);
     Ok(ListJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         connection: required(|problems| connection(args.connection, problems))?,
@@ -250,7 +257,7 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
 }
 
 fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
-    let settings_files = settings_files(&args.connection.account, None, used);
+    let settings_files = settings_files(&args.connection.account, [None; 2], used);
     Ok(RestoreJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         files: args.files,

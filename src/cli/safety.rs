@@ -100,14 +100,14 @@ pub struct SafetyArgs {
     ///
     /// Such keys are reported as kept, with the pattern, and the exit code stays 0. `*` matches any characters
     /// including /, `?` one character, `[a-z]`, `[!a]` and `[[:digit:]]` one of a set, `{a,b}` alternatives; `\`
-    /// escapes. By default no key is protected.
+    /// escapes. `KVSWEEP_PROTECT` has one pattern per line, and adds to the flag. By default no key is protected.
     #[arg(long, value_name = "GLOB", env = "KVSWEEP_PROTECT", value_parser = glob, hide_short_help = true)]
     pub protect: Vec<String>,
 
     /// Never delete keys that match a pattern in this file, one per line
     ///
-    /// Empty lines and lines that begin with # are skipped; a file without patterns is an error. By default no file
-    /// is read.
+    /// Empty lines and lines that begin with # are skipped; a file without patterns is an error. The file of
+    /// `KVSWEEP_PROTECT_FROM` is read in addition. By default no file is read.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
     #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
@@ -121,7 +121,8 @@ pub struct SafetyArgs {
 
     /// Delete only keys that match GLOB; repeatable
     ///
-    /// Other keys are reported as kept. --protect overrides it. By default every key may be deleted.
+    /// Other keys are reported as kept. --protect overrides it. `KVSWEEP_ONLY` has one pattern per line; a key has to match
+    /// one of the flag and one of `KVSWEEP_ONLY`. By default every key may be deleted.
     #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob, hide_short_help = true)]
     pub only: Vec<String>,
 }

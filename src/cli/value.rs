@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
 use crate::input::{Format, Source};
 use crate::pipeline::{BatchLimit, Batching, FailureLimit};
-use crate::plan::glob::{GlobError, check};
+use crate::plan::glob::{GlobError, check, check_of_list};
 use crate::quota::{Rate, RateError};
 use crate::report::Target;
 use crate::sandbox::Quota;
@@ -209,6 +209,12 @@ pub(crate) fn metrics_file(text: &str) -> Result<PathBuf, ValueError> {
 /// `--protect` and `--only`.
 pub(crate) fn glob(text: &str) -> Result<String, ValueError> {
     check(text)?;
+    Ok(text.to_owned())
+}
+
+/// A line of `KVSWEEP_PROTECT` and `KVSWEEP_ONLY`.
+pub(super) fn glob_of_list(text: &str) -> Result<String, ValueError> {
+    check_of_list(text)?;
     Ok(text.to_owned())
 }
 

@@ -108,13 +108,13 @@ pub enum UsageError {
     Patterns(#[from] PatternError),
     #[error("the profile {profile}: {source}")]
     PatternsOfProfile { profile: String, source: PatternError },
-    /// `by` is what named the file.
-    #[error("{by} {}: {source}", Escaped(&file.to_string_lossy()))]
-    PatternFile { by: String, file: PathBuf, source: TextError },
-    #[error("{by} {}, line {line}: {}: {source}", Escaped(&file.to_string_lossy()), Quoted(.text))]
-    Pattern { by: String, file: PathBuf, line: u64, text: String, source: Source },
-    #[error("{by} {} contains no pattern, so it would protect nothing", Escaped(&file.to_string_lossy()))]
-    NoPattern { by: String, file: PathBuf },
+    /// `place` is a file and what named it, or a variable.
+    #[error("{}: {source}", Escaped(.place))]
+    PatternFile { place: String, source: TextError },
+    #[error("{}, line {line}: {}: {source}", Escaped(.place), Quoted(.text))]
+    Pattern { place: String, line: u64, text: String, source: Source },
+    #[error("{} contains no pattern\nhint: write one pattern per line, or omit the setting", Escaped(.0))]
+    NoPattern(String),
     #[error("--shard auto/{count}: {source}\nhint: pass the number yourself: --shard K/{count}")]
     AutoShard { count: NonZeroU32, source: Source },
     #[error("--rate {rate} has no request for shard {shard}\nhint: pass a higher --rate, or fewer shards")]

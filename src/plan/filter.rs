@@ -19,15 +19,25 @@ const CACHE_BYTES: usize = 32_000_000;
 /// Which keys may be deleted.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    flags: Arc<RuleSet>,
-    /// What a profile keeps besides, and its name.
-    profile: Option<Arc<(String, RuleSet)>>,
+    /// A key has to pass each.
+    layers: Arc<[Layer]>,
 }
 
+/// What one place keeps.
 #[derive(Debug, Clone)]
-struct RuleSet {
+struct Layer {
+    origin: Origin,
     protect: Patterns,
     only: Option<Patterns>,
+}
+
+/// Where patterns are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Flags,
+    Environment,
+    /// With its name.
+    Profile(String),
 }
 
 /// Why a key is kept.
@@ -138,10 +148,10 @@ fn compiled(regexes: &[String], most: usize) -> Result<RegexSet, PatternError> {
     })
 }
 
-impl RuleSet {
-    fn new(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
+impl Layer {
+    fn new(origin: Origin, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
         let only = if only.is_empty() { None } else { Some(Patterns::new(vec![only.into()])?) };
-        Ok(Self { protect: Patterns::new(protect)?, only })
+        Ok(Self { origin, protect: Patterns::new(protect)?, only })
     }
 
     fn keeps(&self, name: &str) -> Option<Excluded<'_>> {
@@ -150,6 +160,10 @@ impl RuleSet {
             (None, Some(only)) if only.matching(name).is_none() => Some(Excluded::NotAmongOnly),
             (None, _) => None,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.protect.texts.is_empty() && self.only.is_none()
     }
 }
 
@@ -169,33 +183,31 @@ impl Filter {
     /// # Errors
     /// As [`Filter::new`].
     pub fn of(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { flags: Arc::new(RuleSet::new(protect, only)?), profile: None })
+        Ok(Self { layers: Arc::new([Layer::new(Origin::Flags, protect, only)?]) })
     }
 
-    /// The same, and what a profile keeps besides: a key has to pass both.
+    /// The same, and what is kept besides: a key has to pass both.
     ///
     /// # Errors
-    /// [`PatternError`] names the pattern that cannot be read.
-    pub fn with_profile(self, profile: &str, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { profile: Some(Arc::new((profile.to_owned(), RuleSet::new(protect, only)?))), ..self })
+    /// As [`Filter::new`].
+    pub fn and(self, origin: Origin, protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
+        let layer = Layer::new(origin, protect, only)?;
+        Ok(Self { layers: self.layers.iter().cloned().chain([layer]).collect() })
     }
 
-    /// The patterns of flags and profile: a key that matches one of the first is kept, and it has to match one of each of the
-    /// others.
+    /// The patterns of all places: a key that matches one of the first is kept, and it has to match one of each of the others.
     pub fn patterns(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let rule_sets = || std::iter::once(&*self.flags).chain(self.profile.as_deref().map(|(_, rules)| rules));
-        let protect = rule_sets().flat_map(|rules| rules.protect.texts.iter().cloned()).collect();
-        (protect, rule_sets().filter_map(|rules| rules.only.as_ref()).map(|only| only.texts.clone()).collect())
+        let protect = self.layers.iter().flat_map(|layer| layer.protect.texts.iter().cloned()).collect();
+        let only = self.layers.iter().filter_map(|layer| layer.only.as_ref());
+        (protect, only.map(|only| only.texts.clone()).collect())
     }
 
-    /// The patterns to protect and of the only keys, each with the flag, file or profile that it is from.
+    /// The patterns to protect and of the only keys, each with the flag, variable, file or profile that it is from.
     pub fn origins(&self) -> Vec<(&'static str, String, &[String])> {
-        let profile = self.profile.as_deref().map(|(name, rules)| (Some(name.as_str()), rules));
         let mut origins = Vec::new();
-        for (profile, rules) in std::iter::once((None, &*self.flags)).chain(profile) {
-            let protect = rules.protect.parts().map(|(file, patterns)| ("protect", protect(file, profile), patterns));
-            let only =
-                rules.only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", only(profile), patterns));
+        for Layer { origin, protect, only } in self.layers.iter() {
+            let protect = protect.parts().map(|(file, patterns)| ("protect", origin.protect(file), patterns));
+            let only = only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", origin.only(), patterns));
             origins.extend(protect.chain(only).filter(|(_, _, patterns)| !patterns.is_empty()));
         }
         origins
@@ -203,181 +215,58 @@ impl Filter {
 
     /// Whether no key is kept.
     pub fn is_empty(&self) -> bool {
-        self.flags.protect.texts.is_empty() && self.flags.only.is_none() && self.profile.is_none()
+        self.layers.iter().all(Layer::is_empty)
     }
 
     /// Whether a key of this name is not kept.
     pub fn allows(&self, name: &str) -> bool {
-        let profile = self.profile.as_deref();
-        self.flags.keeps(name).is_none() && profile.is_none_or(|(_, rules)| rules.keeps(name).is_none())
+        self.layers.iter().all(|layer| layer.keeps(name).is_none())
     }
 
     /// Marks the key of a record as kept if a filter keeps it.
     pub fn apply(&self, record: &mut Record) {
-        if self.is_empty() {
-            return;
-        }
         let Content::Key(key) = &record.content else { return };
-        let profile = self.profile.as_deref().and_then(|(name, rules)| Some((name, rules.keeps(key.as_str())?)));
-        let rule = match (self.flags.keeps(key.as_str()), profile) {
-            (Some(Excluded::Protected(pattern, None)), _) => format!("matches --protect {pattern}"),
-            (Some(Excluded::Protected(pattern, file)), _) => format!("matches {pattern} of {}", protect(file, None)),
-            (Some(Excluded::NotAmongOnly), _) => "matches no --only".to_owned(),
-            (None, Some((name, Excluded::Protected(pattern, None)))) => {
-                format!("matches protect {pattern} of the profile {name}")
-            }
-            (None, Some((name, Excluded::Protected(pattern, file)))) => {
-                format!("matches {pattern} of {}", protect(file, Some(name)))
-            }
-            (None, Some((name, Excluded::NotAmongOnly))) => format!("matches no {}", only(Some(name))),
-            (None, None) => return,
+        let kept = self.layers.iter().find_map(|layer| Some((&layer.origin, layer.keeps(key.as_str())?)));
+        let rule = match kept {
+            None => return,
+            Some((origin, Excluded::Protected(pattern, file))) => origin.rule(pattern, file),
+            Some((origin, Excluded::NotAmongOnly)) => format!("matches no {}", origin.only()),
         };
         record.content = Content::Kept(Box::new(record::Kept { key: key.clone(), rule }));
     }
 }
 
-/// What names patterns to protect.
-fn protect(file: Option<&str>, profile: Option<&str>) -> String {
-    match (file, profile) {
-        (None, None) => "--protect".to_owned(),
-        (Some(file), None) => format!("--protect-from {file}"),
-        (None, Some(profile)) => format!("protect of the profile {profile}"),
-        (Some(file), Some(profile)) => format!("protect-from {file} of the profile {profile}"),
+impl Origin {
+    /// What names patterns to protect.
+    fn protect(&self, file: Option<&str>) -> String {
+        match (self, file) {
+            (Self::Flags, None) => "--protect".to_owned(),
+            (Self::Flags, Some(file)) => format!("--protect-from {file}"),
+            (Self::Environment, None) => "KVSWEEP_PROTECT".to_owned(),
+            (Self::Environment, Some(file)) => format!("KVSWEEP_PROTECT_FROM {file}"),
+            (Self::Profile(name), None) => format!("protect of the profile {name}"),
+            (Self::Profile(name), Some(file)) => format!("protect-from {file} of the profile {name}"),
+        }
     }
-}
 
-/// What names the patterns of the only keys.
-fn only(profile: Option<&str>) -> String {
-    profile.map_or_else(|| "--only".to_owned(), |profile| format!("only of the profile {profile}"))
+    /// What names the patterns of the only keys.
+    fn only(&self) -> String {
+        match self {
+            Self::Flags => "--only".to_owned(),
+            Self::Environment => "KVSWEEP_ONLY".to_owned(),
+            Self::Profile(name) => format!("only of the profile {name}"),
+        }
+    }
+
+    /// Why a key is kept that matches a pattern.
+    fn rule(&self, pattern: &str, file: Option<&str>) -> String {
+        match (self, file) {
+            (Self::Flags, None) => format!("matches --protect {pattern}"),
+            (Self::Profile(name), None) => format!("matches protect {pattern} of the profile {name}"),
+            (Self::Environment, None) | (_, Some(_)) => format!("matches {pattern} of {}", self.protect(file)),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::KeyName;
-    use crate::record::RecordNumber;
-
-    fn kept(filter: &Filter, key: &str) -> Option<String> {
-        let content = Content::Key(KeyName::new(key).unwrap());
-        let mut record = Record { number: RecordNumber::FIRST, content };
-        filter.apply(&mut record);
-        match record.content {
-            Content::Kept(kept) => Some(kept.rule),
-            _ => None,
-        }
-    }
-
-    fn filter(protect: &[&str], only: &[&str]) -> Filter {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Filter::new(owned(protect), owned(only)).unwrap()
-    }
-
-    #[test]
-    fn protected_keys_are_kept_with_the_reason() {
-        let filter = filter(&["prod:*", "config"], &[]);
-        assert_eq!(kept(&filter, "prod:a/b").as_deref(), Some("matches --protect prod:*"));
-        assert_eq!(kept(&filter, "config").as_deref(), Some("matches --protect config"));
-        assert_eq!(kept(&filter, "configs"), None);
-        assert_eq!(kept(&filter, "Prod:a"), None, "names are compared exactly");
-    }
-
-    #[test]
-    fn a_filter_without_patterns_keeps_no_key() {
-        assert!(filter(&[], &[]).is_empty());
-        let some = [
-            filter(&["a"], &[]),
-            filter(&[], &["a"]),
-            filter(&[], &[]).with_profile("p", Vec::new(), Vec::new()).unwrap(),
-        ];
-        assert!(some.iter().all(|filter| !filter.is_empty()));
-    }
-
-    #[test]
-    fn protection_wins_over_only() {
-        let filter = filter(&["*:keep"], &["tmp:*"]);
-        assert_eq!(kept(&filter, "tmp:a"), None);
-        assert!(kept(&filter, "tmp:keep").unwrap().contains("--protect"));
-        assert_eq!(kept(&filter, "user:a").as_deref(), Some("matches no --only"));
-    }
-
-    #[test]
-    fn a_profile_only_ever_keeps_more() {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
-        let both = filter(&["tmp:mine"], &["tmp:*", "log:*"]);
-        let parts =
-            vec![owned(&["*:keep"]).into(), Part { file: Some("p.txt".to_owned()), patterns: owned(&["log:x"]) }];
-        let both = both.with_profile("prod", parts, owned(&["tmp:*"])).unwrap();
-        assert_eq!(kept(&both, "tmp:a"), None);
-        for (key, reason) in [
-            ("tmp:keep", "matches protect *:keep of the profile prod"),
-            ("log:x", "matches log:x of protect-from p.txt of the profile prod"),
-            ("log:a", "matches no only of the profile prod"),
-            ("tmp:mine", "matches --protect tmp:mine"),
-            ("other", "matches no --only"),
-        ] {
-            assert_eq!(kept(&both, key).as_deref(), Some(reason));
-            assert!(!both.allows(key), "{key}");
-        }
-        assert!(both.allows("tmp:a"));
-    }
-
-    #[test]
-    fn each_pattern_is_named_with_where_it_is_from() {
-        let part = |file: Option<&str>, pattern: &str| Part {
-            file: file.map(str::to_owned),
-            patterns: vec![pattern.to_owned()],
-        };
-        let flags = Filter::of(vec![part(None, "a*"), part(Some("p.txt"), "b*")], vec!["*".to_owned()]).unwrap();
-        let both = flags.with_profile("prod", vec![Part::default(), part(Some("q.txt"), "c*")], Vec::new()).unwrap();
-        let origins: Vec<_> =
-            both.origins().into_iter().map(|(_, origin, patterns)| (origin, patterns.join(""))).collect();
-        let origins: Vec<_> = origins.iter().map(|(origin, patterns)| (origin.as_str(), patterns.as_str())).collect();
-        let expected = [
-            ("--protect", "a*"),
-            ("--protect-from p.txt", "b*"),
-            ("--only", "*"),
-            ("protect-from q.txt of the profile prod", "c*"),
-        ];
-        assert_eq!(origins, expected);
-        assert_eq!(kept(&both, "a1").as_deref(), Some("matches --protect a*"));
-        assert_eq!(kept(&both, "b1").as_deref(), Some("matches b* of --protect-from p.txt"));
-    }
-
-    #[test]
-    fn odd_names_are_matched_as_they_are() {
-        for key in ["a\nb", "../x", "a//b", "/a", "a/", "\u{0}"] {
-            assert!(kept(&filter(&["*"], &[]), key).is_some(), "{key:?}");
-            assert!(kept(&filter(&[key], &[]), key).is_some(), "{key:?}");
-        }
-    }
-
-    #[test]
-    fn the_first_pattern_that_matches_is_named_be_it_a_name_or_a_glob() {
-        for patterns in [["config", "c*"], ["c*", "config"], [r"conf\ig", "{config,x}"]] {
-            let rule = kept(&filter(&patterns, &[]), "config");
-            assert_eq!(rule.as_deref(), Some(&*format!("matches --protect {}", patterns[0])));
-        }
-    }
-
-    #[test]
-    fn a_hundred_thousand_names_are_no_regular_expression() {
-        let names: Vec<String> = (0..100_000).map(|number| format!("config:{number}")).collect();
-        let filter = Filter::new(names, Vec::new()).unwrap();
-        assert_eq!(kept(&filter, "config:99999").as_deref(), Some("matches --protect config:99999"));
-        assert_eq!(kept(&filter, "config:100000"), None);
-    }
-
-    #[test]
-    fn patterns_that_take_too_much_memory_are_an_error_and_not_a_wait() {
-        let regexes = vec![r"\A(?:[\p{Alphabetic}].*)\z".to_owned(); 300];
-        let error = compiled(&regexes, 1_000_000).unwrap_err().to_string();
-        assert_eq!(error, "the 300 patterns with wildcards cannot be used together: they take more than 1 MB");
-        assert!(compiled(&regexes[..2], 1_000_000).is_ok());
-    }
-
-    #[test]
-    fn a_bad_pattern_is_named() {
-        let error = Filter::new(vec!["a[".into()], vec![]).unwrap_err();
-        assert!(error.to_string().starts_with("invalid pattern `a[`: "), "{error}");
-    }
-}
+mod tests;

@@ -3,7 +3,8 @@
 //! Whole names are matched. `*` stands for any run of characters (none, `/`, `:` and line breaks among them), and so does
 //! `**`; `?` for one character; `[ab]`, `[a-z]`, `[!a]`, `[^a]` and `[[:digit:]]` for one of a set; `{a,b,}` for
 //! alternatives; `\` takes the next character as it is, inside brackets too. What a shell would quietly take for
-//! something else (an unclosed bracket, say) is an error: a guard that means something else protects nothing.
+//! something else (an unclosed bracket, say) is an error, and so is what nobody sees: a guard that means something else
+//! protects nothing.
 
 use std::fmt::Write as _;
 
@@ -39,6 +40,18 @@ pub enum GlobError {
     /// It begins or ends with a blank that is not escaped.
     #[error("the blank at character {0} is not escaped\nhint: write `\\ ` or `[ ]` for a blank")]
     Blank(usize),
+    /// A character that is not shown, where it is more likely left over from a copy than meant.
+    #[error(
+        "the invisible character U+{1:04X}{name} at character {0} is not escaped\nhint: remove it, or write `\\` before it if it \
+         is part of the name", name = known(*.1)
+    )]
+    Invisible(usize, u32),
+    /// A comma outside braces, in a place where other lists are separated by commas.
+    #[error(
+        "the comma at character {0} does not separate patterns\nhint: put each pattern on a line of its own, or write `\\,` for a \
+         comma"
+    )]
+    Comma(usize),
     /// Nothing follows a backslash.
     #[error("nothing follows the `\\` at character {0}")]
     Escape(usize),
@@ -89,10 +102,7 @@ impl Glob {
     /// # Errors
     /// [`GlobError`] says what is wrong with it, and where.
     pub(super) fn new(glob: &str) -> Result<Self, GlobError> {
-        let mut parser =
-            Parser { chars: glob.chars().collect(), at: 0, regex: String::new(), name: Some(String::new()) };
-        parser.whole()?;
-        let Parser { regex, name, .. } = parser;
+        let Parser { regex, name, .. } = Parser::parsed(glob)?;
         Ok(name.map_or_else(|| Self::Regex(format!(r"\A(?:{regex})\z")), Self::Name))
     }
 }
@@ -105,6 +115,81 @@ pub(crate) fn check(glob: &str) -> Result<(), GlobError> {
     Glob::new(glob).map(drop)
 }
 
+/// As [`check`], where a comma outside braces has to be escaped.
+///
+/// # Errors
+/// As [`check`], and [`GlobError::Comma`].
+pub(crate) fn check_of_list(glob: &str) -> Result<(), GlobError> {
+    Parser::parsed(glob)?.comma.map_or(Ok(()), |position| Err(GlobError::Comma(position)))
+}
+
+/// What people call an invisible character.
+fn known(code: u32) -> &'static str {
+    match code {
+        0x09 => " (tab)",
+        0x0a => " (line feed)",
+        0x0d => " (carriage return)",
+        0xad => " (soft hyphen)",
+        0x200b => " (zero-width space)",
+        0xfeff => " (byte order mark)",
+        _ => "",
+    }
+}
+
+/// Whether a character that is not escaped is surely no part of a name: another pattern begins after it.
+fn separates(c: char) -> bool {
+    c.is_control() || c == '\u{feff}'
+}
+
+/// Whether nothing is shown for the character: `Default_Ignorable_Code_Point` of Unicode, and a blank that is no white space.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether it changes how the character before it looks, as the last one of an emoji does.
+fn selects_form(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// What is wrong with a character that is not escaped and that a name begins or ends with.
+fn check_end(c: char, position: usize) -> Result<(), GlobError> {
+    match c {
+        c if c.is_whitespace() => Err(GlobError::Blank(position)),
+        c if c.is_control() || is_invisible(c) => Err(GlobError::Invisible(position, c.into())),
+        _ => Ok(()),
+    }
+}
+
+struct Brace {
+    /// Where it was opened.
+    at: usize,
+    has_comma: bool,
+    /// Whether names begin with its alternatives.
+    is_first: bool,
+    /// The end of an alternative that may not be the end of a name, and where.
+    bad_end: Option<GlobError>,
+}
+
 struct Parser {
     chars: Vec<char>,
     /// The index of the next character.
@@ -112,9 +197,18 @@ struct Parser {
     regex: String,
     /// The only name that matches, as long as there is just one.
     name: Option<String>,
+    /// The first comma outside braces that is not escaped.
+    comma: Option<usize>,
 }
 
 impl Parser {
+    fn parsed(glob: &str) -> Result<Self, GlobError> {
+        let chars = glob.chars().collect();
+        let mut parser = Self { chars, at: 0, regex: String::new(), name: Some(String::new()), comma: None };
+        parser.whole()?;
+        Ok(parser)
+    }
+
     fn peek(&self) -> Option<char> {
         self.chars.get(self.at).copied()
     }
@@ -126,14 +220,18 @@ impl Parser {
     }
 
     fn whole(&mut self) -> Result<(), GlobError> {
-        let first = self.peek().ok_or(GlobError::Empty)?;
-        if first.is_whitespace() {
-            return Err(GlobError::Blank(1));
-        }
-        // Where each brace was opened that is not closed yet, and whether it holds a comma.
-        let mut braces: Vec<(usize, bool)> = Vec::new();
+        self.peek().ok_or(GlobError::Empty)?;
+        // Those that are not closed yet.
+        let mut braces: Vec<Brace> = Vec::new();
+        // Whether names begin here, and what is wrong if they end here.
+        let (mut is_first, mut bad_end) = (true, None);
         while let Some(c) = self.next() {
             let position = self.at;
+            if is_first {
+                check_end(c, position)?;
+            }
+            let was_first = std::mem::replace(&mut is_first, false);
+            let ends_badly = bad_end.take();
             match c {
                 '*' => {
                     while self.peek() == Some('*') {
@@ -149,25 +247,42 @@ impl Parser {
                 '[' => self.bracket(position)?,
                 '{' if braces.len() == MOST_NESTED => return Err(GlobError::TooDeep(position)),
                 '{' => {
-                    braces.push((position, false));
+                    is_first = was_first;
+                    braces.push(Brace { at: position, has_comma: false, is_first, bad_end: None });
                     self.push("(?:");
                 }
                 ',' if !braces.is_empty() => {
-                    braces.last_mut().into_iter().for_each(|(_, has_comma)| *has_comma = true);
+                    if let Some(brace) = braces.last_mut() {
+                        brace.has_comma = true;
+                        brace.bad_end = brace.bad_end.take().or(ends_badly.clone());
+                        is_first = brace.is_first;
+                    }
                     self.push("|");
                 }
                 '}' => match braces.pop() {
                     None => return Err(GlobError::CloseBrace(position)),
-                    Some((opened, false)) => return Err(GlobError::OneAlternative(opened)),
-                    Some((_, true)) => self.push(")"),
+                    Some(Brace { at, has_comma: false, .. }) => return Err(GlobError::OneAlternative(at)),
+                    Some(brace) => {
+                        bad_end = brace.bad_end.or(ends_badly);
+                        self.push(")");
+                    }
                 },
-                c if c.is_whitespace() && self.peek().is_none() => return Err(GlobError::Blank(position)),
-                c => self.literal(c),
+                c => {
+                    if !selects_form(c) {
+                        bad_end = check_end(c, position).err();
+                    }
+                    if separates(c) && !(c.is_whitespace() && self.peek().is_none()) {
+                        return Err(GlobError::Invisible(position, c.into()));
+                    }
+                    self.comma = self.comma.or((c == ',').then_some(position));
+                    self.literal(c);
+                }
             }
         }
-        match braces.last() {
-            Some(&(opened, _)) => Err(GlobError::OpenBrace(opened)),
-            None => Ok(()),
+        match (braces.last(), bad_end) {
+            (Some(brace), _) => Err(GlobError::OpenBrace(brace.at)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What keeps a mistake small: each guard stops before the first delete where it can, and says so.
 
+mod environment;
+
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, What, When};
 
 use crate::lab::Lab;
@@ -174,13 +176,20 @@ fn patterns_that_would_protect_nothing_are_refused() {
         ("é[", "the `[` at character 2 is never closed"),
         ("a{b", "the `{` at character 2 is never closed"),
         ("{id}", "contain no comma"),
+        ("{a, b}", "the blank at character 4"),
+        ("\u{feff}key*", "U+FEFF (byte order mark) at character 1"),
+        ("key*\u{feff}key", "U+FEFF (byte order mark) at character 5"),
+        ("key*\u{200b}", "U+200B (zero-width space) at character 5"),
     ] {
         for flag in ["protect", "only"] {
             refused(&[&format!("--{flag}"), pattern], None, why);
             let toml = format!("[profile.p]\n{flag} = ['x', '''{pattern}''']\n");
             lab.write("k.toml", toml);
             refused(&["--config", "k.toml", "--profile", "p"], None, why);
-            refused(&[], Some((&format!("KVSWEEP_{}", flag.to_uppercase()), pattern)), why);
+            // What is read as a text: the mark at its beginning is none of it.
+            let why = if pattern.is_empty() { "contains no pattern" } else { why };
+            let text = format!("{pattern}\n{pattern}");
+            refused(&[], Some((&format!("KVSWEEP_{}", flag.to_uppercase()), &text)), why);
         }
         if !pattern.is_empty() {
             lab.write("p.txt", format!("# patterns\nx\n{pattern}\n"));

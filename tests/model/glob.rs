@@ -20,7 +20,7 @@ pub(crate) fn text(pattern: &[Part]) -> String {
 
 fn part_text(part: &Part) -> String {
     match part {
-        Part::Char(char) if char.is_ascii_punctuation() || char.is_whitespace() => format!("\\{char}"),
+        Part::Char(char) if !char.is_alphanumeric() => format!("\\{char}"),
         Part::Char(char) => char.to_string(),
         Part::AnyRun => "*".to_owned(),
         Part::AnyChar => "?".to_owned(),
