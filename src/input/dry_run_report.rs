@@ -67,10 +67,9 @@ impl ReportRows {
             // Either a check failed or a delete: only the job file can tell.
             Some(Status::Failed | Status::Unknown) if self.is_plan => Ok(RowUse::Skip),
             Some(Status::Failed | Status::Unknown) => Err(InputErrorKind::FailedRow(status.to_owned())),
-            // Keys of a restore are never to be deleted.
-            Some(Status::Deleted | Status::Restored | Status::Restorable) | None => {
-                Err(InputErrorKind::SettledReport(status.to_owned()))
-            }
+            Some(Status::Deleted) => Err(InputErrorKind::SettledReport(status.to_owned())),
+            Some(Status::Restored | Status::Restorable) => Err(InputErrorKind::RestoreReport(status.to_owned())),
+            None => Err(InputErrorKind::UnknownStatus(status.to_owned())),
         }
     }
 

@@ -150,6 +150,16 @@ pub enum InputErrorKind {
     )]
     SettledReport(String),
     #[error(
+        "this is the report of kvsweep restore (a row is {}), whose keys are to be kept\nhint: pass a list of keys, or the \
+         report of kvsweep delete --dry-run", Quoted(.0)
+    )]
+    RestoreReport(String),
+    #[error(
+        "the status of this row of a plan is {}, but has to be planned, kept, duplicate, invalid or absent\nhint: correct the \
+         row, or make a new plan with --dry-run", if .0.is_empty() { "empty".to_owned() } else { Quoted(.0).to_string() }
+    )]
+    UnknownStatus(String),
+    #[error(
         "this is the report of a job that ran: a row is {}, and no job file says that it is a plan\nhint: keep the job file \
          (PLAN.job.json) beside a plan; to resume a job, pass its inputs with --report and --resume",
         Quoted(.0)

@@ -1,4 +1,9 @@
 //! Keys out of lines: one per line, taken exactly, or as one JSON value.
+//!
+//! A carriage return that is no part of CRLF is an error: it is how the lines of some editors end, and two names would become
+//! one key. A key that contains one comes as NDJSON or in quotes.
+
+use memchr::memchr;
 
 use super::error::{InputErrorAt, InputErrorKind};
 use super::lookalike::Lookalike;
@@ -19,7 +24,12 @@ impl Lines {
     /// The next key; empty lines are skipped.
     pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let no_check = |_: &mut LineReader<Buffered>| Ok(());
-        find_key(&mut self.lines, no_check, |position, text| Ok((!text.is_empty()).then(|| parse_key(position, text))))
+        find_key(&mut self.lines, no_check, |position, text| {
+            if memchr(b'\r', text).is_some() {
+                return Err(InputErrorAt::at(position, InputErrorKind::NotKeys(Lookalike::CarriageReturns)));
+            }
+            Ok((!text.is_empty()).then(|| parse_key(position, text)))
+        })
     }
 }
 

@@ -59,7 +59,9 @@ impl Lookalike {
             Self::Utf16 => "convert it first: iconv -f UTF-16 -t UTF-8".to_owned(),
             Self::Utf32 => "convert it first: iconv -f UTF-32 -t UTF-8".to_owned(),
             Self::NulSeparated => "separate the names by newlines: tr '\\0' '\\n'".to_owned(),
-            Self::CarriageReturns => "convert the line endings first: tr '\\r' '\\n'".to_owned(),
+            Self::CarriageReturns => {
+                "convert the line endings first: tr '\\r' '\\n'; pass keys that contain one as NDJSON".to_owned()
+            }
             Self::PrettyJson => "pass --format json for an array, or print one value per line: jq -c".to_owned(),
             Self::Json(format) => format!("pass --format {format}, or --format lines if these are the names of keys"),
             Self::Table => "pass --format csv, or --format lines if each line is the name of a key".to_owned(),

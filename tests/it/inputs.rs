@@ -49,6 +49,15 @@ fn content_that_is_no_list_of_keys_is_named() {
             assert_refused("k.txt", content, &["--format", format], message);
         }
     }
+    let lab = Lab::new();
+    for lines in ["a\rb\rc\n", "a\r\nb\rc\r", "a\nb\r", "a\n\rb\n"] {
+        for format in ["auto", "lines"] {
+            lab.write("k.txt", lines);
+            let done = lab.delete(["k.txt", "--format", format, "--report", "none"]).run().code(2);
+            assert!(done.stderr.contains("CR alone") && lab.server.requests() == 0, "{lines:?}: {}", done.stderr);
+        }
+    }
+    assert_refused("k.txt", b"a\rb\rc\n", &[], "CR alone");
     for format in ["lines", "csv", "ndjson"] {
         assert_refused("k.txt", b"[\n  \"a\",\n  \"b\"\n]\n", &["--format", format], "JSON document");
     }

@@ -17,7 +17,7 @@ fn list(lab: &Lab, args: &[&str]) -> Kvsweep {
 fn filled(options: SandboxOptions) -> (Lab, Vec<String>) {
     let lab = Lab::with(options);
     let awkward =
-        ["a/b?c#d", "é \u{301}", "%2e%2e", "{\"a\":1}", "x,key", "quote\"", " ", "🔑\t", "c\rd", "..", "a&b=+"];
+        ["a/b?c#d", "é \u{301}", "%2e%2e", "{\"a\":1}", "x,key", "quote\"", " ", "🔑\t", "c\u{85}d", "..", "a&b=+"];
     let mut names: Vec<String> = (0..24_989).map(|index| format!("tmp:{index}")).collect();
     names.extend(awkward.map(|name| format!("tmp:{name}")));
     names.sort();
@@ -67,12 +67,12 @@ fn what_is_listed_is_deleted_through_a_pipe() {
 #[test]
 fn a_name_that_is_no_line_is_left_out_and_said() {
     let lab = Lab::new();
-    lab.server.preload(["a", "b\nc", "d\r", "{\"e\":1}"]);
+    lab.server.preload(["a", "b\nc", "d\r", "f\rg", "{\"e\":1}"]);
     let done = list(&lab, &[]).run().code(3);
     assert_eq!(done.stdout, "a\n{\"e\":1}\n");
-    assert!(done.stderr.contains("2 names") && done.stderr.contains("--format csv"), "{}", done.stderr);
+    assert!(done.stderr.contains("3 names") && done.stderr.contains("--format csv"), "{}", done.stderr);
     let done = list(&lab, &["--format", "csv"]).run().code(0);
-    assert_eq!(names_of(&done.stdout), ["a", "b\nc", "d\r", "{\"e\":1}"]);
+    assert_eq!(names_of(&done.stdout), ["a", "b\nc", "d\r", "f\rg", "{\"e\":1}"]);
     let done = list(&lab, &["--prefix", "{"]).run().code(1);
     assert_eq!(done.stdout, "");
     assert!(done.stderr.contains("read as another format"), "{}", done.stderr);

@@ -266,13 +266,19 @@ fn a_dry_run_report_gives_its_planned_rows() {
     let torn = report(&[(1, "a", "planned")]) + "2,b,pla";
     let records = read_whole("plan.csv", torn);
     assert!(records[1].contains("has 3 fields where the first row has 9"), "{records:?}");
-    for status in ["deleted", "failed", "unknown", "restored", "restorable", "", "Planned"] {
+    for (status, why) in [
+        ("deleted", "this is the report of a job that ran (a row is \"deleted\")"),
+        ("failed", "this is the report of a job that ran: a row is \"failed\""),
+        ("unknown", "this is the report of a job that ran: a row is \"unknown\""),
+        ("restored", "this is the report of kvsweep restore (a row is \"restored\")"),
+        ("restorable", "this is the report of kvsweep restore (a row is \"restorable\")"),
+        ("", "the status of this row of a plan is empty, but has to be planned, kept,"),
+        ("Planned", "the status of this row of a plan is \"Planned\", but has to be planned, kept,"),
+        ("invalid?", "the status of this row of a plan is \"invalid?\", but"),
+    ] {
         let (records, error) = read_broken("plan.csv", report(&[(1, "a", "planned"), (2, "b", status)]));
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
-        assert!(
-            error.to_string().starts_with("plan.csv line 3 (after record 1): this is the report of a job"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with(&format!("plan.csv line 3 (after record 1): {why}")), "{error}");
     }
 }
 

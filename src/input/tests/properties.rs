@@ -106,7 +106,7 @@ proptest! {
 
     #[test]
     fn lines_are_read_back(keys in keys(), at_once in at_once(), crlf in any::<bool>()) {
-        let keys: Vec<_> = keys.into_iter().filter(|key| !key.contains('\n') && !key.ends_with('\r')).collect();
+        let keys: Vec<_> = keys.into_iter().filter(|key| !key.contains(['\n', '\r'])).collect();
         let end = if crlf { "\r\n" } else { "\n" };
         let input = keys.join(end);
         prop_assume!(is_text(&input));

@@ -53,6 +53,10 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     messages.check("this is the report of a job that ran", &lab, delete(&["done.csv"]));
     lab.write("checked.csv", "key,status\na,planned\nb,failed\n");
     messages.check("no job file says that it is a plan", &lab, delete(&["checked.csv"]));
+    lab.write("restore.csv", "key,status\na,restorable\n");
+    messages.check("this is the report of kvsweep restore", &lab, delete(&["restore.csv"]));
+    lab.write("edited.csv", "key,status\na,PLANNED\n");
+    messages.check("the status of this row of a plan", &lab, delete(&["edited.csv"]));
     lab.write("cut.csv", "record,key\n1,a\n");
     messages.check("without its status", &lab, delete(&["cut.csv"]));
     lab.write("mixed.ndjson", "{\"key\":\"a\",\"status\":\"planned\"}\n\"b\"\n");
