@@ -46,6 +46,48 @@ pub(crate) fn without_os_errors(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// What is wrong with a JSON text, and where.
+pub(crate) fn json_error(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    let message = error.to_string();
+    let what = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    let what = if error.is_eof() { "it is cut off".to_owned() } else { in_english(what) };
+    match line {
+        _ if column == 0 => what,
+        1 => format!("{what} (column {column})"),
+        _ => format!("{what} (line {line}, column {column})"),
+    }
+}
+
+/// The parser's words for a value of another type, without the names of Rust's types.
+fn in_english(what: &str) -> String {
+    if let Some(name) = what.strip_prefix("missing field ") {
+        return format!("{name} is missing");
+    }
+    if let Some(name) = what.strip_prefix("duplicate field ") {
+        return format!("{name} is there twice");
+    }
+    let value = what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: "));
+    let Some((found, expected)) = value.and_then(|value| value.rsplit_once(", expected ")) else {
+        return what.to_owned();
+    };
+    let found = match found {
+        "map" => "an object",
+        "sequence" => "an array",
+        other => other,
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+        "a map" => "an object",
+        "a sequence" => "an array",
+        "a borrowed string" => "a string",
+        "a boolean" => "true or false",
+        object if object.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found} where {expected} is expected")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -73,6 +115,29 @@ mod tests {
             ("plain", "plain"),
         ] {
             assert_eq!(without_os_errors(text), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_json_is_said_without_rusts_types() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Row {
+            #[expect(dead_code, reason = "only errors are read")]
+            n: u64,
+        }
+        for (text, said) in [
+            ("{\"n\":", "it is cut off (column 5)"),
+            ("", "it is cut off"),
+            ("{}", "`n` is missing (column 2)"),
+            ("{\"n\":1,\"n\":2}", "`n` is there twice (column 10)"),
+            ("{\"n\":null}", "null where a whole number is expected (column 9)"),
+            ("{\"n\":-1}", "integer `-1` where a whole number is expected (column 7)"),
+            ("{\"n\":{}}", "an object where a whole number is expected (column 5)"),
+            ("{\n\"n\":x}", "expected value (line 2, column 5)"),
+            ("[1]x", "trailing characters (column 4)"),
+            ("7", "integer `7` where an object is expected (column 1)"),
+        ] {
+            assert_eq!(json_error(&serde_json::from_str::<Row>(text).unwrap_err()), said, "{text}");
         }
     }
 

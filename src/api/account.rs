@@ -23,7 +23,7 @@ use crate::api::http::{Access, ApiRequest, Http};
 use crate::api::url::{Owner, Site, UrlMismatch};
 use crate::key::{AccountId, IdError, NamespaceId, TokenId};
 use crate::terminal::Quoted;
-use crate::text::truncated;
+use crate::text::{json_error, truncated};
 
 /// Reads what exists, and changes nothing. Each call is one request.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl AccountClient {
         self.get(Endpoint::ListAccounts, url, "a page of accounts", |body| {
             page_of(body, |mut described| {
                 self.http.credentials().sanitize(&mut described);
-                serde_json::from_value(described).map_err(|error| error.to_string())
+                serde_json::from_value(described).map_err(|error| json_error(&error))
             })
         })
         .await
@@ -150,7 +150,7 @@ impl AccountClient {
             let settings: WorkerSettings = result(body, self.http.credentials())?;
             let is_kv = |binding: &Value| binding["type"] == "kv_namespace";
             let bound = settings.bindings.into_iter().filter(is_kv).map(serde_json::from_value);
-            bound.collect::<Result<_, _>>().map_err(|error| error.to_string())
+            bound.collect::<Result<_, _>>().map_err(|error| json_error(&error))
         })
         .await
     }
@@ -196,7 +196,7 @@ fn page_of<T>(body: &[u8], read: impl Fn(Value) -> Result<T, String>) -> Result<
 fn result<T: DeserializeOwned>(body: &[u8], credentials: &Credentials) -> Result<T, String> {
     let mut result: Value = envelope::result(body)?;
     credentials.sanitize(&mut result);
-    serde_json::from_value(result).map_err(|error| error.to_string())
+    serde_json::from_value(result).map_err(|error| json_error(&error))
 }
 
 /// By then the token is known to exist: whatever the response lacks is unknown.

@@ -20,6 +20,7 @@ use crate::api::listing::{Page, PageRequest};
 use crate::api::url::{BaseUrl, UrlMismatch, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
 use crate::terminal::Quoted;
+use crate::text::json_error;
 
 /// What a [`Client`] is made of.
 #[derive(Debug, Clone)]
@@ -97,7 +98,7 @@ impl Namespace {
     pub(crate) fn read(mut described: Value, credentials: &Credentials) -> Result<Self, String> {
         let exact_title = ExactTitle(described["title"].as_str().unwrap_or_default().into());
         credentials.sanitize(&mut described);
-        let namespace = Self::deserialize(described).map_err(|error| error.to_string())?;
+        let namespace = Self::deserialize(described).map_err(|error| json_error(&error))?;
         Ok(Self { exact_title, ..namespace })
     }
 }

@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::text::json_error;
 /// Errors beyond this many are not read.
 const MAX_FAULTS: usize = 32;
 
@@ -64,7 +65,7 @@ impl Envelope {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         // Members that are skipped are not checked for it by the parser.
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
-        let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
         let errors: Vec<_> = elements(wire.errors).into_iter().map(read::<WireError<'_>>).collect();
         let first = errors.first().and_then(Option::as_ref);
         let retry_after = seconds(wire.retry_after).or_else(|| seconds(first?.retry_after));
@@ -79,7 +80,7 @@ pub(crate) fn result<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     struct Outer<T> {
         result: T,
     }
-    serde_json::from_slice(body).map(|Outer { result }| result).map_err(|error| error.to_string())
+    serde_json::from_slice(body).map(|Outer { result }| result).map_err(|error| json_error(&error))
 }
 
 /// `result_info` of a list: what one of pages has, or one with cursors.
@@ -95,7 +96,7 @@ pub(crate) fn page<T: DeserializeOwned>(body: &[u8]) -> Result<(Vec<T>, PageInfo
         result: Vec<T>,
         result_info: Option<PageInfo>,
     }
-    let outer: Outer<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let outer: Outer<T> = serde_json::from_slice(body).map_err(|error| json_error(&error))?;
     Ok((outer.result, outer.result_info.unwrap_or_default()))
 }
 

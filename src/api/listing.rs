@@ -153,8 +153,8 @@ mod tests {
     fn what_is_no_page_is_refused() {
         for (body, why) in [
             (r#"{"result":null}"#, "null"),
-            (r#"{"success":true}"#, "missing field"),
-            (r#"{"result":[{"name":"a","name":"b"}]}"#, "duplicate field"),
+            (r#"{"success":true}"#, "`result` is missing"),
+            (r#"{"result":[{"name":"a","name":"b"}]}"#, "`name` is there twice"),
             (r#"{"result":[{"name":"a","expiration":-1}]}"#, "not a moment"),
         ] {
             let error = read(body).unwrap_err();

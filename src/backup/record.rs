@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
 use crate::input::{Fingerprint, InputError, JsonValues, Source};
 use crate::key::KeyName;
-use crate::text::json_len;
+use crate::text::{json_error, json_len};
 
 /// The longest text as it is written, in bytes; a call may have 100,000,000 in all.
 const MOST_ESCAPED: usize = 90_000_000;
@@ -86,7 +86,7 @@ impl BackupRecord {
     /// The key, if it can be read, and why the record cannot be restored.
     pub(crate) fn read(line: &[u8]) -> Result<Self, (String, String)> {
         let record: RawRecord<'_> = serde_json::from_slice(line).map_err(|error| {
-            let error = error.to_string().replace("struct RawRecord", "an object with key and value");
+            let error = json_error(&error);
             let key = serde_json::from_slice::<OnlyKey<'_>>(line).map(|record| record.key.into_owned());
             (key.unwrap_or_default(), format!("not a record of a backup: {error}"))
         })?;
@@ -193,7 +193,7 @@ mod tests {
     fn what_is_no_record_says_why() {
         for (line, key, why) in [
             (r#"{"key":"k""#, "", "not a record"),
-            (r#"{"key":"k"}"#, "k", "missing field `value`"),
+            (r#"{"key":"k"}"#, "k", "`value` is missing"),
             (r#"{"key":"k","value":"v","ttl":60}"#, "k", "unknown field `ttl`"),
             (
                 r#"{"key":"k","value":"v","expiration":1,"expiration_ttl":60}"#,

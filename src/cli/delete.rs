@@ -86,9 +86,6 @@ impl DeleteArgs {
 
     fn check_input(&self) -> Result<(), FlagConflict> {
         let input = &self.input;
-        if self.inputs.iter().filter(|&input| *input == Source::Stdin).count() > 1 {
-            return FlagConflict::conflict("stdin (-) can be read only once");
-        }
         if !matches!(input.format, None | Some(Format::Csv)) {
             for (flag, given) in [
                 ("--column", input.column.is_some()),

@@ -90,7 +90,7 @@ fn carry_out<'a>(
     }
     log_start(job, &overview, summary.records, &limits);
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
-    let ready = opened.make(session.caller.totals.requests)?;
+    let ready = opened.make(summary.records, session.caller.totals.requests)?;
     let client = target.map(|target| target.client);
     let run = Run { job, session, client, limits: &limits, approved, deleted_before, requests_before };
     let (stats, record) = run.send(scan, ready, (screen, monitor), summary)?;

@@ -63,7 +63,7 @@ fn carry_out<'a>(
         }
         Ok::<_, Error>((records, record))
     })??;
-    let mut ready = opened.make(0)?;
+    let mut ready = opened.make(None, 0)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs)?) } else { None };
     let (sender, writer) = rows.unzip();
     // The reading thread may be left alone, and must not keep the writer.
@@ -74,14 +74,18 @@ fn carry_out<'a>(
         plan.survey(
             |batch| records.next_batch(batch),
             |records| {
-                records.iter().for_each(|record| causes.add_unsent(record));
+                for record in records.iter() {
+                    causes.add_unsent(record);
+                }
                 match &rows {
                     None => {
                         records.drain(..).for_each(|record| stats.take(record));
                         true
                     }
                     Some(rows) => {
-                        records.iter().for_each(|record| stats.add(record));
+                        for record in records.iter() {
+                            stats.add(record);
+                        }
                         rows.upgrade().is_some_and(|sender| sender.blocking_send(unsent(records)).is_ok())
                     }
                 }

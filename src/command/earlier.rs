@@ -1,19 +1,23 @@
 //! Earlier runs of a job: their requests count against its rates, and their rows in its summary.
 
 use std::iter::repeat_n;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
-use crate::files::{RequestCount, SentRequests};
+use crate::files::{IfExists, RequestCount, SentRequests};
 use crate::outcome::Tally;
 use crate::quota::Budget;
 use crate::record::RecordNumber;
-use crate::report::{Destination, Journal, ReportError, Run};
+use crate::report::{self, Destination, FailuresFile, Journal, Outputs, ReportError, Run, Target};
 use crate::terminal::duration;
 
+use super::error::Error;
+use super::job::RunOptions;
 use super::same_job::JobRecord;
+use super::session::runtime;
 
 /// What earlier runs left, as the summary of the job counts it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -150,6 +154,21 @@ pub(super) fn latest_requests(budget: &Budget) -> Vec<SystemTime> {
 /// A moment of the wall clock, as long ago as it is of `wall`. If the clock was set back since, it is taken to be now.
 fn instant(moment: SystemTime, now: Instant, wall: SystemTime) -> Instant {
     wall.duration_since(moment).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now)
+}
+
+/// Writes the failures of earlier runs, for a run that ends before it begins to write; where they are.
+pub(super) fn write_failures(run: RunOptions) -> Result<Option<PathBuf>, Error> {
+    let (Target::File(report), Some(failures)) = (run.report, run.failures) else { return Ok(None) };
+    let existing = if failures.symlink_metadata().is_ok() { run.existing } else { IfExists::Refuse };
+    let outputs = Outputs {
+        report: Some(Destination::open(report, run.existing)?),
+        failures: Some(FailuresFile::open(failures.clone(), existing)?),
+        sync: run.sync,
+    };
+    let (rows, writer) = report::start(outputs)?;
+    drop(rows);
+    runtime()?.block_on(writer.finish())?;
+    Ok(Some(failures))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(super) struct JobInput {
     pub(super) inputs: Inputs,
     /// What an earlier run settled, and where that is written.
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    /// How many records the inputs had when an earlier run read them to their end.
+    pub(super) known_records: Option<u64>,
     /// What each source was when it was looked at, if it is a file that can be read twice.
     files: Vec<Option<Fingerprint>>,
 }
@@ -39,7 +41,7 @@ pub(super) enum Warnings {
 
 impl JobInput {
     pub(super) fn new(inputs: &Inputs, journal: Option<(Arc<Journal>, PathBuf)>) -> Self {
-        Self { inputs: inputs.clone(), journal, files: Vec::new() }
+        Self { inputs: inputs.clone(), journal, known_records: None, files: Vec::new() }
     }
 
     /// Looks at every input: from now on a file that changes is an error before a record of it is taken. Whether all of
@@ -63,7 +65,7 @@ impl JobInput {
         let sources = self.inputs.sources.iter().cloned();
         let files = sources.zip(&self.files).filter_map(|(source, print)| Some((source, Some((*print)?))));
         let (sources, files) = files.unzip();
-        Self { inputs: Inputs { sources, dedupe: false, ..self.inputs.clone() }, files, journal: None }
+        Self { inputs: Inputs { sources, ..self.inputs.clone() }, files, journal: None, known_records: None }
     }
 
     /// Every record of this part: read, filtered, marked as duplicate or as settled before.
@@ -81,6 +83,7 @@ impl JobInput {
             filter,
             dedupe: dedupe.then(Dedupe::default),
             journal: self.journal.clone(),
+            known_records: self.known_records,
             last: None,
             batch: Vec::with_capacity(most),
             error: None,

@@ -71,6 +71,7 @@ impl Opened {
         summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
         summary.facts = Some(opened.record.facts());
         summary.report = opened.journal.as_ref().map(|(_, report)| report.clone());
+        summary.not_begun = opened.journal.is_some().then(|| opened.run.clone());
         monitor.begin();
         monitor.resume_from(summary.earlier);
         Ok(opened)
@@ -92,7 +93,9 @@ impl Opened {
                     Pending::Open(Destination::File(file)) => {
                         record.found(path, run.existing, file.is_empty())?;
                         if run.existing == IfExists::Resume {
-                            journal = Some((file.read_journal()?, path.clone()));
+                            let read = file.read_journal()?;
+                            record.check_rows(path, &read.tally())?;
+                            journal = Some((read, path.clone()));
                         }
                     }
                     Pending::Open(Destination::Stdout) | Pending::ToBeMade(_) => JobRecord::free(path, run.existing)?,
@@ -155,8 +158,8 @@ impl Opened {
         Ok(self.found().filter(|_| has_trouble).map(ReportFile::causes).transpose()?.unwrap_or_default())
     }
 
-    /// Makes what is not there yet.
-    pub(super) fn make(self, requests: u64) -> Result<Ready, Error> {
+    /// Makes what is not there yet. `records` of the job are known so far, and `requests` were sent.
+    pub(super) fn make(self, records: Option<u64>, requests: u64) -> Result<Ready, Error> {
         let Self { run, report, failures, backup, mut record, .. } = self;
         for folder in &run.folders {
             // For this user alone.
@@ -176,7 +179,7 @@ impl Opened {
             Some(Destination::Stdout) | None => None,
         };
         if let Some(report) = &report_path {
-            record.begin(report, requests)?;
+            record.begin(report, records, requests)?;
         }
         let failures_path = failures.as_ref().map(|file| file.path().to_owned());
         let outputs = Outputs { report, failures, sync: run.sync };

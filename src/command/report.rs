@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::exit::ExitCode;
 use crate::files::{IfExists, OutputFile};
 use crate::input::Source;
-use crate::outcome::{Settled, Status};
+use crate::outcome::Settled;
 use crate::report::{self, FailuresFile, Kind, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized, shell_word};
@@ -56,6 +56,10 @@ pub(super) fn run(reviewing: &ReportJob) -> Result<ExitCode, Error> {
     let failures_path = failures.as_ref().map(|file| file.path().to_owned());
 
     let reports = Reports::open(reviewing.reports.clone())?;
+    // Keys in a list are deleted.
+    if let Some(path) = failures_path.as_ref().filter(|_| reports.are_of_restore()) {
+        return Err(UsageError::FailuresOfRestore(path.clone()).into());
+    }
     for file in reports.files().iter().filter(|file| file.extent.torn > 0) {
         let path = file.path.to_string_lossy();
         let bytes = pluralized(file.extent.torn, "byte");
@@ -160,7 +164,7 @@ fn settled(row: &StoredRow<'_>) -> Settled {
 
 /// How to go on, for the page: what it does, and the command.
 fn next_steps(review: &Review) -> Vec<(String, String)> {
-    let (open, kind) = (review.tally.failures(), kind(review));
+    let (open, kind) = (review.tally.failures(), review.kind());
     let word = |path: &Path| shell_word(path.as_os_str());
     if !kind.is_some_and(Kind::is_resumable) {
         return Vec::new();
@@ -187,19 +191,6 @@ fn next_steps(review: &Review) -> Vec<(String, String)> {
         ));
     }
     steps
-}
-
-/// What the reports are of, if all are of one kind. Without a job file, rows tell a restore from a delete.
-fn kind(review: &Review) -> Option<Kind> {
-    let restored = review.tally.get(Status::Restored) + review.tally.get(Status::Restorable) > 0;
-    let deleted = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent) > 0;
-    let mut kinds = review.files.iter().map(|file| match &file.job {
-        Some(job) => Some(job.file.identity.kind),
-        None if deleted && !restored => Some(Kind::Delete),
-        None => None,
-    });
-    let first = kinds.next().flatten()?;
-    kinds.all(|kind| kind == Some(first)).then_some(first)
 }
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {

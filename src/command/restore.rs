@@ -109,7 +109,9 @@ fn carry_out(
     let plan;
     (plan, opened.record) = signals::blocking(move || {
         record.read_inputs(&inputs)?;
-        Ok::<_, Error>((Plan::of(&files, journal, causes)?, record))
+        let plan = Plan::of(&files, journal, causes)?;
+        record.counted(&plan.counts);
+        Ok::<_, Error>((plan, record))
     })??;
     summary.records = Some(plan.records);
     summary.set_scanned(&plan.causes);
@@ -136,7 +138,7 @@ fn carry_out(
         let note = "Dry run: nothing was sent, and it was not checked which keys exist.";
         summary.notes.push(note.to_owned());
     }
-    let ready = opened.make(session.caller.totals.requests)?;
+    let ready = opened.make(summary.records, session.caller.totals.requests)?;
     summary.report = ready.report;
     let requests = earlier::count_requests_of(ready.outputs.report.as_ref(), without_row)?;
     let (rows, writer) = report::start(ready.outputs)?;

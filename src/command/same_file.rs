@@ -1,11 +1,11 @@
 //! What a job reads is never what it writes, by whatever name, and no two of its outputs are one file.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::folder_of;
+use crate::files::{beside, folder_of, job_file};
 use crate::input::Source;
 use crate::platform::{self, AsStream, FileId};
 use crate::terminal::Escaped;
@@ -20,9 +20,8 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Files {
     inputs: Vec<Named>,
     outputs: Vec<Named>,
-    /// Settings that came from stdin.
-    settings_on_stdin: Option<PathBuf>,
-    has_keys_on_stdin: bool,
+    /// Keys and settings that can be read only once.
+    streams: Vec<Stream>,
 }
 
 /// A file, and what it is called in a message.
@@ -34,32 +33,53 @@ struct Named {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Identity {
-    /// A regular file that exists.
+    /// A regular file or a named or unnamed pipe that exists.
     File(FileId),
-    /// One that would be made there.
+    /// A file that would be made there.
     Place { folder: PathBuf, name: OsString },
 }
 
+/// What can be read only once.
+#[derive(Debug)]
+struct Stream {
+    what: String,
+    id: FileId,
+    is_of_keys: bool,
+}
+
 impl Files {
-    /// Adds an input.
+    /// Adds an input, and what belongs to it if it is a report.
     pub(super) fn reads(&mut self, source: &Source) {
-        let (what, identity) = match source {
+        match source {
             Source::Stdin => {
-                self.has_keys_on_stdin = true;
-                ("stdin".to_owned(), of_stream(io::stdin()))
+                let identity = of_stream(io::stdin());
+                self.inputs.extend(identity.map(|identity| Named { what: "stdin".to_owned(), identity }));
+                self.add_stream("stdin", source, true);
             }
-            Source::File(path) => (format!("the input {}", shown(path)), of_path(path)),
-        };
-        self.inputs.extend(identity.map(|identity| Named { what, identity }));
+            Source::File(path) => {
+                let what = format!("the input {}", shown(path));
+                self.add_stream(&what, source, true);
+                self.inputs.extend(of_path(path).map(|identity| Named { what, identity }));
+                for report in [Some(path.clone()), path.canonicalize().ok()].iter().flatten() {
+                    for path in [job_file(report), beside(report, ".lock")] {
+                        let what = format!("{}, which may be beside it", shown(&path));
+                        self.inputs.extend(of_path(&path).map(|identity| Named { what, identity }));
+                    }
+                }
+            }
+        }
     }
 
     /// Adds a file that flags or settings were read from.
     pub(super) fn reads_settings(&mut self, path: &Path) {
         let what = format!("{}, which settings are read from", shown(path));
+        self.add_stream(&shown(path), &Source::File(path.to_owned()), false);
         self.inputs.extend(of_path(path).map(|identity| Named { what, identity }));
-        let stdin = platform::duplicate(io::stdin()).and_then(|stdin| platform::file_id(&stdin));
-        if platform::path_id(path).is_ok_and(|file| stdin.is_ok_and(|stdin| stdin == file)) {
-            self.settings_on_stdin = Some(path.to_owned());
+    }
+
+    fn add_stream(&mut self, what: &str, source: &Source, is_of_keys: bool) {
+        if let (Ok(false), Ok(fingerprint)) = (source.is_regular(), source.fingerprint()) {
+            self.streams.push(Stream { what: what.to_owned(), id: fingerprint.id, is_of_keys });
         }
     }
 
@@ -79,10 +99,13 @@ impl Files {
     /// Compares them, stdout and stderr included, where every job writes.
     ///
     /// # Errors
-    /// [`UsageError::SameFile`] names two that are one file, [`UsageError::BothOnStdin`] what is read twice.
+    /// [`UsageError::SameFile`] names two that are one file, [`UsageError::ReadTwice`] two that are one stream.
     pub(super) fn check(&self) -> Result<(), UsageError> {
-        if let Some(path) = self.settings_on_stdin.as_deref().filter(|_| self.has_keys_on_stdin) {
-            return Err(UsageError::BothOnStdin(path.to_owned()));
+        for (index, stream) in self.streams.iter().enumerate() {
+            let is_same = |other: &&Stream| other.id == stream.id && (other.is_of_keys || stream.is_of_keys);
+            if let Some(other) = self.streams[..index].iter().find(is_same) {
+                return Err(UsageError::ReadTwice(other.what.clone(), stream.what.clone()));
+            }
         }
         let stream =
             |what: &str, identity: Option<Identity>| Some(Named { what: what.to_owned(), identity: identity? });
@@ -113,11 +136,15 @@ fn shown(path: &Path) -> String {
     Escaped(&path.to_string_lossy()).to_string()
 }
 
-/// Pipes, terminals and devices keep nothing that could be read again.
+/// What is written to a file or a pipe can be read there; terminals, sockets and devices keep nothing.
 fn of_stream(stream: impl AsStream) -> Option<Identity> {
     let file = platform::duplicate(stream).ok()?;
     let id = platform::file_id(&file).ok()?;
-    file.metadata().ok()?.is_file().then_some(Identity::File(id))
+    keeps(&file.metadata().ok()?).then_some(Identity::File(id))
+}
+
+fn keeps(metadata: &Metadata) -> bool {
+    metadata.is_file() || platform::is_pipe(metadata)
 }
 
 fn of_path(path: &Path) -> Option<Identity> {
@@ -125,7 +152,7 @@ fn of_path(path: &Path) -> Option<Identity> {
     for _ in 0..MOST_LINKS {
         if let Ok(metadata) = fs::metadata(&path) {
             let id = platform::path_id(&path).ok()?;
-            return metadata.is_file().then_some(Identity::File(id));
+            return keeps(&metadata).then_some(Identity::File(id));
         }
         let folder = folder_of(&path);
         // A link that leads nowhere: what is written would be made where it leads.

@@ -12,7 +12,7 @@ use crate::clock::wall_now;
 use crate::files::IfExists;
 use crate::files::hash;
 use crate::input::{Column, Header, Source};
-use crate::outcome::{Stop, StopReason};
+use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::report::{
@@ -135,6 +135,18 @@ impl JobRecord {
         self.check()
     }
 
+    /// A report that is to be resumed has rows such as this job writes.
+    ///
+    /// # Errors
+    /// [`JobFileError::OtherRows`].
+    pub(super) fn check_rows(&self, report: &Path, tally: &Tally) -> Result<(), Error> {
+        let mut present = Status::ALL.into_iter().filter(|status| tally.get(*status) > 0);
+        match present.find(|status| !self.kind().may_write(*status)) {
+            Some(status) => Err(JobFileError::OtherRows { report: report.to_owned(), status, now: self.kind() }.into()),
+            None => Ok(()),
+        }
+    }
+
     /// A report is to be made, so its job file must not be a file of somebody else.
     ///
     /// # Errors
@@ -232,6 +244,13 @@ impl JobRecord {
         known
     }
 
+    /// How many records the inputs have, if an earlier run read them to their end.
+    pub(super) fn records_of_earlier(&self) -> Option<u64> {
+        let (_, earlier) = self.earlier.as_ref()?;
+        let inputs = &earlier.identity.inputs;
+        inputs.iter().map(|input| input.records).sum::<Option<u64>>().filter(|_| !inputs.is_empty())
+    }
+
     /// The part of the keys that is taken, `K/N`.
     pub(super) fn shard(&self) -> Option<&str> {
         self.now.shard.as_deref()
@@ -258,14 +277,14 @@ impl JobRecord {
         })
     }
 
-    /// The run begins to write the report.
+    /// The run begins to write the report; `records` are those that were counted.
     ///
     /// # Errors
     /// [`JobFileError::Io`].
-    pub(super) fn begin(&mut self, report: &Path, requests: u64) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, report: &Path, records: Option<u64>, requests: u64) -> Result<(), Error> {
         let mut file = JobFile::new(self.known(), self.flags.clone());
         file.runs.extend_from_slice(self.earlier_runs());
-        file.runs.push(Run { requests: Some(requests), ..Run::starting(wall_now()) });
+        file.runs.push(Run { records, requests: Some(requests), ..Run::starting(wall_now()) });
         file.write(report)?;
         self.begun = Some((report.to_owned(), file));
         Ok(())

@@ -16,9 +16,9 @@ use crate::report::{Cause, Causes, Facts, Kind, ReportError, Summary, Target, Wr
 use crate::shard::Shard;
 use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
-use super::earlier::Earlier;
+use super::earlier::{self, Earlier};
 use super::error::{self, Error, message};
-use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob};
+use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob, RunOptions};
 use super::monitor::Monitor;
 use super::preview::Preview;
 use super::print::{Stream, print_json, print_summary, warn_of};
@@ -55,6 +55,8 @@ pub(super) struct JobSummary<'a> {
     pub(super) stop: Option<Stop>,
     pub(super) report: Option<PathBuf>,
     pub(super) failures: Option<PathBuf>,
+    /// Until a resumed run begins to write: what it would write.
+    pub(super) not_begun: Option<RunOptions>,
     /// Where the backup is, and how many records this run added to it.
     pub(super) backup: Option<(PathBuf, u64)>,
     /// What else there is to say, a line each.
@@ -119,6 +121,7 @@ impl<'a> JobSummary<'a> {
             stop: None,
             report: None,
             failures: None,
+            not_begun: None,
             backup: None,
             notes: Vec::new(),
         }
@@ -133,6 +136,7 @@ impl<'a> JobSummary<'a> {
     /// Takes in how the pipeline ended, and what became of the report.
     pub(super) fn set_end<E>(&mut self, end: End<E>, written: Option<Result<Written, ReportError>>) {
         (self.totals, self.elapsed, self.stop) = (end.totals, end.elapsed, end.stop);
+        self.not_begun = None;
         self.unsent = Tally::default();
         match written {
             Some(Ok(written)) => {
@@ -141,6 +145,8 @@ impl<'a> JobSummary<'a> {
             }
             // A report that cannot be written outweighs everything else.
             Some(Err(error)) => {
+                // There is nothing to resume from.
+                self.report.take_if(|report| error.is_loss_of(report));
                 self.stop = Some(Stop::of_error(StopReason::IoError, &Error::from(error).error_chain()));
             }
             None => {
@@ -173,6 +179,12 @@ impl<'a> JobSummary<'a> {
             Ok(preview) => preview,
             Err(error) => {
                 self.stop = Some(error.into_stop()?);
+                match self.not_begun.take().map(earlier::write_failures).transpose() {
+                    Ok(failures) => self.failures = failures.flatten(),
+                    Err(error) => {
+                        tracing::warn!("the failures of earlier runs were not written: {}", error.error_chain());
+                    }
+                }
                 None
             }
         };

@@ -64,10 +64,15 @@ pub enum UsageError {
     NoTerminal(&'static str),
     #[error("not confirmed, nothing {0}")]
     NotConfirmed(&'static str),
-    #[error("keys and {} are both read from stdin\nhint: put one of them into a file", Escaped(&.0.to_string_lossy()))]
-    BothOnStdin(PathBuf),
+    #[error("{0} and {1} are the same stream, which can be read only once\nhint: put one of them into a file")]
+    ReadTwice(String, String),
     #[error("{0} is the same file as {1}\nhint: choose another file")]
     SameFile(String, String),
+    #[error(
+        "--failures {} would list keys that were to be restored, and a list of keys is what delete takes\nhint: resume the \
+         restore instead: kvsweep restore BACKUP --resume --report REPORT", Escaped(&.0.to_string_lossy())
+    )]
+    FailuresOfRestore(PathBuf),
     #[error("{} exists\nhint: pass --overwrite to replace it, or choose another file", Escaped(&.0.to_string_lossy()))]
     Exists(PathBuf),
     #[error(

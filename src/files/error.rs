@@ -21,11 +21,14 @@ pub enum FileError {
     NotRegular { path: PathBuf, what: &'static str },
     #[error("{path} is a symbolic link, which is not followed\nhint: pass the path of the file itself")]
     Symlink { path: PathBuf },
-    #[error("{path} was removed or replaced while it was being written, so what was written is lost")]
+    #[error(
+        "{path} was removed or replaced while it was being written, so what was written is lost\nhint: find out what moved or \
+         removed it; if it cannot be put back, start again with another file"
+    )]
     Replaced { path: PathBuf },
     #[error(
         "{path} was changed by something else while it was being written: it has {found} bytes instead of {expected}, so what was \
-         written may be lost"
+         written may be lost\nhint: find out what else writes to it, and check it before it is used"
     )]
     Changed { path: PathBuf, found: u64, expected: u64 },
     #[error("cannot {doing} {path}")]

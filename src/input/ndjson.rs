@@ -11,6 +11,7 @@ use super::parsed_key::{MAX_TEXT, invalid_by_rule};
 use crate::format::Buffered;
 use crate::format::lines::LineReader;
 use crate::record::Content;
+use crate::text::json_error;
 
 pub(super) struct Ndjson {
     lines: LineReader<Buffered>,
@@ -36,7 +37,7 @@ impl Ndjson {
                 Err(error) => {
                     syntax(text.as_bytes()).map_err(not_json)?;
                     // JSON as such: half a surrogate pair, a number beyond all bounds.
-                    let why = format!("the value cannot be read: {}", in_words(&error));
+                    let why = format!("the value cannot be read: {}", json_error(&error));
                     Ok(Some(invalid_by_rule(position, whole(), "the value cannot be read", &why)))
                 }
             }
@@ -46,7 +47,7 @@ impl Ndjson {
 
 /// Whether `text` is one JSON value; the error says what is wrong with it.
 pub(super) fn syntax(text: &[u8]) -> Result<(), String> {
-    serde_json::from_str::<IgnoredAny>(utf8(text)?).map(|_| ()).map_err(|error| in_words(&error))
+    serde_json::from_str::<IgnoredAny>(utf8(text)?).map(|_| ()).map_err(|error| json_error(&error))
 }
 
 fn utf8(text: &[u8]) -> Result<&str, String> {
@@ -59,16 +60,5 @@ fn check_json(lines: &mut LineReader<Buffered>) -> Result<(), InputErrorKind> {
         Ok(_) => Ok(()),
         Err(error) if error.is_io() => Err(InputErrorKind::Read(error.into())),
         Err(_) => Err(InputErrorKind::NotJson("it is longer than 64 KiB, and broken or cut off".to_owned())),
-    }
-}
-
-/// The parser's words with the column alone: it counts lines from this one.
-fn in_words(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    match message.strip_suffix(&place) {
-        Some(_) if error.is_eof() => format!("it is cut off (column {})", error.column()),
-        Some(what) => format!("{what} (column {})", error.column()),
-        None => message,
     }
 }

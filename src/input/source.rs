@@ -39,11 +39,17 @@ impl fmt::Display for Source {
 impl Source {
     /// Whether it can be read twice with the same result: not a pipe, not a device, and not an open descriptor under any name
     /// (`/dev/stdin` may lead to a regular file, but its position may be shared).
+    ///
+    /// # Errors
+    /// It cannot be read at all, as a folder. That a file cannot is known once it is opened for the first pass.
     pub fn is_regular(&self) -> io::Result<bool> {
-        match self {
-            Self::Stdin => Ok(false),
-            Self::File(path) => Ok(fs::metadata(path)?.is_file() && !platform::is_stream(path)?),
+        let Self::File(path) = self else { return Ok(false) };
+        let metadata = fs::metadata(path)?;
+        if metadata.is_file() && !platform::is_stream(path)? {
+            return Ok(true);
         }
+        platform::check_readable(path, &metadata)?;
+        Ok(false)
     }
 
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
@@ -142,8 +148,14 @@ mod tests {
         for other in ["/dev/null", "/dev/stdin", "/proc/self/stat"] {
             assert!(!Source::File(other.into()).is_regular().unwrap(), "{other}");
         }
-        assert!(!Source::File(folder.path().into()).is_regular().unwrap());
         assert!(!Source::Stdin.is_regular().unwrap());
+        assert_eq!(Source::File(folder.path().into()).is_regular().unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        #[cfg(unix)]
+        {
+            let socket = folder.path().join("socket");
+            let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            assert!(Source::File(socket).is_regular().is_err());
+        }
         assert!(Source::File(folder.path().join("none")).is_regular().is_err());
     }
 

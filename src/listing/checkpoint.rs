@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{MetadataTest, Moment, Position, Prefixes};
 use crate::files::{Access, FileError, beside, replace};
+use crate::text::json_error;
 
 /// What is listed: a listing is resumed only as the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl Checkpoint {
             text => text.map_err(FileError::io(&path, "read"))?,
         };
         let parsed = serde_json::from_str(&text);
-        parsed.map(Some).map_err(|error| CheckpointError::Damaged { path, why: error.to_string() })
+        parsed.map(Some).map_err(|error| CheckpointError::Damaged { path, why: json_error(&error) })
     }
 
     /// Replaces it, and waits until that is on the disk.

@@ -70,7 +70,9 @@ impl<E> Plan<E> {
         let mut batch = Vec::new();
         loop {
             let read = next_batch(&mut batch);
-            batch.iter().for_each(|record| self.count(record));
+            for record in &batch {
+                self.count(record);
+            }
             if !each(&mut batch) {
                 return;
             }

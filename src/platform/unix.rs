@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags, access};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -108,6 +108,19 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Whether a pipe or a device may be read, without opening it.
+pub(crate) fn check_readable(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    match metadata.file_type() {
+        kind if kind.is_dir() => Err(Errno::ISDIR.into()),
+        kind if kind.is_socket() => Err(Errno::NXIO.into()),
+        _ => Ok(access(path, Access::READ_OK)?),
+    }
+}
+
+pub(crate) fn is_pipe(metadata: &Metadata) -> bool {
+    metadata.file_type().is_fifo()
 }
 
 /// What something is that is neither a file nor a folder.

@@ -95,6 +95,15 @@ pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn check_readable(_path: &Path, metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+}
+
+/// A pipe has no place in a folder.
+pub(crate) fn is_pipe(_metadata: &Metadata) -> bool {
+    false
+}
+
 /// What something is that is neither a file nor a folder.
 pub(crate) fn special_kind(_kind: FileType) -> &'static str {
     "a device"

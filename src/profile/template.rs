@@ -3,7 +3,7 @@
 //! | placeholder | stands for |
 //! | --- | --- |
 //! | `{date}` | `2026-11-24`, the day the job began, in UTC |
-//! | `{time}` | `053527Z`, the second it began, in UTC |
+//! | `{time}` | `053527.482113Z`, the microsecond it began, in UTC |
 //! | `{year}`, `{month}`, `{day}` | `2026`, `11`, `24` |
 //! | `{profile}` | the profile's name |
 //! | `{{`, `}}` | a brace |
@@ -39,7 +39,7 @@ impl Template {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether it names another file every second.
+    /// Whether it names another file for each job.
     pub(super) fn has_time(&self) -> bool {
         expand(&self.0, |name| (name != "time").then_some("")).is_err()
     }
@@ -47,7 +47,7 @@ impl Template {
     /// The text at a moment. One before 1970 or after 9999 is taken for the nearest that has a date.
     pub(super) fn fill(&self, now: SystemTime, profile: &ProfileName) -> String {
         let now = now.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
-        let stamp = humantime::format_rfc3339_seconds(now).to_string();
+        let stamp = humantime::format_rfc3339_micros(now).to_string();
         let (date, time) = stamp.split_once('T').unwrap_or_default();
         let time = time.replace(':', "");
         let mut date_parts = date.splitn(3, '-');
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn placeholders_stand_for_the_moment_in_utc() {
         let now = 1_700_000_000;
-        assert_eq!(filled("/var/{profile}/{date}-{time}.csv", now), "/var/prod/2023-11-14-221320Z.csv");
+        assert_eq!(filled("/var/{profile}/{date}-{time}.csv", now), "/var/prod/2023-11-14-221320.000000Z.csv");
         assert_eq!(filled("{year}/{month}/{day}", now), "2023/11/14");
         assert_eq!(filled("{{date}}{{{day}}}", now), "{date}{14}");
         assert_eq!(filled("plain.csv", now), "plain.csv");

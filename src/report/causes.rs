@@ -119,8 +119,8 @@ impl Causes {
         let like = (what, pattern);
         if let Some(cause) = self.found.get_mut(&like) {
             cause.count += 1;
-            if cause.error != error && cause.error != like.1 {
-                cause.error.clone_from(&like.1);
+            if cause.error != error {
+                cause.error = in_common(&cause.error, error);
             }
             if cause.keys.len() < SAMPLES {
                 cause.keys.push(truncated(key).into_owned());
@@ -167,6 +167,21 @@ fn pattern(text: &str) -> String {
             (false, _) => out.push(c),
         }
         in_number = digit;
+    }
+    out
+}
+
+/// `error`, with `#` for the numbers that are others in `shown`, which is like it in all else.
+fn in_common(shown: &str, error: &str) -> String {
+    let (mut out, mut shown, mut error) = (String::with_capacity(error.len()), shown, error);
+    while let Some(c) = error.chars().next() {
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, end) = error.split_at(digits(error).max(c.len_utf8()));
+        let (before, rest) = shown
+            .split_at_checked(digits(shown).max(shown.chars().next().map_or(0, char::len_utf8)))
+            .unwrap_or((shown, ""));
+        out.push_str(if number == before { number } else { "#" });
+        (shown, error) = (rest, end);
     }
     out
 }
@@ -239,6 +254,26 @@ mod tests {
             ]
         );
         assert_eq!([0, 1, 3].map(|shown| causes.beyond(shown)), [7, 5, 3]);
+    }
+
+    #[test]
+    fn only_numbers_that_differ_are_left_out() {
+        let shown = |errors: &[&str]| {
+            let mut causes = Causes::default();
+            for error in errors {
+                add(&mut causes, "k", Status::Failed, None, error);
+            }
+            causes.by_count()[0].error.clone()
+        };
+        for (errors, expected) in [
+            (&["not UTF-8 (byte 1)", "not UTF-8 (byte 12)", "not UTF-8 (byte 1)"][..], "not UTF-8 (byte #)"),
+            (&["600 bytes; at most 512", "513 bytes; at most 512"], "# bytes; at most 512"),
+            (&["#1 of 22 é", "#3 of 22 é", "#1 of 4 é"], "## of # é"),
+            (&["7", "7"], "7"),
+            (&["7", "70"], "#"),
+        ] {
+            assert_eq!(shown(errors), expected);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{MAX_ROW_BYTES, ReadError, StoredRow, begins_as};
 use crate::format::lines::{Line, LineReader};
+use crate::text::json_error;
 
 const BEGINNING: &[u8] = b"{\"record\":";
 
@@ -65,7 +66,8 @@ pub(super) fn read_rows(input: impl BufRead, each: &mut dyn FnMut(&StoredRow<'_>
 }
 
 fn read_row(line: &[u8], each: &mut dyn FnMut(&StoredRow<'_>)) -> Result<(), String> {
-    let row: Members<'_> = serde_json::from_slice(line).map_err(|error| format!("not a row: {error}"))?;
+    let row: Members<'_> =
+        serde_json::from_slice(line).map_err(|error| format!("not a row: {}", json_error(&error)))?;
     let plain = StoredRow::new(row.record, row.key, &row.status, &row.finished_at)?;
     each(&StoredRow {
         http_status: row.http_status,

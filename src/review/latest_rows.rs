@@ -62,8 +62,13 @@ pub(super) struct LatestRows {
 }
 
 impl LatestRows {
-    pub(super) fn add(&mut self, table: RowIndex) {
-        let known = self.inputs.iter().position(|input| input.agrees_with(&table));
+    /// Adds the rows of the next file, which has the same input as others only if it may have that of each of them.
+    pub(super) fn add(&mut self, table: RowIndex, may_be_of: impl Fn(usize) -> bool) {
+        let may_belong = |input: usize| {
+            let mut files = self.input_of.iter().enumerate().filter(|(_, of)| **of == input);
+            files.all(|(file, _)| may_be_of(file))
+        };
+        let known = (0..self.inputs.len()).find(|&input| may_belong(input) && self.inputs[input].agrees_with(&table));
         match known {
             Some(input) => self.inputs[input].merge(table),
             None => self.inputs.push(table),
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn within_a_file_the_last_row_counts_whatever_its_time() {
         let mut latest_rows = LatestRows::default();
-        latest_rows.add(table(0, &[(1, 50, 9), (2, 51, 8), (1, 40, 9)]));
+        latest_rows.add(table(0, &[(1, 50, 9), (2, 51, 8), (1, 40, 9)]), |_| true);
         assert_eq!(
             [0, 1, 2].map(|row| latest_rows.is_latest(number([1, 2, 1][row]), 0, row as u64)),
             [false, true, true]
@@ -121,8 +126,8 @@ mod tests {
     #[test]
     fn between_files_the_later_row_counts_and_the_first_of_two_alike() {
         let mut latest_rows = LatestRows::default();
-        latest_rows.add(table(0, &[(1, 50, 9), (2, 50, 8), (3, 50, 7)]));
-        latest_rows.add(table(1, &[(1, 60, 9), (2, 40, 8), (3, 50, 7), (4, 1, 6)]));
+        latest_rows.add(table(0, &[(1, 50, 9), (2, 50, 8), (3, 50, 7)]), |_| true);
+        latest_rows.add(table(1, &[(1, 60, 9), (2, 40, 8), (3, 50, 7), (4, 1, 6)]), |_| true);
         assert_eq!(latest_rows.inputs(), 1);
         let is_latest = |file, row: u64| latest_rows.is_latest(number(row + 1), file, row);
         assert_eq!([0, 1, 2].map(|row| is_latest(0, row)), [false, true, true]);
@@ -132,10 +137,10 @@ mod tests {
     #[test]
     fn another_key_is_another_input() {
         let mut latest_rows = LatestRows::default();
-        latest_rows.add(table(0, &[(1, 50, 9)]));
-        latest_rows.add(table(1, &[(1, 60, 1), (2, 60, 2)]));
+        latest_rows.add(table(0, &[(1, 50, 9)]), |_| true);
+        latest_rows.add(table(1, &[(1, 60, 1), (2, 60, 2)]), |_| true);
         // A part of the second one.
-        latest_rows.add(table(2, &[(2, 70, 2)]));
+        latest_rows.add(table(2, &[(2, 70, 2)]), |_| true);
         assert_eq!(latest_rows.inputs(), 2);
         assert!(latest_rows.is_latest(number(1), 0, 0) && latest_rows.is_latest(number(1), 1, 0));
     }
@@ -143,10 +148,10 @@ mod tests {
     #[test]
     fn a_record_costs_at_most_26_bytes_and_far_ones_little() {
         let mut latest_rows = LatestRows::default();
-        latest_rows.add(table(0, &(1..=100_000).map(|record| (record, 1, 1)).collect::<Vec<_>>()));
+        latest_rows.add(table(0, &(1..=100_000).map(|record| (record, 1, 1)).collect::<Vec<_>>()), |_| true);
         assert!(latest_rows.memory() <= 26 * 100_000, "{}", latest_rows.memory());
         let mut latest_rows = LatestRows::default();
-        latest_rows.add(table(0, &[(u64::MAX, 1, 1), (1 << 40, 1, 1)]));
+        latest_rows.add(table(0, &[(u64::MAX, 1, 1), (1 << 40, 1, 1)]), |_| true);
         assert!(latest_rows.memory() < 8_192);
         assert!(latest_rows.is_latest(number(u64::MAX), 0, 0));
     }

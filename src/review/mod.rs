@@ -29,7 +29,7 @@ pub(crate) use timeline::{Bin, Pause, Timeline};
 
 use crate::outcome::{Status, Tally};
 pub use crate::report::{Cause, Causes};
-use crate::report::{ReportError, StoredRow};
+use crate::report::{Kind, ReportError, StoredRow};
 use crate::text::truncated;
 use timeline::millis;
 
@@ -97,6 +97,32 @@ impl Review {
         let open = files.iter().zip(open).filter(|(_, open)| *open);
         review.resumable = open.map(|(file, _)| file.path.clone()).collect();
         Ok(review)
+    }
+
+    /// What the reports are of, if all are of one kind. Without a job file, rows tell a restore from a delete.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let (restored, gone) = (self.restored() > 0, self.gone() > 0);
+        let mut kinds = self.files.iter().map(|file| match &file.job {
+            Some(job) => Some(job.file.identity.kind),
+            None if gone && !restored => Some(Kind::Delete),
+            None => None,
+        });
+        let first = kinds.next().flatten()?;
+        kinds.all(|kind| kind == Some(first)).then_some(first)
+    }
+
+    /// How many keys it was done with, and what was done.
+    fn done(&self) -> (u64, &'static str) {
+        let is_restore = matches!(self.kind(), Some(Kind::Restore | Kind::RestoreDryRun)) || self.restored() > 0;
+        if is_restore { (self.tally.get(Status::Restored), "restored") } else { (self.gone(), "deleted") }
+    }
+
+    fn gone(&self) -> u64 {
+        self.tally.get(Status::Deleted) + self.tally.get(Status::Absent)
+    }
+
+    fn restored(&self) -> u64 {
+        self.tally.get(Status::Restored) + self.tally.get(Status::Restorable)
     }
 
     pub(crate) fn superseded(&self) -> u64 {

@@ -12,7 +12,6 @@ use ring::digest::{SHA256, digest};
 use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, Review};
-use crate::outcome::Status;
 use crate::report::StoredRow;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
@@ -44,6 +43,9 @@ struct Page<'a> {
     failures: Vec<FailureRow>,
     rest_of_failures: Option<String>,
     commands: &'a [(String, String)],
+    /// What was to be done with the keys, and how it is said of those it was done with.
+    verb: &'static str,
+    done: &'static str,
     files: Vec<FileRow>,
     version: &'static str,
 }
@@ -150,6 +152,8 @@ pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<Str
         failures: failures(review),
         rest_of_failures: rest_of_failures(review),
         commands,
+        verb: review.done().1,
+        done: if review.done().1 == "deleted" { "deleted or absent" } else { "restored" },
         files: files(review),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -200,21 +204,16 @@ fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
 }
 
 fn title(review: &Review) -> String {
-    if let Some((state, whole)) = review.unfinished().zip(review.whole()) {
-        let restored = review.tally.get(Status::Restored);
-        let done = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
-        let (number, verb) = if restored > 0 { (restored, "restored") } else { (done, "deleted") };
-        return format!("{state}: {} of {} {verb}", count(number), count(whole));
-    }
+    let (done, verb) = review.done();
     let open = review.tally.failures();
-    let gone = review.tally.get(Status::Deleted) + review.tally.get(Status::Absent);
-    match (open, gone) {
-        (0, 0) => review.records(),
-        (0, _) => match review.whole().filter(|whole| *whole > gone) {
-            Some(whole) => format!("{} of {} deleted", count(gone), pluralized(whole, "record")),
-            None => format!("{} deleted", pluralized(gone, "key")),
+    match (review.unfinished().zip(review.whole()), open, done) {
+        (Some((state, whole)), _, _) => format!("{state}: {} of {} {verb}", count(done), count(whole)),
+        (None, 0, 0) => review.records(),
+        (None, 0, _) => match review.whole().filter(|whole| *whole > done) {
+            Some(whole) => format!("{} of {} {verb}", count(done), pluralized(whole, "record")),
+            None => format!("{} {verb}", pluralized(done, "key")),
         },
-        (_, _) => format!("{} not deleted", pluralized(open, "key")),
+        (None, _, _) => format!("{} not {verb}", pluralized(open, "key")),
     }
 }
 

@@ -10,6 +10,7 @@ use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
 use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, StoredRow};
 use crate::terminal::Escaped;
+use crate::text::split_hints;
 
 /// Why reports cannot be reviewed.
 #[derive(Debug, Error)]
@@ -79,8 +80,13 @@ impl Reports {
                 }
             })?;
             let path = reader.path().to_owned();
+            let identity = job.as_ref().map(ReportedJob::identity);
+            let identities = reports.files.iter().map(|file| file.job.as_ref().map(ReportedJob::identity));
+            let may_be_same: Vec<_> = identities
+                .map(|other| !identity.zip(other).is_some_and(|(one, other)| one.has_other_inputs(other)))
+                .collect();
+            reports.latest_rows.add(table, |file| may_be_same[file]);
             reports.files.push(ReportedFile { path, rows, records, finished, sent, extent, job });
-            reports.latest_rows.add(table);
         }
         Ok(reports)
     }
@@ -88,6 +94,11 @@ impl Reports {
     /// What each file holds, in the order given.
     pub(crate) fn files(&self) -> &[ReportedFile] {
         &self.files
+    }
+
+    pub(crate) fn are_of_restore(&self) -> bool {
+        let kinds = self.files.iter().filter_map(|file| Some(file.job.as_ref()?.identity().kind));
+        kinds.into_iter().any(|kind| matches!(kind, Kind::Restore | Kind::RestoreDryRun))
     }
 
     pub(super) fn input_of(&self) -> &[usize] {
@@ -143,7 +154,9 @@ fn job_of(report: &Path) -> Option<ReportedJob> {
     match JobFile::read_all(report) {
         Ok(mut files) => files.pop().map(ReportedJob::new),
         Err(error) => {
-            tracing::warn!("{}", Escaped(&error.to_string()));
+            let error = error.to_string();
+            let (what, hints) = split_hints(&error);
+            tracing::warn!("{}{hints}", Escaped(what));
             None
         }
     }

@@ -27,7 +27,7 @@ impl Review {
         lines.push(String::new());
         lines.extend(counts(&self.states(), self.whole()));
         lines.extend(cause_lines("kept, by rule", &self.kept));
-        lines.extend(cause_lines("not deleted, by cause", &self.causes));
+        lines.extend(cause_lines(&format!("not {}, by cause", self.done().1), &self.causes));
         lines.extend(self.time_lines());
         lines
     }

@@ -23,7 +23,7 @@ const MODULES: [(&str, &str); 37] = [
     ("files", "clock platform"),
     ("format", ""),
     ("fuzzing", "api cli input key pipeline plan profile quota record report sandbox"),
-    ("input", "clock files format key key_index outcome platform record terminal"),
+    ("input", "clock files format key key_index outcome platform record terminal text"),
     (
         "internals",
         "api cli clock command exit files input key_index logging outcome pipeline plan progress quota record report stderr",
@@ -31,7 +31,7 @@ const MODULES: [(&str, &str); 37] = [
     ("key", ""),
     ("key_index", ""),
     ("lib", ""),
-    ("listing", "api files format input key_index plan terminal"),
+    ("listing", "api files format input key_index plan terminal text"),
     ("logging", "clock stderr terminal text"),
     ("main", ""),
     ("monitoring", "files net outcome report"),

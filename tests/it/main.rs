@@ -37,6 +37,7 @@ mod list;
 #[cfg(target_os = "linux")]
 mod memory;
 mod messages;
+mod mixed_inputs;
 mod monitoring;
 mod names;
 mod openapi;

@@ -337,8 +337,15 @@ fn files_of_settings_are_never_written() {
         assert!(done.stderr.contains("which settings are read from"), "{args:?}: {}", done.stderr);
         assert_eq!(["p.csv", "conf.ndjson", "t.ndjson"].map(|name| lab.read(name)), before, "{args:?}");
     }
-    let done = lab.delete(["-", "--protect-from", "/dev/stdin"]).stdin("a\n").run().code(2);
-    assert!(done.stderr.contains("both read from stdin"), "{}", done.stderr);
+    for args in [
+        &["-", "--protect-from", "/dev/stdin"][..],
+        &["-", "-"],
+        &["/dev/stdin", "-"],
+        &["-", "--dry-run", "/dev/fd/0"],
+    ] {
+        let done = lab.delete(args).stdin("a\n").run().code(2);
+        assert!(done.stderr.contains("the same stream, which can be read only once"), "{args:?}: {}", done.stderr);
+    }
     assert_eq!(lab.server.requests(), 0);
 }
 

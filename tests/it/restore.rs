@@ -122,7 +122,7 @@ fn what_cannot_be_put_back_has_its_row_and_hinders_no_other() {
         (1, "restored", ""),
         (2, "invalid", "expired at 2017-07-14T02:40:00Z"),
         (3, "invalid", "lives so short"),
-        (4, "invalid", "missing field `value`"),
+        (4, "invalid", "`value` is missing"),
         (5, "invalid", "remove it"),
         (6, "duplicate", "a later record"),
         (7, "restored", ""),

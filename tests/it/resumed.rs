@@ -181,6 +181,7 @@ fn a_change_on_stdin_is_noticed_where_an_earlier_run_has_a_row() {
             .collect();
         let shown = |record: &Value| record.as_str().map_or_else(|| record.to_string(), str::to_owned);
         let differs = known.iter().any(|(&place, key)| now.get(place).is_none_or(|record| shown(record) != *key));
+        let differs = differs || now.len() != records.len();
         let gone = lab.server.request_log().len();
         let mut job = JOB.to_vec();
         job[0] = "-";
@@ -212,8 +213,77 @@ fn stdin_that_ends_before_the_journal_does_is_an_input_error() {
     for keys in ["", "key:0\nkey:1\n"] {
         let done = run(keys).code(1);
         assert_eq!(done.summary()["stopped"], "input_error", "{keys:?}: {}", done.stderr);
-        assert!(done.stderr.contains("record 10") && done.stderr.contains("r.csv"), "{}", done.stderr);
+        assert!(done.stderr.contains("has 10 or more") && done.stderr.contains("r.csv"), "{}", done.stderr);
     }
     assert_eq!(lab.deletes().len(), 10);
     assert_eq!(fs::read_to_string(lab.path("r.csv")).expect("the report").lines().count(), 11);
+}
+
+/// What an earlier run read to its end is the whole input, however it comes now.
+#[test]
+fn stdin_has_no_more_and_no_fewer_records_than_the_file_had() {
+    let lab = Lab::new();
+    let numbers = |count: u64| (1..=count).flat_map(|number| [number.to_string(), "\n".to_owned()]).collect::<String>();
+    lab.server.preload((1..=12).map(|number| number.to_string()).collect::<Vec<_>>().iter().map(String::as_str));
+    lab.write("keys.txt", numbers(10));
+    // It stops early: the journal does not say how many records there are.
+    lab.delete(["keys.txt", "--report", "r.csv", "--deadline", "1ms"]).run().code(5);
+    let resume = |input: String| lab.delete(["-", "--report", "r.csv", "--resume"]).stdin(input).run();
+    for _ in 0..2 {
+        let done = resume(numbers(12)).code(1);
+        assert!(
+            done.stderr.contains("the input has more than 10 records, and that of r.csv has no more"),
+            "{}",
+            done.stderr
+        );
+        let done = resume(numbers(9)).code(1);
+        assert!(done.stderr.contains("the input ends after 9 records, but that of r.csv has 10"), "{}", done.stderr);
+    }
+    resume(numbers(10)).code(0);
+    let deleted: Vec<_> = lab.deletes().iter().map(|entry| entry.key.clone().unwrap_or_default()).collect();
+    assert_eq!((lab.server.keys(), deleted.len()), (vec!["11".to_owned(), "12".to_owned()], 10), "{deleted:?}");
+    // A run from stdin forgets nothing of what is known of the file.
+    lab.write("keys.txt", numbers(10).replace('7', "x"));
+    lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).run().code(2);
+}
+
+#[test]
+fn a_run_that_ends_before_its_first_key_writes_the_failures_of_earlier_ones() {
+    let lab = Lab::with(SandboxOptions {
+        faults: vec!["400@prefix:bad".parse::<Fault>().expect("a fault")],
+        ..SandboxOptions::default()
+    });
+    lab.server.preload(["bad:1", "bad:2", "ok", "later"]);
+    lab.write("keys.txt", "bad:1\nok\nbad:2\nlater\n");
+    let job = ["keys.txt", "--report", "r.csv", "--resume", "--failures", "f.csv", "--concurrency", "1"];
+    lab.delete(["keys.txt", "--report", "r.csv", "--max-failures", "2", "--concurrency", "1"]).run().code(8);
+    for guard in [["--max-keys", "1"], ["--expect", "3"], ["--min-keys", "9"]] {
+        let done = lab.delete(job).args(guard).run().code(8);
+        assert!(
+            done.stdout.contains("f.csv (2 keys") || done.stderr.contains("f.csv (2 keys"),
+            "{guard:?}: {}",
+            done.stdout
+        );
+        assert_eq!(lab.read("f.csv"), "key\nbad:1\nbad:2\n", "{guard:?}");
+        std::fs::remove_file(lab.path("f.csv")).expect("it is there");
+    }
+    // What is no end of a job leaves nothing behind.
+    lab.delete(job).args(["--only", "x*"]).run().code(2);
+    assert!(!lab.path("f.csv").exists());
+}
+
+#[test]
+fn rows_that_no_delete_writes_are_not_taken_for_its_own() {
+    let lab = Lab::new();
+    lab.server.preload(["a", "b"]);
+    lab.write("keys.txt", "a\nb\n");
+    lab.delete(["keys.txt", "--report", "r.csv"]).run().code(0);
+    let report = lab.read("r.csv");
+    for status in ["restored", "restorable", "planned"] {
+        lab.write("r.csv", report.replacen(",deleted,", &format!(",{status},"), 1));
+        let sent = lab.server.requests();
+        let done = lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).run().code(2);
+        assert!(done.stderr.contains(status), "{}", done.stderr);
+        assert_eq!(lab.server.requests(), sent);
+    }
 }

@@ -3,11 +3,12 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 use serde_json::Value;
 
-use crate::lab::{ACCOUNT, Lab, NAMESPACE};
+use crate::lab::{ACCOUNT, Lab, NAMESPACE, wait_until};
 
 /// Forty keys, five of them refused, some with hostile names.
 fn lab_with_failures() -> Lab {
@@ -369,4 +370,62 @@ fn the_time_between_two_runs_is_not_running() {
     let done = lab.kvsweep(["report", "r.csv"]).run().code(0);
     assert!(done.stdout.contains("not running") && !done.stdout.contains("pauses"), "{}", done.stdout);
     assert!(done.stdout.contains("finished after 2 runs"), "{}", done.stdout);
+}
+
+/// What is not restored is least of all to be deleted.
+#[test]
+fn a_restore_is_not_told_as_a_deletion() {
+    let lab = Lab::with(SandboxOptions {
+        faults: vec!["400@prefix:bad".parse::<Fault>().expect("a fault")],
+        ..SandboxOptions::default()
+    });
+    lab.write("b.ndjson", "{\"key\":\"bad:1\",\"value\":\"1\"}\n{\"key\":\"ok\",\"value\":\"1\"}\n");
+    lab.kvsweep(["restore", "b.ndjson", "--yes", "--overwrite-values", "--report", "r.csv"]).run();
+    let done = lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
+    let page = lab.read("page.html");
+    for (text, part) in [
+        (&done.stdout, "not restored, by cause"),
+        (&page, "<title>1 key not restored"),
+        (&page, "Records not restored"),
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!done.stdout.contains("deleted") && !page.contains("not deleted"), "{}", done.stdout);
+    let done = lab.kvsweep(["report", "r.csv", "--failures", "f.csv"]).run().code(2);
+    assert!(done.stderr.contains("were to be restored"), "{}", done.stderr);
+    assert!(!lab.path("f.csv").exists());
+}
+
+#[test]
+fn a_part_of_another_input_is_not_the_missing_one() {
+    let lab = Lab::new();
+    let keys = lab.keys(60);
+    lab.write("keys.txt", keys.join("\n"));
+    lab.write("other.txt", "x\ny\nz\n");
+    lab.delete(["keys.txt", "--shard", "1/3", "--report", "1.csv"]).run().code(0);
+    lab.delete(["other.txt", "--shard", "2/3", "--report", "2.csv"]).run().code(0);
+    let done = lab.kvsweep(["report", "1.csv", "2.csv"]).run().code(0);
+    assert!(done.stdout.contains("missing: the reports of shard 2/3, 3/3"), "{}", done.stdout);
+}
+
+#[test]
+fn how_many_records_a_killed_job_has_is_known() {
+    let lab = Lab::with(SandboxOptions {
+        latency: Some((Duration::from_secs(2), Duration::from_secs(2))),
+        ..SandboxOptions::default()
+    });
+    lab.write("b.ndjson", "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b\",\"value\":\"1\"}\n");
+    lab.write("keys.txt", "a\nb\n");
+    for (report, command) in [
+        ("d.csv", lab.delete(["keys.txt", "--no-bulk", "--report", "d.csv"])),
+        ("r.csv", lab.kvsweep(["restore", "b.ndjson", "--yes", "--report", "r.csv"])),
+    ] {
+        let running = lab.start(report, command);
+        wait_until("the job has begun", || lab.path(&format!("{report}.job.json")).exists());
+        running.kill();
+        let done = lab.kvsweep(["report", report]).run().code(0);
+        assert!(done.stdout.contains("0 of 2 records"), "{report}: {}", done.stdout);
+        let job: Value = serde_json::from_str(&lab.read(&format!("{report}.job.json"))).expect("a job file");
+        assert_eq!(job["inputs"][0]["records"], 2, "{report}");
+    }
 }

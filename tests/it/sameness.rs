@@ -1,6 +1,8 @@
 //! No job reads what it writes, by whatever name, nor writes two things into one file.
 
 use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 
 use crate::lab::{Done, Kvsweep, Lab};
@@ -78,6 +80,34 @@ fn stdout_and_stderr_are_no_input() {
     assert!(lab.server.is_empty());
 }
 
+/// What is written into a pipe comes back from it: the job would delete its own rows, and never end.
+#[test]
+fn a_pipe_is_not_read_and_written() {
+    let lab = lab();
+    let pipe = || {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(b"a\nb\n").expect("room for two keys");
+        (File::from(OwnedFd::from(reader)), File::from(OwnedFd::from(writer)))
+    };
+    for (args, on_stderr) in [
+        (&["-", "--report", "-"][..], false),
+        (&["/dev/stdin", "--report", "none", "--json"], false),
+        (&["-", "--report", "none"], true),
+        (&["-", "--report", "/dev/stdout"], false),
+    ] {
+        let (reader, writer) = pipe();
+        let (stdout, stderr) = if on_stderr { (None, Some(writer)) } else { (Some(writer), None) };
+        let done = with_streams(lab.delete(args), Some(reader), stdout, stderr);
+        assert_eq!(done.status.code(), Some(2), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(lab.server.requests(), 0);
+    // Two pipes are what a filter has.
+    let (reader, writer) = pipe();
+    drop(writer);
+    with_streams(lab.delete(["-", "--report", "-"]), Some(reader), None, None).code(0);
+    assert!(lab.server.is_empty());
+}
+
 #[test]
 fn outputs_are_several_files() {
     let lab = lab();
@@ -120,6 +150,9 @@ fn other_commands_are_held_to_it_too() {
         &["report", "r.csv", "--failures", "r-link.csv", "--overwrite"],
         &["report", "r-link.csv", "--html", "./r.csv", "--overwrite"],
         &["report", "r.csv", "--html", "page.html", "--failures", "page.html", "--overwrite"],
+        &["report", "r.csv", "--html", "r.csv.job.json", "--overwrite"],
+        &["report", "r-link.csv", "--html", "r.csv.job.json", "--overwrite"],
+        &["report", "r.csv", "--html", "r.csv.lock"],
     ] {
         let done = lab.kvsweep(args).run().code(2);
         assert!(done.stderr.contains("same file"), "{args:?}: {}", done.stderr);

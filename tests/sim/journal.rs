@@ -37,9 +37,9 @@ impl Report {
         let before = fs::metadata(&self.path).map_or(0, |file| file.len());
         let report = Some(Destination::File(self.open()));
         let outputs = Outputs { report, failures: None, sync: Sync::Never };
-        let (sender, writer) = start_report(outputs, 64).expect("the report is begun");
+        let (sender, writer) = start_report(outputs).expect("the report is begun");
         for row in rows {
-            sender.send(row).await.expect("the writer lives");
+            sender.send(vec![row]).await.expect("the writer lives");
         }
         drop(sender);
         writer.finish().await.expect("the report is written");

@@ -213,7 +213,7 @@ fn messages_say_what_is_known() {
         assert_eq!((refusal(&answer).http_status, &refusal(&answer).message[..]), (Some(status), wanted));
     }
     let text = refusal(&answer(200, &[], "")).to_string();
-    assert!(text.starts_with("HTTP 200: the body is not the API's JSON: EOF"), "{text}");
+    assert!(text.starts_with("HTTP 200: the body is not the API's JSON: it is cut off"), "{text}");
     for call in [Endpoint::DeleteMany, Endpoint::PutMany, Endpoint::DeleteKey] {
         let unknown = classify(call, &head(404, &[]), &Body::Whole(with_code(1).into()));
         assert_eq!(refusal(&unknown).message.contains("omit --bulk"), call == Endpoint::DeleteMany, "{unknown:?}");

@@ -95,7 +95,6 @@ fn contradictions_are_refused() {
         "-q -v",
         "--resume --report -",
         "--resume --report none",
-        "- -",
         "--binding B --namespace-id ns",
         "--namespace T --namespace-id ns",
         "--namespace T --binding B",

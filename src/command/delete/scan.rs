@@ -116,6 +116,7 @@ fn scan_keys(
     let are_files = input.take_fingerprints()?;
     record.read_inputs(&input.inputs.sources)?;
     input.inputs.options.plans = record.plans();
+    input.known_records = record.records_of_earlier();
     if are_files {
         let (plan, counts) = survey(&input, Warnings::On, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
@@ -136,6 +137,10 @@ fn scan_keys(
     let (files, _) = survey(&input.of_files(), Warnings::Off, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
         return Err(stop.into());
+    }
+    if job.guards.max_keys.is_some_and(|most| files.distinct_keys > most) {
+        let source = KeySource::Inputs(Box::new(input.records(Warnings::Off)));
+        return Ok((InputScan { plan: Some(files), source, nothing_to_send: false }, record, causes));
     }
     let mut records = input.records(Warnings::On);
     let (mut plan, mut ahead, mut read) = (Plan::default(), Vec::new(), Ok(true));
@@ -178,7 +183,9 @@ fn survey(
     plan.survey(
         |batch| records.next_batch(batch),
         |records| {
-            records.iter().for_each(|record| causes.add_unsent(record));
+            for record in records.iter() {
+                causes.add_unsent(record);
+            }
             true
         },
     );

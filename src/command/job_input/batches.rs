@@ -24,6 +24,7 @@ pub(crate) struct RecordBatches {
     pub(super) kept: Option<KeptCounts>,
     pub(super) dedupe: Option<Dedupe>,
     pub(super) journal: Option<(Arc<Journal>, PathBuf)>,
+    pub(super) known_records: Option<u64>,
     /// The last record that was read, whichever part it is of.
     pub(super) last: Option<RecordNumber>,
     /// Not yet handed out.
@@ -88,6 +89,7 @@ impl RecordBatches {
                 Ok(false) => self.ended_early(),
                 Err(error) => Some(error.into()),
             };
+            self.end_at_known_length();
             self.process(ended);
         }
     }
@@ -109,13 +111,24 @@ impl RecordBatches {
         self.mark_settled();
     }
 
-    /// The input is over: has it had every record of the journal?
+    /// No record is handed out that the inputs did not have when an earlier run read them.
+    fn end_at_known_length(&mut self) {
+        if let (Some(records), Some((_, report))) = (self.known_records, &self.journal)
+            && let Some(place) = self.batch.iter().position(|record| record.number.get() > records)
+        {
+            let error = JobInputError::TooLong { records, report: report.clone() };
+            self.truncate_with(place, Box::new(error));
+        }
+    }
+
+    /// The input is over: has it had every record of the earlier runs?
     fn ended_early(&self) -> Option<Box<JobInputError>> {
         let (journal, report) = self.journal.as_ref()?;
-        let last = journal.last().filter(|last| self.last.is_none_or(|read| read < *last))?;
         let read = self.last.map_or(0, RecordNumber::get);
+        let records =
+            journal.last().map(RecordNumber::get).max(self.known_records).filter(|records| read < *records)?;
         let is_file = self.most > 1;
-        Some(Box::new(JobInputError::EndedEarly { read, last, report: report.clone(), is_file }))
+        Some(Box::new(JobInputError::EndedEarly { read, records, report: report.clone(), is_file }))
     }
 
     /// No record from `place` on is handed out, but this error.

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::input::InputError;
 use crate::record::RecordNumber;
 use crate::shard::Shard;
-use crate::terminal::{Quoted, pluralized};
+use crate::terminal::{Quoted, count, pluralized};
 
 /// Why reading stopped before the end.
 #[derive(Debug, Error)]
@@ -29,16 +29,22 @@ pub enum JobInputError {
     OtherShard { record: RecordNumber, key: String, shard: Shard, report: PathBuf },
     /// The input has fewer records than an earlier run saw.
     #[error(
-        "the input ends after {}, but {} has a row for record {last}\nhint: resume with the whole input of that run",
-        pluralized(*.read, "record"), report.display()
+        "the input ends after {}, but that of {} has {} or more\nhint: resume with the whole input of that run",
+        pluralized(*.read, "record"), report.display(), count(*.records)
     )]
     EndedEarly {
         read: u64,
-        last: RecordNumber,
+        records: u64,
         report: PathBuf,
         /// Whether the input is files alone, which are read before anything is sent.
         is_file: bool,
     },
+    /// The input has more records than an earlier run, which read it to its end, saw.
+    #[error(
+        "the input has more than {}, and that of {} has no more\nhint: resume with the input of that run; delete other \
+         keys with a report of their own", pluralized(*.records, "record"), report.display()
+    )]
+    TooLong { records: u64, report: PathBuf },
     /// What the system says about a file before it is opened.
     #[error("{input}: cannot be opened: {source}")]
     Open { input: String, source: io::Error },
@@ -57,7 +63,7 @@ impl JobInputError {
             Self::Input(error) => error.is_usage(),
             Self::OtherInput { .. } | Self::OtherShard { .. } => true,
             Self::EndedEarly { is_file, .. } => *is_file,
-            Self::Open { .. } => false,
+            Self::TooLong { .. } | Self::Open { .. } => false,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) type BoxedRecords = Box<dyn Iterator<Item = Result<Record, Box<JobInp
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) records: u64,
+    /// Of each file that was read to its end, how many records it has.
+    pub(super) counts: Vec<u64>,
     /// Distinct keys that may be put back.
     pub(super) keys: u64,
     pub(super) first_keys: Vec<String>,
@@ -48,39 +50,21 @@ impl Plan {
     ) -> Result<Self, Error> {
         let prints = files.iter().map(|file| print(file)).collect::<Result<Vec<_>, _>>()?;
         let mut plan = Self { causes, prints: prints.clone(), journal, ..Self::default() };
-        let backups = files.iter().zip(prints);
-        for (file, line) in backups.flat_map(|(file, print)| entries(file, print).map(move |line| (file, line))) {
-            let line = match line {
-                Ok(line) => line,
-                Err(broken) => {
-                    plan.broken = Some(broken);
-                    break;
-                }
-            };
-            plan.records += 1;
-            // Before anything is sent: the report of another job must not say what is left to do.
-            let state = match RecordNumber::new(plan.records) {
-                Some(number) => plan.state(number, &line)?,
-                None => RecordState::Pending,
-            };
-            match line {
-                BackupLine::Invalid { key, why } => {
-                    if state == RecordState::Pending {
-                        plan.causes.add_invalid(&key, &invalid(file, &why));
-                    }
-                }
-                BackupLine::Record(entry) => {
-                    if state == RecordState::Pending && entry.key.needs_encoding() {
-                        plan.encoded += 1;
-                        plan.first_encoded.get_or_insert_with(|| entry.key.clone());
-                    }
-                    let key = entry.key.as_str();
-                    plan.last.add(key, plan.records);
-                    if plan.first_keys.len() < FIRST_KEYS && !plan.first_keys.iter().any(|first| first == key) {
-                        plan.first_keys.push(key.to_owned());
+        for (file, print) in files.iter().zip(prints) {
+            let before = plan.records;
+            for line in entries(file, print) {
+                match line {
+                    Ok(line) => plan.add(file, line)?,
+                    Err(broken) => {
+                        plan.broken = Some(broken);
+                        break;
                     }
                 }
             }
+            if plan.broken.is_some() {
+                break;
+            }
+            plan.counts.push(plan.records - before);
         }
         plan.keys = plan.last.finish();
         match plan.broken.take_if(|broken| broken.is_usage()) {
@@ -89,6 +73,34 @@ impl Plan {
             None => {}
         }
         Ok(plan)
+    }
+
+    fn add(&mut self, file: &Path, line: BackupLine) -> Result<(), JobInputError> {
+        self.records += 1;
+        // Before anything is sent: the report of another job must not say what is left to do.
+        let state = match RecordNumber::new(self.records) {
+            Some(number) => self.state(number, &line)?,
+            None => RecordState::Pending,
+        };
+        match line {
+            BackupLine::Invalid { key, why } => {
+                if state == RecordState::Pending {
+                    self.causes.add_invalid(&key, &invalid(file, &why));
+                }
+            }
+            BackupLine::Record(entry) => {
+                if state == RecordState::Pending && entry.key.needs_encoding() {
+                    self.encoded += 1;
+                    self.first_encoded.get_or_insert_with(|| entry.key.clone());
+                }
+                let key = entry.key.as_str();
+                self.last.add(key, self.records);
+                if self.first_keys.len() < FIRST_KEYS && !self.first_keys.iter().any(|first| first == key) {
+                    self.first_keys.push(key.to_owned());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every record, in order, as the first pass saw it.

@@ -84,7 +84,7 @@ fn damage_before_the_end_is_named_with_its_line_and_nothing_is_changed() {
         ("r.csv", format!("{header}{}", good.replace('\n', ",\n")), 2, "9 columns"),
         ("r.csv", json.to_owned(), 1, "not the header"),
         ("r.jsonl", "precious notes".to_owned(), 1, "not a row of a kvsweep report"),
-        ("r.jsonl", format!("{json}{{\"record\":2}}\n"), 2, "missing field `key`"),
+        ("r.jsonl", format!("{json}{{\"record\":2}}\n"), 2, "`key` is missing"),
         ("r.jsonl", format!("{json}{json}\0\0\n{json}"), 3, "not a row"),
         ("r.jsonl", json.replace("deleted", "gone"), 1, "`gone` is not a status"),
         ("r.jsonl", "\"a key\"\n".to_owned(), 1, "not a row"),

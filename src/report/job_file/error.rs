@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::files::FileError;
+use crate::outcome::Status;
+use crate::text::json_error;
 
 use super::identity::{Difference, Kind};
 
@@ -33,6 +35,11 @@ pub enum JobFileError {
     OtherJob { report: PathBuf, difference: Box<Difference> },
     #[error("{report} is the report of a {}, which cannot be resumed; this job is a {now}\nhint: start a new report with another --report", .then.in_words(), now = .now.in_words())]
     NotResumable { report: PathBuf, then: Kind, now: Kind },
+    #[error(
+        "{report} has a row with the status {status}, which no {} writes\nhint: resume the job with the report that it wrote",
+        .now.in_words()
+    )]
+    OtherRows { report: PathBuf, status: Status, now: Kind },
     #[error("{plan} was planned for another namespace: its {} is {}, and this job's is {}\nhint: make a new plan with --dry-run", .difference.what, .difference.then, .difference.now)]
     OtherPlan { plan: PathBuf, difference: Box<Difference> },
     #[error(transparent)]
@@ -52,7 +59,7 @@ pub(super) enum Unreadable {
 
 impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
-        Self::Damaged(error.to_string())
+        Self::Damaged(json_error(&error))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Status;
 use crate::terminal::{Escaped, count, pluralized};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,17 @@ impl Kind {
             Self::Rehearsal => "rehearsal",
             Self::Restore => "restore",
             Self::RestoreDryRun => "restore's dry run",
+        }
+    }
+
+    /// Whether a row of its report may have this status.
+    pub fn may_write(self, status: Status) -> bool {
+        match status {
+            Status::Deleted | Status::Absent => self != Self::Restore && self != Self::RestoreDryRun,
+            Status::Planned => self == Self::DryRun,
+            Status::Restored => self == Self::Restore,
+            Status::Restorable => self == Self::RestoreDryRun,
+            Status::Kept | Status::Duplicate | Status::Failed | Status::Unknown | Status::Invalid => true,
         }
     }
 
@@ -83,7 +95,7 @@ pub(crate) struct Names {
     pub only: Vec<Vec<String>>,
 }
 
-/// An input. One that can be read only once (stdin) has nothing but its path.
+/// An input. One that can be read only once (stdin) has nothing but its path, and its records once it was read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Input {
     /// As it was named; `-` is stdin. It is not compared.
@@ -132,7 +144,7 @@ impl Identity {
         }
     }
 
-    /// Takes over which namespace it is from `other`, the same job, as far as that is not known yet.
+    /// Takes over from `other`, the same job, which namespace it is and what the inputs hold, as far as that is not known yet.
     pub(crate) fn complete(&mut self, other: &Self) {
         for (known, other) in [
             (&mut self.base_url, &other.base_url),
@@ -142,6 +154,9 @@ impl Identity {
         ] {
             *known = known.take().or_else(|| other.clone());
         }
+        if !are_known(&self.inputs) && are_known(&other.inputs) {
+            self.inputs.clone_from(&other.inputs);
+        }
     }
 
     /// How `now` differs from this job, as far as both are known; `None` if it is the same.
@@ -150,6 +165,11 @@ impl Identity {
             .or_else(|| Difference::of("shard", &self.shard, &now.shard, |shard| shard.clone().unwrap_or_else(none)))
             .or_else(|| self.filters.difference(&now.filters))
             .or_else(|| different_inputs(&self.inputs, &now.inputs))
+    }
+
+    /// Whether what the inputs hold is known of both to be something else.
+    pub(crate) fn has_other_inputs(&self, other: &Self) -> bool {
+        different_inputs(&self.inputs, &other.inputs).is_some()
     }
 
     /// How `now` differs from this job in what is done, or in which namespace.
@@ -218,10 +238,13 @@ impl Names {
     }
 }
 
+fn are_known(inputs: &[Input]) -> bool {
+    inputs.iter().all(|input| input.hash.is_some())
+}
+
 /// By content, as far as that is known of both; what is read only once is compared row by row while it is read.
 fn different_inputs(then: &[Input], now: &[Input]) -> Option<Difference> {
-    let is_known = |inputs: &[Input]| inputs.iter().all(|input| input.hash.is_some());
-    let same = if is_known(then) && is_known(now) {
+    let same = if are_known(then) && are_known(now) {
         then.iter().map(|input| &input.hash).eq(now.iter().map(|input| &input.hash))
     } else {
         then.len() != now.len()

@@ -15,7 +15,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
 
     messages.check("cannot be opened", &lab, delete(&["none.csv"]));
     std::fs::create_dir(lab.path("folder")).expect("a folder");
-    messages.check("cannot be read", &lab, delete(&["folder"]));
+    messages.check("cannot be opened: Is a directory", &lab, delete(&["folder"]));
     lab.write("utf16.csv", b"\xff\xfek\0e\0y\0\n\0a\0\n\0");
     messages.check("not a list of keys", &lab, delete(&["utf16.csv"]));
     lab.write("unnamed.csv", "id,kv_key\n1,a\n");
