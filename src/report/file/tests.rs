@@ -16,21 +16,24 @@ use crate::record::RecordNumber;
 const FORMATS: [(Format, &str); 2] = [(Format::Csv, "r.csv"), (Format::Ndjson, "r.ndjson")];
 
 fn open(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
+    // A child that another test starts has the lock as well, until it runs its program.
+    for _ in 0..100_000 {
+        match open_now(path, if_exists) {
+            Err(ReportError::File(FileError::Locked { .. })) => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
+    open_now(path, if_exists)
+}
+
+/// The same without waiting for a lock.
+fn open_now(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
     ReportFile::open(path.to_owned(), Format::of(path).unwrap(), if_exists)
 }
 
 /// Writes `rows` as a run that resumes the report, and gives back what it found there.
 async fn resume_and_append(path: &Path, rows: &[Settled]) -> Arc<Journal> {
-    // A child that another test starts has the lock as well, until it runs its program.
-    let is_locked = |opened: &Result<_, _>| matches!(opened, Err(ReportError::File(FileError::Locked { .. })));
-    let mut opened = open(path, IfExists::Resume);
-    for _ in 0..10_000 {
-        if is_locked(&opened) {
-            std::thread::yield_now();
-            opened = open(path, IfExists::Resume);
-        }
-    }
-    let mut report = opened.unwrap();
+    let mut report = open(path, IfExists::Resume).unwrap();
     let journal = report.read_journal().unwrap();
     let outputs = Outputs { report: Some(Destination::File(report)), failures: None, sync: Sync::Never };
     let (sender, writer) = start(outputs).unwrap();
@@ -198,7 +201,7 @@ fn a_report_has_one_holder_and_says_who() {
     let (_folder, path) = folder_with("r.csv", "");
     let first = open(&path, IfExists::Resume).unwrap();
     for if_exists in [IfExists::Overwrite, IfExists::Resume] {
-        let error = open(&path, if_exists).unwrap_err();
+        let error = open_now(&path, if_exists).unwrap_err();
         let ReportError::File(FileError::Locked { owner: Some(owner), .. }) = &error else { panic!("{error:?}") };
         assert_eq!(owner.pid, std::process::id());
         assert!(!error.is_usage());
@@ -212,7 +215,7 @@ fn a_report_held_by_a_process_without_a_note_is_held_by_another_process() {
     let (_folder, path) = folder_with("r.csv", "");
     let other = File::open(&path).unwrap();
     other.try_lock().unwrap();
-    let error = open(&path, IfExists::Resume).unwrap_err();
+    let error = open_now(&path, IfExists::Resume).unwrap_err();
     assert!(matches!(error, ReportError::File(FileError::Locked { owner: None, .. })), "{error:?}");
 }
 
