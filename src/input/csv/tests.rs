@@ -280,6 +280,13 @@ fn a_dry_run_report_gives_its_planned_rows() {
         assert_eq!((records, error.is_usage()), (vec!["a".to_owned()], true));
         assert!(error.to_string().starts_with(&format!("plan.csv line 3 (after record 1): {why}")), "{error}");
     }
+    // From the first row on, and whoever wrote the words.
+    for status in ["DELETED", "Planned", " Invalid "] {
+        let (records, error) = read("plan.csv", report(&[(1, "a", status)]), &InputOptions::default());
+        let error = error.expect(status).to_string();
+        assert!(records.is_empty() && error.contains("the status of this row of a plan is"), "{error}");
+    }
+    assert_eq!(read_whole("plan.csv", report(&[(1, "a", " planned "), (2, "b", " invalid")])), ["a"]);
 }
 
 #[test]

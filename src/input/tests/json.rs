@@ -169,6 +169,7 @@ fn a_dry_run_report_gives_its_planned_rows() {
         (r#"{"KEY_NAME":"a","Status":" invalid "}"#, Ok(vec![])),
         (r#"{"key":"a","status":"active"}"#, Ok(vec!["a"])),
         (r#"{"key":"a","status":1}"#, Ok(vec!["a"])),
+        (r#"{"key":"a","status":"INVALID"}"#, Err("the status of this row of a plan is \"INVALID\"")),
         (r#"{"key":"a","status":"failed"}"#, Err("this is the report of a job that ran")),
         (r#"{"record":1,"key":"a"}"#, Err("without its status")),
         (r#"{"key":"a","Finished-At":"2026-11-02T03:00:00.000Z"}"#, Err("without its status")),

@@ -145,6 +145,45 @@ fn a_source_is_opened_when_it_is_reached() {
 }
 
 #[test]
+fn no_record_of_a_file_that_changed_is_handed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = write(folder.path(), "one.txt", b"x\ny\n");
+    let page = b"<!DOCTYPE html>\n".to_vec();
+    // Far more than a reader holds, so that most of the new content is read; and so little that it holds all of the old one.
+    let long = |key: &str| format!("{key}\n").repeat(400_000).into_bytes();
+    for (before, after) in [
+        (long("a"), [long("b"), b"b\n".to_vec()].concat()),
+        (b"a\na\n".to_vec(), b"b\nb\nb\n".to_vec()),
+        (b"a\na\n".to_vec(), Vec::new()),
+        (b"a\na\n".to_vec(), page),
+    ] {
+        let changed = write(folder.path(), "changed.txt", &before);
+        let sources = vec![one.clone(), changed.clone(), one.clone()];
+        let expected = || sources.iter().map(|source| Some(source.fingerprint().unwrap())).collect();
+        // The first record of it was handed on before it changed, or none.
+        for read_before in [3, 0] {
+            write(folder.path(), "changed.txt", &before);
+            let mut records = Records::new(sources.clone(), InputOptions::default()).expecting(expected());
+            let mut batch = Vec::new();
+            assert!(read_before == 0 || records.next_batch(&mut batch, read_before).unwrap());
+            write(folder.path(), "changed.txt", &after);
+            let error = records.next_batch(&mut batch, usize::MAX).unwrap_err();
+            assert!(matches!(error.kind(), InputErrorKind::Changed), "{error}");
+            let keys: Vec<_> = batch
+                .iter()
+                .map(|record| match &record.content {
+                    Content::Key(key) => key.as_str(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(keys, ["x", "y", "a"][..read_before.max(2)], "{} bytes", after.len());
+            assert_eq!(error.records(), keys.len() as u64);
+            assert!(records.next().is_none());
+        }
+    }
+}
+
+#[test]
 fn an_error_of_the_system_is_a_break() {
     struct Failing;
     impl Read for Failing {
