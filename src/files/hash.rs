@@ -44,4 +44,19 @@ mod tests {
         let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash(&path).unwrap(), (3, expected.to_owned()));
     }
+
+    #[test]
+    fn all_of_a_long_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let mut content = vec![b'a'; 2 * CHUNK + 1];
+        let mut hashes = std::collections::HashSet::new();
+        for place in [0, CHUNK, 2 * CHUNK] {
+            content[place] = b'b';
+            std::fs::write(&path, &content).unwrap();
+            let (length, text) = hash(&path).unwrap();
+            assert_eq!(length, content.len() as u64);
+            assert!(hashes.insert(text), "byte {place}");
+        }
+    }
 }

@@ -147,7 +147,7 @@ fn files_of_patterns_are_read_as_an_editor_shows_them() {
     {
         lab.server.preload(["config:1", "user:1"]);
         lab.write("p.txt", file);
-        lab.write("k.toml", "\u{feff}[profile.p]\r\nprotect-from = 'p.txt'\r\n");
+        lab.write("k.toml", "\u{feff}[profile.p]\r\nprotect-from = 'p.txt'\r");
         let args: &[&str] =
             if number % 2 == 0 { &["--protect-from", "p.txt"] } else { &["--config", "k.toml", "--profile", "p"] };
         lab.delete(["keys.txt", "--report", "none"]).args(args).run().code(0);

@@ -167,3 +167,26 @@ fn a_response_of_the_api_is_an_input() {
         assert_eq!(lab.server.keys(), ["b"]);
     }
 }
+
+#[test]
+fn a_broken_file_beside_stdin_sends_nothing() {
+    let broken = ["key\na\n\"b\n", "[\"a\", nope]", "\"a\"\n\"b\n"];
+    for ((name, content), first) in
+        ["k.csv", "k.json", "k.ndjson"].into_iter().zip(broken).flat_map(|file| [(file, true), (file, false)])
+    {
+        let lab = Lab::new();
+        lab.server.preload(["a", "b", "c"]);
+        lab.write(name, content);
+        let inputs = if first { [name, "-"] } else { ["-", name] };
+        let run = |args: &[&str]| {
+            lab.delete(inputs).args(["--report", "r.csv", "--json"]).args(args).stdin("c\n").run().code(1)
+        };
+        let done = run(&[]);
+        assert_eq!(done.summary()["stopped"], "input_error", "{inputs:?}");
+        assert!(done.stderr.contains(name) && done.stderr.contains("nothing was sent"), "{inputs:?}: {}", done.stderr);
+        assert_eq!((lab.server.requests(), lab.path("r.csv").exists()), (0, false), "{inputs:?}");
+        run(&["--allow-partial"]);
+        let left: &[&str] = if first { &["b", "c"] } else { &["b"] };
+        assert_eq!(lab.server.keys(), left, "{inputs:?}");
+    }
+}
