@@ -198,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_the_same_only_if_all_96_bits_are() {
+        let mut set = KeySet::with_seed(*b"0123456789abcdef");
+        let prints: Vec<_> = (0..64).map(|number: u32| set.fingerprint(&number.to_string())).collect();
+        let bit = |bit: usize| {
+            prints.iter().fold(0_u64, |bits, print| bits << 1 | u64::from(print[bit / 32] >> (bit % 32) & 1))
+        };
+        let bits: HashSet<_> = (0..96).map(bit).chain([0, u64::MAX]).collect();
+        assert_eq!(bits.len(), 96 + 2, "none is constant or the same as another");
+        let all = [[1, 2, 3], [0, 2, 3], [1, 0, 3], [1, 2, 0]];
+        assert!(all.iter().all(|print| set.insert_fingerprint(*print)));
+        let mut list: Vec<Entry> = all.iter().map(|print| (*print, [0, 1])).collect();
+        compact(&mut list);
+        assert_eq!(list.len(), all.len());
+    }
+
+    #[test]
     fn two_sets_have_two_keys() {
         let [one, other] = [KeySet::new(), KeySet::new()].map(|set| fingerprint(set.hasher, "key"));
         assert_ne!(one, other);
