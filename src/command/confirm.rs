@@ -293,15 +293,7 @@ mod tests {
             Action::Restore { overwrite: false },
             Action::Restore { overwrite: true },
         ] {
-            let asked = |keys| Question {
-                action,
-                keys,
-                confirm_with: match keys {
-                    Some(keys) if keys > MUST_TYPE_COUNT => ConfirmWith::Count,
-                    _ => ConfirmWith::Yes,
-                },
-                ..question()
-            };
+            let asked = |keys| Question::new(action, keys, Overview::sample(), "none".to_owned(), &Limits::new(&[]));
             assert!(answered(&asked(Some(10_000)), b"yes\n").0);
             assert!(answered(&asked(None), b"yes\n").0, "of stdin nobody knows it");
             assert!(!answered(&asked(Some(10_001)), b"yes\n").0);

@@ -15,6 +15,7 @@ mod bulk;
 mod changes;
 mod check;
 mod config;
+mod confirm;
 mod delete;
 mod descriptors;
 mod disk;
