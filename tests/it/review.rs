@@ -199,7 +199,8 @@ fn a_job_that_stopped_is_told_with_what_is_left() {
     }
     assert!(done.stdout.contains("3.5%") && !done.stdout.contains("87.5%"), "of all records: {}", done.stdout);
     let page = lab.read("page.html");
-    for part in ["8 of 200 records", "stopped early: max_failures", "not attempted"] {
+    let about = [NAMESPACE, "<dd><bdi>delete</bdi></dd>", "Stopped early: 7 of 200 deleted"];
+    for part in ["8 of 200 records", "stopped early: max_failures", "not attempted"].iter().chain(&about) {
         assert!(page.contains(part), "{part}");
     }
     let json = lab.kvsweep(["report", "r.csv", "--json"]).run().code(0).summary();
@@ -220,8 +221,9 @@ fn a_rehearsal_and_a_missing_part_are_told() {
     let lab = Lab::new();
     lab.keys(30);
     lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
-    let done = lab.kvsweep(["report", "rehearsal.csv"]).run().code(0);
+    let done = lab.kvsweep(["report", "rehearsal.csv", "--html", "page.html"]).run().code(0);
     assert!(done.stdout.contains("rehearsal, finished"), "{}", done.stdout);
+    assert!(lab.read("page.html").contains("<dd><bdi>rehearsal</bdi></dd>"));
     for shard in ["1/3", "3/3"] {
         let report = format!("part-{}.csv", &shard[..1]);
         lab.delete(["keys.txt", "--shard", shard, "--report", &report]).run().code(0);
@@ -346,6 +348,23 @@ fn no_command_deletes_what_was_to_be_restored() {
     lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
     let page = lab.read("page.html");
     assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore b.ndjson --resume --report r.csv"));
+    // Without its job file nothing says what it is of: none of its rows is `restored`.
+    lab.write("copy.csv", lab.read("r.csv"));
+    lab.kvsweep(["report", "copy.csv", "--html", "page.html", "--overwrite"]).run().code(0);
+    let page = lab.read("page.html");
+    assert!(page.contains("3 keys not deleted") && !page.contains("kvsweep delete") && !page.contains("--resume"));
+}
+
+#[test]
+fn no_command_goes_on_with_a_dry_run_or_a_rehearsal() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.server.set_faults(["403@key:key:1".parse::<Fault>().expect("a fault")]);
+    let args = ["delete", "keys.txt", "--dry-run", "--check", "--report", "plan.csv", "--rate", "none"];
+    lab.kvsweep(args).run().code(3);
+    lab.kvsweep(["report", "plan.csv", "--html", "page.html"]).run().code(0);
+    let page = lab.read("page.html");
+    assert!(page.contains("failed") && !page.contains("kvsweep delete") && !page.contains("--resume"));
     // A rehearsal's keys are nowhere any more.
     lab.delete(["keys.txt", "--sandbox", "--report", "rehearsal.csv"]).run().code(0);
     lab.kvsweep(["report", "rehearsal.csv", "--html", "page.html", "--overwrite"]).run().code(0);
@@ -367,9 +386,13 @@ fn the_time_between_two_runs_is_not_running() {
         lab.write(name, earlier);
     }
     lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).run().code(0);
-    let done = lab.kvsweep(["report", "r.csv"]).run().code(0);
+    let done = lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
     assert!(done.stdout.contains("not running") && !done.stdout.contains("pauses"), "{}", done.stdout);
     assert!(done.stdout.contains("finished after 2 runs"), "{}", done.stdout);
+    assert!(done.stdout.contains("keys/s") && !done.stdout.contains(", 0.0 keys/s"), "{}", done.stdout);
+    let page = lab.read("page.html");
+    assert!(page.contains("class=\"idle\" x=") && page.contains("Not running for"), "{page}");
+    assert!(!page.contains("Nothing finished for"), "{page}");
 }
 
 /// What is not restored is least of all to be deleted.
