@@ -232,6 +232,11 @@ fn a_job_file_is_never_followed_nor_a_file_of_somebody_else_replaced() {
     lab.write("r.csv.job.json", "precious");
     refused(&lab, lab.delete(["keys.txt", "--report", "r.csv"]), &["not a job file"]);
     assert_eq!((lab.read("mine"), lab.read("r.csv.job.json")), ("precious".to_owned(), "precious".to_owned()));
+    // Not even to the right one.
+    let lab = begun();
+    fs::rename(lab.path("r.csv.job.json"), lab.path("elsewhere.json")).expect("the job file");
+    symlink("elsewhere.json", lab.path("r.csv.job.json")).expect("a link");
+    refused(&lab, resume(&lab).arg("keys.txt"), &["r.csv.job.json is not a regular file"]);
 }
 
 #[test]

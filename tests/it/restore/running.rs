@@ -2,6 +2,7 @@
 
 use kvsweep::sandbox::{Fault, What, When};
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::{backup, restore};
 use crate::lab::{Hook, Lab, final_rows, wait_until};
@@ -25,6 +26,24 @@ fn several_writes_are_in_flight_at_once() {
     lab.server.set_faults([]);
     let summary = restore(&lab, &alone).run().code(0).summary();
     assert_eq!(summary["restored"], 25_000);
+}
+
+#[test]
+fn a_report_of_other_keys_is_not_gone_on_with() {
+    let lab = Lab::new();
+    let record = |key: &str| json!({"key": key, "value": "v"}).to_string() + "\n";
+    lab.write("b.ndjson", ["a", "b", "c"].map(record).concat());
+    lab.server.set_faults(["400@key:c".parse::<Fault>().expect("a fault")]);
+    let resume = || lab.kvsweep(["restore", "b.ndjson", "--yes", "--rate", "none", "--report", "r.csv", "--resume"]);
+    resume().run().code(3);
+    lab.server.set_faults([]);
+    // Its job file is that of this backup, but a row is about another key.
+    let report = lab.read("r.csv").replace("2,b,restored", "2,other,restored");
+    lab.write("r.csv", &report);
+    let sent = lab.server.requests();
+    let done = resume().run().code(2);
+    assert!(done.stderr.contains("record 2") && done.stderr.contains("r.csv"), "{}", done.stderr);
+    assert_eq!((lab.server.requests(), lab.read("r.csv")), (sent, report));
 }
 
 #[test]
