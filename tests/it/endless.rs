@@ -12,6 +12,9 @@ use crate::lab::{Done, Kvsweep, Lab, NAMESPACE, next_request};
 /// The keys and the cursor of page `n`, from 0, which was asked for with `cursor`.
 type Pages = fn(cursor: &str, n: usize) -> (Vec<String>, String);
 
+/// Pages that a server has, so that a listing that would never end fails its test.
+const MOST_PAGES: usize = 50;
+
 /// A server that lists as it likes, and what was deleted from it.
 struct Hostile {
     address: SocketAddr,
@@ -56,7 +59,9 @@ impl Hostile {
         match path.split_once('?') {
             Some((path, query)) if path.ends_with("/keys") => {
                 let cursor = query.split('&').find_map(|pair| pair.strip_prefix("cursor=")).unwrap_or_default();
-                let (keys, next) = (self.list)(cursor, self.pages.fetch_add(1, Ordering::SeqCst));
+                let page = self.pages.fetch_add(1, Ordering::SeqCst);
+                let (keys, next) = (self.list)(cursor, page);
+                let next = if page < MOST_PAGES { next } else { String::new() };
                 let keys = keys.into_iter().map(|key| json!({ "name": key })).collect();
                 envelope(Value::Array(keys), json!({ "cursor": next }))
             }

@@ -283,6 +283,20 @@ fn the_cron_script_goes_on_with_a_day_that_was_stopped() {
 }
 
 #[test]
+fn a_stopped_day_is_finished_before_the_next_one_begins() {
+    let lab = lab_for_cron();
+    std::fs::create_dir(lab.path("kept")).expect("the script's folder");
+    lab.write("kept/keys-20260101.txt", "two\n");
+    let spent = Canned::error(429, 10048, "the daily limit is spent");
+    lab.server.set_faults([Fault::new(When::Key("two".to_owned()), spent.into())]);
+    cron(&lab, "list.txt").run().code(5);
+    assert_eq!((asked(&lab), kept(&lab, "done-")), (BTreeSet::from(["two".to_owned()]), 0));
+    lab.server.set_faults([]);
+    cron(&lab, "list.txt").run().code(0);
+    assert_eq!((lab.server.keys(), kept(&lab, "done-")), (vec!["keep".to_owned()], 2));
+}
+
+#[test]
 fn a_bad_day_does_not_block_the_next_one() {
     let lab = lab_for_cron();
     std::fs::create_dir(lab.path("kept")).expect("the script's folder");
