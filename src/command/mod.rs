@@ -8,8 +8,8 @@
 //! - `job_input`: inputs, filters, deduplication and journal as batches of records. `pages`: the keys of a namespace as such.
 //! - `outputs`, `same_file`, `same_job`: the files of a job, and whether they belong to it. `earlier`: its earlier runs.
 //! - `engine`: a job of the pipeline, and its log. `executor`: its requests. `monitor`: metrics and pings.
-//! - `summary`, `error`, `usage`, `print`: how a command ends. `command_line`: the command that resumes it. `overview`, `preview`: what a prompt
-//!   and a dry run show.
+//! - `summary`, `error`, `usage`, `print`: how a command ends. `command_line`, `next_steps`: the commands that go on with it.
+//!   `overview`, `preview`: what a prompt and a dry run show.
 //! - `signals`: SIGINT, SIGTERM and SIGHUP, from the first moment to the last.
 
 use std::sync::Arc;
@@ -35,6 +35,7 @@ mod list;
 mod locate;
 mod monitor;
 mod namespaces;
+mod next_steps;
 mod outputs;
 mod overview;
 mod pages;

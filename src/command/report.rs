@@ -1,25 +1,22 @@
 //! `kvsweep report`: a summary of finished reports as text, JSON or HTML.
 
-use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::exit::ExitCode;
 use crate::files::{IfExists, OutputFile};
 use crate::input::Source;
 use crate::outcome::Settled;
-use crate::report::{self, FailuresFile, Kind, ReportError, StoredRow, Sync};
+use crate::report::{self, FailuresFile, ReportError, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
-use crate::terminal::{Escaped, count, pluralized, shell_word};
+use crate::terminal::{Escaped, count, pluralized};
 
 use super::error::Error;
+use super::next_steps::next_steps;
 use super::print::{print_json, print_lines, print_prose};
 use super::same_file::Files;
 use super::usage::UsageError;
-
-/// Reports that the page says how to resume.
-const RESUMED: usize = 5;
 
 /// Which reports to summarise, and where to.
 #[derive(Debug)]
@@ -160,37 +157,6 @@ fn settled(row: &StoredRow<'_>) -> Settled {
         elapsed: Duration::from_millis(row.elapsed_ms),
         finished_at: row.finished_at,
     }
-}
-
-/// How to go on, for the page: what it does, and the command.
-fn next_steps(review: &Review) -> Vec<(String, String)> {
-    let (open, kind) = (review.tally.failures(), review.kind());
-    let word = |path: &Path| shell_word(path.as_os_str());
-    if !kind.is_some_and(Kind::is_resumable) {
-        return Vec::new();
-    }
-    let mut steps: Vec<_> = review
-        .resumable
-        .iter()
-        .take(RESUMED)
-        .map(|path| {
-            let what = "Resume the job: what failed or was not reached is sent again.".to_owned();
-            let (command, unknown) =
-                if kind == Some(Kind::Restore) { ("restore", "BACKUP") } else { ("delete", "INPUT") };
-            let inputs = review.inputs_of(path).unwrap_or_else(|| vec![unknown.to_owned()]);
-            let inputs: Vec<_> = inputs.iter().map(|input| shell_word(OsStr::new(input))).collect();
-            (what, format!("kvsweep {command} {} --resume --report {}", inputs.join(" "), word(path)))
-        })
-        .collect();
-    // Whatever is not restored is least of all to be deleted.
-    if open > 0 && kind == Some(Kind::Delete) {
-        let reports: Vec<_> = review.files.iter().map(|file| word(&file.path)).collect();
-        steps.push((
-            format!("Or start a new job with only the {} not deleted:", pluralized(open, "key")),
-            format!("kvsweep report {} --failures failed.csv && kvsweep delete failed.csv", reports.join(" ")),
-        ));
-    }
-    steps
 }
 
 fn write_page(mut page: OutputFile, text: &str) -> Result<(), Error> {

@@ -335,7 +335,8 @@ impl<'a> JobSummary<'a> {
         let mut hints = stop.map(error::hints).unwrap_or_default();
         let has_unsent_part =
             self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
-        if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
+        // One with another way out says so itself.
+        if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError && stop.hint.is_none()) {
             hints.push("--allow-partial processes the records before the error".to_owned());
         }
         if let Some(list) = self.report.as_ref().filter(|_| stop.is_some() && self.listed.is_some()) {

@@ -90,7 +90,7 @@ pub enum InputErrorKind {
     Open(io::Error),
     #[error(
         "the file was changed after it was checked, so nothing more of it is read\nhint: run again once the file no longer \
-         changes"
+         changes; to resume a job that has begun, put its earlier content back"
     )]
     Changed,
     #[error("cannot be read: {0}")]

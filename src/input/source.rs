@@ -72,12 +72,14 @@ impl Source {
         }
     }
 
-    /// A reader, and the file, which was `expected` when it was checked.
+    /// A reader, and the file, which was `expected` when it was checked. One that was not, as it is stdin, is what it is now.
     pub(super) fn open(&self, expected: Option<Fingerprint>) -> io::Result<(Bytes, Watched)> {
         let file = Arc::new(match self {
             Self::Stdin => platform::duplicate(io::stdin())?,
             Self::File(path) => File::open(path)?,
         });
+        let holds_text = || file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
+        let expected = expected.or_else(|| if holds_text() { Fingerprint::of(&file).ok() } else { None });
         let reader = RetryInterrupted(Arc::clone(&file));
         Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), Watched { file, expected }))
     }

@@ -211,11 +211,9 @@ impl super::Review {
         self.progress.total.map(|total| total.max(self.tally.total()))
     }
 
-    /// The inputs of the job whose report is at `path`, as they were named, if there is a job file.
-    pub(crate) fn inputs_of(&self, path: &Path) -> Option<Vec<String>> {
-        let job = self.files.iter().find(|file| file.path == path)?.job.as_ref()?;
-        let inputs: Vec<_> = job.file.identity.inputs.iter().map(|input| input.path.clone()).collect();
-        (!inputs.is_empty()).then_some(inputs)
+    /// The job file of a report.
+    pub(crate) fn job_of(&self, report: &Path) -> Option<&JobFile> {
+        self.files.iter().find(|file| file.path == report)?.job.as_ref().map(|job| &job.file)
     }
 
     pub(super) fn job_lines(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ use ring::digest::{SHA256, digest};
 use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, Review};
-use crate::report::StoredRow;
+use crate::report::{Kind, StoredRow};
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -206,7 +206,13 @@ fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
 fn title(review: &Review) -> String {
     let (done, verb) = review.done();
     let open = review.tally.failures();
-    match (review.unfinished().zip(review.whole()), open, done) {
+    // What was done to no real key has to look so.
+    let kind = match review.kind() {
+        Some(Kind::Rehearsal) => "Rehearsal: ",
+        Some(Kind::DryRun | Kind::RestoreDryRun) => "Dry run: ",
+        Some(Kind::Delete | Kind::Restore) | None => "",
+    };
+    let what = match (review.unfinished().zip(review.whole()), open, done) {
         (Some((state, whole)), _, _) => format!("{state}: {} of {} {verb}", count(done), count(whole)),
         (None, 0, 0) => review.records(),
         (None, 0, _) => match review.whole().filter(|whole| *whole > done) {
@@ -214,13 +220,19 @@ fn title(review: &Review) -> String {
             None => format!("{} {verb}", pluralized(done, "key")),
         },
         (None, _, _) => format!("{} not {verb}", pluralized(open, "key")),
-    }
+    };
+    format!("{kind}{what}")
 }
 
 fn summary(review: &Review) -> String {
     let records = review.records();
     if review.tally.sent() == 0 {
-        return format!("{records}; nothing was sent.");
+        // Keys that were in flight when a job was killed have no row.
+        return if review.unfinished().is_some() {
+            format!("{records}.")
+        } else {
+            format!("{records}; nothing was sent.")
+        };
     }
     let rate = review.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
     format!("{records} in {}{rate}.", duration(review.timeline.span()))

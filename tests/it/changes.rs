@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use crate::lab::{Kvsweep, Lab, wait_until};
+use crate::lab::{Done, Kvsweep, Lab, wait_until};
 
 const KEYS: usize = 60_000;
 
@@ -64,6 +64,23 @@ fn a_file_that_is_replaced_before_it_is_reached() {
         // And the one that is being read grows.
         lab.write("keys.txt", list('a') + "b:000000001\n");
     });
+}
+
+/// A file on stdin is not counted, but read at the same place by everybody who has it.
+#[test]
+fn a_file_on_stdin() {
+    let lab = lab();
+    let mut run = slow(&lab, &["-", "--format", "lines"]).args(["--json", "--report", "r.csv", "--concurrency", "4"]);
+    let file = File::open(lab.path("keys.txt")).expect("the file");
+    let mut child = run.spawn(file.into());
+    wait_until("the first keys are deleted", || lab.server.len() < 2 * KEYS);
+    lab.write("keys.txt", list('b'));
+    wait_until("the job ends", || child.try_wait().expect("its state").is_some());
+    let done: Done = child.wait_with_output().expect("its output").into();
+    let done = done.code(1);
+    assert_eq!(done.summary()["stopped"], "input_error");
+    let new = lab.deletes().into_iter().filter_map(|entry| entry.key).filter(|key| !key.starts_with('a')).count();
+    assert_eq!(new, 0, "keys of the new content");
 }
 
 #[test]

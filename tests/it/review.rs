@@ -8,7 +8,7 @@ use std::time::Duration;
 use kvsweep::sandbox::{Canned, Fault, SandboxOptions, When};
 use serde_json::Value;
 
-use crate::lab::{ACCOUNT, Lab, NAMESPACE, wait_until};
+use crate::lab::{ACCOUNT, Lab, NAMESPACE, TOKEN, wait_until};
 
 /// Forty keys, five of them refused, some with hostile names.
 fn lab_with_failures() -> Lab {
@@ -347,7 +347,7 @@ fn no_command_deletes_what_was_to_be_restored() {
     lab.kvsweep(args).run().code(3);
     lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
     let page = lab.read("page.html");
-    assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore b.ndjson --resume --report r.csv"));
+    assert!(!page.contains("kvsweep delete") && page.contains("kvsweep restore b.ndjson --namespace-id"));
     // Without its job file nothing says what it is of: none of its rows is `restored`.
     lab.write("copy.csv", lab.read("r.csv"));
     lab.kvsweep(["report", "copy.csv", "--html", "page.html", "--overwrite"]).run().code(0);
@@ -451,4 +451,68 @@ fn how_many_records_a_killed_job_has_is_known() {
         let job: Value = serde_json::from_str(&lab.read(&format!("{report}.job.json"))).expect("a job file");
         assert_eq!(job["inputs"][0]["records"], 2, "{report}");
     }
+}
+
+/// Whoever copies it may have another namespace in the environment, and none of the job's flags.
+#[test]
+fn the_commands_of_a_page_are_about_the_same_keys_as_the_job() {
+    let lab = Lab::with(SandboxOptions {
+        faults: vec!["400@prefix:bad".parse::<Fault>().expect("a fault")],
+        ..SandboxOptions::default()
+    });
+    lab.server.preload(["bad:1", "it's", "config:1"]);
+    lab.write("a list.csv", "n;kv key\n1;bad:1\n2;it's\n3;config:1\n");
+    let flags = ["--column", "kv key", "--delimiter", ";", "--protect", "config:*", "--only", "?*", "--max-keys", "5"];
+    lab.delete(["a list.csv", "--report", "r.csv", "--backup", "b.ndjson"]).args(flags).run().code(3);
+    lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
+    let page = lab.read("page.html").replace("&#39;", "'").replace("&#38;", "&");
+    let commands: Vec<_> =
+        page.split("<code>kvsweep ").skip(1).filter_map(|rest| rest.split("</code>").next()).collect();
+    assert_eq!(commands.len(), 2, "{page}");
+    for command in &commands {
+        assert!(
+            command.contains(&format!("--namespace-id={NAMESPACE} --account-id={ACCOUNT} --base-url=http")),
+            "{command}"
+        );
+    }
+    lab.server.set_faults([]);
+    let other = "1".repeat(32);
+    let shell = |line: &str| {
+        let binary = env!("CARGO_BIN_EXE_kvsweep");
+        let line = format!("{binary} {}", line.replace("&& kvsweep", &format!("&& {binary}")));
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &line]).current_dir(lab.folder()).env("CLOUDFLARE_API_TOKEN", TOKEN);
+        sh.env("CLOUDFLARE_KV_NAMESPACE_ID", &other).env("KVSWEEP_RATE", "none");
+        let done = sh.output().expect("sh");
+        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    shell(&format!("{} --report failed-again.csv --yes", commands[1]));
+    assert_eq!(lab.server.keys(), ["config:1"]);
+    lab.server.preload(["bad:1"]);
+    shell(&format!("{} --yes", commands[0]));
+    assert_eq!(lab.read("b.ndjson").lines().count(), 2, "{}", commands[0]);
+    assert_eq!(lab.server.keys(), ["config:1"]);
+}
+
+#[test]
+fn a_rehearsal_and_a_killed_job_do_not_look_like_a_finished_one() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.delete(["keys.txt", "--sandbox", "--report", "r.csv"]).run().code(0);
+    lab.delete(["keys.txt", "--dry-run", "--report", "p.csv"]).run().code(0);
+    for (report, title) in [("r.csv", "Rehearsal: 3 keys deleted"), ("p.csv", "Dry run: 3 records")] {
+        lab.kvsweep(["report", report, "--html", "page.html", "--overwrite"]).run().code(0);
+        assert!(lab.read("page.html").contains(&format!("<h1>{title}</h1>")), "{title}");
+    }
+    lab.delete(["keys.txt", "--report", "k.csv"]).run().code(0);
+    // Killed with every key in flight.
+    let mut job: Value = serde_json::from_str(&lab.read("k.csv.job.json")).expect("a job file");
+    for member in ["ended_at", "exit_code"] {
+        job["runs"][0][member] = Value::Null;
+    }
+    lab.write("k.csv.job.json", job.to_string());
+    lab.write("k.csv", lab.read("k.csv").lines().next().expect("the header").to_owned() + "\n");
+    lab.kvsweep(["report", "k.csv", "--html", "page.html", "--overwrite"]).run().code(0);
+    let page = lab.read("page.html");
+    assert!(page.contains("<h1>Not finished: 0 of 3 deleted</h1>") && !page.contains("nothing was sent"), "{page}");
 }
