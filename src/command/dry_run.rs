@@ -50,11 +50,18 @@ fn carry_out<'a>(
     // What is wrong from the first record on (no such file or column, a report that is no plan) leaves no file behind
     // that would be in the way of the next try.
     let mut record = opened.record.clone();
+    let looks_ahead = opened.replaces_report() && !job.run.allow_partial;
     let mut records;
     (records, opened.record) = signals::blocking(move || {
-        input.take_fingerprints()?;
+        let are_files = input.take_fingerprints()?;
         record.read_inputs(&input.inputs.sources)?;
         input.inputs.options.plans = record.plans();
+        if are_files && looks_ahead {
+            // What breaks off does not cost the report that is there.
+            let (mut plan, mut records) = (Plan::default(), input.records(Warnings::Off));
+            plan.survey(|batch| records.next_batch(batch), |_| true);
+            plan.broken.map_or(Ok(()), Err)?;
+        }
         let mut records = input.records(Warnings::On);
         let mut first = Vec::new();
         match records.next_batch(&mut first).err() {

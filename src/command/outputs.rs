@@ -129,6 +129,11 @@ impl Opened {
         }
     }
 
+    /// Whether a report is there that will be replaced.
+    pub(super) fn replaces_report(&self) -> bool {
+        self.found().is_some() && self.run.existing == IfExists::Overwrite
+    }
+
     /// Where rows go, for a prompt.
     pub(super) fn report_name(&self) -> String {
         let path = match &self.report {

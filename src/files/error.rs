@@ -22,6 +22,10 @@ pub enum FileError {
     #[error("{path} is a symbolic link, which is not followed\nhint: pass the path of the file itself")]
     Symlink { path: PathBuf },
     #[error(
+        "{path} has another name (a hard link), which would be overwritten with it\nhint: pass another path, or remove it first"
+    )]
+    HardLink { path: PathBuf },
+    #[error(
         "{path} was removed or replaced while it was being written, so what was written is lost\nhint: find out what moved or \
          removed it; if it cannot be put back, start again with another file"
     )]
@@ -39,7 +43,7 @@ impl FileError {
     /// Whether the request was wrong, rather than the machine; a file that is [locked](Self::Locked) is neither.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Exists { .. } | Self::NotRegular { .. } | Self::Symlink { .. } => true,
+            Self::Exists { .. } | Self::NotRegular { .. } | Self::Symlink { .. } | Self::HardLink { .. } => true,
             Self::Locked { .. } | Self::Replaced { .. } | Self::Changed { .. } | Self::Io { .. } => false,
         }
     }

@@ -49,7 +49,7 @@ impl OutputFile {
         for _ in 0..ATTEMPTS {
             let opened = match if_exists {
                 IfExists::Refuse => Some((create(&path)?, Origin::Created)),
-                IfExists::Overwrite | IfExists::Resume => match find(&path)? {
+                IfExists::Overwrite | IfExists::Resume => match find(&path, if_exists)? {
                     Some(file) => Some((file, Origin::Found)),
                     None => match create(&path) {
                         Ok(file) => Some((file, Origin::Created)),
@@ -200,12 +200,15 @@ fn create(path: &Path) -> Result<File, FileError> {
     })
 }
 
-fn find(path: &Path) -> Result<Option<File>, FileError> {
+fn find(path: &Path, if_exists: IfExists) -> Result<Option<File>, FileError> {
     let mut options = OpenOptions::new();
     match platform::without_following_links(platform::appending(&mut options).read(true)).open(path) {
         Ok(file) => {
             let found = file.metadata().map_err(FileError::io(path, "look at"))?;
             match kind(found.file_type()) {
+                None if if_exists == IfExists::Overwrite && platform::has_other_names(&found) => {
+                    Err(FileError::HardLink { path: path.to_owned() })
+                }
                 None => Ok(Some(file)),
                 Some(what) => Err(FileError::NotRegular { path: path.to_owned(), what }),
             }

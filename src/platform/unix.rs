@@ -119,6 +119,11 @@ pub(crate) fn check_readable(path: &Path, metadata: &Metadata) -> io::Result<()>
     }
 }
 
+/// Whether a file is in other places too, by hard links.
+pub(crate) fn has_other_names(metadata: &Metadata) -> bool {
+    metadata.nlink() > 1
+}
+
 pub(crate) fn is_pipe(metadata: &Metadata) -> bool {
     metadata.file_type().is_fifo()
 }

@@ -99,6 +99,11 @@ pub(crate) fn check_readable(_path: &Path, metadata: &Metadata) -> io::Result<()
     if metadata.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
 }
 
+/// The standard library does not say it.
+pub(crate) fn has_other_names(_metadata: &Metadata) -> bool {
+    false
+}
+
 /// A pipe has no place in a folder.
 pub(crate) fn is_pipe(_metadata: &Metadata) -> bool {
     false

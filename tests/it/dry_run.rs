@@ -193,3 +193,20 @@ fn a_dry_run_over_nothing_plans_nothing() {
     let done = dry_run(&lab, "keys.txt").run().code(0);
     assert!(done.stdout.contains("would delete 0 keys"), "{}", done.stdout);
 }
+
+/// The journal of a real job, say.
+#[test]
+fn what_breaks_off_does_not_cost_the_report_that_is_there() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.delete(["keys.txt", "--report", "r.csv"]).run().code(0);
+    let before = ["r.csv", "r.csv.job.json"].map(|name| lab.read(name));
+    lab.write("torn.json", "[\"a\",\"b\"");
+    lab.write("torn.csv", "key\na\n\"b");
+    for input in ["torn.json", "torn.csv"] {
+        dry_run(&lab, input).args(["--report", "r.csv", "--overwrite"]).run().code(1);
+        assert_eq!(["r.csv", "r.csv.job.json"].map(|name| lab.read(name)), before, "{input}");
+    }
+    dry_run(&lab, "keys.txt").args(["--report", "r.csv", "--overwrite"]).run().code(0);
+    assert!(lab.read("r.csv").contains("planned"));
+}

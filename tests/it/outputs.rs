@@ -150,3 +150,23 @@ fn jobs_that_begin_at_once_have_reports_of_their_own() {
         }
     }
 }
+
+#[test]
+fn no_file_is_written_over_that_has_another_name() {
+    let lab = Lab::new();
+    lab.keys(3);
+    lab.write("mine.txt", "mine");
+    for (name, args) in [
+        ("r.csv", &["delete", "keys.txt", "--yes", "--report", "r.csv"][..]),
+        ("f.csv", &["delete", "keys.txt", "--yes", "--report", "none", "--failures", "f.csv"]),
+        ("b.ndjson", &["delete", "keys.txt", "--yes", "--report", "none", "--backup", "b.ndjson"]),
+        ("p.csv", &["delete", "keys.txt", "--dry-run", "--report", "p.csv"]),
+        ("l.txt", &["list", "--output", "l.txt"]),
+    ] {
+        fs::hard_link(lab.path("mine.txt"), lab.path(name)).expect("a link");
+        let done = lab.kvsweep(args).args(["--overwrite"]).run().code(2);
+        assert!(done.stderr.contains("has another name (a hard link)"), "{name}: {}", done.stderr);
+        assert_eq!(lab.read("mine.txt"), "mine");
+    }
+    assert_eq!(lab.server.requests(), 0);
+}
