@@ -106,14 +106,26 @@ impl fmt::Display for RowError {
 pub(crate) enum Keep {
     Every,
     Some([usize; 3]),
+    /// These, and short cells of the first columns.
+    Brief([usize; 3]),
 }
+
+/// What [`Keep::Brief`] keeps besides: so many columns, and at most so many bytes of each cell.
+pub(crate) const BRIEF_COLUMNS: usize = 256;
+pub(crate) const BRIEF_BYTES: usize = 64;
 
 impl Keep {
     fn wants(self, column: usize) -> bool {
         match self {
             Self::Every => true,
             Self::Some(columns) => columns.contains(&column),
+            Self::Brief(columns) => column < BRIEF_COLUMNS || columns.contains(&column),
         }
+    }
+
+    /// Whether a cell of a column that is wanted is too long for it.
+    fn drops(self, column: usize, bytes: usize) -> bool {
+        matches!(self, Self::Brief(columns) if bytes > BRIEF_BYTES && !columns.contains(&column))
     }
 }
 
@@ -285,7 +297,7 @@ impl<R: BufRead> RowReader<R> {
         for end in memchr_iter(self.delimiter, rest).map(|place| first + place).chain([line.len()]) {
             if whole {
                 row.cells.push(Cell { column: row.fields, text: start..end });
-            } else if keep.wants(row.fields) {
+            } else if keep.wants(row.fields) && !keep.drops(row.fields, end - start) {
                 let text = row.text.len();
                 row.text.extend_from_slice(&line[start..end]);
                 row.cells.push(Cell { column: row.fields, text: text..row.text.len() });
@@ -347,6 +359,8 @@ impl<R: BufRead> RowReader<R> {
         if seen.content > self.limits.field {
             row.text.truncate(start);
             row.fail(RowError::TooLong { column, limit: self.limits.field });
+        } else if keep.drops(column - 1, seen.content) {
+            row.text.truncate(start);
         } else if kept {
             row.cells.push(Cell { column: column - 1, text: start..row.text.len() });
         }

@@ -10,7 +10,8 @@ use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
 use super::options::{Column, Header};
 use super::parsed_key::{MAX_TEXT, escape_non_utf8, invalid_by_rule, parse_key};
-use crate::format::csv::{Keep, Limits, Row, RowReader};
+use super::status_search::{Slot, StatusSearch, TITLES, cells_of};
+use crate::format::csv::{BRIEF_COLUMNS, Keep, Limits, Row, RowReader};
 use crate::format::{Buffered, Position};
 use crate::record::Content;
 use crate::terminal::{Escaped, shortened_key};
@@ -26,6 +27,14 @@ pub(super) struct Csv {
     layout: Option<Layout>,
     /// The heading of the key column.
     heading: Option<String>,
+    /// The first row, if it is taken as a key although nobody says so, and how many rows were read since.
+    unheaded: Option<Unheaded>,
+}
+
+struct Unheaded {
+    line: u64,
+    cell: String,
+    rows_after: usize,
 }
 
 pub(super) struct CsvOptions {
@@ -50,6 +59,7 @@ impl Csv {
             options,
             layout: None,
             heading: None,
+            unheaded: None,
         })
     }
 
@@ -62,16 +72,63 @@ impl Csv {
         }
     }
 
+    pub(super) fn report(&self) -> &ReportRows {
+        &self.options.report
+    }
+
+    /// Whether the rows that were read may be titles.
+    pub(super) fn may_be_titles(&self) -> bool {
+        self.unheaded.as_ref().is_some_and(|first| first.rows_after + 1 < TITLES)
+    }
+
+    /// What is kept of the next row.
+    fn keep(&self, layout: Layout) -> Keep {
+        let columns = layout.columns();
+        let needs_others = self.unheaded.is_some() || !self.options.report.search.is_over();
+        if needs_others { Keep::Brief(columns) } else { Keep::Some(columns) }
+    }
+
+    /// A title stands above its table: the first row has one cell, and the next has more, or one after it is a header.
+    fn check_title(&mut self, input: &str) -> Result<(), InputErrorAt> {
+        let Some(first) = &mut self.unheaded else { return Ok(()) };
+        first.rows_after += 1;
+        if self.row.fields == 1 || first.rows_after > 1 && !header::names_columns(&self.row) {
+            if first.rows_after == 1 {
+                self.warn_of_first_row(input);
+            }
+            return Ok(());
+        }
+        let flaw = format!("it has 1 column, but line {} has {}", self.row.line, self.row.fields);
+        let kind = InputErrorKind::MalformedHeader { flaw, headed: vec![std::mem::take(&mut first.cell)] };
+        Err(InputErrorAt::at_line(first.line, kind))
+    }
+
+    fn warn_of_first_row(&self, input: &str) {
+        if let (Some(first), true) = (&self.unheaded, self.options.warns) {
+            tracing::warn!(
+                "{}: the first row ({}) is taken as a key, not as a header\nhint: pass --column 1 and remove the row if it is a \
+                 header, or --no-header to confirm that it is a key",
+                Escaped(input),
+                shortened_key(&first.cell)
+            );
+        }
+    }
+
     pub(super) fn next(&mut self, input: &str) -> Result<Option<Content>, InputErrorAt> {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
-                    if !self.rows.read(&mut self.row, layout.keep())? {
+                    let keep = self.keep(layout);
+                    if !self.rows.read(&mut self.row, keep)? {
+                        if self.unheaded.as_ref().is_some_and(|first| first.rows_after == 0) {
+                            self.warn_of_first_row(input);
+                        }
                         return Ok(None);
                     }
+                    self.check_title(input)?;
                     layout
                 }
-                None => match self.begin(input)? {
+                None => match self.begin()? {
                     Some((layout, FirstRow::Data)) => layout,
                     Some((_, FirstRow::Header)) => continue,
                     None => return Ok(None),
@@ -83,25 +140,24 @@ impl Csv {
         }
     }
 
-    fn begin(&mut self, input: &str) -> Result<Option<(Layout, FirstRow)>, InputErrorAt> {
+    fn begin(&mut self) -> Result<Option<(Layout, FirstRow)>, InputErrorAt> {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
-        let CsvOptions { column, header, delimiter, warns, .. } = &self.options;
-        let (layout, first) = header::arrange(&self.row, column.as_ref(), *header, *delimiter)
+        let CsvOptions { column, header, delimiter, .. } = &self.options;
+        let header = *header;
+        let (layout, first) = header::arrange(&self.row, column.as_ref(), header, *delimiter)
             .map_err(|kind| InputErrorAt::at_line(self.row.line, kind))?;
         self.layout = Some(layout);
         if first == FirstRow::Header {
             self.heading = self.row.cell(layout.key).map(escape_non_utf8);
         }
-        if let (FirstRow::Data, Header::Auto, true) = (first, header, warns) {
+        if first == FirstRow::Data {
+            self.options.report.search.allow_titles();
+        }
+        if let (FirstRow::Data, Header::Auto) = (first, header) {
             let row = self.row.cell(layout.key).map(escape_non_utf8).unwrap_or_default();
-            tracing::warn!(
-                "{}: the first row ({}) is taken as a key, not as a header\nhint: pass --column 1 and remove the row if it is a \
-                 header, or --no-header to confirm that it is a key",
-                Escaped(input),
-                shortened_key(&row)
-            );
+            self.unheaded = Some(Unheaded { line: self.row.line, cell: row, rows_after: 0 });
         }
         Ok(Some((layout, first)))
     }
@@ -141,6 +197,21 @@ impl Csv {
                 return Ok(None);
             }
         }
+        if !self.options.report.are_of_report() {
+            see(&mut self.options.report.search, row, layout, self.options.delimiter);
+        }
         Ok(Some(parse_key(position, key)))
     }
+}
+
+/// Shows the search the cells of a row besides its key.
+fn see(search: &mut StatusSearch, row: &Row, layout: Layout, delimiter: u8) {
+    let position = Position::line(row.line);
+    if row.fields == 1 {
+        return search.see(position, cells_of(row.cell(0).unwrap_or_default()));
+    }
+    let others =
+        (0..row.fields.min(BRIEF_COLUMNS)).filter(|column| *column != layout.key && Some(*column) != layout.status);
+    let cells = others.filter_map(|column| Some((Slot::Column(delimiter, column), row.cell(column)?)));
+    search.see(position, cells);
 }

@@ -2,13 +2,14 @@
 //!
 //! One rule for CSV, NDJSON and JSON. A row that has a key and a status of ours belongs to a report, whatever else it
 //! has. A user may add, remove, move and rename columns of a plan; a row that was not planned must not become a key to delete
-//! by that.
+//! by that. What has a status under another name is refused ([`StatusSearch`]).
 
 use std::time::Duration;
 
 use super::error::InputErrorKind;
 use super::report_columns::{status_of, time_of};
 use super::source::Source;
+use super::status_search::StatusSearch;
 use crate::clock::wall_now;
 use crate::outcome::Status;
 use crate::terminal::{Escaped, duration};
@@ -30,6 +31,8 @@ pub(super) struct ReportRows {
     /// Whether its job file says that a dry run wrote it.
     is_plan: bool,
     kind: Option<Kind>,
+    /// Finds a status that nothing names.
+    pub(super) search: StatusSearch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ enum Kind {
 
 impl ReportRows {
     pub(super) fn of(source: &Source, warns: bool, is_plan: bool) -> Self {
-        Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None }
+        Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None, search: StatusSearch::default() }
     }
 
     /// What to do with a row of this status; `None` if it has no status column that counts.

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::lookalike::Lookalike;
 use super::options::Format;
+use super::status_search::Slot;
 use crate::format::Position;
 use crate::format::compression::Compression;
 use crate::format::csv::CsvError;
@@ -48,19 +49,7 @@ impl InputError {
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
     pub fn is_usage(&self) -> bool {
-        !matches!(
-            self.kind(),
-            InputErrorKind::Open(_)
-                | InputErrorKind::Changed
-                | InputErrorKind::Read(_)
-                | InputErrorKind::Decompress { .. }
-                | InputErrorKind::UnclosedQuote
-                | InputErrorKind::FirstRowTooLong
-                | InputErrorKind::Json(_)
-                | InputErrorKind::NotJson(_)
-                | InputErrorKind::Thread(_)
-                | InputErrorKind::Panicked(_)
-        )
+        self.at.is_usage()
     }
 
     fn to_text(&self) -> String {
@@ -122,8 +111,8 @@ pub enum InputErrorKind {
     #[error("--column {} needs a header row, but --no-header was given\nhint: pass --column with a number, from 1", Quoted(.0))]
     NameWithoutHeader(String),
     #[error(
-        "the first row cannot be the header: {flaw} (its columns: {})\nhint: fix the row, or pass --no-header if it is data, \
-         or the right --delimiter", quoted(.headed)
+        "the first row cannot be the header: {flaw} (its columns: {})\nhint: fix or remove the row, or pass --no-header if it is \
+         data, or the right --delimiter", quoted(.headed)
     )]
     MalformedHeader { flaw: String, headed: Vec<String> },
     #[error(
@@ -171,6 +160,11 @@ pub enum InputErrorKind {
     )]
     MixedReport,
     #[error(
+        "{} holds the statuses of a kvsweep plan, but the input does not name its key and status\nhint: name the columns key and \
+         status in the first row, or pass only the keys if this is not a plan", slot(.0)
+    )]
+    HiddenStatus(Slot),
+    #[error(
         "this looks like a kvsweep report without its status, which says which keys to delete\nhint: keep the column status, \
          or remove all columns but the key if this is not a report"
     )]
@@ -195,6 +189,13 @@ impl InputErrorKind {
 /// As it is given to `--delimiter` in a shell.
 fn delimiter(byte: u8) -> String {
     if byte == b'\t' { "tab".to_owned() } else { format!("'{}'", char::from(byte)) }
+}
+
+fn slot(slot: &Slot) -> String {
+    match slot {
+        Slot::Column(byte, column) => format!("column {} (split at {})", column + 1, delimiter(*byte)),
+        Slot::Member(name) => format!("the member {}", Quoted(name)),
+    }
 }
 
 const MOST_LISTED: usize = 20;
@@ -266,6 +267,23 @@ impl InputErrorAt {
             }
             Found { position, kind } => Self::new(position, kind),
         }
+    }
+
+    /// As [`InputError::is_usage`].
+    pub(super) fn is_usage(&self) -> bool {
+        !matches!(
+            self.0.kind,
+            InputErrorKind::Open(_)
+                | InputErrorKind::Changed
+                | InputErrorKind::Read(_)
+                | InputErrorKind::Decompress { .. }
+                | InputErrorKind::UnclosedQuote
+                | InputErrorKind::FirstRowTooLong
+                | InputErrorKind::Json(_)
+                | InputErrorKind::NotJson(_)
+                | InputErrorKind::Thread(_)
+                | InputErrorKind::Panicked(_)
+        )
     }
 
     pub(super) fn at_line(line: u64, kind: InputErrorKind) -> Self {

@@ -35,7 +35,7 @@ pub fn lines(data: &[u8]) {
     }
     if let Some(error) = error {
         // It looks like something else.
-        assert!(matches!(error.kind(), InputErrorKind::NotKeys(_)), "{error:?}");
+        assert!(matches!(error.kind(), InputErrorKind::NotKeys(_) | InputErrorKind::HiddenStatus(_)), "{error:?}");
         return;
     }
     let text = without_mark(data);

@@ -13,7 +13,7 @@ use crate::record::Content;
 
 pub(super) struct Json {
     array: JsonArray<Buffered>,
-    report: ReportRows,
+    pub(super) report: ReportRows,
 }
 
 impl Json {
@@ -36,14 +36,18 @@ impl Json {
             return self.text().map(Value::Plain);
         }
         let mut members = Members::default();
-        while let Some(field) = self.array.next_member(|name| Field::of(name.as_bytes()))? {
-            let text = if Members::reads(field) {
+        let is_over = self.report.search.is_over();
+        while let Some((field, name)) = self
+            .array
+            .next_member(|name| (Field::of(name.as_bytes()), if is_over { String::new() } else { name.to_owned() }))?
+        {
+            let text = if Members::reads(field) || !is_over {
                 self.text()?
             } else {
                 self.array.skip_value()?;
                 Text::Other
             };
-            members.put(field, text);
+            members.put(field, &name, text);
         }
         Ok(Value::Object(members))
     }

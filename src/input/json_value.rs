@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::dry_run_report::{ReportRows, RowUse};
 use super::error::{InputErrorAt, InputErrorKind};
 use super::parsed_key::{invalid, parse_key};
 use super::report_columns::{Field, Fields};
+use super::status_search::{Slot, may_be_status};
 use crate::format::Position;
 use crate::record::Content;
 
@@ -34,11 +36,13 @@ pub(super) struct Members<'a> {
     name: Option<Text<'a>>,
     status: Option<Text<'a>>,
     finished_at: Option<Text<'a>>,
+    /// Others that may be statuses, by their names.
+    others: Vec<(String, Cow<'a, str>)>,
     fields: Fields,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn put(&mut self, field: Field, text: Text<'a>) {
+    pub(super) fn put(&mut self, field: Field, name: &str, text: Text<'a>) {
         self.fields.add(field);
         let place = match field {
             Field::Key => &mut self.key,
@@ -46,7 +50,14 @@ impl<'a> Members<'a> {
             Field::Name => &mut self.name,
             Field::Status => &mut self.status,
             Field::FinishedAt => &mut self.finished_at,
-            Field::OfReport | Field::Other => return,
+            Field::OfReport | Field::Other => {
+                if let Text::Exact(text) = text
+                    && may_be_status(&text)
+                {
+                    self.others.push((name.to_owned(), text));
+                }
+                return;
+            }
         };
         *place = Some(if place.is_some() { Text::Repeated } else { text });
     }
@@ -55,6 +66,12 @@ impl<'a> Members<'a> {
     pub(super) fn reads(field: Field) -> bool {
         !matches!(field, Field::OfReport | Field::Other)
     }
+}
+
+/// A short string; nothing else is read, because it may be one that no reader accepts.
+fn short_text(json: &str) -> Text<'_> {
+    let text = (json.starts_with('"') && json.len() < 100).then(|| serde_json::from_str(json).ok()).flatten();
+    text.map_or(Text::Other, |text: String| Text::Exact(Cow::Owned(text)))
 }
 
 #[derive(Deserialize)]
@@ -68,18 +85,18 @@ pub(super) fn key_of_value(
     report: &mut ReportRows,
     whole: impl FnOnce() -> String,
 ) -> Result<Option<Content>, InputErrorAt> {
-    let mut classify =
-        |status, finished_at| report.classify(status, finished_at).map_err(|kind| InputErrorAt::at(position, kind));
+    let at = |kind| InputErrorAt::at(position, kind);
     let (text, member) = match value {
         Value::Plain(text) => {
             if let Text::Exact(_) = text {
-                classify(None, None)?;
+                report.classify(None, None).map_err(at)?;
+                report.search.see(position, std::iter::empty());
             }
             (text, None)
         }
-        Value::Object(Members { key, key_name, name, status, finished_at, fields }) => {
+        Value::Object(Members { key, key_name, name, status, finished_at, others, fields }) => {
             if fields.lost_status() {
-                return Err(InputErrorAt::at(position, InputErrorKind::ReportWithoutStatus));
+                return Err(at(InputErrorKind::ReportWithoutStatus));
             }
             let exact = |text| match text {
                 Some(Text::Exact(text)) => Some(text),
@@ -90,11 +107,16 @@ pub(super) fn key_of_value(
                     return Ok(Some(invalid(position, whole(), "the member `status` appears twice")));
                 }
                 let (status, finished_at) = (exact(status).unwrap_or_default(), exact(finished_at));
-                if classify(Some(&status), finished_at.as_deref())? == RowUse::Skip {
+                let used = report.classify(Some(&status), finished_at.as_deref()).map_err(at)?;
+                if used == RowUse::Skip {
                     return Ok(None);
                 }
             } else if fields.has_named_key {
-                classify(None, None)?;
+                report.classify(None, None).map_err(at)?;
+            }
+            if !report.are_of_report() {
+                let others = others.iter().map(|(name, text)| (Slot::Member(name.clone()), text.as_bytes()));
+                report.search.see(position, others);
             }
             let named = [("key", key), ("key_name", key_name), ("name", name)];
             let mut named = named.into_iter().filter_map(|(name, text)| Some((text?, Some(name))));
@@ -173,10 +195,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
                     Value::Object(_) => Text::Other,
                 }
             } else {
-                map.next_value::<IgnoredAny>()?;
-                Text::Other
+                short_text(map.next_value::<&RawValue>()?.get())
             };
-            members.put(field, text);
+            members.put(field, &name, text);
         }
         Ok(Value::Object(members))
     }

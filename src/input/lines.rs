@@ -5,30 +5,39 @@
 
 use memchr::memchr;
 
+use super::dry_run_report::ReportRows;
 use super::error::{InputErrorAt, InputErrorKind};
 use super::lookalike::Lookalike;
 use super::parsed_key::{MAX_TEXT, invalid, parse_key};
+use super::status_search::cells_of;
 use crate::format::lines::{Line, LineReader};
 use crate::format::{Buffered, Position};
 use crate::record::Content;
 
 pub(super) struct Lines {
     lines: LineReader<Buffered>,
+    pub(super) report: ReportRows,
 }
 
 impl Lines {
-    pub(super) fn new(reader: Buffered) -> Self {
-        Self { lines: LineReader::new(reader, MAX_TEXT) }
+    pub(super) fn new(reader: Buffered, mut report: ReportRows) -> Self {
+        report.search.allow_titles();
+        Self { lines: LineReader::new(reader, MAX_TEXT), report }
     }
 
     /// The next key; empty lines are skipped.
     pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let no_check = |_: &mut LineReader<Buffered>| Ok(());
+        let search = &mut self.report.search;
         find_key(&mut self.lines, no_check, |position, text| {
             if memchr(b'\r', text).is_some() {
                 return Err(InputErrorAt::at(position, InputErrorKind::NotKeys(Lookalike::CarriageReturns)));
             }
-            Ok((!text.is_empty()).then(|| parse_key(position, text)))
+            if text.is_empty() {
+                return Ok(None);
+            }
+            search.see(position, cells_of(text));
+            Ok(Some(parse_key(position, text)))
         })
     }
 }

@@ -23,6 +23,7 @@ mod reader_thread;
 mod records;
 mod report_columns;
 mod source;
+mod status_search;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -15,7 +15,7 @@ use crate::text::json_error;
 
 pub(super) struct Ndjson {
     lines: LineReader<Buffered>,
-    report: ReportRows,
+    pub(super) report: ReportRows,
 }
 
 impl Ndjson {

@@ -1,5 +1,6 @@
 //! Reads all sources as one numbered sequence of records.
 
+use std::collections::VecDeque;
 use std::vec;
 
 use super::csv::{Csv, CsvOptions};
@@ -39,6 +40,9 @@ struct Reading {
     watched: Option<Watched>,
     compression: Compression,
     reader: Reader,
+    /// Rows that may turn out to be no keys, and how reading ended after them.
+    held: VecDeque<Content>,
+    end: Option<Result<(), InputErrorAt>>,
 }
 
 enum Reader {
@@ -46,6 +50,23 @@ enum Reader {
     Lines(Lines),
     Ndjson(Ndjson),
     Json(Box<Json>),
+}
+
+impl Reader {
+    fn report(&self) -> &ReportRows {
+        match self {
+            Self::Csv(csv) => csv.report(),
+            Self::Lines(lines) => &lines.report,
+            Self::Ndjson(ndjson) => &ndjson.report,
+            Self::Json(json) => &json.report,
+        }
+    }
+
+    /// Whether the rows that were read may turn out to be no keys.
+    fn is_undecided(&self) -> bool {
+        let is_first = matches!(self, Self::Csv(csv) if csv.may_be_titles());
+        is_first || self.report().search.is_undecided()
+    }
 }
 
 impl Records {
@@ -229,7 +250,7 @@ impl Reading {
         let is_plan = source.path().is_some_and(|path| options.plans.iter().any(|plan| plan == path));
         let report = ReportRows::of(source, warns, is_plan);
         let reader = match format {
-            Format::Lines => Reader::Lines(Lines::new(bytes)),
+            Format::Lines => Reader::Lines(Lines::new(bytes, report)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
             Format::Json => Reader::Json(Box::new(Json::new(bytes, report))),
             Format::Csv => {
@@ -243,7 +264,8 @@ impl Reading {
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }
         };
-        Ok(Self { name, watched: None, compression: opened.compression, reader })
+        let compression = opened.compression;
+        Ok(Self { name, watched: None, compression, reader, held: VecDeque::new(), end: None })
     }
 
     fn has_changed(&self) -> bool {
@@ -251,6 +273,28 @@ impl Reading {
     }
 
     fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+        while self.end.is_none() && (self.held.is_empty() || self.reader.is_undecided()) {
+            match self.read() {
+                Ok(Some(content)) => self.held.push_back(content),
+                Ok(None) => self.end = Some(Ok(())),
+                Err(at) => {
+                    if at.is_usage() {
+                        self.held.clear();
+                    }
+                    self.end = Some(Err(at));
+                }
+            }
+        }
+        if let Some((position, slot)) = self.reader.report().search.found(self.end.is_some()) {
+            return Err(InputErrorAt::at(position, InputErrorKind::HiddenStatus(slot)));
+        }
+        match self.held.pop_front() {
+            Some(content) => Ok(Some(content)),
+            None => self.end.take().unwrap_or(Ok(())).map(|()| None),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Content>, InputErrorAt> {
         let entry = match &mut self.reader {
             Reader::Csv(csv) => csv.next(&self.name),
             Reader::Lines(lines) => lines.next(),

@@ -1,5 +1,6 @@
 //! What every format and source promises, through [`Records`].
 
+mod hidden_status;
 mod json;
 mod plans;
 mod properties;

@@ -118,6 +118,22 @@ fn an_edited_plan_stays_a_plan() {
 }
 
 #[test]
+fn a_plan_whose_columns_have_other_names_or_none_is_refused() {
+    for (name, content, args) in [
+        ("k.csv", "status,kv\nplanned,a\nkept,b\n", &["--format", "csv", "--column", "kv"][..]),
+        ("k.csv", "status,kv\nplanned,a\nkept,b\n", &["--format", "csv", "--no-header", "--column", "2"]),
+        ("k.csv", "key,result\nb,kept\na,planned\n", &["--format", "csv"]),
+        ("k.ndjson", "{\"key\":\"b\",\"state\":\"kept\"}\n{\"key\":\"a\",\"state\":\"planned\"}\n", &[]),
+        ("k.txt", "b,kept\na,planned\n", &[]),
+        ("k.csv", "b;kept\na;planned\n", &["--format", "csv"]),
+    ] {
+        assert_refused(name, content.as_bytes(), args, "holds the statuses of a kvsweep plan");
+    }
+    let titled = b"Plan of Monday\nkey,status\na,planned\nb,kept\n";
+    assert_refused("k.csv", titled, &["--format", "csv"], "the first row cannot be the header: it has 1 column");
+}
+
+#[test]
 fn a_report_of_deletes_stays_one() {
     let lab = Lab::new();
     lab.keys(3);

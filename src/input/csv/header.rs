@@ -6,7 +6,7 @@ use super::super::lookalike::Lookalike;
 use super::super::options::{Column, Header};
 use super::super::parsed_key::escape_non_utf8;
 use super::super::report_columns::{Field, Fields, is_header, is_row, is_row_by};
-use crate::format::csv::{Keep, Row};
+use crate::format::csv::Row;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -20,8 +20,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn keep(self) -> Keep {
-        Keep::Some([self.key, self.status.unwrap_or(self.key), self.finished_at.unwrap_or(self.key)])
+    /// The columns that are read.
+    pub(super) fn columns(self) -> [usize; 3] {
+        [self.key, self.status.unwrap_or(self.key), self.finished_at.unwrap_or(self.key)]
     }
 }
 
@@ -84,6 +85,11 @@ pub(super) fn arrange(
         layout.is_other_column = own()?.is_some_and(|own| own != key);
     }
     Ok((layout, FirstRow::Header))
+}
+
+/// Whether a row, wherever it stands, names the columns of a table of keys.
+pub(super) fn names_columns(row: &Row) -> bool {
+    row.cells().into_iter().any(|cell| key_name(cell).is_some())
 }
 
 fn key_column(cells: &[&[u8]]) -> Result<Option<usize>, InputErrorKind> {

@@ -113,12 +113,12 @@ fn quotes_are_read_by_the_rules_or_not_at_all() {
                 continue;
             }
             let last = if at_end.is_empty() { String::new() } else { format!("z{at_end}") };
-            let input = format!("x{end}{field}{at_end}{last}");
+            let input = format!("w{end}x{end}{field}{at_end}{last}");
             let second = match expected {
                 Ok(key) => key.to_owned(),
-                Err((why, key)) => format!("! k.csv line 2: {why} [{key}]"),
+                Err((why, key)) => format!("! k.csv line 3: {why} [{key}]"),
             };
-            let mut all = vec!["x".to_owned(), second];
+            let mut all = vec!["w".to_owned(), "x".to_owned(), second];
             all.extend((!at_end.is_empty()).then(|| "z".to_owned()));
             assert_eq!(read_whole("k.csv", &input), all, "{input:?}");
         }
@@ -221,6 +221,31 @@ fn a_malformed_header_is_no_guess() {
         }
         assert_eq!(read("k.csv", input, &no_header()).0.len(), 2, "it is a bad record then");
     }
+}
+
+#[test]
+fn a_title_above_the_header_is_no_key() {
+    for input in [
+        "Plan of Monday\nkey,status\na,planned\np,kept\n",
+        "Plan of Monday\n\n\"id\",v\n1,2\n",
+        "Plan of Monday\nmade by X\nid,Key Name\n1,a\n",
+        "title\na,b",
+        "title\n\"x\"y,b\n",
+    ] {
+        for options in [InputOptions::default(), column("1")] {
+            let error = usage(input, &options).to_string();
+            assert!(
+                error.starts_with("k.csv line 1") && error.contains("the first row cannot be the header"),
+                "{error}"
+            );
+            assert!(error.contains("it has 1 column, but line"), "{error}");
+        }
+    }
+    let error = usage("Plan of Monday\nkey,status\n", &InputOptions::default()).to_string();
+    assert!(error.contains("line 2 has 2 (its columns: \"Plan of Monday\")"), "{error}");
+    assert_eq!(read_whole("k.csv", "x\ny\na,b\n")[..2], ["x", "y"], "one bad record");
+    assert_eq!(read("k.csv", "x\na,b\n", &no_header()).0.len(), 2, "the user says that it is a key");
+    assert_eq!(read_whole("k.csv", "x\n"), ["x"]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     messages.check("a header if it is split at", &lab, delete(&["semicolons.csv"]));
     lab.write("stray.csv", "id,\"key\"s\n1,a\n");
     messages.check("cannot be the header", &lab, delete(&["stray.csv"]));
+    lab.write("titled.csv", "Keys of Monday\nid,key\n1,a\n");
+    messages.check("cannot be the header: it has 1 column", &lab, delete(&["titled.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
     messages.check("is never closed", &lab, delete(&["unclosed.csv"]));
     lab.write("cut.ndjson", "\"a\"\n{\"key\":\"b\",\n");
@@ -59,6 +61,8 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     messages.check("the status of this row of a plan", &lab, delete(&["edited.csv"]));
     lab.write("cut.csv", "record,key\n1,a\n");
     messages.check("without its status", &lab, delete(&["cut.csv"]));
+    lab.write("renamed.csv", "key,result\na,planned\nb,kept\n");
+    messages.check("holds the statuses of a kvsweep plan", &lab, delete(&["renamed.csv"]));
     lab.write("mixed.ndjson", "{\"key\":\"a\",\"status\":\"planned\"}\n\"b\"\n");
     messages.check("some rows have a status", &lab, delete(&["mixed.ndjson"]));
     lab.write("plan.csv", "key,note,Status\na,good,planned\n");
