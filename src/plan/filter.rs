@@ -117,7 +117,9 @@ impl Patterns {
     /// The first pattern that matches, and the file that it is from.
     fn matching(&self, key: &str) -> Option<(&str, Option<&str>)> {
         let name = self.names.get(key).copied();
-        let glob = if self.globs.is_match(key) { self.globs.matches(key).iter().next() } else { None };
+        // Even an empty set takes a quarter of the time that a key takes in a dry run.
+        let has_match = !self.places.is_empty() && self.globs.is_match(key);
+        let glob = if has_match { self.globs.matches(key).iter().next() } else { None };
         let first = name.into_iter().chain(glob.map(|glob| self.places[glob])).min()?;
         let file = self.files.iter().find(|(_, end)| first < *end).and_then(|(file, _)| file.as_deref());
         Some((&self.texts[first], file))
