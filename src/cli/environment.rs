@@ -16,12 +16,29 @@ pub(super) const ONLY: &str = "KVSWEEP_ONLY";
 /// reads them.
 pub(super) const GUARDS: [(&str, &str); 3] = [("protect", PROTECT), ("protect-from", PROTECT_FROM), ("only", ONLY)];
 
+/// Variables that bound a job, choose its mode, or name what protects keys: an empty one was probably meant to hold something,
+/// and as an unset one it would let the job do more. Of the others an empty one counts as unset.
+const NEVER_EMPTY: [&str; 12] = [
+    "KVSWEEP_DRY_RUN",
+    "KVSWEEP_CHECK",
+    "KVSWEEP_BACKUP",
+    "KVSWEEP_MAX_KEYS",
+    "KVSWEEP_MIN_KEYS",
+    "KVSWEEP_EXPECT",
+    "KVSWEEP_CANARY",
+    "KVSWEEP_MAX_FAILURES",
+    "KVSWEEP_DEADLINE",
+    "KVSWEEP_SHARD",
+    "KVSWEEP_PROFILE",
+    "KVSWEEP_CONFIG",
+];
+
 /// Switches that other flags exclude: what says no is as good as nothing.
 const SWITCHES: [&str; 2] = ["KVSWEEP_DRY_RUN", "KVSWEEP_CHECK"];
 
 const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
 
-/// Names the environment variable of every flag in its long help; one that is empty counts as unset.
+/// Names the environment variable of every flag in its long help; one that is empty counts as unset, or is an error.
 pub(super) fn with_environments(command: clap::Command) -> clap::Command {
     command.mut_args(with_environment).mut_subcommands(with_environments)
 }
@@ -31,8 +48,9 @@ fn with_environment(arg: Arg) -> Arg {
         return arg;
     };
     let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
-    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}]", variable.display()));
-    let is_guard = GUARDS.iter().any(|(_, guard)| variable == OsStr::new(guard));
+    let is_guard = is_among(&variable, GUARDS.map(|(_, guard)| guard));
+    let note = if is_guard || is_among(&variable, NEVER_EMPTY) { " (an error if it is empty)" } else { "" };
+    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}{note}]", variable.display()));
     if is_set(&variable) && !is_guard {
         return arg;
     }
@@ -42,10 +60,16 @@ fn with_environment(arg: Arg) -> Arg {
     }
 }
 
+/// Whether the flag of a variable reads it, if only to refuse it.
 fn is_set(variable: &OsStr) -> bool {
-    let is_switch = SWITCHES.iter().any(|switch| variable == OsStr::new(switch));
+    let is_switch = is_among(variable, SWITCHES);
     let says_no = |value: &OsStr| is_switch && NO.iter().any(|no| value.eq_ignore_ascii_case(no));
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && !says_no(&value))
+    let counts = |value: &OsStr| if value.is_empty() { is_among(variable, NEVER_EMPTY) } else { !says_no(value) };
+    std::env::var_os(variable).is_some_and(|value| counts(&value))
+}
+
+fn is_among<const N: usize>(variable: &OsStr, names: [&str; N]) -> bool {
+    names.iter().any(|name| variable == OsStr::new(name))
 }
 
 /// A warning for each variable of ours that no flag has: it may have been meant to protect keys.

@@ -15,7 +15,7 @@ pub(super) fn filter(protect: Vec<String>, from: Option<&Path>, only: Vec<String
     Ok(Filter::of(protect, only)?)
 }
 
-/// The filter with what environment and profile keep besides; what the profile keeps may be lifted.
+/// The filter with what environment and profile keep besides; what the profile protects may be lifted, but not its `only`.
 pub(super) fn keeping(
     filter: Filter,
     environment: &Keeping,
@@ -23,12 +23,14 @@ pub(super) fn keeping(
     is_lifted: bool,
 ) -> Result<Filter, UsageError> {
     let filter = environment.add_to(filter, Origin::Environment, PROTECT_FROM)?;
-    let Some(AppliedProfile { profile, keeping, .. }) = used.filter(|used| used.keeping != Keeping::default()) else {
-        return Ok(filter);
-    };
+    let Some(AppliedProfile { profile, keeping, .. }) = used else { return Ok(filter) };
+    let mut keeping = keeping.clone();
     if is_lifted {
-        tracing::warn!("--allow-protected: keys that the profile {} protects may be deleted", profile.name);
-        return Ok(filter);
+        let only = Keeping { only: std::mem::take(&mut keeping.only), ..Keeping::default() };
+        if keeping != Keeping::default() {
+            tracing::warn!("--allow-protected: keys that the profile {} protects may be deleted", profile.name);
+        }
+        keeping = only;
     }
     let by = format!("protect-from of the profile {}:", profile.name);
     keeping.add_to(filter, Origin::Profile(profile.name.to_string()), &by)

@@ -8,7 +8,7 @@ use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
-use super::value::{WhenArg, glob, source_parser};
+use super::value::{WhenArg, glob, listed_prefix, source_parser};
 use crate::input::Source;
 use crate::listing::{Format, MetadataTest};
 
@@ -24,8 +24,9 @@ Examples:
 pub struct ListArgs {
     /// List only keys with this prefix; repeatable
     ///
-    /// Taken exactly. Several prefixes are combined, each key once. By default all keys are listed.
-    #[arg(long = "prefix", value_name = "PREFIX", help_heading = "Keys")]
+    /// Taken exactly. Several prefixes are combined, each key once. An empty one is rejected, because an unset variable
+    /// looks the same. By default all keys are listed.
+    #[arg(long = "prefix", value_name = "PREFIX", value_parser = listed_prefix, help_heading = "Keys")]
     pub prefixes: Vec<String>,
 
     /// List only keys that match GLOB; repeatable

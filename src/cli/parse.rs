@@ -113,7 +113,13 @@ fn naming_the_variable(mut error: clap::Error, command: &clap::Command, args: &[
         .filter(|arg| arg.get_long() == Some(long))
         .find_map(Arg::get_env);
     if let (false, Some(variable)) = (given, variable) {
-        let tip = format!("the value came from the environment variable {}", variable.display());
+        let is_empty = std::env::var_os(variable).is_some_and(|value| value.is_empty());
+        let tip = match variable.display() {
+            variable if is_empty => {
+                format!("the environment variable {variable} is empty: give it a value, or unset it")
+            }
+            variable => format!("the value came from the environment variable {variable}"),
+        };
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

@@ -114,8 +114,8 @@ pub struct SafetyArgs {
 
     /// Delete keys that the profile protects
     ///
-    /// Overrides protect, protect-from and only of the profile, which otherwise apply in addition to the flags. No
-    /// other flag does, nor does the environment. --protect, --protect-from and --only on the command line still apply.
+    /// Overrides protect and protect-from of the profile, which otherwise apply in addition to the flags. No other flag
+    /// does, nor does the environment. The profile's only, and the patterns of flags and environment, still apply.
     #[arg(long, hide_short_help = true)]
     pub allow_protected: bool,
 

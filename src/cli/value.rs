@@ -59,8 +59,8 @@ pub enum ValueError {
     Glob(#[from] GlobError),
     #[error("expected one ASCII character that is neither a quote nor a line end, or tab")]
     Delimiter,
-    #[error("an empty prefix matches every key of the namespace, as an unset variable would; pass --all for that")]
-    EmptyPrefix,
+    #[error("an empty prefix matches every key of the namespace, as an unset variable would; {0} for that")]
+    EmptyPrefix(&'static str),
     #[error("expected K/N, for example 2/4 for the second of four, or auto/N to take K from the scheduler")]
     ShardShape,
     #[error(transparent)]
@@ -247,7 +247,16 @@ pub(crate) fn delimiter(text: &str) -> Result<u8, ValueError> {
 
 /// How names of keys that are deleted begin.
 pub(crate) fn prefix(text: &str) -> Result<String, ValueError> {
-    if text.is_empty() { Err(ValueError::EmptyPrefix) } else { Ok(text.to_owned()) }
+    prefix_or(text, "pass --all")
+}
+
+/// The same of keys that are listed, which are often deleted next.
+pub(crate) fn listed_prefix(text: &str) -> Result<String, ValueError> {
+    prefix_or(text, "omit --prefix")
+}
+
+fn prefix_or(text: &str, everything: &'static str) -> Result<String, ValueError> {
+    if text.is_empty() { Err(ValueError::EmptyPrefix(everything)) } else { Ok(text.to_owned()) }
 }
 
 /// `--shard`: which part of the keys.

@@ -308,6 +308,8 @@ fn open(job: &ListJob, connection: &Connection) -> Result<(Output, Checkpoint), 
     let mark = match job.existing {
         IfExists::Refuse | IfExists::Overwrite => fresh,
         IfExists::Resume => match Checkpoint::read(path)? {
+            // The list was removed. What it took to make it still counts towards the rates.
+            Some(mark) if file.is_new() => Checkpoint { requests: mark.requests, ..fresh },
             Some(mark) => unchanged(mark, &fresh.listing, path, length)?,
             None if length == 0 => fresh,
             None => return Err(UsageError::NoCheckpoint(path.clone()).into()),

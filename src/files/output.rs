@@ -87,6 +87,11 @@ impl OutputFile {
         count.map_err(FileError::io(&self.path, "count the requests of"))
     }
 
+    /// Whether this run made it: there was none.
+    pub(crate) fn is_new(&self) -> bool {
+        self.origin == Origin::Created
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

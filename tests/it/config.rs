@@ -198,7 +198,12 @@ fn what_a_profile_protects_no_flag_lifts() {
     assert_eq!(lab.server.keys().len(), 4);
     let done = run(&[&lifting[..], &["--allow-protected"]].concat(), "three.csv").run().code(0);
     assert!(done.stderr.contains("keys that the profile prod protects may be deleted"), "{}", done.stderr);
-    assert_eq!(lab.server.keys(), ["session:keep"], "a flag's own protection still holds");
+    assert_eq!(lab.server.keys(), ["other", "session:keep"], "protect of the flags and only of the profile still hold");
+    // There is nothing to lift where nothing is protected.
+    with_profile(&lab, "only = 'session:*'\n");
+    let done = run(&["keys.txt", "--allow-protected"], "four.csv").run().code(0);
+    assert!(!done.stderr.contains("may be deleted"), "{}", done.stderr);
+    assert_eq!(lab.server.keys(), ["other"]);
 }
 
 #[test]

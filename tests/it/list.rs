@@ -135,6 +135,18 @@ fn a_killed_listing_goes_on_without_losing_or_doubling_a_name() {
 }
 
 #[test]
+fn a_listing_whose_file_was_removed_starts_from_scratch() {
+    let (lab, names) = filled(slow());
+    let run = lab.start("run", list(&lab, &FILE).arg("--resume"));
+    wait_until("some pages were asked for", || lab.server.requests() >= 3);
+    run.kill();
+    std::fs::remove_file(lab.path("keys.csv")).expect("a file");
+    list(&lab, &FILE).arg("--resume").run().code(0);
+    assert_eq!(names_of(&lab.read("keys.csv")), names);
+    assert!(!lab.path("keys.csv.cursor").exists());
+}
+
+#[test]
 fn a_signal_ends_it_and_says_how_to_go_on_even_with_an_expired_cursor() {
     let (lab, names) = filled(slow());
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
@@ -192,6 +204,10 @@ fn what_cannot_be_is_refused() {
         &["--output", "x.json"],
         &["--output", "x.csv", "--format", "lines"],
         &["--expiring-before", "7d", "--without-expiration"],
+        &["--prefix", ""],
+        &["--prefix", "a", "--prefix="],
+        &["--only", ""],
+        &["--metadata", ""],
     ] {
         list(&lab, args).run().code(2);
     }

@@ -1,9 +1,10 @@
 //! What the environment adds. A process cannot safely change its own, so this test binary runs itself again with
 //! the variables set, and asks for the one ignored test, which reads a command line and prints what came of it.
 
-use std::process::Command;
+use clap::{Args as _, Command};
 
 use crate::cli::parse_from;
+use crate::cli::safety::SafetyArgs;
 
 const LINE: &str = "KVSWEEP_TEST_LINE";
 const MARK: &str = "came of it: ";
@@ -23,7 +24,7 @@ fn child() {
 /// What came of `kvsweep delete WORDS` with these variables and no others of ours.
 fn with(variables: &[(&str, &str)], words: &[&str]) -> String {
     let line = ["kvsweep", "delete"].iter().chain(words).copied().collect::<Vec<_>>().join("|");
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "cli::tests::environment::child", "--ignored", "--nocapture"]);
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
@@ -68,11 +69,38 @@ fn variables_are_read_and_a_flag_wins() {
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    let variables =
-        ["KVSWEEP_RATE", "KVSWEEP_CONCURRENCY", "KVSWEEP_REPORT", "KVSWEEP_DEADLINE", "CLOUDFLARE_ACCOUNT_ID"];
+    let variables = ["KVSWEEP_RATE", "KVSWEEP_CONCURRENCY", "KVSWEEP_REPORT", "KVSWEEP_PING", "CLOUDFLARE_ACCOUNT_ID"];
     let came = with(&variables.map(|name| (name, "")), &[]);
-    for part in ["concurrency: 32", "report: None", "deadline: None", "account_id: None", "window: 300s"] {
+    for part in ["concurrency: 32", "report: None", "ping: None", "account_id: None", "window: 300s"] {
         assert!(came.contains(part), "{part}: {came}");
+    }
+}
+
+#[test]
+fn an_empty_variable_drops_no_guard() {
+    // Every flag that keeps a mistake small is among them; those of the patterns are read elsewhere.
+    let safety = SafetyArgs::augment_args(Command::new("delete"));
+    let of_safety = safety.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?)));
+    let of_safety = of_safety.filter(|(_, name)| !name.contains("PROTECT") && !name.contains("ONLY"));
+    let others = [
+        ("shard", "KVSWEEP_SHARD"),
+        ("deadline", "KVSWEEP_DEADLINE"),
+        ("profile", "KVSWEEP_PROFILE"),
+        ("config", "KVSWEEP_CONFIG"),
+    ];
+    // It lets the job do more, so an empty one lets it do less.
+    for (flag, name) in of_safety.chain(others).filter(|(flag, _)| *flag != "allow-partial") {
+        let came = with(&[(name, "")], &["x.csv"]);
+        assert!(came.starts_with("Err") && came.contains(&format!("{name} is empty")), "{name}: {came}");
+        let value = match flag {
+            "dry-run" | "check" => String::new(),
+            "shard" => "=1/2".to_owned(),
+            "deadline" => "=5m".to_owned(),
+            "profile" | "config" => "=none".to_owned(),
+            _ => "=5".to_owned(),
+        };
+        let came = with(&[(name, "")], &["x.csv", &format!("--{flag}{value}")]);
+        assert!(came.starts_with("Ok"), "the flag wins over {name}: {came}");
     }
 }
 

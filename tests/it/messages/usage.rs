@@ -48,6 +48,7 @@ fn wrong_usage_says_what_to_say_instead() {
 
     messages.check("unexpected argument", &lab, delete(&["--reprot", "r.csv"]));
     messages.check("the value came from the environment variable", &lab, delete(&[]).env("KVSWEEP_RETRIES", "many"));
+    messages.check("is empty: give it a value, or unset it", &lab, delete(&[]).env("KVSWEEP_MAX_KEYS", ""));
     messages.check("expected N/DURATION", &lab, lab.kvsweep(["delete", "keys.txt", "--rate", "1200"]));
     messages.check("an empty prefix matches every key", &lab, lab.delete(["--prefix", ""]));
     messages.check("--resume needs --report PATH", &lab, delete(&["--resume"]));
