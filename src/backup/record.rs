@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::{MAX_VALUE_BYTES, Metadata, Value};
-use crate::input::{Fingerprint, InputError, JsonValues, Source};
+use crate::input::{Fingerprint, Format, InputError, JsonValues, Source};
 use crate::key::KeyName;
 use crate::text::{json_error, json_len};
 
@@ -131,6 +131,10 @@ impl BackupReader {
     /// Opens a file that was `expected` when it was looked at.
     pub(crate) fn open(source: &Source, expected: Fingerprint) -> Result<Self, InputError> {
         JsonValues::open(source, expected, MAX_RECORD_BYTES).map(Self)
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.0.format()
     }
 }
 

@@ -258,9 +258,11 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
 
 fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
     let settings_files = settings_files(&args.connection.account, [None; 2], used);
+    let target = target(&args.connection, !args.dry_run);
     Ok(RestoreJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         files: args.files,
+        target,
         connection: if args.dry_run {
             None
         } else {

@@ -80,7 +80,8 @@ fn carry_out<'a>(
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
     let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
     let limits = target.as_ref().map_or_else(|| Limits::new(&job.options.rates), |target| target.limits.clone());
-    let overview = Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)));
+    let overview =
+        Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)), &scan.formats());
     match (&rehearsal, &mut scan.source) {
         (Some(rehearsal), KeySource::Inputs(records)) => rehearsal.fill(records),
         (Some(_), KeySource::Listing { .. }) => {}

@@ -1,7 +1,9 @@
 //! `--dry-run` of files and stdin: the same way up to the client, and no further. There is no client here.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,7 +16,7 @@ use crate::pipeline::call::Totals;
 use crate::plan::Plan;
 use crate::plan::stats::Stats;
 use crate::record::Record;
-use crate::report::{self, Causes, JobFile, ReportError};
+use crate::report::{self, Causes, JobFile, ReportError, Writer};
 use crate::terminal::{Escaped, count, pluralized};
 
 use super::connect::Limits;
@@ -59,7 +61,7 @@ fn carry_out<'a>(
         if are_files && looks_ahead {
             // What breaks off does not cost the report that is there.
             let (mut plan, mut records) = (Plan::default(), input.records(Warnings::Off));
-            plan.survey(|batch| records.next_batch(batch), |_| true);
+            plan.survey(|batch| records.next_batch(batch), |_, _| true);
             plan.broken.map_or(Ok(()), Err)?;
         }
         let mut records = input.records(Warnings::On);
@@ -73,6 +75,9 @@ fn carry_out<'a>(
     let mut ready = opened.make(None, 0)?;
     let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs)?) } else { None };
     let (sender, writer) = rows.unzip();
+    let (counts, written) = (BatchCounts::default(), writer.as_ref().map(Writer::written));
+    let (counted, of_writer) = (counts.clone(), written.clone());
+    let rows_written = move || of_writer.as_ref().map(|written| *written.borrow());
     // The reading thread may be left alone, and must not keep the writer.
     let rows = sender.as_ref().map(mpsc::Sender::downgrade);
     let surveyed = signals::blocking(move || {
@@ -80,11 +85,11 @@ fn carry_out<'a>(
         let mut causes = Causes::default();
         plan.survey(
             |batch| records.next_batch(batch),
-            |records| {
+            |plan, records| {
                 for record in records.iter() {
                     causes.add_unsent(record);
                 }
-                match &rows {
+                let goes_on = match &rows {
                     None => {
                         records.drain(..).for_each(|record| stats.take(record));
                         true
@@ -95,10 +100,13 @@ fn carry_out<'a>(
                         }
                         rows.upgrade().is_some_and(|sender| sender.blocking_send(unsent(records)).is_ok())
                     }
-                }
+                };
+                counted.add(planned(plan), rows_written());
+                goes_on
             },
         );
-        (plan, stats, causes, records.counts)
+        let formats = records.formats();
+        (plan, stats, causes, records.counts, formats)
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {
@@ -110,11 +118,13 @@ fn carry_out<'a>(
             Ok(None)
         }
     };
-    let ((mut plan, stats, causes, counts), unwritten) = match surveyed.and_then(|surveyed| Ok((surveyed, unwritten?)))
+    let ((mut plan, stats, causes, counts, formats), unwritten) = match surveyed
+        .and_then(|surveyed| Ok((surveyed, unwritten?)))
     {
         Ok(done) => done,
         Err(stop) => {
             summary.notes.extend(discard(job, &stop, &mut ready.report));
+            (summary.totals, summary.elapsed) = (counts.written(written.map(|rows| *rows.borrow())), start.elapsed());
             return Err(stop.into());
         }
     };
@@ -129,7 +139,7 @@ fn carry_out<'a>(
     (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
     close(job, &plan, unwritten, summary);
     summary.record_end(ready.record);
-    let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None));
+    let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None, &formats));
     Ok(Some(Preview { job, limits, overview, stats, now: wall_now() }))
 }
 
@@ -148,8 +158,36 @@ fn close(
     summary.notes.extend(notes(job));
     summary.stop = cut.or_else(|| refusal(job, plan));
     summary.records = Some(plan.records);
-    let totals = summary.totals;
-    summary.totals = Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..totals };
+    summary.totals = planned(plan);
+}
+
+fn planned<E>(plan: &Plan<E>) -> Totals {
+    Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() }
+}
+
+/// What was counted with each batch whose rows may not be written yet, and with the last one before: a dry run that is stopped
+/// counts what it has written, or read if it writes nothing.
+#[derive(Debug, Clone, Default)]
+struct BatchCounts(Arc<Mutex<VecDeque<Totals>>>);
+
+impl BatchCounts {
+    fn add(&self, totals: Totals, rows_written: Option<u64>) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.push_back(totals);
+        while counts.get(1).is_some_and(|next| is_written(next, rows_written)) {
+            counts.pop_front();
+        }
+    }
+
+    fn written(&self, rows_written: Option<u64>) -> Totals {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().rfind(|totals| is_written(totals, rows_written)).copied().unwrap_or_default()
+    }
+}
+
+/// Each record of a dry run has a row.
+fn is_written(totals: &Totals, rows_written: Option<u64>) -> bool {
+    rows_written.is_none_or(|rows| totals.records <= rows)
 }
 
 /// Of inputs without any record: mostly the command that wrote them failed.

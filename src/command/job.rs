@@ -280,6 +280,8 @@ pub struct RestoreJob {
     pub run: RunOptions,
     /// The backups, in order.
     pub files: Vec<PathBuf>,
+    /// Which namespace was named, also if nothing is sent there.
+    pub target: Option<TargetIds>,
     /// Where to; `None` for a dry run.
     pub connection: Option<NamedConnection>,
     /// Whether keys that are there are written over.

@@ -77,6 +77,7 @@ impl JobInput {
         let records = Records::new(sources, options).expecting(self.files.clone());
         RecordBatches {
             records: Some(if warnings == Warnings::On { records } else { records.without_warnings() }),
+            formats: Vec::new(),
             most,
             shard,
             kept: (warnings == Warnings::On && !filter.is_empty()).then(KeptCounts::default),

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use crate::api::Namespace;
-use crate::input::{Source, describe};
+use crate::input::{Format, describe};
 use crate::plan::filter::Filter;
 use crate::terminal::{Escaped, duration, hanging_indent, pluralized, title_and_id};
 
-use super::job::{Connection, DeleteJob, Inputs, Keys, NamespaceRef, RestoreJob, TargetIds};
+use super::job::{Connection, DeleteJob, Inputs, JobOptions, Keys, NamespaceRef, RestoreJob, TargetIds};
 
 const SHOWN_PATTERNS: usize = 5;
 
@@ -26,18 +26,13 @@ const GAP: usize = 2;
 pub(super) struct Overview(Vec<(&'static str, String)>);
 
 impl Overview {
-    /// Of a job that deletes or plans it; `found` is the namespace, if it was asked for.
-    pub(super) fn of(job: &DeleteJob, found: Option<(&Connection, &Namespace)>) -> Self {
-        let mut overview = Self::default();
-        match (found, &job.target) {
-            (Some((connection, namespace)), _) => overview.found(connection, &namespace.title),
-            (None, Some(target)) => overview.named(target),
-            (None, None) => {}
-        }
-        overview.add("profile", &job.options.profile);
+    /// Of a job that deletes or plans it; `found` is the namespace, if it was asked for, and `formats` are those of the
+    /// inputs that have been opened.
+    pub(super) fn of(job: &DeleteJob, found: Option<(&Connection, &Namespace)>, formats: &[Option<String>]) -> Self {
+        let mut overview = Self::over(found, job.target.as_ref(), &job.options);
         let filter = match &job.keys {
             Keys::Inputs(inputs) => {
-                overview.inputs(inputs);
+                overview.inputs(inputs, formats);
                 &inputs.filter
             }
             Keys::Namespace(wanted) => {
@@ -60,12 +55,29 @@ impl Overview {
         overview
     }
 
-    pub(super) fn of_restore(job: &RestoreJob, connection: &Connection, namespace: &Namespace) -> Self {
+    /// The same of one that restores, or plans it, from backups in these formats.
+    pub(super) fn of_restore(job: &RestoreJob, found: Option<(&Connection, &Namespace)>, formats: &[Format]) -> Self {
+        let mut overview = Self::over(found, job.target.as_ref(), &job.options);
+        for (place, file) in job.files.iter().enumerate() {
+            overview.read("backup", &file.to_string_lossy(), formats.get(place).map(ToString::to_string));
+        }
+        let deadline = job.options.deadline.map(|deadline| format!("--deadline {}", duration(deadline)));
+        let allow_partial = job.run.allow_partial.then(|| "--allow-partial".to_owned());
+        let overwrite = job.overwrite_values.then(|| "--overwrite-values".to_owned());
+        let guards: Vec<_> = deadline.into_iter().chain(allow_partial).chain(overwrite).collect();
+        overview.add("guards", (!guards.is_empty()).then(|| guards.join(", ")));
+        overview
+    }
+
+    /// Where a job works, as far as that is known.
+    fn over(found: Option<(&Connection, &Namespace)>, named: Option<&TargetIds>, options: &JobOptions) -> Self {
         let mut overview = Self::default();
-        overview.found(connection, &namespace.title);
-        overview.add("profile", &job.options.profile);
-        overview.add("backup", job.files.iter().map(|file| Escaped(&file.to_string_lossy()).to_string()));
-        overview.add("guards", job.options.deadline.map(|deadline| format!("--deadline {}", duration(deadline))));
+        match (found, named) {
+            (Some((connection, namespace)), _) => overview.found(connection, &namespace.title),
+            (None, Some(target)) => overview.named(target),
+            (None, None) => {}
+        }
+        overview.add("profile", &options.profile);
         overview
     }
 
@@ -85,15 +97,17 @@ impl Overview {
         self.push(NAMESPACE, namespace);
     }
 
-    fn inputs(&mut self, inputs: &Inputs) {
-        for source in &inputs.sources {
-            let name = Escaped(&source.to_string()).to_string();
-            let how = match source {
-                Source::Stdin => None,
-                Source::File(_) => describe(source, &inputs.options),
-            };
-            self.push("input", how.map_or(name.clone(), |how| format!("{name} ({})", Escaped(&how))));
+    fn inputs(&mut self, inputs: &Inputs, formats: &[Option<String>]) {
+        for (place, source) in inputs.sources.iter().enumerate() {
+            let how = formats.get(place).cloned().flatten().or_else(|| describe(source, &inputs.options));
+            self.read("input", &source.to_string(), how);
         }
+    }
+
+    /// Adds a line for a file that is read, and how.
+    fn read(&mut self, label: &'static str, name: &str, how: Option<String>) {
+        let how = how.map(|how| format!(" ({})", Escaped(&how))).unwrap_or_default();
+        self.push(label, format!("{}{how}", Escaped(name)));
     }
 
     fn filter(&mut self, filter: &Filter) {

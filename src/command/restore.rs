@@ -135,6 +135,7 @@ fn carry_out(
         client = Some(target.client);
     }
     if job.connection.is_none() {
+        summary.overview = Some(Overview::of_restore(job, None, &plan.formats));
         let note = "Dry run: nothing was sent, and it was not checked which keys exist.";
         summary.notes.push(note.to_owned());
     }
@@ -199,7 +200,7 @@ fn confirm_restore(
         target.limits.warn();
         return Ok(());
     }
-    let mut overview = Overview::of_restore(job, &target.connection, &target.namespace);
+    let mut overview = Overview::of_restore(job, Some((&target.connection, &target.namespace)), &plan.formats);
     let (requests, deadline) = (job.requests(plan.keys), job.options.deadline);
     let estimate = SendEstimate::new("in bulk", requests, &target.limits.rates, deadline, wall_now());
     overview.push("duration", estimate.in_words());

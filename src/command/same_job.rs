@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use crate::clock::wall_now;
 use crate::files::IfExists;
 use crate::files::hash;
-use crate::input::{Column, Header, Source};
+use crate::input::{Column, Header, PlanFile, Source};
 use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
 use crate::report::{
-    Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Run, Summary, Target, counts,
+    Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Role, Run, Summary, Target, counts,
 };
 
 use super::error::Error;
@@ -40,7 +40,7 @@ pub(super) struct JobRecord {
     /// The report that is resumed, and the job that it belongs to.
     earlier: Option<(PathBuf, JobFile)>,
     /// Inputs that a dry run wrote, and what it was about.
-    plans: Vec<(PathBuf, Identity)>,
+    plans: Vec<(PathBuf, JobFile)>,
     /// Requests of a killed run that no row shows, and that this run's entry has to show to the next one.
     pub(super) requests_of_killed: u64,
     /// The job file of the report, once the run has begun.
@@ -90,17 +90,8 @@ impl JobRecord {
     }
 
     pub(super) fn of_restore(job: &RestoreJob) -> Self {
-        let now = match &job.connection {
-            None => Identity::new(Kind::RestoreDryRun),
-            Some(connection) => {
-                let target = TargetIds {
-                    base_url: connection.access.base_url.clone(),
-                    account: connection.account.clone(),
-                    namespace: Some(connection.namespace.clone()),
-                };
-                identity(Kind::Restore, Some(&target))
-            }
-        };
+        let kind = if job.connection.is_some() { Kind::Restore } else { Kind::RestoreDryRun };
+        let now = identity(kind, job.target.as_ref());
         let own = json!({ "overwrite_values": job.overwrite_values });
         Self::new(now, flags(&job.options, &job.run, &[own]), &job.run.report, false)
     }
@@ -175,9 +166,7 @@ impl JobRecord {
                         let (bytes, hash) = hash(path).map_err(open)?;
                         (input.bytes, input.hash) = (Some(bytes), Some(hash));
                     }
-                    let of_plans = JobFile::read_all(path)?.into_iter().map(|file| file.identity);
-                    let of_plans = of_plans.filter(|identity| identity.kind == Kind::DryRun);
-                    self.plans.extend(of_plans.map(|identity| (path.clone(), identity)));
+                    self.read_plan(path)?;
                 }
             }
             self.now.inputs.push(input);
@@ -186,9 +175,25 @@ impl JobRecord {
         self.check()
     }
 
+    /// Looks whether a job that deletes takes its keys from a report. Only that of a dry run is a plan, whatever rows it has.
+    fn read_plan(&mut self, input: &Path) -> Result<(), Error> {
+        if matches!(self.now.kind, Kind::Restore | Kind::RestoreDryRun) {
+            return Ok(());
+        }
+        for file in JobFile::read_all(input, Role::Input)? {
+            let report = input.to_owned();
+            match file.identity.kind {
+                Kind::DryRun => self.plans.push((report, file)),
+                kind => return Err(JobFileError::no_plan(report, kind).into()),
+            }
+        }
+        Ok(())
+    }
+
     /// The inputs that dry runs wrote.
-    pub(super) fn plans(&self) -> Vec<PathBuf> {
-        self.plans.iter().map(|(plan, _)| plan.clone()).collect()
+    pub(super) fn plans(&self) -> Vec<PlanFile> {
+        let made_at = |file: &JobFile| file.runs.iter().map(|run| run.started_at).min();
+        self.plans.iter().map(|(path, file)| PlanFile { path: path.clone(), made_at: made_at(file) }).collect()
     }
 
     /// How many records each of the inputs holds that were read to their end.
@@ -223,7 +228,7 @@ impl JobRecord {
             }
         }
         for (plan, then) in self.plans.iter().filter(|_| self.now.kind == Kind::Delete) {
-            if let Some(difference) = then.planned_elsewhere(&self.now) {
+            if let Some(difference) = then.identity.planned_elsewhere(&self.now) {
                 return Err(JobFileError::OtherPlan { plan: plan.clone(), difference: Box::new(difference) }.into());
             }
         }

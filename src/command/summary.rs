@@ -20,6 +20,7 @@ use super::earlier::{self, Earlier};
 use super::error::{self, Error, message};
 use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob, RunOptions};
 use super::monitor::Monitor;
+use super::overview::Overview;
 use super::preview::Preview;
 use super::print::{Stream, print_json, print_summary, warn_of};
 use super::same_job::JobRecord;
@@ -59,6 +60,8 @@ pub(super) struct JobSummary<'a> {
     pub(super) not_begun: Option<RunOptions>,
     /// Where the backup is, and how many records this run added to it.
     pub(super) backup: Option<(PathBuf, u64)>,
+    /// What a dry run without a [`Preview`] is about.
+    pub(super) overview: Option<Overview>,
     /// What else there is to say, a line each.
     pub(super) notes: Vec<String>,
 }
@@ -123,6 +126,7 @@ impl<'a> JobSummary<'a> {
             failures: None,
             not_begun: None,
             backup: None,
+            overview: None,
             notes: Vec::new(),
         }
     }
@@ -269,6 +273,7 @@ impl<'a> JobSummary<'a> {
         let width = stream.columns().unwrap_or(WIDTH);
         let refused = self.stop.as_ref().is_some_and(|stop| self.deletes_nothing(stop));
         let mut lines = preview.map_or_else(|| summary.to_text(), |preview| preview.lines(summary, width, refused));
+        lines.extend(self.overview.iter().flat_map(|overview| overview.lines(width, false)));
         // A plan says itself why records are invalid.
         let is_told = |label: &str| preview.is_some() && label == Status::Invalid.as_str();
         let causes = summary.causes_to_text().into_iter().filter(|(label, _)| !is_told(label));

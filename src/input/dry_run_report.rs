@@ -4,9 +4,10 @@
 //! has. A user may add, remove, move and rename columns of a plan; a row that was not planned must not become a key to delete
 //! by that. What has a status under another name is refused ([`StatusSearch`]).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::InputErrorKind;
+use super::options::PlanFile;
 use super::report_columns::{status_of, time_of};
 use super::source::Source;
 use super::status_search::StatusSearch;
@@ -26,10 +27,12 @@ pub(super) enum RowUse {
 /// Whether the rows of one source are those of a report, as far as they were read.
 #[derive(Debug)]
 pub(super) struct ReportRows {
-    /// Its modification time counts if no row has a time; `None` if no warnings are wanted.
+    /// Its modification time counts if nothing else tells its age; `None` if no warnings are wanted.
     warn_of: Option<Source>,
     /// Whether its job file says that a dry run wrote it.
     is_plan: bool,
+    /// When that says that it was made.
+    made_at: Option<SystemTime>,
     kind: Option<Kind>,
     /// Finds a status that nothing names.
     pub(super) search: StatusSearch,
@@ -42,8 +45,11 @@ enum Kind {
 }
 
 impl ReportRows {
-    pub(super) fn of(source: &Source, warns: bool, is_plan: bool) -> Self {
-        Self { warn_of: warns.then(|| source.clone()), is_plan, kind: None, search: StatusSearch::default() }
+    pub(super) fn of(source: &Source, warns: bool, plans: &[PlanFile]) -> Self {
+        let mut of_source = plans.iter().filter(|plan| source.path() == Some(&plan.path)).peekable();
+        let is_plan = of_source.peek().is_some();
+        let made_at = of_source.filter_map(|plan| plan.made_at).min();
+        Self { warn_of: warns.then(|| source.clone()), is_plan, made_at, kind: None, search: StatusSearch::default() }
     }
 
     /// What to do with a row of this status; `None` if it has no status column that counts.
@@ -95,7 +101,8 @@ impl ReportRows {
                 Escaped(&source.to_string())
             );
         }
-        let made = finished_at.and_then(time_of).or_else(|| source.modified());
+        // Its rows may have been edited, and its job file replaced: the older time counts.
+        let made = finished_at.and_then(time_of).into_iter().chain(self.made_at).min().or_else(|| source.modified());
         let age = made.and_then(|made| wall_now().duration_since(made).ok());
         if let Some(age) = age.filter(|age| *age > OLD_PLAN) {
             tracing::warn!(

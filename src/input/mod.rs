@@ -31,7 +31,7 @@ mod values;
 pub(crate) use dedupe::Dedupe;
 pub use error::InputError;
 pub(crate) use lookalike::reads_as_lines;
-pub use options::{Column, Format, Header, InputOptions};
+pub use options::{Column, Format, Header, InputOptions, PlanFile};
 pub(crate) use reader_thread::spawn_reader;
 pub use records::Records;
 pub(crate) use records::describe;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use clap::ValueEnum;
 use thiserror::Error;
@@ -20,8 +21,16 @@ pub struct InputOptions {
     pub header: Header,
     /// The byte between CSV fields. `None`: a comma, or a TAB in a `.tsv` or where the header is split by it.
     pub delimiter: Option<u8>,
-    /// Files whose job files say that they are dry runs' reports: checks of theirs may have failed.
-    pub plans: Vec<PathBuf>,
+    /// Files whose job files say that they are dry runs' reports.
+    pub plans: Vec<PlanFile>,
+}
+
+/// What the job file beside an input says: it is a plan, so checks of its keys may have failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanFile {
+    pub path: PathBuf,
+    /// When the dry run began.
+    pub made_at: Option<SystemTime>,
 }
 
 impl InputOptions {

@@ -33,10 +33,14 @@ pub struct Records {
     next: RecordNumber,
     /// Inputs that were read to their end since this was last asked for, with the number of the record after.
     ended: Vec<(String, RecordNumber)>,
+    /// How each of the sources before was read.
+    formats: Vec<Option<String>>,
 }
 
 struct Reading {
     name: String,
+    /// The number of its first record.
+    first: RecordNumber,
     watched: Option<Watched>,
     compression: Compression,
     reader: Reader,
@@ -79,6 +83,7 @@ impl Records {
             reading: None,
             next: RecordNumber::FIRST,
             ended: Vec::new(),
+            formats: Vec::new(),
         }
     }
 
@@ -142,7 +147,7 @@ impl Records {
                     *unchanged = batch.len();
                     let name = std::mem::take(&mut reading.name);
                     self.ended.push((name, self.next));
-                    self.reading = None;
+                    self.close();
                     continue;
                 }
                 Err(at) => return Err(self.break_off(at)),
@@ -156,6 +161,18 @@ impl Records {
     /// The inputs that ended since the last call, each with the number of the first record after it.
     pub fn take_ended(&mut self) -> Vec<(String, RecordNumber)> {
         std::mem::take(&mut self.ended)
+    }
+
+    /// How each source is read that was opened, in order: its format, and of a CSV the column of the keys. `None` if it has no
+    /// readable record.
+    pub(crate) fn formats(&self) -> Vec<Option<String>> {
+        let reading = self.reading.iter().map(|reading| reading.describe(self.next));
+        self.formats.iter().cloned().chain(reading).collect()
+    }
+
+    fn close(&mut self) {
+        self.formats = self.formats();
+        self.reading = None;
     }
 
     /// `false` where no source is left.
@@ -176,7 +193,7 @@ impl Records {
     }
 
     fn break_off(&mut self, at: InputErrorAt) -> InputError {
-        let name = self.reading.take().map(|reading| reading.name).unwrap_or_default();
+        let name = self.reading.as_mut().map(|reading| std::mem::take(&mut reading.name)).unwrap_or_default();
         self.error(name, at)
     }
 
@@ -185,7 +202,7 @@ impl Records {
         let name = source.to_string();
         match Reading::begin(name.clone(), source, reader, &self.options, self.warns) {
             Ok(reading) => {
-                self.reading = Some(reading);
+                self.reading = Some(Reading { first: self.next, ..reading });
                 Ok(())
             }
             Err(at) => Err(self.error(name, at)),
@@ -194,26 +211,19 @@ impl Records {
 
     /// Nothing is read after it.
     fn error(&mut self, name: String, at: InputErrorAt) -> InputError {
-        self.reading = None;
+        self.close();
         self.sources = Vec::new().into_iter();
         InputError::new(name, self.next.get() - 1, at)
     }
 }
 
-/// How a file is read: its format, and of a CSV the column of the keys. `None` of a pipe, which can be read only once, and of
-/// a file without a readable record.
+/// As [`Records::formats`], of one source that may be read twice; `None` of a pipe.
 pub(crate) fn describe(source: &Source, options: &InputOptions) -> Option<String> {
     source.path().filter(|_| source.is_regular().is_ok_and(|regular| regular))?;
     let mut records = Records::new(vec![source.clone()], options.clone()).without_warnings();
     let mut first = Vec::new();
     let _ = records.next_batch(&mut first, 1);
-    first.first()?;
-    Some(match records.reading?.reader {
-        Reader::Csv(csv) => csv.describe(),
-        Reader::Lines(_) => "lines".to_owned(),
-        Reader::Ndjson(_) => "ndjson".to_owned(),
-        Reader::Json(_) => "json".to_owned(),
-    })
+    records.formats().pop().flatten()
 }
 
 impl Reading {
@@ -247,8 +257,7 @@ impl Reading {
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
-        let is_plan = source.path().is_some_and(|path| options.plans.iter().any(|plan| plan == path));
-        let report = ReportRows::of(source, warns, is_plan);
+        let report = ReportRows::of(source, warns, &options.plans);
         let reader = match format {
             Format::Lines => Reader::Lines(Lines::new(bytes, report)),
             Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
@@ -264,8 +273,18 @@ impl Reading {
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }
         };
-        let compression = opened.compression;
-        Ok(Self { name, watched: None, compression, reader, held: VecDeque::new(), end: None })
+        let (first, compression) = (RecordNumber::FIRST, opened.compression);
+        Ok(Self { name, first, watched: None, compression, reader, held: VecDeque::new(), end: None })
+    }
+
+    /// See [`Records::formats`]; `next` is the number after its last record.
+    fn describe(&self, next: RecordNumber) -> Option<String> {
+        (self.first < next).then(|| match &self.reader {
+            Reader::Csv(csv) => csv.describe(),
+            Reader::Lines(_) => Format::Lines.to_string(),
+            Reader::Ndjson(_) => Format::Ndjson.to_string(),
+            Reader::Json(_) => Format::Json.to_string(),
+        })
     }
 
     fn has_changed(&self) -> bool {

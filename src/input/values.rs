@@ -57,6 +57,13 @@ impl JsonValues {
         Ok(Self { name, watched, compression, reader, most, is_over: false, values: 0, value: Vec::new() })
     }
 
+    pub(crate) fn format(&self) -> Format {
+        match self.reader {
+            Reader::Lines(_) => Format::Ndjson,
+            Reader::Array(_) => Format::Json,
+        }
+    }
+
     /// The next value; `None` at the end.
     pub(crate) fn next_value(&mut self) -> Result<Option<&[u8]>, InputError> {
         if self.is_over {

@@ -61,11 +61,12 @@ impl<E> Default for Plan<E> {
 }
 
 impl<E> Plan<E> {
-    /// Reads all records without sending anything. `each` gets every batch; `false` ends the reading.
+    /// Reads all records without sending anything. `each` gets every batch, and what has been counted with it; `false` ends
+    /// the reading.
     pub(crate) fn survey(
         &mut self,
         mut next_batch: impl FnMut(&mut Vec<Record>) -> Result<bool, E>,
-        mut each: impl FnMut(&mut Vec<Record>) -> bool,
+        mut each: impl FnMut(&Self, &mut Vec<Record>) -> bool,
     ) {
         let mut batch = Vec::new();
         loop {
@@ -73,7 +74,7 @@ impl<E> Plan<E> {
             for record in &batch {
                 self.count(record);
             }
-            if !each(&mut batch) {
+            if !each(self, &mut batch) {
                 return;
             }
             batch.clear();
@@ -146,7 +147,7 @@ mod tests {
             batch.extend(records.next());
             Ok(!batch.is_empty())
         };
-        plan.survey(next_batch, |_| true);
+        plan.survey(next_batch, |_, _| true);
         assert_eq!((plan.records, plan.keys, plan.padded_keys, plan.resumed), (8, 4, 2, 1));
         assert_eq!([Status::Invalid, Status::Duplicate, Status::Kept].map(|status| plan.tally.get(status)), [1, 1, 1]);
     }
@@ -158,7 +159,7 @@ mod tests {
             batch.push(record(1, key("a")));
             Err("cut off")
         };
-        plan.survey(next_batch, |_| true);
+        plan.survey(next_batch, |_, _| true);
         assert_eq!((plan.records, plan.broken), (1, Some("cut off")));
     }
 
@@ -169,7 +170,7 @@ mod tests {
             batch.extend((1..=3).map(|number| record(number, key("a"))));
             Ok(true)
         };
-        plan.survey(next_batch, |_| false);
+        plan.survey(next_batch, |_, _| false);
         assert_eq!(plan.records, 3);
     }
 }

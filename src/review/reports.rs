@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::jobs::{ReportedFile, ReportedJob};
 use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
-use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, StoredRow};
+use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, Role, StoredRow};
 use crate::terminal::Escaped;
 use crate::text::split_hints;
 
@@ -151,7 +151,7 @@ pub(super) fn warn_unchecked(report: &Path) {
 
 /// What the job file beside a report says; what cannot be read says nothing.
 fn job_of(report: &Path) -> Option<ReportedJob> {
-    match JobFile::read_all(report) {
+    match JobFile::read_all(report, Role::Summarised) {
         Ok(mut files) => files.pop().map(ReportedJob::new),
         Err(error) => {
             let error = error.to_string();

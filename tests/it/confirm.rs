@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::lab::{Lab, NAMESPACE};
+use crate::lab::{ACCOUNT, Lab, NAMESPACE};
 
 /// A namespace without its keys, a list of them, and a backup.
 fn lab(keys: usize) -> Lab {
@@ -40,4 +40,63 @@ fn a_restore_asks_as_a_delete_does() {
             assert_eq!(lab.server.len(), left, "{args:?}");
         }
     }
+}
+
+/// Whether the lines of a dry run or a question have this one, however wide its label is.
+#[track_caller]
+fn assert_shown(shown: &str, label: &str, text: &str) {
+    let is_it = |line: &str| line.trim().strip_prefix(label).is_some_and(|rest| rest.trim() == text);
+    assert!(shown.lines().any(is_it), "{label}: {text} is not in\n{shown}");
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_shown_with_its_format_and_column() {
+    let lab = lab(3);
+    for (keys, how) in [
+        ("id,Key Name\n1,key:0\n", "csv, column 2: Key Name"),
+        ("{\"key\":\"key:0\"}\n", "ndjson"),
+        ("[\"key:0\"]", "json"),
+        ("key:0\n", "lines"),
+    ] {
+        let done = lab.kvsweep(["delete", "-", "--dry-run"]).stdin(keys).run().code(0);
+        assert_shown(&done.stdout, "input", &format!("stdin ({how})"));
+        let path = lab.path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+        let writer = std::thread::spawn({
+            let (path, keys) = (path.clone(), keys.to_owned());
+            move || std::fs::write(path, keys)
+        });
+        let asked = lab.kvsweep(["delete", "pipe", "keys.txt", "--report", "none"]).on_terminal().stdin("n\n").run();
+        writer.join().expect("a thread").expect("a reader");
+        assert_shown(&asked.stdout, "input", &format!("pipe ({how})"));
+        assert_shown(&asked.stdout, "", "keys.txt (lines)");
+        std::fs::remove_file(path).expect("the pipe");
+    }
+    // Of what holds nothing, nothing is known.
+    let done = lab.kvsweep(["delete", "-", "--dry-run"]).stdin("").run().code(0);
+    assert_shown(&done.stdout, "input", "stdin");
+}
+
+#[test]
+fn a_restore_shows_where_it_goes_and_what_bounds_it_before_and_in_a_dry_run() {
+    let lab = lab(3);
+    lab.write("wrangler.json", "[{\"key\":\"a\",\"value\":\"v\"}]");
+    let args = ["restore", "b.ndjson", "wrangler.json", "--deadline", "1h", "--allow-partial", "--overwrite-values"];
+    let dry = || lab.kvsweep(args).arg("--dry-run");
+    let asked = lab.kvsweep(args).args(["--report", "none"]).on_terminal().stdin("n\n").run().code(2);
+    for shown in [&dry().run().code(0).stdout, &asked.stdout] {
+        assert_shown(shown, "backup", "b.ndjson (ndjson)");
+        assert_shown(shown, "", "wrangler.json (json)");
+        assert_shown(shown, "guards", "--deadline 1h, --allow-partial, --overwrite-values");
+    }
+    let done = dry().args(["--report", "plan.csv"]).run().code(0);
+    assert_shown(&done.stdout, "account", ACCOUNT);
+    assert_shown(&done.stdout, "namespace", NAMESPACE);
+    let job: serde_json::Value = serde_json::from_str(&lab.read("plan.csv.job.json")).expect("JSON");
+    assert_eq!((&job["account_id"], &job["namespace_id"]), (&ACCOUNT.into(), &NAMESPACE.into()));
+    let nameless = dry().without_env("CLOUDFLARE_ACCOUNT_ID").without_env("CLOUDFLARE_KV_NAMESPACE_ID");
+    let done = nameless.without_env("CLOUDFLARE_API_TOKEN").run().code(0);
+    assert_shown(&done.stdout, "account", "not given");
+    assert_shown(&done.stdout, "namespace", "not given");
+    assert_eq!(lab.server.len(), 0);
 }

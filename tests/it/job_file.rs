@@ -1,5 +1,7 @@
 //! `REPORT.job.json`: a report is continued, and a plan carried out, only as the job that it belongs to.
 
+mod inputs;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;

@@ -3,7 +3,7 @@
 mod moments;
 
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Write as _, pipe};
+use std::io::{PipeReader, PipeWriter, Read as _, Write as _, pipe};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -169,6 +169,39 @@ fn an_interrupted_dry_run_leaves_no_part_of_a_plan() {
     running.signal(Signal::INT);
     running.done().code(130);
     assert!(!lab.path("plan.csv").exists() && !lab.path("plan.csv.lock").exists());
+}
+
+#[test]
+fn an_interrupted_dry_run_counts_what_it_read_and_what_it_wrote() {
+    let lab = Lab::new();
+    let path = fifo(&lab, "fifo.txt");
+    let running = lab.start("run", lab.kvsweep(["delete", "fifo.txt", "--dry-run", "--json"]));
+    let mut writer = open_for_writing(&path);
+    writer.write_all(b"a\nb\na\n").expect("a reader");
+    // Far more than a pipe and a buffer hold: most of it was read once this is written.
+    writer.write_all(format!("{}\n", "k".repeat(499)).repeat(10_000).as_bytes()).expect("a reader");
+    running.signal(Signal::TERM);
+    let summary = running.done().code(143).summary();
+    let count = |member: &str| summary[member].as_u64().expect("a number");
+    assert!(count("records") > 5_000 && count("planned") == 3, "{summary}");
+    assert_eq!(count("records"), count("planned") + count("duplicate"));
+    drop(writer);
+
+    let keys = lab.keys(10_001).len() as u64;
+    let (mut reader, writer) = pipe().expect("a pipe");
+    let run = lab.kvsweep(["delete", "keys.txt", "--dry-run", "--report", "-"]);
+    let running = start_with_stream(&lab, run, 1, writer);
+    let mut begun = [0; 512];
+    reader.read_exact(&mut begun).expect("rows");
+    // Nobody reads on. The summary is on stderr, because rows are on stdout.
+    running.signal(Signal::TERM);
+    let done = running.done().code(143);
+    let planned = done.stderr.lines().find_map(|line| line.strip_prefix("planned")).expect("a count");
+    let planned: u64 = planned.trim().replace(',', "").parse().expect("a number");
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).expect("rows");
+    let rows = (String::from_utf8_lossy(&begun).into_owned() + &rest).lines().count() as u64 - 1;
+    assert!(planned > 0 && planned <= rows && rows < keys, "{planned} counted, {rows} written");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, r
     let plan = scan.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
-    let mut overview = Overview::of(job, Some((&target.connection, &target.namespace)));
+    let mut overview = Overview::of(job, Some((&target.connection, &target.namespace)), &scan.formats());
     for estimate in keys.iter().flat_map(|keys| preview::estimates(job, &target.limits, *keys, wall_now())) {
         overview.push("duration", format!("{}: {}", estimate.name, estimate.in_words()));
     }

@@ -54,6 +54,14 @@ pub(super) enum KeySource {
 }
 
 impl InputScan {
+    /// How each input is read, as far as that is known.
+    pub(super) fn formats(&self) -> Vec<Option<String>> {
+        match &self.source {
+            KeySource::Inputs(records) => records.formats(),
+            KeySource::Listing { .. } => Vec::new(),
+        }
+    }
+
     /// What is to be done about keys that would have to be encoded where the namespace does not support that: nothing is
     /// sent if files hold one; of what is only seen while it is deleted, each is invalid.
     pub(super) fn check_encoding(&mut self, job: &DeleteJob, namespace: &Namespace) -> Result<(), Error> {
@@ -182,7 +190,7 @@ fn survey(
     let mut records = input.records(warnings);
     plan.survey(
         |batch| records.next_batch(batch),
-        |records| {
+        |_, records| {
             for record in records.iter() {
                 causes.add_unsent(record);
             }

@@ -16,6 +16,8 @@ use crate::terminal::{Escaped, pluralized};
 pub(crate) struct RecordBatches {
     /// `None` once nothing more is to be had.
     pub(super) records: Option<Records>,
+    /// How each input was read, once that is so.
+    pub(super) formats: Vec<Option<String>>,
     /// How many are read at a time.
     pub(super) most: usize,
     pub(super) shard: Option<Shard>,
@@ -63,6 +65,16 @@ impl RecordBatches {
         self.error.take().map_or(Ok(self.records.is_some()), Err)
     }
 
+    /// How each input is read that was opened, as [`Records::formats`] has it.
+    pub(crate) fn formats(&self) -> Vec<Option<String>> {
+        self.records.as_ref().map_or_else(|| self.formats.clone(), Records::formats)
+    }
+
+    fn close(&mut self) {
+        self.formats = self.formats();
+        self.records = None;
+    }
+
     /// Takes back what was read ahead, and the error after it.
     pub(crate) fn put_back(&mut self, batch: Vec<Record>, error: Option<Box<JobInputError>>) {
         (self.batch, self.error) = (batch, error);
@@ -82,7 +94,7 @@ impl RecordBatches {
             }
             self.last = self.batch.last().map(|record| record.number).or(self.last);
             if !matches!(read, Ok(true)) {
-                self.records = None;
+                self.close();
             }
             self.error = match read {
                 Ok(true) => None,
@@ -134,7 +146,7 @@ impl RecordBatches {
     /// No record from `place` on is handed out, but this error.
     fn truncate_with(&mut self, place: usize, error: Box<JobInputError>) {
         self.batch.truncate(place);
-        self.records = None;
+        self.close();
         self.error = Some(error);
     }
 

@@ -7,7 +7,7 @@ use crate::backup::{BackupLine, BackupReader};
 use crate::command::error::Error;
 use crate::command::job_input::JobInputError;
 use crate::command::usage::UsageError;
-use crate::input::{Fingerprint, InputError, Source};
+use crate::input::{Fingerprint, Format, InputError, Source};
 use crate::key::KeyName;
 use crate::key_index::LastRecords;
 use crate::pipeline::expiry::{expiry, unix_now};
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) records: u64,
     /// Of each file that was read to its end, how many records it has.
     pub(super) counts: Vec<u64>,
+    /// The format of each that could be opened.
+    pub(super) formats: Vec<Format>,
     /// Distinct keys that may be put back.
     pub(super) keys: u64,
     pub(super) first_keys: Vec<String>,
@@ -52,16 +54,8 @@ impl Plan {
         let mut plan = Self { causes, prints: prints.clone(), journal, ..Self::default() };
         for (file, print) in files.iter().zip(prints) {
             let before = plan.records;
-            for line in entries(file, print) {
-                match line {
-                    Ok(line) => plan.add(file, line)?,
-                    Err(broken) => {
-                        plan.broken = Some(broken);
-                        break;
-                    }
-                }
-            }
-            if plan.broken.is_some() {
+            if let Err(broken) = plan.read(file, print)? {
+                plan.broken = Some(broken);
                 break;
             }
             plan.counts.push(plan.records - before);
@@ -73,6 +67,22 @@ impl Plan {
             None => {}
         }
         Ok(plan)
+    }
+
+    /// Reads a backup up to its end or its break.
+    fn read(&mut self, file: &Path, print: Fingerprint) -> Result<Result<(), InputError>, JobInputError> {
+        let lines = match BackupReader::open(&Source::File(file.to_owned()), print) {
+            Ok(lines) => lines,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        self.formats.push(lines.format());
+        for line in lines {
+            match line {
+                Ok(line) => self.add(file, line)?,
+                Err(broken) => return Ok(Err(broken)),
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn add(&mut self, file: &Path, line: BackupLine) -> Result<(), JobInputError> {

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use error::JobFileError;
+pub use error::{JobFileError, Role};
 pub use identity::{Difference, Kind};
 pub(crate) use identity::{Filters, Identity, Input, Names};
 
@@ -88,24 +88,30 @@ impl JobFile {
 
     /// The job file beside `report`; `None` if there is none.
     pub(crate) fn read(report: &Path) -> Result<Option<Self>, JobFileError> {
+        Self::read_as(Role::Report, report)
+    }
+
+    fn read_as(role: Role, report: &Path) -> Result<Option<Self>, JobFileError> {
         let path = Self::path(report);
         let file = match open_regular(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(JobFileError::NotRegular { path }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return Err(JobFileError::NotRegular { path, role });
+            }
             file => file.map_err(FileError::io(&path, "read"))?,
         };
         let mut text = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut text).map_err(FileError::io(&path, "read"))?;
-        Self::parse(&text).map(Some).map_err(|why| why.at(path))
+        Self::parse(&text).map(Some).map_err(|why| why.at(path, role))
     }
 
     /// Those of a report, or plan, that is only read: the one beside it and, if it is a symbolic link, the one beside its
     /// target, which is the one that was written with it.
-    pub(crate) fn read_all(report: &Path) -> Result<Vec<Self>, JobFileError> {
+    pub(crate) fn read_all(report: &Path, role: Role) -> Result<Vec<Self>, JobFileError> {
         let target = report.is_symlink().then(|| report.canonicalize()).transpose();
         let target = target.map_err(FileError::io(report, "read"))?;
         let reports = std::iter::once(report).chain(target.as_deref());
-        reports.filter_map(|report| Self::read(report).transpose()).collect()
+        reports.filter_map(|report| Self::read_as(role, report).transpose()).collect()
     }
 
     fn parse(text: &[u8]) -> Result<Self, error::Unreadable> {
