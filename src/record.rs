@@ -75,9 +75,12 @@ pub enum Content {
 }
 
 impl Content {
+    /// How the reason of [`Content::needs_encoding`] begins.
+    pub(crate) const NEEDS_ENCODING: &str = "the key needs URL encoding, which the namespace does not support";
+
     /// A key that has to be encoded, of a namespace that does not decode it; `exception` says how it can be deleted.
     pub fn needs_encoding(key: &KeyName, exception: &str) -> Self {
-        let reason = format!("the key needs URL encoding, which the namespace does not support; {exception}");
+        let reason = format!("{}; {exception}", Self::NEEDS_ENCODING);
         Self::Invalid(Box::new(Invalid { key: key.as_str().to_owned(), rule: reason.clone().into(), reason }))
     }
 }

@@ -90,12 +90,22 @@ pub(super) fn encoding_hint(job: &DeleteJob) -> &'static str {
     }
 }
 
-/// Makes a record invalid whose key has to be encoded.
-pub(super) fn refuse_encoded(record: &mut Record) {
+/// Makes a record invalid whose key has to be encoded; `exception` says how it can be deleted.
+pub(super) fn refuse_encoded(record: &mut Record, exception: &str) {
     if let Content::Key(key) = &record.content
         && key.needs_encoding()
     {
-        record.content = Content::needs_encoding(key, "--bulk deletes it");
+        record.content = Content::needs_encoding(key, exception);
+    }
+}
+
+/// How this job would have to be run for such a key, in a row.
+pub(super) fn encoding_exception(job: &DeleteJob) -> &'static str {
+    match job.key_action() {
+        KeyAction::CheckThenDelete => "--bulk without --check deletes it",
+        KeyAction::BackUpThenDelete => "--bulk without --backup deletes it",
+        KeyAction::Check => "--check cannot look for it",
+        KeyAction::Delete | KeyAction::Put(_) | KeyAction::Plan => "--bulk deletes it",
     }
 }
 

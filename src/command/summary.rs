@@ -12,10 +12,12 @@ use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::End;
 use crate::pipeline::call::Totals;
 use crate::progress::clear_line;
+use crate::record::Content;
 use crate::report::{Cause, Causes, Facts, Kind, ReportError, Summary, Target, Written};
 use crate::shard::Shard;
 use crate::terminal::{Escaped, count, duration, pluralized, shell_word};
 
+use super::connect;
 use super::earlier::{self, Earlier};
 use super::error::{self, Error, message};
 use super::job::{DeleteJob, JobOptions, Keys, ListJob, RestoreJob, RunOptions};
@@ -40,6 +42,8 @@ pub(super) struct JobSummary<'a> {
     /// Whether the keys come from the namespace.
     is_listing: bool,
     reads_stdin: bool,
+    /// What to do about keys that are not to be put into a URL; `None` where none is.
+    encoding_hint: Option<&'static str>,
     /// Of this run.
     pub(super) totals: Totals,
     pub(super) earlier: Earlier,
@@ -91,7 +95,8 @@ impl<'a> JobSummary<'a> {
         let new = Self::new(&job.options, &job.run.report, job.run.allow_partial);
         let reads_stdin = matches!(&job.keys, Keys::Inputs(inputs) if inputs.sources.contains(&Source::Stdin));
         let facts = Some(JobRecord::of(job).facts());
-        Self { shard: job.shard(), is_listing, reads_stdin, facts, ..new }
+        let encoding_hint = Some(connect::encoding_hint(job));
+        Self { shard: job.shard(), is_listing, reads_stdin, encoding_hint, facts, ..new }
     }
 
     /// Of `kvsweep restore`.
@@ -113,6 +118,7 @@ impl<'a> JobSummary<'a> {
             allow_partial,
             is_listing: false,
             reads_stdin: false,
+            encoding_hint: None,
             totals: Totals::default(),
             earlier: Earlier::default(),
             unsent: Tally::default(),
@@ -360,8 +366,8 @@ impl<'a> JobSummary<'a> {
         if (stop.is_some() || failures > 0) && begun && is_resumable && !is_too_many && code != ExitCode::Success {
             hints.extend(self.resume_hint(if is_guard { " after fixing the cause" } else { "" }));
         }
-        if stop.is_none() && self.tally().get(Status::Invalid) > 0 {
-            hints.push("fix or remove the invalid records of the input; they are never sent".to_owned());
+        if stop.is_none() {
+            hints.extend(self.invalid_hints());
         }
         if self.causes.len() > Summary::SHOWN_CAUSES {
             if let Some(report) = &self.report {
@@ -371,6 +377,19 @@ impl<'a> JobSummary<'a> {
             }
         }
         hints
+    }
+
+    /// What to do about invalid records. Keys that are only not to be put into a URL can be deleted; a listing has no others
+    /// that a person could change.
+    fn invalid_hints(&self) -> impl Iterator<Item = String> {
+        let of_encoding =
+            |cause: &&Cause| cause.status == Status::Invalid && cause.error.starts_with(Content::NEEDS_ENCODING);
+        let encoded: u64 = self.causes.iter().filter(of_encoding).map(|cause| cause.count).sum();
+        let others = self.tally().get(Status::Invalid).saturating_sub(encoded);
+        let encoding =
+            self.encoding_hint.filter(|_| encoded > 0).map(|hint| format!("for keys that need URL encoding, {hint}"));
+        let fix = "fix or remove the invalid records of the input; they are never sent";
+        encoding.into_iter().chain((others > 0 && !self.is_listing).then(|| fix.to_owned()))
     }
 
     /// The exact command that continues the job.

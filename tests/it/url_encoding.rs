@@ -90,6 +90,27 @@ fn from_stdin_and_from_a_listing_such_a_key_is_invalid() {
 }
 
 #[test]
+fn the_hint_for_such_a_key_is_how_it_can_be_deleted() {
+    for (args, way, exception) in [
+        (&["--all"][..], "pass --bulk,", "--bulk deletes it"),
+        (&["--prefix", "a"], "pass --bulk,", "--bulk deletes it"),
+        (&["-"], "pass --bulk,", "--bulk deletes it"),
+        (&["-", "--check", "--bulk"], "pass --bulk and omit --check,", "--bulk without --check deletes it"),
+        (&["--all", "--backup", "b.ndjson"], "pass --bulk and omit --backup,", "--bulk without --backup deletes it"),
+    ] {
+        let lab = lab();
+        let done = lab.delete(args).args(["--report", "r.csv"]).stdin("a:b\nplain-1\n").run().code(3);
+        assert!(done.stderr.contains(&format!("for keys that need URL encoding, {way}")), "{args:?}: {}", done.stderr);
+        assert!(!done.stderr.contains("records of the input"), "{args:?}: {}", done.stderr);
+        assert!(lab.rows("r.csv").iter().any(|row| row.error.ends_with(exception)), "{args:?}");
+        // Together with records that nothing can send, it is one of two hints.
+        let input = "\"a:b\"\n7\n";
+        let done = lab.delete(["-", "--report", "none"]).stdin(input).run().code(3);
+        assert!(done.stderr.contains("for keys that need") && done.stderr.contains("records of the input"));
+    }
+}
+
+#[test]
 fn a_restore_that_would_have_to_look_for_such_a_key_ends_before_anything_is_sent() {
     let lab = lab();
     lab.write("b.ndjson", "{\"key\":\"plain-2\",\"value\":\"v\"}\n{\"key\":\"x:y\",\"value\":\"v\"}\n");

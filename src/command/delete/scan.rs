@@ -76,7 +76,8 @@ impl InputScan {
                 connect::encoding_hint(job),
             );
         }
-        self.source.add_stage(connect::refuse_encoded);
+        let exception = connect::encoding_exception(job);
+        self.source.add_stage(move |record| connect::refuse_encoded(record, exception));
         Ok(())
     }
 }
