@@ -16,7 +16,7 @@ pub use crate::api::answer::TransientError;
 pub use crate::api::answer_to_delete;
 pub use crate::cli::Cli;
 pub use crate::cli::resolve::task;
-pub use crate::cli::{parse_from, print_usage};
+pub use crate::cli::{parse_from, print_usage, unparsed, unstarted};
 pub use crate::clock::wall_now;
 pub use crate::command::{install_signal_handlers, interruptible, run as run_command};
 pub use crate::exit::ExitCode;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kvsweep::internals::{
     ExitCode as Exit, flush_stderr, install_signal_handlers, interruptible, parse_from, print_usage, run_command,
-    screen, start_logging, task,
+    screen, start_logging, task, unparsed, unstarted,
 };
 use mimalloc::MiMalloc;
 
@@ -29,6 +29,7 @@ fn run() -> Exit {
             let code = Exit::for_usage(&error);
             if error.use_stderr() {
                 print_usage(&error, std::env::args_os());
+                unparsed(std::env::args_os()).inspect(|job| job.end(code));
                 return code;
             }
             // Help that nobody reads to its end is no failure.
@@ -42,7 +43,9 @@ fn run() -> Exit {
         tracing::error!("{error}");
         return Exit::Error;
     }
+    let job = cli.clone();
     let task = installed.and_then(|()| interruptible(|| task(cli)));
+    let task = task.inspect_err(|error| drop(unstarted(&job).inspect(|job| job.end(error.exit_code()))));
     task.and_then(|task| run_command(task, &screen)).unwrap_or_else(|error| {
         tracing::error!("{}", error.error_chain());
         error.exit_code()

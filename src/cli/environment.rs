@@ -68,6 +68,11 @@ fn is_set(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| counts(&value))
 }
 
+/// Whether a switch is on.
+pub(super) fn says_yes(switch: &str) -> bool {
+    is_set(switch.as_ref()) && std::env::var_os(switch).is_some_and(|value| !value.is_empty())
+}
+
 fn is_among<const N: usize>(variable: &OsStr, names: [&str; N]) -> bool {
     names.iter().any(|name| variable == OsStr::new(name))
 }

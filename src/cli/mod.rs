@@ -14,6 +14,7 @@
 //! - [`value`]: how single values are read
 //! - [`mistake`]: what is wrong with a command line, in words
 //! - [`parse`]: a command line and the environment, read and checked
+//! - [`unstarted`](mod@unstarted): what is monitored of a job that cannot begin
 
 mod access;
 pub(crate) mod args;
@@ -44,6 +45,7 @@ pub(crate) mod review;
 pub(crate) mod safety;
 pub(crate) mod sandbox;
 pub(crate) mod schedule;
+mod unstarted;
 pub(crate) mod value;
 pub(crate) mod whoami;
 
@@ -59,6 +61,7 @@ pub use parse::parse_from;
 pub use restore::RestoreArgs;
 pub use review::ReviewArgs;
 pub use sandbox::SandboxArgs;
+pub use unstarted::{unparsed, unstarted};
 pub use whoami::WhoamiArgs;
 
 #[cfg(test)]

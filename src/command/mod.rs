@@ -62,6 +62,7 @@ pub use job::{
     Confirm, DeleteJob, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, Monitoring, NamedConnection,
     NamespaceRef, ProfileNote, RatesFrom, RestoreJob, RunOptions, TargetIds,
 };
+pub use monitor::Unstarted;
 pub use namespaces::NamespacesJob;
 pub use report::{PrintFormat, ReportJob};
 pub use sandbox::SandboxJob;

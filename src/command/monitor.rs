@@ -1,6 +1,7 @@
 //! Metrics and pings of a job, while it runs and as it ends. Whatever goes wrong here is a warning.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -54,15 +55,25 @@ struct Live {
 impl Monitor {
     /// Of a job over a part of the keys of `connection`; `None` sends requests to no real namespace, and has no metrics.
     pub(super) fn new(monitoring: &Monitoring, connection: Option<&NamedConnection>, shard: Option<Shard>) -> Self {
-        let labels = |connection| labels(monitoring.job_name.clone(), connection, shard);
+        let ca_file = connection.and_then(|connection| connection.access.ca_file.as_deref());
+        Self::over(monitoring, connection.map(|connection| &connection.namespace), ca_file, shard)
+    }
+
+    fn over(
+        monitoring: &Monitoring,
+        namespace: Option<&NamespaceRef>,
+        ca_file: Option<&Path>,
+        shard: Option<Shard>,
+    ) -> Self {
+        let labels = |namespace| labels(monitoring.job_name.clone(), namespace, shard);
         let pinger = monitoring.ping.clone().and_then(|url| {
             let host = url.host().to_owned();
-            let pinger = Pinger::new(url, connection.and_then(|connection| connection.access.ca_file.as_deref()));
+            let pinger = Pinger::new(url, ca_file);
             pinger.map_err(|error| tracing::warn!("{} cannot be pinged: {error}", Escaped(&host))).ok()
         });
         Self {
             started: (wall_now(), Instant::now()),
-            file: monitoring.metrics_file.clone().zip(connection).map(|(path, at)| Textfile::new(path, labels(at))),
+            file: monitoring.metrics_file.clone().zip(namespace).map(|(path, at)| Textfile::new(path, labels(at))),
             pinger,
             start: None,
             live: RefCell::default(),
@@ -176,8 +187,7 @@ impl Monitor {
     }
 
     /// Writes and pings how it ended.
-    pub(super) fn end(mut self, ended: &Result<ExitCode, Error>) {
-        let code = ended.as_ref().map_or_else(Error::exit_code, |code| *code);
+    pub(super) fn end(mut self, code: ExitCode) {
         drop(self.start.take());
         // The other run still runs, and reports itself.
         if code == ExitCode::Locked {
@@ -248,8 +258,25 @@ impl Monitor {
     }
 }
 
-fn labels(job_name: Option<String>, connection: &NamedConnection, shard: Option<Shard>) -> Labels {
-    let (namespace_id, namespace) = match &connection.namespace {
+/// A job that ends before it begins, because its settings or its command line cannot be used.
+#[derive(Debug)]
+pub struct Unstarted {
+    pub monitoring: Monitoring,
+    /// Without it there are no metrics: their labels name it, and other labels are another job.
+    pub namespace: Option<NamespaceRef>,
+    pub ca_file: Option<PathBuf>,
+    pub shard: Option<Shard>,
+}
+
+impl Unstarted {
+    /// Writes and pings that it ended with `code`.
+    pub fn end(&self, code: ExitCode) {
+        Monitor::over(&self.monitoring, self.namespace.as_ref(), self.ca_file.as_deref(), self.shard).end(code);
+    }
+}
+
+fn labels(job_name: Option<String>, namespace: &NamespaceRef, shard: Option<Shard>) -> Labels {
+    let (namespace_id, namespace) = match namespace {
         NamespaceRef::Id(id) => (Some(id.to_string()), None),
         NamespaceRef::Title(title) => (None, Some(title.clone())),
         NamespaceRef::Binding { .. } => (None, None),

@@ -419,7 +419,7 @@ pub(super) fn monitored<'a>(
         let ended = work(&mut monitor, &mut summary);
         summary.end(ended, Some(&mut monitor))
     });
-    monitor.end(&ended);
+    monitor.end(ended.as_ref().map_or_else(Error::exit_code, |code| *code));
     ended
 }
 

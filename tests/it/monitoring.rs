@@ -315,3 +315,55 @@ fn quiet_is_silent_unless_something_failed() {
     let done = done.run().code(7);
     assert!(done.stderr.contains("error: the credentials were refused"), "{}", done.stderr);
 }
+
+/// A job that cannot begin, and whether its namespace is known by then.
+type Unusable = (&'static [&'static str], &'static [(&'static str, &'static str)], bool);
+
+#[test]
+fn a_job_whose_settings_or_command_line_cannot_be_used_is_reported_too() {
+    let lab = lab(3);
+    lab.write("b.ndjson", "{\"key\":\"a\",\"value\":\"v\"}\n");
+    lab.write("bad.toml", "[profile.p]\nmax-keys = 'x'\n");
+    let cases: [Unusable; 11] = [
+        (&["delete", "keys.txt", "--protect-from", "nosuch"], &[], true),
+        (&["delete", "keys.txt", "--api-token-file", "nosuch"], &[], true),
+        (&["delete", "keys.txt"], &[("KVSWEEP_PROTECT", "")], true),
+        (&["delete", "keys.txt", "--shard", "auto/3"], &[], false),
+        (&["delete", "keys.txt", "--binding", "NONE"], &[], false),
+        (&["delete", "keys.txt"], &[("KVSWEEP_MAX_KEYS", "")], true),
+        (&["delete", "keys.txt"], &[("KVSWEEP_DRY_RUN", "")], true),
+        (&["delete", "keys.txt", "--protect", "a{", "--max-keys", "many"], &[], true),
+        (&["delete", "keys.txt", "--config", "bad.toml", "--profile", "p"], &[], true),
+        (&["restore", "b.ndjson", "--retries", "many"], &[], true),
+        (&["restore", "b.ndjson"], &[("CLOUDFLARE_API_TOKEN", "two words")], true),
+    ];
+    for (args, variables, has_metrics) in cases {
+        let hook = Hook::answering(&[(200, "OK")]);
+        let run = || {
+            let run = lab.kvsweep(args).args(["--yes", "--report", "none"]);
+            variables.iter().fold(run, |run, (name, value)| run.env(name, value))
+        };
+        let job = ["--metrics-file", "kvsweep.prom", "--job-name", "nightly", "--ping", &hook.url("x")];
+        run().args(job).run().code(2);
+        assert_eq!(hook.pings().iter().map(|ping| ping.target.as_str()).collect::<Vec<_>>(), ["/x/2"], "{args:?}");
+        assert_eq!(lab.path("kvsweep.prom").exists(), has_metrics, "{args:?}");
+        if has_metrics {
+            assert_eq!(metrics(&lab)["kvsweep_last_run_exit_code"], "2", "{args:?}");
+            std::fs::remove_file(lab.path("kvsweep.prom")).expect("a file");
+        }
+        // From the environment, whatever is wrong before them.
+        let hook = Hook::answering(&[(200, "OK")]);
+        let of_environment = run().arg("--no-such-flag").env("KVSWEEP_PING", hook.url("y"));
+        of_environment.env("KVSWEEP_METRICS_FILE", "kvsweep.prom").run().code(2);
+        assert_eq!(hook.pings().last().map(|ping| ping.target.clone()), Some("/y/2".to_owned()), "{args:?}");
+        let _ = std::fs::remove_file(lab.path("kvsweep.prom"));
+        // A dry run is not monitored, whatever becomes of it, and help is no job.
+        let hook = Hook::answering(&[(200, "OK")]);
+        for quiet in [&["--no-such-flag", "--dry-run"][..], &["--help"]] {
+            let run = run().args(quiet).env("KVSWEEP_PING", hook.url("z")).env("KVSWEEP_DRY_RUN", "1");
+            run.env("KVSWEEP_METRICS_FILE", "kvsweep.prom").run();
+        }
+        assert!(hook.pings().is_empty() && !lab.path("kvsweep.prom").exists(), "{args:?}");
+    }
+    assert_eq!(lab.server.requests(), 0);
+}
