@@ -4,7 +4,7 @@
 //! From then on a thread collects signals and passes them on to whoever subscribed, including those that came before.
 //! - The first one: nothing new is sent. Blocking work ([`blocking`]) and waits ([`unless_signalled`]) end, the pipeline
 //!   finishes what is in flight ([`listen`]).
-//! - The second one: what is in flight is settled and written, within half a second ([`in_time`], [`to_the_end`]). After
+//! - The second one: what is in flight is settled and written, within a second ([`in_time`], [`to_the_end`]). After
 //!   that the process ends, whatever any thread of it is waiting for.
 
 use std::io;
@@ -22,7 +22,7 @@ use crate::outcome::{Signal, Stop, StopReason};
 use crate::platform::{self, exit};
 
 /// How long the process lives on after the second signal.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How much of that an output may take that is stuck; the rest is for the summary, metrics and the ping.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);

@@ -34,6 +34,7 @@ const WIDTH: usize = 120;
 
 /// What is known of a job, filled in while it runs, for its summary, its job file and its metrics.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct JobSummary<'a> {
     options: &'a JobOptions,
     target: &'a Target,
@@ -60,6 +61,7 @@ pub(super) struct JobSummary<'a> {
     pub(super) stop: Option<Stop>,
     pub(super) report: Option<PathBuf>,
     pub(super) failures: Option<PathBuf>,
+    has_begun: bool,
     /// Until a resumed run begins to write: what it would write.
     pub(super) not_begun: Option<RunOptions>,
     /// Where the backup is, and how many records this run added to it.
@@ -130,6 +132,7 @@ impl<'a> JobSummary<'a> {
             stop: None,
             report: None,
             failures: None,
+            has_begun: false,
             not_begun: None,
             backup: None,
             overview: None,
@@ -146,7 +149,7 @@ impl<'a> JobSummary<'a> {
     /// Takes in how the pipeline ended, and what became of the report.
     pub(super) fn set_end<E>(&mut self, end: End<E>, written: Option<Result<Written, ReportError>>) {
         (self.totals, self.elapsed, self.stop) = (end.totals, end.elapsed, end.stop);
-        self.not_begun = None;
+        (self.has_begun, self.not_begun) = (true, None);
         self.unsent = Tally::default();
         match written {
             Some(Ok(written)) => {
@@ -344,10 +347,8 @@ impl<'a> JobSummary<'a> {
     fn hints(&self, code: ExitCode) -> Vec<String> {
         let stop = self.stop.as_ref();
         let mut hints = stop.map(error::hints).unwrap_or_default();
-        let has_unsent_part =
-            self.totals.tally.sent() == 0 && !self.allow_partial && self.records.unwrap_or_default() > 0;
-        // One with another way out says so itself.
-        if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError && stop.hint.is_none()) {
+        let has_unsent_part = !self.has_begun && !self.allow_partial && self.records.unwrap_or_default() > 0;
+        if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
             hints.push("--allow-partial processes the records before the error".to_owned());
         }
         if let Some(list) = self.report.as_ref().filter(|_| stop.is_some() && self.listed.is_some()) {

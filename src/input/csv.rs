@@ -92,6 +92,10 @@ impl Csv {
     fn check_title(&mut self, input: &str) -> Result<(), InputErrorAt> {
         let Some(first) = &mut self.unheaded else { return Ok(()) };
         first.rows_after += 1;
+        if first.rows_after > TITLES {
+            self.unheaded = None;
+            return Ok(());
+        }
         if self.row.fields == 1 || first.rows_after > 1 && !header::names_columns(&self.row) {
             if first.rows_after == 1 {
                 self.warn_of_first_row(input);

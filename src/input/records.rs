@@ -66,6 +66,11 @@ impl Reader {
         }
     }
 
+    /// Whether nothing that is read from now on can make the rows before it something else.
+    fn is_decided(&self) -> bool {
+        self.report().search.is_over() && !matches!(self, Self::Csv(csv) if csv.may_be_titles())
+    }
+
     /// Whether the rows that were read may turn out to be no keys.
     fn is_undecided(&self) -> bool {
         let is_first = matches!(self, Self::Csv(csv) if csv.may_be_titles());
@@ -292,6 +297,9 @@ impl Reading {
     }
 
     fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+        if self.held.is_empty() && self.end.is_none() && self.reader.is_decided() {
+            return self.read();
+        }
         while self.end.is_none() && (self.held.is_empty() || self.reader.is_undecided()) {
             match self.read() {
                 Ok(Some(content)) => self.held.push_back(content),

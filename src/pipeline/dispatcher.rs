@@ -9,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use futures::{StreamExt, poll};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::outcome::{Pending, Settled, Signal, Stop, StopReason};
 use crate::pipeline::call::Totals;
@@ -20,6 +20,9 @@ use crate::record::Record;
 
 /// Batches of records taken from the reader at once.
 const BATCHES: usize = 256;
+
+/// How long the last rows wait for their writer after a second signal.
+const LAST_ROWS: Duration = Duration::from_millis(200);
 
 /// How a job ended.
 #[derive(Debug)]
@@ -54,12 +57,13 @@ where
     let start = Instant::now();
     let mut in_flight = FuturesUnordered::new();
     let mut batches = Vec::with_capacity(BATCHES);
-    let mut broken = None;
+    let (mut broken, mut signalled) = (None, 0);
     let timer = sleep_until(start);
     tokio::pin!(timer);
     loop {
         // One that came before the first request, or while others were sent, is handled before the next.
         while let Ok(signal) = signals.try_recv() {
+            signalled += 1;
             state.on_signal(signal, Instant::now());
         }
         state.on_rows_written(*written.borrow_and_update());
@@ -93,7 +97,10 @@ where
         }
         tokio::select! {
             biased;
-            Some(signal) = signals.recv() => state.on_signal(signal, Instant::now()),
+            Some(signal) = signals.recv() => {
+                signalled += 1;
+                state.on_signal(signal, Instant::now());
+            }
             Some((slot, response)) = in_flight.next(), if wait.response => {
                 state.on_response(slot, response, Instant::now());
             }
@@ -126,8 +133,7 @@ where
             () = &mut timer, if wait.until.is_some() => {}
         }
     }
-    // A second signal does not wait for a slow disk. The first one changes nothing any more: nothing is being sent.
-    let mut asked = state.stopped().is_some_and(|stop| stop.signal.is_some());
+    // The first signal changes nothing any more, because nothing is being sent. After the second one a slow disk is not waited for.
     while !state.rows().is_empty() {
         tokio::select! {
             biased;
@@ -135,7 +141,8 @@ where
                 Ok(place) => place.send(mem::take(state.rows())),
                 Err(_) => break,
             },
-            Some(_) = signals.recv() => if mem::replace(&mut asked, true) { break },
+            Some(_) = signals.recv(), if signalled < 2 => signalled += 1,
+            () = sleep(LAST_ROWS), if signalled >= 2 => break,
         }
     }
     End { totals: state.totals(), stop: state.stopped().cloned(), broken, elapsed: start.elapsed() }

@@ -171,6 +171,7 @@ fn a_report_and_failures_in_one_file_are_refused_however_they_are_spelled() {
         }
     }
     assert_nothing_sent(&lab);
+    std::fs::remove_file(lab.path("hard.csv")).expect("the link");
     lab.delete(["keys.txt", "--report", "r.csv", "--failures", "sub/r.csv", "--overwrite"]).run().code(0);
 }
 

@@ -191,7 +191,7 @@ fn assert_agreement(lab: &Lab, keys: &[String], moment: Moment) {
         assert!(row.status != "deleted" || !lab.server.contains(&row.key), "{row:?}");
     }
     if matches!(moment, Moment::Draining(_)) {
-        // A machine that is busy for half a second may cost rows of what was in flight.
+        // A machine that is busy for a second may cost rows of what was in flight.
         assert!(reported.is_subset(&asked));
     } else {
         assert_eq!(reported, asked);
