@@ -1,7 +1,9 @@
 //! A command line and the environment, read and checked.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
@@ -38,6 +40,9 @@ pub(super) fn parse_with(
     args: &[OsString],
     paths: &SearchPaths,
 ) -> Result<Cli, clap::Error> {
+    if args.iter().any(|arg| arg == "--no-bulk") {
+        command = without_bulk_of_environment(command);
+    }
     // Parsing builds it, and what is built cannot be changed any more.
     let unbuilt = command.clone();
     command = help::for_words(command, args);
@@ -72,7 +77,8 @@ pub(super) fn parse_with(
         }
     };
     if let Err(FlagConflict(kind, mut message)) = checked {
-        if let Some(origin) = used.as_ref().and_then(|used| used.origin_of(&message)) {
+        let of_profile = used.as_ref().and_then(|used| used.origin_of(&message));
+        if let Some(origin) = of_profile.or_else(|| origin_of(&message, &command, args)) {
             message = format!("{message}; {origin}");
         }
         return Err(match command.find_subcommand_mut(name) {
@@ -83,6 +89,12 @@ pub(super) fn parse_with(
     cli.used = used;
     cli.command_line = CommandLine(args.to_vec());
     Ok(cli)
+}
+
+/// clap counts what the environment says as given, so the flag that overrides it would be a contradiction.
+fn without_bulk_of_environment(command: clap::Command) -> clap::Command {
+    let without = |arg: Arg| if arg.get_id() == "bulk" { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(without).mut_subcommands(without_bulk_of_environment)
 }
 
 /// No usage is shown: it would not say more about a file.
@@ -96,31 +108,51 @@ fn unusable(error: &ProfileError, matches: &clap::ArgMatches) -> clap::Error {
 /// Adds to an error about a value where it came from, when that was the environment: at 3 a.m. nobody finds a flag
 /// that was never given.
 fn naming_the_variable(mut error: clap::Error, command: &clap::Command, args: &[OsString]) -> clap::Error {
-    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
-        return error;
-    };
-    let flag = flag.split([' ', '[']).next().unwrap_or_default();
-    let Some(long) = flag.strip_prefix("--") else {
-        return error;
-    };
-    let given = args.iter().any(|arg| {
-        let arg = arg.to_string_lossy();
-        arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-    });
-    let variable = command
-        .get_subcommands()
-        .flat_map(clap::Command::get_arguments)
-        .filter(|arg| arg.get_long() == Some(long))
-        .find_map(Arg::get_env);
-    if let (false, Some(variable)) = (given, variable) {
-        let is_empty = std::env::var_os(variable).is_some_and(|value| value.is_empty());
-        let tip = match variable.display() {
-            variable if is_empty => {
-                format!("the environment variable {variable} is empty: give it a value, or unset it")
+    let tip = if error.kind() == ErrorKind::ArgumentConflict {
+        // The usage after it names other flags.
+        error.to_string().lines().next().and_then(|text| origin_of(text, command, args))
+    } else {
+        let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return error };
+        let variable = variables(command, args).into_iter().find(|(named, _)| flag_of(flag) == Some(named));
+        variable.map(|(_, variable)| {
+            let is_empty = std::env::var_os(variable).is_some_and(|value| value.is_empty());
+            match variable.display() {
+                variable if is_empty => {
+                    format!("the environment variable {variable} is empty: give it a value, or unset it")
+                }
+                variable => format!("the value came from the environment variable {variable}"),
             }
-            variable => format!("the value came from the environment variable {variable}"),
-        };
+        })
+    };
+    if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// `--dry-run` of `--dry-run`, `--backup <FILE>` and `--bulk[=<N>]`.
+fn flag_of(word: &str) -> Option<&str> {
+    word.split([' ', '[', '\'', ':', ',']).next()?.strip_prefix("--")
+}
+
+/// Where the flags that a text names came from, if that was the environment.
+fn origin_of(text: &str, command: &clap::Command, args: &[OsString]) -> Option<String> {
+    let named: Vec<_> = text.split([' ', '\'']).filter_map(flag_of).collect();
+    let variables = variables(command, args).into_iter();
+    let places = variables.filter(|(flag, variable)| named.contains(flag) && std::env::var_os(variable).is_some());
+    let places: Vec<_> = places
+        .map(|(flag, variable)| format!("--{flag} comes from the environment variable {}", variable.display()))
+        .collect();
+    (!places.is_empty()).then(|| places.join(", "))
+}
+
+/// The flags that were not given, each once, with their variables.
+fn variables<'a>(command: &'a clap::Command, args: &[OsString]) -> BTreeMap<&'a str, &'a OsStr> {
+    let is_given = |flag: &str| {
+        let rest = |arg: &str| arg.strip_prefix("--").and_then(|arg| arg.strip_prefix(flag)).map(str::to_owned);
+        args.iter().filter_map(|arg| rest(&arg.to_string_lossy())).any(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    let flags = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let flags = flags.filter_map(|arg| Some((arg.get_long()?, arg.get_env()?)));
+    flags.filter(|(flag, _)| !is_given(flag)).collect()
 }

@@ -124,6 +124,8 @@ fn flag_environment_profile_and_default_in_that_order() {
     assert_eq!(shown(show(&[], &[], None), "bulk").0, ["false"]);
     assert_eq!(bulk(&[], Some(("KVSWEEP_BULK", "false"))).0, ["false"]);
     assert_eq!(bulk(&[], Some(("KVSWEEP_BULK", ""))).1, "profile", "an empty variable counts as unset");
+    assert_eq!(bulk(&["--no-bulk"], Some(("KVSWEEP_BULK", "7"))).0, ["false"]);
+    assert_eq!(bulk(&["--no-bulk", "--bulk=3"], Some(("KVSWEEP_BULK", "7"))).0, ["3"]);
 }
 
 #[test]

@@ -421,3 +421,23 @@ fn what_steers_a_terminal_is_shown_harmlessly_where_a_job_ends_early() {
         assert_eq!((steering(&done.stderr), steering(&done.stdout)), (vec![], vec![]), "{args:?}: {}", done.stderr);
     }
 }
+
+/// Nobody finds a flag that was never given.
+#[test]
+fn a_contradiction_names_the_variable_that_a_flag_comes_from() {
+    let lab = lab();
+    for (variable, value, args, named) in [
+        ("KVSWEEP_DRY_RUN", "1", &["keys.txt", "--sandbox"][..], "--dry-run comes from"),
+        ("KVSWEEP_BACKUP", "b.ndjson", &["keys.txt", "--sandbox"], "--backup comes from"),
+        ("KVSWEEP_CHECK", "true", &["--prefix", "x"], "--check comes from"),
+        ("KVSWEEP_MIN_KEYS", "1", &["--prefix", "x"], "--min-keys comes from"),
+    ] {
+        let done = lab.delete(args).env(variable, value).run().code(2);
+        let origin = format!("{named} the environment variable {variable}\n");
+        assert!(done.stderr.contains(&origin), "{variable}: {}", done.stderr);
+        assert_eq!(done.stderr.matches("comes from").count(), 1, "{}", done.stderr);
+    }
+    let done = lab.delete(["keys.txt", "--sandbox", "--dry-run"]).run().code(2);
+    assert!(!done.stderr.contains("comes from"), "{}", done.stderr);
+    assert_nothing_sent(&lab);
+}
