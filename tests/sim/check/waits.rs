@@ -36,6 +36,12 @@ impl Run<'_> {
         }
         self.refused_pauses(ended);
         if self.faults.disk.is_zero() {
+            // A server that refuses a page is at work, unless keys show what it is.
+            let is_refused_page =
+                |sent: &&super::Sent| sent.kind == Kind::Page && matches!(sent.response, Some((_, Said::Refused)));
+            let refused = self.ran.log.sent.iter().filter(is_refused_page).filter_map(|sent| Some(sent.response?.0));
+            successes.extend(refused);
+            successes.sort_unstable();
             let moments = std::iter::once(self.ran.began).chain(successes.into_iter().filter(|at| *at <= ended));
             let moments: Vec<_> = moments.chain([ended]).collect();
             for pair in moments.windows(2) {
