@@ -247,7 +247,7 @@ impl Run<'_> {
         (screen, monitor): (&MultiProgress, &Monitor),
         summary: &mut JobSummary<'_>,
     ) -> Result<(Option<Stats>, JobRecord), Error> {
-        let Ready { outputs, report, failures, backup, record } = ready;
+        let Ready { outputs, report, failures, backup, mut record } = ready;
         let (backup, backup_writer) = backup.map(backup::start).transpose()?.unzip();
         let requests = earlier::count_requests_of(outputs.report.as_ref(), self.requests_before)?;
         let (rows, writer) = report::start(outputs)?;
@@ -261,6 +261,10 @@ impl Run<'_> {
         if let Some(collector) = &collector {
             collector.tap(&mut scan.source);
         }
+        let counts = match &scan.source {
+            KeySource::Inputs(records) => Some(records.counts.clone()),
+            KeySource::Listing { .. } => None,
+        };
         let (end, stats, written, backed_up) = runtime.block_on(async {
             let records = match scan.source {
                 KeySource::Inputs(mut records) => {
@@ -290,6 +294,9 @@ impl Run<'_> {
             };
             (end, stats, signals::in_time(writer.finish()).await, backed_up)
         });
+        // An input that ends before it did is another one.
+        let counts = counts.filter(|_| end.broken.is_none()).map(|counts| counts.get());
+        record.counted(&counts.unwrap_or_default());
         summary.set_end(end, written);
         (summary.report, summary.failures) = (report, failures);
         match backed_up {

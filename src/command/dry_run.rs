@@ -106,7 +106,7 @@ fn carry_out<'a>(
             },
         );
         let formats = records.formats();
-        (plan, stats, causes, records.counts, formats)
+        (plan, stats, causes, records.counts.get(), formats)
     });
     drop(sender);
     let unwritten = match (writer, &surveyed) {

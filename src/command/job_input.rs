@@ -6,7 +6,7 @@ mod error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use batches::KeptCounts;
+use batches::{InputCounts, KeptCounts};
 pub(super) use batches::{RecordBatches, Stage};
 pub use error::JobInputError;
 
@@ -89,7 +89,7 @@ impl JobInput {
             batch: Vec::with_capacity(most),
             error: None,
             settled_keys: 0,
-            counts: Vec::new(),
+            counts: InputCounts::default(),
             stages: Vec::new(),
         }
     }

@@ -3,11 +3,12 @@
 //! - [`Reports`]: one or more files, read once to learn which row of a record counts, then as often as it takes.
 //! - [`Review`]: what they come to, for a person ([`Review::lines`]) and a script (serialized).
 //! - [`Diff`]: a dry run's report compared with what was done.
-//! - [`page`]: the same as one page of HTML.
+//! - [`page`]: the same as one page of HTML, and [`heading`] its top.
 //!
 //! Knows no command line and prints nothing.
 
 mod diff;
+mod heading;
 mod jobs;
 mod json;
 mod latest_rows;

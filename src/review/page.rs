@@ -9,10 +9,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::digest::{SHA256, digest};
 
+use super::heading;
 use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, Review};
-use crate::report::{Kind, StoredRow};
+use crate::report::StoredRow;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -139,10 +140,10 @@ pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<Str
         script: SCRIPT,
         style_hash: sha256(STYLE),
         script_hash: sha256(SCRIPT),
-        title: title(review),
-        summary: summary(review),
-        about: about(review),
-        notes: notes(review),
+        title: heading::title(review),
+        summary: heading::summary(review),
+        about: heading::about(review),
+        notes: heading::notes(review),
         states: states(review),
         facts: facts(review),
         picture: picture(review),
@@ -182,80 +183,6 @@ fn utc(iso: impl fmt::Display) -> Moment {
     let iso = iso.to_string();
     let text = iso.trim_end_matches('Z').replacen('T', " ", 1);
     Moment { iso, text }
-}
-
-/// What is the same for all reports: namespace, kind and inputs.
-fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
-    let jobs = || review.files.iter().filter_map(|file| file.job.as_ref());
-    let unique = |of: fn(&super::ReportedJob) -> Vec<String>| {
-        let mut texts: Vec<String> = jobs().flat_map(of).map(|text| shown(&text)).collect();
-        let mut known = std::collections::HashSet::new();
-        texts.retain(|text| known.insert(text.clone()));
-        texts
-    };
-    let about = [
-        ("Namespace", unique(|job| job.namespace().into_iter().collect())),
-        ("Kind", unique(|job| vec![job.file.identity.kind.in_words().to_owned()])),
-        ("Inputs", unique(|job| job.file.identity.inputs.iter().map(|input| input.path.clone()).collect())),
-        ("Account", unique(|job| job.file.identity.account_id.iter().cloned().collect())),
-        ("State", unique(|job| vec![format!("{}{}", job.state(), job.runs())])),
-    ];
-    about.into_iter().filter(|(_, texts)| !texts.is_empty()).collect()
-}
-
-fn title(review: &Review) -> String {
-    let (done, verb) = review.done();
-    let open = review.tally.failures();
-    // What was done to no real key has to look so.
-    let kind = match review.kind() {
-        Some(Kind::Rehearsal) => "Rehearsal: ",
-        Some(Kind::DryRun | Kind::RestoreDryRun) => "Dry run: ",
-        Some(Kind::Delete | Kind::Restore) | None => "",
-    };
-    let what = match (review.unfinished().zip(review.whole()), open, done) {
-        (Some((state, whole)), _, _) => format!("{state}: {} of {} {verb}", count(done), count(whole)),
-        (None, 0, 0) => review.records(),
-        (None, 0, _) => match review.whole().filter(|whole| *whole > done) {
-            Some(whole) => format!("{} of {} {verb}", count(done), pluralized(whole, "record")),
-            None => format!("{} {verb}", pluralized(done, "key")),
-        },
-        (None, _, _) => format!("{} not {verb}", pluralized(open, "key")),
-    };
-    format!("{kind}{what}")
-}
-
-fn summary(review: &Review) -> String {
-    let records = review.records();
-    if review.tally.sent() == 0 {
-        // Keys that were in flight when a job was killed have no row.
-        return if review.unfinished().is_some() {
-            format!("{records}.")
-        } else {
-            format!("{records}; nothing was sent.")
-        };
-    }
-    let rate = review.rate().map(|rate| format!(", {rate:.1} keys/s")).unwrap_or_default();
-    format!("{records} in {}{rate}.", duration(review.timeline.span()))
-}
-
-fn notes(review: &Review) -> Vec<String> {
-    // What one job file says is above.
-    let is_told = review.files.len() == 1 && review.files.iter().all(|file| file.job.is_some());
-    let mut notes = review.job_lines();
-    if is_told {
-        notes.remove(0);
-    }
-    if review.inputs > 1 {
-        notes.push(format!("The reports belong to {} different inputs; their counts are added up.", review.inputs));
-    }
-    if review.superseded() > 0 {
-        let rows = pluralized(review.superseded(), "row");
-        notes.push(format!("{rows} replaced by a later row of the same record."));
-    }
-    for file in review.files.iter().filter(|file| file.extent.torn > 0) {
-        notes.push(format!("The last row of {} is incomplete and was skipped.", shown(&file.path.to_string_lossy())));
-    }
-    notes
 }
 
 fn states(review: &Review) -> Vec<State> {

@@ -227,7 +227,9 @@ fn stdin_has_no_more_and_no_fewer_records_than_the_file_had() {
     lab.server.preload((1..=12).map(|number| number.to_string()).collect::<Vec<_>>().iter().map(String::as_str));
     lab.write("keys.txt", numbers(10));
     // It stops early: the journal does not say how many records there are.
-    lab.delete(["keys.txt", "--report", "r.csv", "--deadline", "1ms"]).run().code(5);
+    lab.server.set_faults(["400@key:1".parse::<Fault>().expect("a fault")]);
+    lab.delete(["keys.txt", "--report", "r.csv", "--canary", "1"]).run().code(8);
+    lab.server.set_faults([]);
     let resume = |input: String| lab.delete(["-", "--report", "r.csv", "--resume"]).stdin(input).run();
     for _ in 0..2 {
         let done = resume(numbers(12)).code(1);
@@ -241,10 +243,29 @@ fn stdin_has_no_more_and_no_fewer_records_than_the_file_had() {
     }
     resume(numbers(10)).code(0);
     let deleted: Vec<_> = lab.deletes().iter().map(|entry| entry.key.clone().unwrap_or_default()).collect();
-    assert_eq!((lab.server.keys(), deleted.len()), (vec!["11".to_owned(), "12".to_owned()], 10), "{deleted:?}");
+    assert_eq!((lab.server.keys(), deleted.len()), (vec!["11".to_owned(), "12".to_owned()], 11), "{deleted:?}");
     // A run from stdin forgets nothing of what is known of the file.
     lab.write("keys.txt", numbers(10).replace('7', "x"));
     lab.delete(["keys.txt", "--report", "r.csv", "--resume"]).run().code(2);
+}
+
+/// What was read to its end from stdin has this length from then on, whatever run reads it.
+#[test]
+fn stdin_has_as_many_records_as_when_it_was_read_to_its_end() {
+    let lab = Lab::new();
+    lab.keys(12);
+    let run = |count: usize| {
+        let keys: Vec<_> = lab.read("keys.txt").lines().take(count).map(str::to_owned).collect();
+        lab.delete(["-", "--report", "r.csv", "--resume"]).stdin(keys.join("\n")).run()
+    };
+    run(10).code(0);
+    for count in [12, 9, 12] {
+        run(count).code(1);
+        let job: Value = serde_json::from_str(&lab.read("r.csv.job.json")).expect("a job file");
+        assert_eq!(job["inputs"][0]["records"], 10, "{count}");
+    }
+    run(10).code(0);
+    assert_eq!(lab.deletes().len(), 10);
 }
 
 #[test]

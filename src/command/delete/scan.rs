@@ -201,7 +201,7 @@ fn survey(
     plan.distinct_keys += records.settled_keys;
     match plan.broken.take_if(|broken| broken.is_usage()) {
         Some(broken) => Err(broken.into()),
-        None => Ok((plan, records.counts)),
+        None => Ok((plan, records.counts.get())),
     }
 }
 

@@ -2,7 +2,7 @@
 //! stages.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::JobInputError;
 use crate::input::{Dedupe, Records};
@@ -36,9 +36,26 @@ pub(crate) struct RecordBatches {
     /// Keys that would be deleted, had an earlier run not settled them; each counted once.
     pub(crate) settled_keys: u64,
     /// Of each input that was read to its end, how many records it has, whichever part they are of.
-    pub(crate) counts: Vec<u64>,
+    pub(crate) counts: InputCounts,
     /// Applied to every record as it is handed out.
     pub(super) stages: Vec<Stage>,
+}
+
+/// Of each input that was read to its end, how many records it has; known while they are read elsewhere.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InputCounts(Arc<Mutex<Vec<u64>>>);
+
+impl InputCounts {
+    /// An input ends before the record `next`.
+    fn add_end(&self, next: RecordNumber) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before: u64 = counts.iter().sum();
+        counts.push(next.get() - 1 - before);
+    }
+
+    pub(crate) fn get(&self) -> Vec<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 pub(crate) type Stage = Box<dyn FnMut(&mut Record) + Send>;
@@ -89,8 +106,7 @@ impl RecordBatches {
             let read = records.next_batch(&mut self.batch, self.most);
             let ended = records.take_ended();
             for (_, next) in &ended {
-                let before: u64 = self.counts.iter().sum();
-                self.counts.push(next.get() - 1 - before);
+                self.counts.add_end(*next);
             }
             self.last = self.batch.last().map(|record| record.number).or(self.last);
             if !matches!(read, Ok(true)) {

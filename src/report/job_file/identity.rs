@@ -156,6 +156,10 @@ impl Identity {
         }
         if !are_known(&self.inputs) && are_known(&other.inputs) {
             self.inputs.clone_from(&other.inputs);
+        } else if self.inputs.len() == other.inputs.len() {
+            for (input, other) in self.inputs.iter_mut().zip(&other.inputs) {
+                input.records = other.records.or(input.records);
+            }
         }
     }
 
