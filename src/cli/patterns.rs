@@ -28,7 +28,7 @@ impl Keeping {
     pub(super) fn of_environment() -> Result<Self, UsageError> {
         let protect_from = std::env::var_os(PROTECT_FROM);
         if protect_from.as_ref().is_some_and(|path| path.is_empty()) {
-            return Err(UsageError::NoPattern(PROTECT_FROM.to_owned()));
+            return Err(UsageError::EmptyVariable(PROTECT_FROM));
         }
         let patterns = |variable: &str| match std::env::var_os(variable) {
             Some(text) => {

@@ -15,7 +15,8 @@ use crate::terminal::{pluralized, shell_word};
 const RESUMED: usize = 5;
 
 /// Flags of an earlier run, by their names in the job file, without which a run would do something else.
-const FLAGS: [&str; 18] = [
+const FLAGS: [&str; 19] = [
+    "config",
     "profile",
     "format",
     "column",
@@ -49,12 +50,14 @@ pub(super) fn next_steps(review: &Review) -> Vec<(String, String)> {
         .take(RESUMED)
         .map(|command| ("Resume the job: what failed or was not reached is sent again.".to_owned(), command))
         .collect();
+    let job = review.files.iter().find_map(|file| review.job_of(&file.path));
+    // A job that looks at keys or keeps their values before it deletes them is only resumed.
+    let is_careful = job.is_some_and(|job| ["backup", "check"].iter().any(|name| is_on(job.flags.get(*name))));
     // Whatever is not restored is least of all to be deleted.
-    if open > 0 && kind == Some(Kind::Delete) {
+    if open > 0 && kind == Some(Kind::Delete) && !is_careful {
         let mut words: Vec<_> = review.files.iter().map(|file| path_word(&file.path)).collect();
         words.extend(["--failures failed.csv && kvsweep delete failed.csv".to_owned()]);
-        let job = review.files.iter().find_map(|file| review.job_of(&file.path));
-        words.extend(job.into_iter().flat_map(|job| target(&job.identity)));
+        words.extend(job.into_iter().flat_map(|job| target(&job.identity).into_iter().chain(protected(&job.identity))));
         steps.push((
             format!("Or start a new job with only the {} not deleted:", pluralized(open, "key")),
             format!("kvsweep report {}", words.join(" ")),
@@ -76,15 +79,22 @@ fn resuming(report: &Path, job: Option<&JobFile>, kind: Option<Kind>) -> Option<
             }
             words.extend(identity.inputs.iter().map(|input| word(&input.path)));
             words.extend(target(identity));
-            let names = &identity.filters.names;
-            words.extend(names.protect.iter().map(|pattern| flag("--protect", pattern)));
-            words.extend(names.only.iter().flatten().map(|pattern| flag("--only", pattern)));
+            words.extend(protected(identity));
+            words.extend(identity.filters.names.only.iter().flatten().map(|pattern| flag("--only", pattern)));
             words.extend(identity.shard.iter().map(|shard| flag("--shard", shard)));
             words.extend(FLAGS.iter().filter_map(|name| of_flag(name, flags.get(*name)?)));
         }
     }
     words.extend(["--resume --report".to_owned(), path_word(report)]);
     Some(words.join(" "))
+}
+
+fn protected(identity: &Identity) -> impl Iterator<Item = String> {
+    identity.filters.names.protect.iter().map(|pattern| flag("--protect", pattern))
+}
+
+fn is_on(value: Option<&Value>) -> bool {
+    !matches!(value, None | Some(Value::Null | Value::Bool(false)))
 }
 
 /// Where the keys are.

@@ -78,7 +78,11 @@ impl Files {
     }
 
     fn add_stream(&mut self, what: &str, source: &Source, is_of_keys: bool) {
-        if let (Ok(false), Ok(fingerprint)) = (source.is_regular(), source.fingerprint()) {
+        // Nothing is the same twice.
+        let is_null = |id: FileId| platform::path_id(Path::new("/dev/null")).is_ok_and(|null| null == id);
+        if let (Ok(false), Ok(fingerprint)) = (source.is_regular(), source.fingerprint())
+            && !is_null(fingerprint.id)
+        {
             self.streams.push(Stream { what: what.to_owned(), id: fingerprint.id, is_of_keys });
         }
     }

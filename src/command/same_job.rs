@@ -15,6 +15,7 @@ use crate::input::{Column, Header, PlanFile, Source};
 use crate::outcome::{Status, Stop, StopReason, Tally};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::plan::filter::Filter;
+use crate::quota::Rate;
 use crate::report::{
     Facts, Filters, Identity, Input, JobFile, JobFileError, Kind, Names, Role, Run, Summary, Target, counts,
 };
@@ -66,10 +67,11 @@ impl JobRecord {
             Batching::Single => None,
             Batching::Bulk(batch) => Some(batch.keys),
         };
-        let max_failures = job.max_failures.map(|limit| match limit {
-            FailureLimit::Count(count) => json!(count),
-            FailureLimit::Percent(percent) => json!(format!("{percent}%")),
-        });
+        let max_failures = match job.max_failures {
+            None => json!("none"),
+            Some(FailureLimit::Count(count)) => json!(count),
+            Some(FailureLimit::Percent(percent)) => json!(format!("{percent}%")),
+        };
         let own = json!({
             "max_keys": job.guards.max_keys,
             "min_keys": job.guards.min_keys,
@@ -357,7 +359,7 @@ fn flags(options: &JobOptions, run: &RunOptions, own: &[Value]) -> BTreeMap<Stri
         "yes": run.confirm == Confirm::AssumeYes,
         "overwrite": run.existing == IfExists::Overwrite,
         "resume": run.existing == IfExists::Resume,
-        "rate": options.rates.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "rate": rates(&options.rates),
         "concurrency": run.concurrency,
         "retries": options.retry.retries,
         "timeout": time(options.timeout),
@@ -365,6 +367,7 @@ fn flags(options: &JobOptions, run: &RunOptions, own: &[Value]) -> BTreeMap<Stri
         "deadline": options.deadline.map(time),
         "grace": time(run.grace),
         "profile": options.profile.as_ref().map(|profile| &profile.name),
+        "config": options.profile.as_ref().map(|profile| profile.file.to_string_lossy()),
         "metrics_file": run.monitoring.metrics_file.as_deref().map(Path::to_string_lossy),
         "job_name": run.monitoring.job_name,
     });
@@ -386,6 +389,10 @@ fn reading(inputs: &Inputs) -> Value {
         "delimiter": options.delimiter.map(char::from),
         "no_dedupe": !inputs.dedupe,
     })
+}
+
+fn rates(rates: &[Rate]) -> Vec<String> {
+    if rates.is_empty() { vec!["none".to_owned()] } else { rates.iter().map(ToString::to_string).collect() }
 }
 
 fn time(time: Duration) -> String {

@@ -120,6 +120,8 @@ pub enum UsageError {
     Pattern { place: String, line: u64, text: String, source: Source },
     #[error("{} contains no pattern\nhint: write one pattern per line, or omit the setting", Escaped(.0))]
     NoPattern(String),
+    #[error("the environment variable {0} is empty\nhint: give it a value, or unset it")]
+    EmptyVariable(&'static str),
     #[error("--shard auto/{count}: {source}\nhint: pass the number yourself: --shard K/{count}")]
     AutoShard { count: NonZeroU32, source: Source },
     #[error("--rate {rate} has no request for shard {shard}\nhint: pass a higher --rate, or fewer shards")]

@@ -97,14 +97,13 @@ impl Csv {
             return Ok(());
         }
         if self.row.fields == 1 || first.rows_after > 1 && !header::names_columns(&self.row) {
-            if first.rows_after == 1 {
+            if first.rows_after == TITLES {
                 self.warn_of_first_row(input);
             }
             return Ok(());
         }
-        let flaw = format!("it has 1 column, but line {} has {}", self.row.line, self.row.fields);
-        let kind = InputErrorKind::MalformedHeader { flaw, headed: vec![std::mem::take(&mut first.cell)] };
-        Err(InputErrorAt::at_line(first.line, kind))
+        let kind = InputErrorKind::Uneven(self.row.fields, first.line);
+        Err(InputErrorAt::at_line(self.row.line, kind))
     }
 
     fn warn_of_first_row(&self, input: &str) {
@@ -124,7 +123,7 @@ impl Csv {
                 Some(layout) => {
                     let keep = self.keep(layout);
                     if !self.rows.read(&mut self.row, keep)? {
-                        if self.unheaded.as_ref().is_some_and(|first| first.rows_after == 0) {
+                        if self.unheaded.as_ref().is_some_and(|first| first.rows_after < TITLES) {
                             self.warn_of_first_row(input);
                         }
                         return Ok(None);

@@ -78,7 +78,7 @@ pub enum InputErrorKind {
     #[error("cannot be opened: {0}")]
     Open(io::Error),
     #[error(
-        "the file was changed after it was checked, so nothing more of it is read\nhint: run again once the file no longer \
+        "the file was changed after it was opened or checked, so nothing more of it is read\nhint: run again once the file no longer \
          changes; to resume a job that has begun, put its earlier content back"
     )]
     Changed,
@@ -160,10 +160,21 @@ pub enum InputErrorKind {
     )]
     MixedReport,
     #[error(
-        "{} holds the statuses of a kvsweep plan, but the input does not name its key and status\nhint: name the columns key and \
-         status in the first row, or pass only the keys if this is not a plan", slot(.0)
+        "{} holds the statuses of a kvsweep plan, but the input does not name its key and status\nhint: {}, or pass only the \
+         keys if this is not a plan", slot(.0), match .0 {
+            Slot::Column(..) => "name the columns key and status in the first row",
+            Slot::Member(_) => "name the members key and status",
+        }
     )]
     HiddenStatus(Slot),
+    /// How many columns a row has, and the first line, which has one.
+    #[error(
+        "this row has {0} columns, but line {1} has one: that is a title, or a name here contains the delimiter\nhint: remove the \
+         title, put names in quotes, or pass --format lines"
+    )]
+    Uneven(usize, u64),
+    #[error("it contains a carriage return that is not part of CRLF\nhint: {}", Lookalike::CarriageReturns.hint())]
+    StrayReturn,
     #[error(
         "this looks like a kvsweep report without its status, which says which keys to delete\nhint: keep the column status, \
          or remove all columns but the key if this is not a report"

@@ -35,7 +35,11 @@ pub fn lines(data: &[u8]) {
     }
     if let Some(error) = error {
         // It looks like something else.
-        assert!(matches!(error.kind(), InputErrorKind::NotKeys(_) | InputErrorKind::HiddenStatus(_)), "{error:?}");
+        let is_other = matches!(
+            error.kind(),
+            InputErrorKind::NotKeys(_) | InputErrorKind::HiddenStatus(_) | InputErrorKind::StrayReturn
+        );
+        assert!(is_other, "{error:?}");
         return;
     }
     let text = without_mark(data);

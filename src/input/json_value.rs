@@ -51,7 +51,9 @@ impl<'a> Members<'a> {
             Field::Status => &mut self.status,
             Field::FinishedAt => &mut self.finished_at,
             Field::OfReport | Field::Other => {
+                // What a key holds is the user's own, and no plan has it.
                 if let Text::Exact(text) = text
+                    && name != "metadata"
                     && may_be_status(&text)
                 {
                     self.others.push((name.to_owned(), text));

@@ -31,7 +31,7 @@ impl Lines {
         let search = &mut self.report.search;
         find_key(&mut self.lines, no_check, |position, text| {
             if memchr(b'\r', text).is_some() {
-                return Err(InputErrorAt::at(position, InputErrorKind::NotKeys(Lookalike::CarriageReturns)));
+                return Err(InputErrorAt::at(position, InputErrorKind::StrayReturn));
             }
             if text.is_empty() {
                 return Ok(None);

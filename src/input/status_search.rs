@@ -2,7 +2,8 @@
 //!
 //! A plan whose headings were renamed or lost, or that is read as plain lines, must not become a list of all its keys: those
 //! that were kept would be deleted. The evidence is the same for every format: a column or member besides the key of which
-//! every value is a status of kvsweep, and one of them `planned`. A single column is never evidence: keys may be called so.
+//! every value is a status of kvsweep, and one of them `planned` or `kept`. A single column is never evidence: keys may be
+//! called so.
 
 use super::detect::{self, DELIMITERS};
 use super::report_columns::status_of;
@@ -38,7 +39,7 @@ pub(super) struct StatusSearch {
 #[derive(Debug)]
 struct Candidate {
     slot: Slot,
-    /// The first row that was planned.
+    /// The first row that was planned or kept.
     planned: Option<Position>,
 }
 
@@ -99,7 +100,7 @@ impl StatusSearch {
         self.is_table = false;
         let cells = cells.inspect(|_| self.is_table = true);
         let values: Vec<(Slot, Value)> = cells.filter_map(|(slot, cell)| Some((slot, value(cell)?))).collect();
-        let is_planned = |value: &Value| matches!(value, Value::Status(Status::Planned));
+        let is_planned = |value: &Value| matches!(value, Value::Status(Status::Planned | Status::Kept));
         self.candidates.retain_mut(|candidate| {
             let found = values.iter().find(|(slot, _)| *slot == candidate.slot);
             let planned = found.is_some_and(|(_, value)| is_planned(value)).then_some(position);
@@ -114,7 +115,7 @@ impl StatusSearch {
         }
     }
 
-    /// A column of statuses and its first planned row, if the rows are those of a plan; `is_end` if there are no more.
+    /// A column of statuses and its first row that was planned or kept, if the rows are those of a plan; `is_end` if there are no more.
     pub(super) fn found(&self, is_end: bool) -> Option<(Position, Slot)> {
         let is_decided = is_end || !self.is_undecided();
         let mut candidates = self.candidates.iter().filter(|_| is_decided);

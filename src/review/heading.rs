@@ -28,12 +28,9 @@ pub(super) fn about(review: &Review) -> Vec<(&'static str, Vec<String>)> {
 pub(super) fn title(review: &Review) -> String {
     let (done, verb) = review.done();
     let open = review.tally.failures();
-    // What was done to no real key has to look so.
-    let kind = match review.kind() {
-        Some(Kind::Rehearsal) => "Rehearsal: ",
-        Some(Kind::DryRun | Kind::RestoreDryRun) => "Dry run: ",
-        Some(Kind::Delete | Kind::Restore) | None => "",
-    };
+    if let Some(Kind::DryRun | Kind::RestoreDryRun) = review.kind() {
+        return format!("Dry run: {}", review.records());
+    }
     let what = match (review.unfinished().zip(review.whole()), open, done) {
         (Some((state, whole)), _, _) => format!("{state}: {} of {} {verb}", count(done), count(whole)),
         (None, 0, 0) => review.records(),
@@ -43,7 +40,8 @@ pub(super) fn title(review: &Review) -> String {
         },
         (None, _, _) => format!("{} not {verb}", pluralized(open, "key")),
     };
-    format!("{kind}{what}")
+    // What was done to no real key has to look so.
+    if review.kind() == Some(Kind::Rehearsal) { format!("Rehearsal: {what}") } else { what }
 }
 
 pub(super) fn summary(review: &Review) -> String {

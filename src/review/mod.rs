@@ -95,7 +95,8 @@ impl Review {
                 }
             }
         })?;
-        let open = files.iter().zip(open).filter(|(_, open)| *open);
+        let is_unfinished = |file: &&ReportedFile| file.job.as_ref().is_some_and(|job| !job.is_finished());
+        let open = files.iter().zip(open).filter(|(file, open)| *open || is_unfinished(file));
         review.resumable = open.map(|(file, _)| file.path.clone()).collect();
         Ok(review)
     }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::jobs::{ReportedFile, ReportedJob};
 use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
+use crate::outcome::Status;
 use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, Role, StoredRow};
 use crate::terminal::Escaped;
 use crate::text::split_hints;
@@ -46,6 +47,8 @@ pub(crate) struct Reports {
     readers: Vec<ReportReader>,
     files: Vec<ReportedFile>,
     latest_rows: LatestRows,
+    /// By a job file or by a row.
+    are_of_restore: bool,
 }
 
 impl Reports {
@@ -55,13 +58,15 @@ impl Reports {
             return Err(ReviewError::TooMany(paths.len()));
         }
         let hasher = RandomState::new();
-        let mut reports = Self { readers: Vec::new(), files: Vec::new(), latest_rows: LatestRows::default() };
+        let mut reports =
+            Self { readers: Vec::new(), files: Vec::new(), latest_rows: LatestRows::default(), are_of_restore: false };
         // All are opened before any is read: a wrong name is reported at once.
         for path in paths {
             reports.readers.push(ReportReader::open(path)?);
         }
         let jobs: Vec<_> = reports.readers.iter().map(|reader| job_of(reader.path())).collect();
         check_same_target(&reports.readers, &jobs)?;
+        let mut are_of_restore = false;
         for ((index, reader), mut job) in reports.readers.iter().enumerate().zip(jobs) {
             let (mut rows, mut records) = (0, 0);
             let (mut finished, mut sent) = (None, None);
@@ -78,7 +83,10 @@ impl Reports {
                 if row.attempts > 0 {
                     sent = Some(widened(sent, at));
                 }
+                are_of_restore |= matches!(row.status, Status::Restored | Status::Restorable);
             })?;
+            let kind = job.as_ref().map(|job| job.identity().kind);
+            are_of_restore |= matches!(kind, Some(Kind::Restore | Kind::RestoreDryRun));
             let path = reader.path().to_owned();
             let identity = job.as_ref().map(ReportedJob::identity);
             let identities = reports.files.iter().map(|file| file.job.as_ref().map(ReportedJob::identity));
@@ -86,6 +94,7 @@ impl Reports {
                 .map(|other| !identity.zip(other).is_some_and(|(one, other)| one.has_other_inputs(other)))
                 .collect();
             reports.latest_rows.add(table, |file| may_be_same[file]);
+            reports.are_of_restore = are_of_restore;
             reports.files.push(ReportedFile { path, rows, records, finished, sent, extent, job });
         }
         Ok(reports)
@@ -97,8 +106,7 @@ impl Reports {
     }
 
     pub(crate) fn are_of_restore(&self) -> bool {
-        let kinds = self.files.iter().filter_map(|file| Some(file.job.as_ref()?.identity().kind));
-        kinds.into_iter().any(|kind| matches!(kind, Kind::Restore | Kind::RestoreDryRun))
+        self.are_of_restore
     }
 
     pub(super) fn input_of(&self) -> &[usize] {

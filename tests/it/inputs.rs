@@ -54,10 +54,14 @@ fn content_that_is_no_list_of_keys_is_named() {
         for format in ["auto", "lines"] {
             lab.write("k.txt", lines);
             let done = lab.delete(["k.txt", "--format", format, "--report", "none"]).run().code(2);
-            assert!(done.stderr.contains("CR alone") && lab.server.requests() == 0, "{lines:?}: {}", done.stderr);
+            assert!(
+                done.stderr.contains("carriage return") && lab.server.requests() == 0,
+                "{lines:?}: {}",
+                done.stderr
+            );
         }
     }
-    assert_refused("k.txt", b"a\rb\rc\n", &[], "CR alone");
+    assert_refused("k.txt", b"a\rb\rc\n", &[], "carriage return");
     for format in ["lines", "csv", "ndjson"] {
         assert_refused("k.txt", b"[\n  \"a\",\n  \"b\"\n]\n", &["--format", format], "JSON document");
     }
@@ -130,7 +134,7 @@ fn a_plan_whose_columns_have_other_names_or_none_is_refused() {
         assert_refused(name, content.as_bytes(), args, "holds the statuses of a kvsweep plan");
     }
     let titled = b"Plan of Monday\nkey,status\na,planned\nb,kept\n";
-    assert_refused("k.csv", titled, &["--format", "csv"], "the first row cannot be the header: it has 1 column");
+    assert_refused("k.csv", titled, &["--format", "csv"], "this row has 2 columns, but line 1 has one");
 }
 
 #[test]

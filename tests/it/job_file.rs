@@ -390,7 +390,7 @@ fn half_a_plan_leaves_no_job_file() {
 }
 
 /// Flags that are not under `flags`, and why.
-const ELSEWHERE: [(&str, &str); 35] = [
+const ELSEWHERE: [(&str, &str); 34] = [
     ("prefix", "a filter"),
     ("all", "a filter"),
     ("expiring-before", "a filter"),
@@ -412,7 +412,6 @@ const ELSEWHERE: [(&str, &str); 35] = [
     ("base-url", "`base_url`"),
     ("report", "the job file is beside it"),
     ("no-bulk", "`bulk` is null"),
-    ("config", "where `profile` is from"),
     ("api-token", "a secret"),
     ("api-key", "a secret"),
     ("api-token-file", "credentials"),

@@ -416,6 +416,9 @@ fn a_restore_is_not_told_as_a_deletion() {
     assert!(!done.stdout.contains("deleted") && !page.contains("not deleted"), "{}", done.stdout);
     let done = lab.kvsweep(["report", "r.csv", "--failures", "f.csv"]).run().code(2);
     assert!(done.stderr.contains("were to be restored"), "{}", done.stderr);
+    // Without its job file, its rows say it.
+    lab.write("copy.csv", lab.read("r.csv"));
+    lab.kvsweep(["report", "copy.csv", "--failures", "f.csv"]).run().code(2);
     assert!(!lab.path("f.csv").exists());
 }
 
@@ -463,7 +466,7 @@ fn the_commands_of_a_page_are_about_the_same_keys_as_the_job() {
     lab.server.preload(["bad:1", "it's", "config:1"]);
     lab.write("a list.csv", "n;kv key\n1;bad:1\n2;it's\n3;config:1\n");
     let flags = ["--column", "kv key", "--delimiter", ";", "--protect", "config:*", "--only", "?*", "--max-keys", "5"];
-    lab.delete(["a list.csv", "--report", "r.csv", "--backup", "b.ndjson"]).args(flags).run().code(3);
+    lab.delete(["a list.csv", "--report", "r.csv"]).args(flags).run().code(3);
     lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
     let page = lab.read("page.html").replace("&#39;", "'").replace("&#38;", "&");
     let commands: Vec<_> =
@@ -490,8 +493,38 @@ fn the_commands_of_a_page_are_about_the_same_keys_as_the_job() {
     assert_eq!(lab.server.keys(), ["config:1"]);
     lab.server.preload(["bad:1"]);
     shell(&format!("{} --yes", commands[0]));
-    assert_eq!(lab.read("b.ndjson").lines().count(), 2, "{}", commands[0]);
     assert_eq!(lab.server.keys(), ["config:1"]);
+}
+
+/// Without its backup, no other job deletes what is left.
+#[test]
+fn a_job_with_a_backup_is_only_resumed() {
+    let lab = Lab::with(SandboxOptions {
+        faults: vec!["400@prefix:bad".parse::<Fault>().expect("a fault")],
+        ..SandboxOptions::default()
+    });
+    lab.server.preload(["bad:1", "a"]);
+    lab.write("keys.txt", "bad:1\na\n");
+    for (flags, part) in [
+        (&["--backup", "b.ndjson", "--max-failures", "none"][..], "--backup=b.ndjson --max-failures=none"),
+        (&["--check", "--overwrite", "--rate", "none"], "--check --rate=none"),
+    ] {
+        lab.kvsweep(["delete", "keys.txt", "--yes", "--report", "r.csv"]).args(flags).run().code(3);
+        lab.kvsweep(["report", "r.csv", "--html", "page.html", "--overwrite"]).run().code(0);
+        let page = lab.read("page.html");
+        assert!(page.contains(part) && !page.contains("failed.csv"), "{part}: {page}");
+    }
+}
+
+#[test]
+fn an_interrupted_job_has_the_command_that_resumes_it() {
+    let lab = Lab::new();
+    lab.keys(5);
+    lab.server.set_faults(["400@key:key:0".parse::<Fault>().expect("a fault")]);
+    lab.delete(["keys.txt", "--report", "r.csv", "--canary", "1"]).run().code(8);
+    lab.write("r.csv", lab.read("r.csv").lines().next().expect("the header").to_owned() + "\n");
+    lab.kvsweep(["report", "r.csv", "--html", "page.html"]).run().code(0);
+    assert!(lab.read("page.html").contains("--resume --report r.csv"));
 }
 
 #[test]
@@ -500,7 +533,11 @@ fn a_rehearsal_and_a_killed_job_do_not_look_like_a_finished_one() {
     lab.keys(3);
     lab.delete(["keys.txt", "--sandbox", "--report", "r.csv"]).run().code(0);
     lab.delete(["keys.txt", "--dry-run", "--report", "p.csv"]).run().code(0);
-    for (report, title) in [("r.csv", "Rehearsal: 3 keys deleted"), ("p.csv", "Dry run: 3 records")] {
+    lab.write("gone.txt", "x\ny\nz\n");
+    lab.delete(["gone.txt", "--dry-run", "--check", "--report", "c.csv"]).run().code(0);
+    for (report, title) in
+        [("r.csv", "Rehearsal: 3 keys deleted"), ("p.csv", "Dry run: 3 records"), ("c.csv", "Dry run: 3 records")]
+    {
         lab.kvsweep(["report", report, "--html", "page.html", "--overwrite"]).run().code(0);
         assert!(lab.read("page.html").contains(&format!("<h1>{title}</h1>")), "{title}");
     }

@@ -67,7 +67,12 @@ impl JobSummary<'_> {
             return Some(format!("to delete the keys that are left{after}, run:\n  {}", line.again(report)));
         }
         let report = self.report.as_deref()?;
-        let input = if self.reads_stdin { " with the same input on stdin" } else { "" };
+        let is_input = self.stop.as_ref().is_some_and(|stop| stop.reason == StopReason::InputError);
+        let input = match (self.reads_stdin, is_input) {
+            (true, true) => " with the corrected input on stdin",
+            (true, false) => " with the same input on stdin",
+            (false, _) => "",
+        };
         Some(format!("to resume{after}, run{input}:\n  {}", line.resuming(Some(report))))
     }
 }

@@ -15,7 +15,9 @@ fn no_header(number: Option<&str>) -> InputOptions {
 fn a_plan_without_the_names_of_its_columns_gives_no_key() {
     let lines = InputOptions { format: Some(Format::Lines), ..InputOptions::default() };
     let auto = InputOptions::default();
-    let table: [(&str, &str, &InputOptions, &str); 20] = [
+    let table: [(&str, &str, &InputOptions, &str); 22] = [
+        ("k.csv", "key,state\np,kept\nq,kept\n", &auto, "column 2 (split at ',')"),
+        ("k.txt", "p;kept\nq;kept\n", &lines, "column 2 (split at ';')"),
         ("k.csv", "status,kv\nplanned,a\nkept,p\n", &column("kv"), "column 1 (split at ',')"),
         ("k.csv", "status,kv\nkept,p\nplanned,a\n", &column("kv"), "column 1 (split at ',')"),
         ("k.csv", "status,kv\nplanned,a\nkept,p\n", &no_header(Some("2")), "column 1 (split at ',')"),
@@ -96,13 +98,25 @@ fn no_row_comes_before_it_is_known_that_it_is_a_key() {
         let input = (1..=30_000).map(row).collect::<String>();
         let (keys, error) = read("k.csv", format!("key,result\n{input}"), &InputOptions::default());
         assert!(error.is_some_and(|error| error.is_usage()), "{planned}");
-        // A file is read to its end before anything is sent.
-        assert_eq!(keys.is_empty(), planned <= 10_000, "{planned}");
+        assert!(keys.is_empty(), "{planned}");
     }
     let rows = "k,failed\n".repeat(30_000);
     let (keys, error) = read("k.csv", format!("key,result\n{rows}"), &InputOptions::default());
     assert!(keys.len() == 30_000 && error.is_none(), "{error:?}");
     // What breaks off is no longer held back.
-    let (keys, error) = read("k.csv", "key,result\na,kept\n\"b", &InputOptions::default());
+    let (keys, error) = read("k.csv", "key,result\na,failed\n\"b", &InputOptions::default());
     assert!(keys == ["a"] && error.is_some_and(|error| !error.is_usage()), "{keys:?}");
+}
+
+/// What keys hold is the user's own.
+#[test]
+fn metadata_is_no_status() {
+    for (name, input) in [
+        ("k.ndjson", "{\"key\":\"a\",\"metadata\":\"planned\"}\n{\"key\":\"b\",\"metadata\":\"kept\"}\n"),
+        ("k.json", "{\"result\":[{\"name\":\"a\",\"metadata\":\"planned\"},{\"name\":\"b\",\"metadata\":\"kept\"}]}"),
+    ] {
+        let (keys, error) = read(name, input, &InputOptions::default());
+        assert!(error.is_none(), "{input}: {error:?}");
+        assert_eq!(keys, ["a", "b"]);
+    }
 }

@@ -41,7 +41,8 @@ impl Kind {
     /// Whether a row of its report may have this status.
     pub fn may_write(self, status: Status) -> bool {
         match status {
-            Status::Deleted | Status::Absent => self != Self::Restore && self != Self::RestoreDryRun,
+            Status::Deleted => matches!(self, Self::Delete | Self::Rehearsal),
+            Status::Absent => !matches!(self, Self::Restore | Self::RestoreDryRun),
             Status::Planned => self == Self::DryRun,
             Status::Restored => self == Self::Restore,
             Status::Restorable => self == Self::RestoreDryRun,

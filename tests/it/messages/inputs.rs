@@ -25,7 +25,7 @@ fn an_input_that_cannot_be_read_says_where_and_why() {
     lab.write("stray.csv", "id,\"key\"s\n1,a\n");
     messages.check("cannot be the header", &lab, delete(&["stray.csv"]));
     lab.write("titled.csv", "Keys of Monday\nid,key\n1,a\n");
-    messages.check("cannot be the header: it has 1 column", &lab, delete(&["titled.csv"]));
+    messages.check("but line 1 has one", &lab, delete(&["titled.csv"]));
     lab.write("unclosed.csv", "key\n\"a\nb\nc\n");
     messages.check("is never closed", &lab, delete(&["unclosed.csv"]));
     lab.write("cut.ndjson", "\"a\"\n{\"key\":\"b\",\n");
