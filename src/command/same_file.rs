@@ -78,7 +78,7 @@ impl Files {
     }
 
     fn add_stream(&mut self, what: &str, source: &Source, is_of_keys: bool) {
-        // Nothing is the same twice.
+        // It can be read any number of times.
         let is_null = |id: FileId| platform::path_id(Path::new("/dev/null")).is_ok_and(|null| null == id);
         if let (Ok(false), Ok(fingerprint)) = (source.is_regular(), source.fingerprint())
             && !is_null(fingerprint.id)

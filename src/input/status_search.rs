@@ -115,7 +115,8 @@ impl StatusSearch {
         }
     }
 
-    /// A column of statuses and its first row that was planned or kept, if the rows are those of a plan; `is_end` if there are no more.
+    /// A column of statuses and its first row that was planned or kept, if the rows are those of a plan; `is_end` if there are
+    /// no more.
     pub(super) fn found(&self, is_end: bool) -> Option<(Position, Slot)> {
         let is_decided = is_end || !self.is_undecided();
         let mut candidates = self.candidates.iter().filter(|_| is_decided);

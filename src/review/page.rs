@@ -280,7 +280,7 @@ fn picture(review: &Review) -> Option<Picture> {
         width: bins.len(),
         from: utc(moment(timeline.start_ms())),
         to: utc(moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default())),
-        most: count(most),
+        most: pluralized(most, "key"),
         column: column_time,
         any_idle: longest.iter().any(|pause| pause.is_idle),
         any_waited: longest.iter().any(|pause| !pause.is_idle),
