@@ -26,7 +26,7 @@ fn assert_stops(lab: &Lab, run: Kvsweep, change: impl FnOnce()) {
     wait_until("the job ends", || running.has_ended());
     let done = running.done().code(1);
     assert_eq!(done.summary()["stopped"], "input_error");
-    assert!(done.stderr.contains("was changed after it was checked"), "{}", done.stderr);
+    assert!(done.stderr.contains("was changed after it was opened or checked"), "{}", done.stderr);
     let new = lab.deletes().into_iter().filter_map(|entry| entry.key).filter(|key| !key.starts_with('a')).count();
     assert_eq!(new, 0, "keys of the new content");
     assert!(lab.server.len() > KEYS, "the job went on to the end");

@@ -55,7 +55,7 @@ fn a_comma_does_not_separate_patterns_of_a_variable() {
         ("KVSWEEP_PROTECT", "", "KVSWEEP_PROTECT contains no pattern"),
         ("KVSWEEP_PROTECT", "# nothing\n", "KVSWEEP_PROTECT contains no pattern"),
         ("KVSWEEP_ONLY", "", "KVSWEEP_ONLY contains no pattern"),
-        ("KVSWEEP_PROTECT_FROM", "", "KVSWEEP_PROTECT_FROM contains no pattern"),
+        ("KVSWEEP_PROTECT_FROM", "", "the environment variable KVSWEEP_PROTECT_FROM is empty"),
         ("KVSWEEP_PROTECT_FROM", "missing.txt", "KVSWEEP_PROTECT_FROM missing.txt: No such file"),
         ("KVSWEEP_PROTECT", "key:*\rx", "KVSWEEP_PROTECT: line 1 contains a carriage return"),
     ] {
