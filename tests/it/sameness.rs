@@ -97,7 +97,9 @@ fn a_pipe_is_not_read_and_written() {
     ] {
         let (reader, writer) = pipe();
         let (stdout, stderr) = if on_stderr { (None, Some(writer)) } else { (Some(writer), None) };
-        let done = with_streams(lab.delete(args), Some(reader), stdout, stderr);
+        // It would go on for ever.
+        let run = lab.delete(args).by(["timeout", "20"]);
+        let done = with_streams(run, Some(reader), stdout, stderr);
         assert_eq!(done.status.code(), Some(2), "{args:?}: {}", done.stderr);
     }
     assert_eq!(lab.server.requests(), 0);
