@@ -12,8 +12,8 @@ pub(super) const PROTECT: &str = "KVSWEEP_PROTECT";
 pub(super) const PROTECT_FROM: &str = "KVSWEEP_PROTECT_FROM";
 pub(super) const ONLY: &str = "KVSWEEP_ONLY";
 
-/// Flags that keep keys, and their variables. These are no defaults of their flags but add to them, so [`Keeping`](super::patterns::Keeping)
-/// reads them.
+/// Flags that keep keys, and their variables. These are no defaults of their flags but add to them, so
+/// [`Keeping`](super::patterns::Keeping) reads them.
 pub(super) const GUARDS: [(&str, &str); 3] = [("protect", PROTECT), ("protect-from", PROTECT_FROM), ("only", ONLY)];
 
 /// Variables that bound a job, choose its mode, or name what protects keys: an empty one was probably meant to hold something,

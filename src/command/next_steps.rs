@@ -52,11 +52,11 @@ pub(super) fn next_steps(review: &Review) -> Vec<(String, String)> {
         .collect();
     let job = review.files.iter().find_map(|file| review.job_of(&file.path));
     // A job that looks at keys or keeps their values before it deletes them is only resumed.
-    let is_careful = job.is_some_and(|job| ["backup", "check"].iter().any(|name| is_on(job.flags.get(*name))));
+    let is_careful = job.is_some_and(|job| ["backup", "check"].iter().any(|name| flag_of_job(name, job).is_some()));
     // Whatever is not restored is least of all to be deleted.
     if open > 0 && kind == Some(Kind::Delete) && !is_careful {
         let mut words: Vec<_> = review.files.iter().map(|file| path_word(&file.path)).collect();
-        words.extend(["--failures failed.csv && kvsweep delete failed.csv".to_owned()]);
+        words.push("--failures failed.csv && kvsweep delete failed.csv".to_owned());
         words.extend(job.into_iter().flat_map(|job| target(&job.identity).into_iter().chain(protected(&job.identity))));
         steps.push((
             format!("Or start a new job with only the {} not deleted:", pluralized(open, "key")),
@@ -72,7 +72,8 @@ fn resuming(report: &Path, job: Option<&JobFile>, kind: Option<Kind>) -> Option<
     let mut words = vec![format!("kvsweep {command}")];
     match job {
         None => words.push(unknown.to_owned()),
-        Some(JobFile { identity, flags, .. }) => {
+        Some(job) => {
+            let identity = &job.identity;
             // A listing starts anew. Patterns of a flag and of a profile cannot be told apart.
             if identity.inputs.is_empty() || identity.filters.names.only.len() > 1 {
                 return None;
@@ -82,7 +83,7 @@ fn resuming(report: &Path, job: Option<&JobFile>, kind: Option<Kind>) -> Option<
             words.extend(protected(identity));
             words.extend(identity.filters.names.only.iter().flatten().map(|pattern| flag("--only", pattern)));
             words.extend(identity.shard.iter().map(|shard| flag("--shard", shard)));
-            words.extend(FLAGS.iter().filter_map(|name| of_flag(name, flags.get(*name)?)));
+            words.extend(FLAGS.iter().filter_map(|name| flag_of_job(name, job)));
         }
     }
     words.extend(["--resume --report".to_owned(), path_word(report)]);
@@ -91,10 +92,6 @@ fn resuming(report: &Path, job: Option<&JobFile>, kind: Option<Kind>) -> Option<
 
 fn protected(identity: &Identity) -> impl Iterator<Item = String> {
     identity.filters.names.protect.iter().map(|pattern| flag("--protect", pattern))
-}
-
-fn is_on(value: Option<&Value>) -> bool {
-    !matches!(value, None | Some(Value::Null | Value::Bool(false)))
 }
 
 /// Where the keys are.
@@ -112,7 +109,9 @@ fn target(identity: &Identity) -> Vec<String> {
     .collect()
 }
 
-fn of_flag(name: &str, value: &Value) -> Option<String> {
+/// A flag of the job's last run, by its name in the job file, if it was on and says anything.
+fn flag_of_job(name: &str, job: &JobFile) -> Option<String> {
+    let value = job.flags.get(name)?;
     if (name == "rate" && *value == json!([Rate::PER_USER.to_string(), Rate::PER_ADDRESS.to_string()]))
         || (name == "max_failures" && value == "50%")
     {

@@ -26,7 +26,7 @@ use super::monitor::Monitor;
 use super::same_file::Files;
 use super::same_job::JobRecord;
 use super::signals;
-use super::summary::JobSummary;
+use super::summary::{Begun, JobSummary};
 use super::usage::UsageError;
 
 /// The outputs of a job before it begins.
@@ -71,7 +71,7 @@ impl Opened {
         summary.earlier = Earlier::of(opened.journal.as_ref().map(|(journal, _)| &**journal));
         summary.facts = Some(opened.record.facts());
         summary.report = opened.journal.as_ref().map(|(_, report)| report.clone());
-        summary.not_begun = opened.journal.is_some().then(|| opened.run.clone());
+        summary.begun = Begun::NotYet(opened.journal.is_some().then(|| Box::new(opened.run.clone())));
         monitor.begin();
         monitor.resume_from(summary.earlier);
         Ok(opened)

@@ -35,7 +35,6 @@ const WIDTH: usize = 120;
 
 /// What is known of a job, filled in while it runs, for its summary, its job file and its metrics.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct JobSummary<'a> {
     options: &'a JobOptions,
     target: &'a Target,
@@ -62,15 +61,21 @@ pub(super) struct JobSummary<'a> {
     pub(super) stop: Option<Stop>,
     pub(super) report: Option<PathBuf>,
     pub(super) failures: Option<PathBuf>,
-    has_begun: bool,
-    /// Until a resumed run begins to write: what it would write.
-    pub(super) not_begun: Option<RunOptions>,
+    pub(super) begun: Begun,
     /// Where the backup is, and how many records this run added to it.
     pub(super) backup: Option<(PathBuf, u64)>,
     /// What a dry run without a [`Preview`] is about.
     pub(super) overview: Option<Overview>,
     /// What else there is to say, a line each.
     pub(super) notes: Vec<String>,
+}
+
+/// Whether a run has begun to write.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// With what a resumed run would write.
+    NotYet(Option<Box<RunOptions>>),
+    Yes,
 }
 
 /// What a listing came to.
@@ -133,8 +138,7 @@ impl<'a> JobSummary<'a> {
             stop: None,
             report: None,
             failures: None,
-            has_begun: false,
-            not_begun: None,
+            begun: Begun::NotYet(None),
             backup: None,
             overview: None,
             notes: Vec::new(),
@@ -150,7 +154,7 @@ impl<'a> JobSummary<'a> {
     /// Takes in how the pipeline ended, and what became of the report.
     pub(super) fn set_end<E>(&mut self, end: End<E>, written: Option<Result<Written, ReportError>>) {
         (self.totals, self.elapsed, self.stop) = (end.totals, end.elapsed, end.stop);
-        (self.has_begun, self.not_begun) = (true, None);
+        self.begun = Begun::Yes;
         self.unsent = Tally::default();
         match written {
             Some(Ok(written)) => {
@@ -193,7 +197,8 @@ impl<'a> JobSummary<'a> {
             Ok(preview) => preview,
             Err(error) => {
                 self.stop = Some(error.into_stop()?);
-                match self.not_begun.take().map(earlier::write_failures).transpose() {
+                let resumed = if let Begun::NotYet(run) = &mut self.begun { run.take() } else { None };
+                match resumed.map(|run| earlier::write_failures(*run)).transpose() {
                     Ok(failures) => self.failures = failures.flatten(),
                     Err(error) => {
                         tracing::warn!("the failures of earlier runs were not written: {}", error.error_chain());

@@ -135,6 +135,7 @@ struct FileRow {
 
 /// The page. `commands` are what to do next: what it does, and the command, a shell's line as it is.
 pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<String, fmt::Error> {
+    let (_, verb) = review.done();
     let page = Page {
         style: STYLE,
         script: SCRIPT,
@@ -153,8 +154,8 @@ pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<Str
         failures: failures(review),
         rest_of_failures: rest_of_failures(review),
         commands,
-        verb: review.done().1,
-        done: if review.done().1 == "deleted" { "deleted or absent" } else { "restored" },
+        verb,
+        done: if verb == "deleted" { "deleted or absent" } else { verb },
         files: files(review),
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -1,6 +1,6 @@
 //! What to do after a job, a line each.
 
-use super::JobSummary;
+use super::{Begun, JobSummary};
 use crate::command::error;
 use crate::exit::ExitCode;
 use crate::outcome::{Status, StopReason};
@@ -13,7 +13,8 @@ impl JobSummary<'_> {
     pub(super) fn hints(&self, code: ExitCode) -> Vec<String> {
         let stop = self.stop.as_ref();
         let mut hints = stop.map(error::hints).unwrap_or_default();
-        let has_unsent_part = !self.has_begun && !self.allow_partial && self.records.unwrap_or_default() > 0;
+        let has_unsent_part =
+            matches!(self.begun, Begun::NotYet(_)) && !self.allow_partial && self.records.unwrap_or_default() > 0;
         if has_unsent_part && stop.is_some_and(|stop| stop.reason == StopReason::InputError) {
             hints.push("--allow-partial processes the records before the error".to_owned());
         }
