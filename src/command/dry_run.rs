@@ -1,13 +1,11 @@
 //! `--dry-run` of files and stdin: the same way up to the client, and no further. There is no client here.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::clock::wall_now;
 use crate::exit::ExitCode;
@@ -16,18 +14,17 @@ use crate::pipeline::call::Totals;
 use crate::plan::Plan;
 use crate::plan::stats::Stats;
 use crate::record::Record;
-use crate::report::{self, Causes, JobFile, ReportError, Writer};
+use crate::report::{Causes, JobFile, ReportError, RowWriter};
 use crate::terminal::{Escaped, count, pluralized};
 
 use super::connect::Limits;
 use super::error::Error;
 use super::job::{DeleteJob, Inputs, Keys};
-use super::job_input::{JobInput, JobInputError, Warnings};
+use super::job_input::{JobInput, JobInputError, RecordBatches, Warnings};
 use super::outputs::Opened;
 use super::overview::Overview;
 use super::preview::Preview;
 use super::same_job::JobRecord;
-use super::session::runtime;
 use super::signals;
 use super::summary::JobSummary;
 
@@ -53,7 +50,7 @@ fn carry_out<'a>(
     // that would be in the way of the next try.
     let mut record = opened.record.clone();
     let looks_ahead = opened.replaces_report() && !job.run.allow_partial;
-    let mut records;
+    let records;
     (records, opened.record) = signals::blocking(move || {
         let are_files = input.take_fingerprints()?;
         record.read_inputs(&input.inputs.sources)?;
@@ -73,61 +70,25 @@ fn carry_out<'a>(
         Ok::<_, Error>((records, record))
     })??;
     let mut ready = opened.make(None, 0)?;
-    let rows = if ready.outputs.report.is_some() { Some(report::start(ready.outputs)?) } else { None };
-    let (sender, writer) = rows.unzip();
-    let (counts, written) = (BatchCounts::default(), writer.as_ref().map(Writer::written));
-    let (counted, of_writer) = (counts.clone(), written.clone());
-    let rows_written = move || of_writer.as_ref().map(|written| *written.borrow());
-    // The reading thread may be left alone, and must not keep the writer.
-    let rows = sender.as_ref().map(mpsc::Sender::downgrade);
+    let rows = ready.outputs.report.is_some().then(|| RowWriter::begin(ready.outputs)).transpose()?;
+    let counts = Arc::new(Mutex::new(Totals::default()));
+    let (counted, (open, closed)) = (Arc::downgrade(&counts), mpsc::channel::<()>());
     let surveyed = signals::blocking(move || {
-        let (mut plan, mut stats) = (Plan::<Box<JobInputError>>::default(), Stats::default());
-        let mut causes = Causes::default();
-        plan.survey(
-            |batch| records.next_batch(batch),
-            |plan, records| {
-                for record in records.iter() {
-                    causes.add_unsent(record);
-                }
-                let goes_on = match &rows {
-                    None => {
-                        records.drain(..).for_each(|record| stats.take(record));
-                        true
-                    }
-                    Some(rows) => {
-                        for record in records.iter() {
-                            stats.add(record);
-                        }
-                        rows.upgrade().is_some_and(|sender| sender.blocking_send(unsent(records)).is_ok())
-                    }
-                };
-                counted.add(planned(plan), rows_written());
-                goes_on
-            },
-        );
-        let formats = records.formats();
-        (plan, stats, causes, records.counts.get(), formats)
+        let _open = open;
+        Survey::of(records, rows, &counted)
     });
-    drop(sender);
-    let unwritten = match (writer, &surveyed) {
-        (None, _) => Ok(None),
-        (Some(writer), Ok(_)) => runtime()?.block_on(signals::unless_signalled(writer.finish())).map(Result::err),
-        (Some(writer), Err(_)) => {
-            // It closes the file within a moment, unless nobody reads stdout.
-            let _ = runtime()?.block_on(async { timeout(LAST_ROWS, writer.finish()).await });
-            Ok(None)
-        }
-    };
-    let ((mut plan, stats, causes, counts, formats), unwritten) = match surveyed
-        .and_then(|surveyed| Ok((surveyed, unwritten?)))
-    {
-        Ok(done) => done,
+    let mut survey = match surveyed {
+        Ok(survey) => survey,
         Err(stop) => {
+            (summary.totals, summary.elapsed) = (*locked(&counts), start.elapsed());
+            // The thread closes the report within a moment, unless nobody reads stdout.
+            drop(counts);
+            let _ = closed.recv_timeout(LAST_ROWS);
             summary.notes.extend(discard(job, &stop, &mut ready.report));
-            (summary.totals, summary.elapsed) = (counts.written(written.map(|rows| *rows.borrow())), start.elapsed());
             return Err(stop.into());
         }
     };
+    let plan = &mut survey.plan;
     if let Some(broken) = plan.broken.take_if(|broken| broken.is_usage()) {
         ready.report.as_deref().map(remove);
         return Err(broken.into());
@@ -135,12 +96,63 @@ fn carry_out<'a>(
     if plan.records == 0 && plan.broken.is_none() {
         warn_of_emptiness(job.guards.min_keys);
     }
-    ready.record.counted(&counts);
-    (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), causes.most_frequent());
-    close(job, &plan, unwritten, summary);
+    ready.record.counted(&survey.counts);
+    (summary.report, summary.elapsed, summary.causes) = (ready.report, start.elapsed(), survey.causes.most_frequent());
+    close(job, plan, survey.unwritten, summary);
     summary.record_end(ready.record);
-    let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None, &formats));
-    Ok(Some(Preview { job, limits, overview, stats, now: wall_now() }))
+    let (limits, overview) = (Limits::new(&job.options.rates), Overview::of(job, None, &survey.formats));
+    Ok(Some(Preview { job, limits, overview, stats: survey.stats, now: wall_now() }))
+}
+
+/// What was read, up to the end of the input or to what ended the dry run before.
+struct Survey {
+    plan: Plan<Box<JobInputError>>,
+    stats: Stats,
+    causes: Causes,
+    /// Of each input that was read to its end, how many records it has.
+    counts: Vec<u64>,
+    formats: Vec<Option<String>>,
+    /// Why the report could not be written, if it could not.
+    unwritten: Option<ReportError>,
+}
+
+impl Survey {
+    /// Reads all records, and writes a row for each. `counted` is what is planned so far, without what is not written yet; the
+    /// reading ends if nobody wants to know it any more.
+    fn of(mut records: RecordBatches, mut rows: Option<RowWriter>, counted: &Weak<Mutex<Totals>>) -> Self {
+        let (mut plan, mut stats, mut causes) = (Plan::default(), Stats::default(), Causes::default());
+        let mut unwritten = None;
+        plan.survey(
+            |batch| records.next_batch(batch),
+            |plan, records| {
+                match &mut rows {
+                    None => {
+                        for record in records.drain(..) {
+                            causes.add_unsent(&record);
+                            stats.take(record);
+                        }
+                    }
+                    Some(rows) => {
+                        for record in records.iter() {
+                            causes.add_unsent(record);
+                            stats.add(record);
+                        }
+                        unwritten = rows.write(&unsent(records)).err();
+                    }
+                }
+                let Some(counted) = counted.upgrade().filter(|_| unwritten.is_none()) else { return false };
+                *locked(&counted) = planned(plan);
+                true
+            },
+        );
+        let unwritten = unwritten.or_else(|| rows?.finish().err());
+        let counts = records.counts.get();
+        Self { plan, stats, causes, counts, formats: records.formats(), unwritten }
+    }
+}
+
+fn locked(totals: &Mutex<Totals>) -> MutexGuard<'_, Totals> {
+    totals.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes into the summary what is planned, and why the dry run ends: because of a report that cannot be written, of an input
@@ -163,31 +175,6 @@ fn close(
 
 fn planned<E>(plan: &Plan<E>) -> Totals {
     Totals { tally: plan.tally, records: plan.records, keys: plan.keys, ..Totals::default() }
-}
-
-/// What was counted with each batch whose rows may not be written yet, and with the last one before: a dry run that is stopped
-/// counts what it has written, or read if it writes nothing.
-#[derive(Debug, Clone, Default)]
-struct BatchCounts(Arc<Mutex<VecDeque<Totals>>>);
-
-impl BatchCounts {
-    fn add(&self, totals: Totals, rows_written: Option<u64>) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.push_back(totals);
-        while counts.get(1).is_some_and(|next| is_written(next, rows_written)) {
-            counts.pop_front();
-        }
-    }
-
-    fn written(&self, rows_written: Option<u64>) -> Totals {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().rfind(|totals| is_written(totals, rows_written)).copied().unwrap_or_default()
-    }
-}
-
-/// Each record of a dry run has a row.
-fn is_written(totals: &Totals, rows_written: Option<u64>) -> bool {
-    rows_written.is_none_or(|rows| totals.records <= rows)
 }
 
 /// Of inputs without any record: mostly the command that wrote them failed.

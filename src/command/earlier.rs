@@ -11,13 +11,12 @@ use crate::files::{IfExists, RequestCount, SentRequests};
 use crate::outcome::Tally;
 use crate::quota::Budget;
 use crate::record::RecordNumber;
-use crate::report::{self, Destination, FailuresFile, Journal, Outputs, ReportError, Run, Target};
+use crate::report::{Destination, FailuresFile, Journal, Outputs, ReportError, RowWriter, Run, Target};
 use crate::terminal::duration;
 
 use super::error::Error;
 use super::job::RunOptions;
 use super::same_job::JobRecord;
-use super::session::runtime;
 
 /// What earlier runs left, as the summary of the job counts it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -165,9 +164,7 @@ pub(super) fn write_failures(run: RunOptions) -> Result<Option<PathBuf>, Error> 
         failures: Some(FailuresFile::open(failures.clone(), existing)?),
         sync: run.sync,
     };
-    let (rows, writer) = report::start(outputs)?;
-    drop(rows);
-    runtime()?.block_on(writer.finish())?;
+    RowWriter::begin(outputs)?.finish()?;
     Ok(Some(failures))
 }
 

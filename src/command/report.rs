@@ -8,7 +8,7 @@ use crate::exit::ExitCode;
 use crate::files::{IfExists, OutputFile};
 use crate::input::Source;
 use crate::outcome::Settled;
-use crate::report::{self, FailuresFile, ReportError, StoredRow, Sync};
+use crate::report::{FailuresFile, Outputs, ReportError, RowWriter, StoredRow, Sync};
 use crate::review::{Diff, Reports, Review, page};
 use crate::terminal::{Escaped, count, pluralized};
 
@@ -130,19 +130,18 @@ fn print_result(
     printed.map_err(Error::system("write the summary"))
 }
 
-/// The same writer as a job's, on its own thread.
+/// The same writer as a job's.
 fn with_failures(reports: &Reports, failures: FailuresFile) -> Result<Review, Error> {
-    let outputs = report::Outputs { report: None, failures: Some(failures), sync: Sync::EverySecond };
-    let (sender, writer) = report::start(outputs)?;
+    let outputs = Outputs { report: None, failures: Some(failures), sync: Sync::EverySecond };
+    let (mut rows, mut written) = (RowWriter::begin(outputs)?, Ok(()));
     let review = Review::of(reports, |row| {
-        // A writer that ended says why below.
-        let _ = sender.blocking_send(vec![settled(row)]);
+        if written.is_ok() {
+            written = rows.write(&[settled(row)]);
+        }
     });
-    drop(sender);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let written = runtime.map_err(Error::system("start the runtime"))?.block_on(writer.finish());
-    let review = review?;
     written?;
+    let review = review?;
+    rows.finish()?;
     Ok(review)
 }
 

@@ -5,7 +5,8 @@
 //! - [`JobFile`]: which job a report belongs to, and whether another run is the same job.
 //! - [`Journal`]: what an earlier run settled.
 //! - [`ReportReader`], [`StoredRow`]: what a finished report says, row by row.
-//! - [`start`], [`Writer`]: one thread writes every row; a row that cannot be written closes its channel.
+//! - [`start`]: one thread writes every row; a row that cannot be written closes its channel. [`RowWriter`] does it
+//!   without a thread.
 //! - [`Summary`]: the counts, for a script and for a person.
 //!
 //! Nothing here knows an input or a request, or prints.
@@ -42,4 +43,5 @@ pub use row::StoredRow;
 pub(crate) use summary::{Facts, Summary};
 pub use target::{Sync, Target};
 pub(crate) use target::{create_unique, default_path};
-pub use writer::{Outputs, Writer, Written, start};
+pub(crate) use writer::RowWriter;
+pub use writer::{Outputs, Written, start};

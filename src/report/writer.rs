@@ -1,4 +1,5 @@
-//! The one writer of rows: a thread that takes settled records from a channel and writes them out.
+//! The one writer of rows: [`RowWriter`] writes settled records out, and [`start`] puts one on a thread of its own, behind a
+//! channel.
 //!
 //! Rows are handed to the system a batch at a time, and then counted as written: what a killed process can lose is what was
 //! not counted.
@@ -51,10 +52,9 @@ pub struct Writer {
     written: watch::Receiver<u64>,
 }
 
-/// Makes the files ready (cuts off a torn row, empties what is replaced, writes headers) and starts to write what is
-/// sent. One batch of rows waits while another is written.
+/// Starts to write what is sent. One batch of rows waits while another is written.
 pub fn start(outputs: Outputs) -> Result<(mpsc::Sender<Vec<Settled>>, Writer), ReportError> {
-    let rows = Rows::begin(outputs)?;
+    let rows = RowWriter::begin(outputs)?;
     let thread_failed = || ReportError::io(Path::new("the report"), "start a thread for");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(thread_failed())?;
     let (sender, received) = mpsc::channel(1);
@@ -85,8 +85,9 @@ impl Writer {
 
 type Output = (Sink, Encoder);
 
+/// Writes rows where the caller is.
 #[derive(Debug)]
-struct Rows {
+pub(crate) struct RowWriter {
     report: Option<Output>,
     failures: Option<Output>,
     /// The failures of a resumed job, which are written at its end.
@@ -96,11 +97,13 @@ struct Rows {
     taken: u64,
     /// How many of those taken the system has.
     written: watch::Sender<u64>,
+    /// When what is written has to be on the disk; `None` if everything is.
+    due: Option<Instant>,
     replaced: Tally,
     causes: Causes,
 }
 
-impl Rows {
+impl RowWriter {
     fn new(report: Option<Output>, failures: Option<Output>, sync: Sync) -> Self {
         Self {
             report,
@@ -110,12 +113,14 @@ impl Rows {
             sync,
             taken: 0,
             written: watch::Sender::new(0),
+            due: None,
             replaced: Tally::default(),
             causes: Causes::default(),
         }
     }
 
-    fn begin(outputs: Outputs) -> Result<Self, ReportError> {
+    /// Makes the files ready: cuts off a torn row, empties what is replaced, writes headers.
+    pub(crate) fn begin(outputs: Outputs) -> Result<Self, ReportError> {
         let (report, journal) = match outputs.report {
             None => (None, None),
             Some(Destination::Stdout) => (Some(report(Sink::stdout(), Format::Csv, 0)), None),
@@ -138,33 +143,38 @@ impl Rows {
     }
 
     async fn run(mut self, mut received: mpsc::Receiver<Vec<Settled>>) -> Result<Written, ReportError> {
-        // When what is written has to be on the disk; `None` if everything is.
-        let mut due = None;
         loop {
             let arriving = received.recv();
-            let batch = match due {
+            let batch = match self.due {
                 None => arriving.await,
                 Some(moment) => {
                     let Ok(batch) = timeout_at(moment, arriving).await else {
                         self.flush()?;
-                        due = None;
                         continue;
                     };
                     batch
                 }
             };
-            let Some(batch) = batch else { break };
-            batch.iter().try_for_each(|settled| self.write(settled))?;
-            self.hand_over()?;
-            self.written.send_replace(self.taken);
-            let now = Instant::now();
-            if self.sync == Sync::Always || due.is_some_and(|due| due <= now) {
-                self.flush()?;
-                due = None;
-            } else {
-                due = due.or(Some(now + FLUSH_AFTER));
-            }
+            let Some(batch) = batch else { return self.finish() };
+            self.write(&batch)?;
         }
+    }
+
+    /// Hands some rows to the system.
+    pub(crate) fn write(&mut self, batch: &[Settled]) -> Result<(), ReportError> {
+        batch.iter().try_for_each(|settled| self.add(settled))?;
+        self.sinks().map(Sink::flush).fold(Ok(()), Result::and)?;
+        self.written.send_replace(self.taken);
+        let now = Instant::now();
+        if self.sync == Sync::Always || self.due.is_some_and(|due| due <= now) {
+            return self.flush();
+        }
+        self.due = self.due.or(Some(now + FLUSH_AFTER));
+        Ok(())
+    }
+
+    /// Ends the files, and closes them.
+    pub(crate) fn finish(mut self) -> Result<Written, ReportError> {
         self.flush()?;
         self.finish_job()?;
         self.sinks().map(|sink| sink.check_in_place()).fold(Ok(()), Result::and)?;
@@ -193,7 +203,7 @@ impl Rows {
         self.flush()
     }
 
-    fn write(&mut self, settled: &Settled) -> Result<(), ReportError> {
+    fn add(&mut self, settled: &Settled) -> Result<(), ReportError> {
         self.taken += 1;
         if settled.status.is_trouble() {
             self.causes.add_settled(settled);
@@ -214,13 +224,9 @@ impl Rows {
         Ok(())
     }
 
-    /// Hands everything over to the system. Tries all of it, and returns the first error.
-    fn hand_over(&mut self) -> Result<(), ReportError> {
-        self.sinks().map(Sink::flush).fold(Ok(()), Result::and)
-    }
-
-    /// Hands everything on, and onto the disk as the policy says. Tries all of it, and tells the first error.
+    /// Hands everything on, and onto the disk as the policy says. Tries all of it, and returns the first error.
     fn flush(&mut self) -> Result<(), ReportError> {
+        self.due = None;
         let policy = self.sync;
         let mut result = Ok(());
         for sink in self.sinks() {

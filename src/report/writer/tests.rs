@@ -25,9 +25,9 @@ fn full_disk() -> File {
 }
 
 /// Rows into the end of a pipe, as stdout can be one.
-fn piped(pipe: std::io::PipeWriter) -> Rows {
+fn piped(pipe: std::io::PipeWriter) -> RowWriter {
     let sink = Sink::stream(Some(OwnedFd::from(pipe).into()));
-    Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always)
+    RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always)
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_full_disk_closes_the_channel_and_claims_nothing() {
             Failing::Report => (output(), None),
             Failing::Failures => (None, output()),
         };
-        let rows = Rows::new(report, failures, Sync::Never);
+        let rows = RowWriter::new(report, failures, Sync::Never);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         sender.send(vec![settled(1, "a", Status::Failed)]).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_row_waits_for_no_other_and_a_second_at_most_however_busy_the_writer_i
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.csv");
     let outputs = Outputs { report: Some(report_file(path.clone())), failures: None, sync: Sync::EverySecond };
-    let rows = Rows::begin(outputs).unwrap();
+    let rows = RowWriter::begin(outputs).unwrap();
     let header = encode(Format::Csv, &[]);
     assert_eq!(fs::read(&path).unwrap(), header, "the header is there from the start");
 
@@ -158,7 +158,7 @@ async fn rows_are_synced_as_the_policy_says() {
     {
         let (_reader, pipe) = std::io::pipe().unwrap();
         let output = OutputFile::for_test(OwnedFd::from(pipe).into());
-        let rows = Rows::new(Some((Sink::file(output), Encoder::new(Format::Csv))), None, sync);
+        let rows = RowWriter::new(Some((Sink::file(output), Encoder::new(Format::Csv))), None, sync);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         let begun = Instant::now();
@@ -212,7 +212,7 @@ async fn a_stdout_that_is_read_gets_every_row() {
 #[tokio::test]
 async fn a_stdout_on_a_full_disk_is_an_error() {
     let sink = Sink::stream(Some(full_disk()));
-    let rows = Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Never);
+    let rows = RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Never);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
     let error = rows.run(received).await.unwrap_err();
@@ -222,7 +222,7 @@ async fn a_stdout_on_a_full_disk_is_an_error() {
 #[tokio::test]
 async fn a_process_without_stdout_cannot_write_there() {
     let sink = Sink::stream(None);
-    let rows = Rows::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always);
+    let rows = RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
     assert!(matches!(rows.run(received).await, Err(ReportError::StdoutClosed)));
