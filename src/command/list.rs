@@ -156,28 +156,16 @@ impl Run<'_> {
                         }
                     }
                 }
-                let mut writing = spawn_blocking({
-                    let (output, rows, mark) = (output.clone(), std::mem::take(&mut rows), self.mark.clone());
-                    move || write(&output, &rows, &mark)
-                });
+                let (output, rows, mark) = (output.clone(), std::mem::take(&mut rows), self.mark.clone());
                 // A page is written whole; only a second signal leaves a reader that does not read.
-                let mut signalled = None;
-                let written = loop {
-                    tokio::select! {
-                        written = &mut writing => break written,
-                        Some(signal) = signals.recv() => match signalled.replace(signal) {
-                            None => {}
-                            Some(_) => return Ok(Ended::Stopped(Stop::signalled(signal))),
-                        },
-                    }
+                let written = signals::in_time(spawn_blocking(move || write(&output, &rows, &mark))).await;
+                let Some(written) = written else {
+                    return Ok(Ended::Stopped(Stop::signalled(signals::received().unwrap_or(Signal::Interrupt))));
                 };
                 if !written.map_err(|error| Error::system("write the list")(io::Error::other(error)))?? {
                     return Ok(Ended::Unread);
                 }
                 self.written.clone_from(&self.mark);
-                if let Some(signal) = signalled {
-                    return Ok(Ended::Stopped(Stop::signalled(signal)));
-                }
             }
             if let Some(path) = &self.job.output {
                 Checkpoint::remove(path)?;
