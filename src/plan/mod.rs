@@ -30,8 +30,6 @@ pub(crate) struct Plan<E> {
     pub distinct_keys: u64,
     /// Records in each state that is known before anything is sent: `kept`, `invalid`, `duplicate`, and `planned` for keys.
     pub tally: Tally,
-    /// Records that an earlier run settled.
-    pub resumed: u64,
     /// Keys to be deleted that begin or end with a blank.
     pub padded_keys: u64,
     pub first_keys: Vec<KeyName>,
@@ -50,7 +48,6 @@ impl<E> Default for Plan<E> {
             keys: 0,
             distinct_keys: 0,
             tally: Tally::default(),
-            resumed: 0,
             padded_keys: 0,
             first_keys: Vec::new(),
             encoded: 0,
@@ -109,7 +106,7 @@ impl<E> Plan<E> {
             Content::Duplicate(_) | Content::Superseded(_) => self.tally.add(Status::Duplicate),
             Content::Kept(_) => self.tally.add(Status::Kept),
             Content::Invalid(_) => self.tally.add(Status::Invalid),
-            Content::Settled => self.resumed += 1,
+            Content::Settled => {}
         }
     }
 }
@@ -148,7 +145,7 @@ mod tests {
             Ok(!batch.is_empty())
         };
         plan.survey(next_batch, |_, _| true);
-        assert_eq!((plan.records, plan.keys, plan.padded_keys, plan.resumed), (8, 4, 2, 1));
+        assert_eq!((plan.records, plan.keys, plan.padded_keys), (8, 4, 2));
         assert_eq!([Status::Invalid, Status::Duplicate, Status::Kept].map(|status| plan.tally.get(status)), [1, 1, 1]);
     }
 

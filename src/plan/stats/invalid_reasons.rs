@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::record::{Invalid, Kept, RecordNumber};
+use serde::Serialize;
+
+use crate::record::RecordNumber;
 
 /// The most rules that are told apart; the texts of some hold words of the input or of the command.
 const MOST_RULES: usize = 32;
@@ -17,40 +19,42 @@ pub(crate) struct InvalidReasons {
 }
 
 /// Why records are not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct InvalidReason {
     /// In the same words for all.
+    #[serde(rename = "reason")]
     pub rule: Cow<'static, str>,
     /// How many.
     pub records: u64,
     /// The first of them.
-    pub examples: Vec<(RecordNumber, Invalid)>,
+    pub examples: Vec<Example>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Example {
+    pub record: u64,
+    pub key: String,
+    /// The rule, with the place of the record.
+    pub error: String,
 }
 
 impl InvalidReasons {
-    pub(super) fn add_kept(&mut self, number: RecordNumber, kept: &Kept) {
-        let (key, rule) = (kept.key.as_str().to_owned(), kept.rule.clone());
-        self.add(number, &Invalid { key, rule: rule.clone().into(), reason: rule });
-    }
-
-    pub(super) fn add(&mut self, number: RecordNumber, invalid: &Invalid) {
-        let known = self.reasons.iter().position(|reason| reason.rule == invalid.rule);
-        let reason = match known {
-            Some(index) => &mut self.reasons[index],
+    pub(super) fn add(&mut self, number: RecordNumber, rule: Cow<'static, str>, key: &str, error: &str) {
+        let index = match self.reasons.iter().position(|reason| reason.rule == rule) {
+            Some(index) => index,
             None if self.reasons.len() == MOST_RULES => {
                 self.others += 1;
                 return;
             }
             None => {
-                let reason = InvalidReason { rule: invalid.rule.clone(), records: 0, examples: Vec::new() };
-                self.reasons.push(reason);
-                let last = self.reasons.len() - 1;
-                &mut self.reasons[last]
+                self.reasons.push(InvalidReason { rule, records: 0, examples: Vec::new() });
+                self.reasons.len() - 1
             }
         };
+        let reason = &mut self.reasons[index];
         reason.records += 1;
         if reason.examples.len() < EXAMPLES {
-            reason.examples.push((number, invalid.clone()));
+            reason.examples.push(Example { record: number.get(), key: key.to_owned(), error: error.to_owned() });
         }
     }
 

@@ -13,43 +13,25 @@ const STRIDE: u64 = 16;
 /// the same ones, so that the same input has the same stats.
 #[derive(Debug)]
 pub(super) struct Sample {
-    seen: u64,
-    taken: u64,
-    next: u64,
+    /// The one of this stretch.
+    chosen: u64,
     rng: StdRng,
 }
 
 impl Default for Sample {
     fn default() -> Self {
-        Self { seen: 0, taken: 0, next: 0, rng: StdRng::seed_from_u64(0) }
+        Self { chosen: 0, rng: StdRng::seed_from_u64(0) }
     }
 }
 
 impl Sample {
-    /// For how many names the next one stands; `None` where another one stands for it.
-    pub(super) fn next(&mut self) -> Option<u64> {
-        let this = self.seen;
-        self.seen += 1;
-        if this != self.next {
-            return None;
+    /// For how many names the one at `index` stands, which follows the last one asked for; `None` if another one stands for it.
+    pub(super) fn stands_for(&mut self, index: u64) -> Option<u64> {
+        let (start, length) = if index < ALL { (index, 1) } else { (index - index % STRIDE, STRIDE) };
+        if index == start {
+            self.chosen = start + self.rng.random_range(0..length);
         }
-        self.taken += 1;
-        if self.seen < ALL {
-            self.next = self.seen;
-            return Some(1);
-        }
-        let stretch = if this < ALL { ALL } else { this - this % STRIDE + STRIDE };
-        self.next = stretch + self.rng.random_range(0..STRIDE);
-        Some(if this < ALL { 1 } else { STRIDE })
-    }
-
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    /// Whether all were.
-    pub(super) fn is_whole(&self) -> bool {
-        self.taken == self.seen
+        (index == self.chosen).then_some(length)
     }
 }
 
@@ -61,7 +43,7 @@ mod tests {
 
     fn times(names: u64, seed: u64) -> Vec<u64> {
         let mut sample = Sample { rng: StdRng::seed_from_u64(seed), ..Sample::default() };
-        (0..names).map(|_| sample.next().unwrap_or(0)).collect()
+        (0..names).map(|index| sample.stands_for(index).unwrap_or(0)).collect()
     }
 
     #[test]

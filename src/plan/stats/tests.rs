@@ -178,7 +178,19 @@ fn of_many_names_a_sample_is_counted_and_it_is_said() {
     let shares: Vec<_> = biggest.iter().map(|prefix| prefix.keys as f64 / stats.prefixes.total() as f64).collect();
     assert!((shares[0] - 15.0 / 16.0).abs() < 0.01 && (shares[1] - 1.0 / 16.0).abs() < 0.01, "{biggest:?}");
     let text = text(&stats, 80);
-    assert!(text.contains("largest prefixes  (about, from a sample of 59,375 names)\n  188,000  9"), "{text}");
+    assert!(text.contains("largest prefixes  (about, from a sample of 59,375 names)\n  187,000  9"), "{text}");
     assert_eq!(stats.last().collect::<Vec<_>>(), ["common:199997", "common:199998", "common:199999"]);
-    assert_eq!(stats.lengths.summary(), Some((6, 12, 13)));
+    assert_eq!(stats.lengths(), Some((6, 12, 13)));
+}
+
+#[test]
+fn the_middle_is_that_of_the_sorted_names() {
+    let lengths = |lengths: &[usize]| {
+        let names: Vec<String> = lengths.iter().map(|length| "k".repeat(*length)).collect();
+        stats(&names.iter().map(String::as_str).collect::<Vec<_>>()).lengths()
+    };
+    assert_eq!(lengths(&[]), None);
+    assert_eq!(lengths(&[7]), Some((7, 7, 7)));
+    assert_eq!(lengths(&[512, 1, 30, 30, 4]), Some((1, 30, 512)));
+    assert_eq!(lengths(&[9, 3, 5, 4]), Some((3, 4, 9)));
 }

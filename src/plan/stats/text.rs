@@ -1,7 +1,6 @@
 //! Statistics for a person, as lines of a given width, with foreign text made harmless.
 
-use super::{InvalidReasons, Prefix, Stats};
-use crate::record::Invalid;
+use super::{Example, InvalidReasons, Prefix, Stats};
 use crate::terminal::{Escaped, EscapedKey, count, hanging_indent, padded_note, percent, pluralized};
 
 /// Prefixes that are shown.
@@ -32,7 +31,7 @@ impl Stats {
     }
 
     fn add_ends(&self, lines: &mut Vec<String>, width: usize) {
-        let Some((shortest, median, longest)) = self.lengths.summary() else { return };
+        let Some((shortest, median, longest)) = self.lengths() else { return };
         let key = |key: &str| format!("  {}", cut(&EscapedKey(key).to_string(), room(width, 2)));
         let last: Vec<_> = self.last().map(key).collect();
         lines.push(if last.is_empty() { "keys" } else { "first keys" }.to_owned());
@@ -92,13 +91,14 @@ fn add_reasons(lines: &mut Vec<String>, heading: &str, all: &InvalidReasons, wid
         let label = format!("  {:>digits$}", count(reason.records));
         lines.extend(hanging_indent(&label, &Escaped(&reason.rule).to_string(), width));
         let indent = " ".repeat(label.chars().count() + 2);
-        for (number, invalid) in reason.examples.iter().take(EXAMPLES) {
+        for Example { record, key, error } in reason.examples.iter().take(EXAMPLES) {
             let room = room(width, indent.len());
-            let key =
-                if invalid.key.is_empty() { String::new() } else { format!(": {}", head(&invalid.key, room / 2)) };
-            let place = place(invalid).map(|place| format!(" ({place})")).unwrap_or_default();
-            let example = format!("record {number}{key}{}", Escaped(&place));
-            lines.push(format!("{indent}{}", cut(&example, room)));
+            let key = Escaped(key).to_string();
+            let key = if key.is_empty() { key } else { format!(": {}", cut(&key, room / 2)) };
+            // A reason that says more than its rule begins with the place.
+            let place = error.split_once(": ").filter(|_| *error != reason.rule);
+            let place = place.map(|(place, _)| format!(" ({})", Escaped(place))).unwrap_or_default();
+            lines.push(format!("{indent}{}", cut(&format!("record {record}{key}{place}"), room)));
         }
     }
     let more = reasons.iter().skip(RULES).map(|reason| reason.records).sum::<u64>() + all.others();
@@ -117,14 +117,6 @@ fn add_tree(lines: &mut Vec<String>, prefix: &Prefix, depth: usize, width: usize
     }
 }
 
-/// Where the record is, as far as its reason says more than the rule.
-fn place(invalid: &Invalid) -> Option<&str> {
-    if invalid.reason == invalid.rule {
-        return None;
-    }
-    invalid.reason.split_once(": ").map(|(place, _)| place)
-}
-
 /// To three digits.
 fn rounded(number: u64) -> u64 {
     let unit = 10_u64.pow(number.checked_ilog10().unwrap_or_default().saturating_sub(2));
@@ -140,17 +132,13 @@ fn columns(c: char) -> usize {
     if c.is_ascii() { 1 } else { 2 }
 }
 
-/// As much of a foreign text's beginning as there is room for.
-fn head(text: &str, room: usize) -> String {
-    cut(&Escaped(text).to_string(), room)
-}
-
 /// As much of a foreign text's end as there is room for: prefixes differ there.
 fn tail(text: &str, room: usize) -> String {
     let backwards: String = Escaped(text).to_string().chars().rev().collect();
     cut(&backwards, room).chars().rev().collect()
 }
 
+/// As much of the beginning as there is room for.
 fn cut(shown: &str, room: usize) -> String {
     if shown.chars().map(columns).sum::<usize>() <= room {
         return shown.to_owned();
