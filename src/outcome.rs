@@ -265,25 +265,6 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// Every reason.
-    pub const ALL: [Self; 15] = [
-        Self::Unauthorized,
-        Self::NamespaceNotFound,
-        Self::AccountNotFound,
-        Self::DailyLimit,
-        Self::MaxFailures,
-        Self::MaxKeys,
-        Self::MinKeys,
-        Self::Expect,
-        Self::Canary,
-        Self::Outage,
-        Self::Deadline,
-        Self::Interrupted,
-        Self::InputError,
-        Self::IoError,
-        Self::UnexpectedResponse,
-    ];
-
     /// The word in the summary's `stopped`.
     pub fn as_str(self) -> &'static str {
         match self {
