@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::io;
 
 use indicatif::MultiProgress;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::message::{Style, continues};
 use crate::terminal::is_unsafe;
@@ -20,35 +19,14 @@ pub(super) enum Escapes {
     Json,
 }
 
-/// Makes writers that take the bar off the screen, escape what is unsafe, and never fail.
-pub(super) struct Gate<M> {
-    screen: MultiProgress,
-    escapes: Escapes,
-    inner: M,
+/// Takes the bar off the screen, escapes what is unsafe, and never fails; each call of `write` gets a whole entry of the log.
+pub(super) struct Gate<W> {
+    pub(super) screen: MultiProgress,
+    pub(super) escapes: Escapes,
+    pub(super) inner: W,
 }
 
-impl<M> Gate<M> {
-    pub(super) fn new(screen: MultiProgress, escapes: Escapes, inner: M) -> Self {
-        Self { screen, escapes, inner }
-    }
-}
-
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Gate<M> {
-    type Writer = GateWriter<'a, M::Writer>;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        GateWriter { screen: &self.screen, escapes: self.escapes, inner: self.inner.make_writer() }
-    }
-}
-
-/// Writes one entry of the log; each call of `write` gets a whole entry.
-pub(super) struct GateWriter<'a, W> {
-    screen: &'a MultiProgress,
-    escapes: Escapes,
-    inner: W,
-}
-
-impl<W: io::Write> io::Write for GateWriter<'_, W> {
+impl<W: io::Write> io::Write for Gate<W> {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(entry);
         let text = without_os_errors(&text);
@@ -123,7 +101,7 @@ mod tests {
             }
         }
         let screen = MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden());
-        let mut writer = GateWriter { screen: &screen, escapes: text(), inner: Broken };
+        let mut writer = Gate { screen, escapes: text(), inner: Broken };
         assert_eq!(io::Write::write(&mut writer, b"entry\n").unwrap(), 6);
         io::Write::flush(&mut writer).unwrap();
     }

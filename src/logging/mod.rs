@@ -7,7 +7,7 @@
 mod gate;
 mod message;
 
-use std::fmt;
+use std::{fmt, io};
 
 use indicatif::MultiProgress;
 use thiserror::Error;
@@ -16,7 +16,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -66,28 +66,26 @@ pub fn start(options: LogOptions, screen: &MultiProgress) -> Result<(), LoggingE
     tracing::subscriber::set_global_default(subscriber).map_err(LoggingError)
 }
 
-fn subscriber<M>(options: LogOptions, screen: MultiProgress, writers: M) -> impl Subscriber + Send + Sync
-where
-    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
+fn subscriber<W: io::Write + 'static>(
+    options: LogOptions,
+    screen: MultiProgress,
+    open: impl Fn() -> W + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    let escapes = match options.format {
+        LineFormat::Text => Escapes::Text(Style::of_stderr()),
+        LineFormat::Json => Escapes::Json,
+    };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(move || Gate { screen: screen.clone(), escapes, inner: open() })
+        .with_ansi(false)
+        // It would report a broken stderr on stderr, and panic.
+        .log_internal_errors(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
-        LineFormat::Text => tracing_subscriber::fmt::layer()
-            .with_writer(Gate::new(screen, Escapes::Text(Style::of_stderr()), writers))
-            .with_ansi(false)
-            // It would report a broken stderr on stderr, and panic.
-            .log_internal_errors(false)
-            .event_format(Line(options.verbosity))
-            .boxed(),
-        LineFormat::Json => tracing_subscriber::fmt::layer()
-            .with_writer(Gate::new(screen, Escapes::Json, writers))
-            .with_ansi(false)
-            .log_internal_errors(false)
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_timer(WallTime)
-            .boxed(),
+        LineFormat::Text => layer.event_format(Line(options.verbosity)).boxed(),
+        LineFormat::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            layer.with_timer(WallTime).boxed()
+        }
     };
     tracing_subscriber::registry().with(layer.with_filter(filter(options.verbosity)))
 }

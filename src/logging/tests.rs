@@ -1,7 +1,6 @@
 //! What reaches stderr at each verbosity, and in which form.
 
 use std::io::{Read, Seek};
-use std::sync::Arc;
 
 use indicatif::ProgressDrawTarget;
 
@@ -12,13 +11,14 @@ const ALL: [Verbosity; 5] =
 
 /// What `say` leaves on stderr.
 fn logged(verbosity: Verbosity, format: LineFormat, say: impl FnOnce()) -> String {
-    let file = Arc::new(tempfile::tempfile().unwrap());
+    let mut file = tempfile::tempfile().unwrap();
+    let stderr = file.try_clone().unwrap();
     let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
     let options = LogOptions { verbosity, format };
-    tracing::subscriber::with_default(subscriber(options, screen, Arc::clone(&file)), say);
+    tracing::subscriber::with_default(subscriber(options, screen, move || stderr.try_clone().unwrap()), say);
     let mut log = String::new();
-    file.as_ref().rewind().unwrap();
-    file.as_ref().read_to_string(&mut log).unwrap();
+    file.rewind().unwrap();
+    file.read_to_string(&mut log).unwrap();
     log
 }
 
