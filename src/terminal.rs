@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use indicatif::HumanCount;
+
 use crate::platform::{self, AsStream};
 
 /// Foreign text (a key, a server's message, a file name) as it may be shown on a terminal: every character that
@@ -61,15 +63,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
 
 /// A count with thousands separated: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    HumanCount(number).to_string()
 }
 
 /// `1 key`, `1,234 keys`.

@@ -89,16 +89,9 @@ struct Settings {
     account_id: Option<String>,
     #[serde(default)]
     kv_namespaces: Vec<Binding>,
+    /// By environment; none has environments of its own.
     #[serde(default)]
-    env: BTreeMap<String, Environment>,
-}
-
-#[derive(Deserialize)]
-struct Environment {
-    name: Option<String>,
-    account_id: Option<String>,
-    #[serde(default)]
-    kv_namespaces: Vec<Binding>,
+    env: BTreeMap<String, Self>,
 }
 
 #[derive(Deserialize)]
