@@ -1,15 +1,12 @@
 //! Which account, which namespace, and who asks.
 
-use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, Error, ValueHint};
+use clap::{Arg, Args, Command, Error, ValueHint};
 
-use super::conflict::FlagConflict;
 use super::profile::ProfileArgs;
 use crate::key::{AccountId, NamespaceId};
 
@@ -62,29 +59,6 @@ pub struct AccountArgs {
     pub profile: ProfileArgs,
 }
 
-impl AccountArgs {
-    /// Leaves one source of the API token: a flag overrides the environment, which overrides the profile.
-    pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
-        if self.api_token_file.is_none() || self.api_token_command.is_none() {
-            return Ok(());
-        }
-        let rank = |id| match matches.value_source(id) {
-            Some(ValueSource::CommandLine) => 2,
-            Some(ValueSource::EnvVariable) => 1,
-            _ => 0,
-        };
-        match rank("api_token_file").cmp(&rank("api_token_command")) {
-            Ordering::Less => self.api_token_file = None,
-            Ordering::Greater => self.api_token_command = None,
-            Ordering::Equal => {
-                let text = "--api-token-file and --api-token-command both give the API token\nhint: pass one of them";
-                return FlagConflict::conflict(text);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Which namespace, and who asks.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct ConnectionArgs {
@@ -120,35 +94,6 @@ pub struct ConnectionArgs {
 
     #[command(flatten)]
     pub account: AccountArgs,
-}
-
-impl ConnectionArgs {
-    /// Lets `--namespace` and `--binding` override the environment's namespace; finds what clap alone cannot tell from
-    /// that.
-    pub(super) fn resolve_conflicts(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
-        self.account.resolve_conflicts(matches)?;
-        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
-        if self.binding.is_none() && typed("environment") {
-            return FlagConflict::conflict("--env needs --binding");
-        }
-        if self.binding.is_none() && self.preview {
-            return FlagConflict::conflict("--preview needs --binding");
-        }
-        let ways = [
-            ("--namespace-id", typed("namespace_id")),
-            ("--namespace", self.namespace.is_some()),
-            ("--binding", self.binding.is_some()),
-        ];
-        let given: Vec<_> = ways.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
-        if given.len() > 1 {
-            let flags = given.join(" and ");
-            return FlagConflict::conflict(format!("{flags} all select the namespace\nhint: pass one of them"));
-        }
-        if self.namespace.is_some() || self.binding.is_some() {
-            self.namespace_id = None;
-        }
-        Ok(())
-    }
 }
 
 /// The flag of a secret, which is refused, and its other names.

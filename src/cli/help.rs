@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 /// The groups of `delete --help` with their arguments, in order. All others are advanced.
 const GROUPS: [(&str, &[&str]); 8] = [
@@ -71,8 +71,15 @@ Usage: kvsweep delete [OPTIONS] [INPUT]...
 The token comes from CLOUDFLARE_API_TOKEN or --api-token-file.
 ";
 
+/// The commands with flags that only `--help` shows.
+const WITH_SHORT_HELP: [&str; 5] = ["delete", "list", "restore", "namespaces", "whoami"];
+
 /// The definition with the groups of `delete`, and the address of the documentation at the end of every help.
 pub(super) fn laid_out(command: Command) -> Command {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help_heading("Output");
+    let help = help.help("Show the most used flags (-h) or all flags (--help)");
+    let with_help = |command: Command| command.disable_help_flag(true).arg(help.clone());
+    let command = WITH_SHORT_HELP.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_help));
     with_documentation(command.mut_subcommand("delete", |delete| grouped(&delete)), &documentation())
 }
 

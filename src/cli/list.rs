@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use clap::{ArgAction, ArgMatches, Args, ValueHint};
+use clap::{Args, ValueHint};
 
-use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
@@ -20,7 +19,7 @@ Examples:
 /// The flags of `kvsweep list`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+#[command(after_help = AFTER_HELP)]
 pub struct ListArgs {
     /// List only keys with this prefix; repeatable
     ///
@@ -101,14 +100,10 @@ pub struct ListArgs {
 
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
-
-    /// Show the most used flags (-h) or all flags (--help)
-    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
-    help: Option<bool>,
 }
 
 impl ListArgs {
-    fn file(&self) -> Option<&Path> {
+    pub(super) fn file(&self) -> Option<&Path> {
         match &self.output_path {
             Some(Source::File(path)) => Some(path),
             Some(Source::Stdin) | None => None,
@@ -119,34 +114,9 @@ impl ListArgs {
     pub(super) fn format(&self) -> Format {
         self.format.or_else(|| self.file().and_then(by_extension)).unwrap_or(Format::Lines)
     }
-
-    /// Finds conflicts that clap cannot see, because they depend on values.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
-        self.connection.resolve_conflicts(matches)?;
-        self.requests.check()?;
-        let file = self.file();
-        for (flag, given) in [("--resume", self.resume), ("--json", self.json)] {
-            if given && file.is_none() {
-                let text = format!("{flag} needs --output PATH: stdout is the list");
-                return FlagConflict::missing(text);
-            }
-        }
-        if let Some(named) = file.and_then(by_extension)
-            && named != self.format()
-        {
-            return FlagConflict::conflict("--format contradicts the extension of --output");
-        }
-        if file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "json" || extension == "tsv"))
-        {
-            return FlagConflict::conflict(
-                "--output: a listing is lines, csv or ndjson; name it .txt, .csv or .ndjson",
-            );
-        }
-        Ok(())
-    }
 }
 
-fn by_extension(file: &Path) -> Option<Format> {
+pub(super) fn by_extension(file: &Path) -> Option<Format> {
     match file.extension()?.to_str()? {
         "txt" | "lines" | "keys" | "list" => Some(Format::Lines),
         "csv" => Some(Format::Csv),

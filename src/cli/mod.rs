@@ -2,8 +2,7 @@
 //! one typed job per command; nothing here is passed further down.
 //!
 //! - [`args`]: the command itself and its subcommands
-//! - [`delete`]: `kvsweep delete`, its groups of flags in [`input`], [`namespace`], [`safety`], [`report`], [`pace`],
-//!   [`schedule`], [`connection`] and [`output`]
+//! - [`delete`]: `kvsweep delete`; what it shares with others in [`pace`], [`monitoring`], [`connection`] and [`output`]
 //! - [`list`]: `kvsweep list`; [`namespaces`] and [`whoami`]: namespaces and credentials
 //! - [`restore`]: `kvsweep restore`
 //! - [`review`]: `kvsweep report`
@@ -13,6 +12,7 @@
 //! - [`profile`]: `--profile`, and what a profile adds to a command line
 //! - [`value`]: how single values are read
 //! - [`mistake`]: what is wrong with a command line, in words
+//! - [`conflict`]: flags that contradict each other
 //! - [`parse`]: a command line and the environment, read and checked
 //! - [`unstarted`](mod@unstarted): what is monitored of a job that cannot begin
 
@@ -25,26 +25,21 @@ mod conflict;
 pub(crate) mod connection;
 pub(crate) mod delete;
 mod environment;
-mod filter;
 mod help;
-pub(crate) mod input;
 pub(crate) mod list;
 pub(crate) mod man;
 mod mistake;
-pub(crate) mod namespace;
+pub(crate) mod monitoring;
 pub(crate) mod namespaces;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod parse;
 mod patterns;
 pub(crate) mod profile;
-pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod restore;
 pub(crate) mod review;
-pub(crate) mod safety;
 pub(crate) mod sandbox;
-pub(crate) mod schedule;
 mod unstarted;
 pub(crate) mod value;
 pub(crate) mod whoami;

@@ -1,6 +1,6 @@
 //! `kvsweep namespaces`.
 
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use super::connection::AccountArgs;
 use super::output::LogArgs;
@@ -8,7 +8,6 @@ use super::pace::RequestArgs;
 
 /// The flags of `kvsweep namespaces`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(disable_help_flag = true)]
 pub struct NamespacesArgs {
     /// Print a JSON array of objects
     ///
@@ -24,8 +23,4 @@ pub struct NamespacesArgs {
 
     #[command(flatten, next_help_heading = "Connection")]
     pub account: AccountArgs,
-
-    /// Show the most used flags (-h) or all flags (--help)
-    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
-    help: Option<bool>,
 }

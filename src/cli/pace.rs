@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::conflict::FlagConflict;
-use super::value::{bulk, duration, nonzero_duration, rate, whole};
-use crate::pipeline::Batching;
+use super::value::{duration, nonzero_duration, rate, whole};
 use crate::quota::Rate;
 
 /// How single requests are paced and repeated; for every command that sends.
@@ -56,41 +54,6 @@ pub struct RequestArgs {
     pub deadline: Option<Duration>,
 }
 
-impl RequestArgs {
-    pub(super) fn check(&self) -> Result<(), FlagConflict> {
-        if self.rates.len() > 1 && self.rates.contains(&None) {
-            return FlagConflict::conflict("--rate none cannot be used with another --rate");
-        }
-        Ok(())
-    }
-}
-
-/// How fast, how often, how long.
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct PaceArgs {
-    #[command(flatten)]
-    pub requests: RequestArgs,
-
-    /// Delete up to N keys per request (1 to 10,000, default 10,000)
-    ///
-    /// Up to 40,000 keys per second instead of 4 within Cloudflare's limits. Every key still has its own row and its
-    /// own retries; keys that the server does not delete are sent again. The default is one key per request, because
-    /// then each key has its own response. In the environment and in profiles: true, false or N.
-    #[arg(long, value_name = "N", env = "KVSWEEP_BULK", num_args = 0..=1, require_equals = true)]
-    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
-    #[arg(value_parser = bulk)]
-    pub bulk: Batching,
-
-    /// Delete one key per request, overriding the environment and the profile
-    ///
-    /// If both --bulk and --no-bulk are given, the last one counts.
-    #[arg(long, overrides_with = "bulk", hide_short_help = true)]
-    pub no_bulk: bool,
-
-    #[command(flatten)]
-    pub in_flight: InFlightArgs,
-}
-
 /// How many requests are in flight, and what becomes of them at the end.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct InFlightArgs {
@@ -107,11 +70,4 @@ pub struct InFlightArgs {
     #[arg(long, value_name = "DURATION", env = "KVSWEEP_GRACE", default_value = "10s")]
     #[arg(value_parser = duration, hide_short_help = true)]
     pub grace: Duration,
-}
-
-impl PaceArgs {
-    /// How many keys a request names.
-    pub fn batching(&self) -> Batching {
-        if self.no_bulk { Batching::Single } else { self.bulk }
-    }
 }

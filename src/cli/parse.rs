@@ -9,7 +9,7 @@ use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::conflict::FlagConflict;
 use super::environment::with_environments;
-use super::{Cli, Command, access, help, man, profile};
+use super::{Cli, Command, access, conflict, help, man, profile};
 use crate::clock::wall_now;
 use crate::command::CommandLine;
 use crate::profile::{ProfileError, SearchPaths};
@@ -60,23 +60,12 @@ pub(super) fn parse_with(
     let Some((name, matches)) = matches.subcommand() else { return Ok(cli) };
     let rates_given =
         profile::is_given(matches, "rates") || used.as_ref().is_some_and(|used| used.taken.contains(&"rate"));
-    let checked = match &mut cli.command {
-        Command::Delete(delete) => {
-            delete.pace.requests.rates_given = rates_given;
-            delete.check(matches)
-        }
-        Command::List(list) => list.check(matches),
-        Command::Restore(restore) => {
-            restore.requests.rates_given = rates_given;
-            restore.check(matches)
-        }
-        Command::Namespaces(args) => args.account.resolve_conflicts(matches).and_then(|()| args.requests.check()),
-        Command::Whoami(args) => args.connection.resolve_conflicts(matches).and_then(|()| args.requests.check()),
-        Command::Report(_) | Command::Config(_) | Command::Sandbox(_) | Command::Completions(_) | Command::Man(_) => {
-            Ok(())
-        }
-    };
-    if let Err(FlagConflict(kind, mut message)) = checked {
+    match &mut cli.command {
+        Command::Delete(delete) => delete.requests.rates_given = rates_given,
+        Command::Restore(restore) => restore.requests.rates_given = rates_given,
+        _ => {}
+    }
+    if let Err(FlagConflict(kind, mut message)) = conflict::check(&mut cli.command, matches) {
         let of_profile = used.as_ref().and_then(|used| used.origin_of(&message));
         if let Some(origin) = of_profile.or_else(|| origin_of(&message, &command, args)) {
             message = format!("{message}; {origin}");

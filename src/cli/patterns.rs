@@ -1,4 +1,4 @@
-//! What the environment and a profile keep, and how the patterns of a file or a variable are read.
+//! Which keys are kept, by the flags, the environment and a profile; how the patterns of a file or a variable are read.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::plan::filter::{Filter, Origin, Part};
 /// The largest text of patterns that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 30;
 
-/// What a profile or the environment keeps.
+/// What the flags, the environment or a profile keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keeping {
     /// Patterns of keys that are never deleted.
@@ -49,25 +49,37 @@ impl Keeping {
     }
 
     /// A filter with what is kept here besides; `by` is what names the file.
-    pub(super) fn add_to(&self, filter: Filter, origin: Origin, by: &str) -> Result<Filter, UsageError> {
-        if *self == Self::default() {
-            return Ok(filter);
-        }
+    fn add_to(self, filter: Filter, origin: Origin, by: &str) -> Result<Filter, UsageError> {
         let from = self.protect_from.as_deref().map(|path| part(path, by)).transpose()?;
-        let protect = std::iter::once(self.protect.clone().into()).chain(from).collect();
-        let profile = match &origin {
-            Origin::Profile(name) => Some(name.clone()),
-            Origin::Flags | Origin::Environment => None,
-        };
-        filter.and(origin, protect, self.only.clone()).map_err(|source| match profile {
-            Some(profile) => UsageError::PatternsOfProfile { profile, source },
-            None => source.into(),
+        let protect = std::iter::once(self.protect.into()).chain(from).collect();
+        filter.and(origin.clone(), protect, self.only).map_err(|source| match origin {
+            Origin::Profile(profile) => UsageError::PatternsOfProfile { profile, source },
+            Origin::Flags | Origin::Environment => source.into(),
         })
     }
 }
 
+/// What flags, environment and profile (by its name) keep together; what the profile protects may be lifted, but not its `only`.
+pub(super) fn filter(
+    flags: Keeping,
+    environment: Keeping,
+    profile: Option<(&str, &Keeping)>,
+    is_lifted: bool,
+) -> Result<Filter, UsageError> {
+    let filter = flags.add_to(Filter::default(), Origin::Flags, "--protect-from")?;
+    let filter = environment.add_to(filter, Origin::Environment, PROTECT_FROM)?;
+    let Some((profile, keeping)) = profile else { return Ok(filter) };
+    let mut keeping = keeping.clone();
+    if is_lifted && (!keeping.protect.is_empty() || keeping.protect_from.is_some()) {
+        tracing::warn!("--allow-protected: keys that the profile {profile} protects may be deleted");
+        keeping = Keeping { only: keeping.only, ..Keeping::default() };
+    }
+    let by = format!("protect-from of the profile {profile}:");
+    keeping.add_to(filter, Origin::Profile(profile.to_owned()), &by)
+}
+
 /// The patterns of a file, with its name; `by` is what named it.
-pub(super) fn part(file: &Path, by: &str) -> Result<Part, UsageError> {
+fn part(file: &Path, by: &str) -> Result<Part, UsageError> {
     // A file of protected keys that cannot be read must not pass for an empty one.
     let text = text::read(file, MAX_SIZE);
     let file = file.to_string_lossy().into_owned();

@@ -9,8 +9,8 @@ use clap::CommandFactory;
 
 use crate::clock::wall_now;
 use crate::command::{
-    CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamedConnection,
-    NamespacesJob, PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, UsageError, WhoamiJob,
+    CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamespacesJob,
+    PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, UsageError, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
@@ -21,7 +21,6 @@ use crate::plan::filter::Filter;
 use crate::progress::ProgressMode;
 use crate::report::{Sync, Target};
 use crate::sandbox::{Fault, SandboxOptions};
-use crate::shard::Shard;
 use crate::terminal::Escaped;
 
 use super::access::{self, Problems, connection, target};
@@ -29,11 +28,9 @@ use super::auto_shard;
 use super::config;
 use super::connection::AccountArgs;
 use super::environment;
-use super::filter::{filter, keeping};
-use super::namespace::NamespaceArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
-use super::patterns::Keeping;
+use super::patterns::{Keeping, filter};
 use super::profile::AppliedProfile;
 use super::value::WhenArg;
 use super::{
@@ -111,48 +108,57 @@ fn serving(args: SandboxArgs) -> Result<SandboxJob, Error> {
 }
 
 fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<DeleteJob, Error> {
-    let listed = args.namespace.is_given();
     let environment = Keeping::of_environment()?;
-    let protect_from = [args.safety.protect_from.as_ref(), environment.protect_from.as_ref()];
+    let protect_from = [args.protect_from.as_ref(), environment.protect_from.as_ref()];
     let settings_files = settings_files(&args.connection.account, protect_from, used);
+    let (lists, batching, needs_connection) = (args.lists(), args.batching(), args.needs_connection());
     let mut problems = Problems::default();
-    let target = if args.safety.sandbox { None } else { target(&args.connection, args.needs_connection()) };
-    let connection = args.needs_connection().then(|| connection(args.connection, &mut problems)).flatten();
-    problems.hint(match (listed, args.safety.check) {
+    let target = if args.sandbox { None } else { target(&args.connection, needs_connection) };
+    let connection = needs_connection.then(|| connection(args.connection, &mut problems)).flatten();
+    problems.hint(match (lists, args.check) {
         (true, _) => "",
         (false, true) => "--sandbox, and --dry-run without --check, need none of these",
         (false, false) => "--dry-run and --sandbox need none of these",
     });
-    let sources = if listed { Vec::new() } else { sources(args.inputs, &mut problems) };
+    let sources = if lists { Vec::new() } else { sources(args.inputs, &mut problems) };
     problems.check()?;
-    let wanted_connection = connection.clone();
-    let mode = match connection {
-        _ if args.safety.sandbox => Mode::Rehearsal,
-        Some(connection) if !args.safety.dry_run => Mode::Real(connection),
-        Some(connection) if args.safety.check => Mode::Check(connection),
-        _ => Mode::DryRun,
-    };
-    let filter = filter(args.safety.protect, args.safety.protect_from.as_deref(), args.safety.only)?;
-    let filter = keeping(filter, &environment, used, args.safety.allow_protected)?;
-    let shard = auto_shard::shard(args.schedule.shard)?;
-    let keys = match wanted_connection.filter(|_| listed) {
-        Some(connection) => Keys::Namespace(Box::new(wanted(args.namespace, connection, filter, shard))),
-        None => Keys::Inputs(Inputs {
+    let profile = used.map(|used| (used.profile.name.as_str(), &used.keeping));
+    let flags = Keeping { protect: args.protect, protect_from: args.protect_from, only: args.only };
+    let filter = filter(flags, environment, profile, args.allow_protected)?;
+    let shard = auto_shard::shard(args.shard)?;
+    let keys = match &connection {
+        Some(connection) if lists => Keys::Namespace(Box::new(KeySelection {
+            connection: connection.clone(),
+            prefixes: Prefixes::new(args.prefixes),
+            selection: Selection {
+                names: filter,
+                expiring_before: args.expiring_before.map(moment),
+                without_expiration: args.without_expiration,
+                metadata: args.metadata,
+            },
+            shard,
+        })),
+        _ => Keys::Inputs(Inputs {
             sources,
-            dedupe: !args.input.no_dedupe,
+            dedupe: !args.no_dedupe,
             options: InputOptions {
-                format: args.input.format,
-                column: args.input.column,
-                header: if args.input.no_header { Header::None } else { Header::Auto },
-                delimiter: args.input.delimiter,
+                format: args.format,
+                column: args.column,
+                header: if args.no_header { Header::None } else { Header::Auto },
+                delimiter: args.delimiter,
                 plans: Vec::new(),
             },
             filter,
             shard,
         }),
     };
-    let batching = args.pace.batching();
-    let mut options = options(args.pace.requests, &args.output, args.report.json, used);
+    let mode = match connection {
+        _ if args.sandbox => Mode::Rehearsal,
+        Some(connection) if !args.dry_run => Mode::Real(connection),
+        Some(connection) if args.check => Mode::Check(connection),
+        _ => Mode::DryRun,
+    };
+    let mut options = options(args.requests, &args.output, args.json, used);
     options.rates = auto_shard::shared(options.rates, shard)?;
     options.command_line = line;
     Ok(DeleteJob {
@@ -160,44 +166,30 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
         keys,
         target,
         guards: Guards {
-            max_keys: args.safety.max_keys.map(NonZeroU64::get),
-            min_keys: args.safety.min_keys.map(NonZeroU64::get),
-            expect: args.safety.expect.map(NonZeroU64::get),
+            max_keys: args.max_keys.map(NonZeroU64::get),
+            min_keys: args.min_keys.map(NonZeroU64::get),
+            expect: args.expect.map(NonZeroU64::get),
         },
         mode,
-        check: args.safety.check,
+        check: args.check,
         batching,
-        max_failures: args.safety.max_failures,
-        canary: args.safety.canary.map(NonZeroU64::get),
+        max_failures: args.max_failures,
+        canary: args.canary.map(NonZeroU64::get),
         run: RunOptions {
-            allow_partial: args.safety.allow_partial,
-            confirm: if args.safety.yes { Confirm::AssumeYes } else { Confirm::Prompt },
-            report: args.report.report.unwrap_or(if args.safety.dry_run { Target::Nowhere } else { Target::Default }),
-            failures: args.report.failures,
-            backup: args.safety.backup,
+            allow_partial: args.allow_partial,
+            confirm: if args.yes { Confirm::AssumeYes } else { Confirm::Prompt },
+            report: args.report.unwrap_or(if args.dry_run { Target::Nowhere } else { Target::Default }),
+            failures: args.failures,
+            backup: args.backup,
             folders: used.map(|used| used.folders.clone()).unwrap_or_default(),
-            existing: existing(args.report.overwrite, args.report.resume),
-            sync: args.report.sync,
-            concurrency: args.pace.in_flight.concurrency.into(),
-            grace: args.pace.in_flight.grace,
-            monitoring: args.schedule.monitoring.into(),
+            existing: existing(args.overwrite, args.resume),
+            sync: args.sync,
+            concurrency: args.in_flight.concurrency.into(),
+            grace: args.in_flight.grace,
+            monitoring: args.monitoring.into(),
             settings_files,
         },
     })
-}
-
-fn wanted(args: NamespaceArgs, connection: NamedConnection, names: Filter, shard: Option<Shard>) -> KeySelection {
-    KeySelection {
-        connection,
-        prefixes: Prefixes::new(args.prefixes),
-        selection: Selection {
-            names,
-            expiring_before: args.expiring_before.map(moment),
-            without_expiration: args.without_expiration,
-            metadata: args.metadata,
-        },
-        shard,
-    }
 }
 
 /// The files that flags and settings were read from.
@@ -241,7 +233,7 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
         connection: required(|problems| connection(args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
-            names: filter(args.protect, None, args.only)?,
+            names: Filter::new(args.protect, args.only).map_err(UsageError::from)?,
             expiring_before: args.expiring_before.map(moment),
             without_expiration: args.without_expiration,
             metadata: args.metadata,

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, ArgMatches, Args, ValueHint};
+use clap::{Args, ValueHint};
 
-use super::conflict::FlagConflict;
 use super::connection::ConnectionArgs;
+use super::monitoring::MonitoringArgs;
 use super::output::OutputArgs;
 use super::pace::{InFlightArgs, RequestArgs};
-use super::schedule::MonitoringArgs;
 use super::value::report_parser;
 use crate::report::Target;
 
@@ -21,7 +20,7 @@ Examples:
 /// The flags of `kvsweep restore`.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+#[command(after_help = AFTER_HELP)]
 pub struct RestoreArgs {
     /// Restore these backups of kvsweep delete --backup, in order
     ///
@@ -101,27 +100,4 @@ pub struct RestoreArgs {
 
     #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
-
-    /// Show the most used flags (-h) or all flags (--help)
-    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
-    help: Option<bool>,
-}
-
-impl RestoreArgs {
-    /// Finds conflicts that clap cannot see, because they depend on values.
-    pub(super) fn check(&mut self, matches: &ArgMatches) -> Result<(), FlagConflict> {
-        self.connection.resolve_conflicts(matches)?;
-        self.requests.check()?;
-        self.monitoring.resolve_conflicts(self.dry_run.then_some("--dry-run"), matches)?;
-        match &self.report {
-            Some(Target::File(_)) => Ok(()),
-            _ if self.resume => {
-                FlagConflict::missing("--resume needs --report PATH: the report of the restore to resume")
-            }
-            Some(Target::Stdout) if self.json => {
-                FlagConflict::conflict("--json and --report - both write to stdout\nhint: write the report to a file")
-            }
-            _ => Ok(()),
-        }
-    }
 }

@@ -17,7 +17,7 @@ const READ: [&str; 6] = ["metrics_file", "job_name", "ping", "shard", "namespace
 /// Of a job whose settings cannot be used.
 pub fn unstarted(cli: &Cli) -> Option<Unstarted> {
     let (connection, monitoring, shard) = match &cli.command {
-        Command::Delete(args) => (&args.connection, &args.schedule.monitoring, args.schedule.shard),
+        Command::Delete(args) => (&args.connection, &args.monitoring, args.shard),
         Command::Restore(args) => (&args.connection, &args.monitoring, None),
         _ => return None,
     };

@@ -1,6 +1,6 @@
 //! `kvsweep whoami`.
 
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::output::LogArgs;
@@ -13,7 +13,7 @@ Examples:
 
 /// The flags of `kvsweep whoami`.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(after_help = AFTER_HELP, disable_help_flag = true)]
+#[command(after_help = AFTER_HELP)]
 pub struct WhoamiArgs {
     /// Print the result as one JSON object
     ///
@@ -29,8 +29,4 @@ pub struct WhoamiArgs {
 
     #[command(flatten, next_help_heading = "Connection")]
     pub connection: ConnectionArgs,
-
-    /// Show the most used flags (-h) or all flags (--help)
-    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
-    help: Option<bool>,
 }

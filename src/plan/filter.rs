@@ -16,8 +16,8 @@ const REGEX_BYTES: usize = 64_000_000;
 /// long where there are ten thousand patterns.
 const CACHE_BYTES: usize = 32_000_000;
 
-/// Which keys may be deleted.
-#[derive(Debug, Clone)]
+/// Which keys may be deleted; all by default.
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// A key has to pass each.
     layers: Arc<[Layer]>,
@@ -177,15 +177,7 @@ impl Filter {
     /// # Errors
     /// [`PatternError`] names the pattern that cannot be read.
     pub fn new(protect: Vec<String>, only: Vec<String>) -> Result<Self, PatternError> {
-        Self::of(vec![protect.into()], only)
-    }
-
-    /// The same with patterns to protect from several places.
-    ///
-    /// # Errors
-    /// As [`Filter::new`].
-    pub fn of(protect: Vec<Part>, only: Vec<String>) -> Result<Self, PatternError> {
-        Ok(Self { layers: Arc::new([Layer::new(Origin::Flags, protect, only)?]) })
+        Self::default().and(Origin::Flags, vec![protect.into()], only)
     }
 
     /// The same, and what is kept besides: a key has to pass both.

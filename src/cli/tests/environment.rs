@@ -1,10 +1,9 @@
 //! What the environment adds. A process cannot safely change its own, so this test binary runs itself again with
 //! the variables set, and asks for the one ignored test, which reads a command line and prints what came of it.
 
-use clap::{Args as _, Command};
+use clap::CommandFactory as _;
 
-use crate::cli::parse_from;
-use crate::cli::safety::SafetyArgs;
+use crate::cli::{Cli, help, parse_from};
 
 const LINE: &str = "KVSWEEP_TEST_LINE";
 const MARK: &str = "came of it: ";
@@ -78,10 +77,12 @@ fn an_empty_variable_counts_as_unset() {
 
 #[test]
 fn an_empty_variable_drops_no_guard() {
-    // Every flag that keeps a mistake small is among them; those of the patterns are read elsewhere.
-    let safety = SafetyArgs::augment_args(Command::new("delete"));
-    let of_safety = safety.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?)));
-    let of_safety = of_safety.filter(|(_, name)| !name.contains("PROTECT") && !name.contains("ONLY"));
+    // Every flag that chooses the mode or keeps a mistake small is among them; those of the patterns are read elsewhere.
+    let command = help::laid_out(Cli::command());
+    let delete = command.find_subcommand("delete").unwrap();
+    let of_safety = delete.get_arguments().filter(|arg| matches!(arg.get_help_heading(), Some("Mode" | "Guards")));
+    let of_safety = of_safety.filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?)));
+    let of_safety = of_safety.filter(|(flag, _)| *flag != "bulk");
     let others = [
         ("shard", "KVSWEEP_SHARD"),
         ("deadline", "KVSWEEP_DEADLINE"),

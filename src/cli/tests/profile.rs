@@ -101,29 +101,29 @@ fn a_profile_gives_what_no_flag_gives() {
          max-failures = '5%'\nreport = 'r/{profile}.csv'\nmax-keys = 1_000\ntimeout = '3s'\n",
     );
     let (args, used) = folder.delete(&["keys.txt", "--retries", "9"]);
-    assert_eq!(args.connection.account.account_id.unwrap().as_str(), "acc");
+    assert_eq!(args.connection.account.account_id.as_ref().unwrap().as_str(), "acc");
     assert_eq!(args.connection.namespace.as_deref(), Some("sessions"));
-    assert_eq!(args.pace.requests.rates.len(), 2);
-    assert_eq!(args.pace.requests.retries, 9, "a flag wins");
-    assert_eq!(args.safety.max_failures, Some(FailureLimit::Percent(5.0)));
-    assert_eq!(args.report.report, Some(Target::File(folder.0.path().join("r/p.csv"))));
-    assert_eq!(args.pace.batching(), bulk("50").unwrap());
+    assert_eq!(args.requests.rates.len(), 2);
+    assert_eq!(args.requests.retries, 9, "a flag wins");
+    assert_eq!(args.max_failures, Some(FailureLimit::Percent(5.0)));
+    assert_eq!(args.report, Some(Target::File(folder.0.path().join("r/p.csv"))));
+    assert_eq!(args.batching(), bulk("50").unwrap());
     assert_eq!(used.folders, [folder.0.path().join("r")]);
     assert!(used.taken.contains(&"rate") && !used.taken.contains(&"retries"), "{:?}", used.taken);
     let (args, used) = folder.delete(&["--rate", "none", "--no-bulk", "--namespace-id", "ns", "--report", "none"]);
-    assert_eq!(args.pace.requests.rates, [None]);
-    assert_eq!(args.pace.batching(), Batching::Single);
+    assert_eq!(args.requests.rates, [None]);
+    assert_eq!(args.batching(), Batching::Single);
     assert_eq!(args.connection.namespace, None, "the namespace was named in another way");
     assert_eq!(args.connection.namespace_id.unwrap().as_str(), "ns");
-    assert_eq!((args.report.report, used.folders), (Some(Target::Nowhere), vec![]));
+    assert_eq!((args.report, used.folders), (Some(Target::Nowhere), vec![]));
 }
 
 #[test]
 fn bulk_of_a_profile_is_as_good_as_the_flag() {
     let folder = Folder::new("[profile.p]\nbulk = true\n");
-    assert_eq!(folder.delete(&[]).0.pace.batching(), bulk("10_000").unwrap());
-    assert_eq!(folder.delete(&["--bulk=7"]).0.pace.batching(), bulk("7").unwrap());
-    assert_eq!(Folder::new("[profile.p]\nbulk = false\n").delete(&[]).0.pace.batching(), Batching::Single);
+    assert_eq!(folder.delete(&[]).0.batching(), bulk("10_000").unwrap());
+    assert_eq!(folder.delete(&["--bulk=7"]).0.batching(), bulk("7").unwrap());
+    assert_eq!(Folder::new("[profile.p]\nbulk = false\n").delete(&[]).0.batching(), Batching::Single);
     for (value, why) in [("0", "from 1 to 10000"), ("10_001", "from 1 to 10000"), ("'yes'", "true, false or")] {
         let error = Folder::new(&format!("[profile.p]\nbulk = {value}\n")).error(&["delete"]);
         assert!(error.contains("k.toml:2:") && error.contains(why), "{error}");
@@ -135,12 +135,12 @@ fn what_deletes_nothing_does_not_write_where_the_real_job_will() {
     let folder = Folder::new("[profile.p]\nreport = 'r.csv'\nfailures = 'f.csv'\nbackup = 'b.ndjson'\nretries = 3\n");
     for flag in ["--dry-run", "--sandbox"] {
         let (args, _) = folder.delete(&["keys.txt", flag]);
-        assert_eq!((args.report.report, args.report.failures), (None, None), "{flag}");
-        assert_eq!(args.safety.backup, None, "{flag}");
-        assert_eq!(args.pace.requests.retries, 3);
+        assert_eq!((args.report, args.failures), (None, None), "{flag}");
+        assert_eq!(args.backup, None, "{flag}");
+        assert_eq!(args.requests.retries, 3);
     }
     let (args, _) = folder.delete(&["keys.txt"]);
-    assert!(args.report.report.is_some() && args.report.failures.is_some() && args.safety.backup.is_some());
+    assert!(args.report.is_some() && args.failures.is_some() && args.backup.is_some());
     let cli = folder.parse(&["restore", "b.ndjson"]).unwrap();
     assert!(matches!(&cli.command, Command::Restore(args) if args.report.is_none()), "{cli:?}");
 }
@@ -200,8 +200,8 @@ fn a_contradiction_that_a_profile_is_part_of_says_where_it_is() {
 fn a_profile_keeps_more_and_a_flag_less_never() {
     let folder = Folder::new("[profile.p]\nprotect = ['a*']\nonly = 'b*'\nprotect-from = 'p.txt'\n");
     let (args, used) = folder.delete(&["--protect", "c*", "--only", "*", "--protect-from", "other.txt"]);
-    assert_eq!((args.safety.protect, args.safety.only), (vec!["c*".to_owned()], vec!["*".to_owned()]));
-    assert_eq!(args.safety.protect_from.as_deref(), Some(Path::new("other.txt")));
+    assert_eq!((args.protect, args.only), (vec!["c*".to_owned()], vec!["*".to_owned()]));
+    assert_eq!(args.protect_from.as_deref(), Some(Path::new("other.txt")));
     assert_eq!((used.keeping.protect, used.keeping.only), (vec!["a*".to_owned()], vec!["b*".to_owned()]));
     assert_eq!(used.keeping.protect_from, Some(folder.0.path().join("p.txt")));
     let cli = folder.parse(&["list"]).unwrap();
@@ -215,7 +215,7 @@ fn every_command_that_sends_takes_a_profile() {
     for words in [&["delete"][..], &["list"], &["namespaces"], &["whoami"], &["restore", "b.ndjson"]] {
         let cli = folder.parse(words).unwrap();
         let retries = match cli.command {
-            Command::Delete(args) => args.pace.requests.retries,
+            Command::Delete(args) => args.requests.retries,
             Command::List(args) => args.requests.retries,
             Command::Namespaces(args) => args.requests.retries,
             Command::Whoami(args) => args.requests.retries,

@@ -31,17 +31,17 @@ fn refused(words: &[&str]) -> clap::Error {
 fn nothing_said_means_the_defaults() {
     let args = delete(&[]).unwrap();
     assert!(args.inputs.is_empty());
-    assert_eq!(args.input.format, None);
-    assert_eq!((&args.report.report, args.report.sync), (&None, Sync::EverySecond));
+    assert_eq!(args.format, None);
+    assert_eq!((&args.report, args.sync), (&None, Sync::EverySecond));
     let limits = [Rate::PER_USER, Rate::PER_ADDRESS].map(Some);
     assert_eq!(
-        (args.pace.requests.rates.as_slice(), args.pace.in_flight.concurrency, args.pace.requests.retries),
+        (args.requests.rates.as_slice(), args.in_flight.concurrency, args.requests.retries),
         (&limits[..], 32, 8)
     );
-    let seconds = [args.pace.requests.timeout, args.pace.requests.max_wait, args.pace.in_flight.grace]
-        .map(|duration| duration.as_secs());
-    assert_eq!((seconds, args.pace.requests.deadline), ([30, 900, 10], None));
-    assert_eq!((args.safety.max_keys, args.safety.max_failures), (None, Some(FailureLimit::Percent(50.0))));
+    let seconds =
+        [args.requests.timeout, args.requests.max_wait, args.in_flight.grace].map(|duration| duration.as_secs());
+    assert_eq!((seconds, args.requests.deadline), ([30, 900, 10], None));
+    assert_eq!((args.max_keys, args.max_failures), (None, Some(FailureLimit::Percent(50.0))));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
     assert_eq!(args.output.log.options().verbosity, Verbosity::Normal);
@@ -56,18 +56,18 @@ fn everything_that_may_be_said_is_understood() {
                 --base-url http://127.0.0.1:1 --cacert ca.pem --progress always -vv --log-format json";
     let args = delete(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     assert_eq!(args.inputs, [Source::File("a.csv".into()), Source::Stdin, Source::File("b.gz".into())]);
-    assert_eq!(args.input.column, Some(Column::Name("user".to_owned())));
-    assert_eq!((args.input.format, args.input.delimiter), (Some(Format::Csv), Some(b'\t')));
-    assert!(args.input.no_dedupe && args.safety.yes && args.report.resume && args.report.json);
-    assert_eq!(args.safety.max_keys, NonZeroU64::new(1_000));
-    assert_eq!(args.safety.max_failures, Some(FailureLimit::Percent(5.0)));
-    assert_eq!(args.report.report, Some(Target::File("out.ndjson".into())));
-    assert_eq!((args.report.failures, args.report.sync), (Some(PathBuf::from("bad.csv")), Sync::Always));
+    assert_eq!(args.column, Some(Column::Name("user".to_owned())));
+    assert_eq!((args.format, args.delimiter), (Some(Format::Csv), Some(b'\t')));
+    assert!(args.no_dedupe && args.yes && args.resume && args.json);
+    assert_eq!(args.max_keys, NonZeroU64::new(1_000));
+    assert_eq!(args.max_failures, Some(FailureLimit::Percent(5.0)));
+    assert_eq!(args.report, Some(Target::File("out.ndjson".into())));
+    assert_eq!((args.failures, args.sync), (Some(PathBuf::from("bad.csv")), Sync::Always));
     let rates = ["100/1m", "5/1s", "7/2s"].map(|rate| Some(rate.parse().unwrap()));
-    assert_eq!(args.pace.requests.rates, rates);
-    assert_eq!((args.pace.in_flight.concurrency, args.pace.requests.retries), (1_024, 0));
-    assert_eq!(args.pace.requests.deadline, Some(Duration::from_mins(90)));
-    assert_eq!(args.pace.in_flight.grace, Duration::ZERO);
+    assert_eq!(args.requests.rates, rates);
+    assert_eq!((args.in_flight.concurrency, args.requests.retries), (1_024, 0));
+    assert_eq!(args.requests.deadline, Some(Duration::from_mins(90)));
+    assert_eq!(args.in_flight.grace, Duration::ZERO);
     assert_eq!(args.connection.account.account_id.unwrap().as_str(), "acc");
     assert_eq!(args.connection.account.api_token_file, Some("token".into()));
     assert_eq!(args.output.progress_mode(), ProgressMode::Always);

@@ -72,7 +72,8 @@ fn a_profile_only_ever_keeps_more() {
 fn each_pattern_is_named_with_where_it_is_from() {
     let part =
         |file: Option<&str>, pattern: &str| Part { file: file.map(str::to_owned), patterns: vec![pattern.to_owned()] };
-    let flags = Filter::of(vec![part(None, "a*"), part(Some("p.txt"), "b*")], vec!["*".to_owned()]).unwrap();
+    let protect = vec![part(None, "a*"), part(Some("p.txt"), "b*")];
+    let flags = Filter::default().and(Origin::Flags, protect, vec!["*".to_owned()]).unwrap();
     let both = flags
         .and(Origin::Environment, vec![part(None, "d*"), part(Some("e.txt"), "e*")], vec!["?*".to_owned()])
         .unwrap()
