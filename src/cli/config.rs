@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, Subcommand};
 
 use super::DeleteArgs;
-use super::environment::{GUARDS, with_environments};
+use super::environment::GUARDS;
 use super::output::{LogArgs, offline};
 use super::patterns::Keeping;
 use super::profile::{AppliedProfile, ProfileArgs};
@@ -43,8 +43,9 @@ pub enum ConfigCommand {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(after_help = SHOW_AFTER_HELP, mut_arg("verbose", offline))]
 pub struct ShowArgs {
-    #[command(flatten)]
-    pub values: Values,
+    /// Every setting as it came out of the command line and the environment.
+    #[arg(skip)]
+    pub given: Vec<Setting>,
 
     /// Print one JSON object
     ///
@@ -77,60 +78,35 @@ impl ConfigCommand {
     }
 }
 
-/// Every setting as it came out of the command line, the environment and the profile.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Values(Vec<Setting>);
-
-impl Args for Values {
-    fn augment_args(command: Command) -> Command {
-        let flags = DeleteArgs::augment_args(Command::new("delete"));
-        let is_setting = |long: &str| SETTINGS.iter().any(|setting| setting.name == long) || long == "no-bulk";
-        // The log's flags are there already.
-        let flags = flags
-            .get_arguments()
-            .filter(|arg| arg.get_long().is_some_and(|long| is_setting(long) && long != "log-format"));
-        command.args(flags.map(|arg| arg.clone().hide(true)))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+/// The definition whose `config show` takes the flags of `delete` that a profile can set; those of the log it has already.
+pub(super) fn with_settings(whole: Command) -> Command {
+    let is_setting =
+        |long: &str| (SETTINGS.iter().any(|setting| setting.name == long) && long != "log-format") || long == "no-bulk";
+    let flags = DeleteArgs::augment_args(Command::new("delete"));
+    let flags = flags.get_arguments().filter(|arg| arg.get_long().is_some_and(is_setting));
+    let flags: Vec<Arg> = flags.map(|arg| arg.clone().hide(true)).collect();
+    whole.mut_subcommand("config", |config| config.mut_subcommand("show", |show| show.args(flags)))
 }
 
-impl FromArgMatches for Values {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let flags = with_environments(DeleteArgs::augment_args(Command::new("delete")));
-        let settings = flags.get_arguments().filter_map(|arg| {
-            let name = SETTINGS.iter().find(|setting| arg.get_long() == Some(setting.name))?.name;
-            let id = arg.get_id().as_str();
-            let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
-            let (source, from) = match matches.value_source(id) {
-                Some(ValueSource::CommandLine) => (Source::Flag, Some(format!("--{name}"))),
-                Some(ValueSource::EnvVariable) => {
-                    (Source::Environment, arg.get_env().map(|variable| variable.to_string_lossy().into_owned()))
-                }
-                _ => (Source::Default, None),
-            };
-            Some(Setting {
-                name,
-                values: raw.map(|value| value.to_string_lossy().into_owned()).collect(),
-                source,
-                from,
-            })
-        });
-        let mut settings: Vec<Setting> = settings.collect();
-        settings.sort_by_key(|given| SETTINGS.iter().position(|setting| setting.name == given.name));
-        let bulk = settings.iter_mut().find(|setting| setting.name == "bulk").filter(|_| matches.get_flag("no_bulk"));
-        if let Some(Setting { values, source, from, .. }) = bulk {
-            (*values, *source, *from) = (vec!["false".to_owned()], Source::Flag, Some("--bulk".to_owned()));
-        }
-        Ok(Self(settings))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+/// Every setting as it came out of the command line and the environment.
+pub(super) fn given(show: &Command, matches: &ArgMatches) -> Vec<Setting> {
+    let settings = SETTINGS.iter().filter_map(|setting| {
+        let name = setting.name;
+        let arg = show.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        let id = arg.get_id().as_str();
+        let no_bulk = name == "bulk" && matches.get_flag("no_bulk");
+        let (source, from) = match matches.value_source(id) {
+            Some(ValueSource::EnvVariable) if !no_bulk => {
+                (Source::Environment, arg.get_env().map(|variable| variable.to_string_lossy().into_owned()))
+            }
+            Some(ValueSource::DefaultValue) | None if !no_bulk => (Source::Default, None),
+            _ => (Source::Flag, Some(format!("--{name}"))),
+        };
+        let values = matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
+        let values = if no_bulk { vec!["false".to_owned()] } else { values.collect() };
+        Some(Setting { name, values, source, from })
+    });
+    settings.collect()
 }
 
 /// The variables that hold a secret, or whose it is.
@@ -149,7 +125,7 @@ pub(super) fn task(command: ConfigCommand, used: Option<&AppliedProfile>) -> Res
 
 fn settings(args: ShowArgs, environment: &Keeping, used: Option<&AppliedProfile>) -> Settings {
     let mut settings = Vec::new();
-    for given in args.values.0 {
+    for given in args.given {
         let entry = used.and_then(|used| used.profile.entry(given.name));
         let taken = used.is_some_and(|used| used.taken.contains(&given.name));
         if PROTECTION_KEYS.contains(&given.name) {

@@ -7,10 +7,10 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
+use super::config::{self, ConfigArgs, ConfigCommand};
 use super::conflict::FlagConflict;
 use super::environment::with_environments;
 use super::{Cli, Command, access, conflict, help, man, profile};
-use crate::clock::wall_now;
 use crate::command::CommandLine;
 use crate::profile::{ProfileError, SearchPaths};
 
@@ -32,7 +32,7 @@ where
 /// The whole definition, with what holds for every flag: its environment variable is named in its long help, and
 /// counts as unset when it is empty.
 pub(crate) fn command() -> clap::Command {
-    with_environments(help::laid_out(man::with_pages(Cli::command())))
+    with_environments(help::laid_out(config::with_settings(man::with_pages(Cli::command()))))
 }
 
 pub(super) fn parse_with(
@@ -50,7 +50,7 @@ pub(super) fn parse_with(
         command.try_get_matches_from_mut(args).map_err(|error| naming_the_variable(error, &command, args))?;
     let mut used = None;
     if let Some((changed, by)) =
-        profile::apply(&unbuilt, &matches, paths, wall_now()).map_err(|error| unusable(&error, &matches))?
+        profile::apply(&unbuilt, &matches, paths).map_err(|error| unusable(&error, &matches))?
     {
         command = changed;
         matches = command.try_get_matches_from_mut(args)?;
@@ -63,6 +63,11 @@ pub(super) fn parse_with(
     match &mut cli.command {
         Command::Delete(delete) => delete.requests.rates_given = rates_given,
         Command::Restore(restore) => restore.requests.rates_given = rates_given,
+        Command::Config(ConfigArgs { command: ConfigCommand::Show(show) }) => {
+            let definition = command.find_subcommand("config").and_then(|config| config.find_subcommand("show"));
+            let given = definition.zip(matches.subcommand_matches("show"));
+            show.given = given.map(|(definition, matches)| config::given(definition, matches)).unwrap_or_default();
+        }
         _ => {}
     }
     if let Err(FlagConflict(kind, mut message)) = conflict::check(&mut cli.command, matches) {

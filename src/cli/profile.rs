@@ -6,7 +6,6 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::builder::{PathBufValueParser, Resettable, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
@@ -108,20 +107,19 @@ pub(super) fn apply(
     command: &Command,
     matches: &ArgMatches,
     paths: &SearchPaths,
-    now: SystemTime,
 ) -> Result<Option<(Command, AppliedProfile)>, ProfileError> {
     let (path, given) = leaf(matches);
     let Some((file, wanted)) = wanted(given) else { return Ok(None) };
     let Some(profile) = choose(&file, &wanted, paths)? else { return Ok(None) };
     let Some(flags) = command.find_subcommand("delete") else { return Ok(None) };
-    let wrong = profile.entries.iter().map(|entry| check(flags, entry, &entry.values(now, &profile.name)));
+    let wrong = profile.entries.iter().map(|entry| check(flags, entry));
     ProfileError::all(wrong.filter_map(Result::err))?;
     let named = path.iter().try_fold(command, |command, name| command.find_subcommand(name)).unwrap_or(command);
     let mut used = AppliedProfile {
-        keeping: keeping(&profile, now),
+        keeping: keeping(&profile),
         taken: Vec::new(),
         folders: Vec::new(),
-        warnings: warnings(&profile, given, now),
+        warnings: warnings(&profile, given),
         profile,
     };
     // And `config show`, which says what would be.
@@ -140,17 +138,16 @@ pub(super) fn apply(
         if is_given(given, arg.get_id().as_str()) || is_settled(entry.key, given) {
             continue;
         }
-        if entry.key == "report" && entry.has_time() && flag(given, "resume") {
+        if entry.key == "report" && entry.has_time && flag(given, "resume") {
             let why = "it names another file every second, so --resume cannot find that of the earlier run\nhint: pass --report";
             return Err(entry.refuse(why.to_owned()));
         }
-        let values = entry.values(now, &used.profile.name);
         if OF_DELETING.contains(&entry.key) {
-            let folder = values.first().and_then(|value| Path::new(value).parent()).map(Path::to_owned);
+            let folder = entry.values.first().and_then(|value| Path::new(value).parent()).map(Path::to_owned);
             used.folders.extend(folder.filter(|folder| folder.is_absolute()));
         }
         used.taken.push(entry.key);
-        defaults.push((arg.get_id().to_string(), values));
+        defaults.push((arg.get_id().to_string(), entry.values.clone()));
     }
     let default = |arg: clap::Arg| match defaults.iter().find(|(id, _)| arg.get_id() == id.as_str()) {
         Some((_, values)) => arg.default_values(values.iter().cloned()),
@@ -211,7 +208,7 @@ fn credentials_of_environment() -> Option<&'static str> {
 
 /// What a variable takes from a profile that was meant to name what is worked on: at 3 a.m. nobody remembers what was
 /// exported.
-fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<String> {
+fn warnings(profile: &Profile, given: &ArgMatches) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut add = |variable: &str, entry: &Entry| {
         let (name, key) = (&profile.name, entry.key);
@@ -228,7 +225,7 @@ fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<Strin
         let entry = keys.iter().find_map(|key| profile.entry(key));
         if let (Some(entry), Some(value)) = (entry, of_environment(id))
             && (id, names_namespace(given)) != ("namespace_id", Some("namespace"))
-            && (entry.key != keys[0] || entry.values(now, &profile.name) != [value])
+            && (entry.key != keys[0] || entry.values != [value])
         {
             add(variable, entry);
         }
@@ -241,24 +238,24 @@ fn warnings(profile: &Profile, given: &ArgMatches, now: SystemTime) -> Vec<Strin
     warnings
 }
 
-fn keeping(profile: &Profile, now: SystemTime) -> Keeping {
-    let values = |key| profile.entry(key).map(|entry| entry.values(now, &profile.name)).unwrap_or_default();
-    let texts = |key| values(key).iter().map(|value| value.to_string_lossy().into_owned()).collect();
+fn keeping(profile: &Profile) -> Keeping {
+    let values = |key| profile.entry(key).into_iter().flat_map(|entry| &entry.values);
+    let texts = |key| values(key).map(|value| value.to_string_lossy().into_owned()).collect();
     Keeping {
         protect: texts("protect"),
-        protect_from: values("protect-from").pop().map(PathBuf::from),
+        protect_from: values("protect-from").next().map(PathBuf::from),
         only: texts("only"),
     }
 }
 
 /// Reads values with the parser of their flag, for its error to name the line.
-fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), ProfileError> {
+fn check(flags: &Command, entry: &Entry) -> Result<(), ProfileError> {
     let Some(arg) = flags.get_arguments().find(|arg| arg.get_long() == Some(entry.key)) else { return Ok(()) };
-    if values.is_empty() {
+    if entry.values.is_empty() {
         return Err(entry.refuse("it is empty; omit it to use the default".to_owned()));
     }
     if arg.get_action().takes_values() {
-        let words = values.iter().map(|value| {
+        let words = entry.values.iter().map(|value| {
             let mut word = OsString::from(format!("--{}=", entry.key));
             word.push(value);
             word
@@ -267,7 +264,7 @@ fn check(flags: &Command, entry: &Entry, values: &[OsString]) -> Result<(), Prof
         let probe = probe.try_get_matches_from(words);
         probe.map_err(|error| entry.refuse(reason(&error)))?;
     }
-    let url = values.iter().find(|_| entry.key == "base-url").map(|value| value.to_string_lossy());
+    let url = entry.values.iter().find(|_| entry.key == "base-url").map(|value| value.to_string_lossy());
     let url = url.map(|url| url.parse::<BaseUrl>()).transpose();
     url.map(drop).map_err(|error| entry.refuse(escaped(&error.to_string())))
 }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::name::{ProfileName, ProfileNameError};
-use super::template::TemplateError;
 use crate::terminal::Escaped;
 
 /// A place in a file, as compilers write it: `kvsweep.toml:12:3`.
@@ -100,10 +99,6 @@ pub enum Problem {
     Default,
     #[error("default-profile: there is no profile {0}\nhint: {1}")]
     NoDefault(String, String),
-    #[error("{key}: {error}")]
-    Template { key: &'static str, error: TemplateError },
-    #[error("{0}: ~ stands for the home folder, and HOME is not set")]
-    NoHome(&'static str),
     #[error("{key}: {why}")]
     Value {
         key: &'static str,

@@ -12,7 +12,7 @@ use super::error::{Location, Problem, ProfileError};
 use super::name::ProfileName;
 use super::setting::{Kind, NAMESPACE, SETTINGS, Setting, TOKEN, TRUSTED_ONLY_KEYS, is_secret, is_token};
 use super::suggest::{listed, suggest};
-use super::template::Template;
+use super::template::fill;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -41,14 +41,10 @@ pub struct Profile {
 pub struct Entry {
     pub key: &'static str,
     pub at: Location,
-    value: Value,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    Texts(Vec<OsString>),
-    /// A path that begins at a folder, and that `fill` completes.
-    Template(PathBuf, Template),
+    /// As the flag would get them.
+    pub values: Vec<OsString>,
+    /// Whether they name another file every second.
+    pub has_time: bool,
 }
 
 impl Profile {
@@ -58,36 +54,21 @@ impl Profile {
 }
 
 impl Entry {
-    /// The values, as the flag would get them at a moment.
-    pub fn values(&self, now: SystemTime, profile: &ProfileName) -> Vec<OsString> {
-        match &self.value {
-            Value::Texts(texts) => texts.clone(),
-            Value::Template(folder, template) => vec![place(folder, &template.fill(now, profile))],
-        }
-    }
-
-    /// Whether the value names another file every second.
-    pub fn has_time(&self) -> bool {
-        matches!(&self.value, Value::Template(_, template) if template.has_time())
-    }
-
     /// The error of its value; `why` has to be safe to show.
     pub fn refuse(&self, why: String) -> ProfileError {
         ProfileError::At { at: self.at.clone(), problem: Problem::Value { key: self.key, why } }
     }
 }
 
-/// A path of the file: `-` and `none` are no paths, and a relative one begins at the file's folder.
-fn place(folder: &Path, text: &str) -> OsString {
-    match text {
-        "-" | "none" => text.into(),
-        _ => folder.join(text).into(),
-    }
-}
-
-/// Reads a file's text. `home` is what `~/` stands for.
-pub(super) fn parse(path: &Path, text: &str, origin: Origin, home: Option<&Path>) -> Result<ConfigFile, ProfileError> {
-    let reading = Reading { path, text, origin, home, folder: path.parent().unwrap_or(Path::new("")) };
+/// Reads a file's text. `home` is what `~/` stands for, and `now` what `{date}` and `{time}` do.
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    origin: Origin,
+    home: Option<&Path>,
+    now: SystemTime,
+) -> Result<ConfigFile, ProfileError> {
+    let reading = Reading { path, text, origin, home, now };
     let document = DeTable::parse(text).map_err(|error| {
         // Not the whole error: it shows the line, which may hold a secret.
         let problem = Problem::Syntax(error.message().lines().collect::<Vec<_>>().join(" "));
@@ -103,7 +84,7 @@ struct Reading<'a> {
     text: &'a str,
     origin: Origin,
     home: Option<&'a Path>,
-    folder: &'a Path,
+    now: SystemTime,
 }
 
 impl Reading<'_> {
@@ -158,7 +139,7 @@ impl Reading<'_> {
         let name = name(key.get_ref(), key.span())?;
         let mut entries = Vec::new();
         for (key, value) in in_order(as_table(name.as_str(), value)?) {
-            entries.push(self.entry(key, value)?);
+            entries.push(self.entry(&name, key, value)?);
         }
         for (keys, what) in [(&NAMESPACE[..], "name the namespace"), (&TOKEN, "give the API token")] {
             let mut ways = entries.iter().filter(|(_, entry)| keys.contains(&entry.key));
@@ -171,58 +152,60 @@ impl Reading<'_> {
         Ok(Profile { name, file: self.path.to_owned(), entries })
     }
 
-    fn entry(&self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Found<(Range<usize>, Entry)> {
+    fn entry(
+        &self,
+        profile: &ProfileName,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Found<(Range<usize>, Entry)> {
         let text = key.get_ref().as_ref();
         let Some(setting) = Setting::named(text) else {
             let secret = is_secret(text).then(|| Problem::Secret(text.to_owned()));
             let known = SETTINGS.iter().map(|setting| setting.name);
             return Err((key.span(), secret.unwrap_or_else(|| unknown(text, known))));
         };
+        let at = |problem| (value.span(), problem);
         if self.origin == Origin::Found && TRUSTED_ONLY_KEYS.contains(&setting.name) {
             return Err((key.span(), Problem::Trust(setting.name)));
         }
-        let value = self.value(setting, value)?;
-        Ok((key.span(), Entry { key: setting.name, at: self.location(key.span().start), value }))
-    }
-
-    fn value(&self, setting: &Setting, value: &Spanned<DeValue<'_>>) -> Found<Value> {
-        let wrong = || wrong_type(setting.name, setting.kind.expected(), value);
-        let one = |text: String| Value::Texts(vec![text.into()]);
         if TOKEN.contains(&setting.name) && value.get_ref().as_str().is_some_and(is_token) {
-            return Err((value.span(), Problem::Secret(setting.name.to_owned())));
+            return Err(at(Problem::Secret(setting.name.to_owned())));
         }
-        Ok(match (setting.kind, value.get_ref()) {
-            (Kind::Text | Kind::Texts | Kind::NumberOrText, DeValue::String(text)) => one(text.to_string()),
+        let wrong = || wrong_type(setting.name, setting.kind.expected(), value);
+        let mut has_time = false;
+        let values = match (setting.kind, value.get_ref()) {
+            (Kind::Text | Kind::Texts | Kind::NumberOrText, DeValue::String(text)) => vec![text.to_string().into()],
             (Kind::Texts, DeValue::Array(array)) => {
                 let texts = array.iter().map(|value| value.get_ref().as_str().map(OsString::from));
-                Value::Texts(texts.collect::<Option<_>>().ok_or_else(wrong)?)
+                texts.collect::<Option<_>>().ok_or_else(wrong)?
             }
             (Kind::Number | Kind::NumberOrText | Kind::SwitchOrNumber, DeValue::Integer(number)) => {
-                one(integer(number).ok_or_else(wrong)?.to_string())
+                vec![integer(number).ok_or_else(wrong)?.to_string().into()]
             }
-            (Kind::Switch | Kind::SwitchOrNumber, DeValue::Boolean(switch)) => one(switch.to_string()),
-            (Kind::Path, DeValue::String(text)) => {
-                let (folder, text) = self.beginning(setting.name, text).map_err(|problem| (value.span(), problem))?;
-                Value::Texts(vec![place(folder, text)])
-            }
-            (Kind::Template, DeValue::String(text)) => {
-                let at = |problem| (value.span(), problem);
-                let (folder, text) = self.beginning(setting.name, text).map_err(at)?;
-                let template =
-                    Template::new(text).map_err(|error| at(Problem::Template { key: setting.name, error }))?;
-                Value::Template(folder.to_owned(), template)
+            (Kind::Switch | Kind::SwitchOrNumber, DeValue::Boolean(switch)) => vec![switch.to_string().into()],
+            (Kind::Path | Kind::Template, DeValue::String(text)) => {
+                let refuse = |why| at(Problem::Value { key: setting.name, why });
+                let mut text = text.to_string();
+                if setting.kind == Kind::Template {
+                    (text, has_time) = fill(&text, self.now, profile).map_err(refuse)?;
+                }
+                vec![self.place(&text).map_err(|why| refuse(why.to_owned()))?]
             }
             _ => return Err(wrong()),
-        })
+        };
+        Ok((key.span(), Entry { key: setting.name, at: self.location(key.span().start), values, has_time }))
     }
 
-    fn beginning<'t>(&self, key: &'static str, text: &'t str) -> Result<(&Path, &'t str), Problem> {
-        if text.is_empty() {
-            return Err(Problem::Value { key, why: "expected a path, and it is empty".to_owned() });
-        }
-        match text.strip_prefix("~/") {
-            Some(rest) => Ok((self.home.ok_or(Problem::NoHome(key))?, rest.trim_start_matches('/'))),
-            None => Ok((self.folder, text)),
+    /// A path of the file: `-` and `none` are no paths, and a relative one begins at the file's folder.
+    fn place(&self, text: &str) -> Result<OsString, &'static str> {
+        match (text, text.strip_prefix("~/")) {
+            ("", _) => Err("expected a path, and it is empty"),
+            ("-" | "none", _) => Ok(text.into()),
+            (_, Some(rest)) => {
+                let home = self.home.ok_or("~ stands for the home folder, and HOME is not set")?;
+                Ok(home.join(rest.trim_start_matches('/')).into())
+            }
+            _ => Ok(self.path.parent().unwrap_or(Path::new("")).join(text).into()),
         }
     }
 }

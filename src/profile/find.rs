@@ -9,9 +9,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, parse};
+use crate::clock::wall_now;
 use crate::files::text;
 use crate::platform::{self, Owner};
 
@@ -27,6 +29,8 @@ pub(crate) struct SearchPaths {
     /// Folders of configuration, the most important first.
     pub config: Vec<PathBuf>,
     pub user: Owner,
+    /// The moment that `{date}` and `{time}` of a path stand for.
+    pub now: SystemTime,
 }
 
 impl SearchPaths {
@@ -43,11 +47,12 @@ impl SearchPaths {
             home,
             config: user.into_iter().chain(machine).collect(),
             user: Owner::of_process(),
+            now: wall_now(),
         }
     }
 
     pub(crate) fn nowhere() -> Self {
-        Self { folder: None, home: None, config: Vec::new(), user: Owner::root() }
+        Self { folder: None, home: None, config: Vec::new(), user: Owner::root(), now: UNIX_EPOCH }
     }
 
     /// The files of the user and the machine, the most important first, whether they exist or not.
@@ -107,7 +112,7 @@ impl SearchPaths {
         let text = text::read_from(open, MAX_SIZE).map_err(|error| unreadable(file)(error.into()))?;
         // Relative paths in it begin at its folder, wherever that is seen from.
         let path = std::path::absolute(file).map_err(unreadable(file))?;
-        parse(&path, &text, origin, self.home.as_deref())
+        parse(&path, &text, origin, self.home.as_deref(), self.now)
     }
 }
 

@@ -14,7 +14,7 @@
 //! A file holds no secret, profiles inherit nothing from each other, and a key that is not known is an error.
 //!
 //! - [`SETTINGS`]: what a profile may say. What a value means is known to the flag of the same name, not here.
-//! - [`parse`]: a file's text, with the line and column of what is wrong; [`Template`]: paths with placeholders
+//! - [`parse`]: a file's text, with the line and column of what is wrong; [`template`]: paths with placeholders
 //! - [`SearchPaths`]: where files are looked for, and which are trusted
 //! - [`choose`]: which profile is used
 

@@ -16,7 +16,7 @@ fn name(text: &str) -> ProfileName {
 }
 
 fn read(text: &str) -> Result<ConfigFile, ProfileError> {
-    parse(Path::new("/etc/k/kvsweep.toml"), text, Origin::Own, Some(Path::new("/home/me")))
+    parse(Path::new("/etc/k/kvsweep.toml"), text, Origin::Own, Some(Path::new("/home/me")), NOW)
 }
 
 fn error(text: &str) -> String {
@@ -25,7 +25,7 @@ fn error(text: &str) -> String {
 
 fn values(file: &ConfigFile, profile: &str, key: &str) -> Vec<String> {
     let profile = file.profile(&name(profile)).unwrap();
-    let values = profile.entry(key).map(|entry| entry.values(NOW, &profile.name)).unwrap_or_default();
+    let values = profile.entry(key).map(|entry| entry.values.clone()).unwrap_or_default();
     values.into_iter().map(|value| value.into_string().unwrap()).collect()
 }
 
@@ -56,7 +56,7 @@ fn values_come_out_as_a_flag_would_get_them() {
     }
     let profile = file.profile(&name("b")).unwrap();
     assert_eq!(profile.entry("retries").unwrap().at.to_string(), "/etc/k/kvsweep.toml:6:1");
-    assert!(!profile.entry("report").unwrap().has_time());
+    assert!(!profile.entry("report").unwrap().has_time);
 }
 
 #[test]
@@ -95,7 +95,8 @@ fn what_is_wrong_is_told_with_its_place() {
         let error = error(text);
         assert!(error.starts_with(&format!("/etc/k/kvsweep.toml:{expected}")), "{text}: {error}");
     }
-    let without_home = parse(Path::new("/k.toml"), "[profile.p]\nreport = '~/r.csv'", Origin::Own, None).unwrap_err();
+    let without_home =
+        parse(Path::new("/k.toml"), "[profile.p]\nreport = '~/r.csv'", Origin::Own, None, NOW).unwrap_err();
     assert!(without_home.to_string().contains("HOME is not set"), "{without_home}");
 }
 
@@ -131,7 +132,7 @@ fn a_secret_is_refused_and_never_repeated() {
 
 #[test]
 fn a_file_that_was_found_does_not_decide_who_gets_the_credentials() {
-    let read = |text: &str| parse(Path::new("/p/kvsweep.toml"), text, Origin::Found, None);
+    let read = |text: &str| parse(Path::new("/p/kvsweep.toml"), text, Origin::Found, None, NOW);
     for (text, expected) in [
         (
             "[profile.p]\nbase-url = 'https://a'\n",
@@ -182,6 +183,7 @@ impl Home {
             home: Some(self.path("me")),
             config: vec![self.path("me/.config"), self.path("etc")],
             user: Owner::of_process(),
+            now: NOW,
         }
     }
 
@@ -328,7 +330,7 @@ proptest::proptest! {
     #[test]
     fn no_text_panics(text in r"\PC{0,60}|(\[profile\.[a-z]\]\n)?([a-z-]{1,8} ?= ?['\x22\[{0-9a-z]{0,6}\n){0,4}") {
         for origin in [Origin::Own, Origin::Found] {
-            if let Err(error) = parse(Path::new("k.toml"), &text, origin, None) {
+            if let Err(error) = parse(Path::new("k.toml"), &text, origin, None, NOW) {
                 proptest::prop_assert!(error.to_string().starts_with("k.toml:"));
             }
         }
@@ -341,12 +343,7 @@ proptest::proptest! {
         seconds in 0..u64::MAX / 2,
     ) {
         let text = format!("[profile.p]\n{} = {value}\n", SETTINGS[index].name);
-        if let Ok(file) = parse(Path::new("/k.toml"), &text, Origin::Own, Some(Path::new("/h"))) {
-            let profile = &file.profiles[0];
-            let now = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
-            for entry in &profile.entries {
-                entry.values(now, &profile.name);
-            }
-        }
+        let now = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
+        let _ = parse(Path::new("/k.toml"), &text, Origin::Own, Some(Path::new("/h")), now);
     }
 }

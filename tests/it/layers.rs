@@ -40,7 +40,7 @@ const MODULES: [(&str, &str); 37] = [
     ("pipeline", "api clock key outcome plan platform quota record terminal text"),
     ("plan", "key outcome record terminal"),
     ("platform", ""),
-    ("profile", "files platform terminal"),
+    ("profile", "clock files platform terminal"),
     ("progress", "clock outcome pipeline platform stderr terminal"),
     ("quota", ""),
     ("record", "key"),
