@@ -111,7 +111,7 @@ impl EventLogger {
         }
         let wait = duration(until.saturating_duration_since(Instant::now()));
         match (cause, first) {
-            (PauseCause::Throttled, _) => tracing::warn!("Cloudflare asked for a pause (HTTP 429): resuming in {wait}"),
+            (PauseCause::Throttled, _) => tracing::warn!("Cloudflare asked for a pause: resuming in {wait}"),
             (PauseCause::Rate, _) => tracing::info!("rate limit: resuming in {wait}"),
             (PauseCause::Outage, true) => {
                 let most = duration(self.max_wait);
