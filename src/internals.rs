@@ -64,7 +64,7 @@ pub use crate::report::Journal;
 pub use crate::report::Outputs;
 pub use crate::report::RecordState;
 pub use crate::report::ReportFile;
-pub use crate::report::Rows;
 pub use crate::report::Sync;
+pub use crate::report::append_row;
 pub use crate::report::start as start_report;
 pub use crate::stderr::flush as flush_stderr;

@@ -5,12 +5,14 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::key::KeyName;
 
 /// The position of a record over all inputs, from 1.
 ///
 /// The report and a resumed run know a record by this number, so it must not depend on anything but the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RecordNumber(NonZeroU64);
 
 impl RecordNumber {

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use criterion::Criterion;
 use kvsweep::Status;
-use kvsweep::internals::{Detail, Format, RecordNumber, Rows, Settled};
+use kvsweep::internals::{Detail, Format, RecordNumber, Settled, append_row};
 
 use crate::key::names;
 
@@ -23,11 +23,11 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             elapsed: Duration::from_millis(12),
             finished_at: UNIX_EPOCH + Duration::from_millis(1_793_275_200_042),
         };
-        let (mut rows, mut out) = (Rows::new(format), Vec::with_capacity(1_024));
+        let mut out = Vec::with_capacity(1_024);
         group.bench_function(what, |bencher| {
             bencher.iter(|| {
                 out.clear();
-                rows.append(&settled, &mut out);
+                append_row(format, &settled, &mut out);
                 out.len()
             });
         });

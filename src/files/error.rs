@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::clock::clamp_rfc3339;
+use crate::clock::rfc3339_seconds;
 
 /// Why a file cannot be used. Paths are kept exact: whoever shows the text on a terminal escapes it. The system's own words are
 /// the `source`.
@@ -62,7 +62,7 @@ pub struct LockOwner {
 
 impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} since {}", self.pid, humantime::format_rfc3339_seconds(clamp_rfc3339(self.since)))
+        write!(f, "process {} since {}", self.pid, rfc3339_seconds(self.since))
     }
 }
 

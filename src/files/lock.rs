@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::error::{FileError, LockOwner};
 use super::replace::{Access, beside, create, replace};
-use crate::clock::{clamp_rfc3339, wall_now};
+use crate::clock::{rfc3339_seconds, wall_now};
 use crate::platform;
 
 /// Longer than any note of ours.
@@ -171,7 +171,7 @@ fn write(path: &Path) -> io::Result<Option<SentRequests>> {
         found => Some(found?.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "not a note of ours"))?),
     };
     let left = found.as_ref().and_then(|note| note.left);
-    let (pid, since) = (std::process::id(), humantime::format_rfc3339_seconds(clamp_rfc3339(wall_now())));
+    let (pid, since) = (std::process::id(), rfc3339_seconds(wall_now()));
     let text = format!("pid {pid}\nsince {since}{REQUESTS}{}\n", digits(left.map_or(0, |left| left.number)));
     if found.is_none() {
         create(path, text.as_bytes(), Access::Owner)?;

@@ -1,18 +1,13 @@
 //! CSV, read strictly: a row that could be read in two ways is reported as broken, never guessed.
 //!
-//! `csv-core` prefers any reading to none, so the raw bytes of each field are compared with what it made of them. Unlike the
-//! `csv` crate, [`RowReader`] tells a row that ended from one that was cut off, knows the position of every row, and never keeps
-//! more than its [`Limits`].
+//! Other readers prefer any reading to none. Unlike the `csv` crate, [`RowReader`] also tells a row that ended from one that was
+//! cut off, knows the position of every row, and never keeps more than its [`Limits`].
 
 use std::fmt;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use csv_core::{ReadFieldResult, ReaderBuilder, Terminator};
-use memchr::{memchr, memchr_iter, memchr2, memchr3};
-
-/// The longest row that is split without the automaton, in bytes: all of its cells together stay below any limit on a row.
-const MAX_PLAIN_ROW: usize = 16 * 1024;
+use memchr::{memchr, memchr_iter, memchr2};
 
 /// What is kept of a row, in bytes.
 #[derive(Clone, Copy)]
@@ -44,9 +39,8 @@ pub(crate) struct RowReader<R> {
     delimiter: u8,
     limits: Limits,
     position: u64,
-    /// Ends a record at `\n` alone: it would take a bare `\r` for an end as well, and cut a key there.
-    core: Box<csv_core::Reader>,
-    out: Box<[u8]>,
+    /// The line that is being read, from 1.
+    line: u64,
 }
 
 /// A row; the memory is used again for the next.
@@ -152,70 +146,38 @@ impl Row {
     }
 }
 
+/// What was read of a field.
 #[derive(Default)]
-struct Seen {
-    quoted: bool,
-    /// Raw bytes, without what ended the field, and the last two of them.
-    raw: usize,
-    tail: [u8; 2],
-    /// Bytes of content, and quotes in it (in a quoted field) or carriage returns (in any other).
+struct Field {
+    /// Whether it began with a quote, and whether that is still open.
+    is_quoted: bool,
+    is_open: bool,
+    /// Bytes of content; how many of them stand outside quotes, and whether the last of those is a carriage return.
     content: usize,
-    quotes: usize,
+    bare: usize,
+    ends_in_return: bool,
+    /// Carriage returns outside quotes.
     returns: usize,
 }
 
-impl Seen {
-    fn raw(&mut self, bytes: &[u8]) {
-        match *bytes {
-            [] => {}
-            [last] => self.tail = [self.tail[1], last],
-            [.., before, last] => self.tail = [before, last],
-        }
-        self.raw += bytes.len();
+impl Field {
+    /// Whether a quote that comes next opens the field, or is the second of two that stand for one.
+    fn takes_quote(&self) -> bool {
+        !self.is_open && self.bare == 0
     }
 
-    fn content(&mut self, bytes: &[u8]) {
-        self.content += bytes.len();
-        if self.quoted {
-            self.quotes += memchr_iter(b'"', bytes).count();
-        } else {
-            self.returns += memchr_iter(b'\r', bytes).count();
+    fn add_bare(&mut self, text: &[u8]) {
+        if let Some(last) = text.last() {
+            self.bare += text.len();
+            self.ends_in_return = *last == b'\r';
+            self.returns += memchr_iter(b'\r', text).count();
         }
     }
-
-    /// Gives back the `\r` before the `\n` that ended the row. The field was not inside quotes there, so it is the
-    /// last byte of the content too.
-    fn take_return(&mut self) -> bool {
-        if self.raw == 0 || self.tail[1] != b'\r' {
-            return false;
-        }
-        self.raw -= 1;
-        self.content -= 1;
-        self.returns = self.returns.saturating_sub(1);
-        self.tail = [0, self.tail[0]];
-        true
-    }
-
-    /// A sound quoted field is its content, once more each quote in it, and the two around it.
-    fn is_broken(&self) -> bool {
-        self.quoted && (self.raw != self.content + self.quotes + 2 || self.tail[1] != b'"')
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum End {
-    Delimiter,
-    Row,
-    BlankRow,
 }
 
 impl<R: BufRead> RowReader<R> {
     pub(crate) fn new(bytes: R, delimiter: u8, limits: Limits) -> Self {
-        let mut core = ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
-        // csv-core would drop a byte order mark, which is part of the first key by now, before its first byte.
-        core.read_field(b"\n", &mut [0]);
-        core.set_line(1);
-        Self { bytes, delimiter, limits, position: 0, core: Box::new(core), out: vec![0; 4096].into_boxed_slice() }
+        Self { bytes, delimiter, limits, position: 0, line: 1 }
     }
 
     /// How many bytes were taken: after a row, where it ends.
@@ -231,149 +193,91 @@ impl<R: BufRead> RowReader<R> {
     /// Reads the next row that is not blank; `false` at the end.
     pub(crate) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
         loop {
-            if !self.skip_blank_lines()? {
-                return Ok(false);
-            }
-            row.line = self.core.line();
+            row.line = self.line;
             row.fields = 0;
             row.is_terminated = true;
             row.error = None;
             row.text.clear();
             row.cells.clear();
-            if self.plain_row(row, keep)? {
-                row.last_line = row.line;
-                return Ok(true);
-            }
-            let end = loop {
-                let end = self.field(row, keep)?;
-                if end != End::Delimiter {
-                    break end;
-                }
+            while !self.field(row, keep)? {
                 if row.text.len() + row.cells.len() * size_of::<Cell>() > self.limits.row {
                     return Err(CsvError::RowTooLong { line: row.line });
                 }
-            };
-            if end == End::Row {
-                row.last_line = self.core.line() - 1;
-                return Ok(true);
+            }
+            row.last_line = self.line;
+            self.line += 1;
+            if row.fields > 0 || !row.is_terminated {
+                return Ok(row.fields > 0);
             }
         }
     }
 
-    /// `false` at the end of the file.
-    fn skip_blank_lines(&mut self) -> Result<bool, CsvError> {
-        loop {
-            let line = self.core.line();
-            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line, error })?;
-            match chunk.first() {
-                None => return Ok(false),
-                Some(b'\n') => {
-                    self.consume(1);
-                    self.core.set_line(line + 1);
-                }
-                Some(_) => return Ok(true),
-            }
-        }
-    }
-
-    /// Takes a row that needs no automaton, as nearly all do: one in the buffer whole, in which nothing but delimiters has
-    /// a meaning. `false` for any other, which is left where it is.
-    fn plain_row(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
-        let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line: row.line, error })?;
-        let Some(end) = memchr(b'\n', chunk) else { return Ok(false) };
-        let line = chunk[..end].strip_suffix(b"\r").unwrap_or(&chunk[..end]);
-        if line.is_empty() || line.len() > MAX_PLAIN_ROW {
-            return Ok(false);
-        }
-        let first = memchr3(self.delimiter, b'"', b'\r', line).unwrap_or(line.len());
-        let rest = &line[first..];
-        if memchr2(b'"', b'\r', rest).is_some() {
-            return Ok(false);
-        }
-        let (mut start, whole) = (0, keep == Keep::Every);
-        if whole {
-            row.text.extend_from_slice(line);
-        }
-        for end in memchr_iter(self.delimiter, rest).map(|place| first + place).chain([line.len()]) {
-            if whole {
-                row.cells.push(Cell { column: row.fields, text: start..end });
-            } else if keep.wants(row.fields) && !keep.drops(row.fields, end - start) {
-                let text = row.text.len();
-                row.text.extend_from_slice(&line[start..end]);
-                row.cells.push(Cell { column: row.fields, text: text..row.text.len() });
-            }
-            row.fields += 1;
-            start = end + 1;
-        }
-        self.consume(end + 1);
-        self.core.set_line(row.line + 1);
-        Ok(true)
-    }
-
-    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<End, CsvError> {
-        let opened = self.core.line();
-        let start = row.text.len();
-        let kept = keep.wants(row.fields);
-        let mut seen = Seen::default();
+    /// Reads a field. Whether it ends the row, as the end of the input does; a blank row has none.
+    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
+        let (opened, start, column) = (self.line, row.text.len(), row.fields);
+        let (is_kept, limit) = (keep.wants(column), self.limits.field);
+        let mut field = Field::default();
         let ends_row = loop {
-            let line = self.core.line();
-            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line, error })?;
-            // A last row without a line end gets one, which also shows whether a quote is still open.
-            let at_end = chunk.is_empty();
-            let chunk = if at_end { b"\n" } else { chunk };
-            if seen.raw == 0 {
-                seen.quoted = chunk[0] == b'"';
-            }
-            let (result, took, wrote) = self.core.read_field(chunk, &mut self.out);
-            let ended = match result {
-                ReadFieldResult::Field { record_end } => Some(record_end),
-                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull | ReadFieldResult::End => None,
-            };
-            let out = &self.out[..wrote];
-            seen.content(out);
-            // One more for a `\r` that turns out to end the row.
-            if kept && seen.content <= self.limits.field + 1 {
-                row.text.extend_from_slice(out);
-            }
-            if at_end {
-                row.is_terminated = false;
-                if ended.is_none() {
-                    return Err(CsvError::UnclosedQuote { line: opened });
+            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line: self.line, error })?;
+            let (text, taken, end) = match chunk.first() {
+                None if field.is_open => return Err(CsvError::UnclosedQuote { line: opened }),
+                None => {
+                    row.is_terminated = false;
+                    break true;
                 }
-            } else {
-                seen.raw(&chunk[..took - usize::from(ended.is_some())]);
-                self.consume(took);
+                Some(b'"') if field.takes_quote() => {
+                    let text = if field.is_quoted { &chunk[..1] } else { &[] };
+                    (field.is_quoted, field.is_open) = (true, true);
+                    (text, 1, None)
+                }
+                Some(_) if field.is_open => {
+                    let closing = memchr(b'"', chunk);
+                    field.is_open = closing.is_none();
+                    let text = &chunk[..closing.unwrap_or(chunk.len())];
+                    self.line += memchr_iter(b'\n', text).count() as u64;
+                    (text, text.len() + usize::from(closing.is_some()), None)
+                }
+                Some(_) => {
+                    let end = memchr2(self.delimiter, b'\n', chunk);
+                    let text = &chunk[..end.unwrap_or(chunk.len())];
+                    field.add_bare(text);
+                    (text, text.len() + usize::from(end.is_some()), end.map(|end| chunk[end] == b'\n'))
+                }
+            };
+            field.content += text.len();
+            // One more for a `\r` that turns out to end the row.
+            if is_kept && field.content <= limit + 1 {
+                row.text.extend_from_slice(text);
             }
-            if let Some(record_end) = ended {
-                break record_end;
+            self.consume(taken);
+            if let Some(ends_row) = end {
+                break ends_row;
             }
         };
-        if ends_row && seen.take_return() && kept && seen.content <= self.limits.field {
-            row.text.pop();
+        if ends_row && field.ends_in_return {
+            (field.content, field.bare, field.returns) = (field.content - 1, field.bare - 1, field.returns - 1);
+            row.text.truncate(start + field.content);
         }
-        if ends_row && row.fields == 0 && seen.raw == 0 {
-            return Ok(End::BlankRow);
+        if ends_row && column == 0 && field.content == 0 && !field.is_quoted {
+            return Ok(true);
         }
         row.fields += 1;
-        let column = row.fields;
-        if seen.content > self.limits.field {
+        if field.content > limit {
+            row.fail(RowError::TooLong { column: row.fields, limit });
             row.text.truncate(start);
-            row.fail(RowError::TooLong { column, limit: self.limits.field });
-        } else if keep.drops(column - 1, seen.content) {
+        } else if keep.drops(column, field.content) {
             row.text.truncate(start);
-        } else if kept {
-            row.cells.push(Cell { column: column - 1, text: start..row.text.len() });
+        } else if is_kept {
+            row.cells.push(Cell { column, text: start..row.text.len() });
         }
-        if seen.is_broken() {
-            row.fail(RowError::Quote { column });
+        if field.is_quoted && field.bare > 0 {
+            row.fail(RowError::Quote { column: row.fields });
+        } else if field.returns > 0 {
+            row.fail(RowError::Return { column: row.fields });
         }
-        if seen.returns > 0 {
-            row.fail(RowError::Return { column });
-        }
-        Ok(if ends_row { End::Row } else { End::Delimiter })
+        Ok(ends_row)
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

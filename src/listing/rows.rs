@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::api::ListedKey;
-use crate::format::csv_writer::CsvWriter;
+use crate::format::csv_writer::write_row;
 use crate::input::reads_as_lines;
 use crate::terminal::{Escaped, Quoted};
 
@@ -35,7 +35,6 @@ pub(super) fn fits_on_a_line(name: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     format: Format,
-    csv: CsvWriter,
     /// Whether a person reads it: then what could move a cursor is escaped.
     terminal: bool,
     begun: bool,
@@ -46,7 +45,7 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     pub(crate) fn new(format: Format, terminal: bool, begun: bool) -> Self {
-        Self { format, csv: CsvWriter::new(), terminal, begun, skipped: 0, first_skipped: None }
+        Self { format, terminal, begun, skipped: 0, first_skipped: None }
     }
 
     /// How many names no line could hold, with the first of them.
@@ -57,7 +56,7 @@ impl Encoder {
     pub(crate) fn header(&mut self, out: &mut Vec<u8>) {
         if self.format == Format::Csv && !self.begun {
             self.begun = true;
-            self.csv.row(&["key", "expiration", "metadata"], out);
+            write_row(["key", "expiration", "metadata"], out);
         }
     }
 
@@ -87,7 +86,8 @@ impl Encoder {
             }
             Format::Csv => {
                 let expiration = key.expiration.map(|seconds| seconds.to_string()).unwrap_or_default();
-                self.csv.row(&[&key.name, &expiration, key.metadata.as_deref().map_or("", |raw| raw.get())], out);
+                let metadata = key.metadata.as_deref().map_or("", |raw| raw.get());
+                write_row([&*key.name, &*expiration, metadata], out);
                 Ok(())
             }
             Format::Ndjson => {

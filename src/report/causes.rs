@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::row::StoredRow;
-use crate::outcome::{Settled, Status};
+use crate::outcome::Status;
 use crate::record::{Content, Record};
 use crate::terminal::{Escaped, pluralized, shortened_key};
 use crate::text::truncated;
@@ -103,13 +103,6 @@ impl Causes {
         self.count((Status::Invalid, None, None), key, why);
     }
 
-    pub(super) fn add_settled(&mut self, settled: &Settled) {
-        let detail = settled.detail.as_deref();
-        let error_code = detail.and_then(|detail| detail.error_code);
-        let error = detail.map_or("", |detail| &detail.error);
-        self.count((settled.status, settled.http_status, error_code), &settled.key, error);
-    }
-
     fn count(&mut self, what: (Status, Option<u16>, Option<u64>), key: &str, error: &str) {
         let error = truncated(error);
         let error = if what.0 == Status::Invalid { without_position(&error) } else { &*error };
@@ -193,6 +186,7 @@ mod tests {
     use super::super::encode::tests::settled;
     use super::*;
     use crate::outcome::Detail;
+    use crate::outcome::Settled;
     use crate::record::RecordNumber;
 
     fn add(causes: &mut Causes, key: &str, status: Status, http_status: Option<u16>, error: &str) {
@@ -240,9 +234,9 @@ mod tests {
         causes.add_invalid("", "keys.csv line 7: the key is empty");
         let refused = Settled { http_status: Some(403), ..settled(1, "k", Status::Failed) };
         let detail = Some(Box::new(Detail { error_code: Some(10_000), error: "no".to_owned() }));
-        causes.add_settled(&Settled { detail, ..refused.clone() });
-        causes.add_settled(&refused);
-        causes.add_settled(&refused);
+        causes.add(&StoredRow::from(&Settled { detail, ..refused.clone() }));
+        causes.add(&StoredRow::from(&refused));
+        causes.add(&StoredRow::from(&refused));
         causes.others = 3;
         let shown: Vec<_> = causes.by_count().into_iter().map(ToString::to_string).collect();
         assert_eq!(

@@ -1,47 +1,15 @@
-//! Rows as CSV: written, and read back up to the last complete one.
+//! Rows of CSV, read back up to the last complete one.
 
-use std::fmt::Display;
-use std::io::{BufRead, Write as _};
+use std::io::BufRead;
 use std::str::FromStr;
 
-use super::row::{COLUMNS, MAX_ROW_BYTES, ReadError, Row, StoredRow, begins_as};
+use super::row::{COLUMNS, MAX_ROW_BYTES, ReadError, StoredRow, begins_as};
 use crate::format::csv::{self, CsvError, Keep, Limits, RowReader};
-use crate::format::csv_writer::CsvWriter;
 
 /// A key that is not UTF-8 takes four bytes for each of its own, of which an input keeps 64 KiB.
 const LIMITS: Limits = Limits { field: 1 << 20, row: MAX_ROW_BYTES };
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Only a key and an error may need quotes; all else is written as it is.
-pub(super) fn write_row(csv: &mut CsvWriter, row: &Row<'_>, out: &mut Vec<u8>) {
-    number(Some(row.record), out);
-    csv.field(row.key, out);
-    csv.delimiter(out);
-    out.extend_from_slice(row.status.as_str().as_bytes());
-    out.push(b',');
-    number(row.http_status, out);
-    number(row.error_code, out);
-    if let Some(error) = &row.error {
-        csv.field(error, out);
-        csv.delimiter(out);
-    } else {
-        out.push(b',');
-    }
-    number(Some(row.attempts), out);
-    number(Some(row.elapsed_ms), out);
-    // A `Vec` takes whatever is written to it.
-    let _ = write!(out, "{}", row.finished_at);
-    out.push(b'\n');
-}
-
-fn number(value: Option<impl Display>, out: &mut Vec<u8>) {
-    if let Some(value) = value {
-        // A `Vec` takes whatever is written to it.
-        let _ = write!(out, "{value}");
-    }
-    out.push(b',');
-}
 
 /// Hands every complete row to `each`, in order. Returns where the last one ends, in bytes: what follows, if
 /// anything, is torn (a row's end is its `\n`, outside quotes).

@@ -1,72 +1,43 @@
-//! Encodes rows in either format, appending to a buffer that the caller reuses.
+//! Appends what is written in either format to a buffer.
 
-use super::row::Format;
-use super::row::{COLUMNS, Row};
-use super::{csv, ndjson};
-use crate::format::csv_writer::CsvWriter;
+use serde::Serialize;
+
+use super::row::{Format, StoredRow};
+use crate::format::csv_writer::write_row;
 use crate::outcome::Settled;
 
-#[derive(Debug)]
-pub(super) enum Encoder {
-    Csv(Box<CsvWriter>),
-    Ndjson,
-}
-
-impl Encoder {
-    pub(super) fn new(format: Format) -> Self {
-        match format {
-            Format::Csv => Self::Csv(Box::new(CsvWriter::new())),
-            Format::Ndjson => Self::Ndjson,
+impl Format {
+    pub(super) fn append_header(self, columns: &[&str], out: &mut Vec<u8>) {
+        if self == Self::Csv {
+            write_row(columns.iter().copied(), out);
         }
     }
 
-    pub(super) fn format(&self) -> Format {
+    pub(super) fn append_row(self, row: &StoredRow<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Csv(_) => Format::Csv,
-            Self::Ndjson => Format::Ndjson,
+            Self::Csv => write_row(row.cells().iter().map(|cell| &**cell), out),
+            Self::Ndjson => append_line(row, out),
         }
     }
 
-    pub(super) fn report_header(&mut self, out: &mut Vec<u8>) {
-        if let Self::Csv(writer) = self {
-            writer.row(&COLUMNS, out);
-        }
-    }
-
-    pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
+    pub(super) fn append_key(self, key: &str, out: &mut Vec<u8>) {
         match self {
-            Self::Csv(writer) => csv::write_row(writer, row, out),
-            Self::Ndjson => ndjson::line(row, out),
-        }
-    }
-
-    pub(super) fn keys_header(&mut self, out: &mut Vec<u8>) {
-        if let Self::Csv(writer) = self {
-            writer.row(&["key"], out);
-        }
-    }
-
-    pub(super) fn key(&mut self, key: &str, out: &mut Vec<u8>) {
-        match self {
-            Self::Csv(writer) => writer.row(&[key], out),
-            Self::Ndjson => ndjson::line(&key, out),
+            Self::Csv => write_row([key], out),
+            Self::Ndjson => append_line(&key, out),
         }
     }
 }
 
-/// For the benchmarks alone: rows without a file.
-#[derive(Debug)]
-pub struct Rows(Encoder);
+fn append_line(value: &impl Serialize, out: &mut Vec<u8>) {
+    // Fails only where the value or the writer can; a row and a vector never do.
+    let written = serde_json::to_writer(&mut *out, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+    out.push(b'\n');
+}
 
-impl Rows {
-    pub fn new(format: Format) -> Self {
-        Self(Encoder::new(format))
-    }
-
-    /// Appends the row of `settled` to `out`.
-    pub fn append(&mut self, settled: &Settled, out: &mut Vec<u8>) {
-        self.0.row(&Row::from(settled), out);
-    }
+/// Appends the row of a settled record.
+pub fn append_row(format: Format, settled: &Settled, out: &mut Vec<u8>) {
+    format.append_row(&StoredRow::from(settled), out);
 }
 
 #[cfg(test)]
@@ -75,8 +46,9 @@ pub(super) mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::row::COLUMNS;
     use super::*;
-    use crate::outcome::{Detail, Settled, Status};
+    use crate::outcome::{Detail, Status};
     use crate::record::RecordNumber;
 
     /// A moment with milliseconds, so that rows show them.
@@ -148,10 +120,9 @@ pub(super) mod tests {
 
     pub(crate) fn encode(format: Format, rows: &[Settled]) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut encoder = Encoder::new(format);
-        encoder.report_header(&mut out);
+        format.append_header(&COLUMNS, &mut out);
         for row in rows {
-            encoder.row(&Row::from(row), &mut out);
+            append_row(format, row, &mut out);
         }
         out
     }
@@ -224,12 +195,11 @@ pub(super) mod tests {
         #[test]
         fn any_failed_key_is_read_back_exactly(keys in prop::collection::vec(hostile_text(), 0..6)) {
             let (mut csv, mut ndjson) = (Vec::new(), Vec::new());
-            let (mut as_csv, mut as_ndjson) = (Encoder::new(Format::Csv), Encoder::new(Format::Ndjson));
-            as_csv.keys_header(&mut csv);
-            as_ndjson.keys_header(&mut ndjson);
+            Format::Csv.append_header(&["key"], &mut csv);
+            Format::Ndjson.append_header(&["key"], &mut ndjson);
             for key in &keys {
-                as_csv.key(key, &mut csv);
-                as_ndjson.key(key, &mut ndjson);
+                Format::Csv.append_key(key, &mut csv);
+                Format::Ndjson.append_key(key, &mut ndjson);
             }
             let mut reader = ::csv::Reader::from_reader(csv.as_slice());
             prop_assert_eq!(reader.headers().unwrap(), &::csv::StringRecord::from(vec!["key"]));

@@ -5,10 +5,9 @@
 use std::io::BufReader;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::encode::Encoder;
+use super::encode::append_row;
 use super::reader::read_rows;
-use super::row::Format;
-use super::row::{ReadError, Row, StoredRow};
+use super::row::{COLUMNS, Format, ReadError, StoredRow};
 use crate::outcome::{Detail, Settled, Status};
 use crate::record::RecordNumber;
 
@@ -43,11 +42,10 @@ pub fn report(data: &[u8]) {
         text.split('\u{1}').take(8).zip(1..).map(|(piece, number)| settled(piece, number)).collect();
     for format in FORMATS {
         let mut whole = Vec::new();
-        let mut encoder = Encoder::new(format);
-        encoder.report_header(&mut whole);
+        format.append_header(&COLUMNS, &mut whole);
         let mut ends = vec![whole.len()];
         for row in &rows {
-            encoder.row(&Row::from(row), &mut whole);
+            append_row(format, row, &mut whole);
             ends.push(whole.len());
         }
         let cut = usize::from(u16::from_be_bytes([high, low])) % (whole.len() + 1);

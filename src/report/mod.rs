@@ -23,6 +23,7 @@ mod job_file;
 mod journal;
 mod ndjson;
 mod reader;
+mod rfc3339;
 mod row;
 mod sink;
 mod summary;
@@ -30,7 +31,7 @@ mod target;
 mod writer;
 
 pub use causes::{Cause, Causes};
-pub use encode::Rows;
+pub use encode::append_row;
 pub use error::ReportError;
 pub use failures::FailuresFile;
 pub use file::{Destination, ReportFile};

@@ -1,22 +1,15 @@
-//! Rows as NDJSON: written, and read back up to the last complete one.
+//! Rows of NDJSON, read back up to the last complete one.
 
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::row::{MAX_ROW_BYTES, ReadError, StoredRow, begins_as};
 use crate::format::lines::{Line, LineReader};
 use crate::text::json_error;
 
 const BEGINNING: &[u8] = b"{\"record\":";
-
-pub(super) fn line(value: &impl Serialize, out: &mut Vec<u8>) {
-    // Fails only where the value or the writer can; a row and a vector never do.
-    let written = serde_json::to_writer(&mut *out, value);
-    debug_assert!(written.is_ok(), "{written:?}");
-    out.push(b'\n');
-}
 
 /// The members of a row. Rows that others wrote may lack the last four.
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use super::error::ReportError;
-use crate::clock::clamp_rfc3339;
+use super::rfc3339;
+use crate::clock::rfc3339_millis;
 use crate::outcome::{Settled, Status};
 use crate::record::RecordNumber;
 use crate::text::truncated;
@@ -37,60 +38,69 @@ impl Format {
     }
 }
 
-/// A settled record as its row says it. The fields' order is the order of the columns.
-#[derive(Debug, Serialize)]
-pub(super) struct Row<'a> {
-    pub(super) record: u64,
-    pub(super) key: &'a str,
+/// A row: a settled record, as it is written and read back. The fields' order is that of the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredRow<'a> {
+    #[serde(rename = "record")]
+    pub number: RecordNumber,
+    /// The exact key, or what could be shown of an invalid one.
+    pub key: Cow<'a, str>,
     #[serde(serialize_with = "displayed")]
-    pub(super) status: Status,
-    pub(super) http_status: Option<u16>,
-    pub(super) error_code: Option<u64>,
-    pub(super) error: Option<Cow<'a, str>>,
-    pub(super) attempts: u32,
-    pub(super) elapsed_ms: u64,
-    #[serde(serialize_with = "displayed")]
-    pub(super) finished_at: humantime::Rfc3339Timestamp,
-}
-
-impl<'a> From<&'a Settled> for Row<'a> {
-    fn from(settled: &'a Settled) -> Self {
-        let detail = settled.detail.as_deref();
-        Self {
-            record: settled.number.get(),
-            key: &settled.key,
-            status: settled.status,
-            http_status: settled.http_status,
-            error_code: detail.and_then(|detail| detail.error_code),
-            error: detail.map(|detail| truncated(&detail.error)).filter(|error| !error.is_empty()),
-            attempts: settled.attempts,
-            elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap_or(u64::MAX),
-            finished_at: humantime::format_rfc3339_millis(clamp_rfc3339(settled.finished_at)),
-        }
-    }
+    pub status: Status,
+    pub http_status: Option<u16>,
+    pub error_code: Option<u64>,
+    /// What went wrong; empty where nothing did.
+    #[serde(serialize_with = "null_if_empty")]
+    pub error: Cow<'a, str>,
+    pub attempts: u32,
+    /// From the first request for it to the last answer, in milliseconds.
+    pub elapsed_ms: u64,
+    #[serde(serialize_with = "rfc3339::serialize")]
+    pub finished_at: SystemTime,
 }
 
 fn displayed<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRow<'a> {
-    pub number: RecordNumber,
-    /// The exact key, or what could be shown of an invalid one.
-    pub key: Cow<'a, str>,
-    pub status: Status,
-    pub http_status: Option<u16>,
-    pub error_code: Option<u64>,
-    /// What went wrong; empty where nothing did.
-    pub error: Cow<'a, str>,
-    pub attempts: u32,
-    /// From the first request for it to the last answer, in milliseconds.
-    pub elapsed_ms: u64,
-    pub finished_at: SystemTime,
+fn null_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(text) }
+}
+
+impl<'a> From<&'a Settled> for StoredRow<'a> {
+    fn from(settled: &'a Settled) -> Self {
+        let detail = settled.detail.as_deref();
+        Self {
+            number: settled.number,
+            key: Cow::Borrowed(&settled.key),
+            status: settled.status,
+            http_status: settled.http_status,
+            error_code: detail.and_then(|detail| detail.error_code),
+            error: detail.map(|detail| truncated(&detail.error)).unwrap_or_default(),
+            attempts: settled.attempts,
+            elapsed_ms: u64::try_from(settled.elapsed.as_millis()).unwrap_or(u64::MAX),
+            finished_at: settled.finished_at,
+        }
+    }
 }
 
 impl<'a> StoredRow<'a> {
+    /// What the columns hold, as text.
+    pub(super) fn cells(&self) -> [Cow<'_, str>; COLUMNS.len()] {
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default().into();
+        [
+            number(Some(self.number.get())),
+            Cow::Borrowed(&self.key),
+            self.status.as_str().into(),
+            number(self.http_status.map(u64::from)),
+            number(self.error_code),
+            Cow::Borrowed(&self.error),
+            number(Some(self.attempts.into())),
+            number(Some(self.elapsed_ms)),
+            rfc3339_millis(self.finished_at).to_string().into(),
+        ]
+    }
+
     /// A row with these columns, which are checked whatever the format, and no others.
     pub(super) fn new(record: u64, key: Cow<'a, str>, status: &str, finished_at: &str) -> Result<Self, String> {
         Ok(Self {
@@ -155,17 +165,8 @@ mod tests {
             elapsed: Duration::ZERO,
             finished_at: UNIX_EPOCH,
         };
-        let error = Row::from(&settled).error.map(Cow::into_owned);
-        assert_eq!(error, Some("é".repeat(510) + "…"));
+        assert_eq!(StoredRow::from(&settled).error, "é".repeat(510) + "…");
         settled.detail = Some(Box::default());
-        assert_eq!(Row::from(&settled).error, None);
-    }
-
-    #[test]
-    fn moments_out_of_range_are_held_within_it() {
-        let shown = |moment| humantime::format_rfc3339_millis(clamp_rfc3339(moment)).to_string();
-        assert_eq!(shown(UNIX_EPOCH - Duration::from_millis(1)), "1970-01-01T00:00:00.000Z");
-        assert_eq!(shown(UNIX_EPOCH + Duration::from_secs(1 << 38)), "9999-12-31T23:59:59.999Z");
-        assert_eq!(shown(UNIX_EPOCH + Duration::from_micros(1_001_999)), "1970-01-01T00:00:01.001Z");
+        assert_eq!(StoredRow::from(&settled).error, "");
     }
 }

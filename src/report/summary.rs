@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::causes::Cause;
 use super::job_file::Kind;
 
-use crate::clock::clamp_rfc3339;
+use crate::clock::rfc3339_millis;
 use crate::outcome::{Status, StopReason, Tally};
 use crate::terminal::{count, duration, pluralized};
 
@@ -177,8 +177,7 @@ impl Serialize for Summary {
         map.serialize_entry("account_id", &facts.and_then(|facts| facts.account_id.as_deref()))?;
         map.serialize_entry("namespace_id", &facts.and_then(|facts| facts.namespace_id.as_deref()))?;
         map.serialize_entry("namespace_title", &facts.and_then(|facts| facts.namespace_title.as_deref()))?;
-        let started_at =
-            facts.map(|facts| humantime::format_rfc3339_millis(clamp_rfc3339(facts.started_at)).to_string());
+        let started_at = facts.map(|facts| rfc3339_millis(facts.started_at).to_string());
         map.serialize_entry("started_at", &started_at)?;
         map.serialize_entry("report", &self.report)?;
         map.serialize_entry("causes", &self.causes.iter().map(cause).collect::<Vec<_>>())?;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::error::ReportError;
 use super::file::ReportFile;
 use super::row::Format;
-use crate::clock::clamp_rfc3339;
+use crate::clock::rfc3339_seconds;
 use crate::files::{FileError, IfExists};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
 
 /// The report of a job that named none: `kvsweep-report-YYYYMMDDTHHMMSSZ.csv` in the current folder, `now` in UTC.
 pub(crate) fn default_path(now: SystemTime) -> PathBuf {
-    let stamp = humantime::format_rfc3339_seconds(clamp_rfc3339(now)).to_string();
+    let stamp = rfc3339_seconds(now).to_string();
     format!("kvsweep-report-{}.csv", stamp.replace(['-', ':'], "")).into()
 }
 

@@ -14,13 +14,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::causes::{Cause, Causes};
-use super::encode::Encoder;
 use super::error::ReportError;
 use super::failures::FailuresFile;
 use super::file::{Destination, each_failure};
 use super::journal::Journal;
-use super::row::Format;
-use super::row::Row;
+use super::row::{COLUMNS, Format, StoredRow};
 use super::sink::Sink;
 use super::target::Sync;
 use crate::outcome::{Settled, Status, Tally};
@@ -83,7 +81,7 @@ impl Writer {
     }
 }
 
-type Output = (Sink, Encoder);
+type Output = (Sink, Format);
 
 /// Writes rows where the caller is.
 #[derive(Debug)]
@@ -184,17 +182,17 @@ impl RowWriter {
 
     /// What is only known at the end of a resumed job, from the rows of all its runs: why records failed, and which.
     fn finish_job(&mut self) -> Result<(), ReportError> {
-        let (Some(_), Some((report, encoder))) = (&self.journal, &self.report) else { return Ok(()) };
+        let (Some(_), Some((report, format))) = (&self.journal, &self.report) else { return Ok(()) };
         let Some(output) = report.output() else { return Ok(()) };
         let mut failures = self.late.take().map(keys).transpose()?;
         let (mut causes, mut written) = (Causes::default(), Ok(()));
-        each_failure(output, encoder.format(), |row| {
+        each_failure(output, *format, |row| {
             causes.add(row);
-            if let Some((sink, encoder)) = &mut failures
+            if let Some((sink, format)) = &mut failures
                 && row.status != Status::Invalid
                 && written.is_ok()
             {
-                encoder.key(&row.key, sink.buffer());
+                format.append_key(&row.key, sink.buffer());
                 written = sink.flush_if_full();
             }
         })?;
@@ -205,20 +203,21 @@ impl RowWriter {
 
     fn add(&mut self, settled: &Settled) -> Result<(), ReportError> {
         self.taken += 1;
-        if settled.status.is_trouble() {
-            self.causes.add_settled(settled);
+        let row = StoredRow::from(settled);
+        if row.status.is_trouble() {
+            self.causes.add(&row);
         }
-        if let Some(before) = self.journal.as_ref().and_then(|journal| journal.status(settled.number)) {
+        if let Some(before) = self.journal.as_ref().and_then(|journal| journal.status(row.number)) {
             self.replaced.add(before);
         }
-        if let Some((sink, encoder)) = &mut self.report {
-            encoder.row(&Row::from(settled), sink.buffer());
+        if let Some((sink, format)) = &mut self.report {
+            format.append_row(&row, sink.buffer());
             sink.flush_if_full()?;
         }
-        if let Some((sink, encoder)) = &mut self.failures
-            && matches!(settled.status, Status::Failed | Status::Unknown)
+        if let Some((sink, format)) = &mut self.failures
+            && matches!(row.status, Status::Failed | Status::Unknown)
         {
-            encoder.key(&settled.key, sink.buffer());
+            format.append_key(&row.key, sink.buffer());
             sink.flush_if_full()?;
         }
         Ok(())
@@ -246,18 +245,17 @@ impl RowWriter {
 
 fn keys(file: FailuresFile) -> Result<Output, ReportError> {
     let (output, format) = file.begin()?;
-    let (mut sink, mut encoder) = (Sink::file(output), Encoder::new(format));
-    encoder.keys_header(sink.buffer());
-    Ok((sink, encoder))
+    let mut sink = Sink::file(output);
+    format.append_header(&["key"], sink.buffer());
+    Ok((sink, format))
 }
 
 /// A report whose first `keep` bytes are there already.
 fn report(mut sink: Sink, format: Format, keep: u64) -> Output {
-    let mut encoder = Encoder::new(format);
     if keep == 0 {
-        encoder.report_header(sink.buffer());
+        format.append_header(&COLUMNS, sink.buffer());
     }
-    (sink, encoder)
+    (sink, format)
 }
 
 // Full disks and pipes, as Unix has them.

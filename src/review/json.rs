@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::timeline::moment;
 use super::{Cause, Causes, Diff, Review};
+use crate::clock::rfc3339_millis;
 use crate::outcome::Status;
 use crate::report::counts;
 
@@ -116,5 +117,5 @@ impl Serialize for Diff {
 }
 
 fn time(moment: Option<SystemTime>) -> Option<String> {
-    moment.map(|moment| humantime::format_rfc3339_millis(moment).to_string())
+    moment.map(|moment| rfc3339_millis(moment).to_string())
 }

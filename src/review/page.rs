@@ -13,6 +13,7 @@ use super::heading;
 use super::text::duration_ms;
 use super::timeline::moment;
 use super::{Causes, FAILURE_ROWS, Review};
+use crate::clock::rfc3339_seconds;
 use crate::report::StoredRow;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
 
@@ -323,7 +324,7 @@ fn failures(review: &Review) -> Vec<FailureRow> {
         },
         error: shown(&failure.error),
         attempts: failure.attempts,
-        finished_at: utc(humantime::format_rfc3339_seconds(failure.finished_at)),
+        finished_at: utc(rfc3339_seconds(failure.finished_at)),
     };
     let mut failures: Vec<_> = review.failures.iter().collect();
     failures.sort_by_key(|failure| failure.number);
@@ -344,7 +345,7 @@ fn files(review: &Review) -> Vec<FileRow> {
         records: count(file.records),
         finished: file
             .finished
-            .map(|(first, last)| [first, last].map(|moment| utc(humantime::format_rfc3339_seconds(moment))))
+            .map(|(first, last)| [first, last].map(|moment| utc(rfc3339_seconds(moment))))
             .map(|[first, last]| (first, last)),
     };
     review.files.iter().map(row).collect()

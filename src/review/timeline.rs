@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::clock::rfc3339_seconds;
 use crate::outcome::Status;
 use crate::terminal::duration;
 
@@ -193,7 +194,7 @@ pub(super) fn millis(moment: SystemTime) -> u64 {
 
 /// The moment so many milliseconds after 1970 began, for a person, to the second.
 pub(super) fn moment(ms: u64) -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
+    rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms))
 }
 
 fn index(number: u64) -> usize {

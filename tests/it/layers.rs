@@ -46,7 +46,7 @@ const MODULES: [(&str, &str); 37] = [
     ("record", "key"),
     ("record_table", "record"),
     ("report", "clock files format outcome platform record record_table terminal text"),
-    ("review", "outcome record record_table report terminal text"),
+    ("review", "clock outcome record record_table report terminal text"),
     ("sandbox", ""),
     ("shard", "record"),
     ("stderr", ""),

@@ -7,7 +7,6 @@
 
 mod error;
 mod identity;
-mod rfc3339;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -21,6 +20,7 @@ pub use error::{JobFileError, Role};
 pub use identity::{Difference, Kind};
 pub(crate) use identity::{Filters, Identity, Input, Names};
 
+use super::rfc3339;
 use crate::files::{Access, FileError, job_file, open_regular, replace};
 use crate::outcome::{Status, Tally};
 

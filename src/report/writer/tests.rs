@@ -49,10 +49,10 @@ async fn every_row_is_written_and_the_file_unlocked() {
 
             let format = Format::of(&path).unwrap();
             assert!(fs::read(&path).unwrap() == encode(format, &rows), "{name} {sync:?}");
-            let (mut expected, mut encoder) = (Vec::new(), Encoder::new(format));
-            encoder.keys_header(&mut expected);
+            let mut expected = Vec::new();
+            format.append_header(&["key"], &mut expected);
             for row in rows.iter().filter(|row| matches!(row.status, Status::Failed | Status::Unknown)) {
-                encoder.key(&row.key, &mut expected);
+                format.append_key(&row.key, &mut expected);
             }
             assert!(fs::read(&failed).unwrap() == expected, "{name} {sync:?}");
             assert!(!folder.path().join(format!("{name}.lock")).exists());
@@ -99,7 +99,7 @@ fn a_sink_on_a_full_disk_fails_when_flushed_and_when_it_has_grown() {
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_closes_the_channel_and_claims_nothing() {
     for failing_report in [Failing::Report, Failing::Failures] {
-        let output = || Some((Sink::file(OutputFile::for_test(full_disk())), Encoder::new(Format::Csv)));
+        let output = || Some((Sink::file(OutputFile::for_test(full_disk())), Format::Csv));
         let (report, failures) = match failing_report {
             Failing::Report => (output(), None),
             Failing::Failures => (None, output()),
@@ -158,7 +158,7 @@ async fn rows_are_synced_as_the_policy_says() {
     {
         let (_reader, pipe) = std::io::pipe().unwrap();
         let output = OutputFile::for_test(OwnedFd::from(pipe).into());
-        let rows = RowWriter::new(Some((Sink::file(output), Encoder::new(Format::Csv))), None, sync);
+        let rows = RowWriter::new(Some((Sink::file(output), Format::Csv)), None, sync);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         let begun = Instant::now();

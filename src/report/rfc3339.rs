@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use crate::clock::clamp_rfc3339;
+use crate::clock::rfc3339_millis;
 
 pub(super) fn serialize<S: Serializer>(moment: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(clamp_rfc3339(*moment)))
+    serializer.collect_str(&rfc3339_millis(*moment))
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
@@ -21,7 +21,7 @@ pub(super) mod option {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::report::job_file::rfc3339;
+    use crate::report::rfc3339;
 
     #[derive(Serialize, Deserialize)]
     struct Moment(#[serde(with = "rfc3339")] SystemTime);
