@@ -1,20 +1,15 @@
 //! Keys by their fingerprints, in a few bytes each, however long they are: a set, and which record of each is the last.
 //!
-//! A fingerprint is 96 bits of a hash whose key is random for each run: nobody can choose keys that collide, and a second run
-//! would not repeat a collision. Two keys with the same fingerprint would be taken for one. With n keys the chance that this
-//! happens at all is about n² / 2⁹⁷: one in 10¹⁵ for ten million keys.
+//! A fingerprint is 96 bits of a hash whose key is random for each run, 90 where a number is kept with it: nobody can choose keys
+//! that collide, and a second run would not repeat a collision. Two keys with the same fingerprint would be taken for one. With n
+//! keys the chance that this happens at all is about n² / 2⁹⁷, or n² / 2⁹¹: one in 10¹³ at most for ten million keys.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use siphasher::sip128::SipHasher13;
 
 /// How many tables a set has: so many that what one leaves behind when it grows serves the next, and only one is in memory twice.
 const SHARDS: usize = 1024;
-
-/// How many sorted lists the last records are in, as a power of two.
-const LIST_BITS: u32 = 9;
-
-/// The least room that a list grows by, in entries.
-const MIN_GROWTH: usize = 16;
 
 pub(crate) type Fingerprint = [u32; 3];
 
@@ -55,13 +50,9 @@ impl KeySet {
     pub(crate) fn insert_fingerprint(&mut self, print: Fingerprint) -> bool {
         let shard = &mut self.shards[shard(print)];
         let entry = shard.entry(table_hash(&print), |other| *other == print, table_hash);
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(_) => false,
-            hashbrown::hash_table::Entry::Vacant(vacant) => {
-                vacant.insert(print);
-                true
-            }
-        }
+        let is_new = matches!(entry, Entry::Vacant(_));
+        entry.or_insert(print);
+        is_new
     }
 
     #[cfg(test)]
@@ -99,17 +90,15 @@ fn shard(print: Fingerprint) -> usize {
     shard.min(SHARDS - 1)
 }
 
-/// Remembers for each key the greatest number it was added with, in at most 32 bytes per key.
-///
-/// An entry takes 20 bytes. Each list has room for an eighth more than it holds, and is sorted, and freed of numbers that are
-/// not the greatest, before it grows.
+/// Remembers for each key the greatest number that it was added with: at most 32 bytes per key from 50,000 keys on.
 pub(crate) struct LastRecords {
     hasher: SipHasher13,
-    lists: Vec<Vec<Entry>>,
+    /// Entries of 80 bits of the fingerprint and the number; ten more bits are in the choice of the shard.
+    shards: Vec<HashTable<u128>>,
 }
 
-/// The number in two halves, so that there is no padding.
-type Entry = (Fingerprint, [u32; 2]);
+/// Enough for all records of this world.
+const NUMBER_BITS: u32 = 48;
 
 impl Default for LastRecords {
     fn default() -> Self {
@@ -119,60 +108,50 @@ impl Default for LastRecords {
 
 impl LastRecords {
     fn with_seed(seed: [u8; 16]) -> Self {
-        Self { hasher: SipHasher13::new_with_key(&seed), lists: vec![Vec::new(); 1 << LIST_BITS] }
+        Self { hasher: SipHasher13::new_with_key(&seed), shards: vec![HashTable::new(); SHARDS] }
+    }
+
+    /// Its shard, and an entry without a number.
+    fn place(&self, key: &str) -> (usize, u128) {
+        let print = fingerprint(self.hasher, key);
+        let rest = u128::from(print[2]) << NUMBER_BITS & u128::from(u64::MAX);
+        (shard(print), u128::from(table_hash(&print)) << u64::BITS | rest)
     }
 
     pub(crate) fn add(&mut self, key: &str, number: u64) {
-        let print = fingerprint(self.hasher, key);
-        let list = &mut self.lists[list_of(print)];
-        if list.len() == list.capacity() {
-            compact(list);
-            // After the removal of many there is room.
-            if list.len() + list.len() / 8 + 1 > list.capacity() {
-                list.reserve_exact(list.len() / 8 + MIN_GROWTH);
-            }
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
-        list.push((print, [(number >> 32) as u32, number as u32]));
+        let (shard, print) = self.place(key);
+        let entry = print | u128::from(number);
+        self.shards[shard]
+            .entry(hash_of(&entry), |other| is_of(*other, print), hash_of)
+            .and_modify(|last| *last = entry.max(*last))
+            .or_insert(entry);
     }
 
-    /// Ends the adding; how many keys there are.
-    pub(crate) fn finish(&mut self) -> u64 {
-        self.lists.iter_mut().for_each(compact);
-        self.lists.iter().map(|list| list.len() as u64).sum()
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.len() as u64).sum()
     }
 
-    /// The greatest number of `key`, once they are [finished](LastRecords::finish).
+    /// The greatest number of `key`.
     pub(crate) fn last(&self, key: &str) -> Option<u64> {
-        let print = fingerprint(self.hasher, key);
-        let list = &self.lists[list_of(print)];
-        let found = list.binary_search_by_key(&print, |entry| entry.0).ok()?;
-        let [high, low] = list[found].1;
-        Some(u64::from(high) << 32 | u64::from(low))
+        let (shard, print) = self.place(key);
+        let entry = self.shards[shard].find(hash_of(&print), |other| is_of(*other, print))?;
+        u64::try_from(entry ^ print).ok()
     }
 
     #[cfg(test)]
     fn memory(&self) -> usize {
-        let entries = self.lists.iter().map(Vec::capacity).sum::<usize>();
-        self.lists.capacity() * size_of::<Vec<Entry>>() + entries * size_of::<Entry>()
+        self.shards.iter().map(|shard| size_of_val(shard) + shard.allocation_size()).sum()
     }
 }
 
-/// Sorts, and keeps of each key the entry with the greatest number. Most of it is sorted already, which takes little time.
-fn compact(list: &mut Vec<Entry>) {
-    #[expect(clippy::stable_sort_primitive, reason = "an unstable sort makes no use of what is sorted already")]
-    list.sort();
-    list.dedup_by(|later, kept| {
-        let is_same = later.0 == kept.0;
-        if is_same {
-            kept.1 = later.1;
-        }
-        is_same
-    });
+/// As [`table_hash`], of an entry of [`LastRecords`].
+fn hash_of(entry: &u128) -> u64 {
+    (entry >> u64::BITS) as u64
 }
 
-fn list_of(print: Fingerprint) -> usize {
-    (print[2] >> (u32::BITS - LIST_BITS)) as usize
+fn is_of(entry: u128, print: u128) -> bool {
+    (entry ^ print) >> NUMBER_BITS == 0
 }
 
 #[cfg(test)]
@@ -208,9 +187,6 @@ mod tests {
         assert_eq!(bits.len(), 96 + 2, "none is constant or the same as another");
         let all = [[1, 2, 3], [0, 2, 3], [1, 0, 3], [1, 2, 0]];
         assert!(all.iter().all(|print| set.insert_fingerprint(*print)));
-        let mut list: Vec<Entry> = all.iter().map(|print| (*print, [0, 1])).collect();
-        compact(&mut list);
-        assert_eq!(list.len(), all.len());
     }
 
     #[test]
@@ -228,15 +204,15 @@ mod tests {
                 let keys = (number + 1).min(200_000);
                 assert!(keys < 50_000 || records.memory() as u64 <= 32 * keys, "{} of {keys}", records.memory());
             }
-            assert_eq!(records.finish(), 200_000);
-            assert!(records.memory() <= 32 * 200_000, "{}", records.memory());
+            assert_eq!(records.len(), 200_000);
             assert_eq!(records.last("7"), Some(8 + 200_000 * (times - 1)));
             assert_eq!(records.last("200000"), None);
         }
         let mut records = LastRecords::default();
-        records.add("a", u64::MAX);
-        records.finish();
-        assert_eq!(records.last("a"), Some(u64::MAX));
+        let most = (1 << NUMBER_BITS) - 1;
+        records.add("a", most);
+        records.add("a", 1);
+        assert_eq!(records.last("a"), Some(most));
     }
 
     proptest! {
@@ -249,7 +225,7 @@ mod tests {
                 records.add(key, number as u64);
                 last.insert(key.clone(), number as u64);
             }
-            prop_assert_eq!(records.finish(), last.len() as u64);
+            prop_assert_eq!(records.len(), last.len() as u64);
             for (key, number) in &last {
                 prop_assert_eq!(records.last(key), Some(*number));
             }

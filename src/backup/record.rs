@@ -60,7 +60,7 @@ impl BackupRecord {
 
     /// Writes it as a line. A value that is UTF-8 is written as text, any other as Base64; so is a text that is so long
     /// once it is escaped that no call could carry it.
-    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"{\"key\":")?;
         serde_json::to_writer(&mut *out, self.key.as_str())?;
         out.write_all(b",\"value\":")?;

@@ -1,7 +1,7 @@
 //! The one writer of a backup: a thread that takes records from a channel, writes as many as there are as one group,
 //! and syncs them to disk together. Only then do the senders get an answer.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use tokio::sync::{mpsc, oneshot};
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::file::{BackupError, BackupFile};
 use super::record::BackupRecord;
 use crate::files::{FileError, OutputFile};
-use crate::format::compression::{Compression, Compressor};
+use crate::format::compression::Compression;
 
 const WAITING: usize = 64;
 
@@ -136,17 +136,18 @@ fn write(
     requests: impl Iterator<Item = WriteRequest>,
     waiting: &mut Vec<oneshot::Sender<Result<(), String>>>,
 ) -> io::Result<()> {
-    let mut compressor = Compressor::new(compression, BufWriter::with_capacity(BUFFER, file))?;
-    let mut bytes = 0;
-    for WriteRequest { entry, kept } in requests {
-        waiting.push(kept);
-        bytes += entry.value.bytes.len();
-        entry.write(&mut compressor)?;
-        if bytes >= GROUP_BYTES {
-            break;
+    compression.write_group(BufWriter::with_capacity(BUFFER, file), |group| {
+        let mut bytes = 0;
+        for WriteRequest { entry, kept } in requests {
+            waiting.push(kept);
+            bytes += entry.value.bytes.len();
+            entry.write(group)?;
+            if bytes >= GROUP_BYTES {
+                break;
+            }
         }
-    }
-    compressor.finish()?.flush()
+        Ok(())
+    })
 }
 
 #[cfg(test)]

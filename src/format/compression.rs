@@ -66,6 +66,29 @@ impl Compression {
         })
     }
 
+    /// Compresses what `write` writes into `out` as one group: a gzip member or a zstd frame.
+    pub(crate) fn write_group<W: Write>(
+        self,
+        mut out: W,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Self::None => write(&mut out)?,
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(&mut out, flate2::Compression::default());
+                write(&mut encoder)?;
+                encoder.finish()?;
+            }
+            Self::Zstd => {
+                let mut encoder = zstd::stream::write::Encoder::new(&mut out, 0)?;
+                encoder.include_checksum(true)?;
+                write(&mut encoder)?;
+                encoder.finish()?;
+            }
+        }
+        out.flush()
+    }
+
     /// Decompresses one gzip member or zstd frame and drops what it holds; `reader` then stands after it.
     ///
     /// # Errors
@@ -129,53 +152,6 @@ fn skip_zeros(compressed: &mut impl BufRead) -> io::Result<bool> {
             return Ok(has_more);
         }
         compressed.consume(zeros);
-    }
-}
-
-/// Compresses what is written to it as one group: a gzip member or a zstd frame.
-pub(crate) enum Compressor<W: Write> {
-    Plain(W),
-    Gzip(GzEncoder<W>),
-    Zstd(zstd::stream::write::Encoder<'static, W>),
-}
-
-impl<W: Write> Compressor<W> {
-    pub(crate) fn new(compression: Compression, out: W) -> io::Result<Self> {
-        Ok(match compression {
-            Compression::None => Self::Plain(out),
-            Compression::Gzip => Self::Gzip(GzEncoder::new(out, flate2::Compression::default())),
-            Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(out, 0)?;
-                encoder.include_checksum(true)?;
-                Self::Zstd(encoder)
-            }
-        })
-    }
-
-    pub(crate) fn finish(self) -> io::Result<W> {
-        match self {
-            Self::Plain(out) => Ok(out),
-            Self::Gzip(encoder) => encoder.finish(),
-            Self::Zstd(encoder) => encoder.finish(),
-        }
-    }
-}
-
-impl<W: Write> Write for Compressor<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(out) => out.write(bytes),
-            Self::Gzip(encoder) => encoder.write(bytes),
-            Self::Zstd(encoder) => encoder.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(out) => out.flush(),
-            Self::Gzip(encoder) => encoder.flush(),
-            Self::Zstd(encoder) => encoder.flush(),
-        }
     }
 }
 

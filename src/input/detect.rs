@@ -1,14 +1,14 @@
 //! Detects the format of a source by its name and its first line.
 
-use std::fmt;
 use std::path::Path;
 
 use memchr::memchr;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::options::Format;
 use crate::format::compression::Compression;
+use crate::format::json_array::JsonArray;
 
 /// Headings of a key column, best first.
 pub(super) const KEY_NAMES: [&str; 3] = ["key", "key_name", "name"];
@@ -116,64 +116,22 @@ pub(super) fn by_content(start: &[u8], delimiter: Option<u8>) -> (Format, Option
 /// How the keys that a JSON text names are to be read: as an array or as lines. `None` if it names none; its end may be
 /// missing.
 pub(super) fn names_keys(json: &[u8]) -> Option<Format> {
-    let mut seen = Seen::default();
-    // What was seen before an error counts.
-    let _ = seen.deserialize(&mut serde_json::Deserializer::from_slice(json));
-    match seen {
-        Seen { has_key: true, .. } => Some(Format::Ndjson),
-        Seen { has_result: true, .. } | Seen { has_elements: true, .. } => Some(Format::Json),
-        Seen { .. } => None,
+    let elements = serde_json::from_slice::<Vec<&RawValue>>(json).unwrap_or_default();
+    if elements.iter().any(|element| element.get().starts_with(['"', '{'])) {
+        return Some(Format::Json);
     }
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    has_key: bool,
-    has_result: bool,
-    /// Strings or objects, in an array.
-    has_elements: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for &mut Seen {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+    let (mut has_key, mut has_result) = (false, false);
+    let mut document = JsonArray::new(json);
+    let mut has_more = document.begin_object().is_ok_and(|is_object| is_object);
+    while has_more {
+        let member = document.next_member(|name| {
+            has_key |= key_name(name.as_bytes()).is_some();
+            has_result |= name == "result";
+        });
+        // What was seen before an error counts.
+        has_more = matches!(member, Ok(Some(()))) && document.skip_value().is_ok();
     }
-}
-
-impl<'de> Visitor<'de> for &mut Seen {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array or an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(member) = map.next_key::<String>()? {
-            self.has_key |= key_name(member.as_bytes()).is_some();
-            self.has_result |= member == "result";
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(is_element) = seq.next_element::<Element>()? {
-            self.has_elements |= is_element.0;
-        }
-        Ok(())
-    }
-}
-
-/// Whether it is a string or an object.
-struct Element(bool);
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw: &RawValue = Deserialize::deserialize(deserializer)?;
-        Ok(Self(raw.get().starts_with(['"', '{'])))
-    }
+    if has_key { Some(Format::Ndjson) } else { has_result.then_some(Format::Json) }
 }
 
 fn unquoted(cell: &[u8]) -> &[u8] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dry_run_report::{ReportRows, RowUse};
@@ -70,14 +70,58 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A short string; nothing else is read, because it may be one that no reader accepts.
-fn short_text(json: &str) -> Text<'_> {
-    let text = (json.starts_with('"') && json.len() < 100).then(|| serde_json::from_str(json).ok()).flatten();
-    text.map_or(Text::Other, |text: String| Text::Exact(Cow::Owned(text)))
+impl<'a> Value<'a> {
+    pub(super) fn read(json: &'a str) -> serde_json::Result<Self> {
+        if !json.trim_start().starts_with('{') {
+            return text(serde_json::from_str(json)?).map(Self::Plain);
+        }
+        let mut members = Members::default();
+        for (Name(name), value) in serde_json::from_str::<Pairs<'_>>(json)?.0 {
+            let field = Field::of(name.as_bytes());
+            let text = match text(value) {
+                text if Members::reads(field) => text?,
+                // One that no reader accepts does not matter elsewhere.
+                text => text.unwrap_or(Text::Other),
+            };
+            members.put(field, &name, text);
+        }
+        Ok(Self::Object(members))
+    }
+}
+
+fn text(value: &RawValue) -> serde_json::Result<Text<'_>> {
+    if !value.get().starts_with('"') {
+        return Ok(Text::Other);
+    }
+    serde_json::from_str(value.get()).map(|Name(text)| Text::Exact(text))
 }
 
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The members of an object in their order, repeated ones too.
+struct Pairs<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Pairs(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Pairs<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(pair) = map.next_entry()? {
+            self.0.push(pair);
+        }
+        Ok(self)
+    }
+}
 
 /// What `value` holds; `None` for a row of a dry run's report that is to be skipped. `whole` gives what stood there, for a
 /// value that holds no key.
@@ -137,70 +181,4 @@ pub(super) fn key_of_value(
         (Text::Repeated, Some(name)) => invalid(position, whole(), format!("the member `{name}` appears twice")),
     };
     Ok(Some(content))
-}
-
-impl<'de> Deserialize<'de> for Value<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Exact(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Exact(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Plain(Text::Other))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        let mut members = Members::default();
-        while let Some(Name(name)) = map.next_key()? {
-            let field = Field::of(name.as_bytes());
-            let text = if Members::reads(field) {
-                match map.next_value()? {
-                    Value::Plain(text) => text,
-                    Value::Object(_) => Text::Other,
-                }
-            } else {
-                short_text(map.next_value::<&RawValue>()?.get())
-            };
-            members.put(field, &name, text);
-        }
-        Ok(Value::Object(members))
-    }
 }

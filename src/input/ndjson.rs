@@ -32,11 +32,11 @@ impl Ndjson {
             let not_json = |what| InputErrorAt::at(position, InputErrorKind::NotJson(what));
             let text = utf8(text).map_err(not_json)?;
             let whole = || text.to_owned();
-            match serde_json::from_str::<Value<'_>>(text) {
+            match Value::read(text) {
                 Ok(value) => key_of_value(position, value, report, whole),
                 Err(error) => {
                     syntax(text.as_bytes()).map_err(not_json)?;
-                    // JSON as such: half a surrogate pair, a number beyond all bounds.
+                    // JSON as such, but half a surrogate pair.
                     let why = format!("the value cannot be read: {}", json_error(&error));
                     Ok(Some(invalid_by_rule(position, whole(), "the value cannot be read", &why)))
                 }

@@ -60,7 +60,7 @@ impl Plan {
             }
             plan.counts.push(plan.records - before);
         }
-        plan.keys = plan.last.finish();
+        plan.keys = plan.last.len();
         match plan.broken.take_if(|broken| broken.is_usage()) {
             Some(broken) => return Err(Box::new(JobInputError::from(broken)).into()),
             None if plan.records == 0 && plan.broken.is_none() => tracing::warn!("the backup is empty"),
