@@ -383,7 +383,7 @@ fn reading(inputs: &Inputs) -> Value {
         Column::Number(number) => json!(number),
     });
     json!({
-        "format": options.format.map(crate::input::Format::as_str),
+        "format": options.format.map(|format| format.to_string()),
         "column": column,
         "no_header": options.header == Header::None,
         "delimiter": options.delimiter.map(char::from),

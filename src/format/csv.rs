@@ -4,34 +4,20 @@
 //! cut off, knows the position of every row, and never keeps more than its [`Limits`].
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memchr2};
+
+use super::{FormatError, FormatErrorKind, Position};
 
 /// What is kept of a row, in bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// A longer field is a [`RowError::TooLong`]; it is skipped in constant memory.
     pub(crate) field: usize,
-    /// More of the cells that are kept is a [`CsvError::RowTooLong`].
+    /// More of the cells that are kept is a [`FormatErrorKind::RowTooLong`].
     pub(crate) row: usize,
-}
-
-/// Why no more rows can be read. Lines are from 1.
-#[derive(Debug)]
-pub(crate) enum CsvError {
-    Read {
-        line: u64,
-        error: io::Error,
-    },
-    /// The quote that opens on this line is never closed, so nobody knows where the rows after it begin.
-    UnclosedQuote {
-        line: u64,
-    },
-    RowTooLong {
-        line: u64,
-    },
 }
 
 pub(crate) struct RowReader<R> {
@@ -191,7 +177,7 @@ impl<R: BufRead> RowReader<R> {
     }
 
     /// Reads the next row that is not blank; `false` at the end.
-    pub(crate) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
+    pub(crate) fn read(&mut self, row: &mut Row, keep: Keep) -> Result<bool, FormatError> {
         loop {
             row.line = self.line;
             row.fields = 0;
@@ -201,7 +187,7 @@ impl<R: BufRead> RowReader<R> {
             row.cells.clear();
             while !self.field(row, keep)? {
                 if row.text.len() + row.cells.len() * size_of::<Cell>() > self.limits.row {
-                    return Err(CsvError::RowTooLong { line: row.line });
+                    return Err(error_at(row.line, FormatErrorKind::RowTooLong));
                 }
             }
             row.last_line = self.line;
@@ -213,14 +199,14 @@ impl<R: BufRead> RowReader<R> {
     }
 
     /// Reads a field. Whether it ends the row, as the end of the input does; a blank row has none.
-    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<bool, CsvError> {
+    fn field(&mut self, row: &mut Row, keep: Keep) -> Result<bool, FormatError> {
         let (opened, start, column) = (self.line, row.text.len(), row.fields);
         let (is_kept, limit) = (keep.wants(column), self.limits.field);
         let mut field = Field::default();
         let ends_row = loop {
-            let chunk = self.bytes.fill_buf().map_err(|error| CsvError::Read { line: self.line, error })?;
+            let chunk = self.bytes.fill_buf().map_err(|error| error_at(self.line, FormatErrorKind::Read(error)))?;
             let (text, taken, end) = match chunk.first() {
-                None if field.is_open => return Err(CsvError::UnclosedQuote { line: opened }),
+                None if field.is_open => return Err(error_at(opened, FormatErrorKind::UnclosedQuote)),
                 None => {
                     row.is_terminated = false;
                     break true;
@@ -278,6 +264,10 @@ impl<R: BufRead> RowReader<R> {
         Ok(ends_row)
     }
 }
+fn error_at(line: u64, kind: FormatErrorKind) -> FormatError {
+    FormatError { position: Position::line(line), kind }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use struson::reader::{
 };
 use struson::writer::{JsonStreamWriter, JsonWriter as _};
 
-use super::Position;
+use super::{FormatError, FormatErrorKind, Position};
 
 /// Arrays and objects inside each other. Only what is skipped can be deep, at a byte a level.
 const MAX_DEPTH: u32 = 4096;
@@ -24,31 +24,13 @@ pub(crate) struct JsonArray<R: Read> {
     stage: Stage,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Before,
-    Inside(Document),
+    InArray,
+    /// In the array that is the result of an API response.
+    InResult,
     After,
-}
-
-#[derive(Clone, Copy)]
-enum Document {
-    Array,
-    Response,
-}
-
-#[derive(Debug)]
-pub(crate) struct JsonError {
-    pub(crate) position: Position,
-    pub(crate) kind: JsonErrorKind,
-}
-
-#[derive(Debug)]
-pub(crate) enum JsonErrorKind {
-    Read(io::Error),
-    /// The document is something else than an array; holds what.
-    NotAnArray(&'static str),
-    /// It is broken; holds how.
-    Syntax(String),
 }
 
 pub(crate) enum JsonString {
@@ -72,24 +54,25 @@ impl<R: Read> JsonArray<R> {
     }
 
     /// Goes to the next element and says where it is; `None` at the end.
-    pub(crate) fn next_element(&mut self) -> Result<Option<Position>, JsonError> {
-        if let Stage::Before = self.stage {
+    pub(crate) fn next_element(&mut self) -> Result<Option<Position>, FormatError> {
+        if self.stage == Stage::Before {
             self.stage = Stage::After;
-            if let Some(document) = self.begin()? {
-                self.stage = Stage::Inside(document);
-            }
+            self.stage = self.begin()?;
         }
-        let Stage::Inside(document) = self.stage else { return Ok(None) };
+        if self.stage == Stage::After {
+            return Ok(None);
+        }
         if self.call(JsonReader::has_next)? {
             return Ok(Some(self.position()));
         }
+        let is_result = self.stage == Stage::InResult;
         self.stage = Stage::After;
-        self.end(document)?;
+        self.end(is_result)?;
         Ok(None)
     }
 
     /// Enters the next value if it is an object; `false`, and nothing is taken, if it is not.
-    pub(crate) fn begin_object(&mut self) -> Result<bool, JsonError> {
+    pub(crate) fn begin_object(&mut self) -> Result<bool, FormatError> {
         let is_object = self.call(JsonReader::peek)? == ValueType::Object;
         if is_object {
             self.call(JsonReader::begin_object)?;
@@ -98,7 +81,7 @@ impl<R: Read> JsonArray<R> {
     }
 
     /// Goes to the next member of an object and gives its name to `of`; `None` after the last, outside of the object.
-    pub(crate) fn next_member<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<Option<T>, JsonError> {
+    pub(crate) fn next_member<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<Option<T>, FormatError> {
         if !self.call(JsonReader::has_next)? {
             self.call(JsonReader::end_object)?;
             return Ok(None);
@@ -106,58 +89,58 @@ impl<R: Read> JsonArray<R> {
         self.name(of).map(Some)
     }
 
-    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, JsonError> {
+    fn name<T>(&mut self, of: impl FnOnce(&str) -> T) -> Result<T, FormatError> {
         self.reader.reader_mut().allowance = Some((MAX_NAME, "the name of a member is longer than 64 KiB"));
         let name = self.call(|reader| reader.next_name().map(of))?;
         self.reader.reader_mut().allowance = None;
         Ok(name)
     }
 
-    fn begin(&mut self) -> Result<Option<Document>, JsonError> {
+    fn begin(&mut self) -> Result<Stage, FormatError> {
         let kind = match self.reader.peek() {
             Err(ReaderError::SyntaxError(error)) if error.kind == SyntaxErrorKind::IncompleteDocument => {
-                return Ok(None);
+                return Ok(Stage::After);
             }
             other => other.map_err(|error| self.explain(error))?,
         };
         let found = match kind {
             ValueType::Array => {
                 self.call(JsonReader::begin_array)?;
-                return Ok(Some(Document::Array));
+                return Ok(Stage::InArray);
             }
-            ValueType::Object => return self.begin_response().map(Some),
+            ValueType::Object => return self.begin_result(),
             ValueType::String => "a string",
             ValueType::Number => "a number",
             ValueType::Boolean | ValueType::Null => "a literal",
         };
-        Err(JsonError { position: self.position(), kind: JsonErrorKind::NotAnArray(found) })
+        Err(FormatError { position: self.position(), kind: FormatErrorKind::NotAnArray(found) })
     }
 
-    fn begin_response(&mut self) -> Result<Document, JsonError> {
+    fn begin_result(&mut self) -> Result<Stage, FormatError> {
         let position = self.position();
         self.call(JsonReader::begin_object)?;
         while self.call(JsonReader::has_next)? {
             if self.is_result()? {
                 return match self.call(JsonReader::peek)? {
-                    ValueType::Array => self.call(JsonReader::begin_array).map(|()| Document::Response),
-                    _ => Err(JsonError {
+                    ValueType::Array => self.call(JsonReader::begin_array).map(|()| Stage::InResult),
+                    _ => Err(FormatError {
                         position,
-                        kind: JsonErrorKind::NotAnArray("an object whose `result` is no array"),
+                        kind: FormatErrorKind::NotAnArray("an object whose `result` is no array"),
                     }),
                 };
             }
             self.skip_value()?;
         }
-        Err(JsonError { position, kind: JsonErrorKind::NotAnArray("an object without a `result`") })
+        Err(FormatError { position, kind: FormatErrorKind::NotAnArray("an object without a `result`") })
     }
 
-    fn is_result(&mut self) -> Result<bool, JsonError> {
+    fn is_result(&mut self) -> Result<bool, FormatError> {
         self.name(|name| name == "result")
     }
 
-    fn end(&mut self, document: Document) -> Result<(), JsonError> {
+    fn end(&mut self, is_result: bool) -> Result<(), FormatError> {
         self.call(JsonReader::end_array)?;
-        if let Document::Response = document {
+        if is_result {
             while self.call(JsonReader::has_next)? {
                 if self.is_result()? {
                     return Err(self.broken("the member `result` appears twice".to_owned()));
@@ -170,18 +153,16 @@ impl<R: Read> JsonArray<R> {
         match self.reader.has_next() {
             Ok(false) => Ok(()),
             Err(ReaderError::SyntaxError(_)) | Ok(true) => {
-                let what = match document {
-                    Document::Array => "something follows the end of the JSON array",
-                    Document::Response => "something follows the end of the JSON document",
-                };
-                Err(JsonError { position, kind: JsonErrorKind::Syntax(what.to_owned()) })
+                let what = if is_result { "document" } else { "array" };
+                let what = format!("something follows the end of the JSON {what}");
+                Err(FormatError { position, kind: FormatErrorKind::Syntax(what) })
             }
             Err(error) => Err(self.explain(error)),
         }
     }
 
     /// The next value if it is a string of at most `limit` bytes; any other is skipped.
-    pub(crate) fn string(&mut self, limit: usize) -> Result<JsonString, JsonError> {
+    pub(crate) fn string(&mut self, limit: usize) -> Result<JsonString, FormatError> {
         if self.call(JsonReader::peek)? != ValueType::String {
             self.skip_value()?;
             return Ok(JsonString::NotAString);
@@ -218,7 +199,7 @@ impl<R: Read> JsonArray<R> {
 
     /// Appends the next value to `out`, written compactly, if it takes no more than about `limit` bytes; otherwise `why` is
     /// in the error.
-    pub(crate) fn copy_value(&mut self, limit: usize, why: &'static str, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    pub(crate) fn copy_value(&mut self, limit: usize, why: &'static str, out: &mut Vec<u8>) -> Result<(), FormatError> {
         self.reader.reader_mut().allowance = Some((limit, why));
         let mut writer = JsonStreamWriter::new(out);
         let copied = self.reader.transfer_to(&mut writer).and_then(|()| Ok(writer.finish_document().map(drop)?));
@@ -229,14 +210,14 @@ impl<R: Read> JsonArray<R> {
         })
     }
 
-    pub(crate) fn skip_value(&mut self) -> Result<(), JsonError> {
+    pub(crate) fn skip_value(&mut self) -> Result<(), FormatError> {
         self.call(JsonReader::skip_value)
     }
 
     fn call<T>(
         &mut self,
         ask: impl FnOnce(&mut JsonStreamReader<Source<R>>) -> Result<T, ReaderError>,
-    ) -> Result<T, JsonError> {
+    ) -> Result<T, FormatError> {
         ask(&mut self.reader).map_err(|error| self.explain(error))
     }
 
@@ -244,9 +225,9 @@ impl<R: Read> JsonArray<R> {
         place(&self.reader.current_position(false)).unwrap_or(Position::line(1))
     }
 
-    fn explain(&mut self, error: ReaderError) -> JsonError {
+    fn explain(&mut self, error: ReaderError) -> FormatError {
         if let Some(failure) = self.reader.reader_mut().failure.take() {
-            return JsonError { position: self.position(), kind: JsonErrorKind::Read(failure) };
+            return FormatError { position: self.position(), kind: FormatErrorKind::Read(failure) };
         }
         match error {
             ReaderError::SyntaxError(error) => self.explain_syntax(&error),
@@ -260,9 +241,9 @@ impl<R: Read> JsonArray<R> {
     }
 
     /// As [`Self::explain`], for what the reader of a string says.
-    fn explain_string(&mut self, error: &io::Error) -> JsonError {
+    fn explain_string(&mut self, error: &io::Error) -> FormatError {
         if let Some(failure) = self.reader.reader_mut().failure.take() {
-            return JsonError { position: self.position(), kind: JsonErrorKind::Read(failure) };
+            return FormatError { position: self.position(), kind: FormatErrorKind::Read(failure) };
         }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<JsonSyntaxError>()) {
             Some(error) => self.explain_syntax(error),
@@ -270,17 +251,17 @@ impl<R: Read> JsonArray<R> {
         }
     }
 
-    fn explain_syntax(&self, error: &JsonSyntaxError) -> JsonError {
+    fn explain_syntax(&self, error: &JsonSyntaxError) -> FormatError {
         let what = match error.kind {
             SyntaxErrorKind::IncompleteDocument => "the JSON ends before the array does".to_owned(),
             kind => format!("the JSON is broken: {}", in_words(&kind.to_string())),
         };
         let position = place(&error.location).unwrap_or_else(|| self.position());
-        JsonError { position, kind: JsonErrorKind::Syntax(what) }
+        FormatError { position, kind: FormatErrorKind::Syntax(what) }
     }
 
-    fn broken(&self, what: String) -> JsonError {
-        JsonError { position: self.position(), kind: JsonErrorKind::Syntax(what) }
+    fn broken(&self, what: String) -> FormatError {
+        FormatError { position: self.position(), kind: FormatErrorKind::Syntax(what) }
     }
 }
 

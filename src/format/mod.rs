@@ -15,7 +15,7 @@ pub(crate) mod lines;
 pub(crate) mod open;
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 
 pub(crate) const READ_BYTES: usize = 128 * 1024;
 
@@ -46,4 +46,23 @@ impl fmt::Display for Position {
             None => Ok(()),
         }
     }
+}
+
+/// Why nothing more can be read, and where.
+#[derive(Debug)]
+pub(crate) struct FormatError {
+    pub(crate) position: Position,
+    pub(crate) kind: FormatErrorKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum FormatErrorKind {
+    Read(io::Error),
+    /// The quote that opens here is never closed, so nobody knows where the rows after it begin.
+    UnclosedQuote,
+    RowTooLong,
+    /// The JSON document is something else than an array; holds what.
+    NotAnArray(&'static str),
+    /// The JSON is broken; holds how.
+    Syntax(String),
 }

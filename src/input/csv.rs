@@ -7,7 +7,7 @@ mod tests;
 use header::{FirstRow, Layout};
 
 use super::dry_run_report::{ReportRows, RowUse};
-use super::error::{InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::options::{Column, Header};
 use super::parsed_key::{MAX_TEXT, escape_non_utf8, invalid_by_rule, parse_key};
 use super::status_search::{Slot, StatusSearch, TITLES, cells_of};
@@ -46,7 +46,7 @@ pub(super) struct CsvOptions {
 }
 
 impl Csv {
-    pub(super) fn new(reader: Buffered, options: CsvOptions) -> Result<Self, InputErrorAt> {
+    pub(super) fn new(reader: Buffered, options: CsvOptions) -> Result<Self, InputError> {
         if matches!(options.delimiter, b'"' | b'\r' | b'\n') {
             return Err(InputErrorKind::Delimiter(char::from(options.delimiter)).into());
         }
@@ -89,7 +89,7 @@ impl Csv {
     }
 
     /// A title stands above its table: the first row has one cell, and the next has more, or one after it is a header.
-    fn check_title(&mut self, input: &str) -> Result<(), InputErrorAt> {
+    fn check_title(&mut self, input: &str) -> Result<(), InputError> {
         let Some(first) = &mut self.unheaded else { return Ok(()) };
         first.rows_after += 1;
         if first.rows_after > TITLES {
@@ -103,7 +103,7 @@ impl Csv {
             return Ok(());
         }
         let kind = InputErrorKind::Uneven(self.row.fields, first.line);
-        Err(InputErrorAt::at_line(self.row.line, kind))
+        Err(InputError::at(Position::line(self.row.line), kind))
     }
 
     fn warn_of_first_row(&self, input: &str) {
@@ -117,7 +117,7 @@ impl Csv {
         }
     }
 
-    pub(super) fn next(&mut self, input: &str) -> Result<Option<Content>, InputErrorAt> {
+    pub(super) fn next(&mut self, input: &str) -> Result<Option<Content>, InputError> {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
@@ -143,14 +143,14 @@ impl Csv {
         }
     }
 
-    fn begin(&mut self) -> Result<Option<(Layout, FirstRow)>, InputErrorAt> {
+    fn begin(&mut self) -> Result<Option<(Layout, FirstRow)>, InputError> {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
         let CsvOptions { column, header, delimiter, .. } = &self.options;
         let header = *header;
         let (layout, first) = header::arrange(&self.row, column.as_ref(), header, *delimiter)
-            .map_err(|kind| InputErrorAt::at_line(self.row.line, kind))?;
+            .map_err(|kind| InputError::at(Position::line(self.row.line), kind))?;
         self.layout = Some(layout);
         if first == FirstRow::Header {
             self.heading = self.row.cell(layout.key).map(escape_non_utf8);
@@ -166,7 +166,7 @@ impl Csv {
     }
 
     /// What the row holds; `None` for a row of a report that is to be skipped.
-    fn content(&mut self, layout: Layout) -> Result<Option<Content>, InputErrorAt> {
+    fn content(&mut self, layout: Layout) -> Result<Option<Content>, InputError> {
         let row = &self.row;
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
@@ -192,9 +192,9 @@ impl Csv {
             let text = |column| row.cell(column).map(escape_non_utf8).unwrap_or_default();
             let finished_at = layout.finished_at.map(text);
             let judged = self.options.report.classify(Some(&text(status)), finished_at.as_deref());
-            let judged = judged.map_err(|kind| InputErrorAt::at(position, kind))?;
+            let judged = judged.map_err(|kind| InputError::at(position, kind))?;
             if layout.is_other_column && self.options.report.are_of_report() {
-                return Err(InputErrorAt::at(position, InputErrorKind::OtherColumnOfReport));
+                return Err(InputError::at(position, InputErrorKind::OtherColumnOfReport));
             }
             if judged == RowUse::Skip {
                 return Ok(None);

@@ -7,62 +7,94 @@ use thiserror::Error;
 use super::lookalike::Lookalike;
 use super::options::Format;
 use super::status_search::Slot;
-use crate::format::Position;
 use crate::format::compression::Compression;
-use crate::format::csv::CsvError;
-use crate::format::json_array::{JsonError, JsonErrorKind};
 use crate::format::open::OpenError;
+use crate::format::{FormatError, FormatErrorKind, Position};
 use crate::terminal::{Quoted, pluralized, shell_word, shortened_key};
 
 /// Reading stopped here. Everything before it was read, nothing after it is, and no record number is used up: once the
 /// input is fixed, the records that follow have the numbers that they would have had.
+///
+/// Boxed, because it is part of every record's result type.
 #[derive(Debug, Error)]
 #[error("{}", self.to_text())]
-pub struct InputError {
+pub struct InputError(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
+    /// Empty as long as a format reads, which does not know it.
     input: String,
     records: u64,
-    at: InputErrorAt,
+    position: Option<Position>,
+    kind: InputErrorKind,
 }
 
 impl InputError {
-    pub(super) fn new(input: String, records: u64, at: InputErrorAt) -> Self {
-        Self { input, records, at }
+    fn new(position: Option<Position>, kind: InputErrorKind) -> Self {
+        Self(Box::new(Details { input: String::new(), records: 0, position, kind }))
+    }
+
+    pub(super) fn at(position: Position, kind: InputErrorKind) -> Self {
+        Self::new(Some(position), kind)
+    }
+
+    /// The same, of the input with this name, after so many records.
+    pub(super) fn of(mut self, input: String, records: u64) -> Self {
+        self.0.input = input;
+        self.after(records)
     }
 
     pub(super) fn after(mut self, records: u64) -> Self {
-        self.records = records;
+        self.0.records = records;
         self
     }
 
-    pub fn kind(&self) -> &InputErrorKind {
-        &self.at.0.kind
+    /// The same, where a failed read of compressed data is the decoder's error.
+    pub(super) fn with_compression(self, compression: Compression) -> Self {
+        match *self.0 {
+            Details { input, records, position, kind: InputErrorKind::Read(error) } => {
+                Self::new(position, InputErrorKind::read(compression, error)).of(input, records)
+            }
+            details => Self(Box::new(details)),
+        }
     }
 
-    /// Where it is wrong, if it is about a place.
-    pub fn position(&self) -> Option<Position> {
-        self.at.0.position
+    pub fn kind(&self) -> &InputErrorKind {
+        &self.0.kind
     }
 
     pub fn records(&self) -> u64 {
-        self.records
+        self.0.records
     }
 
     /// Whether the command was wrong rather than the input broken: another option or another file is needed.
     pub fn is_usage(&self) -> bool {
-        self.at.is_usage()
+        !matches!(
+            self.kind(),
+            InputErrorKind::Open(_)
+                | InputErrorKind::Changed
+                | InputErrorKind::Read(_)
+                | InputErrorKind::Decompress { .. }
+                | InputErrorKind::UnclosedQuote
+                | InputErrorKind::FirstRowTooLong
+                | InputErrorKind::Json(_)
+                | InputErrorKind::NotJson(_)
+                | InputErrorKind::Thread(_)
+                | InputErrorKind::Panicked(_)
+        )
     }
 
     fn to_text(&self) -> String {
         match self.kind() {
             // The whole file is meant.
-            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.input, self.kind()),
+            InputErrorKind::NoKeyColumn { .. } => format!("{} {}", self.0.input, self.kind()),
             kind => format!("{}: {kind}", self.place()),
         }
     }
 
     fn place(&self) -> String {
-        let mut place = self.input.clone();
-        if let Some(position) = self.position() {
+        let mut place = self.0.input.clone();
+        if let Some(position) = self.0.position {
             place = format!("{place} {position}");
         }
         if self.records() > 0 {
@@ -251,85 +283,26 @@ fn key_column_hint(names: &[String], numbered: Option<usize>) -> String {
     }
 }
 
-/// An error with its position in the source that is being read. Boxed, because it is part of every record's result type.
-#[derive(Debug)]
-pub(super) struct InputErrorAt(Box<Found>);
-
-#[derive(Debug)]
-struct Found {
-    position: Option<Position>,
-    kind: InputErrorKind,
-}
-
-impl InputErrorAt {
-    fn new(position: Option<Position>, kind: InputErrorKind) -> Self {
-        Self(Box::new(Found { position, kind }))
-    }
-
-    pub(super) fn at(position: Position, kind: InputErrorKind) -> Self {
-        Self::new(Some(position), kind)
-    }
-
-    /// The same, where a failed read of compressed data is the decoder's error.
-    pub(super) fn with_compression(self, compression: Compression) -> Self {
-        match *self.0 {
-            Found { position, kind: InputErrorKind::Read(error) } => {
-                Self::new(position, InputErrorKind::read(compression, error))
-            }
-            Found { position, kind } => Self::new(position, kind),
-        }
-    }
-
-    /// As [`InputError::is_usage`].
-    pub(super) fn is_usage(&self) -> bool {
-        !matches!(
-            self.0.kind,
-            InputErrorKind::Open(_)
-                | InputErrorKind::Changed
-                | InputErrorKind::Read(_)
-                | InputErrorKind::Decompress { .. }
-                | InputErrorKind::UnclosedQuote
-                | InputErrorKind::FirstRowTooLong
-                | InputErrorKind::Json(_)
-                | InputErrorKind::NotJson(_)
-                | InputErrorKind::Thread(_)
-                | InputErrorKind::Panicked(_)
-        )
-    }
-
-    pub(super) fn at_line(line: u64, kind: InputErrorKind) -> Self {
-        Self::at(Position::line(line), kind)
-    }
-}
-
-impl From<InputErrorKind> for InputErrorAt {
+impl From<InputErrorKind> for InputError {
     fn from(kind: InputErrorKind) -> Self {
         Self::new(None, kind)
     }
 }
 
-impl From<OpenError> for InputErrorAt {
+impl From<OpenError> for InputError {
     fn from(OpenError { compression, error }: OpenError) -> Self {
         InputErrorKind::read(compression, error).into()
     }
 }
 
-impl From<CsvError> for InputErrorAt {
-    fn from(error: CsvError) -> Self {
-        match error {
-            CsvError::Read { line, error } => Self::at_line(line, InputErrorKind::Read(error)),
-            CsvError::UnclosedQuote { line } => Self::at_line(line, InputErrorKind::UnclosedQuote),
-            CsvError::RowTooLong { line } => Self::at_line(line, InputErrorKind::FirstRowTooLong),
-        }
-    }
-}
-
-impl From<JsonError> for InputErrorAt {
-    fn from(JsonError { position, kind }: JsonError) -> Self {
+impl From<FormatError> for InputError {
+    fn from(FormatError { position, kind }: FormatError) -> Self {
         let kind = match kind {
-            JsonErrorKind::Read(error) => InputErrorKind::Read(error),
-            JsonErrorKind::NotAnArray(what) => InputErrorKind::NotAnArray(what),
-            JsonErrorKind::Syntax(what) => InputErrorKind::Json(what),
+            FormatErrorKind::Read(error) => InputErrorKind::Read(error),
+            FormatErrorKind::UnclosedQuote => InputErrorKind::UnclosedQuote,
+            FormatErrorKind::RowTooLong => InputErrorKind::FirstRowTooLong,
+            FormatErrorKind::NotAnArray(what) => InputErrorKind::NotAnArray(what),
+            FormatErrorKind::Syntax(what) => InputErrorKind::Json(what),
         };
         Self::at(position, kind)
     }

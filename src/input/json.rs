@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::dry_run_report::ReportRows;
-use super::error::InputErrorAt;
+use super::error::InputError;
 use super::json_value::{Members, Text, Value, key_of_value};
 use super::parsed_key::MAX_TEXT;
 use super::report_columns::Field;
-use crate::format::Buffered;
-use crate::format::json_array::{JsonArray, JsonError, JsonString};
+use crate::format::json_array::{JsonArray, JsonString};
+use crate::format::{Buffered, FormatError};
 use crate::record::Content;
 
 pub(super) struct Json {
@@ -21,7 +21,7 @@ impl Json {
         Self { array: JsonArray::new(bytes), report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
         while let Some(position) = self.array.next_element()? {
             let value = self.value()?;
             if let Some(key) = key_of_value(position, value, &mut self.report, String::new)? {
@@ -31,7 +31,7 @@ impl Json {
         Ok(None)
     }
 
-    fn value(&mut self) -> Result<Value<'static>, JsonError> {
+    fn value(&mut self) -> Result<Value<'static>, FormatError> {
         if !self.array.begin_object()? {
             return self.text().map(Value::Plain);
         }
@@ -52,7 +52,7 @@ impl Json {
         Ok(Value::Object(members))
     }
 
-    fn text(&mut self) -> Result<Text<'static>, JsonError> {
+    fn text(&mut self) -> Result<Text<'static>, FormatError> {
         Ok(match self.array.string(MAX_TEXT)? {
             JsonString::Exact(text) => Text::Exact(Cow::Owned(text)),
             JsonString::TooLong => Text::TooLong,

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dry_run_report::{ReportRows, RowUse};
-use super::error::{InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::parsed_key::{invalid, parse_key};
 use super::report_columns::{Field, Fields};
 use super::status_search::{Slot, may_be_status};
@@ -130,8 +130,8 @@ pub(super) fn key_of_value(
     value: Value<'_>,
     report: &mut ReportRows,
     whole: impl FnOnce() -> String,
-) -> Result<Option<Content>, InputErrorAt> {
-    let at = |kind| InputErrorAt::at(position, kind);
+) -> Result<Option<Content>, InputError> {
+    let at = |kind| InputError::at(position, kind);
     let (text, member) = match value {
         Value::Plain(text) => {
             if let Text::Exact(_) = text {

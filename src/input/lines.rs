@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use super::dry_run_report::ReportRows;
-use super::error::{InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::lookalike::Lookalike;
 use super::parsed_key::{MAX_TEXT, invalid, parse_key};
 use super::status_search::cells_of;
@@ -26,12 +26,12 @@ impl Lines {
     }
 
     /// The next key; empty lines are skipped.
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
         let no_check = |_: &mut LineReader<Buffered>| Ok(());
         let search = &mut self.report.search;
         find_key(&mut self.lines, no_check, |position, text| {
             if memchr(b'\r', text).is_some() {
-                return Err(InputErrorAt::at(position, InputErrorKind::StrayReturn));
+                return Err(InputError::at(position, InputErrorKind::StrayReturn));
             }
             if text.is_empty() {
                 return Ok(None);
@@ -47,11 +47,11 @@ impl Lines {
 pub(super) fn find_key(
     lines: &mut LineReader<Buffered>,
     check_long_line: impl Fn(&mut LineReader<Buffered>) -> Result<(), InputErrorKind>,
-    mut parse: impl FnMut(Position, &[u8]) -> Result<Option<Content>, InputErrorAt>,
-) -> Result<Option<Content>, InputErrorAt> {
+    mut parse: impl FnMut(Position, &[u8]) -> Result<Option<Content>, InputError>,
+) -> Result<Option<Content>, InputError> {
     loop {
         let position = Position::line(lines.number() + 1);
-        let at = |kind| InputErrorAt::at(position, kind);
+        let at = |kind| InputError::at(position, kind);
         let key = match lines.next().map_err(|error| at(InputErrorKind::Read(error)))? {
             None => return Ok(None),
             // Names may hold line ends, which is what NUL bytes are for.

@@ -4,7 +4,7 @@
 use serde::de::IgnoredAny;
 
 use super::dry_run_report::ReportRows;
-use super::error::{InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::json_value::{Value, key_of_value};
 use super::lines::find_key;
 use super::parsed_key::{MAX_TEXT, invalid_by_rule};
@@ -23,13 +23,13 @@ impl Ndjson {
         Self { lines: LineReader::new(reader, MAX_TEXT), report }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
         let report = &mut self.report;
         find_key(&mut self.lines, check_json, |position, text| {
             if text.trim_ascii().is_empty() {
                 return Ok(None);
             }
-            let not_json = |what| InputErrorAt::at(position, InputErrorKind::NotJson(what));
+            let not_json = |what| InputError::at(position, InputErrorKind::NotJson(what));
             let text = utf8(text).map_err(not_json)?;
             let whole = || text.to_owned();
             match Value::read(text) {

@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::error::{InputError, InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use crate::record::Record;
 
 /// Reads ahead on a thread, of which at most `capacity` batches (at least one) wait. `next_batch` appends the next records
@@ -60,7 +60,7 @@ where
 }
 
 fn whole_input(records: u64, kind: InputErrorKind) -> InputError {
-    InputError::new("the input".to_owned(), records, InputErrorAt::from(kind))
+    InputError::from(kind).of("the input".to_owned(), records)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

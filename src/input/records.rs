@@ -6,7 +6,7 @@ use std::vec;
 use super::csv::{Csv, CsvOptions};
 use super::detect::{self, Named};
 use super::dry_run_report::ReportRows;
-use super::error::{InputError, InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::json::Json;
 use super::lines::Lines;
 use super::lookalike;
@@ -46,7 +46,7 @@ struct Reading {
     reader: Reader,
     /// Rows that may turn out to be no keys, and how reading ended after them.
     held: VecDeque<Content>,
-    end: Option<Result<(), InputErrorAt>>,
+    end: Option<Result<(), InputError>>,
 }
 
 enum Reader {
@@ -185,11 +185,7 @@ impl Records {
         let Some(source) = self.sources.next() else { return Ok(false) };
         let expected = self.expected.next().flatten();
         let opened = source.open(expected);
-        let (reader, watched) =
-            opened.map_err(|error| self.error(source.to_string(), InputErrorKind::Open(error).into()))?;
-        if watched.has_changed() {
-            return Err(self.error(source.to_string(), InputErrorKind::Changed.into()));
-        }
+        let (reader, watched) = opened.map_err(|kind| self.error(source.to_string(), kind.into()))?;
         self.begin(&source, reader)?;
         if let Some(reading) = &mut self.reading {
             reading.watched = Some(watched);
@@ -197,7 +193,7 @@ impl Records {
         Ok(true)
     }
 
-    fn break_off(&mut self, at: InputErrorAt) -> InputError {
+    fn break_off(&mut self, at: InputError) -> InputError {
         let name = self.reading.as_mut().map(|reading| std::mem::take(&mut reading.name)).unwrap_or_default();
         self.error(name, at)
     }
@@ -215,10 +211,10 @@ impl Records {
     }
 
     /// Nothing is read after it.
-    fn error(&mut self, name: String, at: InputErrorAt) -> InputError {
+    fn error(&mut self, name: String, at: InputError) -> InputError {
         self.close();
         self.sources = Vec::new().into_iter();
-        InputError::new(name, self.next.get() - 1, at)
+        at.of(name, self.next.get() - 1)
     }
 }
 
@@ -238,7 +234,7 @@ impl Reading {
         reader: Bytes,
         options: &InputOptions,
         warns: bool,
-    ) -> Result<Self, InputErrorAt> {
+    ) -> Result<Self, InputError> {
         let mut opened = open(reader)?;
         let named = source.path().map_or(Named { format: None, is_tsv: false }, detect::by_name);
         let mut delimiter = options.delimiter.or(named.is_tsv.then_some(b'\t'));
@@ -296,7 +292,7 @@ impl Reading {
         self.watched.as_ref().is_some_and(Watched::has_changed)
     }
 
-    fn next(&mut self) -> Result<Option<Content>, InputErrorAt> {
+    fn next(&mut self) -> Result<Option<Content>, InputError> {
         if self.held.is_empty() && self.end.is_none() && self.reader.is_decided() {
             return self.read();
         }
@@ -313,7 +309,7 @@ impl Reading {
             }
         }
         if let Some((position, slot)) = self.reader.report().search.found(self.end.is_some()) {
-            return Err(InputErrorAt::at(position, InputErrorKind::HiddenStatus(slot)));
+            return Err(InputError::at(position, InputErrorKind::HiddenStatus(slot)));
         }
         match self.held.pop_front() {
             Some(content) => Ok(Some(content)),
@@ -321,7 +317,7 @@ impl Reading {
         }
     }
 
-    fn read(&mut self) -> Result<Option<Content>, InputErrorAt> {
+    fn read(&mut self) -> Result<Option<Content>, InputError> {
         let entry = match &mut self.reader {
             Reader::Csv(csv) => csv.next(&self.name),
             Reader::Lines(lines) => lines.next(),

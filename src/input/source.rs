@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::error::InputErrorKind;
 use crate::format::{Bytes, READ_BYTES};
 use crate::platform::{self, ChangeTimes, FileId};
 
@@ -73,15 +74,23 @@ impl Source {
     }
 
     /// A reader, and the file, which was `expected` when it was checked. One that was not, as it is stdin, is what it is now.
-    pub(super) fn open(&self, expected: Option<Fingerprint>) -> io::Result<(Bytes, Watched)> {
-        let file = Arc::new(match self {
-            Self::Stdin => platform::duplicate(io::stdin())?,
-            Self::File(path) => File::open(path)?,
-        });
+    ///
+    /// # Errors
+    /// [`InputErrorKind::Open`], and [`InputErrorKind::Changed`] if it is another file by now.
+    pub(super) fn open(&self, expected: Option<Fingerprint>) -> Result<(Bytes, Watched), InputErrorKind> {
+        let file = match self {
+            Self::Stdin => platform::duplicate(io::stdin()),
+            Self::File(path) => File::open(path),
+        };
+        let file = Arc::new(file.map_err(InputErrorKind::Open)?);
         let holds_text = || file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
         let expected = expected.or_else(|| if holds_text() { Fingerprint::of(&file).ok() } else { None });
         let reader = RetryInterrupted(Arc::clone(&file));
-        Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), Watched { file, expected }))
+        let watched = Watched { file, expected };
+        if watched.has_changed() {
+            return Err(InputErrorKind::Changed);
+        }
+        Ok((Box::new(BufReader::with_capacity(READ_BYTES, reader)), watched))
     }
 }
 

@@ -2,7 +2,7 @@
 //! readers of keys.
 
 use super::detect;
-use super::error::{InputError, InputErrorAt, InputErrorKind};
+use super::error::{InputError, InputErrorKind};
 use super::lookalike::lookalike;
 use super::ndjson::syntax;
 use super::options::Format;
@@ -34,26 +34,25 @@ enum Reader {
 impl JsonValues {
     /// Opens a file whose fingerprint was `expected` when it was checked.
     pub(crate) fn open(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
-        let name = source.to_string();
-        let error = |at: InputErrorAt| InputError::new(name.clone(), 0, at);
-        let (reader, watched) =
-            source.open(Some(expected)).map_err(|failure| error(InputErrorKind::Open(failure).into()))?;
-        if watched.has_changed() {
-            return Err(error(InputErrorKind::Changed.into()));
-        }
-        let mut opened = open(reader).map_err(|failure| error(failure.into()))?;
+        Self::begin(source, expected, most).map_err(|error| error.of(source.to_string(), 0))
+    }
+
+    fn begin(source: &Source, expected: Fingerprint, most: usize) -> Result<Self, InputError> {
+        let (reader, watched) = source.open(Some(expected))?;
+        let mut opened = open(reader)?;
         let compression = opened.compression;
         let start = opened.text.peek_until(detect::SNIFF_BYTES, detect::is_enough);
-        let start = start.map_err(|failure| error(InputErrorKind::read(compression, failure).into()))?;
+        let start = start.map_err(|failure| InputErrorKind::read(compression, failure))?;
         let format = if start.trim_ascii_start().starts_with(b"[") { Format::Json } else { Format::Ndjson };
         if let Some(found) = lookalike(start, format, true) {
-            return Err(error(InputErrorKind::NotKeys(found).into()));
+            return Err(InputErrorKind::NotKeys(found).into());
         }
         let bytes = opened.text.into_buffered();
         let reader = match format {
             Format::Json => Reader::Array(Box::new(JsonArray::new(bytes))),
             _ => Reader::Lines(LineReader::new(bytes, most)),
         };
+        let name = source.to_string();
         Ok(Self { name, watched, compression, reader, most, is_over: false, values: 0, value: Vec::new() })
     }
 
@@ -81,15 +80,15 @@ impl JsonValues {
         match read {
             Ok(true) => Ok(Some(&self.value)),
             Ok(false) => Ok(None),
-            Err(at) => Err(InputError::new(self.name.clone(), self.values, at.with_compression(self.compression))),
+            Err(at) => Err(at.with_compression(self.compression).of(self.name.clone(), self.values)),
         }
     }
 }
 
-fn next_line(lines: &mut LineReader<Buffered>, value: &mut Vec<u8>) -> Result<bool, InputErrorAt> {
+fn next_line(lines: &mut LineReader<Buffered>, value: &mut Vec<u8>) -> Result<bool, InputError> {
     loop {
         let position = Position::line(lines.number() + 1);
-        let at = |kind| InputErrorAt::at(position, kind);
+        let at = |kind| InputError::at(position, kind);
         match lines.next().map_err(|failure| at(InputErrorKind::Read(failure)))? {
             None => return Ok(false),
             Some(Line::TooLong) => {
@@ -112,7 +111,7 @@ fn next_line(lines: &mut LineReader<Buffered>, value: &mut Vec<u8>) -> Result<bo
     }
 }
 
-fn next_element(array: &mut JsonArray<Buffered>, most: usize, value: &mut Vec<u8>) -> Result<bool, InputErrorAt> {
+fn next_element(array: &mut JsonArray<Buffered>, most: usize, value: &mut Vec<u8>) -> Result<bool, InputError> {
     let is_there = array.next_element()?.is_some();
     if is_there {
         array.copy_value(most, "an element is longer than any record", value)?;

@@ -1,7 +1,11 @@
 //! Why records failed or were kept: rows with the same cause, counted together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::row::StoredRow;
 use crate::outcome::Status;
@@ -107,7 +111,7 @@ impl Causes {
         let error = truncated(error);
         let error = if what.0 == Status::Invalid { without_position(&error) } else { &*error };
         // A filter is the user's own text: with another number in it, it is another filter.
-        let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error) };
+        let pattern = if what.0 == Status::Kept { error.to_owned() } else { pattern(error).into_owned() };
         let (status, http_status, error_code) = what;
         let like = (what, pattern);
         if let Some(cause) = self.found.get_mut(&like) {
@@ -131,37 +135,19 @@ impl Causes {
 /// The reason of an invalid record without its position: `keys.csv line 7 column 3: the key is empty` is about an empty key.
 /// The first such place counts, because what follows may quote the input.
 fn without_position(error: &str) -> &str {
-    let mut rest = error;
-    while let Some(at) = rest.find("line ") {
-        let is_word = at == 0 || rest[..at].ends_with(' ');
-        let after = rest[at + "line ".len()..].trim_start_matches(|c: char| c.is_ascii_digit());
-        let after = after
-            .strip_prefix(" column ")
-            .map_or(after, |after| after.trim_start_matches(|c: char| c.is_ascii_digit()));
-        match after.strip_prefix(": ") {
-            Some(reason) if is_word && rest[at + "line ".len()..].starts_with(|c: char| c.is_ascii_digit()) => {
-                return reason;
-            }
-            _ => rest = &rest[at + "line ".len()..],
-        }
-    }
-    error
+    static POSITION: LazyLock<Regex> = LazyLock::new(|| regex("(?:^| )line [0-9]+(?: column [0-9]+)?: "));
+    POSITION.find(error).map_or(error, |position| &error[position.end()..])
 }
 
 /// `text` with every run of digits as `#`.
-fn pattern(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_number = false;
-    for c in text.chars() {
-        let digit = c.is_ascii_digit();
-        match (digit, in_number) {
-            (true, false) => out.push('#'),
-            (true, true) => {}
-            (false, _) => out.push(c),
-        }
-        in_number = digit;
-    }
-    out
+fn pattern(text: &str) -> Cow<'_, str> {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| regex("[0-9]+"));
+    NUMBER.replace_all(text, "#")
+}
+
+#[expect(clippy::expect_used, reason = "the patterns are constant")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a regular expression")
 }
 
 /// `error`, with `#` for the numbers that are others in `shown`, which is like it in all else.

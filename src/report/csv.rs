@@ -4,7 +4,8 @@ use std::io::BufRead;
 use std::str::FromStr;
 
 use super::row::{COLUMNS, MAX_ROW_BYTES, ReadError, StoredRow, begins_as};
-use crate::format::csv::{self, CsvError, Keep, Limits, RowReader};
+use crate::format::csv::{self, Keep, Limits, RowReader};
+use crate::format::{FormatError, FormatErrorKind, Position};
 
 /// A key that is not UTF-8 takes four bytes for each of its own, of which an input keeps 64 KiB.
 const LIMITS: Limits = Limits { field: 1 << 20, row: MAX_ROW_BYTES };
@@ -27,13 +28,15 @@ pub(super) fn read_rows(mut input: impl BufRead, each: &mut dyn FnMut(&StoredRow
         let is_torn = match rows.read(&mut row, Keep::Every) {
             Ok(true) => !row.is_terminated,
             Ok(false) => return Ok(complete),
-            Err(CsvError::Read { error, .. }) => return Err(error.into()),
-            Err(CsvError::UnclosedQuote { line }) if in_header => return Err(no_header(line)),
-            Err(CsvError::UnclosedQuote { .. }) => true,
-            Err(CsvError::RowTooLong { line }) => {
-                let why = format!("a row of more than {MAX_ROW_BYTES} bytes is none of a kvsweep report");
-                return Err(ReadError::Damaged { line, why });
-            }
+            Err(FormatError { kind, position: Position { line, .. } }) => match kind {
+                FormatErrorKind::Read(error) => return Err(error.into()),
+                FormatErrorKind::UnclosedQuote if in_header => return Err(no_header(line)),
+                FormatErrorKind::UnclosedQuote => true,
+                _ => {
+                    let why = format!("a row of more than {MAX_ROW_BYTES} bytes is none of a kvsweep report");
+                    return Err(ReadError::Damaged { line, why });
+                }
+            },
         };
         if is_torn {
             let is_ours =

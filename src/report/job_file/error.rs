@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use crate::files::FileError;
 use crate::outcome::Status;
-use crate::text::json_error;
 
 use super::identity::{Difference, Kind};
 
@@ -99,25 +98,5 @@ impl JobFileError {
 
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::File(_))
-    }
-}
-
-pub(super) enum Unreadable {
-    Damaged(String),
-    Newer(u64),
-}
-
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Damaged(json_error(&error))
-    }
-}
-
-impl Unreadable {
-    pub(super) fn at(self, path: PathBuf, role: Role) -> JobFileError {
-        match self {
-            Self::Damaged(why) => JobFileError::Damaged { path, why, role },
-            Self::Newer(schema) => JobFileError::Newer { path, schema },
-        }
     }
 }

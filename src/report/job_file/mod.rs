@@ -23,6 +23,7 @@ pub(crate) use identity::{Filters, Identity, Input, Names};
 use super::rfc3339;
 use crate::files::{Access, FileError, job_file, open_regular, replace};
 use crate::outcome::{Status, Tally};
+use crate::text::json_error;
 
 const SCHEMA: u64 = 1;
 
@@ -102,7 +103,7 @@ impl JobFile {
         };
         let mut text = Vec::new();
         file.take(MAX_BYTES).read_to_end(&mut text).map_err(FileError::io(&path, "read"))?;
-        Self::parse(&text).map(Some).map_err(|why| why.at(path, role))
+        Self::parse(&text, &path, role).map(Some)
     }
 
     /// Those of a report, or plan, that is only read: the one beside it and, if it is a symbolic link, the one beside its
@@ -114,17 +115,17 @@ impl JobFile {
         reports.filter_map(|report| Self::read_as(role, report).transpose()).collect()
     }
 
-    fn parse(text: &[u8]) -> Result<Self, error::Unreadable> {
-        let value: Value = serde_json::from_slice(text)?;
+    fn parse(text: &[u8], path: &Path, role: Role) -> Result<Self, JobFileError> {
+        let damaged = |why| JobFileError::Damaged { path: path.to_owned(), why, role };
+        let no_json = |error: serde_json::Error| damaged(json_error(&error));
+        let value: Value = serde_json::from_slice(text).map_err(no_json)?;
         match value.get("schema").and_then(Value::as_u64) {
-            Some(SCHEMA) => {
-                let file: Self = serde_json::from_value(value)?;
-                let why = file.missing().map(|member| format!("it has no {member}"));
-                why.map_or(Ok(file), |why| Err(error::Unreadable::Damaged(why)))
-            }
-            Some(newer) if newer > SCHEMA => Err(error::Unreadable::Newer(newer)),
-            _ => Err(error::Unreadable::Damaged("it has no schema".to_owned())),
+            Some(SCHEMA) => {}
+            Some(schema) if schema > SCHEMA => return Err(JobFileError::Newer { path: path.to_owned(), schema }),
+            _ => return Err(damaged("it has no schema".to_owned())),
         }
+        let file: Self = serde_json::from_value(value).map_err(no_json)?;
+        file.missing().map_or(Ok(file), |member| Err(damaged(format!("it has no {member}"))))
     }
 
     /// What it lacks to be compared. Only a job that has sent nothing does not know its account and namespace yet.
