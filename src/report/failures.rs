@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
 use super::row::Format;
+use super::sink::Sink;
 use crate::files::{IfExists, OutputFile};
 
 /// A failures file that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped
@@ -37,9 +38,9 @@ impl FailuresFile {
         self.output.path()
     }
 
-    pub(super) fn begin(mut self) -> Result<(OutputFile, Format), ReportError> {
+    pub(super) fn begin(mut self) -> Result<Sink, ReportError> {
         self.output.begin(0)?;
-        Ok((self.output, self.format))
+        Ok(Sink::file(self.output, self.format).with_header(&["key"]))
     }
 }
 

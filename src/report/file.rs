@@ -9,8 +9,8 @@ use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
 use super::reader::read_rows;
-use super::row::Format;
-use super::row::{ReadError, StoredRow};
+use super::row::{COLUMNS, Format, ReadError, StoredRow};
+use super::sink::Sink;
 use crate::files::{IfExists, OutputFile};
 
 #[derive(Debug)]
@@ -82,20 +82,18 @@ impl ReportFile {
         Ok(causes)
     }
 
-    pub(super) fn begin(mut self) -> Result<Writable, ReportError> {
+    /// Ready for rows, with what an earlier run wrote, if it is resumed.
+    pub(super) fn begin(mut self) -> Result<(Sink, Option<Arc<Journal>>), ReportError> {
         if self.if_exists == IfExists::Resume && self.journal.is_none() {
             self.read_journal()?;
         }
         let (journal, keep) = self.journal.unzip();
         let keep = keep.unwrap_or(0);
         self.output.begin(keep)?;
-        Ok((self.output, self.format, keep, journal))
+        let sink = Sink::file(self.output, self.format);
+        Ok((if keep == 0 { sink.with_header(&COLUMNS) } else { sink }, journal))
     }
 }
-
-/// A file that is ready for rows; how many bytes of it stay, of which none means that a header has to be written; and what an
-/// earlier run wrote, if it is resumed.
-type Writable = (OutputFile, Format, u64, Option<Arc<Journal>>);
 
 fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();

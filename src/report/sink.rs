@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::error::ReportError;
+use super::row::{Format, StoredRow};
 use crate::files::OutputFile;
 use crate::platform;
 
@@ -25,12 +26,13 @@ enum Medium {
 #[derive(Debug)]
 pub(super) struct Sink {
     medium: Medium,
+    format: Format,
     buffer: Vec<u8>,
 }
 
 impl Sink {
-    pub(super) fn file(output: OutputFile) -> Self {
-        Self { medium: Medium::File(output), buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
+    pub(super) fn file(output: OutputFile, format: Format) -> Self {
+        Self { medium: Medium::File(output), format, buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
     pub(super) fn stdout() -> Self {
@@ -39,21 +41,34 @@ impl Sink {
     }
 
     pub(super) fn stream(stream: Option<File>) -> Self {
-        Self { medium: Medium::Stdout(stream), buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
+        let (medium, format) = (Medium::Stdout(stream), Format::Csv);
+        Self { medium, format, buffer: Vec::with_capacity(2 * FLUSH_BYTES) }
     }
 
-    pub(super) fn output(&self) -> Option<&OutputFile> {
+    pub(super) fn with_header(mut self, columns: &[&str]) -> Self {
+        self.format.append_header(columns, &mut self.buffer);
+        self
+    }
+
+    pub(super) fn row(&mut self, row: &StoredRow<'_>) -> Result<(), ReportError> {
+        self.format.append_row(row, &mut self.buffer);
+        self.flush_if_full()
+    }
+
+    pub(super) fn key(&mut self, key: &str) -> Result<(), ReportError> {
+        self.format.append_key(key, &mut self.buffer);
+        self.flush_if_full()
+    }
+
+    /// The file and its format, unless it is stdout.
+    pub(super) fn output(&self) -> Option<(&OutputFile, Format)> {
         match &self.medium {
-            Medium::File(output) => Some(output),
+            Medium::File(output) => Some((output, self.format)),
             Medium::Stdout(_) => None,
         }
     }
 
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
-    }
-
-    pub(super) fn flush_if_full(&mut self) -> Result<(), ReportError> {
+    fn flush_if_full(&mut self) -> Result<(), ReportError> {
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -89,11 +104,11 @@ impl Sink {
 
     /// Checks that what was written can be found under its name.
     pub(super) fn check_in_place(&self) -> Result<(), ReportError> {
-        self.output().map_or(Ok(()), OutputFile::check_in_place).map_err(Into::into)
+        self.output().map_or(Ok(()), |(output, _)| output.check_in_place()).map_err(Into::into)
     }
 
     pub(super) fn sync_name(&self) {
-        if let Some(output) = self.output() {
+        if let Some((output, _)) = self.output() {
             output.sync_name();
         }
     }

@@ -18,7 +18,7 @@ use super::error::ReportError;
 use super::failures::FailuresFile;
 use super::file::{Destination, each_failure};
 use super::journal::Journal;
-use super::row::{COLUMNS, Format, StoredRow};
+use super::row::{COLUMNS, StoredRow};
 use super::sink::Sink;
 use super::target::Sync;
 use crate::outcome::{Settled, Status, Tally};
@@ -81,13 +81,11 @@ impl Writer {
     }
 }
 
-type Output = (Sink, Format);
-
 /// Writes rows where the caller is.
 #[derive(Debug)]
 pub(crate) struct RowWriter {
-    report: Option<Output>,
-    failures: Option<Output>,
+    report: Option<Sink>,
+    failures: Option<Sink>,
     /// The failures of a resumed job, which are written at its end.
     late: Option<FailuresFile>,
     journal: Option<Arc<Journal>>,
@@ -102,7 +100,7 @@ pub(crate) struct RowWriter {
 }
 
 impl RowWriter {
-    fn new(report: Option<Output>, failures: Option<Output>, sync: Sync) -> Self {
+    fn new(report: Option<Sink>, failures: Option<Sink>, sync: Sync) -> Self {
         Self {
             report,
             failures,
@@ -121,15 +119,15 @@ impl RowWriter {
     pub(crate) fn begin(outputs: Outputs) -> Result<Self, ReportError> {
         let (report, journal) = match outputs.report {
             None => (None, None),
-            Some(Destination::Stdout) => (Some(report(Sink::stdout(), Format::Csv, 0)), None),
+            Some(Destination::Stdout) => (Some(Sink::stdout().with_header(&COLUMNS)), None),
             Some(Destination::File(file)) => {
-                let (output, format, keep, journal) = file.begin()?;
-                (Some(report(Sink::file(output), format, keep)), journal)
+                let (sink, journal) = file.begin()?;
+                (Some(sink), journal)
             }
         };
         let (failures, late) = match outputs.failures {
             Some(file) if journal.is_some() => (None, Some(file)),
-            Some(file) => (Some(keys(file)?), None),
+            Some(file) => (Some(file.begin()?), None),
             None => (None, None),
         };
         let mut rows = Self { late, journal, ..Self::new(report, failures, outputs.sync) };
@@ -182,18 +180,17 @@ impl RowWriter {
 
     /// What is only known at the end of a resumed job, from the rows of all its runs: why records failed, and which.
     fn finish_job(&mut self) -> Result<(), ReportError> {
-        let (Some(_), Some((report, format))) = (&self.journal, &self.report) else { return Ok(()) };
-        let Some(output) = report.output() else { return Ok(()) };
-        let mut failures = self.late.take().map(keys).transpose()?;
+        let (Some(_), Some(report)) = (&self.journal, &self.report) else { return Ok(()) };
+        let Some((output, format)) = report.output() else { return Ok(()) };
+        let mut failures = self.late.take().map(FailuresFile::begin).transpose()?;
         let (mut causes, mut written) = (Causes::default(), Ok(()));
-        each_failure(output, *format, |row| {
+        each_failure(output, format, |row| {
             causes.add(row);
-            if let Some((sink, format)) = &mut failures
+            if let Some(failures) = &mut failures
                 && row.status != Status::Invalid
                 && written.is_ok()
             {
-                format.append_key(&row.key, sink.buffer());
-                written = sink.flush_if_full();
+                written = failures.key(&row.key);
             }
         })?;
         written?;
@@ -210,15 +207,13 @@ impl RowWriter {
         if let Some(before) = self.journal.as_ref().and_then(|journal| journal.status(row.number)) {
             self.replaced.add(before);
         }
-        if let Some((sink, format)) = &mut self.report {
-            format.append_row(&row, sink.buffer());
-            sink.flush_if_full()?;
+        if let Some(report) = &mut self.report {
+            report.row(&row)?;
         }
-        if let Some((sink, format)) = &mut self.failures
+        if let Some(failures) = &mut self.failures
             && matches!(row.status, Status::Failed | Status::Unknown)
         {
-            format.append_key(&row.key, sink.buffer());
-            sink.flush_if_full()?;
+            failures.key(&row.key)?;
         }
         Ok(())
     }
@@ -239,23 +234,8 @@ impl RowWriter {
     }
 
     fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
-        self.report.iter_mut().chain(&mut self.failures).map(|(sink, _)| sink)
+        self.report.iter_mut().chain(&mut self.failures)
     }
-}
-
-fn keys(file: FailuresFile) -> Result<Output, ReportError> {
-    let (output, format) = file.begin()?;
-    let mut sink = Sink::file(output);
-    format.append_header(&["key"], sink.buffer());
-    Ok((sink, format))
-}
-
-/// A report whose first `keep` bytes are there already.
-fn report(mut sink: Sink, format: Format, keep: u64) -> Output {
-    if keep == 0 {
-        format.append_header(&COLUMNS, sink.buffer());
-    }
-    (sink, format)
 }
 
 // Full disks and pipes, as Unix has them.

@@ -11,8 +11,11 @@ use crate::record_table::RecordTable;
 /// The most files whose rows can be told apart.
 pub(super) const MOST_FILES: usize = u16::MAX as usize;
 
+/// The latest row of each record of a file, or of several about one input.
+pub(super) type RowIndex = RecordTable<Option<LatestRow>>;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LatestRow {
+pub(super) struct LatestRow {
     key_hash: u64,
     finished_ms: u64,
     /// Which row of the file, from 1.
@@ -20,31 +23,11 @@ struct LatestRow {
     file: u16,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct RowIndex(RecordTable<Option<LatestRow>>);
-
-impl RowIndex {
-    /// Takes the next row of a file, both counted from 0. Whether its record had none before.
-    pub(super) fn put(&mut self, number: RecordNumber, file: usize, row: u64, finished_ms: u64, key_hash: u64) -> bool {
+impl LatestRow {
+    /// A row of a file, both counted from 0.
+    pub(super) fn new(file: usize, row: u64, finished_ms: u64, key_hash: u64) -> Self {
         let (file, row) = id(file, row);
-        self.0.replace(number, Some(LatestRow { key_hash, finished_ms, row, file })).is_none()
-    }
-
-    fn is_latest(&self, number: RecordNumber, file: usize, row: u64) -> bool {
-        self.0.get(number).is_some_and(|latest| (latest.file, latest.row) == id(file, row))
-    }
-
-    /// Whether both can be about one input: no record has another key there.
-    fn agrees_with(&self, other: &Self) -> bool {
-        let same_key = |(ours, theirs): (LatestRow, LatestRow)| ours.key_hash == theirs.key_hash;
-        self.0.agrees_with(&other.0, |ours, theirs| ours.zip(theirs).is_none_or(same_key))
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.0.merge(other.0, |ours, theirs| match (ours, theirs) {
-            (Some(ours), Some(theirs)) if theirs.finished_ms > ours.finished_ms => Some(theirs),
-            _ => ours.or(theirs),
-        });
+        Self { key_hash, finished_ms, row, file }
     }
 }
 
@@ -62,15 +45,21 @@ pub(super) struct LatestRows {
 }
 
 impl LatestRows {
-    /// Adds the rows of the next file, which has the same input as others only if it may have that of each of them.
+    /// Adds the rows of the next file, which has the same input as others only if it may have that of each of them, and no record
+    /// has another key there.
     pub(super) fn add(&mut self, table: RowIndex, may_be_of: impl Fn(usize) -> bool) {
         let may_belong = |input: usize| {
             let mut files = self.input_of.iter().enumerate().filter(|(_, of)| **of == input);
             files.all(|(file, _)| may_be_of(file))
         };
-        let known = (0..self.inputs.len()).find(|&input| may_belong(input) && self.inputs[input].agrees_with(&table));
+        let same_key = |(ours, theirs): (LatestRow, LatestRow)| ours.key_hash == theirs.key_hash;
+        let agrees = |input: &RowIndex| input.agrees_with(&table, |ours, theirs| ours.zip(theirs).is_none_or(same_key));
+        let known = (0..self.inputs.len()).find(|&input| may_belong(input) && agrees(&self.inputs[input]));
         match known {
-            Some(input) => self.inputs[input].merge(table),
+            Some(input) => self.inputs[input].merge(table, |ours, theirs| match (ours, theirs) {
+                (Some(ours), Some(theirs)) if theirs.finished_ms > ours.finished_ms => Some(theirs),
+                _ => ours.or(theirs),
+            }),
             None => self.inputs.push(table),
         }
         self.input_of.push(known.unwrap_or(self.inputs.len() - 1));
@@ -78,7 +67,8 @@ impl LatestRows {
 
     /// Whether this row, counted from 0 in its file, is the latest of its record.
     pub(super) fn is_latest(&self, number: RecordNumber, file: usize, row: u64) -> bool {
-        self.inputs[self.input_of[file]].is_latest(number, file, row)
+        let latest = self.inputs[self.input_of[file]].get(number);
+        latest.is_some_and(|latest| (latest.file, latest.row) == id(file, row))
     }
 
     pub(super) fn input_of(&self) -> &[usize] {
@@ -91,7 +81,7 @@ impl LatestRows {
 
     #[cfg(test)]
     fn memory(&self) -> usize {
-        self.inputs.iter().map(|input| input.0.memory()).sum()
+        self.inputs.iter().map(RowIndex::memory).sum()
     }
 }
 
@@ -107,7 +97,7 @@ mod tests {
     fn table(file: usize, rows: &[(u64, u64, u64)]) -> RowIndex {
         let mut table = RowIndex::default();
         for (row, &(record, at, hash)) in (0..).zip(rows) {
-            table.put(number(record), file, row, at, hash);
+            table.replace(number(record), Some(LatestRow::new(file, row, at, hash)));
         }
         table
     }

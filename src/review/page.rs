@@ -2,7 +2,7 @@
 //! own policy names by hash.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use askama::Template;
 use base64::Engine as _;
@@ -11,8 +11,8 @@ use ring::digest::{SHA256, digest};
 
 use super::heading;
 use super::text::duration_ms;
-use super::timeline::moment;
-use super::{Causes, FAILURE_ROWS, Review};
+use super::timeline;
+use super::{Cause, FAILURE_ROWS, ReportedFile, Review};
 use crate::clock::rfc3339_seconds;
 use crate::report::StoredRow;
 use crate::terminal::{Escaped, count, duration, percent, pluralized};
@@ -39,16 +39,16 @@ struct Page<'a> {
     states: Vec<State>,
     facts: Vec<(&'static str, String)>,
     picture: Option<Picture>,
-    causes: Vec<CauseRow>,
-    kept: Vec<CauseRow>,
+    causes: Vec<&'a Cause>,
+    kept: Vec<&'a Cause>,
     rest_of_causes: Option<String>,
-    failures: Vec<FailureRow>,
+    failures: Vec<&'a StoredRow<'static>>,
     rest_of_failures: Option<String>,
     commands: &'a [(String, String)],
     /// What was to be done with the keys, and how it is said of those it was done with.
     verb: &'static str,
     done: &'static str,
-    files: Vec<FileRow>,
+    files: &'a [ReportedFile],
     version: &'static str,
 }
 
@@ -96,15 +96,6 @@ struct Gap {
     title: String,
 }
 
-struct CauseRow {
-    status: &'static str,
-    http_status: String,
-    error_code: String,
-    error: String,
-    count: String,
-    keys: Vec<Text>,
-}
-
 /// A key with its beginning, if it is long.
 struct Text {
     whole: String,
@@ -115,23 +106,6 @@ struct Text {
 struct Moment {
     iso: String,
     text: String,
-}
-
-struct FailureRow {
-    record: String,
-    key: Text,
-    status: &'static str,
-    answer: String,
-    error: String,
-    attempts: u32,
-    finished_at: Moment,
-}
-
-struct FileRow {
-    path: String,
-    rows: String,
-    records: String,
-    finished: Option<(Moment, Moment)>,
 }
 
 /// The page. `commands` are what to do next: what it does, and the command, a shell's line as it is.
@@ -149,15 +123,15 @@ pub(crate) fn html(review: &Review, commands: &[(String, String)]) -> Result<Str
         states: states(review),
         facts: facts(review),
         picture: picture(review),
-        causes: causes(&review.causes),
-        kept: causes(&review.kept),
+        causes: review.causes.by_count().into_iter().take(CAUSES).collect(),
+        kept: review.kept.by_count().into_iter().take(CAUSES).collect(),
         rest_of_causes: rest_of_causes(review),
         failures: failures(review),
         rest_of_failures: rest_of_failures(review),
         commands,
         verb,
         done: if verb == "deleted" { "deleted or absent" } else { verb },
-        files: files(review),
+        files: &review.files,
         version: env!("CARGO_PKG_VERSION"),
     };
     page.render().map_err(|_| fmt::Error)
@@ -239,7 +213,7 @@ fn picture(review: &Review) -> Option<Picture> {
         x: index,
         title: format!(
             "{}: {}, {} failed, {} unknown, {} retried",
-            moment(begins(index)),
+            timeline::moment(begins(index)),
             pluralized(bin.total(), "key"),
             count(bin.failed - bin.unknown),
             count(bin.unknown),
@@ -259,13 +233,13 @@ fn picture(review: &Review) -> Option<Picture> {
             "{} for {} from {}",
             if pause.is_idle { "Not running" } else { "Nothing finished" },
             duration(Duration::from_millis(pause.length_ms)),
-            moment(pause.from_ms)
+            timeline::moment(pause.from_ms)
         ),
     };
     let together_in_table = bins.len().div_ceil(24);
     let row = |(index, bins): (usize, &[super::Bin])| {
         let sum = |of: fn(&super::Bin) -> u64| count(bins.iter().map(of).sum());
-        let time = utc(moment(begins(index * together_in_table)));
+        let time = utc(timeline::moment(begins(index * together_in_table)));
         (time, sum(|bin| bin.done), sum(|bin| bin.failed), sum(|bin| bin.retried))
     };
     let column_time = duration_ms(width_ms);
@@ -280,8 +254,8 @@ fn picture(review: &Review) -> Option<Picture> {
         columns: bins.iter().enumerate().filter(|(_, bin)| bin.total() > 0).map(column).collect(),
         pauses: longest.iter().map(gap).filter(|gap| gap.width > 0.2).collect(),
         width: bins.len(),
-        from: utc(moment(timeline.start_ms())),
-        to: utc(moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default())),
+        from: utc(timeline::moment(timeline.start_ms())),
+        to: utc(timeline::moment(timeline.start_ms() + u64::try_from(timeline.span().as_millis()).unwrap_or_default())),
         most: pluralized(most, "key"),
         column: column_time,
         any_idle: longest.iter().any(|pause| pause.is_idle),
@@ -293,42 +267,33 @@ fn picture(review: &Review) -> Option<Picture> {
     })
 }
 
-fn causes(causes: &Causes) -> Vec<CauseRow> {
-    let number = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
-    let row = |cause: &super::Cause| CauseRow {
-        status: cause.status.as_str(),
-        http_status: number(cause.http_status.map(u64::from)),
-        error_code: number(cause.error_code),
-        error: shown(&cause.error),
-        count: count(cause.count),
-        keys: cause.keys.iter().map(|key| text(key)).collect(),
-    };
-    causes.by_count().into_iter().take(CAUSES).map(row).collect()
-}
-
 fn rest_of_causes(review: &Review) -> Option<String> {
     let rest = review.causes.beyond(CAUSES);
     (rest > 0).then(|| format!("{} with other, rarer causes.", pluralized(rest, "more record")))
 }
 
-fn failures(review: &Review) -> Vec<FailureRow> {
-    let row = |failure: &StoredRow<'static>| FailureRow {
-        record: count(failure.number.get()),
-        key: text(&failure.key),
-        status: failure.status.as_str(),
-        answer: match (failure.http_status, failure.error_code) {
-            (Some(status), Some(code)) => format!("{status} · {code}"),
-            (Some(status), None) => status.to_string(),
-            (None, Some(code)) => code.to_string(),
-            (None, None) => "–".to_owned(),
-        },
-        error: shown(&failure.error),
-        attempts: failure.attempts,
-        finished_at: utc(rfc3339_seconds(failure.finished_at)),
-    };
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the template has references")]
+fn number(number: &u64) -> String {
+    count(*number)
+}
+
+fn moment(moment: &SystemTime) -> Moment {
+    utc(rfc3339_seconds(*moment))
+}
+
+fn answer(failure: &StoredRow<'_>) -> String {
+    match (failure.http_status, failure.error_code) {
+        (Some(status), Some(code)) => format!("{status} · {code}"),
+        (Some(status), None) => status.to_string(),
+        (None, Some(code)) => code.to_string(),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+fn failures(review: &Review) -> Vec<&StoredRow<'static>> {
     let mut failures: Vec<_> = review.failures.iter().collect();
     failures.sort_by_key(|failure| failure.number);
-    failures.into_iter().map(row).collect()
+    failures
 }
 
 fn rest_of_failures(review: &Review) -> Option<String> {
@@ -336,17 +301,4 @@ fn rest_of_failures(review: &Review) -> Option<String> {
     (more > 0).then(|| {
         format!("The first {} are listed; {} more are in the report itself.", count(FAILURE_ROWS as u64), count(more))
     })
-}
-
-fn files(review: &Review) -> Vec<FileRow> {
-    let row = |file: &super::ReportedFile| FileRow {
-        path: shown(&file.path.to_string_lossy()),
-        rows: count(file.rows),
-        records: count(file.records),
-        finished: file
-            .finished
-            .map(|(first, last)| [first, last].map(|moment| utc(rfc3339_seconds(moment))))
-            .map(|[first, last]| (first, last)),
-    };
-    review.files.iter().map(row).collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::jobs::{ReportedFile, ReportedJob};
-use super::latest_rows::{LatestRows, MOST_FILES, RowIndex};
+use super::latest_rows::{LatestRow, LatestRows, MOST_FILES, RowIndex};
 use super::timeline::millis;
 use crate::outcome::Status;
 use crate::report::{Difference, JobFile, Kind, ReportError, ReportReader, Role, StoredRow};
@@ -73,9 +73,9 @@ impl Reports {
             let mut table = RowIndex::default();
             let extent = reader.rows(None, |row| {
                 let at = millis(row.finished_at);
-                let new = table.put(row.number, index, rows, at, hasher.hash_one(&*row.key));
+                let latest = LatestRow::new(index, rows, at, hasher.hash_one(&*row.key));
+                records += u64::from(table.replace(row.number, Some(latest)).is_none());
                 rows += 1;
-                records += u64::from(new);
                 finished = Some(widened(finished, row.finished_at));
                 if let Some(job) = &mut job {
                     job.add(at);

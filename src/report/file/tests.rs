@@ -140,8 +140,10 @@ fn an_existing_report_is_only_touched_when_asked_and_only_at_the_start() {
     drop(replaced);
     assert_eq!(fs::read_to_string(&path).unwrap(), "old", "a job that was not confirmed");
 
-    let (output, _, keep, _) = open(&path, IfExists::Overwrite).unwrap().begin().unwrap();
-    assert_eq!((keep, fs::read_to_string(output.path()).unwrap()), (0, String::new()));
+    let (mut sink, journal) = open(&path, IfExists::Overwrite).unwrap().begin().unwrap();
+    assert!(journal.is_none() && fs::read(&path).unwrap().is_empty());
+    sink.flush().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), encode(Format::Csv, &[]), "as a new one");
 }
 
 #[test]

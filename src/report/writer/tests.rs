@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::encode::tests::{encode, settled};
 use super::super::file::ReportFile;
+use super::super::row::Format;
 use tokio::time::sleep;
 
 use super::*;
@@ -27,7 +28,7 @@ fn full_disk() -> File {
 /// Rows into the end of a pipe, as stdout can be one.
 fn piped(pipe: std::io::PipeWriter) -> RowWriter {
     let sink = Sink::stream(Some(OwnedFd::from(pipe).into()));
-    RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always)
+    RowWriter::new(Some(sink.with_header(&COLUMNS)), None, Sync::Always)
 }
 
 #[tokio::test]
@@ -88,18 +89,16 @@ async fn a_job_without_a_report_still_counts() {
 
 #[test]
 fn a_sink_on_a_full_disk_fails_when_flushed_and_when_it_has_grown() {
-    let mut sink = Sink::file(OutputFile::for_test(full_disk()));
-    sink.buffer().push(b'x');
-    sink.flush_if_full().unwrap();
+    let mut sink = Sink::file(OutputFile::for_test(full_disk()), Format::Csv);
+    sink.key("x").unwrap();
     assert!(matches!(sink.flush(), Err(ReportError::File(FileError::Io { doing: "write", .. }))));
-    sink.buffer().resize(100_000, b'x');
-    assert!(matches!(sink.flush_if_full(), Err(ReportError::File(FileError::Io { doing: "write", .. }))));
+    assert!(matches!(sink.key(&"x".repeat(100_000)), Err(ReportError::File(FileError::Io { doing: "write", .. }))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_closes_the_channel_and_claims_nothing() {
     for failing_report in [Failing::Report, Failing::Failures] {
-        let output = || Some((Sink::file(OutputFile::for_test(full_disk())), Format::Csv));
+        let output = || Some(Sink::file(OutputFile::for_test(full_disk()), Format::Csv));
         let (report, failures) = match failing_report {
             Failing::Report => (output(), None),
             Failing::Failures => (None, output()),
@@ -158,7 +157,7 @@ async fn rows_are_synced_as_the_policy_says() {
     {
         let (_reader, pipe) = std::io::pipe().unwrap();
         let output = OutputFile::for_test(OwnedFd::from(pipe).into());
-        let rows = RowWriter::new(Some((Sink::file(output), Format::Csv)), None, sync);
+        let rows = RowWriter::new(Some(Sink::file(output, Format::Csv)), None, sync);
         let (sender, received) = mpsc::channel(4);
         let writer = tokio::spawn(rows.run(received));
         let begun = Instant::now();
@@ -212,7 +211,7 @@ async fn a_stdout_that_is_read_gets_every_row() {
 #[tokio::test]
 async fn a_stdout_on_a_full_disk_is_an_error() {
     let sink = Sink::stream(Some(full_disk()));
-    let rows = RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Never);
+    let rows = RowWriter::new(Some(sink.with_header(&COLUMNS)), None, Sync::Never);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
     let error = rows.run(received).await.unwrap_err();
@@ -222,7 +221,7 @@ async fn a_stdout_on_a_full_disk_is_an_error() {
 #[tokio::test]
 async fn a_process_without_stdout_cannot_write_there() {
     let sink = Sink::stream(None);
-    let rows = RowWriter::new(Some(report(sink, Format::Csv, 0)), None, Sync::Always);
+    let rows = RowWriter::new(Some(sink.with_header(&COLUMNS)), None, Sync::Always);
     let (sender, received) = mpsc::channel(4);
     drop(sender);
     assert!(matches!(rows.run(received).await, Err(ReportError::StdoutClosed)));
