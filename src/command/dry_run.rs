@@ -57,8 +57,7 @@ fn carry_out<'a>(
         input.inputs.options.plans = record.plans();
         if are_files && looks_ahead {
             // What breaks off does not cost the report that is there.
-            let (mut plan, mut records) = (Plan::default(), input.records(Warnings::Off));
-            plan.survey(|batch| records.next_batch(batch), |_, _| true);
+            let (plan, _) = input.survey(Warnings::Off, &mut Causes::default())?;
             plan.broken.map_or(Ok(()), Err)?;
         }
         let mut records = input.records(Warnings::On);

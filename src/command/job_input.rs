@@ -11,8 +11,10 @@ pub(super) use batches::{RecordBatches, Stage};
 pub use error::JobInputError;
 
 use crate::input::{Dedupe, Fingerprint, Records};
-use crate::report::Journal;
+use crate::plan::Plan;
+use crate::report::{Causes, Journal};
 
+use super::error::Error;
 use super::job::Inputs;
 
 /// How many records are taken at a time from what never keeps us waiting.
@@ -91,6 +93,30 @@ impl JobInput {
             settled_keys: 0,
             counts: InputCounts::default(),
             stages: Vec::new(),
+        }
+    }
+
+    /// The first pass, and how many records each input has. A command that was wrong is not carried out at all.
+    pub(super) fn survey(
+        &self,
+        warnings: Warnings,
+        causes: &mut Causes,
+    ) -> Result<(Plan<Box<JobInputError>>, Vec<u64>), Error> {
+        let mut plan = Plan::default();
+        let mut records = self.records(warnings);
+        plan.survey(
+            |batch| records.next_batch(batch),
+            |_, records| {
+                for record in records.iter() {
+                    causes.add_unsent(record);
+                }
+                true
+            },
+        );
+        plan.distinct_keys += records.settled_keys;
+        match plan.broken.take_if(|broken| broken.is_usage()) {
+            Some(broken) => Err(broken.into()),
+            None => Ok((plan, records.counts.get())),
         }
     }
 }

@@ -127,7 +127,7 @@ fn scan_keys(
     input.inputs.options.plans = record.plans();
     input.known_records = record.records_of_earlier();
     if are_files {
-        let (plan, counts) = survey(&input, Warnings::On, &mut causes)?;
+        let (plan, counts) = input.survey(Warnings::On, &mut causes)?;
         if plan.records == 0 && plan.broken.is_none() {
             warn_of_emptiness(job.guards.min_keys);
         }
@@ -143,7 +143,7 @@ fn scan_keys(
         return Err(UsageError::MinKeysOfPipe(MOST_AHEAD).into());
     }
     // A file beside the pipe can be seen to break before anything is sent.
-    let (files, _) = survey(&input.of_files(), Warnings::Off, &mut Causes::default())?;
+    let (files, _) = input.of_files().survey(Warnings::Off, &mut Causes::default())?;
     if let Some(stop) = broken_off(job, &files) {
         return Err(stop.into());
     }
@@ -179,30 +179,6 @@ fn scan_keys(
     let plan = (plan.distinct_keys < least).then_some(plan);
     let source = KeySource::Inputs(Box::new(records));
     Ok((InputScan { plan, source, nothing_to_send }, record, causes))
-}
-
-/// The first pass, and how many records each input has. A command that was wrong is not carried out at all.
-fn survey(
-    input: &JobInput,
-    warnings: Warnings,
-    causes: &mut Causes,
-) -> Result<(Plan<Box<JobInputError>>, Vec<u64>), Error> {
-    let mut plan = Plan::default();
-    let mut records = input.records(warnings);
-    plan.survey(
-        |batch| records.next_batch(batch),
-        |_, records| {
-            for record in records.iter() {
-                causes.add_unsent(record);
-            }
-            true
-        },
-    );
-    plan.distinct_keys += records.settled_keys;
-    match plan.broken.take_if(|broken| broken.is_usage()) {
-        Some(broken) => Err(broken.into()),
-        None => Ok((plan, records.counts.get())),
-    }
 }
 
 /// Why nothing is sent of an input that breaks off, unless the part before that is what was asked for.
