@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -70,19 +71,19 @@ fn carry_out<'a>(
     })??;
     let mut ready = opened.make(None, 0)?;
     let rows = ready.outputs.report.is_some().then(|| RowWriter::begin(ready.outputs)).transpose()?;
-    let counts = Arc::new(Mutex::new(Totals::default()));
-    let (counted, (open, closed)) = (Arc::downgrade(&counts), mpsc::channel::<()>());
+    let so_far = Arc::new(SoFar::default());
+    let (shared, (open, closed)) = (Arc::clone(&so_far), mpsc::channel::<()>());
     let surveyed = signals::blocking(move || {
         let _open = open;
-        Survey::of(records, rows, &counted)
+        Survey::of(records, rows, &shared)
     });
     let mut survey = match surveyed {
         Ok(survey) => survey,
         Err(stop) => {
-            (summary.totals, summary.elapsed) = (*locked(&counts), start.elapsed());
+            so_far.is_given_up.store(true, Ordering::Relaxed);
             // The thread closes the report within a moment, unless nobody reads stdout.
-            drop(counts);
             let _ = closed.recv_timeout(LAST_ROWS);
+            (summary.totals, summary.elapsed) = (*so_far.totals(), start.elapsed());
             summary.notes.extend(discard(job, &stop, &mut ready.report));
             return Err(stop.into());
         }
@@ -116,9 +117,8 @@ struct Survey {
 }
 
 impl Survey {
-    /// Reads all records, and writes a row for each. `counted` is what is planned so far, without what is not written yet; the
-    /// reading ends if nobody wants to know it any more.
-    fn of(mut records: RecordBatches, mut rows: Option<RowWriter>, counted: &Weak<Mutex<Totals>>) -> Self {
+    /// Reads all records, and writes a row for each.
+    fn of(mut records: RecordBatches, mut rows: Option<RowWriter>, so_far: &SoFar) -> Self {
         let (mut plan, mut stats, mut causes) = (Plan::default(), Stats::default(), Causes::default());
         let mut unwritten = None;
         plan.survey(
@@ -139,9 +139,10 @@ impl Survey {
                         unwritten = rows.write(&unsent(records)).err();
                     }
                 }
-                let Some(counted) = counted.upgrade().filter(|_| unwritten.is_none()) else { return false };
-                *locked(&counted) = planned(plan);
-                true
+                if unwritten.is_none() {
+                    *so_far.totals() = planned(plan);
+                }
+                unwritten.is_none() && !so_far.is_given_up.load(Ordering::Relaxed)
             },
         );
         let unwritten = unwritten.or_else(|| rows?.finish().err());
@@ -150,8 +151,18 @@ impl Survey {
     }
 }
 
-fn locked(totals: &Mutex<Totals>) -> MutexGuard<'_, Totals> {
-    totals.lock().unwrap_or_else(PoisonError::into_inner)
+/// How far the reading is, for the one who may give it up.
+#[derive(Debug, Default)]
+struct SoFar {
+    /// What is planned, without what is not written yet.
+    totals: Mutex<Totals>,
+    is_given_up: AtomicBool,
+}
+
+impl SoFar {
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Takes into the summary what is planned, and why the dry run ends: because of a report that cannot be written, of an input
