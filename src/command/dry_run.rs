@@ -72,7 +72,7 @@ fn carry_out<'a>(
     let mut ready = opened.make(None, 0)?;
     let rows = ready.outputs.report.is_some().then(|| RowWriter::begin(ready.outputs)).transpose()?;
     let so_far = Arc::new(SoFar::default());
-    let (shared, (open, closed)) = (Arc::clone(&so_far), mpsc::channel::<()>());
+    let (shared, has_rows, (open, closed)) = (Arc::clone(&so_far), rows.is_some(), mpsc::channel::<()>());
     let surveyed = signals::blocking(move || {
         let _open = open;
         Survey::of(records, rows, &shared)
@@ -81,8 +81,10 @@ fn carry_out<'a>(
         Ok(survey) => survey,
         Err(stop) => {
             so_far.is_given_up.store(true, Ordering::Relaxed);
-            // The thread closes the report within a moment, unless nobody reads stdout.
-            let _ = closed.recv_timeout(LAST_ROWS);
+            if has_rows {
+                // The thread closes the report within a moment, unless nobody reads stdout or nothing comes to be read.
+                let _ = closed.recv_timeout(LAST_ROWS);
+            }
             (summary.totals, summary.elapsed) = (*so_far.totals(), start.elapsed());
             summary.notes.extend(discard(job, &stop, &mut ready.report));
             return Err(stop.into());
