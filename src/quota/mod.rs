@@ -146,8 +146,13 @@ impl Budget {
 
     /// The moment before which the rates allow no request, if they allow none now.
     pub fn full_until(&mut self, now: Instant) -> Option<Instant> {
+        if let Opening::At(moment) = self.opening(now) { Some(moment) } else { None }
+    }
+
+    /// When all windows of ours have a free slot.
+    fn opening(&mut self, now: Instant) -> Opening {
         let openings = self.windows.iter_mut().map(|window| window.opening(self.in_flight, now));
-        openings.filter_map(|opening| if let Opening::At(moment) = opening { Some(moment) } else { None }).max()
+        openings.max().unwrap_or(Opening::Now)
     }
 
     /// The right to send one request now.
@@ -161,18 +166,12 @@ impl Budget {
         if let Some(until) = self.pause.not_before(now) {
             return Err(NotYet::Until(until, Limit::Server));
         }
-        let mut wait: Option<(Instant, Limit)> = None;
-        let in_flight = self.in_flight;
-        let ours = self.windows.iter_mut().map(|window| (window.opening(in_flight, now), Limit::Rate));
-        for (opening, limit) in ours.chain(std::iter::once((self.server.opening(in_flight, now), Limit::Server))) {
-            match opening {
-                Opening::At(moment) if wait.is_none_or(|(latest, _)| latest < moment) => wait = Some((moment, limit)),
-                Opening::Now | Opening::At(_) => {}
-                Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
-            }
-        }
-        if let Some((moment, limit)) = wait {
-            return Err(NotYet::Until(moment, limit));
+        let (ours, servers) = (self.opening(now), self.server.opening(self.in_flight, now));
+        match ours.max(servers) {
+            Opening::Now => {}
+            Opening::At(moment) if ours >= servers => return Err(NotYet::Until(moment, Limit::Rate)),
+            Opening::At(moment) => return Err(NotYet::Until(moment, Limit::Server)),
+            Opening::AfterAnAnswer => return Err(NotYet::AnAnswer),
         }
         // A pace counts what it lets through, so it is checked last.
         let pace = match self.pause.slow_start_pace(now) {

@@ -13,18 +13,14 @@ const UNASKED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mi
 /// Added to what the server asks, so that a clock that is a little fast does not make the first request early.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// Without a rate, the first speed after a pause (a request every 250 ms, the API's documented average) and
-/// how often it doubles.
-const RAMP: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-
-/// The ramp ends when its period is below this; tokio's timers are no finer.
-const RAMP_END: Duration = Duration::from_millis(1);
+/// The slow start without a rate: a request every 250 ms, the API's documented average, for so long.
+const SLOW_START: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(40));
 
 /// A pause, and the slow start after it.
 #[derive(Debug)]
 pub(crate) struct Pause {
     /// The slowest rate's even spacing, and its window: the spacing of the slow start, and its length.
-    slow_start: Option<(Duration, Duration)>,
+    slow_start: (Duration, Duration),
     state: State,
     /// How many pauses in a row the server gave no length for.
     unasked: u32,
@@ -34,7 +30,7 @@ pub(crate) struct Pause {
 enum State {
     Free,
     Paused { since: Instant, until: Instant },
-    SlowStart { since: Instant, ramp: u32, pace: Box<Pace> },
+    SlowStart { until: Instant, pace: Box<Pace> },
 }
 
 impl Pause {
@@ -58,36 +54,18 @@ impl Pause {
 
     /// The pace of the slow start, while it lasts.
     pub(crate) fn slow_start_pace(&mut self, now: Instant) -> Option<&mut Pace> {
-        if let State::Paused { until, .. } = self.state {
-            if now < until {
-                return None;
+        let (spacing, length) = self.slow_start;
+        match self.state {
+            State::Paused { until, .. } if until <= now => {
+                self.state = State::SlowStart { until: now + length, pace: Box::new(Pace::steady(spacing, now)) };
             }
-            let period = self.slow_start.map_or(RAMP.0, |(even, _)| even);
-            self.state = State::SlowStart { since: now, ramp: 0, pace: Box::new(Pace::steady(period, now)) };
-        }
-        let State::SlowStart { since, ramp, pace } = &mut self.state else {
-            return None;
-        };
-        let elapsed = now.saturating_duration_since(*since);
-        let over = if let Some((_, window)) = self.slow_start {
-            elapsed >= window
-        } else {
-            let step = u32::try_from(elapsed.as_nanos() / RAMP.1.as_nanos()).unwrap_or(u32::MAX);
-            let period = RAMP.0.checked_div(1u32.checked_shl(step).unwrap_or(0)).unwrap_or_default();
-            if step > *ramp {
-                *ramp = step;
-                **pace = Pace::steady(period, now);
+            State::SlowStart { until, .. } if until <= now => {
+                self.state = State::Free;
+                self.unasked = 0;
             }
-            period < RAMP_END
-        };
-        if over {
-            self.state = State::Free;
-            self.unasked = 0;
+            _ => {}
         }
-        match &mut self.state {
-            State::SlowStart { pace, .. } => Some(pace),
-            _ => None,
-        }
+        if let State::SlowStart { pace, .. } = &mut self.state { Some(pace) } else { None }
     }
 
     /// A 429 answered a request that was sent at `sent`. Returns how long nothing is sent from now on.
@@ -111,7 +89,7 @@ impl Pause {
     }
 }
 
-fn slow_start(rates: &[Rate]) -> Option<(Duration, Duration)> {
+fn slow_start(rates: &[Rate]) -> (Duration, Duration) {
     let even = |rate: &Rate| rate.window() / rate.count().get();
-    rates.iter().map(|rate| (even(rate), rate.window())).max()
+    rates.iter().map(|rate| (even(rate), rate.window())).max().unwrap_or(SLOW_START)
 }

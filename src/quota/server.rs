@@ -97,30 +97,18 @@ impl Server {
         in_flight: usize,
         now: Instant,
     ) {
-        let policy = match self.policies.iter_mut().position(|policy| policy.name == info.name) {
-            Some(known) => &mut self.policies[known],
-            None if self.policies.len() < MOST_POLICIES => {
-                self.policies.push(Policy::new(info, ours, &self.before, now));
-                let last = self.policies.len() - 1;
-                &mut self.policies[last]
-            }
-            None => return,
-        };
-        policy.observe(info, sent, in_flight, now);
+        let is_known = self.policies.iter().any(|policy| policy.name == info.name);
+        if !is_known && self.policies.len() < MOST_POLICIES {
+            self.policies.push(Policy::new(info, ours, &self.before, now));
+        }
+        if let Some(policy) = self.policies.iter_mut().find(|policy| policy.name == info.name) {
+            policy.observe(info, sent, in_flight, now);
+        }
     }
 
     /// Whether the server's quota allows one more request.
     pub(crate) fn opening(&self, in_flight: usize, now: Instant) -> Opening {
-        let mut latest = Opening::Now;
-        for policy in &self.policies {
-            match (policy.opening(in_flight, now), latest) {
-                (Opening::AfterAnAnswer, _) => return Opening::AfterAnAnswer,
-                (Opening::At(moment), Opening::At(later)) => latest = Opening::At(moment.max(later)),
-                (Opening::At(moment), _) => latest = Opening::At(moment),
-                (Opening::Now, _) => {}
-            }
-        }
-        latest
+        self.policies.iter().map(|policy| policy.opening(in_flight, now)).max().unwrap_or(Opening::Now)
     }
 
     /// When the latest [`LATEST`] of ours were answered, in order.

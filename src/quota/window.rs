@@ -22,8 +22,8 @@ pub(crate) struct Window {
     answered: VecDeque<Instant>,
 }
 
-/// Whether a window has a free slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a window has a free slot; the later, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Opening {
     /// Yes.
     Now,
