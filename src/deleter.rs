@@ -230,7 +230,7 @@ mod tests {
         names: &[&str],
         adjust: impl FnOnce(Deleter) -> Deleter,
     ) -> (Sandbox, Vec<Result<(String, Status), StopReason>>) {
-        let server = Sandbox::start(options).await.unwrap();
+        let server = Sandbox::start(options).unwrap();
         server.preload(names.iter().copied().chain(["decoy"]));
         let keys = stream::iter(keys(names));
         let outcomes = adjust(deleter(&server)).run(keys).map(|outcome| match outcome {
@@ -275,7 +275,7 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_job_does_not_wait_for_more_keys() {
         let server = Sandbox::start(SandboxOptions { token: Some("another".to_owned()), ..SandboxOptions::default() });
-        let server = server.await.unwrap();
+        let server = server.unwrap();
         let outcomes: Vec<_> = deleter(&server).run(stream::pending()).collect().await;
         assert!(matches!(&outcomes[..], [Err(stop)] if stop.reason == StopReason::Unauthorized), "{outcomes:?}");
     }

@@ -13,7 +13,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let server = Sandbox::start(SandboxOptions::default()).await?;
+//! let server = Sandbox::start(SandboxOptions::default())?;
 //! server.preload(["session:1", "session:2", "config"]);
 //!
 //! let credentials = Credentials::token("any")?;

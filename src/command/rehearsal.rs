@@ -33,7 +33,7 @@ impl Rehearsal {
             request_log: false,
             ..SandboxOptions::default()
         };
-        let sandbox = Sandbox::start_on_thread(options).map_err(Error::system("start the rehearsal's server"))?;
+        let sandbox = Sandbox::start(options).map_err(Error::system("start the rehearsal's server"))?;
         // Names that no input holds by accident.
         let decoys: Vec<_> = (0..DECOYS).map(|_| format!("decoy:{:032x}", rand::random::<u128>())).collect();
         sandbox.preload(decoys.iter().map(String::as_str));

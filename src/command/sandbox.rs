@@ -32,7 +32,7 @@ impl fmt::Debug for SandboxJob {
 /// Serves until SIGINT, SIGTERM or SIGHUP.
 pub(super) fn run(serving: SandboxJob) -> Result<ExitCode, Error> {
     let token = serving.options.token.as_ref().map_or("any".to_owned(), |token| shell_word(token.as_ref()));
-    let sandbox = Arc::new(Sandbox::start_on_thread(serving.options).map_err(Error::Sandbox)?);
+    let sandbox = Arc::new(Sandbox::start(serving.options).map_err(Error::Sandbox)?);
     let filled = interruptible({
         let sandbox = Arc::clone(&sandbox);
         move || fill(&sandbox, serving.keys)

@@ -4,13 +4,12 @@ use std::io;
 use std::net::{self, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use super::account::Namespace;
 use super::fault::{Fault, What};
@@ -21,50 +20,30 @@ use super::server;
 use super::service::Service;
 use super::store::{Stored, unix_now};
 
-/// A running server on 127.0.0.1. Dropping it stops it and closes its connections; one on a thread of its own is
-/// waited for.
+/// A running server on 127.0.0.1, on a thread of its own. Dropping it stops it and waits until its port and its connections
+/// are closed.
 pub struct Sandbox {
     addr: SocketAddr,
     service: Arc<Service>,
     stop: Arc<Notify>,
-    runner: Runner,
-}
-
-enum Runner {
-    Task(JoinHandle<()>),
-    Thread(Option<thread::JoinHandle<()>>),
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Sandbox {
-    /// Starts a server on the current runtime. It fails where the port cannot be had.
-    pub async fn start(options: SandboxOptions) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let addr = listener.local_addr()?;
-        let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
-        let task = tokio::spawn(server::serve(listener, Arc::clone(&service), Arc::clone(&stop)));
-        Ok(Self { addr, service, stop, runner: Runner::Task(task) })
-    }
-
-    /// Starts a server on a thread of its own, for callers that have no runtime or whose runtime is not to serve, too.
-    /// It fails where the port, the thread or its runtime cannot be had.
-    pub fn start_on_thread(options: SandboxOptions) -> io::Result<Self> {
+    /// Starts a server. It fails where the port, the thread or its runtime cannot be had.
+    pub fn start(options: SandboxOptions) -> io::Result<Self> {
         let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let (service, stop) = (Arc::new(Service::new(options)), Arc::new(Notify::new()));
-        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn({
-            let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
-            move || {
-                runtime.block_on(async {
-                    match TcpListener::from_std(listener) {
-                        Ok(listener) => server::serve(listener, service, stop).await,
-                        Err(error) => tracing::error!(%error, "the sandbox cannot accept connections"),
-                    }
-                });
-            }
-        })?;
-        Ok(Self { addr, service, stop, runner: Runner::Thread(Some(thread)) })
+        let serving = server::serve(listener, Arc::clone(&service), Arc::clone(&stop));
+        let thread = thread::Builder::new().name("sandbox".to_owned()).spawn(move || runtime.block_on(serving))?;
+        Ok(Self { addr, service, stop, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -75,15 +54,6 @@ impl Sandbox {
     /// The API's base URL, without a slash at its end.
     pub fn base_url(&self) -> String {
         format!("http://{}{PREFIX}", self.addr)
-    }
-
-    /// Stops it and waits until its port and its connections are closed.
-    pub async fn shutdown(mut self) {
-        self.stop.notify_one();
-        if let Runner::Task(task) = &mut self.runner {
-            // An error would be a panic, which has already been shown.
-            let _ = task.await;
-        }
     }
 
     fn main(&self) -> &Namespace {
@@ -183,9 +153,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop.notify_one();
-        if let Runner::Thread(thread) = &mut self.runner
-            && let Some(thread) = thread.take()
-        {
+        if let Some(thread) = self.thread.take() {
             // An error would be a panic, which has already been shown.
             let _ = thread.join();
         }

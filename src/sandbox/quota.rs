@@ -108,14 +108,9 @@ pub(super) struct Quotas {
 pub(super) struct Verdict {
     /// `Some` refuses it: how long to stay away, if no other request comes meanwhile.
     pub(super) wait: Option<Duration>,
-    states: Vec<State>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct State {
-    quota: Quota,
-    remaining: u32,
-    reset: Duration,
+    /// The entries of `Ratelimit` and of `Ratelimit-Policy`.
+    limits: Vec<String>,
+    policies: Vec<String>,
 }
 
 impl Quotas {
@@ -128,9 +123,11 @@ impl Quotas {
     pub(super) fn judge(&self, now: Instant) -> Verdict {
         let mut verdict = Verdict::default();
         for meter in locked(&self.meters).iter_mut() {
-            let (state, wait) = meter.judge(now);
+            let (wait, remaining, reset) = meter.judge(now);
+            let Quota { name, count, window, .. } = &meter.quota;
             verdict.wait = verdict.wait.max(wait);
-            verdict.states.push(state);
+            verdict.limits.push(format!("\"{name}\";r={remaining};t={}", ceil_seconds(reset)));
+            verdict.policies.push(format!("\"{name}\";q={count};w={}", ceil_seconds(*window)));
         }
         if verdict.wait.is_some() {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -142,14 +139,8 @@ impl Quotas {
 impl Verdict {
     /// Adds `Ratelimit` and `Ratelimit-Policy` where there are quotas.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
-        let list = |entry: &dyn Fn(&State) -> String| self.states.iter().map(entry).collect::<Vec<_>>().join(", ");
-        let news =
-            list(&|state| format!("\"{}\";r={};t={}", state.quota.name, state.remaining, ceil_seconds(state.reset)));
-        let policy = list(&|state| {
-            format!("\"{}\";q={};w={}", state.quota.name, state.quota.count, ceil_seconds(state.quota.window))
-        });
-        for (name, value) in [("ratelimit", news), ("ratelimit-policy", policy)] {
-            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
+        for (name, entries) in [("ratelimit", &self.limits), ("ratelimit-policy", &self.policies)] {
+            if let (false, Ok(value)) = (entries.is_empty(), HeaderValue::from_str(&entries.join(", "))) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
@@ -185,8 +176,9 @@ impl QuotaCounter {
         Self { quota, tally, blocked_until: None }
     }
 
-    fn judge(&mut self, now: Instant) -> (State, Option<Duration>) {
-        let (within, remaining, mut reset) = self.tally.count(&self.quota, now);
+    /// How long to stay away, if it is over the quota; how many requests are left, and for how long.
+    fn judge(&mut self, now: Instant) -> (Option<Duration>, u32, Duration) {
+        let (within, remaining, reset) = self.tally.count(&self.quota, now);
         let blocked = self.blocked_until.is_some_and(|until| until > now);
         if !within && !blocked {
             self.blocked_until = Some(now + self.quota.block);
@@ -195,9 +187,7 @@ impl QuotaCounter {
             let block = self.blocked_until.map_or(Duration::ZERO, |until| until - now);
             if within { block } else { block.max(reset) }
         });
-        reset = wait.unwrap_or(reset);
-        let state = State { quota: self.quota.clone(), remaining: if wait.is_some() { 0 } else { remaining }, reset };
-        (state, wait)
+        (wait, if wait.is_some() { 0 } else { remaining }, wait.unwrap_or(reset))
     }
 }
 

@@ -33,16 +33,16 @@ struct Reply {
 
 impl Lab {
     /// A server whose namespace is [`NAMESPACE`].
-    async fn new(options: SandboxOptions) -> Self {
-        Self::with_client(options, |builder| builder).await
+    fn new(options: SandboxOptions) -> Self {
+        Self::with_client(options, |builder| builder)
     }
 
-    async fn any_namespace() -> Self {
-        let lab = Self::new(SandboxOptions::default()).await;
-        Self { sandbox: Sandbox::start(SandboxOptions::default()).await.unwrap(), ..lab }
+    fn any_namespace() -> Self {
+        let lab = Self::new(SandboxOptions::default());
+        Self { sandbox: Sandbox::start(SandboxOptions::default()).unwrap(), ..lab }
     }
 
-    async fn with_client(
+    fn with_client(
         options: SandboxOptions,
         change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Self {
@@ -53,7 +53,7 @@ impl Lab {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never());
         let options = SandboxOptions { namespace: Some("ns".to_owned()), ..options };
-        Self { sandbox: Sandbox::start(options).await.unwrap(), client: change(builder).build().unwrap() }
+        Self { sandbox: Sandbox::start(options).unwrap(), client: change(builder).build().unwrap() }
     }
 
     async fn send(&self, method: Method, rest: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<Reply> {

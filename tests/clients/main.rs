@@ -37,10 +37,7 @@ impl Lab {
             namespace: Some(NAMESPACE.to_owned()),
             ..SandboxOptions::default()
         };
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-            sandbox: Sandbox::start_on_thread(options).expect("a free port"),
-        }
+        Self { folder: tempfile::tempdir().expect("a folder"), sandbox: Sandbox::start(options).expect("a free port") }
     }
 
     fn write(&self, name: &str, content: &str) {

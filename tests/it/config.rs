@@ -334,7 +334,7 @@ fn the_sample_works_wherever_it_is_copied_to() {
         // With a token nothing is missing.
         let ids =
             SandboxOptions { account: Some(ACCOUNT.into()), namespace: Some(NAMESPACE.into()), ..Default::default() };
-        let server = Sandbox::start_on_thread(ids).expect("a server");
+        let server = Sandbox::start(ids).expect("a server");
         let whoami = run(&["whoami", "--profile", "prod", "--base-url", &server.base_url()]);
         whoami.env("CLOUDFLARE_API_TOKEN", TOKEN).run().code(0);
         std::fs::remove_file(lab.path(copy)).expect("the copy");

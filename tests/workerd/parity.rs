@@ -119,7 +119,7 @@ fn fill(rest: &Rest) {
 fn the_sandbox_answers_as_cloudflares_own_code_does() {
     let worker = Workerd::start("parity", Side::Api);
     let explorer = Workerd::start("explorer-parity", Side::Explorer).itself();
-    let sandbox = Sandbox::start_on_thread(SandboxOptions::default()).expect("a sandbox");
+    let sandbox = Sandbox::start(SandboxOptions::default()).expect("a sandbox");
     let sandbox = Rest::new(&sandbox.base_url(), ACCOUNT, "parity", TOKEN);
     let voices = [(Voice::Sandbox, &sandbox), (Voice::Worker, &worker.rest), (Voice::Explorer, &explorer)];
     for (_, rest) in voices {

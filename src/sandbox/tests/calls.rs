@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn awkward_names_go_through_exactly() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let longest = "é".repeat(256);
     let names = [
         "plain",
@@ -47,7 +47,7 @@ async fn awkward_names_go_through_exactly() {
 
 #[tokio::test]
 async fn names_that_cannot_be_are_refused_everywhere() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let long = "x".repeat(513);
     assert_eq!(lab.delete(&long).await.unwrap().refusal(), (414, Some(10012)));
     assert_eq!(lab.delete("").await.unwrap().refusal(), (400, Some(10012)));
@@ -63,7 +63,7 @@ async fn names_that_cannot_be_are_refused_everywhere() {
 
 #[tokio::test]
 async fn what_is_not_utf_8_is_taken_as_it_is_written() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     for (written, name) in [("%FF", "%FF"), ("x%C3%28%20y%c3%a9", "x%C3%28%20yé"), ("%ed%a0%80", "%ed%a0%80")] {
         assert_eq!(lab.put(&format!("/values/{written}"), "v").await.status, 200, "{written}");
         assert_eq!(lab.sandbox.keys(), [name]);
@@ -74,7 +74,7 @@ async fn what_is_not_utf_8_is_taken_as_it_is_written() {
 
 #[tokio::test]
 async fn a_cursor_that_nobody_gave_is_refused() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     lab.sandbox.preload((0..30).map(|n| format!("k{n:02}")));
     let cursor = lab.get("/keys?limit=10").await.json()["result_info"]["cursor"].take();
     assert_eq!(cursor, "azA5");
@@ -103,7 +103,7 @@ async fn a_cursor_that_nobody_gave_is_refused() {
 #[tokio::test]
 async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
     for dots in ["..", "%2e%2E", "a/../.."] {
-        let lab = Lab::new(SandboxOptions::default()).await;
+        let lab = Lab::new(SandboxOptions::default());
         lab.sandbox.preload(["a", "b"]);
         let answer = lab.raw_delete(dots).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -124,7 +124,7 @@ async fn a_dot_segment_deletes_the_namespace_and_is_seen() {
 async fn absent_keys_are_answered_as_told() {
     for (missing_key, expected) in [(MissingKey::Success, 200), (MissingKey::NotFound, 404)] {
         let options = SandboxOptions { missing_key, ..SandboxOptions::default() };
-        let lab = Lab::new(options).await;
+        let lab = Lab::new(options);
         lab.sandbox.preload(["there"]);
         assert_eq!(lab.delete("there").await.unwrap().status, 200);
         let again = lab.delete("there").await.unwrap();
@@ -138,7 +138,7 @@ async fn absent_keys_are_answered_as_told() {
 
 #[tokio::test]
 async fn deleting_while_listing_skips_nothing() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let mut expected: Vec<String> = (0..2_500).map(|n| format!("k/{n}")).collect();
     expected.sort();
     lab.sandbox.preload(expected.iter().map(String::as_str).chain(["a", "z"]));
@@ -171,7 +171,7 @@ async fn deleting_while_listing_skips_nothing() {
 
 #[tokio::test]
 async fn values_come_with_metadata_and_expiration() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let form = "--B\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\na\r\nb\r\n--B\r\nContent-Disposition: \
                 form-data; name=\"metadata\"\r\n\r\n{\"n\":1}\r\n--B--\r\n";
     let url = format!("{}{NAMESPACE}/values/form?expiration=4102444800", lab.sandbox.base_url());
@@ -224,7 +224,7 @@ async fn values_come_with_metadata_and_expiration() {
 
 #[tokio::test]
 async fn bulk_writes_and_reads() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let pairs = json!([
         {"key": "text", "value": "t", "metadata": {"m": true}},
         {"key": "bytes", "value": "AP8=", "base64": true, "expiration": 4_102_444_800_u64},
@@ -259,7 +259,7 @@ async fn bulk_writes_and_reads() {
 
 #[tokio::test]
 async fn a_key_that_is_there_twice_is_one_key() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let pair = json!({"key": "a", "value": "AP8", "base64": true, "expiration": 4_102_444_800.5});
     let one = json!({"successful_key_count": 1, "unsuccessful_keys": []});
     assert_eq!(lab.put("/bulk", json!([pair, pair]).to_string()).await.result(), one);
@@ -271,7 +271,7 @@ async fn a_key_that_is_there_twice_is_one_key() {
 
 #[tokio::test]
 async fn the_old_bulk_delete_is_served() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     lab.sandbox.preload(["a", "b"]);
     let reply = lab.send(Method::DELETE, "/bulk", "[\"a\"]").await.unwrap();
     assert_eq!(reply.result(), json!({"successful_key_count": 1, "unsuccessful_keys": []}));
@@ -280,7 +280,7 @@ async fn the_old_bulk_delete_is_served() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     assert_eq!(lab.put("/values/largest", vec![b'x'; 25 << 20]).await.status, 200);
     assert_eq!(lab.put("/values/larger", vec![b'x'; (25 << 20) + 1]).await.refusal(), (413, Some(10024)));
     lab.sandbox.put("small", vec![b'x'; 1]);

@@ -9,8 +9,8 @@ fn always(what: What) -> SandboxOptions {
     SandboxOptions { faults: vec![Fault::new(When::Probability(1.0), what)], ..SandboxOptions::default() }
 }
 
-async fn room_with(what: What) -> Lab {
-    let lab = Lab::new(always(what)).await;
+fn room_with(what: What) -> Lab {
+    let lab = Lab::new(always(what));
     lab.sandbox.preload(["open", "k"]);
     lab
 }
@@ -25,7 +25,7 @@ fn seen(lab: &Lab) -> (u16, bool) {
 #[tokio::test]
 async fn a_reset_is_one_and_happens_before_or_after() {
     for (what, applied) in [(What::ResetBefore, false), (What::ResetAfter, true)] {
-        let lab = room_with(what).await;
+        let lab = room_with(what);
         let error = lab.raw_delete("k").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!((seen(&lab), lab.sandbox.contains("k")), ((0, applied), !applied));
@@ -34,7 +34,7 @@ async fn a_reset_is_one_and_happens_before_or_after() {
 
 #[tokio::test]
 async fn a_client_tells_a_reset_from_an_answer() {
-    let lab = room_with(What::ResetAfter).await;
+    let lab = room_with(What::ResetAfter);
     let error = lab.delete("k").await.unwrap_err();
     let mut cause = error.source();
     let mut kinds = Vec::new();
@@ -48,7 +48,7 @@ async fn a_client_tells_a_reset_from_an_answer() {
 #[tokio::test]
 async fn hanging_answers_nothing() {
     for (what, applied) in [(What::Hang, false), (What::HangAfter, true)] {
-        let lab = room_with(what).await;
+        let lab = room_with(what);
         let mut stream = TcpStream::connect(lab.sandbox.addr()).await.unwrap();
         stream.write_all(raw_delete("k", "").as_bytes()).await.unwrap();
         let mut byte = [0];
@@ -59,7 +59,7 @@ async fn hanging_answers_nothing() {
 
 #[tokio::test]
 async fn broken_answers_are_broken_after_the_effect() {
-    let lab = room_with(What::Truncate).await;
+    let lab = room_with(What::Truncate);
     let answer = lab.raw_delete("k").await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-length: 54"), "{head}");
@@ -67,7 +67,7 @@ async fn broken_answers_are_broken_after_the_effect() {
     assert_eq!(seen(&lab), (200, true));
     assert!(lab.delete("open").await.unwrap_err().is_decode());
 
-    let lab = room_with(What::Garbage).await;
+    let lab = room_with(What::Garbage);
     let reply = lab.delete("k").await.unwrap();
     assert_eq!((reply.status, seen(&lab)), (200, (200, true)));
     assert!(serde_json::from_slice::<Value>(&reply.body).is_err());
@@ -75,7 +75,7 @@ async fn broken_answers_are_broken_after_the_effect() {
 
 #[tokio::test]
 async fn a_giant_answer_is_giant() {
-    let lab = room_with(What::Giant).await;
+    let lab = room_with(What::Giant);
     let reply = lab.delete("k").await.unwrap();
     assert_eq!((reply.status, seen(&lab)), (200, (200, true)));
     assert!(reply.body.len() > 100 << 20);
@@ -92,7 +92,7 @@ async fn prepared_answers_have_no_effect() {
         (Canned::error(200, 10001, "in an envelope").into(), 200, "\"success\":false"),
         (What::Redirect("https://elsewhere.invalid/".into()), 307, "location: https://elsewhere.invalid/"),
     ] {
-        let lab = room_with(what).await;
+        let lab = room_with(what);
         let answer = lab.raw_delete("k").await.unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(mark), "{answer}");
         assert_eq!((seen(&lab), lab.sandbox.contains("k")), ((status, false), true));
@@ -103,7 +103,7 @@ async fn prepared_answers_have_no_effect() {
 async fn a_connection_closes_without_a_word() {
     let idle = SandboxOptions { idle_close: Some(Duration::from_millis(20)), ..SandboxOptions::default() };
     for options in [always(What::CloseIdle), idle] {
-        let lab = Lab::new(options).await;
+        let lab = Lab::new(options);
         lab.sandbox.preload(["open"]);
         let answer = lab.raw(raw_delete("open", "").as_bytes()).await.unwrap();
         assert!(answer.ends_with(r#""result":{}}"#), "{answer}");
@@ -119,7 +119,7 @@ async fn a_busy_connection_is_not_idle() {
         latency: Some((Duration::from_millis(100), Duration::from_millis(100))),
         ..SandboxOptions::default()
     };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     // Both are there at once, so that between them there is no idle moment, but each takes longer than one may last.
     let requests = raw_delete("a", "") + &raw_delete("b", "");
     let answers = lab.raw(requests.as_bytes()).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_busy_connection_is_not_idle() {
 
 #[tokio::test]
 async fn over_http2_only_the_stream_ends() {
-    let lab = Lab::with_client(SandboxOptions::default(), reqwest::ClientBuilder::http2_prior_knowledge).await;
+    let lab = Lab::with_client(SandboxOptions::default(), reqwest::ClientBuilder::http2_prior_knowledge);
     lab.sandbox.preload(["a", "b", "c"]);
     lab.sandbox.set_script([Some(What::ResetAfter), None]);
     assert!(lab.delete("a").await.is_err());
@@ -139,7 +139,7 @@ async fn over_http2_only_the_stream_ends() {
 #[tokio::test]
 async fn a_key_fails_as_often_as_told_and_only_there() {
     let once = Fault::new(When::Key("a/b".into()), Canned::error(500, 10001, "no").into()).times(1);
-    let lab = Lab::new(SandboxOptions { faults: vec![once], ..SandboxOptions::default() }).await;
+    let lab = Lab::new(SandboxOptions { faults: vec![once], ..SandboxOptions::default() });
     lab.sandbox.preload(["a/b", "c"]);
     assert_eq!(lab.delete("c").await.unwrap().status, 200);
     assert_eq!(lab.get("").await.status, 200);
@@ -151,7 +151,7 @@ async fn a_key_fails_as_often_as_told_and_only_there() {
 #[tokio::test]
 async fn the_namespace_fails_only_where_the_scope_is_all() {
     let fault = Fault::new(When::Probability(1.0), Canned::error(500, 10001, "no").into());
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     lab.sandbox.set_faults([fault.clone()]);
     assert_eq!((lab.get("").await.status, lab.get("/keys").await.status), (200, 500));
     lab.sandbox.set_faults([fault.everywhere()]);
@@ -163,7 +163,7 @@ async fn the_namespace_fails_only_where_the_scope_is_all() {
 #[tokio::test]
 async fn a_bulk_delete_can_leave_some_behind() {
     let fault = "unsuccessfulx1@prefix:b".parse().unwrap();
-    let lab = Lab::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() }).await;
+    let lab = Lab::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() });
     lab.sandbox.preload(["a", "b1", "b2"]);
     let result = lab.post("/bulk/delete", &json!(["a", "b1", "b2"])).await.result();
     assert_eq!(result, json!({"successful_key_count": 1, "unsuccessful_keys": ["b1", "b2"]}));
@@ -185,7 +185,7 @@ async fn a_bulk_call_can_fail_in_part_or_contradict_itself() {
         ("wrong-count", 200, &wrong_count),
     ] {
         let fault = format!("{kind}@prefix:b").parse().unwrap();
-        let lab = Lab::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() }).await;
+        let lab = Lab::new(SandboxOptions { faults: vec![fault], ..SandboxOptions::default() });
         let names = ["a", "b1", "b2"];
         let pairs = json!(names.map(|name| json!({"key": name, "value": "v"}))).to_string();
         for delete in [false, true] {

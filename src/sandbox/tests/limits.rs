@@ -10,7 +10,7 @@ fn quota(text: &str, retry_after: RetryAfter) -> SandboxOptions {
 
 #[tokio::test]
 async fn a_quota_refuses_and_says_for_how_long() {
-    let lab = Lab::new(quota("2/5m", RetryAfter::Seconds)).await;
+    let lab = Lab::new(quota("2/5m", RetryAfter::Seconds));
     lab.sandbox.preload(["a"]);
     let first = lab.get("").await;
     assert_eq!(first.headers["ratelimit"], "\"default\";r=1;t=300");
@@ -28,7 +28,7 @@ async fn a_quota_refuses_and_says_for_how_long() {
 #[tokio::test]
 async fn retry_after_has_several_styles() {
     for style in [RetryAfter::HttpDate, RetryAfter::Zero, RetryAfter::Absent] {
-        let lab = Lab::new(quota("1/5m", style)).await;
+        let lab = Lab::new(quota("1/5m", style));
         lab.get("").await;
         let before = crate::clock::wall_now();
         let refused = lab.get("").await;
@@ -52,7 +52,7 @@ async fn retry_after_has_several_styles() {
 async fn credentials_are_asked_for_and_expire() {
     let options =
         SandboxOptions { token: Some("token".into()), token_expires_after: Some(1), ..SandboxOptions::default() };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     lab.sandbox.preload(["a", "b"]);
     let url = format!("{}{NAMESPACE}/values/a", lab.sandbox.base_url());
     let send = async |token: Option<&str>| {
@@ -73,7 +73,7 @@ async fn credentials_are_asked_for_and_expire() {
 #[tokio::test]
 async fn a_free_plan_deletes_so_many_names_a_day() {
     let options = SandboxOptions { daily_deletes: Some(3), ..SandboxOptions::default() };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     lab.sandbox.preload(["a", "b", "c", "d"]);
     assert_eq!(lab.delete("a").await.unwrap().status, 200);
     assert_eq!(lab.post("/bulk/delete", &json!(["b", "c", "d"])).await.refusal(), (429, Some(10048)));
@@ -88,7 +88,7 @@ async fn latency_lies_between_arrival_and_effect() {
         latency: Some((Duration::from_hours(1), Duration::from_hours(1))),
         ..SandboxOptions::default()
     };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     lab.sandbox.preload(["a"]);
     assert!(timeout(Duration::from_millis(100), lab.delete("a")).await.is_err());
     let request_log = lab.sandbox.request_log();
@@ -98,24 +98,23 @@ async fn latency_lies_between_arrival_and_effect() {
 
 #[tokio::test]
 async fn a_server_stops_and_another_takes_its_port() {
-    let lab = Lab::new(SandboxOptions::default()).await;
+    let lab = Lab::new(SandboxOptions::default());
     let port = lab.sandbox.addr().port();
     assert_eq!(lab.get("").await.status, 200);
-    lab.sandbox.shutdown().await;
+    drop(lab.sandbox);
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     let options = SandboxOptions { port, ..SandboxOptions::default() };
-    let taken = Sandbox::start(options.clone()).await.unwrap();
+    let taken = Sandbox::start(options.clone()).unwrap();
     assert_eq!(taken.addr().port(), port);
-    assert!(Sandbox::start(options.clone()).await.is_err());
-    assert!(Sandbox::start_on_thread(options).is_err());
+    assert!(Sandbox::start(options).is_err());
 }
 
 #[test]
-fn a_server_on_a_thread_serves_who_has_no_runtime() {
+fn a_server_needs_no_runtime() {
     use std::io::{Read, Write};
     let namespace = Some("ns".to_owned());
     let options = SandboxOptions { namespace, request_log: false, ..SandboxOptions::default() };
-    let sandbox = Sandbox::start_on_thread(options).unwrap();
+    let sandbox = Sandbox::start(options).unwrap();
     sandbox.preload(["a"]);
     let addr = sandbox.addr();
     let mut stream = std::net::TcpStream::connect(addr).unwrap();

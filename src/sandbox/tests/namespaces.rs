@@ -11,7 +11,7 @@ async fn the_namespace_and_the_rest() {
         supports_url_encoding: false,
         ..SandboxOptions::default()
     };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     let mine = json!({"id": "ns", "title": "mine", "supports_url_encoding": false});
     assert_eq!(lab.get("").await.result(), mine);
     let url = |rest: &str| format!("{}{rest}", lab.sandbox.base_url());
@@ -40,7 +40,7 @@ async fn the_namespace_and_the_rest() {
 async fn the_namespaces_of_an_account_come_in_pages() {
     let other_namespaces = (0..120).map(|number| (format!("o{number:03}"), format!("title {number}"))).collect();
     let options = SandboxOptions { namespace: Some("ns".into()), other_namespaces, ..SandboxOptions::default() };
-    let lab = Lab::new(options).await;
+    let lab = Lab::new(options);
     let get = async |query: &str| {
         let url = format!("{}/accounts/acc/storage/kv/namespaces{query}", lab.sandbox.base_url());
         let response = lab.client.get(url).bearer_auth("t").send().await.unwrap();
@@ -68,7 +68,7 @@ async fn the_namespaces_of_an_account_come_in_pages() {
 #[tokio::test]
 async fn a_token_is_known_where_it_belongs() {
     let ask = async |identity: Identity, path: &str| {
-        let lab = Lab::new(SandboxOptions { identity, ..SandboxOptions::default() }).await;
+        let lab = Lab::new(SandboxOptions { identity, ..SandboxOptions::default() });
         let response = lab.client.get(format!("{}{path}", lab.sandbox.base_url())).bearer_auth("t").send().await;
         let response = response.unwrap();
         (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
@@ -89,7 +89,7 @@ async fn a_token_is_known_where_it_belongs() {
 
 #[tokio::test]
 async fn every_namespace_has_keys_of_its_own() {
-    let lab = Lab::any_namespace().await;
+    let lab = Lab::any_namespace();
     lab.sandbox.preload(["main"]);
     let main = lab.sandbox.namespace_id().to_owned();
     let at = |id: &str, rest: &str| format!("/../{id}{rest}");
@@ -109,7 +109,7 @@ async fn every_namespace_has_keys_of_its_own() {
 
 #[tokio::test]
 async fn namespaces_are_created_renamed_listed_and_deleted() {
-    let lab = Lab::new(SandboxOptions { title: "m".into(), ..SandboxOptions::default() }).await;
+    let lab = Lab::new(SandboxOptions { title: "m".into(), ..SandboxOptions::default() });
     let create = async |body: Value| lab.post("/..", &body).await;
     let created = create(json!({"title": "z"})).await.result();
     let id = created["id"].as_str().unwrap();

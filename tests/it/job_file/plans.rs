@@ -14,7 +14,7 @@ use crate::lab::{ACCOUNT, Lab, NAMESPACE, TOKEN};
 fn a_plan_is_carried_out_only_against_the_namespace_that_it_was_made_for() {
     let lab = Lab::new();
     lab.keys(5);
-    let other = Sandbox::start_on_thread(SandboxOptions {
+    let other = Sandbox::start(SandboxOptions {
         token: Some(TOKEN.to_owned()),
         account: Some(ACCOUNT.to_owned()),
         namespace: Some("1".repeat(32)),

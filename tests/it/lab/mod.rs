@@ -47,7 +47,7 @@ impl Lab {
     pub fn for_any_token(options: SandboxOptions) -> Self {
         let account = Some(ACCOUNT.to_owned());
         let options = SandboxOptions { account, namespace: Some(NAMESPACE.to_owned()), ..options };
-        let server = Sandbox::start_on_thread(options).expect("a free port on loopback");
+        let server = Sandbox::start(options).expect("a free port on loopback");
         Self { folder: tempfile::tempdir().expect("a folder"), server }
     }
 
