@@ -97,8 +97,8 @@ impl Progress {
     fn with_bar(options: ProgressOptions, screen: &MultiProgress, (target, size): (ProgressDrawTarget, Size)) -> Self {
         screen.set_draw_target(target);
         let bar = screen.add(match options.total {
-            Some(total) => ProgressBar::new(total).with_style(bar_style()),
-            None => ProgressBar::new_spinner().with_style(spinner_style()),
+            Some(total) => ProgressBar::new(total).with_style(style("{msg}")),
+            None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}").tick_chars("-\\|/ ")),
         });
         let screen = screen.clone();
         Self::with_display(options, Display::Bar { bar, screen, size })
@@ -186,14 +186,6 @@ pub(crate) async fn with_progress<T>(progress: &RefCell<Progress>, work: impl Fu
         done = work => done,
         never = ticks => match never {},
     }
-}
-
-fn bar_style() -> ProgressStyle {
-    style("{msg}")
-}
-
-fn spinner_style() -> ProgressStyle {
-    style("{spinner} {msg}").tick_chars("-\\|/ ")
 }
 
 #[expect(clippy::expect_used, reason = "the templates are constants of this file, drawn in its tests")]

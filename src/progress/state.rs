@@ -80,17 +80,8 @@ impl State {
 
     fn settled(&mut self, status: Status) {
         self.shown.done += 1;
-        match status {
-            Status::Failed | Status::Unknown => self.shown.failed += 1,
-            Status::Invalid => self.shown.invalid += 1,
-            Status::Deleted
-            | Status::Absent
-            | Status::Kept
-            | Status::Duplicate
-            | Status::Planned
-            | Status::Restored
-            | Status::Restorable => {}
-        }
+        self.shown.failed += u64::from(matches!(status, Status::Failed | Status::Unknown));
+        self.shown.invalid += u64::from(status == Status::Invalid);
         if !matches!(status, Status::Kept | Status::Invalid | Status::Duplicate) {
             self.worked += 1;
             if let Phase::Draining { in_flight, .. } = &mut self.phase {
