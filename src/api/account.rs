@@ -20,7 +20,7 @@ use crate::api::client::Namespace;
 use crate::api::envelope;
 use crate::api::error::ClientError;
 use crate::api::http::{Access, ApiRequest, Http};
-use crate::api::url::{Owner, Site, UrlMismatch};
+use crate::api::url::{BaseUrl, Owner, UrlMismatch};
 use crate::key::{AccountId, IdError, NamespaceId, TokenId};
 use crate::terminal::Quoted;
 use crate::text::{json_error, truncated};
@@ -29,7 +29,7 @@ use crate::text::{json_error, truncated};
 #[derive(Debug)]
 pub(crate) struct AccountClient {
     http: Http,
-    site: Site,
+    base: BaseUrl,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +110,13 @@ impl AccountClient {
 
     /// Reads the certificates and sets up the connections; sends nothing.
     pub(crate) fn new(access: Access, timeout: Duration) -> Result<Self, ClientError> {
-        let site = Site::new(&access.base_url);
-        Ok(Self { http: Http::new(access, timeout, 1)?, site })
+        let base = access.base_url.clone();
+        Ok(Self { http: Http::new(access, timeout, 1)?, base })
     }
 
     /// A page of the namespaces of an account; the first is 1.
     pub(crate) async fn namespaces(&self, account: &AccountId, page: u32) -> Result<PageOf<Namespace>, Reply> {
-        let url = self.site.namespaces(account, page, Self::PER_PAGE);
+        let url = self.base.namespaces(account, page, Self::PER_PAGE);
         self.get(Endpoint::ListNamespaces, url, "a page of namespaces", |body| {
             page_of(body, |described| {
                 let namespace = Namespace::read(described, self.http.credentials())?;
@@ -130,7 +130,7 @@ impl AccountClient {
 
     /// A page of the accounts that the credentials can access; the first is 1.
     pub(crate) async fn accounts(&self, page: u32) -> Result<PageOf<Account>, Reply> {
-        let url = self.site.accounts(page, Self::ACCOUNTS_PER_PAGE);
+        let url = self.base.accounts(page, Self::ACCOUNTS_PER_PAGE);
         self.get(Endpoint::ListAccounts, url, "a page of accounts", |body| {
             page_of(body, |mut described| {
                 self.http.credentials().sanitize(&mut described);
@@ -145,7 +145,7 @@ impl AccountClient {
         account: &AccountId,
         worker: &str,
     ) -> Result<Vec<WorkerNamespace>, Reply> {
-        let url = self.site.worker_settings(account, worker);
+        let url = self.base.worker_settings(account, worker);
         self.get(Endpoint::GetWorkerSettings, url, "the settings of a Worker", |body| {
             let settings: WorkerSettings = result(body, self.http.credentials())?;
             let is_kv = |binding: &Value| binding["type"] == "kv_namespace";
@@ -157,7 +157,7 @@ impl AccountClient {
 
     /// Verifies the token. An account's own token is known only in its account.
     pub(crate) async fn verify(&self, owner: &Owner) -> Result<TokenStatus, Reply> {
-        self.get(Endpoint::VerifyToken, self.site.verify(owner), "a token's status", |body| {
+        self.get(Endpoint::VerifyToken, self.base.verify(owner), "a token's status", |body| {
             result(body, self.http.credentials())
         })
         .await
@@ -165,14 +165,14 @@ impl AccountClient {
 
     /// What a token may do; few tokens may read it.
     pub(crate) async fn token(&self, owner: &Owner, id: &TokenId) -> Result<TokenDetails, Reply> {
-        self.get(Endpoint::GetToken, self.site.token(owner, id), "a token's policies", |body| {
+        self.get(Endpoint::GetToken, self.base.token(owner, id), "a token's policies", |body| {
             details(body, self.http.credentials())
         })
         .await
     }
 
     pub(crate) async fn user(&self) -> Result<User, Reply> {
-        self.get(Endpoint::GetUser, self.site.user(), "a user", |body| result(body, self.http.credentials())).await
+        self.get(Endpoint::GetUser, self.base.user(), "a user", |body| result(body, self.http.credentials())).await
     }
 
     async fn get<T>(

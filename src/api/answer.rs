@@ -84,7 +84,7 @@ pub struct Refusal {
 
 impl Answer {
     /// What happened; `None` if it succeeded or the connection was closed.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal_mut(&mut self) -> Option<&mut Refusal> {
         match self {
             Self::Success | Self::ConnectionClosed { .. } => None,
             Self::Absent(refusal)
@@ -92,7 +92,7 @@ impl Answer {
             | Self::DailyLimit(refusal)
             | Self::TokenReplaced(refusal)
             | Self::Fatal(_, refusal) => Some(refusal),
-            Self::Throttled { error, .. } | Self::Transient(error) => Some(error.refusal()),
+            Self::Throttled { error, .. } | Self::Transient(error) => Some(error.refusal_mut()),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::api::answer::{Answer, Reply};
 use crate::api::classify::Endpoint;
 use crate::api::client::Client;
 use crate::api::envelope::{self, Envelope};
-use crate::api::http::ApiRequest;
+use crate::api::http::{ApiRequest, Received};
 use crate::api::url::UrlMismatch;
 use crate::key::KeyName;
 
@@ -71,11 +71,11 @@ struct Values {
 
 impl Client {
     pub(crate) async fn delete_many(&self, keys: &[KeyName]) -> BulkReply {
-        self.bulk_call(Endpoint::DeleteMany, self.endpoint().bulk_delete(), keys, body(keys)).await
+        self.bulk_call(Endpoint::DeleteMany, self.urls.bulk_delete(), keys, body(keys)).await
     }
 
     /// One call that changes `keys`, and which of them it left unchanged.
-    pub(crate) async fn bulk_call(
+    async fn bulk_call(
         &self,
         call: Endpoint,
         url: Result<Url, UrlMismatch>,
@@ -83,15 +83,15 @@ impl Client {
         body: Bytes,
     ) -> BulkReply {
         let request = ApiRequest { call, url, body: Some(body) };
-        let (reply, unprocessed) =
-            self.http().attempt_in_part(request, |answer, body| account(keys, answer, body)).await;
+        let read = |answer: &Answer, received: Received| account(keys, answer, &received.bytes);
+        let (reply, unprocessed) = self.http.attempt_received(request, read).await;
         let accounting = unprocessed.map_or(Accounting::Missing, |unprocessed| Accounting::Complete { unprocessed });
         BulkReply { reply, accounting }
     }
 
     /// Writes `keys` with one `PUT`; `records` is the JSON array of what is written, at most 100 MB (the same page).
     pub(crate) async fn put_many(&self, keys: &[KeyName], records: Bytes) -> BulkReply {
-        self.bulk_call(Endpoint::PutMany, self.endpoint().bulk_put(), keys, records).await
+        self.bulk_call(Endpoint::PutMany, self.urls.bulk_put(), keys, records).await
     }
 
     /// Reads with one request which of `keys` exist, in their order; at most [`MAX_GET_KEYS`]. The service answers
@@ -109,8 +109,8 @@ impl Client {
         }
         let names: Vec<&str> = keys.iter().map(KeyName::as_str).collect();
         let body = serde_json::json!({"keys": names, "type": "text"}).to_string();
-        let request = ApiRequest { call: Endpoint::ReadMany, url: self.endpoint().bulk_get(), body: Some(body.into()) };
-        let (reply, found) = self.http().attempt(request, |body| read_presence(&names, body)).await;
+        let request = ApiRequest { call: Endpoint::ReadMany, url: self.urls.bulk_get(), body: Some(body.into()) };
+        let (reply, found) = self.http.attempt(request, |body| read_presence(&names, body)).await;
         (reply, found.unwrap_or_default())
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,8 +15,8 @@ use crate::api::classify::Endpoint;
 use crate::api::envelope::result;
 use crate::api::error::ClientError;
 use crate::api::http::{Access, ApiRequest, Http};
-use crate::api::listing::{Page, PageRequest};
-use crate::api::url::{BaseUrl, UrlMismatch, Urls};
+use crate::api::listing::{Cursor, Page, PageRequest};
+use crate::api::url::{BaseUrl, Urls};
 use crate::key::{AccountId, KeyName, NamespaceId};
 use crate::terminal::Quoted;
 use crate::text::json_error;
@@ -106,87 +105,55 @@ impl Namespace {
 /// Talks to one namespace. Cheap to clone; all clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
-    /// Whether a key that has to be encoded may stand in a URL.
-    url_encoding: bool,
-}
-
-struct Inner {
-    http: Http,
-    endpoint: Urls,
-    namespace: NamespaceId,
-    namespace_url: Url,
+    pub(super) http: Arc<Http>,
+    pub(super) urls: Arc<Urls>,
 }
 
 impl Client {
     /// Reads the certificates and sets up the connections; sends nothing.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let endpoint = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
+        let urls = Urls::new(&options.access.base_url, &options.account, &options.namespace)?;
         let http = Http::new(options.access, options.timeout, options.concurrency)?;
-        let inner = Inner { http, namespace_url: endpoint.namespace()?, namespace: options.namespace, endpoint };
-        Ok(Self { inner: Arc::new(inner), url_encoding: true })
+        Ok(Self { http: Arc::new(http), urls: Arc::new(urls) })
     }
 
     /// For a namespace whose `supports_url_encoding` is false: no key that has to be encoded is put into a URL, where it
     /// would name another key.
     #[must_use]
     pub(crate) fn without_url_encoding(self) -> Self {
-        Self { url_encoding: false, ..self }
-    }
-
-    pub(crate) fn value_url(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
-        self.check_encoding(key).and_then(|()| self.inner.endpoint.value(key))
-    }
-
-    pub(crate) fn metadata_url(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
-        self.check_encoding(key).and_then(|()| self.inner.endpoint.metadata(key))
-    }
-
-    fn check_encoding(&self, key: &KeyName) -> Result<(), UrlMismatch> {
-        if self.url_encoding || !key.needs_encoding() {
-            return Ok(());
-        }
-        let mut segment = String::new();
-        key.push_segment(&mut segment);
-        Err(UrlMismatch::Encoded(segment))
-    }
-
-    pub(crate) fn http(&self) -> &Http {
-        &self.inner.http
-    }
-
-    pub(crate) fn endpoint(&self) -> &Urls {
-        &self.inner.endpoint
+        let mut urls = Urls::clone(&self.urls);
+        urls.url_encoding = false;
+        Self { urls: Arc::new(urls), ..self }
     }
 
     pub(crate) async fn delete(&self, key: &KeyName) -> Reply {
-        self.inner.http.attempt(ApiRequest::new(Endpoint::DeleteKey, self.value_url(key)), |_| Ok(())).await.0
+        self.http.attempt(ApiRequest::new(Endpoint::DeleteKey, self.urls.value(key)), |_| Ok(())).await.0
     }
 
     /// Sends one `GET` for the namespace: proves credentials and ids. A response that describes another namespace may come
     /// from another account, or from a cache.
     pub(crate) async fn namespace(&self) -> Result<Namespace, Reply> {
-        let (url, http) = (Ok(self.inner.namespace_url.clone()), &self.inner.http);
         let read = |body: &[u8]| {
             let found = result(body)
-                .and_then(|described| Namespace::read(described, http.credentials()))
+                .and_then(|described| Namespace::read(described, self.http.credentials()))
                 .map_err(|error| format!("the response does not describe a namespace: {error}"))?;
-            let requested = self.inner.namespace.as_str();
+            let requested = self.urls.namespace_id.as_str();
             if found.id.eq_ignore_ascii_case(requested) {
                 return Ok(found);
             }
             Err(format!("the response describes the namespace {}, and {requested} was requested", Quoted(&found.id)))
         };
-        let (reply, namespace) = http.attempt(ApiRequest::new(Endpoint::GetNamespace, url), read).await;
+        let request = ApiRequest::new(Endpoint::GetNamespace, self.urls.namespace());
+        let (reply, namespace) = self.http.attempt(request, read).await;
         namespace.ok_or(reply)
     }
 
     pub(crate) async fn page(&self, request: &PageRequest) -> Result<Page, Reply> {
-        let url = self.inner.endpoint.keys(&request.prefix, PageRequest::LIMIT, request.cursor_text());
+        let url = self.urls.keys(&request.prefix, PageRequest::LIMIT, request.cursor.as_ref().map(Cursor::as_str));
         let read = |body: &[u8]| {
             Page::read(body).map_err(|why| format!("the response is not the page that was asked for: {why}"))
         };
-        let (reply, page) = self.inner.http.attempt(ApiRequest::new(Endpoint::ListKeys, url), read).await;
+        let (reply, page) = self.http.attempt(ApiRequest::new(Endpoint::ListKeys, url), read).await;
         match page {
             Some(page) => Ok(Page { rate_limits: reply.rate_limits, ..page }),
             None => Err(reply),
@@ -197,8 +164,8 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("namespace", &self.inner.namespace_url.as_str())
-            .field("http", &self.inner.http)
+            .field("namespace", &format_args!("{}", self.urls.base))
+            .field("http", &self.http)
             .finish_non_exhaustive()
     }
 }

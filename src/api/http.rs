@@ -90,22 +90,16 @@ impl Http {
         request: ApiRequest,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> (Reply, Option<T>) {
-        let read = |answer: &Answer, body: &[u8]| (*answer == Answer::Success).then(|| read(body)).transpose();
-        let (reply, read) = self.attempt_in_part(request, read).await;
+        let read = |answer: &Answer, received: Received| {
+            (*answer == Answer::Success).then(|| read(&received.bytes)).transpose()
+        };
+        let (reply, read) = self.attempt_received(request, read).await;
         (reply, read.flatten())
     }
 
     /// As [`Http::attempt`], and `read` is also given the body of a response that is no success: for a call whose
-    /// keys may have different outcomes. Its error matters after a success only.
-    pub(crate) async fn attempt_in_part<T>(
-        &self,
-        request: ApiRequest,
-        read: impl FnOnce(&Answer, &[u8]) -> Result<T, String>,
-    ) -> (Reply, Option<T>) {
-        self.attempt_received(request, |answer, received| read(answer, &received.bytes)).await
-    }
-
-    /// As [`Http::attempt_in_part`], and `read` may keep the body.
+    /// keys may have different outcomes. Its error matters after a success only. A success that cannot be read is none: it leaves
+    /// the keys of the call unknown, and of any other call it is not the response of the API.
     pub(crate) async fn attempt_received<T>(
         &self,
         request: ApiRequest,
@@ -117,7 +111,15 @@ impl Http {
             Err(answer) => return (self.reply(answer, None), None),
         };
         let read = received.map(|received| read(&answer, received));
-        let (mut reply, read) = self.with_read(call, answer, head, read);
+        let (answer, read) = match (answer, read.transpose()) {
+            (Answer::Success, Err(message)) => {
+                let refusal = Refusal { http_status: Some(head.status), code: None, message };
+                let error = if call.is_about_keys() { TransientError::NoAnswer } else { TransientError::Unexpected };
+                (Answer::Transient(error(refusal)), None)
+            }
+            (answer, read) => (answer, read.unwrap_or_default()),
+        };
+        let mut reply = self.reply(answer, Some(head));
         if let Some(token) = token {
             token.judge(&mut reply).await;
         }
@@ -168,29 +170,11 @@ impl Http {
         Some(TokenInUse { command, number, header, request: hasher.finish() })
     }
 
-    /// The reply, and what was read of the response. A success that cannot be read is none: it leaves the keys of the call
-    /// unknown, and of any other call it is not the response of the API.
-    fn with_read<T>(
-        &self,
-        call: Endpoint,
-        answer: Answer,
-        head: Head,
-        read: Option<Result<T, String>>,
-    ) -> (Reply, Option<T>) {
-        let (answer, read) = match (answer, read.transpose()) {
-            (Answer::Success, Err(message)) => {
-                let refusal = Refusal { http_status: Some(head.status), code: None, message };
-                let error = if call.is_about_keys() { TransientError::NoAnswer } else { TransientError::Unexpected };
-                (Answer::Transient(error(refusal)), None)
-            }
-            (answer, read) => (answer, read.unwrap_or_default()),
-        };
-        (self.reply(answer, Some(head)), read)
-    }
-
     /// The only way for a reply to leave this module: everything in it that came from outside is sanitized.
     fn reply(&self, mut answer: Answer, head: Option<Head>) -> Reply {
-        if let Some(text) = text_mut(&mut answer) {
+        if let Some(refusal) = answer.refusal_mut() {
+            refusal.message = self.credentials.sanitized(&refusal.message);
+        } else if let Answer::ConnectionClosed { text, .. } = &mut answer {
             *text = self.credentials.sanitized(text);
         }
         let (http_status, mut rate_limits) = head.map(|head| (head.status, head.retry_hints.rate_limits)).unzip();
@@ -254,7 +238,7 @@ struct TokenInUse<'a> {
 impl TokenInUse<'_> {
     /// What a 401 means depends on whether the command prints another token.
     async fn judge(&self, reply: &mut Reply) {
-        let refusal = reply.answer.refusal().cloned();
+        let refusal = reply.answer.refusal_mut().cloned();
         let (Some(401), Some(refusal)) = (reply.http_status, refusal) else {
             return self.command.accepted(self.number);
         };
@@ -325,19 +309,5 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http").field("timeout", &self.timeout).finish_non_exhaustive()
-    }
-}
-
-/// The one text of an answer that may come from the server.
-fn text_mut(answer: &mut Answer) -> Option<&mut String> {
-    match answer {
-        Answer::Success => None,
-        Answer::ConnectionClosed { text, .. } => Some(text),
-        Answer::Throttled { error, .. } | Answer::Transient(error) => Some(&mut error.refusal_mut().message),
-        Answer::Absent(refusal)
-        | Answer::Refused(refusal)
-        | Answer::DailyLimit(refusal)
-        | Answer::TokenReplaced(refusal)
-        | Answer::Fatal(_, refusal) => Some(&mut refusal.message),
     }
 }

@@ -36,10 +36,6 @@ pub struct PageRequest {
 impl PageRequest {
     /// How many keys a page may hold: the most that the service gives.
     pub const LIMIT: u16 = 1_000;
-
-    pub(crate) fn cursor_text(&self) -> Option<&str> {
-        self.cursor.as_ref().map(Cursor::as_str)
-    }
 }
 
 /// One key as the server lists it. Its name may be one that no request can carry.

@@ -100,18 +100,8 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// The URLs below one path: those of what belongs to an account or a user, or of what one namespace holds.
-#[derive(Debug, Clone)]
-pub(crate) struct Site {
-    origin: String,
-    path: String,
-}
-
-impl Site {
-    pub(crate) fn new(base: &BaseUrl) -> Self {
-        Self { origin: base.origin.clone(), path: base.path.clone() }
-    }
-
+/// What belongs to an account or a user.
+impl BaseUrl {
     pub(crate) fn namespaces(&self, account: &AccountId, page: u32, per_page: u16) -> Result<Url, UrlMismatch> {
         let query = format!("page={page}&per_page={per_page}");
         self.exactly(&format!("/accounts/{account}/storage/kv/namespaces"), Some(&query))
@@ -141,7 +131,7 @@ impl Site {
 
     /// Parses once and compares: with [`Urls::value`], the only way from text to a URL that is sent.
     fn exactly(&self, tail: &str, query: Option<&str>) -> Result<Url, UrlMismatch> {
-        let Self { origin, path } = self;
+        let Self { origin, path, .. } = self;
         let mut text = format!("{origin}{path}{tail}");
         let path = origin.len()..text.len();
         if let Some(query) = query {
@@ -172,10 +162,14 @@ impl fmt::Display for Owner {
     }
 }
 
+/// What belongs to a namespace.
 #[derive(Debug, Clone)]
 pub(crate) struct Urls {
+    pub(crate) namespace_id: NamespaceId,
+    /// Whether a key that has to be encoded may stand in a URL.
+    pub(crate) url_encoding: bool,
     /// `…/namespaces/{namespace_id}`.
-    namespace: Site,
+    pub(crate) base: BaseUrl,
     /// `…/namespaces/{namespace_id}/values/`, checked to be what was written.
     values: Url,
 }
@@ -183,28 +177,29 @@ pub(crate) struct Urls {
 impl Urls {
     pub(crate) fn new(base: &BaseUrl, account: &AccountId, namespace: &NamespaceId) -> Result<Self, UrlMismatch> {
         let path = format!("{}/accounts/{account}/storage/kv/namespaces/{namespace}", base.path);
-        let namespace = Site { origin: base.origin.clone(), path };
-        Ok(Self { values: namespace.exactly("/values/", None)?, namespace })
+        let base = BaseUrl { path, ..base.clone() };
+        Ok(Self { values: base.exactly("/values/", None)?, base, namespace_id: namespace.clone(), url_encoding: true })
     }
 
     pub(crate) fn namespace(&self) -> Result<Url, UrlMismatch> {
-        self.namespace.exactly("", None)
+        self.base.exactly("", None)
     }
 
     pub(crate) fn bulk_delete(&self) -> Result<Url, UrlMismatch> {
-        self.namespace.exactly("/bulk/delete", None)
+        self.base.exactly("/bulk/delete", None)
     }
 
     pub(crate) fn bulk_put(&self) -> Result<Url, UrlMismatch> {
-        self.namespace.exactly("/bulk", None)
+        self.base.exactly("/bulk", None)
     }
 
     pub(crate) fn bulk_get(&self) -> Result<Url, UrlMismatch> {
-        self.namespace.exactly("/bulk/get", None)
+        self.base.exactly("/bulk/get", None)
     }
 
     /// Called for every key, so only the segment is parsed; what comes of it is compared whole.
     pub(crate) fn value(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
+        self.check_encoding(key)?;
         let base = self.values.as_str();
         let mut text = String::with_capacity(base.len() + 3 * key.as_str().len());
         text.push_str(base);
@@ -212,14 +207,24 @@ impl Urls {
         // One segment, relative to its folder: a scheme, a slash, a query or a dot segment it can never be.
         match self.values.join(&text[base.len()..]) {
             Ok(url) if url.as_str() == text => Ok(url),
-            other => Err(not_itself(&text, other, &self.namespace.origin)),
+            other => Err(not_itself(&text, other, &self.base.origin)),
         }
     }
 
     pub(crate) fn metadata(&self, key: &KeyName) -> Result<Url, UrlMismatch> {
+        self.check_encoding(key)?;
         let mut tail = "/metadata/".to_owned();
         key.push_segment(&mut tail);
-        self.namespace.exactly(&tail, None)
+        self.base.exactly(&tail, None)
+    }
+
+    fn check_encoding(&self, key: &KeyName) -> Result<(), UrlMismatch> {
+        if self.url_encoding || !key.needs_encoding() {
+            return Ok(());
+        }
+        let mut segment = String::new();
+        key.push_segment(&mut segment);
+        Err(UrlMismatch::Encoded(segment))
     }
 
     pub(crate) fn keys(&self, prefix: &str, limit: u16, cursor: Option<&str>) -> Result<Url, UrlMismatch> {
@@ -230,7 +235,7 @@ impl Urls {
                 push_encoded(value, &mut query);
             }
         }
-        self.namespace.exactly("/keys", Some(&query))
+        self.base.exactly("/keys", Some(&query))
     }
 }
 

@@ -59,20 +59,20 @@ impl Client {
             let found: Result<Box<RawValue>, _> = result(body);
             found.map_err(|error| format!("the response contains no metadata: {error}"))
         };
-        let request = ApiRequest::new(Endpoint::ReadMetadata, self.metadata_url(key));
-        let (reply, found) = self.http().attempt(request, read).await;
+        let request = ApiRequest::new(Endpoint::ReadMetadata, self.urls.metadata(key));
+        let (reply, found) = self.http.attempt(request, read).await;
         (reply, found.and_then(|json| Metadata::new(&json)))
     }
 
     /// Sends one `GET` for the value of `key`; a large one waits until there is memory for it. There is a value if
     /// the reply is a success, and only there.
     pub(crate) async fn value(&self, key: &KeyName) -> (Reply, Option<Value>) {
-        let request = ApiRequest::new(Endpoint::ReadValue, self.value_url(key));
+        let request = ApiRequest::new(Endpoint::ReadValue, self.urls.value(key));
         let value = |Received { bytes, headers, reservation }: Received| {
             expiration(&headers).map(|expiration| Value { bytes, expiration, reservation })
         };
         let read = |answer: &Answer, received| (*answer == Answer::Success).then(|| value(received)).transpose();
-        let (reply, value) = self.http().attempt_received(request, read).await;
+        let (reply, value) = self.http.attempt_received(request, read).await;
         (reply, value.flatten())
     }
 }

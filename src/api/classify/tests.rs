@@ -44,8 +44,8 @@ fn word(answer: &Answer) -> &'static str {
     }
 }
 
-fn refusal(answer: &Answer) -> &Refusal {
-    answer.refusal().unwrap_or_else(|| panic!("no refusal: {answer:?}"))
+fn refusal(answer: &Answer) -> Refusal {
+    answer.clone().refusal_mut().cloned().unwrap_or_else(|| panic!("no refusal: {answer:?}"))
 }
 
 const CALLS: [Endpoint; 14] = [

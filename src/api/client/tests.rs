@@ -314,7 +314,7 @@ async fn no_call_lets_the_secret_or_a_long_text_out() {
     ];
     replies.push(client.metadata(&keys[0]).await.0);
     for reply in replies {
-        let refusal = reply.answer.refusal().unwrap();
+        let refusal = reply.answer.clone().refusal_mut().cloned().unwrap();
         assert!(refusal.message.len() <= MAX_TEXT_BYTES, "{reply:?}");
         assert!(!format!("{reply:?}").contains("hunter2"), "{reply:?}");
         assert_eq!((refusal.http_status, reply.rate_limits.len()), (Some(200), 1));

@@ -6,7 +6,7 @@ fn base(text: &str) -> Result<BaseUrl, BaseUrlError> {
     text.parse()
 }
 
-fn endpoint() -> Urls {
+fn urls() -> Urls {
     let base = base(BaseUrl::CLOUDFLARE).unwrap();
     Urls::new(&base, &"acc".parse().unwrap(), &"ns".parse().unwrap()).unwrap()
 }
@@ -15,7 +15,7 @@ const NAMESPACE: &str = "https://api.cloudflare.com/client/v4/accounts/acc/stora
 
 #[test]
 fn what_belongs_to_an_account_or_a_user_has_its_own_urls() {
-    let site = Site::new(&base(BaseUrl::CLOUDFLARE).unwrap());
+    let site = base(BaseUrl::CLOUDFLARE).unwrap();
     let (account, token): (AccountId, _) = ("acc".parse().unwrap(), "tok".parse().unwrap());
     let owner = Owner::Account(account.clone());
     for (url, path) in [
@@ -97,16 +97,16 @@ fn what_could_change_a_request_is_refused() {
 #[test]
 fn urls_are_those_of_the_contract() {
     let key = KeyName::new("a/b ü?").unwrap();
-    assert_eq!(endpoint().namespace().unwrap().as_str(), NAMESPACE);
-    assert_eq!(endpoint().value(&key).unwrap().as_str(), format!("{NAMESPACE}/values/a%2Fb%20%C3%BC%3F"));
+    assert_eq!(urls().namespace().unwrap().as_str(), NAMESPACE);
+    assert_eq!(urls().value(&key).unwrap().as_str(), format!("{NAMESPACE}/values/a%2Fb%20%C3%BC%3F"));
 }
 
 #[test]
 fn a_url_that_is_not_itself_is_refused() {
     for tail in ["..", ".", "%2e%2e", ".%2E", "a/../b", "a?b", "a#b", "a\tb", "a b", "a\\..\\b", "ü"] {
-        assert!(endpoint().namespace.exactly(&format!("/values/{tail}"), None).is_err(), "{tail}");
+        assert!(urls().base.exactly(&format!("/values/{tail}"), None).is_err(), "{tail}");
     }
-    let refused = endpoint().namespace.exactly("/values/..", None).unwrap_err().to_string();
+    let refused = urls().base.exactly("/values/..", None).unwrap_err().to_string();
     assert!(refused.contains("into `/client/v4/accounts/acc/storage/kv/namespaces/ns/`"), "{refused}");
 }
 
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn every_key_gets_exactly_its_own_url(name in hostile()) {
         if let Ok(key) = KeyName::new(name.as_str()) {
-            let url = endpoint().value(&key).unwrap();
+            let url = urls().value(&key).unwrap();
             let segments: Vec<_> = url.path_segments().unwrap().collect();
             prop_assert_eq!(&segments[..8], ["client", "v4", "accounts", "acc", "storage", "kv", "namespaces", "ns"]);
             prop_assert_eq!(segments[8], "values");
@@ -140,7 +140,7 @@ proptest! {
 
     #[test]
     fn whatever_is_sent_stays_below_the_namespace(tail in hostile()) {
-        if let Ok(url) = endpoint().namespace.exactly(&format!("/values/{tail}"), None) {
+        if let Ok(url) = urls().base.exactly(&format!("/values/{tail}"), None) {
             prop_assert_eq!(url.as_str(), format!("{NAMESPACE}/values/{tail}"));
             prop_assert_eq!((url.query(), url.fragment()), (None, None));
         }
@@ -156,7 +156,7 @@ proptest! {
 
 #[test]
 fn a_page_is_asked_for_with_every_awkward_byte_encoded() {
-    let keys = |prefix, cursor| endpoint().keys(prefix, 1_000, cursor).unwrap().to_string();
+    let keys = |prefix, cursor| urls().keys(prefix, 1_000, cursor).unwrap().to_string();
     assert_eq!(keys("", None), format!("{NAMESPACE}/keys?limit=1000"));
     assert_eq!(keys("a b&c=#/+é", Some("x+/=")), {
         format!("{NAMESPACE}/keys?limit=1000&prefix=a%20b%26c%3D%23%2F%2B%C3%A9&cursor=x%2B%2F%3D")
@@ -169,7 +169,7 @@ fn a_page_is_asked_for_with_every_awkward_byte_encoded() {
 proptest! {
     #[test]
     fn no_prefix_and_no_cursor_changes_anything_else(prefix: String, cursor: String) {
-        let url = endpoint().keys(&prefix, 1_000, Some(&cursor)).unwrap();
+        let url = urls().keys(&prefix, 1_000, Some(&cursor)).unwrap();
         prop_assert_eq!(url.path(), format!("{}/keys", &NAMESPACE["https://api.cloudflare.com".len()..]));
         let pairs: Vec<(String, String)> =
             url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
