@@ -96,15 +96,12 @@ pub(super) fn runtime() -> Result<&'static Runtime, Error> {
 impl ApiCaller {
     /// Makes a call until it has a result. The job ends where the server refuses it: it needs `what`; `otherwise` is the
     /// reason unless the credentials are.
-    pub(super) async fn call<T, Fut>(
+    pub(super) async fn call<T>(
         &mut self,
         what: &str,
         otherwise: StopReason,
-        call: impl Fn() -> Fut,
-    ) -> Result<T, Stop>
-    where
-        Fut: Future<Output = Result<T, Reply>>,
-    {
+        call: impl AsyncFn() -> Result<T, Reply>,
+    ) -> Result<T, Stop> {
         let mut waiting = Waiting::for_answer(what, self.max_wait.most());
         let result = self.call_with_retry(|notice| waiting.warn(&notice), call).await;
         result.map_err(|error| stop(error, what, otherwise))

@@ -1,12 +1,27 @@
 //! The attempts at one thing: at a key in its present stage, at a page, at the namespace, or at a single call.
+//!
+//! A backoff spares a server that is overloaded. At the end of a job whose server is up it only costs time: one key in a
+//! thousand that failed three times by chance would delay the end by seconds. So a key whose retry is due later is tried
+//! speculatively before that, if nothing else is to be sent and the server is up. If it fails, it waits from the moment at
+//! which it was due: it has lost a retry, but its last one comes no sooner than without speculation. That happens after a
+//! key's first failures and never with its last retry; a few failures in a row end all speculation until the next success,
+//! so that a server that goes down takes no retries; and a pause that the server asked for is never cut short. In bulk there
+//! is none: there a call succeeds and leaves keys behind, which says nothing of them.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::outcome::{Status, Stop};
 use crate::pipeline::retry::{Failure, History};
 use crate::terminal::{Escaped, duration};
+
+/// How long a key waits before its first speculative retry; twice as long after each further failure.
+const FIRST_SPECULATIVE: Duration = Duration::from_millis(10);
+
+/// After more failures a key is not retried speculatively.
+const MOST_SPECULATIVE: u32 = 4;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempt {
@@ -17,13 +32,20 @@ pub(crate) struct Attempt {
     pub(crate) last: Option<Box<Failure>>,
     /// The moment of the next one; while it is in flight before that, it was sent speculatively.
     pub(crate) due: Option<Instant>,
+    /// From when the next one may be sent speculatively, if at all.
+    pub(crate) speculative_from: Option<Instant>,
     /// How many failures fell into which epoch (the time between two successes), so that an outage can give them back.
     recent: (u64, u32),
 }
 
 impl Attempt {
-    /// Counts a failure in this epoch.
-    pub(super) fn count_failure(&mut self, epoch: u64) {
+    /// Counts a failure in this epoch, of which at most `retries` are followed by another attempt, after `wait`.
+    pub(super) fn retry(&mut self, epoch: u64, retries: u32, wait: Duration, now: Instant) {
+        let failures = self.history.failures;
+        let speculates = failures < MOST_SPECULATIVE && failures + 1 < retries;
+        self.speculative_from = speculates.then(|| now + FIRST_SPECULATIVE * 2u32.pow(failures));
+        // Sent speculatively, it has lost a retry, but its last one comes no sooner.
+        self.due = Some(self.due.map_or(now, |due| due.max(now)) + wait);
         self.history.failures += 1;
         self.recent = match self.recent {
             (same, count) if same == epoch => (epoch, count + 1),
@@ -56,7 +78,8 @@ impl Attempt {
     pub(crate) fn fingerprint(&self, epoch: u64) -> impl std::hash::Hash + Ord + use<> {
         let last = self.last.as_ref().map(|failure| (failure.status as u8, failure.is_transient));
         let forgivable = if self.recent.0 == epoch { self.recent.1 } else { 0 };
-        (self.sent == 0, self.history.failures, self.history.resent, last, self.due.is_some(), forgivable)
+        let due = (self.due.is_some(), self.speculative_from.is_some());
+        (self.sent == 0, self.history.failures, self.history.resent, last, due, forgivable)
     }
 }
 

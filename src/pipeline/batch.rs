@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
+use tokio::time::Instant;
+
 use crate::pipeline::task::KeyTask;
 
 /// How many keys a request names.
@@ -26,12 +28,16 @@ pub struct BatchLimit {
 }
 
 impl Batching {
+    fn limit(self) -> BatchLimit {
+        match self {
+            Self::Single => BatchLimit { keys: NonZeroU32::MIN, bytes: usize::MAX },
+            Self::Bulk(limit) => limit,
+        }
+    }
+
     /// The most keys in a request.
     pub fn most(self) -> usize {
-        match self {
-            Self::Single => 1,
-            Self::Bulk(batch) => batch.keys.get() as usize,
-        }
+        self.limit().keys.get() as usize
     }
 
     /// How many requests it takes at least to send `keys`.
@@ -45,6 +51,8 @@ impl Batching {
 pub(crate) struct KeyQueue {
     fresh: VecDeque<KeyTask>,
     again: VecDeque<KeyTask>,
+    /// Since when they have waited for a request to be full.
+    pub(crate) lingering_since: Option<Instant>,
 }
 
 impl KeyQueue {
@@ -91,11 +99,7 @@ impl KeyQueue {
 
     /// The keys of the next request, in their order: those that were sent before, then at most `fresh` others.
     pub(crate) fn take(&mut self, batching: Batching, mut fresh: u64) -> Vec<KeyTask> {
-        let (mut most, mut bytes) = match batching {
-            Batching::Single if fresh > 0 => return self.pop().into_iter().collect(),
-            Batching::Single => return self.again.pop_front().into_iter().collect(),
-            Batching::Bulk(batch) => (batch.keys.get() as usize, batch.bytes),
-        };
+        let (mut most, mut bytes) = (batching.most(), batching.limit().bytes);
         let mut batch = Vec::with_capacity(self.len().min(most));
         loop {
             let queue = if !self.again.is_empty() {
@@ -127,11 +131,6 @@ impl KeyQueue {
     /// The first of those that were never sent.
     pub(crate) fn pop_fresh(&mut self) -> Option<KeyTask> {
         self.fresh.pop_front()
-    }
-
-    /// One of them, one that was sent before if there is any.
-    fn pop(&mut self) -> Option<KeyTask> {
-        self.again.pop_front().or_else(|| self.fresh.pop_front())
     }
 
     #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::api::answer::{Answer, Reply, TransientError};
 use crate::outcome::{Stop, StopReason, Tally};
 use crate::pipeline::attempt::{Attempt, Next, Proof};
 use crate::pipeline::circuit_breaker::{Allowance, CircuitBreaker, Health};
-use crate::pipeline::max_wait::{MaxWait, ServerPause};
+use crate::pipeline::max_wait::{MaxWait, PauseOrigin};
 use crate::pipeline::retry::{Decision, Failure, RetryPolicy, decide};
 use crate::quota::{Budget, Limit, NotYet, Permit, Rate, RateLimitInfo};
 use crate::terminal::pluralized;
@@ -28,6 +28,12 @@ pub enum CallError {
     Stop(Stop),
     /// The server refused this one call.
     Refused(Failure),
+}
+
+impl From<Stop> for CallError {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
 }
 
 /// What a listener gets before a wait.
@@ -82,15 +88,6 @@ pub(super) struct Evidence {
     pub(super) requests: u64,
 }
 
-/// What a response changes for all requests.
-#[derive(Debug)]
-pub(super) struct Observed {
-    /// Whether the circuit breaker has just opened.
-    pub(super) opened: bool,
-    /// For how long nothing may be sent.
-    pub(super) pause: Option<Duration>,
-}
-
 impl ApiCaller {
     /// Nothing was sent yet.
     pub fn new(rates: &[Rate], policy: RetryPolicy, max_wait: Duration, rng: StdRng) -> Self {
@@ -102,8 +99,8 @@ impl ApiCaller {
         Self { budget, policy, max_wait, breaker, rng, totals: Totals::default() }
     }
 
-    /// Takes in what a response says about the server: its quota, its health, the pause that it asks for. The only place that
-    /// counts a 429.
+    /// Takes in what a response says about the server: its quota, its health, the pause that it asks for, which is returned. The
+    /// only place that counts a 429.
     ///
     /// # Errors
     /// The job ends if the pause is longer than `--max-wait`.
@@ -114,7 +111,7 @@ impl ApiCaller {
         Evidence { health, read, probe, requests }: Evidence,
         permit: &Permit,
         now: Instant,
-    ) -> Result<Observed, Stop> {
+    ) -> Result<Option<Duration>, Stop> {
         for info in rate_limits {
             self.budget.observe(info, permit, now);
         }
@@ -123,19 +120,18 @@ impl ApiCaller {
         } else if let Some(failure) = Failure::temporary(answer) {
             self.max_wait.failed(&failure);
         }
-        let mut opened = false;
         match health {
-            Some(health) if read => opened = self.breaker.observe_read(health, probe, requests, now),
-            Some(health) => opened = self.breaker.observe(health, probe, requests, now),
+            Some(health) if read => self.breaker.observe_read(health, probe, requests, now),
+            Some(health) => self.breaker.observe(health, probe, requests, now),
             None if probe && matches!(answer, Answer::ConnectionClosed { .. }) => self.breaker.probe_was_reset(now),
             None if probe => self.breaker.probe_said_nothing(now),
             None => {}
         }
-        let Answer::Throttled { pause: asked, .. } = answer else { return Ok(Observed { opened, pause: None }) };
+        let Answer::Throttled { pause: asked, .. } = answer else { return Ok(None) };
         self.totals.throttled += 1;
         let pause = self.budget.throttled(permit, *asked, now);
-        let refused = self.max_wait.refuses(ServerPause::after_throttling(*asked, pause));
-        refused.map_or(Ok(Observed { opened, pause: Some(pause) }), Err)
+        let origin = if asked.is_some() { PauseOrigin::Asked } else { PauseOrigin::Assumed };
+        self.max_wait.refuses(asked.unwrap_or(pause), origin).map_or(Ok(Some(pause)), Err)
     }
 
     /// Counts an attempt and says what follows from its answer. The only place that applies a [`Decision`]. At most `retries`
@@ -163,7 +159,7 @@ impl ApiCaller {
             let stop = Stop::new(StopReason::UnexpectedResponse, refusal.to_string());
             return Next::Stop(Stop { hint: Some(hint.to_owned()), ..stop }, failure);
         }
-        let is_down = self.breaker.since().is_some();
+        let is_down = self.breaker.is_down();
         let policy = RetryPolicy { retries, ..self.policy };
         let (next, failure) = match decide(answer, attempt.history, &policy, &mut self.rng) {
             Decision::Success => return Next::Success,
@@ -173,9 +169,7 @@ impl ApiCaller {
             }
             Decision::Settle(failure) => return Next::Settle(proof.failure(failure)),
             Decision::Retry(wait, failure) => {
-                attempt.count_failure(self.breaker.epoch);
-                // Sent speculatively, it has lost a retry, but its last one comes no sooner.
-                attempt.due = Some(attempt.due.map_or(now, |due| due.max(now)) + wait);
+                attempt.retry(self.breaker.epoch, retries, wait, now);
                 (Next::Again, failure)
             }
             Decision::Resend(failure) => {
@@ -197,7 +191,7 @@ impl ApiCaller {
         // The length of a pause was checked when the server asked for it.
         if let Err(NotYet::Until(moment, Limit::Server)) = permit
             && self.budget.paused_until(now).is_none()
-            && let Some(stop) = self.max_wait.refuses(ServerPause::QuotaUsedUp(moment.saturating_duration_since(now)))
+            && let Some(stop) = self.max_wait.refuses(moment.saturating_duration_since(now), PauseOrigin::QuotaUsedUp)
         {
             return Err(stop);
         }
@@ -210,15 +204,12 @@ impl ApiCaller {
     ///
     /// # Errors
     /// [`CallError`], by which the job may have to stop.
-    pub async fn call_with_retry<T, Fut>(
+    pub async fn call_with_retry<T>(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),
-        call: impl Fn() -> Fut,
-    ) -> Result<T, CallError>
-    where
-        Fut: Future<Output = Result<T, Reply>>,
-    {
-        let value = self.repeat(self.policy.retries, on_wait, |_| Vec::new(), call).await?;
+        call: impl AsyncFn() -> Result<T, Reply>,
+    ) -> Result<T, CallError> {
+        let value = self.repeat(self.policy.retries, on_wait, |_| &[], call).await?;
         self.max_wait.succeeded(Instant::now());
         Ok(value)
     }
@@ -227,15 +218,12 @@ impl ApiCaller {
     ///
     /// # Errors
     /// [`CallError`], by which the job may have to stop.
-    pub async fn fetch_page<Fut>(
+    pub async fn fetch_page(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),
-        call: impl Fn() -> Fut,
-    ) -> Result<Page, CallError>
-    where
-        Fut: Future<Output = Result<Page, Reply>>,
-    {
-        let page = self.repeat(self.policy.retries, on_wait, |page: &Page| page.rate_limits.clone(), call).await?;
+        call: impl AsyncFn() -> Result<Page, Reply>,
+    ) -> Result<Page, CallError> {
+        let page = self.repeat(self.policy.retries, on_wait, |page: &Page| &page.rate_limits, call).await?;
         self.max_wait.succeeded(Instant::now());
         Ok(page)
     }
@@ -244,65 +232,56 @@ impl ApiCaller {
     ///
     /// # Errors
     /// [`CallError`], by which the job may have to stop.
-    pub async fn find_namespace<T, Fut>(
+    pub async fn find_namespace<T>(
         &mut self,
         on_wait: impl FnMut(RetryNotice<'_>),
-        call: impl Fn() -> Fut,
-    ) -> Result<T, CallError>
-    where
-        Fut: Future<Output = Result<T, Reply>>,
-    {
-        let value = self.repeat(UNLIMITED, on_wait, |_| Vec::new(), call).await?;
+        call: impl AsyncFn() -> Result<T, Reply>,
+    ) -> Result<T, CallError> {
+        let value = self.repeat(UNLIMITED, on_wait, |_| &[], call).await?;
         self.max_wait.namespace_found();
         Ok(value)
     }
 
-    async fn repeat<T, Fut>(
+    async fn repeat<T>(
         &mut self,
         retries: u32,
         on_wait: impl FnMut(RetryNotice<'_>),
-        rate_limits: impl Fn(&T) -> Vec<RateLimitInfo>,
-        call: impl Fn() -> Fut,
-    ) -> Result<T, CallError>
-    where
-        Fut: Future<Output = Result<T, Reply>>,
-    {
+        rate_limits: impl Fn(&T) -> &[RateLimitInfo],
+        call: impl AsyncFn() -> Result<T, Reply>,
+    ) -> Result<T, CallError> {
         self.breaker = CircuitBreaker::new(1);
         let result = self.attempts(retries, on_wait, rate_limits, call).await;
         self.max_wait.set_running(false, Instant::now());
         result
     }
 
-    async fn attempts<T, Fut>(
+    async fn attempts<T>(
         &mut self,
         retries: u32,
         mut on_wait: impl FnMut(RetryNotice<'_>),
-        rate_limits: impl Fn(&T) -> Vec<RateLimitInfo>,
-        call: impl Fn() -> Fut,
-    ) -> Result<T, CallError>
-    where
-        Fut: Future<Output = Result<T, Reply>>,
-    {
+        rate_limits: impl Fn(&T) -> &[RateLimitInfo],
+        call: impl AsyncFn() -> Result<T, Reply>,
+    ) -> Result<T, CallError> {
         let mut attempt = Attempt::default();
         loop {
-            let (permit, probe) = self.begin(&mut attempt).await.map_err(CallError::Stop)?;
+            let (permit, probe) = self.begin(&mut attempt).await?;
             let result = match self.max_wait.ends_at() {
-                Some(end) => timeout_at(end, call()).await.ok(),
-                None => Some(call().await),
+                Some(end) => timeout_at(end, call()).await.map_err(|_| self.max_wait.over()),
+                None => Ok(call().await),
             };
             let now = Instant::now();
             let reply = match result {
-                Some(Err(reply)) => reply,
-                Some(Ok(value)) => {
-                    for info in &rate_limits(&value) {
+                Ok(Err(reply)) => reply,
+                Ok(Ok(value)) => {
+                    for info in rate_limits(&value) {
                         self.budget.observe(info, &permit, now);
                     }
                     self.budget.give_back(permit, now);
                     return Ok(value);
                 }
-                None => {
+                Err(stop) => {
                     self.budget.give_back(permit, now);
-                    return Err(CallError::Stop(self.max_wait.over()));
+                    return Err(stop.into());
                 }
             };
             let is_replaced = matches!(reply.answer, Answer::TokenReplaced(_));
@@ -310,7 +289,7 @@ impl ApiCaller {
             if let Some(failure) = attempt.last.as_ref().filter(|_| !is_replaced) {
                 on_wait(RetryNotice { failure, wait: moment.saturating_duration_since(now) });
             }
-            self.sleep_until(moment).await.map_err(CallError::Stop)?;
+            self.sleep_until(moment).await?;
         }
     }
 
@@ -339,17 +318,19 @@ impl ApiCaller {
     ) -> Result<Instant, CallError> {
         let health = Health::of(&reply.answer, attempt.history, true);
         let evidence = Evidence { health, read: false, probe, requests: u64::MAX };
+        let was_down = self.breaker.is_down();
         let observed = self.observe(&reply.answer, &reply.rate_limits, evidence, &permit, now);
         self.budget.give_back(permit, now);
-        if observed.map_err(CallError::Stop)?.opened {
+        observed?;
+        if !was_down && self.breaker.is_down() {
             attempt.forgive_failures(self.breaker.epoch);
         }
         match self.apply(attempt, reply.answer, retries, Proof::Named, now) {
             Next::Again | Next::AgainLast => {}
-            Next::Stop(stop, _) => return Err(CallError::Stop(stop)),
+            Next::Stop(stop, _) => return Err(stop.into()),
             Next::Settle(failure) if failure.is_transient => {
                 let why = format!("{failure} ({})", pluralized(attempt.sent.into(), "attempt"));
-                return Err(CallError::Stop(Stop::new(StopReason::Outage, why)));
+                return Err(Stop::new(StopReason::Outage, why).into());
             }
             Next::Settle(failure) => return Err(CallError::Refused(failure)),
             Next::Success => {

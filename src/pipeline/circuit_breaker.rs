@@ -97,8 +97,8 @@ pub(crate) struct CircuitBreaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
-    Open { since: Instant, probe_at: Instant, wait: Duration },
-    Probing { since: Instant, wait: Duration },
+    Open { probe_at: Instant, wait: Duration },
+    Probing { wait: Duration },
     Ramping { allowed: usize },
 }
 
@@ -145,27 +145,23 @@ impl CircuitBreaker {
 
     /// The probe that was allowed was sent.
     pub(crate) fn probe_sent(&mut self) {
-        if let State::Open { since, wait, .. } = self.state {
-            self.state = State::Probing { since, wait };
+        if let State::Open { wait, .. } = self.state {
+            self.state = State::Probing { wait };
         }
     }
 
-    /// Since when the server has been down.
-    pub(crate) fn since(&self) -> Option<Instant> {
-        match self.state {
-            State::Open { since, .. } | State::Probing { since, .. } => Some(since),
-            State::Closed | State::Ramping { .. } => None,
-        }
+    pub(crate) fn is_down(&self) -> bool {
+        matches!(self.state, State::Open { .. } | State::Probing { .. })
     }
 
     /// Whether the server is up, and one of the last attempts that show anything about it succeeded.
     pub(crate) fn is_well(&self) -> bool {
-        self.successes > 0 && self.failures < UNWELL_AFTER && self.since().is_none()
+        self.successes > 0 && self.failures < UNWELL_AFTER && !self.is_down()
     }
 
     /// Whether the last attempts failed, and it is not known yet if that is the server's fault or a few keys'.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.failures >= UNWELL_AFTER && !self.forced_closed && self.since().is_none()
+        self.failures >= UNWELL_AFTER && !self.forced_closed && !self.is_down()
     }
 
     pub(crate) fn namespace_answered(&mut self) {
@@ -186,30 +182,28 @@ impl CircuitBreaker {
 
     /// The response to the probe says nothing about the server (a 429): probe again at once.
     pub(crate) fn probe_said_nothing(&mut self, now: Instant) {
-        if let State::Probing { since, wait } = self.state {
-            self.state = State::Open { since, probe_at: now, wait };
+        if let State::Probing { wait } = self.state {
+            self.state = State::Open { probe_at: now, wait };
         }
     }
 
     /// As [`CircuitBreaker::observe`], of an attempt to read. That reads are answered does not hide that deletes are not: it
     /// closes the breaker only if it was the probe.
-    pub(crate) fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
-        if health == Health::Up && !probe && self.since().is_some() {
+    pub(crate) fn observe_read(&mut self, health: Health, probe: bool, requests: u64, now: Instant) {
+        if health == Health::Up && !probe && self.is_down() {
             self.failed_reads = 0;
             self.successes += 1;
-            return false;
+            return;
         }
         let (forced_closed, epoch) = (self.forced_closed, self.epoch);
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
-        let opened = self.observe(health, probe, requests, now);
+        self.observe(health, probe, requests, now);
         std::mem::swap(&mut self.failed_in_a_row, &mut self.failed_reads);
         (self.forced_closed, self.epoch) = (forced_closed, epoch);
-        opened
     }
 
-    /// Counts an attempt. `requests` is how many the keys that the job has seen so far take at least. Returns whether the
-    /// breaker has just opened.
-    pub(crate) fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+    /// Counts an attempt. `requests` is how many the keys that the job has seen so far take at least.
+    pub(crate) fn observe(&mut self, health: Health, probe: bool, requests: u64, now: Instant) {
         self.last_probe_reset &= !probe && health != Health::Up;
         self.successes += u64::from(health == Health::Up);
         self.epoch += u64::from(health == Health::Up);
@@ -224,26 +218,22 @@ impl CircuitBreaker {
                     State::Ramping { allowed } => State::Ramping { allowed: allowed + 1 },
                     State::Open { .. } | State::Probing { .. } => State::Ramping { allowed: 1 },
                 };
-                false
             }
-            (Health::Down { .. }, State::Probing { since, wait }) if probe => {
+            (Health::Down { .. }, State::Probing { wait }) if probe => {
                 let wait = (wait * 2).min(PROBE.1);
-                self.state = State::Open { since, probe_at: now + wait, wait };
-                false
+                self.state = State::Open { probe_at: now + wait, wait };
             }
             (Health::Down { .. }, State::Open { .. } | State::Probing { .. })
-            | (Health::Down { first_attempt: false }, State::Closed) => false,
-            (Health::Down { .. }, _) if self.forced_closed => false,
+            | (Health::Down { first_attempt: false }, State::Closed) => {}
+            (Health::Down { .. }, _) if self.forced_closed => {}
             // While few requests are allowed, retries go first and no key may have its first attempt.
             (Health::Down { .. }, State::Closed | State::Ramping { .. }) => {
                 self.failed_in_a_row += 1;
                 self.failed_of_both += 1;
                 let failed = self.failed_in_a_row.max(self.failed_of_both);
-                let opens = failed >= enough_failures(requests);
-                if opens {
-                    self.state = State::Open { since: now, probe_at: now + PROBE.0, wait: PROBE.0 };
+                if failed >= enough_failures(requests) {
+                    self.state = State::Open { probe_at: now + PROBE.0, wait: PROBE.0 };
                 }
-                opens
             }
         }
     }

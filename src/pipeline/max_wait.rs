@@ -105,20 +105,19 @@ impl MaxWait {
     }
 
     /// The stop, if the server wants a pause that is longer.
-    pub fn refuses(&self, pause: ServerPause) -> Option<Stop> {
-        let length = pause.length();
-        (length > self.most).then(|| {
-            let cause = match pause {
-                ServerPause::Asked(_) => format!("Cloudflare asked for a {} pause", adjective(length)),
-                ServerPause::Assumed(_) => {
-                    format!("Cloudflare asked for a pause without saying how long ({} by default)", duration(length))
+    pub fn refuses(&self, pause: Duration, origin: PauseOrigin) -> Option<Stop> {
+        (pause > self.most).then(|| {
+            let cause = match origin {
+                PauseOrigin::Asked => format!("Cloudflare asked for a {} pause", adjective(pause)),
+                PauseOrigin::Assumed => {
+                    format!("Cloudflare asked for a pause without saying how long ({} by default)", duration(pause))
                 }
-                ServerPause::QuotaUsedUp(_) => {
-                    format!("Cloudflare's rate limit (Ratelimit) is used up for {}", duration(length))
+                PauseOrigin::QuotaUsedUp => {
+                    format!("Cloudflare's rate limit (Ratelimit) is used up for {}", duration(pause))
                 }
             };
             let why = format!("{cause}, longer than --max-wait {}", duration(self.most));
-            Stop { pause: Some(length), ..Stop::new(StopReason::Outage, why) }
+            Stop { pause: Some(pause), ..Stop::new(StopReason::Outage, why) }
         })
     }
 }
@@ -135,27 +134,15 @@ fn adjective(time: Duration) -> String {
     format!("{}-{unit}", count(number))
 }
 
-/// How long the server wants nothing to be sent, and where it said so.
+/// Where the length of a pause comes from in which the server wants nothing to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerPause {
-    /// In `Retry-After`, `Ratelimit` or the body of a 429.
-    Asked(Duration),
-    /// A 429 without a time: the length is ours.
-    Assumed(Duration),
-    /// By `Ratelimit`, before it had to refuse anything.
-    QuotaUsedUp(Duration),
-}
-
-impl ServerPause {
-    /// The pause that follows a 429 for which the server `asked`, if it did.
-    pub fn after_throttling(asked: Option<Duration>, pause: Duration) -> Self {
-        asked.map_or(Self::Assumed(pause), Self::Asked)
-    }
-
-    fn length(self) -> Duration {
-        let (Self::Asked(length) | Self::Assumed(length) | Self::QuotaUsedUp(length)) = self;
-        length
-    }
+pub enum PauseOrigin {
+    /// From `Retry-After`, `Ratelimit` or the body of a 429.
+    Asked,
+    /// From us, after a 429 without a time.
+    Assumed,
+    /// From `Ratelimit`, before the server had to refuse anything.
+    QuotaUsedUp,
 }
 
 #[cfg(test)]
@@ -186,19 +173,16 @@ mod tests {
     #[test]
     fn a_longer_pause_is_refused_at_once() {
         let wait = MaxWait::new(10 * SECOND);
-        assert_eq!(wait.refuses(ServerPause::Asked(10 * SECOND)), None);
-        let why = |pause| wait.refuses(pause).map(|stop| (stop.reason, stop.why));
-        for (pause, cause) in [
-            (ServerPause::Asked(11 * SECOND), "Cloudflare asked for a 11-second pause"),
-            (
-                ServerPause::Assumed(11 * SECOND),
-                "Cloudflare asked for a pause without saying how long (11s by default)",
-            ),
-            (ServerPause::QuotaUsedUp(11 * SECOND), "Cloudflare's rate limit (Ratelimit) is used up for 11s"),
+        assert_eq!(wait.refuses(10 * SECOND, PauseOrigin::Asked), None);
+        let why = |origin| wait.refuses(11 * SECOND, origin).map(|stop| (stop.reason, stop.why));
+        for (origin, cause) in [
+            (PauseOrigin::Asked, "Cloudflare asked for a 11-second pause"),
+            (PauseOrigin::Assumed, "Cloudflare asked for a pause without saying how long (11s by default)"),
+            (PauseOrigin::QuotaUsedUp, "Cloudflare's rate limit (Ratelimit) is used up for 11s"),
         ] {
-            assert_eq!(why(pause), Some((StopReason::Outage, format!("{cause}, longer than --max-wait 10s"))));
+            assert_eq!(why(origin), Some((StopReason::Outage, format!("{cause}, longer than --max-wait 10s"))));
         }
-        assert!(wait.refuses(ServerPause::Asked(Duration::MAX)).is_some());
+        assert!(wait.refuses(Duration::MAX, PauseOrigin::Asked).is_some());
         let adjectives = [300, 3_600, 5_400, 90].map(|seconds| adjective(Duration::from_secs(seconds)));
         assert_eq!(adjectives, ["5-minute", "1-hour", "90-minute", "90-second"]);
     }

@@ -8,6 +8,7 @@ use crate::outcome::Status;
 use crate::pipeline::batch::Batching;
 use crate::pipeline::failure_limit::FailureLimit;
 use crate::pipeline::retry::RetryPolicy;
+use crate::pipeline::task::Stage;
 
 /// What is done about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,9 +38,17 @@ pub enum OnExisting {
 }
 
 impl KeyAction {
+    pub(crate) fn first_stage(self) -> Stage {
+        match self {
+            Self::Delete | Self::Plan | Self::Put(OnExisting::Overwrite) => Stage::Change,
+            Self::Check | Self::CheckThenDelete | Self::Put(_) => Stage::Presence,
+            Self::BackUpThenDelete => Stage::Metadata,
+        }
+    }
+
     /// Whether a key is read before it may be changed.
     pub fn reads(self) -> bool {
-        !matches!(self, Self::Delete | Self::Plan | Self::Put(OnExisting::Overwrite))
+        self.first_stage().is_read()
     }
 
     pub(crate) fn success(self) -> Status {

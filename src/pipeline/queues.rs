@@ -16,6 +16,12 @@ pub(crate) enum Queue {
     Delete,
 }
 
+impl Queue {
+    pub(crate) fn of(read: bool) -> Self {
+        if read { Self::Read } else { Self::Delete }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct KeyQueues {
     /// Keys that may be deleted or written.
@@ -27,15 +33,22 @@ pub(crate) struct KeyQueues {
 }
 
 impl KeyQueues {
-    pub(crate) fn get(&mut self, queue: Queue) -> &mut KeyQueue {
+    pub(crate) fn get(&self, queue: Queue) -> &KeyQueue {
+        match queue {
+            Queue::Read => &self.reads,
+            Queue::Delete => &self.deletes,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, queue: Queue) -> &mut KeyQueue {
         match queue {
             Queue::Read => &mut self.reads,
             Queue::Delete => &mut self.deletes,
         }
     }
 
-    fn of(&mut self, task: &KeyTask) -> &mut KeyQueue {
-        self.get(if task.stage.is_read() { Queue::Read } else { Queue::Delete })
+    pub(crate) fn of(&mut self, task: &KeyTask) -> &mut KeyQueue {
+        self.get_mut(Queue::of(task.stage.is_read()))
     }
 
     /// A key that is sent again once it is due, before all others.
@@ -62,10 +75,9 @@ impl KeyQueues {
 
     /// Moves those that may be sent before their retry is due to the end of their queue.
     pub(crate) fn take_speculative(&mut self, now: Instant) {
-        let may_go = |task: &KeyTask| task.speculative_from.is_some_and(|moment| moment <= now);
+        let may_go = |task: &KeyTask| task.attempt.speculative_from.is_some_and(|moment| moment <= now);
         let tasks: Vec<_> = self.waiting.extract_if(.., |_, task| may_go(task)).map(|(_, task)| task).collect();
-        for mut task in tasks {
-            task.speculative_tries += 1;
+        for task in tasks {
             self.push_last(task);
         }
     }

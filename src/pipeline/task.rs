@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::api::Metadata;
 use crate::key::KeyName;
 use crate::pipeline::attempt::Attempt;
+use crate::pipeline::batch::Batching;
 use crate::pipeline::request::{Request, Subject};
 use crate::quota::Permit;
 use crate::record::{Pair, RecordNumber};
@@ -53,10 +54,6 @@ pub(crate) struct KeyTask {
     pub(crate) counted_at: Option<u64>,
     /// The most keys that may be in one request with it: a call that was refused as a whole is sent again in halves.
     pub(crate) max_batch: NonZeroU32,
-    /// From when it may be sent before its retry is due, if at all.
-    pub(crate) speculative_from: Option<Instant>,
-    /// How often it was.
-    pub(crate) speculative_tries: u8,
 }
 
 impl KeyTask {
@@ -71,8 +68,6 @@ impl KeyTask {
             first_sent: None,
             counted_at: None,
             max_batch: NonZeroU32::MAX,
-            speculative_from: None,
-            speculative_tries: 0,
         }
     }
 
@@ -112,20 +107,25 @@ impl KeyTask {
             Stage::Compare(Subject::Metadata) => 5,
         };
         let counted = self.counted_at.map(|counted_at| counted_at == successes);
-        let speculative = (self.speculative_from.is_some(), self.speculative_tries);
-        (self.number, stage, self.requests == 0, self.attempt.fingerprint(epoch), counted, self.max_batch, speculative)
+        (self.number, stage, self.requests == 0, self.attempt.fingerprint(epoch), counted, self.max_batch)
     }
 }
 
-/// The request that reads these keys, which are all in one stage; `None` if they are to be changed.
-pub(crate) fn read_request(batch: &[KeyTask]) -> Option<Request> {
-    let first = batch.first()?;
-    match &first.stage {
-        Stage::Presence => Some(Request::Presence(batch.iter().map(|task| task.key.clone()).collect())),
-        Stage::Metadata => Some(Request::Metadata(first.key.clone())),
-        Stage::Value(metadata) => Some(Request::BackUp(first.key.clone(), metadata.clone())),
-        Stage::Compare(subject) => Some(Request::Compare(Arc::clone(first.pair.as_ref()?), *subject)),
-        Stage::Change => None,
+/// The request for these keys, which are all in one stage.
+pub(crate) fn request(batch: &[KeyTask], batching: Batching) -> Request {
+    let keys = || batch.iter().map(|task| task.key.clone()).collect();
+    match batch {
+        [KeyTask { stage: Stage::Compare(subject), pair: Some(pair), .. }, ..] => {
+            Request::Compare(Arc::clone(pair), *subject)
+        }
+        [KeyTask { stage: Stage::Presence | Stage::Compare(_), .. }, ..] => Request::Presence(keys()),
+        [KeyTask { stage: Stage::Metadata, key, .. }, ..] => Request::Metadata(key.clone()),
+        [KeyTask { stage: Stage::Value(metadata), key, .. }, ..] => Request::BackUp(key.clone(), metadata.clone()),
+        [KeyTask { pair: Some(_), .. }, ..] => {
+            Request::PutMany(batch.iter().filter_map(|task| task.pair.clone()).collect())
+        }
+        [task] if batching == Batching::Single => Request::Delete(task.key.clone()),
+        _ => Request::DeleteMany(keys()),
     }
 }
 

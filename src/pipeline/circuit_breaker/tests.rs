@@ -5,10 +5,25 @@ use super::*;
 const FIRST: Health = Health::Down { first_attempt: true };
 const AGAIN: Health = Health::Down { first_attempt: false };
 
+impl CircuitBreaker {
+    /// Whether this attempt opens it.
+    fn opens(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+        let was_down = self.is_down();
+        self.observe(health, probe, requests, now);
+        !was_down && self.is_down()
+    }
+
+    fn opens_reading(&mut self, health: Health, probe: bool, requests: u64, now: Instant) -> bool {
+        let was_down = self.is_down();
+        self.observe_read(health, probe, requests, now);
+        !was_down && self.is_down()
+    }
+}
+
 fn opened(now: Instant) -> CircuitBreaker {
     let mut breaker = CircuitBreaker::new(32);
-    assert!(!(1..8).any(|_| breaker.observe(FIRST, false, 1_000, now)));
-    assert!(breaker.observe(FIRST, false, 1_000, now));
+    assert!(!(1..8).any(|_| breaker.opens(FIRST, false, 1_000, now)));
+    assert!(breaker.opens(FIRST, false, 1_000, now));
     breaker
 }
 
@@ -17,7 +32,7 @@ fn keys_that_fail_among_good_ones_never_open_it() {
     let now = Instant::now();
     let mut breaker = CircuitBreaker::new(32);
     for _ in 0..1_000 {
-        assert!(!(0..7).any(|_| breaker.observe(FIRST, false, 1_000, now)));
+        assert!(!(0..7).any(|_| breaker.opens(FIRST, false, 1_000, now)));
         breaker.observe(Health::Up, false, 1_000, now);
     }
 }
@@ -27,18 +42,18 @@ fn reads_that_are_answered_do_not_hide_that_deletes_are_not() {
     let now = Instant::now();
     let mut breaker = CircuitBreaker::new(32);
     for attempt in 1..=8 {
-        assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
-        assert_eq!(breaker.observe(FIRST, false, 1_000, now), attempt == 8);
+        assert!(!breaker.opens_reading(Health::Up, false, 1_000, now));
+        assert_eq!(breaker.opens(FIRST, false, 1_000, now), attempt == 8);
     }
     let successes = breaker.successes;
-    assert!(!breaker.observe_read(Health::Up, false, 1_000, now));
+    assert!(!breaker.opens_reading(Health::Up, false, 1_000, now));
     assert_eq!(breaker.successes, successes + 1);
-    assert!(breaker.since().is_some(), "what was under way says nothing of deletes");
+    assert!(breaker.is_down(), "what was under way says nothing of deletes");
     assert_eq!(breaker.allowance(now + PROBE.0), Allowance::Probe);
     breaker.probe_sent();
     breaker.observe_read(Health::Up, true, 1_000, now);
     assert_eq!(breaker.allowance(now), Allowance::InFlight(1));
-    assert!(breaker.observe(FIRST, false, 1_000, now), "one more is enough");
+    assert!(breaker.opens(FIRST, false, 1_000, now), "one more is enough");
 }
 
 #[test]
@@ -46,20 +61,20 @@ fn reads_that_fail_open_it_and_a_deleted_key_does_not_excuse_them() {
     let now = Instant::now();
     let mut breaker = CircuitBreaker::new(32);
     for attempt in 1..=8 {
-        assert!(!breaker.observe(Health::Up, false, 1_000, now));
-        assert_eq!(breaker.observe_read(FIRST, false, 1_000, now), attempt == 8);
+        assert!(!breaker.opens(Health::Up, false, 1_000, now));
+        assert_eq!(breaker.opens_reading(FIRST, false, 1_000, now), attempt == 8);
     }
     let mut breaker = CircuitBreaker::new(32);
     for attempt in 1..1_000 {
         let health = if attempt % 8 == 0 { Health::Up } else { FIRST };
-        assert!(!breaker.observe_read(health, false, 1_000, now), "some error among good reads");
+        assert!(!breaker.opens_reading(health, false, 1_000, now), "some error among good reads");
     }
 }
 
 #[test]
 fn retries_of_the_last_bad_keys_never_open_it() {
     let mut breaker = CircuitBreaker::new(32);
-    assert!(!(0..1_000).any(|_| breaker.observe(AGAIN, false, 1_000, Instant::now())));
+    assert!(!(0..1_000).any(|_| breaker.opens(AGAIN, false, 1_000, Instant::now())));
 }
 
 #[test]
@@ -87,19 +102,19 @@ fn retries_count_until_the_server_is_up_again() {
     let now = Instant::now();
     let mut breaker = opened(now);
     breaker.observe(Health::Up, false, 1_000, now);
-    assert!(!(1..8).any(|_| breaker.observe(AGAIN, false, 1_000, now)));
-    assert!(breaker.observe(AGAIN, false, 1_000, now));
+    assert!(!(1..8).any(|_| breaker.opens(AGAIN, false, 1_000, now)));
+    assert!(breaker.opens(AGAIN, false, 1_000, now));
     breaker.namespace_answered();
-    assert!(!(0..100).any(|_| breaker.observe(AGAIN, false, 1_000, now)), "the keys are tried on their own account");
+    assert!(!(0..100).any(|_| breaker.opens(AGAIN, false, 1_000, now)), "the keys are tried on their own account");
 }
 
 #[test]
 fn one_key_alone_is_not_an_outage_and_two_of_two_are() {
     let now = Instant::now();
-    assert!(!CircuitBreaker::new(32).observe(FIRST, false, 1, now));
+    assert!(!CircuitBreaker::new(32).opens(FIRST, false, 1, now));
     let mut breaker = CircuitBreaker::new(32);
-    assert!(!breaker.observe(FIRST, false, 2, now));
-    assert!(breaker.observe(FIRST, false, 2, now));
+    assert!(!breaker.opens(FIRST, false, 2, now));
+    assert!(breaker.opens(FIRST, false, 2, now));
 }
 
 #[test]
@@ -114,7 +129,7 @@ fn probes_grow_apart_up_to_the_cap_and_go_one_at_a_time() {
         assert_eq!(breaker.allowance(now), Allowance::Probe);
         breaker.probe_sent();
         assert_eq!(breaker.allowance(now), Allowance::AwaitProbe);
-        assert!(!breaker.observe(FIRST, false, 1_000, now), "what was under way before says nothing new");
+        assert!(!breaker.opens(FIRST, false, 1_000, now), "what was under way before says nothing new");
         assert_eq!(breaker.allowance(now), Allowance::AwaitProbe);
         breaker.observe(AGAIN, true, 1_000, now);
     }

@@ -80,7 +80,7 @@ impl State {
         let health = Health::of(&reply.answer, history, check).map(|_| Health::Down { first_attempt: check });
         self.observe(&reply.answer, &reply.rate_limits, health, true, (permit, probe), now);
         if check && matches!(reply.answer, Answer::TokenReplaced(_)) {
-            return self.release_suspended(now);
+            return self.release_suspended();
         }
         let attempt = if check { &mut self.access.attempt } else { &mut of_probe };
         match self.caller.apply(attempt, reply.answer, UNLIMITED, Proof::Named, now) {
@@ -93,10 +93,10 @@ impl State {
     }
 
     /// The token had expired, and there is another one: what was refused with the old one is sent again.
-    fn release_suspended(&mut self, now: Instant) {
+    fn release_suspended(&mut self) {
         self.access.attempt = Attempt::default();
         for task in self.access.take_keys().into_iter().rev() {
-            self.push_again(task, now);
+            self.queues.push_again(task);
         }
     }
 

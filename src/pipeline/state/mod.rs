@@ -1,8 +1,8 @@
 //! All that changes while a job runs, and every decision about it, as plain calls with `now` passed in.
 //!
 //! Which request is next is in `sending`, what a reply leads to in `reply`, how records get their final state in `settle`,
-//! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, how the last ones are
-//! waited for in `speculative_retry`, whether a refusal is one key's or the whole job's in `access`.
+//! how they are fetched in pages in `paging`, how keys are read before they are deleted in `reading`, whether a refusal is one
+//! key's or the whole job's in `access`.
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -31,7 +31,6 @@ mod reading;
 mod reply;
 mod sending;
 mod settle;
-mod speculative_retry;
 #[cfg(test)]
 mod testing;
 
@@ -81,10 +80,6 @@ pub struct State {
     queues: KeyQueues,
     /// How many keys are looked for with one request.
     presence_batch: AdaptiveBatchSize,
-    /// Since when keys have waited for such a request to be full.
-    reads_since: Option<Instant>,
-    /// Since when keys have waited for a bulk call to be full.
-    deletes_since: Option<Instant>,
     /// The most requests in flight; fewer than given once the server found them too many.
     most_in_flight: usize,
     /// Keys that were sent at least once.
@@ -122,8 +117,6 @@ impl State {
             caller: ApiCaller { policy, breaker, ..caller },
             queues: KeyQueues::default(),
             presence_batch: AdaptiveBatchSize::default(),
-            reads_since: None,
-            deletes_since: None,
             begun: 0,
             settled: 0,
             payload: 0,
@@ -174,12 +167,16 @@ impl State {
     /// Whether so many keys are to be sent again that no new ones are taken from the input.
     fn holds_back_untried(&self) -> bool {
         let again = self.queues.len() + self.slots.len();
-        !self.input_ended && again >= self.most_waiting() && !self.input_queue().has_fresh()
+        !self.input_ended && again >= self.most_waiting() && !self.has_untried()
     }
 
     /// Whether every key that is left was sent before.
     fn has_only_retries(&self) -> bool {
-        self.input_ended && !self.input_queue().has_fresh()
+        self.input_ended && !self.has_untried()
+    }
+
+    fn has_untried(&self) -> bool {
+        self.queues.get(self.input_queue()).has_fresh()
     }
 
     fn has_room_for_rows(&self) -> bool {
@@ -246,7 +243,8 @@ impl State {
         }
         self.caller.totals.keys += 1;
         self.payload += task.payload();
-        self.accept(task);
+        let task = task.advanced(self.options.action.first_stage());
+        self.queues.of(&task).push(task);
     }
 
     /// The input has no more records.
@@ -370,7 +368,26 @@ impl State {
         if let Some(stop) = self.caller.max_wait.exceeded(now) {
             self.stop(stop, now);
         }
-        self.take_due(now);
+        self.queues.take_due(now);
+        if self.may_speculate() {
+            self.queues.take_speculative(now);
+        }
+    }
+
+    /// When a waiting key is to be looked at again.
+    fn next_due(&self) -> Option<Instant> {
+        let speculative = self.queues.waiting().filter_map(|task| task.attempt.speculative_from);
+        let speculative = if self.may_speculate() { speculative.min() } else { None };
+        self.queues.next_due().into_iter().chain(speculative).min()
+    }
+
+    /// Whether nothing but waiting keys is left, each of which is sent alone, and the server is up.
+    fn may_speculate(&self) -> bool {
+        self.input_ended
+            && self.stop.is_none()
+            && self.options.batching == Batching::Single
+            && self.caller.breaker.is_well()
+            && !self.queues.has_ready()
     }
 }
 

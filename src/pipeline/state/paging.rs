@@ -69,7 +69,7 @@ impl State {
             Err(reply) => (&reply.answer, &reply.rate_limits),
         };
         // If no other key can be tried before it comes, each of its attempts counts as a key's first.
-        let first_attempt = history.failures == 0 || !self.input_queue().has_fresh();
+        let first_attempt = history.failures == 0 || !self.has_untried();
         // A server that lists may still not delete: if there are keys, they show whether it is up.
         let alone = self.queues.len() == 0 && self.slots.is_empty();
         let health = Health::of(answer, history, first_attempt).filter(|health| alone || *health != Health::Up);

@@ -7,12 +7,11 @@ use tokio::time::Instant;
 
 use super::State;
 use super::reply::Answered;
-use super::sending::LINGER;
 use crate::api::answer::{Answer, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, Stop, StopReason};
 use crate::pipeline::attempt::Proof;
-use crate::pipeline::batch::{BatchLimit, Batching, KeyQueue};
+use crate::pipeline::batch::{BatchLimit, Batching};
 use crate::pipeline::options::{KeyAction, OnExisting};
 use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Subject;
@@ -20,75 +19,26 @@ use crate::pipeline::retry::Failure;
 use crate::pipeline::task::{KeyTask, Stage};
 
 impl State {
-    /// A key from the input.
-    pub(super) fn accept(&mut self, task: KeyTask) {
-        match self.options.action {
-            KeyAction::Delete | KeyAction::Plan | KeyAction::Put(OnExisting::Overwrite) => {
-                self.queues.deletes.push(task);
-            }
-            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
-                self.queues.reads.push(task.advanced(Stage::Presence));
-            }
-            KeyAction::BackUpThenDelete => self.queues.reads.push(task.advanced(Stage::Metadata)),
-        }
+    /// The queue of keys from the input.
+    pub(super) fn input_queue(&self) -> Queue {
+        Queue::of(self.options.action.reads())
     }
 
-    pub(super) fn input_queue(&self) -> &KeyQueue {
-        if self.options.action.reads() { &self.queues.reads } else { &self.queues.deletes }
-    }
-
-    /// The queue that the next request takes from; otherwise until when to wait, if that is known. Deletes go first, so
-    /// that little time passes between reading a value and deleting it.
-    pub(super) fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
-        let may_go = |queue: &KeyQueue| !queue.is_empty() && (fresh != 0 || queue.has_again());
-        let mut wait = None;
-        if may_go(&self.queues.deletes) && !self.waits_for_page(fresh) {
-            wait = self.linger_deletes(fresh, now);
-            if wait.is_none() {
-                return Ok(Queue::Delete);
-            }
-        }
-        if may_go(&self.queues.reads) {
-            let linger = self.linger_reads(fresh, now);
-            if linger.is_none() {
-                return Ok(Queue::Read);
-            }
-            wait = [wait, linger].into_iter().flatten().min();
-        }
-        Err(wait)
-    }
-
-    /// How many keys one request reads.
-    pub(super) fn reading_batching(&self) -> Batching {
-        match self.options.action {
-            KeyAction::Delete | KeyAction::Plan | KeyAction::BackUpThenDelete => Batching::Single,
-            KeyAction::Check | KeyAction::CheckThenDelete | KeyAction::Put(_) => {
+    /// How many keys of this queue go into one request.
+    pub(super) fn batching(&self, queue: Queue) -> Batching {
+        match (queue, self.options.action.first_stage()) {
+            (Queue::Delete, _) => self.options.batching,
+            (Queue::Read, Stage::Presence) => {
                 Batching::Bulk(BatchLimit { keys: self.presence_batch.most, bytes: usize::MAX })
             }
+            (Queue::Read, _) => Batching::Single,
         }
     }
 
     /// Keys that wait to be read; with more, no new ones are taken from the input.
     pub(super) fn most_reads(&self) -> usize {
         let most = 2 * self.options.concurrency;
-        if self.reading_batching() == Batching::Single { most } else { most.max(2 * MAX_GET_KEYS) }
-    }
-
-    /// Until when a request for many keys waits for more of them, if it does.
-    fn linger_reads(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
-        if self.queues.reads.is_full(self.reading_batching(), fresh) || !self.wants_more() {
-            return None;
-        }
-        let until = *self.reads_since.get_or_insert(now) + LINGER;
-        (now < until).then_some(until)
-    }
-
-    /// The keys of the next request.
-    pub(super) fn take_from(&mut self, queue: Queue, fresh: u64) -> Vec<KeyTask> {
-        match queue {
-            Queue::Delete => self.queues.deletes.take(self.options.batching, fresh),
-            Queue::Read => self.queues.reads.take(self.reading_batching(), fresh),
-        }
+        if self.batching(Queue::Read) == Batching::Single { most } else { most.max(2 * MAX_GET_KEYS) }
     }
 
     /// The reply to a read; if it is a success, the key goes on to stage `next`.

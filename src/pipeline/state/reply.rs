@@ -9,10 +9,11 @@ use super::{Slot, State};
 use crate::api::answer::{Answer, Refusal, Reply, TOO_MANY_BULK_CALLS, TransientError};
 use crate::api::{Accounting, BulkReply};
 use crate::pipeline::attempt::{Attempt, Next, Proof};
-use crate::pipeline::call::{Evidence, Observed, UNLIMITED};
+use crate::pipeline::call::{Evidence, UNLIMITED};
 use crate::pipeline::circuit_breaker::{Allowance, Health};
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::options::KeyAction;
+use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Response;
 use crate::pipeline::task::{InFlight, KeyTask, Sent, Stage};
 use crate::quota::{Permit, RateLimitInfo};
@@ -103,11 +104,7 @@ impl State {
             | Answer::Fatal(..)) => answer.clone(),
             answer => Answer::Transient(TransientError::Refused(left_unprocessed(verb, reply.http_status, answer))),
         };
-        let mut again = SentAgain::default();
-        for task in left.into_iter().rev() {
-            self.resolve_logging(vec![task], &answer, reply.http_status, Proof::Named, now, &mut again);
-        }
-        again.log(now);
+        self.resolve(left, &answer, reply.http_status, Proof::Named, now);
         self.caller.budget.give_back(permit, now);
     }
 
@@ -120,27 +117,21 @@ impl State {
         proof: Proof,
         now: Instant,
     ) {
-        let mut again = SentAgain::default();
-        self.resolve_logging(batch, answer, http_status, proof, now, &mut again);
-        again.log(now);
-    }
-
-    fn resolve_logging(
-        &mut self,
-        batch: Vec<KeyTask>,
-        answer: &Answer,
-        http_status: Option<u16>,
-        proof: Proof,
-        now: Instant,
-        again: &mut SentAgain,
-    ) {
         let refused = |refusal: &Refusal| proof.failure(TransientError::Refused(refusal.clone()).into());
         if let Answer::Fatal(fatal, refusal) = answer
             && fatal.may_be_one_requests()
         {
-            return self.suspend(Sent::Keys(batch), *fatal, refused(refusal), now);
+            let suspended = match proof {
+                Proof::Named => batch.into_iter().rev().map(|task| vec![task]).collect(),
+                Proof::Unaccounted => vec![batch],
+            };
+            for keys in suspended {
+                self.suspend(Sent::Keys(keys), *fatal, refused(refusal), now);
+            }
+            return;
         }
-        let halves = halves(answer, &batch, self.caller.breaker.since().is_some());
+        let mut again = SentAgain::default();
+        let halves = halves(answer, &batch, proof, self.caller.breaker.is_down());
         // None is given up because of the others in its request.
         let retries = if halves.is_some() { UNLIMITED } else { self.caller.policy.retries };
         // The last comes first, because each goes in front of those that wait.
@@ -150,7 +141,7 @@ impl State {
                 // One of them is bad, and it will be alone in the end: no other loses a retry.
                 task.attempt.last = Some(Box::new(refused(refusal)));
                 again.add(&task);
-                self.push_again(task, now);
+                self.queues.push_again(task);
                 continue;
             }
             match self.caller.apply(&mut task.attempt, answer.clone(), retries, proof, now) {
@@ -158,7 +149,7 @@ impl State {
                 Next::Settle(failure) => self.settle_as(task, failure, now),
                 Next::Again => {
                     again.add(&task);
-                    self.push_again(task, now);
+                    self.queues.push_again(task);
                 }
                 Next::AgainLast => {
                     again.add(&task);
@@ -170,6 +161,7 @@ impl State {
                 }
             }
         }
+        again.log(now);
     }
 
     /// Takes in what a response for keys says about the server; `answer` is its own, unless some of its keys succeeded.
@@ -213,23 +205,19 @@ impl State {
         (permit, probe): (&Permit, bool),
         now: Instant,
     ) {
-        let was_down = self.caller.breaker.since().is_some();
-        let batching = if read { self.reading_batching() } else { self.options.batching };
-        let requests = batching.requests(self.caller.totals.keys);
+        let was_down = self.caller.breaker.is_down();
+        let requests = self.batching(Queue::of(read)).requests(self.caller.totals.keys);
         let evidence = Evidence { health, read, probe, requests };
         let observed = self.caller.observe(answer, rate_limits, evidence, permit, now);
         if health.is_some() || probe {
             self.emit_outage(was_down, now);
         }
+        if !was_down && self.caller.breaker.is_down() {
+            self.forgive_failures();
+        }
         match observed {
-            Ok(Observed { opened, pause }) => {
-                if opened {
-                    self.forgive_failures();
-                }
-                if let Some(pause) = pause {
-                    self.emit_pause(now + pause, PauseCause::Throttled);
-                }
-            }
+            Ok(Some(pause)) => self.emit_pause(now + pause, PauseCause::Throttled),
+            Ok(None) => {}
             Err(stop) => self.stop(stop, now),
         }
     }
@@ -246,7 +234,7 @@ impl State {
     pub(super) fn emit_outage(&mut self, was_down: bool, now: Instant) {
         match self.caller.breaker.allowance(now) {
             Allowance::NotBefore(until) => self.emit_pause(until, PauseCause::Outage),
-            _ if was_down && self.caller.breaker.since().is_none() && std::mem::take(&mut self.paused) => {
+            _ if was_down && !self.caller.breaker.is_down() && std::mem::take(&mut self.paused) => {
                 self.events.push(Event::Running);
             }
             _ => {}
@@ -301,13 +289,13 @@ fn left_unprocessed(verb: &str, http_status: Option<u16>, answer: &Answer) -> Re
 
 /// How many of these keys may go together from now on, if fewer may: a call that is refused as a whole is refused
 /// for one of its keys, and one that keeps failing may be too large.
-fn halves(answer: &Answer, batch: &[KeyTask], caught: bool) -> Option<NonZeroU32> {
+fn halves(answer: &Answer, batch: &[KeyTask], proof: Proof, is_down: bool) -> Option<NonZeroU32> {
     let half = u32::try_from(batch.len().div_ceil(2)).ok().and_then(NonZeroU32::new);
     let again = batch.iter().any(|task| task.attempt.history.failures > 0);
     match answer {
-        _ if batch.len() < 2 => None,
+        _ if batch.len() < 2 || proof == Proof::Named => None,
         Answer::Refused(_) => half,
-        Answer::Transient(_) if again && !caught => half,
+        Answer::Transient(_) if again && !is_down => half,
         _ => None,
     }
 }

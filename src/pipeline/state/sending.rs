@@ -13,7 +13,7 @@ use crate::pipeline::expiry::{expiry, unix_now};
 use crate::pipeline::options::KeyAction;
 use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Request;
-use crate::pipeline::task::{InFlight, KeyTask, Sent, read_request};
+use crate::pipeline::task::{InFlight, KeyTask, Sent, request};
 use crate::quota::{NotYet, Permit};
 
 /// A wait for the rate that is reported.
@@ -21,20 +21,11 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a bulk call that is not full waits for more keys. As long as a request takes at the API's own rate, so that
 /// waiting costs no speed.
-pub(super) const LINGER: Duration = Duration::from_millis(250);
+const LINGER: Duration = Duration::from_millis(250);
 
 /// The same if keys are read first, of which far fewer come in a second, and for pairs as long as more come from a file. What is written to a key in this time, after
 /// it was backed up or looked for, is lost.
 const LINGER_READ: Duration = Duration::from_secs(10);
-
-/// A key that may show if an outage is over.
-#[derive(Debug, Clone, Copy)]
-enum Candidate {
-    /// One that was sent before.
-    Again(Queue),
-    /// One that never was.
-    Untried(Queue),
-}
 
 impl State {
     /// One more request, or what keeps it from being sent.
@@ -70,10 +61,9 @@ impl State {
         };
         let permit = self.take_permit(probe, now)?;
         self.probe_untried ^= in_doubt;
-        let batch = match untried {
-            Some(queue) => self.queues.get(queue).pop_fresh().into_iter().collect(),
-            None => self.take_from(queue, fresh),
-        };
+        let batching = self.batching(queue);
+        let keys = self.queues.get_mut(queue);
+        let batch = if untried.is_some() { keys.pop_fresh().into_iter().collect() } else { keys.take(batching, fresh) };
         let batch = self.without_expired(batch, now);
         if batch.is_empty() {
             self.caller.totals.requests -= 1;
@@ -109,42 +99,32 @@ impl State {
 
     /// The queue that has a key which was never sent, and may be sent now.
     fn untried(&self) -> Option<Queue> {
-        let queue = if self.options.action.reads() { Queue::Read } else { Queue::Delete };
-        (self.input_queue().has_fresh() && !self.waits_for_canaries()).then_some(queue)
+        (self.has_untried() && !self.waits_for_canaries()).then_some(self.input_queue())
     }
 
     /// In an outage one request at a time shows if it is over. A key that waits to be sent again goes first; if that
     /// fails, the next probe is a key that was never sent, which shows more about the server than one that may be what it
     /// cannot delete. If there is none, the namespace is requested.
     fn send_probe(&mut self, wants_page: bool, now: Instant) -> Result<Step, Blocked> {
-        let candidate = self.probe_candidate();
-        if candidate.is_none() && wants_page {
+        // Deletes first: that reads succeed says little about them.
+        let sent_before = [Queue::Delete, Queue::Read].into_iter().find(|queue| self.queues.get(*queue).has_again());
+        let (again, untried) = (sent_before.filter(|_| !self.probe_untried), self.untried());
+        if again.or(untried).is_none() && wants_page {
             let step = self.send_page(true, now)?;
             self.probe_untried = !self.probe_untried;
             return Ok(step);
         }
         let permit = self.take_permit(true, now)?;
         self.probe_untried = !self.probe_untried;
-        let task = match candidate {
-            Some(Candidate::Again(queue)) => self.queues.get(queue).pop_again(),
-            Some(Candidate::Untried(queue)) => self.queues.get(queue).pop_fresh(),
-            None => None,
+        let task = match (again, untried) {
+            (Some(queue), _) => self.queues.get_mut(queue).pop_again(),
+            (None, Some(queue)) => self.queues.get_mut(queue).pop_fresh(),
+            (None, None) => None,
         };
         Ok(match task {
             Some(task) => self.begin(vec![task], permit, true, now),
             None => self.send_namespace(permit, true, false),
         })
-    }
-
-    fn probe_candidate(&self) -> Option<Candidate> {
-        // That reads succeed says little about deletes.
-        let delete = self.queues.deletes.has_again().then_some(Candidate::Again(Queue::Delete));
-        let untried = self.untried().map(Candidate::Untried);
-        if self.probe_untried {
-            return untried;
-        }
-        let read = self.queues.reads.has_again().then_some(Candidate::Again(Queue::Read));
-        delete.or(read).or(untried)
     }
 
     pub(super) fn send_namespace(&mut self, permit: Permit, probe: bool, check: bool) -> Step {
@@ -190,20 +170,10 @@ impl State {
             task.attempt.sent += 1;
             task.first_sent.get_or_insert(now);
         }
-        let read = read_request(&batch);
-        if read.is_none() {
-            self.deletes_since = None;
-        } else {
-            self.reads_since = None;
+        if let Some(first) = batch.first() {
+            self.queues.of(first).lingering_since = None;
         }
-        let request = match (self.options.batching, &batch[..]) {
-            _ if let Some(read) = read => read,
-            (_, [task, ..]) if task.pair.is_some() => {
-                Request::PutMany(batch.iter().filter_map(|task| task.pair.clone()).collect())
-            }
-            (Batching::Single, [task]) => Request::Delete(task.key.clone()),
-            (_, tasks) => Request::DeleteMany(tasks.iter().map(|task| task.key.clone()).collect()),
-        };
+        let request = request(&batch, self.options.batching);
         let slot = Slot(self.slots.insert(InFlight { sent: Sent::Keys(batch), permit, probe }));
         Step::Send { slot, request }
     }
@@ -236,14 +206,32 @@ impl State {
         reading || !self.queues.reads.is_empty() || self.queues.next_due().is_some() || !self.slots.is_empty()
     }
 
-    /// Until when a bulk call waits for more keys, if it does.
-    pub(super) fn linger_deletes(&mut self, fresh: u64, now: Instant) -> Option<Instant> {
-        if self.queues.deletes.is_full(self.options.batching, fresh) || !self.may_fill() {
+    /// The queue that the next request takes from; otherwise until when to wait, if that is known. Deletes go first, so
+    /// that little time passes between reading a value and deleting it.
+    fn next_queue(&mut self, fresh: u64, now: Instant) -> Result<Queue, Option<Instant>> {
+        let mut wait = None;
+        for queue in [Queue::Delete, Queue::Read] {
+            let keys = self.queues.get(queue);
+            let may_go = !keys.is_empty() && (fresh != 0 || keys.has_again());
+            if !may_go || (queue == Queue::Delete && self.waits_for_page(fresh)) {
+                continue;
+            }
+            let Some(until) = self.linger(queue, fresh, now) else { return Ok(queue) };
+            wait = Some(wait.map_or(until, |earlier| until.min(earlier)));
+        }
+        Err(wait)
+    }
+
+    /// Until when a request for many keys waits for more of them, if it does.
+    fn linger(&mut self, queue: Queue, fresh: u64, now: Instant) -> Option<Instant> {
+        let may_fill = if queue == Queue::Read { self.wants_more() } else { self.may_fill() };
+        if self.queues.get(queue).is_full(self.batching(queue), fresh) || !may_fill {
             return None;
         }
         let is_put = matches!(self.options.action, KeyAction::Put(_));
-        let linger = if self.options.action.reads() || (is_put && !self.input_ended) { LINGER_READ } else { LINGER };
-        let until = *self.deletes_since.get_or_insert(now) + linger;
+        let waits_long = queue == Queue::Delete && (self.options.action.reads() || (is_put && !self.input_ended));
+        let linger = if waits_long { LINGER_READ } else { LINGER };
+        let until = *self.queues.get_mut(queue).lingering_since.get_or_insert(now) + linger;
         (now < until).then_some(until)
     }
 }

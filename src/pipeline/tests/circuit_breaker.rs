@@ -51,16 +51,17 @@ async fn reads_and_deletes_that_fail_in_turn_are_one_outage() {
     let mut outage = crate::pipeline::circuit_breaker::CircuitBreaker::new(1);
     let first = crate::pipeline::circuit_breaker::Health::Down { first_attempt: true };
     let now = Instant::now();
-    let opened: Vec<_> = (0..8)
+    let is_down: Vec<_> = (0..8)
         .map(|nth| {
             if nth % 2 == 0 {
-                outage.observe(first, false, 1_000, now)
+                outage.observe(first, false, 1_000, now);
             } else {
-                outage.observe_read(first, false, 1_000, now)
+                outage.observe_read(first, false, 1_000, now);
             }
+            outage.is_down()
         })
         .collect();
-    assert_eq!(opened, [[false; 7].as_slice(), &[true]].concat());
+    assert_eq!(is_down, [[false; 7].as_slice(), &[true]].concat());
 }
 
 /// Seed 177780. A request for the namespace that was still unanswered when keys were sent again did not count as in flight.
