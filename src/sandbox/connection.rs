@@ -7,14 +7,15 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::Version;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::answer::Response;
 
 pub(super) struct Connection {
     closing: Arc<Notify>,
     reset: AtomicBool,
-    traffic: Option<(watch::Sender<Traffic>, Duration)>,
+    traffic: watch::Sender<Traffic>,
+    idle_close: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -23,24 +24,17 @@ struct Traffic {
     last: Option<Instant>,
 }
 
-pub(super) struct Busy<'a>(Option<&'a watch::Sender<Traffic>>);
+pub(super) struct Busy<'a>(&'a watch::Sender<Traffic>);
 
 impl Connection {
     pub(super) fn new(idle_close: Option<Duration>) -> Self {
-        Self {
-            closing: Arc::default(),
-            reset: AtomicBool::new(false),
-            traffic: idle_close.map(|limit| (watch::Sender::default(), limit)),
-        }
+        Self { closing: Arc::default(), reset: AtomicBool::new(false), traffic: watch::Sender::default(), idle_close }
     }
 
     /// Marks the connection busy while the result lives.
     pub(super) fn busy(&self) -> Busy<'_> {
-        let traffic = self.traffic.as_ref().map(|(traffic, _)| traffic);
-        if let Some(traffic) = traffic {
-            traffic.send_modify(|traffic| traffic.requests += 1);
-        }
-        Busy(traffic)
+        self.traffic.send_modify(|traffic| traffic.requests += 1);
+        Busy(&self.traffic)
     }
 
     /// Makes the coming end of an HTTP/1 connection a reset rather than an orderly one. On HTTP/2 only the stream is
@@ -74,20 +68,15 @@ impl Connection {
     }
 
     async fn idle_for_too_long(&self) {
-        let Some((traffic, limit)) = &self.traffic else {
-            return std::future::pending().await;
-        };
-        let mut news = traffic.subscribe();
+        let Some(limit) = self.idle_close else { return std::future::pending().await };
+        let mut news = self.traffic.subscribe();
         loop {
-            let traffic = *news.borrow_and_update();
-            let idle = async {
-                match traffic {
-                    Traffic { requests: 0, last: Some(last) } => tokio::time::sleep_until(last + *limit).await,
-                    _ => std::future::pending().await,
-                }
+            let closes_at = match *news.borrow_and_update() {
+                Traffic { requests: 0, last } => last.map(|last| last + limit),
+                _ => None,
             };
             tokio::select! {
-                () = idle => return,
+                () = sleep_until(closes_at.unwrap_or_else(Instant::now)), if closes_at.is_some() => return,
                 // The sender lives as long as the connection does.
                 _ = news.changed() => {}
             }
@@ -97,12 +86,10 @@ impl Connection {
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        if let Some(traffic) = self.0 {
-            traffic.send_modify(|traffic| {
-                traffic.requests -= 1;
-                traffic.last = Some(Instant::now());
-            });
-        }
+        self.0.send_modify(|traffic| {
+            traffic.requests -= 1;
+            traffic.last = Some(Instant::now());
+        });
     }
 }
 

@@ -36,18 +36,8 @@ pub(super) struct Store {
     keys: BTreeMap<Box<str>, Option<Box<Stored>>>,
 }
 
-#[derive(Debug, PartialEq)]
-pub(super) struct Listed {
-    pub(super) name: String,
-    pub(super) expiration: Option<u64>,
-    pub(super) metadata: Option<Value>,
-}
-
-#[derive(Debug, PartialEq)]
-pub(super) struct Page {
-    pub(super) keys: Vec<Listed>,
-    pub(super) more: bool,
-}
+/// Some keys and what they hold, unless that is the placeholder; and whether there are more.
+pub(super) type Page<'a> = (Vec<(&'a str, Option<&'a Stored>)>, bool);
 
 impl Store {
     pub(super) fn put(&mut self, key: impl Into<Box<str>>, stored: Stored) {
@@ -83,7 +73,7 @@ impl Store {
     }
 
     /// At most `limit` keys that begin with `prefix` and come after `after`, which need not be there any more.
-    pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize, now: u64) -> Page {
+    pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize, now: u64) -> Page<'_> {
         let start = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
@@ -93,17 +83,8 @@ impl Store {
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(prefix))
             .filter(|(_, held)| is_live(held.as_deref(), now));
-        let keys = found
-            .by_ref()
-            .take(limit)
-            .map(|(name, held)| Listed {
-                name: name.to_string(),
-                expiration: held.as_ref().and_then(|held| held.expiration),
-                metadata: held.as_ref().and_then(|held| held.metadata.clone()),
-            })
-            .collect();
-        let more = found.next().is_some();
-        Page { keys, more }
+        let keys = found.by_ref().take(limit).map(|(name, held)| (&**name, held.as_deref())).collect();
+        (keys, found.next().is_some())
     }
 }
 
@@ -125,8 +106,8 @@ pub(super) fn unix_now() -> u64 {
 mod tests {
     use super::*;
 
-    fn names(page: &Page) -> Vec<&str> {
-        page.keys.iter().map(|listed| listed.name.as_str()).collect()
+    fn names<'a>(page: &Page<'a>) -> Vec<&'a str> {
+        page.0.iter().map(|(name, _)| *name).collect()
     }
 
     #[test]
@@ -134,13 +115,13 @@ mod tests {
         let mut store = Store::default();
         store.preload(["b", "a", "é", "z", "a/1", "A", "🔑"]);
         let page = store.list("", None, 3, 0);
-        assert_eq!((names(&page), page.more), (vec!["A", "a", "a/1"], true));
+        assert_eq!((names(&page), page.1), (vec!["A", "a", "a/1"], true));
         assert!(store.delete("a/1", 0));
         let page = store.list("", Some("a/1"), 10, 0);
-        assert_eq!((names(&page), page.more), (vec!["b", "z", "é", "🔑"], false));
+        assert_eq!((names(&page), page.1), (vec!["b", "z", "é", "🔑"], false));
         assert_eq!(names(&store.list("a", None, 10, 0)), ["a"]);
         assert_eq!(names(&store.list("b", Some("a"), 10, 0)), ["b"]);
-        assert!(!store.list("", None, 6, 0).more);
+        assert!(!store.list("", None, 6, 0).1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::payload::{Call, Done};
 use crate::sandbox::account::Namespace;
 use crate::sandbox::answer::{Problem, page};
 use crate::sandbox::route::check_length;
-use crate::sandbox::store::{Listed, Page, unix_now};
+use crate::sandbox::store::{Stored, unix_now};
 
 #[derive(Deserialize)]
 struct KeysQuery {
@@ -28,13 +28,12 @@ pub(super) fn keys(namespace: &Namespace, call: &Call<'_>) -> Result<Done, Probl
     let limit = limit(query.limit.as_deref())?;
     check_length(&query.prefix)?;
     let after = after(&query.cursor)?;
-    let Page { keys, more } = namespace.store().list(&query.prefix, after.as_deref(), limit, unix_now());
-    let cursor = match keys.last() {
-        Some(last) if more => URL_SAFE_NO_PAD.encode(&last.name),
-        _ => String::new(),
-    };
+    let store = namespace.store();
+    let (keys, more) = store.list(&query.prefix, after.as_deref(), limit, unix_now());
+    let last = keys.last().filter(|_| more);
+    let cursor = last.map(|(name, _)| URL_SAFE_NO_PAD.encode(name)).unwrap_or_default();
     let info = json!({"count": keys.len(), "cursor": cursor});
-    let keys = keys.into_iter().map(shown).collect();
+    let keys = keys.into_iter().map(|(name, held)| shown(name, held)).collect();
     Ok(Done::unchanged(page(&Value::Array(keys), &info)))
 }
 
@@ -56,13 +55,13 @@ fn limit(given: Option<&str>) -> Result<usize, Problem> {
     number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, 10028, "limit must be from 10 to 1000"))
 }
 
-fn shown(listed: Listed) -> Value {
-    let mut entry = json!({"name": listed.name});
-    if let Some(expiration) = listed.expiration {
+fn shown(name: &str, held: Option<&Stored>) -> Value {
+    let mut entry = json!({"name": name});
+    if let Some(expiration) = held.and_then(|held| held.expiration) {
         entry["expiration"] = expiration.into();
     }
-    if let Some(metadata) = listed.metadata {
-        entry["metadata"] = metadata;
+    if let Some(metadata) = held.and_then(|held| held.metadata.as_ref()) {
+        entry["metadata"] = metadata.clone();
     }
     entry
 }
