@@ -107,6 +107,13 @@ pub struct Detail {
     pub error: String,
 }
 
+impl Detail {
+    /// What is known without an answer of the API, or besides one.
+    pub(crate) fn of(error: impl Into<String>) -> Self {
+        Self { error_code: None, error: error.into() }
+    }
+}
+
 /// A record's final state with all that its row says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -146,7 +153,7 @@ impl Settled {
             Content::Invalid(invalid) => (invalid.key.into_boxed_str(), Status::Invalid, Some(invalid.reason)),
             Content::Settled => return None,
         };
-        let detail = error.map(|error| Box::new(Detail { error_code: None, error }));
+        let detail = error.map(|error| Box::new(Detail::of(error)));
         Some(Self { number, key, status, http_status: None, detail, attempts: 0, elapsed: Duration::ZERO, finished_at })
     }
 }

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::pipeline::task::KeyTask;
+use crate::pipeline::request::Request;
+use crate::pipeline::task::{KeyTask, Stage};
 
 /// How many keys a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,24 @@ impl KeyQueue {
     /// All of them, those that were sent before first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = KeyTask> {
         std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.fresh))
+    }
+}
+
+/// The request for these keys, which are all in one stage.
+pub(crate) fn request(batch: &[KeyTask], batching: Batching) -> Request {
+    let keys = || batch.iter().map(|task| task.key.clone()).collect();
+    match batch {
+        [KeyTask { stage: Stage::Compare(subject), pair: Some(pair), .. }, ..] => {
+            Request::Compare(Arc::clone(pair), *subject)
+        }
+        [KeyTask { stage: Stage::Presence | Stage::Compare(_), .. }, ..] => Request::Presence(keys()),
+        [KeyTask { stage: Stage::Metadata, key, .. }, ..] => Request::Metadata(key.clone()),
+        [KeyTask { stage: Stage::Value(metadata), key, .. }, ..] => Request::BackUp(key.clone(), metadata.clone()),
+        [KeyTask { pair: Some(_), .. }, ..] => {
+            Request::PutMany(batch.iter().filter_map(|task| task.pair.clone()).collect())
+        }
+        [task] if batching == Batching::Single => Request::Delete(task.key.clone()),
+        _ => Request::DeleteMany(keys()),
     }
 }
 

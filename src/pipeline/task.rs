@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use crate::api::Metadata;
 use crate::key::KeyName;
 use crate::pipeline::attempt::Attempt;
-use crate::pipeline::batch::Batching;
-use crate::pipeline::request::{Request, Subject};
+use crate::pipeline::request::Subject;
 use crate::quota::Permit;
 use crate::record::{Pair, RecordNumber};
 use crate::text::json_len;
@@ -108,24 +107,6 @@ impl KeyTask {
         };
         let counted = self.counted_at.map(|counted_at| counted_at == successes);
         (self.number, stage, self.requests == 0, self.attempt.fingerprint(epoch), counted, self.max_batch)
-    }
-}
-
-/// The request for these keys, which are all in one stage.
-pub(crate) fn request(batch: &[KeyTask], batching: Batching) -> Request {
-    let keys = || batch.iter().map(|task| task.key.clone()).collect();
-    match batch {
-        [KeyTask { stage: Stage::Compare(subject), pair: Some(pair), .. }, ..] => {
-            Request::Compare(Arc::clone(pair), *subject)
-        }
-        [KeyTask { stage: Stage::Presence | Stage::Compare(_), .. }, ..] => Request::Presence(keys()),
-        [KeyTask { stage: Stage::Metadata, key, .. }, ..] => Request::Metadata(key.clone()),
-        [KeyTask { stage: Stage::Value(metadata), key, .. }, ..] => Request::BackUp(key.clone(), metadata.clone()),
-        [KeyTask { pair: Some(_), .. }, ..] => {
-            Request::PutMany(batch.iter().filter_map(|task| task.pair.clone()).collect())
-        }
-        [task] if batching == Batching::Single => Request::Delete(task.key.clone()),
-        _ => Request::DeleteMany(keys()),
     }
 }
 

@@ -84,9 +84,8 @@ impl State {
                     self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Value)));
                 }
                 Presence::Absent if task.pair.is_none() => {
-                    let error = "it was looked for and is not there; no delete was sent".to_owned();
-                    let detail = Some(Box::new(Detail { error_code: None, error }));
-                    self.settle(task, Status::Absent, reply.http_status, detail, now);
+                    let detail = Detail::of("it was looked for and is not there; no delete was sent");
+                    self.settle(task, Status::Absent, reply.http_status, Some(detail), now);
                 }
                 Presence::Present | Presence::Absent => self.queues.deletes.push_last(task.advanced(Stage::Change)),
                 Presence::Unknown if alone => {
@@ -118,9 +117,8 @@ impl State {
                 _ if !is_same => self.keep(task, now),
                 (_, Subject::Value) => self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
                 (_, Subject::Metadata) => {
-                    let error = "the key exists, just as the backup has it".to_owned();
-                    let detail = Some(Box::new(Detail { error_code: None, error }));
-                    self.settle(task, Status::Restored, None, detail, now);
+                    let detail = Detail::of("the key exists, just as the backup has it");
+                    self.settle(task, Status::Restored, None, Some(detail), now);
                 }
             }
         }
@@ -128,9 +126,8 @@ impl State {
 
     /// The key exists and is not written.
     fn keep(&mut self, task: KeyTask, now: Instant) {
-        let error = "the key exists, and restore overwrites it only with --overwrite-values".to_owned();
-        let detail = Some(Box::new(Detail { error_code: None, error }));
-        self.settle(task, Status::Kept, None, detail, now);
+        let detail = Detail::of("the key exists, and restore overwrites it only with --overwrite-values");
+        self.settle(task, Status::Kept, None, Some(detail), now);
     }
 
     /// A backup cannot be written: its keys are not deleted, and no others are either.

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::{Blocked, MOST_PAYLOAD, Slot, State, Step};
 use crate::outcome::{Detail, Status};
-use crate::pipeline::batch::Batching;
+use crate::pipeline::batch::{Batching, request};
 use crate::pipeline::circuit_breaker::Allowance;
 use crate::pipeline::event::{Event, PauseCause};
 use crate::pipeline::expiry::{expiry, unix_now};
 use crate::pipeline::options::KeyAction;
 use crate::pipeline::queues::Queue;
 use crate::pipeline::request::Request;
-use crate::pipeline::task::{InFlight, KeyTask, Sent, request};
+use crate::pipeline::task::{InFlight, KeyTask, Sent};
 use crate::quota::{NotYet, Permit};
 
 /// A wait for the rate that is reported.
@@ -82,10 +82,7 @@ impl State {
         for task in batch {
             match task.pair.as_ref().and_then(|pair| expiry(pair.expiration, unix_now)) {
                 None => alive.push(task),
-                Some(error) => {
-                    let detail = Some(Box::new(Detail { error_code: None, error }));
-                    self.settle(task, Status::Invalid, None, detail, now);
-                }
+                Some(error) => self.settle(task, Status::Invalid, None, Some(Detail::of(error)), now),
             }
         }
         alive

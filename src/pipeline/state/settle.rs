@@ -29,8 +29,7 @@ impl State {
                 Escaped(&failure.to_string())
             );
         }
-        let detail = Box::new(failure.detail);
-        self.settle(task, failure.status, failure.http_status, Some(detail), now);
+        self.settle(task, failure.status, failure.http_status, Some(failure.detail), now);
     }
 
     /// The last failure is final.
@@ -45,7 +44,7 @@ impl State {
         task: KeyTask,
         status: Status,
         http_status: Option<u16>,
-        detail: Option<Box<Detail>>,
+        detail: Option<Detail>,
         now: Instant,
     ) {
         self.payload -= task.payload();
@@ -57,7 +56,7 @@ impl State {
             key: task.key.into_boxed_str(),
             status,
             http_status,
-            detail,
+            detail: detail.map(Box::new),
             attempts: task.requests,
             elapsed: task.first_sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent)),
             finished_at: wall_now(),
