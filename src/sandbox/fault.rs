@@ -64,8 +64,6 @@ pub enum What {
     Garbage,
     /// It is done; the answer is 200 with a body of 100 MiB.
     Giant,
-    /// Nothing is done; 307 with this `Location`.
-    Redirect(String),
     /// It is done and answered, and then the connection is closed without having said `Connection: close`.
     CloseIdle,
     /// A bulk delete or write does not process the names that the fault meets, and responds so; any other call is served
@@ -150,6 +148,11 @@ impl Canned {
     /// These bytes, as JSON unless a header says otherwise.
     pub fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: CannedBody::Raw(body.into()), headers: Vec::new() }
+    }
+
+    /// 307 with this `Location`.
+    pub fn redirect(location: impl Into<String>) -> Self {
+        Self::raw(307, "").with_header("location", location)
     }
 
     /// The same with one more header, `Retry-After` for example.

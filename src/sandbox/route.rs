@@ -91,16 +91,7 @@ impl<'a> Target<'a> {
 
     /// Whether it touches keys rather than what holds them.
     pub(super) fn is_data(&self) -> bool {
-        !matches!(
-            self.route,
-            Route::Namespace
-                | Route::Namespaces
-                | Route::Accounts
-                | Route::WorkerSettings(_)
-                | Route::VerifyToken
-                | Route::Token(_)
-                | Route::User
-        )
+        self.namespace.is_some() && self.route != Route::Namespace
     }
 }
 

@@ -209,7 +209,6 @@ impl Service {
 fn instead(what: &What) -> Option<Ending> {
     match what {
         What::Answer(canned) => Some(Ending::Answer(broken::canned(canned))),
-        What::Redirect(location) => Some(Ending::Answer(broken::redirect(location))),
         What::ResetBefore => Some(Ending::Drop),
         What::Hang => Some(Ending::Hang),
         _ => None,

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -45,15 +45,6 @@ pub(in crate::sandbox) fn canned(canned: &Canned) -> Response {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
-    }
-    response
-}
-
-pub(in crate::sandbox) fn redirect(location: &str) -> Response {
-    let mut response = Response::new(whole(Bytes::new()));
-    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(LOCATION, location);
     }
     response
 }

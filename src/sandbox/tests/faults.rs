@@ -90,7 +90,7 @@ async fn prepared_answers_have_no_effect() {
         (Canned::html(403).into(), 403, "cf-mitigated: challenge"),
         (Canned::raw(502, "bad gateway").with_header("Content-Type", "text/plain").into(), 502, "text/plain"),
         (Canned::error(200, 10001, "in an envelope").into(), 200, "\"success\":false"),
-        (What::Redirect("https://elsewhere.invalid/".into()), 307, "location: https://elsewhere.invalid/"),
+        (Canned::redirect("https://elsewhere.invalid/").into(), 307, "location: https://elsewhere.invalid/"),
     ] {
         let lab = room_with(what);
         let answer = lab.raw_delete("k").await.unwrap();

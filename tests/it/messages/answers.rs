@@ -26,7 +26,7 @@ fn a_server_that_does_not_do_as_the_api_is_told_apart() {
     hear("a firewall refused the request", Canned::html(403).into());
     hear("not a response of the API", Canned::raw(404, "").into());
     hear("the proxy requires authentication", Canned::html(407).into());
-    hear("never followed", What::Redirect("https://elsewhere.example/".to_owned()));
+    hear("never followed", Canned::redirect("https://elsewhere.example/").into());
     hear("is not the API's JSON", What::Garbage);
     hear("HTTP 503", Canned::html(503).into());
     hear("HTTP 500", Canned::error(500, 10_000, "internal error").into());
