@@ -193,24 +193,32 @@ impl Http {
     /// the time is counted again once there is memory for it.
     async fn receive(&self, call: Endpoint, request: Request) -> Result<(Head, Body, Received), Answer> {
         let begun = timeout(self.timeout, async {
-            let response = self.client.execute(request).await.map_err(transport::unanswered)?;
+            let mut response = self.client.execute(request).await.map_err(transport::unanswered)?;
             let head = Head::read(response.status(), response.headers(), wall_now());
-            let mut opened = Opened { head, response, bytes: Vec::new() };
-            let ended = opened.read(SMALL_BODY.min(call.max_answer())).await;
-            Ok((opened, ended))
+            let mut bytes = Vec::new();
+            let ended = read_on(&mut response, &mut bytes, SMALL_BODY.min(call.max_answer())).await;
+            Ok((head, response, bytes, ended))
         });
-        let (mut opened, mut ended) = begun.await.unwrap_or_else(|_| Err(self.out_of_time()))?;
-        let most = call.max_body(opened.head.status);
+        let (head, mut response, mut bytes, mut ended) = begun.await.unwrap_or_else(|_| Err(self.out_of_time()))?;
+        let most = call.max_body(head.status);
         let mut reservation = None;
         if ended == Ended::Full && most > SMALL_BODY {
-            let length = opened.response.content_length();
+            let length = response.content_length();
             reservation = self.memory.reserve(length, most).await;
-            opened.expect(length, most);
-            ended = timeout(self.timeout, opened.read(most)).await.map_err(|_| self.out_of_time())?;
+            // All at once: a vector that grows takes twice as much.
+            let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default().min(most);
+            bytes.reserve_exact(length.saturating_sub(bytes.len()));
+            let rest = timeout(self.timeout, read_on(&mut response, &mut bytes, most)).await;
+            ended = rest.map_err(|_| self.out_of_time())?;
         }
-        let headers = std::mem::take(opened.response.headers_mut());
-        let body = encoding(&headers).map_or_else(|| ended.body(opened.bytes, most), Body::Encoded);
-        Ok((opened.head, body, Received { bytes: Vec::new(), headers, reservation }))
+        let headers = std::mem::take(response.headers_mut());
+        let body = match (encoding(&headers), ended) {
+            (Some(why), _) => Body::Encoded(why),
+            (None, Ended::Whole) => Body::Whole(bytes),
+            (None, Ended::Full) => Body::TooLong(bytes, format!("the body is longer than {} KiB", most / 1024)),
+            (None, Ended::Cut(why)) => Body::Cut(bytes, format!("the body was cut off: {why}")),
+        };
+        Ok((head, body, Received { bytes: Vec::new(), headers, reservation }))
     }
 
     fn out_of_time(&self) -> Answer {
@@ -253,12 +261,6 @@ impl TokenInUse<'_> {
     }
 }
 
-struct Opened {
-    head: Head,
-    response: reqwest::Response,
-    bytes: Vec<u8>,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
     Whole,
@@ -267,34 +269,16 @@ enum Ended {
     Cut(String),
 }
 
-impl Opened {
-    /// Makes room for a body of this length at once: a vector that grows takes twice as much.
-    fn expect(&mut self, length: Option<u64>, most: usize) {
-        let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default().min(most);
-        self.bytes.reserve_exact(length.saturating_sub(self.bytes.len()));
-    }
-
-    /// Reads on, up to the first chunk beyond `most` bytes.
-    async fn read(&mut self, most: usize) -> Ended {
-        while self.bytes.len() <= most {
-            match self.response.chunk().await {
-                Ok(None) => return Ended::Whole,
-                Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
-                Err(error) => return Ended::Cut(error_chain(&error.without_url())),
-            }
-        }
-        Ended::Full
-    }
-}
-
-impl Ended {
-    fn body(self, bytes: Vec<u8>, most: usize) -> Body {
-        match self {
-            Self::Whole => Body::Whole(bytes),
-            Self::Full => Body::TooLong(bytes, format!("the body is longer than {} KiB", most / 1024)),
-            Self::Cut(why) => Body::Cut(bytes, format!("the body was cut off: {why}")),
+/// Reads on, up to the first chunk beyond `most` bytes.
+async fn read_on(response: &mut reqwest::Response, bytes: &mut Vec<u8>, most: usize) -> Ended {
+    while bytes.len() <= most {
+        match response.chunk().await {
+            Ok(None) => return Ended::Whole,
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Err(error) => return Ended::Cut(error_chain(&error.without_url())),
         }
     }
+    Ended::Full
 }
 
 /// What is wrong with a body that came compressed or otherwise encoded, if it did: requests have no `Accept-Encoding`.

@@ -1,13 +1,11 @@
 //! A page of the keys of a namespace (<https://developers.cloudflare.com/api/resources/kv>, "List a Namespace's Keys"):
 //! what is requested, and how a response is verified.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
-use serde_json::value::RawValue;
 
 use crate::api::envelope::page;
+use crate::api::metadata::Metadata;
 use crate::quota::RateLimitInfo;
 
 /// Where the next page begins, as the server wrote it; never empty.
@@ -39,36 +37,21 @@ impl PageRequest {
 }
 
 /// One key as the server lists it. Its name may be one that no request can carry.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListedKey {
     /// The exact name.
     pub name: String,
     /// When it is gone, in seconds since the Unix epoch.
     #[serde(default, deserialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub expiration: Option<u64>,
-    /// Its metadata: JSON text without line ends, otherwise as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Box<RawValue>>,
+    pub metadata: Option<Metadata>,
 }
 
 impl ListedKey {
     /// A key that stays, without metadata.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), expiration: None, metadata: None }
-    }
-}
-
-impl PartialEq for ListedKey {
-    fn eq(&self, other: &Self) -> bool {
-        let texts = [self, other].map(|key| key.metadata.as_deref().map(RawValue::get));
-        (&self.name, self.expiration, texts[0]) == (&other.name, other.expiration, texts[1])
-    }
-}
-
-impl fmt::Debug for ListedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metadata = self.metadata.as_deref().map(RawValue::get);
-        write!(f, "{:?} (expiration {:?}, metadata {metadata:?})", self.name, self.expiration)
     }
 }
 
@@ -86,15 +69,8 @@ impl Page {
     /// The page in the body of an answer, whose headers are not looked at. Whether it is under the prefix is for the lister to
     /// check.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
-        let (mut keys, info): (Vec<ListedKey>, _) = page(body)?;
+        let (keys, info) = page(body)?;
         let next = info.cursor.and_then(|cursor| Cursor::new(&cursor));
-        for metadata in keys.iter_mut().filter_map(|key| key.metadata.as_mut()) {
-            // A raw line end can stand only between values, never in a string.
-            if metadata.get().contains(['\n', '\r']) {
-                let line = metadata.get().replace(['\n', '\r'], " ");
-                *metadata = RawValue::from_string(line).map_err(|error| error.to_string())?;
-            }
-        }
         Ok(Self { keys, next, rate_limits: Vec::new() })
     }
 }
@@ -130,7 +106,7 @@ mod tests {
         .unwrap();
         assert_eq!(page.keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["a\nb", "..", "c"]);
         assert_eq!(page.keys[0].expiration, Some(4_102_444_800));
-        let metadata = page.keys[0].metadata.as_ref().unwrap().get();
+        let metadata = page.keys[0].metadata.as_ref().unwrap().as_json();
         assert!(metadata.starts_with(r#"{"n":12345678901234567890123, "#), "{metadata}");
         assert!(metadata.ends_with(r#""b":1, "a":"x\n"}"#) && !metadata.contains('\n'), "{metadata}");
         assert_eq!((page.keys[2].expiration, page.keys[2].metadata.is_none()), (Some(1), true));

@@ -7,7 +7,7 @@
 //! - `memory`: what all large responses share.
 //! - `http`: one request, its time and size limited. `client`: the calls to one
 //!   namespace, made of such; `bulk`: those that delete, write and look for many keys; `listing`: a
-//!   page of keys; `values`: what a key holds.
+//!   page of keys; `values`: what a key holds; `metadata`: a part of that.
 //! - `account`: the calls that belong to an account or a user.
 //! - `transport`: a request that got no answer, as an answer.
 //! - `envelope`: the JSON of a body. `retry_hints`: times and quotas in headers.
@@ -27,6 +27,7 @@ pub(crate) mod fuzzing;
 mod http;
 mod listing;
 mod memory;
+mod metadata;
 pub(crate) mod retry_hints;
 mod secret;
 mod token_command;
@@ -52,7 +53,7 @@ pub use classify::answer_to_delete;
 #[doc(hidden)]
 pub use listing::{Cursor, Page, PageRequest};
 #[doc(hidden)]
-pub use values::Metadata;
+pub use metadata::Metadata;
 
 pub(crate) use account::{Account, AccountClient, PageOf, Policy, TokenDetails, TokenStatus, User};
 pub(crate) use bulk::{MAX_BULK_BYTES, MAX_BULK_KEYS, MAX_GET_KEYS, MAX_PUT_KEYS};

@@ -1,7 +1,5 @@
 //! Reads what a key holds: its metadata, and its value with its expiration, exactly as they are stored.
 
-use std::fmt;
-
 use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 
@@ -11,29 +9,8 @@ use crate::api::client::Client;
 use crate::api::envelope::result;
 use crate::api::http::{ApiRequest, Received};
 use crate::api::memory::Reservation;
+use crate::api::metadata::Metadata;
 use crate::key::KeyName;
-
-/// Metadata of a key: one JSON value, without line ends, otherwise as it came.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Metadata(Box<str>);
-
-impl Metadata {
-    /// JSON text; `null`, which stands for no metadata, is none.
-    pub fn new(json: &RawValue) -> Option<Self> {
-        // Between its tokens only: a string cannot hold a bare line end.
-        (json.get() != "null").then(|| Self(json.get().replace(['\n', '\r'], " ").into()))
-    }
-
-    pub fn as_json(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Metadata {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 #[derive(Debug)]
 pub struct Value {
@@ -90,20 +67,6 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
-
-    fn metadata(json: &str) -> Option<String> {
-        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
-        Metadata::new(&raw).map(|metadata| metadata.as_json().to_owned())
-    }
-
-    #[test]
-    fn metadata_is_kept_as_it_came_but_on_one_line() {
-        assert_eq!(metadata("null"), None);
-        for exact in ["0", "\"null\"", "[1e400,18446744073709551616,{\"b\":1,\"a\":2,\"b\":3}]", "\"a\\nb\""] {
-            assert_eq!(metadata(exact).as_deref(), Some(exact));
-        }
-        assert_eq!(metadata("{\n \"a\":\r\n1}").as_deref(), Some("{  \"a\":  1}"));
-    }
 
     #[test]
     fn an_expiration_that_cannot_be_read_is_not_taken_for_none() {

@@ -5,7 +5,7 @@ use std::io;
 use clap::ValueEnum;
 use thiserror::Error;
 
-use crate::api::ListedKey;
+use crate::api::{ListedKey, Metadata};
 use crate::format::csv_writer::write_row;
 use crate::input::reads_as_lines;
 use crate::terminal::{Escaped, Quoted};
@@ -86,7 +86,7 @@ impl Encoder {
             }
             Format::Csv => {
                 let expiration = key.expiration.map(|seconds| seconds.to_string()).unwrap_or_default();
-                let metadata = key.metadata.as_deref().map_or("", |raw| raw.get());
+                let metadata = key.metadata.as_ref().map_or("", Metadata::as_json);
                 write_row([&*key.name, &*expiration, metadata], out);
                 Ok(())
             }

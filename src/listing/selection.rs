@@ -124,7 +124,8 @@ impl Selection {
     }
 
     fn wants_metadata(&self, key: &ListedKey) -> bool {
-        let metadata = key.metadata.as_deref().and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+        let metadata =
+            key.metadata.as_ref().and_then(|metadata| serde_json::from_str::<Value>(metadata.as_json()).ok());
         metadata.is_some_and(|metadata| self.metadata.iter().all(|test| test.holds(&metadata)))
     }
 }
