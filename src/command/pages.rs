@@ -112,17 +112,17 @@ const AGAIN: &str = "run the same command again";
 /// What is still possible once the server refused the page that `lister` asked for: where it was the cursor, the prefix
 /// starts over without what was listed.
 pub(super) fn refused(lister: &mut Lister, failure: &Failure, advice: &str) -> Result<(), Stop> {
-    let said = &failure.detail.error;
-    if failure.http_status == Some(400) && lister.request().is_some_and(|page| page.cursor.is_some()) {
+    let said = &failure.refusal.message;
+    if failure.refusal.http_status == Some(400) && lister.request().is_some_and(|page| page.cursor.is_some()) {
         return cursor_lost(lister, said, advice);
     }
-    let reason = match failure.http_status {
+    let reason = match failure.refusal.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => StopReason::NamespaceNotFound,
     };
-    let status = failure.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+    let status = failure.refusal.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
     let why = format!("the keys cannot be listed: {status}{said}");
-    Err(Stop { from_api: failure.http_status.is_some(), ..Stop::new(reason, why) })
+    Err(Stop { from_api: failure.refusal.http_status.is_some(), ..Stop::new(reason, why) })
 }
 
 /// The prefix starts over, without what was listed, because of what the server said, or because its answer shows that
@@ -168,7 +168,7 @@ pub(super) async fn fetch_page(
     let mut waiting = Waiting::for_answer("the list of keys", caller.max_wait.most());
     let on_wait = |notice: RetryNotice<'_>| {
         waiting.warn(&notice);
-        let throttled = notice.failure.http_status == Some(429);
+        let throttled = notice.failure.refusal.http_status == Some(429);
         let cause = if throttled { PauseCause::Throttled } else { PauseCause::Outage };
         show(Event::Paused { until: Instant::now() + notice.wait, cause });
     };

@@ -143,9 +143,9 @@ pub(super) fn stop(error: CallError, what: &str, otherwise: StopReason) -> Stop 
         CallError::Stop(stop) => return stop,
         CallError::Refused(failure) => failure,
     };
-    let reason = if let Some(401 | 403) = failure.http_status { StopReason::Unauthorized } else { otherwise };
+    let reason = if let Some(401 | 403) = failure.refusal.http_status { StopReason::Unauthorized } else { otherwise };
     // Without a code it was not the API that answered, but a firewall, say, or a server of another kind.
-    let from_api = failure.detail.error_code.is_some();
+    let from_api = failure.refusal.code.is_some();
     let hint = (!from_api).then(|| "check --base-url: that was no response of the API".to_owned());
     Stop { hint, from_api, ..Stop::new(reason, format!("{what} cannot be read: {failure}")) }
 }

@@ -27,15 +27,6 @@ pub(crate) struct Suspended {
 }
 
 impl AccessCheck {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.suspended.is_empty()
-    }
-
-    /// Whether the request is to be sent.
-    pub(crate) fn is_wanted(&self) -> bool {
-        !self.is_empty() && !self.sent
-    }
-
     pub(crate) fn take_keys(&mut self) -> Vec<KeyTask> {
         let suspended = std::mem::take(&mut self.suspended);
         let keys = suspended.into_iter().map(|suspended| match suspended.sent {

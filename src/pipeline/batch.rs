@@ -51,8 +51,10 @@ impl Batching {
 /// Keys that may be sent as soon as the concurrency allows.
 #[derive(Debug, Default)]
 pub(crate) struct KeyQueue {
-    fresh: VecDeque<KeyTask>,
-    again: VecDeque<KeyTask>,
+    /// Keys that were never sent.
+    pub(crate) fresh: VecDeque<KeyTask>,
+    /// Keys that were sent before.
+    pub(crate) again: VecDeque<KeyTask>,
     /// Since when they have waited for a request to be full.
     pub(crate) lingering_since: Option<Instant>,
 }
@@ -64,28 +66,6 @@ impl KeyQueue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    pub(crate) fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
-    }
-
-    pub(crate) fn has_again(&self) -> bool {
-        !self.again.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, task: KeyTask) {
-        self.fresh.push_back(task);
-    }
-
-    /// A key that is due again, before all others.
-    pub(crate) fn push_again(&mut self, task: KeyTask) {
-        self.again.push_front(task);
-    }
-
-    /// A key whose turn comes after all others that were sent before.
-    pub(crate) fn push_last(&mut self, task: KeyTask) {
-        self.again.push_back(task);
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut KeyTask> {
@@ -123,21 +103,6 @@ impl KeyQueue {
             }
             batch.extend(queue.pop_front());
         }
-    }
-
-    /// The first of those that were sent before.
-    pub(crate) fn pop_again(&mut self) -> Option<KeyTask> {
-        self.again.pop_front()
-    }
-
-    /// The first of those that were never sent.
-    pub(crate) fn pop_fresh(&mut self) -> Option<KeyTask> {
-        self.fresh.pop_front()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn queues(&self) -> [&VecDeque<KeyTask>; 2] {
-        [&self.again, &self.fresh]
     }
 
     /// All of them, those that were sent before first.
@@ -190,8 +155,8 @@ mod tests {
 
     fn ready(fresh: impl IntoIterator<Item = u64>, repeated: Vec<KeyTask>) -> KeyQueue {
         let mut ready = KeyQueue::default();
-        fresh.into_iter().for_each(|number| ready.push(task(number)));
-        repeated.into_iter().rev().for_each(|task| ready.push_again(task));
+        fresh.into_iter().for_each(|number| ready.fresh.push_back(task(number)));
+        repeated.into_iter().rev().for_each(|task| ready.again.push_front(task));
         ready
     }
 
@@ -224,14 +189,14 @@ mod tests {
         let mut ready = ready(3..=6, vec![again(1, 2), again(2, 2)]);
         assert!(ready.is_full(bulk(10, 1_000), ANY));
         assert_eq!(numbers(&ready.take(bulk(10, 1_000), ANY)), [1, 2]);
-        ready.push_again(again(9, 3));
+        ready.again.push_front(again(9, 3));
         assert_eq!(numbers(&ready.take(bulk(10, 1_000), ANY)), [9, 3, 4]);
     }
 
     #[test]
     fn canaries_and_probes_are_counted_out() {
         let mut ready = ready(2..=9, vec![again(1, 9)]);
-        assert_eq!(ready.pop_fresh().map(|task| task.number.get()), Some(2));
+        assert_eq!(ready.fresh.pop_front().map(|task| task.number.get()), Some(2));
         assert!(ready.is_full(bulk(10, 1_000), 2));
         assert_eq!(numbers(&ready.take(bulk(10, 1_000), 2)), [1, 3, 4]);
         assert!(ready.take(bulk(10, 1_000), 0).is_empty());

@@ -55,13 +55,13 @@ impl KeyQueues {
     pub(crate) fn push_again(&mut self, task: KeyTask) {
         match task.attempt.due {
             Some(due) => _ = self.waiting.insert((due, task.number), task),
-            None => self.of(&task).push_again(task),
+            None => self.of(&task).again.push_front(task),
         }
     }
 
     /// A key whose turn comes after all others that were sent before.
     pub(crate) fn push_last(&mut self, task: KeyTask) {
-        self.of(&task).push_last(task);
+        self.of(&task).again.push_back(task);
     }
 
     /// Moves the keys whose retry is due to where they are sent from.

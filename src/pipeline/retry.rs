@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 
 use crate::api::answer::{Answer, Fatal, Refusal, TransientError};
-use crate::outcome::{Detail, Status, Stop, StopReason};
+use crate::outcome::{Status, Stop, StopReason};
 
 /// How often and how soon a key is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +41,15 @@ impl RetryPolicy {
 pub struct Failure {
     /// `failed`, `unknown` or `absent`.
     pub status: Status,
-    /// The answer's HTTP status.
-    pub http_status: Option<u16>,
-    /// Its code and message.
-    pub detail: Detail,
+    /// What the answer said.
+    pub refusal: Refusal,
     /// Whether the cause may be temporary: the server's fault and not the key's.
     pub is_transient: bool,
 }
 
 impl Failure {
     fn refused(status: Status, refusal: Refusal) -> Self {
-        Self {
-            status,
-            http_status: refusal.http_status,
-            detail: Detail { error_code: refusal.code, error: refusal.message },
-            is_transient: false,
-        }
+        Self { status, refusal, is_transient: false }
     }
 
     /// The failure that `answer` is, if it is temporary.
@@ -68,22 +61,16 @@ impl Failure {
         }
     }
 
-    pub(crate) fn refusal(&self) -> Refusal {
-        let Detail { error_code, error } = &self.detail;
-        Refusal { http_status: self.http_status, code: *error_code, message: error.clone() }
-    }
-
     /// No readable response came.
     pub fn unanswered(what: String) -> Self {
-        let detail = Detail { error_code: None, error: what };
-        Self { status: Status::Unknown, http_status: None, detail, is_transient: true }
+        Self { status: Status::Unknown, refusal: Refusal::without_response(what), is_transient: true }
     }
 }
 
 /// With the status and code of the answer, if there was one.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.refusal().fmt(f)
+        self.refusal.fmt(f)
     }
 }
 
@@ -218,7 +205,7 @@ mod tests {
             [(Answer::Absent(refusal(404)), Status::Absent), (Answer::Refused(refusal(400)), Status::Failed)]
         {
             let Decision::Settle(failure) = after(answer, History::default()) else { panic!("not settled") };
-            assert_eq!((failure.status, failure.detail.error_code), (status, Some(10_001)));
+            assert_eq!((failure.status, failure.refusal.code), (status, Some(10_001)));
         }
     }
 
@@ -228,12 +215,12 @@ mod tests {
         else {
             panic!("retried")
         };
-        assert_eq!((heard.status, heard.http_status), (Status::Failed, Some(503)));
+        assert_eq!((heard.status, heard.refusal.http_status), (Status::Failed, Some(503)));
         let Decision::Settle(unheard) = after(Answer::Transient(TransientError::no_answer("timed out")), worn_out())
         else {
             panic!("retried")
         };
-        assert_eq!((unheard.status, unheard.http_status), (Status::Unknown, None));
+        assert_eq!((unheard.status, unheard.refusal.http_status), (Status::Unknown, None));
     }
 
     #[test]

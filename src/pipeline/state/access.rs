@@ -149,7 +149,7 @@ impl State {
 
     /// The namespace is found while its page is refused as if it was not.
     fn on_denied_page(&mut self, fatal: Fatal, failure: &Failure, now: Instant) {
-        let answer = Answer::Transient(TransientError::Refused(failure.refusal()));
+        let answer = Answer::Transient(TransientError::Refused(failure.refusal.clone()));
         if let Some(Next::Settle(_)) = self.apply_to_page(answer, now) {
             self.end_paging(Stop::new(fatal.into(), failure.to_string()), now);
         }
@@ -158,7 +158,7 @@ impl State {
 
 /// The namespace existed before, and is not shown any more.
 fn refused_namespace(failure: &Failure) -> Stop {
-    let reason = match failure.http_status {
+    let reason = match failure.refusal.http_status {
         Some(401 | 403) => StopReason::Unauthorized,
         _ => StopReason::NamespaceNotFound,
     };

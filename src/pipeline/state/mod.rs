@@ -176,7 +176,7 @@ impl State {
     }
 
     fn has_untried(&self) -> bool {
-        self.queues.get(self.input_queue()).has_fresh()
+        !self.queues.get(self.input_queue()).fresh.is_empty()
     }
 
     fn has_room_for_rows(&self) -> bool {
@@ -244,7 +244,7 @@ impl State {
         self.caller.totals.keys += 1;
         self.payload += task.payload();
         let task = task.advanced(self.options.action.first_stage());
-        self.queues.of(&task).push(task);
+        self.queues.of(&task).fresh.push_back(task);
     }
 
     /// The input has no more records.
@@ -346,7 +346,7 @@ impl State {
     fn is_done(&self) -> bool {
         let reading = !self.input_ended && self.stop.is_none();
         let outstanding = self.slots.iter().any(|(_, sent)| !matches!(sent.sent, Sent::Namespace { check: false }));
-        !reading && !outstanding && self.queues.len() == 0 && self.access.is_empty()
+        !reading && !outstanding && self.queues.len() == 0 && self.access.suspended.is_empty()
     }
 
     /// Whether it is the server that keeps the job waiting.

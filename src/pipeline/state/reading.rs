@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::State;
 use super::reply::Answered;
-use crate::api::answer::{Answer, Reply, TransientError};
+use crate::api::answer::{Answer, Refusal, Reply, TransientError};
 use crate::api::{MAX_GET_KEYS, Presence};
 use crate::outcome::{Detail, Status, Stop, StopReason};
 use crate::pipeline::attempt::Proof;
@@ -81,13 +81,13 @@ impl State {
                 }
                 Presence::Present if self.options.action == KeyAction::Put(OnExisting::Keep) => self.keep(task, now),
                 Presence::Present if self.options.action == KeyAction::Put(OnExisting::Compare) => {
-                    self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Value)));
+                    self.queues.push_last(task.advanced(Stage::Compare(Subject::Value)));
                 }
                 Presence::Absent if task.pair.is_none() => {
                     let detail = Detail::of("it was looked for and is not there; no delete was sent");
                     self.settle(task, Status::Absent, reply.http_status, Some(detail), now);
                 }
-                Presence::Present | Presence::Absent => self.queues.deletes.push_last(task.advanced(Stage::Change)),
+                Presence::Present | Presence::Absent => self.queues.push_last(task.advanced(Stage::Change)),
                 Presence::Unknown if alone => {
                     let error = TransientError::no_answer("the response does not say whether the key exists");
                     self.resolve(vec![task], &Answer::Transient(error), reply.http_status, Proof::Named, now);
@@ -95,7 +95,7 @@ impl State {
                 // It is looked for alone, which is no retry: nothing has gone wrong.
                 Presence::Unknown => {
                     let task = KeyTask { max_batch: NonZeroU32::MIN, ..task.advanced(Stage::Presence) };
-                    self.queues.reads.push_last(task);
+                    self.queues.push_last(task);
                 }
             }
         }
@@ -113,9 +113,9 @@ impl State {
         }
         for task in self.on_good_read(keys, reply, now) {
             match (&reply.answer, subject) {
-                (Answer::Absent(_), _) => self.queues.deletes.push_last(task.advanced(Stage::Change)),
+                (Answer::Absent(_), _) => self.queues.push_last(task.advanced(Stage::Change)),
                 _ if !is_same => self.keep(task, now),
-                (_, Subject::Value) => self.queues.reads.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
+                (_, Subject::Value) => self.queues.push_last(task.advanced(Stage::Compare(Subject::Metadata))),
                 (_, Subject::Metadata) => {
                     let detail = Detail::of("the key exists, just as the backup has it");
                     self.settle(task, Status::Restored, None, Some(detail), now);
@@ -136,8 +136,7 @@ impl State {
         self.caller.budget.give_back(permit, now);
         self.stop(Stop::new(StopReason::IoError, format!("the backup cannot be written: {why}")), now);
         for task in batch {
-            let detail = Detail { error_code: None, error: why.to_owned() };
-            let failure = Failure { status: Status::Unknown, http_status: None, detail, is_transient: false };
+            let failure = Failure { is_transient: false, ..Failure::unanswered(why.to_owned()) };
             self.settle_as(task, failure, now);
         }
     }
@@ -154,7 +153,7 @@ impl KeyTask {
             Stage::Change => return failure,
         };
         let not_sent = if self.pair.is_some() { "not restored" } else { "no delete was sent" };
-        let error = format!("{not_sent}, because {why}: {}", failure.detail.error);
-        Failure { detail: Detail { error, ..failure.detail }, ..failure }
+        let message = format!("{not_sent}, because {why}: {}", failure.refusal.message);
+        Failure { refusal: Refusal { message, ..failure.refusal }, ..failure }
     }
 }

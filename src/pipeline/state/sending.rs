@@ -31,7 +31,8 @@ impl State {
     /// One more request, or what keeps it from being sent.
     pub(super) fn try_send(&mut self, now: Instant) -> Result<Step, Blocked> {
         let wants_page = self.wants_page(now);
-        if !(self.queues.has_ready() || wants_page || self.access.is_wanted()) || !self.has_room_for_rows() {
+        let wants_check = !self.access.suspended.is_empty() && !self.access.sent;
+        if !(self.queues.has_ready() || wants_page || wants_check) || !self.has_room_for_rows() {
             return Err(Blocked::UNTIL_EVENT);
         }
         // What a killed process would send again is never more than may be in flight.
@@ -42,7 +43,7 @@ impl State {
             Allowance::NotBefore(moment) => return Err(Blocked::by_server(Some(moment))),
             Allowance::InFlight(_) | Allowance::Probe | Allowance::AwaitProbe => return Err(Blocked::by_server(None)),
         };
-        if !self.access.is_empty() {
+        if !self.access.suspended.is_empty() {
             // Nothing else is sent until it is known if the refusal is one key's or the whole job's.
             return self.send_access_check(probe, now);
         }
@@ -63,7 +64,8 @@ impl State {
         self.probe_untried ^= in_doubt;
         let batching = self.batching(queue);
         let keys = self.queues.get_mut(queue);
-        let batch = if untried.is_some() { keys.pop_fresh().into_iter().collect() } else { keys.take(batching, fresh) };
+        let batch =
+            if untried.is_some() { keys.fresh.pop_front().into_iter().collect() } else { keys.take(batching, fresh) };
         let batch = self.without_expired(batch, now);
         if batch.is_empty() {
             self.caller.totals.requests -= 1;
@@ -104,7 +106,8 @@ impl State {
     /// cannot delete. If there is none, the namespace is requested.
     fn send_probe(&mut self, wants_page: bool, now: Instant) -> Result<Step, Blocked> {
         // Deletes first: that reads succeed says little about them.
-        let sent_before = [Queue::Delete, Queue::Read].into_iter().find(|queue| self.queues.get(*queue).has_again());
+        let sent_before =
+            [Queue::Delete, Queue::Read].into_iter().find(|queue| !self.queues.get(*queue).again.is_empty());
         let (again, untried) = (sent_before.filter(|_| !self.probe_untried), self.untried());
         if again.or(untried).is_none() && wants_page {
             let step = self.send_page(true, now)?;
@@ -114,8 +117,8 @@ impl State {
         let permit = self.take_permit(true, now)?;
         self.probe_untried = !self.probe_untried;
         let task = match (again, untried) {
-            (Some(queue), _) => self.queues.get_mut(queue).pop_again(),
-            (None, Some(queue)) => self.queues.get_mut(queue).pop_fresh(),
+            (Some(queue), _) => self.queues.get_mut(queue).again.pop_front(),
+            (None, Some(queue)) => self.queues.get_mut(queue).fresh.pop_front(),
             (None, None) => None,
         };
         Ok(match task {
@@ -209,7 +212,7 @@ impl State {
         let mut wait = None;
         for queue in [Queue::Delete, Queue::Read] {
             let keys = self.queues.get(queue);
-            let may_go = !keys.is_empty() && (fresh != 0 || keys.has_again());
+            let may_go = !keys.is_empty() && (fresh != 0 || !keys.again.is_empty());
             if !may_go || (queue == Queue::Delete && self.waits_for_page(fresh)) {
                 continue;
             }

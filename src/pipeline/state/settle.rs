@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::State;
+use crate::api::answer::Refusal;
 use crate::clock::wall_now;
 use crate::outcome::{Detail, Settled, Status, Stop, StopReason};
 use crate::pipeline::event::Event;
@@ -29,7 +30,8 @@ impl State {
                 Escaped(&failure.to_string())
             );
         }
-        self.settle(task, failure.status, failure.http_status, Some(failure.detail), now);
+        let Refusal { http_status, code, message } = failure.refusal;
+        self.settle(task, failure.status, http_status, Some(Detail { error_code: code, error: message }), now);
     }
 
     /// The last failure is final.

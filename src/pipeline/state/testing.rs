@@ -27,7 +27,7 @@ impl State {
             tasks.map(|task| task.fingerprint(self.caller.breaker.epoch, self.caller.breaker.successes)).collect()
         };
         for ready in [&self.queues.deletes, &self.queues.reads] {
-            ready.queues().map(|tasks| queue(&mut tasks.iter())).hash(hasher);
+            [&ready.again, &ready.fresh].map(|tasks| queue(&mut tasks.iter())).hash(hasher);
         }
         queue(&mut self.queues.waiting()).hash(hasher);
         let mut slots: Vec<_> = self
@@ -85,6 +85,6 @@ impl State {
     /// Whether a key waits to be sent again that may be sent now, as far as its own backoff goes.
     pub(crate) fn has_retry_due(&self, now: Instant) -> bool {
         let due = self.queues.next_due().is_some_and(|due| due <= now);
-        due || self.queues.deletes.has_again() || self.queues.reads.has_again()
+        due || [&self.queues.deletes, &self.queues.reads].iter().any(|queue| !queue.again.is_empty())
     }
 }

@@ -29,7 +29,7 @@ impl Pages for Book {
 
     fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
         if self.forgives == 0 {
-            return Err(Stop::new(StopReason::NamespaceNotFound, failure.detail.error.clone()));
+            return Err(Stop::new(StopReason::NamespaceNotFound, failure.refusal.message.clone()));
         }
         self.forgives -= 1;
         Ok(())

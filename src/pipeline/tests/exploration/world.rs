@@ -95,7 +95,7 @@ impl Pages for Book {
     }
 
     fn refused(&mut self, failure: &Failure) -> Result<(), Stop> {
-        Err(Stop::new(StopReason::NamespaceNotFound, failure.detail.error.clone()))
+        Err(Stop::new(StopReason::NamespaceNotFound, failure.refusal.message.clone()))
     }
 }
 
