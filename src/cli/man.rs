@@ -87,39 +87,32 @@ fn page(command: &Command, whole: &Command) -> Document {
 /// paragraph.
 fn sections(text: &str) -> String {
     let mut roff = Roff::default();
-    let mut verbatim = false;
     let mut headed = false;
-    for line in text.lines() {
-        let indented = line.starts_with(' ');
-        if verbatim && !indented {
-            roff.control("fi", []);
-            roff.control("RE", []);
-        } else if !verbatim && indented {
-            roff.control("RS", ["4"]);
-            roff.control("nf", []);
-        }
-        verbatim = indented;
-        match line.strip_suffix(':') {
-            _ if line.is_empty() => headed = false,
-            Some(heading) if !indented => {
-                roff.control("SH", [section(heading).as_str()]);
-                headed = true;
-            }
-            _ if indented => {
+    let lines: Vec<&str> = text.lines().collect();
+    for block in lines.chunk_by(|one, other| one.starts_with(' ') == other.starts_with(' ')) {
+        if block[0].starts_with(' ') {
+            roff.control("RS", ["4"]).control("nf", []);
+            for line in block {
                 roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
             }
-            _ => {
-                if !headed {
-                    roff.control("SH", ["NOTES"]);
+            roff.control("fi", []).control("RE", []);
+            continue;
+        }
+        for line in block {
+            match line.strip_suffix(':') {
+                _ if line.is_empty() => headed = false,
+                Some(heading) => {
+                    roff.control("SH", [section(heading).as_str()]);
                     headed = true;
                 }
-                roff.text([roman(line)]);
+                None => {
+                    if !std::mem::replace(&mut headed, true) {
+                        roff.control("SH", ["NOTES"]);
+                    }
+                    roff.text([roman(*line)]);
+                }
             }
         }
-    }
-    if verbatim {
-        roff.control("fi", []);
-        roff.control("RE", []);
     }
     roff.to_roff()
 }

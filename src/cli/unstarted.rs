@@ -1,6 +1,7 @@
 //! What metrics and pings need of a job that ends before it begins, because a setting or the command line cannot be used.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::ArgMatches;
 use clap::builder::{OsStringValueParser, Resettable};
@@ -22,7 +23,7 @@ pub fn unstarted(cli: &Cli) -> Option<Unstarted> {
         _ => return None,
     };
     let namespace = access::namespace(connection).ok().and_then(|(_, namespace)| namespace);
-    Some(of(monitoring.clone().into(), namespace, shard, |job| job.ca_file.clone_from(&connection.account.cacert)))
+    Some(of(monitoring.clone().into(), namespace, shard, connection.account.cacert.clone()))
 }
 
 /// Of a command line that cannot be used, as far as it can be read. A namespace that only a profile or a wrangler file names
@@ -48,21 +49,19 @@ pub fn unparsed(words: impl IntoIterator<Item = OsString>) -> Option<Unstarted> 
     let namespace = title.or(id).filter(|_| text(given, "binding").is_none());
     let shard = text(given, "shard").map(str::parse::<ShardArg>).transpose();
     let (namespace, shard) = shard.map_or((None, None), |shard| (namespace, shard));
-    Some(of(monitoring, namespace, shard, |job| job.ca_file = text(given, "cacert").map(Into::into)))
+    Some(of(monitoring, namespace, shard, text(given, "cacert").map(Into::into)))
 }
 
 fn of(
     monitoring: Monitoring,
     namespace: Option<NamespaceRef>,
     shard: Option<ShardArg>,
-    complete: impl FnOnce(&mut Unstarted),
+    ca_file: Option<PathBuf>,
 ) -> Unstarted {
     let shard = auto_shard::shard(shard);
     // If the part is not known, its labels are not.
     let namespace = namespace.filter(|_| shard.is_ok());
-    let mut job = Unstarted { monitoring, namespace, ca_file: None, shard: shard.ok().flatten() };
-    complete(&mut job);
-    job
+    Unstarted { monitoring, namespace, ca_file, shard: shard.ok().flatten() }
 }
 
 /// Takes any value, so that nothing is wrong with it.

@@ -63,15 +63,16 @@ impl From<Vec<String>> for Part {
 
 #[derive(Debug, Clone, Default)]
 struct Patterns {
-    texts: Vec<String>,
-    /// Where they are from, with the place after the last of each.
-    files: Vec<(Option<String>, usize)>,
+    parts: Vec<Part>,
     /// Those that match a single name: a file of a hundred thousand protected keys must not be one regular expression.
-    names: HashMap<String, usize>,
+    names: HashMap<String, Place>,
     /// The others, and which ones they are.
     globs: RegexSet,
-    places: Vec<usize>,
+    places: Vec<Place>,
 }
+
+/// The index of a part, and that of a pattern in it.
+type Place = (usize, usize);
 
 /// A pattern that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -93,25 +94,22 @@ pub enum PatternError {
 
 impl Patterns {
     fn new(parts: Vec<Part>) -> Result<Self, PatternError> {
-        let (mut texts, mut files) = (Vec::new(), Vec::new());
-        for part in parts {
-            texts.extend(part.patterns);
-            files.push((part.file, texts.len()));
-        }
         let (mut names, mut regexes, mut places) = (HashMap::new(), Vec::new(), Vec::new());
-        for (place, pattern) in texts.iter().enumerate() {
-            match glob(pattern)? {
-                Glob::Name(name) => {
-                    names.entry(name).or_insert(place);
-                }
-                Glob::Regex(regex) => {
-                    regexes.push(regex);
-                    places.push(place);
+        for (index, part) in parts.iter().enumerate() {
+            for (place, pattern) in part.patterns.iter().enumerate() {
+                match glob(pattern)? {
+                    Glob::Name(name) => {
+                        names.entry(name).or_insert((index, place));
+                    }
+                    Glob::Regex(regex) => {
+                        regexes.push(regex);
+                        places.push((index, place));
+                    }
                 }
             }
         }
         let globs = compiled(&regexes, REGEX_BYTES)?;
-        Ok(Self { texts, files, names, globs, places })
+        Ok(Self { parts, names, globs, places })
     }
 
     /// The first pattern that matches, and the file that it is from.
@@ -120,17 +118,13 @@ impl Patterns {
         // Even an empty set takes a quarter of the time that a key takes in a dry run.
         let has_match = !self.places.is_empty() && self.globs.is_match(key);
         let glob = if has_match { self.globs.matches(key).iter().next() } else { None };
-        let first = name.into_iter().chain(glob.map(|glob| self.places[glob])).min()?;
-        let file = self.files.iter().find(|(_, end)| first < *end).and_then(|(file, _)| file.as_deref());
-        Some((&self.texts[first], file))
+        let (part, place) = name.into_iter().chain(glob.map(|glob| self.places[glob])).min()?;
+        let part = &self.parts[part];
+        Some((&part.patterns[place], part.file.as_deref()))
     }
 
-    /// The patterns from each place.
-    fn parts(&self) -> impl Iterator<Item = (Option<&str>, &[String])> {
-        let mut begin = 0;
-        self.files
-            .iter()
-            .map(move |(file, end)| (file.as_deref(), &self.texts[std::mem::replace(&mut begin, *end)..*end]))
+    fn texts(&self) -> impl Iterator<Item = String> {
+        self.parts.iter().flat_map(|part| part.patterns.iter().cloned())
     }
 }
 
@@ -165,7 +159,7 @@ impl Layer {
     }
 
     fn is_empty(&self) -> bool {
-        self.protect.texts.is_empty() && self.only.is_none()
+        self.protect.parts.iter().all(|part| part.patterns.is_empty()) && self.only.is_none()
     }
 }
 
@@ -191,18 +185,19 @@ impl Filter {
 
     /// The patterns of all places: a key that matches one of the first is kept, and it has to match one of each of the others.
     pub fn patterns(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let protect = self.layers.iter().flat_map(|layer| layer.protect.texts.iter().cloned()).collect();
+        let protect = self.layers.iter().flat_map(|layer| layer.protect.texts()).collect();
         let only = self.layers.iter().filter_map(|layer| layer.only.as_ref());
-        (protect, only.map(|only| only.texts.clone()).collect())
+        (protect, only.map(|only| only.texts().collect()).collect())
     }
 
     /// The patterns to protect and of the only keys, each with the flag, variable, file or profile that it is from.
     pub fn origins(&self) -> Vec<(&'static str, String, &[String])> {
         let mut origins = Vec::new();
         for Layer { origin, protect, only } in self.layers.iter() {
-            let protect = protect.parts().map(|(file, patterns)| ("protect", origin.protect(file), patterns));
-            let only = only.iter().flat_map(Patterns::parts).map(|(_, patterns)| ("only", origin.only(), patterns));
-            origins.extend(protect.chain(only).filter(|(_, _, patterns)| !patterns.is_empty()));
+            let protect = protect.parts.iter().map(|part| ("protect", origin.protect(part.file.as_deref()), part));
+            let only = only.iter().flat_map(|only| &only.parts).map(|part| ("only", origin.only(), part));
+            let parts = protect.chain(only).map(|(what, origin, part)| (what, origin, part.patterns.as_slice()));
+            origins.extend(parts.filter(|(_, _, patterns)| !patterns.is_empty()));
         }
         origins
     }
