@@ -11,10 +11,10 @@ use super::monitoring::MonitoringArgs;
 use super::output::OutputArgs;
 use super::pace::{InFlightArgs, RequestArgs};
 use super::value::{
-    ShardArg, WhenArg, bulk, count, delimiter, format_parser, glob, max_failures, prefix, report_parser, source_parser,
+    ShardArg, bulk, count, delimiter, format_parser, glob, max_failures, moment, prefix, report_parser, source_parser,
 };
 use crate::input::{Column, Format, Source};
-use crate::listing::MetadataTest;
+use crate::listing::{MetadataTest, Moment};
 use crate::pipeline::{Batching, FailureLimit};
 use crate::report::{Sync, Target};
 
@@ -99,8 +99,8 @@ pub struct DeleteArgs {
     /// Delete only keys that expire before WHEN: a time, or a duration from now
     ///
     /// For example 2026-12-31T00:00:00Z or 7d. Needs --prefix or --all. Keys without an expiration are not selected.
-    #[arg(long, value_name = "WHEN", conflicts_with = "without_expiration", hide_short_help = true)]
-    pub expiring_before: Option<WhenArg>,
+    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "without_expiration", hide_short_help = true)]
+    pub expiring_before: Option<Moment>,
 
     /// Delete only keys that never expire
     ///

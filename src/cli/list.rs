@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
-use super::value::{WhenArg, glob, listed_prefix, source_parser};
+use super::value::{glob, listed_prefix, moment, source_parser};
 use crate::input::Source;
-use crate::listing::{Format, MetadataTest};
+use crate::listing::{Format, MetadataTest, Moment};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -44,8 +44,8 @@ pub struct ListArgs {
     /// List only keys that expire before WHEN: a time, or a duration from now
     ///
     /// For example 2026-12-31T00:00:00Z or 7d. Keys that never expire are skipped.
-    #[arg(long, value_name = "WHEN", help_heading = "Keys", conflicts_with = "without_expiration")]
-    pub expiring_before: Option<WhenArg>,
+    #[arg(long, value_name = "WHEN", value_parser = moment, help_heading = "Keys", conflicts_with = "without_expiration")]
+    pub expiring_before: Option<Moment>,
 
     /// List only keys that never expire
     #[arg(long, help_heading = "Keys")]

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use crate::clock::wall_now;
 use crate::command::{
     CommandLine, Confirm, DeleteJob, Error, Inputs, JobOptions, KeySelection, Keys, ListJob, Mode, NamespacesJob,
     PrintFormat, RatesFrom, ReportJob, RestoreJob, RunOptions, SandboxJob, Task, UsageError, WhoamiJob,
 };
 use crate::files::IfExists;
 use crate::input::{Header, InputOptions, Source};
-use crate::listing::{Moment, Prefixes, Selection};
+use crate::listing::{Prefixes, Selection};
 use crate::pipeline::RetryPolicy;
 use crate::plan::Guards;
 use crate::plan::filter::Filter;
@@ -32,7 +31,6 @@ use super::output::OutputArgs;
 use super::pace::RequestArgs;
 use super::patterns::{Keeping, filter};
 use super::profile::AppliedProfile;
-use super::value::WhenArg;
 use super::{
     Cli, Command, DeleteArgs, ListArgs, NamespacesArgs, RestoreArgs, ReviewArgs, SandboxArgs, WhoamiArgs, completions,
     man, parse,
@@ -132,7 +130,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
             prefixes: Prefixes::new(args.prefixes),
             selection: Selection {
                 names: filter,
-                expiring_before: args.expiring_before.map(moment),
+                expiring_before: args.expiring_before,
                 without_expiration: args.without_expiration,
                 metadata: args.metadata,
             },
@@ -221,10 +219,6 @@ fn options(args: RequestArgs, output: &OutputArgs, json: bool, used: Option<&App
     }
 }
 
-fn moment(when: WhenArg) -> Moment {
-    Moment { at: when.at(wall_now()), input: when.text }
-}
-
 fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<ListJob, Error> {
     let format = args.format();
     let settings_files = settings_files(&args.connection.account, [None; 2], used);
@@ -234,7 +228,7 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
             names: Filter::new(args.protect, args.only).map_err(UsageError::from)?,
-            expiring_before: args.expiring_before.map(moment),
+            expiring_before: args.expiring_before,
             without_expiration: args.without_expiration,
             metadata: args.metadata,
         },

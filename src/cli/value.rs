@@ -10,7 +10,9 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use thiserror::Error;
 
 use crate::api::{MAX_BULK_BYTES, MAX_BULK_KEYS};
+use crate::clock::wall_now;
 use crate::input::{Format, Source};
+use crate::listing::Moment;
 use crate::pipeline::{BatchLimit, Batching, FailureLimit};
 use crate::plan::glob::{GlobError, check, check_of_list};
 use crate::quota::{Rate, RateError};
@@ -159,41 +161,17 @@ pub(crate) fn latency(text: &str) -> Result<(Duration, Duration), ValueError> {
 }
 
 /// `--expiring-before`: a moment, or how far from now one is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WhenArg {
-    /// As it was given.
-    pub text: String,
-    when: When,
+pub(crate) fn moment(text: &str) -> Result<Moment, ValueError> {
+    moment_after(wall_now(), text)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    At(SystemTime),
-    In(Duration),
-}
-
-impl FromStr for WhenArg {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let when = match (humantime::parse_rfc3339(text), duration(text)) {
-            (Ok(moment), _) => When::At(moment),
-            (_, Ok(duration)) => When::In(duration),
-            _ => return Err(ValueError::When),
-        };
-        Ok(Self { text: text.to_owned(), when })
-    }
-}
-
-impl WhenArg {
-    /// In seconds since the Unix epoch.
-    pub fn at(&self, now: SystemTime) -> u64 {
-        let moment = match self.when {
-            When::At(moment) => moment,
-            When::In(duration) => now + duration,
-        };
-        moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-    }
+fn moment_after(now: SystemTime, text: &str) -> Result<Moment, ValueError> {
+    let moment = match (humantime::parse_rfc3339(text), duration(text)) {
+        (Ok(moment), _) => moment,
+        (_, Ok(duration)) => now + duration,
+        _ => return Err(ValueError::When),
+    };
+    Ok(Moment { input: text.to_owned(), at: moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() })
 }
 
 pub(crate) fn job_name(text: &str) -> Result<String, ValueError> {

@@ -106,15 +106,13 @@ impl<E> Plan<E> {
     /// [`GuardViolation`] says which guard stands against it.
     pub(crate) fn check(&self, guards: Guards) -> Result<(), GuardViolation> {
         let keys = self.distinct_keys;
-        if let Some(expected) = guards.expect.filter(|expected| *expected != keys) {
-            return Err(GuardViolation::NotAsExpected { keys, expected });
-        }
-        if let Some(least) = guards.min_keys.filter(|least| keys < *least) {
-            return Err(GuardViolation::TooFewKeys { keys, least });
-        }
-        match guards.max_keys.filter(|most| keys > *most) {
-            Some(most) => Err(GuardViolation::TooManyKeys { keys, most }),
-            None => Ok(()),
+        match guards {
+            Guards { expect: Some(expected), .. } if keys != expected => {
+                Err(GuardViolation::NotAsExpected { keys, expected })
+            }
+            Guards { min_keys: Some(least), .. } if keys < least => Err(GuardViolation::TooFewKeys { keys, least }),
+            Guards { max_keys: Some(most), .. } if keys > most => Err(GuardViolation::TooManyKeys { keys, most }),
+            _ => Ok(()),
         }
     }
 

@@ -146,10 +146,6 @@ impl Owner {
         Self(rustix::process::geteuid().as_raw())
     }
 
-    pub(crate) fn root() -> Self {
-        Self(0)
-    }
-
     #[cfg(test)]
     pub(crate) fn numbered(user: u32) -> Self {
         Self(user)

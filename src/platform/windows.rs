@@ -123,10 +123,6 @@ impl Owner {
         Self
     }
 
-    pub(crate) fn root() -> Self {
-        Self
-    }
-
     pub(crate) fn owns(self, _metadata: &Metadata) -> bool {
         true
     }

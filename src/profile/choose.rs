@@ -8,6 +8,7 @@ use super::file::{ConfigFile, Origin, Profile};
 use super::find::SearchPaths;
 use super::name::{ProfileName, ProfileNameError};
 use super::suggest::suggest;
+use crate::terminal::Escaped;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedFile {
@@ -43,39 +44,36 @@ pub(crate) fn choose(
     profile: &WantedProfile,
     paths: &SearchPaths,
 ) -> Result<Option<Profile>, ProfileError> {
-    match (file, profile) {
-        (_, WantedProfile::None) | (WantedFile::None, WantedProfile::Default) => Ok(None),
-        (WantedFile::None, WantedProfile::Named(name)) => Err(ProfileError::NoFile(name.clone())),
-        (WantedFile::Named { path, is_typed }, wanted) => {
+    let wanted = match profile {
+        WantedProfile::None => return Ok(None),
+        WantedProfile::Default => None,
+        WantedProfile::Named(name) => Some(name),
+    };
+    match (file, wanted) {
+        (WantedFile::None, None) => Ok(None),
+        (WantedFile::None, Some(name)) => Err(ProfileError::NoFile(name.clone())),
+        (WantedFile::Named { path, is_typed }, _) => {
             let file = paths.read_named(path)?;
-            let name = match wanted {
-                WantedProfile::Named(name) => Some(name),
-                WantedProfile::Default | WantedProfile::None => file.default.as_ref(),
-            };
-            match name {
-                Some(name) => take(&file, name).map(Some),
+            match wanted.or(file.default.as_ref()) {
+                Some(name) => match file.profile(name) {
+                    Some(profile) => Ok(Some(profile.clone())),
+                    None => Err(none(name, std::slice::from_ref(&file), paths)),
+                },
                 None if *is_typed => Err(ProfileError::Which { there: file.names(), file: file.path }),
                 None => Ok(None),
             }
         }
-        (WantedFile::Any, WantedProfile::Default) => {
-            let own = own(paths)?;
-            match own.iter().find_map(|file| file.default.as_ref().map(|name| (file, name))) {
-                Some((file, name)) => take(file, name).map(Some),
-                None => Ok(None),
-            }
+        // A file with a default has that profile.
+        (WantedFile::Any, None) => {
+            Ok(own(paths)?.iter().find_map(|file| file.profile(file.default.as_ref()?)).cloned())
         }
-        (WantedFile::Any, WantedProfile::Named(name)) => anywhere(name, paths).map(Some),
+        (WantedFile::Any, Some(name)) => anywhere(name, paths).map(Some),
     }
 }
 
 fn own(paths: &SearchPaths) -> Result<Vec<ConfigFile>, ProfileError> {
     let files = paths.own_files();
     files.iter().filter_map(|file| paths.read_found(file, Origin::Own).transpose()).collect()
-}
-
-fn take(file: &ConfigFile, name: &ProfileName) -> Result<Profile, ProfileError> {
-    file.profile(name).cloned().ok_or_else(|| none(name, std::slice::from_ref(file), &SearchPaths::nowhere()))
 }
 
 fn anywhere(name: &ProfileName, paths: &SearchPaths) -> Result<Profile, ProfileError> {
@@ -97,7 +95,7 @@ fn anywhere(name: &ProfileName, paths: &SearchPaths) -> Result<Profile, ProfileE
 }
 
 fn none(wanted: &ProfileName, files: &[ConfigFile], paths: &SearchPaths) -> ProfileError {
-    let shown = |path: &PathBuf| format!("{}", crate::terminal::Escaped(&path.to_string_lossy()));
+    let shown = |path: &PathBuf| Escaped(&path.to_string_lossy()).to_string();
     let there = match files {
         [] => {
             let places: Vec<_> = paths.folder_files().into_iter().chain(paths.own_files()).collect();

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::error::ProfileError;
 use super::file::{ConfigFile, Origin, parse};
@@ -51,8 +51,10 @@ impl SearchPaths {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn nowhere() -> Self {
-        Self { folder: None, home: None, config: Vec::new(), user: Owner::root(), now: UNIX_EPOCH }
+        let now = SystemTime::UNIX_EPOCH;
+        Self { folder: None, home: None, config: Vec::new(), user: Owner::of_process(), now }
     }
 
     /// The files of the user and the machine, the most important first, whether they exist or not.
