@@ -19,7 +19,6 @@ use crate::outcome::{Settled, Status, Stop, StopReason};
 use crate::pipeline::call::{ApiCaller, CallError};
 use crate::pipeline::state::State;
 use crate::pipeline::{self, BatchLimit, Batching, Options, Request, Response};
-use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Rate;
 use crate::record::{Content, Record, RecordNumber};
 
@@ -152,8 +151,7 @@ impl Deleter {
             client = client.without_url_encoding();
         }
         let is_sendable = move |key: &KeyName| encodes || options.batching != Batching::Single || !key.needs_encoding();
-        let approved = Approved::streaming(Guards::default(), Consent::Flag);
-        let state = State::after(caller, options, &approved);
+        let state = State::after(caller, options);
         let (input, records) = mpsc::channel(CHANNEL);
         let (_signals, no_signals) = mpsc::channel(1);
         let client = &client;

@@ -16,8 +16,8 @@ use crate::input::spawn_reader;
 use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::state::State;
 use crate::pipeline::{Batching, KeyAction, Options, Pages as _};
+use crate::plan::Plan;
 use crate::plan::stats::Stats;
-use crate::plan::{Approved, Consent, Guards, Plan};
 use crate::progress::ProgressOptions;
 use crate::quota::least_time;
 use crate::record::{Content, Record};
@@ -42,7 +42,6 @@ use super::same_job::JobRecord;
 use super::session::Session;
 use super::signals;
 use super::summary::{JobSummary, monitored};
-use super::usage::UsageError;
 
 mod question;
 mod scan;
@@ -78,7 +77,7 @@ fn carry_out<'a>(
         requests_before += journal.attempts();
     }
     let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
-    let approved = approve(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
+    confirm(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
     let limits = target.as_ref().map_or_else(|| Limits::new(&job.options.rates), |target| target.limits.clone());
     let overview =
         Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)), &scan.formats());
@@ -93,7 +92,14 @@ fn carry_out<'a>(
     let deleted_before = opened.journal.as_ref().map_or(0, |(journal, _)| journal.deleted());
     let ready = opened.make(summary.records, session.caller.totals.requests)?;
     let client = target.map(|target| target.client);
-    let run = Run { job, session, client, limits: &limits, approved, deleted_before, requests_before };
+    let max_keys = match &scan.plan {
+        // The file may have grown since it was counted: no more keys are sent than were agreed to.
+        Some(plan) => Some(plan.keys),
+        // It counts all keys, and checks the guards when it is done.
+        None if matches!(job.mode, Mode::DryRun) => None,
+        None => job.guards.max_keys,
+    };
+    let run = Run { job, session, client, limits: &limits, max_keys, deleted_before, requests_before };
     let (stats, record) = run.send(scan, ready, (screen, monitor), summary)?;
     summary.notes.extend(rehearsal.iter().flat_map(Rehearsal::ending));
     if stats.is_some() {
@@ -190,14 +196,14 @@ fn connect_to(
 }
 
 /// Asks, if anybody is to be asked.
-fn approve(
+fn confirm(
     job: &DeleteJob,
     target: Option<&ConnectedTarget>,
     session: &mut Session<'_>,
     scan: &mut InputScan,
     report: &str,
     summary: &mut JobSummary<'_>,
-) -> Result<Approved, Error> {
+) -> Result<(), Error> {
     if let (Some(target), Confirm::Prompt, KeySource::Listing { pages, first }) =
         (target, job.run.confirm, &mut scan.source)
         && !job.is_dry_run()
@@ -208,20 +214,13 @@ fn approve(
         let is_key = |record: &Record| matches!(record.content, Content::Key(_));
         scan.nothing_to_send = pages.request().is_none() && !first.iter().any(is_key);
     }
-    let consent = match (job.run.confirm, target) {
-        _ if matches!(job.mode, Mode::Rehearsal) => Consent::Rehearsal,
-        _ if job.is_dry_run() => Consent::DryRun,
-        (Confirm::Prompt, Some(target)) if !scan.nothing_to_send => ask(job, target, scan, report)?,
-        (Confirm::AssumeYes | Confirm::Prompt, _) => Consent::Flag,
-    };
-    let approved = match &scan.plan {
-        Some(plan) => plan.approve(job.guards, consent).map_err(UsageError::from)?,
-        // It counts all keys, and checks the guards when it is done.
-        None if matches!(job.mode, Mode::DryRun) => Approved::streaming(Guards::default(), consent),
-        None => Approved::streaming(job.guards, consent),
-    };
+    if let (Some(target), Confirm::Prompt, Mode::Real(_)) = (target, job.run.confirm, &job.mode)
+        && !scan.nothing_to_send
+    {
+        ask(job, target, scan, report)?;
+    }
     // One that came since the last wait.
-    signals::received().map_or(Ok(approved), |signal| Err(Stop::signalled(signal).into()))
+    signals::received().map_or(Ok(()), |signal| Err(Stop::signalled(signal).into()))
 }
 
 /// A job that may send.
@@ -231,7 +230,8 @@ struct Run<'a> {
     /// `None` where nothing has to be sent.
     client: Option<Client>,
     limits: &'a Limits,
-    approved: Approved,
+    /// The most keys that may be sent.
+    max_keys: Option<u64>,
     /// How many keys earlier runs of this job deleted or found absent.
     deleted_before: u64,
     /// Requests of earlier runs, as [`earlier::count_requests_of`] takes them.
@@ -329,12 +329,13 @@ impl Run<'_> {
         let options = Options {
             batching: self.job.batching,
             action: self.job.pipeline_action(),
+            max_keys: self.max_keys,
             max_failures: self.job.max_failures,
             // Nothing is tried out where nothing is deleted.
             canary: self.job.canary.filter(|_| !self.job.is_dry_run()).unwrap_or(0),
             deleted_before: self.deleted_before,
             ..self.session.pipeline_options(&self.job.run)
         };
-        State::after(self.session.caller, options, &self.approved)
+        State::after(self.session.caller, options)
     }
 }

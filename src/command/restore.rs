@@ -15,7 +15,6 @@ use crate::outcome::{Status, Stop, StopReason};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::state::State;
 use crate::pipeline::{BatchLimit, Batching, KeyAction, OnExisting, Options};
-use crate::plan::{Approved, Consent, Guards};
 use crate::progress::ProgressOptions;
 use crate::record::{Content, Record};
 use crate::report;
@@ -151,9 +150,7 @@ fn carry_out(
         deleted_before: summary.earlier.tally.get(Status::Restored),
         ..session.pipeline_options(&job.run)
     };
-    // All keys were counted and agreed to.
-    let approved = Approved::streaming(Guards::default(), Consent::Flag);
-    let pipeline = State::after(session.caller, options, &approved);
+    let pipeline = State::after(session.caller, options);
     let executor = Executor { client, backup: None };
     let mut records = Arc::new(plan).records(job.files.clone());
     let progress = ProgressOptions { total: summary.records, ..job.options.progress_options() };

@@ -9,7 +9,6 @@ use thiserror::Error;
 use crate::files::{folder_of, text::TextError};
 use crate::key::IdError;
 use crate::listing::Checkpoint;
-use crate::plan::GuardViolation;
 use crate::plan::filter::PatternError;
 use crate::quota::Rate;
 use crate::review::ReviewError;
@@ -51,8 +50,6 @@ pub enum UsageError {
     NeedsEncoding { title: String, keys: u64, first: String, hint: &'static str },
     #[error("the address of the rehearsal: {0}")]
     Rehearsal(Source),
-    #[error(transparent)]
-    Guard(#[from] GuardViolation),
     #[error(
         "--expect needs inputs that can be counted first: files, not a pipe\nhint: write the keys to a file, or pass \
          --max-keys"

@@ -67,6 +67,8 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// The longest time without a successful request, from the job's first request on; a longer one ends the job.
     pub max_wait: Duration,
+    /// More keys end the job.
+    pub max_keys: Option<u64>,
     /// More failures end the job.
     pub max_failures: Option<FailureLimit>,
     /// So many keys go alone, and unless all of them succeed, the job ends; 0 for none.
@@ -91,6 +93,7 @@ impl Default for Options {
             action: KeyAction::Delete,
             retry: RetryPolicy::default(),
             max_wait: Duration::from_mins(15),
+            max_keys: None,
             max_failures: None,
             canary: 0,
             deadline: None,

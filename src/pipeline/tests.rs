@@ -20,7 +20,6 @@ use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
 use crate::api::{Accounting, BulkReply};
 use crate::key::KeyName;
 use crate::outcome::{Settled, Signal, Status, Stop, StopReason};
-use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, Invalid, Record, RecordNumber};
 
@@ -98,10 +97,6 @@ impl Outcome {
 
 fn options() -> Options {
     Options { concurrency: 8, ..Options::default() }
-}
-
-fn approved(max_keys: Option<u64>) -> Approved {
-    Approved::streaming(Guards { max_keys, ..Guards::default() }, Consent::Rehearsal)
 }
 
 fn lab(keys: usize) -> Lab {
@@ -187,7 +182,8 @@ impl Lab {
         let before = self.before.unwrap_or_else(|| MaxWait::new(self.options.max_wait));
         let (policy, max_wait, rng) = (self.options.retry, self.options.max_wait, StdRng::seed_from_u64(11));
         let caller = ApiCaller::with_budget(self.budget, policy, max_wait, rng);
-        let state = State::after(ApiCaller { max_wait: before, ..caller }, self.options, &approved(self.max_keys));
+        let options = Options { max_keys: self.max_keys, ..self.options };
+        let state = State::after(ApiCaller { max_wait: before, ..caller }, options);
         let (acknowledge, written) = watch::channel(0);
         let job = run(state, records, row_sender, written, send, signals, |event| events.push(event));
         let reader = async {
@@ -232,7 +228,7 @@ async fn drive<Fut: Future<Output = Response>>(
     let (record_sender, records) = mpsc::channel(16);
     let (row_sender, mut row_receiver) = mpsc::channel(16);
     let (_signal_sender, signals) = mpsc::channel(1);
-    let state = State::new(options, &approved(None), budget, StdRng::seed_from_u64(5));
+    let state = State::new(options, budget, StdRng::seed_from_u64(5));
     let (acknowledge, written) = watch::channel(0);
     let job = run(state, records, row_sender, written, send, signals, |_| {});
     let reader = async {

@@ -1,20 +1,19 @@
-//! What a job is going to do, known before it does it: the first pass over the input, the guards, the consent.
+//! What a job is going to do, known before it does it: the first pass over the input, and the guards.
 //!
-//! [`Plan::survey`] counts and checks; [`Plan::approve`] is the only maker of an [`Approved`], and the pipeline
-//! takes nothing else. A dry run never has one, so it cannot send; it has an [`stats`] and a [`price`] to show instead.
+//! [`Plan::survey`] counts, and [`Plan::check`] compares that with the guards; a dry run shows [`stats`] and a [`price`].
 
 use crate::key::KeyName;
 use crate::outcome::{Status, Tally};
 use crate::record::{Content, Record};
 use crate::terminal::is_padded;
 
-mod approve;
 pub(crate) mod filter;
 pub(crate) mod glob;
+mod guards;
 pub(crate) mod price;
 pub(crate) mod stats;
 
-pub use approve::{Approved, Consent, GuardViolation, Guards};
+pub use guards::Guards;
 
 /// How many keys are kept as examples.
 const SAMPLES: usize = 5;

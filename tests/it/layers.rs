@@ -18,7 +18,7 @@ const MODULES: [(&str, &str); 37] = [
         "api backup clock exit files input key key_index listing monitoring outcome pipeline plan platform progress quota record \
          report review sandbox shard stderr terminal text",
     ),
-    ("deleter", "api key outcome pipeline plan quota record"),
+    ("deleter", "api key outcome pipeline quota record"),
     ("exit", "outcome platform"),
     ("files", "clock platform"),
     ("format", ""),
@@ -26,7 +26,7 @@ const MODULES: [(&str, &str); 37] = [
     ("input", "clock files format key key_index outcome platform record terminal text"),
     (
         "internals",
-        "api cli clock command exit files input key_index logging outcome pipeline plan progress quota record report stderr",
+        "api cli clock command exit files input key_index logging outcome pipeline progress quota record report stderr",
     ),
     ("key", ""),
     ("key_index", ""),
@@ -37,7 +37,7 @@ const MODULES: [(&str, &str); 37] = [
     ("monitoring", "files net outcome report"),
     ("net", "text"),
     ("outcome", "platform record text"),
-    ("pipeline", "api clock key outcome plan platform quota record terminal text"),
+    ("pipeline", "api clock key outcome platform quota record terminal text"),
     ("plan", "key outcome record terminal"),
     ("platform", ""),
     ("profile", "clock files platform terminal"),

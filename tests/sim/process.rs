@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kvsweep::internals::{
-    ApiCaller, Approved, CallError, Consent, End, Event, FailureLimit, Guards, Options, Record, Request, Response,
-    RetryPolicy, Settled, State, run_pipeline,
+    ApiCaller, CallError, End, Event, FailureLimit, Options, Record, Request, Response, RetryPolicy, Settled, State,
+    run_pipeline,
 };
 use kvsweep::{Signal, Stop, StopReason};
 use rand::rngs::StdRng;
@@ -54,6 +54,7 @@ fn options(world: &World, faults: &Faults, deadline: Option<Instant>, deleted_be
         action: world.action,
         retry: policy(world),
         max_wait: faults.max_wait,
+        max_keys: faults.max_keys,
         max_failures: faults.max_failures.and_then(NonZeroU64::new).map(FailureLimit::Count),
         canary: faults.canary,
         deadline,
@@ -184,10 +185,8 @@ impl Process<'_> {
         let Self { world, faults, server, seen, .. } = self;
         let (record_sender, records) = mpsc::channel(world.room.record_channel);
         let (row_sender, mut rows) = mpsc::channel(world.room.row_channel);
-        let approved =
-            Approved::streaming(Guards { max_keys: faults.max_keys, ..Guards::default() }, Consent::Rehearsal);
         let options = options(world, faults, self.deadline, self.deleted_before);
-        let mut state = State::after(calls, options, &approved);
+        let mut state = State::after(calls, options);
         let mut read = Vec::new();
         match world.page {
             Some(size) => {

@@ -10,14 +10,13 @@ use crate::command::pages::NamespacePages;
 use crate::command::preview;
 use crate::outcome::{Status, Tally};
 use crate::pipeline::Pages as _;
-use crate::plan::Consent;
 use crate::record::{Content, Record};
 use crate::terminal::{Escaped, count, padded_note};
 
 use super::scan::{InputScan, KeySource};
 
 /// Asks on the terminal.
-pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, report: &str) -> Result<Consent, Error> {
+pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, report: &str) -> Result<(), Error> {
     let plan = scan.plan.as_ref();
     let keys = plan.map(|plan| plan.keys);
     let first = plan.map(|plan| plan.first_keys.iter().map(|key| key.as_str().to_owned()).collect());
@@ -38,8 +37,7 @@ pub(super) fn ask(job: &DeleteJob, target: &ConnectedTarget, scan: &InputScan, r
         }
         _ => question,
     };
-    confirm::ask(&question)?;
-    Ok(Consent::Typed)
+    confirm::ask(&question)
 }
 
 /// The same question about keys that are listed, of which `first` are known.

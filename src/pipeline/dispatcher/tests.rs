@@ -12,7 +12,6 @@ use super::*;
 use crate::api::answer::{Answer, Reply};
 use crate::key::KeyName;
 use crate::pipeline::Options;
-use crate::plan::{Approved, Consent, Guards};
 use crate::quota::Budget;
 use crate::record::{Content, RecordNumber};
 
@@ -31,8 +30,7 @@ async fn rows_taken(signals_at: &[u64]) -> u64 {
     let (row_sender, mut rows) = mpsc::channel(1);
     let (signal_sender, signals) = mpsc::channel(4);
     let options = Options { concurrency: 100, ..Options::default() };
-    let approved = Approved::streaming(Guards::default(), Consent::Rehearsal);
-    let state = State::new(options, &approved, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let state = State::new(options, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let requests = Cell::new(0);
     let send = |_| {
         requests.set(requests.get() + 1);

@@ -20,7 +20,6 @@ use crate::pipeline::pages::PageFetch;
 use crate::pipeline::queues::KeyQueues;
 use crate::pipeline::request::Request;
 use crate::pipeline::task::{InFlight, KeyTask, Sent};
-use crate::plan::Approved;
 use crate::quota::Limit;
 use crate::record::{Content, Record};
 use crate::terminal::count;
@@ -74,8 +73,6 @@ const MOST_PAYLOAD: usize = 50_000_000;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct State {
     options: Options,
-    /// More keys end the job.
-    max_keys: Option<u64>,
     caller: ApiCaller,
     queues: KeyQueues,
     /// How many keys are looked for with one request.
@@ -108,10 +105,9 @@ pub struct State {
 impl State {
     /// A job that has made calls before: they draw on the same budget and count into the same totals, and `--max-wait`
     /// counts from the first of them.
-    pub fn after(caller: ApiCaller, options: Options, approved: &Approved) -> Self {
+    pub fn after(caller: ApiCaller, options: Options) -> Self {
         let (policy, breaker) = (options.retry, CircuitBreaker::new(options.concurrency));
         Self {
-            max_keys: approved.max_keys(),
             most_in_flight: options.concurrency,
             options,
             caller: ApiCaller { policy, breaker, ..caller },
@@ -235,7 +231,7 @@ impl State {
                 return;
             }
         };
-        if let Some(most) = self.max_keys.filter(|most| self.caller.totals.keys >= *most) {
+        if let Some(most) = self.options.max_keys.filter(|most| self.caller.totals.keys >= *most) {
             let why = format!("there are more keys than --max-keys {}", count(most));
             let hint = Some("check the keys with --dry-run; if all of them are right, raise --max-keys".to_owned());
             self.stop(Stop { hint, ..Stop::reading(StopReason::MaxKeys, why) }, now);

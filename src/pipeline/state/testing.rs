@@ -9,15 +9,14 @@ use super::{Slot, State};
 use crate::pipeline::call::ApiCaller;
 use crate::pipeline::options::Options;
 use crate::pipeline::task::{KeyTask, Sent};
-use crate::plan::Approved;
 use crate::quota::Budget;
 
 impl State {
     /// A job whose namespace was found.
-    pub(crate) fn new(options: Options, approved: &Approved, budget: Budget, rng: StdRng) -> Self {
+    pub(crate) fn new(options: Options, budget: Budget, rng: StdRng) -> Self {
         let mut caller = ApiCaller::with_budget(budget, options.retry, options.max_wait, rng);
         caller.max_wait.namespace_found();
-        Self::after(caller, options, approved)
+        Self::after(caller, options)
     }
 
     /// Hashes what decides about the job's course, without times, texts and counters that only grow: two states with the

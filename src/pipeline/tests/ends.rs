@@ -134,7 +134,7 @@ async fn a_slow_report_stops_the_sending() {
             Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() })
         }
     };
-    let state = State::new(options(), &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let state = State::new(options(), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let (_acknowledge, written) = watch::channel(0);
     let job = run::<Infallible, _>(state, records, row_sender, written, send, signals, |_| {});
     let feed = async {

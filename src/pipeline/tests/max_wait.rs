@@ -79,7 +79,7 @@ async fn a_report_that_takes_no_rows_is_no_wait_for_the_server() {
     let (record_sender, records) = mpsc::channel(16);
     let (_signal_sender, signals) = mpsc::channel(1);
     let options = Options { most_rows: 1, max_wait: 10 * SECOND, ..options() };
-    let state = State::new(options, &approved(None), Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
+    let state = State::new(options, Budget::new(&[], Instant::now()), StdRng::seed_from_u64(1));
     let send = |_| async {
         sleep(LATENCY).await;
         Response::Delete(Reply { answer: Answer::Success, http_status: Some(200), rate_limits: Vec::new() })

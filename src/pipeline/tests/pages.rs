@@ -117,7 +117,8 @@ impl Listing {
                 }
             }
         };
-        let state = State::new(self.options, &approved(self.max_keys), self.budget, StdRng::seed_from_u64(11));
+        let options = Options { max_keys: self.max_keys, ..self.options };
+        let state = State::new(options, self.budget, StdRng::seed_from_u64(11));
         let state = state.with_pages(Box::new(self.book), Vec::new(), Instant::now());
         let (acknowledge, written) = watch::channel(0);
         let job = run(state, records, row_sender, written, send, signals, |_| {});

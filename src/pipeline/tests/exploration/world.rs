@@ -150,8 +150,8 @@ impl<'a> World<'a> {
     pub(super) fn new(job: &'a Job, start: Instant) -> Self {
         let budget = Budget::new(&job.rates, start);
         let deadline = job.deadline.map(|deadline| start + deadline);
-        let options = Options { deadline, ..job.options };
-        let mut state = State::new(options, &approved(job.max_keys), budget, StdRng::seed_from_u64(11));
+        let options = Options { deadline, max_keys: job.max_keys, ..job.options };
+        let mut state = State::new(options, budget, StdRng::seed_from_u64(11));
         if !job.pages.is_empty() {
             state = state.with_pages(Box::new(Book { sizes: job.pages, at: 0 }), Vec::new(), start);
         }

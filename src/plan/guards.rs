@@ -1,4 +1,4 @@
-//! From a plan to the permission to carry it out.
+//! Limits that a plan has to keep.
 
 use thiserror::Error;
 
@@ -68,39 +68,8 @@ impl GuardViolation {
     }
 }
 
-/// That somebody agreed to the deletion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// `--yes` was given.
-    Flag,
-    /// A person typed it at the prompt.
-    Typed,
-    /// Nothing real is deleted: a rehearsal against a sandbox.
-    Rehearsal,
-    /// Nothing is deleted: keys are only looked for.
-    DryRun,
-}
-
-/// A plan that passed its guards and was agreed to. The pipeline runs nothing else.
-#[derive(Debug)]
-pub struct Approved {
-    max_keys: Option<u64>,
-}
-
-impl Approved {
-    /// For an input that cannot be read twice (a pipe): its guards are kept while it runs.
-    pub fn streaming(guards: Guards, _consent: Consent) -> Self {
-        Self { max_keys: guards.max_keys }
-    }
-
-    /// The most keys that may be sent.
-    pub fn max_keys(&self) -> Option<u64> {
-        self.max_keys
-    }
-}
-
 impl<E> Plan<E> {
-    /// Checks the guards. A survey that was ended early must not be approved.
+    /// Checks the guards. A survey that was ended early has not counted all keys.
     ///
     /// # Errors
     /// [`GuardViolation`] says which guard stands against it.
@@ -115,16 +84,6 @@ impl<E> Plan<E> {
             _ => Ok(()),
         }
     }
-
-    /// Permission to carry it out.
-    ///
-    /// # Errors
-    /// As [`Plan::check`].
-    pub(crate) fn approve(&self, guards: Guards, _consent: Consent) -> Result<Approved, GuardViolation> {
-        self.check(guards)?;
-        // The file may have grown since it was counted: no more keys are sent than were agreed to.
-        Ok(Approved { max_keys: Some(self.keys) })
-    }
 }
 
 #[cfg(test)]
@@ -138,18 +97,15 @@ mod tests {
     #[test]
     fn guards_stand_before_the_first_delete() {
         let guards = Guards { max_keys: Some(10), ..Guards::default() };
-        assert!(plan(10).approve(guards, Consent::Flag).is_ok());
-        let refused = plan(1_234).approve(guards, Consent::Flag).unwrap_err();
+        assert!(plan(10).check(guards).is_ok());
+        let refused = plan(1_234).check(guards).unwrap_err();
         assert_eq!(refused.to_string(), "the input has 1,234 keys, more than --max-keys 10: nothing was sent");
         let guards = Guards { expect: Some(9), ..Guards::default() };
-        assert!(plan(9).approve(guards, Consent::Typed).is_ok());
-        assert_eq!(
-            plan(10).approve(guards, Consent::Typed).unwrap_err(),
-            GuardViolation::NotAsExpected { keys: 10, expected: 9 }
-        );
+        assert!(plan(9).check(guards).is_ok());
+        assert_eq!(plan(10).check(guards).unwrap_err(), GuardViolation::NotAsExpected { keys: 10, expected: 9 });
         let guards = Guards { min_keys: Some(2), ..Guards::default() };
-        assert!(plan(2).approve(guards, Consent::Flag).is_ok());
-        let refused = plan(1).approve(guards, Consent::Flag).unwrap_err();
+        assert!(plan(2).check(guards).is_ok());
+        let refused = plan(1).check(guards).unwrap_err();
         assert_eq!(refused.to_string(), "the input has 1 key, fewer than --min-keys 2: nothing was sent");
     }
 
@@ -164,10 +120,5 @@ mod tests {
             assert_eq!(resumed.check(guards), Ok(()));
         }
         assert!(resumed.check(Guards { max_keys: Some(9), ..Guards::default() }).is_err());
-    }
-
-    #[test]
-    fn no_more_keys_are_sent_than_were_agreed_to() {
-        assert_eq!(plan(3).approve(Guards::default(), Consent::Flag).unwrap().max_keys(), Some(3));
     }
 }
