@@ -1,8 +1,9 @@
 //! What is shown meanwhile.
 
 use clap::{Arg, ArgAction, Args};
+use tracing::level_filters::LevelFilter;
 
-use crate::logging::{LogOptions, Verbosity};
+use crate::logging::LogOptions;
 use crate::progress::ProgressMode;
 use crate::stderr::LineFormat;
 
@@ -74,12 +75,12 @@ impl LogArgs {
     /// What the log is to be like.
     pub fn options(&self) -> LogOptions {
         LogOptions {
-            verbosity: match self.verbose {
-                _ if self.quiet => Verbosity::Quiet,
-                0 => Verbosity::Normal,
-                1 => Verbosity::Verbose,
-                2 => Verbosity::Debug,
-                _ => Verbosity::Trace,
+            level: match self.verbose {
+                _ if self.quiet => LevelFilter::ERROR,
+                0 => LevelFilter::WARN,
+                1 => LevelFilter::INFO,
+                2 => LevelFilter::DEBUG,
+                _ => LevelFilter::TRACE,
             },
             format: self.log_format,
         }

@@ -28,28 +28,19 @@ use message::Style;
 
 pub(crate) use message::print_message;
 
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Verbosity {
-    /// `-q`: errors.
-    Quiet,
-    /// Warnings too.
-    #[default]
-    Normal,
-    /// `-v`: what the job does, with times.
-    Verbose,
-    /// `-vv`: every request, with the module that says so.
-    Debug,
-    /// `-vvv`: the libraries' connections too.
-    Trace,
+/// What the log is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Of our own lines: errors and warnings; from INFO (`-v`) on what the job does, with times; from DEBUG (`-vv`) on every
+    /// request, with the module that says so; at TRACE (`-vvv`) the libraries' connections too.
+    pub level: LevelFilter,
+    pub format: LineFormat,
 }
 
-/// What the log is to be like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogOptions {
-    /// How much is said.
-    pub verbosity: Verbosity,
-    pub format: LineFormat,
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { level: LevelFilter::WARN, format: LineFormat::default() }
+    }
 }
 
 /// The log could not be started.
@@ -81,26 +72,20 @@ fn subscriber<W: io::Write + 'static>(
         // It would report a broken stderr on stderr, and panic.
         .log_internal_errors(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
-        LineFormat::Text => layer.event_format(Line(options.verbosity)).boxed(),
+        LineFormat::Text => layer.event_format(Line(options.level)).boxed(),
         LineFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
             layer.with_timer(WallTime).boxed()
         }
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter(options.verbosity)))
+    tracing_subscriber::registry().with(layer.with_filter(filter(options.level)))
 }
 
-fn filter(verbosity: Verbosity) -> Targets {
-    let (ours, others) = match verbosity {
-        Verbosity::Quiet => (LevelFilter::ERROR, LevelFilter::ERROR),
-        Verbosity::Normal => (LevelFilter::WARN, LevelFilter::ERROR),
-        Verbosity::Verbose => (LevelFilter::INFO, LevelFilter::ERROR),
-        Verbosity::Debug => (LevelFilter::DEBUG, LevelFilter::WARN),
-        Verbosity::Trace => (LevelFilter::TRACE, LevelFilter::WARN),
-    };
-    let connections = if verbosity == Verbosity::Trace { LevelFilter::DEBUG } else { others };
+fn filter(level: LevelFilter) -> Targets {
+    let others = if level >= LevelFilter::DEBUG { LevelFilter::WARN } else { LevelFilter::ERROR };
+    let connections = if level == LevelFilter::TRACE { LevelFilter::DEBUG } else { others };
     Targets::new()
-        .with_target(env!("CARGO_CRATE_NAME"), ours)
+        .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_target("hyper_util", connections)
         .with_default(others)
 }
@@ -115,7 +100,7 @@ impl FormatTime for WallTime {
 }
 
 /// A line for people: `warning: message field=value`, with the time from `-v` on and the module from `-vv` on.
-struct Line(Verbosity);
+struct Line(LevelFilter);
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -123,7 +108,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        if self.0 >= Verbosity::Verbose {
+        if self.0 >= LevelFilter::INFO {
             WallTime.format_time(&mut out)?;
             out.write_char(' ')?;
         }
@@ -139,7 +124,7 @@ where
                 Level::DEBUG => "debug: ",
                 Level::TRACE => "trace: ",
             })?;
-            if self.0 >= Verbosity::Debug {
+            if self.0 >= LevelFilter::DEBUG {
                 write!(out, "{}: ", meta.target())?;
             }
         }

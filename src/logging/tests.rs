@@ -6,15 +6,15 @@ use indicatif::ProgressDrawTarget;
 
 use super::*;
 
-const ALL: [Verbosity; 5] =
-    [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose, Verbosity::Debug, Verbosity::Trace];
+const ALL: [LevelFilter; 5] =
+    [LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
 
 /// What `say` leaves on stderr.
-fn logged(verbosity: Verbosity, format: LineFormat, say: impl FnOnce()) -> String {
+fn logged(level: LevelFilter, format: LineFormat, say: impl FnOnce()) -> String {
     let mut file = tempfile::tempfile().unwrap();
     let stderr = file.try_clone().unwrap();
     let screen = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-    let options = LogOptions { verbosity, format };
+    let options = LogOptions { level, format };
     tracing::subscriber::with_default(subscriber(options, screen, move || stderr.try_clone().unwrap()), say);
     let mut log = String::new();
     file.rewind().unwrap();
@@ -55,7 +55,7 @@ fn no_verbosity_shows_what_other_crates_say_of_headers() {
 
 #[test]
 fn a_line_for_people_is_plain() {
-    let log = logged(Verbosity::Normal, LineFormat::Text, || {
+    let log = logged(LevelFilter::WARN, LineFormat::Text, || {
         tracing::warn!(key = ?"a\u{1b}[31m", status = 503, "the key is tried again");
         tracing::error!("the server said {}", "\u{202e}no\u{1b}[2J");
     });
@@ -68,17 +68,17 @@ fn a_line_for_people_is_plain() {
 #[test]
 fn times_come_with_v_and_modules_with_vv() {
     let line = |verbosity| logged(verbosity, LineFormat::Text, || tracing::info!("hello"));
-    let verbose = line(Verbosity::Verbose);
+    let verbose = line(LevelFilter::INFO);
     let (time, rest) = verbose.split_once(' ').unwrap();
     assert!(humantime::parse_rfc3339(time).is_ok(), "{verbose}");
     assert_eq!(rest, "info: hello\n");
-    let debug = line(Verbosity::Debug);
+    let debug = line(LevelFilter::DEBUG);
     assert_eq!(debug.split_once(' ').unwrap().1, "info: kvsweep::logging::tests: hello\n");
 }
 
 #[test]
 fn json_has_one_object_a_line() {
-    let log = logged(Verbosity::Normal, LineFormat::Json, || {
+    let log = logged(LevelFilter::WARN, LineFormat::Json, || {
         tracing::warn!(key = ?"a\nb", attempts = 3, "hidden \u{202e} text");
         tracing::error!("second");
     });

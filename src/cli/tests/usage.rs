@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 use crate::exit::ExitCode;
 use crate::input::{Column, Format, Source};
-use crate::logging::Verbosity;
 use crate::pipeline::FailureLimit;
 use crate::progress::ProgressMode;
 use crate::quota::Rate;
@@ -44,7 +44,7 @@ fn nothing_said_means_the_defaults() {
     assert_eq!((args.max_keys, args.max_failures), (None, Some(FailureLimit::Percent(50.0))));
     assert_eq!(args.connection.account.base_url, "https://api.cloudflare.com/client/v4");
     assert_eq!(args.output.progress_mode(), ProgressMode::Auto);
-    assert_eq!(args.output.log.options().verbosity, Verbosity::Normal);
+    assert_eq!(args.output.log.options().level, LevelFilter::WARN);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn everything_that_may_be_said_is_understood() {
     assert_eq!(args.connection.account.api_token_file, Some("token".into()));
     assert_eq!(args.output.progress_mode(), ProgressMode::Always);
     let log = args.output.log.options();
-    assert_eq!((log.verbosity, log.format), (Verbosity::Debug, LineFormat::Json));
+    assert_eq!((log.level, log.format), (LevelFilter::DEBUG, LineFormat::Json));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_sandbox_has_its_own_flags() {
     assert_eq!(args.latency.unwrap().1, Duration::from_millis(80));
     assert_eq!((args.title.as_str(), args.seed), ("t", 7));
     assert!(args.legacy_bulk && args.daily_deletes == NonZeroU64::new(1_000));
-    assert_eq!(args.log.options().verbosity, Verbosity::Verbose);
+    assert_eq!(args.log.options().level, LevelFilter::INFO);
 }
 
 #[test]
