@@ -87,10 +87,10 @@ impl fmt::Display for Problems {
 }
 
 /// The namespace that is meant, and the way to it.
-pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Option<NamedConnection> {
-    let access = access(args.account.clone(), problems);
-    let (named, namespace) = problems.take(namespace(&args))?;
-    let account = problems.account(args.account.account_id.or(named), access.as_ref());
+pub(super) fn connection(args: &ConnectionArgs, problems: &mut Problems) -> Option<NamedConnection> {
+    let access = access(&args.account, problems);
+    let (named, namespace) = problems.take(namespace(args))?;
+    let account = problems.account(args.account.account_id.clone().or(named), access.as_ref());
     if namespace.is_none() {
         problems.missing(
             "no namespace",
@@ -101,20 +101,19 @@ pub(super) fn connection(args: ConnectionArgs, problems: &mut Problems) -> Optio
 }
 
 /// The account that is meant, and the way to it.
-pub(super) fn account(args: AccountArgs, problems: &mut Problems) -> Option<(Access, Option<AccountId>)> {
-    let account = args.account_id.clone();
+pub(super) fn account(args: &AccountArgs, problems: &mut Problems) -> Option<(Access, Option<AccountId>)> {
     let access = access(args, problems);
-    let account = problems.account(account, access.as_ref());
+    let account = problems.account(args.account_id.clone(), access.as_ref());
     Some((access?, account))
 }
 
-/// What is named, for a job that need not name anything.
-pub(super) fn target(args: &ConnectionArgs, needs_connection: bool) -> Option<TargetIds> {
-    let found = namespace(args).map_err(|error| {
-        if !needs_connection {
-            tracing::warn!("{}", Error::from(error).error_chain());
-        }
-    });
+/// What a job is about: where it connects, or what is named if it does not.
+pub(super) fn target(args: &ConnectionArgs, connection: Option<&NamedConnection>) -> Option<TargetIds> {
+    if let Some(NamedConnection { access, account, namespace }) = connection {
+        let (base_url, account) = (access.base_url.clone(), account.clone());
+        return Some(TargetIds { base_url, account, namespace: Some(namespace.clone()) });
+    }
+    let found = namespace(args).map_err(|error| tracing::warn!("{}", Error::from(error).error_chain()));
     let (named, namespace) = found.unwrap_or_default();
     let account = args.account.account_id.clone().or(named);
     Some(TargetIds { base_url: args.account.base_url.parse().ok()?, account, namespace })
@@ -136,7 +135,7 @@ pub(super) fn namespace(args: &ConnectionArgs) -> Result<(Option<AccountId>, Opt
 }
 
 /// Where the API is, and who asks.
-pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Access> {
+pub(super) fn access(args: &AccountArgs, problems: &mut Problems) -> Option<Access> {
     let base_url = args
         .base_url
         .parse::<BaseUrl>()
@@ -144,9 +143,9 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
     let base_url = problems.take(base_url);
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let key = (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY"));
-    let credentials = match (args.api_token_file, args.api_token_command, variable("CLOUDFLARE_API_TOKEN"), key) {
-        (Some(path), ..) => problems.take(Credentials::token_from_file(&path)),
-        (None, Some(command), ..) => problems.take(Credentials::command(&command)),
+    let credentials = match (&args.api_token_file, &args.api_token_command, variable("CLOUDFLARE_API_TOKEN"), key) {
+        (Some(path), ..) => problems.take(Credentials::token_from_file(path)),
+        (None, Some(command), ..) => problems.take(Credentials::command(command)),
         (None, None, Some(token), _) => problems.take(Credentials::token(&token)),
         (None, None, None, (Some(email), Some(key))) => problems.take(Credentials::global_key(&email, &key)),
         (None, None, None, (email, key)) => {
@@ -164,7 +163,7 @@ pub(super) fn access(args: AccountArgs, problems: &mut Problems) -> Option<Acces
     if let Some(Credentials::Command(command)) = &credentials {
         problems.token_command = Some(command.clone());
     }
-    Some(Access { base_url: base_url?, credentials: credentials?, ca_file: args.cacert })
+    Some(Access { base_url: base_url?, credentials: credentials?, ca_file: args.cacert.clone() })
 }
 
 /// What the nearest wrangler file says of a binding.
@@ -192,14 +191,14 @@ fn bound(lookup: Lookup<'_>) -> Result<Bound, UsageError> {
 }
 
 /// What is missing of what a command needs besides its profile, on one line.
-pub(super) fn missing(command: Command) -> Option<String> {
+pub(super) fn missing(command: &Command) -> Option<String> {
     let mut problems = Problems::default();
     match command {
-        Command::Delete(args) if args.needs_connection() => drop(connection(args.connection, &mut problems)),
-        Command::List(args) => drop(connection(args.connection, &mut problems)),
-        Command::Restore(args) if !args.dry_run => drop(connection(args.connection, &mut problems)),
-        Command::Namespaces(args) => drop(account(args.account, &mut problems)),
-        Command::Whoami(args) => drop(access(args.connection.account, &mut problems)),
+        Command::Delete(args) if args.needs_connection() => drop(connection(&args.connection, &mut problems)),
+        Command::List(args) => drop(connection(&args.connection, &mut problems)),
+        Command::Restore(args) if !args.dry_run => drop(connection(&args.connection, &mut problems)),
+        Command::Namespaces(args) => drop(account(&args.account, &mut problems)),
+        Command::Whoami(args) => drop(access(&args.connection.account, &mut problems)),
         _ => {}
     }
     problems.line()

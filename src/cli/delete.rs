@@ -86,7 +86,7 @@ pub struct DeleteArgs {
     /// the same --rate. With --dry-run it only lists, which needs credentials. PREFIX is taken exactly; several
     /// prefixes are combined. --only, --protect and the filters below apply. A job that stopped is run again with a
     /// new report instead of --resume, because deleted keys are no longer listed.
-    #[arg(long = "prefix", value_name = "PREFIX", value_parser = prefix, conflicts_with_all = OF_INPUTS)]
+    #[arg(long = "prefix", value_name = "PREFIX", value_parser = prefix("pass --all"), conflicts_with_all = OF_INPUTS)]
     pub prefixes: Vec<String>,
 
     /// Delete every key of the namespace

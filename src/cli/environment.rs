@@ -44,37 +44,30 @@ pub(super) fn with_environments(command: clap::Command) -> clap::Command {
 }
 
 fn with_environment(arg: Arg) -> Arg {
-    let Some(variable) = arg.get_env().map(OsStr::to_owned) else {
-        return arg;
-    };
+    let Some(variable) = arg.get_env().and_then(OsStr::to_str).map(str::to_owned) else { return arg };
     let help = arg.get_long_help().or(arg.get_help()).cloned().unwrap_or_default();
-    let is_guard = is_among(&variable, GUARDS.map(|(_, guard)| guard));
-    let note = if is_guard || is_among(&variable, NEVER_EMPTY) { " (an error if it is empty)" } else { "" };
-    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {}{note}]", variable.display()));
+    let is_guard = GUARDS.iter().any(|(_, guard)| *guard == variable);
+    let note = if is_guard || NEVER_EMPTY.contains(&&*variable) { " (an error if it is empty)" } else { "" };
+    let arg = arg.hide_env(true).long_help(format!("{help}\n\n[env: {variable}{note}]"));
     if is_set(&variable) && !is_guard {
         return arg;
     }
     match BASE_URL_FALLBACK {
-        (first, second) if variable == first && is_set(second.as_ref()) => arg.env(second),
+        (first, second) if variable == first && is_set(second) => arg.env(second),
         _ => arg.env(Resettable::Reset),
     }
 }
 
 /// Whether the flag of a variable reads it, if only to refuse it.
-fn is_set(variable: &OsStr) -> bool {
-    let is_switch = is_among(variable, SWITCHES);
-    let says_no = |value: &OsStr| is_switch && NO.iter().any(|no| value.eq_ignore_ascii_case(no));
-    let counts = |value: &OsStr| if value.is_empty() { is_among(variable, NEVER_EMPTY) } else { !says_no(value) };
+fn is_set(variable: &str) -> bool {
+    let says_no = |value: &OsStr| SWITCHES.contains(&variable) && NO.iter().any(|no| value.eq_ignore_ascii_case(no));
+    let counts = |value: &OsStr| if value.is_empty() { NEVER_EMPTY.contains(&variable) } else { !says_no(value) };
     std::env::var_os(variable).is_some_and(|value| counts(&value))
 }
 
 /// Whether a switch is on.
 pub(super) fn says_yes(switch: &str) -> bool {
-    is_set(switch.as_ref()) && std::env::var_os(switch).is_some_and(|value| !value.is_empty())
-}
-
-fn is_among<const N: usize>(variable: &OsStr, names: [&str; N]) -> bool {
-    names.iter().any(|name| variable == OsStr::new(name))
+    is_set(switch) && std::env::var_os(switch).is_some_and(|value| !value.is_empty())
 }
 
 /// A warning for each variable of ours that no flag has: it may have been meant to protect keys.

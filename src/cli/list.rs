@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use super::connection::ConnectionArgs;
 use super::output::OutputArgs;
 use super::pace::RequestArgs;
-use super::value::{glob, listed_prefix, moment, source_parser};
+use super::value::{glob, moment, prefix, source_parser};
 use crate::input::Source;
 use crate::listing::{Format, MetadataTest, Moment};
 
@@ -25,7 +25,7 @@ pub struct ListArgs {
     ///
     /// Taken exactly. Several prefixes are combined, each key once. An empty one is rejected, because an unset variable
     /// looks the same. By default all keys are listed.
-    #[arg(long = "prefix", value_name = "PREFIX", value_parser = listed_prefix, help_heading = "Keys")]
+    #[arg(long = "prefix", value_name = "PREFIX", value_parser = prefix("omit --prefix"), help_heading = "Keys")]
     pub prefixes: Vec<String>,
 
     /// List only keys that match GLOB; repeatable

@@ -94,7 +94,7 @@ fn without_bulk_of_environment(command: clap::Command) -> clap::Command {
 /// No usage is shown: it would not say more about a file.
 fn unusable(error: &ProfileError, matches: &clap::ArgMatches) -> clap::Error {
     // The next run should not end at the next missing setting.
-    let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| access::missing(cli.command));
+    let missing = Cli::from_arg_matches(matches).ok().and_then(|cli| access::missing(&cli.command));
     let missing = missing.map(|missing| format!("hint: without this profile: {missing}\n"));
     clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n{}", missing.unwrap_or_default()))
 }

@@ -111,8 +111,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     let settings_files = settings_files(&args.connection.account, protect_from, used);
     let (lists, batching, needs_connection) = (args.lists(), args.batching(), args.needs_connection());
     let mut problems = Problems::default();
-    let target = if args.sandbox { None } else { target(&args.connection, needs_connection) };
-    let connection = needs_connection.then(|| connection(args.connection, &mut problems)).flatten();
+    let connection = if needs_connection { connection(&args.connection, &mut problems) } else { None };
     problems.hint(match (lists, args.check) {
         (true, _) => "",
         (false, true) => "--sandbox, and --dry-run without --check, need none of these",
@@ -120,6 +119,7 @@ fn job(args: DeleteArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Re
     });
     let sources = if lists { Vec::new() } else { sources(args.inputs, &mut problems) };
     problems.check()?;
+    let target = if args.sandbox { None } else { target(&args.connection, connection.as_ref()) };
     let profile = used.map(|used| (used.profile.name.as_str(), &used.keeping));
     let flags = Keeping { protect: args.protect, protect_from: args.protect_from, only: args.only };
     let filter = filter(flags, environment, profile, args.allow_protected)?;
@@ -224,7 +224,7 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
     let settings_files = settings_files(&args.connection.account, [None; 2], used);
     Ok(ListJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
-        connection: required(|problems| connection(args.connection, problems))?,
+        connection: required(|problems| connection(&args.connection, problems))?,
         prefixes: Prefixes::new(args.prefixes),
         selection: Selection {
             names: Filter::new(args.protect, args.only).map_err(UsageError::from)?,
@@ -244,21 +244,20 @@ fn listing(args: ListArgs, line: CommandLine, used: Option<&AppliedProfile>) -> 
 
 fn restoring(args: RestoreArgs, line: CommandLine, used: Option<&AppliedProfile>) -> Result<RestoreJob, Error> {
     let settings_files = settings_files(&args.connection.account, [None; 2], used);
-    let target = target(&args.connection, !args.dry_run);
+    let connection = if args.dry_run {
+        None
+    } else {
+        Some(required(|problems| {
+            let connection = connection(&args.connection, problems);
+            problems.hint("--dry-run needs none of these");
+            connection
+        })?)
+    };
     Ok(RestoreJob {
         options: JobOptions { command_line: line, ..options(args.requests, &args.output, args.json, used) },
         files: args.files,
-        target,
-        connection: if args.dry_run {
-            None
-        } else {
-            let connection = required(|problems| {
-                let connection = connection(args.connection, problems);
-                problems.hint("--dry-run needs none of these");
-                connection
-            });
-            Some(connection?)
-        },
+        target: target(&args.connection, connection.as_ref()),
+        connection,
         overwrite_values: args.overwrite_values,
         run: RunOptions {
             allow_partial: args.allow_partial,
@@ -306,7 +305,7 @@ fn required<T>(find: impl FnOnce(&mut Problems) -> Option<T>) -> Result<T, Error
 
 fn namespaces(args: NamespacesArgs, used: Option<&AppliedProfile>) -> Result<NamespacesJob, Error> {
     let output = OutputArgs { progress: ProgressMode::Never, log: args.log };
-    let (access, account) = required(|problems| access::account(args.account, problems))?;
+    let (access, account) = required(|problems| access::account(&args.account, problems))?;
     Ok(NamespacesJob { access, account, options: options(args.requests, &output, args.json, used) })
 }
 
@@ -314,10 +313,9 @@ fn whoami(args: WhoamiArgs, used: Option<&AppliedProfile>) -> Result<WhoamiJob, 
     let output = OutputArgs { progress: ProgressMode::Never, log: args.log };
     let (access, account, namespace) = required(|problems| {
         let named = problems.take(access::namespace(&args.connection));
-        let account = args.connection.account.account_id.clone();
-        let access = access::access(args.connection.account, problems);
+        let access = access::access(&args.connection.account, problems);
         let (named, namespace) = named?;
-        Some((access?, account.or(named), namespace))
+        Some((access?, args.connection.account.account_id.or(named), namespace))
     })?;
     Ok(WhoamiJob { access, account, namespace, options: options(args.requests, &output, args.json, used) })
 }

@@ -223,18 +223,11 @@ pub(crate) fn delimiter(text: &str) -> Result<u8, ValueError> {
     }
 }
 
-/// How names of keys that are deleted begin.
-pub(crate) fn prefix(text: &str) -> Result<String, ValueError> {
-    prefix_or(text, "pass --all")
-}
-
-/// The same of keys that are listed, which are often deleted next.
-pub(crate) fn listed_prefix(text: &str) -> Result<String, ValueError> {
-    prefix_or(text, "omit --prefix")
-}
-
-fn prefix_or(text: &str, everything: &'static str) -> Result<String, ValueError> {
-    if text.is_empty() { Err(ValueError::EmptyPrefix(everything)) } else { Ok(text.to_owned()) }
+/// How names of keys begin; `everything` is what to do for all of them.
+pub(crate) fn prefix(
+    everything: &'static str,
+) -> impl Fn(&str) -> Result<String, ValueError> + Clone + Send + Sync + 'static {
+    move |text| if text.is_empty() { Err(ValueError::EmptyPrefix(everything)) } else { Ok(text.to_owned()) }
 }
 
 /// `--shard`: which part of the keys.
