@@ -40,13 +40,6 @@ pub enum Origin {
     Profile(String),
 }
 
-/// Why a key is kept.
-enum Excluded<'a> {
-    /// The pattern, and the file that it is from.
-    Protected(&'a str, Option<&'a str>),
-    NotAmongOnly,
-}
-
 /// Patterns from one place.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
@@ -150,10 +143,11 @@ impl Layer {
         Ok(Self { origin, protect: Patterns::new(protect)?, only })
     }
 
-    fn keeps(&self, name: &str) -> Option<Excluded<'_>> {
+    /// Why it keeps a key of this name, if it does.
+    fn keeps(&self, name: &str) -> Option<String> {
         match (self.protect.matching(name), &self.only) {
-            (Some((pattern, file)), _) => Some(Excluded::Protected(pattern, file)),
-            (None, Some(only)) if only.matching(name).is_none() => Some(Excluded::NotAmongOnly),
+            (Some((pattern, file)), _) => Some(self.origin.rule(pattern, file)),
+            (None, Some(only)) if only.matching(name).is_none() => Some(format!("matches no {}", self.origin.only())),
             (None, _) => None,
         }
     }
@@ -215,12 +209,7 @@ impl Filter {
     /// Marks the key of a record as kept if a filter keeps it.
     pub fn apply(&self, record: &mut Record) {
         let Content::Key(key) = &record.content else { return };
-        let kept = self.layers.iter().find_map(|layer| Some((&layer.origin, layer.keeps(key.as_str())?)));
-        let rule = match kept {
-            None => return,
-            Some((origin, Excluded::Protected(pattern, file))) => origin.rule(pattern, file),
-            Some((origin, Excluded::NotAmongOnly)) => format!("matches no {}", origin.only()),
-        };
+        let Some(rule) = self.layers.iter().find_map(|layer| layer.keeps(key.as_str())) else { return };
         record.content = Content::Kept(Box::new(record::Kept { key: key.clone(), rule }));
     }
 }

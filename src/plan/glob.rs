@@ -7,7 +7,9 @@
 //! protects nothing.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use thiserror::Error;
 
 /// Braces inside each other; far below what the `regex` crate allows.
@@ -141,29 +143,13 @@ fn separates(c: char) -> bool {
     c.is_control() || c == '\u{feff}'
 }
 
-/// Whether nothing is shown for the character: `Default_Ignorable_Code_Point` of Unicode, and a blank that is no white space.
+/// Characters for which nothing is shown: those that Unicode lets a font ignore, the marks of annotations, and a blank that is no
+/// white space.
+static INVISIBLE: LazyLock<Result<Regex, regex::Error>> =
+    LazyLock::new(|| Regex::new(r"[\p{Default_Ignorable_Code_Point}\x{fff9}-\x{fffb}\x{2800}]"));
+
 fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+    INVISIBLE.as_ref().is_ok_and(|invisible| invisible.is_match(c.encode_utf8(&mut [0; 4])))
 }
 
 /// Whether it changes how the character before it looks, as the last one of an emoji does.

@@ -76,3 +76,35 @@ fn an_invisible_character_is_named() {
                     `\\` before it if it is part of the name";
     assert_eq!(error, expected);
 }
+
+#[test]
+fn what_is_invisible_is_known() {
+    let table: [std::ops::RangeInclusive<u32>; 18] = [
+        0xad..=0xad,
+        0x34f..=0x34f,
+        0x61c..=0x61c,
+        0x115f..=0x1160,
+        0x17b4..=0x17b5,
+        0x180b..=0x180f,
+        0x200b..=0x200f,
+        0x202a..=0x202e,
+        0x2060..=0x206f,
+        0x2800..=0x2800,
+        0x3164..=0x3164,
+        0xfe00..=0xfe0f,
+        0xfeff..=0xfeff,
+        0xffa0..=0xffa0,
+        0xfff0..=0xfffb,
+        0x1bca0..=0x1bca3,
+        0x1d173..=0x1d17a,
+        0xe0000..=0xe0fff,
+    ];
+    for range in table {
+        for (code, is_known) in
+            [(range.start() - 1, false), (*range.start(), true), (*range.end(), true), (range.end() + 1, false)]
+        {
+            let c = char::from_u32(code).unwrap();
+            assert_eq!(super::super::is_invisible(c), is_known, "{c:?}");
+        }
+    }
+}
