@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, ValueHint};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Roff, roman};
 
 use crate::command::{DocsJob, Document};
 
@@ -35,8 +35,7 @@ pub struct ManArgs {
 
 /// The definition whose `kvsweep man` knows which commands have a page.
 pub(super) fn with_pages(whole: Command) -> Command {
-    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set());
-    let names: Vec<String> = shown.map(|command| command.get_name().to_owned()).collect();
+    let names: Vec<String> = shown(&whole).map(|command| command.get_name().to_owned()).collect();
     whole.mut_subcommand("man", |man| man.mut_arg("command", |arg| arg.value_parser(PossibleValuesParser::new(names))))
 }
 
@@ -44,13 +43,12 @@ pub(super) fn with_pages(whole: Command) -> Command {
 pub(super) fn docs_job(args: ManArgs, whole: Command) -> DocsJob {
     let mut whole = whole.disable_help_subcommand(true);
     whole.build();
-    let shown = || whole.get_subcommands().filter(|command| !command.is_hide_set());
     let documents = match (args.command, &args.out) {
         (Some(name), _) => {
-            shown().filter(|command| command.get_name() == name).map(|command| page(command, &whole)).collect()
+            shown(&whole).filter(|command| command.get_name() == name).map(|command| page(command, &whole)).collect()
         }
         (None, None) => vec![page(&whole, &whole)],
-        (None, Some(_)) => std::iter::once(&whole).chain(shown()).map(|command| page(command, &whole)).collect(),
+        (None, Some(_)) => std::iter::once(&whole).chain(shown(&whole)).map(|command| page(command, &whole)).collect(),
     };
     DocsJob { documents, folder: args.out }
 }
@@ -129,19 +127,17 @@ fn section(heading: &str) -> String {
 fn see_also(command: &Command, whole: &Command) -> String {
     let root = whole.get_name();
     let mut others: Vec<String> = if command.get_name() == root {
-        let shown = whole.get_subcommands().filter(|command| !command.is_hide_set());
-        shown.map(|command| format!("{root}-{}", command.get_name())).collect()
+        shown(whole).map(|command| format!("{root}-{}", command.get_name())).collect()
     } else {
         vec![root.to_owned()]
     };
     others.sort();
-    let last = others.len().saturating_sub(1);
-    let mut roff = Roff::default();
-    roff.control("SH", ["SEE ALSO"]);
-    for (index, other) in others.into_iter().enumerate() {
-        roff.text([bold(other), roman(if index == last { "(1)" } else { "(1)," })]);
-    }
-    roff.to_roff()
+    let others = others.iter().map(|other| format!("\\fB{}\\fR(1)", other.replace('-', "\\-")));
+    format!(".SH \"SEE ALSO\"\n{}\n", others.collect::<Vec<_>>().join(",\n"))
+}
+
+fn shown(whole: &Command) -> impl Iterator<Item = &Command> {
+    whole.get_subcommands().filter(|command| !command.is_hide_set())
 }
 
 /// The page as every formatter takes it without a warning: an empty line is the request for one, no two breaks follow each
