@@ -76,8 +76,12 @@ fn carry_out<'a>(
     if let Some((journal, _)) = opened.journal.as_ref().filter(|_| job.batching == Batching::Single && !job.check) {
         requests_before += journal.attempts();
     }
-    let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary)?;
-    confirm(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary)?;
+    let target = connect_to(job, rehearsal.as_ref(), &mut session, &mut opened, &mut scan, summary);
+    opened.leave_requests(session.caller.totals.requests);
+    let target = target?;
+    let confirmed = confirm(job, target.as_ref(), &mut session, &mut scan, &opened.report_name(), summary);
+    opened.leave_requests(session.caller.totals.requests);
+    confirmed?;
     let limits = target.as_ref().map_or_else(|| Limits::new(&job.options.rates), |target| target.limits.clone());
     let overview =
         Overview::of(job, target.as_ref().map(|target| (&target.connection, &target.namespace)), &scan.formats());

@@ -53,7 +53,7 @@ const LONG_WAIT: Duration = Duration::from_secs(1);
 /// Of a run that was killed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Killed {
-    /// What it sent, as counted beside its report.
+    /// What it sent, and runs after it that did not begin to write, as counted beside the report.
     pub(super) sent: Option<SentRequests>,
     /// Whether each attempt of a row was a request of its own.
     pub(super) is_one_by_one: bool,
@@ -62,13 +62,14 @@ pub(super) struct Killed {
     pub(super) timeout: Duration,
 }
 
-/// Counts the requests of earlier runs, before this run sends anything: as many as each says it sent, and of one that was
-/// killed, those that its rows in `journal` tell of and those that it counted besides. Returns how many of these have no row.
+/// Counts the requests of earlier runs, before this run sends anything: as many as each says it sent, and of those that were
+/// killed or ended before they began to write, those that rows in `journal` tell of and those that were counted besides. Returns
+/// how many of these have no row.
 pub(super) fn count(budget: &mut Budget, journal: &Journal, record: &mut JobRecord, killed: Killed) -> u64 {
     let runs = record.earlier_runs();
     let was_killed = runs.last().is_none_or(|run| run.ended_at.is_none());
     let mut rows: Vec<_> = journal.latest_requests().collect();
-    let sent = killed.sent.filter(|_| was_killed);
+    let sent = killed.sent;
     let begun = runs.last().map_or(SystemTime::UNIX_EPOCH, |run| run.started_at);
     let rowless = match sent {
         None => 0,
@@ -76,7 +77,7 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, record: &mut JobReco
         Some(sent) if killed.is_one_by_one => sent.number.saturating_sub(journal.attempts()),
         // If rows share requests, none of them tells of one: the last request may be the only one that is not theirs.
         Some(sent) => {
-            rows.retain(|moment| *moment < begun);
+            rows.retain(|moment| !was_killed || *moment < begun);
             sent.number
         }
     };
@@ -86,7 +87,7 @@ pub(super) fn count(budget: &mut Budget, journal: &Journal, record: &mut JobReco
         requests.extend(repeat_n(sent.until, most));
     }
     count_requests(budget, requests, if was_killed { killed.in_flight } else { 0 }, killed.timeout);
-    record.requests_of_killed = rowless;
+    record.rowless_requests = rowless;
     rowless
 }
 

@@ -145,13 +145,21 @@ impl Opened {
         Escaped(&path.to_string_lossy()).to_string()
     }
 
-    /// Counts the requests of earlier runs, before this one sends anything; returns how many of a killed run have no row.
+    /// Counts the requests of earlier runs, before this one sends anything; returns how many have no row and are in no job file.
     pub(super) fn count_requests(&mut self, options: &JobOptions, budget: &mut Budget) -> u64 {
-        let sent = self.found().and_then(|file| file.output().requests_of_killed());
+        let sent = self.found().and_then(|file| file.output().uncounted_requests());
         let Some((journal, _)) = &self.journal else { return 0 };
         let (in_flight, timeout) = (self.run.concurrency, options.timeout);
         let killed = Killed { sent, is_one_by_one: self.record.was_one_by_one(), in_flight, timeout };
         earlier::count(budget, journal, &mut self.record, killed)
+    }
+
+    /// Leaves the `requests` of this run to the next one, should it end before it begins to write.
+    pub(super) fn leave_requests(&self, requests: u64) {
+        if let (Some(file), Some((journal, _)), 1..) = (self.found(), &self.journal, requests) {
+            let of_rows = if self.record.was_one_by_one() { journal.attempts() } else { 0 };
+            file.output().leave_requests(of_rows + self.record.rowless_requests + requests);
+        }
     }
 
     /// Why records of earlier runs failed, are unknown or invalid.

@@ -125,6 +125,7 @@ fn carry_out(
         let connected =
             session.run(async |caller| connect(caller, connection, &job.options, job.run.concurrency, None).await);
         summary.totals = session.caller.totals;
+        opened.leave_requests(summary.totals.requests);
         let target = connected?;
         opened.record.located(&target.connection, &target.namespace.title)?;
         let (keys, notes) = (pluralized(plan.keys, "key"), target.notes().join(", "));

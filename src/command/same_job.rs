@@ -42,8 +42,8 @@ pub(super) struct JobRecord {
     earlier: Option<(PathBuf, JobFile)>,
     /// Inputs that a dry run wrote, and what it was about.
     plans: Vec<(PathBuf, JobFile)>,
-    /// Requests of a killed run that no row shows, and that this run's entry has to show to the next one.
-    pub(super) requests_of_killed: u64,
+    /// Requests of earlier runs that no row and no entry shows, and that this run's entry has to show to the next one.
+    pub(super) rowless_requests: u64,
     /// The job file of the report, once the run has begun.
     begun: Option<(PathBuf, JobFile)>,
 }
@@ -107,7 +107,7 @@ impl JobRecord {
             is_read,
             earlier: None,
             plans: Vec::new(),
-            requests_of_killed: 0,
+            rowless_requests: 0,
             begun: None,
         }
     }
@@ -309,7 +309,7 @@ impl JobRecord {
             run.ended_at = Some(wall_now());
             run.records = records;
             run.counts = counts(&summary.tally);
-            run.requests = Some(summary.requests + self.requests_of_killed);
+            run.requests = Some(summary.requests + self.rowless_requests);
             run.stopped = summary.stopped.map(|reason| reason.as_str().to_owned());
             run.exit_code = Some(summary.exit_code);
         }

@@ -34,15 +34,15 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// `<report>.lock`, removed when this is dropped, unless it still holds what only a killed process has counted.
+/// `<report>.lock`, removed when this is dropped, unless it counts requests that nothing else does.
 #[derive(Debug)]
 pub(super) struct LockOwnerFile {
     path: PathBuf,
     left: Option<SentRequests>,
-    is_counting: AtomicBool,
+    is_only_count: AtomicBool,
 }
 
-/// Requests that a process sent which was killed.
+/// Requests of a process that was killed, or ended before it began to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentRequests {
     pub(crate) number: u64,
@@ -104,7 +104,7 @@ impl LockOwnerFile {
     pub(super) fn leave(report: &Path) -> Option<Self> {
         let path = owner_path(report);
         match write(&path) {
-            Ok(left) => Some(Self { path, left, is_counting: AtomicBool::new(false) }),
+            Ok(left) => Some(Self { path, left, is_only_count: AtomicBool::new(left.is_some()) }),
             Err(error) => {
                 tracing::debug!(?path, %error, "no note beside the report");
                 None
@@ -114,9 +114,16 @@ impl LockOwnerFile {
 }
 
 impl LockOwnerFile {
-    /// What the process before this one sent, if it was killed.
+    /// What processes before this one sent, if nothing else counts it.
     pub(super) fn left(&self) -> Option<SentRequests> {
         self.left
+    }
+
+    /// Leaves the note to the next process with so many requests.
+    pub(super) fn leave_requests(&self, sent: u64) -> io::Result<()> {
+        self.count_requests(sent)?;
+        self.is_only_count.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Counts from now on, after `sent` requests.
@@ -128,14 +135,14 @@ impl LockOwnerFile {
         let count = Cell::new(Count { sent, noted: sent, noted_at: Instant::now() });
         let count = RequestCount { note, offset: offset as u64, count };
         count.write(sent)?;
-        self.is_counting.store(true, Ordering::Relaxed);
+        self.is_only_count.store(false, Ordering::Relaxed);
         Ok(count)
     }
 }
 
 impl Drop for LockOwnerFile {
     fn drop(&mut self) {
-        if self.left.is_some() && !self.is_counting.load(Ordering::Relaxed) {
+        if self.is_only_count.load(Ordering::Relaxed) {
             return;
         }
         if matches!(read(&self.path), Ok(Some(note)) if note.owner.pid == std::process::id()) {

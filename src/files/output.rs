@@ -73,9 +73,16 @@ impl OutputFile {
         self.note = LockOwnerFile::leave(&self.path);
     }
 
-    /// What the process that had it before sent, if it was killed.
-    pub(crate) fn requests_of_killed(&self) -> Option<SentRequests> {
+    /// What processes that had it before sent, if nothing else counts it.
+    pub(crate) fn uncounted_requests(&self) -> Option<SentRequests> {
         self.note.as_ref()?.left()
+    }
+
+    /// Leaves a count of requests beside it to the next process.
+    pub(crate) fn leave_requests(&self, sent: u64) {
+        if let Some(Err(error)) = self.note.as_ref().map(|note| note.leave_requests(sent)) {
+            tracing::debug!(path = ?self.path, %error, "requests are not counted");
+        }
     }
 
     /// Counts requests beside it from now on, after `sent` others; `None` if there is no note to count in.

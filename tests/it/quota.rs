@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kvsweep::sandbox::{Entry, Fault, Quota, SandboxOptions, What, When};
+use kvsweep::sandbox::{Canned, Entry, Fault, Quota, SandboxOptions, What, When};
 use rustix::process::Signal;
 
 use crate::lab::{Lab, wait_until};
@@ -224,5 +224,33 @@ fn what_a_killed_run_read_before_it_had_a_row_counts() {
             run(&format!("{sent}/1h")).args(["--timeout", "1s", "--deadline", "1s"]).run().code(5);
             assert_eq!(lab.server.requests(), sent);
         }
+    }
+}
+
+#[test]
+fn what_runs_sent_that_ended_before_their_first_key_counts() {
+    let restored = ["restore", "backup.ndjson", "--overwrite-values"];
+    for args in [&["delete", "keys.txt"][..], &["delete", "keys.txt", "--bulk"], &restored] {
+        let lab = lab_with(SandboxOptions::default(), 10);
+        let record = |key: &String| format!("{{\"key\":\"{key}\",\"value\":\"v\"}}\n");
+        lab.write("backup.ndjson", keys(10).iter().map(record).collect::<String>());
+        let run = |rate: &str, more: &[&str]| {
+            let args = [args, &["--yes", "--report", "report.csv", "--rate", rate, "--retries", "0"], more].concat();
+            lab.kvsweep(args).run()
+        };
+        lab.server.set_faults(["400@key:key:3".parse::<Fault>().expect("a fault")]);
+        run("1000/1h", &[]).code(3);
+        lab.server
+            .set_faults([Fault::new(When::Probability(1.0), Canned::error(401, 10_000, "no").into()).everywhere()]);
+        let sent = lab.server.requests();
+        let codes: Vec<_> = (1..=6)
+            .map(|_| run(&format!("{}/1h", sent + 3), &["--resume", "--deadline", "1s"]).status.code())
+            .collect();
+        assert_eq!(codes, [Some(7), Some(7), Some(7), Some(5), Some(5), Some(5)], "{args:?}");
+        assert_eq!(lab.server.requests(), sent + 3, "{args:?}");
+        // None of them is left out or counted twice once a run has begun to write.
+        lab.server.set_faults([]);
+        run(&format!("{}/1h", sent + 6), &["--resume", "--deadline", "5s"]).code(0);
+        assert!(!lab.path("report.csv.lock").exists());
     }
 }
