@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, USER_AGENT,
 };
-use reqwest::{Request, Url};
+use reqwest::{Request, Url, Version};
 use tokio::time::{Instant, timeout};
 
 use crate::api::answer::{Answer, Fatal, Refusal, Reply, TransientError};
@@ -211,9 +212,14 @@ impl Http {
             let rest = timeout(self.timeout, read_on(&mut response, &mut bytes, most)).await;
             ended = rest.map_err(|_| self.out_of_time())?;
         }
-        let headers = std::mem::take(response.headers_mut());
+        let (version, headers) = (response.version(), std::mem::take(response.headers_mut()));
+        // Anything else that ends with the connection shows by itself whether it is whole.
+        let has_end = call != Endpoint::ReadValue
+            || version > Version::HTTP_11
+            || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
         let body = match (encoding(&headers), ended) {
             (Some(why), _) => Body::Encoded(why),
+            (None, Ended::Whole) if !has_end => Body::Cut(bytes, "the response does not say where it ends".to_owned()),
             (None, Ended::Whole) => Body::Whole(bytes),
             (None, Ended::Full) => Body::TooLong(bytes, format!("the body is longer than {} KiB", most / 1024)),
             (None, Ended::Cut(why)) => Body::Cut(bytes, format!("the body was cut off: {why}")),

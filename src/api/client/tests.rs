@@ -197,6 +197,20 @@ async fn a_body_that_is_cut_off_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_value_ends_where_the_response_says_it_does() {
+    for (answer, is_whole) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nvalue", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nvalue\r\n0\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nvalue", false),
+        ("HTTP/1.0 200 OK\r\n\r\nvalue", false),
+    ] {
+        let (client, _server) = serve(vec![vec![answer.to_owned()]]).await;
+        let (reply, value) = client.value(&key("k")).await;
+        assert_eq!((value.is_some(), reply.answer == Answer::Success), (is_whole, is_whole), "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_closed_while_idle_is_stale() {
     let (client, server) = serve(vec![vec![DONE.to_owned(), String::new()], vec![DONE.to_owned()]]).await;
     assert_eq!(client.delete(&key("a")).await.answer, Answer::Success);
