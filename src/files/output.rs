@@ -133,13 +133,8 @@ impl OutputFile {
     /// Checks that its path still names this file, and that it has the length of what was written: a file that was removed
     /// or truncated takes what is written, and loses it.
     pub(crate) fn check_in_place(&self) -> Result<(), FileError> {
-        let here = platform::file_id(&self.file).map_err(FileError::io(&self.path, "look at"))?;
-        match platform::path_id(&self.path) {
-            Ok(there) if there == here => {}
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(FileError::io(&self.path, "look at")(error));
-            }
-            Ok(_) | Err(_) => return Err(FileError::Replaced { path: self.path.clone() }),
+        if !names(&self.path, &self.file).map_err(FileError::io(&self.path, "look at"))? {
+            return Err(FileError::Replaced { path: self.path.clone() });
         }
         let metadata = self.file.metadata().map_err(FileError::io(&self.path, "look at"))?;
         let (found, expected) = (metadata.len(), self.length());
@@ -194,7 +189,7 @@ impl Drop for OutputFile {
 
 fn names(path: &Path, file: &File) -> io::Result<bool> {
     let here = platform::file_id(file)?;
-    match platform::link_id(path) {
+    match platform::path_id(path) {
         Ok(there) => Ok(there == here),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),

@@ -80,11 +80,8 @@ impl Peeker {
     }
 
     fn into_reader(self) -> Bytes {
-        match (self.seen, self.failure) {
-            (seen, None) if seen.is_empty() => self.rest,
-            (seen, None) => Box::new(Cursor::new(seen).chain(self.rest)),
-            (seen, failure) => Box::new(Cursor::new(seen).chain(BufReader::new(Failing(failure)).chain(self.rest))),
-        }
+        let failure = BufReader::with_capacity(0, Failing(self.failure));
+        Box::new(Cursor::new(self.seen).chain(failure).chain(self.rest))
     }
 }
 

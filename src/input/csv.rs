@@ -42,7 +42,6 @@ pub(super) struct CsvOptions {
     pub(super) header: Header,
     pub(super) delimiter: u8,
     pub(super) warns: bool,
-    pub(super) report: ReportRows,
 }
 
 impl Csv {
@@ -72,19 +71,15 @@ impl Csv {
         }
     }
 
-    pub(super) fn report(&self) -> &ReportRows {
-        &self.options.report
-    }
-
     /// Whether the rows that were read may be titles.
     pub(super) fn may_be_titles(&self) -> bool {
         self.unheaded.as_ref().is_some_and(|first| first.rows_after + 1 < TITLES)
     }
 
     /// What is kept of the next row.
-    fn keep(&self, layout: Layout) -> Keep {
+    fn keep(&self, layout: Layout, report: &ReportRows) -> Keep {
         let columns = layout.columns();
-        let needs_others = self.unheaded.is_some() || !self.options.report.search.is_over();
+        let needs_others = self.unheaded.is_some() || !report.search.is_over();
         if needs_others { Keep::Brief(columns) } else { Keep::Some(columns) }
     }
 
@@ -117,11 +112,11 @@ impl Csv {
         }
     }
 
-    pub(super) fn next(&mut self, input: &str) -> Result<Option<Content>, InputError> {
+    pub(super) fn next(&mut self, input: &str, report: &mut ReportRows) -> Result<Option<Content>, InputError> {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
-                    let keep = self.keep(layout);
+                    let keep = self.keep(layout, report);
                     if !self.rows.read(&mut self.row, keep)? {
                         if self.unheaded.as_ref().is_some_and(|first| first.rows_after < TITLES) {
                             self.warn_of_first_row(input);
@@ -131,19 +126,19 @@ impl Csv {
                     self.check_title(input)?;
                     layout
                 }
-                None => match self.begin()? {
+                None => match self.begin(report)? {
                     Some((layout, FirstRow::Data)) => layout,
                     Some((_, FirstRow::Header)) => continue,
                     None => return Ok(None),
                 },
             };
-            if let Some(content) = self.content(layout)? {
+            if let Some(content) = self.content(layout, report)? {
                 return Ok(Some(content));
             }
         }
     }
 
-    fn begin(&mut self) -> Result<Option<(Layout, FirstRow)>, InputError> {
+    fn begin(&mut self, report: &mut ReportRows) -> Result<Option<(Layout, FirstRow)>, InputError> {
         if !self.rows.read(&mut self.row, Keep::Every)? {
             return Ok(None);
         }
@@ -156,7 +151,7 @@ impl Csv {
             self.heading = self.row.cell(layout.key).map(escape_non_utf8);
         }
         if first == FirstRow::Data {
-            self.options.report.search.allow_titles();
+            report.search.allow_titles();
         }
         if let (FirstRow::Data, Header::Auto) = (first, header) {
             let row = self.row.cell(layout.key).map(escape_non_utf8).unwrap_or_default();
@@ -166,7 +161,7 @@ impl Csv {
     }
 
     /// What the row holds; `None` for a row of a report that is to be skipped.
-    fn content(&mut self, layout: Layout) -> Result<Option<Content>, InputError> {
+    fn content(&self, layout: Layout, report: &mut ReportRows) -> Result<Option<Content>, InputError> {
         let row = &self.row;
         let position = Position::line(row.line);
         let key = row.cell(layout.key);
@@ -191,17 +186,17 @@ impl Csv {
         if let Some(status) = layout.status {
             let text = |column| row.cell(column).map(escape_non_utf8).unwrap_or_default();
             let finished_at = layout.finished_at.map(text);
-            let judged = self.options.report.classify(Some(&text(status)), finished_at.as_deref());
+            let judged = report.classify(Some(&text(status)), finished_at.as_deref());
             let judged = judged.map_err(|kind| InputError::at(position, kind))?;
-            if layout.is_other_column && self.options.report.are_of_report() {
+            if layout.is_other_column && report.are_of_report() {
                 return Err(InputError::at(position, InputErrorKind::OtherColumnOfReport));
             }
             if judged == RowUse::Skip {
                 return Ok(None);
             }
         }
-        if !self.options.report.are_of_report() {
-            see(&mut self.options.report.search, row, layout, self.options.delimiter);
+        if !report.are_of_report() {
+            see(&mut report.search, row, layout, self.options.delimiter);
         }
         Ok(Some(parse_key(position, key)))
     }

@@ -11,52 +11,42 @@ use crate::format::json_array::{JsonArray, JsonString};
 use crate::format::{Buffered, FormatError};
 use crate::record::Content;
 
-pub(super) struct Json {
-    array: JsonArray<Buffered>,
-    pub(super) report: ReportRows,
+pub(super) fn next_key(
+    array: &mut JsonArray<Buffered>,
+    report: &mut ReportRows,
+) -> Result<Option<Content>, InputError> {
+    while let Some(position) = array.next_element()? {
+        let value = value(array, !report.search.is_over())?;
+        if let Some(key) = key_of_value(position, value, report, String::new)? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }
 
-impl Json {
-    pub(super) fn new(bytes: Buffered, report: ReportRows) -> Self {
-        Self { array: JsonArray::new(bytes), report }
+/// The next value; of members that name no key and no status, the text only if `reads_all`.
+fn value(array: &mut JsonArray<Buffered>, reads_all: bool) -> Result<Value<'static>, FormatError> {
+    if !array.begin_object()? {
+        return text(array).map(Value::Plain);
     }
+    let mut members = Members::default();
+    let of = |name: &str| (Field::of(name.as_bytes()), if reads_all { name.to_owned() } else { String::new() });
+    while let Some((field, name)) = array.next_member(of)? {
+        let text = if Members::reads(field) || reads_all {
+            text(array)?
+        } else {
+            array.skip_value()?;
+            Text::Other
+        };
+        members.put(field, &name, text);
+    }
+    Ok(Value::Object(members))
+}
 
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
-        while let Some(position) = self.array.next_element()? {
-            let value = self.value()?;
-            if let Some(key) = key_of_value(position, value, &mut self.report, String::new)? {
-                return Ok(Some(key));
-            }
-        }
-        Ok(None)
-    }
-
-    fn value(&mut self) -> Result<Value<'static>, FormatError> {
-        if !self.array.begin_object()? {
-            return self.text().map(Value::Plain);
-        }
-        let mut members = Members::default();
-        let is_over = self.report.search.is_over();
-        while let Some((field, name)) = self
-            .array
-            .next_member(|name| (Field::of(name.as_bytes()), if is_over { String::new() } else { name.to_owned() }))?
-        {
-            let text = if Members::reads(field) || !is_over {
-                self.text()?
-            } else {
-                self.array.skip_value()?;
-                Text::Other
-            };
-            members.put(field, &name, text);
-        }
-        Ok(Value::Object(members))
-    }
-
-    fn text(&mut self) -> Result<Text<'static>, FormatError> {
-        Ok(match self.array.string(MAX_TEXT)? {
-            JsonString::Exact(text) => Text::Exact(Cow::Owned(text)),
-            JsonString::TooLong => Text::TooLong,
-            JsonString::NotAString => Text::Other,
-        })
-    }
+fn text(array: &mut JsonArray<Buffered>) -> Result<Text<'static>, FormatError> {
+    Ok(match array.string(MAX_TEXT)? {
+        JsonString::Exact(text) => Text::Exact(Cow::Owned(text)),
+        JsonString::TooLong => Text::TooLong,
+        JsonString::NotAString => Text::Other,
+    })
 }

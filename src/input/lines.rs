@@ -5,41 +5,30 @@
 
 use memchr::memchr;
 
-use super::dry_run_report::ReportRows;
 use super::error::{InputError, InputErrorKind};
 use super::lookalike::Lookalike;
-use super::parsed_key::{MAX_TEXT, invalid, parse_key};
-use super::status_search::cells_of;
+use super::parsed_key::{invalid, parse_key};
+use super::status_search::{StatusSearch, cells_of};
 use crate::format::lines::{Line, LineReader};
 use crate::format::{Buffered, Position};
 use crate::record::Content;
 
-pub(super) struct Lines {
-    lines: LineReader<Buffered>,
-    pub(super) report: ReportRows,
-}
-
-impl Lines {
-    pub(super) fn new(reader: Buffered, mut report: ReportRows) -> Self {
-        report.search.allow_titles();
-        Self { lines: LineReader::new(reader, MAX_TEXT), report }
-    }
-
-    /// The next key; empty lines are skipped.
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
-        let no_check = |_: &mut LineReader<Buffered>| Ok(());
-        let search = &mut self.report.search;
-        find_key(&mut self.lines, no_check, |position, text| {
-            if memchr(b'\r', text).is_some() {
-                return Err(InputError::at(position, InputErrorKind::StrayReturn));
-            }
-            if text.is_empty() {
-                return Ok(None);
-            }
-            search.see(position, cells_of(text));
-            Ok(Some(parse_key(position, text)))
-        })
-    }
+/// The next key; empty lines are skipped.
+pub(super) fn next_key(
+    lines: &mut LineReader<Buffered>,
+    search: &mut StatusSearch,
+) -> Result<Option<Content>, InputError> {
+    let no_check = |_: &mut LineReader<Buffered>| Ok(());
+    find_key(lines, no_check, |position, text| {
+        if memchr(b'\r', text).is_some() {
+            return Err(InputError::at(position, InputErrorKind::StrayReturn));
+        }
+        if text.is_empty() {
+            return Ok(None);
+        }
+        search.see(position, cells_of(text));
+        Ok(Some(parse_key(position, text)))
+    })
 }
 
 /// The first key that `parse` finds in the lines to come; a line that is too long to be kept is an invalid record, unless

@@ -7,42 +7,33 @@ use super::dry_run_report::ReportRows;
 use super::error::{InputError, InputErrorKind};
 use super::json_value::{Value, key_of_value};
 use super::lines::find_key;
-use super::parsed_key::{MAX_TEXT, invalid_by_rule};
+use super::parsed_key::invalid_by_rule;
 use crate::format::Buffered;
 use crate::format::lines::LineReader;
 use crate::record::Content;
 use crate::text::json_error;
 
-pub(super) struct Ndjson {
-    lines: LineReader<Buffered>,
-    pub(super) report: ReportRows,
-}
-
-impl Ndjson {
-    pub(super) fn new(reader: Buffered, report: ReportRows) -> Self {
-        Self { lines: LineReader::new(reader, MAX_TEXT), report }
-    }
-
-    pub(super) fn next(&mut self) -> Result<Option<Content>, InputError> {
-        let report = &mut self.report;
-        find_key(&mut self.lines, check_json, |position, text| {
-            if text.trim_ascii().is_empty() {
-                return Ok(None);
+pub(super) fn next_key(
+    lines: &mut LineReader<Buffered>,
+    report: &mut ReportRows,
+) -> Result<Option<Content>, InputError> {
+    find_key(lines, check_json, |position, text| {
+        if text.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let not_json = |what| InputError::at(position, InputErrorKind::NotJson(what));
+        let text = utf8(text).map_err(not_json)?;
+        let whole = || text.to_owned();
+        match Value::read(text) {
+            Ok(value) => key_of_value(position, value, report, whole),
+            Err(error) => {
+                syntax(text.as_bytes()).map_err(not_json)?;
+                // JSON as such, but half a surrogate pair.
+                let why = format!("the value cannot be read: {}", json_error(&error));
+                Ok(Some(invalid_by_rule(position, whole(), "the value cannot be read", &why)))
             }
-            let not_json = |what| InputError::at(position, InputErrorKind::NotJson(what));
-            let text = utf8(text).map_err(not_json)?;
-            let whole = || text.to_owned();
-            match Value::read(text) {
-                Ok(value) => key_of_value(position, value, report, whole),
-                Err(error) => {
-                    syntax(text.as_bytes()).map_err(not_json)?;
-                    // JSON as such, but half a surrogate pair.
-                    let why = format!("the value cannot be read: {}", json_error(&error));
-                    Ok(Some(invalid_by_rule(position, whole(), "the value cannot be read", &why)))
-                }
-            }
-        })
-    }
+        }
+    })
 }
 
 /// Whether `text` is one JSON value; the error says what is wrong with it.

@@ -7,15 +7,15 @@ use super::csv::{Csv, CsvOptions};
 use super::detect::{self, Named};
 use super::dry_run_report::ReportRows;
 use super::error::{InputError, InputErrorKind};
-use super::json::Json;
-use super::lines::Lines;
-use super::lookalike;
-use super::ndjson::Ndjson;
 use super::options::{Format, InputOptions};
+use super::parsed_key::MAX_TEXT;
 use super::source::{Fingerprint, Source, Watched};
-use crate::format::Bytes;
+use super::{json, lines, lookalike, ndjson};
 use crate::format::compression::Compression;
+use crate::format::json_array::JsonArray;
+use crate::format::lines::LineReader;
 use crate::format::open::open;
+use crate::format::{Buffered, Bytes};
 use crate::record::{Content, Record, RecordNumber};
 
 /// The records of several sources, in order. A source is opened when it is reached.
@@ -44,6 +44,7 @@ struct Reading {
     watched: Option<Watched>,
     compression: Compression,
     reader: Reader,
+    report: ReportRows,
     /// Rows that may turn out to be no keys, and how reading ended after them.
     held: VecDeque<Content>,
     end: Option<Result<(), InputError>>,
@@ -51,31 +52,9 @@ struct Reading {
 
 enum Reader {
     Csv(Box<Csv>),
-    Lines(Lines),
-    Ndjson(Ndjson),
-    Json(Box<Json>),
-}
-
-impl Reader {
-    fn report(&self) -> &ReportRows {
-        match self {
-            Self::Csv(csv) => csv.report(),
-            Self::Lines(lines) => &lines.report,
-            Self::Ndjson(ndjson) => &ndjson.report,
-            Self::Json(json) => &json.report,
-        }
-    }
-
-    /// Whether nothing that is read from now on can make the rows before it something else.
-    fn is_decided(&self) -> bool {
-        self.report().search.is_over() && !matches!(self, Self::Csv(csv) if csv.may_be_titles())
-    }
-
-    /// Whether the rows that were read may turn out to be no keys.
-    fn is_undecided(&self) -> bool {
-        let is_first = matches!(self, Self::Csv(csv) if csv.may_be_titles());
-        is_first || self.report().search.is_undecided()
-    }
+    Lines(LineReader<Buffered>),
+    Ndjson(LineReader<Buffered>),
+    Json(Box<JsonArray<Buffered>>),
 }
 
 impl Records {
@@ -258,24 +237,27 @@ impl Reading {
         }
         tracing::debug!(input = ?name, %format, compression = %opened.compression, "reading");
         let bytes = opened.text.into_buffered();
-        let report = ReportRows::of(source, warns, &options.plans);
+        let mut report = ReportRows::of(source, warns, &options.plans);
         let reader = match format {
-            Format::Lines => Reader::Lines(Lines::new(bytes, report)),
-            Format::Ndjson => Reader::Ndjson(Ndjson::new(bytes, report)),
-            Format::Json => Reader::Json(Box::new(Json::new(bytes, report))),
+            Format::Lines => {
+                report.search.allow_titles();
+                Reader::Lines(LineReader::new(bytes, MAX_TEXT))
+            }
+            Format::Ndjson => Reader::Ndjson(LineReader::new(bytes, MAX_TEXT)),
+            Format::Json => Reader::Json(Box::new(JsonArray::new(bytes))),
             Format::Csv => {
                 let options = CsvOptions {
                     column: options.column.clone(),
                     header: options.header,
                     delimiter: delimiter.unwrap_or(b','),
                     warns,
-                    report,
                 };
                 Reader::Csv(Box::new(Csv::new(bytes, options)?))
             }
         };
         let (first, compression) = (RecordNumber::FIRST, opened.compression);
-        Ok(Self { name, first, watched: None, compression, reader, held: VecDeque::new(), end: None })
+        let (held, end) = (VecDeque::new(), None);
+        Ok(Self { name, first, watched: None, compression, reader, report, held, end })
     }
 
     /// See [`Records::formats`]; `next` is the number after its last record.
@@ -293,10 +275,7 @@ impl Reading {
     }
 
     fn next(&mut self) -> Result<Option<Content>, InputError> {
-        if self.held.is_empty() && self.end.is_none() && self.reader.is_decided() {
-            return self.read();
-        }
-        while self.end.is_none() && (self.held.is_empty() || self.reader.is_undecided()) {
+        while self.end.is_none() && (self.held.is_empty() || self.is_undecided()) {
             match self.read() {
                 Ok(Some(content)) => self.held.push_back(content),
                 Ok(None) => self.end = Some(Ok(())),
@@ -308,7 +287,7 @@ impl Reading {
                 }
             }
         }
-        if let Some((position, slot)) = self.reader.report().search.found(self.end.is_some()) {
+        if let Some((position, slot)) = self.report.search.found(self.end.is_some()) {
             return Err(InputError::at(position, InputErrorKind::HiddenStatus(slot)));
         }
         match self.held.pop_front() {
@@ -317,13 +296,18 @@ impl Reading {
         }
     }
 
+    /// Whether the rows that were read may turn out to be no keys.
+    fn is_undecided(&self) -> bool {
+        self.report.search.is_undecided() || matches!(&self.reader, Reader::Csv(csv) if csv.may_be_titles())
+    }
+
     fn read(&mut self) -> Result<Option<Content>, InputError> {
-        let entry = match &mut self.reader {
-            Reader::Csv(csv) => csv.next(&self.name),
-            Reader::Lines(lines) => lines.next(),
-            Reader::Ndjson(ndjson) => ndjson.next(),
-            Reader::Json(json) => json.next(),
+        let key = match &mut self.reader {
+            Reader::Csv(csv) => csv.next(&self.name, &mut self.report),
+            Reader::Lines(lines) => lines::next_key(lines, &mut self.report.search),
+            Reader::Ndjson(lines) => ndjson::next_key(lines, &mut self.report),
+            Reader::Json(array) => json::next_key(array, &mut self.report),
         };
-        entry.map_err(|at| at.with_compression(self.compression))
+        key.map_err(|error| error.with_compression(self.compression))
     }
 }

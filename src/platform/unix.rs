@@ -33,11 +33,6 @@ pub(crate) fn path_id(path: &Path) -> io::Result<FileId> {
     Ok(id(&fs::metadata(path)?))
 }
 
-/// The same of a symbolic link itself.
-pub(crate) fn link_id(path: &Path) -> io::Result<FileId> {
-    Ok(id(&fs::symlink_metadata(path)?))
-}
-
 /// Whether a path is a name of an open descriptor (`/dev/stdin`, `/dev/fd/3`, `/proc/self/fd/3`, or a link to one), or of text that the
 /// system writes whenever it is read. Only the last name counts: `/proc/self/cwd/keys.txt` is a file like any other.
 pub(crate) fn is_stream(path: &Path) -> io::Result<bool> {

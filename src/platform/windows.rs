@@ -36,11 +36,6 @@ pub(crate) fn path_id(path: &Path) -> io::Result<FileId> {
     file_id(&OpenOptions::new().access_mode(0).custom_flags(OPEN_FOLDER).open(path)?)
 }
 
-/// The same of a symbolic link itself.
-pub(crate) fn link_id(path: &Path) -> io::Result<FileId> {
-    file_id(&OpenOptions::new().access_mode(0).custom_flags(OPEN_FOLDER | OPEN_LINK).open(path)?)
-}
-
 /// Descriptors have no paths.
 #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 pub(crate) fn is_stream(_path: &Path) -> io::Result<bool> {

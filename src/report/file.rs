@@ -1,14 +1,12 @@
 //! A report's file, from opening until its writer takes it.
 
-use std::fs::File;
-use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::causes::Causes;
 use super::error::ReportError;
 use super::journal::Journal;
-use super::reader::read_rows;
+use super::reader::read_file;
 use super::row::{COLUMNS, Format, ReadError, StoredRow};
 use super::sink::Sink;
 use crate::files::{IfExists, OutputFile};
@@ -97,13 +95,17 @@ impl ReportFile {
 
 fn journal(report: &OutputFile, format: Format) -> Result<(Journal, u64), ReportError> {
     let mut journal = Journal::default();
-    let input = from_start(report)?;
-    let end = read_rows(format, input, |row| journal.add(row));
-    Ok((journal, end.map_err(unreadable(report.path()))?))
+    let end = each_row(report, format, |row| journal.add(row))?;
+    Ok((journal, end))
 }
 
-fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>)) -> Result<(), ReportError> {
-    read_rows(format, from_start(report)?, each).map(drop).map_err(unreadable(report.path()))
+/// Where the last complete one ends, in bytes.
+fn each_row(report: &OutputFile, format: Format, each: impl FnMut(&StoredRow<'_>)) -> Result<u64, ReportError> {
+    let path = report.path();
+    read_file(format, report.file(), u64::MAX, each).map_err(|error| match error {
+        ReadError::Io(source) => ReportError::io(path, "read")(source),
+        ReadError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
+    })
 }
 
 /// The last row of every record that failed, is unknown or invalid.
@@ -120,19 +122,7 @@ pub(super) fn each_failure(
             each(row);
         }
     })
-}
-
-fn from_start(report: &OutputFile) -> Result<BufReader<&File>, ReportError> {
-    let mut file = report.file();
-    file.rewind().map_err(ReportError::io(report.path(), "read"))?;
-    Ok(BufReader::with_capacity(256 << 10, file))
-}
-
-fn unreadable(path: &Path) -> impl FnOnce(ReadError) -> ReportError {
-    move |error| match error {
-        ReadError::Io(source) => ReportError::io(path, "read")(source),
-        ReadError::Damaged { line, why } => ReportError::Damaged { path: path.to_owned(), line, why },
-    }
+    .map(drop)
 }
 
 #[cfg(test)]

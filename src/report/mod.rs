@@ -41,7 +41,7 @@ pub use journal::{Journal, RecordState};
 pub(crate) use reader::{ReadExtent, ReportReader};
 pub use row::Format;
 pub use row::StoredRow;
-pub(crate) use summary::{Facts, Summary};
+pub(crate) use summary::{Facts, Summary, states_to_text};
 pub use target::{Sync, Target};
 pub(crate) use target::{create_unique, default_path};
 pub(crate) use writer::RowWriter;

@@ -54,19 +54,27 @@ impl ReportReader {
     /// [`ReportError::NoReport`] where a row other than a torn last one cannot be read; [`ReportError::File`].
     pub(crate) fn rows(&self, until: Option<u64>, each: impl FnMut(&StoredRow<'_>)) -> Result<ReadExtent, ReportError> {
         let io = |source| ReportError::io(&self.path, "read")(source);
-        let mut file = &self.file;
-        file.rewind().map_err(io)?;
         let length = match until {
             Some(until) => until,
-            None => file.metadata().map_err(io)?.len(),
+            None => self.file.metadata().map_err(io)?.len(),
         };
-        let input = BufReader::with_capacity(BUFFER, file.take(length));
-        let complete = read_rows(self.format, input, each).map_err(|error| match error {
+        let complete = read_file(self.format, &self.file, length, each).map_err(|error| match error {
             ReadError::Io(source) => io(source),
             ReadError::Damaged { line, why } => ReportError::NoReport { path: self.path.clone(), line, why },
         })?;
         Ok(ReadExtent { complete, torn: length.saturating_sub(complete) })
     }
+}
+
+/// As [`read_rows`], of the first `length` bytes of a file.
+pub(super) fn read_file(
+    format: Format,
+    mut file: &File,
+    length: u64,
+    each: impl FnMut(&StoredRow<'_>),
+) -> Result<u64, ReadError> {
+    file.rewind()?;
+    read_rows(format, BufReader::with_capacity(BUFFER, file.take(length)), each)
 }
 
 /// Hands every complete row to `each`, in order, and returns where the last one ends, in bytes.

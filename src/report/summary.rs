@@ -11,7 +11,7 @@ use super::job_file::Kind;
 
 use crate::clock::rfc3339_millis;
 use crate::outcome::{Status, StopReason, Tally};
-use crate::terminal::{count, duration, pluralized};
+use crate::terminal::{count, duration, percent, pluralized};
 
 /// The schema of the serialized summary, `docs/schema/summary.schema.json`.
 const SCHEMA_VERSION: u32 = 1;
@@ -70,15 +70,8 @@ impl Summary {
             Some(Kind::RestoreDryRun) => Status::Restorable,
             Some(Kind::Delete | Kind::Rehearsal) | None => Status::Deleted,
         };
-        let shown: Vec<(&str, String)> = self
-            .states()
-            .filter(|&(name, number)| name == main.as_str() || number > 0)
-            .map(|(name, number)| (name, count(number)))
-            .collect();
-        let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let number_width = shown.iter().map(|(_, number)| number.len()).max().unwrap_or_default();
-        let mut lines: Vec<String> =
-            shown.iter().map(|(name, number)| format!("{name:name_width$}  {number:>number_width$}")).collect();
+        let shown: Vec<_> = self.states().filter(|&(name, number)| name == main.as_str() || number > 0).collect();
+        let mut lines = states_to_text(&shown, None);
 
         if self.resumed > 0 {
             lines.push(format!("resumed: {} finished by an earlier run", pluralized(self.resumed, "record")));
@@ -127,6 +120,17 @@ impl Summary {
         let rate = if self.sent == 0 { String::new() } else { format!(", {:.1} keys/s", self.rate()) };
         format!("{time}{rate}; {requests}{retries}{throttled}")
     }
+}
+
+/// A line for each state, with its share of the whole, if that is known.
+pub(crate) fn states_to_text(states: &[(&str, u64)], whole: Option<u64>) -> Vec<String> {
+    let name_width = states.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let number_width = states.iter().map(|(_, number)| count(*number).len()).max().unwrap_or_default();
+    let line = |(name, number): &(&str, u64)| {
+        let share = whole.map(|whole| format!("  {:>5}", percent(*number, whole))).unwrap_or_default();
+        format!("{name:name_width$}  {:>number_width$}{share}", count(*number))
+    };
+    states.iter().map(line).collect()
 }
 
 fn in_words(reason: StopReason) -> &'static str {

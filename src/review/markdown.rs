@@ -18,7 +18,7 @@ impl Review {
             lines.push(String::new());
         }
         lines.extend(["| status | records | share |", "| --- | ---: | ---: |"].map(str::to_owned));
-        for (name, number) in self.states().into_iter().filter(|(_, number)| *number > 0) {
+        for (name, number) in self.states() {
             let share = self.whole().map(|whole| percent(number, whole)).unwrap_or_default();
             lines.push(format!("| {name} | {} | {share} |", count(number)));
         }

@@ -164,7 +164,7 @@ fn utc(iso: impl fmt::Display) -> Moment {
 fn states(review: &Review) -> Vec<State> {
     let whole = review.whole();
     let total = whole.unwrap_or(review.tally.total());
-    let occurring: Vec<_> = review.states().into_iter().filter(|(_, number)| *number > 0).collect();
+    let occurring = review.states();
     // What occurred is seen, however rare: its part is at least six of a thousand.
     let width = |&(_, number): &(_, u64)| (number as f64 / total as f64 * 1000.0).max(6.0);
     let all: f64 = occurring.iter().map(width).sum();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::timeline::{Bin, moment};
 use super::{Cause, Causes, Diff, MOST_ATTEMPTS, Review};
-use crate::terminal::{Escaped, count, duration, percent, pluralized};
+use crate::report::states_to_text;
+use crate::terminal::{Escaped, count, duration, pluralized};
 
 const CAUSES: usize = 10;
 
@@ -25,15 +26,17 @@ impl Review {
         }
         lines.extend(self.job_lines());
         lines.push(String::new());
-        lines.extend(counts(&self.states(), self.whole()));
+        lines.extend(states_to_text(&self.states(), self.whole()));
         lines.extend(cause_lines("kept, by rule", &self.kept));
         lines.extend(cause_lines(&format!("not {}, by cause", self.done().1), &self.causes));
         lines.extend(self.time_lines());
         lines
     }
 
+    /// Those that occurred.
     pub(super) fn states(&self) -> Vec<(&'static str, u64)> {
-        self.tally.by_name().chain([("not attempted", self.not_attempted().unwrap_or_default())]).collect()
+        let all = self.tally.by_name().chain([("not attempted", self.not_attempted().unwrap_or_default())]);
+        all.filter(|(_, number)| *number > 0).collect()
     }
 
     fn time_lines(&self) -> Vec<String> {
@@ -103,8 +106,9 @@ impl Cause {
 impl Diff {
     pub(crate) fn to_text(&self) -> Vec<String> {
         let mut lines = vec![format!("{} planned", pluralized(self.planned, "key")), String::new()];
-        let rows: Vec<_> = self.done.by_name().chain([("no row", self.not_done)]).collect();
-        lines.extend(counts(&rows, Some(self.planned)));
+        let rows = self.done.by_name().chain([("no row", self.not_done)]);
+        let rows: Vec<_> = rows.filter(|(_, number)| *number > 0).collect();
+        lines.extend(states_to_text(&rows, Some(self.planned)));
         let mut differ = |count: u64, what: &str, keys: &[String]| {
             if count > 0 {
                 lines.extend([String::new(), format!("{} {what}", pluralized(count, "key"))]);
@@ -138,18 +142,6 @@ fn cause_lines(heading: &str, all: &Causes) -> Vec<String> {
         lines.push(format!("{:>9}  for other causes: --json or --html show more", count(rest)));
     }
     lines
-}
-
-/// The states that occurred, with their shares of the whole, if that is known.
-fn counts(states: &[(&str, u64)], whole: Option<u64>) -> Vec<String> {
-    let shown: Vec<_> = states.iter().filter(|(_, number)| *number > 0).collect();
-    let name_width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let number_width = shown.iter().map(|(_, number)| count(*number).len()).max().unwrap_or_default();
-    let line = |(name, number): &(&str, u64)| {
-        let share = whole.map(|whole| format!("  {:>5}", percent(*number, whole))).unwrap_or_default();
-        format!("{name:name_width$}  {:>number_width$}{share}", count(*number))
-    };
-    shown.into_iter().map(line).collect()
 }
 
 /// Milliseconds below a second, else two units.

@@ -18,16 +18,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "delete",
-            Self::DryRun => "dry_run",
-            Self::Rehearsal => "rehearsal",
-            Self::Restore => "restore",
-            Self::RestoreDryRun => "restore_dry_run",
-        }
-    }
-
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Delete => "delete",
