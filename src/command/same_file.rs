@@ -5,9 +5,10 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::{beside, folder_of, job_file};
+use crate::files::{beside, folder_of};
 use crate::input::Source;
 use crate::platform::{self, AsStream, FileId};
+use crate::report::JobFile;
 use crate::terminal::Escaped;
 
 use super::usage::UsageError;
@@ -61,7 +62,7 @@ impl Files {
                 self.add_stream(&what, source, true);
                 self.inputs.extend(of_path(path).map(|identity| Named { what, identity }));
                 for report in [Some(path.clone()), path.canonicalize().ok()].iter().flatten() {
-                    for path in [job_file(report), beside(report, ".lock")] {
+                    for path in [JobFile::path(report), beside(report, ".lock")] {
                         let what = format!("{}, which may be beside it", shown(&path));
                         self.inputs.extend(of_path(&path).map(|identity| Named { what, identity }));
                     }

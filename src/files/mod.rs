@@ -13,16 +13,9 @@ mod output;
 mod replace;
 pub(crate) mod text;
 
-use std::path::{Path, PathBuf};
-
 pub use error::FileError;
 pub(crate) use hash::hash;
 pub(crate) use lock::{RequestCount, SentRequests, open_regular};
 pub use output::IfExists;
 pub(crate) use output::OutputFile;
 pub(crate) use replace::{Access, beside, folder_of, replace};
-
-/// The job file beside a report: its name with `.job.json`.
-pub(crate) fn job_file(report: &Path) -> PathBuf {
-    beside(report, ".job.json")
-}

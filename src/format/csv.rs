@@ -85,8 +85,7 @@ impl fmt::Display for RowError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     Every,
-    Some([usize; 3]),
-    /// These, and short cells of the first columns.
+    /// These columns, and short cells of the first ones.
     Brief([usize; 3]),
 }
 
@@ -98,7 +97,6 @@ impl Keep {
     fn wants(self, column: usize) -> bool {
         match self {
             Self::Every => true,
-            Self::Some(columns) => columns.contains(&column),
             Self::Brief(columns) => column < BRIEF_COLUMNS || columns.contains(&column),
         }
     }
@@ -264,6 +262,7 @@ impl<R: BufRead> RowReader<R> {
         Ok(ends_row)
     }
 }
+
 fn error_at(line: u64, kind: FormatErrorKind) -> FormatError {
     FormatError { position: Position::line(line), kind }
 }
@@ -279,12 +278,12 @@ mod tests {
         let mut row = Row::default();
         assert!(reader.read(&mut row, Keep::Every).unwrap());
         assert_eq!(row.cells(), [b"a", b"b"]);
-        assert!(reader.read(&mut row, Keep::Some([0, 0, 1])).unwrap());
+        assert!(reader.read(&mut row, Keep::Brief([0, 0, 1])).unwrap());
         assert_eq!((row.fields, row.error), (1_000_002, Some(RowError::TooLong { column: 1, limit: 64 * 1024 })));
         assert_eq!((row.cell(0), row.cell(1)), (None, Some(b"x".as_slice())));
         assert!(row.memory() < 300_000, "{}", row.memory());
-        assert!(reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
+        assert!(reader.read(&mut row, Keep::Brief([0, 0, 0])).unwrap());
         assert_eq!((row.cell(0), row.fields, row.line), (Some(b"c".as_slice()), 2, 3));
-        assert!(!reader.read(&mut row, Keep::Some([0, 0, 0])).unwrap());
+        assert!(!reader.read(&mut row, Keep::Brief([0, 0, 0])).unwrap());
     }
 }

@@ -167,34 +167,22 @@ impl<R: Read> JsonArray<R> {
             self.skip_value()?;
             return Ok(JsonString::NotAString);
         }
-        let mut text = Vec::new();
-        let mut length = 0;
-        let mut chunk = [0; 1024];
         let read = self.reader.next_string_reader().map(|mut string| {
-            loop {
-                match string.read(&mut chunk) {
-                    Ok(0) => return Ok(()),
-                    Ok(some) => {
-                        length += some;
-                        if length <= limit {
-                            text.extend_from_slice(&chunk[..some]);
-                        }
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let mut text = Vec::new();
+            string.by_ref().take(limit as u64 + 1).read_to_end(&mut text)?;
+            io::copy(&mut string, &mut io::sink())?;
+            Ok(text)
         });
-        match read {
-            Ok(Ok(())) => {}
+        let text = match read {
+            Ok(Ok(text)) => text,
             Ok(Err(error)) => return Err(self.explain_string(&error)),
             Err(error) => return Err(self.explain(error)),
+        };
+        if text.len() > limit {
+            return Ok(JsonString::TooLong);
         }
-        Ok(match String::from_utf8(text) {
-            _ if length > limit => JsonString::TooLong,
-            Ok(text) => JsonString::Exact(text),
-            // Cannot be: the string reader gives UTF-8 or an error.
-            Err(_) => JsonString::NotAString,
-        })
+        // It cannot fail: the string reader gives UTF-8 or an error.
+        Ok(String::from_utf8(text).map_or(JsonString::NotAString, JsonString::Exact))
     }
 
     /// Appends the next value to `out`, written compactly, if it takes no more than about `limit` bytes; otherwise `why` is

@@ -76,33 +76,22 @@ impl Csv {
         self.unheaded.as_ref().is_some_and(|first| first.rows_after + 1 < TITLES)
     }
 
-    /// What is kept of the next row.
-    fn keep(&self, layout: Layout, report: &ReportRows) -> Keep {
-        let columns = layout.columns();
-        let needs_others = self.unheaded.is_some() || !report.search.is_over();
-        if needs_others { Keep::Brief(columns) } else { Keep::Some(columns) }
-    }
-
     /// A title stands above its table: the first row has one cell, and the next has more, or one after it is a header.
     fn check_title(&mut self, input: &str) -> Result<(), InputError> {
         let Some(first) = &mut self.unheaded else { return Ok(()) };
         first.rows_after += 1;
-        if first.rows_after > TITLES {
-            self.unheaded = None;
-            return Ok(());
+        if self.row.fields > 1 && (first.rows_after == 1 || header::names_columns(&self.row)) {
+            let kind = InputErrorKind::Uneven(self.row.fields, first.line);
+            return Err(InputError::at(Position::line(self.row.line), kind));
         }
-        if self.row.fields == 1 || first.rows_after > 1 && !header::names_columns(&self.row) {
-            if first.rows_after == TITLES {
-                self.warn_of_first_row(input);
-            }
-            return Ok(());
+        if first.rows_after == TITLES {
+            self.take_first_row_as_key(input);
         }
-        let kind = InputErrorKind::Uneven(self.row.fields, first.line);
-        Err(InputError::at(Position::line(self.row.line), kind))
+        Ok(())
     }
 
-    fn warn_of_first_row(&self, input: &str) {
-        if let (Some(first), true) = (&self.unheaded, self.options.warns) {
+    fn take_first_row_as_key(&mut self, input: &str) {
+        if let (Some(first), true) = (self.unheaded.take(), self.options.warns) {
             tracing::warn!(
                 "{}: the first row ({}) is taken as a key, not as a header\nhint: pass --column 1 and remove the row if it is a \
                  header, or --no-header to confirm that it is a key",
@@ -116,11 +105,8 @@ impl Csv {
         loop {
             let layout = match self.layout {
                 Some(layout) => {
-                    let keep = self.keep(layout, report);
-                    if !self.rows.read(&mut self.row, keep)? {
-                        if self.unheaded.as_ref().is_some_and(|first| first.rows_after < TITLES) {
-                            self.warn_of_first_row(input);
-                        }
+                    if !self.rows.read(&mut self.row, Keep::Brief(layout.columns()))? {
+                        self.take_first_row_as_key(input);
                         return Ok(None);
                     }
                     self.check_title(input)?;

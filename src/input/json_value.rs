@@ -31,11 +31,8 @@ pub(super) enum Text<'a> {
 /// The members of an object that matter; the others are ignored whatever they hold.
 #[derive(Default)]
 pub(super) struct Members<'a> {
-    key: Option<Text<'a>>,
-    key_name: Option<Text<'a>>,
-    name: Option<Text<'a>>,
-    status: Option<Text<'a>>,
-    finished_at: Option<Text<'a>>,
+    /// Those that are [read](Members::reads), by their fields.
+    texts: [Option<Text<'a>>; 5],
     /// Others that may be statuses, by their names.
     others: Vec<(String, Cow<'a, str>)>,
     fields: Fields,
@@ -44,24 +41,16 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     pub(super) fn put(&mut self, field: Field, name: &str, text: Text<'a>) {
         self.fields.add(field);
-        let place = match field {
-            Field::Key => &mut self.key,
-            Field::KeyName => &mut self.key_name,
-            Field::Name => &mut self.name,
-            Field::Status => &mut self.status,
-            Field::FinishedAt => &mut self.finished_at,
-            Field::OfReport | Field::Other => {
-                // What a key holds is the user's own, and no plan has it.
-                if let Text::Exact(text) = text
-                    && name != "metadata"
-                    && may_be_status(&text)
-                {
-                    self.others.push((name.to_owned(), text));
-                }
-                return;
-            }
-        };
-        *place = Some(if place.is_some() { Text::Repeated } else { text });
+        if Self::reads(field) {
+            let place = &mut self.texts[field as usize];
+            *place = Some(if place.is_some() { Text::Repeated } else { text });
+        } else if let Text::Exact(text) = text
+            // What a key holds is the user's own, and no plan has it.
+            && name != "metadata"
+            && may_be_status(&text)
+        {
+            self.others.push((name.to_owned(), text));
+        }
     }
 
     /// Whether the member's value matters, not only that it is there.
@@ -140,7 +129,8 @@ pub(super) fn key_of_value(
             }
             (text, None)
         }
-        Value::Object(Members { key, key_name, name, status, finished_at, others, fields }) => {
+        Value::Object(Members { texts, others, fields }) => {
+            let [key, key_name, name, status, finished_at] = texts;
             if fields.lost_status() {
                 return Err(at(InputErrorKind::ReportWithoutStatus));
             }

@@ -1,5 +1,6 @@
 //! Recognises content that is not a list of keys by its first bytes, whatever its name and format.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use memchr::{memchr, memchr_iter};
@@ -37,39 +38,45 @@ pub enum Lookalike {
 
 impl fmt::Display for Lookalike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Markup => "an HTML or XML document",
-            Self::Utf16 => "UTF-16 text",
-            Self::Utf32 => "UTF-32 text",
-            Self::NulSeparated => "names separated by NUL bytes",
-            Self::CarriageReturns => "text whose lines end in CR alone",
-            Self::PrettyJson => "a JSON document over several lines",
-            Self::Json(_) => "JSON",
-            Self::Table => "a CSV table with a header row",
-            Self::HeaderlessReport => "rows of a kvsweep report without its header row",
-            Self::Binary(kind) => kind,
-        })
+        f.write_str(self.about().0)
     }
 }
 
 impl Lookalike {
-    pub(super) fn hint(self) -> String {
-        match self {
-            Self::Markup => "check what was downloaded: it may be an error page".to_owned(),
-            Self::Utf16 => "convert it first: iconv -f UTF-16 -t UTF-8".to_owned(),
-            Self::Utf32 => "convert it first: iconv -f UTF-32 -t UTF-8".to_owned(),
-            Self::NulSeparated => "separate the names by newlines: tr '\\0' '\\n'".to_owned(),
-            Self::CarriageReturns => {
-                "convert the line endings first: tr '\\r' '\\n'; pass keys that contain one as NDJSON".to_owned()
+    pub(super) fn hint(self) -> Cow<'static, str> {
+        self.about().1
+    }
+
+    /// What it is, and what to do about it.
+    fn about(self) -> (&'static str, Cow<'static, str>) {
+        let (what, hint) = match self {
+            Self::Markup => ("an HTML or XML document", "check what was downloaded: it may be an error page"),
+            Self::Utf16 => ("UTF-16 text", "convert it first: iconv -f UTF-16 -t UTF-8"),
+            Self::Utf32 => ("UTF-32 text", "convert it first: iconv -f UTF-32 -t UTF-8"),
+            Self::NulSeparated => ("names separated by NUL bytes", "separate the names by newlines: tr '\\0' '\\n'"),
+            Self::CarriageReturns => (
+                "text whose lines end in CR alone",
+                "convert the line endings first: tr '\\r' '\\n'; pass keys that contain one as NDJSON",
+            ),
+            Self::PrettyJson => (
+                "a JSON document over several lines",
+                "pass --format json for an array, or print one value per line: jq -c",
+            ),
+            Self::Json(format) => {
+                let hint = format!("pass --format {format}, or --format lines if these are the names of keys");
+                return ("JSON", hint.into());
             }
-            Self::PrettyJson => "pass --format json for an array, or print one value per line: jq -c".to_owned(),
-            Self::Json(format) => format!("pass --format {format}, or --format lines if these are the names of keys"),
-            Self::Table => "pass --format csv, or --format lines if each line is the name of a key".to_owned(),
-            Self::HeaderlessReport => {
-                "keep the header row, for example: (head -n 1 plan.csv; grep ,planned, plan.csv) > todo.csv".to_owned()
-            }
-            Self::Binary(_) => "export the keys as CSV, lines or JSON".to_owned(),
-        }
+            Self::Table => (
+                "a CSV table with a header row",
+                "pass --format csv, or --format lines if each line is the name of a key",
+            ),
+            Self::HeaderlessReport => (
+                "rows of a kvsweep report without its header row",
+                "keep the header row, for example: (head -n 1 plan.csv; grep ,planned, plan.csv) > todo.csv",
+            ),
+            Self::Binary(kind) => (kind, "export the keys as CSV, lines or JSON"),
+        };
+        (what, hint.into())
     }
 }
 

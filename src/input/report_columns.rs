@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::detect::{cells, is_headed};
 use crate::outcome::Status;
 
+/// The first five are those whose values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Key,

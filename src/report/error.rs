@@ -32,12 +32,12 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    /// Whether the request was wrong, rather than the machine; a report that is [locked](FileError::Locked) is neither.
-    /// Whether the file at `path` is there no more.
+    /// Whether the file at `lost` is there no more.
     pub(crate) fn is_loss_of(&self, lost: &Path) -> bool {
         matches!(self, Self::File(FileError::Replaced { path }) if path == lost)
     }
 
+    /// Whether the request was wrong, rather than the machine; a report that is [locked](FileError::Locked) is neither.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::File(error) => error.is_usage(),

@@ -17,14 +17,6 @@ pub enum Destination {
     File(ReportFile),
 }
 
-impl Destination {
-    /// A file, in the format of its extension.
-    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
-        let format = Format::of(&path)?;
-        ReportFile::open(path, format, if_exists).map(Self::File)
-    }
-}
-
 /// A report that is opened and locked. What it holds stays untouched until [`start`](super::start); dropped before
 /// that, a file that was made for it is removed.
 #[derive(Debug)]
@@ -38,8 +30,9 @@ pub struct ReportFile {
 
 impl ReportFile {
     /// Opens `path`, or makes it with mode 0600, and locks it against other processes until this is dropped or its
-    /// writer has finished.
-    pub fn open(path: PathBuf, format: Format, if_exists: IfExists) -> Result<Self, ReportError> {
+    /// writer has finished. The extension tells the format.
+    pub fn open(path: PathBuf, if_exists: IfExists) -> Result<Self, ReportError> {
+        let format = Format::of(&path)?;
         let mut output = OutputFile::open(path, if_exists)?;
         output.write_lock_owner();
         Ok(Self { output, format, if_exists, journal: None })

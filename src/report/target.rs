@@ -7,7 +7,6 @@ use clap::ValueEnum;
 
 use super::error::ReportError;
 use super::file::ReportFile;
-use super::row::Format;
 use crate::clock::rfc3339_seconds;
 use crate::files::{FileError, IfExists};
 
@@ -47,7 +46,6 @@ pub enum Sync {
 /// Creates a report with a default name: at `path`, or, if that exists because another job began in the same second, with `-2`, `-3`
 /// and so on before the extension.
 pub(crate) fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
-    let format = Format::of(path)?;
     let mut number = 1_u64;
     loop {
         let mut candidate = path.to_owned();
@@ -55,7 +53,7 @@ pub(crate) fn create_unique(path: &Path) -> Result<ReportFile, ReportError> {
             let (stem, extension) = (stem.to_string_lossy(), extension.to_string_lossy());
             candidate.set_file_name(format!("{stem}-{number}.{extension}"));
         }
-        match ReportFile::open(candidate, format, IfExists::Refuse) {
+        match ReportFile::open(candidate, IfExists::Refuse) {
             Err(ReportError::File(FileError::Exists { .. })) => number += 1,
             opened => return opened,
         }
@@ -72,6 +70,7 @@ pub(crate) fn default_path(now: SystemTime) -> PathBuf {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use super::super::row::Format;
     use super::*;
 
     #[test]

@@ -25,7 +25,7 @@ impl Report {
     }
 
     fn open(&self) -> ReportFile {
-        ReportFile::open(self.path.clone(), self.format, IfExists::Resume).expect("the report is opened")
+        ReportFile::open(self.path.clone(), IfExists::Resume).expect("the report is opened")
     }
 
     pub(crate) fn journal(&self) -> Arc<Journal> {

@@ -28,7 +28,7 @@ fn open(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
 
 /// The same without waiting for a lock.
 fn open_now(path: &Path, if_exists: IfExists) -> Result<ReportFile, ReportError> {
-    ReportFile::open(path.to_owned(), Format::of(path).unwrap(), if_exists)
+    ReportFile::open(path.to_owned(), if_exists)
 }
 
 /// Writes `rows` as a run that resumes the report, and gives back what it found there.
@@ -189,8 +189,8 @@ fn what_is_no_file_is_refused_whatever_was_asked() {
                 "{error:?}"
             );
         }
-        let device = ReportFile::open("/dev/null".into(), Format::Csv, if_exists).unwrap_err();
-        assert!(matches!(device, ReportError::File(FileError::NotRegular { what: "a device", .. })), "{device:?}");
+        let device = OutputFile::open("/dev/null".into(), if_exists).unwrap_err();
+        assert!(matches!(device, FileError::NotRegular { what: "a device", .. }), "{device:?}");
         let nowhere = open(&folder.path().join("no/r.csv"), if_exists).unwrap_err();
         assert!(matches!(nowhere, ReportError::File(FileError::Io { .. })) && !nowhere.is_usage(), "{nowhere:?}");
     }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::Status;
 use crate::terminal::{Escaped, count, pluralized};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    #[default]
     Delete,
     DryRun,
     Rehearsal,
@@ -47,7 +48,7 @@ impl Kind {
 }
 
 /// Which job it is. `None`: not known yet, or does not apply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub kind: Kind,
     pub base_url: Option<String>,
@@ -123,16 +124,7 @@ impl fmt::Display for Difference {
 impl Identity {
     /// One of which nothing but the kind is known.
     pub(crate) fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            base_url: None,
-            account_id: None,
-            namespace_id: None,
-            namespace_title: None,
-            shard: None,
-            filters: Filters::default(),
-            inputs: Vec::new(),
-        }
+        Self { kind, ..Self::default() }
     }
 
     /// Takes over from `other`, the same job, which namespace it is and what the inputs hold, as far as that is not known yet.

@@ -21,7 +21,7 @@ pub use identity::{Difference, Kind};
 pub(crate) use identity::{Filters, Identity, Input, Names};
 
 use super::rfc3339;
-use crate::files::{Access, FileError, job_file, open_regular, replace};
+use crate::files::{Access, FileError, beside, open_regular, replace};
 use crate::outcome::{Status, Tally};
 use crate::text::json_error;
 
@@ -84,7 +84,7 @@ impl JobFile {
 
     /// Beside the report: its name with `.job.json`.
     pub(crate) fn path(report: &Path) -> PathBuf {
-        job_file(report)
+        beside(report, ".job.json")
     }
 
     /// The job file beside `report`; `None` if there is none.

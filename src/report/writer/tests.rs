@@ -17,8 +17,7 @@ fn rows(count: u64) -> Vec<Settled> {
 }
 
 fn report_file(path: PathBuf) -> Destination {
-    let format = Format::of(&path).unwrap();
-    Destination::File(ReportFile::open(path, format, IfExists::Refuse).unwrap())
+    Destination::File(ReportFile::open(path, IfExists::Refuse).unwrap())
 }
 
 fn full_disk() -> File {
