@@ -98,7 +98,7 @@ fn carry_out<'a>(
     let client = target.map(|target| target.client);
     let max_keys = match &scan.plan {
         // The file may have grown since it was counted: no more keys are sent than were agreed to.
-        Some(plan) => Some(plan.keys),
+        Some(plan) => Some(plan.distinct_keys),
         // It counts all keys, and checks the guards when it is done.
         None if matches!(job.mode, Mode::DryRun) => None,
         None => job.guards.max_keys,
@@ -234,7 +234,7 @@ struct Run<'a> {
     /// `None` where nothing has to be sent.
     client: Option<Client>,
     limits: &'a Limits,
-    /// The most keys that may be sent.
+    /// The most keys of the whole job.
     max_keys: Option<u64>,
     /// How many keys earlier runs of this job deleted or found absent.
     deleted_before: u64,

@@ -317,6 +317,23 @@ fn every_guard_counts_the_distinct_keys_of_a_resumed_job() {
 }
 
 #[test]
+fn the_most_keys_of_a_pipe_are_those_of_all_runs() {
+    for more in [&[][..], &["--bulk"], &["--check"]] {
+        let lab = Lab::new();
+        let keys = lab.keys(12).join("\n");
+        let run = |most: &str| {
+            let args = ["-", "--report", "r.csv", "--resume", "--max-keys", most];
+            lab.delete(args).args(more).stdin(keys.as_str()).run()
+        };
+        for (most, code, left) in [("5", 8, 7), ("5", 8, 7), ("4", 8, 7), ("7", 8, 5), ("11", 8, 1), ("12", 0, 0)] {
+            let done = run(most).code(code);
+            assert_eq!(lab.server.len(), left, "--max-keys {most} {more:?}");
+            assert!(code == 0 || done.stderr.contains(&format!("--max-keys {most}")), "{}", done.stderr);
+        }
+    }
+}
+
+#[test]
 fn keys_with_blanks_at_their_ends_are_counted_and_quoted() {
     let lab = Lab::new();
     lab.write("keys.csv", "key\n a\nb \nc d\n");

@@ -231,7 +231,8 @@ impl State {
                 return;
             }
         };
-        if let Some(most) = self.options.max_keys.filter(|most| self.caller.totals.keys >= *most) {
+        let keys = self.options.deleted_before + self.caller.totals.keys;
+        if let Some(most) = self.options.max_keys.filter(|most| keys >= *most) {
             let why = format!("there are more keys than --max-keys {}", count(most));
             let hint = Some("check the keys with --dry-run; if all of them are right, raise --max-keys".to_owned());
             self.stop(Stop { hint, ..Stop::reading(StopReason::MaxKeys, why) }, now);
