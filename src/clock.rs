@@ -29,6 +29,11 @@ pub(crate) fn rfc3339_millis(moment: SystemTime) -> Rfc3339Timestamp {
     humantime::format_rfc3339_millis(clamp_rfc3339(moment))
 }
 
+/// `2026-11-30T11:31:05.042113Z`.
+pub(crate) fn rfc3339_micros(moment: SystemTime) -> Rfc3339Timestamp {
+    humantime::format_rfc3339_micros(clamp_rfc3339(moment))
+}
+
 /// `moment`, held within what RFC 3339 can say (years 1970 to 9999): a machine whose clock is off still gets its rows.
 fn clamp_rfc3339(moment: SystemTime) -> SystemTime {
     const LAST: Duration = Duration::new(253_402_300_799, 999_000_000);

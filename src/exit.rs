@@ -43,7 +43,8 @@ impl ExitCode {
     pub fn for_job(stopped: Option<StopReason>, signal: Option<Signal>, tally: &Tally) -> Self {
         match stopped {
             Some(reason) => Self::for_stop(reason, signal),
-            None => Self::for_tally(tally),
+            None if tally.trouble() == 0 => Self::Success,
+            None => Self::Incomplete,
         }
     }
 
@@ -67,11 +68,6 @@ impl ExitCode {
                 Some(Signal::Interrupt) | None => Self::Interrupted,
             },
         }
-    }
-
-    /// The code of a job that came to the end of its input.
-    pub fn for_tally(tally: &Tally) -> Self {
-        if tally.trouble() == 0 { Self::Success } else { Self::Incomplete }
     }
 
     /// The code of a command line that ended in the parser: help and version are no mistakes.
@@ -143,9 +139,9 @@ mod tests {
             let mut tally = Tally::default();
             tally.add(Status::Deleted);
             tally.add(status);
-            assert_eq!(ExitCode::for_tally(&tally).as_u8(), code, "{status}");
+            assert_eq!(ExitCode::for_job(None, None, &tally).as_u8(), code, "{status}");
         }
-        assert_eq!(ExitCode::for_tally(&Tally::default()), ExitCode::Success);
+        assert_eq!(ExitCode::for_job(None, None, &Tally::default()), ExitCode::Success);
     }
 
     #[test]

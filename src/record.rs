@@ -77,6 +77,17 @@ pub enum Content {
 }
 
 impl Content {
+    /// What the record's row shows as its key; `None` if that is not known any more.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) | Self::Duplicate(key) | Self::Superseded(key) => Some(key.as_str()),
+            Self::Pair(pair) => Some(pair.key.as_str()),
+            Self::Kept(kept) => Some(kept.key.as_str()),
+            Self::Invalid(invalid) => Some(&invalid.key),
+            Self::Settled => None,
+        }
+    }
+
     /// How the reason of [`Content::needs_encoding`] begins.
     pub(crate) const NEEDS_ENCODING: &str = "the key needs URL encoding, which the namespace does not support";
 

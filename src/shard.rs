@@ -11,7 +11,7 @@ use std::str::FromStr;
 use siphasher::sip::SipHasher24;
 use thiserror::Error;
 
-use crate::record::{Content, Record};
+use crate::record::Record;
 
 /// The most parts there may be.
 const MOST: u32 = 100_000;
@@ -79,13 +79,7 @@ impl Shard {
 
     /// Whether this record belongs to it; one whose content is not known any more does.
     pub fn owns_record(self, record: &Record) -> bool {
-        match &record.content {
-            Content::Key(key) | Content::Duplicate(key) | Content::Superseded(key) => self.owns(key.as_str()),
-            Content::Pair(pair) => self.owns(pair.key.as_str()),
-            Content::Kept(kept) => self.owns(kept.key.as_str()),
-            Content::Invalid(invalid) => self.owns(&invalid.key),
-            Content::Settled => true,
-        }
+        record.content.key().is_none_or(|key| self.owns(key))
     }
 }
 
@@ -118,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::key::KeyName;
-    use crate::record::{Invalid, RecordNumber};
+    use crate::record::{Content, Invalid, RecordNumber};
 
     fn shards(count: u32) -> impl Iterator<Item = Shard> {
         (0..count).map(move |index| Shard::new(index.into(), count).unwrap())

@@ -147,7 +147,6 @@ fn read_jsonc(text: &str) -> Result<Settings, WranglerError> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     jsonc_parser::parse_to_serde_value(text, &options)
         .map_err(|error| WranglerError::Parse(one_line(&error.to_string())))
 }

@@ -12,6 +12,7 @@ use crate::wrangler::{self, Bound, BoundNamespace, Lookup, nearest};
 
 use super::Command;
 use super::connection::{AccountArgs, ConnectionArgs};
+use super::environment::credential;
 
 /// Everything that is missing or cannot be used, and what to do about it.
 #[derive(Debug, Default)]
@@ -141,9 +142,8 @@ pub(super) fn access(args: &AccountArgs, problems: &mut Problems) -> Option<Acce
         .parse::<BaseUrl>()
         .map_err(|error| format!("{error}{HINT}fix --base-url, CLOUDFLARE_API_BASE_URL or CLOUDFLARE_BASE_URL"));
     let base_url = problems.take(base_url);
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let key = (variable("CLOUDFLARE_EMAIL"), variable("CLOUDFLARE_API_KEY"));
-    let credentials = match (&args.api_token_file, &args.api_token_command, variable("CLOUDFLARE_API_TOKEN"), key) {
+    let key = (credential("CLOUDFLARE_EMAIL"), credential("CLOUDFLARE_API_KEY"));
+    let credentials = match (&args.api_token_file, &args.api_token_command, credential("CLOUDFLARE_API_TOKEN"), key) {
         (Some(path), ..) => problems.take(Credentials::token_from_file(path)),
         (None, Some(command), ..) => problems.take(Credentials::command(command)),
         (None, None, Some(token), _) => problems.take(Credentials::token(&token)),

@@ -70,6 +70,11 @@ pub(super) fn says_yes(switch: &str) -> bool {
     is_set(switch) && std::env::var_os(switch).is_some_and(|value| !value.is_empty())
 }
 
+/// A variable that holds credentials; one of blanks alone counts as unset.
+pub(super) fn credential(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// A warning for each variable of ours that no flag has: it may have been meant to protect keys.
 pub(super) fn unknown(command: impl FnOnce() -> clap::Command) -> Vec<String> {
     let set: Vec<_> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();

@@ -19,6 +19,7 @@ use crate::profile::{
 };
 use crate::terminal::{Escaped, Quoted};
 
+use super::environment::credential;
 use super::patterns::Keeping;
 
 /// Where jobs that delete write; a dry run, a rehearsal and a restoration write there only if a flag says so.
@@ -199,11 +200,10 @@ fn token_flag(given: &ArgMatches) -> Option<&'static str> {
 
 /// The variable that holds credentials.
 fn credentials_of_environment() -> Option<&'static str> {
-    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-    if is_set("CLOUDFLARE_API_TOKEN") {
+    if credential("CLOUDFLARE_API_TOKEN").is_some() {
         return Some("CLOUDFLARE_API_TOKEN");
     }
-    (is_set("CLOUDFLARE_EMAIL") && is_set("CLOUDFLARE_API_KEY")).then_some("CLOUDFLARE_API_KEY")
+    credential("CLOUDFLARE_EMAIL").and(credential("CLOUDFLARE_API_KEY")).map(|_| "CLOUDFLARE_API_KEY")
 }
 
 /// What a variable takes from a profile that was meant to name what is worked on: at 3 a.m. nobody remembers what was

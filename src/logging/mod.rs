@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-use crate::clock::wall_now;
+use crate::clock::{rfc3339_millis, wall_now};
 use crate::stderr::{self, LineFormat};
 use gate::{Escapes, Gate};
 use message::Style;
@@ -95,7 +95,7 @@ struct WallTime;
 
 impl FormatTime for WallTime {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
-        write!(out, "{}", humantime::format_rfc3339_millis(wall_now()))
+        write!(out, "{}", rfc3339_millis(wall_now()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeString, DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{Location, Problem, ProfileError};
 use super::name::ProfileName;
@@ -180,7 +180,8 @@ impl Reading<'_> {
                 texts.collect::<Option<_>>().ok_or_else(wrong)?
             }
             (Kind::Number | Kind::NumberOrText | Kind::SwitchOrNumber, DeValue::Integer(number)) => {
-                vec![integer(number).ok_or_else(wrong)?.to_string().into()]
+                let number = i64::from_str_radix(number.as_str(), number.radix());
+                vec![number.map_err(|_| wrong())?.to_string().into()]
             }
             (Kind::Switch | Kind::SwitchOrNumber, DeValue::Boolean(switch)) => vec![switch.to_string().into()],
             (Kind::Path | Kind::Template, DeValue::String(text)) => {
@@ -249,10 +250,6 @@ fn wrong_type(key: &str, expected: &'static str, value: &Spanned<DeValue<'_>>) -
         DeValue::Table(_) => "a table",
     };
     (value.span(), Problem::Type { key: key.to_owned(), expected, found })
-}
-
-fn integer(number: &DeInteger<'_>) -> Option<i64> {
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 impl ConfigFile {

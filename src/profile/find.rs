@@ -85,7 +85,9 @@ impl SearchPaths {
         // A link of a stranger to a file of the user would pass for the user's.
         let link = match fs::symlink_metadata(file) {
             Ok(link) => link,
-            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(unreadable(file)(error)),
         };
         let refuse = |why| Err(ProfileError::Untrusted { file: file.to_owned(), why });
@@ -121,8 +123,4 @@ impl SearchPaths {
 fn unreadable(file: &Path) -> impl FnOnce(io::Error) -> ProfileError {
     let file = file.to_owned();
     move |source| ProfileError::Read { file, source }
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

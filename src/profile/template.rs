@@ -8,14 +8,12 @@
 //! | `{profile}` | the profile's name |
 //! | `{{`, `}}` | a brace |
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::name::ProfileName;
 use super::suggest::suggest;
+use crate::clock::rfc3339_micros;
 use crate::terminal::Escaped;
-
-/// The last second that has a date: 9999-12-31T23:59:59Z.
-const LAST: Duration = Duration::from_secs(253_402_300_799);
 
 /// The text at a moment, and whether it is another one every second. A moment before 1970 or after 9999 is taken for the nearest
 /// that has a date.
@@ -23,8 +21,7 @@ const LAST: Duration = Duration::from_secs(253_402_300_799);
 /// # Errors
 /// What is wrong with it, safe to show.
 pub(super) fn fill(text: &str, now: SystemTime, profile: &ProfileName) -> Result<(String, bool), String> {
-    let now = now.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
-    let stamp = humantime::format_rfc3339_micros(now).to_string();
+    let stamp = rfc3339_micros(now).to_string();
     let (date, time) = stamp.split_once('T').unwrap_or_default();
     let time = time.replace(':', "");
     let mut date_parts = date.splitn(3, '-');
@@ -63,6 +60,8 @@ pub(super) fn fill(text: &str, now: SystemTime, profile: &ProfileName) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     fn filled(text: &str, seconds: u64) -> String {

@@ -174,7 +174,7 @@ impl RecordBatches {
                 && journal.status(record.number).is_some()
             {
                 // Every row of the journal is about this part, if it is the right one.
-                let key = key_of(record).unwrap_or_default().to_owned();
+                let key = record.content.key().unwrap_or_default().to_owned();
                 wrong = Some(JobInputError::OtherShard { record: record.number, key, shard, report: report.clone() });
             }
             kept
@@ -187,7 +187,7 @@ impl RecordBatches {
     fn mark_settled(&mut self) {
         let Some((journal, report)) = &self.journal else { return };
         for (place, record) in self.batch.iter_mut().enumerate() {
-            let Some(key) = key_of(record) else { continue };
+            let Some(key) = record.content.key() else { continue };
             match journal.state(record.number, key) {
                 RecordState::Pending => {}
                 RecordState::Settled => {
@@ -240,17 +240,6 @@ impl KeptCounts {
             }
             _ => {}
         }
-    }
-}
-
-/// What the record's row shows as its key.
-fn key_of(record: &Record) -> Option<&str> {
-    match &record.content {
-        Content::Key(key) | Content::Duplicate(key) | Content::Superseded(key) => Some(key.as_str()),
-        Content::Pair(pair) => Some(pair.key.as_str()),
-        Content::Kept(kept) => Some(kept.key.as_str()),
-        Content::Invalid(invalid) => Some(&invalid.key),
-        Content::Settled => None,
     }
 }
 
