@@ -147,7 +147,9 @@ impl Layer {
     fn keeps(&self, name: &str) -> Option<String> {
         match (self.protect.matching(name), &self.only) {
             (Some((pattern, file)), _) => Some(self.origin.rule(pattern, file)),
-            (None, Some(only)) if only.matching(name).is_none() => Some(format!("matches no {}", self.origin.only())),
+            (None, Some(only)) if only.matching(name).is_none() => {
+                Some(format!("matches no {}", self.origin.name("only", None)))
+            }
             (None, _) => None,
         }
     }
@@ -189,7 +191,7 @@ impl Filter {
         let mut origins = Vec::new();
         for Layer { origin, protect, only } in self.layers.iter() {
             let protect = protect.parts.iter().map(|part| ("protect", origin.protect(part.file.as_deref()), part));
-            let only = only.iter().flat_map(|only| &only.parts).map(|part| ("only", origin.only(), part));
+            let only = only.iter().flat_map(|only| &only.parts).map(|part| ("only", origin.name("only", None), part));
             let parts = protect.chain(only).map(|(what, origin, part)| (what, origin, part.patterns.as_slice()));
             origins.extend(parts.filter(|(_, _, patterns)| !patterns.is_empty()));
         }
@@ -215,33 +217,26 @@ impl Filter {
 }
 
 impl Origin {
-    /// What names patterns to protect.
-    fn protect(&self, file: Option<&str>) -> String {
-        match (self, file) {
-            (Self::Flags, None) => "--protect".to_owned(),
-            (Self::Flags, Some(file)) => format!("--protect-from {file}"),
-            (Self::Environment, None) => "KVSWEEP_PROTECT".to_owned(),
-            (Self::Environment, Some(file)) => format!("KVSWEEP_PROTECT_FROM {file}"),
-            (Self::Profile(name), None) => format!("protect of the profile {name}"),
-            (Self::Profile(name), Some(file)) => format!("protect-from {file} of the profile {name}"),
+    /// The flag, variable or setting that is `what` as a flag, with what was given.
+    fn name(&self, what: &str, given: Option<&str>) -> String {
+        let given = given.map(|given| format!(" {given}")).unwrap_or_default();
+        match self {
+            Self::Flags => format!("--{what}{given}"),
+            Self::Environment => format!("KVSWEEP_{}{given}", what.to_uppercase().replace('-', "_")),
+            Self::Profile(name) => format!("{what}{given} of the profile {name}"),
         }
     }
 
-    /// What names the patterns of the only keys.
-    fn only(&self) -> String {
-        match self {
-            Self::Flags => "--only".to_owned(),
-            Self::Environment => "KVSWEEP_ONLY".to_owned(),
-            Self::Profile(name) => format!("only of the profile {name}"),
-        }
+    /// What names patterns to protect.
+    fn protect(&self, file: Option<&str>) -> String {
+        self.name(if file.is_some() { "protect-from" } else { "protect" }, file)
     }
 
     /// Why a key is kept that matches a pattern.
     fn rule(&self, pattern: &str, file: Option<&str>) -> String {
         match (self, file) {
-            (Self::Flags, None) => format!("matches --protect {pattern}"),
-            (Self::Profile(name), None) => format!("matches protect {pattern} of the profile {name}"),
             (Self::Environment, None) | (_, Some(_)) => format!("matches {pattern} of {}", self.protect(file)),
+            (Self::Flags | Self::Profile(_), None) => format!("matches {}", self.name("protect", Some(pattern))),
         }
     }
 }
