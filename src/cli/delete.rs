@@ -64,20 +64,20 @@ pub struct DeleteArgs {
     /// Keys are then in column 1 unless --column is given. By default, the first row is a header if one of its cells
     /// is key, `key_name` or name, or the name given to --column. Several columns without a header are an error (exit
     /// code 2).
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub no_header: bool,
 
     /// Split CSV columns at this ASCII character, or at tab
     ///
     /// The default is a comma, or a tab for files that end in .tsv.
-    #[arg(long, value_name = "CHAR", value_parser = delimiter, hide_short_help = true)]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub delimiter: Option<u8>,
 
     /// Do not look for duplicate keys
     ///
     /// Saves the memory for it (at most 32 bytes per key); duplicates are then deleted twice, which is harmless and
     /// takes one more request.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub no_dedupe: bool,
 
     /// Delete every key with this prefix; repeatable
@@ -93,26 +93,26 @@ pub struct DeleteArgs {
     ///
     /// Instead of an INPUT. An empty --prefix is rejected, because an unset variable looks the same. The prompt asks
     /// for the title of the namespace; --yes skips it.
-    #[arg(long, conflicts_with_all = OF_INPUTS, conflicts_with = "prefixes", hide_short_help = true)]
+    #[arg(long, conflicts_with_all = OF_INPUTS, conflicts_with = "prefixes")]
     pub all: bool,
 
     /// Delete only keys that expire before WHEN: a time, or a duration from now
     ///
     /// For example 2026-12-31T00:00:00Z or 7d. Needs --prefix or --all. Keys without an expiration are not selected.
-    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "without_expiration", hide_short_help = true)]
+    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "without_expiration")]
     pub expiring_before: Option<Moment>,
 
     /// Delete only keys that never expire
     ///
     /// Needs --prefix or --all. Keys with an expiration are not selected: Cloudflare removes them itself.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub without_expiration: bool,
 
     /// Delete only keys whose metadata has PATH, or PATH=VALUE; repeatable
     ///
     /// Needs --prefix or --all. PATH consists of the member names and array positions (from 0) in the metadata's JSON,
     /// separated by dots.
-    #[arg(long, value_name = "PATH[=VALUE]", hide_short_help = true)]
+    #[arg(long, value_name = "PATH[=VALUE]")]
     pub metadata: Vec<MetadataTest>,
 
     /// Show what would be deleted; send nothing
@@ -137,7 +137,7 @@ pub struct DeleteArgs {
     /// The others are reported as absent. Takes one more request per 100 keys (more if their values are large), and one
     /// per key that seems absent; a job with --backup takes none. With --dry-run, existing keys are planned and nothing is deleted. Keys written within the
     /// last minute may not be visible yet.
-    #[arg(long, env = "KVSWEEP_CHECK", value_parser = BoolishValueParser::new(), hide_short_help = true)]
+    #[arg(long, env = "KVSWEEP_CHECK", value_parser = BoolishValueParser::new())]
     pub check: bool,
 
     /// Save values, metadata and expirations to FILE before deleting
@@ -147,7 +147,6 @@ pub struct DeleteArgs {
     /// restore reads it, and wrangler kv bulk put takes the same records in a JSON array. Takes two more requests per key. --resume appends to FILE and
     /// --overwrite replaces it; otherwise FILE must not exist. By default nothing is saved.
     #[arg(long, value_name = "FILE", env = "KVSWEEP_BACKUP", value_hint = ValueHint::FilePath)]
-    #[arg(hide_short_help = true)]
     pub backup: Option<PathBuf>,
 
     /// Do not ask for confirmation
@@ -175,27 +174,27 @@ pub struct DeleteArgs {
     ///
     /// Counts distinct keys after filters; fewer are exit code 8. Needs files that can be counted first. By default
     /// an empty input is only a warning.
-    #[arg(long, value_name = "N", env = "KVSWEEP_MIN_KEYS", value_parser = count, hide_short_help = true)]
+    #[arg(long, value_name = "N", env = "KVSWEEP_MIN_KEYS", value_parser = count)]
     pub min_keys: Option<NonZeroU64>,
 
     /// Process the records before the error in a truncated or malformed input
     ///
     /// By default a truncated archive, an unclosed quote or broken JSON means that nothing is sent. The exit code is
     /// 1 either way. With stdin, which cannot be read twice, the records before the error are always processed.
-    #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new(), hide_short_help = true)]
+    #[arg(long, env = "KVSWEEP_ALLOW_PARTIAL", value_parser = BoolishValueParser::new())]
     pub allow_partial: bool,
 
     /// Delete nothing unless the inputs contain exactly N keys
     ///
     /// Counts distinct keys after filters, including those finished by an earlier run. Needs files that can be counted
     /// first. By default any number is accepted.
-    #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count, hide_short_help = true)]
+    #[arg(long, value_name = "N", env = "KVSWEEP_EXPECT", value_parser = count)]
     pub expect: Option<NonZeroU64>,
 
     /// Delete the first N keys alone, and continue only if all succeed
     ///
     /// Otherwise the job stops with exit code 8. By default all keys are sent together.
-    #[arg(long, value_name = "N", env = "KVSWEEP_CANARY", value_parser = count, hide_short_help = true)]
+    #[arg(long, value_name = "N", env = "KVSWEEP_CANARY", value_parser = count)]
     pub canary: Option<NonZeroU64>,
 
     /// Never delete keys that match GLOB; repeatable
@@ -203,7 +202,7 @@ pub struct DeleteArgs {
     /// Such keys are reported as kept, with the pattern, and the exit code stays 0. `*` matches any characters
     /// including /, `?` one character, `[a-z]`, `[!a]` and `[[:digit:]]` one of a set, `{a,b}` alternatives; `\`
     /// escapes. `KVSWEEP_PROTECT` has one pattern per line, and adds to the flag. By default no key is protected.
-    #[arg(long, value_name = "GLOB", env = "KVSWEEP_PROTECT", value_parser = glob, hide_short_help = true)]
+    #[arg(long, value_name = "GLOB", env = "KVSWEEP_PROTECT", value_parser = glob)]
     pub protect: Vec<String>,
 
     /// Never delete keys that match a pattern in this file, one per line
@@ -211,21 +210,20 @@ pub struct DeleteArgs {
     /// Empty lines and lines that begin with # are skipped; a file without patterns is an error. The file of
     /// `KVSWEEP_PROTECT_FROM` is read in addition. By default no file is read.
     #[arg(long, value_name = "PATH", env = "KVSWEEP_PROTECT_FROM", value_hint = ValueHint::FilePath)]
-    #[arg(hide_short_help = true)]
     pub protect_from: Option<PathBuf>,
 
     /// Delete keys that the profile protects
     ///
     /// Overrides protect and protect-from of the profile, which otherwise apply in addition to the flags. No other flag
     /// does, nor does the environment. The profile's only, and the patterns of flags and environment, still apply.
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub allow_protected: bool,
 
     /// Delete only keys that match GLOB; repeatable
     ///
     /// Other keys are reported as kept. --protect overrides it. `KVSWEEP_ONLY` has one pattern per line; a key has to match
     /// one of the flag and one of `KVSWEEP_ONLY`. By default every key may be deleted.
-    #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob, hide_short_help = true)]
+    #[arg(long, value_name = "GLOB", env = "KVSWEEP_ONLY", value_parser = glob)]
     pub only: Vec<String>,
 
     /// Write a row for every record to PATH (- for stdout, or none)
@@ -270,7 +268,7 @@ pub struct DeleteArgs {
     ///
     /// Rows that are not on disk may be lost in a power cut; --resume then sends their keys again. Rows leave this
     /// process every second in any case.
-    #[arg(long, value_enum, default_value_t, env = "KVSWEEP_SYNC", value_name = "WHEN", hide_short_help = true)]
+    #[arg(long, value_enum, default_value_t, env = "KVSWEEP_SYNC", value_name = "WHEN")]
     pub sync: Sync,
 
     #[command(flatten)]
@@ -289,7 +287,7 @@ pub struct DeleteArgs {
     /// Delete one key per request, overriding the environment and the profile
     ///
     /// If both --bulk and --no-bulk are given, the last one counts.
-    #[arg(long, overrides_with = "bulk", hide_short_help = true)]
+    #[arg(long, overrides_with = "bulk")]
     pub no_bulk: bool,
 
     #[command(flatten)]
@@ -303,7 +301,7 @@ pub struct DeleteArgs {
     ///
     /// auto/N takes K from `JOB_COMPLETION_INDEX` (Kubernetes), `AWS_BATCH_JOB_ARRAY_INDEX`, `CLOUD_RUN_TASK_INDEX`
     /// or `SLURM_ARRAY_TASK_ID`. N must be the number of tasks there.
-    #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD", hide_short_help = true)]
+    #[arg(long, value_name = "K/N", env = "KVSWEEP_SHARD")]
     pub shard: Option<ShardArg>,
 
     #[command(flatten)]

@@ -5,40 +5,17 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Command};
 
 /// The groups of `delete --help` with their arguments, in order. All others are advanced.
-const GROUPS: [(&str, &[&str]); 8] = [
-    ("Input", &["inputs", "format", "column", "no_header", "delimiter"]),
-    ("Mode", &["dry_run", "sandbox", "check", "backup", "bulk"]),
-    ("Guards", &["yes", "expect", "min_keys", "max_keys", "max_failures", "canary", "allow_partial"]),
-    (
-        "Filters",
-        &[
-            "prefixes",
-            "all",
-            "only",
-            "protect",
-            "protect_from",
-            "expiring_before",
-            "without_expiration",
-            "metadata",
-            "shard",
-        ],
-    ),
-    ("Report", &["report", "resume", "overwrite", "failures", "json"]),
-    ("Pace", &["rates", "concurrency", "retries", "deadline"]),
-    ("Monitoring", &["progress", "quiet", "verbose", "metrics_file", "ping", "help"]),
+const GROUPS: [(&str, &str); 8] = [
+    ("Input", "inputs format column no_header delimiter"),
+    ("Mode", "dry_run sandbox check backup bulk"),
+    ("Guards", "yes expect min_keys max_keys max_failures canary allow_partial"),
+    ("Filters", "prefixes all only protect protect_from expiring_before without_expiration metadata shard"),
+    ("Report", "report resume overwrite failures json"),
+    ("Pace", "rates concurrency retries deadline"),
+    ("Monitoring", "progress quiet verbose metrics_file ping help"),
     (
         "Connection",
-        &[
-            "account_id",
-            "namespace_id",
-            "namespace",
-            "binding",
-            "environment",
-            "preview",
-            "api_token_file",
-            "api_token_command",
-            "profile",
-        ],
+        "account_id namespace_id namespace binding environment preview api_token_file api_token_command profile",
     ),
 ];
 
@@ -87,7 +64,9 @@ pub(super) fn laid_out(command: Command) -> Command {
 pub(super) fn for_words(command: Command, words: &[OsString]) -> Command {
     let mut flags = words.iter().skip(1).take_while(|word| *word != "--");
     let is_delete = flags.clone().next().is_some_and(|word| word == "delete");
-    if is_delete && flags.any(|word| word == "-h") {
+    // `-h`, alone or among others of one letter: none of these takes a value.
+    let asks = |word: &str| word.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && rest.contains('h'));
+    if is_delete && flags.any(|word| asks(&word.to_string_lossy())) {
         return command.mut_subcommand("delete", |delete| delete.override_help(delete_short()));
     }
     command
@@ -100,10 +79,10 @@ pub(super) fn delete_short() -> String {
 /// The same with its arguments by group: help shows groups in the order of their first arguments.
 fn grouped(delete: &Command) -> Command {
     let place = |arg: &Arg| {
-        let id = arg.get_id().as_str();
-        let group = GROUPS.iter().position(|(_, ids)| ids.contains(&id));
-        let within = group.and_then(|group| GROUPS[group].1.iter().position(|other| *other == id));
-        (group.unwrap_or(GROUPS.len()), within.unwrap_or(usize::MAX))
+        let within = |ids: &str| ids.split(' ').position(|id| arg.get_id() == id);
+        let groups = GROUPS.iter().enumerate();
+        let mut places = groups.filter_map(|(group, (_, ids))| Some((group, within(ids)?)));
+        places.next().unwrap_or((GROUPS.len(), 0))
     };
     let mut args: Vec<Arg> = delete.get_arguments().cloned().collect();
     args.sort_by_key(place);

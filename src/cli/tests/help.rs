@@ -27,11 +27,13 @@ fn short_help_fits_one_screen() {
     let root = help(&["-h"], 80);
     assert_fits(&root, 24, 80);
     insta::assert_snapshot!("short", root);
-    let words = ["kvsweep", "delete", "-h"].map(Into::into);
-    let command = super::super::help::for_words(deaf(), &words);
-    let delete = command.term_width(80).try_get_matches_from(words).unwrap_err().to_string();
-    assert_fits(&delete, 24, 80);
-    insta::assert_snapshot!("delete_short", delete);
+    for flag in ["-h", "-qh"] {
+        let words = ["kvsweep", "delete", flag].map(Into::into);
+        let command = super::super::help::for_words(deaf(), &words);
+        let delete = command.term_width(80).try_get_matches_from(words).unwrap_err().to_string();
+        assert_fits(&delete, 24, 80);
+        insta::assert_snapshot!("delete_short", delete);
+    }
     let list = help(&["list", "-h"], 100);
     assert_fits(&list, 40, 100);
     insta::assert_snapshot!("list_short", list);
